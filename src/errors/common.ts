@@ -1,0 +1,47 @@
+import { BaseError, type BaseErrorOptions } from './base.js'
+
+/** An argument is malformed. `field` is the path of the offending value, such as `refs[2]`. */
+export class InvalidInputError extends BaseError {
+  override readonly name = 'InvalidInputError'
+  override readonly code = 'INVALID_INPUT'
+  /** Path of the offending value inside the arguments. */
+  readonly field: string
+
+  constructor(
+    { field, reason, hint }: { field: string; reason: string; hint?: string | undefined },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`\`${field}\` is not valid: ${reason}.`, {
+      ...options,
+      metaMessages: hint === undefined ? options.metaMessages : [hint],
+    })
+    this.field = field
+  }
+}
+
+/** An operation did not end within its `timeout`. Its outcome is unknown. */
+export class TimeoutError extends BaseError {
+  override readonly name = 'TimeoutError'
+  override readonly code = 'TIMEOUT'
+
+  constructor({ operation, timeout }: { operation: string; timeout: number }, options: BaseErrorOptions = {}) {
+    super(`${operation} did not end within ${timeout} ms.`, {
+      retryable: true,
+      metaMessages: ['Raise `timeout`, or try again: nothing was decided.'],
+      ...options,
+    })
+  }
+}
+
+/** An optional peer dependency is not installed. */
+export class MissingPeerError extends BaseError {
+  override readonly name = 'MissingPeerError'
+  override readonly code = 'MISSING_PEER'
+
+  constructor({ peer, needed }: { peer: string; needed: string }, options: BaseErrorOptions = {}) {
+    super(`${needed} needs the package \`${peer}\`, which is not installed.`, {
+      metaMessages: [`Install it: npm install ${peer}`],
+      ...options,
+    })
+  }
+}

@@ -1,0 +1,39 @@
+import { TimeoutError } from '../errors/common.js'
+
+/** What every function that does I/O accepts. */
+export type IoOptions = {
+  /** Cancels the call. Its `reason` is what the call rejects with. */
+  signal?: AbortSignal | undefined
+  /** Milliseconds after which the call fails with `TimeoutError`. */
+  timeout?: number | undefined
+}
+
+/**
+ * Runs `work` under a signal that fires on the caller's abort or after `timeout`.
+ *
+ * The promise settles when the signal fires even if `work` ignores it. The timer is always cleared.
+ */
+export async function withDeadline<value>(
+  operation: string,
+  options: IoOptions,
+  work: (signal: AbortSignal) => Promise<value>,
+): Promise<value> {
+  const { signal, timeout } = options
+  signal?.throwIfAborted()
+  const controller = new AbortController()
+  const onAbort = (): void => controller.abort(signal?.reason)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  const timer =
+    timeout === undefined
+      ? undefined
+      : setTimeout(() => controller.abort(new TimeoutError({ operation, timeout })), timeout)
+  const aborted = new Promise<never>((_, reject) => {
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
+  })
+  try {
+    return await Promise.race([work(controller.signal), aborted])
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
