@@ -1,0 +1,86 @@
+import type { Address, Hex } from 'viem'
+import type { IoOptions } from '../../internal/deadline.js'
+import type { BlockReference } from './registryReader.js'
+
+/** Where a log stands in its chain. Logs are ordered by these three, in this order. */
+export type EventPosition = {
+  blockNumber: bigint
+  blockHash: Hex
+  transactionIndex: number
+  logIndex: number
+  transactionHash: Hex
+}
+
+/** An event of the contracts, decoded. Enough to rebuild every row and slot. */
+export type ChainEvent = EventPosition &
+  (
+    | {
+        type: 'PolicyTemplateRegistered'
+        id: Hex
+        author: Address
+        regoHash: Hex
+        paramsSchemaHash: Hex
+        refs: readonly Hex[]
+      }
+    | {
+        type: 'PolicyDataTemplateRegistered'
+        id: Hex
+        author: Address
+        wasmHash: Hex
+        paramsSchemaHash: Hex
+        secretsSchemaHash: Hex
+      }
+    | {
+        type: 'PolicyInstanceDeployed' | 'PolicyDataInstanceDeployed'
+        id: Hex
+        client: Address
+        templateId: Hex
+        paramsHash: Hex
+        expireAfter: bigint
+        params: Hex
+      }
+    | { type: 'CurrentPolicyInstanceSet'; client: Address; previous: Hex; current: Hex }
+    | {
+        type: 'CurrentPolicyDataInstanceSet'
+        client: Address
+        templateId: Hex
+        previous: Hex
+        current: Hex
+      }
+    | {
+        type: 'ArtifactAnnounced'
+        hash: Hex
+        namespace: number
+        announcer: Address
+        locator: Hex
+      }
+    | { type: 'EnclaveRequirementChanged'; required: boolean }
+    | {
+        type: 'StateRootCommitted'
+        sequenceNo: bigint
+        prevStateRoot: Hex
+        newStateRoot: Hex
+        timestamp: bigint
+        daCertHash: Hex
+        pcr0Commitment: Hex
+      }
+    | { type: 'CommitAnnounced'; sequenceNo: bigint; deltaHash: Hex; locators: readonly Hex[] }
+    | { type: 'CommitCopyAnnounced'; sequenceNo: bigint; locator: Hex }
+  )
+
+/** Name of an event of {@link ChainEvent}. */
+export type ChainEventType = ChainEvent['type']
+
+/** Ordered events and blocks of one chain. */
+export interface ChainEvents {
+  readonly chainId: bigint
+  /** All events of blocks `fromBlock` to `toBlock`, both included, in chain order. */
+  getEvents(
+    parameters: { fromBlock: bigint; toBlock: bigint; types?: readonly ChainEventType[] | undefined },
+    options?: IoOptions,
+  ): Promise<readonly ChainEvent[]>
+  getBlock(number: bigint, options?: IoOptions): Promise<BlockReference | null>
+  getLatestBlock(options?: IoOptions): Promise<BlockReference>
+  /** The newest block that will not be reorganized. */
+  getFinalizedBlock(options?: IoOptions): Promise<BlockReference>
+}
