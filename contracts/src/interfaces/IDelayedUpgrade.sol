@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+/// @title IDelayedUpgrade
+/// @notice An ERC-1967 contract whose upgrades are announced a fixed number of blocks ahead, and
+/// refused when they would change what must not change.
+interface IDelayedUpgrade {
+    /// @notice An announced upgrade.
+    /// @param implementation The new implementation, zero where none is announced.
+    /// @param readyAt First block in which it may be applied.
+    /// @param dataHash Hash of the call made with it.
+    struct PendingUpgrade {
+        address implementation;
+        uint64 readyAt;
+        bytes32 dataHash;
+    }
+
+    /// @notice This upgrade was not announced, or with another call.
+    /// @param implementation The implementation that was given.
+    error UpgradeNotScheduled(address implementation);
+    /// @notice The announced upgrade has to wait.
+    /// @param readyAt First block in which it may be applied.
+    error UpgradeNotReady(uint64 readyAt);
+    /// @notice The new implementation changes a write-once value, or lays storage out differently.
+    /// @param expected Digest of the write-once values before.
+    /// @param actual Digest after.
+    error WriteOnceChanged(bytes32 expected, bytes32 actual);
+    /// @notice A delay may grow, never shrink.
+    /// @param current The delay in force, in blocks.
+    /// @param given The delay that was given.
+    error UpgradeDelayTooShort(uint64 current, uint64 given);
+
+    /// @notice An upgrade was announced.
+    /// @param implementation The new implementation.
+    /// @param dataHash Hash of the call that will be made with it.
+    /// @param readyAt First block in which it may be applied.
+    event UpgradeScheduled(address indexed implementation, bytes32 dataHash, uint64 readyAt);
+    /// @notice An announced upgrade was withdrawn.
+    /// @param implementation The implementation that will not be applied.
+    event UpgradeCancelled(address indexed implementation);
+    /// @notice The delay of upgrades grew.
+    /// @param blocks The delay in force now.
+    event UpgradeDelayChanged(uint64 blocks);
+
+    /// @notice Announces an upgrade. Owner only. Replaces an earlier announcement.
+    /// @param implementation The new implementation.
+    /// @param data The call to make with it, or nothing.
+    function scheduleUpgrade(address implementation, bytes calldata data) external;
+
+    /// @notice Withdraws the announced upgrade. Owner only.
+    function cancelUpgrade() external;
+
+    /// @notice Makes upgrades wait longer. Owner only.
+    /// @param blocks The new delay, at least the one in force.
+    function setUpgradeDelay(uint64 blocks) external;
+
+    /// @notice The announced upgrade.
+    function pendingUpgrade() external view returns (PendingUpgrade memory);
+
+    /// @notice Blocks between announcing an upgrade and applying it.
+    function upgradeDelay() external view returns (uint64);
+
+    /// @notice Digest of the values that no upgrade may change.
+    function writeOnceDigest() external view returns (bytes32);
+}
