@@ -31,7 +31,8 @@ export type ArtifactNamespace = 4 | 5 | 6 | 7 | 8
  * Stands for an optional schema that is not there:
  * `keccak256("NEWTON_POLICY_ARTIFACT_ABSENT_V1")`. No artifact may hash to it.
  */
-export const ARTIFACT_ABSENT: Hex = '0x385ae9fc2190731ea0b29b2ad75e99f8f0807e267007eac2363c400f7ac7902f'
+export const ARTIFACT_ABSENT: Hex =
+  '0x385ae9fc2190731ea0b29b2ad75e99f8f0807e267007eac2363c400f7ac7902f'
 
 /** Thirty-two zero bytes: never a valid artifact hash, root or id. */
 export const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`

@@ -106,7 +106,10 @@ export function computePolicyDataTemplateId(template: PolicyDataTemplate): Hex {
  * @param parameters.params - Canonical JSON bytes, or none. At most 8,192 bytes.
  * @throws {InvalidInputError} naming `expireAfter` or `params`.
  */
-export function computeParamsHash(parameters: { expireAfter: bigint | number; params: Uint8Array }): Hex {
+export function computeParamsHash(parameters: {
+  expireAfter: bigint | number
+  params: Uint8Array
+}): Hex {
   const { expireAfter, params } = parameters
   assertExpireAfter(expireAfter)
   if (!(params instanceof Uint8Array)) {
@@ -161,7 +164,10 @@ export function computePolicyDataInstanceId(key: InstanceKey): Hex {
  */
 export function assertExpireAfter(expireAfter: bigint | number): void {
   if (typeof expireAfter !== 'bigint' && !Number.isSafeInteger(expireAfter)) {
-    throw new InvalidInputError({ field: 'expireAfter', reason: 'expected an integer number of blocks' })
+    throw new InvalidInputError({
+      field: 'expireAfter',
+      reason: 'expected an integer number of blocks',
+    })
   }
   if (expireAfter <= 0 || BigInt(expireAfter) > MAX_EXPIRE_AFTER) {
     throw new InvalidInputError({
@@ -181,9 +187,13 @@ function instanceParts({ chainId, client, templateId, paramsHash }: InstanceKey)
 }
 
 function assertRefs(refs: readonly Hex[]): Uint8Array[] {
-  if (!Array.isArray(refs)) throw new InvalidInputError({ field: 'refs', reason: 'expected an array' })
+  if (!Array.isArray(refs))
+    throw new InvalidInputError({ field: 'refs', reason: 'expected an array' })
   if (refs.length > MAX_REFS) {
-    throw new InvalidInputError({ field: 'refs', reason: `at most ${MAX_REFS} data templates, got ${refs.length}` })
+    throw new InvalidInputError({
+      field: 'refs',
+      reason: `at most ${MAX_REFS} data templates, got ${refs.length}`,
+    })
   }
   const bytes = refs.map((ref, index) => {
     const field = `refs[${index}]`

@@ -6,13 +6,27 @@
  */
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
-import { bytesToUint, concat, fromHex, fromUtf8, toHex, uintToBytes, utf8 } from '../internal/bytes.js'
+import {
+  bytesToUint,
+  concat,
+  fromHex,
+  fromUtf8,
+  toHex,
+  uintToBytes,
+  utf8,
+} from '../internal/bytes.js'
 
 /** Most bytes of one locator. */
 export const MAX_LOCATOR_BYTES = 16_384
 
 /** Kind bytes of locators. */
-export const locatorKinds = { eigenDa: 0x01, eigenDaArchive: 0x02, cid: 0x03, https: 0x04, keccakStore: 0x05 } as const
+export const locatorKinds = {
+  eigenDa: 0x01,
+  eigenDaArchive: 0x02,
+  cid: 0x03,
+  https: 0x04,
+  keccakStore: 0x05,
+} as const
 
 /** A locator, decoded. */
 export type DaLocator =
@@ -57,7 +71,8 @@ export function encodeLocator(locator: DaLocator): Hex {
 export function decodeLocator(locator: Hex): DaLocator {
   const bytes = fromHex(locator, 'locator')
   const kindByte = bytes[0]
-  if (kindByte === undefined) throw new InvalidInputError({ field: 'locator', reason: 'it is empty' })
+  if (kindByte === undefined)
+    throw new InvalidInputError({ field: 'locator', reason: 'it is empty' })
   if (bytes.length > MAX_LOCATOR_BYTES) {
     throw new InvalidInputError({ field: 'locator', reason: `over ${MAX_LOCATOR_BYTES} bytes` })
   }
@@ -106,8 +121,12 @@ function locatorBytes(locator: DaLocator): Uint8Array {
       return concat(Uint8Array.of(locatorKinds.keccakStore), utf8(locator.name))
     case 'unknown': {
       const known = (Object.values(locatorKinds) as number[]).includes(locator.kindByte)
-      if (known) throw new InvalidInputError({ field: 'kindByte', reason: 'this kind has its own form' })
-      return concat(uintToBytes(locator.kindByte, 1, 'kindByte'), fromHex(locator.content, 'content'))
+      if (known)
+        throw new InvalidInputError({ field: 'kindByte', reason: 'this kind has its own form' })
+      return concat(
+        uintToBytes(locator.kindByte, 1, 'kindByte'),
+        fromHex(locator.content, 'content'),
+      )
     }
     default:
       throw new InvalidInputError({ field: 'kind', reason: 'unknown kind of locator' })
@@ -149,7 +168,10 @@ function cidBytes(bytes: Uint8Array): Uint8Array {
 function httpsUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '') {
-    throw new InvalidInputError({ field: 'url', reason: 'expected an https URL without credentials' })
+    throw new InvalidInputError({
+      field: 'url',
+      reason: 'expected an https URL without credentials',
+    })
   }
   return text
 }

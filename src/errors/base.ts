@@ -52,7 +52,8 @@ export class BaseError extends Error {
 
   constructor(shortMessage: string, options: BaseErrorOptions = {}) {
     const { cause, metaMessages = [], retryable = false } = options
-    const details = options.details ?? (cause instanceof Error ? firstLine(cause.message) : undefined)
+    const details =
+      options.details ?? (cause instanceof Error ? firstLine(cause.message) : undefined)
     const lines = [shortMessage]
     if (metaMessages.length > 0) lines.push('', ...metaMessages)
     if (details !== undefined && details !== '') lines.push('', `Details: ${details}`)
@@ -97,7 +98,11 @@ export class BaseError extends Error {
  * ```
  */
 export function isPolicySdkError(error: unknown): error is BaseError {
-  return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[brand] === true
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    (error as Record<symbol, unknown>)[brand] === true
+  )
 }
 
 function firstLine(message: string): string {

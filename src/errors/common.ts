@@ -24,7 +24,10 @@ export class TimeoutError extends BaseError {
   override readonly name = 'TimeoutError'
   override readonly code = 'TIMEOUT'
 
-  constructor({ operation, timeout }: { operation: string; timeout: number }, options: BaseErrorOptions = {}) {
+  constructor(
+    { operation, timeout }: { operation: string; timeout: number },
+    options: BaseErrorOptions = {},
+  ) {
     super(`${operation} did not end within ${timeout} ms.`, {
       retryable: true,
       metaMessages: ['Raise `timeout`, or try again: nothing was decided.'],

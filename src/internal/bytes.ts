@@ -3,7 +3,10 @@
  *
  * Browser-safe; no `Buffer`.
  */
-import { bytesToHex as nobleBytesToHex, hexToBytes as nobleHexToBytes } from '@noble/hashes/utils.js'
+import {
+  bytesToHex as nobleBytesToHex,
+  hexToBytes as nobleHexToBytes,
+} from '@noble/hashes/utils.js'
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
 
@@ -20,7 +23,10 @@ export function fromHex(hex: string, field = 'hex'): Uint8Array {
   try {
     return nobleHexToBytes(hex.slice(2))
   } catch (cause) {
-    throw new InvalidInputError({ field, reason: 'expected pairs of hex digits after 0x' }, { cause })
+    throw new InvalidInputError(
+      { field, reason: 'expected pairs of hex digits after 0x' },
+      { cause },
+    )
   }
 }
 
@@ -73,7 +79,10 @@ export function uintToBytes(value: bigint | number, size: number, field = 'value
   }
   let rest = BigInt(value)
   if (rest < 0n || rest >= 1n << BigInt(size * 8)) {
-    throw new InvalidInputError({ field, reason: `expected an unsigned integer of ${size} bytes, got ${rest}` })
+    throw new InvalidInputError({
+      field,
+      reason: `expected an unsigned integer of ${size} bytes, got ${rest}`,
+    })
   }
   const out = new Uint8Array(size)
   for (let i = size - 1; i >= 0 && rest > 0n; i--) {

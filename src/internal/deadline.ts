@@ -28,7 +28,9 @@ export async function withDeadline<value>(
       ? undefined
       : setTimeout(() => controller.abort(new TimeoutError({ operation, timeout })), timeout)
   const aborted = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason), {
+      once: true,
+    })
   })
   try {
     return await Promise.race([work(controller.signal), aborted])

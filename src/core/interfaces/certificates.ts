@@ -1,4 +1,3 @@
-import type { Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { Certificate, OperatorTable } from '../bn254/certificate.js'
 

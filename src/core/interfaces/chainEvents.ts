@@ -76,7 +76,11 @@ export interface ChainEvents {
   readonly chainId: bigint
   /** All events of blocks `fromBlock` to `toBlock`, both included, in chain order. */
   getEvents(
-    parameters: { fromBlock: bigint; toBlock: bigint; types?: readonly ChainEventType[] | undefined },
+    parameters: {
+      fromBlock: bigint
+      toBlock: bigint
+      types?: readonly ChainEventType[] | undefined
+    },
     options?: IoOptions,
   ): Promise<readonly ChainEvent[]>
   getBlock(number: bigint, options?: IoOptions): Promise<BlockReference | null>

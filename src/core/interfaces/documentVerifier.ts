@@ -14,5 +14,9 @@ export interface DocumentVerifier {
       archived: boolean
     },
     options?: IoOptions,
-  ): Promise<{ status: 'valid' } | { status: 'reject'; code: string } | { status: 'inconclusive'; reason: string }>
+  ): Promise<
+    | { status: 'valid' }
+    | { status: 'reject'; code: string }
+    | { status: 'inconclusive'; reason: string }
+  >
 }

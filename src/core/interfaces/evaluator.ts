@@ -23,8 +23,15 @@ export type EvaluationRequest = {
 
 /** A plugin's HTTP exchange, enough to replay it offline. Never holds secret bytes. */
 export type HttpExchange = {
-  request: { method: string; url: string; headers: readonly (readonly [string, string])[]; bodyHash: Hex }
-  response: { status: number; headers: readonly (readonly [string, string])[]; body: Hex } | { error: string }
+  request: {
+    method: string
+    url: string
+    headers: readonly (readonly [string, string])[]
+    bodyHash: Hex
+  }
+  response:
+    | { status: number; headers: readonly (readonly [string, string])[]; body: Hex }
+    | { error: string }
 }
 
 /** What one plugin did. */

@@ -100,7 +100,10 @@ export interface RegistryReader {
   /** The newest block. */
   getLatestBlock(options?: IoOptions): Promise<BlockReference>
   /** Whether `client` is registered and active, with its owner. */
-  getClient(client: Address, options?: IoOptions): Promise<{ owner: Address; active: boolean } | null>
+  getClient(
+    client: Address,
+    options?: IoOptions,
+  ): Promise<{ owner: Address; active: boolean } | null>
   /** Everything an evaluation for `client` at `block` needs, in one consistent read. */
   snapshot(
     parameters: { client: Address; block: bigint },

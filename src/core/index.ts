@@ -1,0 +1,135 @@
+/** Pure building blocks: ids, canonical JSON, tasks, responses, digest, state commits, locators. */
+export {
+  ARTIFACT_ABSENT,
+  type ArtifactNamespace,
+  artifactHashBytes,
+  computeArtifactHash,
+  computeKeyHash,
+  computeLeafKey,
+  isArtifactNamespace,
+  type Namespace,
+  namespaces,
+  ZERO_HASH,
+} from './artifact.js'
+export {
+  assertJson,
+  CanonicalJsonError,
+  canonicalBytes,
+  canonicalJson,
+  isCanonicalJson,
+  type Json,
+  type JsonObject,
+  MAX_JSON_DEPTH,
+  parseJson,
+  parseJsonBytes,
+} from './canonicalJson.js'
+export {
+  computeArtifactDigest,
+  computeExpirationBlock,
+  type DigestData,
+  type DigestPreimage,
+  encodeDigestPreimage,
+} from './digest.js'
+export {
+  encodeEvaluationResult,
+  evaluateResult,
+  RESULT_ALLOW,
+  RESULT_DENY,
+} from './evaluationResult.js'
+export {
+  assertExpireAfter,
+  computeParamsHash,
+  computePolicyDataInstanceId,
+  computePolicyDataTemplateId,
+  computePolicyInstanceId,
+  computePolicyTemplateId,
+  type InstanceKey,
+  MAX_EXPIRE_AFTER,
+  MAX_PARAMS_BYTES,
+  MAX_REFS,
+  type PolicyDataTemplate,
+  type PolicyTemplate,
+  sortRefs,
+} from './ids.js'
+export { computeInputsHash, type EvaluationInputs } from './inputsHash.js'
+export { assertIntent, computeIntentHash, type Intent, intentAbi, intentTypes } from './intent.js'
+export type { Announcer } from './interfaces/announcer.js'
+export type { ArtifactRequest, ArtifactSource } from './interfaces/artifactSource.js'
+export type { CertificateReader } from './interfaces/certificates.js'
+export type {
+  ChainEvent,
+  ChainEvents,
+  ChainEventType,
+  EventPosition,
+} from './interfaces/chainEvents.js'
+export type {
+  DaClient,
+  DaEvidence,
+  DaOptions,
+  DaProgress,
+  DaReceipt,
+  DaRetention,
+  DaStatus,
+} from './interfaces/daClient.js'
+export type { DocumentVerifier } from './interfaces/documentVerifier.js'
+export type {
+  Assurance,
+  Evaluation,
+  EvaluationRequest,
+  Evaluator,
+  HttpExchange,
+  PluginTranscript,
+  ResultReplayer,
+} from './interfaces/evaluator.js'
+export type { ExternalWrite, ExternalWrites } from './interfaces/externalWrites.js'
+export type {
+  BlockReference,
+  InstanceRow,
+  PolicyDataSnapshot,
+  PolicyDataTemplateRow,
+  PolicyTemplateRow,
+  RegistryReader,
+  RegistrySnapshot,
+} from './interfaces/registryReader.js'
+export type { SchemaIssue, SchemaValidator, SchemaVerdict } from './interfaces/schemaValidator.js'
+export type {
+  CommittedArtifacts,
+  EnvelopeSource,
+  SecretsOpener,
+} from './interfaces/secretsOpener.js'
+export type { ChallengeSink, CommitSink, SignerWitness } from './interfaces/sinks.js'
+export {
+  type DaLocator,
+  decodeLocator,
+  encodeLocator,
+  locatorKinds,
+  MAX_LOCATOR_BYTES,
+} from './locator.js'
+export { decodeParams, encodeParams, ParamsNotCanonicalError } from './params.js'
+export {
+  assertResponse,
+  computeMessageHash,
+  decodeResponse,
+  encodeResponse,
+  POLICY_TASK_RESPONSE_TYPEHASH,
+  type PolicyTaskResponse,
+  policyTaskResponseAbi,
+} from './response.js'
+export {
+  assertStateCommit,
+  computeDaCertHash,
+  computeStateCommitHash,
+  STATE_COMMIT_V2_TYPEHASH,
+  type StateCommit,
+  type StateCommitDomain,
+  stateCommitAbi,
+} from './stateCommit.js'
+export {
+  assertTask,
+  computeTaskId,
+  decodeTask,
+  encodeTask,
+  POLICY_TASK_TYPEHASH,
+  type Task,
+  taskAbi,
+} from './task.js'
