@@ -1,0 +1,212 @@
+/**
+ * What every adapter does the same way: argument checks, deadlines, the hash check after a read,
+ * and one event per call.
+ *
+ * Use it for an adapter of your own, and run the conformance suite over the result.
+ */
+import type { Hex } from 'viem'
+import { artifactHashBytes, computeArtifactHash } from '../core/artifact.js'
+import type {
+  DaClient,
+  DaEvidence,
+  DaOptions,
+  DaReadOptions,
+  DaReceipt,
+  DaRetention,
+  DaStatus,
+} from '../core/interfaces/daClient.js'
+import type { DaLocator } from '../core/locator.js'
+import { toHex } from '../internal/bytes.js'
+import { withDeadline } from '../internal/deadline.js'
+import { DaRequestRejectedError, UnsupportedLocatorError } from './errors.js'
+import { assertArtifact } from './verifier.js'
+
+/** One finished call of an adapter. */
+export type DaEvent = {
+  type: 'da.put' | 'da.get' | 'da.head' | 'da.renew'
+  source: string
+  durationMs: number
+  byteLength: number | undefined
+  /** `undefined` when the call succeeded. */
+  error: unknown
+}
+
+/** Options every adapter takes. */
+export type DaHooks = {
+  /** Called once per call, after it ended. What it throws is ignored. */
+  onEvent?: ((event: DaEvent) => void) | undefined
+  /** Milliseconds since the epoch. @default Date.now */
+  now?: (() => number) | undefined
+}
+
+/** Options as the definition's functions get them: the signal is always there. */
+export type DaCall = Omit<DaReadOptions, 'signal'> & { signal: AbortSignal }
+
+/** What differs from adapter to adapter. */
+export type DaAdapterDefinition = {
+  kind: string
+  /** Name in errors and events. @default kind */
+  source?: string | undefined
+  retention: DaRetention
+  supports(locator: DaLocator): boolean
+  /** Stores the bytes. `hash` is their keccak-256. */
+  put(
+    bytes: Uint8Array,
+    call: DaCall & { hash: Hex },
+  ): Promise<{ locator: DaLocator; checks: readonly string[]; expiresAt?: number | undefined }>
+  read(locator: DaLocator, call: DaCall): Promise<Uint8Array>
+  head?: ((locator: DaLocator, call: DaCall) => Promise<DaStatus>) | undefined
+  renew?: DaAdapterDefinition['put'] | undefined
+  /** Milliseconds, where a caller gives no `timeout`. @default 60_000 each */
+  timeouts?: { put?: number | undefined; get?: number | undefined } | undefined
+}
+
+/**
+ * Makes a {@link DaClient} of its differing parts.
+ *
+ * @example
+ * ```ts
+ * import { createDaAdapter } from '@newton/policy-sdk/da'
+ *
+ * const held = new Map<string, Uint8Array>()
+ * const client = createDaAdapter({
+ *   kind: 'mine',
+ *   retention: { kind: 'permanent' },
+ *   supports: ({ kind }) => kind === 'keccakStore',
+ *   async put(bytes, { hash }) {
+ *     held.set(hash, bytes.slice())
+ *     return { locator: { kind: 'keccakStore', name: '' }, checks: [] }
+ *   },
+ *   async read(_locator, { artifactHash }) {
+ *     return held.get(artifactHash ?? '') ?? new Uint8Array()
+ *   },
+ * })
+ * ```
+ */
+export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks = {}): DaClient {
+  const { kind, retention, timeouts } = definition
+  const source = definition.source ?? kind
+  const now = hooks.now ?? Date.now
+
+  async function observed<value>(
+    type: DaEvent['type'],
+    work: () => Promise<value>,
+    byteLength: (value: value) => number | undefined,
+  ): Promise<value> {
+    const startedAt = now()
+    const emit = (length: number | undefined, error: unknown): void => {
+      try {
+        hooks.onEvent?.({ type, source, durationMs: now() - startedAt, byteLength: length, error })
+      } catch {
+        // A broken hook must not change what the call does.
+      }
+    }
+    let value: value
+    try {
+      value = await work()
+    } catch (error) {
+      emit(undefined, error)
+      throw error
+    }
+    emit(byteLength(value), undefined)
+    return value
+  }
+
+  function write(
+    type: 'da.put' | 'da.renew',
+    bytes: Uint8Array,
+    options: DaOptions,
+  ): Promise<DaReceipt> {
+    const run = type === 'da.renew' ? (definition.renew ?? definition.put) : definition.put
+    return observed(
+      type,
+      async () => {
+        const hash = computeArtifactHash(bytes)
+        const timeout = options.timeout ?? timeouts?.put ?? 60_000
+        const result = await withDeadline(`${source} ${type}`, { ...options, timeout }, (signal) =>
+          run(bytes, { ...options, signal, hash }),
+        )
+        const evidence: DaEvidence = { source, checks: result.checks }
+        const receipt: DaReceipt = {
+          locator: result.locator,
+          artifactHash: hash,
+          byteLength: bytes.length,
+          evidence,
+        }
+        if (result.expiresAt !== undefined) receipt.expiresAt = result.expiresAt
+        return receipt
+      },
+      () => bytes.length,
+    )
+  }
+
+  async function read(locator: DaLocator, options: DaReadOptions): Promise<Uint8Array> {
+    if (!definition.supports(locator))
+      throw new UnsupportedLocatorError({ source, kind: locator.kind })
+    const timeout = options.timeout ?? timeouts?.get ?? 60_000
+    return withDeadline(`${source} da.get`, { ...options, timeout }, (signal) =>
+      definition.read(locator, { ...options, signal }),
+    )
+  }
+
+  const client: DaClient = {
+    kind,
+    retention,
+    supports: (locator) => definition.supports(locator),
+    put: (bytes, options = {}) => write('da.put', bytes, options),
+    get: (locator, options = {}) =>
+      observed(
+        'da.get',
+        () => read(locator, options),
+        (bytes) => bytes.length,
+      ),
+    getWithVerification: (locator, expected, options = {}) =>
+      observed(
+        'da.get',
+        async () => {
+          const artifactHash = toHex(
+            artifactHashBytes(expected, { field: 'expected', optional: false }),
+          )
+          const bytes = await read(locator, { ...options, artifactHash })
+          assertArtifact(bytes, locator, artifactHash)
+          return bytes
+        },
+        (bytes) => bytes.length,
+      ),
+  }
+  const { head } = definition
+  if (head) {
+    client.head = (locator, options = {}) =>
+      observed(
+        'da.head',
+        async () => {
+          if (!definition.supports(locator)) {
+            throw new UnsupportedLocatorError({ source, kind: locator.kind })
+          }
+          const timeout = options.timeout ?? timeouts?.get ?? 60_000
+          return withDeadline(`${source} da.head`, { ...options, timeout }, (signal) =>
+            head(locator, { ...options, signal }),
+          )
+        },
+        () => undefined,
+      )
+  }
+  if (definition.renew) {
+    client.renew = (_locator, bytes, options = {}) => write('da.renew', bytes, options)
+  }
+  return client
+}
+
+/** The name that a keccak-addressed store needs; an error where the caller gave none. */
+export function requireArtifactHash(source: string, artifactHash: Hex | undefined): Hex {
+  if (artifactHash === undefined) {
+    throw new DaRequestRejectedError(
+      {
+        source,
+        reason: 'this locator does not carry the name of the artifact',
+      },
+      { metaMessages: ['Use `getWithVerification`, or pass `artifactHash`.'] },
+    )
+  }
+  return toHex(artifactHashBytes(artifactHash, { field: 'artifactHash', optional: false }))
+}

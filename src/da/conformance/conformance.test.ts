@@ -1,0 +1,83 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { DaClient } from '../../core/interfaces/daClient.js'
+import { fallback, replicated } from '../fallback.js'
+import { memoryDa } from '../memoryDa.js'
+import { mockDa } from '../mockDa.js'
+import { fileDa } from '../node/fileDa.js'
+import { daConformance } from './index.js'
+
+const directories: string[] = []
+afterAll(async () => {
+  for (const directory of directories) await rm(directory, { recursive: true, force: true })
+})
+
+const backends: Record<string, () => DaClient | Promise<DaClient>> = {
+  memoryDa: () => memoryDa(),
+  mockDa: () => mockDa(),
+  'mockDa that expires': () => mockDa({ expiresIn: 100 }),
+  fileDa: async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'file-da-'))
+    directories.push(directory)
+    return fileDa({ directory })
+  },
+  fallback: () => fallback([mockDa({ name: 'a' }), memoryDa({ name: 'b' })]),
+  replicated: () => replicated([memoryDa({ name: 'a' }), mockDa({ name: 'b' })]),
+}
+
+for (const [name, create] of Object.entries(backends)) {
+  describe(name, () => {
+    for (const { name: what, run } of daConformance({ create })) test(what, run)
+  })
+}
+
+describe('the suite itself', () => {
+  const broken: Record<string, (client: DaClient) => DaClient> = {
+    'unverified reads': (client) => ({
+      ...client,
+      getWithVerification: (locator, expected, options) =>
+        client.get(locator, { ...options, artifactHash: expected }).catch(() => new Uint8Array(64)),
+    }),
+    'a flipped byte': (client) => ({
+      ...client,
+      getWithVerification: async (locator, expected, options) => {
+        const bytes = await client.getWithVerification(locator, expected, options)
+        bytes[0] = (bytes[0] as number) ^ 1
+        return bytes
+      },
+    }),
+    'a wrong length in receipts': (client) => ({
+      ...client,
+      put: async (bytes, options) => ({ ...(await client.put(bytes, options)), byteLength: 1 }),
+    }),
+    'untyped errors': (client) => ({
+      ...client,
+      getWithVerification: (locator, expected, options) =>
+        client.getWithVerification(locator, expected, options).catch(() => {
+          throw new TypeError('something')
+        }),
+    }),
+    'a deaf ear for aborts': (client) => ({
+      ...client,
+      get: (locator, options) => client.get(locator, { ...options, signal: undefined }),
+    }),
+    'no expiry in receipts': (client) => ({
+      ...client,
+      retention: { kind: 'expires', seconds: 1 },
+    }),
+  }
+  for (const [what, breakIt] of Object.entries(broken)) {
+    test(`notices ${what}`, async () => {
+      const failures: string[] = []
+      for (const { name, run } of daConformance({
+        create: () => breakIt(memoryDa()),
+        sizes: [33],
+      })) {
+        await run().catch((error: { code?: string }) => failures.push(`${name}: ${error.code}`))
+      }
+      expect(failures.length).toBeGreaterThan(0)
+    })
+  }
+})

@@ -1,0 +1,65 @@
+/** Data availability: adapters, verified reads, combination. */
+export {
+  createDaAdapter,
+  type DaAdapterDefinition,
+  type DaCall,
+  type DaEvent,
+  type DaHooks,
+  requireArtifactHash,
+} from './adapter.js'
+export {
+  type AnnouncedLocators,
+  type ArtifactEvent,
+  type ArtifactSourceOptions,
+  createArtifactSource,
+  MAX_LOCATORS_TRIED,
+  orderLocators,
+} from './artifactSource.js'
+export {
+  ArtifactUnavailableError,
+  type DaAttempt,
+  DaBodyLengthError,
+  DaConfigError,
+  DaError,
+  DaExpiredError,
+  DaFailoverError,
+  DaIntegrityError,
+  DaInvalidCertError,
+  DaNotFoundError,
+  DaOutcomeUnknownError,
+  DaPayloadTooLargeError,
+  DaProtocolError,
+  DaRateLimitedError,
+  DaRequestRejectedError,
+  DaTransportError,
+  DaUnavailableError,
+  ForbiddenAddressError,
+  ReplicationError,
+  UnsupportedLocatorError,
+} from './errors.js'
+export {
+  type FallbackOptions,
+  fallback,
+  type ReplicatedClient,
+  type ReplicatedOptions,
+  type ReplicatedReceipt,
+  replicated,
+} from './fallback.js'
+export { createHealthBoard, type HealthBoard, type HealthBoardOptions } from './health.js'
+export { type MemoryDaOptions, memoryDa } from './memoryDa.js'
+export {
+  type MockDa,
+  type MockDaOptions,
+  type MockFault,
+  type MockFaultKind,
+  mockDa,
+  mockFaultKinds,
+} from './mockDa.js'
+export {
+  type ArtifactCheck,
+  type ArtifactVerification,
+  type ArtifactVerifier,
+  assertArtifact,
+  createArtifactVerifier,
+  verifyArtifact,
+} from './verifier.js'

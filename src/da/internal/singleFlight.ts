@@ -1,0 +1,57 @@
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+
+/** Joins concurrent calls for one key into one piece of work. */
+export type SingleFlight<value> = {
+  /**
+   * Runs `work`, or waits for the run under way for `key`.
+   *
+   * The work is cancelled only when every caller has gone; one caller's deadline is its own.
+   */
+  run(
+    key: string,
+    options: IoOptions,
+    work: (signal: AbortSignal) => Promise<value>,
+  ): Promise<value>
+  /** Keys under way. */
+  readonly size: number
+}
+
+/** Creates an empty set of flights. */
+export function createSingleFlight<value>(operation: string): SingleFlight<value> {
+  type Flight = { promise: Promise<value>; controller: AbortController; waiting: number }
+  const flights = new Map<string, Flight>()
+  return {
+    get size() {
+      return flights.size
+    },
+    async run(key, options, work) {
+      options.signal?.throwIfAborted()
+      let flight = flights.get(key)
+      if (!flight) {
+        const controller = new AbortController()
+        const created: Flight = {
+          controller,
+          waiting: 0,
+          promise: work(controller.signal).finally(() => {
+            if (flights.get(key) === created) flights.delete(key)
+          }),
+        }
+        // Waiters observe the promise; without one left, a rejection is nobody's business.
+        created.promise.catch(() => undefined)
+        flights.set(key, created)
+        flight = created
+      }
+      const joined = flight
+      joined.waiting += 1
+      try {
+        return await withDeadline(operation, options, () => joined.promise)
+      } finally {
+        joined.waiting -= 1
+        if (joined.waiting === 0 && flights.get(key) === joined) {
+          flights.delete(key)
+          joined.controller.abort(new DOMException('No caller is left.', 'AbortError'))
+        }
+      }
+    },
+  }
+}

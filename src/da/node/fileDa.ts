@@ -1,0 +1,238 @@
+/**
+ * The embedded store: one file per artifact, named by its keccak-256, under two directory levels.
+ *
+ * A file appears whole or not at all: bytes go to a temporary file in the same directory, are
+ * synced, renamed, and the directory is synced. Nothing is ever overwritten with other bytes.
+ */
+import type { Dirent } from 'node:fs'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Hex } from 'viem'
+import type { DaClient } from '../../core/interfaces/daClient.js'
+import { keccakHex } from '../../internal/keccak.js'
+import { createDaAdapter, type DaHooks, requireArtifactHash } from '../adapter.js'
+import {
+  DaIntegrityError,
+  DaNotFoundError,
+  DaPayloadTooLargeError,
+  DaUnavailableError,
+} from '../errors.js'
+
+/** Options of {@link fileDa}. */
+export type FileDaOptions = DaHooks & {
+  /** Where files go; created when missing. */
+  directory: string
+  /** Name in locators; a locator without a name matches every store. @default '' */
+  name?: string | undefined
+  /** Most bytes of one artifact. @default 64 MiB */
+  maxBytes?: number | undefined
+}
+
+/**
+ * Creates a store of content-addressed files. Safe for several processes on one directory.
+ *
+ * @throws {DaUnavailableError} from its calls when the disk refuses.
+ * @example
+ * ```ts
+ * import { fileDa } from '@newton/policy-sdk/da/node'
+ *
+ * const da = fileDa({ directory: '/tmp/newton-artifacts' })
+ * const { artifactHash, locator } = await da.put(new TextEncoder().encode('package example\n'))
+ * await da.getWithVerification(locator, artifactHash)
+ * ```
+ */
+export function fileDa(options: FileDaOptions): DaClient {
+  const { directory, name = '', maxBytes = 67_108_864 } = options
+  const source = name === '' ? 'file' : `file:${name}`
+  return createDaAdapter(
+    {
+      kind: 'file',
+      source,
+      retention: { kind: 'permanent' },
+      supports: (locator) =>
+        locator.kind === 'keccakStore' && (locator.name === '' || locator.name === name),
+      async put(bytes, { hash, signal, onProgress }) {
+        if (bytes.length > maxBytes) {
+          throw new DaPayloadTooLargeError({ source, byteLength: bytes.length, limit: maxBytes })
+        }
+        const path = artifactPath(directory, hash)
+        await onDisk(source, async () => {
+          if (!(await holds(path, hash))) await writeFileDurably(path, bytes, signal)
+        })
+        onProgress?.({ loaded: bytes.length, total: bytes.length })
+        return { locator: { kind: 'keccakStore', name }, checks: ['keccak256'] }
+      },
+      async read(_locator, { artifactHash, onProgress }) {
+        const hash = requireArtifactHash(source, artifactHash)
+        const bytes = await onDisk(source, () =>
+          readBounded(artifactPath(directory, hash), maxBytes),
+        )
+        if (bytes === undefined) throw new DaNotFoundError({ source, what: `artifact ${hash}` })
+        if (bytes === 'too large') {
+          throw new DaIntegrityError({
+            source,
+            expected: hash,
+            reason: `the file is over ${maxBytes} bytes`,
+          })
+        }
+        onProgress?.({ loaded: bytes.length, total: bytes.length })
+        return bytes
+      },
+      async head(_locator, { artifactHash }) {
+        const hash = requireArtifactHash(source, artifactHash)
+        return onDisk(source, async () => {
+          const size = await fileSize(artifactPath(directory, hash))
+          return size === undefined
+            ? { status: 'missing' }
+            : { status: 'available', byteLength: size }
+        })
+      },
+    },
+    options,
+  )
+}
+
+/** Where the file of an artifact is: `<directory>/ab/abcdef….bin`. */
+export function artifactPath(directory: string, hash: Hex): string {
+  const hex = hash.slice(2).toLowerCase()
+  return join(directory, hex.slice(0, 2), `${hex}.bin`)
+}
+
+/** Writes a file so that it is there whole after a crash at any instant, or not there. */
+export async function writeFileDurably(
+  path: string,
+  bytes: Uint8Array,
+  signal?: AbortSignal,
+): Promise<void> {
+  const folder = dirname(path)
+  await makeDirectoryDurably(folder)
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`
+  try {
+    const file = await open(temporary, 'wx')
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    signal?.throwIfAborted()
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  await syncDirectory(folder)
+}
+
+/** Removes temporary files that a crash left behind and that are older than `olderThan` ms. */
+export async function removeLeftovers(
+  directory: string,
+  olderThan: number,
+  now: number = Date.now(),
+): Promise<number> {
+  let removed = 0
+  for (const path of await listFiles(directory)) {
+    if (!path.endsWith('.tmp')) continue
+    const info = await stat(path).catch(() => undefined)
+    if (info && now - info.mtimeMs > olderThan) {
+      await rm(path, { force: true })
+      removed += 1
+    }
+  }
+  return removed
+}
+
+/** All files below `directory`; none when it does not exist. */
+export async function listFiles(directory: string): Promise<string[]> {
+  let entries: Dirent[]
+  try {
+    entries = await readdir(directory, { withFileTypes: true, recursive: true })
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
+  }
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** A file's bytes, `undefined` when there is none, `'too large'` above `limit`. */
+export async function readBounded(
+  path: string,
+  limit: number,
+): Promise<Uint8Array | 'too large' | undefined> {
+  let file: Awaited<ReturnType<typeof open>>
+  try {
+    file = await open(path, 'r')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+  try {
+    if ((await file.stat()).size > limit) return 'too large'
+    const bytes = await file.readFile()
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  } finally {
+    await file.close()
+  }
+}
+
+async function makeDirectoryDurably(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true })
+  // A new directory is only durable once its parent is.
+  if (first !== undefined) {
+    for (let at = folder; at.length >= first.length; at = dirname(at))
+      await syncDirectory(dirname(at))
+  }
+}
+
+async function syncDirectory(folder: string): Promise<void> {
+  let handle: Awaited<ReturnType<typeof open>>
+  try {
+    handle = await open(folder, 'r')
+  } catch {
+    // Some systems do not open directories; there the rename is as durable as it gets.
+    return
+  }
+  try {
+    await handle.sync()
+  } catch {
+    // Same: not every file system syncs directories.
+  } finally {
+    await handle.close()
+  }
+}
+
+// A file of the right name with other bytes is damage, and is replaced by the right ones.
+async function holds(path: string, hash: Hex): Promise<boolean> {
+  const size = await fileSize(path)
+  if (size === undefined) return false
+  const bytes = await readBounded(path, size)
+  return bytes instanceof Uint8Array && keccakHex(bytes) === hash
+}
+
+async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as { code?: unknown })?.code === 'ENOENT'
+}
+
+async function onDisk<value>(source: string, work: () => Promise<value>): Promise<value> {
+  try {
+    return await work()
+  } catch (error) {
+    const code = (error as { code?: unknown })?.code
+    if (typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) throw error
+    throw new DaUnavailableError(
+      { source, reason: `the file system answered ${code}` },
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,2 @@
+/** Data availability on Node: files. */
+export { type FileDaOptions, fileDa } from './fileDa.js'
