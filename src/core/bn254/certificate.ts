@@ -1,0 +1,242 @@
+/**
+ * EigenLayer's BN254 certificate, to the byte.
+ *
+ * ```
+ * BN254Certificate { uint32 referenceTimestamp; bytes32 messageHash; G1Point signature;
+ *                    G2Point apk; BN254OperatorInfoWitness[] nonSignerWitnesses; }
+ * BN254OperatorInfoWitness { uint32 operatorIndex; bytes operatorInfoProof; BN254OperatorInfo operatorInfo; }
+ * signable = keccak256(abi.encode(BN254_CERTIFICATE_TYPEHASH, uint32 referenceTimestamp, bytes32 messageHash))
+ * ```
+ * `apk` is the sum of the signers' G2 keys. Who signed is whoever is not among the non-signers.
+ */
+import { type Address, decodeAbiParameters, encodeAbiParameters, type Hex } from 'viem'
+import { fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
+import { keccakHex } from '../../internal/keccak.js'
+import { CertificateBuildError, CertificateError } from './errors.js'
+import type { OperatorInfo, OperatorTable } from './operatorTable.js'
+import { addG1, addG2, type G1Point, type G2Point, readG1 } from './points.js'
+import { explainSignature, verifySignature } from './signature.js'
+
+/** An operator of the table with the proof that it is there. */
+export type OperatorInfoWitness = {
+  readonly operatorIndex: number
+  readonly operatorInfoProof: Hex
+  readonly operatorInfo: OperatorInfo
+}
+
+/** A BN254 certificate, ABI-ready. */
+export type Certificate = {
+  /** Seconds; names the operator table. */
+  readonly referenceTimestamp: number
+  readonly messageHash: Hex
+  readonly signature: G1Point
+  readonly apk: G2Point
+  readonly nonSignerWitnesses: readonly OperatorInfoWitness[]
+}
+
+/** `keccak256("BN254Certificate(uint32 referenceTimestamp,bytes32 messageHash)")`. */
+export const BN254_CERTIFICATE_TYPEHASH: Hex =
+  '0xd9f77a423768f4b0526fa60a7c732334516a93f1d228dce50ad804ea74ced36e'
+/** Largest encoded certificate that is decoded. */
+export const MAX_CERTIFICATE_BYTES = 16 * 1024 * 1024
+
+const g1Components = [
+  { name: 'X', type: 'uint256' },
+  { name: 'Y', type: 'uint256' },
+] as const
+
+/** ABI of a G1 point, of a G2 point, of an operator entry with its proof, and of a certificate. */
+export const bn254AbiComponents = {
+  g1: g1Components,
+  g2: [
+    { name: 'X', type: 'uint256[2]' },
+    { name: 'Y', type: 'uint256[2]' },
+  ],
+  witness: [
+    { name: 'operatorIndex', type: 'uint32' },
+    { name: 'operatorInfoProof', type: 'bytes' },
+    {
+      name: 'operatorInfo',
+      type: 'tuple',
+      components: [
+        { name: 'pubkey', type: 'tuple', components: g1Components },
+        { name: 'weights', type: 'uint256[]' },
+      ],
+    },
+  ],
+} as const
+
+/** ABI parameter of a certificate, for `encodeAbiParameters` and contract calls. */
+export const bn254CertificateParameter = {
+  name: 'certificate',
+  type: 'tuple',
+  components: [
+    { name: 'referenceTimestamp', type: 'uint32' },
+    { name: 'messageHash', type: 'bytes32' },
+    { name: 'signature', type: 'tuple', components: bn254AbiComponents.g1 },
+    { name: 'apk', type: 'tuple', components: bn254AbiComponents.g2 },
+    { name: 'nonSignerWitnesses', type: 'tuple[]', components: bn254AbiComponents.witness },
+  ],
+} as const
+
+/**
+ * Computes the digest that operators sign for a certificate.
+ *
+ * @param parameters.referenceTimestamp - Seconds, of the operator table in force.
+ * @throws {InvalidInputError} naming the malformed member.
+ * @example
+ * ```ts
+ * import { computeSignableDigest } from '@newton/policy-sdk/attestation'
+ *
+ * computeSignableDigest({ referenceTimestamp: 1750000000, messageHash: `0x${'11'.repeat(32)}` })
+ * ```
+ */
+export function computeSignableDigest(parameters: {
+  referenceTimestamp: number
+  messageHash: Hex
+}): Hex {
+  return keccakHex(
+    fixedFromHex(BN254_CERTIFICATE_TYPEHASH, 32, 'typehash'),
+    new Uint8Array(28),
+    uintToBytes(parameters.referenceTimestamp, 4, 'referenceTimestamp'),
+    fixedFromHex(parameters.messageHash, 32, 'messageHash'),
+  )
+}
+
+/** One operator's signature over the signable digest. */
+export type SignatureShare = {
+  operator: Address
+  signature: G1Point
+}
+
+/**
+ * Joins operators' signatures to a certificate.
+ *
+ * Operators of the table without a share become non-signer witnesses. The sum is verified once;
+ * only when that fails is each share checked, to name the operators that sent a bad one.
+ *
+ * @returns The certificate and the indices of its signers in the table, ascending.
+ * @throws {CertificateBuildError} `NO_SIGNERS`, `DUPLICATE_SIGNER`, `UNKNOWN_OPERATOR` or
+ * `SHARE_INVALID`, with the operators at fault.
+ */
+export function buildCertificate(parameters: {
+  table: OperatorTable
+  referenceTimestamp: number
+  messageHash: Hex
+  shares: readonly SignatureShare[]
+}): { certificate: Certificate; signers: readonly number[] } {
+  const { table, referenceTimestamp, messageHash, shares } = parameters
+  const digest = computeSignableDigest({ referenceTimestamp, messageHash })
+  const bySigner = new Map<number, G1Point>()
+  for (const { operator, signature } of shares) {
+    const index = table.indexOf(operator)
+    if (index === -1) {
+      throw new CertificateBuildError({
+        fault: 'UNKNOWN_OPERATOR',
+        detail: `${operator} is not in the table`,
+      })
+    }
+    if (bySigner.has(index)) {
+      throw new CertificateBuildError({
+        fault: 'DUPLICATE_SIGNER',
+        detail: `${operator} signed twice`,
+        operators: [index],
+      })
+    }
+    bySigner.set(index, signature)
+  }
+  if (bySigner.size === 0) {
+    throw new CertificateBuildError({ fault: 'NO_SIGNERS', detail: 'nobody signed' })
+  }
+  const signers = [...bySigner.keys()].sort((a, b) => a - b)
+  const malformed = signers.filter((index) => {
+    return readG1(bySigner.get(index), { infinity: false }).fault !== undefined
+  })
+  if (malformed.length > 0) throw invalidShares(malformed)
+  const signature = addG1([...bySigner.values()])
+  const apk = addG2(signers.map((index) => operatorAt(table, index).pubkeyG2))
+  const pubkey = addG1(signers.map((index) => operatorAt(table, index).pubkey))
+  if (explainSignature({ digest, signature, pubkey, pubkeyG2: apk }) !== undefined) {
+    throw invalidShares(
+      signers.filter((index) => {
+        const { pubkey: own, pubkeyG2 } = operatorAt(table, index)
+        const share = bySigner.get(index) as G1Point
+        return !verifySignature({ digest, signature: share, pubkey: own, pubkeyG2 })
+      }),
+    )
+  }
+  const nonSignerWitnesses = table.operators.flatMap((_, index) => {
+    return bySigner.has(index) ? [] : [operatorWitness(table, index)]
+  })
+  const certificate = { referenceTimestamp, messageHash, signature, apk, nonSignerWitnesses }
+  return { certificate, signers }
+}
+
+/** The entry at `index` of a table with its proof. */
+export function operatorWitness(table: OperatorTable, index: number): OperatorInfoWitness {
+  const proof = table.proof(index)
+  const { pubkey, weights } = operatorAt(table, index)
+  return { operatorIndex: index, operatorInfoProof: proof, operatorInfo: { pubkey, weights } }
+}
+
+/**
+ * Encodes a certificate: `abi.encode(BN254Certificate)`.
+ *
+ * @throws {CertificateError} `MALFORMED` when a member does not fit its type.
+ */
+export function encodeCertificate(certificate: Certificate): Hex {
+  try {
+    return encodeAbiParameters([bn254CertificateParameter], [certificate])
+  } catch (cause) {
+    throw malformed('a member does not fit its type', cause)
+  }
+}
+
+/**
+ * Decodes a certificate that may come from anyone.
+ *
+ * Only the one canonical encoding is accepted: other offsets, dirty padding and trailing bytes
+ * are refused, so that equal certificates have equal bytes. Points are checked when verifying.
+ *
+ * @throws {CertificateError} `MALFORMED`.
+ */
+export function decodeCertificate(data: Hex | Uint8Array): Certificate {
+  const bytes = data instanceof Uint8Array ? data : readHex(data)
+  if (bytes.length > MAX_CERTIFICATE_BYTES) {
+    throw malformed(`it has ${bytes.length} bytes, at most ${MAX_CERTIFICATE_BYTES} are read`)
+  }
+  let certificate: Certificate
+  try {
+    ;[certificate] = decodeAbiParameters([bn254CertificateParameter], bytes)
+  } catch (cause) {
+    throw malformed('it does not decode', cause)
+  }
+  if (encodeCertificate(certificate) !== toHex(bytes)) {
+    throw malformed('it is not in canonical ABI form')
+  }
+  return certificate
+}
+
+function operatorAt(table: OperatorTable, index: number): OperatorTable['operators'][number] {
+  return table.operators[index] as OperatorTable['operators'][number]
+}
+
+function readHex(data: Hex): Uint8Array {
+  try {
+    return fromHex(data, 'certificate')
+  } catch (cause) {
+    throw malformed('it is no hex string', cause)
+  }
+}
+
+function malformed(detail: string, cause?: unknown): CertificateError {
+  return new CertificateError({ reason: 'MALFORMED', detail }, { cause })
+}
+
+function invalidShares(operators: readonly number[]): CertificateBuildError {
+  return new CertificateBuildError({
+    fault: 'SHARE_INVALID',
+    detail: `operators ${operators.join(', ')} sent no valid signature over this message`,
+    operators,
+  })
+}

@@ -1,0 +1,97 @@
+/** BLS keys of operators. A key object signs; it does not hand out its secret. */
+import { bn254 } from '@noble/curves/bn254.js'
+import type { Hex } from 'viem'
+import { InvalidInputError } from '../../errors/common.js'
+import { bytesToUint, concat, utf8 } from '../../internal/bytes.js'
+import { keccak } from '../../internal/keccak.js'
+import { InvalidBlsSecretError } from './errors.js'
+import { digestToNobleG1 } from './hashToG1.js'
+import { fromNobleG1, fromNobleG2, type G1Point, type G2Point, GROUP_ORDER } from './points.js'
+
+/** Both forms of a public key: the same secret times either generator. */
+export type BlsPublicKey = {
+  readonly pubkey: G1Point
+  readonly pubkeyG2: G2Point
+}
+
+/** A BLS key that signs digests. */
+export type BlsKey = {
+  readonly publicKey: BlsPublicKey
+  /**
+   * Signs 32 bytes: `secret · hashToG1(digest)`.
+   *
+   * For certificates the digest is `computeSignableDigest(…)`, never the bare message hash.
+   */
+  sign(digest: Hex): G1Point
+}
+
+/**
+ * Makes a key from its secret.
+ *
+ * @param secret - 32 big-endian bytes or a bigint, 1 to the group order minus 1. The bytes are
+ * copied and never reduced: a secret at or above the order is refused, not wrapped.
+ * @throws {InvalidBlsSecretError} without the secret in its message.
+ * @example
+ * ```ts
+ * import { createBlsKey } from '@newton/policy-sdk/attestation'
+ *
+ * createBlsKey(1n).publicKey.pubkey // { X: 1n, Y: 2n }
+ * ```
+ */
+export function createBlsKey(secret: Uint8Array | bigint): BlsKey {
+  const scalar = readSecret(secret)
+  const publicKey: BlsPublicKey = Object.freeze({
+    pubkey: fromNobleG1(bn254.G1.Point.BASE.multiply(scalar)),
+    pubkeyG2: fromNobleG2(bn254.G2.Point.BASE.multiply(scalar)),
+  })
+  return Object.freeze({
+    publicKey,
+    sign: (digest: Hex): G1Point => fromNobleG1(digestToNobleG1(digest).multiply(scalar)),
+  })
+}
+
+/**
+ * Derives a key from a seed, the same one each time: for tests, devnets and simulators.
+ *
+ * `secret = (keccak256(tag ‖ 0 ‖ seed) ‖ keccak256(tag ‖ 1 ‖ seed)) mod (r - 1) + 1`, with 512 bits
+ * reduced so that the bias is negligible. As secret as its seed, no more.
+ *
+ * @throws {InvalidInputError} when the seed is empty.
+ */
+export function blsKeyFromSeed(seed: Uint8Array): BlsKey {
+  if (!(seed instanceof Uint8Array) || seed.length === 0) {
+    throw new InvalidInputError({ field: 'seed', reason: 'expected one byte or more' })
+  }
+  const tag = utf8('NewtonBN254KeyFromSeedV1')
+  const wide = concat(keccak(tag, Uint8Array.of(0), seed), keccak(tag, Uint8Array.of(1), seed))
+  return createBlsKey((bytesToUint(wide) % (GROUP_ORDER - 1n)) + 1n)
+}
+
+/**
+ * Makes a new random key.
+ *
+ * @param randomBytes - Source of randomness; the platform's by default.
+ */
+export function randomBlsKey(
+  randomBytes: (length: number) => Uint8Array = platformRandomBytes,
+): BlsKey {
+  return createBlsKey((bytesToUint(randomBytes(64)) % (GROUP_ORDER - 1n)) + 1n)
+}
+
+function readSecret(secret: Uint8Array | bigint): bigint {
+  if (secret instanceof Uint8Array) {
+    if (secret.length !== 32) throw new InvalidBlsSecretError({ reason: 'expected 32 bytes' })
+  } else if (typeof secret !== 'bigint') {
+    throw new InvalidBlsSecretError({ reason: 'expected a Uint8Array or a bigint' })
+  }
+  const scalar = typeof secret === 'bigint' ? secret : bytesToUint(secret)
+  if (scalar <= 0n) throw new InvalidBlsSecretError({ reason: 'it is not positive' })
+  if (scalar >= GROUP_ORDER) {
+    throw new InvalidBlsSecretError({ reason: 'it is not below the group order' })
+  }
+  return scalar
+}
+
+function platformRandomBytes(length: number): Uint8Array {
+  return globalThis.crypto.getRandomValues(new Uint8Array(length))
+}

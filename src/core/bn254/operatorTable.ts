@@ -1,0 +1,257 @@
+/**
+ * Operator tables: who may sign, with which keys and which stake weights.
+ *
+ * ```
+ * leaf_i = keccak256(0x75 ‖ abi.encode(BN254OperatorInfo { pubkey, weights }))
+ * root   = keccak Merkle root of the leaves, padded with zero words to a power of two
+ * ```
+ * The chain keeps only `OperatorSetInfo`; a non-signer's entry is proved against its root.
+ * Layout and padding are EigenLayer's (`LeafCalculatorMixin`, `Merkle.merkleizeKeccak`).
+ */
+
+import { bn254 } from '@noble/curves/bn254.js'
+import type { Address, Hex } from 'viem'
+import { InvalidInputError } from '../../errors/common.js'
+import { concat, fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
+import { keccak } from '../../internal/keccak.js'
+import { OperatorTableError } from './errors.js'
+import { assertG1, assertG2, fromNobleG1, type G1Point, type G2Point, g1Words } from './points.js'
+import { keysAreOne } from './signature.js'
+
+/** One operator's key and stake weights, as the tree holds them. */
+export type OperatorInfo = {
+  readonly pubkey: G1Point
+  /** One weight for each strategy. */
+  readonly weights: readonly bigint[]
+}
+
+/** What the chain keeps of a table. */
+export type OperatorSetInfo = {
+  readonly operatorInfoTreeRoot: Hex
+  readonly numOperators: bigint
+  /** Sum of all operators' keys. */
+  readonly aggregatePubkey: G1Point
+  /** Sum of all operators' weights, for each strategy. */
+  readonly totalWeights: readonly bigint[]
+}
+
+/** An operator as a table is built from it. */
+export type TableOperator = OperatorInfo & {
+  readonly operator: Address
+  readonly pubkeyG2: G2Point
+}
+
+/** A whole table: what signers and aggregators work with. */
+export type OperatorTable = {
+  readonly operators: readonly TableOperator[]
+  readonly info: OperatorSetInfo
+  /** Proves the entry at `index`: sibling hashes from the leaf up, joined. */
+  proof(index: number): Hex
+  /** Index of an operator, `-1` where there is none. */
+  indexOf(operator: Address): number
+}
+
+/** First byte of a leaf's preimage. */
+export const OPERATOR_INFO_LEAF_SALT = 0x75
+/** Most operators that one table may have. */
+export const MAX_OPERATORS = 65_536
+
+const maxUint256 = 2n ** 256n - 1n
+const zeroWord = new Uint8Array(32)
+
+/**
+ * Computes the leaf of one operator.
+ *
+ * @throws {InvalidInputError} when a coordinate or weight is no uint256.
+ */
+export function computeOperatorInfoLeaf(info: OperatorInfo): Hex {
+  return toHex(operatorInfoLeaf(info))
+}
+
+/**
+ * Builds a table of operators, in the order given.
+ *
+ * Every key is checked: on its curve, in its subgroup, G1 and G2 of one secret, no operator and no
+ * key twice. `pairings: false` leaves the check that a G1 and a G2 key belong together to a proof
+ * of possession seen before; it costs one pairing product for each operator.
+ *
+ * @throws {OperatorTableError} for an empty set, weights that differ in length or overflow, repeats.
+ * @throws {InvalidPointError} naming the operator whose key is malformed.
+ * @example
+ * ```ts
+ * import { blsKeyFromSeed, createOperatorTable } from '@newton/policy-sdk/attestation'
+ *
+ * const key = blsKeyFromSeed(new Uint8Array([1]))
+ * const operator = `0x${'11'.repeat(20)}` as const
+ * const table = createOperatorTable([{ operator, ...key.publicKey, weights: [100n] }])
+ * table.info.totalWeights // [100n]
+ * ```
+ */
+export function createOperatorTable(
+  operators: readonly TableOperator[],
+  { pairings = true }: { pairings?: boolean | undefined } = {},
+): OperatorTable {
+  if (!Array.isArray(operators) || operators.length === 0) {
+    throw new OperatorTableError({ fault: 'EMPTY_OPERATOR_SET', detail: 'it has no operators' })
+  }
+  if (operators.length > MAX_OPERATORS) {
+    throw new InvalidInputError({ field: 'operators', reason: `at most ${MAX_OPERATORS}` })
+  }
+  const strategies = operators[0]?.weights.length ?? 0
+  if (strategies === 0) {
+    throw new OperatorTableError({ fault: 'EMPTY_WEIGHTS', detail: 'operators have no weights' })
+  }
+  const totals = new Array<bigint>(strategies).fill(0n)
+  const byAddress = new Map<string, number>()
+  const keys = new Set<string>()
+  let aggregate = bn254.G1.Point.ZERO
+  operators.forEach((entry, index) => {
+    const address = toHex(fixedFromHex(entry.operator, 20, `operators[${index}].operator`))
+    const key = `${entry.pubkey.X}:${entry.pubkey.Y}`
+    assertUnused({ seen: byAddress.has(address), fault: 'DUPLICATE_OPERATOR', index })
+    assertUnused({ seen: keys.has(key), fault: 'DUPLICATE_PUBKEY', index })
+    byAddress.set(address, index)
+    keys.add(key)
+    const pubkey = assertG1(entry.pubkey, { field: `operators[${index}].pubkey` })
+    const pubkeyG2 = assertG2(entry.pubkeyG2, { field: `operators[${index}].pubkeyG2` })
+    if (pairings && !keysAreOne(pubkey, pubkeyG2)) {
+      throw new OperatorTableError({
+        fault: 'KEY_MISMATCH',
+        detail: `the G1 and G2 keys of operators[${index}] have different secrets`,
+      })
+    }
+    addWeights(totals, { weights: entry.weights, index })
+    aggregate = aggregate.add(pubkey)
+  })
+  if (aggregate.is0()) {
+    throw new OperatorTableError({ fault: 'AGGREGATE_AT_INFINITY', detail: 'the keys cancel out' })
+  }
+  const layers = merkleLayers(operators.map(operatorInfoLeaf))
+  return Object.freeze({
+    operators: Object.freeze([...operators]),
+    info: Object.freeze({
+      operatorInfoTreeRoot: toHex(layers[layers.length - 1]?.[0] as Uint8Array),
+      numOperators: BigInt(operators.length),
+      aggregatePubkey: fromNobleG1(aggregate),
+      totalWeights: Object.freeze(totals),
+    }),
+    proof: (index: number): Hex => merkleProof(layers, { index, count: operators.length }),
+    indexOf: (operator: Address): number => byAddress.get(operator.toLowerCase()) ?? -1,
+  })
+}
+
+/**
+ * Verifies that `info` is the entry at `operatorIndex` under `root`. Never throws.
+ *
+ * Stricter than the contract in one way that no honest proof notices: the number of siblings must
+ * be the tree's depth for `numOperators`.
+ */
+export function verifyOperatorProof(parameters: {
+  info: OperatorInfo
+  operatorIndex: number
+  proof: Hex
+  root: Hex
+  numOperators: bigint
+}): boolean {
+  const { info, operatorIndex, proof, root, numOperators } = parameters
+  try {
+    if (!Number.isInteger(operatorIndex) || operatorIndex < 0) return false
+    if (numOperators > BigInt(2 ** 32) || BigInt(operatorIndex) >= numOperators) return false
+    if (/^0x0*$/.test(root)) return false
+    const siblings = fromHex(proof, 'proof')
+    if (siblings.length !== 32 * treeDepth(Number(numOperators))) return false
+    let node = operatorInfoLeaf(info)
+    let index = operatorIndex
+    for (let offset = 0; offset < siblings.length; offset += 32) {
+      const sibling = siblings.subarray(offset, offset + 32)
+      node = index % 2 === 0 ? keccak(node, sibling) : keccak(sibling, node)
+      index = Math.floor(index / 2)
+    }
+    return index === 0 && toHex(node) === root.toLowerCase()
+  } catch {
+    return false
+  }
+}
+
+/** Levels of the tree over `count` leaves. */
+export function treeDepth(count: number): number {
+  let depth = 0
+  for (let width = 1; width < count; width *= 2) depth++
+  return depth
+}
+
+function operatorInfoLeaf({ pubkey, weights }: OperatorInfo): Uint8Array {
+  return keccak(
+    Uint8Array.of(OPERATOR_INFO_LEAF_SALT),
+    // abi.encode of a dynamic tuple: offset of the tuple, two words of the key, offset and length
+    // of the weights, then the weights.
+    uintToBytes(32, 32),
+    g1Words(pubkey),
+    uintToBytes(96, 32),
+    uintToBytes(weights.length, 32),
+    concat(...weights.map((weight, index) => uintToBytes(weight, 32, `weights[${index}]`))),
+  )
+}
+
+function merkleLayers(leaves: readonly Uint8Array[]): Uint8Array[][] {
+  const width = 2 ** treeDepth(leaves.length)
+  const layers = [Array.from({ length: width }, (_, index) => leaves[index] ?? zeroWord)]
+  for (;;) {
+    const below = layers[layers.length - 1] as Uint8Array[]
+    if (below.length === 1) return layers
+    const layer: Uint8Array[] = []
+    for (let i = 0; i < below.length; i += 2) {
+      layer.push(keccak(below[i] as Uint8Array, below[i + 1] as Uint8Array))
+    }
+    layers.push(layer)
+  }
+}
+
+function merkleProof(
+  layers: readonly Uint8Array[][],
+  { index, count }: { index: number; count: number },
+): Hex {
+  if (!Number.isInteger(index) || index < 0 || index >= count) {
+    throw new InvalidInputError({ field: 'index', reason: `expected 0 to ${count - 1}` })
+  }
+  const siblings: Uint8Array[] = []
+  let position = index
+  for (const layer of layers.slice(0, -1)) {
+    siblings.push(layer[position ^ 1] as Uint8Array)
+    position >>= 1
+  }
+  return toHex(concat(...siblings))
+}
+
+function addWeights(
+  totals: bigint[],
+  { weights, index }: { weights: readonly bigint[]; index: number },
+): void {
+  if (weights.length !== totals.length) {
+    throw new OperatorTableError({
+      fault: 'WEIGHTS_LENGTH_MISMATCH',
+      detail: `operators[${index}] has ${weights.length} weights, the first one ${totals.length}`,
+    })
+  }
+  weights.forEach((weight, strategy) => {
+    const total = (totals[strategy] as bigint) + weight
+    if (typeof weight !== 'bigint' || weight < 0n || total > maxUint256) {
+      throw new OperatorTableError({
+        fault: 'WEIGHT_OVERFLOW',
+        detail: `weight ${strategy} of operators[${index}] does not fit`,
+      })
+    }
+    totals[strategy] = total
+  })
+}
+
+function assertUnused(parameters: {
+  seen: boolean
+  fault: 'DUPLICATE_OPERATOR' | 'DUPLICATE_PUBKEY'
+  index: number
+}): void {
+  const { seen, fault, index } = parameters
+  if (seen) {
+    throw new OperatorTableError({ fault, detail: `operators[${index}] repeats an earlier one` })
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Proof of possession of a BLS key, without which an operator could register a key made to cancel
+ * the others' (the rogue-key attack).
+ *
+ * ```
+ * digest = keccak256(abi.encode(keccak256("NewtonBN254ProofOfPossessionV1"),
+ *                               chainId, verifier, operator, pkG1, pkG2))
+ * ```
+ * The words of `pkG2` come imaginary part first. Binding chain, verifier and operator keeps a
+ * proof from being used elsewhere or by someone else.
+ */
+import type { Address, Hex } from 'viem'
+import { fixedFromHex, uintToBytes, utf8 } from '../../internal/bytes.js'
+import { keccak, keccakHex } from '../../internal/keccak.js'
+import type { BlsKey, BlsPublicKey } from './keys.js'
+import { type G1Point, g1Words, g2Words } from './points.js'
+import { explainSignature, type SignatureFault } from './signature.js'
+
+/** `keccak256("NewtonBN254ProofOfPossessionV1")`. */
+export const PROOF_OF_POSSESSION_TAG = 'NewtonBN254ProofOfPossessionV1'
+
+/** Where and for whom a key is registered. */
+export type PossessionContext = {
+  chainId: bigint | number
+  /** The certificate verifier contract that keeps the key. */
+  verifier: Address
+  operator: Address
+}
+
+/**
+ * Computes what a proof of possession signs.
+ *
+ * @throws {InvalidInputError} naming the malformed member.
+ */
+export function computePossessionDigest(context: PossessionContext & BlsPublicKey): Hex {
+  return keccakHex(
+    keccak(utf8(PROOF_OF_POSSESSION_TAG)),
+    uintToBytes(context.chainId, 32, 'chainId'),
+    new Uint8Array(12),
+    fixedFromHex(context.verifier, 20, 'verifier'),
+    new Uint8Array(12),
+    fixedFromHex(context.operator, 20, 'operator'),
+    g1Words(context.pubkey),
+    g2Words(context.pubkeyG2),
+  )
+}
+
+/**
+ * Proves possession of `key` for one operator at one verifier.
+ *
+ * @example
+ * ```ts
+ * import { blsKeyFromSeed, provePossession, verifyPossession } from '@newton/policy-sdk/attestation'
+ *
+ * const key = blsKeyFromSeed(new Uint8Array(32))
+ * const context = { chainId: 1, verifier: '0x…', operator: '0x…' }
+ * const proof = provePossession(key, context)
+ * verifyPossession({ ...context, ...key.publicKey, proof }) // true
+ * ```
+ */
+export function provePossession(key: BlsKey, context: PossessionContext): G1Point {
+  return key.sign(computePossessionDigest({ ...context, ...key.publicKey }))
+}
+
+/** Verifies a proof of possession and that both keys have one secret. Never throws. */
+export function verifyPossession(
+  parameters: PossessionContext & BlsPublicKey & { proof: G1Point },
+): boolean {
+  return explainPossession(parameters) === undefined
+}
+
+/** {@link verifyPossession} with the reason of a refusal, `undefined` where it is valid. */
+export function explainPossession(
+  parameters: PossessionContext & BlsPublicKey & { proof: G1Point },
+): SignatureFault | undefined {
+  try {
+    const { proof: signature, pubkey, pubkeyG2 } = parameters
+    const digest = computePossessionDigest(parameters)
+    return explainSignature({ digest, signature, pubkey, pubkeyG2 })
+  } catch {
+    return 'MALFORMED_DIGEST'
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * BLS signatures on BN254: signatures in G1, public keys in G1 and G2.
+ *
+ * ```
+ * σ = sk · H(m)        pk₁ = sk · G₁        pk₂ = sk · G₂
+ * valid iff e(σ + γ·pk₁, -G₂) · e(H(m) + γ·G₁, pk₂) = 1
+ * γ = keccak256(m ‖ pk₁ ‖ pk₂ ‖ σ) mod r
+ * ```
+ * One pairing product checks the signature and that both keys have the same secret, exactly as
+ * EigenLayer's contracts do it.
+ */
+import { bn254 } from '@noble/curves/bn254.js'
+import type { Hex } from 'viem'
+import { bytesToUint, fixedFromHex } from '../../internal/bytes.js'
+import { keccak } from '../../internal/keccak.js'
+import type { PointFault } from './errors.js'
+import { digestToNobleG1 } from './hashToG1.js'
+import {
+  type G1Point,
+  type G2Point,
+  GROUP_ORDER,
+  g1Words,
+  g2Words,
+  type NobleG1,
+  type NobleG2,
+  readG1,
+  readG2,
+} from './points.js'
+
+/** What one signature check needs. */
+export type SignatureCheck = {
+  /** The 32 bytes that were signed: for certificates, the signable digest. */
+  digest: Hex
+  signature: G1Point
+  /** The key in G1, of one signer or the sum of several. */
+  pubkey: G1Point
+  /** The same key in G2. */
+  pubkeyG2: G2Point
+}
+
+/** Why a signature is refused. */
+export type SignatureFault = PointFault | 'MALFORMED_DIGEST' | 'KEY_MISMATCH' | 'SIGNATURE_INVALID'
+
+/**
+ * Verifies a signature under both forms of a key. Never throws.
+ *
+ * @returns `true` only for valid points, one secret behind both keys, and a valid signature.
+ * @example
+ * ```ts
+ * import { blsKeyFromSeed, verifySignature } from '@newton/policy-sdk/attestation'
+ *
+ * const key = blsKeyFromSeed(new Uint8Array(32))
+ * const digest = `0x${'11'.repeat(32)}` as const
+ * verifySignature({ digest, signature: key.sign(digest), ...key.publicKey }) // true
+ * ```
+ */
+export function verifySignature(check: SignatureCheck): boolean {
+  return explainSignature(check) === undefined
+}
+
+/** {@link verifySignature} with the reason of a refusal, `undefined` where it is valid. */
+export function explainSignature(check: SignatureCheck): SignatureFault | undefined {
+  if (typeof check !== 'object' || check === null) return 'MALFORMED_POINT'
+  const signature = readG1(check.signature, { infinity: false })
+  if (signature.fault !== undefined) return signature.fault
+  const pubkey = readG1(check.pubkey, { infinity: false })
+  if (pubkey.fault !== undefined) return pubkey.fault
+  const pubkeyG2 = readG2(check.pubkeyG2, { infinity: false })
+  if (pubkeyG2.fault !== undefined) return pubkeyG2.fault
+  let digest: Uint8Array
+  try {
+    digest = fixedFromHex(check.digest, 32, 'digest')
+  } catch {
+    return 'MALFORMED_DIGEST'
+  }
+  const gamma =
+    bytesToUint(
+      keccak(digest, g1Words(check.pubkey), g2Words(check.pubkeyG2), g1Words(check.signature)),
+    ) % GROUP_ORDER
+  const left = signature.point.add(scale(pubkey.point, gamma))
+  const right = digestToNobleG1(check.digest).add(scale(bn254.G1.Point.BASE, gamma))
+  if (pairingProductIsOne(left, right, pubkeyG2.point)) return undefined
+  // Only a refusal pays for the second product, which tells a foreign key from a bad signature.
+  return pairingProductIsOne(pubkey.point, bn254.G1.Point.BASE, pubkeyG2.point)
+    ? 'SIGNATURE_INVALID'
+    : 'KEY_MISMATCH'
+}
+
+/** Whether a key in G1 and a key in G2 have the same secret. Points are assumed valid. */
+export function keysAreOne(pubkey: NobleG1, pubkeyG2: NobleG2): boolean {
+  return pairingProductIsOne(pubkey, bn254.G1.Point.BASE, pubkeyG2)
+}
+
+// e(a, -G₂) · e(b, key) = 1
+function pairingProductIsOne(a: NobleG1, b: NobleG1, key: NobleG2): boolean {
+  // Neutral elements add nothing to the product, and the library refuses them.
+  const pairs = [
+    { g1: a.negate(), g2: bn254.G2.Point.BASE },
+    { g1: b, g2: key },
+  ].filter(({ g1, g2 }) => !g1.is0() && !g2.is0())
+  const { Fp12 } = bn254.fields
+  return Fp12.eql(bn254.pairingBatch(pairs), Fp12.ONE)
+}
+
+// `gamma` is public, so the fast multiplication that is not constant-time will do.
+function scale(point: NobleG1, gamma: bigint): NobleG1 {
+  return gamma === 0n ? bn254.G1.Point.ZERO : point.multiplyUnsafe(gamma)
+}
