@@ -403,7 +403,9 @@ describe('params', () => {
       { noNullPrototype: true },
     )
     fc.assert(
-      fc.property(object, (params) => expect(decodeParams(encodeParams(params))).toEqual(params)),
+      fc.property(object, (params) => {
+        expect(decodeParams(encodeParams(params))).toEqual(params)
+      }),
     )
   })
 
