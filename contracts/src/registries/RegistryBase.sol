@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+import {IAllowlistGuard} from "../interfaces/IAllowlistGuard.sol";
+import {IArtifactRegistry} from "../interfaces/IArtifactRegistry.sol";
+import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
+import {ArtifactIds} from "../libraries/ArtifactIds.sol";
+import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
+import {CodeRows} from "../libraries/CodeRows.sol";
+import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
+
+/// @notice What a policy registry is initialized with.
+/// @param owner A Safe on mainnets, the deployer elsewhere.
+/// @param upgradeDelay Blocks an upgrade waits; longer than the challenge window.
+/// @param blockKind Where block numbers are read.
+/// @param clientRegistry The registry that knows clients and their owners.
+/// @param templateRegistrationPermissionless Whether anyone may register templates at first.
+/// @param instanceDeploymentPermissionless Whether anyone may deploy instances at first.
+struct RegistryConfig {
+    address owner;
+    uint64 upgradeDelay;
+    BlockKind blockKind;
+    address clientRegistry;
+    bool templateRegistrationPermissionless;
+    bool instanceDeploymentPermissionless;
+}
+
+/// @title RegistryBase
+/// @notice The gates, the rules and the rows that both policy registries share.
+/// @dev An instance's row is
+/// `templateId(32) ‖ client(20) ‖ expireAfter(4) ‖ deployedAt(8) ‖ params`.
+abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegistry {
+    /// @custom:storage-location erc7201:newton.storage.RegistryBase
+    struct RegistryBaseStorage {
+        // One word: everything a write has to know.
+        address clientRegistry;
+        BlockKind blockKind;
+        bool templatesOpen;
+        bool instancesOpen;
+        mapping(address author => bool) authors;
+        mapping(address deployer => bool) deployers;
+    }
+
+    /// @notice The client registry has no code.
+    /// @param account What was given.
+    error NoContractCode(address account);
+
+    /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.RegistryBase")) - 1)) & ~0xff
+    bytes32 private constant REGISTRY_BASE_SLOT =
+        0x1c80d528806184b9786dde76be265ed7f929466100f75f579032079f75ec2900;
+
+    uint256 private constant OFFSET_CLIENT = 32;
+    uint256 private constant OFFSET_EXPIRE = 52;
+    uint256 private constant OFFSET_DEPLOYED = 56;
+    uint256 private constant OFFSET_PARAMS = 64;
+
+    function __RegistryBase_init(RegistryConfig calldata config) internal onlyInitializing {
+        __DelayedUpgrade_init(config.owner, config.upgradeDelay);
+        BlockSource.check(config.blockKind);
+        require(config.clientRegistry.code.length != 0, NoContractCode(config.clientRegistry));
+        RegistryBaseStorage storage $ = _base();
+        $.clientRegistry = config.clientRegistry;
+        $.blockKind = config.blockKind;
+        $.templatesOpen = config.templateRegistrationPermissionless;
+        $.instancesOpen = config.instanceDeploymentPermissionless;
+        emit TemplateRegistrationPermissionChanged(config.templateRegistrationPermissionless);
+        emit InstanceDeploymentPermissionChanged(config.instanceDeploymentPermissionless);
+    }
+
+    // ---------------------------------------------------------------------------------- gates
+
+    /// @inheritdoc IAllowlistGuard
+    function setTemplateRegistrationPermissionless(bool permissionless) external onlyOwner {
+        _base().templatesOpen = permissionless;
+        emit TemplateRegistrationPermissionChanged(permissionless);
+    }
+
+    /// @inheritdoc IAllowlistGuard
+    function setInstanceDeploymentPermissionless(bool permissionless) external onlyOwner {
+        _base().instancesOpen = permissionless;
+        emit InstanceDeploymentPermissionChanged(permissionless);
+    }
+
+    /// @inheritdoc IAllowlistGuard
+    function setTemplateAuthor(address author, bool allowed) external onlyOwner {
+        _base().authors[author] = allowed;
+        emit TemplateAuthorSet(author, allowed);
+    }
+
+    /// @inheritdoc IAllowlistGuard
+    function setInstanceDeployer(address deployer, bool allowed) external onlyOwner {
+        _base().deployers[deployer] = allowed;
+        emit InstanceDeployerSet(deployer, allowed);
+    }
+
+    /// @inheritdoc IAllowlistGuard
+    function templateRegistrationPermissionless() external view returns (bool) {
+        return _base().templatesOpen;
+    }
+
+    /// @inheritdoc IAllowlistGuard
+    function instanceDeploymentPermissionless() external view returns (bool) {
+        return _base().instancesOpen;
+    }
+
+    /// @inheritdoc IAllowlistGuard
+    function templateAuthors(address author) external view returns (bool) {
+        return _base().authors[author];
+    }
+
+    /// @inheritdoc IAllowlistGuard
+    function instanceDeployers(address deployer) external view returns (bool) {
+        return _base().deployers[deployer];
+    }
+
+    /// @dev Refuses senders who may not register templates.
+    modifier onlyTemplateAuthor() {
+        RegistryBaseStorage storage $ = _base();
+        if (!$.templatesOpen) {
+            require($.authors[msg.sender], UnauthorizedTemplateAuthor(msg.sender));
+        }
+        _;
+    }
+
+    // --------------------------------------------------------------------------------- shared
+
+    /// @inheritdoc IArtifactRegistry
+    function announceArtifact(bytes32 templateId, uint8 namespace, bytes calldata locator)
+        external
+    {
+        bytes32 hash = _artifactIn(templateId, namespace);
+        require(
+            hash != bytes32(0) && hash != ArtifactIds.ARTIFACT_ABSENT,
+            UnknownArtifact(templateId, namespace)
+        );
+        _announce(templateId, hash, namespace, locator);
+    }
+
+    /// @inheritdoc IArtifactRegistry
+    function getParams(bytes32 id) external view returns (bytes memory params) {
+        require(CodeRows.exists(_instanceKey(id)), InstanceNotDeployed(id));
+        return CodeRows.read(_instanceKey(id), OFFSET_PARAMS);
+    }
+
+    /// @inheritdoc IArtifactRegistry
+    function isTemplateRegistered(bytes32 id) external view returns (bool) {
+        return CodeRows.exists(id);
+    }
+
+    /// @inheritdoc IArtifactRegistry
+    function isInstanceDeployed(bytes32 id) external view returns (bool) {
+        return CodeRows.exists(_instanceKey(id));
+    }
+
+    /// @inheritdoc IArtifactRegistry
+    function clientRegistry() external view returns (address) {
+        return _base().clientRegistry;
+    }
+
+    /// @inheritdoc IArtifactRegistry
+    function blockKind() external view returns (uint8) {
+        return uint8(_base().blockKind);
+    }
+
+    /// @inheritdoc IArtifactRegistry
+    function currentBlock() external view returns (uint256) {
+        return _blockNumber();
+    }
+
+    /// @notice The row being written, asked for by its own creation code. Reverts otherwise.
+    function rowInCreation() external view {
+        CodeRows.answer();
+    }
+
+    // ------------------------------------------------------------------------------- internal
+
+    /// @dev Hash of a registered template's artifact in a namespace, zero where there is none.
+    function _artifactIn(bytes32 templateId, uint8 namespace)
+        internal
+        view
+        virtual
+        returns (bytes32);
+
+    /// @dev Emits a locator, unless it is empty.
+    function _announce(bytes32 templateId, bytes32 hash, uint8 namespace, bytes calldata locator)
+        internal
+    {
+        if (locator.length == 0) return;
+        require(locator.length <= ArtifactIds.MAX_LOCATOR, LocatorTooLarge(locator.length));
+        require(hash != ArtifactIds.ARTIFACT_ABSENT, UnknownArtifact(templateId, namespace));
+        emit ArtifactAnnounced(hash, namespace, msg.sender, locator);
+    }
+
+    /// @dev Checks one artifact hash of a template.
+    function _checkArtifact(bytes32 hash, uint256 index, bool optional) internal pure {
+        require(
+            hash != bytes32(0) && (optional || hash != ArtifactIds.ARTIFACT_ABSENT),
+            InvalidArtifact(index)
+        );
+    }
+
+    /// @dev Writes a row.
+    function _store(bytes32 id, bytes32 key, bytes memory data) internal {
+        require(CodeRows.write(key, data), RowNotStored(id));
+    }
+
+    /// @dev Checks everything an instance needs besides its template, and writes its row.
+    function _storeInstance(
+        bytes32 id,
+        bytes32 templateId,
+        address client,
+        bytes calldata params,
+        uint64 expireAfter
+    ) internal {
+        _store(
+            id,
+            _instanceKey(id),
+            abi.encodePacked(
+                templateId, client, uint32(expireAfter), uint64(_blockNumber()), params
+            )
+        );
+    }
+
+    /// @dev The sender's permission and the limits of an instance's own values.
+    function _checkInstance(
+        address client,
+        bytes calldata params,
+        uint64 expireAfter,
+        bytes32 paramsSchemaHash
+    ) internal view {
+        RegistryBaseStorage storage $ = _base();
+        if (!$.instancesOpen) {
+            require($.deployers[msg.sender], UnauthorizedInstanceDeployer(msg.sender));
+        }
+        require(expireAfter != 0, ExpireAfterZero());
+        require(expireAfter <= type(uint32).max, ExpireAfterTooLarge(expireAfter));
+        require(params.length <= ArtifactIds.MAX_PARAMS, ParamsTooLarge(params.length));
+        require(
+            params.length == 0 || paramsSchemaHash != ArtifactIds.ARTIFACT_ABSENT,
+            ParamsNotAllowed()
+        );
+        _ownerOf(client);
+    }
+
+    /// @dev Refuses senders other than a client's owner and the client itself.
+    function _checkSlotMover(address client) internal view {
+        address owner_ = _ownerOf(client);
+        require(msg.sender == owner_ || msg.sender == client, NotClientOwner(client, msg.sender));
+    }
+
+    /// @dev The owner of a registered, active client.
+    function _ownerOf(address client) internal view returns (address) {
+        IPolicyClientRegistry.ClientRecord memory record =
+            IPolicyClientRegistry(_base().clientRegistry).getClientRecord(client);
+        require(record.active, ClientNotRegistered(client));
+        return record.owner;
+    }
+
+    /// @dev The row of an instance.
+    function _instanceRow(bytes32 id)
+        internal
+        view
+        returns (
+            bytes32 templateId,
+            address client,
+            uint64 expireAfter,
+            uint64 deployedAt,
+            bytes memory params
+        )
+    {
+        bytes32 key = _instanceKey(id);
+        bytes memory row = CodeRows.read(key, 0);
+        require(row.length != 0, InstanceNotDeployed(id));
+        templateId = CodeRows.word(row, 0);
+        client = address(bytes20(CodeRows.word(row, OFFSET_CLIENT)));
+        expireAfter = uint32(bytes4(CodeRows.word(row, OFFSET_EXPIRE)));
+        deployedAt = uint64(bytes8(CodeRows.word(row, OFFSET_DEPLOYED)));
+        params = CodeRows.read(key, OFFSET_PARAMS);
+    }
+
+    /// @dev What a slot move has to know of an instance, without its params.
+    function _instanceHead(bytes32 id) internal view returns (bytes32 templateId, address client) {
+        address row = CodeRows.addressOf(_instanceKey(id));
+        require(row.code.length != 0, InstanceNotDeployed(id));
+        assembly ("memory-safe") {
+            extcodecopy(row, 0x00, 0x01, 0x34)
+            templateId := mload(0x00)
+            client := shr(96, mload(0x20))
+        }
+    }
+
+    /// @dev Templates and instances live side by side; the complement keeps their keys apart.
+    function _instanceKey(bytes32 id) internal pure returns (bytes32) {
+        return ~id;
+    }
+
+    /// @dev Refuses blocks whose end is not there yet.
+    function _checkMined(uint256 blockNumber) internal view {
+        uint256 current = _blockNumber();
+        require(blockNumber < current, BlockNotMined(blockNumber, current));
+    }
+
+    function _blockNumber() internal view override returns (uint256) {
+        return BlockSource.numberOf(_base().blockKind);
+    }
+
+    function _baseDigest() internal view returns (bytes32) {
+        RegistryBaseStorage storage $ = _base();
+        return keccak256(abi.encode($.clientRegistry, $.blockKind, CodeRows.INIT_CODE_HASH));
+    }
+
+    function _base() internal pure returns (RegistryBaseStorage storage $) {
+        assembly ("memory-safe") {
+            $.slot := REGISTRY_BASE_SLOT
+        }
+    }
+}
