@@ -93,4 +93,7 @@ interface IArtifactRegistry {
 
     /// @notice Number of the current block, as nodes of this chain call it.
     function currentBlock() external view returns (uint256);
+
+    /// @notice Version of the contract's rules and interface, `major.minor.patch`.
+    function version() external view returns (string memory);
 }

@@ -167,6 +167,11 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         return _blockNumber();
     }
 
+    /// @inheritdoc IArtifactRegistry
+    function version() external pure returns (string memory) {
+        return "1.0.0";
+    }
+
     /// @notice The row being written, asked for by its own creation code. Reverts otherwise.
     function rowInCreation() external view {
         CodeRows.answer();
