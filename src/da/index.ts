@@ -15,6 +15,23 @@ export {
   MAX_LOCATORS_TRIED,
   orderLocators,
 } from './artifactSource.js'
+export { type ByteStore, type MemoryByteStoreOptions, memoryByteStore } from './cache/byteStore.js'
+export { recordCacheMetrics } from './cache/cacheMetrics.js'
+export {
+  createEvaluationScope,
+  type EvaluationScope,
+  type ScopeObserver,
+} from './cache/evaluationScope.js'
+export {
+  type CacheEvent,
+  type CacheTier,
+  cacheTiers,
+  createLayeredArtifactCache,
+  type Derivation,
+  type LayeredArtifactCache,
+  type LayeredCacheOptions,
+  type RowAccess,
+} from './cache/layeredCache.js'
 export {
   ArtifactUnavailableError,
   type DaAttempt,

@@ -1,2 +1,3 @@
 /** Data availability on Node: files. */
+export { type DiskByteStoreOptions, diskByteStore } from './diskByteStore.js'
 export { type FileDaOptions, fileDa } from './fileDa.js'

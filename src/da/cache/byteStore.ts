@@ -1,0 +1,64 @@
+/** The second tier: artifact bytes and registry rows close by, bounded, oldest use first out. */
+import type { Hex } from 'viem'
+import type { IoOptions } from '../../internal/deadline.js'
+import { createWeightedLru } from './weightedLru.js'
+
+/**
+ * A local store of bytes by key. Never believed: what it returns is hashed by its caller.
+ *
+ * Keys are artifact hashes, or `row-<id>` for registry rows.
+ */
+export interface ByteStore {
+  readonly name: string
+  read(key: string, options?: IoOptions): Promise<Uint8Array | undefined>
+  write(key: string, bytes: Uint8Array, options?: IoOptions): Promise<void>
+  remove(key: string, options?: IoOptions): Promise<void>
+  has(key: string, options?: IoOptions): Promise<boolean>
+  /** Entries and bytes held. */
+  usage(): Promise<{ entries: number; bytes: number }>
+}
+
+/** Options of {@link memoryByteStore}. */
+export type MemoryByteStoreOptions = {
+  /** @default 1_024 */
+  maxEntries?: number | undefined
+  /** @default 256 MiB */
+  maxBytes?: number | undefined
+  /** Whether an artifact must not be evicted, because the tree still needs it. */
+  isNeeded?: ((hash: Hex) => boolean) | undefined
+}
+
+/**
+ * Creates a second tier in memory, for browsers and for processes without a disk.
+ *
+ * @example
+ * ```ts
+ * import { memoryByteStore } from '@newton/policy-sdk/da'
+ *
+ * memoryByteStore({ maxBytes: 64 * 1024 * 1024 })
+ * ```
+ */
+export function memoryByteStore(options: MemoryByteStoreOptions = {}): ByteStore {
+  const { maxEntries = 1_024, maxBytes = 268_435_456, isNeeded } = options
+  const held = createWeightedLru<Uint8Array>({ maxEntries, maxWeight: maxBytes })
+  return {
+    name: 'memory',
+    async read(key) {
+      return held.get(key)?.slice()
+    },
+    async write(key, bytes) {
+      if (isNeeded?.(key as Hex)) held.pin(key)
+      else held.unpin(key)
+      held.set(key, bytes.slice(), bytes.length)
+    },
+    async remove(key) {
+      held.delete(key)
+    },
+    async has(key) {
+      return held.get(key) !== undefined
+    },
+    async usage() {
+      return { entries: held.size, bytes: held.weight }
+    },
+  }
+}

@@ -1,0 +1,399 @@
+import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Hex } from 'viem'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { computeArtifactHash } from '../../core/artifact.js'
+import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
+import { createMetricsRegistry } from '../../core/metrics.js'
+import { createArtifactSource } from '../artifactSource.js'
+import { mockDa } from '../mockDa.js'
+import { diskByteStore } from '../node/diskByteStore.js'
+import { listFiles } from '../node/fileDa.js'
+import { memoryByteStore } from './byteStore.js'
+import { recordCacheMetrics } from './cacheMetrics.js'
+import { createEvaluationScope } from './evaluationScope.js'
+import { type CacheEvent, createLayeredArtifactCache } from './layeredCache.js'
+import { createWeightedLru } from './weightedLru.js'
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+const bytes = text('package example\n')
+const hash = computeArtifactHash(bytes)
+
+let root: string
+const roots: string[] = []
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'cache-'))
+  roots.push(root)
+})
+afterAll(async () => {
+  for (const path of roots) await rm(path, { recursive: true, force: true })
+})
+
+/** A network of one store, with its reads counted. */
+async function network(...artifacts: Uint8Array[]) {
+  const da = mockDa()
+  for (const artifact of artifacts) await da.put(artifact)
+  return { da, source: createArtifactSource({ clients: [da] }) }
+}
+
+describe('createLayeredArtifactCache', () => {
+  test('fetches once, then answers from disk, then from memory', async () => {
+    const { da, source } = await network(bytes)
+    const events: CacheEvent[] = []
+    const disk = diskByteStore({ directory: root })
+    const cache = createLayeredArtifactCache({
+      da: source,
+      disk,
+      onEvent: (event) => events.push(event),
+    })
+    let produced = 0
+    const derive = () =>
+      cache.getDerived(
+        { hash, namespace: 4 },
+        { form: 'rego', produce: (source) => ({ source, serial: ++produced }) },
+      )
+    const first = await derive()
+    expect(await derive()).toBe(first)
+    expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+    expect({ produced, network: da.calls().get }).toEqual({ produced: 1, network: 1 })
+    const lookups = events.flatMap((event) =>
+      event.type === 'cache.lookup' ? [`${event.tier} ${event.result}`] : [],
+    )
+    expect(lookups).toEqual(['L1 miss', 'L2 miss', 'L3 hit', 'L1 hit', 'L2 hit'])
+
+    // A new process finds the bytes on disk.
+    const next = createLayeredArtifactCache({
+      da: source,
+      disk: diskByteStore({ directory: root }),
+    })
+    expect(await next.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+    expect(da.calls().get).toBe(1)
+  })
+
+  test('concurrent misses fetch and compile once', async () => {
+    const { da, source } = await network(bytes)
+    let produced = 0
+    const cache = createLayeredArtifactCache({ da: source, disk: memoryByteStore() })
+    const values = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        cache.getDerived(
+          { hash, namespace: 6 },
+          {
+            form: 'wasm',
+            produce: async () => {
+              produced += 1
+              await new Promise((resolve) => setTimeout(resolve, 5))
+              return { module: true }
+            },
+          },
+        ),
+      ),
+    )
+    await Promise.all(Array.from({ length: 50 }, () => cache.getArtifact({ hash, namespace: 6 })))
+    expect(new Set(values).size).toBe(1)
+    expect({ produced, network: da.calls().get }).toEqual({ produced: 1, network: 1 })
+  })
+
+  test('a damaged file is reported, replaced, and never handed out', async () => {
+    const { da, source } = await network(bytes)
+    const events: CacheEvent[] = []
+    const cache = createLayeredArtifactCache({
+      da: source,
+      disk: diskByteStore({ directory: root }),
+      onEvent: (event) => events.push(event),
+    })
+    await cache.getArtifact({ hash, namespace: 4 })
+    const [file] = await listFiles(root)
+    const held = await readFile(file as string)
+    held[3] = (held[3] as number) ^ 1
+    await writeFile(file as string, held)
+    expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'cache.wrongCopy', tier: 'L2', source: 'disk', hash }),
+    )
+    expect(da.calls().get).toBe(2)
+    expect(new Uint8Array(await readFile(file as string))).toEqual(bytes)
+  })
+
+  test('a tier that lies is passed over, and its bytes never reach a higher tier', async () => {
+    const disk = memoryByteStore()
+    const liar: ArtifactSource = { getArtifact: async () => text('<html>') }
+    const { source } = await network(bytes)
+    const events: CacheEvent[] = []
+    const cache = createLayeredArtifactCache({
+      da: liar,
+      peers: source,
+      disk,
+      onEvent: (event) => events.push(event),
+    })
+    expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+    expect(events).toContainEqual(expect.objectContaining({ type: 'cache.wrongCopy', tier: 'L3' }))
+
+    const alone = createLayeredArtifactCache({ da: liar, disk: memoryByteStore() })
+    await expect(alone.getArtifact({ hash, namespace: 4 })).rejects.toMatchObject({
+      code: 'DA_ARTIFACT_UNAVAILABLE',
+    })
+  })
+
+  test('what a caller does to its copy changes nothing', async () => {
+    const { source } = await network(bytes)
+    const cache = createLayeredArtifactCache({ da: source, disk: memoryByteStore() })
+    ;(await cache.getArtifact({ hash, namespace: 4 })).fill(0)
+    expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+  })
+
+  test('a disk that fails costs nothing but time', async () => {
+    const { source } = await network(bytes)
+    const events: CacheEvent[] = []
+    const broken = async (): Promise<never> => {
+      throw new TypeError('no disk')
+    }
+    const disk = { ...memoryByteStore(), read: broken, write: broken, has: broken }
+    const cache = createLayeredArtifactCache({
+      da: source,
+      disk,
+      onEvent: (event) => events.push(event),
+    })
+    expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+    expect(events.filter(({ type }) => type === 'cache.storeFailed')).toHaveLength(2)
+  })
+
+  test('a failed compilation is not remembered', async () => {
+    const { source } = await network(bytes)
+    const cache = createLayeredArtifactCache({ da: source })
+    let tries = 0
+    const produce = (): string => {
+      tries += 1
+      if (tries === 1) throw new TypeError('no')
+      return 'compiled'
+    }
+    const derive = () => cache.getDerived({ hash, namespace: 4 }, { form: 'rego', produce })
+    await expect(derive()).rejects.toThrow('no')
+    expect(await derive()).toBe('compiled')
+  })
+
+  test('charges a module three times its source, and evicts by bytes and by entries', async () => {
+    const modules = [1, 2, 3].map((n) => text(`module ${n}`))
+    const { source } = await network(...modules)
+    const evicted: string[] = []
+    const sizes: number[] = []
+    const cache = createLayeredArtifactCache({
+      da: source,
+      memory: { maxBytes: 8 * 3 * 2, maxEntries: 10 },
+      onEvent(event) {
+        if (event.type === 'cache.evict') evicted.push(event.reason)
+        if (event.type === 'cache.size') sizes.push(event.bytes)
+      },
+    })
+    for (const module of modules) {
+      await cache.getDerived(
+        { hash: computeArtifactHash(module), namespace: 6 },
+        { form: 'wasm', produce: () => ({}) },
+      )
+    }
+    expect(sizes).toEqual([24, 48, 48])
+    expect(evicted).toEqual(['bytes'])
+  })
+
+  test('rows are kept when they verify and never believed from disk', async () => {
+    const disk = memoryByteStore()
+    let loads = 0
+    const access = {
+      load: async () => {
+        loads += 1
+        return { id: 7 }
+      },
+      encode: (row: { id: number }) => text(JSON.stringify(row)),
+      decode: (stored: Uint8Array) =>
+        JSON.parse(new TextDecoder().decode(stored)) as { id: number },
+      verify: (row: { id: number }) => row.id === 7,
+    }
+    const fresh = () => createLayeredArtifactCache({ disk })
+    const cache = fresh()
+    await cache.getRow('7', access)
+    await cache.getRow('7', access)
+    await fresh().getRow('7', access)
+    expect(loads).toBe(1)
+    await disk.write('row-7', text('{"id":8}'))
+    expect(await fresh().getRow('7', access)).toEqual({ id: 7 })
+    await disk.write('row-7', text('not json'))
+    expect(await fresh().getRow('7', access)).toEqual({ id: 7 })
+    expect(loads).toBe(3)
+    // An answer that does not verify is the loader's word, and is asked for again.
+    const doubtful = { ...access, verify: () => false }
+    const other = createLayeredArtifactCache({ disk: memoryByteStore() })
+    await other.getRow('7', doubtful)
+    await other.getRow('7', doubtful)
+    expect(loads).toBe(5)
+  })
+
+  test('warms its templates, keeps them, and reports the ones that failed', async () => {
+    const modules = Array.from({ length: 5 }, (_, n) => text(`module ${n}`))
+    const { source, da } = await network(...modules)
+    const [pinned] = modules as [Uint8Array]
+    const ids: Hex[] = [`0x${'01'.repeat(32)}`, `0x${'02'.repeat(32)}`]
+    const derivation = {
+      form: 'wasm',
+      produce: (from: Uint8Array) => new TextDecoder().decode(from),
+    }
+    const cache = createLayeredArtifactCache({
+      da: source,
+      memory: { maxEntries: 2 },
+      alwaysWarm: ids,
+      artifactsOf: async (id) => [
+        {
+          hash: id === ids[0] ? computeArtifactHash(pinned) : computeArtifactHash(text('nowhere')),
+          namespace: 6,
+        },
+      ],
+      derivationOf: () => derivation,
+    })
+    expect((await cache.warm()).map(({ status }) => status)).toEqual(['warm', 'failed'])
+    for (const module of modules) {
+      await cache.getDerived({ hash: computeArtifactHash(module), namespace: 6 }, derivation)
+    }
+    const before = da.calls().get
+    await cache.getDerived({ hash: computeArtifactHash(pinned), namespace: 6 }, derivation)
+    expect(da.calls().get).toBe(before)
+  })
+
+  test('put takes only what hashes right', async () => {
+    const disk = memoryByteStore()
+    const cache = createLayeredArtifactCache({ disk })
+    await cache.put(hash, bytes)
+    expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+    await expect(cache.put(hash, text('other'))).rejects.toMatchObject({ code: 'DA_INTEGRITY' })
+  })
+
+  test('metrics carry the agreed names', async () => {
+    const { source } = await network(bytes)
+    const metrics = createMetricsRegistry()
+    const cache = createLayeredArtifactCache({
+      da: source,
+      memory: { maxEntries: 1 },
+      onEvent: recordCacheMetrics(metrics).onCacheEvent,
+    })
+    const derive = (form: string) =>
+      cache.getDerived({ hash, namespace: 6 }, { form, produce: () => ({}) })
+    await derive('wasm')
+    await derive('wasm')
+    await derive('rego')
+    expect(metrics.value('wasm_module_cache_hits_total')).toBe(1)
+    expect(metrics.value('wasm_module_cache_misses_total')).toBe(1)
+    expect(metrics.value('wasm_module_cache_entries')).toBe(1)
+    expect(metrics.value('wasm_module_cache_evictions_total', { reason: 'entries' })).toBe(1)
+    const page = metrics.text()
+    expect(page).toContain('wasm_module_compile_duration_seconds_bucket{le="0.05"} 1\n')
+    expect(page).toContain('wasm_module_compile_duration_seconds_count 1\n')
+    for (const line of page.trimEnd().split('\n')) {
+      expect(line).toMatch(
+        /^(# (HELP|TYPE) \S+ .+|[a-zA-Z_:][\w:]*(\{[^}]*\})? [-+]?(\d[\d.e+-]*|Inf|NaN))$/,
+      )
+    }
+  })
+})
+
+describe('createEvaluationScope', () => {
+  test('opens a secret once, and overwrites it at the end', async () => {
+    const scope = createEvaluationScope()
+    const secret = text('secret')
+    let opened = 0
+    const open = async () => {
+      opened += 1
+      return secret
+    }
+    expect(await scope.secret('a', open)).toBe(await scope.secret('a', open))
+    expect(opened).toBe(1)
+    scope.dispose()
+    await Promise.resolve()
+    expect([...secret]).toEqual([0, 0, 0, 0, 0, 0])
+    await expect(scope.secret('a', open)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+  test('a secret that arrives after the end is overwritten and not handed out', async () => {
+    const scope = createEvaluationScope()
+    const secret = text('late')
+    let release: (bytes: Uint8Array) => void = () => undefined
+    const waiting = scope.secret('a', () => new Promise((resolve) => (release = resolve)))
+    scope.dispose()
+    release(secret)
+    await expect(waiting).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    expect([...secret]).toEqual([0, 0, 0, 0])
+  })
+})
+
+describe('diskByteStore', () => {
+  test('evicts the oldest use first, and never what the tree needs', async () => {
+    const items = ['a', 'b', 'c', 'd'].map((name) => text(name.repeat(100)))
+    const names = items.map(computeArtifactHash)
+    let time = 1_000_000
+    const evicted: string[] = []
+    const store = diskByteStore({
+      directory: root,
+      maxBytes: 250,
+      now: () => (time += 1_000),
+      isNeeded: (name) => name === names[0],
+      onEvict: (name) => evicted.push(name),
+    })
+    for (const index of [0, 1]) await store.write(names[index] as Hex, items[index] as Uint8Array)
+    await store.read(names[0] as Hex)
+    await store.write(names[2] as Hex, items[2] as Uint8Array)
+    expect(evicted).toEqual([names[1]])
+    await store.write(names[3] as Hex, items[3] as Uint8Array)
+    expect(evicted).toEqual([names[1], names[2]])
+    expect(await store.usage()).toEqual({ entries: 2, bytes: 200 })
+    expect(await store.read(names[1] as Hex)).toBeUndefined()
+  })
+
+  test('keeps the order of use over a restart, and clears leftovers of a crash', async () => {
+    const items = ['a', 'b'].map((name) => text(name.repeat(100)))
+    const names = items.map(computeArtifactHash)
+    const store = diskByteStore({ directory: root, now: () => 1_000 })
+    await store.write(names[0] as Hex, items[0] as Uint8Array)
+    const leftover = join(root, 'x.bin.tmp')
+    await writeFile(leftover, 'half')
+    await utimes(leftover, new Date(0), new Date(0))
+    const files = (await listFiles(root)).filter((path) => path.endsWith('.bin'))
+    await utimes(files[0] as string, new Date(5_000_000), new Date(5_000_000))
+    const evicted: string[] = []
+    const next = diskByteStore({
+      directory: root,
+      maxBytes: 100,
+      onEvict: (name) => evicted.push(name),
+    })
+    await next.write(names[1] as Hex, items[1] as Uint8Array)
+    expect(evicted).toEqual([names[0]])
+    expect((await listFiles(root)).some((path) => path.endsWith('.tmp'))).toBe(false)
+  })
+
+  test('refuses keys that could leave its directory', async () => {
+    const store = diskByteStore({ directory: root })
+    for (const key of ['../x', '0x/../../etc', 'row-../../x', '']) {
+      await expect(store.write(key, bytes)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    }
+  })
+})
+
+describe('createWeightedLru', () => {
+  test('keeps its bounds under any sequence', () => {
+    const lru = createWeightedLru<number>({ maxEntries: 3, maxWeight: 10 })
+    let state = 1
+    for (let i = 0; i < 2_000; i++) {
+      state = (state * 48_271) % 2_147_483_647
+      lru.set(String(state % 7), i, state % 12)
+      if (state % 3 === 0) lru.get(String(state % 5))
+      expect(lru.size).toBeLessThanOrEqual(3)
+      expect(lru.weight).toBeLessThanOrEqual(10)
+      expect(lru.weight).toBeGreaterThanOrEqual(0)
+    }
+  })
+  test('pinned entries stay; a newcomer that does not fit beside them is not kept', () => {
+    const lru = createWeightedLru<string>({ maxEntries: 2, maxWeight: 100 })
+    lru.pin('a')
+    lru.pin('b')
+    lru.set('a', 'A', 1)
+    lru.set('b', 'B', 1)
+    expect(lru.set('c', 'C', 1)).toBe(false)
+    expect([lru.get('a'), lru.get('b'), lru.get('c')]).toEqual(['A', 'B', undefined])
+  })
+})
