@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { homedir } from 'node:os'
+import { run } from './main.js'
+
+const controller = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    controller.abort(new DOMException('interrupted', 'AbortError'))
+  })
+}
+
+// A reader that stops early, such as `| head`, is not a failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+process.exitCode = await run(
+  process.argv.slice(2),
+  {
+    stdout: (text) => process.stdout.write(text),
+    stderr: (text) => process.stderr.write(text),
+    env: process.env,
+    interactive: process.stderr.isTTY === true && !process.env['CI'],
+    cwd: process.cwd(),
+    home: homedir(),
+  },
+  controller.signal,
+)

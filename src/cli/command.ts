@@ -1,0 +1,42 @@
+/** How commands are declared: citty's definitions, with a result in place of printing. */
+import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs } from 'citty'
+import type { CommandResult, Terminal } from './output.js'
+
+/** What a command gets besides its arguments. */
+export type CommandInput<args extends ArgsDef> = {
+  args: ParsedArgs<args>
+  terminal: Terminal
+  signal: AbortSignal
+}
+
+/** Options that every command has. */
+export const commonArgs = {
+  json: { type: 'boolean', description: 'Print one JSON envelope on stdout', default: false },
+} as const satisfies ArgsDef
+
+/** Declares a command that returns what to print. */
+export function command<const args extends ArgsDef>(definition: {
+  name: string
+  description: string
+  args: args
+  run: (input: CommandInput<args & typeof commonArgs>) => Promise<CommandResult> | CommandResult
+}): CommandDef {
+  const { name, description, args, run } = definition
+  return defineCommand({
+    meta: { name, description },
+    args: { ...args, ...commonArgs },
+    run: (context) => {
+      const { terminal, signal } = context.data as { terminal: Terminal; signal: AbortSignal }
+      return run({ args: context.args as ParsedArgs<args & typeof commonArgs>, terminal, signal })
+    },
+  }) as unknown as CommandDef
+}
+
+/** Declares a group of commands, each loaded only when it is called. */
+export function group(
+  name: string,
+  description: string,
+  subCommands: Record<string, () => Promise<CommandDef>>,
+): CommandDef {
+  return defineCommand({ meta: { name, description }, subCommands }) as unknown as CommandDef
+}

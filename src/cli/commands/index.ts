@@ -1,0 +1,13 @@
+import type { CommandDef } from 'citty'
+import { group } from '../command.js'
+
+/** The whole command tree. Every command is loaded only when it is called. */
+export const rootCommand: CommandDef = group(
+  'newton-policy',
+  'Store, evaluate and verify policies on Newton',
+  {
+    policy: () => import('./policy.js').then((module) => module.policy),
+    'policy-data': () => import('./policyData.js').then((module) => module.policyData),
+    artifact: () => import('./artifact.js').then((module) => module.artifact),
+  },
+)

@@ -1,0 +1,23 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { type JsonObject, parseJsonBytes } from '../core/index.js'
+import { FileAccessError, UsageError } from './errors.js'
+import type { Terminal } from './output.js'
+
+/** Bytes of a file named on the command line. */
+export async function readBytes(terminal: Terminal, path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(resolve(terminal.cwd, path)))
+  } catch (cause) {
+    throw new FileAccessError({ path, action: 'read' }, { cause })
+  }
+}
+
+/** A JSON object in a file, read strictly. */
+export async function readJsonObject(terminal: Terminal, path: string): Promise<JsonObject> {
+  const value = parseJsonBytes(await readBytes(terminal, path))
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UsageError(`${path} does not hold a JSON object.`)
+  }
+  return value as JsonObject
+}
