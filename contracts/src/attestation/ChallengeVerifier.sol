@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+import {
+    BN254Certificate,
+    BN254OperatorInfoWitness,
+    IBN254CertificateVerifier
+} from "../interfaces/IBN254CertificateVerifier.sol";
+import {
+    DocumentChallenge,
+    DocumentPublicValues,
+    IChallengeVerifier,
+    IDocumentVerifier,
+    IPolicyResultVerifier,
+    IVerdictRelay,
+    ResultChallenge,
+    ResultPublicValues,
+    Verdict
+} from "../interfaces/IChallengeVerifier.sol";
+import {IEnclaveVersionRegistry} from "../interfaces/IEnclaveVersionRegistry.sol";
+import {IPolicyDataRegistry} from "../interfaces/IPolicyDataRegistry.sol";
+import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
+import {IResponseRegistry} from "../interfaces/IResponseRegistry.sol";
+import {ISlasher} from "../interfaces/ISlasher.sol";
+import {ArtifactIds} from "../libraries/ArtifactIds.sol";
+import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
+import {DataInstanceWords, PolicyMessages, PolicyTaskResponse} from "../libraries/PolicyMessages.sol";
+import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
+
+/// @title ChallengeVerifier
+/// @notice Rebuilds what operators signed from the registries at the reference block and slashes
+/// the signers of what differs.
+/// @dev Nothing that happens after the reference block (a slot moved, a build deprecated, a quorum
+/// raised) changes what is rebuilt: every read is of that block's end.
+contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
+    /// @custom:storage-location erc7201:newton.storage.ChallengeVerifier
+    struct ChallengeStorage {
+        IResponseRegistry responses;
+        uint64 challengeWindow;
+        IPolicyRegistry policyRegistry;
+        IPolicyDataRegistry dataRegistry;
+        IBN254CertificateVerifier verifier;
+        IEnclaveVersionRegistry enclaveVersions;
+        ISlasher slasher;
+        IPolicyResultVerifier resultVerifier;
+        IDocumentVerifier documentVerifier;
+        IVerdictRelay verdictRelay;
+        mapping(bytes32 messageHash => mapping(address operator => bool)) slashed;
+    }
+
+    /// @notice Share of an operator's stake that a false statement costs: 10 %.
+    uint256 public constant WADS_TO_SLASH = 1e17;
+
+    /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.ChallengeVerifier")) - 1)) & ~0xff
+    bytes32 private constant CHALLENGE_SLOT =
+        0xdf0deba0c78f1727f5c71e6fc5bd20ec7b317fa1627fad2921a141d4963e8300;
+
+    // --- Setup ---
+
+    /// @inheritdoc IChallengeVerifier
+    function initialize(Setup calldata setup) external initializer {
+        __DelayedUpgrade_init(setup.owner, setup.upgradeDelay);
+        ChallengeStorage storage $ = _challengeStorage();
+        $.responses = IResponseRegistry(setup.responseRegistry);
+        $.policyRegistry = IPolicyRegistry($.responses.policyRegistry());
+        $.dataRegistry = IPolicyDataRegistry($.policyRegistry.dataRegistry());
+        $.verifier = IBN254CertificateVerifier($.responses.certificateVerifier());
+        $.enclaveVersions = IEnclaveVersionRegistry(setup.enclaveVersionRegistry);
+        $.slasher = ISlasher(setup.slasher);
+        $.challengeWindow = setup.challengeWindow;
+        BlockSource.initialize(BlockKind($.policyRegistry.blockKind()));
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function setResultVerifier(address verifier) external onlyOwner {
+        _challengeStorage().resultVerifier = IPolicyResultVerifier(verifier);
+        emit ResultVerifierSet(verifier);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function setDocumentVerifier(address verifier) external onlyOwner {
+        _challengeStorage().documentVerifier = IDocumentVerifier(verifier);
+        emit DocumentVerifierSet(verifier);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function setVerdictRelay(address relay) external onlyOwner {
+        _challengeStorage().verdictRelay = IVerdictRelay(relay);
+        emit VerdictRelaySet(relay);
+    }
+
+    // --- Challenges ---
+
+    /// @inheritdoc IChallengeVerifier
+    function challengeAttestationDigest(
+        PolicyTaskResponse calldata response,
+        BN254Certificate calldata certificate,
+        BN254OperatorInfoWitness[] calldata signers
+    ) external {
+        ChallengeStorage storage $ = _challengeStorage();
+        bytes32 messageHash = _requireOpen($, response);
+        Mismatch mismatch = _rebuild($, response);
+        require(mismatch != Mismatch.None, ChallengeFailed());
+        _requireCertificate($, response, certificate, messageHash);
+        address[] memory operators = _slashSigners($, messageHash, certificate, signers);
+        emit ChallengeSucceeded(messageHash, response.taskId, msg.sender, mismatch, operators);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function challengePolicyResult(
+        PolicyTaskResponse calldata response,
+        ResultChallenge calldata proof
+    ) external {
+        ChallengeStorage storage $ = _challengeStorage();
+        require(address($.resultVerifier) != address(0), VerifierNotSet());
+        bytes32 messageHash = _requireOpen($, response);
+        _requireResultValues($, response, proof.values, messageHash);
+        require(
+            PolicyMessages.isAllow(proof.values.result)
+                != PolicyMessages.isAllow(response.evaluationResult),
+            ChallengeFailed()
+        );
+        require($.resultVerifier.verifyResult(proof.values, proof.proof), ProofRejected());
+        _requireCertificate($, response, proof.certificate, messageHash);
+        address[] memory operators =
+            _slashSigners($, messageHash, proof.certificate, proof.signers);
+        emit ResultChallengeSucceeded(messageHash, response.taskId, msg.sender, operators);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function challengeInvalidTeeAttestation(
+        PolicyTaskResponse calldata response,
+        DocumentChallenge calldata proof
+    ) external {
+        ChallengeStorage storage $ = _challengeStorage();
+        require(address($.documentVerifier) != address(0), VerifierNotSet());
+        bytes32 messageHash = _requireOpen($, response);
+        DocumentPublicValues calldata values = proof.values;
+        require(values.messageHash == messageHash, PublicValueMismatch(0));
+        require(values.artifactDigest == response.artifactDigest, PublicValueMismatch(1));
+        require(
+            values.pcr0Commitment == response.pcr0Commitment && values.pcr0Commitment != 0,
+            PublicValueMismatch(2)
+        );
+        _requireTable($, response);
+        address operator = $.verifier.proveOperator(response.referenceTimestamp, proof.operator);
+        (, bool signed) = $.verifier.trySignatureVerification(
+            PolicyMessages.teeDocumentHash(messageHash, values.documentHash),
+            proof.operator.operatorInfo.pubkey,
+            proof.pubkeyG2,
+            proof.signature
+        );
+        require(signed, DocumentSignatureInvalid());
+        require($.documentVerifier.verifyInvalidDocument(values, proof.proof), ProofRejected());
+        require(_slash($, messageHash, operator), NothingToSlash(messageHash));
+        emit DocumentChallengeSucceeded(
+            messageHash, response.taskId, msg.sender, operator, values.documentHash
+        );
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function slashForRelayedVerdict(Verdict calldata verdict, bytes calldata proof) external {
+        ChallengeStorage storage $ = _challengeStorage();
+        require(address($.verdictRelay) != address(0), VerifierNotSet());
+        require(verdict.sourceChainId != block.chainid, VerdictNotForeign());
+        require($.verdictRelay.verifyVerdict(verdict, proof), ProofRejected());
+        address[] memory operators = new address[](verdict.operators.length);
+        uint256 count;
+        for (uint256 i; i < verdict.operators.length; ++i) {
+            if (_slash($, verdict.messageHash, verdict.operators[i])) {
+                operators[count++] = verdict.operators[i];
+            }
+        }
+        require(count != 0, NothingToSlash(verdict.messageHash));
+        _shorten(operators, count);
+        emit VerdictRelayed(verdict.messageHash, verdict.sourceChainId, operators);
+    }
+
+    // --- What must hold before anything is rebuilt ---
+
+    function _requireOpen(ChallengeStorage storage $, PolicyTaskResponse calldata response)
+        private
+        view
+        returns (bytes32 messageHash)
+    {
+        require(response.chainId == block.chainid, WrongChain(block.chainid, response.chainId));
+        require(
+            response.policyRegistry == address($.policyRegistry),
+            WrongPolicyRegistry(address($.policyRegistry), response.policyRegistry)
+        );
+        messageHash = PolicyMessages.messageHash(response);
+        IResponseRegistry.AcceptedResponse memory accepted =
+            $.responses.getResponse(response.taskId);
+        require(
+            accepted.acceptedAt != 0 && accepted.messageHash == messageHash,
+            ResponseNotAccepted(response.taskId)
+        );
+        require(accepted.blockHashChecked, ReferenceBlockHashUnchecked(response.taskId));
+        uint256 last = _openUntil($, accepted.acceptedAt, response.expirationBlock);
+        uint256 current = BlockSource.number();
+        require(current <= last, ChallengeWindowClosed(last, current));
+    }
+
+    function _openUntil(ChallengeStorage storage $, uint256 acceptedAt, uint256 expirationBlock)
+        private
+        view
+        returns (uint256)
+    {
+        return (acceptedAt > expirationBlock ? acceptedAt : expirationBlock) + $.challengeWindow;
+    }
+
+    // --- Rebuilding ---
+
+    /// @dev Reads the registries at the end of the reference block. Never reverts for what is not
+    /// there: whoever signed for an absent slot or row signed for something that is not so.
+    function _rebuild(ChallengeStorage storage $, PolicyTaskResponse calldata response)
+        private
+        view
+        returns (Mismatch)
+    {
+        IPolicyRegistry registry = $.policyRegistry;
+        uint256 referenceBlock = response.referenceBlock;
+        bytes32 id = registry.currentInstanceAt(response.policyClient, referenceBlock);
+        if (id == 0 || id != response.policyInstanceId) return Mismatch.PolicyInstance;
+        if (!registry.isInstanceDeployed(id)) return Mismatch.MissingRow;
+        IPolicyRegistry.PolicyInstance memory instance = registry.getInstance(id);
+        if (!registry.isTemplateRegistered(instance.templateId)) return Mismatch.MissingRow;
+        IPolicyRegistry.PolicyTemplate memory template = registry.getTemplate(instance.templateId);
+
+        bytes32[] memory words =
+            PolicyMessages.digestBuffer(template.policyDataTemplateRefs.length);
+        words[0] = bytes32(block.chainid);
+        words[1] = id;
+        words[2] = instance.templateId;
+        words[3] = template.regoHash;
+        words[4] = template.paramsSchemaHash;
+        words[5] = instance.paramsHash;
+        words[6] = bytes32(referenceBlock);
+        (bool complete, uint256 expireAfter, bool hasSecrets) = _appendDataInstances(
+            $, response, template.policyDataTemplateRefs, words, instance.expireAfter
+        );
+        if (!complete) return Mismatch.MissingRow;
+
+        uint256 expiration = referenceBlock + expireAfter;
+        if (expiration != response.expirationBlock) return Mismatch.Expiration;
+        words[7] = bytes32(expiration);
+        if (response.pcr0Commitment != 0) PolicyMessages.append(words, response.pcr0Commitment);
+        if (PolicyMessages.digest(words) != response.artifactDigest) return Mismatch.Digest;
+        return _enclaveHolds($, response, hasSecrets) ? Mismatch.None : Mismatch.Enclave;
+    }
+
+    function _appendDataInstances(
+        ChallengeStorage storage $,
+        PolicyTaskResponse calldata response,
+        bytes32[] memory refs,
+        bytes32[] memory words,
+        uint256 instanceExpireAfter
+    ) private view returns (bool complete, uint256 expireAfter, bool hasSecrets) {
+        IPolicyDataRegistry registry = $.dataRegistry;
+        expireAfter = instanceExpireAfter;
+        for (uint256 i; i < refs.length; ++i) {
+            bytes32 id = registry.currentInstanceAt(
+                response.policyClient, refs[i], response.referenceBlock
+            );
+            if (id == 0 || !registry.isInstanceDeployed(id)) return (false, 0, false);
+            if (!registry.isTemplateRegistered(refs[i])) return (false, 0, false);
+            IPolicyDataRegistry.PolicyDataInstance memory instance = registry.getInstance(id);
+            IPolicyDataRegistry.PolicyDataTemplate memory template = registry.getTemplate(refs[i]);
+            if (instance.expireAfter < expireAfter) expireAfter = instance.expireAfter;
+            if (template.secretsSchemaHash != ArtifactIds.ARTIFACT_ABSENT) hasSecrets = true;
+            PolicyMessages.appendData(
+                words,
+                DataInstanceWords({
+                    policyDataInstanceId: id,
+                    policyDataTemplateId: refs[i],
+                    wasmHash: template.wasmHash,
+                    paramsSchemaHash: template.paramsSchemaHash,
+                    secretsSchemaHash: template.secretsSchemaHash,
+                    paramsHash: instance.paramsHash
+                })
+            );
+        }
+        complete = true;
+    }
+
+    /// @dev A named build must have been whitelisted, required or not; none may be named only where
+    /// none was required.
+    function _enclaveHolds(
+        ChallengeStorage storage $,
+        PolicyTaskResponse calldata response,
+        bool hasSecrets
+    ) private view returns (bool) {
+        if (response.pcr0Commitment != 0) {
+            return $.enclaveVersions.wasPcr0WhitelistedAt(
+                response.pcr0Commitment, response.referenceBlock
+            );
+        }
+        return !hasSecrets && !$.policyRegistry.enclaveRequiredAt(response.referenceBlock);
+    }
+
+    function _requireResultValues(
+        ChallengeStorage storage $,
+        PolicyTaskResponse calldata response,
+        ResultPublicValues calldata values,
+        bytes32 messageHash
+    ) private view {
+        require(values.messageHash == messageHash, PublicValueMismatch(0));
+        require(values.taskId == response.taskId, PublicValueMismatch(1));
+        require(values.intentHash == response.intentHash, PublicValueMismatch(2));
+        require(values.policyInstanceId == response.policyInstanceId, PublicValueMismatch(4));
+        // Without a row there is nothing to compare with; that is what the digest challenge is for.
+        require(
+            $.policyRegistry.isInstanceDeployed(response.policyInstanceId), PublicValueMismatch(4)
+        );
+        IPolicyRegistry.PolicyInstance memory instance =
+            $.policyRegistry.getInstance(response.policyInstanceId);
+        require(values.policyTemplateId == instance.templateId, PublicValueMismatch(3));
+        require(values.artifactDigest == response.artifactDigest, PublicValueMismatch(5));
+        require(values.paramsHash == instance.paramsHash, PublicValueMismatch(6));
+        require(values.inputsHash == response.inputsHash, PublicValueMismatch(7));
+        require(values.referenceBlockHash == response.referenceBlockHash, PublicValueMismatch(8));
+    }
+
+    // --- Signers ---
+
+    function _requireTable(ChallengeStorage storage $, PolicyTaskResponse calldata response)
+        private
+        view
+    {
+        (uint32 referenceTimestamp,) = $.verifier.tableAt(response.referenceBlock);
+        require(
+            response.referenceTimestamp == referenceTimestamp,
+            ReferenceTimestampMismatch(referenceTimestamp, response.referenceTimestamp)
+        );
+    }
+
+    function _requireCertificate(
+        ChallengeStorage storage $,
+        PolicyTaskResponse calldata response,
+        BN254Certificate calldata certificate,
+        bytes32 messageHash
+    ) private view {
+        require(
+            certificate.messageHash == messageHash,
+            CertificateMessageHashMismatch(messageHash, certificate.messageHash)
+        );
+        $.verifier.verifyCertificateAt(response.referenceBlock, certificate);
+    }
+
+    /// @dev Everyone in the table who is not a non-signer of the certificate signed.
+    function _slashSigners(
+        ChallengeStorage storage $,
+        bytes32 messageHash,
+        BN254Certificate calldata certificate,
+        BN254OperatorInfoWitness[] calldata signers
+    ) private returns (address[] memory operators) {
+        BN254OperatorInfoWitness[] calldata absent = certificate.nonSignerWitnesses;
+        operators = new address[](signers.length);
+        uint256 count;
+        uint256 nextAbsent;
+        for (uint256 i; i < signers.length; ++i) {
+            uint32 index = signers[i].operatorIndex;
+            require(i == 0 || index > signers[i - 1].operatorIndex, SignersNotSorted(i));
+            while (nextAbsent < absent.length && absent[nextAbsent].operatorIndex < index) {
+                ++nextAbsent;
+            }
+            require(
+                nextAbsent == absent.length || absent[nextAbsent].operatorIndex != index,
+                SignerIsNonSigner(index)
+            );
+            address operator = $.verifier.proveOperator(certificate.referenceTimestamp, signers[i]);
+            if (_slash($, messageHash, operator)) operators[count++] = operator;
+        }
+        require(count != 0, NothingToSlash(messageHash));
+        _shorten(operators, count);
+    }
+
+    function _slash(ChallengeStorage storage $, bytes32 messageHash, address operator)
+        private
+        returns (bool)
+    {
+        if ($.slashed[messageHash][operator]) return false;
+        $.slashed[messageHash][operator] = true;
+        $.slasher.slash(operator, WADS_TO_SLASH, messageHash);
+        return true;
+    }
+
+    function _shorten(address[] memory list, uint256 length) private pure {
+        assembly ("memory-safe") {
+            mstore(list, length)
+        }
+    }
+
+    // --- Reads ---
+
+    /// @inheritdoc IChallengeVerifier
+    function findMismatch(PolicyTaskResponse calldata response) external view returns (Mismatch) {
+        ChallengeStorage storage $ = _challengeStorage();
+        _requireOpen($, response);
+        return _rebuild($, response);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function openUntil(bytes32 taskId, uint64 expirationBlock) external view returns (uint256) {
+        ChallengeStorage storage $ = _challengeStorage();
+        uint256 acceptedAt = $.responses.getResponse(taskId).acceptedAt;
+        require(acceptedAt != 0, ResponseNotAccepted(taskId));
+        return _openUntil($, acceptedAt, expirationBlock);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function isSlashed(bytes32 messageHash, address operator) external view returns (bool) {
+        return _challengeStorage().slashed[messageHash][operator];
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function responseRegistry() external view returns (address) {
+        return address(_challengeStorage().responses);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function enclaveVersionRegistry() external view returns (address) {
+        return address(_challengeStorage().enclaveVersions);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function slasher() external view returns (address) {
+        return address(_challengeStorage().slasher);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function challengeWindow() external view returns (uint64) {
+        return _challengeStorage().challengeWindow;
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function injected()
+        external
+        view
+        returns (address resultVerifier, address documentVerifier, address verdictRelay)
+    {
+        ChallengeStorage storage $ = _challengeStorage();
+        return
+            (address($.resultVerifier), address($.documentVerifier), address($.verdictRelay));
+    }
+
+    // --- Upgrades ---
+
+    function _writeOnceDigest() internal view override returns (bytes32) {
+        ChallengeStorage storage $ = _challengeStorage();
+        return keccak256(
+            abi.encode(
+                BlockSource.kind(),
+                $.responses,
+                $.policyRegistry,
+                $.dataRegistry,
+                $.verifier,
+                $.challengeWindow
+            )
+        );
+    }
+
+    function _blockNumber() internal view override returns (uint256) {
+        return BlockSource.number();
+    }
+
+    function _challengeStorage() private pure returns (ChallengeStorage storage $) {
+        assembly ("memory-safe") {
+            $.slot := CHALLENGE_SLOT
+        }
+    }
+}

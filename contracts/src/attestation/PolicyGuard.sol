@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+import {INewtonPolicyClient} from "../interfaces/INewtonPolicyClient.sol";
+import {IPolicyGuard} from "../interfaces/IPolicyGuard.sol";
+import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
+import {IResponseRegistry} from "../interfaces/IResponseRegistry.sol";
+import {Intent} from "../libraries/PolicyMessages.sol";
+
+/// @title PolicyGuard
+/// @notice Base of a policy client: consumes a response and itself makes the call the response is
+/// about, so that what was evaluated and what is done cannot differ.
+/// @dev The client is what calls: give it no rights that an allowed evaluation should not carry,
+/// and account for what users may do in {_beforeExecute}.
+abstract contract PolicyGuard is Ownable2Step, INewtonPolicyClient, IPolicyGuard, IERC165 {
+    /// @notice Where responses land.
+    IResponseRegistry public immutable responses;
+    /// @notice The policy registry.
+    IPolicyRegistry public immutable policyRegistry;
+    address private immutable _dataRegistry;
+    address private immutable _clientRegistry;
+
+    constructor(address initialOwner, address responseRegistry) Ownable(initialOwner) {
+        responses = IResponseRegistry(responseRegistry);
+        policyRegistry = IPolicyRegistry(responses.policyRegistry());
+        _dataRegistry = policyRegistry.dataRegistry();
+        _clientRegistry = responses.clientRegistry();
+    }
+
+    /// @inheritdoc IPolicyGuard
+    function execute(bytes32 taskId, Intent calldata intent)
+        public
+        payable
+        virtual
+        returns (bytes memory result)
+    {
+        require(intent.from == msg.sender, NotIntentSender(intent.from, msg.sender));
+        _requireTarget(intent.to);
+        responses.consume(taskId, intent);
+        _beforeExecute(taskId, intent);
+        bool ok;
+        (ok, result) = intent.to.call{value: intent.value}(intent.data);
+        if (!ok) _bubble(result);
+        emit IntentExecuted(taskId, intent.from, intent.to, intent.value);
+    }
+
+    /// @dev Called after the response is consumed and before the call is made: the place for
+    /// balances and limits of the client's own.
+    function _beforeExecute(bytes32 taskId, Intent calldata intent) internal virtual {}
+
+    function _requireTarget(address target) private view {
+        bool forbidden = target == address(0) || target == address(this)
+            || target == address(responses) || target == address(policyRegistry)
+            || target == _dataRegistry || target == _clientRegistry;
+        require(!forbidden, ForbiddenTarget(target));
+    }
+
+    function _bubble(bytes memory reason) private pure {
+        require(reason.length != 0, CallFailed());
+        assembly ("memory-safe") {
+            revert(add(reason, 0x20), mload(reason))
+        }
+    }
+
+    /// @inheritdoc INewtonPolicyClient
+    function getPolicyId() external view returns (bytes32) {
+        return policyRegistry.currentInstance(address(this));
+    }
+
+    /// @inheritdoc INewtonPolicyClient
+    function getPolicyAddress() external view returns (address) {
+        return address(policyRegistry);
+    }
+
+    /// @inheritdoc INewtonPolicyClient
+    function getNewtonPolicyTaskManager() external view returns (address) {
+        return address(responses);
+    }
+
+    /// @inheritdoc INewtonPolicyClient
+    function getOwner() external view returns (address) {
+        return owner();
+    }
+
+    /// @inheritdoc IERC165
+    function supportsInterface(bytes4 interfaceId) public view virtual returns (bool) {
+        return interfaceId == type(IERC165).interfaceId
+            || interfaceId == type(INewtonPolicyClient).interfaceId;
+    }
+}

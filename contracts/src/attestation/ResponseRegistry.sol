@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+import {BN254Certificate, IBN254CertificateVerifier} from "../interfaces/IBN254CertificateVerifier.sol";
+import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
+import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
+import {IResponseRegistry} from "../interfaces/IResponseRegistry.sol";
+import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
+import {Intent, PolicyMessages, PolicyTaskResponse, Task} from "../libraries/PolicyMessages.sol";
+import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
+
+/// @title ResponseRegistry
+/// @notice Accepts responses with a certificate of the table in force at their reference block, and
+/// lets their clients use them once.
+contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
+    /// @custom:storage-location erc7201:newton.storage.ResponseRegistry
+    struct ResponseStorage {
+        IPolicyRegistry policyRegistry;
+        uint64 taskResponseWindow;
+        IPolicyClientRegistry clientRegistry;
+        IBN254CertificateVerifier verifier;
+        mapping(bytes32 taskId => AcceptedResponse) responses;
+        mapping(address client => bool) acceptSuperseded;
+    }
+
+    /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.ResponseRegistry")) - 1)) & ~0xff
+    bytes32 private constant RESPONSE_SLOT =
+        0xfe3413fa6857bb085ca7e00a1555d84d3e19e41c9a90f3d09921f943bb02e200;
+
+    /// @inheritdoc IResponseRegistry
+    function initialize(Setup calldata setup) external initializer {
+        __DelayedUpgrade_init(setup.owner, setup.upgradeDelay);
+        ResponseStorage storage $ = _responseStorage();
+        IPolicyRegistry registry = IPolicyRegistry(setup.policyRegistry);
+        BlockSource.initialize(BlockKind(registry.blockKind()));
+        $.policyRegistry = registry;
+        $.clientRegistry = IPolicyClientRegistry(registry.clientRegistry());
+        $.verifier = IBN254CertificateVerifier(setup.certificateVerifier);
+        $.taskResponseWindow = setup.taskResponseWindow;
+    }
+
+    // --- Acceptance ---
+
+    /// @inheritdoc IResponseRegistry
+    function accept(
+        PolicyTaskResponse calldata response,
+        BN254Certificate calldata certificate,
+        Task calldata task
+    ) external {
+        ResponseStorage storage $ = _responseStorage();
+        require($.responses[response.taskId].acceptedAt == 0, AlreadyAccepted(response.taskId));
+        uint256 current = BlockSource.number();
+
+        _requireTask($, response, task);
+        _requireReferenceBlock($, response, current);
+        require(
+            current < response.expirationBlock, ResponseExpired(response.expirationBlock, current)
+        );
+        _requireCurrentInstance($, response);
+        bytes32 messageHash = PolicyMessages.messageHash(response);
+        require(
+            certificate.messageHash == messageHash,
+            CertificateMessageHashMismatch(messageHash, certificate.messageHash)
+        );
+        require(
+            certificate.referenceTimestamp == response.referenceTimestamp,
+            ReferenceTimestampMismatch(response.referenceTimestamp, certificate.referenceTimestamp)
+        );
+        require(
+            task.intent.chainId == block.chainid,
+            IntentChainMismatch(block.chainid, task.intent.chainId)
+        );
+        require(
+            $.verifier.isFresh(response.referenceTimestamp),
+            CertificateStale(response.referenceTimestamp)
+        );
+        $.verifier.verifyCertificateAt(response.referenceBlock, certificate);
+
+        bool allowed = PolicyMessages.isAllow(response.evaluationResult);
+        $.responses[response.taskId] = AcceptedResponse({
+            messageHash: messageHash,
+            intentHash: response.intentHash,
+            policyClient: response.policyClient,
+            acceptedAt: uint40(current),
+            expirationBlock: _saturate(response.expirationBlock),
+            allowed: allowed,
+            consumed: false,
+            blockHashChecked: true
+        });
+        emit ResponseAccepted(
+            response.taskId, response.policyClient, messageHash, allowed, response, certificate
+        );
+    }
+
+    function _requireTask(
+        ResponseStorage storage $,
+        PolicyTaskResponse calldata response,
+        Task calldata task
+    ) private view {
+        require(response.chainId == block.chainid, WrongChain(block.chainid, response.chainId));
+        address registry = address($.policyRegistry);
+        require(
+            response.policyRegistry == registry,
+            WrongPolicyRegistry(registry, response.policyRegistry)
+        );
+        bytes32 taskId = PolicyMessages.taskId(task);
+        require(taskId == response.taskId, TaskIdMismatch(taskId, response.taskId));
+        require(task.chainId == response.chainId, TaskFieldMismatch(TaskField.ChainId));
+        require(
+            task.policyRegistry == response.policyRegistry,
+            TaskFieldMismatch(TaskField.PolicyRegistry)
+        );
+        require(
+            task.policyClient == response.policyClient, TaskFieldMismatch(TaskField.PolicyClient)
+        );
+        require(
+            PolicyMessages.intentHash(task.intent) == response.intentHash,
+            TaskFieldMismatch(TaskField.IntentHash)
+        );
+        require(
+            task.referenceBlock == response.referenceBlock,
+            TaskFieldMismatch(TaskField.ReferenceBlock)
+        );
+        require(
+            task.referenceBlockHash == response.referenceBlockHash,
+            TaskFieldMismatch(TaskField.ReferenceBlockHash)
+        );
+    }
+
+    function _requireReferenceBlock(
+        ResponseStorage storage $,
+        PolicyTaskResponse calldata response,
+        uint256 current
+    ) private view {
+        uint256 referenceBlock = response.referenceBlock;
+        require(referenceBlock < current, ReferenceBlockNotMined(referenceBlock, current));
+        bytes32 hash = BlockSource.hashAt(referenceBlock);
+        require(hash != 0, ReferenceBlockHashUnavailable(referenceBlock));
+        require(
+            hash == response.referenceBlockHash,
+            ReferenceBlockHashMismatch(hash, response.referenceBlockHash)
+        );
+        uint256 window = $.taskResponseWindow;
+        require(
+            referenceBlock + window >= current,
+            ReferenceBlockTooOld(referenceBlock, current - window)
+        );
+    }
+
+    function _requireCurrentInstance(ResponseStorage storage $, PolicyTaskResponse calldata response)
+        private
+        view
+    {
+        if ($.acceptSuperseded[response.policyClient]) return;
+        bytes32 instance = $.policyRegistry.currentInstance(response.policyClient);
+        require(
+            instance != 0 && instance == response.policyInstanceId,
+            PolicyInstanceSuperseded(response.policyClient, instance, response.policyInstanceId)
+        );
+    }
+
+    /// @dev An expiration beyond 2^40 - 1 is as good as that one.
+    function _saturate(uint64 blockNumber) private pure returns (uint40) {
+        return blockNumber > type(uint40).max ? type(uint40).max : uint40(blockNumber);
+    }
+
+    // --- Use ---
+
+    /// @inheritdoc IResponseRegistry
+    function consume(bytes32 taskId, Intent calldata intent) external {
+        AcceptedResponse storage response = _responseStorage().responses[taskId];
+        require(response.acceptedAt != 0, ResponseNotAccepted(taskId));
+        address client = response.policyClient;
+        require(msg.sender == client, NotPolicyClient(client, msg.sender));
+        require(!response.consumed, AlreadyConsumed(taskId));
+        uint256 current = BlockSource.number();
+        uint256 expiration = response.expirationBlock;
+        require(current < expiration, ResponseExpired(expiration, current));
+        bytes32 intentHash = PolicyMessages.intentHash(intent);
+        require(
+            intentHash == response.intentHash, IntentMismatch(response.intentHash, intentHash)
+        );
+        require(response.allowed, EvaluationDenied(taskId));
+        response.consumed = true;
+        emit ResponseConsumed(taskId, client);
+    }
+
+    /// @inheritdoc IResponseRegistry
+    function setAcceptSuperseded(address client, bool accepted) external {
+        ResponseStorage storage $ = _responseStorage();
+        require(
+            $.clientRegistry.getClientRecord(client).owner == msg.sender,
+            NotClientOwner(client, msg.sender)
+        );
+        $.acceptSuperseded[client] = accepted;
+        emit AcceptSupersededSet(client, accepted);
+    }
+
+    // --- Reads ---
+
+    /// @inheritdoc IResponseRegistry
+    function getResponse(bytes32 taskId) external view returns (AcceptedResponse memory) {
+        return _responseStorage().responses[taskId];
+    }
+
+    /// @inheritdoc IResponseRegistry
+    function acceptsSuperseded(address client) external view returns (bool) {
+        return _responseStorage().acceptSuperseded[client];
+    }
+
+    /// @inheritdoc IResponseRegistry
+    function policyRegistry() external view returns (address) {
+        return address(_responseStorage().policyRegistry);
+    }
+
+    /// @inheritdoc IResponseRegistry
+    function clientRegistry() external view returns (address) {
+        return address(_responseStorage().clientRegistry);
+    }
+
+    /// @inheritdoc IResponseRegistry
+    function certificateVerifier() external view returns (address) {
+        return address(_responseStorage().verifier);
+    }
+
+    /// @inheritdoc IResponseRegistry
+    function taskResponseWindow() external view returns (uint64) {
+        return _responseStorage().taskResponseWindow;
+    }
+
+    // --- Upgrades ---
+
+    function _writeOnceDigest() internal view override returns (bytes32) {
+        ResponseStorage storage $ = _responseStorage();
+        return keccak256(
+            abi.encode(
+                BlockSource.kind(),
+                $.policyRegistry,
+                $.clientRegistry,
+                $.verifier,
+                $.taskResponseWindow
+            )
+        );
+    }
+
+    function _blockNumber() internal view override returns (uint256) {
+        return BlockSource.number();
+    }
+
+    function _responseStorage() private pure returns (ResponseStorage storage $) {
+        assembly ("memory-safe") {
+            $.slot := RESPONSE_SLOT
+        }
+    }
+}
