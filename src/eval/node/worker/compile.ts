@@ -1,0 +1,12 @@
+/** Entry point of compile workers on Node. Runs the transpiler, never a plugin. */
+import { parentPort, workerData } from 'node:worker_threads'
+import type { CompileJob } from '../../plugins/protocol.js'
+import { compileJob, type Transpiler } from '../../plugins/worker/compile.js'
+
+const port = parentPort
+const transpiler: Promise<Transpiler> = import(workerData.transpiler)
+
+port?.on('message', (job: CompileJob) => {
+  void transpiler.then((loaded) => compileJob(job, loaded)).then((reply) => port.postMessage(reply))
+})
+void transpiler.then((loaded) => loaded.$init).then(() => port?.postMessage({ ready: true }))

@@ -1,0 +1,68 @@
+/**
+ * Entry point of run workers on Node.
+ *
+ * Glue code is evaluated in a context of its own that holds no `process`, `require`, timers or
+ * network, and cannot make code from strings; `import()` there fails. What it is handed from this
+ * context leads back to no function constructor: those are cut off first.
+ */
+import vm from 'node:vm'
+import { parentPort } from 'node:worker_threads'
+import type { CompiledPlugin, RunJob } from '../../plugins/protocol.js'
+import { type Instantiate, type Realm, runJob } from '../../plugins/worker/run.js'
+import { StrictTextDecoder } from '../../plugins/worker/strictTextDecoder.js'
+
+type Loaded = { plugin: CompiledPlugin; instantiate: Instantiate; realm: Realm }
+
+for (const sample of [() => {}, async () => {}, function* () {}, async function* () {}]) {
+  Object.defineProperty(Object.getPrototypeOf(sample), 'constructor', {
+    value: undefined,
+    writable: false,
+    configurable: false,
+  })
+}
+
+const loaded = new Map<string, Loaded>()
+const port = parentPort
+
+port?.on('message', (job: RunJob) => {
+  for (const key of job.drop ?? []) loaded.delete(key)
+  let entry: Loaded
+  try {
+    entry = load(job)
+  } catch (error) {
+    port.postMessage({
+      id: job.id,
+      status: 'load-error',
+      message: String(error),
+      stderr: '',
+      memoryBytes: 0,
+      milliseconds: 0,
+    })
+    return
+  }
+  port.postMessage(runJob(job, entry.plugin, entry.instantiate, entry.realm))
+})
+port?.postMessage({ ready: true })
+
+function load(job: RunJob): Loaded {
+  const known = loaded.get(job.key)
+  if (known) return known
+  const { plugin } = job
+  if (!plugin) throw new TypeError(`no plugin ${job.key}`)
+  const context = vm.createContext(
+    { TextDecoder: StrictTextDecoder, TextEncoder },
+    { codeGeneration: { strings: false, wasm: false } },
+  )
+  const entry: Loaded = {
+    plugin,
+    instantiate: vm.runInContext(`${plugin.glue}\n;instantiate`, context, {
+      filename: 'plugin.js',
+    }),
+    realm: {
+      instantiateCore: vm.runInContext('(m, i) => new WebAssembly.Instance(m, i)', context),
+      createAbort: vm.runInContext('(m) => new Error(m)', context),
+    },
+  }
+  loaded.set(job.key, entry)
+  return entry
+}

@@ -1,0 +1,270 @@
+/**
+ * Reads the imports and exports of a component from its bytes, and decides whether it may run.
+ *
+ * Only the outermost level is read: what nested modules and components import is satisfied by the
+ * component itself. Source: the binary format of the WebAssembly component model
+ * (Binary.md: preamble, section 10 imports, section 11 exports).
+ */
+import { PluginComponentError, PluginImportError, PluginLimitError } from './errors.js'
+
+/** An import or export of a component, by its external name. */
+export type ComponentExtern = {
+  /** Such as `newton:provider/http@0.2.0` or `run`. */
+  name: string
+  sort: 'module' | 'function' | 'value' | 'type' | 'component' | 'instance'
+}
+
+/** What the outermost level of a component imports and exports. */
+export type ComponentShape = {
+  imports: readonly ComponentExtern[]
+  exports: readonly ComponentExtern[]
+}
+
+/** What a component that passed the allow-list may do. */
+export type PluginWorld = {
+  /** The newton:provider version of its imports, `undefined` where it imports none of it. */
+  provider: '0.1' | '0.2' | undefined
+  http: boolean
+  secrets: boolean
+  tlsn: boolean
+  /** wasi interfaces it imports, with their versions. */
+  wasi: readonly string[]
+}
+
+/** Largest component that is looked at: the data-availability layer carries no larger part. */
+export const MAX_COMPONENT_BYTES = 64 * 1024 * 1024
+
+const preamble = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00]
+
+const wasiInterfaces: ReadonlySet<string> = new Set([
+  'wasi:cli/environment',
+  'wasi:cli/exit',
+  'wasi:cli/stdin',
+  'wasi:cli/stdout',
+  'wasi:cli/stderr',
+  'wasi:cli/terminal-input',
+  'wasi:cli/terminal-output',
+  'wasi:cli/terminal-stdin',
+  'wasi:cli/terminal-stdout',
+  'wasi:cli/terminal-stderr',
+  'wasi:clocks/monotonic-clock',
+  'wasi:clocks/wall-clock',
+  'wasi:filesystem/preopens',
+  'wasi:filesystem/types',
+  'wasi:io/error',
+  'wasi:io/poll',
+  'wasi:io/streams',
+  'wasi:random/random',
+  'wasi:random/insecure',
+  'wasi:random/insecure-seed',
+])
+
+const providerInterfaces: Readonly<Record<string, ReadonlySet<string>>> = {
+  '0.1': new Set(['newton:provider/http']),
+  '0.2': new Set(['newton:provider/http', 'newton:provider/secrets', 'newton:provider/tlsn']),
+}
+
+/**
+ * Reads the outermost imports and exports of a component.
+ *
+ * @throws {PluginComponentError} for anything but a well-formed component.
+ */
+export function readComponentShape(bytes: Uint8Array): ComponentShape {
+  if (preamble.some((byte, index) => bytes[index] !== byte)) {
+    throw new PluginComponentError(
+      isCoreModule(bytes)
+        ? 'it is a core module, not a component'
+        : 'it is not a WebAssembly component',
+    )
+  }
+  const imports: ComponentExtern[] = []
+  const exports: ComponentExtern[] = []
+  const reader = byteReader(bytes, preamble.length)
+  while (!reader.done()) {
+    const id = reader.byte()
+    const size = reader.u32()
+    const end = reader.position() + size
+    if (end > bytes.length) throw new PluginComponentError('a section runs past the end')
+    if (id === 10) readExterns(reader, end, imports, false)
+    else if (id === 11) readExterns(reader, end, exports, true)
+    reader.seek(end)
+  }
+  return { imports, exports }
+}
+
+/**
+ * Decides whether a component may run as a plugin.
+ *
+ * @throws {PluginComponentError} for malformed bytes or a component without `run`.
+ * @throws {PluginImportError} naming the first import that is not on the allow-list.
+ * @throws {PluginLimitError} for a component over 64 MiB.
+ * @example
+ * ```ts
+ * import { checkPluginWorld } from '@newton/policy-sdk/eval'
+ *
+ * declare const component: Uint8Array
+ * checkPluginWorld(component).secrets // whether it reads secrets
+ * ```
+ */
+export function checkPluginWorld(bytes: Uint8Array): PluginWorld {
+  if (bytes.length > MAX_COMPONENT_BYTES) {
+    throw new PluginLimitError(
+      'componentBytes',
+      `the component has ${bytes.length} bytes, more than ${MAX_COMPONENT_BYTES}`,
+    )
+  }
+  const { imports, exports } = readComponentShape(bytes)
+  const versions = new Set<'0.1' | '0.2'>()
+  const wasi: string[] = []
+  const provider = new Set<string>()
+  for (const { name, sort } of imports) {
+    // Type imports carry no capability; they only name types of imported instances.
+    if (sort === 'type') continue
+    if (sort !== 'instance') throw new PluginImportError(name, `a ${sort} cannot be imported`)
+    const { path, version } = splitName(name)
+    if (path.startsWith('newton:provider/')) {
+      const series = version === '0.1.0' ? '0.1' : version === '0.2.0' ? '0.2' : undefined
+      if (series === undefined || !providerInterfaces[series]?.has(path)) {
+        throw new PluginImportError(name, 'this interface is not in newton:provider 0.1.0 or 0.2.0')
+      }
+      versions.add(series)
+      provider.add(path)
+    } else if (wasiInterfaces.has(path)) {
+      if (!/^0\.2\.\d+$/.test(version))
+        throw new PluginImportError(name, 'only wasi 0.2 is offered')
+      wasi.push(name)
+    } else {
+      throw new PluginImportError(name, 'it is not on the list of allowed imports')
+    }
+  }
+  if (versions.size > 1) {
+    throw new PluginImportError('newton:provider', 'versions 0.1.0 and 0.2.0 cannot be mixed')
+  }
+  if (!exports.some(({ name, sort }) => name === 'run' && sort === 'function')) {
+    throw new PluginComponentError('it does not export the function `run`')
+  }
+  return {
+    provider: [...versions][0],
+    http: provider.has('newton:provider/http'),
+    secrets: provider.has('newton:provider/secrets'),
+    tlsn: provider.has('newton:provider/tlsn'),
+    wasi,
+  }
+}
+
+function isCoreModule(bytes: Uint8Array): boolean {
+  return (
+    bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d && bytes[4] === 1
+  )
+}
+
+function splitName(name: string): { path: string; version: string } {
+  const at = name.lastIndexOf('@')
+  return at < 0
+    ? { path: name, version: '' }
+    : { path: name.slice(0, at), version: name.slice(at + 1) }
+}
+
+function readExterns(
+  reader: ByteReader,
+  end: number,
+  into: ComponentExtern[],
+  exporting: boolean,
+): void {
+  const count = reader.u32()
+  // Each extern has at least three bytes; a larger count is a lie.
+  if (count > (end - reader.position()) / 3 + 1)
+    throw new PluginComponentError('a section is malformed')
+  for (let i = 0; i < count; i++) {
+    const kind = reader.byte()
+    if (kind > 2) throw new PluginComponentError('a name of an unknown kind')
+    const name = reader.name(end)
+    if (kind === 2)
+      for (let options = reader.u32(); options > 0; options--) skipNameOption(reader, end)
+    const sort = exporting ? readSort(reader) : readDescription(reader)
+    if (exporting) {
+      reader.u32()
+      if (reader.byte() === 1) readDescription(reader)
+    }
+    if (reader.position() > end) throw new PluginComponentError('a section is malformed')
+    into.push({ name, sort })
+  }
+  if (reader.position() !== end) throw new PluginComponentError('a section has bytes left over')
+}
+
+function skipNameOption(reader: ByteReader, end: number): void {
+  reader.byte()
+  reader.name(end)
+}
+
+const sorts: readonly ComponentExtern['sort'][] = [
+  'module',
+  'function',
+  'value',
+  'type',
+  'component',
+  'instance',
+]
+
+function readSort(reader: ByteReader): ComponentExtern['sort'] {
+  const byte = reader.byte()
+  if (byte === 0 && reader.byte() !== 0x11) throw new PluginComponentError('a sort is unknown')
+  const sort = sorts[byte]
+  if (sort === undefined) throw new PluginComponentError('a sort is unknown')
+  return sort
+}
+
+function readDescription(reader: ByteReader): ComponentExtern['sort'] {
+  const sort = readSort(reader)
+  if (sort === 'type') {
+    // Type bound: 0x00 equality with a type index, 0x01 a fresh resource.
+    if (reader.byte() === 0) reader.u32()
+  } else if (sort === 'value') {
+    reader.byte()
+    reader.u32()
+  } else {
+    reader.u32()
+  }
+  return sort
+}
+
+type ByteReader = ReturnType<typeof byteReader>
+
+function byteReader(bytes: Uint8Array, start: number) {
+  let at = start
+  const byte = (): number => {
+    const value = bytes[at++]
+    if (value === undefined) throw new PluginComponentError('it ends too early')
+    return value
+  }
+  const u32 = (): number => {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const next = byte()
+      value += (next & 0x7f) * 2 ** shift
+      if (next < 0x80) {
+        if (value > 0xffffffff) break
+        return value
+      }
+    }
+    throw new PluginComponentError('a length does not fit 32 bits')
+  }
+  return {
+    byte,
+    u32,
+    position: (): number => at,
+    seek: (to: number): void => {
+      at = to
+    },
+    done: (): boolean => at >= bytes.length,
+    name(end: number): string {
+      const length = u32()
+      if (at + length > end) throw new PluginComponentError('a name runs past its section')
+      const text = new TextDecoder('utf-8', { fatal: false }).decode(
+        bytes.subarray(at, at + length),
+      )
+      at += length
+      return text
+    },
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * What plugins may fetch, and how.
+ *
+ * The policy is checked before any byte leaves; a request it refuses ends the run, because a guest
+ * that is merely told so could go on as if the answer were "nothing found". A request that is
+ * allowed and fails (refused connection, timeout) is an error the guest sees.
+ */
+import type { HttpExchange } from '../../core/interfaces/evaluator.js'
+import { BaseError } from '../../errors/base.js'
+import { toHex } from '../../internal/bytes.js'
+import { withDeadline } from '../../internal/deadline.js'
+import { keccakHex } from '../../internal/keccak.js'
+import { isPrivateHost } from '../../internal/privateAddress.js'
+import { PluginHttpRefusedError, PluginLimitError } from './errors.js'
+import type { GuestAnswer, GuestRequest } from './protocol.js'
+
+/** What plugins may fetch. */
+export type HttpPolicy = {
+  /**
+   * Hosts that may be asked, such as `api.example.com`, `*.example.com` or `127.0.0.1:8080`. A name
+   * without a port allows every port. Left out: every public host.
+   */
+  hosts?: readonly string[] | undefined
+  /** @default ['GET', 'POST', 'PUT', 'DELETE'] */
+  methods?: readonly string[] | undefined
+  /** Whether private, loopback and link-local addresses may be reached. @default false */
+  allowPrivate?: boolean | undefined
+  /** Requests of one run. @default 10 */
+  maxRequests?: number | undefined
+  /** Bytes of one response's body. @default 1048576 */
+  maxResponseBytes?: number | undefined
+  /** Bytes of one request's URL, headers and body. @default 1048576 */
+  maxRequestBytes?: number | undefined
+  /** Milliseconds of one request. @default 10000 */
+  timeout?: number | undefined
+}
+
+/** The policy with its defaults. */
+export type ResolvedHttpPolicy = {
+  [name in keyof HttpPolicy]-?: name extends 'hosts'
+    ? HttpPolicy['hosts']
+    : NonNullable<HttpPolicy[name]>
+}
+
+/** A response as a transport gives it. */
+export type HttpTransportResponse = {
+  status: number
+  headers: readonly (readonly [string, string])[]
+  body: Uint8Array
+}
+
+/**
+ * Performs one request that the policy allowed. Never follows a redirect; gives up on a body over
+ * `maxResponseBytes` with a {@link ResponseTooLargeError}; refuses addresses that resolve to
+ * private ones with a {@link PrivateAddressError} unless `allowPrivate`.
+ */
+export type HttpTransport = (
+  request: GuestRequest,
+  options: { signal: AbortSignal; maxResponseBytes: number; allowPrivate: boolean },
+) => Promise<HttpTransportResponse>
+
+/** A response body is over the limit. */
+export class ResponseTooLargeError extends BaseError {
+  override readonly name = 'ResponseTooLargeError'
+  override readonly code = 'HTTP_RESPONSE_TOO_LARGE'
+
+  constructor(limit: number) {
+    super(`The response has more than ${limit} bytes.`)
+  }
+}
+
+/** A public name resolved to a private address. */
+export class PrivateAddressError extends BaseError {
+  override readonly name = 'PrivateAddressError'
+  override readonly code = 'HTTP_PRIVATE_ADDRESS'
+
+  constructor(host: string, address: string) {
+    super(`${host} resolves to the private address ${address}.`)
+  }
+}
+
+/** Fills in the defaults of a policy. */
+export function resolveHttpPolicy(policy: HttpPolicy = {}): ResolvedHttpPolicy {
+  return {
+    hosts: policy.hosts,
+    methods: policy.methods ?? ['GET', 'POST', 'PUT', 'DELETE'],
+    allowPrivate: policy.allowPrivate ?? false,
+    maxRequests: policy.maxRequests ?? 10,
+    maxResponseBytes: policy.maxResponseBytes ?? 1_048_576,
+    maxRequestBytes: policy.maxRequestBytes ?? 1_048_576,
+    timeout: policy.timeout ?? 10_000,
+  }
+}
+
+/**
+ * Checks one request against the policy.
+ *
+ * @throws {PluginHttpRefusedError} saying what is refused.
+ * @throws {PluginLimitError} for a request over `maxRequestBytes`.
+ */
+export function checkRequest(request: GuestRequest, policy: ResolvedHttpPolicy): void {
+  const size =
+    request.url.length +
+    (request.body?.length ?? 0) +
+    request.headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+  if (size > policy.maxRequestBytes || request.headers.length > 100) {
+    throw new PluginLimitError(
+      'requestBytes',
+      `a request is larger than ${policy.maxRequestBytes} bytes`,
+    )
+  }
+  let url: URL
+  try {
+    url = new URL(request.url)
+  } catch (cause) {
+    throw new PluginHttpRefusedError('its URL is malformed', { cause })
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw new PluginHttpRefusedError(`the scheme ${url.protocol} is not http or https`)
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new PluginHttpRefusedError('its URL carries credentials')
+  }
+  if (!policy.methods.includes(request.method)) {
+    throw new PluginHttpRefusedError(`the method ${request.method.slice(0, 20)} is not allowed`)
+  }
+  if (policy.hosts !== undefined && !policy.hosts.some((host) => hostMatches(host, url))) {
+    throw new PluginHttpRefusedError(`the host ${url.host} is not on the list`)
+  }
+  if (!policy.allowPrivate && isPrivateHost(url.hostname)) {
+    throw new PluginHttpRefusedError(`the host ${url.host} is private, loopback or link-local`)
+  }
+  for (const [name, value] of request.headers) {
+    if (!/^[!#$%&'*+.^_`|~\dA-Za-z-]+$/.test(name) || !/^[\t\x20-\x7e]*$/.test(value)) {
+      throw new PluginHttpRefusedError('a header is malformed')
+    }
+    if (hopHeaders.has(name.toLowerCase())) {
+      throw new PluginHttpRefusedError(`the header ${name} belongs to the connection`)
+    }
+  }
+}
+
+/**
+ * Checks a request and performs it. Everything that goes wrong after the check is an answer.
+ *
+ * @throws {PluginHttpRefusedError} where the policy, or the resolved address, refuses it.
+ * @throws {PluginLimitError} for a response over the limit.
+ */
+export async function performRequest(
+  request: GuestRequest,
+  policy: ResolvedHttpPolicy,
+  { transport, signal }: { transport: HttpTransport; signal?: AbortSignal | undefined },
+): Promise<GuestAnswer> {
+  checkRequest(request, policy)
+  const { maxResponseBytes, allowPrivate } = policy
+  try {
+    const response = await withDeadline(
+      'The request',
+      { signal, timeout: policy.timeout },
+      (deadline) => transport(request, { signal: deadline, maxResponseBytes, allowPrivate }),
+    )
+    if (response.body.length > maxResponseBytes) throw new ResponseTooLargeError(maxResponseBytes)
+    return {
+      status: response.status,
+      headers: normalizeHeaders(response.headers),
+      body: response.body,
+    }
+  } catch (cause) {
+    // The caller's own abort is no answer of the network.
+    signal?.throwIfAborted()
+    if (cause instanceof ResponseTooLargeError) {
+      throw new PluginLimitError(
+        'responseBytes',
+        `a response is larger than ${maxResponseBytes} bytes`,
+        { cause },
+      )
+    }
+    if (cause instanceof PrivateAddressError)
+      throw new PluginHttpRefusedError(cause.shortMessage, { cause })
+    const timedOut = (cause as { code?: unknown } | null)?.code === 'TIMEOUT'
+    // The text is part of what the guest sees, so it holds nothing that differs between platforms.
+    return { error: timedOut ? 'timeout' : 'request failed' }
+  }
+}
+
+/**
+ * A transport over `fetch`, for browsers and wherever names are resolved by somebody else. It
+ * cannot see which address a name resolves to; use the Node transport where that matters.
+ */
+export function fetchTransport(
+  options: { fetch?: typeof globalThis.fetch | undefined } = {},
+): HttpTransport {
+  const { fetch = globalThis.fetch } = options
+  return async (request, { signal, maxResponseBytes }) => {
+    const response = await fetch(request.url, {
+      method: request.method,
+      headers: request.headers.map(([name, value]): [string, string] => [name, value]),
+      body: request.body === undefined ? null : (request.body as Uint8Array<ArrayBuffer>),
+      redirect: 'manual',
+      credentials: 'omit',
+      cache: 'no-store',
+      referrerPolicy: 'no-referrer',
+      signal,
+    })
+    if (response.type === 'opaqueredirect')
+      return { status: 0, headers: [], body: new Uint8Array() }
+    return {
+      status: response.status,
+      headers: [...response.headers],
+      body: await readBody(response, maxResponseBytes),
+    }
+  }
+}
+
+/** An exchange in the form of transcripts. */
+export function toExchange(request: GuestRequest, answer: GuestAnswer): HttpExchange {
+  return {
+    request: {
+      method: request.method,
+      url: request.url,
+      headers: request.headers,
+      bodyHash: keccakHex(request.body ?? new Uint8Array()),
+    },
+    response:
+      'error' in answer
+        ? { error: answer.error }
+        : { status: answer.status, headers: answer.headers, body: toHex(answer.body) },
+  }
+}
+
+const hopHeaders: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+function hostMatches(pattern: string, url: URL): boolean {
+  const wanted = pattern.toLowerCase()
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80')
+  const withPort = /:\d+$/.test(wanted.replace(/^\[.*\]/, ''))
+  const host = withPort ? `${url.hostname}:${port}` : url.hostname
+  return wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) : host === wanted
+}
+
+/** Names in lower case, sorted, so that the guest sees the same list on every platform. */
+function normalizeHeaders(
+  headers: readonly (readonly [string, string])[],
+): (readonly [string, string])[] {
+  return headers
+    .map(([name, value]) => [name.toLowerCase(), value] as const)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+}
+
+async function readBody(response: Response, limit: number): Promise<Uint8Array> {
+  const reader = response.body?.getReader()
+  if (!reader) return new Uint8Array()
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    length += value.length
+    if (length > limit) {
+      await reader.cancel()
+      throw new ResponseTooLargeError(limit)
+    }
+    chunks.push(value)
+  }
+  const body = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    body.set(chunk, at)
+    at += chunk.length
+  }
+  return body
+}

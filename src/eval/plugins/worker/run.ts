@@ -1,0 +1,246 @@
+/**
+ * One run of a plugin on a fresh instance, inside a run worker.
+ *
+ * HTTP is replayed: a request without an answer ends the run and is reported; the host performs it
+ * and runs the guest again from the start with the answer at hand. Guests are deterministic, so
+ * the second run asks for the same things in the same order.
+ */
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { CompiledPlugin, GuestRequest, RunJob, RunReply } from '../protocol.js'
+import { createByteStream } from './byteStream.js'
+import { createWasi } from './wasi.js'
+
+/** A plugin's glue code, evaluated. */
+export type Instantiate = (
+  getCoreModule: (name: string) => WebAssembly.Module,
+  imports: Record<string, unknown>,
+  instantiateCore: (
+    module: WebAssembly.Module,
+    imports: WebAssembly.Imports,
+  ) => WebAssembly.Instance,
+) => { run: (input: string) => unknown }
+
+/** What differs between a Node context and a browser worker. */
+export type Realm = {
+  /** Creates an instance in the realm of the glue code. */
+  instantiateCore: (
+    module: WebAssembly.Module,
+    imports: WebAssembly.Imports,
+  ) => WebAssembly.Instance
+  /** An Error of the glue code's realm: glue code lets those, and only those, unwind the guest. */
+  createAbort: (message: string) => Error
+}
+
+type Ending =
+  | { status: 'request'; identity: string; request: GuestRequest }
+  | { status: 'diverged'; index: number; identity: string }
+  | { status: 'limit'; limit: string; message: string }
+  | { status: 'trap'; message: string }
+
+/** Runs `job` once. Never throws: whatever happens is in the reply. */
+export function runJob(
+  job: RunJob,
+  plugin: CompiledPlugin,
+  instantiate: Instantiate,
+  realm: Realm,
+): RunReply {
+  const started = performance.now()
+  const memories = new Set<WebAssembly.Memory>()
+  const stderr = createCapture(job.limits.stderrBytes)
+  // Set by the host before it unwinds the guest. A guest that catches the unwinding and returns
+  // something anyway does not get to decide how the run ended.
+  let ending: Ending | undefined
+  const end = (how: Ending): Error => {
+    ending ??= how
+    return realm.createAbort('the run ended')
+  }
+  let used = 0
+  const reply = (result: Record<string, unknown>): RunReply =>
+    ({
+      id: job.id,
+      stderr: stderr.text(),
+      memoryBytes: [...memories].reduce((sum, memory) => sum + memory.buffer.byteLength, 0),
+      milliseconds: performance.now() - started,
+      ...result,
+    }) as RunReply
+
+  const stream = createByteStream(job.seed)
+  let randomLeft = job.limits.randomBytes
+  const random = (length: number): Uint8Array => {
+    if (ending) throw end(ending)
+    randomLeft -= length
+    if (randomLeft < 0) {
+      throw end({
+        status: 'limit',
+        limit: 'random',
+        message: `it asked for more than ${job.limits.randomBytes} random bytes`,
+      })
+    }
+    return stream(length)
+  }
+
+  const fetch = (request: GuestRequest): unknown => {
+    if (ending) throw end(ending)
+    const copy: GuestRequest = {
+      url: request.url,
+      method: request.method,
+      headers: request.headers.map(([name, value]) => [name, value]),
+      body:
+        request.body === undefined || request.body === null
+          ? undefined
+          : Uint8Array.from(request.body),
+    }
+    const identity = identityOf(copy)
+    const index = used++
+    const known = job.answers[index]
+    if (known === undefined) {
+      if (index >= job.limits.requests) {
+        throw end({
+          status: 'limit',
+          limit: 'requests',
+          message: `it made more than ${job.limits.requests} requests`,
+        })
+      }
+      throw end({ status: 'request', identity, request: copy })
+    }
+    if (known.request !== identity) throw end({ status: 'diverged', index, identity })
+    // A thrown object with a payload is WIT's error case.
+    if ('error' in known.answer) throw { payload: known.answer.error }
+    return {
+      status: known.answer.status,
+      headers: known.answer.headers.map(([name, value]) => [name, value]),
+      body: known.answer.body,
+    }
+  }
+
+  const imports: Record<string, unknown> = {
+    ...createWasi({
+      wallClockSeconds: job.wallClockSeconds,
+      random,
+      write: stderr.write,
+      abort: (message) => end({ status: 'trap', message }),
+    }),
+    'newton:provider/http': { fetch },
+    'newton:provider/secrets': {
+      get: () => {
+        if (job.secrets === undefined) throw { payload: 'there are no secrets for this plugin' }
+        return { value: Uint8Array.from(job.secrets) }
+      },
+    },
+    'newton:provider/tlsn': {
+      verify: () => {
+        throw { payload: 'TLSNotary proofs are not supported by this host' }
+      },
+      verifyFromCid: () => {
+        throw { payload: 'TLSNotary proofs are not supported by this host' }
+      },
+    },
+  }
+  const modules = new Map(plugin.modules)
+
+  try {
+    const instance = instantiate(
+      (name) => {
+        const module = modules.get(name)
+        if (!module) throw realm.createAbort(`no core module ${name}`)
+        return module
+      },
+      imports,
+      (module, coreImports) => {
+        const core = realm.instantiateCore(module, coreImports)
+        for (const value of Object.values(core.exports)) {
+          if (isMemory(value)) memories.add(value)
+        }
+        return core
+      },
+    )
+    const output = instance.run(job.input)
+    if (ending) return reply(ending)
+    if (typeof output !== 'string')
+      return reply({ status: 'trap', message: '`run` did not return text' })
+    if (output.length > job.limits.outputBytes || utf8Length(output) > job.limits.outputBytes) {
+      return reply({
+        status: 'limit',
+        limit: 'output',
+        message: `its output is larger than ${job.limits.outputBytes} bytes`,
+      })
+    }
+    return reply({ status: 'ok', output, used })
+  } catch (error) {
+    if (ending) return reply(ending)
+    return reply(classify(error, memories, job.limits.memoryBytes))
+  } finally {
+    job.secrets?.fill(0)
+  }
+}
+
+/** One string per distinct request: method, URL, headers in order, and the hash of the body. */
+export function identityOf(request: GuestRequest): string {
+  const body = `0x${bytesToHex(keccak_256(request.body ?? new Uint8Array()))}`
+  return JSON.stringify([request.method, request.url, request.headers, body])
+}
+
+function classify(
+  error: unknown,
+  memories: Set<WebAssembly.Memory>,
+  cap: number,
+): Record<string, unknown> {
+  if (typeof error === 'object' && error !== null && Object.hasOwn(error, 'payload')) {
+    return {
+      status: 'guest-error',
+      message: String((error as { payload: unknown }).payload).slice(0, 4_096),
+    }
+  }
+  const name = (error as { name?: unknown } | null)?.name
+  const message = String((error as { message?: unknown } | null)?.message ?? error).slice(0, 1_024)
+  if (name === 'RangeError' && /call stack/i.test(message)) {
+    return { status: 'limit', limit: 'stack', message: 'it used up the stack' }
+  }
+  let bytes = 0
+  for (const memory of memories) bytes += memory.buffer.byteLength
+  // A guest that is refused more memory traps by itself; what tells is how much it has.
+  if (/out of memory|memory allocation/i.test(message) || bytes > cap * 0.75) {
+    return {
+      status: 'limit',
+      limit: 'memory',
+      message: `it needs more than ${cap} bytes of memory`,
+    }
+  }
+  return { status: 'trap', message }
+}
+
+function createCapture(limit: number): { write: (bytes: Uint8Array) => void; text: () => string } {
+  const chunks: Uint8Array[] = []
+  let left = limit
+  return {
+    write(bytes) {
+      const take = Uint8Array.from(bytes.subarray(0, left))
+      left -= take.length
+      if (take.length > 0) chunks.push(take)
+    },
+    text() {
+      const all = new Uint8Array(limit - left)
+      let at = 0
+      for (const chunk of chunks) {
+        all.set(chunk, at)
+        at += chunk.length
+      }
+      return new TextDecoder().decode(all)
+    },
+  }
+}
+
+function isMemory(value: unknown): value is WebAssembly.Memory {
+  return Object.prototype.toString.call(value) === '[object WebAssembly.Memory]'
+}
+
+/** Of well-formed text: each half of a pair counts two. */
+function utf8Length(text: string): number {
+  let length = 0
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    length += unit < 0x80 ? 1 : unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3
+  }
+  return length
+}

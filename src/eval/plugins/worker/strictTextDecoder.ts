@@ -1,0 +1,11 @@
+/**
+ * What glue code decodes guest strings with. Invalid UTF-8 is an error, as the component model has
+ * it, and a byte-order mark is a character like any other.
+ */
+export class StrictTextDecoder {
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+  decode(bytes: Uint8Array): string {
+    return this.#decoder.decode(bytes)
+  }
+}
