@@ -1,0 +1,222 @@
+/**
+ * A public-key infrastructure in the shape of AWS's: root, regional, zonal and instance CA, and a leaf
+ * that is renewed every 2 h 45 min. Its names say that it is not Amazon's.
+ */
+import type { Hex } from 'viem'
+import { concat, utf8 } from '../../internal/bytes.js'
+import { defaultRandomBytes } from '../nitro/nonces.js'
+import { certificateFingerprint } from '../nitro/roots.js'
+import {
+  type CertificateSpec,
+  issueCertificate,
+  type SignatureForm,
+  type SigningKey,
+  signingKey,
+} from './certificates.js'
+import { name } from './derWrite.js'
+
+/** What a document is signed with at one time. */
+export type SimulatorCredential = {
+  cabundle: readonly Uint8Array[]
+  certificate: Uint8Array
+  key: SigningKey
+  notBefore: number
+  notAfter: number
+}
+
+/** The infrastructure. */
+export type SimulatorPki = {
+  /** What a verifier's `roots` takes, with `insecureTrustRoot: true`. */
+  root: { der: Uint8Array; sha256: Hex }
+  /** The certificates in force at a time in milliseconds; the leaf stays the same for 2 h 45 min. */
+  credentialAt(now: number): SimulatorCredential
+}
+
+/** Changes to certificates by level, for chains that break the profile. */
+export type PkiOverrides = Partial<
+  Record<'root' | 'regional' | 'zonal' | 'instance' | 'leaf', Partial<CertificateSpec>>
+>
+
+const second = 1000
+const hour = 3600 * second
+const day = 24 * hour
+const region = 'us-sim-1'
+const leafLife = 3 * hour + 3 * second
+const leafUse = 2.75 * hour
+const rootFrom = Date.UTC(2019, 9, 28, 13, 28, 5)
+const rootTo = Date.UTC(2049, 9, 28, 14, 28, 5)
+
+const organization = [
+  ['C', 'US'],
+  ['O', 'NOT AMAZON'],
+  ['OU', 'newton-simulator'],
+] as const
+const location = [
+  ['C', 'US'],
+  ['ST', 'Simulated'],
+  ['L', 'Nowhere'],
+  ['O', 'NOT AMAZON'],
+  ['OU', 'newton-simulator'],
+] as const
+
+/**
+ * Creates the infrastructure.
+ *
+ * @param parameters.seed - Makes every key, serial and signature a function of the seed and the clock.
+ * Without it the root is a fresh one that nobody else has.
+ */
+export function createSimulatorPki(parameters: {
+  moduleId: string
+  seed?: Uint8Array | undefined
+  signatures?: SignatureForm | undefined
+  overrides?: PkiOverrides | undefined
+}): SimulatorPki {
+  const { moduleId, signatures = 'natural', overrides = {} } = parameters
+  const seed = parameters.seed ?? defaultRandomBytes(48)
+  const derive = (label: string): SigningKey =>
+    signingKey(concat(utf8(`newton-simulator/${label}/`), seed))
+  const serialOf = (label: string): Uint8Array => {
+    const serial = derive(`serial/${label}`).publicKey.slice(1, 17)
+    serial[0] = ((serial[0] as number) & 0x7f) | 0x40
+    return serial
+  }
+  const instanceId = moduleId.split('-enc')[0] as string
+  const names = {
+    root: name([...organization, ['CN', 'newton-simulator.nitro-enclaves']]),
+    regional: name([
+      ...organization,
+      ['CN', `5130000000000001.${region}.newton-simulator.nitro-enclaves`],
+    ]),
+    zonal: name([
+      ['CN', `5130000000000002.zonal.${region}.newton-simulator.nitro-enclaves`],
+      ['OU', 'newton-simulator'],
+      ['O', 'NOT AMAZON'],
+      ['C', 'US'],
+      ['ST', 'Simulated'],
+      ['L', 'Nowhere'],
+    ]),
+    instance: name([
+      ...location,
+      ['CN', `${instanceId}.${region}.newton-simulator.nitro-enclaves`],
+    ]),
+    leaf: name([...location, ['CN', `${moduleId}.${region}.newton-simulator`]]),
+  }
+  const rootKey = derive('root')
+  const rootDer = issueCertificate(
+    {
+      serial: serialOf('root'),
+      issuer: names.root,
+      subject: names.root,
+      notBefore: rootFrom,
+      notAfter: rootTo,
+      publicKey: rootKey.publicKey,
+      ca: true,
+      keyUsage: [0, 5, 6],
+      keyUsageCritical: true,
+      ...overrides.root,
+    },
+    rootKey,
+    signatures,
+  )
+
+  const issue = (now: number): SimulatorCredential => {
+    const at = Math.floor(now / second) * second
+    const keys = {
+      regional: derive('regional'),
+      zonal: derive('zonal'),
+      instance: derive('instance'),
+    }
+    const leafKey = derive(`leaf/${at}`)
+    const ca = (
+      level: 'regional' | 'zonal' | 'instance',
+      above: { name: Uint8Array; key: SigningKey },
+      shape: {
+        pathLength: number
+        notBefore: number
+        notAfter: number
+        keyUsage: readonly number[]
+      },
+    ): Uint8Array =>
+      issueCertificate(
+        {
+          serial: serialOf(`${level}/${shape.notBefore}`),
+          issuer: above.name,
+          subject: names[level],
+          publicKey: keys[level].publicKey,
+          ca: true,
+          keyUsageCritical: true,
+          keyIdentifiers: { issuerKey: above.key.publicKey },
+          ...shape,
+          ...overrides[level],
+        },
+        above.key,
+        signatures,
+      )
+    const root = { name: names.root, key: rootKey }
+    const regional = ca('regional', root, {
+      pathLength: 2,
+      notBefore: at - 6 * day,
+      notAfter: at + 14 * day,
+      keyUsage: [0, 5, 6],
+    })
+    const zonal = ca(
+      'zonal',
+      { name: names.regional, key: keys.regional },
+      {
+        pathLength: 1,
+        notBefore: at - 2 * day,
+        notAfter: at + 3.75 * day,
+        keyUsage: [0, 5, 6],
+      },
+    )
+    const instance = ca(
+      'instance',
+      { name: names.zonal, key: keys.zonal },
+      {
+        pathLength: 0,
+        notBefore: at - 12 * hour,
+        notAfter: at + 12 * hour,
+        keyUsage: [5],
+      },
+    )
+    // AWS backdates a leaf by a few seconds at most.
+    const notBefore = at - 3 * second
+    const notAfter = notBefore + leafLife
+    const certificate = issueCertificate(
+      {
+        serial: serialOf(`leaf/${at}`),
+        issuer: names.instance,
+        subject: names.leaf,
+        notBefore,
+        notAfter,
+        publicKey: leafKey.publicKey,
+        ca: false,
+        keyUsage: [0, 1],
+        keyUsageCritical: false,
+        ...overrides.leaf,
+      },
+      keys.instance,
+      signatures,
+    )
+    return {
+      cabundle: [rootDer, regional, zonal, instance],
+      certificate,
+      key: leafKey,
+      notBefore,
+      notAfter,
+    }
+  }
+
+  let current: SimulatorCredential | undefined
+  let issuedAt = 0
+  return {
+    root: { der: rootDer, sha256: certificateFingerprint(rootDer) },
+    credentialAt: (now) => {
+      if (current === undefined || now < issuedAt || now - issuedAt > leafUse) {
+        issuedAt = now
+        current = issue(now)
+      }
+      return current
+    },
+  }
+}
