@@ -5,11 +5,9 @@ default allow := false
 
 risk := data.wasm.sanctions
 
-amount := to_number(input.decoded_function_arguments[1])
+recipient := lower(input.to)
 
-recipient := lower(input.decoded_function_arguments[0])
-
-deny contains "the amount is over the client's limit" if amount > data.params.maxAmount
+deny contains "the amount is over the client's limit" if input.value > data.params.maxAmount
 
 deny contains sprintf("the recipient's risk score %d is over %d", [risk.score, data.params.maxScore]) if {
 	risk.score > data.params.maxScore
@@ -17,10 +15,10 @@ deny contains sprintf("the recipient's risk score %d is over %d", [risk.score, d
 
 deny contains "the risk score is for another address" if risk.address != recipient
 
-# Every value that the decision rests on must be there: a missing one denies.
+# Every value that the decision rests on has to be there: a missing one denies.
 allow if {
 	is_number(risk.score)
-	is_number(amount)
+	is_number(input.value)
 	risk.address == recipient
 	count(deny) == 0
 }
