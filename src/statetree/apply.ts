@@ -1,0 +1,224 @@
+/**
+ * Applies sorted runs of writes to a resident tree by copying changed paths.
+ *
+ * Records written by the commit under way are its own: they are changed in place and given back
+ * when they go. Older ones are never touched; those replaced are listed as stale.
+ */
+import {
+  type Arena,
+  allocate,
+  allocateLeaf,
+  COUNT,
+  copyLeaf,
+  EMPTY,
+  kindOf,
+  kinds,
+  LEFT,
+  leafOffset,
+  RECORD_WORDS,
+  RIGHT,
+  release,
+  UNPLACED,
+  versionOf,
+} from './arena.js'
+import type { Run } from './writes.js'
+
+/** State of one commit while it is applied. */
+export type Applying = {
+  arena: Arena
+  version: number
+  /** Ids of older records that this commit replaced. */
+  stale: number[]
+  /** Loads a stub that sits at `depth` on the path of the key at byte `keyAt` of `keys`. */
+  load: (id: number, at: { depth: number; keys: Uint8Array; keyAt: number }) => void
+}
+
+/** Applies one run and returns the id of the new root. The root leaf is not placed yet. */
+export function applyRun(state: Applying, root: number, run: Run): number {
+  if (run.count === 0) return root
+  return run.put
+    ? putRange(state, run, root, 0, 0, run.count)
+    : deleteRange(state, run, root, 0, 0, run.count)
+}
+
+/** Gives a lone root leaf its place. Every other leaf is placed when its parent is made. */
+export function placeRoot(state: Applying, root: number): number {
+  return root !== EMPTY && kindOf(state.arena, root) === kinds.leaf ? place(state, root, 0) : root
+}
+
+function putRange(
+  s: Applying,
+  run: Run,
+  id: number,
+  depth: number,
+  lo: number,
+  hi: number,
+): number {
+  if (lo === hi) return id
+  if (id === EMPTY) return build(s, run, depth, lo, hi)
+  const { arena } = s
+  const kind = kindOf(arena, id)
+  if (kind === kinds.leaf) {
+    const at = leafOffset(arena, id)
+    if (hi - lo === 1 && sameKey(arena, at, run, lo)) {
+      if (versionOf(arena, id) === s.version) {
+        arena.leafBytes.set(run.values.subarray(lo * 32, lo * 32 + 32), at + 32)
+        return id
+      }
+      s.stale.push(id)
+      return newLeaf(s, run, lo)
+    }
+    const mid = split(run.keys, lo, hi, depth)
+    const right = leafBit(arena, at, depth)
+    const left = putRange(s, run, right === 0 ? id : EMPTY, depth + 1, lo, mid)
+    return join(s, left, putRange(s, run, right === 1 ? id : EMPTY, depth + 1, mid, hi), depth)
+  }
+  if (kind === kinds.stub) s.load(id, { depth, keys: run.keys, keyAt: lo * 32 })
+  const mid = split(run.keys, lo, hi, depth)
+  const left = arena.words[id * RECORD_WORDS + LEFT] as number
+  const right = arena.words[id * RECORD_WORDS + RIGHT] as number
+  const newLeft = putRange(s, run, left, depth + 1, lo, mid)
+  const newRight = putRange(s, run, right, depth + 1, mid, hi)
+  return rejoin(s, id, depth, newLeft, newRight)
+}
+
+function build(s: Applying, run: Run, depth: number, lo: number, hi: number): number {
+  if (hi - lo === 1) return newLeaf(s, run, lo)
+  const mid = split(run.keys, lo, hi, depth)
+  const left = lo === mid ? EMPTY : build(s, run, depth + 1, lo, mid)
+  const right = mid === hi ? EMPTY : build(s, run, depth + 1, mid, hi)
+  return internal(s, left, right, depth)
+}
+
+function deleteRange(
+  s: Applying,
+  run: Run,
+  id: number,
+  depth: number,
+  lo: number,
+  hi: number,
+): number {
+  if (lo === hi || id === EMPTY) return id
+  const { arena } = s
+  const kind = kindOf(arena, id)
+  if (kind === kinds.leaf) {
+    const at = leafOffset(arena, id)
+    for (let i = lo; i < hi; i++) {
+      if (!sameKey(arena, at, run, i)) continue
+      drop(s, id)
+      return EMPTY
+    }
+    return id
+  }
+  if (kind === kinds.stub) s.load(id, { depth, keys: run.keys, keyAt: lo * 32 })
+  const mid = split(run.keys, lo, hi, depth)
+  const left = arena.words[id * RECORD_WORDS + LEFT] as number
+  const right = arena.words[id * RECORD_WORDS + RIGHT] as number
+  const newLeft = deleteRange(s, run, left, depth + 1, lo, mid)
+  const newRight = deleteRange(s, run, right, depth + 1, mid, hi)
+  return rejoin(s, id, depth, newLeft, newRight)
+}
+
+// The children of the existing inner node `id` may have changed.
+function rejoin(s: Applying, id: number, depth: number, left: number, right: number): number {
+  const { arena } = s
+  const at = id * RECORD_WORDS
+  const own = versionOf(arena, id) === s.version
+  if (!own && left === arena.words[at + LEFT] && right === arena.words[at + RIGHT]) return id
+  const lone = loneLeaf(arena, left, right)
+  if (lone !== undefined) {
+    drop(s, id)
+    return lone
+  }
+  if (!own) {
+    s.stale.push(id)
+    return internal(s, left, right, depth)
+  }
+  const placedLeft = placeChild(s, left, depth)
+  const placedRight = placeChild(s, right, depth)
+  s.arena.words[at + LEFT] = placedLeft
+  s.arena.words[at + RIGHT] = placedRight
+  return id
+}
+
+function join(s: Applying, left: number, right: number, depth: number): number {
+  return loneLeaf(s.arena, left, right) ?? internal(s, left, right, depth)
+}
+
+// What a node with these children collapses to; `undefined` where it has to be an inner node.
+function loneLeaf(arena: Arena, left: number, right: number): number | undefined {
+  if (left === EMPTY)
+    return right === EMPTY || kindOf(arena, right) === kinds.leaf ? right : undefined
+  return right === EMPTY && kindOf(arena, left) === kinds.leaf ? left : undefined
+}
+
+function internal(s: Applying, left: number, right: number, depth: number): number {
+  const placedLeft = placeChild(s, left, depth)
+  const placedRight = placeChild(s, right, depth)
+  const id = allocate(s.arena, kinds.internal, s.version)
+  const { words } = s.arena
+  words[id * RECORD_WORDS + LEFT] = placedLeft
+  words[id * RECORD_WORDS + RIGHT] = placedRight
+  return id
+}
+
+function placeChild(s: Applying, id: number, parentDepth: number): number {
+  if (id === EMPTY || kindOf(s.arena, id) !== kinds.leaf) return id
+  return place(s, id, parentDepth + 1)
+}
+
+// A leaf of a stored tree is named by its version and place: moved, it is a new node.
+function place(s: Applying, id: number, depth: number): number {
+  const nibbles = (depth + 3) >> 2
+  const current = s.arena.words[id * RECORD_WORDS + COUNT]
+  if (current === nibbles) return id
+  if (current === UNPLACED || versionOf(s.arena, id) === s.version) {
+    s.arena.words[id * RECORD_WORDS + COUNT] = nibbles
+    return id
+  }
+  const moved = copyLeaf(s.arena, id, s.version)
+  s.arena.words[moved * RECORD_WORDS + COUNT] = nibbles
+  s.stale.push(id)
+  return moved
+}
+
+function newLeaf(s: Applying, run: Run, index: number): number {
+  const at = index * 32
+  return allocateLeaf(s.arena, s.version, {
+    keys: run.keys,
+    keyAt: at,
+    values: run.values,
+    valueAt: at,
+  })
+}
+
+function drop(s: Applying, id: number): void {
+  if (versionOf(s.arena, id) === s.version) release(s.arena, id)
+  else s.stale.push(id)
+}
+
+function sameKey(arena: Arena, leafAt: number, run: Run, index: number): boolean {
+  const { leafBytes } = arena
+  const { keys } = run
+  const at = index * 32
+  for (let i = 31; i >= 0; i--) if (leafBytes[leafAt + i] !== keys[at + i]) return false
+  return true
+}
+
+function leafBit(arena: Arena, leafAt: number, depth: number): number {
+  return ((arena.leafBytes[leafAt + (depth >> 3)] as number) >> (7 - (depth & 7))) & 1
+}
+
+/** First index of [lo, hi) whose key has bit `depth` set. The keys share all bits before it. */
+function split(keys: Uint8Array, lo: number, hi: number, depth: number): number {
+  const byte = depth >> 3
+  const mask = 0x80 >> (depth & 7)
+  let low = lo
+  let high = hi
+  while (low < high) {
+    const mid = (low + high) >>> 1
+    if (((keys[mid * 32 + byte] as number) & mask) === 0) low = mid + 1
+    else high = mid
+  }
+  return low
+}
