@@ -39,10 +39,7 @@ library StateTreeVerifier {
         Proof calldata proof
     ) internal pure returns (bool) {
         if (namespace < FIRST_NAMESPACE || namespace > LAST_NAMESPACE) return false;
-        if (proof.leafKeyHash != 0 || proof.leafValueHash != 0) return false;
-        bytes32 key = keyHash(namespace, artifactHash);
-        (bool wellFormed, bytes32 folded) = _fold(key, leafHash(key, artifactHash), proof);
-        return wellFormed && folded == root;
+        return _verifyKey(root, keyHash(namespace, artifactHash), artifactHash, proof);
     }
 
     /// @notice Whether the tree with this root has no leaf for the artifact.
@@ -81,8 +78,20 @@ library StateTreeVerifier {
         }
     }
 
+    /// @dev Inclusion of a leaf by its hashes. For callers that work these out themselves.
+    function _verifyKey(bytes32 root, bytes32 key, bytes32 value, Proof calldata proof)
+        internal
+        pure
+        returns (bool)
+    {
+        if (proof.leafKeyHash != 0 || proof.leafValueHash != 0) return false;
+        (bool wellFormed, bytes32 folded) = _fold(key, leafHash(key, value), proof);
+        return wellFormed && folded == root;
+    }
+
+    /// @dev Exclusion of a key by its hash. For callers that work it out themselves.
     function _verifyAbsentKey(bytes32 root, bytes32 key, Proof calldata proof)
-        private
+        internal
         pure
         returns (bool)
     {
