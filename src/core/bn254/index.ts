@@ -32,11 +32,13 @@ export {
 export {
   computeOperatorInfoLeaf,
   createOperatorTable,
+  createOperatorTree,
   MAX_OPERATORS,
   OPERATOR_INFO_LEAF_SALT,
   type OperatorInfo,
   type OperatorSetInfo,
   type OperatorTable,
+  type OperatorTree,
   type TableOperator,
   verifyOperatorProof,
 } from './operatorTable.js'

@@ -15,8 +15,16 @@ import { InvalidInputError } from '../../errors/common.js'
 import { concat, fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
 import { OperatorTableError } from './errors.js'
-import { assertG1, assertG2, fromNobleG1, type G1Point, type G2Point, g1Words } from './points.js'
-import { keysAreOne } from './signature.js'
+import {
+  assertG1,
+  assertG2,
+  fromNobleG1,
+  type G1Point,
+  type G2Point,
+  g1Words,
+  g2Words,
+} from './points.js'
+import { findKeyMismatch } from './signature.js'
 
 /** One operator's key and stake weights, as the tree holds them. */
 export type OperatorInfo = {
@@ -41,12 +49,17 @@ export type TableOperator = OperatorInfo & {
   readonly pubkeyG2: G2Point
 }
 
-/** A whole table: what signers and aggregators work with. */
-export type OperatorTable = {
-  readonly operators: readonly TableOperator[]
+/** A table's entries with their proofs: what challengers work with. */
+export type OperatorTree = {
+  readonly operators: readonly OperatorInfo[]
   readonly info: OperatorSetInfo
   /** Proves the entry at `index`: sibling hashes from the leaf up, joined. */
   proof(index: number): Hex
+}
+
+/** A whole table with both keys of each operator: what signers and aggregators work with. */
+export type OperatorTable = OperatorTree & {
+  readonly operators: readonly TableOperator[]
   /** Index of an operator, `-1` where there is none. */
   indexOf(operator: Address): number
 }
@@ -69,28 +82,13 @@ export function computeOperatorInfoLeaf(info: OperatorInfo): Hex {
 }
 
 /**
- * Builds a table of operators, in the order given.
+ * Builds the tree of a table from its entries, in the order given.
  *
- * Every key is checked: on its curve, in its subgroup, G1 and G2 of one secret, no operator and no
- * key twice. `pairings: false` leaves the check that a G1 and a G2 key belong together to a proof
- * of possession seen before; it costs one pairing product for each operator.
- *
- * @throws {OperatorTableError} for an empty set, weights that differ in length or overflow, repeats.
- * @throws {InvalidPointError} naming the operator whose key is malformed.
- * @example
- * ```ts
- * import { blsKeyFromSeed, createOperatorTable } from '@newton/policy-sdk/attestation'
- *
- * const key = blsKeyFromSeed(new Uint8Array([1]))
- * const operator = `0x${'11'.repeat(20)}` as const
- * const table = createOperatorTable([{ operator, ...key.publicKey, weights: [100n] }])
- * table.info.totalWeights // [100n]
- * ```
+ * @throws {OperatorTableError} for an empty set, weights that differ in length or overflow, a key
+ * twice, keys that cancel out.
+ * @throws {InvalidPointError} naming the entry whose key is malformed.
  */
-export function createOperatorTable(
-  operators: readonly TableOperator[],
-  { pairings = true }: { pairings?: boolean | undefined } = {},
-): OperatorTable {
+export function createOperatorTree(operators: readonly OperatorInfo[]): OperatorTree {
   if (!Array.isArray(operators) || operators.length === 0) {
     throw new OperatorTableError({ fault: 'EMPTY_OPERATOR_SET', detail: 'it has no operators' })
   }
@@ -102,26 +100,14 @@ export function createOperatorTable(
     throw new OperatorTableError({ fault: 'EMPTY_WEIGHTS', detail: 'operators have no weights' })
   }
   const totals = new Array<bigint>(strategies).fill(0n)
-  const byAddress = new Map<string, number>()
   const keys = new Set<string>()
   let aggregate = bn254.G1.Point.ZERO
-  operators.forEach((entry, index) => {
-    const address = toHex(fixedFromHex(entry.operator, 20, `operators[${index}].operator`))
-    const key = `${entry.pubkey.X}:${entry.pubkey.Y}`
-    assertUnused({ seen: byAddress.has(address), fault: 'DUPLICATE_OPERATOR', index })
+  operators.forEach(({ pubkey, weights }, index) => {
+    aggregate = aggregate.add(assertG1(pubkey, { field: `operators[${index}].pubkey` }))
+    const key = `${pubkey.X}:${pubkey.Y}`
     assertUnused({ seen: keys.has(key), fault: 'DUPLICATE_PUBKEY', index })
-    byAddress.set(address, index)
     keys.add(key)
-    const pubkey = assertG1(entry.pubkey, { field: `operators[${index}].pubkey` })
-    const pubkeyG2 = assertG2(entry.pubkeyG2, { field: `operators[${index}].pubkeyG2` })
-    if (pairings && !keysAreOne(pubkey, pubkeyG2)) {
-      throw new OperatorTableError({
-        fault: 'KEY_MISMATCH',
-        detail: `the G1 and G2 keys of operators[${index}] have different secrets`,
-      })
-    }
-    addWeights(totals, { weights: entry.weights, index })
-    aggregate = aggregate.add(pubkey)
+    addWeights(totals, { weights, index })
   })
   if (aggregate.is0()) {
     throw new OperatorTableError({ fault: 'AGGREGATE_AT_INFINITY', detail: 'the keys cancel out' })
@@ -136,6 +122,50 @@ export function createOperatorTable(
       totalWeights: Object.freeze(totals),
     }),
     proof: (index: number): Hex => merkleProof(layers, { index, count: operators.length }),
+  })
+}
+
+/**
+ * Builds a table of operators, in the order given. Our own verifier publishes tables in ascending
+ * order of addresses.
+ *
+ * Every key is checked: on its curve, in its subgroup, G1 and G2 of one secret, no operator and no
+ * key twice.
+ *
+ * @throws {OperatorTableError} for an empty set, weights that differ in length or overflow,
+ * repeats, keys of two secrets.
+ * @throws {InvalidPointError} naming the operator whose key is malformed.
+ * @example
+ * ```ts
+ * import { blsKeyFromSeed, createOperatorTable } from '@newton/policy-sdk/attestation'
+ *
+ * const key = blsKeyFromSeed(new Uint8Array([1]))
+ * const operator = `0x${'11'.repeat(20)}` as const
+ * const table = createOperatorTable([{ operator, ...key.publicKey, weights: [100n] }])
+ * table.info.totalWeights // [100n]
+ * ```
+ */
+export function createOperatorTable(operators: readonly TableOperator[]): OperatorTable {
+  const tree = createOperatorTree(operators)
+  const byAddress = new Map<string, number>()
+  const keys = operators.map(({ operator, pubkey, pubkeyG2 }, index) => {
+    const address = toHex(fixedFromHex(operator, 20, `operators[${index}].operator`))
+    assertUnused({ seen: byAddress.has(address), fault: 'DUPLICATE_OPERATOR', index })
+    byAddress.set(address, index)
+    return {
+      pubkey: assertG1(pubkey, { field: `operators[${index}].pubkey` }),
+      pubkeyG2: assertG2(pubkeyG2, { field: `operators[${index}].pubkeyG2` }),
+      transcript: concat(g1Words(pubkey), g2Words(pubkeyG2)),
+    }
+  })
+  const wrong = findKeyMismatch(keys)
+  if (wrong !== undefined) {
+    const detail = `the G1 and G2 keys of operators[${wrong}] have different secrets`
+    throw new OperatorTableError({ fault: 'KEY_MISMATCH', detail })
+  }
+  return Object.freeze({
+    ...tree,
+    operators: tree.operators as readonly TableOperator[],
     indexOf: (operator: Address): number => byAddress.get(operator.toLowerCase()) ?? -1,
   })
 }

@@ -236,6 +236,23 @@ export function addG2(points: readonly G2Point[]): G2Point {
   return fromNobleG2(sum)
 }
 
+/** {@link addG1} of points that were checked before. */
+export function sumG1(points: readonly G1Point[]): G1Point {
+  const sum = points.reduce<NobleG1>((total, { X: x, Y: y }) => {
+    return total.add(bn254.G1.Point.fromAffine({ x, y }))
+  }, bn254.G1.Point.ZERO)
+  return fromNobleG1(sum)
+}
+
+/** {@link addG2} of points that were checked before. */
+export function sumG2(points: readonly G2Point[]): G2Point {
+  const sum = points.reduce<NobleG2>((total, { X, Y }) => {
+    const x = { c0: X[1], c1: X[0] }
+    return total.add(bn254.G2.Point.fromAffine({ x, y: { c0: Y[1], c1: Y[0] } }))
+  }, bn254.G2.Point.ZERO)
+  return fromNobleG2(sum)
+}
+
 function isG1Shape(value: unknown): value is G1Point {
   if (typeof value !== 'object' || value === null) return false
   const { X, Y } = value as Partial<G1Point>

@@ -11,7 +11,7 @@
  */
 import { bn254 } from '@noble/curves/bn254.js'
 import type { Hex } from 'viem'
-import { bytesToUint, fixedFromHex } from '../../internal/bytes.js'
+import { bytesToUint, fixedFromHex, uintToBytes } from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
 import type { PointFault } from './errors.js'
 import { digestToNobleG1 } from './hashToG1.js'
@@ -86,9 +86,31 @@ export function explainSignature(check: SignatureCheck): SignatureFault | undefi
     : 'KEY_MISMATCH'
 }
 
-/** Whether a key in G1 and a key in G2 have the same secret. Points are assumed valid. */
-export function keysAreOne(pubkey: NobleG1, pubkeyG2: NobleG2): boolean {
-  return pairingProductIsOne(pubkey, bn254.G1.Point.BASE, pubkeyG2)
+/** A key in both groups, as the curve library computes with it, and the bytes that commit to it. */
+export type NobleKeyPair = { pubkey: NobleG1; pubkeyG2: NobleG2; transcript: Uint8Array }
+
+/**
+ * Finds a key whose G1 and G2 forms have different secrets. Points are assumed valid.
+ *
+ * All at once first: with coefficients drawn by hashing all keys, `Σ cᵢ·pk₁ᵢ` and `Σ cᵢ·pk₂ᵢ` have
+ * one secret except with a chance of 2^-128 unless each pair has. Only a failure looks at each.
+ *
+ * @returns The index of one, `undefined` where there is none.
+ */
+export function findKeyMismatch(keys: readonly NobleKeyPair[]): number | undefined {
+  const seed = keccak(...keys.map(({ transcript }) => transcript))
+  let sum: NobleG1 = bn254.G1.Point.ZERO
+  let sumG2: NobleG2 = bn254.G2.Point.ZERO
+  keys.forEach(({ pubkey, pubkeyG2 }, index) => {
+    const coefficient = bytesToUint(keccak(seed, uintToBytes(index, 4)).subarray(0, 16)) + 1n
+    sum = sum.add(pubkey.multiplyUnsafe(coefficient))
+    sumG2 = sumG2.add(pubkeyG2.multiplyUnsafe(coefficient))
+  })
+  if (pairingProductIsOne(sum, bn254.G1.Point.BASE, sumG2)) return undefined
+  const index = keys.findIndex(({ pubkey, pubkeyG2 }) => {
+    return !pairingProductIsOne(pubkey, bn254.G1.Point.BASE, pubkeyG2)
+  })
+  return index === -1 ? undefined : index
 }
 
 // e(a, -G₂) · e(b, key) = 1

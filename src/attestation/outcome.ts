@@ -1,0 +1,82 @@
+/** Levels, outcomes and reasons of verifying an attestation. */
+import type { Evidence } from './evidence.js'
+
+/** Levels of verification, each including those before it. */
+export const attestationLevels = [
+  'binding',
+  'registry',
+  'artifacts',
+  'digest',
+  'quorum',
+  'result',
+] as const
+
+/** How far an attestation is verified. `quorum` is the first level at which one is valid. */
+export type AttestationLevel = (typeof attestationLevels)[number]
+
+/** A signed field that differs from what the chain says. Slashable once the certificate verified. */
+export type MismatchReason =
+  | 'WRONG_INSTANCE'
+  | 'WRONG_TEMPLATE'
+  | 'WRONG_PARAMS'
+  | 'WRONG_DATA_INSTANCE'
+  | 'KIND_MISMATCH'
+  | 'NOT_YET_DEPLOYED'
+  | 'WRONG_REGO'
+  | 'WRONG_DATA_ARTIFACT'
+  | 'WRONG_EXPIRATION'
+  | 'INVALID_TEE_ATTESTATION'
+  /** The digest differs and its preimage did not come with the response. */
+  | 'DIGEST_MISMATCH'
+
+/** Why an attestation is refused without anyone being to blame on chain. */
+export type RejectReason =
+  | 'MALFORMED_TASK'
+  | 'MALFORMED_RESPONSE'
+  | 'CROSS_CHAIN_REPLAY'
+  | 'TASK_MISMATCH'
+  | 'REFERENCE_BLOCK_MISMATCH'
+  | 'EXPIRED'
+  | 'UNKNOWN_OPERATOR'
+  | 'BAD_CERTIFICATE'
+  | MismatchReason
+
+/** What could not be obtained or decided. Never valid, never evidence. */
+export type InconclusiveReason =
+  | 'INVALID_ARGUMENTS'
+  | 'RPC_FAILED'
+  | 'TIMEOUT'
+  | 'REFERENCE_BLOCK_UNAVAILABLE'
+  | 'REGISTRY_INCONSISTENT'
+  | 'ARTIFACT_UNAVAILABLE'
+  | 'CERTIFICATE_UNAVAILABLE'
+  | 'INPUTS_UNAVAILABLE'
+  | 'SECRETS_UNAVAILABLE'
+  | 'DOCUMENT_UNAVAILABLE'
+  | 'TRANSCRIPT_MISMATCH'
+  | 'RERUN_NO_DECISION'
+
+/** Levels below {@link AttestationLevel} `quorum`: nothing is valid there yet. */
+export type ConsistentLevel = 'binding' | 'registry' | 'artifacts' | 'digest'
+
+/** Outcome of `verifyTaskAttestation`. Only `valid` may be acted on. */
+export type AttestationOutcome =
+  | { readonly status: 'valid'; readonly level: 'quorum' | 'result' }
+  | { readonly status: 'consistent'; readonly level: ConsistentLevel }
+  | { readonly status: 'reject'; readonly reason: RejectReason; readonly detail: string }
+  | {
+      readonly status: 'slashable'
+      readonly reason: MismatchReason | 'WRONG_RESULT'
+      readonly evidence: Evidence
+    }
+  | { readonly status: 'disputed'; readonly reason: 'WRONG_RESULT'; readonly evidence: Evidence }
+  | {
+      readonly status: 'inconclusive'
+      readonly reason: InconclusiveReason
+      readonly detail: string
+    }
+
+/** Whether `level` includes `wanted`. */
+export function includesLevel(level: AttestationLevel, wanted: AttestationLevel): boolean {
+  return attestationLevels.indexOf(level) >= attestationLevels.indexOf(wanted)
+}
