@@ -1,0 +1,112 @@
+/** Policy clients and their owners. */
+import type { Abi, Address } from 'viem'
+import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
+import { resolveAddress } from '../addresses.js'
+import { addressOf } from '../inputs.js'
+import {
+  defineWrite,
+  type SimulateAction,
+  type SyncAction,
+  type WriteAction,
+  type WriteTriple,
+} from '../write.js'
+
+/** A client, by address. */
+export type ClientInput = { client: Address }
+/** A client and its next owner. */
+export type ClientOwnerInput = { client: Address; newOwner: Address }
+/** What registering a client emits. */
+export type ClientRegisteredEvent = { client: Address; owner: Address }
+/** What activating or deactivating a client emits. */
+export type ClientEvent = { client: Address }
+/** What a change of owner emits. */
+export type ClientOwnerChangedEvent = {
+  client: Address
+  previousOwner: Address
+  newOwner: Address
+}
+
+function define<parameters extends ClientInput, event>(definition: {
+  name: string
+  eventName: string
+  args: (parameters: parameters) => readonly unknown[]
+}): WriteTriple<parameters, event, undefined> {
+  return defineWrite<parameters, event, undefined>({
+    name: definition.name,
+    prepare: (client, parameters) => ({
+      address: resolveAddress('policyClientRegistry', {
+        addresses: parameters.addresses,
+        chainId: client.chain.id,
+      }),
+      abi: policyClientRegistryAbi as Abi,
+      functionName: definition.name,
+      args: definition.args(parameters),
+    }),
+    eventName: definition.eventName,
+    event: (args) => args as event,
+    result: () => undefined,
+  })
+}
+
+const clientArgs = ({ client }: ClientInput): readonly unknown[] => [addressOf(client, 'client')]
+
+const register: WriteTriple<ClientInput, ClientRegisteredEvent, undefined> = define({
+  name: 'registerClient',
+  eventName: 'ClientRegistered',
+  args: clientArgs,
+})
+
+/**
+ * Registers a policy client. The sender has to be what the client's `getOwner` returns.
+ *
+ * @returns The transaction hash.
+ * @throws {ContractRevertError} `NotPolicyClient`, `NotClientOwner`, `ClientAlreadyRegistered`.
+ */
+export const registerClient: WriteAction<ClientInput> = register.send
+/** Like {@link registerClient}, and waits for the receipt and its event. */
+export const registerClientSync: SyncAction<ClientInput, ClientRegisteredEvent> = register.sync
+/** Simulates {@link registerClient}. */
+export const simulateRegisterClient: SimulateAction<ClientInput, undefined> = register.simulate
+
+const deactivate: WriteTriple<ClientInput, ClientEvent, undefined> = define({
+  name: 'deactivateClient',
+  eventName: 'ClientDeactivated',
+  args: clientArgs,
+})
+
+/** Deactivates a client: nothing is deployed for it and its slots stay. Its owner only. */
+export const deactivateClient: WriteAction<ClientInput> = deactivate.send
+/** Like {@link deactivateClient}, and waits. */
+export const deactivateClientSync: SyncAction<ClientInput, ClientEvent> = deactivate.sync
+/** Simulates {@link deactivateClient}. */
+export const simulateDeactivateClient: SimulateAction<ClientInput, undefined> = deactivate.simulate
+
+const activate: WriteTriple<ClientInput, ClientEvent, undefined> = define({
+  name: 'activateClient',
+  eventName: 'ClientActivated',
+  args: clientArgs,
+})
+
+/** Activates a client again. Its owner only. */
+export const activateClient: WriteAction<ClientInput> = activate.send
+/** Like {@link activateClient}, and waits. */
+export const activateClientSync: SyncAction<ClientInput, ClientEvent> = activate.sync
+/** Simulates {@link activateClient}. */
+export const simulateActivateClient: SimulateAction<ClientInput, undefined> = activate.simulate
+
+const setOwner: WriteTriple<ClientOwnerInput, ClientOwnerChangedEvent, undefined> = define({
+  name: 'setClientOwner',
+  eventName: 'ClientOwnerChanged',
+  args: ({ client, newOwner }: ClientOwnerInput) => [
+    addressOf(client, 'client'),
+    addressOf(newOwner, 'newOwner'),
+  ],
+})
+
+/** Gives a client to another owner in the registry. The client's own `getOwner` stays. */
+export const setClientOwner: WriteAction<ClientOwnerInput> = setOwner.send
+/** Like {@link setClientOwner}, and waits. */
+export const setClientOwnerSync: SyncAction<ClientOwnerInput, ClientOwnerChangedEvent> =
+  setOwner.sync
+/** Simulates {@link setClientOwner}. */
+export const simulateSetClientOwner: SimulateAction<ClientOwnerInput, undefined> = setOwner.simulate

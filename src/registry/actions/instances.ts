@@ -1,0 +1,236 @@
+/** Deploy instances and move slots. */
+import type { Abi, Address, Hex } from 'viem'
+import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
+import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
+import { addressOf, type InstanceInput, instanceArgs, prepareInstance, wordOf } from '../inputs.js'
+import { checkInstance, checkSlot, registriesOf } from '../preflight.js'
+import type { RegistryKind } from '../rows.js'
+import {
+  defineWrite,
+  type SimulateAction,
+  type SyncAction,
+  type WriteAction,
+  type WriteTriple,
+} from '../write.js'
+import {
+  type EnsureEvent,
+  type EnsureResult,
+  ensureResult,
+  type TemplateResult,
+} from './templates.js'
+
+/** What deploying an instance emits. */
+export type InstanceEvent = {
+  id: Hex
+  client: Address
+  templateId: Hex
+  paramsHash: Hex
+  expireAfter: bigint
+  params: Hex
+}
+
+/** A move of a client's policy slot. */
+export type PolicySlotInput = { client: Address; instanceId: Hex }
+
+/** A move of a client's slot for one data template. */
+export type PolicyDataSlotInput = { client: Address; templateId: Hex; instanceId: Hex }
+
+/** What a move of the policy slot emits. */
+export type PolicySlotEvent = { client: Address; previous: Hex; current: Hex }
+
+/** What a move of a data slot emits. */
+export type PolicyDataSlotEvent = PolicySlotEvent & { templateId: Hex }
+
+const abis: Readonly<Record<RegistryKind, Abi>> = {
+  policy: policyRegistryAbi as Abi,
+  policyData: policyDataRegistryAbi as Abi,
+}
+
+const names = {
+  policy: { type: 'PolicyInstance', event: 'PolicyInstanceDeployed' },
+  policyData: { type: 'PolicyDataInstance', event: 'PolicyDataInstanceDeployed' },
+} as const
+
+function defineDeploy(
+  kind: RegistryKind,
+): WriteTriple<InstanceInput, InstanceEvent, TemplateResult> {
+  return defineWrite({
+    name: `deploy${names[kind].type}`,
+    prepare: (client, parameters) => {
+      const registries = registriesOf(client, parameters)
+      return {
+        address: kind === 'policy' ? registries.policyRegistry : registries.policyDataRegistry,
+        abi: abis[kind],
+        functionName: 'deployInstance',
+        args: instanceArgs(prepareInstance(kind, { input: parameters, chainId: client.chain.id })),
+      }
+    },
+    preflight: (client, parameters) =>
+      checkInstance(client, {
+        registries: registriesOf(client, parameters),
+        kind,
+        prepared: prepareInstance(kind, { input: parameters, chainId: client.chain.id }),
+        ensure: false,
+      }),
+    eventName: names[kind].event,
+    event: (args) => args as InstanceEvent,
+    result: (id) => ({ id: id as Hex }),
+  })
+}
+
+function defineEnsure(kind: RegistryKind): WriteTriple<InstanceInput, EnsureEvent, EnsureResult> {
+  return defineWrite<InstanceInput, EnsureEvent, EnsureResult>({
+    name: `ensure${names[kind].type}`,
+    prepare: (client, parameters) => {
+      const registries = registriesOf(client, parameters)
+      return {
+        address: kind === 'policy' ? registries.policyRegistry : registries.policyDataRegistry,
+        abi: abis[kind],
+        functionName: 'ensureInstance',
+        args: instanceArgs(prepareInstance(kind, { input: parameters, chainId: client.chain.id })),
+      }
+    },
+    preflight: (client, parameters) =>
+      checkInstance(client, {
+        registries: registriesOf(client, parameters),
+        kind,
+        prepared: prepareInstance(kind, { input: parameters, chainId: client.chain.id }),
+        ensure: true,
+      }),
+    eventName: names[kind].event,
+    event: (args) => ({ id: args['id'] as Hex, created: true }),
+    noEvent: (client, parameters) => ({
+      id: prepareInstance(kind, { input: parameters, chainId: client.chain.id }).id,
+      created: false,
+    }),
+    result: ensureResult,
+  })
+}
+
+const deployPolicy: WriteTriple<InstanceInput, InstanceEvent, TemplateResult> =
+  defineDeploy('policy')
+const deployData: WriteTriple<InstanceInput, InstanceEvent, TemplateResult> =
+  defineDeploy('policyData')
+const ensurePolicy: WriteTriple<InstanceInput, EnsureEvent, EnsureResult> = defineEnsure('policy')
+const ensureData: WriteTriple<InstanceInput, EnsureEvent, EnsureResult> = defineEnsure('policyData')
+
+/**
+ * Deploys a policy instance on the client's chain. It is used only after its client's slot moves.
+ *
+ * @returns The transaction hash.
+ * @throws {InvalidInputError} naming a malformed parameter.
+ * @throws {PreflightError} listing every check, when it would fail.
+ * @throws {ContractRevertError} when the contract refuses it.
+ * @example
+ * ```ts
+ * import { deployPolicyInstanceSync } from '@newton/policy-sdk/registry'
+ *
+ * const { id } = await deployPolicyInstanceSync(walletClient, {
+ *   templateId,
+ *   client: '0x00000000000000000000000000000000000000a1',
+ *   params: { maxAmount: 1000 },
+ *   expireAfter: 600n,
+ * })
+ * ```
+ */
+export const deployPolicyInstance: WriteAction<InstanceInput> = deployPolicy.send
+/** Like {@link deployPolicyInstance}, and waits for the receipt and its event. */
+export const deployPolicyInstanceSync: SyncAction<InstanceInput, InstanceEvent> = deployPolicy.sync
+/** Simulates {@link deployPolicyInstance} and returns the id and the transaction. */
+export const simulateDeployPolicyInstance: SimulateAction<InstanceInput, TemplateResult> =
+  deployPolicy.simulate
+
+/** Deploys a policy-data instance. As {@link deployPolicyInstance} does for policies. */
+export const deployPolicyDataInstance: WriteAction<InstanceInput> = deployData.send
+/** Like {@link deployPolicyDataInstance}, and waits for the receipt and its event. */
+export const deployPolicyDataInstanceSync: SyncAction<InstanceInput, InstanceEvent> =
+  deployData.sync
+/** Simulates {@link deployPolicyDataInstance}. */
+export const simulateDeployPolicyDataInstance: SimulateAction<InstanceInput, TemplateResult> =
+  deployData.simulate
+
+/** Deploys a policy instance unless it is there already. Never reverts for a repeat. */
+export const ensurePolicyInstance: WriteAction<InstanceInput> = ensurePolicy.send
+/** Like {@link ensurePolicyInstance}, and waits; tells whether it created the row. */
+export const ensurePolicyInstanceSync: SyncAction<InstanceInput, EnsureEvent> = ensurePolicy.sync
+/** Simulates {@link ensurePolicyInstance}. */
+export const simulateEnsurePolicyInstance: SimulateAction<InstanceInput, EnsureResult> =
+  ensurePolicy.simulate
+
+/** Deploys a policy-data instance unless it is there already. */
+export const ensurePolicyDataInstance: WriteAction<InstanceInput> = ensureData.send
+/** Like {@link ensurePolicyDataInstance}, and waits; tells whether it created the row. */
+export const ensurePolicyDataInstanceSync: SyncAction<InstanceInput, EnsureEvent> = ensureData.sync
+/** Simulates {@link ensurePolicyDataInstance}. */
+export const simulateEnsurePolicyDataInstance: SimulateAction<InstanceInput, EnsureResult> =
+  ensureData.simulate
+
+const movePolicy: WriteTriple<PolicySlotInput, PolicySlotEvent, undefined> = defineWrite({
+  name: 'setCurrentPolicyInstance',
+  prepare: (client, parameters) => ({
+    address: registriesOf(client, parameters).policyRegistry,
+    abi: policyRegistryAbi as Abi,
+    functionName: 'setCurrentInstance',
+    args: [addressOf(parameters.client, 'client'), wordOf(parameters.instanceId, 'instanceId')],
+  }),
+  preflight: (client, parameters) =>
+    checkSlot(client, {
+      registries: registriesOf(client, parameters),
+      kind: 'policy',
+      policyClient: addressOf(parameters.client, 'client'),
+      instanceId: wordOf(parameters.instanceId, 'instanceId'),
+    }),
+  eventName: 'CurrentPolicyInstanceSet',
+  event: (args) => args as PolicySlotEvent,
+  result: () => undefined,
+})
+
+/**
+ * Moves a client's policy slot to an instance. Every data slot its template needs has to be filled.
+ *
+ * @returns The transaction hash.
+ * @throws {PreflightError} listing every check, when it would fail.
+ */
+export const setCurrentPolicyInstance: WriteAction<PolicySlotInput> = movePolicy.send
+/** Like {@link setCurrentPolicyInstance}, and waits for the receipt and its event. */
+export const setCurrentPolicyInstanceSync: SyncAction<PolicySlotInput, PolicySlotEvent> =
+  movePolicy.sync
+/** Simulates {@link setCurrentPolicyInstance}. */
+export const simulateSetCurrentPolicyInstance: SimulateAction<PolicySlotInput, undefined> =
+  movePolicy.simulate
+
+const moveData: WriteTriple<PolicyDataSlotInput, PolicyDataSlotEvent, undefined> = defineWrite({
+  name: 'setCurrentPolicyDataInstance',
+  prepare: (client, parameters) => ({
+    address: registriesOf(client, parameters).policyDataRegistry,
+    abi: policyDataRegistryAbi as Abi,
+    functionName: 'setCurrentInstance',
+    args: [
+      addressOf(parameters.client, 'client'),
+      wordOf(parameters.templateId, 'templateId'),
+      wordOf(parameters.instanceId, 'instanceId'),
+    ],
+  }),
+  preflight: (client, parameters) =>
+    checkSlot(client, {
+      registries: registriesOf(client, parameters),
+      kind: 'policyData',
+      policyClient: addressOf(parameters.client, 'client'),
+      instanceId: wordOf(parameters.instanceId, 'instanceId'),
+      templateId: wordOf(parameters.templateId, 'templateId'),
+    }),
+  eventName: 'CurrentPolicyDataInstanceSet',
+  event: (args) => args as PolicyDataSlotEvent,
+  result: () => undefined,
+})
+
+/** Moves a client's slot for one data template. */
+export const setCurrentPolicyDataInstance: WriteAction<PolicyDataSlotInput> = moveData.send
+/** Like {@link setCurrentPolicyDataInstance}, and waits for the receipt and its event. */
+export const setCurrentPolicyDataInstanceSync: SyncAction<
+  PolicyDataSlotInput,
+  PolicyDataSlotEvent
+> = moveData.sync
+/** Simulates {@link setCurrentPolicyDataInstance}. */
+export const simulateSetCurrentPolicyDataInstance: SimulateAction<PolicyDataSlotInput, undefined> =
+  moveData.simulate

@@ -1,0 +1,262 @@
+/** Register and ensure templates, announce where artifacts are. */
+import type { Abi, Address, Hex } from 'viem'
+import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
+import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
+import { type ArtifactNamespace, isArtifactNamespace } from '../../core/artifact.js'
+import { type DaLocator, encodeLocator } from '../../core/locator.js'
+import { InvalidInputError } from '../../errors/common.js'
+import {
+  type PolicyDataTemplateInput,
+  type PolicyTemplateInput,
+  preparePolicyDataTemplate,
+  preparePolicyTemplate,
+  wordOf,
+} from '../inputs.js'
+import { checkTemplate, registriesOf } from '../preflight.js'
+import type { RegistryKind } from '../rows.js'
+import {
+  defineWrite,
+  type SimulateAction,
+  type SyncAction,
+  type WriteAction,
+  type WriteTriple,
+} from '../write.js'
+
+/** What registering a policy template emits. */
+export type PolicyTemplateEvent = {
+  id: Hex
+  author: Address
+  regoHash: Hex
+  paramsSchemaHash: Hex
+  refs: readonly Hex[]
+}
+
+/** What registering a policy-data template emits. */
+export type PolicyDataTemplateEvent = {
+  id: Hex
+  author: Address
+  wasmHash: Hex
+  paramsSchemaHash: Hex
+  secretsSchemaHash: Hex
+}
+
+/** Result of a simulated registration. */
+export type TemplateResult = { id: Hex }
+
+/** An announcement. */
+export type AnnounceArtifactInput = {
+  templateId: Hex
+  /** Which artifact of the template: 4 or 5 of a policy template, 6 to 8 of a data template. */
+  namespace: ArtifactNamespace
+  locator: DaLocator
+}
+
+/** What an announcement emits. */
+export type ArtifactAnnouncedEvent = {
+  hash: Hex
+  namespace: number
+  announcer: Address
+  locator: Hex
+}
+
+const register: WriteTriple<PolicyTemplateInput, PolicyTemplateEvent, TemplateResult> = defineWrite(
+  {
+    name: 'registerPolicyTemplate',
+    prepare: (client, parameters) => ({
+      address: registriesOf(client, parameters).policyRegistry,
+      abi: policyRegistryAbi as Abi,
+      functionName: 'registerTemplate',
+      args: preparePolicyTemplate(parameters).args,
+    }),
+    preflight: (client, parameters) =>
+      checkTemplate(client, {
+        ...preparePolicyTemplate(parameters),
+        registries: registriesOf(client, parameters),
+        kind: 'policy',
+        ensure: false,
+      }),
+    eventName: 'PolicyTemplateRegistered',
+    event: (args) => args as PolicyTemplateEvent,
+    result: (id) => ({ id: id as Hex }),
+  },
+)
+
+/**
+ * Registers a policy template on the client's chain.
+ *
+ * @returns The transaction hash.
+ * @throws {PreflightError} listing every check, when it would fail.
+ * @throws {ContractRevertError} when the contract refuses it.
+ * @example
+ * ```ts
+ * import { ARTIFACT_ABSENT, computeArtifactHash } from '@newton/policy-sdk'
+ * import { registerPolicyTemplate } from '@newton/policy-sdk/registry'
+ *
+ * const regoHash = computeArtifactHash(new TextEncoder().encode('package example\n'))
+ * const hash = await registerPolicyTemplate(walletClient, {
+ *   regoHash,
+ *   paramsSchemaHash: ARTIFACT_ABSENT,
+ *   policyDataTemplateRefs: [],
+ * })
+ * ```
+ */
+export const registerPolicyTemplate: WriteAction<PolicyTemplateInput> = register.send
+/** Like {@link registerPolicyTemplate}, and waits for the receipt and its event. */
+export const registerPolicyTemplateSync: SyncAction<PolicyTemplateInput, PolicyTemplateEvent> =
+  register.sync
+/** Simulates {@link registerPolicyTemplate} and returns the id and the transaction. */
+export const simulateRegisterPolicyTemplate: SimulateAction<PolicyTemplateInput, TemplateResult> =
+  register.simulate
+
+const registerData: WriteTriple<PolicyDataTemplateInput, PolicyDataTemplateEvent, TemplateResult> =
+  defineWrite({
+    name: 'registerPolicyDataTemplate',
+    prepare: (client, parameters) => ({
+      address: registriesOf(client, parameters).policyDataRegistry,
+      abi: policyDataRegistryAbi as Abi,
+      functionName: 'registerTemplate',
+      args: preparePolicyDataTemplate(parameters).args,
+    }),
+    preflight: (client, parameters) =>
+      checkTemplate(client, {
+        ...preparePolicyDataTemplate(parameters),
+        registries: registriesOf(client, parameters),
+        kind: 'policyData',
+        ensure: false,
+      }),
+    eventName: 'PolicyDataTemplateRegistered',
+    event: (args) => args as PolicyDataTemplateEvent,
+    result: (id) => ({ id: id as Hex }),
+  })
+
+/** Registers a policy-data template. As {@link registerPolicyTemplate} does for policies. */
+export const registerPolicyDataTemplate: WriteAction<PolicyDataTemplateInput> = registerData.send
+/** Like {@link registerPolicyDataTemplate}, and waits for the receipt and its event. */
+export const registerPolicyDataTemplateSync: SyncAction<
+  PolicyDataTemplateInput,
+  PolicyDataTemplateEvent
+> = registerData.sync
+/** Simulates {@link registerPolicyDataTemplate}. */
+export const simulateRegisterPolicyDataTemplate: SimulateAction<
+  PolicyDataTemplateInput,
+  TemplateResult
+> = registerData.simulate
+
+/** Result of a simulated `ensure…`: whether it would create anything. */
+export type EnsureResult = { id: Hex; created: boolean }
+
+/** What an `ensure…` did: the event's values where it created, else only the id. */
+export type EnsureEvent = { id: Hex; created: boolean }
+
+const ensure: WriteTriple<PolicyTemplateInput, EnsureEvent, EnsureResult> = defineWrite<
+  PolicyTemplateInput,
+  EnsureEvent,
+  EnsureResult
+>({
+  name: 'ensurePolicyTemplate',
+  prepare: (client, parameters) => ({
+    address: registriesOf(client, parameters).policyRegistry,
+    abi: policyRegistryAbi as Abi,
+    functionName: 'ensureTemplate',
+    args: preparePolicyTemplate(parameters).args,
+  }),
+  preflight: (client, parameters) =>
+    checkTemplate(client, {
+      ...preparePolicyTemplate(parameters),
+      registries: registriesOf(client, parameters),
+      kind: 'policy',
+      ensure: true,
+    }),
+  eventName: 'PolicyTemplateRegistered',
+  event: (args) => ({ id: args['id'] as Hex, created: true }),
+  noEvent: (_, parameters) => ({ id: preparePolicyTemplate(parameters).id, created: false }),
+  result: ensureResult,
+})
+
+/**
+ * Registers a policy template unless it is there already. Never reverts for a repeat: for batches.
+ */
+export const ensurePolicyTemplate: WriteAction<PolicyTemplateInput> = ensure.send
+/** Like {@link ensurePolicyTemplate}, and waits; tells whether it created the row. */
+export const ensurePolicyTemplateSync: SyncAction<PolicyTemplateInput, EnsureEvent> = ensure.sync
+/** Simulates {@link ensurePolicyTemplate}. */
+export const simulateEnsurePolicyTemplate: SimulateAction<PolicyTemplateInput, EnsureResult> =
+  ensure.simulate
+
+const ensureData: WriteTriple<PolicyDataTemplateInput, EnsureEvent, EnsureResult> = defineWrite<
+  PolicyDataTemplateInput,
+  EnsureEvent,
+  EnsureResult
+>({
+  name: 'ensurePolicyDataTemplate',
+  prepare: (client, parameters) => ({
+    address: registriesOf(client, parameters).policyDataRegistry,
+    abi: policyDataRegistryAbi as Abi,
+    functionName: 'ensureTemplate',
+    args: preparePolicyDataTemplate(parameters).args,
+  }),
+  preflight: (client, parameters) =>
+    checkTemplate(client, {
+      ...preparePolicyDataTemplate(parameters),
+      registries: registriesOf(client, parameters),
+      kind: 'policyData',
+      ensure: true,
+    }),
+  eventName: 'PolicyDataTemplateRegistered',
+  event: (args) => ({ id: args['id'] as Hex, created: true }),
+  noEvent: (_, parameters) => ({ id: preparePolicyDataTemplate(parameters).id, created: false }),
+  result: ensureResult,
+})
+
+/** Registers a policy-data template unless it is there already. */
+export const ensurePolicyDataTemplate: WriteAction<PolicyDataTemplateInput> = ensureData.send
+/** Like {@link ensurePolicyDataTemplate}, and waits; tells whether it created the row. */
+export const ensurePolicyDataTemplateSync: SyncAction<PolicyDataTemplateInput, EnsureEvent> =
+  ensureData.sync
+/** Simulates {@link ensurePolicyDataTemplate}. */
+export const simulateEnsurePolicyDataTemplate: SimulateAction<
+  PolicyDataTemplateInput,
+  EnsureResult
+> = ensureData.simulate
+
+const announce: WriteTriple<AnnounceArtifactInput, ArtifactAnnouncedEvent, undefined> = defineWrite(
+  {
+    name: 'announceArtifact',
+    prepare: (client, parameters) => {
+      const { namespace } = parameters
+      if (!isArtifactNamespace(namespace)) {
+        throw new InvalidInputError({ field: 'namespace', reason: 'expected 4 to 8' })
+      }
+      const kind: RegistryKind = namespace <= 5 ? 'policy' : 'policyData'
+      const registries = registriesOf(client, parameters)
+      return {
+        address: kind === 'policy' ? registries.policyRegistry : registries.policyDataRegistry,
+        abi: (kind === 'policy' ? policyRegistryAbi : policyDataRegistryAbi) as Abi,
+        functionName: 'announceArtifact',
+        args: [
+          wordOf(parameters.templateId, 'templateId'),
+          namespace,
+          encodeLocator(parameters.locator),
+        ],
+      }
+    },
+    eventName: 'ArtifactAnnounced',
+    event: (args) => args as ArtifactAnnouncedEvent,
+    result: () => undefined,
+  },
+)
+
+/** Says on chain where an artifact of a registered template can be found. A hint. */
+export const announceArtifact: WriteAction<AnnounceArtifactInput> = announce.send
+/** Like {@link announceArtifact}, and waits for the receipt and its event. */
+export const announceArtifactSync: SyncAction<AnnounceArtifactInput, ArtifactAnnouncedEvent> =
+  announce.sync
+/** Simulates {@link announceArtifact}. */
+export const simulateAnnounceArtifact: SimulateAction<AnnounceArtifactInput, undefined> =
+  announce.simulate
+
+/** What `ensure…` functions return. */
+export function ensureResult(value: unknown): EnsureResult {
+  const [id, created] = value as [Hex, boolean]
+  return { id, created }
+}
