@@ -1,6 +1,7 @@
 import type { Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { Json } from '../canonicalJson.js'
+import type { DigestPreimage } from '../digest.js'
 import type { PolicyTaskResponse } from '../response.js'
 import type { Task } from '../task.js'
 
@@ -59,6 +60,8 @@ export type Evaluation = {
   artifactDigest: Hex
   inputsHash: Hex
   response: PolicyTaskResponse
+  /** What `artifactDigest` is the hash of. Travels with the response so that a mismatch can be named. */
+  digestPreimage: DigestPreimage
   /** Plugin outputs by policy-data template id. */
   outputs: Readonly<Record<Hex, Json>>
   /** keccak-256 of the sealed envelopes used, by policy-data instance id. */

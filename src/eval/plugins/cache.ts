@@ -103,7 +103,7 @@ export function createSingleFlightCache<value>(
         return Promise.resolve(value)
       }
       const flight = flights.get(key)
-      if (flight) {
+      if (flight !== undefined) {
         counts.joined++
         return flight
       }

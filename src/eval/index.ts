@@ -1,0 +1,125 @@
+/**
+ * Evaluation: engines, schemas, plugins, and the pipeline from a task to a response.
+ *
+ * @packageDocumentation
+ */
+
+// Plugins, pipeline, intents
+export {
+  canonicalSignature,
+  type FunctionDescription,
+  type FunctionParameter,
+  fullSignature,
+  parseFunctionSignature,
+} from './intent/functionSignature.js'
+export { intentToInputJson, type ParsedIntent, parseIntent } from './intent/parseIntent.js'
+export { buildPluginInput, decodeWasmArgs, encodeWasmArgs } from './intent/wasmArgs.js'
+export {
+  ArtifactHashMismatchError,
+  ArtifactNotCommittedError,
+  EnclaveNotWhitelistedError,
+  EnclaveRequiredError,
+  PolicyDataInstanceMissingError,
+  PolicyDataKindMismatchError,
+  PolicyEvaluationError,
+  PolicyNotDeployedOnChainError,
+  RegistryRowInconsistentError,
+  SchemaViolationError,
+  SecretsMissingError,
+  SecretsUnavailableError,
+  TaskMismatchError,
+} from './pipeline/errors.js'
+export {
+  createEvaluator,
+  type EvaluatorParameters,
+  type EvaluatorRegistry,
+  type EvaluatorSecrets,
+} from './pipeline/evaluator.js'
+export {
+  type EvaluationPlan,
+  type PlannedData,
+  type PlannedParams,
+  planEvaluation,
+} from './pipeline/plan.js'
+export { mergeOutputs, type PluginOutput } from './pipeline/rego.js'
+export {
+  createReplayer,
+  createResultReplayer,
+  type ReplayableEvaluation,
+  type ReplayDifference,
+  type Replayer,
+  type ReplayerParameters,
+  type ReplayOutcome,
+} from './pipeline/replay.js'
+export {
+  deploySimulated,
+  type SimulatedDeployment,
+  type SimulatedPlugin,
+  type SimulationRequest,
+  type SimulationTools,
+  simulate,
+} from './pipeline/simulate.js'
+export { browserPluginWorkers } from './plugins/browserWorkers.js'
+export {
+  type CacheStats,
+  type PluginCacheLimits,
+  type PluginCachePreset,
+  pluginCachePresets,
+} from './plugins/cache.js'
+export {
+  type ComponentExtern,
+  type ComponentShape,
+  checkPluginWorld,
+  MAX_COMPONENT_BYTES,
+  type PluginWorld,
+  readComponentShape,
+} from './plugins/component.js'
+export {
+  PluginComponentError,
+  PluginError,
+  PluginFailedError,
+  type PluginFailureContext,
+  PluginHttpRefusedError,
+  PluginImportError,
+  PluginInputError,
+  type PluginLimit,
+  PluginLimitError,
+  PluginNondeterministicError,
+  PluginOutputError,
+  PluginReplayError,
+  PluginTrapError,
+  PluginWorkerError,
+} from './plugins/errors.js'
+export {
+  fetchTransport,
+  type HttpPolicy,
+  type HttpTransport,
+  type HttpTransportResponse,
+  PrivateAddressError,
+  ResponseTooLargeError,
+} from './plugins/http.js'
+export type { GuestRequest, PortablePlugin } from './plugins/protocol.js'
+export {
+  type CompiledPluginStore,
+  computeTranscriptHash,
+  createPluginRuntime,
+  defaultPluginLimits,
+  type PluginEvent,
+  type PluginLimits,
+  type PluginReference,
+  type PluginRun,
+  type PluginRunRequest,
+  type PluginRuntime,
+  type PluginRuntimeParameters,
+} from './plugins/runtime.js'
+export type { PluginWorker, PluginWorkers } from './plugins/workerPool.js'
+// Engines, schemas, linter, policy tests
+export type {
+  PreparedPolicy,
+  RegoEngine,
+  RegoEvaluateOptions,
+  RegoLimits,
+  RegoLocation,
+  RegoModule,
+  RegoOutcome,
+} from './regoEngine.js'

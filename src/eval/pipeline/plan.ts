@@ -1,0 +1,245 @@
+/**
+ * From a snapshot of the registries to what one evaluation works on. Every id is recomputed: a
+ * reader that is wrong about a row is found here, before any byte is fetched.
+ */
+import type { Hex } from 'viem'
+import { ARTIFACT_ABSENT, ZERO_HASH } from '../../core/artifact.js'
+import type { JsonObject } from '../../core/canonicalJson.js'
+import { computeExpirationBlock, type DigestPreimage } from '../../core/digest.js'
+import {
+  computeParamsHash,
+  computePolicyDataInstanceId,
+  computePolicyDataTemplateId,
+  computePolicyInstanceId,
+  computePolicyTemplateId,
+} from '../../core/ids.js'
+import type {
+  InstanceRow,
+  PolicyDataTemplateRow,
+  RegistrySnapshot,
+} from '../../core/interfaces/registryReader.js'
+import { decodeParams } from '../../core/params.js'
+import type { Task } from '../../core/task.js'
+import { fromHex, fromUtf8 } from '../../internal/bytes.js'
+import {
+  EnclaveRequiredError,
+  PolicyDataInstanceMissingError,
+  PolicyDataKindMismatchError,
+  PolicyNotDeployedOnChainError,
+  RegistryRowInconsistentError,
+  TaskMismatchError,
+} from './errors.js'
+
+/** Params of one instance, as text for the engine and as a value. */
+export type PlannedParams = { text: string; value: JsonObject; empty: boolean }
+
+/** One data template of the policy with the client's instance of it. */
+export type PlannedData = {
+  templateId: Hex
+  instanceId: Hex
+  template: PolicyDataTemplateRow
+  params: PlannedParams
+  needsSecrets: boolean
+}
+
+/** What one evaluation works on. */
+export type EvaluationPlan = {
+  policyInstanceId: Hex
+  policyTemplateId: Hex
+  regoHash: Hex
+  paramsSchemaHash: Hex
+  params: PlannedParams
+  data: readonly PlannedData[]
+  expirationBlock: bigint
+  /** Seconds of the reference block. */
+  blockTimestamp: bigint
+  enclaveRequired: boolean
+  preimage: DigestPreimage
+}
+
+/**
+ * Checks a snapshot against a task and plans the evaluation.
+ *
+ * @param parameters.pcr0Commitment - Of the named enclave; zero where none is named.
+ * @throws The typed error of the first thing that is missing or does not fit.
+ */
+export function planEvaluation(parameters: {
+  task: Task
+  snapshot: RegistrySnapshot
+  pcr0Commitment: Hex
+}): EvaluationPlan {
+  const { task, snapshot, pcr0Commitment } = parameters
+  checkTask(task, snapshot)
+  const client = task.policyClient.toLowerCase()
+  const block = task.referenceBlock
+  const { policyInstanceId, policyInstance, policyTemplate } = snapshot
+  if (policyInstanceId === null)
+    throw new PolicyNotDeployedOnChainError({ client, block, missing: 'current policy' })
+  if (policyInstance === null) {
+    throw new PolicyNotDeployedOnChainError({
+      client,
+      block,
+      missing: `policy instance ${policyInstanceId}`,
+    })
+  }
+  if (policyTemplate === null) {
+    throw new PolicyNotDeployedOnChainError({
+      client,
+      block,
+      missing: `policy template ${policyInstance.templateId}`,
+    })
+  }
+  checkInstance(policyInstance, {
+    id: policyInstanceId,
+    task,
+    compute: computePolicyInstanceId,
+    what: 'policy instance',
+  })
+  same(
+    computePolicyTemplateId(policyTemplate),
+    policyInstance.templateId,
+    'the policy template row has another id',
+  )
+  notAfter(policyTemplate.registeredAt, block, 'the policy template')
+  const refs = policyTemplate.policyDataTemplateRefs
+  if (snapshot.data.length !== refs.length) {
+    throw new RegistryRowInconsistentError(
+      `${snapshot.data.length} data rows for ${refs.length} refs`,
+    )
+  }
+  const data = snapshot.data.map((entry, index): PlannedData => {
+    const ref = refs[index] as Hex
+    same(entry.templateId, ref, `data row ${index} is for another template`)
+    const missing = (what: string): PolicyDataInstanceMissingError =>
+      new PolicyDataInstanceMissingError({ client, block, templateId: ref, missing: what })
+    if (entry.template === null) throw missing('registered row')
+    if (entry.instanceId === null) throw missing('current data instance')
+    if (entry.instance === null) throw missing(`data instance ${entry.instanceId}`)
+    if (entry.instance.templateId.toLowerCase() !== ref.toLowerCase()) {
+      throw new PolicyDataKindMismatchError({ expected: ref, actual: entry.instance.templateId })
+    }
+    same(computePolicyDataTemplateId(entry.template), ref, 'the data template row has another id')
+    notAfter(entry.template.registeredAt, block, 'the data template')
+    checkInstance(entry.instance, {
+      id: entry.instanceId,
+      task,
+      compute: computePolicyDataInstanceId,
+      what: 'data instance',
+    })
+    return {
+      templateId: lower(ref),
+      instanceId: lower(entry.instanceId),
+      template: entry.template,
+      params: planParams(entry.instance, entry.template.paramsSchemaHash),
+      needsSecrets: lower(entry.template.secretsSchemaHash) !== ARTIFACT_ABSENT,
+    }
+  })
+  const rows = snapshot.data.map(({ instance }) => instance as InstanceRow)
+  const expirationBlock = computeExpirationBlock({
+    referenceBlock: block,
+    expireAfter: [policyInstance.expireAfter, ...rows.map(({ expireAfter }) => expireAfter)],
+  })
+  const preimage: DigestPreimage = {
+    chainId: task.chainId,
+    policyInstanceId: lower(policyInstanceId),
+    policyTemplateId: lower(policyInstance.templateId),
+    regoHash: lower(policyTemplate.regoHash),
+    policyParamsSchemaHash: lower(policyTemplate.paramsSchemaHash),
+    paramsHash: lower(policyInstance.paramsHash),
+    referenceBlock: block,
+    expirationBlock,
+    data: data.map(({ templateId, instanceId, template }, index) => ({
+      policyDataInstanceId: instanceId,
+      policyDataTemplateId: templateId,
+      wasmHash: lower(template.wasmHash),
+      policyDataParamsSchemaHash: lower(template.paramsSchemaHash),
+      secretsSchemaHash: lower(template.secretsSchemaHash),
+      dataParamsHash: lower(rows[index]?.paramsHash as Hex),
+    })),
+    pcr0Commitment,
+  }
+  return {
+    policyInstanceId: preimage.policyInstanceId,
+    policyTemplateId: preimage.policyTemplateId,
+    regoHash: preimage.regoHash,
+    paramsSchemaHash: preimage.policyParamsSchemaHash,
+    params: planParams(policyInstance, policyTemplate.paramsSchemaHash),
+    data,
+    expirationBlock,
+    blockTimestamp: snapshot.block.timestamp,
+    enclaveRequired: snapshot.enclaveRequired || data.some(({ needsSecrets }) => needsSecrets),
+    preimage,
+  }
+}
+
+/** Refuses a plan that needs an enclave where none is named. */
+export function assertEnclaveNamed(plan: EvaluationPlan, pcr0Commitment: Hex): void {
+  if (pcr0Commitment !== ZERO_HASH || !plan.enclaveRequired) return
+  const secret = plan.data.find(({ needsSecrets }) => needsSecrets)
+  throw new EnclaveRequiredError(
+    secret
+      ? `the data template ${secret.templateId} takes secrets`
+      : 'the registry requires one at this block',
+  )
+}
+
+function checkTask(task: Task, snapshot: RegistrySnapshot): void {
+  const pairs: readonly (readonly [string, string, string])[] = [
+    ['chainId', String(task.chainId), String(snapshot.chainId)],
+    ['policyRegistry', lower(task.policyRegistry), lower(snapshot.policyRegistry)],
+    ['policyClient', lower(task.policyClient), lower(snapshot.client)],
+    ['referenceBlock', String(task.referenceBlock), String(snapshot.block.number)],
+    ['referenceBlockHash', lower(task.referenceBlockHash), lower(snapshot.block.hash)],
+  ]
+  for (const [field, wanted, found] of pairs) {
+    if (wanted !== found) throw new TaskMismatchError({ field, task: wanted, chain: found })
+  }
+}
+
+function checkInstance(
+  row: InstanceRow,
+  expected: { id: Hex; task: Task; compute: typeof computePolicyInstanceId; what: string },
+): void {
+  const { id, task, compute, what } = expected
+  same(row.client, task.policyClient, `the ${what} belongs to another client`)
+  notAfter(row.deployedAt, task.referenceBlock, `the ${what}`)
+  const params = fromHex(row.params, 'params')
+  same(
+    computeParamsHash({ expireAfter: row.expireAfter, params }),
+    row.paramsHash,
+    `the ${what} has another params hash`,
+  )
+  const { templateId, paramsHash } = row
+  same(
+    compute({ chainId: task.chainId, client: task.policyClient, templateId, paramsHash }),
+    id,
+    `the ${what} has another id`,
+  )
+}
+
+function planParams(row: InstanceRow, schemaHash: Hex): PlannedParams {
+  const bytes = fromHex(row.params, 'params')
+  const value = decodeParams(bytes)
+  if (lower(schemaHash) === ARTIFACT_ABSENT && bytes.length > 0) {
+    throw new RegistryRowInconsistentError(
+      'an instance has params and its template has no schema for them',
+    )
+  }
+  return { text: bytes.length === 0 ? '{}' : fromUtf8(bytes), value, empty: bytes.length === 0 }
+}
+
+function same(found: string, wanted: string, reason: string): void {
+  if (lower(found) !== lower(wanted))
+    throw new RegistryRowInconsistentError(`${reason}: ${lower(found)}, not ${lower(wanted)}`)
+}
+
+function notAfter(at: bigint, block: bigint, what: string): void {
+  if (at > block)
+    throw new RegistryRowInconsistentError(
+      `${what} is of block ${at}, after the reference block ${block}`,
+    )
+}
+
+function lower<text extends string>(text: text): Lowercase<text> & text {
+  return text.toLowerCase() as Lowercase<text> & text
+}

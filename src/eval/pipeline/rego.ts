@@ -1,0 +1,81 @@
+/**
+ * The Rego step: one `data` document, one outcome, and what counts as a decision.
+ */
+import type { Hex } from 'viem'
+import { canonicalJson, type Json, type JsonObject } from '../../core/canonicalJson.js'
+import type { Task } from '../../core/task.js'
+import { computeTaskId } from '../../core/task.js'
+import { intentToInputJson } from '../intent/parseIntent.js'
+import type { PreparedPolicy, RegoOutcome } from '../regoEngine.js'
+import { PolicyEvaluationError } from './errors.js'
+
+/** A plugin's output with the template it came from. */
+export type PluginOutput = { policyDataTemplateId: Hex; output: Json }
+
+/**
+ * Merges outputs into `data.wasm`: shallow, in order, the last one wins, as operators do.
+ *
+ * @returns The document, and a warning for each key that more than one output sets.
+ */
+export function mergeOutputs(outputs: readonly PluginOutput[]): {
+  wasm: JsonObject
+  warnings: string[]
+} {
+  const wasm: Record<string, Json> = Object.create(null)
+  const setBy = new Map<string, Hex>()
+  const warnings: string[] = []
+  for (const { policyDataTemplateId, output } of outputs) {
+    for (const [key, value] of Object.entries(output as JsonObject)) {
+      const before = setBy.get(key)
+      if (before !== undefined) {
+        warnings.push(`data.wasm.${key} of ${before} is overwritten by ${policyDataTemplateId}`)
+      }
+      setBy.set(key, policyDataTemplateId)
+      wasm[key] = value
+    }
+  }
+  return { wasm, warnings }
+}
+
+/** Runs a prepared policy on a task. Throws `PolicyEvaluationError` where there is no decision. */
+export function decide(
+  policy: PreparedPolicy,
+  parameters: { task: Task; blockTimestamp: bigint; paramsText: string; wasm: JsonObject },
+): { allow: boolean; reasons: string[] } {
+  const { task, blockTimestamp, paramsText, wasm } = parameters
+  const outcome = policy.evaluate(
+    {
+      inputJson: intentToInputJson(task.intent),
+      dataJson: `{"params":${paramsText},"wasm":${canonicalJson(wasm)}}`,
+    },
+    { blockTimestamp, seed: computeTaskId(task) },
+  )
+  return toDecision(outcome)
+}
+
+/** Only a defined `true` allows; undefined and every other defined value deny; the rest throws. */
+export function toDecision(outcome: RegoOutcome): { allow: boolean; reasons: string[] } {
+  switch (outcome.kind) {
+    case 'defined':
+      return { allow: outcome.allow === true, reasons: [...outcome.reasons].sort() }
+    case 'undefined':
+      return { allow: false, reasons: [] }
+    case 'unsupported':
+      throw new PolicyEvaluationError({
+        engineCode: 'UNSUPPORTED',
+        message: `the engine does not support ${outcome.what}`,
+      })
+    case 'error': {
+      const { code, message, location } = outcome
+      const at =
+        location === undefined ? undefined : `line ${location.line}, column ${location.column}`
+      throw new PolicyEvaluationError({ engineCode: code, message, at })
+    }
+    default:
+      // An engine that answers outside its interface has not decided.
+      throw new PolicyEvaluationError({
+        engineCode: 'UNKNOWN',
+        message: 'the engine gave no outcome',
+      })
+  }
+}

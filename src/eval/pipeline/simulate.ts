@@ -1,0 +1,238 @@
+/**
+ * An evaluation from files, without a chain: what a developer runs before anything is deployed.
+ */
+import type { Address, Hex } from 'viem'
+import { ARTIFACT_ABSENT, computeArtifactHash } from '../../core/artifact.js'
+import { canonicalBytes, type JsonObject } from '../../core/canonicalJson.js'
+import {
+  computeParamsHash,
+  computePolicyDataInstanceId,
+  computePolicyDataTemplateId,
+  computePolicyInstanceId,
+  computePolicyTemplateId,
+} from '../../core/ids.js'
+import type { Intent } from '../../core/intent.js'
+import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
+import type { Evaluation } from '../../core/interfaces/evaluator.js'
+import type {
+  BlockReference,
+  InstanceRow,
+  PolicyDataSnapshot,
+  RegistrySnapshot,
+} from '../../core/interfaces/registryReader.js'
+import type { SchemaValidator } from '../../core/interfaces/schemaValidator.js'
+import { encodeParams } from '../../core/params.js'
+import type { Task } from '../../core/task.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { compareBytes, fromHex, toHex } from '../../internal/bytes.js'
+import type { IoOptions } from '../../internal/deadline.js'
+import { encodeWasmArgs } from '../intent/wasmArgs.js'
+import type { PluginRuntime } from '../plugins/runtime.js'
+import type { RegoEngine } from '../regoEngine.js'
+import { createEvaluator } from './evaluator.js'
+
+/** One data plugin of a simulated policy. */
+export type SimulatedPlugin = {
+  wasm: Uint8Array
+  params?: JsonObject | undefined
+  paramsSchema?: Uint8Array | undefined
+  secretsSchema?: Uint8Array | undefined
+  /** Plaintext: a simulation runs on the developer's own machine. */
+  secrets?: JsonObject | undefined
+}
+
+/** A policy as files, and the transaction to try it on. */
+export type SimulationRequest = {
+  rego: Uint8Array
+  params?: JsonObject | undefined
+  paramsSchema?: Uint8Array | undefined
+  plugins?: readonly SimulatedPlugin[] | undefined
+  intent: Intent
+  wasmArgs?: JsonObject | undefined
+  /** @default the address 0x…c11e */
+  client?: Address | undefined
+  /** Blocks a result stays valid. @default 100n */
+  expireAfter?: bigint | undefined
+  /** The reference block. Its timestamp is the policy's clock. @default block 1 at second 0 */
+  block?: BlockReference | undefined
+  nonce?: bigint | undefined
+}
+
+/** What {@link simulate} runs with. */
+export type SimulationTools = {
+  engine: RegoEngine
+  plugins: PluginRuntime
+  schemas: SchemaValidator
+  allowOpaSemantics?: boolean | undefined
+}
+
+/** Rows, artifacts and task of a simulated policy. */
+export type SimulatedDeployment = {
+  task: Task
+  snapshot: RegistrySnapshot
+  artifacts: ArtifactSource
+  /** Plaintext secrets by data instance. */
+  secrets: ReadonlyMap<Hex, Uint8Array>
+}
+
+const defaultClient: Address = '0x000000000000000000000000000000000000c11e'
+const registryAddress: Address = '0x0000000000000000000000000000000000000001'
+
+/**
+ * Evaluates a policy from files. The same pipeline as on chain, with rows made up from the files;
+ * rules about enclaves and commits become warnings.
+ *
+ * @throws The same typed errors as an evaluation: there is no decision then.
+ * @example
+ * ```ts
+ * import { simulate, type SimulationTools } from '@newton/policy-sdk/eval'
+ *
+ * declare const tools: SimulationTools
+ * const { allow } = await simulate(
+ *   {
+ *     rego: new TextEncoder().encode('package p\ndefault allow := false\nallow if input.value < 10\n'),
+ *     intent: {
+ *       from: '0x1111111111111111111111111111111111111111',
+ *       to: '0x2222222222222222222222222222222222222222',
+ *       value: 1n,
+ *       data: '0x',
+ *       chainId: 1n,
+ *       functionSignature: '0x',
+ *     },
+ *   },
+ *   tools,
+ * )
+ * ```
+ */
+export async function simulate(
+  request: SimulationRequest,
+  tools: SimulationTools,
+  options: IoOptions = {},
+): Promise<Evaluation> {
+  const { task, snapshot, artifacts, secrets } = deploySimulated(request)
+  const evaluator = createEvaluator({
+    ...tools,
+    registry: { snapshot: async () => snapshot },
+    artifacts,
+    mode: 'simulate',
+    secrets: {
+      // The plaintext stands in for the envelope: there is nothing to open.
+      envelopes: {
+        getEnvelope: async ({ policyDataInstanceId }) => secrets.get(policyDataInstanceId) ?? null,
+      },
+      opener: { openSecrets: async ({ envelope }) => Uint8Array.from(envelope) },
+    },
+  })
+  return evaluator.evaluate(
+    { task, referenceTimestamp: Number(snapshot.block.timestamp & 0xffffffffn) },
+    options,
+  )
+}
+
+/** Makes up the rows of a policy that is not deployed, with ids as they would be on chain. */
+export function deploySimulated(request: SimulationRequest): SimulatedDeployment {
+  const { intent, client = defaultClient, expireAfter = 100n, nonce = 0n } = request
+  const block = request.block ?? {
+    number: 1n,
+    hash: toHex(new Uint8Array(32).fill(1)),
+    timestamp: 0n,
+  }
+  const chainId = intent.chainId
+  const store = new Map<Hex, Uint8Array>()
+  const publish = (bytes: Uint8Array | undefined): Hex => {
+    if (bytes === undefined) return ARTIFACT_ABSENT
+    const hash = computeArtifactHash(bytes)
+    store.set(hash, bytes)
+    return hash
+  }
+  const base = { author: client, registeredAt: block.number }
+  const instance = (templateId: Hex, params: JsonObject | undefined): InstanceRow => {
+    const bytes = encodeParams(params)
+    return {
+      templateId,
+      client,
+      expireAfter,
+      deployedAt: block.number,
+      paramsHash: computeParamsHash({ expireAfter, params: bytes }),
+      params: toHex(bytes),
+    }
+  }
+  const secrets = new Map<Hex, Uint8Array>()
+  const data = (request.plugins ?? []).map((plugin, index): PolicyDataSnapshot => {
+    const template = {
+      wasmHash: publish(plugin.wasm),
+      paramsSchemaHash: publish(plugin.paramsSchema),
+      secretsSchemaHash: publish(plugin.secretsSchema),
+      ...base,
+    }
+    const templateId = computePolicyDataTemplateId(template)
+    const row = instance(templateId, plugin.params)
+    const instanceId = computePolicyDataInstanceId({
+      chainId,
+      client,
+      templateId,
+      paramsHash: row.paramsHash,
+    })
+    if (plugin.secrets !== undefined) {
+      if (plugin.secretsSchema === undefined) {
+        throw new InvalidInputError({
+          field: `plugins[${index}].secrets`,
+          reason: 'a plugin without a secrets schema takes none',
+        })
+      }
+      secrets.set(instanceId, canonicalBytes(plugin.secrets))
+    }
+    return { templateId, template, instanceId, instance: row }
+  })
+  data.sort((a, b) => compareBytes(fromHex(a.templateId), fromHex(b.templateId)))
+  const policyTemplate = {
+    regoHash: publish(request.rego),
+    paramsSchemaHash: publish(request.paramsSchema),
+    policyDataTemplateRefs: data.map(({ templateId }) => templateId),
+    ...base,
+  }
+  const templateId = computePolicyTemplateId(policyTemplate)
+  const policyInstance = instance(templateId, request.params)
+  const task: Task = {
+    chainId,
+    policyRegistry: registryAddress,
+    policyClient: client,
+    intent,
+    wasmArgs: encodeWasmArgs(request.wasmArgs),
+    referenceBlock: block.number,
+    referenceBlockHash: block.hash,
+    nonce,
+  }
+  return {
+    task,
+    secrets,
+    artifacts: {
+      async getArtifact({ hash }) {
+        const bytes = store.get(hash.toLowerCase() as Hex)
+        if (!bytes)
+          throw new InvalidInputError({
+            field: 'artifact',
+            reason: `${hash} is not among the files`,
+          })
+        return bytes
+      },
+    },
+    snapshot: {
+      chainId,
+      policyRegistry: registryAddress,
+      policyDataRegistry: registryAddress,
+      client,
+      block,
+      policyInstanceId: computePolicyInstanceId({
+        chainId,
+        client,
+        templateId,
+        paramsHash: policyInstance.paramsHash,
+      }),
+      policyInstance,
+      policyTemplate,
+      data,
+      enclaveRequired: false,
+    },
+  }
+}
