@@ -94,6 +94,8 @@ library G2Sums {
 abstract contract Operators is Test {
     using BN254 for BN254.G1Point;
 
+    error DeploymentFailed(string name);
+
     uint256 internal constant OPERATORS = 5;
     address internal constant AVS = address(0xA75);
     uint32 internal constant TABLE = 1_750_000_000;
@@ -126,7 +128,7 @@ abstract contract Operators is Test {
         verifier = BN254CertificateVerifier(
             address(
                 new ERC1967Proxy(
-                    address(new BN254CertificateVerifier()),
+                    deployCode("BN254CertificateVerifier", ""),
                     abi.encodeCall(
                         BN254CertificateVerifier.initialize,
                         (IBN254CertificateVerifier.Setup({
@@ -143,6 +145,21 @@ abstract contract Operators is Test {
         );
         vm.label(address(verifier), "BN254CertificateVerifier");
         for (uint256 i; i < OPERATORS; ++i) registerKey(i);
+    }
+
+    /// @dev Deploys from the artifact: `new` would have the compiler optimize the contract once more
+    /// inside of every test.
+    function deployCode(string memory name, bytes memory arguments)
+        internal
+        returns (address deployed)
+    {
+        bytes memory code = abi.encodePacked(
+            vm.getCode(string.concat(name, ".sol:", name)), arguments
+        );
+        assembly ("memory-safe") {
+            deployed := create(0, add(code, 0x20), mload(code))
+        }
+        require(deployed != address(0), DeploymentFailed(name));
     }
 
     /// @dev A verifier whose table is in force from this block on.

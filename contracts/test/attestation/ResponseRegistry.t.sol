@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+import {
+    BN254Certificate,
+    IBN254CertificateVerifier
+} from "../../src/interfaces/IBN254CertificateVerifier.sol";
+import {IPolicyGuard} from "../../src/interfaces/IPolicyGuard.sol";
+import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
+import {Intent, PolicyMessages, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
+import {AttestationDeployers} from "../base/AttestationDeployers.sol";
+
+contract ResponseRegistryTest is AttestationDeployers {
+    Task private task;
+    PolicyTaskResponse private response;
+
+    function setUp() public {
+        setUpAttestation(2, false);
+        task = taskFor(intentOf(1 ether), 1003);
+        response = honestResponse(task, true, 0);
+    }
+
+    function _accept() private {
+        BN254Certificate memory cert = certifyResponse(response, everyone());
+        responses.accept(response, cert, task);
+    }
+
+    function _refuses(bytes memory reason) private {
+        BN254Certificate memory cert = certifyResponse(response, everyone());
+        vm.expectRevert(reason);
+        responses.accept(response, cert, task);
+    }
+
+    /// @dev The task changed: its id and whatever the response repeats of it follow.
+    function _retask() private {
+        response.taskId = PolicyMessages.taskId(task);
+        response.intentHash = PolicyMessages.intentHash(task.intent);
+    }
+
+    // --- accept ---
+
+    function test_accept() public {
+        bytes32 messageHash = PolicyMessages.messageHash(response);
+        BN254Certificate memory cert = certifyResponse(response, without(3));
+        vm.expectEmit(address(responses));
+        emit IResponseRegistry.ResponseAccepted(
+            response.taskId, address(vault), messageHash, true, response, cert
+        );
+        responses.accept(response, cert, task);
+        IResponseRegistry.AcceptedResponse memory stored = responses.getResponse(response.taskId);
+        assertEq(stored.messageHash, messageHash);
+        assertEq(stored.intentHash, response.intentHash);
+        assertEq(stored.policyClient, address(vault));
+        assertEq(stored.acceptedAt, 1005);
+        assertEq(stored.expirationBlock, 1003 + DATA_EXPIRE);
+        assertTrue(stored.allowed && stored.blockHashChecked && !stored.consumed);
+    }
+
+    function test_accept_keepsADeny() public {
+        response.evaluationResult = abi.encode(uint256(0));
+        _accept();
+        assertFalse(responses.getResponse(response.taskId).allowed);
+    }
+
+    function test_accept_refusesASecondOne() public {
+        _accept();
+        _refuses(
+            abi.encodeWithSelector(IResponseRegistry.AlreadyAccepted.selector, response.taskId)
+        );
+        // Nor another answer to the same task.
+        response.evaluationResult = abi.encode(uint256(0));
+        _refuses(
+            abi.encodeWithSelector(IResponseRegistry.AlreadyAccepted.selector, response.taskId)
+        );
+    }
+
+    function test_accept_refusesOtherChains() public {
+        response.chainId = 1;
+        _refuses(
+            abi.encodeWithSelector(IResponseRegistry.WrongChain.selector, block.chainid, uint256(1))
+        );
+    }
+
+    function test_accept_refusesOtherRegistries() public {
+        response.policyRegistry = stranger;
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.WrongPolicyRegistry.selector, address(policies), stranger
+            )
+        );
+    }
+
+    function test_accept_refusesAnotherTask() public {
+        bytes32 signedFor = response.taskId;
+        task.nonce += 1;
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.TaskIdMismatch.selector, PolicyMessages.taskId(task), signedFor
+            )
+        );
+    }
+
+    function test_accept_refusesFieldsThatAreNotTheTasks() public {
+        PolicyTaskResponse memory honest = response;
+        for (uint256 i; i < 6; ++i) {
+            response = honest;
+            Task memory original = task;
+            IResponseRegistry.TaskField field = IResponseRegistry.TaskField(i);
+            if (field == IResponseRegistry.TaskField.ChainId) task.chainId = 1;
+            else if (field == IResponseRegistry.TaskField.PolicyRegistry) task.policyRegistry = stranger;
+            else if (field == IResponseRegistry.TaskField.PolicyClient) response.policyClient = stranger;
+            else if (field == IResponseRegistry.TaskField.IntentHash) response.intentHash = hashOf("x");
+            else if (field == IResponseRegistry.TaskField.ReferenceBlock) response.referenceBlock = 1002;
+            else response.referenceBlockHash = blockHashOf(1002);
+            response.taskId = PolicyMessages.taskId(task);
+            _refuses(abi.encodeWithSelector(IResponseRegistry.TaskFieldMismatch.selector, field));
+            task = original;
+        }
+    }
+
+    function test_accept_refusesAReferenceBlockThatIsNotMined() public {
+        task.referenceBlock = 1005;
+        response.referenceBlock = 1005;
+        _retask();
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.ReferenceBlockNotMined.selector, uint256(1005), uint256(1005)
+            )
+        );
+    }
+
+    /// A reorganization: the block of that number is another one now.
+    function test_accept_refusesAnotherBranch() public {
+        vm.setBlockhash(1003, hashOf("other branch"));
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.ReferenceBlockHashMismatch.selector,
+                hashOf("other branch"),
+                blockHashOf(1003)
+            )
+        );
+    }
+
+    function test_accept_refusesAHashOutOfReach() public {
+        vm.roll(1003 + 257);
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.ReferenceBlockHashUnavailable.selector, uint256(1003)
+            )
+        );
+    }
+
+    function test_accept_windowBoundary() public {
+        toBlock(1003 + RESPONSE_WINDOW + 1);
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.ReferenceBlockTooOld.selector, uint256(1003), uint256(1004)
+            )
+        );
+        toBlock(1003 + RESPONSE_WINDOW);
+        _accept();
+    }
+
+    function test_accept_expirationBoundary() public {
+        response.expirationBlock = 1005;
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.ResponseExpired.selector, uint256(1005), uint256(1005)
+            )
+        );
+        response.expirationBlock = 1006;
+        _accept();
+    }
+
+    function _supersede() private returns (bytes32 next) {
+        next = policies.deployInstance(templateId, address(vault), bytes('{"limit":6}'), 5);
+        vm.prank(clientOwner);
+        policies.setCurrentInstance(address(vault), next);
+    }
+
+    function test_accept_refusesASupersededInstance() public {
+        bytes32 next = _supersede();
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.PolicyInstanceSuperseded.selector,
+                address(vault),
+                next,
+                instanceId
+            )
+        );
+    }
+
+    function test_accept_takesASupersededInstanceOnRequest() public {
+        _supersede();
+        vm.expectEmit(address(responses));
+        emit IResponseRegistry.AcceptSupersededSet(address(vault), true);
+        vm.prank(clientOwner);
+        responses.setAcceptSuperseded(address(vault), true);
+        assertTrue(responses.acceptsSuperseded(address(vault)));
+        _accept();
+    }
+
+    function test_accept_refusesAClientWithoutPolicy() public {
+        address bare = address(registerClient(stranger));
+        task.policyClient = bare;
+        response.policyClient = bare;
+        response.policyInstanceId = 0;
+        _retask();
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.PolicyInstanceSuperseded.selector, bare, bytes32(0), bytes32(0)
+            )
+        );
+    }
+
+    function test_setAcceptSuperseded_isTheOwners() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IResponseRegistry.NotClientOwner.selector, address(vault), stranger
+            )
+        );
+        vm.prank(stranger);
+        responses.setAcceptSuperseded(address(vault), true);
+    }
+
+    function test_accept_refusesACertificateOfAnotherMessage() public {
+        BN254Certificate memory cert = certify(hashOf("another"));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IResponseRegistry.CertificateMessageHashMismatch.selector,
+                PolicyMessages.messageHash(response),
+                hashOf("another")
+            )
+        );
+        responses.accept(response, cert, task);
+    }
+
+    function test_accept_refusesAnotherTable() public {
+        BN254Certificate memory cert =
+            certify(PolicyMessages.messageHash(response), TABLE + 1, everyone());
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IResponseRegistry.ReferenceTimestampMismatch.selector, TABLE, TABLE + 1
+            )
+        );
+        responses.accept(response, cert, task);
+        // Named by both, but not the one in force at the reference block.
+        response.referenceTimestamp = TABLE + 1;
+        _refuses(
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.WrongTable.selector, TABLE, TABLE + 1
+            )
+        );
+    }
+
+    function test_accept_refusesIntentsForOtherChains() public {
+        task.intent.chainId = 1;
+        _retask();
+        _refuses(
+            abi.encodeWithSelector(
+                IResponseRegistry.IntentChainMismatch.selector, block.chainid, uint256(1)
+            )
+        );
+    }
+
+    function test_accept_refusesAStaleTable() public {
+        vm.prank(verifierOwner);
+        verifier.setMaxStaleness(999);
+        _refuses(abi.encodeWithSelector(IResponseRegistry.CertificateStale.selector, TABLE));
+        vm.prank(verifierOwner);
+        verifier.setMaxStaleness(1000);
+        _accept();
+    }
+
+    function test_accept_refusesBelowQuorum() public {
+        // 500 of 1,000, where 6,700 basis points are wanted.
+        BN254Certificate memory cert = certifyResponse(response, without(1, 2));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.QuorumNotReached.selector, 0, 500, 1000, QUORUM_BPS
+            )
+        );
+        responses.accept(response, cert, task);
+    }
+
+    /// The quorum is the reference block's: raised later, it counts for later blocks.
+    function test_accept_quorumOfTheReferenceBlock() public {
+        vm.prank(verifierOwner);
+        verifier.setQuorumBps(10_000);
+        BN254Certificate memory cert = certifyResponse(response, without(3));
+        responses.accept(response, cert, task);
+
+        toBlock(1007);
+        task = taskFor(intentOf(1 ether), 1006);
+        response = honestResponse(task, true, 0);
+        cert = certifyResponse(response, without(3));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.QuorumNotReached.selector, 0, 850, 1000, 10_000
+            )
+        );
+        responses.accept(response, cert, task);
+    }
+
+    /// Whatever bit of a response is changed after signing, the certificate is not over it.
+    function test_fuzz_accept_bindsEveryField(uint256 field, bytes32 noise) public {
+        BN254Certificate memory cert = certifyResponse(response, everyone());
+        noise = keccak256(abi.encode(noise));
+        field = bound(field, 0, 12);
+        if (field == 0) response.chainId ^= uint256(noise);
+        else if (field == 1) response.policyRegistry = address(uint160(uint256(noise)));
+        else if (field == 2) response.taskId ^= noise;
+        else if (field == 3) response.policyClient = address(uint160(uint256(noise)));
+        else if (field == 4) response.intentHash ^= noise;
+        else if (field == 5) response.policyInstanceId ^= noise;
+        else if (field == 6) response.artifactDigest ^= noise;
+        else if (field == 7) response.inputsHash ^= noise;
+        else if (field == 8) response.pcr0Commitment ^= noise;
+        else if (field == 9) response.evaluationResult = abi.encode(noise);
+        else if (field == 10) response.referenceBlock ^= uint64(uint256(noise));
+        else if (field == 11) response.referenceTimestamp ^= uint32(uint256(noise) | 1);
+        else response.expirationBlock = uint64(uint256(noise) % 1e12 + 2000);
+        vm.expectRevert();
+        responses.accept(response, cert, task);
+    }
+
+    // --- consume ---
+
+    function _consumeAs(address caller, Intent memory intent) private {
+        vm.prank(caller);
+        responses.consume(response.taskId, intent);
+    }
+
+    function test_consume_once() public {
+        _accept();
+        vm.expectEmit(address(responses));
+        emit IResponseRegistry.ResponseConsumed(response.taskId, address(vault));
+        _consumeAs(address(vault), task.intent);
+        assertTrue(responses.getResponse(response.taskId).consumed);
+        vm.expectRevert(
+            abi.encodeWithSelector(IResponseRegistry.AlreadyConsumed.selector, response.taskId)
+        );
+        _consumeAs(address(vault), task.intent);
+    }
+
+    function test_consume_refusesUnknownTasks() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(IResponseRegistry.ResponseNotAccepted.selector, response.taskId)
+        );
+        _consumeAs(address(vault), task.intent);
+    }
+
+    function test_consume_isTheClients() public {
+        _accept();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IResponseRegistry.NotPolicyClient.selector, address(vault), user
+            )
+        );
+        _consumeAs(user, task.intent);
+    }
+
+    function test_consume_expirationBoundary() public {
+        _accept();
+        vm.roll(response.expirationBlock);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IResponseRegistry.ResponseExpired.selector,
+                uint256(response.expirationBlock),
+                uint256(response.expirationBlock)
+            )
+        );
+        _consumeAs(address(vault), task.intent);
+        vm.roll(response.expirationBlock - 1);
+        _consumeAs(address(vault), task.intent);
+    }
+
+    function test_consume_refusesOtherIntents() public {
+        _accept();
+        for (uint256 i; i < 6; ++i) {
+            Intent memory intent = intentOf(1 ether);
+            if (i == 0) intent.from = stranger;
+            else if (i == 1) intent.to = stranger;
+            else if (i == 2) intent.value = 2 ether;
+            else if (i == 3) intent.data = hex"00";
+            else if (i == 4) intent.chainId = 1;
+            else intent.functionSignature = hex"00";
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IResponseRegistry.IntentMismatch.selector,
+                    response.intentHash,
+                    PolicyMessages.intentHash(intent)
+                )
+            );
+            _consumeAs(address(vault), intent);
+        }
+    }
+
+    function test_consume_refusesADeny() public {
+        response.evaluationResult = abi.encode(uint256(0));
+        _accept();
+        vm.expectRevert(
+            abi.encodeWithSelector(IResponseRegistry.EvaluationDenied.selector, response.taskId)
+        );
+        _consumeAs(address(vault), task.intent);
+    }
+
+    /// An expiration beyond what is stored is kept as the largest that is.
+    function test_accept_extremeExpiration() public {
+        response.expirationBlock = type(uint64).max;
+        _accept();
+        assertEq(responses.getResponse(response.taskId).expirationBlock, type(uint40).max);
+        _consumeAs(address(vault), task.intent);
+    }
+
+    // --- PolicyGuard and the example on it ---
+
+    function test_execute_transfers() public {
+        _accept();
+        vm.expectEmit(address(vault));
+        emit IPolicyGuard.IntentExecuted(response.taskId, user, recipient, 1 ether);
+        vm.prank(user);
+        vault.execute(response.taskId, task.intent);
+        assertEq(recipient.balance, 1 ether);
+        assertEq(vault.balanceOf(user), 9 ether);
+        vm.expectRevert(
+            abi.encodeWithSelector(IResponseRegistry.AlreadyConsumed.selector, response.taskId)
+        );
+        vm.prank(user);
+        vault.execute(response.taskId, task.intent);
+        assertEq(recipient.balance, 1 ether);
+    }
+
+    function test_execute_refusesADeny() public {
+        response.evaluationResult = abi.encode(uint256(0));
+        _accept();
+        vm.expectRevert(
+            abi.encodeWithSelector(IResponseRegistry.EvaluationDenied.selector, response.taskId)
+        );
+        vm.prank(user);
+        vault.execute(response.taskId, task.intent);
+        assertEq(recipient.balance, 0);
+        assertEq(vault.balanceOf(user), 10 ether);
+    }
+
+    function test_execute_isTheSendersIntent() public {
+        _accept();
+        vm.expectRevert(
+            abi.encodeWithSelector(IPolicyGuard.NotIntentSender.selector, user, stranger)
+        );
+        vm.prank(stranger);
+        vault.execute(response.taskId, task.intent);
+    }
+
+    function test_gas() public {
+        BN254Certificate memory cert = certifyResponse(response, everyone());
+        responses.accept(response, cert, task);
+        vm.snapshotGasLastCall("ResponseRegistry", "accept: all signed");
+        vm.prank(user);
+        vault.execute(response.taskId, task.intent);
+        vm.snapshotGasLastCall("ResponseRegistry", "execute: plain transfer");
+        task = taskFor(intentOf(1 ether), 1003);
+        response = honestResponse(task, true, 0);
+        cert = certifyResponse(response, without(0, 3));
+        vm.expectRevert();
+        responses.accept(response, cert, task);
+        cert = certifyResponse(response, without(3));
+        responses.accept(response, cert, task);
+        vm.snapshotGasLastCall("ResponseRegistry", "accept: 1 of 5 absent");
+    }
+}
