@@ -33,6 +33,31 @@ export {
   type RowAccess,
 } from './cache/layeredCache.js'
 export {
+  type BlobCommitment,
+  decodeEigenDaCommitment,
+  type EigenDaCert,
+  encodeCertRlp,
+  encodeEigenDaCommitment,
+  isOpCommitment,
+  MAX_COMMITMENT_BYTES,
+  standardFromOpCommitment,
+} from './eigenda/cert.js'
+export {
+  computeBatchRoot,
+  computeBlobCertificateHash,
+  computeBlobKey,
+  computeProxyStoreKey,
+} from './eigenda/certDigest.js'
+export { InvalidCommitmentError, InvalidEncodedPayloadError } from './eigenda/errors.js'
+export {
+  blobSymbols,
+  decodePayload,
+  encodePayload,
+  MAX_BLOB_SYMBOLS,
+  MAX_PAYLOAD_BYTES,
+  payloadCapacity,
+} from './eigenda/payloadCodec.js'
+export {
   ArtifactUnavailableError,
   type DaAttempt,
   DaBodyLengthError,

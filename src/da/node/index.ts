@@ -1,3 +1,4 @@
 /** Data availability on Node: files. */
 export { type DiskByteStoreOptions, diskByteStore } from './diskByteStore.js'
 export { type FileDaOptions, fileDa } from './fileDa.js'
+export { type NodeKzgWorkerOptions, nodeKzgWorker } from './kzgWorker.js'
