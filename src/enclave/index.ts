@@ -1,0 +1,139 @@
+/** Enclaves: attestation, sealed secrets, the wire protocol, and evaluation inside an enclave. */
+export { EnclaveCborError } from './cbor/errors.js'
+export { type CborMap, type CborValue, readCbor } from './cbor/read.js'
+export { type CborInput, writeCbor } from './cbor/write.js'
+export { ARTIFACT_PIECE, answerArtifact, createEnclaveArtifacts } from './evaluate/artifacts.js'
+export {
+  EnclaveArtifactError,
+  EnclaveBuildError,
+  EnclaveResultError,
+  NotInSnapshotError,
+} from './evaluate/errors.js'
+export {
+  createEnclaveEvaluator,
+  type EnclaveEvaluator,
+  type EnclaveEvaluatorParameters,
+  type EnclaveEvent,
+  type EnclavePolicy,
+  type EnclaveSession,
+} from './evaluate/evaluator.js'
+export { computeRequestDigest, type EnclaveRequest } from './evaluate/request.js'
+export { computeTaskUserData } from './evaluate/result.js'
+export {
+  type EnclaveHostServices,
+  type ServedEnclave,
+  type ServeEnclaveParameters,
+  serveEnclave,
+} from './evaluate/serve.js'
+export { computeSessionUserData } from './evaluate/session.js'
+export { createSnapshotReader } from './evaluate/snapshot.js'
+export { createTunnelHost, type TunnelDial, type TunnelHost } from './evaluate/tunnel.js'
+export {
+  NitroAttestationError,
+  type NitroErrorCode,
+  type NitroStage,
+  nitroErrorCodes,
+  nitroStages,
+} from './nitro/errors.js'
+export { createNonceLog, type NonceLog } from './nitro/nonces.js'
+export type {
+  ArchivedNitroPolicy,
+  MeasurementRegistry,
+  NitroPolicy,
+  NitroPolicyBase,
+  PcrSet,
+} from './nitro/policy.js'
+export { AWS_NITRO_ROOT_KECCAK256, AWS_NITRO_ROOT_SHA256, type NitroRoot } from './nitro/roots.js'
+export type { P384Backend } from './nitro/signature.js'
+export {
+  isVerifiedAttestation,
+  type NitroJournal,
+  nitroJournal,
+  type VerifiedAttestation,
+} from './nitro/verified.js'
+export {
+  assertArchivedNitroAttestation,
+  assertNitroAttestation,
+  type NitroVerdict,
+  verifyArchivedNitroAttestation,
+  verifyNitroAttestation,
+} from './nitro/verify.js'
+export {
+  createNsm,
+  type Nsm,
+  type NsmDescription,
+  type NsmDevice,
+  NsmError,
+  type NsmErrorName,
+} from './nsm.js'
+export {
+  decodeEnvelopeV1,
+  type EnvelopeV1,
+  encodeEnvelopeV1,
+  envelopeV1Aad,
+  signEnvelope,
+  verifyEnvelopeSignature,
+} from './secrets/envelopeV1.js'
+export {
+  decodeEnvelopeV2,
+  type EnvelopeContext,
+  type EnvelopeV2,
+  encodeEnvelopeV2,
+  envelopeV2Aad,
+} from './secrets/envelopeV2.js'
+export {
+  EnvelopeInvalidError,
+  EnvelopeKeyUnknownError,
+  EnvelopeMismatchError,
+  EnvelopeOpenError,
+  EnvelopeSequenceError,
+  EnvelopeV1RefusedError,
+  RecipientRefusedError,
+  SecretsInvalidError,
+} from './secrets/errors.js'
+export { HPKE_SUITE, type HpkeContext, hpkeSeal } from './secrets/hpke.js'
+export {
+  createDecryptionKey,
+  type DecryptionKey,
+  deriveDecryptionKey,
+  deriveEnclaveKey,
+  type EnclaveKeyBinding,
+} from './secrets/keys.js'
+export type { SecretsValidation } from './secrets/plaintext.js'
+export {
+  attestedRecipient,
+  computeKeyId,
+  gatewayRecipient,
+  pinnedRecipient,
+  type RecipientKey,
+} from './secrets/recipient.js'
+export {
+  assertEnvelopeSupersedes,
+  createSecretsOpener,
+  type SealedSecrets,
+  type SealParameters,
+  type SecretsOpenerParameters,
+  sealSecrets,
+} from './secrets/seal.js'
+export {
+  type ContractSignatureCheck,
+  hashSecretsUpload,
+  type SecretsUpload,
+  type SecretsUploadTypedData,
+  secretsUploadTypedData,
+  secretsUploadTypes,
+  verifySecretsUpload,
+} from './secrets/upload.js'
+export { createMemoryTransport, type MemoryTransport } from './transport/memory.js'
+export type { ByteStream, EnclaveListener, EnclaveTransport } from './transport/stream.js'
+export type { WireEvent } from './wire/client.js'
+export { defaultWireLimits, type WireLimits } from './wire/connection.js'
+export {
+  EnclaveBusyError,
+  EnclaveClosedError,
+  EnclaveProtocolError,
+  EnclaveRemoteError,
+  EnclaveTransportError,
+  type RemoteErrorCode,
+  type WireFault,
+} from './wire/errors.js'
