@@ -29,6 +29,10 @@ export { computeSessionUserData } from './evaluate/session.js'
 export { createSnapshotReader } from './evaluate/snapshot.js'
 export { createTunnelHost, type TunnelDial, type TunnelHost } from './evaluate/tunnel.js'
 export {
+  createDocumentVerifier,
+  type DocumentVerifierParameters,
+} from './nitro/documentVerifier.js'
+export {
   NitroAttestationError,
   type NitroErrorCode,
   type NitroStage,
@@ -38,6 +42,7 @@ export {
 export { createNonceLog, type NonceLog } from './nitro/nonces.js'
 export type {
   ArchivedNitroPolicy,
+  ExpectedMeasurements,
   MeasurementRegistry,
   NitroPolicy,
   NitroPolicyBase,

@@ -1,7 +1,8 @@
 import { bytesEqual, fixedFromHex } from '../../internal/bytes.js'
+import { keccakHex } from '../../internal/keccak.js'
 import { NitroAttestationError } from './errors.js'
 import type { NitroPayload } from './payload.js'
-import type { NitroPolicyBase, PcrSet } from './policy.js'
+import { type ExpectedMeasurements, isCommitment, type NitroPolicyBase } from './policy.js'
 
 /**
  * Whether a bank is that of an enclave in debug mode: PCR0, 1 and 2 (and 8) are zero there, while
@@ -17,10 +18,15 @@ export function isDebugBank(pcrs: ReadonlyMap<number, Uint8Array>): boolean {
  */
 export function assertMeasurements(
   pcrs: ReadonlyMap<number, Uint8Array>,
-  measurements: readonly PcrSet[] | 'registry',
+  measurements: ExpectedMeasurements,
 ): void {
   if (!pcrs.has(0)) throw missing(0)
   if (measurements === 'registry') return
+  if (isCommitment(measurements)) {
+    const commitment = keccakHex(pcrs.get(0) as Uint8Array)
+    if (commitment === measurements.pcr0Commitment.toLowerCase()) return
+    throw mismatch()
+  }
   let absent: number | undefined
   for (const set of measurements) {
     const expected = Object.entries(set).map(([index, value]) => ({
@@ -35,13 +41,7 @@ export function assertMeasurements(
     if (expected.length > 0 && matches) return
   }
   if (absent !== undefined) throw missing(absent)
-  throw new NitroAttestationError({
-    code: 'PCR_MISMATCH',
-    stage: 'measurements',
-    metaMessages: [
-      'Compare with the measurements that `nitro-cli build-enclave` printed for your image.',
-    ],
-  })
+  throw mismatch()
 }
 
 /** Checks user data and public key against what the policy says. */
@@ -93,6 +93,16 @@ function matches(actual: Uint8Array | undefined, expected: Uint8Array | string):
   if (expected === 'any') return true
   if (expected === 'absent') return actual === undefined
   return actual !== undefined && expected instanceof Uint8Array && bytesEqual(actual, expected)
+}
+
+function mismatch(): NitroAttestationError {
+  return new NitroAttestationError({
+    code: 'PCR_MISMATCH',
+    stage: 'measurements',
+    metaMessages: [
+      'Compare with the measurements that `nitro-cli build-enclave` printed for your image.',
+    ],
+  })
 }
 
 function missing(index: number): NitroAttestationError {

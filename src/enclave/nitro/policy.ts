@@ -13,6 +13,12 @@ import type { P384Backend } from './signature.js'
 /** Expected PCRs by index, 48 bytes each as hex. PCR0 must be named. */
 export type PcrSet = { readonly 0: Hex } & { readonly [index: number]: Hex }
 
+/**
+ * What is expected of the PCRs: sets of which one must match, `keccak256(PCR0)` as the chain names it, or
+ * whatever the registry has active.
+ */
+export type ExpectedMeasurements = readonly PcrSet[] | { readonly pcr0Commitment: Hex } | 'registry'
+
 /** The part of a registry reader that measurements are checked with. */
 export type MeasurementRegistry = Pick<
   RegistryReader,
@@ -31,8 +37,8 @@ export type NitroPolicyBase = {
   roots?: 'aws' | readonly NitroRoot[] | undefined
   /** Must be true for roots other than AWS's. */
   insecureTrustRoot?: boolean | undefined
-  /** One of these sets must match, or the registry alone decides. */
-  measurements: readonly PcrSet[] | 'registry'
+  /** One of these sets must match, or PCR0 must have this commitment, or the registry alone decides. */
+  measurements: ExpectedMeasurements
   /** What the document must carry. `any` says aloud that it does not matter. */
   binding: {
     userData: Uint8Array | 'absent' | 'any'
@@ -127,12 +133,12 @@ function assertBase(policy: NitroPolicyBase & { registry?: unknown }): void {
   const { measurements, binding, skew } = policy
   if (measurements === 'registry') {
     if (policy.registry === undefined) throw invalid('registry', 'is needed where it alone decides')
-  } else {
-    if (!Array.isArray(measurements) || measurements.length === 0) {
-      throw invalid('measurements', "expected one set of PCRs at least, or 'registry'")
-    }
+  } else if (Array.isArray(measurements) && measurements.length > 0) {
     measurements.forEach(assertPcrSet)
-  }
+  } else if (isCommitment(measurements)) {
+    fixedFromHex(measurements.pcr0Commitment, 32, 'policy.measurements.pcr0Commitment')
+  } else
+    throw invalid('measurements', "expected one set of PCRs at least, a commitment, or 'registry'")
   const registry = policy.registry as NitroPolicy['registry'] | null
   if (registry !== undefined) {
     const usable =
@@ -154,6 +160,15 @@ function assertBase(policy: NitroPolicyBase & { registry?: unknown }): void {
   if (policy.revoked !== undefined && typeof policy.revoked !== 'function') {
     throw invalid('revoked', 'expected a function')
   }
+}
+
+/** Whether measurements are given as a commitment. */
+export function isCommitment(
+  measurements: ExpectedMeasurements,
+): measurements is { readonly pcr0Commitment: Hex } {
+  return (
+    typeof measurements === 'object' && measurements !== null && 'pcr0Commitment' in measurements
+  )
 }
 
 function assertPcrSet(set: PcrSet, position: number): void {

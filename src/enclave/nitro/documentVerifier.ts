@@ -1,0 +1,56 @@
+import type { DocumentVerifier } from '../../core/interfaces/documentVerifier.js'
+import type { NitroRoot } from './roots.js'
+import type { P384Backend } from './signature.js'
+import { verifyArchivedNitroAttestation, verifyNitroAttestation } from './verify.js'
+
+/** Parameters of {@link createDocumentVerifier}. */
+export type DocumentVerifierParameters = {
+  /** @default 'aws' */
+  roots?: 'aws' | readonly NitroRoot[] | undefined
+  /** Must be true for roots other than AWS's. */
+  insecureTrustRoot?: boolean | undefined
+  /** Most milliseconds of age where a document is judged live. @default 300000 */
+  maxAge?: number | undefined
+  clock?: (() => number) | undefined
+  skew?: number | undefined
+  backend?: P384Backend | undefined
+}
+
+/**
+ * Creates what checks the documents of task responses: the named measurement, the user data, the
+ * certificates and the signature.
+ *
+ * Whether the measurement was whitelisted is a question for the chain, asked elsewhere.
+ *
+ * @example
+ * ```ts
+ * import { createDocumentVerifier } from '@newton/policy-sdk/enclave'
+ *
+ * const verifier = createDocumentVerifier()
+ * ```
+ */
+export function createDocumentVerifier(
+  parameters: DocumentVerifierParameters = {},
+): DocumentVerifier {
+  const { maxAge = 300_000, clock, ...base } = parameters
+  return {
+    verifyDocument: async ({ document, pcr0Commitment, userData, archived }, options = {}) => {
+      const policy = {
+        ...base,
+        measurements: { pcr0Commitment },
+        binding: { userData, publicKey: 'any' },
+      } as const
+      const verdict = archived
+        ? await verifyArchivedNitroAttestation(document, { ...policy, at: 'document' }, options)
+        : await verifyNitroAttestation(
+            document,
+            { ...policy, clock, freshness: { kind: 'maxAge', maxAge } },
+            options,
+          )
+      if (verdict.status === 'valid') return { status: 'valid' }
+      // Cut short by the caller, or asked with nonsense: nothing was found out about the document.
+      if (verdict.code === 'POLICY') return { status: 'inconclusive', reason: verdict.code }
+      return { status: 'reject', code: verdict.code }
+    },
+  }
+}

@@ -1,0 +1,15 @@
+/** The parts of the enclave layer that need Node: sockets, child processes, files. */
+export {
+  type ChildProcessTransport,
+  childProcessTransport,
+  standardStreams,
+} from './childProcess.js'
+export {
+  duplexListener,
+  duplexStream,
+  duplexTransport,
+  tcpListener,
+  tcpTransport,
+  unixListener,
+  unixTransport,
+} from './tcp.js'
