@@ -47,6 +47,23 @@ export {
   simulateSetClientOwner,
 } from './actions/clients.js'
 export {
+  type AnnounceCommitCopyInput,
+  type AnnounceCommitInput,
+  announceCommit,
+  announceCommitCopy,
+  announceCommitCopySync,
+  announceCommitSync,
+  type CommitAnnouncedEvent,
+  type CommitCopyAnnouncedEvent,
+  type CommitStateRootInput,
+  commitStateRoot,
+  commitStateRootSync,
+  type StateRootCommittedEvent,
+  simulateAnnounceCommit,
+  simulateAnnounceCommitCopy,
+  simulateCommitStateRoot,
+} from './actions/commits.js'
+export {
   deployPolicyDataInstance,
   deployPolicyDataInstanceSync,
   deployPolicyInstance,
@@ -71,6 +88,34 @@ export {
   simulateSetCurrentPolicyDataInstance,
   simulateSetCurrentPolicyInstance,
 } from './actions/instances.js'
+export {
+  type OperatorKeyInput,
+  type OperatorKeyRegisteredEvent,
+  type OperatorTableInput,
+  type OperatorTablePublishedEvent,
+  publishOperatorTable,
+  publishOperatorTableSync,
+  registerOperatorKey,
+  registerOperatorKeySync,
+  simulatePublishOperatorTable,
+  simulateRegisterOperatorKey,
+} from './actions/operators.js'
+export {
+  type AcceptResponseInput,
+  type AcceptSupersededInput,
+  acceptResponse,
+  acceptResponseSync,
+  type ChallengeAttestationDigestInput,
+  type ChallengeSucceededEvent,
+  challengeAttestationDigest,
+  challengeAttestationDigestSync,
+  type ResponseAcceptedEvent,
+  setAcceptSuperseded,
+  setAcceptSupersededSync,
+  simulateAcceptResponse,
+  simulateChallengeAttestationDigest,
+  simulateSetAcceptSuperseded,
+} from './actions/responses.js'
 export {
   type AnnounceArtifactInput,
   type ArtifactAnnouncedEvent,
@@ -101,6 +146,11 @@ export {
   type PolicyContract,
   resolveAddress,
 } from './addresses.js'
+export {
+  type CreateCertificateReaderParameters,
+  createCertificateReader,
+  readOperatorTable,
+} from './certificates.js'
 export type { ReadClient, WriteClient } from './client.js'
 export {
   AddressRequiredError,
@@ -116,11 +166,23 @@ export {
   RpcError,
   RpcInconsistentError,
 } from './errors.js'
+export {
+  type CreateChainEventsParameters,
+  createChainEvents,
+  decodeChainEvent,
+  type Finality,
+} from './events.js'
 export type { InstanceInput, PolicyDataTemplateInput, PolicyTemplateInput } from './inputs.js'
 export type { PreflightCheck } from './preflightCheck.js'
 export { type CreateRegistryReaderParameters, createRegistryReader } from './reader.js'
 export { decodeRevert } from './revert.js'
 export type { RegistryKind } from './rows.js'
+export {
+  createAnnouncer,
+  createChallengeSink,
+  createCommitSink,
+  type SinkParameters,
+} from './sinks.js'
 export type {
   SimulateAction,
   SimulateResult,

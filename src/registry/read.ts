@@ -29,8 +29,14 @@ export type ReadResult = { ok: true; value: unknown } | { ok: false; error: Cont
  */
 export async function readAt(
   client: ReadClient,
-  { calls, block }: { calls: readonly ReadCall[]; block: BlockReference },
+  parameters: {
+    calls: readonly ReadCall[]
+    block: BlockReference
+    /** Block number that the contracts see, on the state of `block`. */
+    asBlock?: bigint | undefined
+  },
 ): Promise<ReadResult[]> {
+  const { calls, block, asBlock } = parameters
   if (calls.length === 0) return []
   const deployed = client.chain?.contracts?.['multicall3'] as
     | { address: Address; blockCreated?: number }
@@ -43,6 +49,7 @@ export async function readAt(
       batchSize: 0,
       blockHash: block.hash,
       requireCanonical: true,
+      ...(asBlock === undefined ? {} : { blockOverrides: { number: asBlock } }),
       ...(usable ? { multicallAddress: deployed.address } : { deployless: true }),
     }),
   )

@@ -1,0 +1,118 @@
+/** State commits and the announcements of their deltas. */
+import type { Abi, Hex } from 'viem'
+import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
+import { type Certificate, encodeCertificate } from '../../core/bn254/certificate.js'
+import { type DaLocator, encodeLocator } from '../../core/locator.js'
+import { assertStateCommit, type StateCommit } from '../../core/stateCommit.js'
+import { resolveAddress } from '../addresses.js'
+import { wordOf } from '../inputs.js'
+import {
+  defineWrite,
+  type SimulateAction,
+  type SyncAction,
+  type WriteAction,
+  type WriteTriple,
+} from '../write.js'
+
+/** A commit with the quorum's certificate. */
+export type CommitStateRootInput = { commit: StateCommit; certificate: Certificate }
+/** The delta of a commit, by its hash, and where it is. */
+export type AnnounceCommitInput = {
+  sequenceNo: bigint
+  deltaHash: Hex
+  locators: readonly DaLocator[]
+}
+/** Another place where a commit's delta is. A hint. */
+export type AnnounceCommitCopyInput = { sequenceNo: bigint; locator: DaLocator }
+
+/** What landing a commit emits. */
+export type StateRootCommittedEvent = {
+  sequenceNo: bigint
+  prevStateRoot: Hex
+  newStateRoot: Hex
+  timestamp: bigint
+  daCertHash: Hex
+  pcr0Commitment: Hex
+}
+/** What announcing a delta emits. */
+export type CommitAnnouncedEvent = {
+  sequenceNo: bigint
+  deltaHash: Hex
+  locators: readonly Hex[]
+}
+/** What announcing a copy emits. */
+export type CommitCopyAnnouncedEvent = { sequenceNo: bigint; locator: Hex }
+
+function define<parameters, event>(definition: {
+  name: string
+  eventName: string
+  args: (parameters: parameters) => readonly unknown[]
+}): WriteTriple<parameters, event, undefined> {
+  return defineWrite<parameters, event, undefined>({
+    name: definition.name,
+    prepare: (client, parameters) => ({
+      address: resolveAddress('stateCommitRegistry', {
+        addresses: parameters.addresses,
+        chainId: client.chain.id,
+      }),
+      abi: stateCommitRegistryAbi as Abi,
+      functionName: definition.name,
+      args: definition.args(parameters),
+    }),
+    eventName: definition.eventName,
+    event: (args) => args as event,
+    result: () => undefined,
+  })
+}
+
+const commit: WriteTriple<CommitStateRootInput, StateRootCommittedEvent, undefined> = define({
+  name: 'commitStateRoot',
+  eventName: 'StateRootCommitted',
+  args: ({ commit, certificate }: CommitStateRootInput) => {
+    assertStateCommit(commit)
+    return [commit, encodeCertificate(certificate)]
+  },
+})
+
+/** Lands a state commit. Open to all: the certificate is the permission. */
+export const commitStateRoot: WriteAction<CommitStateRootInput> = commit.send
+/** Like {@link commitStateRoot}, and waits for the receipt and its event. */
+export const commitStateRootSync: SyncAction<CommitStateRootInput, StateRootCommittedEvent> =
+  commit.sync
+/** Simulates {@link commitStateRoot}. */
+export const simulateCommitStateRoot: SimulateAction<CommitStateRootInput, undefined> =
+  commit.simulate
+
+const announce: WriteTriple<AnnounceCommitInput, CommitAnnouncedEvent, undefined> = define({
+  name: 'announceCommit',
+  eventName: 'CommitAnnounced',
+  args: ({ sequenceNo, deltaHash, locators }: AnnounceCommitInput) => [
+    sequenceNo,
+    wordOf(deltaHash, 'deltaHash'),
+    locators.map(encodeLocator),
+  ],
+})
+
+/** Announces a commit's delta. Under version 2 the contract checks it against the commit. */
+export const announceCommit: WriteAction<AnnounceCommitInput> = announce.send
+/** Like {@link announceCommit}, and waits for the receipt and its event. */
+export const announceCommitSync: SyncAction<AnnounceCommitInput, CommitAnnouncedEvent> =
+  announce.sync
+/** Simulates {@link announceCommit}. */
+export const simulateAnnounceCommit: SimulateAction<AnnounceCommitInput, undefined> =
+  announce.simulate
+
+const copy: WriteTriple<AnnounceCommitCopyInput, CommitCopyAnnouncedEvent, undefined> = define({
+  name: 'announceCommitCopy',
+  eventName: 'CommitCopyAnnounced',
+  args: ({ sequenceNo, locator }: AnnounceCommitCopyInput) => [sequenceNo, encodeLocator(locator)],
+})
+
+/** Announces one more place of a commit's delta, for renewals. A hint. */
+export const announceCommitCopy: WriteAction<AnnounceCommitCopyInput> = copy.send
+/** Like {@link announceCommitCopy}, and waits for the receipt and its event. */
+export const announceCommitCopySync: SyncAction<AnnounceCommitCopyInput, CommitCopyAnnouncedEvent> =
+  copy.sync
+/** Simulates {@link announceCommitCopy}. */
+export const simulateAnnounceCommitCopy: SimulateAction<AnnounceCommitCopyInput, undefined> =
+  copy.simulate

@@ -1,0 +1,97 @@
+/** Operators' keys and the tables of their stake. */
+import type { Abi, Address, Hex } from 'viem'
+import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
+import type { G1Point, G2Point } from '../../core/bn254/points.js'
+import { resolveAddress } from '../addresses.js'
+import { addressOf } from '../inputs.js'
+import {
+  defineWrite,
+  type SimulateAction,
+  type SyncAction,
+  type WriteAction,
+  type WriteTriple,
+} from '../write.js'
+
+/** An operator's keys with the proof that it holds their secret. */
+export type OperatorKeyInput = {
+  operator: Address
+  pkG1: G1Point
+  pkG2: G2Point
+  /** Signature over the possession digest. */
+  proof: G1Point
+}
+/** A table: operators strictly ascending, one list of weights each. */
+export type OperatorTableInput = {
+  /** Unix seconds, above the last table's and not in the future. */
+  referenceTimestamp: number
+  operators: readonly Address[]
+  weights: readonly (readonly bigint[])[]
+}
+/** What registering a key emits. */
+export type OperatorKeyRegisteredEvent = { operator: Address; pubkeyHash: Hex }
+/** What publishing a table emits. */
+export type OperatorTablePublishedEvent = {
+  referenceTimestamp: number
+  blockNumber: bigint
+  operators: readonly Address[]
+}
+
+function define<parameters, event>(definition: {
+  name: string
+  eventName: string
+  args: (parameters: parameters) => readonly unknown[]
+}): WriteTriple<parameters, event, undefined> {
+  return defineWrite<parameters, event, undefined>({
+    name: definition.name,
+    prepare: (client, parameters) => ({
+      address: resolveAddress('certificateVerifier', {
+        addresses: parameters.addresses,
+        chainId: client.chain.id,
+      }),
+      abi: bn254CertificateVerifierAbi as Abi,
+      functionName: definition.name,
+      args: definition.args(parameters),
+    }),
+    eventName: definition.eventName,
+    event: (args) => args as event,
+    result: () => undefined,
+  })
+}
+
+const key: WriteTriple<OperatorKeyInput, OperatorKeyRegisteredEvent, undefined> = define({
+  name: 'registerOperatorKey',
+  eventName: 'OperatorKeyRegistered',
+  args: ({ operator, pkG1, pkG2, proof }: OperatorKeyInput) => [
+    addressOf(operator, 'operator'),
+    pkG1,
+    pkG2,
+    proof,
+  ],
+})
+
+/** Registers an operator's BLS keys. The operator itself, or the verifier's owner. */
+export const registerOperatorKey: WriteAction<OperatorKeyInput> = key.send
+/** Like {@link registerOperatorKey}, and waits for the receipt and its event. */
+export const registerOperatorKeySync: SyncAction<OperatorKeyInput, OperatorKeyRegisteredEvent> =
+  key.sync
+/** Simulates {@link registerOperatorKey}. */
+export const simulateRegisterOperatorKey: SimulateAction<OperatorKeyInput, undefined> = key.simulate
+
+const table: WriteTriple<OperatorTableInput, OperatorTablePublishedEvent, undefined> = define({
+  name: 'publishTable',
+  eventName: 'OperatorTablePublished',
+  args: ({ referenceTimestamp, operators, weights }: OperatorTableInput) => [
+    referenceTimestamp,
+    operators.map((operator, index) => addressOf(operator, `operators[${index}]`)),
+    weights,
+  ],
+})
+
+/** Publishes a table of operators. The verifier's owner only. */
+export const publishOperatorTable: WriteAction<OperatorTableInput> = table.send
+/** Like {@link publishOperatorTable}, and waits for the receipt and its event. */
+export const publishOperatorTableSync: SyncAction<OperatorTableInput, OperatorTablePublishedEvent> =
+  table.sync
+/** Simulates {@link publishOperatorTable}. */
+export const simulatePublishOperatorTable: SimulateAction<OperatorTableInput, undefined> =
+  table.simulate
