@@ -202,8 +202,9 @@ export function fetchTransport(
       referrerPolicy: 'no-referrer',
       signal,
     })
+    // A browser shows nothing of a redirect.
     if (response.type === 'opaqueredirect')
-      return { status: 0, headers: [], body: new Uint8Array() }
+      return { status: 302, headers: [], body: new Uint8Array() }
     return {
       status: response.status,
       headers: [...response.headers],
@@ -250,12 +251,16 @@ function hostMatches(pattern: string, url: URL): boolean {
   return wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) : host === wanted
 }
 
-/** Names in lower case, sorted, so that the guest sees the same list on every platform. */
+/**
+ * Names in lower case, sorted, without those that belong to the connection or its encoding, so that
+ * the guest sees the same list on every platform.
+ */
 function normalizeHeaders(
   headers: readonly (readonly [string, string])[],
 ): (readonly [string, string])[] {
   return headers
     .map(([name, value]) => [name.toLowerCase(), value] as const)
+    .filter(([name]) => !hopHeaders.has(name) && name !== 'content-encoding')
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
 }
 
