@@ -14,15 +14,19 @@ export type Refusal = { reason: RejectReason; detail: string }
 
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** Checks what needs no chain but its identity. `undefined` where all agrees. */
+/**
+ * Checks what needs no chain but its identity. `undefined` where all agrees.
+ *
+ * @param parameters.task - `undefined` where the chain compared it with the response.
+ */
 export function checkBinding(parameters: {
   registry: RegistryReader
-  task: Task
+  task: Task | null | undefined
   response: PolicyTaskResponse
 }): Refusal | undefined {
   const { registry, task, response } = parameters
   const malformed =
-    shapeFault('MALFORMED_TASK', () => assertTask(task)) ??
+    shapeFault('MALFORMED_TASK', () => task === undefined || assertTask(task as Task)) ??
     shapeFault('MALFORMED_RESPONSE', () => assertResponse(response))
   if (malformed !== undefined) return malformed
   if (response.chainId !== registry.chainId) {
@@ -33,7 +37,7 @@ export function checkBinding(parameters: {
     const detail = `the response is for the registry ${response.policyRegistry}`
     return { reason: 'CROSS_CHAIN_REPLAY', detail }
   }
-  return checkTask(task, response)
+  return task ? checkTask(task, response) : undefined
 }
 
 function checkTask(task: Task, response: PolicyTaskResponse): Refusal | undefined {
@@ -101,7 +105,7 @@ export async function checkReferenceBlock(
 
 function shapeFault(
   reason: 'MALFORMED_TASK' | 'MALFORMED_RESPONSE',
-  check: () => void,
+  check: () => unknown,
 ): Refusal | undefined {
   try {
     check()

@@ -31,7 +31,8 @@ export type Evidence = {
   /** The difference in words, with values. */
   readonly detail: string
   readonly messageHash: Hex
-  readonly task: Task
+  /** `null` where the chain compared the task on acceptance and the call did not show it. */
+  readonly task: Task | null
   readonly response: PolicyTaskResponse
   readonly certificate: Certificate
   /** The block all reads were made at. */

@@ -2,7 +2,7 @@
  * Level `registry`: what an honest response must say, rebuilt from chain state at the reference
  * block and from nothing else.
  */
-import type { Hex } from 'viem'
+import type { Address, Hex } from 'viem'
 import { ARTIFACT_ABSENT, ZERO_HASH } from '../core/artifact.js'
 import {
   computeArtifactDigest,
@@ -52,7 +52,9 @@ export async function readExpected(
   options: IoOptions,
 ): Promise<ExpectedState> {
   const { registry, response } = parameters
-  const { policyClient: client, referenceBlock: block } = response
+  const { referenceBlock: block } = response
+  // Decoded addresses come checksummed; readers that keep maps are asked in one case only.
+  const client = response.policyClient.toLowerCase() as Address
   const what = {
     reason: 'RPC_FAILED',
     detail: 'reading the registries',

@@ -58,7 +58,33 @@ export {
   verifyPossession,
   verifySignature,
 } from '../core/bn254/index.js'
+export {
+  agreeOnOutputs,
+  assertOwnOutputs,
+  type CommitmentFault,
+  commitToOutputs,
+  computeOutputHashes,
+  computeOutputsDigest,
+  type OutputAgreement,
+  type OutputCommitment,
+  type OutputHashes,
+} from './agreement.js'
 export { namedArtifacts } from './artifacts.js'
+export { createChallenger } from './challenger.js'
+export {
+  ChallengerStateError,
+  type ChallengerStore,
+  type ChallengeStatus,
+  memoryChallengerStore,
+  type OutboxEntry,
+} from './challengerState.js'
+export type {
+  Challenger,
+  ChallengerEvent,
+  ChallengerParameters,
+  PollReport,
+  ResponseAttachments,
+} from './challengerTypes.js'
 export { AbstainError, AttestationError, InconclusiveError, InputsDivergeError } from './errors.js'
 export { type Evidence, type ExpectedAttestation, evidenceToJson } from './evidence.js'
 export {

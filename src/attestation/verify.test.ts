@@ -25,7 +25,7 @@ import { computeArtifactDigest, type DigestPreimage } from '../core/digest.js'
 import { RESULT_ALLOW, RESULT_DENY } from '../core/evaluationResult.js'
 import { computeInputsHash } from '../core/inputsHash.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../core/response.js'
-import { computeTaskId } from '../core/task.js'
+import { computeTaskId, type Task } from '../core/task.js'
 import { utf8 } from '../internal/bytes.js'
 import { keccakHex } from '../internal/keccak.js'
 import { type AttestationOutcome, attestationLevels } from './outcome.js'
@@ -36,7 +36,8 @@ import {
   verifyTaskAttestation,
 } from './verify.js'
 
-type Case = Omit<VerifyTaskAttestationParameters, 'certificate'> & {
+type Case = Omit<VerifyTaskAttestationParameters, 'certificate' | 'task'> & {
+  task: Task
   certificate: Certificate | undefined
 }
 
@@ -580,6 +581,7 @@ describe('misbehaviour', () => {
       expect(reason).toBe(found.reason)
       expect(messageHash).toBe(computeMessageHash(response))
       const { reader, preimage } = lie
+      if (task === null) throw new Error('expected the task')
       const again = { reader, task, response, certificate, preimage, level: 'quorum' as const }
       expect(await verdict(again)).toBe(outcome)
     },

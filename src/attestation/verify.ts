@@ -38,7 +38,13 @@ import { computeTeeUserData, isSignersDocument, type SignedTeeDocument } from '.
 /** Parameters of {@link verifyTaskAttestation}. */
 export type VerifyTaskAttestationParameters = IoOptions & {
   reader: AttestationReader
-  task: Task
+  /** `null` only with `taskChecked`. */
+  task: Task | null
+  /**
+   * The response was accepted on chain, which compared it with its task: `task` may then be `null`.
+   * @default false
+   */
+  taskChecked?: boolean | undefined
   response: PolicyTaskResponse
   /** Needed from level `quorum` on. */
   certificate?: Certificate | undefined
@@ -118,8 +124,9 @@ async function verifyLevels(
     throw new InconclusiveError({ reason: 'INVALID_ARGUMENTS', detail })
   }
   const { registry } = reader
+  const checked = task === null && parameters.taskChecked === true
   const refusal =
-    checkBinding({ registry, task, response }) ??
+    checkBinding({ registry, task: checked ? undefined : task, response }) ??
     (await checkReferenceBlock({ registry, response, at }, options))
   if (refusal !== undefined) return { status: 'reject', ...refusal }
   if (!includesLevel(level, 'registry')) return consistent(level)
@@ -151,6 +158,12 @@ async function verifyLevels(
   const evidenceOf = (found: FoundEvidence): Evidence => evidence({ parameters, state }, found)
   if (tee !== undefined) {
     return { status: 'slashable', reason: 'INVALID_TEE_ATTESTATION', evidence: evidenceOf(tee) }
+  }
+  if (task === null) {
+    throw new InconclusiveError({
+      reason: 'INPUTS_UNAVAILABLE',
+      detail: 'no task came with the response',
+    })
   }
   const { inputs, transcript, resultsSlashable = false } = parameters
   const { snapshot } = state

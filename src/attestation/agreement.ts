@@ -1,0 +1,245 @@
+/**
+ * Agreement on plugin outputs, before anyone evaluates.
+ *
+ * Plugins read the world, so operators' outputs can differ; a quorum needs equal bytes. Each
+ * operator publishes the keccak of the canonical JSON of each of its outputs, signed. For each
+ * output the hash that more than half of all stake named is the agreed one. Operators whose own
+ * outputs equal the agreed ones evaluate and sign; the others abstain.
+ *
+ * ```
+ * digest = keccak256(abi.encode(keccak256("NewtonPluginOutputsV1"), taskId,
+ *          keccak256(templateId_0 ‖ hash_0 ‖ …)))     templates ascending
+ * ```
+ */
+import type { Address, Hex } from 'viem'
+import {
+  type BlsKey,
+  type G1Point,
+  type OperatorTable,
+  type TableOperator,
+  verifySignature,
+} from '../core/bn254/index.js'
+import { canonicalBytes, type Json } from '../core/canonicalJson.js'
+import { InvalidInputError } from '../errors/common.js'
+import { concat, fixedFromHex, toHex, utf8 } from '../internal/bytes.js'
+import { keccak, keccakHex } from '../internal/keccak.js'
+import { AbstainError, InputsDivergeError } from './errors.js'
+
+/** Hash of each output, by policy-data template id. */
+export type OutputHashes = Readonly<Record<Hex, Hex>>
+
+/** What one operator publishes for one task. */
+export type OutputCommitment = {
+  operator: Address
+  taskId: Hex
+  hashes: OutputHashes
+  /** BLS, over {@link computeOutputsDigest}. */
+  signature: G1Point
+}
+
+/** Why a commitment does not count. */
+export type CommitmentFault =
+  | 'MALFORMED'
+  | 'OTHER_TASK'
+  | 'UNKNOWN_OPERATOR'
+  | 'SIGNATURE_INVALID'
+  | 'OTHER_TEMPLATES'
+  /** The operator published two different ones: neither counts. */
+  | 'EQUIVOCATION'
+
+/** What operators agreed on. */
+export type OutputAgreement = {
+  /** The agreed hash of each output. */
+  readonly hashes: OutputHashes
+  /** Operators whose outputs equal all agreed ones, by index in the table, ascending. */
+  readonly signers: readonly number[]
+  /** Weight of those operators, for each strategy. */
+  readonly weights: readonly bigint[]
+  /** Commitments that did not count. */
+  readonly refused: readonly { readonly operator: Address; readonly fault: CommitmentFault }[]
+}
+
+/**
+ * Hashes an operator's outputs.
+ *
+ * @throws {CanonicalJsonError} for an output canonical JSON refuses.
+ * @throws {InvalidInputError} for an id that is not 32 bytes.
+ */
+export function computeOutputHashes(outputs: Readonly<Record<Hex, Json>>): OutputHashes {
+  const hashes: Record<Hex, Hex> = {}
+  for (const [id, output] of Object.entries(outputs)) {
+    hashes[toHex(fixedFromHex(id, 32, `outputs.${id}`))] = keccakHex(canonicalBytes(output))
+  }
+  return hashes
+}
+
+/**
+ * Computes what an operator signs to publish its hashes.
+ *
+ * @throws {InvalidInputError} naming the malformed member.
+ */
+export function computeOutputsDigest(parameters: { taskId: Hex; hashes: OutputHashes }): Hex {
+  const entries = Object.entries(normalizeHashes(parameters.hashes)).sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  )
+  const words = entries.flatMap(([id, hash]) => [
+    fixedFromHex(id, 32, 'hashes'),
+    fixedFromHex(hash, 32, `hashes.${id}`),
+  ])
+  return keccakHex(
+    keccak(utf8('NewtonPluginOutputsV1')),
+    fixedFromHex(parameters.taskId, 32, 'taskId'),
+    keccak(concat(...words)),
+  )
+}
+
+/** Makes an operator's signed commitment to its outputs. */
+export function commitToOutputs(parameters: {
+  key: BlsKey
+  operator: Address
+  taskId: Hex
+  outputs: Readonly<Record<Hex, Json>>
+}): OutputCommitment {
+  const { key, operator, taskId, outputs } = parameters
+  const hashes = computeOutputHashes(outputs)
+  return { operator, taskId, hashes, signature: key.sign(computeOutputsDigest({ taskId, hashes })) }
+}
+
+/**
+ * Fixes the agreed outputs from the commitments that arrived.
+ *
+ * A majority is more than half of the table's whole weight in every strategy, so there is at most
+ * one, however many commitments are missing. Whoever relays commitments can withhold, not forge.
+ *
+ * @param parameters.templates - The policy's data templates; commitments must name just these.
+ * @throws {InputsDivergeError} naming the templates whose outputs have no majority.
+ * @example
+ * ```ts
+ * import { agreeOnOutputs } from '@newton/policy-sdk/attestation'
+ *
+ * const agreement = agreeOnOutputs({ table, taskId, templates, commitments })
+ * agreement.signers // who may sign
+ * ```
+ */
+export function agreeOnOutputs(parameters: {
+  table: OperatorTable
+  taskId: Hex
+  templates: readonly Hex[]
+  commitments: readonly OutputCommitment[]
+}): OutputAgreement {
+  const { table, templates } = parameters
+  const { counted, refused } = countCommitments(parameters)
+  const { totalWeights } = table.info
+  const hashes: Record<Hex, Hex> = {}
+  const divergent: Hex[] = []
+  for (const template of templates.map((id) => id.toLowerCase() as Hex)) {
+    const weights = new Map<Hex, readonly bigint[]>()
+    for (const [index, own] of counted) {
+      const hash = own[template] as Hex
+      weights.set(hash, addWeights(weights.get(hash), operatorAt(table, index)))
+    }
+    const majority = [...weights].find(([, weight]) => {
+      return totalWeights.every((total, strategy) => 2n * (weight[strategy] ?? 0n) > total)
+    })
+    if (majority === undefined) divergent.push(template)
+    else hashes[template] = majority[0]
+  }
+  if (divergent.length > 0) throw new InputsDivergeError({ templates: divergent })
+  const signers = [...counted]
+    .filter(([, own]) => Object.entries(hashes).every(([id, hash]) => own[id as Hex] === hash))
+    .map(([index]) => index)
+    .sort((a, b) => a - b)
+  let weights: readonly bigint[] = totalWeights.map(() => 0n)
+  for (const index of signers) weights = addWeights(weights, operatorAt(table, index))
+  return { hashes, signers, weights, refused }
+}
+
+/**
+ * Checks that an operator's own outputs are the agreed ones, before it evaluates and signs.
+ *
+ * @throws {AbstainError} naming the templates whose own output differs.
+ */
+export function assertOwnOutputs(parameters: {
+  agreed: OutputHashes
+  outputs: Readonly<Record<Hex, Json>>
+}): void {
+  const own = computeOutputHashes(parameters.outputs)
+  const agreed = normalizeHashes(parameters.agreed)
+  const ids = new Set([...Object.keys(agreed), ...Object.keys(own)]) as Set<Hex>
+  const templates = [...ids].filter((id) => own[id] !== agreed[id])
+  if (templates.length > 0) throw new AbstainError({ templates })
+}
+
+function countCommitments(parameters: {
+  table: OperatorTable
+  taskId: Hex
+  templates: readonly Hex[]
+  commitments: readonly OutputCommitment[]
+}): { counted: Map<number, OutputHashes>; refused: OutputAgreement['refused'] } {
+  const counted = new Map<number, OutputHashes>()
+  const refused: { operator: Address; fault: CommitmentFault }[] = []
+  const twice = new Set<number>()
+  for (const commitment of parameters.commitments) {
+    const read = readCommitment(commitment, parameters)
+    if (typeof read === 'string') {
+      refused.push({ operator: commitment?.operator, fault: read })
+      continue
+    }
+    const [index, hashes] = read
+    const before = counted.get(index)
+    const differs =
+      before !== undefined &&
+      Object.entries(hashes).some(([id, hash]) => before[id as Hex] !== hash)
+    if (differs) twice.add(index)
+    counted.set(index, hashes)
+  }
+  for (const index of twice) {
+    counted.delete(index)
+    refused.push({ operator: operatorAt(parameters.table, index).operator, fault: 'EQUIVOCATION' })
+  }
+  return { counted, refused }
+}
+
+function readCommitment(
+  commitment: OutputCommitment,
+  { table, taskId, templates }: { table: OperatorTable; taskId: Hex; templates: readonly Hex[] },
+): [number, OutputHashes] | CommitmentFault {
+  try {
+    if (commitment.taskId.toLowerCase() !== taskId.toLowerCase()) return 'OTHER_TASK'
+    const index = table.indexOf(commitment.operator)
+    if (index === -1) return 'UNKNOWN_OPERATOR'
+    const hashes = normalizeHashes(commitment.hashes)
+    const named = templates.every((id) => id.toLowerCase() in hashes)
+    if (!named || Object.keys(hashes).length !== templates.length) return 'OTHER_TEMPLATES'
+    const { pubkey, pubkeyG2 } = operatorAt(table, index)
+    const digest = computeOutputsDigest({ taskId, hashes })
+    const { signature } = commitment
+    return verifySignature({ digest, signature, pubkey, pubkeyG2 })
+      ? [index, hashes]
+      : 'SIGNATURE_INVALID'
+  } catch {
+    return 'MALFORMED'
+  }
+}
+
+function normalizeHashes(hashes: OutputHashes): OutputHashes {
+  const normalized: Record<Hex, Hex> = {}
+  for (const [id, hash] of Object.entries(hashes)) {
+    const key = toHex(fixedFromHex(id, 32, `hashes.${id}`))
+    if (key in normalized)
+      throw new InvalidInputError({ field: `hashes.${id}`, reason: 'given twice' })
+    normalized[key] = toHex(fixedFromHex(hash, 32, `hashes.${id}`))
+  }
+  return normalized
+}
+
+function addWeights(
+  sum: readonly bigint[] | undefined,
+  { weights }: TableOperator,
+): readonly bigint[] {
+  return weights.map((weight, strategy) => (sum?.[strategy] ?? 0n) + weight)
+}
+
+function operatorAt(table: OperatorTable, index: number): TableOperator {
+  return table.operators[index] as TableOperator
+}
