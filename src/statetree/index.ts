@@ -1,0 +1,115 @@
+/** The state tree and the commit pipeline on it. Browser-safe; LMDB is in `statetree/node`. */
+export type { CommitStats, TreeBatch } from './batch.js'
+export {
+  decodeBorshProof,
+  decodeBorshRangeProof,
+  decodeBorshUpdateProof,
+  encodeBorshNode,
+  encodeBorshNodeKey,
+  encodeBorshProof,
+  encodeBorshRangeProof,
+  encodeBorshStale,
+  encodeBorshUpdateProof,
+} from './borsh.js'
+export {
+  BatchExpiredError,
+  BytesCorruptError,
+  BytesNotFoundError,
+  CorruptNodeError,
+  InvalidProofError,
+  MalformedEncodingError,
+  type ProofFault,
+  SnapshotError,
+  StoreMismatchError,
+  TreeVersionError,
+  VersionNotRetainedError,
+} from './errors.js'
+export { keccakHasher, sha256Hasher, type TreeHasher } from './hasher.js'
+export type { TreeEntry } from './iterate.js'
+export { memoryBytes } from './memoryBytes.js'
+export { memoryStore } from './memoryStore.js'
+export { decodeNode, encodeNode, type NodeChild, type TreeNode } from './node.js'
+export { decodeNodeKey, encodeNodeKey, formatNodeKey, type NodeKey } from './nodeKey.js'
+export {
+  type ChainIndex,
+  createChainIndex,
+  type RetentionParameters,
+} from './pipeline/chainIndex.js'
+export {
+  aggregateCommit,
+  applyCommit,
+  type CommitContext,
+  type CommitProposal,
+  type CommitSigner,
+  computeCommitDaHash,
+  computeCommitDigest,
+  type ProposalParameters,
+  type ProposalVerdict,
+  type PublishDelta,
+  proposeCommit,
+  proposerIndex,
+  signCommit,
+  submitCommit,
+  validateProposal,
+} from './pipeline/commit.js'
+export { type CommittedRoot, type CommittedTree, committedTree } from './pipeline/committed.js'
+export {
+  type ArtifactRef,
+  computeDeltaHash,
+  type Delta,
+  decodeDelta,
+  encodeDelta,
+  type IncludedArtifact,
+} from './pipeline/delta.js'
+export { type EnvelopeWrites, envelopeWrites } from './pipeline/envelopes.js'
+export {
+  ArtifactNotCommittedError,
+  CutoffNotFinalError,
+  PipelineStateError,
+  ProposalRefusedError,
+  type RefusalReason,
+} from './pipeline/errors.js'
+export {
+  type CommitHead,
+  type CommitParameters,
+  type CommitPipeline,
+  type CommitPipelineOptions,
+  commitParameters,
+  openCommitPipeline,
+  type PipelineEvent,
+  type PreparedWindow,
+} from './pipeline/pipeline.js'
+export {
+  computeQueueHash,
+  decodeQueueState,
+  encodeQueueState,
+  type QueueEntry,
+  type QueueState,
+  queueLimits,
+} from './pipeline/queue.js'
+export { previewRoot } from './preview.js'
+export {
+  assertProof,
+  fromProofCalldata,
+  type ProofCalldata,
+  type ProofClaim,
+  type TreeProof,
+  toProofCalldata,
+  verifyProof,
+} from './proof.js'
+export { MAX_DEPTH, PLACEHOLDER_HASH } from './scheme.js'
+export type { ByteStore, NodeStore, PruneStep, StoreCommit, StoreRange } from './store.js'
+export {
+  type AtVersion,
+  type CommitResult,
+  createStateTree,
+  type StateTree,
+  type StateTreeOptions,
+} from './tree.js'
+export {
+  type TypedProof,
+  type TypedSibling,
+  toCompactProof,
+  verifyTypedProof,
+} from './typedProof.js'
+export type { Bytes32, TreeWrite } from './writes.js'

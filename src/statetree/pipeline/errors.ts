@@ -1,0 +1,90 @@
+/** Errors of the commit pipeline. */
+import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
+
+/** The cutoff of a window is not final here yet: abstain, and try again later. */
+export class CutoffNotFinalError extends BaseError {
+  override readonly name = 'CutoffNotFinalError'
+  override readonly code = 'CUTOFF_NOT_FINAL'
+
+  constructor(
+    { timestamp, finalized }: { timestamp: bigint; finalized: bigint },
+    options: BaseErrorOptions = {},
+  ) {
+    super(
+      `The cutoff of the window ${timestamp} is not final: the finalized head is block ${finalized}.`,
+      {
+        retryable: true,
+        metaMessages: ['Abstain from this window, or try again when the chain has moved on.'],
+        ...options,
+      },
+    )
+  }
+}
+
+/** Why a proposal is refused. */
+export type RefusalReason =
+  | 'MALFORMED_DELTA'
+  | 'DELTA_HASH_MISMATCH'
+  | 'WRONG_CHAIN'
+  | 'DOES_NOT_EXTEND'
+  | 'WRONG_CUTOFF'
+  | 'WRONG_COMMIT'
+  | 'UNREGISTERED'
+  | 'DUPLICATE'
+  | 'OUT_OF_ORDER'
+  | 'OVER_CAP'
+  | 'BYTES_MISMATCH'
+  | 'WRONG_DELETIONS'
+  | 'WRONG_COUNTERS'
+  | 'WRONG_FOREIGN'
+  | 'FOREIGN_KEY_TAKEN'
+  | 'WRONG_ROOT'
+
+/** A proposed or committed delta breaks a rule. */
+export class ProposalRefusedError extends BaseError {
+  override readonly name = 'ProposalRefusedError'
+  override readonly code = 'PROPOSAL_REFUSED'
+  /** The rule, for programs. */
+  readonly reason: RefusalReason
+
+  constructor(
+    { reason, detail }: { reason: RefusalReason; detail: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The proposal is refused (${reason}): ${detail}.`, options)
+    this.reason = reason
+  }
+}
+
+/** The chain and the tree of this operator do not fit together. */
+export class PipelineStateError extends BaseError {
+  override readonly name = 'PipelineStateError'
+  override readonly code = 'PIPELINE_STATE'
+
+  constructor({ reason }: { reason: string }, options: BaseErrorOptions = {}) {
+    super(`The commit pipeline cannot go on: ${reason}.`, {
+      metaMessages: ['Bootstrap this operator again from a snapshot.'],
+      ...options,
+    })
+  }
+}
+
+/** An artifact is not under the root committed at the reference block. */
+export class ArtifactNotCommittedError extends BaseError {
+  override readonly name = 'ArtifactNotCommittedError'
+  override readonly code = 'ARTIFACT_NOT_COMMITTED'
+
+  constructor(
+    { hash, namespace, block }: { hash: string; namespace: number; block: bigint },
+    options: BaseErrorOptions = {},
+  ) {
+    super(
+      `Artifact ${hash} of namespace ${namespace} is not under the root committed at block ${block}.`,
+      {
+        retryable: true,
+        metaMessages: ['Wait for the next commit, then ask again with a later reference block.'],
+        ...options,
+      },
+    )
+  }
+}
