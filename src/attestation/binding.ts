@@ -17,16 +17,17 @@ const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCas
 /**
  * Checks what needs no chain but its identity. `undefined` where all agrees.
  *
- * @param parameters.task - `undefined` where the chain compared it with the response.
+ * @param parameters.taskChecked - The chain compared task and response; the task is not here.
  */
 export function checkBinding(parameters: {
   registry: RegistryReader
-  task: Task | null | undefined
+  task: Task | null
+  taskChecked: boolean
   response: PolicyTaskResponse
 }): Refusal | undefined {
-  const { registry, task, response } = parameters
+  const { registry, task, taskChecked, response } = parameters
   const malformed =
-    shapeFault('MALFORMED_TASK', () => task === undefined || assertTask(task as Task)) ??
+    shapeFault('MALFORMED_TASK', () => taskChecked || assertTask(task as Task)) ??
     shapeFault('MALFORMED_RESPONSE', () => assertResponse(response))
   if (malformed !== undefined) return malformed
   if (response.chainId !== registry.chainId) {
@@ -37,7 +38,7 @@ export function checkBinding(parameters: {
     const detail = `the response is for the registry ${response.policyRegistry}`
     return { reason: 'CROSS_CHAIN_REPLAY', detail }
   }
-  return task ? checkTask(task, response) : undefined
+  return taskChecked ? undefined : checkTask(task as Task, response)
 }
 
 function checkTask(task: Task, response: PolicyTaskResponse): Refusal | undefined {

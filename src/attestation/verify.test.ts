@@ -1005,6 +1005,17 @@ describe('properties', () => {
     )
   })
 
+  test('a task may be missing only where the chain compared it', async () => {
+    const without = { ...honest, task: null as never }
+    expect(await verdict(without)).toBe('reject MALFORMED_TASK')
+    expect(await verdict({ ...without, taskChecked: true, level: 'quorum' })).toBe('valid quorum')
+    expect(await verdict({ ...without, taskChecked: true })).toBe('inconclusive INPUTS_UNAVAILABLE')
+    const task = { ...honest.task, nonce: 99n }
+    expect(await verdict({ ...honest, task, taskChecked: true })).toBe('reject TASK_MISMATCH')
+    const missing = { ...honest, task: undefined as never, taskChecked: true }
+    expect(await verdict(missing)).toBe('reject MALFORMED_TASK')
+  })
+
   test('assertTaskAttestation throws with the outcome', async () => {
     const lie = falseResult(world)
     await expect(assertTaskAttestation(lie)).rejects.toMatchObject({

@@ -124,9 +124,9 @@ async function verifyLevels(
     throw new InconclusiveError({ reason: 'INVALID_ARGUMENTS', detail })
   }
   const { registry } = reader
-  const checked = task === null && parameters.taskChecked === true
+  const taskChecked = task === null && parameters.taskChecked === true
   const refusal =
-    checkBinding({ registry, task: checked ? undefined : task, response }) ??
+    checkBinding({ registry, task, taskChecked, response }) ??
     (await checkReferenceBlock({ registry, response, at }, options))
   if (refusal !== undefined) return { status: 'reject', ...refusal }
   if (!includesLevel(level, 'registry')) return consistent(level)
