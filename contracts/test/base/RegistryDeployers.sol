@@ -71,13 +71,13 @@ abstract contract RegistryDeployers is Test {
     function deployRegistries(BlockKind kind, bool open) internal {
         clients = PolicyClientRegistry(
             proxy(
-                address(new PolicyClientRegistry()),
+                fromArtifact("PolicyClientRegistry"),
                 abi.encodeCall(PolicyClientRegistry.initialize, (owner, UPGRADE_DELAY, kind))
             )
         );
         enclaves = EnclaveVersionRegistry(
             proxy(
-                address(new EnclaveVersionRegistry()),
+                fromArtifact("EnclaveVersionRegistry"),
                 abi.encodeCall(EnclaveVersionRegistry.initialize, (owner, UPGRADE_DELAY, kind))
             )
         );
@@ -91,13 +91,13 @@ abstract contract RegistryDeployers is Test {
         });
         dataRegistry = PolicyDataRegistry(
             proxy(
-                address(new PolicyDataRegistry()),
+                fromArtifact("PolicyDataRegistry"),
                 abi.encodeCall(PolicyDataRegistry.initialize, (config))
             )
         );
         policies = PolicyRegistry(
             proxy(
-                address(new PolicyRegistry()),
+                fromArtifact("PolicyRegistry"),
                 abi.encodeCall(PolicyRegistry.initialize, (config, address(dataRegistry)))
             )
         );
@@ -111,6 +111,17 @@ abstract contract RegistryDeployers is Test {
         created = new MockPolicyClient(owner_);
         vm.prank(owner_);
         clients.registerClient(address(created));
+    }
+
+    /// @dev Deploys from the artifact: `new` would have the compiler optimize the contract once
+    /// more inside of every test.
+    function fromArtifact(string memory name) internal returns (address deployed) {
+        bytes memory code = vm.getCode(string.concat(name, ".sol:", name));
+        assembly ("memory-safe") {
+            deployed := create(0, add(code, 0x20), mload(code))
+        }
+        assertTrue(deployed.code.length != 0, name);
+        vm.label(deployed, string.concat(name, " implementation"));
     }
 
     function proxy(address implementation, bytes memory data) internal returns (address) {
