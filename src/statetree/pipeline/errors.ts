@@ -1,5 +1,6 @@
 /** Errors of the commit pipeline. */
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
+export { ArtifactNotCommittedError } from '../../core/artifactNotCommitted.js'
 
 /** The cutoff of a window is not final here yet: abstain, and try again later. */
 export class CutoffNotFinalError extends BaseError {
@@ -69,22 +70,3 @@ export class PipelineStateError extends BaseError {
   }
 }
 
-/** An artifact is not under the root committed at the reference block. */
-export class ArtifactNotCommittedError extends BaseError {
-  override readonly name = 'ArtifactNotCommittedError'
-  override readonly code = 'ARTIFACT_NOT_COMMITTED'
-
-  constructor(
-    { hash, namespace, block }: { hash: string; namespace: number; block: bigint },
-    options: BaseErrorOptions = {},
-  ) {
-    super(
-      `Artifact ${hash} of namespace ${namespace} is not under the root committed at block ${block}.`,
-      {
-        retryable: true,
-        metaMessages: ['Wait for the next commit, then ask again with a later reference block.'],
-        ...options,
-      },
-    )
-  }
-}
