@@ -1,9 +1,10 @@
 /** The host's side of an evaluating enclave. */
-import type { Address, Hex } from 'viem'
+import type { Hex } from 'viem'
+import { ARTIFACT_ABSENT } from '../../core/artifact.js'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { Evaluation, EvaluationRequest, Evaluator } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
-import type { EnvelopeSource } from '../../core/interfaces/secretsOpener.js'
+import type { CommittedArtifacts, EnvelopeSource } from '../../core/interfaces/secretsOpener.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { toHex } from '../../internal/bytes.js'
@@ -24,6 +25,7 @@ import { EnclaveBuildError, EnclaveResultError } from './errors.js'
 import { computeRequestDigest, type EnclaveRequest, encodeRequest } from './request.js'
 import { assertAnswer, decodeAnswer, evaluationBinding } from './result.js'
 import { computeSessionUserData } from './session.js'
+import { snapshotArtifacts } from './snapshot.js'
 import type { TunnelHost } from './tunnel.js'
 
 /** What a host demands of its enclave. Freshness and binding follow from the protocol. */
@@ -63,6 +65,7 @@ export type EnclaveEvaluatorParameters = {
         registry?: RegistryReader | undefined
         artifacts?: ArtifactSource | undefined
         envelopes?: EnvelopeSource | undefined
+        committed?: CommittedArtifacts | undefined
         /** Connections for plugins; the host sees names and ports only. */
         tunnel?: TunnelHost | undefined
       }
@@ -283,26 +286,56 @@ export async function createEnclaveEvaluator(
 }
 
 async function hostInputs(
-  { task }: EvaluationRequest,
+  { task, pcr0Commitment }: EvaluationRequest,
   host: NonNullable<EnclaveEvaluatorParameters['host']>,
   signal: AbortSignal,
-): Promise<Pick<EnclaveRequest, 'snapshot' | 'envelopes'>> {
-  if (host.registry === undefined) return {}
-  const client: Address = task.policyClient
-  const snapshot: RegistrySnapshot = await host.registry.snapshot(
-    { client, block: task.referenceBlock },
-    { signal },
-  )
-  if (host.envelopes === undefined) return { snapshot }
-  const envelopes = new Map<Hex, Uint8Array>()
-  for (const { instanceId } of snapshot.data) {
-    if (instanceId === null) continue
-    const block = task.referenceBlock
-    const envelope = await host.envelopes.getEnvelope(
-      { policyDataInstanceId: instanceId, block },
+): Promise<Omit<EnclaveRequest, 'request' | 'nonce'>> {
+  const { registry } = host
+  if (registry === undefined) return {}
+  const block = task.referenceBlock
+  const snapshot = await registry.snapshot({ client: task.policyClient, block }, { signal })
+  const named = pcr0Commitment !== undefined && BigInt(pcr0Commitment) !== 0n
+  const [whitelisted, envelopes, committed] = await Promise.all([
+    named ? registry.isEnclaveWhitelistedAt({ pcr0Commitment, block }, { signal }) : undefined,
+    findEnvelopes(snapshot, host.envelopes, signal),
+    findCommitted(snapshot, host.committed, signal),
+  ])
+  return { snapshot, whitelisted, envelopes, committed }
+}
+
+async function findEnvelopes(
+  { data, block }: RegistrySnapshot,
+  source: EnvelopeSource | undefined,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<Hex, Uint8Array> | undefined> {
+  if (source === undefined) return undefined
+  const found = new Map<Hex, Uint8Array>()
+  for (const { instanceId: policyDataInstanceId, template } of data) {
+    if (policyDataInstanceId === null || template?.secretsSchemaHash === ARTIFACT_ABSENT) continue
+    const envelope = await source.getEnvelope(
+      { policyDataInstanceId, block: block.number },
       { signal },
     )
-    if (envelope !== null) envelopes.set(instanceId, envelope)
+    if (envelope !== null) found.set(policyDataInstanceId.toLowerCase() as Hex, envelope)
   }
-  return { snapshot, envelopes }
+  return found
+}
+
+async function findCommitted(
+  snapshot: RegistrySnapshot,
+  artifacts: CommittedArtifacts | undefined,
+  signal: AbortSignal,
+): Promise<readonly Hex[] | undefined> {
+  if (artifacts === undefined) return undefined
+  const block = snapshot.block.number
+  const answers = await Promise.all(
+    snapshotArtifacts(snapshot)
+      .filter(({ hash }) => hash !== ARTIFACT_ABSENT)
+      .map(async ({ hash, namespace }) =>
+        (await artifacts.isCommittedAt({ namespace, hash, block }, { signal })) === true
+          ? [hash]
+          : [],
+      ),
+  )
+  return answers.flat()
 }

@@ -35,6 +35,10 @@ export type EnclaveRequest = {
   snapshot?: RegistrySnapshot | undefined
   /** Sealed envelopes by policy-data instance id. */
   envelopes?: ReadonlyMap<Hex, Uint8Array> | undefined
+  /** Whether the named measurement was whitelisted at the reference block, by the host's word. */
+  whitelisted?: boolean | undefined
+  /** Artifacts under the committed root, by the host's word. */
+  committed?: readonly Hex[] | undefined
 }
 
 const typeHash = keccak(utf8('NewtonEnclaveRequestV1'))
@@ -53,7 +57,7 @@ export function computeRequestDigest(asked: EnclaveRequest): Hex {
       fromHex(computeTaskId(task)),
       uintToBytes(task.chainId, 32, 'task.chainId'),
       fixedFromHex(task.policyClient, 20, 'task.policyClient'),
-      hashes(snapshot === undefined ? [] : snapshotArtifacts(snapshot)),
+      hashes(snapshot === undefined ? [] : snapshotArtifacts(snapshot).map(({ hash }) => hash)),
       hashes(snapshot === undefined ? [] : snapshotParams(snapshot)),
       keccak(outputs === undefined ? new Uint8Array(0) : utf8(canonicalJson(outputs as Json))),
       keccak(envelopeWords(asked.envelopes)),
@@ -85,6 +89,8 @@ export function encodeRequest(asked: EnclaveRequest): {
     nonce,
     snapshot: snapshot === undefined ? undefined : encodeSnapshot(snapshot),
     envelopes: envelopes === undefined ? undefined : new Map<string, CborInput>(envelopes),
+    whitelisted: asked.whitelisted,
+    committed: asked.committed?.map((hash) => fixedFromHex(hash, 32, 'committed')),
   }
 }
 
@@ -109,6 +115,8 @@ export function decodeRequest(body: CborMap): EnclaveRequest {
       nonce: bytesOf(body, 'nonce', 32),
       snapshot: typeof snapshot === 'string' ? decodeSnapshot(snapshot) : undefined,
       envelopes: readEnvelopes(body),
+      whitelisted: body.has('whitelisted') ? body.get('whitelisted') === true : undefined,
+      committed: readCommitted(body),
     }
   } catch {
     throw new WireRefusal({ remoteCode: 'INVALID_REQUEST' })
@@ -125,6 +133,15 @@ function readEnvelopes(body: CborMap): ReadonlyMap<Hex, Uint8Array> | undefined 
     out.set(toHex(fixedFromHex(String(id), 32, 'envelopes')), envelope)
   }
   return out
+}
+
+function readCommitted(body: CborMap): readonly Hex[] | undefined {
+  const value = body.get('committed')
+  if (!Array.isArray(value)) return undefined
+  return value.map((hash) => {
+    if (hash instanceof Uint8Array && hash.length === 32) return toHex(hash)
+    throw new WireRefusal({ remoteCode: 'INVALID_REQUEST' })
+  })
 }
 
 function envelopeWords(envelopes: ReadonlyMap<Hex, Uint8Array> | undefined): Uint8Array {

@@ -3,7 +3,7 @@ import type { Hex } from 'viem'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { Evaluator } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
-import type { EnvelopeSource } from '../../core/interfaces/secretsOpener.js'
+import type { CommittedArtifacts, EnvelopeSource } from '../../core/interfaces/secretsOpener.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { keccakHex } from '../../internal/keccak.js'
 import type { CborInput } from '../cbor/write.js'
@@ -28,6 +28,7 @@ export type EnclaveHostServices = {
   registry: RegistryReader | undefined
   artifacts: ArtifactSource
   envelopes: EnvelopeSource
+  committed: CommittedArtifacts | undefined
   /** Opens connections through the host, for plugins; TLS ends in here. */
   dial: TunnelDial
 }
@@ -105,7 +106,20 @@ export async function serveEnclave(parameters: ServeEnclaveParameters): Promise<
       throw new EnclaveBuildError({ named, connected: pcr0Commitment })
     }
     const services: EnclaveHostServices = {
-      registry: asked.snapshot === undefined ? undefined : createSnapshotReader(asked.snapshot),
+      registry:
+        asked.snapshot === undefined
+          ? undefined
+          : createSnapshotReader(asked.snapshot, {
+              ...asked.request,
+              whitelisted: asked.whitelisted,
+            }),
+      committed:
+        asked.committed === undefined
+          ? undefined
+          : {
+              isCommittedAt: async ({ hash }) =>
+                asked.committed?.includes(hash.toLowerCase() as Hex) === true,
+            },
       artifacts: artifacts.source(connection),
       envelopes: {
         getEnvelope: async ({ policyDataInstanceId }) =>

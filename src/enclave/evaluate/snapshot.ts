@@ -4,6 +4,7 @@
  * The host is not trusted: a false row gives a digest that no verifier rebuilds from chain state.
  */
 import type { Address, Hex } from 'viem'
+import { type ArtifactNamespace, namespaces } from '../../core/artifact.js'
 import { canonicalJson, type Json, type JsonObject, parseJson } from '../../core/canonicalJson.js'
 import type {
   BlockReference,
@@ -47,17 +48,28 @@ export function decodeSnapshot(text: string): RegistrySnapshot {
   }
 }
 
-/** All artifact hashes of a snapshot, in the order of the digest. */
-export function snapshotArtifacts(snapshot: RegistrySnapshot): Hex[] {
+/** All artifacts of a snapshot, in the order of the digest. */
+export function snapshotArtifacts(
+  snapshot: RegistrySnapshot,
+): readonly { hash: Hex; namespace: ArtifactNamespace }[] {
   const { policyTemplate, data } = snapshot
   const own =
-    policyTemplate === null ? [] : [policyTemplate.regoHash, policyTemplate.paramsSchemaHash]
+    policyTemplate === null
+      ? []
+      : [
+          { hash: policyTemplate.regoHash, namespace: namespaces.rego },
+          { hash: policyTemplate.paramsSchemaHash, namespace: namespaces.policyParamsSchema },
+        ]
   return [
     ...own,
     ...data.flatMap(({ template }) =>
       template === null
         ? []
-        : [template.wasmHash, template.paramsSchemaHash, template.secretsSchemaHash],
+        : [
+            { hash: template.wasmHash, namespace: namespaces.wasm },
+            { hash: template.paramsSchemaHash, namespace: namespaces.policyDataParamsSchema },
+            { hash: template.secretsSchemaHash, namespace: namespaces.secretsSchema },
+          ],
     ),
   ]
 }
@@ -69,7 +81,10 @@ export function snapshotParams(snapshot: RegistrySnapshot): Hex[] {
 }
 
 /** A registry reader that answers from one snapshot and refuses everything else. */
-export function createSnapshotReader(snapshot: RegistrySnapshot): RegistryReader {
+export function createSnapshotReader(
+  snapshot: RegistrySnapshot,
+  whitelist: { pcr0Commitment?: Hex | undefined; whitelisted?: boolean | undefined } = {},
+): RegistryReader {
   const absent = (what: string): NotInSnapshotError => new NotInSnapshotError({ what })
   const same = (a: Hex | null, b: Hex): boolean => a?.toLowerCase() === b.toLowerCase()
   const here = (block: bigint, client: Address): void => {
@@ -114,8 +129,17 @@ export function createSnapshotReader(snapshot: RegistrySnapshot): RegistryReader
       here(block, snapshot.client)
       return snapshot.enclaveRequired
     },
-    isEnclaveWhitelistedAt: async () => {
-      throw absent('the whitelist of measurements')
+    isEnclaveWhitelistedAt: async ({ pcr0Commitment, block }) => {
+      here(block, snapshot.client)
+      const named = whitelist.pcr0Commitment
+      if (
+        whitelist.whitelisted === undefined ||
+        named === undefined ||
+        !same(named, pcr0Commitment)
+      ) {
+        throw absent(`the measurement ${pcr0Commitment}`)
+      }
+      return whitelist.whitelisted
     },
     getBlock: async (number) => {
       if (number !== snapshot.block.number) throw absent(`block ${number}`)

@@ -99,13 +99,9 @@ export async function hpkeOpen(
 export async function hpkeKeyPair(
   secret: Uint8Array,
 ): Promise<{ privateKey: HpkePrivateKey; publicKey: Uint8Array }> {
-  const copy = exact(fixed(secret))
-  try {
-    const publicKey = x25519.getPublicKey(copy)
-    return { privateKey: await kem.deserializePrivateKey(copy.buffer), publicKey }
-  } finally {
-    copy.fill(0)
-  }
+  // The library keeps the buffer that it is given as the key: it gets one of its own.
+  const privateKey = await kem.deserializePrivateKey(exact(fixed(secret)).buffer)
+  return { privateKey, publicKey: x25519.getPublicKey(exact(secret)) }
 }
 
 /** RFC 9180 `DeriveKeyPair(ikm)`: never a truncation. */
