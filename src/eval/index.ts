@@ -4,6 +4,16 @@
  * @packageDocumentation
  */
 
+// Engines, schemas, linter, policy tests
+export {
+  EngineError,
+  OpaPolicyError,
+  type RegoRefusal,
+  RegoRefusedError,
+  RegoSourceError,
+  SchemaRefusedError,
+} from './errors.js'
+export { inspectPolicy } from './inspectPolicy.js'
 // Plugins, pipeline, intents
 export {
   canonicalSignature,
@@ -14,6 +24,7 @@ export {
 } from './intent/functionSignature.js'
 export { intentToInputJson, type ParsedIntent, parseIntent } from './intent/parseIntent.js'
 export { buildPluginInput, decodeWasmArgs, encodeWasmArgs } from './intent/wasmArgs.js'
+export { OPERATOR_ENGINE_ID, operatorEngine } from './operatorEngine.js'
 export {
   ArtifactHashMismatchError,
   ArtifactNotCommittedError,
@@ -113,7 +124,6 @@ export {
   type PluginRuntimeParameters,
 } from './plugins/runtime.js'
 export type { PluginWorker, PluginWorkers } from './plugins/workerPool.js'
-// Engines, schemas, linter, policy tests
 export type {
   PreparedPolicy,
   RegoEngine,
@@ -123,3 +133,6 @@ export type {
   RegoModule,
   RegoOutcome,
 } from './regoEngine.js'
+export type { RegoInspection } from './regoInspection.js'
+export { schemaCaps } from './schemaCaps.js'
+export { createSchemaValidator, type SchemaProfiles } from './schemaValidator.js'
