@@ -39,9 +39,10 @@ const MAX_PARAMETERS = 256
  */
 export function parseFunctionSignature(text: string): FunctionDescription | undefined {
   if (text.length > 4_096) return undefined
-  const scanner = createScanner(text.replace(/^function\s+/, ''))
+  const scanner = createScanner(text.replace(/^function[ \t]+/, ''))
   const name = scanner.identifier()
   if (name === undefined) return undefined
+  scanner.space()
   const inputs = parameters(scanner, 0)
   if (!inputs) return undefined
   let stateMutability: FunctionDescription['stateMutability'] = 'nonpayable'
@@ -130,7 +131,6 @@ function parameter(scanner: Scanner, depth: number): FunctionParameter | undefin
   if (scanner.space()) {
     let word = scanner.identifier()
     if (word !== undefined && locations.has(word)) {
-      if (word !== 'indexed' && !/\]$|^(string|bytes|tuple)$/.test(type.type)) return undefined
       word = scanner.space() ? scanner.identifier() : undefined
     }
     name = word ?? ''
@@ -172,7 +172,7 @@ function createScanner(text: string) {
     match,
     identifier: (): string | undefined => match(/[A-Za-z_$][\w$]*/y),
     /** Skips white space; whether there was any. */
-    space: (): boolean => (match(/\s+/y) ?? '') !== '',
+    space: (): boolean => (match(/[ \t]+/y) ?? '') !== '',
     peek: (): string | undefined => text[at],
     done: (): boolean => at >= text.length,
     take(character: string): boolean {

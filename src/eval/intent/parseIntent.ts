@@ -1,10 +1,12 @@
 /**
  * The `input` document of a policy: the intent, parsed as operators parse it.
  */
-import { type AbiParameter, decodeAbiParameters, type Hex, slice, toFunctionSelector } from 'viem'
+import type { Hex } from 'viem'
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { assertIntent, type Intent } from '../../core/intent.js'
-import { fromHex, fromUtf8 } from '../../internal/bytes.js'
+import { bytesEqual, fromHex, fromUtf8, utf8 } from '../../internal/bytes.js'
+import { keccak } from '../../internal/keccak.js'
+import { decodeArguments } from './decodeArguments.js'
 import {
   canonicalSignature,
   type FunctionDescription,
@@ -92,36 +94,19 @@ function decodeCalldata(
   intent: Intent,
 ): { description: FunctionDescription; args: Json[] } | undefined {
   const data = fromHex(intent.data)
-  if (data.length < 4) return undefined
+  const text = signatureText(intent.functionSignature)
+  const description = text === undefined ? undefined : parseFunctionSignature(text)
+  if (!description) return undefined
+  const selector = keccak(utf8(canonicalSignature(description))).subarray(0, 4)
+  if (!bytesEqual(data.subarray(0, 4), selector)) return undefined
+  const args = decodeArguments(description.inputs, data.subarray(4))
+  return args ? { description, args } : undefined
+}
+
+function signatureText(signature: Hex): string | undefined {
   try {
-    const description = parseFunctionSignature(fromUtf8(fromHex(intent.functionSignature)))
-    if (!description) return undefined
-    const selector = toFunctionSelector(`function ${canonicalSignature(description)}`)
-    if (slice(intent.data, 0, 4).toLowerCase() !== selector) return undefined
-    const inputs = description.inputs as readonly AbiParameter[]
-    const values = inputs.length === 0 ? [] : decodeAbiParameters(inputs, slice(intent.data, 4))
-    return { description, args: inputs.map((input, index) => toJson(values[index], input)) }
+    return fromUtf8(fromHex(signature))
   } catch {
     return undefined
   }
-}
-
-function toJson(value: unknown, { type, ...rest }: AbiParameter): Json {
-  const array = /^(.*)\[\d*\]$/.exec(type)
-  if (array) {
-    const element = { ...rest, type: array[1] as string } as AbiParameter
-    return (value as unknown[]).map((entry) => toJson(entry, element))
-  }
-  if (type === 'tuple') {
-    // viem gives an array where all components are unnamed, which here they always are.
-    const components = (rest as { components: readonly AbiParameter[] }).components
-    return components.map((component, index) => toJson((value as unknown[])[index], component))
-  }
-  if (typeof value === 'bigint' || typeof value === 'number') return value.toString()
-  if (typeof value === 'boolean') return value
-  const text = value as string
-  if (type === 'address') return text.toLowerCase()
-  // Operators drop the padding of fixed bytes, and with it any zero bytes at the end.
-  if (/^bytes\d+$/.test(type)) return text.replace(/(00)+$/, '')
-  return text
 }
