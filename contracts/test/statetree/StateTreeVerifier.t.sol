@@ -124,6 +124,77 @@ contract StateTreeVerifierTest is Test {
         assertGt(count - inclusions, 60);
     }
 
+    /// Well-formed and malformed proofs: the verdicts are those of TypeScript.
+    function test_verdicts() public view {
+        string memory json = vm.readFile("test/vectors/jmt-compact/proofs.json");
+        uint256 count;
+        uint256 refused;
+        for (; ; ++count) {
+            string memory at = string.concat(".cases[", vm.toString(count), "]");
+            if (!vm.keyExistsJson(json, at)) break;
+            bytes32 root = _word(json, at, ".root");
+            bytes32 key = _word(json, at, ".keyHash");
+            StateTreeVerifier.Proof memory proof = _proofAt(json, string.concat(at, ".proof"));
+            bool valid = _claimsInclusion(json, at)
+                ? harness.verifyKey(root, key, _word(json, at, ".valueHash"), proof)
+                : harness.verifyAbsentKey(root, key, proof);
+            assertEq(
+                valid,
+                vm.parseJsonBool(json, string.concat(at, ".valid")),
+                vm.parseJsonString(json, string.concat(at, ".name"))
+            );
+            if (!valid) ++refused;
+        }
+        assertGt(count, 400);
+        assertGt(refused, 100);
+    }
+
+    function test_verdicts_artifacts() public view {
+        string memory json = vm.readFile("test/vectors/jmt-compact/artifacts.json");
+        uint256 count;
+        for (; ; ++count) {
+            string memory at = string.concat(".cases[", vm.toString(count), "]");
+            if (!vm.keyExistsJson(json, at)) break;
+            bytes32 root = _word(json, at, ".root");
+            bytes32 artifact = _word(json, at, ".artifactHash");
+            uint8 namespace = uint8(vm.parseJsonUint(json, string.concat(at, ".namespace")));
+            StateTreeVerifier.Proof memory proof = _proofAt(json, string.concat(at, ".proof"));
+            assertEq(StateTreeVerifier.keyHash(namespace, artifact), _word(json, at, ".keyHash"));
+            bool valid = _claimsInclusion(json, at)
+                ? harness.verifyArtifact(root, namespace, artifact, proof)
+                : harness.verifyAbsent(root, namespace, artifact, proof);
+            assertEq(valid, vm.parseJsonBool(json, string.concat(at, ".valid")));
+        }
+        assertGt(count, 50);
+    }
+
+    function _word(string memory json, string memory at, string memory key)
+        private
+        pure
+        returns (bytes32)
+    {
+        return vm.parseJsonBytes32(json, string.concat(at, key));
+    }
+
+    function _claimsInclusion(string memory json, string memory at) private pure returns (bool) {
+        string memory claim = vm.parseJsonString(json, string.concat(at, ".claim"));
+        return keccak256(bytes(claim)) == keccak256("inclusion");
+    }
+
+    function _proofAt(string memory json, string memory at)
+        private
+        pure
+        returns (StateTreeVerifier.Proof memory)
+    {
+        return StateTreeVerifier.Proof({
+            depth: uint16(vm.parseJsonUint(json, string.concat(at, ".depth"))),
+            present: vm.parseJsonUint(json, string.concat(at, ".present")),
+            siblings: vm.parseJsonBytes32Array(json, string.concat(at, ".siblings")),
+            leafKeyHash: _word(json, at, ".leafKeyHash"),
+            leafValueHash: _word(json, at, ".leafValueHash")
+        });
+    }
+
     function test_emptyTree() public view {
         StateTreeVerifier.Proof memory proof;
         assertTrue(harness.verifyAbsent(PLACEHOLDER, 4, keccak256("a"), proof));
