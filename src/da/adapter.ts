@@ -16,9 +16,10 @@ import type {
   DaStatus,
 } from '../core/interfaces/daClient.js'
 import type { DaLocator } from '../core/locator.js'
+import { TimeoutError } from '../errors/common.js'
 import { toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
-import { DaRequestRejectedError, UnsupportedLocatorError } from './errors.js'
+import { DaOutcomeUnknownError, DaRequestRejectedError, UnsupportedLocatorError } from './errors.js'
 import { assertArtifact } from './verifier.js'
 
 /** One finished call of an adapter. */
@@ -56,7 +57,15 @@ export type DaAdapterDefinition = {
   ): Promise<{ locator: DaLocator; checks: readonly string[]; expiresAt?: number | undefined }>
   read(locator: DaLocator, call: DaCall): Promise<Uint8Array>
   head?: ((locator: DaLocator, call: DaCall) => Promise<DaStatus>) | undefined
-  renew?: DaAdapterDefinition['put'] | undefined
+  /** Stores bytes anew that `previous` leads to. */
+  renew?:
+    | ((
+        bytes: Uint8Array,
+        call: DaCall & { hash: Hex; previous: DaLocator },
+      ) => ReturnType<DaAdapterDefinition['put']>)
+    | undefined
+  /** Whether a write costs money, so that one that timed out must not look repeatable. */
+  paid?: boolean | undefined
   /** Milliseconds, where a caller gives no `timeout`. @default 60_000 each */
   timeouts?: { put?: number | undefined; get?: number | undefined } | undefined
 }
@@ -115,9 +124,12 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
   function write(
     type: 'da.put' | 'da.renew',
     bytes: Uint8Array,
-    options: DaOptions,
+    options: DaOptions & { previous?: DaLocator | undefined },
   ): Promise<DaReceipt> {
-    const run = type === 'da.renew' ? (definition.renew ?? definition.put) : definition.put
+    const { previous } = options
+    const { renew } = definition
+    const run: DaAdapterDefinition['put'] =
+      renew && previous ? (bytes, call) => renew(bytes, { ...call, previous }) : definition.put
     return observed(
       type,
       async () => {
@@ -125,7 +137,13 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
         const timeout = options.timeout ?? timeouts?.put ?? 60_000
         const result = await withDeadline(`${source} ${type}`, { ...options, timeout }, (signal) =>
           run(bytes, { ...options, signal, hash }),
-        )
+        ).catch((error: unknown) => {
+          if (!definition.paid || !(error instanceof TimeoutError)) throw error
+          throw new DaOutcomeUnknownError(
+            { source, reason: `no answer within ${timeout} ms` },
+            { cause: error },
+          )
+        })
         const evidence: DaEvidence = { source, checks: result.checks }
         const receipt: DaReceipt = {
           locator: result.locator,
@@ -192,7 +210,8 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
       )
   }
   if (definition.renew) {
-    client.renew = (_locator, bytes, options = {}) => write('da.renew', bytes, options)
+    client.renew = (previous, bytes, options = {}) =>
+      write('da.renew', bytes, { ...options, previous })
   }
   return client
 }

@@ -272,9 +272,15 @@ export class DaTransportError extends DaError {
 export class DaOutcomeUnknownError extends DaError {
   override readonly name = 'DaOutcomeUnknownError'
   override readonly code = 'DA_OUTCOME_UNKNOWN'
+  /** Commitments received for this write, where there are any: what was paid for so far. */
+  readonly commitments: readonly Hex[]
 
   constructor(
-    { source, reason }: { source: string; reason: string },
+    {
+      source,
+      reason,
+      commitments = [],
+    }: { source: string; reason: string; commitments?: readonly Hex[] | undefined },
     options: BaseErrorOptions = {},
   ) {
     super(`the write may have happened: ${reason}.`, {
@@ -282,6 +288,7 @@ export class DaOutcomeUnknownError extends DaError {
       ...options,
       source,
     })
+    this.commitments = commitments
   }
 }
 

@@ -48,6 +48,15 @@ export {
   computeBlobKey,
   computeProxyStoreKey,
 } from './eigenda/certDigest.js'
+export {
+  EIGENDA_EXPIRY_BLOCKS,
+  EIGENDA_RETENTION_SECONDS,
+  type EigenDaClient,
+  type EigenDaKzg,
+  type EigenDaOptions,
+  eigenDa,
+} from './eigenda/eigenDa.js'
+export { type EigenDaArchiveOptions, eigenDaArchive } from './eigenda/eigenDaArchive.js'
 export { InvalidCommitmentError, InvalidEncodedPayloadError } from './eigenda/errors.js'
 export {
   blobSymbols,
@@ -57,6 +66,7 @@ export {
   MAX_PAYLOAD_BYTES,
   payloadCapacity,
 } from './eigenda/payloadCodec.js'
+export type { EigenDaProxyConfig } from './eigenda/proxyClient.js'
 export {
   ArtifactUnavailableError,
   type DaAttempt,
@@ -88,6 +98,7 @@ export {
   replicated,
 } from './fallback.js'
 export { createHealthBoard, type HealthBoard, type HealthBoardOptions } from './health.js'
+export type { FetchLike } from './internal/http.js'
 export { type MemoryDaOptions, memoryDa } from './memoryDa.js'
 export {
   type MockDa,

@@ -7,3 +7,16 @@ export {
   deployContracts,
   deployGuardedTransfer,
 } from './contracts.js'
+export {
+  createFakeEigenDaProxy,
+  type FakeAnswer,
+  type FakeEigenDaProxy,
+  type FakeEigenDaProxyOptions,
+  type FakeMemstoreConfig,
+  type FakeProxyFault,
+  type FakeRequest,
+  TOY_TAU,
+  toyCommitment,
+} from './fakeEigenDaProxy.js'
+export { createTestOperator, type OperatorParts, type TestOperator } from './operator.js'
+export { createPrivateData, type PrivateData } from './privateData.js'

@@ -95,13 +95,16 @@ export async function readBody(
   return joinChunks(chunks, received)
 }
 
-/** First bytes of an error body as one line without secrets. Never throws. */
-export async function readErrorText(exchange: Exchange, response: Response): Promise<string> {
+/** First bytes of an error body: as they came, and as one line without secrets. Never throws. */
+export async function readErrorText(
+  exchange: Exchange,
+  response: Response,
+): Promise<{ raw: string; text: string }> {
   try {
-    const bytes = await readPrefix(exchange, response, 4_096)
-    return redactText(new TextDecoder().decode(bytes))
+    const raw = new TextDecoder().decode(await readPrefix(exchange, response, 4_096))
+    return { raw, text: redactText(raw) }
   } catch {
-    return ''
+    return { raw: '', text: '' }
   }
 }
 

@@ -1,4 +1,4 @@
-/** Test tools that need Node: local chains. */
+/** Test tools that need Node: local chains and whole networks. */
 export {
   type Anvil,
   AnvilError,
@@ -6,3 +6,12 @@ export {
   type StartAnvilOptions,
   startAnvil,
 } from './anvil.js'
+export type { CommitOutcome } from './commitWindow.js'
+export { createDevnet, type Devnet, type DevnetOptions } from './devnet.js'
+export {
+  createEnclaveOperator,
+  type EnclaveOperator,
+  type EnclaveOperatorParameters,
+} from './enclaveOperator.js'
+export { type FakeEigenDaProxyServer, startFakeEigenDaProxy } from './fakeEigenDaProxyServer.js'
+export { tunnelTransport } from './tunnelTransport.js'

@@ -1,0 +1,501 @@
+/**
+ * EigenDA through its proxy, standard commitments only.
+ *
+ * The proxy's answers are checked, not believed: the certificate must parse, be for a blob of the
+ * right length and, where points are supplied, commit to the very bytes that were sent. The network
+ * keeps a blob for fourteen days; a receipt says until when.
+ */
+import type { Hex } from 'viem'
+import type { DaClient, DaStatus } from '../../core/interfaces/daClient.js'
+import type { DaLocator } from '../../core/locator.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { bytesEqual, concat, toHex } from '../../internal/bytes.js'
+import type { IoOptions } from '../../internal/deadline.js'
+import { keccakHex } from '../../internal/keccak.js'
+import { createDaAdapter, type DaCall, type DaHooks } from '../adapter.js'
+import {
+  DaConfigError,
+  DaExpiredError,
+  DaIntegrityError,
+  DaInvalidCertError,
+  DaNotFoundError,
+  DaOutcomeUnknownError,
+  DaPayloadTooLargeError,
+  DaProtocolError,
+  DaRateLimitedError,
+  DaUnavailableError,
+} from '../errors.js'
+import type { FetchLike } from '../internal/http.js'
+import { withRetry } from '../internal/retry.js'
+import { decodeEigenDaCommitment, type EigenDaCert } from './cert.js'
+import { eigenDaArchive } from './eigenDaArchive.js'
+import { InvalidCommitmentError } from './errors.js'
+import {
+  blobSymbols,
+  decodePayload,
+  MAX_BLOB_SYMBOLS,
+  MAX_PAYLOAD_BYTES,
+  payloadCapacity,
+  SYMBOL_BYTES,
+} from './payloadCodec.js'
+import {
+  commitmentPath,
+  type EigenDaProxyConfig,
+  getConfig,
+  getPayload,
+  isUnsent,
+  type ProxyTarget,
+  postPayload,
+  probePayload,
+  proxyBase,
+} from './proxyClient.js'
+
+/** Seconds the network keeps a blob: 100,800 blocks of twelve seconds. */
+export const EIGENDA_RETENTION_SECONDS = 1_209_600
+/** Blocks after its reference block when a blob is certainly gone: retention and 300 of staleness. */
+export const EIGENDA_EXPIRY_BLOCKS = 101_100
+
+/** Options of {@link eigenDa}. */
+export type EigenDaOptions = DaHooks & {
+  /** Base URL of the proxy, such as `http://127.0.0.1:3100`. */
+  url: string
+  /** Name in errors and events. @default 'eigenda' */
+  source?: string | undefined
+  fetch?: FetchLike | undefined
+  /** Headers for a gateway in front of the proxy, which has no authentication of its own. */
+  headers?: Readonly<Record<string, string>> | undefined
+  /** Most bytes of one blob's payload. @default 16_252_897 */
+  maxPayloadBytes?: number | undefined
+  /** Most blobs that one artifact is split over. @default 4 */
+  maxParts?: number | undefined
+  /** Whether to ask `/config` before the first write. @default true */
+  probe?: boolean | undefined
+  /** Recomputes commitments: `createKzg` of `da/kzg`. Without it a write is read back instead. */
+  kzg?: EigenDaKzg | undefined
+  /** Most symbols for which a write's commitment is recomputed. @default 65_536 */
+  kzgMaxSymbols?: number | undefined
+  /** Checks certificates after a write: `assertEigenDaCert` of `da/kzg`. Not for memstore. */
+  checkCert?:
+    | ((cert: EigenDaCert, options: IoOptions) => Promise<{ checks: readonly string[] }>)
+    | undefined
+  /** What is done after a write when its commitment was not recomputed. @default 'readBack' */
+  afterPut?: 'readBack' | 'nothing' | undefined
+  /** Newest L1 block, to tell an expired blob from one that is not there yet. */
+  currentBlock?: ((options: IoOptions) => Promise<bigint>) | undefined
+  /** Tries of reads, and of writes that were certainly not carried out. */
+  retry?:
+    | {
+        reads?: number | undefined
+        writes?: number | undefined
+        baseDelay?: number | undefined
+        maxDelay?: number | undefined
+      }
+    | undefined
+  /** Milliseconds without a byte inside a body. @default 30_000 */
+  stallTimeout?: number | undefined
+  /** Milliseconds. @default put 600_000, get 150_000: what the proxy's own limits add up to */
+  timeouts?: { put?: number | undefined; get?: number | undefined } | undefined
+  /** In [0, 1), for jitter. @default Math.random */
+  random?: (() => number) | undefined
+}
+
+/** The part of `createKzg`'s result that a write uses. */
+export type EigenDaKzg = {
+  readonly maxSymbols: number
+  assertCommits(payload: Uint8Array, cert: EigenDaCert, options?: IoOptions): Promise<void>
+}
+
+/** The EigenDA adapter. */
+export type EigenDaClient = DaClient & {
+  renew: NonNullable<DaClient['renew']>
+  head: NonNullable<DaClient['head']>
+  /** What the proxy says about itself; `undefined` for one older than v2.5. Asked once. */
+  config(options?: IoOptions): Promise<EigenDaProxyConfig | undefined>
+}
+
+/**
+ * Creates an adapter for a proxy, best one of your own beside the process.
+ *
+ * A write is repeated only when it certainly was not carried out: no connection, or a 429. Anything
+ * else that leaves the outcome open is a {@link DaOutcomeUnknownError}, because a second dispersal
+ * is paid for again. Parts of a split artifact that were already paid for are reused by the next
+ * `put` of the same bytes.
+ *
+ * @throws {InvalidInputError} for a malformed URL or option.
+ * @example
+ * ```ts
+ * import { eigenDa } from '@newton/policy-sdk/da'
+ *
+ * const da = eigenDa({ url: 'http://127.0.0.1:3100' })
+ * const archive = eigenDa.archive({ url: 'http://127.0.0.1:3100' })
+ * ```
+ */
+export function eigenDa(options: EigenDaOptions): EigenDaClient {
+  const { maxParts = 4, probe = true, kzgMaxSymbols = 65_536, afterPut = 'readBack' } = options
+  const { source = 'eigenda', random = Math.random, now = Date.now } = options
+  const limit = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAYLOAD_BYTES) {
+    throw new InvalidInputError({
+      field: 'maxPayloadBytes',
+      reason: `expected 1 to ${MAX_PAYLOAD_BYTES}`,
+    })
+  }
+  const target: ProxyTarget = {
+    url: proxyBase(options.url),
+    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    headers: options.headers ?? {},
+    source,
+    stallTimeout: options.stallTimeout ?? 30_000,
+  }
+  const retry = {
+    reads: 5,
+    writes: 3,
+    baseDelay: 500,
+    maxDelay: 8_000,
+    ...definedOnly(options.retry ?? {}),
+  }
+  const paidParts = new Map<string, Hex>()
+  let config: Promise<EigenDaProxyConfig | undefined> | undefined
+
+  function askConfig(signal: AbortSignal): Promise<EigenDaProxyConfig | undefined> {
+    config ??= getConfig(target, { signal }).catch((error: unknown) => {
+      config = undefined
+      throw error
+    })
+    return config
+  }
+
+  /** Bytes of one part, after what the proxy says it takes. */
+  async function partLimit(signal: AbortSignal): Promise<number> {
+    if (!probe) return limit
+    const said = await askConfig(signal).catch((error: unknown) => {
+      signal.throwIfAborted()
+      if (isUnsent(error)) throw error
+      // A proxy that cannot describe itself may still take the write.
+      return undefined
+    })
+    if (said === undefined) return limit
+    if (said.readOnly) {
+      throw new DaConfigError({
+        source,
+        reason: 'the proxy is read-only',
+        hint: 'Give the proxy a signer key.',
+      })
+    }
+    if (said.apisEnabled.length > 0 && !said.apisEnabled.includes('standard')) {
+      throw new DaConfigError({
+        source,
+        reason: `the proxy serves ${said.apisEnabled.join(', ')} only`,
+        hint: 'Start it with `--apis.enabled standard`.',
+      })
+    }
+    return said.maxPayloadBytes > 0 ? Math.min(limit, said.maxPayloadBytes) : limit
+  }
+
+  async function dispersePart(part: Uint8Array, call: DaCall): Promise<Hex> {
+    const post = (): Promise<Uint8Array> =>
+      postPayload(
+        target,
+        { path: '/put?commitment_mode=standard', payload: part, limit },
+        { signal: call.signal },
+      ).catch((error: unknown) => {
+        call.signal.throwIfAborted()
+        throw error
+      })
+    let sent = false
+    const bytes = await withRetry(
+      () => {
+        sent = true
+        return post().catch((error: unknown) => {
+          if (isUnsent(error) || error instanceof DaRateLimitedError) sent = false
+          throw error
+        })
+      },
+      {
+        tries: retry.writes,
+        baseDelay: retry.baseDelay,
+        maxDelay: retry.maxDelay,
+        shouldRetry: (error) => isUnsent(error) || error instanceof DaRateLimitedError,
+        random,
+        signal: call.signal,
+      },
+    ).catch((error: unknown) => {
+      call.signal.throwIfAborted()
+      throw sent && isOpenOutcome(error)
+        ? new DaOutcomeUnknownError({ source, reason: messageOf(error) }, { cause: error })
+        : error
+    })
+    return toHex(bytes)
+  }
+
+  function checkedCert(commitment: Hex, part: Uint8Array): EigenDaCert {
+    let cert: EigenDaCert
+    try {
+      cert = decodeEigenDaCommitment(commitment)
+    } catch (cause) {
+      if (!(cause instanceof InvalidCommitmentError)) throw cause
+      throw new DaProtocolError(
+        { source, reason: `the answer to a write is no commitment (${cause.shortMessage})` },
+        { cause },
+      )
+    }
+    const { length } = cert.blobInclusionInfo.blobCertificate.blobHeader.commitment
+    if (length !== blobSymbols(part.length)) {
+      throw new DaIntegrityError({
+        source,
+        reason: `the certificate is for ${length} symbols, not ${blobSymbols(part.length)}`,
+      })
+    }
+    return cert
+  }
+
+  /** Makes sure that a certificate is for these bytes; returns what was checked. */
+  async function checkPut(part: Uint8Array, commitment: Hex, call: DaCall): Promise<string[]> {
+    const cert = checkedCert(commitment, part)
+    const checks = ['certificate']
+    const symbols = blobSymbols(part.length)
+    const { kzg, checkCert } = options
+    if (kzg && symbols <= Math.min(kzgMaxSymbols, kzg.maxSymbols)) {
+      await kzg.assertCommits(part, cert, { signal: call.signal }).catch((cause: unknown) => {
+        call.signal.throwIfAborted()
+        throw new DaIntegrityError(
+          { source, reason: 'the certificate is not for the bytes that were sent' },
+          { cause },
+        )
+      })
+      checks.push('kzg')
+    } else if (afterPut === 'readBack') {
+      // Asking for the encoded form goes past the proxy's caches to the network.
+      const encoded = await readPart(commitment, { ...call, onProgress: undefined }, true)
+      if (!bytesEqual(decodePayload(encoded), part)) {
+        throw new DaIntegrityError({
+          source,
+          reason: 'the network returns other bytes than were sent',
+        })
+      }
+      checks.push('readBack')
+    }
+    if (checkCert) {
+      const { checks: passed } = await checkCert(cert, { signal: call.signal })
+      checks.push('cert', ...passed.map((check) => `cert.${check}`))
+    }
+    return checks
+  }
+
+  async function readPart(commitment: Hex, call: DaCall, encoded: boolean): Promise<Uint8Array> {
+    const cert = certOf(source, commitment)
+    const { length } = cert.blobInclusionInfo.blobCertificate.blobHeader.commitment
+    const what = 'the blob'
+    try {
+      return await withRetry(
+        async () => {
+          const bytes = await getPayload(
+            target,
+            {
+              path: commitmentPath(commitment, encoded ? { return_encoded_payload: 'true' } : {}),
+              what,
+              maxBytes: encoded ? length * SYMBOL_BYTES : payloadCapacity(length),
+            },
+            call,
+          )
+          if (bytes.length === 0)
+            throw new DaProtocolError({ source, reason: 'an empty body with status 200' })
+          return bytes
+        },
+        {
+          tries: retry.reads,
+          baseDelay: retry.baseDelay,
+          maxDelay: retry.maxDelay,
+          shouldRetry: (error) =>
+            error instanceof DaNotFoundError
+              ? options.currentBlock !== undefined
+              : isRetryable(error),
+          random,
+          signal: call.signal,
+        },
+      )
+    } catch (error) {
+      call.signal.throwIfAborted()
+      throw await byAge(error, cert, call)
+    }
+  }
+
+  /** A blob that is not found is expired, or not there yet, by the age of its certificate. */
+  async function byAge(error: unknown, cert: EigenDaCert, call: DaCall): Promise<unknown> {
+    if (!(error instanceof DaNotFoundError) || !options.currentBlock) return error
+    const head = await options.currentBlock({ signal: call.signal }).catch(() => undefined)
+    if (head === undefined) return error
+    const blocksPast = Number(head) - cert.batchHeader.referenceBlockNumber - EIGENDA_EXPIRY_BLOCKS
+    if (blocksPast >= 0) {
+      return new DaExpiredError(
+        { source, what: 'the blob', expiredAt: now() - blocksPast * 12_000 },
+        { cause: error },
+      )
+    }
+    return new DaUnavailableError(
+      { source, reason: 'a blob of its age must still be held, and is not found' },
+      { cause: error },
+    )
+  }
+
+  async function putParts(bytes: Uint8Array, call: DaCall, expected?: readonly Hex[]) {
+    const perPart = await partLimit(call.signal)
+    const count = Math.ceil(bytes.length / perPart)
+    if (count > maxParts) {
+      throw new DaPayloadTooLargeError({
+        source,
+        byteLength: bytes.length,
+        limit: perPart * maxParts,
+      })
+    }
+    const parts = Array.from({ length: count }, (_, index) =>
+      bytes.subarray(index * perPart, (index + 1) * perPart),
+    )
+    const commitments: Hex[] = []
+    const checks = new Set<string>()
+    try {
+      for (const [index, part] of parts.entries()) {
+        const key = `${index}/${count} ${keccakHex(part)}`
+        const paid = count > 1 ? paidParts.get(key) : undefined
+        const commitment = paid ?? (await dispersePart(part, call))
+        commitments.push(commitment)
+        if (count > 1) paidParts.set(key, commitment)
+        for (const check of await checkPut(part, commitment, call)) checks.add(check)
+        if (expected) assertSameBlob(source, expected[index], commitment)
+        call.onProgress?.({
+          loaded: Math.min(bytes.length, (index + 1) * perPart),
+          total: bytes.length,
+        })
+      }
+    } catch (error) {
+      if (commitments.length === 0 || call.signal.aborted) throw error
+      if (error instanceof DaIntegrityError || error instanceof DaProtocolError) throw error
+      throw new DaOutcomeUnknownError(
+        { source, reason: messageOf(error), commitments },
+        { cause: error },
+      )
+    }
+    for (const [index, part] of parts.entries())
+      paidParts.delete(`${index}/${count} ${keccakHex(part)}`)
+    return {
+      locator: { kind: 'eigenDa', commitments } satisfies DaLocator,
+      checks: [...checks],
+      expiresAt: Math.floor(now() / 1_000) + EIGENDA_RETENTION_SECONDS,
+    }
+  }
+
+  const client = createDaAdapter(
+    {
+      kind: 'eigenda',
+      source,
+      retention: { kind: 'expires', seconds: EIGENDA_RETENTION_SECONDS },
+      paid: true,
+      timeouts: { put: options.timeouts?.put ?? 600_000, get: options.timeouts?.get ?? 150_000 },
+      supports: ({ kind }) => kind === 'eigenDa',
+      put: (bytes, call) => putParts(bytes, call),
+      renew: (bytes, call) =>
+        putParts(
+          bytes,
+          call,
+          call.previous.kind === 'eigenDa' ? call.previous.commitments : undefined,
+        ),
+      async read(locator, call) {
+        const parts: Uint8Array[] = []
+        let loaded = 0
+        for (const commitment of commitmentsOf(locator)) {
+          const onProgress: DaCall['onProgress'] =
+            call.onProgress &&
+            (({ loaded: inPart }) => call.onProgress?.({ loaded: loaded + inPart }))
+          const part = await readPart(commitment, { ...call, onProgress }, false)
+          loaded += part.length
+          parts.push(part)
+        }
+        return parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts)
+      },
+      async head(locator, call): Promise<DaStatus> {
+        for (const commitment of commitmentsOf(locator)) {
+          const cert = certOf(source, commitment)
+          try {
+            await probePayload(target, { path: commitmentPath(commitment), what: 'the blob' }, call)
+          } catch (error) {
+            call.signal.throwIfAborted()
+            const reason = await byAge(error, cert, call)
+            const gone = [DaNotFoundError, DaExpiredError, DaInvalidCertError].some(
+              (kind) => reason instanceof kind,
+            )
+            return { status: gone ? 'missing' : 'unknown' }
+          }
+        }
+        return { status: 'available' }
+      },
+    },
+    options,
+  )
+  return Object.assign(client as DaClient & Required<Pick<DaClient, 'renew' | 'head'>>, {
+    config: (io: IoOptions = {}) => askConfig(io.signal ?? new AbortController().signal),
+  })
+}
+
+eigenDa.archive = eigenDaArchive
+
+function commitmentsOf(locator: DaLocator): readonly Hex[] {
+  return locator.kind === 'eigenDa' ? locator.commitments : []
+}
+
+function certOf(source: string, commitment: Hex): EigenDaCert {
+  let cert: EigenDaCert
+  try {
+    cert = decodeEigenDaCommitment(commitment)
+  } catch (cause) {
+    throw new DaInvalidCertError({ source, statusCode: 1, reason: messageOf(cause) }, { cause })
+  }
+  const { length } = cert.blobInclusionInfo.blobCertificate.blobHeader.commitment
+  if (length < 2 || length > MAX_BLOB_SYMBOLS || !Number.isInteger(Math.log2(length))) {
+    throw new DaInvalidCertError({
+      source,
+      statusCode: 1,
+      reason: `no artifact has a blob of ${length} symbols`,
+    })
+  }
+  return cert
+}
+
+// The same bytes have the same commitment whenever they are dispersed.
+function assertSameBlob(source: string, previous: Hex | undefined, renewed: Hex): void {
+  if (previous === undefined) return
+  const of = (commitment: Hex) =>
+    decodeEigenDaCommitment(commitment).blobInclusionInfo.blobCertificate.blobHeader.commitment
+      .commitment
+  const [before, after] = [of(previous), of(renewed)]
+  if (before.X !== after.X || before.Y !== after.Y) {
+    throw new DaIntegrityError({
+      source,
+      reason: 'the renewed certificate commits to another blob',
+    })
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  return (error as { retryable?: unknown })?.retryable === true
+}
+
+/** Failures after which a write may have been carried out all the same. */
+function isOpenOutcome(error: unknown): boolean {
+  return (
+    (error as { code?: unknown })?.code === 'DA_TRANSPORT' ||
+    (error as { code?: unknown })?.code === 'DA_BODY_LENGTH'
+  )
+}
+
+function messageOf(error: unknown): string {
+  const { shortMessage } = (error ?? {}) as { shortMessage?: unknown }
+  return typeof shortMessage === 'string' ? shortMessage.replace(/\.$/, '') : String(error)
+}
+
+function definedOnly<record extends object>(
+  record: record,
+): { [key in keyof record]?: Exclude<record[key], undefined> } {
+  return Object.fromEntries(
+    Object.entries(record).filter(([, value]) => value !== undefined),
+  ) as never
+}

@@ -1,0 +1,2 @@
+/** Handlers for `msw`, an optional peer. */
+export { eigenDaProxyHandlers } from './eigenDaProxyHandlers.js'
