@@ -5,6 +5,8 @@ import type { Hex } from 'viem'
 import type { SchemaIssue } from '../../core/interfaces/schemaValidator.js'
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
 
+export { ArtifactNotCommittedError } from '../../core/artifactNotCommitted.js'
+
 /** The client has no policy in force at the reference block, or its rows are not all there. */
 export class PolicyNotDeployedOnChainError extends BaseError {
   override readonly name = 'PolicyNotDeployedOnChainError'
@@ -77,23 +79,6 @@ export class TaskMismatchError extends BaseError {
           ]
         : [],
     })
-  }
-}
-
-/** An artifact is not under the root that was committed at the reference block. */
-export class ArtifactNotCommittedError extends BaseError {
-  override readonly name = 'ArtifactNotCommittedError'
-  override readonly code = 'ARTIFACT_NOT_COMMITTED'
-  readonly hash: Hex
-
-  constructor({ hash, kind, block }: { hash: Hex; kind: string; block: bigint }) {
-    super(`The ${kind} ${hash} is not under the root committed at block ${block}.`, {
-      retryable: true,
-      metaMessages: [
-        'Registered artifacts are committed within a few minutes. Use a later reference block.',
-      ],
-    })
-    this.hash = hash
   }
 }
 

@@ -159,7 +159,11 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
 
     const { wasm, warnings: collisions } = mergeOutputs(ran.outputs)
     warnings.push(...collisions)
-    const { allow, reasons } = await policies.with(plan.regoHash, rego, (policy) =>
+    const {
+      allow,
+      reasons,
+      warnings: missing,
+    } = await policies.with(plan.regoHash, rego, (policy) =>
       decide(policy, {
         task,
         blockTimestamp: plan.blockTimestamp,
@@ -167,6 +171,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
         wasm,
       }),
     )
+    warnings.push(...missing)
     clock.mark('rego')
 
     const outputs = Object.fromEntries(
@@ -285,7 +290,7 @@ async function checkCommitted({
   await Promise.all(
     artifactsOf(plan).map(async ({ hash, namespace, kind }) => {
       if (await committed.isCommittedAt({ namespace, hash, block }, options)) return
-      if (!simulating) throw new ArtifactNotCommittedError({ hash, kind, block })
+      if (!simulating) throw new ArtifactNotCommittedError({ hash, namespace, block })
       warnings.push(`The ${kind} ${hash} is not under the committed root yet.`)
     }),
   )

@@ -5,12 +5,16 @@ import type { Hex } from 'viem'
 import { canonicalJson, type Json, type JsonObject } from '../../core/canonicalJson.js'
 import type { Task } from '../../core/task.js'
 import { computeTaskId } from '../../core/task.js'
+import { compareBytes, utf8 } from '../../internal/bytes.js'
 import { intentToInputJson } from '../intent/parseIntent.js'
 import type { PreparedPolicy, RegoOutcome } from '../regoEngine.js'
 import { PolicyEvaluationError } from './errors.js'
 
 /** A plugin's output with the template it came from. */
 export type PluginOutput = { policyDataTemplateId: Hex; output: Json }
+
+/** What a policy decided. */
+export type Decision = { allow: boolean; reasons: string[]; warnings: string[] }
 
 /**
  * Merges outputs into `data.wasm`: shallow, in order, the last one wins, as operators do.
@@ -41,7 +45,7 @@ export function mergeOutputs(outputs: readonly PluginOutput[]): {
 export function decide(
   policy: PreparedPolicy,
   parameters: { task: Task; blockTimestamp: bigint; paramsText: string; wasm: JsonObject },
-): { allow: boolean; reasons: string[] } {
+): Decision {
   const { task, blockTimestamp, paramsText, wasm } = parameters
   const outcome = policy.evaluate(
     {
@@ -54,12 +58,16 @@ export function decide(
 }
 
 /** Only a defined `true` allows; undefined and every other defined value deny; the rest throws. */
-export function toDecision(outcome: RegoOutcome): { allow: boolean; reasons: string[] } {
+export function toDecision(outcome: RegoOutcome): Decision {
   switch (outcome.kind) {
-    case 'defined':
-      return { allow: outcome.allow === true, reasons: [...outcome.reasons].sort() }
+    case 'defined': {
+      const { reasonsError } = outcome
+      const warnings =
+        reasonsError === undefined ? [] : [`The reasons are missing: ${reasonsError}`]
+      return { allow: outcome.allow === true, reasons: sortReasons(outcome.reasons), warnings }
+    }
     case 'undefined':
-      return { allow: false, reasons: [] }
+      return { allow: false, reasons: sortReasons(outcome.reasons ?? []), warnings: [] }
     case 'unsupported':
       throw new PolicyEvaluationError({
         engineCode: 'UNSUPPORTED',
@@ -78,4 +86,9 @@ export function toDecision(outcome: RegoOutcome): { allow: boolean; reasons: str
         message: 'the engine gave no outcome',
       })
   }
+}
+
+/** By their UTF-8 bytes, which is the order of the engine's own sets. */
+function sortReasons(reasons: readonly string[]): string[] {
+  return [...reasons].sort((a, b) => compareBytes(utf8(a), utf8(b)))
 }

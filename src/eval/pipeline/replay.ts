@@ -229,8 +229,15 @@ export function createResultReplayer({ engine }: { engine: RegoEngine }): Result
         return policies.with(
           computeArtifactHash(rego),
           async () => rego,
-          (policy) =>
-            decide(policy, { task, blockTimestamp, paramsText: canonicalJson(params), wasm }),
+          (policy) => {
+            const { allow, reasons } = decide(policy, {
+              task,
+              blockTimestamp,
+              paramsText: canonicalJson(params),
+              wasm,
+            })
+            return { allow, reasons }
+          },
         )
       }),
   }
