@@ -1,0 +1,41 @@
+/** Messages of the current protocol, so that an integrator moves over without a second SDK. */
+export {
+  newtonAttestationAbi,
+  newtonResponseCertificateAbi,
+  newtonTaskAbi,
+  newtonTaskManagerAbi,
+  newtonTaskResponseAbi,
+  nonSignerStakesAndSignatureAbi,
+} from './abi.js'
+export {
+  decodeNewtonSignatureData,
+  decodeNonSignerStakesAndSignature,
+  encodeNonSignerStakesAndSignature,
+  type NewtonSignatureData,
+  type NonSignerStakesAndSignature,
+  type SourceQuorum,
+  type SourceVerification,
+  verifyDestinationSignature,
+  verifySourceSignature,
+} from './certificates.js'
+export {
+  buildNewtonAttestation,
+  computeNewtonAttestationHash,
+  computeNewtonConsensusDigest,
+  computeNewtonResponseHash,
+  computeNewtonTaskHash,
+  computePubkeyHash,
+  computeSignatoryRecord,
+  decodeNewtonAttestation,
+  decodeNewtonTask,
+  decodeNewtonTaskResponse,
+  encodeNewtonAttestation,
+  encodeNewtonTask,
+  encodeNewtonTaskResponse,
+  isNewtonAllow,
+  type NewtonAttestation,
+  type NewtonPolicyData,
+  type NewtonResponseCertificate,
+  type NewtonTask,
+  type NewtonTaskResponse,
+} from './messages.js'
