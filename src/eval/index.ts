@@ -6,6 +6,12 @@
 
 // Engines, schemas, linter, policy tests
 export {
+  checkTemplate,
+  type TemplateCheck,
+  type TemplateProblem,
+  type TemplateSources,
+} from './checkTemplate.js'
+export {
   EngineError,
   OpaPolicyError,
   type RegoRefusal,
@@ -24,6 +30,14 @@ export {
 } from './intent/functionSignature.js'
 export { intentToInputJson, type ParsedIntent, parseIntent } from './intent/parseIntent.js'
 export { buildPluginInput, decodeWasmArgs, encodeWasmArgs } from './intent/wasmArgs.js'
+export {
+  type LintFinding,
+  type LintRule,
+  type LintSeverity,
+  lintPolicy,
+  lintRules,
+} from './lintPolicy.js'
+export { opaWasmEngine } from './opaWasmEngine.js'
 export { OPERATOR_ENGINE_ID, operatorEngine } from './operatorEngine.js'
 export {
   ArtifactHashMismatchError,
@@ -110,6 +124,7 @@ export {
   ResponseTooLargeError,
 } from './plugins/http.js'
 export type { GuestRequest, PortablePlugin } from './plugins/protocol.js'
+export { providerWit } from './plugins/providerWit.js'
 export {
   type CompiledPluginStore,
   computeTranscriptHash,
@@ -124,6 +139,12 @@ export {
   type PluginRuntimeParameters,
 } from './plugins/runtime.js'
 export type { PluginWorker, PluginWorkers } from './plugins/workerPool.js'
+export {
+  type PolicyCoverage,
+  type PolicyTestReport,
+  type PolicyTestResult,
+  runPolicyTests,
+} from './policyTest.js'
 export type {
   PreparedPolicy,
   RegoEngine,

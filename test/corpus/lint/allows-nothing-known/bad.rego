@@ -1,0 +1,9 @@
+package guard
+
+default allow := false
+
+allow if not blocked
+
+blocked if input.to in {"0x00000000000000000000000000000000000000ff"}
+
+deny contains "blocked recipient" if blocked

@@ -1,0 +1,14 @@
+package guard
+
+default allow := true
+
+allow if count(deny) == 0
+
+deny contains "recipient was not screened" if not screened
+
+deny contains "screening failed" if data.wasm.error
+
+screened if {
+	is_string(data.wasm.address)
+	lower(data.wasm.address) == input.to
+}
