@@ -8,6 +8,10 @@ export default defineConfig({
     // Tests import the package the way a user does.
     alias: [
       { find: /^@newton\/policy-sdk$/, replacement: src('index.ts') },
+      {
+        find: /^@newton\/policy-sdk\/(abi|gateway|newton)$/,
+        replacement: `${src('core/')}$1/index.ts`,
+      },
       { find: /^@newton\/policy-sdk\/(.+)$/, replacement: `${src('')}$1/index.ts` },
     ],
   },

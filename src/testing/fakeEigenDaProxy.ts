@@ -631,10 +631,11 @@ async function toResponse(
   { status, headers, body, effect }: FakeAnswer,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
-  if (effect === 'reset')
-    throw new TypeError('fetch failed', {
-      cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }),
-    })
+  if (effect === 'reset') {
+    // As fetch of Node fails: a TypeError whose cause has the system's code.
+    const cause = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    return Promise.reject(new TypeError('fetch failed', { cause }))
+  }
   if (effect === 'silent') await wait(Number.POSITIVE_INFINITY, signal)
   const all = { ...headers, 'content-length': String(body.length) }
   if (effect === undefined) {

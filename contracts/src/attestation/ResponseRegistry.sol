@@ -141,10 +141,9 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             ReferenceBlockHashMismatch(hash, response.referenceBlockHash)
         );
         uint256 window = $.taskResponseWindow;
-        require(
-            referenceBlock + window >= current,
-            ReferenceBlockTooOld(referenceBlock, current - window)
-        );
+        // An error's arguments are computed even where the condition holds: nothing may underflow.
+        uint256 oldest = current > window ? current - window : 0;
+        require(referenceBlock >= oldest, ReferenceBlockTooOld(referenceBlock, oldest));
     }
 
     function _requireCurrentInstance(ResponseStorage storage $, PolicyTaskResponse calldata response)

@@ -11,11 +11,11 @@ screened := data.wasm.sanctions
 
 recipient := lower(input.decoded_function_arguments[0]) if input.function.name == "transfer"
 
-recipient := lower(input.to) if not input.function
+recipient := lower(input.to) if input.function == null
 
 amount := to_number(input.decoded_function_arguments[1]) if input.function.name == "transfer"
 
-amount := to_number(input.value) if not input.function
+amount := to_number(input.value) if input.function == null
 
 deny contains "the recipient is on a sanctions list" if screened.listed == true
 

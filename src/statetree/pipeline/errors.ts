@@ -1,5 +1,6 @@
 /** Errors of the commit pipeline. */
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
+
 export { ArtifactNotCommittedError } from '../../core/artifactNotCommitted.js'
 
 /** The cutoff of a window is not final here yet: abstain, and try again later. */
@@ -69,4 +70,3 @@ export class PipelineStateError extends BaseError {
     })
   }
 }
-

@@ -1,0 +1,532 @@
+/**
+ * From a Rego file to a challenged attestation, on a real chain, in one run.
+ *
+ * npm run demo
+ */
+import {
+  computeMessageHash,
+  computeTaskId,
+  type Evaluation,
+  encodeEvaluationResult,
+  evaluateResult,
+  type Intent,
+  type PolicyTaskResponse,
+  type Task,
+} from '@newton/policy-sdk'
+import { artifactProofsAbi, devnetSlasherAbi, guardedTransferAbi } from '@newton/policy-sdk/abi'
+import {
+  buildCertificate,
+  type Certificate,
+  operatorWitness,
+  type SignatureShare,
+  verifyTaskAttestation,
+} from '@newton/policy-sdk/attestation'
+import { createArtifactSource } from '@newton/policy-sdk/da'
+import { sealSecrets } from '@newton/policy-sdk/enclave'
+import {
+  createResultReplayer,
+  createSchemaValidator,
+  encodeWasmArgs,
+  operatorEngine,
+} from '@newton/policy-sdk/eval'
+import {
+  acceptResponseSync,
+  ContractRevertError,
+  challengeAttestationDigestSync,
+  deployPolicyDataInstanceSync,
+  deployPolicyInstanceSync,
+  registerClientSync,
+  registerPolicyDataTemplateSync,
+  registerPolicyTemplateSync,
+  setCurrentPolicyDataInstanceSync,
+  setCurrentPolicyInstanceSync,
+} from '@newton/policy-sdk/registry'
+import { toProofCalldata } from '@newton/policy-sdk/statetree'
+import { deployGuardedTransfer } from '@newton/policy-sdk/testing'
+import { createDevnet, type Devnet } from '@newton/policy-sdk/testing/node'
+import { type Address, encodeFunctionData, type Hex, parseEther } from 'viem'
+import { readArtifacts } from './artifacts.js'
+import { startRiskService } from './riskService.js'
+import { createSteps, expect } from './steps.js'
+
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
+
+const goodRecipient: Address = '0x00000000000000000000000000000000000a11ce'
+const badRecipient: Address = '0x00000000000000000000000000000000000badad'
+const apiKey = 'demo-api-key'
+
+const { run, table } = createSteps(print)
+const short = (hash: Hex): string => `${hash.slice(0, 10)}…${hash.slice(-4)}`
+
+/** Signs a response with some operators, as an aggregator does. */
+const certify = (
+  devnet: Devnet,
+  shares: readonly SignatureShare[],
+  response: PolicyTaskResponse,
+): Certificate =>
+  buildCertificate({
+    table: devnet.table,
+    referenceTimestamp: response.referenceTimestamp,
+    messageHash: computeMessageHash(response),
+    shares,
+  }).certificate
+
+/** Sends a transaction that may revert, and says whether it went through. */
+async function goesThrough(work: () => Promise<unknown>): Promise<{ ok: boolean; why: string }> {
+  try {
+    await work()
+    return { ok: true, why: '' }
+  } catch (error) {
+    const revert = /(?:reverted with[^:]*:|Error:|error:)\s*([A-Za-z]\w*\([^)]*\))/.exec(
+      String(error),
+    )
+    return {
+      ok: false,
+      why: error instanceof ContractRevertError ? error.errorName : (revert?.[1] ?? 'reverted'),
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const started = performance.now()
+  const cleanup: (() => Promise<void>)[] = []
+  try {
+    const devnet = await run(
+      'start a chain, deploy the contracts, enlist four operators with enclaves',
+      async () => {
+        const value = await createDevnet()
+        cleanup.push(value.stop)
+        return {
+          value,
+          result: `chain ${value.chain.id}, ${Object.keys(value.contracts).length - 1} contracts, ${value.operators.length} operators, PCR0 ${short(value.pcr0Commitment)}`,
+        }
+      },
+    )
+    const { contracts: addresses, owner } = devnet
+    const clientOwner = devnet.account(0)
+    const user = devnet.account(1)
+    const challenger = devnet.account(2)
+
+    const service = await startRiskService({
+      apiKey,
+      scores: {
+        [goodRecipient]: { score: 5, listed: false },
+        [badRecipient]: { score: 97, listed: true },
+      },
+    })
+    cleanup.push(service.close)
+
+    const client = await run(
+      'deploy a client contract that pays out only on an allowed evaluation',
+      async () => {
+        const value = await deployGuardedTransfer(clientOwner, {
+          responseRegistry: addresses.responseRegistry,
+        })
+        await registerClientSync(clientOwner, { client: value, addresses })
+        await send(devnet, user, {
+          to: value,
+          data: encodeFunctionData({ abi: guardedTransferAbi, functionName: 'deposit' }),
+          value: parseEther('3'),
+        })
+        return { value, result: `client ${value}, 3 ether deposited` }
+      },
+    )
+
+    const artifacts = await run('publish the five artifacts', async () => {
+      const value = await readArtifacts()
+      for (const artifact of Object.values(value)) {
+        const receipt = await devnet.da.put(artifact.bytes)
+        expect(
+          receipt.artifactHash === artifact.hash,
+          `${artifact.name} was stored under another hash`,
+        )
+      }
+      const sizes = Object.values(value).map(({ name, bytes }) => `${name} ${bytes.length} B`)
+      return { value, result: sizes.join(', ') }
+    })
+    const { rego, policyParamsSchema, wasm, policyDataParamsSchema, secretsSchema } = artifacts
+    const locator = { kind: 'keccakStore', name: '' } as const
+
+    const templates = await run('register both templates', async () => {
+      const data = await registerPolicyDataTemplateSync(owner, {
+        wasmHash: wasm.hash,
+        paramsSchemaHash: policyDataParamsSchema.hash,
+        secretsSchemaHash: secretsSchema.hash,
+        locators: { wasm: locator, paramsSchema: locator, secretsSchema: locator },
+        addresses,
+      })
+      const policy = await registerPolicyTemplateSync(owner, {
+        regoHash: rego.hash,
+        paramsSchemaHash: policyParamsSchema.hash,
+        policyDataTemplateRefs: [data.id],
+        locators: { rego: locator, paramsSchema: locator },
+        addresses,
+      })
+      return {
+        value: { data: data.id, policy: policy.id },
+        result: `policy ${short(policy.id)}, data ${short(data.id)}`,
+      }
+    })
+
+    const instances = await run(
+      'deploy both instances for the client and move its slots',
+      async () => {
+        const data = await deployPolicyDataInstanceSync(clientOwner, {
+          client,
+          templateId: templates.data,
+          params: { endpoint: service.endpoint },
+          expireAfter: 200n,
+          addresses,
+        })
+        await setCurrentPolicyDataInstanceSync(clientOwner, {
+          client,
+          templateId: templates.data,
+          instanceId: data.id,
+          addresses,
+        })
+        const policy = await deployPolicyInstanceSync(clientOwner, {
+          client,
+          templateId: templates.policy,
+          params: { maxScore: 50, maxAmount: parseEther('2').toString() },
+          expireAfter: 300n,
+          addresses,
+        })
+        await setCurrentPolicyInstanceSync(clientOwner, {
+          client,
+          instanceId: policy.id,
+          addresses,
+        })
+        return {
+          value: { data: data.id, policy: policy.id },
+          result: `policy ${short(policy.id)}, data ${short(data.id)}; deploy ${policy.receipt.gasUsed} gas`,
+        }
+      },
+    )
+
+    await run('seal the API key to the enclave that its document names', async () => {
+      const { recipient, attestation } = await (
+        devnet.operators[0] as Devnet['operators'][number]
+      ).evaluator.session()
+      const sealed = await sealSecrets({
+        recipient,
+        secrets: { apiKey },
+        validation: {
+          validator: createSchemaValidator(),
+          schemaJson: new TextDecoder().decode(secretsSchema.bytes),
+        },
+        chainId: BigInt(devnet.chain.id),
+        client,
+        policyDataInstanceId: instances.data,
+        sequence: 1n,
+      })
+      await devnet.privateData.store(instances.data, sealed.envelope)
+      return {
+        value: sealed,
+        result: `${sealed.envelope.length} B envelope, key of a ${attestation.assurance} enclave`,
+      }
+    })
+
+    const commit = await run(
+      'fold the artifacts into the state tree; the quorum signs the root',
+      async () => {
+        const value = await devnet.commit()
+        expect(value !== undefined, 'no commit was due')
+        expect(
+          value.included === 5 && value.foreign === 1,
+          `${value.included} artifacts and ${value.foreign} envelopes are in`,
+        )
+        return {
+          value,
+          result: `commit ${value.sequenceNo}: root ${short(value.root)}, ${value.included} artifacts and ${value.foreign} envelope, ${value.signers} signers`,
+        }
+      },
+    )
+
+    await run('prove one artifact on chain', async () => {
+      const block = await devnet.client.getBlockNumber()
+      const { committed } = devnet.operators[1] as Devnet['operators'][number]
+      const { root, proof } = await committed.proveArtifact({
+        namespace: wasm.namespace,
+        hash: wasm.hash,
+        block,
+      })
+      const check = (artifactHash: Hex): Promise<boolean> =>
+        devnet.client.readContract({
+          address: addresses.artifactProofs,
+          abi: artifactProofsAbi,
+          functionName: 'isCommitted',
+          args: [root, wasm.namespace, artifactHash, toProofCalldata(proof)],
+        })
+      expect(await check(wasm.hash), 'the contract refuses the proof')
+      expect(!(await check(rego.hash)), 'the contract takes the proof for another artifact')
+      return {
+        value: undefined,
+        result: `the plugin is under ${short(commit.root)}, and nothing else is by this proof`,
+      }
+    })
+
+    const createTask = async (to: Address, value: bigint, nonce: bigint): Promise<Task> => {
+      await devnet.mine(2)
+      const block = await devnet.client.getBlock({
+        blockNumber: (await devnet.client.getBlockNumber({ cacheTime: 0 })) - 1n,
+      })
+      const intent: Intent = {
+        from: user.account.address,
+        to,
+        value,
+        data: '0x',
+        chainId: BigInt(devnet.chain.id),
+        functionSignature: '0x',
+      }
+      return {
+        chainId: BigInt(devnet.chain.id),
+        policyRegistry: addresses.policyRegistry,
+        policyClient: client,
+        intent,
+        wasmArgs: encodeWasmArgs({ address: to }),
+        referenceBlock: block.number,
+        referenceBlockHash: block.hash,
+        nonce,
+      }
+    }
+    const evaluateByAll = async (
+      task: Task,
+    ): Promise<{ evaluation: Evaluation; certificate: Certificate }> => {
+      const request = {
+        task,
+        pcr0Commitment: devnet.pcr0Commitment,
+        referenceTimestamp: devnet.referenceTimestamp,
+      }
+      const results = await Promise.all(
+        devnet.operators.map((operator) => operator.evaluate(request, { timeout: 30_000 })),
+      )
+      const [first] = results
+      expect(first !== undefined, 'nobody evaluated')
+      const { evaluation } = first
+      for (const other of results) {
+        expect(
+          computeMessageHash(other.evaluation.response) === computeMessageHash(evaluation.response),
+          'operators disagree',
+        )
+        expect(other.evaluation.assurance === 'simulator', 'an evaluation ran outside its enclave')
+      }
+      return {
+        evaluation,
+        certificate: certify(
+          devnet,
+          results.map(({ share }) => share),
+          evaluation.response,
+        ),
+      }
+    }
+    // What anyone can build who has an RPC and the artifacts: no operator is asked.
+    const source = createArtifactSource({ clients: [devnet.da] })
+    const reader = {
+      registry: devnet.reader,
+      artifacts: source,
+      certificates: devnet.certificates,
+      replayer: createResultReplayer({ engine: operatorEngine() }),
+      envelopes: (devnet.operators[3] as Devnet['operators'][number]).committed,
+    }
+    const verify = (task: Task, evaluation: Evaluation, certificate: Certificate) =>
+      verifyTaskAttestation({
+        reader,
+        task,
+        response: evaluation.response,
+        certificate,
+        level: 'result',
+        preimage: evaluation.digestPreimage,
+        inputs: { outputs: evaluation.outputs, secrets: evaluation.secrets },
+      })
+
+    const allowed = await run('evaluate a transfer in four enclaves: allowed', async () => {
+      const task = await createTask(goodRecipient, parseEther('1'), 1n)
+      const value = { task, ...(await evaluateByAll(task)) }
+      expect(value.evaluation.allow, `it was denied: ${value.evaluation.reasons.join('; ')}`)
+      return { value, result: `allow, digest ${short(value.evaluation.artifactDigest)}` }
+    })
+    const denied = await run('evaluate a transfer in four enclaves: denied', async () => {
+      const task = await createTask(badRecipient, parseEther('1'), 2n)
+      const value = { task, ...(await evaluateByAll(task)) }
+      expect(!value.evaluation.allow, 'it was allowed')
+      expect(value.evaluation.reasons.length > 0, 'it was denied without a reason')
+      return { value, result: `deny: ${value.evaluation.reasons.join('; ')}` }
+    })
+
+    await run('verify both from chain state alone, down to a re-run', async () => {
+      for (const { task, evaluation, certificate } of [allowed, denied]) {
+        const outcome = await verify(task, evaluation, certificate)
+        expect(
+          outcome.status === 'valid' && outcome.level === 'result',
+          `the outcome is ${JSON.stringify(outcome.status)} ${'reason' in outcome ? outcome.reason : ''}`,
+        )
+      }
+      return { value: undefined, result: 'both valid at level result' }
+    })
+
+    await run(
+      'accept on chain: the allowed transfer goes through, the denied one does not',
+      async () => {
+        for (const { task, evaluation, certificate } of [allowed, denied]) {
+          await acceptResponseSync(challenger, {
+            response: evaluation.response,
+            certificate,
+            task,
+            addresses,
+          })
+        }
+        const execute = (task: Task): Promise<unknown> =>
+          send(devnet, user, {
+            to: client,
+            data: encodeFunctionData({
+              abi: guardedTransferAbi,
+              functionName: 'execute',
+              args: [computeTaskId(task), task.intent],
+            }),
+          })
+        const good = await goesThrough(() => execute(allowed.task))
+        expect(good.ok, `the allowed transfer failed: ${good.why}`)
+        expect(
+          (await devnet.client.getBalance({ address: goodRecipient })) === parseEther('1'),
+          'the money did not arrive',
+        )
+        const twice = await goesThrough(() => execute(allowed.task))
+        expect(!twice.ok, 'one evaluation paid out twice')
+        const bad = await goesThrough(() => execute(denied.task))
+        expect(!bad.ok, 'the denied transfer went through')
+        expect(
+          (await devnet.client.getBalance({ address: badRecipient })) === 0n,
+          'money reached the denied recipient',
+        )
+        return { value: undefined, result: `1 ether arrived; the denied one: ${bad.why}` }
+      },
+    )
+
+    const shareOf = (operator: Address): Promise<bigint> =>
+      devnet.client.readContract({
+        address: addresses.slasher,
+        abi: devnetSlasherAbi,
+        functionName: 'stakeOf',
+        args: [operator],
+      })
+
+    await run(
+      'a dishonest quorum signs a response with a forged plugin: challenged and slashed',
+      async () => {
+        const task = await createTask(badRecipient, parseEther('1'), 3n)
+        const { evaluation } = await evaluateByAll(task)
+        const { forgeDigest } = await import('./forge.js')
+        const forged = forgeDigest(evaluation)
+        const dishonest = devnet.operators.slice(0, 3)
+        const certificate = certify(
+          devnet,
+          dishonest.map((operator) => operator.signAnything(forged.response)),
+          forged.response,
+        )
+        const outcome = await verifyTaskAttestation({
+          reader,
+          task,
+          response: forged.response,
+          certificate,
+          level: 'quorum',
+          preimage: forged.preimage,
+        })
+        expect(
+          outcome.status === 'slashable' && outcome.reason === 'WRONG_DATA_ARTIFACT',
+          `the outcome is ${outcome.status}`,
+        )
+        await acceptResponseSync(challenger, {
+          response: forged.response,
+          certificate,
+          task,
+          addresses,
+        })
+        await devnet.mine(1)
+        const before = await Promise.all(devnet.operators.map(({ address }) => shareOf(address)))
+        const indices = dishonest
+          .map(({ address }) => devnet.table.indexOf(address))
+          .sort((a, b) => a - b)
+        const { receipt } = await challengeAttestationDigestSync(challenger, {
+          response: forged.response,
+          certificate,
+          signers: indices.map((index) => operatorWitness(devnet.table, index)),
+          addresses,
+        })
+        const after = await Promise.all(devnet.operators.map(({ address }) => shareOf(address)))
+        const lost = before.map((stake, index) => stake - (after[index] as bigint))
+        expect(
+          lost.filter((amount) => amount > 0n).length === 3 && lost.at(3) === 0n,
+          `stakes lost: ${lost.join(', ')}`,
+        )
+        return {
+          value: undefined,
+          result: `${outcome.reason}; three signers lost 10 %, the honest one nothing; ${receipt.gasUsed} gas`,
+        }
+      },
+    )
+
+    await run(
+      'a dishonest quorum signs the right digest with a false result: found by the re-run',
+      async () => {
+        const task = await createTask(badRecipient, parseEther('1'), 4n)
+        const { evaluation } = await evaluateByAll(task)
+        expect(!evaluateResult(evaluation.evaluationResult), 'the honest result allows')
+        const response = { ...evaluation.response, evaluationResult: encodeEvaluationResult(true) }
+        const certificate = certify(
+          devnet,
+          devnet.operators.slice(0, 3).map((operator) => operator.signAnything(response)),
+          response,
+        )
+        const byQuorum = await verifyTaskAttestation({
+          reader,
+          task,
+          response,
+          certificate,
+          level: 'quorum',
+          preimage: evaluation.digestPreimage,
+        })
+        expect(byQuorum.status === 'valid', `at level quorum it is ${byQuorum.status}`)
+        const outcome = await verify(task, { ...evaluation, response }, certificate)
+        expect(
+          outcome.status === 'disputed' && outcome.reason === 'WRONG_RESULT',
+          `the outcome is ${outcome.status}`,
+        )
+        return {
+          value: undefined,
+          result: `${outcome.reason}: the re-run denies, ${devnet.operators.length - 1} operators signed an allow`,
+        }
+      },
+    )
+
+    print(`\n${table()}\n`)
+    print(
+      `The whole thread ran in ${((performance.now() - started) / 1_000).toFixed(1)} s; the risk service was asked ${service.requests()} times.`,
+    )
+  } finally {
+    for (const close of cleanup.reverse()) await close()
+  }
+}
+
+async function send(
+  devnet: Devnet,
+  wallet: ReturnType<Devnet['account']>,
+  transaction: { to: Address; data: Hex; value?: bigint },
+): Promise<void> {
+  const { sendTransaction } = await import('viem/actions')
+  const hash = await sendTransaction(wallet, {
+    ...transaction,
+    account: wallet.account,
+    chain: wallet.chain,
+  } as never)
+  const { status } = await devnet.client.waitForTransactionReceipt({ hash })
+  expect(status === 'success', 'the transaction reverted')
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(
+    `\nThe demo failed.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  )
+  process.exitCode = 1
+})

@@ -1,0 +1,248 @@
+/** A whole network for development: chain, contracts, data availability, operators with enclaves. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type Account,
+  type Address,
+  type Chain,
+  createPublicClient,
+  createWalletClient,
+  type Hex,
+  http,
+  type PublicClient,
+} from 'viem'
+import { mnemonicToAccount } from 'viem/accounts'
+import { writeContract } from 'viem/actions'
+import { foundry } from 'viem/chains'
+import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
+import {
+  blsKeyFromSeed,
+  createOperatorTable,
+  type OperatorTable,
+  provePossession,
+} from '../../core/bn254/index.js'
+import type { CertificateReader } from '../../core/interfaces/certificates.js'
+import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
+import type { DaClient } from '../../core/interfaces/daClient.js'
+import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import { fileDa } from '../../da/node/index.js'
+import { utf8 } from '../../internal/bytes.js'
+import { keccak } from '../../internal/keccak.js'
+import type { WriteClient } from '../../registry/client.js'
+import {
+  activateEnclaveVersionSync,
+  createCertificateReader,
+  createChainEvents,
+  createRegistryReader,
+  publishOperatorTableSync,
+  registerOperatorKeySync,
+} from '../../registry/index.js'
+import { type DeployConfig, type DeployedContracts, deployContracts } from '../contracts.js'
+import type { TestOperator } from '../operator.js'
+import { createPrivateData, type PrivateData } from '../privateData.js'
+import { type Anvil, startAnvil } from './anvil.js'
+import { type CommitOutcome, commitWindow } from './commitWindow.js'
+import { createEnclaveOperator, type EnclaveOperator } from './enclaveOperator.js'
+
+/** Stake of each operator at the development slasher, in wei. */
+const stake = 10n ** 18n
+/** The mnemonic that anvil funds. */
+const mnemonic = 'test test test test test test test test test test test junk'
+
+/** Options of {@link createDevnet}. */
+export type DevnetOptions = {
+  /** @default 4 */
+  operators?: number | undefined
+  /** Where artifacts are kept. A temporary directory, removed at the end, where left out. */
+  directory?: string | undefined
+  chainId?: number | undefined
+  port?: number | undefined
+  /** Unix seconds of the first block. @default now */
+  timestamp?: number | undefined
+  contracts?: DeployConfig | undefined
+  /** Hosts and ports that plugins may reach from inside the enclaves. @default every one */
+  allowHost?: ((target: { host: string; port: number }) => boolean) | undefined
+}
+
+/** A running network. */
+export type Devnet = {
+  anvil: Anvil
+  chain: Chain
+  client: PublicClient
+  contracts: DeployedContracts
+  /** Owner of the contracts. */
+  owner: WriteClient
+  /** A funded account, 0 to 9, that is not an operator. */
+  account(index: number): WriteClient
+  da: DaClient
+  reader: RegistryReader
+  events: ChainEvents
+  certificates: CertificateReader
+  privateData: PrivateData
+  operators: readonly EnclaveOperator[]
+  table: OperatorTable
+  /** Seconds that name the operator table. */
+  referenceTimestamp: number
+  /** `keccak256(PCR0)` of the operators' enclaves. */
+  pcr0Commitment: Hex
+  /** Lets the next window end and lands its commit. `undefined` where none is due. */
+  commit(): Promise<CommitOutcome | undefined>
+  /** Mines blocks. */
+  mine(blocks?: number): Promise<void>
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a network: anvil, all contracts, a file store, and operators with simulated enclaves whose
+ * documents are verified as those of real ones are.
+ *
+ * @example
+ * ```ts
+ * import { createDevnet } from '@newton/policy-sdk/testing/node'
+ *
+ * const devnet = await createDevnet()
+ * await devnet.stop()
+ * ```
+ */
+export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet> {
+  const { operators: count = 4, chainId = 31_337 } = options
+  const temporary = options.directory === undefined
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'newton-devnet-')))
+  const closers: (() => Promise<void>)[] = []
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  if (temporary) closers.push(() => rm(directory, { recursive: true, force: true }))
+  try {
+    const anvil = await startAnvil({ chainId, port: options.port, timestamp: options.timestamp })
+    closers.push(anvil.stop)
+    const chain: Chain = { ...foundry, id: chainId, rpcUrls: { default: { http: [anvil.url] } } }
+    const client = createPublicClient({ chain, transport: http(anvil.url), pollingInterval: 20 })
+    const wallet = (account: Account): WriteClient =>
+      createWalletClient({ account, chain, transport: http(anvil.url), pollingInterval: 20 })
+    const owner = wallet(mnemonicToAccount(mnemonic, { addressIndex: 0 }))
+    const contracts = await deployContracts(owner, options.contracts)
+    const da = fileDa({ directory: join(directory, 'artifacts') })
+    const events = await createChainEvents({ client, addresses: contracts, finality: 'latest' })
+    const reader = await createRegistryReader({ client, addresses: contracts })
+    const certificates = await createCertificateReader({ client, addresses: contracts })
+    const privateData = createPrivateData()
+
+    const operators: EnclaveOperator[] = []
+    for (let index = 0; index < count; index++) {
+      const operator = await createEnclaveOperator({
+        index,
+        address: mnemonicToAccount(mnemonic, { addressIndex: 20 + index }).address,
+        key: blsKeyFromSeed(keccak(utf8(`newton devnet operator ${index}`))),
+        secretsKey: keccak(utf8('newton devnet secrets key')),
+        reader,
+        events,
+        da,
+        privateData,
+        fromBlock: contracts.fromBlock,
+        allowHost: options.allowHost ?? (() => true),
+      })
+      closers.push(operator.close)
+      operators.push(operator)
+    }
+    // The contract wants the table strictly ascending by address.
+    operators.sort((a, b) => (a.address.toLowerCase() < b.address.toLowerCase() ? -1 : 1))
+    const { table, referenceTimestamp } = await enlist({ operators, owner, contracts, client })
+    const pcr0Commitment = (operators[0] as TestOperator).pcr0Commitment
+    await activateEnclaveVersionSync(owner, {
+      pcr0Hash: pcr0Commitment,
+      label: 'devnet',
+      addresses: contracts,
+    })
+
+    const mine = async (blocks = 1): Promise<void> => {
+      await anvil.rpc('anvil_mine', [`0x${blocks.toString(16)}`])
+    }
+    return {
+      anvil,
+      chain,
+      client,
+      contracts,
+      owner,
+      account: (index) => wallet(mnemonicToAccount(mnemonic, { addressIndex: 1 + index })),
+      da,
+      reader,
+      events,
+      certificates,
+      privateData,
+      operators,
+      table,
+      referenceTimestamp,
+      pcr0Commitment,
+      mine,
+      commit: () =>
+        commitWindow({
+          anvil,
+          client,
+          owner,
+          contracts,
+          operators,
+          table,
+          certificates,
+          da,
+          pcr0Commitment,
+        }),
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function enlist(parameters: {
+  operators: readonly TestOperator[]
+  owner: WriteClient
+  contracts: DeployedContracts
+  client: PublicClient
+}): Promise<{ table: OperatorTable; referenceTimestamp: number }> {
+  const { operators, owner, contracts, client } = parameters
+  const chainId = BigInt(owner.chain.id)
+  const verifier = contracts.certificateVerifier as Address
+  for (const { address: operator, key } of operators) {
+    const { pubkey, pubkeyG2 } = key.publicKey
+    const proof = provePossession(key, { chainId, verifier, operator })
+    await registerOperatorKeySync(owner, {
+      operator,
+      pkG1: pubkey,
+      pkG2: pubkeyG2,
+      proof,
+      addresses: contracts,
+    })
+  }
+  const { slasher } = contracts
+  for (const { address } of operators) {
+    const hash = await writeContract(owner, {
+      address: slasher,
+      abi: devnetSlasherAbi,
+      functionName: 'setStake',
+      args: [address, stake],
+      account: owner.account,
+      chain: owner.chain,
+    })
+    await client.waitForTransactionReceipt({ hash })
+  }
+  const weights = operators.map(() => [100n])
+  const { timestamp } = await client.getBlock()
+  const referenceTimestamp = Number(timestamp)
+  await publishOperatorTableSync(owner, {
+    referenceTimestamp,
+    operators: operators.map(({ address }) => address),
+    weights,
+    addresses: contracts,
+  })
+  const table = createOperatorTable(
+    operators.map(({ address: operator, key }, index) => ({
+      operator,
+      ...key.publicKey,
+      weights: weights[index] as bigint[],
+    })),
+  )
+  return { table, referenceTimestamp }
+}
