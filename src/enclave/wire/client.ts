@@ -103,7 +103,6 @@ export function createWireClient(options: WireClientOptions): WireClient {
         { timeout: limits.connectTimeout },
         (signal) => open(signal),
       )
-      failures = 0
       return opened
     } catch (cause) {
       failures++
@@ -160,6 +159,7 @@ export function createWireClient(options: WireClientOptions): WireClient {
       connection.fail(cause)
       throw cause
     }
+    if (connection.ended) throw new EnclaveTransportError({ reason: 'it ended after the greeting' })
     connection.limit(agreed.maxFrame)
     current.maxInflight = Math.min(maxInflight, agreed.maxInflight)
     current.pinger = setInterval(() => ping(current), limits.pingInterval)
@@ -195,6 +195,7 @@ export function createWireClient(options: WireClientOptions): WireClient {
       const body = type === frameTypes.RESPONSE ? readBody(frame.body) : undefined
       const remote = type === frameTypes.ERROR ? readErrorBody(frame.body) : undefined
       current.pending.delete(requestId)
+      failures = 0
       wakeOne()
       if (body !== undefined) entry.resolve(body)
       else if (remote !== undefined) {
@@ -250,7 +251,7 @@ export function createWireClient(options: WireClientOptions): WireClient {
 
   const ready = async (): Promise<Session> => {
     if (closed) throw new EnclaveClosedError()
-    if (session !== undefined) return session
+    if (session?.connection.ended === false) return session
     connecting ??= connect().finally(() => {
       connecting = undefined
     })
@@ -263,7 +264,11 @@ export function createWireClient(options: WireClientOptions): WireClient {
       signal.throwIfAborted()
       const current = await ready()
       if (closed) throw new EnclaveClosedError()
-      if (current.connection.ended || current.leaving) continue
+      if (current.connection.ended || current.leaving) {
+        // A peer that greets and goes at once must not be asked again without a pause.
+        failures++
+        throw new EnclaveTransportError({ reason: 'it ended before the request was sent' })
+      }
       if (current.pending.size + current.reserved < current.maxInflight) {
         // Taken here and now, because other callers run before this one continues.
         current.reserved++
