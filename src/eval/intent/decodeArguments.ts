@@ -70,7 +70,7 @@ function readValue(type: FunctionParameter, frame: Frame, at: number): Json {
   if (type.type === 'address') return toHex(word.subarray(12))
   if (type.type === 'function') return toHex(word.subarray(0, 24))
   if (type.type.startsWith('bytes'))
-    return toHex(word.subarray(0, word.findLastIndex((byte) => byte !== 0) + 1))
+    return toHex(word.subarray(0, significantBytes(word)))
   const value = bytesToUint(word)
   return (type.type.startsWith('int') ? BigInt.asIntN(256, value) : value).toString()
 }
@@ -120,4 +120,11 @@ function isKnown({ type, components }: FunctionParameter): boolean {
 
 function within(value: number, most: number): boolean {
   return value >= 1 && value <= most
+}
+
+/** Bytes up to the last one that is not zero. */
+function significantBytes(word: Uint8Array): number {
+  let length = word.length
+  while (length > 0 && word[length - 1] === 0) length--
+  return length
 }

@@ -3,5 +3,14 @@
  *
  * @packageDocumentation
  */
+export {
+  type BuildPluginRequest,
+  type BuiltPlugin,
+  buildPlugin,
+  LARGE_PLUGIN_BYTES,
+  type PluginFeature,
+} from './buildPlugin.js'
+export { DETERMINISM_KIT } from './deterministicBuild.js'
+export { PluginBuildError } from './errors.js'
 export { nodeHttpTransport } from './httpTransport.js'
 export { nodePluginWorkers } from './pluginWorkers.js'
