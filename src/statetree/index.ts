@@ -11,6 +11,7 @@ export {
   encodeBorshStale,
   encodeBorshUpdateProof,
 } from './borsh.js'
+export { type StoreUnderTest, type TestApi, testNodeStore } from './conformance.js'
 export {
   BatchExpiredError,
   BytesCorruptError,
@@ -28,6 +29,14 @@ export { keccakHasher, sha256Hasher, type TreeHasher } from './hasher.js'
 export type { TreeEntry } from './iterate.js'
 export { memoryBytes } from './memoryBytes.js'
 export { memoryStore } from './memoryStore.js'
+export {
+  assertMultiProof,
+  type MultiClaim,
+  type MultiProof,
+  type MultiProofClaim,
+  proveMany,
+  verifyMultiProof,
+} from './multiproof.js'
 export { decodeNode, encodeNode, type NodeChild, type TreeNode } from './node.js'
 export { decodeNodeKey, encodeNodeKey, formatNodeKey, type NodeKey } from './nodeKey.js'
 export {
@@ -97,6 +106,14 @@ export {
   toProofCalldata,
   verifyProof,
 } from './proof.js'
+export {
+  assertRangeProof,
+  type KeyRange,
+  proveRange,
+  type RangeProof,
+  type RangeProofClaim,
+  verifyRangeProof,
+} from './rangeProof.js'
 export { MAX_DEPTH, PLACEHOLDER_HASH } from './scheme.js'
 export type { ByteStore, NodeStore, PruneStep, StoreCommit, StoreRange } from './store.js'
 export {
@@ -112,4 +129,12 @@ export {
   toCompactProof,
   verifyTypedProof,
 } from './typedProof.js'
+export {
+  assertUpdate,
+  proveUpdate,
+  type UpdateClaim,
+  type UpdateProof,
+  type UpdateWrite,
+  verifyUpdate,
+} from './updateProof.js'
 export type { Bytes32, TreeWrite } from './writes.js'
