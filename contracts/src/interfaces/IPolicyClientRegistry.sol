@@ -28,9 +28,9 @@ interface IPolicyClientRegistry {
     /// @notice A client was registered.
     event ClientRegistered(address indexed client, address indexed owner);
     /// @notice A client was deactivated.
-    event ClientDeactivated(address indexed client);
+    event ClientDeactivated(address indexed client, address indexed owner);
     /// @notice A client was activated again.
-    event ClientActivated(address indexed client);
+    event ClientActivated(address indexed client, address indexed owner);
     /// @notice A client has another owner here.
     event ClientOwnerChanged(
         address indexed client, address indexed previousOwner, address indexed newOwner

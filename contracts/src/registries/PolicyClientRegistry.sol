@@ -54,7 +54,7 @@ contract PolicyClientRegistry is DelayedUpgrade, IPolicyClientRegistry {
         ClientRecord storage record = _owned(client);
         require(record.active, ClientNotRegistered(client));
         record.active = false;
-        emit ClientDeactivated(client);
+        emit ClientDeactivated(client, msg.sender);
     }
 
     /// @inheritdoc IPolicyClientRegistry
@@ -62,7 +62,7 @@ contract PolicyClientRegistry is DelayedUpgrade, IPolicyClientRegistry {
         ClientRecord storage record = _owned(client);
         require(!record.active, ClientAlreadyRegistered(client));
         record.active = true;
-        emit ClientActivated(client);
+        emit ClientActivated(client, msg.sender);
     }
 
     /// @inheritdoc IPolicyClientRegistry

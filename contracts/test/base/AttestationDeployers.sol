@@ -28,7 +28,7 @@ import {RegistryDeployers} from "./RegistryDeployers.sol";
 /// what honest operators would sign for it.
 abstract contract AttestationDeployers is RegistryDeployers, Operators {
     uint64 internal constant RESPONSE_WINDOW = 30;
-    uint64 internal constant CHALLENGE_WINDOW = 100;
+    uint64 internal constant CHALLENGE_WINDOW = 90;
     uint64 internal constant POLICY_EXPIRE = 600;
     uint64 internal constant DATA_EXPIRE = 300;
     uint256 internal constant STAKE = 1000 ether;

@@ -65,6 +65,9 @@ abstract contract RegistryDeployers is Test {
     address internal stranger = makeAddr("stranger");
     MockPolicyClient internal client;
 
+    BlockKind internal registryKind;
+    bool internal registryOpen;
+
     bytes[2] internal noLocators;
     bytes[3] internal noDataLocators;
 
@@ -81,14 +84,9 @@ abstract contract RegistryDeployers is Test {
                 abi.encodeCall(EnclaveVersionRegistry.initialize, (owner, UPGRADE_DELAY, kind))
             )
         );
-        RegistryConfig memory config = RegistryConfig({
-            owner: owner,
-            upgradeDelay: UPGRADE_DELAY,
-            blockKind: kind,
-            clientRegistry: address(clients),
-            templateRegistrationPermissionless: open,
-            instanceDeploymentPermissionless: open
-        });
+        registryKind = kind;
+        registryOpen = open;
+        RegistryConfig memory config = _config();
         dataRegistry = PolicyDataRegistry(
             proxy(
                 fromArtifact("PolicyDataRegistry"),
@@ -105,6 +103,17 @@ abstract contract RegistryDeployers is Test {
         vm.label(address(dataRegistry), "PolicyDataRegistry");
         vm.label(address(policies), "PolicyRegistry");
         vm.label(address(enclaves), "EnclaveVersionRegistry");
+    }
+
+    function _config() internal view returns (RegistryConfig memory) {
+        return RegistryConfig({
+            owner: owner,
+            upgradeDelay: UPGRADE_DELAY,
+            blockKind: registryKind,
+            clientRegistry: address(clients),
+            templateRegistrationPermissionless: registryOpen,
+            instanceDeploymentPermissionless: registryOpen
+        });
     }
 
     function registerClient(address owner_) internal returns (MockPolicyClient created) {

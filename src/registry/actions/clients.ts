@@ -18,7 +18,7 @@ export type ClientOwnerInput = { client: Address; newOwner: Address }
 /** What registering a client emits. */
 export type ClientRegisteredEvent = { client: Address; owner: Address }
 /** What activating or deactivating a client emits. */
-export type ClientEvent = { client: Address }
+export type ClientEvent = { client: Address; owner: Address }
 /** What a change of owner emits. */
 export type ClientOwnerChangedEvent = {
   client: Address

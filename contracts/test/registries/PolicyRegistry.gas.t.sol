@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
-import {BlockKind} from "../src/libraries/BlockSource.sol";
-import {RegistryDeployers} from "./base/RegistryDeployers.sol";
+import {BlockKind} from "../../src/libraries/BlockSource.sol";
+import {RegistryDeployers} from "../base/RegistryDeployers.sol";
 
-/// @notice Gas of what users pay for, written to `contracts/snapshots/PolicyRegistry.json`. Run
-/// with `--isolate`, so that each call is a transaction of its own.
+/// @notice Gas of what users pay for, written to `contracts/snapshots/PolicyRegistry.json`. Each
+/// call is a transaction of its own.
+/// forge-config: default.isolate = true
 contract PolicyRegistryGasTest is RegistryDeployers {
     bytes32 private dataA;
     bytes32 private template;

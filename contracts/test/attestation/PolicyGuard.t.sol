@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+import {DevnetSlasher} from "../../src/attestation/DevnetSlasher.sol";
+import {PolicyGuard} from "../../src/attestation/PolicyGuard.sol";
+import {GuardedTransfer} from "../../src/examples/GuardedTransfer.sol";
+import {INewtonPolicyClient} from "../../src/interfaces/INewtonPolicyClient.sol";
+import {IPolicyGuard} from "../../src/interfaces/IPolicyGuard.sol";
+import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
+import {Intent, PolicyMessages, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
+import {AttestationDeployers} from "../base/AttestationDeployers.sol";
+import {Test} from "../base/Test.sol";
+
+/// @notice A guard with no rules of its own.
+contract OpenGuard is PolicyGuard {
+    constructor(address initialOwner, address responseRegistry)
+        PolicyGuard(initialOwner, responseRegistry)
+    {}
+
+    receive() external payable {}
+}
+
+/// @notice What an intent may call.
+contract Target {
+    error Refused(uint256 number);
+
+    uint256 public last;
+    address public caller;
+    bytes32 private taskId;
+    Intent private again;
+
+    function set(uint256 number) external payable returns (uint256) {
+        last = number;
+        caller = msg.sender;
+        return number + 1;
+    }
+
+    function refuse(uint256 number) external pure {
+        revert Refused(number);
+    }
+
+    function refuseSilently() external pure {
+        revert();
+    }
+
+    function prepare(bytes32 id, Intent calldata intent) external {
+        taskId = id;
+        again = intent;
+    }
+
+    function reenter() external {
+        IPolicyGuard(msg.sender).execute(taskId, again);
+    }
+}
+
+contract PolicyGuardTest is AttestationDeployers {
+    OpenGuard private guard;
+    Target private target;
+
+    function setUp() public {
+        setUpAttestation(0, false);
+        // The vault's place is taken by a guard that makes any call.
+        guard = new OpenGuard(clientOwner, address(responses));
+        vm.prank(clientOwner);
+        clients.registerClient(address(guard));
+        vault = GuardedTransfer(payable(address(guard)));
+        instanceId = policies.deployInstance(templateId, address(guard), "{}", POLICY_EXPIRE);
+        vm.prank(clientOwner);
+        policies.setCurrentInstance(address(guard), instanceId);
+        target = new Target();
+        vm.deal(address(guard), 5 ether);
+        toBlock(1010);
+    }
+
+    function _allowed(Intent memory intent) private returns (bytes32) {
+        Task memory task = taskFor(intent, 1008);
+        PolicyTaskResponse memory response = honestResponse(task, true, 0);
+        accept(response, task);
+        return response.taskId;
+    }
+
+    function _intent(address to, uint256 value, bytes memory data)
+        private
+        view
+        returns (Intent memory)
+    {
+        return Intent(user, to, value, data, block.chainid, "");
+    }
+
+    function test_execute_makesTheCall() public {
+        Intent memory intent =
+            _intent(address(target), 1 ether, abi.encodeCall(Target.set, (41)));
+        bytes32 id = _allowed(intent);
+        vm.prank(user);
+        bytes memory result = guard.execute(id, intent);
+        assertEq(abi.decode(result, (uint256)), 42);
+        assertEq(target.last(), 41);
+        assertEq(target.caller(), address(guard));
+        assertEq(address(target).balance, 1 ether);
+    }
+
+    /// Whatever of the call is changed after the evaluation, it is not made.
+    function test_execute_onlyTheEvaluatedCall() public {
+        Intent memory intent = _intent(address(target), 0, abi.encodeCall(Target.set, (41)));
+        bytes32 id = _allowed(intent);
+        intent.data = abi.encodeCall(Target.set, (42));
+        vm.expectPartialRevert(IResponseRegistry.IntentMismatch.selector);
+        vm.prank(user);
+        guard.execute(id, intent);
+        assertEq(target.last(), 0);
+    }
+
+    function test_execute_bubblesReverts() public {
+        Intent memory intent = _intent(address(target), 0, abi.encodeCall(Target.refuse, (7)));
+        bytes32 id = _allowed(intent);
+        vm.expectRevert(abi.encodeWithSelector(Target.Refused.selector, 7));
+        vm.prank(user);
+        guard.execute(id, intent);
+        // Nothing was used up.
+        assertFalse(responses.getResponse(id).consumed);
+
+        intent = _intent(address(target), 0, abi.encodeCall(Target.refuseSilently, ()));
+        id = _allowed(intent);
+        vm.expectRevert(abi.encodeWithSelector(IPolicyGuard.CallFailed.selector));
+        vm.prank(user);
+        guard.execute(id, intent);
+    }
+
+    function test_execute_isNotReentered() public {
+        Intent memory intent =
+            _intent(address(target), 0, abi.encodeCall(Target.reenter, ()));
+        bytes32 id = _allowed(intent);
+        target.prepare(id, intent);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPolicyGuard.NotIntentSender.selector, user, address(target))
+        );
+        vm.prank(user);
+        guard.execute(id, intent);
+    }
+
+    /// As the client, a user could move the policy that judges it.
+    function test_execute_notIntoTheProtocol() public {
+        address[6] memory targets = [
+            address(policies),
+            address(dataRegistry),
+            address(clients),
+            address(responses),
+            address(guard),
+            address(0)
+        ];
+        for (uint256 i; i < targets.length; ++i) {
+            Intent memory intent = _intent(
+                targets[i],
+                0,
+                abi.encodeCall(policies.setCurrentInstance, (address(guard), instanceId))
+            );
+            bytes32 id = _allowed(intent);
+            vm.expectRevert(
+                abi.encodeWithSelector(IPolicyGuard.ForbiddenTarget.selector, targets[i])
+            );
+            vm.prank(user);
+            guard.execute(id, intent);
+        }
+    }
+
+    function test_clientInterface() public view {
+        assertEq(bytes32(type(INewtonPolicyClient).interfaceId), bytes32(bytes4(0x52e18a74)));
+        assertTrue(guard.supportsInterface(0x52e18a74));
+        assertTrue(guard.supportsInterface(0x01ffc9a7));
+        assertFalse(guard.supportsInterface(0xffffffff));
+        assertEq(guard.getOwner(), clientOwner);
+        assertEq(guard.getPolicyId(), instanceId);
+        assertEq(guard.getPolicyAddress(), address(policies));
+        assertEq(guard.getNewtonPolicyTaskManager(), address(responses));
+        assertEq(address(guard.responses()), address(responses));
+    }
+}
+
+contract GuardedTransferTest is AttestationDeployers {
+    function setUp() public {
+        setUpAttestation(0, false);
+    }
+
+    function _allowed(Intent memory intent) private returns (bytes32) {
+        Task memory task = taskFor(intent, 1003);
+        PolicyTaskResponse memory response = honestResponse(task, true, 0);
+        accept(response, task);
+        return response.taskId;
+    }
+
+    function test_moreThanTheBalance() public {
+        Intent memory intent = intentOf(11 ether);
+        bytes32 id = _allowed(intent);
+        vm.deal(address(vault), 100 ether);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                GuardedTransfer.InsufficientBalance.selector, 10 ether, 11 ether
+            )
+        );
+        vm.prank(user);
+        vault.execute(id, intent);
+        // What comes with the call counts.
+        vm.prank(user);
+        vault.execute{value: 1 ether}(id, intent);
+        assertEq(recipient.balance, 11 ether);
+        assertEq(vault.balanceOf(user), 0);
+    }
+
+    function test_onlyPlainTransfers() public {
+        Intent memory intent = intentOf(1 ether);
+        intent.data = hex"00";
+        bytes32 id = _allowed(intent);
+        vm.expectRevert(abi.encodeWithSelector(GuardedTransfer.CallDataNotAllowed.selector));
+        vm.prank(user);
+        vault.execute(id, intent);
+    }
+
+    function test_deposits() public {
+        vm.expectEmit(address(vault));
+        emit GuardedTransfer.Deposited(user, 2 ether);
+        vm.prank(user);
+        (bool ok,) = address(vault).call{value: 2 ether}("");
+        assertTrue(ok);
+        assertEq(vault.balanceOf(user), 12 ether);
+    }
+}
+
+contract DevnetSlasherTest is Test {
+    DevnetSlasher private slasher;
+    address private operator = makeAddr("operator");
+
+    function setUp() public {
+        slasher = new DevnetSlasher(address(this));
+        slasher.setStake(operator, 1000);
+    }
+
+    function test_slash() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(DevnetSlasher.NotSlasher.selector, address(this))
+        );
+        slasher.slash(operator, 1e17, "m");
+        slasher.setSlasher(address(this), true);
+        vm.expectEmit(address(slasher));
+        emit DevnetSlasher.OperatorSlashed(operator, "m", 1e17, 100);
+        slasher.slash(operator, 1e17, "m");
+        assertEq(slasher.stakeOf(operator), 900);
+        vm.expectRevert(abi.encodeWithSelector(DevnetSlasher.InvalidWads.selector, 1e18 + 1));
+        slasher.slash(operator, 1e18 + 1, "m");
+        slasher.slash(operator, 1e18, "m");
+        assertEq(slasher.stakeOf(operator), 0);
+        slasher.setSlasher(address(this), false);
+        vm.expectRevert();
+        slasher.slash(operator, 0, "m");
+    }
+
+    function test_fuzz_slash(uint256 stake, uint256 wads) public {
+        slasher.setSlasher(address(this), true);
+        slasher.setStake(operator, stake);
+        wads = bound(wads, 0, 1e18);
+        slasher.slash(operator, wads, "m");
+        uint256 left = slasher.stakeOf(operator);
+        assertLe(left, stake);
+        if (wads == 1e18) assertEq(left, 0);
+        if (stake < 1e50) assertEq(left, stake - stake * wads / 1e18);
+    }
+
+    function test_ownersOnly() public {
+        vm.startPrank(operator);
+        vm.expectRevert();
+        slasher.setStake(operator, 1);
+        vm.expectRevert();
+        slasher.setSlasher(operator, true);
+        vm.stopPrank();
+    }
+}

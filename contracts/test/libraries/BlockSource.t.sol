@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+import {BlockKind, BlockSource} from "../../src/libraries/BlockSource.sol";
+import {IArtifactRegistry} from "../../src/interfaces/IArtifactRegistry.sol";
+import {RegistryDeployers} from "../base/RegistryDeployers.sol";
+
+/// @notice Stands in for Arbitrum's precompile: block numbers of a chain of its own.
+contract SimulatedArbSys {
+    uint256 public arbBlockNumber;
+    error InvalidBlockNumber();
+
+    function advance(uint256 to) external {
+        arbBlockNumber = to;
+    }
+
+    function arbBlockHash(uint256 blockNumber) external view returns (bytes32) {
+        require(
+            blockNumber < arbBlockNumber && blockNumber + 256 >= arbBlockNumber,
+            InvalidBlockNumber()
+        );
+        return keccak256(abi.encode("arb", blockNumber));
+    }
+}
+
+/// @notice The library behind external functions.
+contract BlockSourceHarness {
+    function initialize(BlockKind kind) external {
+        BlockSource.initialize(kind);
+    }
+
+    function number() external view returns (uint256) {
+        return BlockSource.number();
+    }
+
+    function hashAt(uint256 blockNumber) external view returns (bytes32) {
+        return BlockSource.hashAt(blockNumber);
+    }
+
+    function numberOf(BlockKind kind) external view returns (uint256) {
+        return BlockSource.numberOf(kind);
+    }
+
+    function hashOf(BlockKind kind, uint256 blockNumber) external view returns (bytes32) {
+        return BlockSource.hashOf(kind, blockNumber);
+    }
+}
+
+contract BlockSourceTest is RegistryDeployers {
+    BlockSourceHarness private harness;
+    SimulatedArbSys private arb = SimulatedArbSys(address(0x64));
+
+    function setUp() public {
+        harness = new BlockSourceHarness();
+        vm.etch(address(arb), address(new SimulatedArbSys()).code);
+        arb.advance(900_000);
+        vm.roll(5000);
+    }
+
+    function test_kind_isWrittenOnce() public {
+        vm.expectRevert(BlockSource.InvalidBlockSource.selector);
+        harness.number();
+        vm.expectRevert(BlockSource.InvalidBlockSource.selector);
+        harness.initialize(BlockKind.Unset);
+        harness.initialize(BlockKind.ArbSys);
+        assertEq(harness.number(), 900_000);
+        vm.expectRevert(BlockSource.BlockSourceAlreadySet.selector);
+        harness.initialize(BlockKind.Native);
+    }
+
+    function test_native() public {
+        harness.initialize(BlockKind.Native);
+        assertEq(harness.number(), 5000);
+        assertEq(harness.hashAt(4999), blockhash(4999));
+        assertNotEq(harness.hashAt(4744), bytes32(0));
+        assertEq(harness.hashAt(5000), bytes32(0), "the current block has no hash yet");
+        assertEq(harness.hashAt(6000), bytes32(0));
+        assertEq(harness.hashAt(4000), bytes32(0), "out of reach without EIP-2935");
+    }
+
+    function test_native_reachesFurtherByEip2935() public {
+        harness.initialize(BlockKind.Native);
+        address history = 0x0000F90827F1C53a10cb7A02335B175320002935;
+        vm.mockCall(history, abi.encode(uint256(4000)), abi.encode(hashOf("old")));
+        assertEq(harness.hashAt(4000), hashOf("old"));
+        vm.mockCallRevert(history, abi.encode(uint256(3000)), "");
+        assertEq(harness.hashAt(3000), bytes32(0));
+        vm.mockCall(history, abi.encode(uint256(3500)), hex"1234");
+        assertEq(harness.hashAt(3500), bytes32(0), "a short answer is none");
+    }
+
+    function test_arbSys() public {
+        assertEq(harness.numberOf(BlockKind.ArbSys), 900_000);
+        assertEq(
+            harness.hashOf(BlockKind.ArbSys, 899_999),
+            keccak256(abi.encode("arb", uint256(899_999)))
+        );
+        assertEq(harness.hashOf(BlockKind.ArbSys, 900_000), bytes32(0));
+        assertEq(harness.hashOf(BlockKind.ArbSys, 10), bytes32(0));
+    }
+
+    /// @dev On a chain whose `block.number` is another chain's, rows and slots carry its own.
+    function test_registries_countInBlocksOfTheirChain() public {
+        deployRegistries(BlockKind.ArbSys, true);
+        client = registerClient(clientOwner);
+        bytes32 template =
+            policies.registerTemplate(hashOf("r"), ABSENT, new bytes32[](0), noLocators);
+        assertEq(policies.getTemplate(template).registeredAt, 900_000);
+        bytes32 instance = policies.deployInstance(template, address(client), "", 1);
+        assertEq(policies.getInstance(instance).deployedAt, 900_000);
+        vm.prank(clientOwner);
+        policies.setCurrentInstance(address(client), instance);
+        vm.expectRevert(
+            abi.encodeWithSelector(IArtifactRegistry.BlockNotMined.selector, 900_000, 900_000)
+        );
+        policies.currentInstanceAt(address(client), 900_000);
+        arb.advance(900_001);
+        assertEq(policies.currentInstanceAt(address(client), 900_000), instance);
+        assertEq(policies.currentInstanceAt(address(client), 899_999), bytes32(0));
+        vm.prank(owner);
+        enclaves.activateVersion(hashOf("pcr0"), "");
+        assertEq(enclaves.getVersion(hashOf("pcr0")).activatedAt, 900_001);
+    }
+}
