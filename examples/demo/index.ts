@@ -31,8 +31,8 @@ import {
 } from '@newton/policy-sdk/eval'
 import {
   acceptResponseSync,
-  ContractRevertError,
   challengeAttestationDigestSync,
+  decodeRevert,
   deployPolicyDataInstanceSync,
   deployPolicyInstanceSync,
   registerClientSync,
@@ -44,7 +44,7 @@ import {
 import { toProofCalldata } from '@newton/policy-sdk/statetree'
 import { deployGuardedTransfer } from '@newton/policy-sdk/testing'
 import { createDevnet, type Devnet } from '@newton/policy-sdk/testing/node'
-import { type Address, encodeFunctionData, type Hex, parseEther } from 'viem'
+import { type Address, type BaseError, encodeFunctionData, type Hex, parseEther } from 'viem'
 import { readArtifacts } from './artifacts.js'
 import { startRiskService } from './riskService.js'
 import { createSteps, expect } from './steps.js'
@@ -73,19 +73,21 @@ const certify = (
     shares,
   }).certificate
 
-/** Sends a transaction that may revert, and says whether it went through. */
-async function goesThrough(work: () => Promise<unknown>): Promise<{ ok: boolean; why: string }> {
+/** Calls a contract as `wallet` would, and says whether it would go through. */
+async function refusal(
+  devnet: Devnet,
+  wallet: ReturnType<Devnet['account']>,
+  transaction: { to: Address; data: Hex },
+): Promise<string | undefined> {
   try {
-    await work()
-    return { ok: true, why: '' }
+    await devnet.client.call({ ...transaction, account: wallet.account })
+    return undefined
   } catch (error) {
-    const revert = /(?:reverted with[^:]*:|Error:|error:)\s*([A-Za-z]\w*\([^)]*\))/.exec(
-      String(error),
+    const found = (error as BaseError).walk(
+      (cause) => typeof (cause as { data?: unknown }).data === 'string',
     )
-    return {
-      ok: false,
-      why: error instanceof ContractRevertError ? error.errorName : (revert?.[1] ?? 'reverted'),
-    }
+    const data = (found as { data?: Hex } | null)?.data ?? '0x'
+    return decodeRevert(data).errorName ?? 'it reverted'
   }
 }
 
@@ -377,30 +379,34 @@ async function main(): Promise<void> {
             addresses,
           })
         }
-        const execute = (task: Task): Promise<unknown> =>
-          send(devnet, user, {
-            to: client,
-            data: encodeFunctionData({
-              abi: guardedTransferAbi,
-              functionName: 'execute',
-              args: [computeTaskId(task), task.intent],
-            }),
-          })
-        const good = await goesThrough(() => execute(allowed.task))
-        expect(good.ok, `the allowed transfer failed: ${good.why}`)
+        const execute = (task: Task): { to: Address; data: Hex } => ({
+          to: client,
+          data: encodeFunctionData({
+            abi: guardedTransferAbi,
+            functionName: 'execute',
+            args: [computeTaskId(task), task.intent],
+          }),
+        })
+        await send(devnet, user, execute(allowed.task))
         expect(
           (await devnet.client.getBalance({ address: goodRecipient })) === parseEther('1'),
           'the money did not arrive',
         )
-        const twice = await goesThrough(() => execute(allowed.task))
-        expect(!twice.ok, 'one evaluation paid out twice')
-        const bad = await goesThrough(() => execute(denied.task))
-        expect(!bad.ok, 'the denied transfer went through')
+        const twice = await refusal(devnet, user, execute(allowed.task))
+        expect(
+          twice === 'AlreadyConsumed',
+          `a second payout on one evaluation: ${twice ?? 'went through'}`,
+        )
+        const bad = await refusal(devnet, user, execute(denied.task))
+        expect(bad === 'EvaluationDenied', `the denied transfer: ${bad ?? 'went through'}`)
         expect(
           (await devnet.client.getBalance({ address: badRecipient })) === 0n,
           'money reached the denied recipient',
         )
-        return { value: undefined, result: `1 ether arrived; the denied one: ${bad.why}` }
+        return {
+          value: undefined,
+          result: `1 ether arrived; the denied one reverts with ${bad}, a second use with ${twice}`,
+        }
       },
     )
 
