@@ -530,9 +530,17 @@ async function send(
   expect(status === 'success', 'the transaction reverted')
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(
-    `\nThe demo failed.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  )
-  process.exitCode = 1
-})
+main()
+  .catch((error: unknown) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    process.stderr.write(`\nThe demo failed.\n${text}\n`)
+    process.exitCode = 1
+  })
+  .finally(() => {
+    // Whatever is still open after everything was closed is a fault, not a reason to hang.
+    setTimeout(() => {
+      const open = process.getActiveResourcesInfo().join(', ')
+      process.stderr.write(`\nThe demo did not end by itself; still open: ${open}\n`)
+      process.exit(1)
+    }, 15_000).unref()
+  })

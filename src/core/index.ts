@@ -11,6 +11,7 @@ export {
   namespaces,
   ZERO_HASH,
 } from './artifact.js'
+export { ArtifactNotCommittedError } from './artifactNotCommitted.js'
 export {
   assertJson,
   CanonicalJsonError,
@@ -91,6 +92,7 @@ export type {
   RegistryReader,
   RegistrySnapshot,
 } from './interfaces/registryReader.js'
+export type { AcceptedResponse, AcceptedResponses, OperatorTrees } from './interfaces/responses.js'
 export type { SchemaIssue, SchemaValidator, SchemaVerdict } from './interfaces/schemaValidator.js'
 export type {
   CommittedArtifacts,
