@@ -24,7 +24,7 @@ export type CompileJob = { id: number; bytes: Uint8Array; limits: AllocationLimi
 
 /** Answer of a compile worker. */
 export type CompileReply =
-  | { id: number; status: 'ok'; plugin: CompiledPlugin; portable: PortablePlugin; wasmHash: string }
+  | { id: number; status: 'ok'; plugin: CompiledPlugin; portable: PortablePlugin }
   | { id: number; status: 'error'; code: string; message: string; limit?: string | undefined }
 
 /** A request as the guest made it. */
@@ -39,6 +39,12 @@ export type GuestRequest = {
 export type GuestAnswer =
   | { status: number; headers: readonly (readonly [string, string])[]; body: Uint8Array }
   | { error: string }
+
+/** Asks a run worker for the keccak-256 of a component, beside its compilation. */
+export type HashJob = { id: number; hash: Uint8Array }
+
+/** Answer to a {@link HashJob}. */
+export type HashReply = { id: number; wasmHash: string }
 
 /** One run of a plugin up to its end or its next unanswered request. */
 export type RunJob = {

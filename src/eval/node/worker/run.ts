@@ -7,8 +7,8 @@
  */
 import vm from 'node:vm'
 import { parentPort } from 'node:worker_threads'
-import type { CompiledPlugin, RunJob } from '../../plugins/protocol.js'
-import { type Instantiate, type Realm, runJob } from '../../plugins/worker/run.js'
+import type { CompiledPlugin, HashJob, RunJob } from '../../plugins/protocol.js'
+import { hashJob, type Instantiate, type Realm, runJob } from '../../plugins/worker/run.js'
 import { StrictTextDecoder } from '../../plugins/worker/strictTextDecoder.js'
 
 type Loaded = { plugin: CompiledPlugin; instantiate: Instantiate; realm: Realm }
@@ -24,7 +24,11 @@ for (const sample of [() => {}, async () => {}, function* () {}, async function*
 const loaded = new Map<string, Loaded>()
 const port = parentPort
 
-port?.on('message', (job: RunJob) => {
+port?.on('message', (job: RunJob | HashJob) => {
+  if ('hash' in job) {
+    port.postMessage(hashJob(job))
+    return
+  }
   for (const key of job.drop ?? []) loaded.delete(key)
   let entry: Loaded
   try {

@@ -3,15 +3,15 @@
  *
  * What a worker of the page could reach is taken away before any glue code is loaded.
  */
-import type { CompiledPlugin, RunJob } from '../protocol.js'
-import { type Instantiate, type Realm, runJob } from './run.js'
+import type { CompiledPlugin, HashJob, RunJob } from '../protocol.js'
+import { hashJob, type Instantiate, type Realm, runJob } from './run.js'
 import { StrictTextDecoder } from './strictTextDecoder.js'
 
 type Loaded = { plugin: CompiledPlugin; instantiate: Instantiate }
 
 const scope = globalThis as unknown as {
   postMessage: (message: unknown) => void
-  onmessage: ((event: { data: RunJob }) => void) | null
+  onmessage: ((event: { data: RunJob | HashJob }) => void) | null
 }
 const post = scope.postMessage.bind(scope)
 const createObjectURL = URL.createObjectURL.bind(URL)
@@ -49,6 +49,10 @@ Object.defineProperty(globalThis, 'TextDecoder', { value: StrictTextDecoder })
 
 scope.onmessage = (event) => {
   const job = event.data
+  if ('hash' in job) {
+    post(hashJob(job))
+    return
+  }
   for (const key of job.drop ?? []) loaded.delete(key)
   load(job).then(
     (entry) => post(runJob(job, entry.plugin, entry.instantiate, realm)),

@@ -1,8 +1,6 @@
 /**
  * Turns a component into glue code and core modules, inside a compile worker.
  */
-import { keccak_256 } from '@noble/hashes/sha3.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
 import { capAllocations } from '../coreModule.js'
 import { PluginComponentError, PluginError, PluginLimitError } from '../errors.js'
 import type { CompileJob, CompileReply, PortablePlugin } from '../protocol.js'
@@ -32,7 +30,6 @@ export async function compileJob(job: CompileJob, transpiler: Transpiler): Promi
       status: 'ok',
       plugin: { glue: portable.glue, modules },
       portable,
-      wasmHash: `0x${bytesToHex(keccak_256(job.bytes))}`,
     }
   } catch (error) {
     const limit = error instanceof PluginLimitError ? error.limit : undefined

@@ -7,7 +7,14 @@
  */
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import type { CompiledPlugin, GuestRequest, RunJob, RunReply } from '../protocol.js'
+import type {
+  CompiledPlugin,
+  GuestRequest,
+  HashJob,
+  HashReply,
+  RunJob,
+  RunReply,
+} from '../protocol.js'
 import { createByteStream } from './byteStream.js'
 import { createWasi } from './wasi.js'
 
@@ -37,6 +44,11 @@ type Ending =
   | { status: 'diverged'; index: number; identity: string }
   | { status: 'limit'; limit: string; message: string }
   | { status: 'trap'; message: string }
+
+/** keccak-256 of a component's bytes. */
+export function hashJob(job: HashJob): HashReply {
+  return { id: job.id, wasmHash: `0x${bytesToHex(keccak_256(job.hash))}` }
+}
 
 /** Runs `job` once. Never throws: whatever happens is in the reply. */
 export function runJob(
