@@ -268,8 +268,9 @@ export function createWorld() {
       return { ref, id, row: dataInstances.get(id) as InstanceRow }
     })
     const expireAfter = [policy, ...rows.map((entry) => entry.row)].map((row) => row.expireAfter)
-    const expirationBlock =
-      task.referenceBlock + expireAfter.reduce((least, blocks) => (blocks < least ? blocks : least))
+    let least = 2n ** 32n
+    for (const blocks of expireAfter) if (blocks < least) least = blocks
+    const expirationBlock = task.referenceBlock + least
     const preimage: DigestPreimage = {
       chainId,
       policyInstanceId: policyId,
