@@ -1,0 +1,78 @@
+/** CIDs and the hashes in them, as far as files of UnixFS use them. */
+import { blake2b } from '@noble/hashes/blake2.js'
+import { sha256, sha512 } from '@noble/hashes/sha2.js'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
+import type { DaLocator } from '../../core/locator.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { bytesEqual, fromHex, toHex } from '../../internal/bytes.js'
+
+/** Codecs of blocks that are read. */
+export const codecs = { raw: 0x55, dagPb: 0x70 } as const
+
+const hashCodes = { identity: 0x00, sha256: 0x12, sha512: 0x13, blake2b256: 0xb220 } as const
+
+/** The CID that a locator or text carries. */
+export function parseCid(cid: string | DaLocator): CID {
+  try {
+    if (typeof cid === 'string') return CID.parse(cid)
+    if (cid.kind !== 'cid')
+      throw new InvalidInputError({ field: 'locator', reason: `kind ${cid.kind} has no CID` })
+    return CID.decode(fromHex(cid.cid, 'cid'))
+  } catch (cause) {
+    if (cause instanceof InvalidInputError) throw cause
+    throw new InvalidInputError({ field: 'cid', reason: 'expected a CID' }, { cause })
+  }
+}
+
+/**
+ * Makes the locator of a CID given as text. A `Qm…` becomes the CIDv1 of the same block.
+ *
+ * @throws {InvalidInputError} when it is no CID.
+ * @example
+ * ```ts
+ * import { cidLocator } from '@newton/policy-sdk/da/ipfs'
+ *
+ * cidLocator('bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e')
+ * ```
+ */
+export function cidLocator(cid: string): DaLocator {
+  return { kind: 'cid', cid: toHex(parseCid(cid).toV1().bytes) }
+}
+
+/** The text of a locator's CID, version 1, base32. */
+export function cidText(locator: DaLocator): string {
+  return parseCid(locator).toString()
+}
+
+/** CIDv1 of one block. */
+export function blockCid(codec: number, bytes: Uint8Array): CID {
+  return CID.createV1(codec, Digest.create(hashCodes.sha256, sha256(bytes)))
+}
+
+/** Whether the hash in a CID is one that can be checked. */
+export function isKnownHash({ multihash }: CID): boolean {
+  return (Object.values(hashCodes) as number[]).includes(multihash.code)
+}
+
+/** Whether `bytes` are the block that `cid` names. `false` for hashes that are not known. */
+export function isBlockOf(cid: CID, bytes: Uint8Array): boolean {
+  const { code, digest } = cid.multihash
+  switch (code) {
+    case hashCodes.identity:
+      return bytesEqual(bytes, digest)
+    case hashCodes.sha256:
+      return bytesEqual(sha256(bytes), digest)
+    case hashCodes.sha512:
+      return bytesEqual(sha512(bytes), digest)
+    case hashCodes.blake2b256:
+      return bytesEqual(blake2b(bytes, { dkLen: 32 }), digest)
+    default:
+      return false
+  }
+}
+
+/** The block inside an identity CID. */
+export function inlineBlock({ multihash }: CID): Uint8Array | undefined {
+  return multihash.code === hashCodes.identity ? multihash.digest.slice() : undefined
+}
