@@ -2,30 +2,17 @@
 import type { Abi, Address, Hex } from 'viem'
 import { getAddress } from 'viem'
 import { policyClientRegistryAbi } from '../core/abi/policyClientRegistryAbi.js'
-import { ARTIFACT_ABSENT, ZERO_HASH } from '../core/artifact.js'
+import { ARTIFACT_ABSENT, namespaces, ZERO_HASH } from '../core/artifact.js'
 import { toHex } from '../internal/bytes.js'
+import type { IoOptions } from '../internal/deadline.js'
 import { resolveAddress } from './addresses.js'
 import type { ReadClient, WriteClient } from './client.js'
 import type { PreparedInstance } from './inputs.js'
-import type { PreflightCheck } from './preflightCheck.js'
+import { checkParams, checkSecrets, type OffchainChecks } from './offchain.js'
+import { failed, type PreflightCheck, passed } from './preflightCheck.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from './read.js'
 import { type Registries, type RegistryKind, registryCall, valueOrNull } from './rows.js'
 import type { WriteOptions } from './write.js'
-
-/** A check that passed. */
-export function passed(rule: string, detail: string): PreflightCheck {
-  return { rule, ok: true, level: 'error', detail, fix: '' }
-}
-
-/** A check that failed and stops the action. */
-export function failed(rule: string, detail: string, fix: string): PreflightCheck {
-  return { rule, ok: false, level: 'error', detail, fix }
-}
-
-/** A check that failed, or could not be made, and does not stop the action. */
-export function warning(rule: string, detail: string, fix: string): PreflightCheck {
-  return { rule, ok: false, level: 'warning', detail, fix }
-}
 
 /** The registries that a client and its options name. */
 export function registriesOf(client: WriteClient, options: WriteOptions): Registries {
@@ -90,6 +77,8 @@ export async function checkInstance(
     kind: RegistryKind
     prepared: PreparedInstance
     ensure: boolean
+    checks: OffchainChecks
+    options: IoOptions
   },
 ): Promise<PreflightCheck[]> {
   const { registries, kind, prepared, ensure } = parameters
@@ -155,6 +144,24 @@ export async function checkInstance(
     )
   })
   checks.push(clientCheck(tail[0] as ReadResult, prepared.client).check)
+  if (template === null) return checks
+  const offchain = { checks: parameters.checks, options: parameters.options }
+  const namespace =
+    kind === 'policy' ? namespaces.policyParamsSchema : namespaces.policyDataParamsSchema
+  checks.push(
+    await checkParams(
+      { params: prepared.params, schemaHash: template.paramsSchemaHash, namespace },
+      offchain,
+    ),
+  )
+  if (hasSecrets(template)) {
+    checks.push(
+      await checkSecrets(
+        { client: prepared.client, policyDataInstanceId: prepared.id, required: false },
+        offchain,
+      ),
+    )
+  }
   return checks
 }
 
@@ -167,8 +174,11 @@ export async function checkSlot(
     policyClient: Address
     instanceId: Hex
     templateId?: Hex | undefined
+    checks: OffchainChecks
+    options: IoOptions
   },
 ): Promise<PreflightCheck[]> {
+  const offchain = { checks: parameters.checks, options: parameters.options }
   const { registries, kind, policyClient, instanceId, templateId } = parameters
   const sender = getAddress(client.account.address)
   const block = await readTag(client, 'latest')
@@ -238,24 +248,45 @@ export async function checkSlot(
     }
     const slots = await readAt(client, {
       block,
-      calls: policyDataTemplateRefs.map((ref) =>
+      calls: policyDataTemplateRefs.flatMap((ref) => [
         registryCall(registries, 'policyData', 'currentInstance', [policyClient, ref]),
-      ),
+        registryCall(registries, 'policyData', 'getTemplate', [ref]),
+      ]),
     })
-    policyDataTemplateRefs.forEach((ref, index) => {
-      const slot = valueFrom(slots[index])
-      checks.push(
-        slot === ZERO_HASH
-          ? failed(
-              'PolicyDataInstanceMissing',
-              `the slot of ${policyClient} for ${ref} is empty`,
-              'Deploy a policy-data instance for that template and set it first.',
-            )
-          : passed('PolicyDataInstanceMissing', `the slot for ${ref} holds ${String(slot)}`),
-      )
-    })
+    for (const [index, ref] of policyDataTemplateRefs.entries()) {
+      const slot = valueFrom(slots[2 * index]) as Hex
+      if (slot === ZERO_HASH) {
+        checks.push(
+          failed(
+            'PolicyDataInstanceMissing',
+            `the slot of ${policyClient} for ${ref} is empty`,
+            'Deploy a policy-data instance for that template and set it first.',
+          ),
+        )
+        continue
+      }
+      checks.push(passed('PolicyDataInstanceMissing', `the slot for ${ref} holds ${slot}`))
+      if (hasSecrets(valueFrom(slots[2 * index + 1]))) {
+        const secret = { client: policyClient, policyDataInstanceId: slot, required: true }
+        checks.push(await checkSecrets(secret, offchain))
+      }
+    }
+    return checks
+  }
+  const [template] = await readAt(client, {
+    block,
+    calls: [registryCall(registries, 'policyData', 'getTemplate', [instance.templateId])],
+  })
+  if (hasSecrets(valueFrom(template))) {
+    const secret = { client: policyClient, policyDataInstanceId: instanceId, required: false }
+    checks.push(await checkSecrets(secret, offchain))
   }
   return checks
+}
+
+function hasSecrets(template: unknown): boolean {
+  const { secretsSchemaHash } = template as { secretsSchemaHash?: Hex | undefined }
+  return secretsSchemaHash !== undefined && secretsSchemaHash.toLowerCase() !== ARTIFACT_ABSENT
 }
 
 function templateChecks(

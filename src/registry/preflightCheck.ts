@@ -10,3 +10,18 @@ export type PreflightCheck = {
   /** What to do about it; empty where the check passed. */
   fix: string
 }
+
+/** A check that passed. */
+export function passed(rule: string, detail: string): PreflightCheck {
+  return { rule, ok: true, level: 'error', detail, fix: '' }
+}
+
+/** A check that failed and stops the action. */
+export function failed(rule: string, detail: string, fix: string): PreflightCheck {
+  return { rule, ok: false, level: 'error', detail, fix }
+}
+
+/** A check that failed, or could not be made, and does not stop the action. */
+export function warning(rule: string, detail: string, fix: string): PreflightCheck {
+  return { rule, ok: false, level: 'warning', detail, fix }
+}

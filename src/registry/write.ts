@@ -14,6 +14,7 @@ import type { IoOptions } from '../internal/deadline.js'
 import type { PolicyAddressesInput } from './addresses.js'
 import { assertChain, request, type WriteClient, withClient } from './client.js'
 import { ContractRevertError, EventMissingError, PreflightError } from './errors.js'
+import type { OffchainChecks } from './offchain.js'
 import type { PreflightCheck } from './preflightCheck.js'
 import { toCallError } from './revert.js'
 
@@ -30,6 +31,8 @@ export type WriteOptions = IoOptions & {
   addresses?: PolicyAddressesInput | undefined
   /** `false` leaves the checks before signing out; the call is still simulated. @default true */
   preflight?: boolean | undefined
+  /** What the checks before signing may use besides the chain. */
+  checks?: OffchainChecks | undefined
   /** Gas limit; estimated where left out. */
   gas?: bigint | undefined
   nonce?: number | undefined
@@ -79,6 +82,10 @@ export type WriteDefinition<parameters, event, result> = {
         parameters: parameters & WriteOptions,
       ) => Promise<readonly PreflightCheck[]>)
     | undefined
+  /** Ids that the write makes, computed offline. */
+  ids?:
+    | ((client: WriteClient, parameters: parameters & WriteOptions) => Record<string, Hex>)
+    | undefined
   eventName: string
   /** The event's arguments as the action returns them. */
   event: (args: Record<string, unknown>) => event
@@ -88,8 +95,27 @@ export type WriteDefinition<parameters, event, result> = {
   result: (value: unknown) => result
 }
 
-/** The three forms of one write. */
+/** What a dry run returns: the checks, the ids it would make, and the transaction. */
+export type DryRun = {
+  action: string
+  /** Whether no check failed. */
+  ok: boolean
+  checks: readonly PreflightCheck[]
+  /** Ids computed offline, such as `id`. */
+  ids: Readonly<Record<string, Hex>>
+  transaction: { chainId: number; from: Address; to: Address; data: Hex }
+}
+
+/** A write's checks and transaction, without signing. */
+export type DryRunAction<parameters> = (
+  client: WriteClient,
+  parameters: parameters & WriteOptions,
+) => Promise<DryRun>
+
+/** The forms of one write. */
 export type WriteTriple<parameters, event, result> = {
+  /** Checks and transaction, nothing signed. */
+  dryRun: DryRunAction<parameters>
   send: WriteAction<parameters>
   sync: SyncAction<parameters, event>
   simulate: SimulateAction<parameters, result>
@@ -124,6 +150,25 @@ export function defineWrite<parameters, event, result>(
   }
 
   return {
+    dryRun: (client, parameters) =>
+      withClient(name, { client, options: parameters }, async (bound) => {
+        const write = definition.prepare(bound, parameters)
+        const checks = [...((await definition.preflight?.(bound, parameters)) ?? [])]
+        // Where the rules are not listed one by one, the contract's own word is the check.
+        if (definition.preflight === undefined) checks.push(await simulatedCheck(bound, write))
+        return {
+          action: name,
+          ok: !checks.some(({ ok, level }) => !ok && level === 'error'),
+          checks,
+          ids: definition.ids?.(bound, parameters) ?? {},
+          transaction: {
+            chainId: bound.chain.id,
+            from: bound.account.address,
+            to: write.address,
+            data: encodeWrite(write),
+          },
+        }
+      }),
     send: (client, parameters) =>
       withClient(name, { client, options: parameters }, (bound) => submit(bound, parameters)),
     sync: (client, parameters) =>
@@ -149,6 +194,22 @@ export function defineWrite<parameters, event, result>(
           request: { to: write.address, data: encodeWrite(write) },
         }
       }),
+  }
+}
+
+async function simulatedCheck(client: WriteClient, write: WriteCall): Promise<PreflightCheck> {
+  try {
+    await simulateCall(client, write)
+    return { rule: 'Simulation', ok: true, level: 'error', detail: 'it would succeed', fix: '' }
+  } catch (error) {
+    if (!(error instanceof ContractRevertError)) throw error
+    return {
+      rule: error.errorName ?? 'Simulation',
+      ok: false,
+      level: 'error',
+      detail: error.shortMessage,
+      fix: error.metaMessages[0] ?? 'The contract refuses it.',
+    }
   }
 }
 

@@ -2,10 +2,12 @@
 import type { Abi, Address, Hex } from 'viem'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
+import type { WriteClient } from '../client.js'
 import { addressOf, type InstanceInput, instanceArgs, prepareInstance, wordOf } from '../inputs.js'
 import { checkInstance, checkSlot, registriesOf } from '../preflight.js'
 import type { RegistryKind } from '../rows.js'
 import {
+  type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
@@ -65,12 +67,15 @@ function defineDeploy(
         args: instanceArgs(prepareInstance(kind, { input: parameters, chainId: client.chain.id })),
       }
     },
+    ids: (client, parameters) => instanceIds(kind, client, parameters),
     preflight: (client, parameters) =>
       checkInstance(client, {
         registries: registriesOf(client, parameters),
         kind,
         prepared: prepareInstance(kind, { input: parameters, chainId: client.chain.id }),
         ensure: false,
+        checks: parameters.checks ?? {},
+        options: { signal: parameters.signal },
       }),
     eventName: names[kind].event,
     event: (args) => args as InstanceEvent,
@@ -90,12 +95,15 @@ function defineEnsure(kind: RegistryKind): WriteTriple<InstanceInput, EnsureEven
         args: instanceArgs(prepareInstance(kind, { input: parameters, chainId: client.chain.id })),
       }
     },
+    ids: (client, parameters) => instanceIds(kind, client, parameters),
     preflight: (client, parameters) =>
       checkInstance(client, {
         registries: registriesOf(client, parameters),
         kind,
         prepared: prepareInstance(kind, { input: parameters, chainId: client.chain.id }),
         ensure: true,
+        checks: parameters.checks ?? {},
+        options: { signal: parameters.signal },
       }),
     eventName: names[kind].event,
     event: (args) => ({ id: args['id'] as Hex, created: true }),
@@ -105,6 +113,15 @@ function defineEnsure(kind: RegistryKind): WriteTriple<InstanceInput, EnsureEven
     }),
     result: ensureResult,
   })
+}
+
+function instanceIds(
+  kind: RegistryKind,
+  client: WriteClient,
+  parameters: InstanceInput,
+): Record<string, Hex> {
+  const { id, paramsHash } = prepareInstance(kind, { input: parameters, chainId: client.chain.id })
+  return { id, paramsHash }
 }
 
 const deployPolicy: WriteTriple<InstanceInput, InstanceEvent, TemplateResult> =
@@ -139,6 +156,8 @@ export const deployPolicyInstanceSync: SyncAction<InstanceInput, InstanceEvent> 
 /** Simulates {@link deployPolicyInstance} and returns the id and the transaction. */
 export const simulateDeployPolicyInstance: SimulateAction<InstanceInput, TemplateResult> =
   deployPolicy.simulate
+/** Checks and transaction of {@link deployPolicyInstance}, without signing. */
+export const dryRunDeployPolicyInstance: DryRunAction<InstanceInput> = deployPolicy.dryRun
 
 /** Deploys a policy-data instance. As {@link deployPolicyInstance} does for policies. */
 export const deployPolicyDataInstance: WriteAction<InstanceInput> = deployData.send
@@ -148,6 +167,8 @@ export const deployPolicyDataInstanceSync: SyncAction<InstanceInput, InstanceEve
 /** Simulates {@link deployPolicyDataInstance}. */
 export const simulateDeployPolicyDataInstance: SimulateAction<InstanceInput, TemplateResult> =
   deployData.simulate
+/** Checks and transaction of {@link deployPolicyDataInstance}, without signing. */
+export const dryRunDeployPolicyDataInstance: DryRunAction<InstanceInput> = deployData.dryRun
 
 /** Deploys a policy instance unless it is there already. Never reverts for a repeat. */
 export const ensurePolicyInstance: WriteAction<InstanceInput> = ensurePolicy.send
@@ -156,6 +177,8 @@ export const ensurePolicyInstanceSync: SyncAction<InstanceInput, EnsureEvent> = 
 /** Simulates {@link ensurePolicyInstance}. */
 export const simulateEnsurePolicyInstance: SimulateAction<InstanceInput, EnsureResult> =
   ensurePolicy.simulate
+/** Checks and transaction of {@link ensurePolicyInstance}, without signing. */
+export const dryRunEnsurePolicyInstance: DryRunAction<InstanceInput> = ensurePolicy.dryRun
 
 /** Deploys a policy-data instance unless it is there already. */
 export const ensurePolicyDataInstance: WriteAction<InstanceInput> = ensureData.send
@@ -164,6 +187,8 @@ export const ensurePolicyDataInstanceSync: SyncAction<InstanceInput, EnsureEvent
 /** Simulates {@link ensurePolicyDataInstance}. */
 export const simulateEnsurePolicyDataInstance: SimulateAction<InstanceInput, EnsureResult> =
   ensureData.simulate
+/** Checks and transaction of {@link ensurePolicyDataInstance}, without signing. */
+export const dryRunEnsurePolicyDataInstance: DryRunAction<InstanceInput> = ensureData.dryRun
 
 const movePolicy: WriteTriple<PolicySlotInput, PolicySlotEvent, undefined> = defineWrite({
   name: 'setCurrentPolicyInstance',
@@ -179,6 +204,8 @@ const movePolicy: WriteTriple<PolicySlotInput, PolicySlotEvent, undefined> = def
       kind: 'policy',
       policyClient: addressOf(parameters.client, 'client'),
       instanceId: wordOf(parameters.instanceId, 'instanceId'),
+      checks: parameters.checks ?? {},
+      options: { signal: parameters.signal },
     }),
   eventName: 'CurrentPolicyInstanceSet',
   event: (args) => args as PolicySlotEvent,
@@ -198,6 +225,8 @@ export const setCurrentPolicyInstanceSync: SyncAction<PolicySlotInput, PolicySlo
 /** Simulates {@link setCurrentPolicyInstance}. */
 export const simulateSetCurrentPolicyInstance: SimulateAction<PolicySlotInput, undefined> =
   movePolicy.simulate
+/** Checks and transaction of {@link setCurrentPolicyInstance}, without signing. */
+export const dryRunSetCurrentPolicyInstance: DryRunAction<PolicySlotInput> = movePolicy.dryRun
 
 const moveData: WriteTriple<PolicyDataSlotInput, PolicyDataSlotEvent, undefined> = defineWrite({
   name: 'setCurrentPolicyDataInstance',
@@ -218,6 +247,8 @@ const moveData: WriteTriple<PolicyDataSlotInput, PolicyDataSlotEvent, undefined>
       policyClient: addressOf(parameters.client, 'client'),
       instanceId: wordOf(parameters.instanceId, 'instanceId'),
       templateId: wordOf(parameters.templateId, 'templateId'),
+      checks: parameters.checks ?? {},
+      options: { signal: parameters.signal },
     }),
   eventName: 'CurrentPolicyDataInstanceSet',
   event: (args) => args as PolicyDataSlotEvent,
@@ -234,3 +265,5 @@ export const setCurrentPolicyDataInstanceSync: SyncAction<
 /** Simulates {@link setCurrentPolicyDataInstance}. */
 export const simulateSetCurrentPolicyDataInstance: SimulateAction<PolicyDataSlotInput, undefined> =
   moveData.simulate
+/** Checks and transaction of {@link setCurrentPolicyDataInstance}, without signing. */
+export const dryRunSetCurrentPolicyDataInstance: DryRunAction<PolicyDataSlotInput> = moveData.dryRun

@@ -2,9 +2,10 @@
 import type { Abi, Address, Hex } from 'viem'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
-import { type ArtifactNamespace, isArtifactNamespace } from '../../core/artifact.js'
+import { type ArtifactNamespace, isArtifactNamespace, namespaces } from '../../core/artifact.js'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { InvalidInputError } from '../../errors/common.js'
+import type { WriteClient } from '../client.js'
 import {
   type PolicyDataTemplateInput,
   type PolicyTemplateInput,
@@ -12,13 +13,17 @@ import {
   preparePolicyTemplate,
   wordOf,
 } from '../inputs.js'
+import { checkArtifacts } from '../offchain.js'
 import { checkTemplate, registriesOf } from '../preflight.js'
+import type { PreflightCheck } from '../preflightCheck.js'
 import type { RegistryKind } from '../rows.js'
 import {
+  type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
+  type WriteOptions,
   type WriteTriple,
 } from '../write.js'
 
@@ -59,6 +64,65 @@ export type ArtifactAnnouncedEvent = {
   locator: Hex
 }
 
+async function policyChecks(
+  client: WriteClient,
+  parameters: PolicyTemplateInput & WriteOptions,
+  ensure: boolean,
+): Promise<PreflightCheck[]> {
+  const { locators, checks = {} } = parameters
+  return [
+    ...(await checkTemplate(client, {
+      ...preparePolicyTemplate(parameters),
+      registries: registriesOf(client, parameters),
+      kind: 'policy',
+      ensure,
+    })),
+    ...(await checkArtifacts(
+      [
+        { hash: parameters.regoHash, namespace: namespaces.rego, locator: locators?.rego },
+        {
+          hash: parameters.paramsSchemaHash,
+          namespace: namespaces.policyParamsSchema,
+          locator: locators?.paramsSchema,
+        },
+      ],
+      { checks, options: { signal: parameters.signal } },
+    )),
+  ]
+}
+
+async function dataChecks(
+  client: WriteClient,
+  parameters: PolicyDataTemplateInput & WriteOptions,
+  ensure: boolean,
+): Promise<PreflightCheck[]> {
+  const { locators, checks = {} } = parameters
+  return [
+    ...(await checkTemplate(client, {
+      ...preparePolicyDataTemplate(parameters),
+      registries: registriesOf(client, parameters),
+      kind: 'policyData',
+      ensure,
+    })),
+    ...(await checkArtifacts(
+      [
+        { hash: parameters.wasmHash, namespace: namespaces.wasm, locator: locators?.wasm },
+        {
+          hash: parameters.paramsSchemaHash,
+          namespace: namespaces.policyDataParamsSchema,
+          locator: locators?.paramsSchema,
+        },
+        {
+          hash: parameters.secretsSchemaHash,
+          namespace: namespaces.secretsSchema,
+          locator: locators?.secretsSchema,
+        },
+      ],
+      { checks, options: { signal: parameters.signal } },
+    )),
+  ]
+}
+
 const register: WriteTriple<PolicyTemplateInput, PolicyTemplateEvent, TemplateResult> = defineWrite(
   {
     name: 'registerPolicyTemplate',
@@ -68,13 +132,8 @@ const register: WriteTriple<PolicyTemplateInput, PolicyTemplateEvent, TemplateRe
       functionName: 'registerTemplate',
       args: preparePolicyTemplate(parameters).args,
     }),
-    preflight: (client, parameters) =>
-      checkTemplate(client, {
-        ...preparePolicyTemplate(parameters),
-        registries: registriesOf(client, parameters),
-        kind: 'policy',
-        ensure: false,
-      }),
+    ids: (_, parameters) => ({ id: preparePolicyTemplate(parameters).id }),
+    preflight: (client, parameters) => policyChecks(client, parameters, false),
     eventName: 'PolicyTemplateRegistered',
     event: (args) => args as PolicyTemplateEvent,
     result: (id) => ({ id: id as Hex }),
@@ -107,6 +166,8 @@ export const registerPolicyTemplateSync: SyncAction<PolicyTemplateInput, PolicyT
 /** Simulates {@link registerPolicyTemplate} and returns the id and the transaction. */
 export const simulateRegisterPolicyTemplate: SimulateAction<PolicyTemplateInput, TemplateResult> =
   register.simulate
+/** Checks and transaction of {@link registerPolicyTemplate}, without signing. */
+export const dryRunRegisterPolicyTemplate: DryRunAction<PolicyTemplateInput> = register.dryRun
 
 const registerData: WriteTriple<PolicyDataTemplateInput, PolicyDataTemplateEvent, TemplateResult> =
   defineWrite({
@@ -117,13 +178,8 @@ const registerData: WriteTriple<PolicyDataTemplateInput, PolicyDataTemplateEvent
       functionName: 'registerTemplate',
       args: preparePolicyDataTemplate(parameters).args,
     }),
-    preflight: (client, parameters) =>
-      checkTemplate(client, {
-        ...preparePolicyDataTemplate(parameters),
-        registries: registriesOf(client, parameters),
-        kind: 'policyData',
-        ensure: false,
-      }),
+    ids: (_, parameters) => ({ id: preparePolicyDataTemplate(parameters).id }),
+    preflight: (client, parameters) => dataChecks(client, parameters, false),
     eventName: 'PolicyDataTemplateRegistered',
     event: (args) => args as PolicyDataTemplateEvent,
     result: (id) => ({ id: id as Hex }),
@@ -141,6 +197,9 @@ export const simulateRegisterPolicyDataTemplate: SimulateAction<
   PolicyDataTemplateInput,
   TemplateResult
 > = registerData.simulate
+/** Checks and transaction of {@link registerPolicyDataTemplate}, without signing. */
+export const dryRunRegisterPolicyDataTemplate: DryRunAction<PolicyDataTemplateInput> =
+  registerData.dryRun
 
 /** Result of a simulated `ensure…`: whether it would create anything. */
 export type EnsureResult = { id: Hex; created: boolean }
@@ -160,13 +219,8 @@ const ensure: WriteTriple<PolicyTemplateInput, EnsureEvent, EnsureResult> = defi
     functionName: 'ensureTemplate',
     args: preparePolicyTemplate(parameters).args,
   }),
-  preflight: (client, parameters) =>
-    checkTemplate(client, {
-      ...preparePolicyTemplate(parameters),
-      registries: registriesOf(client, parameters),
-      kind: 'policy',
-      ensure: true,
-    }),
+  ids: (_, parameters) => ({ id: preparePolicyTemplate(parameters).id }),
+  preflight: (client, parameters) => policyChecks(client, parameters, true),
   eventName: 'PolicyTemplateRegistered',
   event: (args) => ({ id: args['id'] as Hex, created: true }),
   noEvent: (_, parameters) => ({ id: preparePolicyTemplate(parameters).id, created: false }),
@@ -182,6 +236,8 @@ export const ensurePolicyTemplateSync: SyncAction<PolicyTemplateInput, EnsureEve
 /** Simulates {@link ensurePolicyTemplate}. */
 export const simulateEnsurePolicyTemplate: SimulateAction<PolicyTemplateInput, EnsureResult> =
   ensure.simulate
+/** Checks and transaction of {@link ensurePolicyTemplate}, without signing. */
+export const dryRunEnsurePolicyTemplate: DryRunAction<PolicyTemplateInput> = ensure.dryRun
 
 const ensureData: WriteTriple<PolicyDataTemplateInput, EnsureEvent, EnsureResult> = defineWrite<
   PolicyDataTemplateInput,
@@ -195,13 +251,8 @@ const ensureData: WriteTriple<PolicyDataTemplateInput, EnsureEvent, EnsureResult
     functionName: 'ensureTemplate',
     args: preparePolicyDataTemplate(parameters).args,
   }),
-  preflight: (client, parameters) =>
-    checkTemplate(client, {
-      ...preparePolicyDataTemplate(parameters),
-      registries: registriesOf(client, parameters),
-      kind: 'policyData',
-      ensure: true,
-    }),
+  ids: (_, parameters) => ({ id: preparePolicyDataTemplate(parameters).id }),
+  preflight: (client, parameters) => dataChecks(client, parameters, true),
   eventName: 'PolicyDataTemplateRegistered',
   event: (args) => ({ id: args['id'] as Hex, created: true }),
   noEvent: (_, parameters) => ({ id: preparePolicyDataTemplate(parameters).id, created: false }),
@@ -218,6 +269,9 @@ export const simulateEnsurePolicyDataTemplate: SimulateAction<
   PolicyDataTemplateInput,
   EnsureResult
 > = ensureData.simulate
+/** Checks and transaction of {@link ensurePolicyDataTemplate}, without signing. */
+export const dryRunEnsurePolicyDataTemplate: DryRunAction<PolicyDataTemplateInput> =
+  ensureData.dryRun
 
 const announce: WriteTriple<AnnounceArtifactInput, ArtifactAnnouncedEvent, undefined> = defineWrite(
   {
@@ -254,6 +308,8 @@ export const announceArtifactSync: SyncAction<AnnounceArtifactInput, ArtifactAnn
 /** Simulates {@link announceArtifact}. */
 export const simulateAnnounceArtifact: SimulateAction<AnnounceArtifactInput, undefined> =
   announce.simulate
+/** Checks and transaction of {@link announceArtifact}, without signing. */
+export const dryRunAnnounceArtifact: DryRunAction<AnnounceArtifactInput> = announce.dryRun
 
 /** What `ensure…` functions return. */
 export function ensureResult(value: unknown): EnsureResult {
