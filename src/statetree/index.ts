@@ -39,6 +39,8 @@ export {
 } from './multiproof.js'
 export { decodeNode, encodeNode, type NodeChild, type TreeNode } from './node.js'
 export { decodeNodeKey, encodeNodeKey, formatNodeKey, type NodeKey } from './nodeKey.js'
+export { type Anomaly, type AnomalyName, anomalyCodes, anomalyName } from './pipeline/anomalies.js'
+export { collectBytes } from './pipeline/bytesGc.js'
 export {
   type ChainIndex,
   createChainIndex,
@@ -96,6 +98,12 @@ export {
   type QueueState,
   queueLimits,
 } from './pipeline/queue.js'
+export {
+  createReplica,
+  type DeltaSource,
+  type Replica,
+  type ReplicaStatus,
+} from './pipeline/replica.js'
 export { previewRoot } from './preview.js'
 export {
   assertProof,
@@ -115,6 +123,30 @@ export {
   verifyRangeProof,
 } from './rangeProof.js'
 export { MAX_DEPTH, PLACEHOLDER_HASH } from './scheme.js'
+export {
+  type BootstrapProgress,
+  bootstrapTree,
+  fetchMissingBytes,
+  type TrustedCommit,
+} from './snapshot/bootstrap.js'
+export {
+  decodeChunk,
+  encodeChunk,
+  type SnapshotChunk,
+  snapshotChunk,
+} from './snapshot/chunk.js'
+export {
+  type SnapshotClient,
+  type SnapshotClientOptions,
+  snapshotClient,
+} from './snapshot/client.js'
+export { type Restore, restoreSnapshot } from './snapshot/restore.js'
+export {
+  type CommitState,
+  type SnapshotManifest,
+  type SnapshotServerOptions,
+  snapshotServer,
+} from './snapshot/server.js'
 export type { ByteStore, NodeStore, PruneStep, StoreCommit, StoreRange } from './store.js'
 export {
   type AtVersion,

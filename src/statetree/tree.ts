@@ -26,6 +26,7 @@ import { lookup, type View } from './descend.js'
 import {
   BatchExpiredError,
   CorruptNodeError,
+  SnapshotError,
   StoreMismatchError,
   TreeVersionError,
   VersionNotRetainedError,
@@ -97,6 +98,11 @@ export type StateTree = {
   prune(parameters: { oldest: number; limit?: number | undefined }): Promise<PruneStep>
   /** @internal Access for proofs made in other modules. */
   view(at?: AtVersion): View
+  /** @internal Writes the first version of an empty store, whatever its number, if it has `root`. */
+  restore(
+    leaves: readonly TreeWrite[],
+    expected: { version: number; root: Hex; records: StoreCommit['records'] },
+  ): Promise<CommitResult>
 }
 
 const hasherRecord = 'tree/hasher'
@@ -182,7 +188,26 @@ export function createStateTree(options: StateTreeOptions): StateTree {
   const commit: StateTree['commit'] = (writes, { version, records = [] }) => {
     const list = Array.isArray(writes) ? (writes as readonly TreeWrite[]) : [...writes]
     const runs = prepareWrites(list, hasher)
-    const result = tail.then(() => commitRuns(list, runs, { version, records }))
+    const result = tail.then(() => {
+      assertNext(version, store.range())
+      return commitRuns(list, runs, { version, records })
+    })
+    tail = result.catch(() => {})
+    return result
+  }
+
+  const restore: StateTree['restore'] = (leaves, { version, root, records }) => {
+    const runs = prepareWrites(leaves, hasher)
+    const result = tail.then(() => {
+      if (store.range() !== undefined) {
+        throw new TreeVersionError({
+          version,
+          expected: 'an empty store',
+          reason: 'it has versions already',
+        })
+      }
+      return commitRuns(leaves, runs, { version, records, expected: root })
+    })
     tail = result.catch(() => {})
     return result
   }
@@ -190,10 +215,13 @@ export function createStateTree(options: StateTreeOptions): StateTree {
   const commitRuns = async (
     writes: readonly TreeWrite[],
     runs: readonly Run[],
-    { version, records }: { version: number; records: StoreCommit['records'] },
+    {
+      version,
+      records,
+      expected,
+    }: { version: number; records: StoreCommit['records']; expected?: Hex | undefined },
   ): Promise<CommitResult> => {
     const range = store.range()
-    assertNext(version, range)
     for (const { value, valueHash } of writes) {
       if (value === undefined) continue
       await store.bytes.put(toHex(bytes32(valueHash ?? hasher.hash(value), 'valueHash')), value)
@@ -208,6 +236,9 @@ export function createStateTree(options: StateTreeOptions): StateTree {
       const written = apply(base, runs, version, range !== undefined)
       const { root, stale, stats } = written
       const rootHash = hashOf(arena, root)
+      if (expected !== undefined && toHex(rootHash) !== expected.toLowerCase()) {
+        throw new SnapshotError({ reason: `its leaves have the root ${toHex(rootHash)}` })
+      }
       const batch = makeBatch({
         arena,
         version,
@@ -351,6 +382,7 @@ export function createStateTree(options: StateTreeOptions): StateTree {
       return result
     },
     view,
+    restore,
   }
 }
 

@@ -308,7 +308,8 @@ export async function applyCommit(
     throw new CutoffNotFinalError({ timestamp: proposal.commit.timestamp, finalized: -1n })
   }
   if (verdict.status === 'refuse') throw new ProposalRefusedError(verdict)
-  const head = await pipeline.apply(verdict.window, verdict.delta, verdict.next)
+  const { window, delta, next } = verdict
+  const head = await pipeline.apply(window, { delta, deltaHash: proposal.deltaHash, next })
   return head.root
 }
 

@@ -10,9 +10,10 @@ import { bytesToUint, concat, fixedFromHex, toHex, uintToBytes } from '../../int
 import type { IoOptions } from '../../internal/deadline.js'
 import type { StateTree } from '../tree.js'
 import type { TreeWrite } from '../writes.js'
+import { deletionRecord } from './bytesGc.js'
 import { type ChainIndex, createChainIndex, type RetentionParameters } from './chainIndex.js'
 import { findCutoff } from './cutoff.js'
-import { type ArtifactRef, computeDeltaHash, type Delta, encodeDelta } from './delta.js'
+import type { ArtifactRef, Delta } from './delta.js'
 import { PipelineStateError } from './errors.js'
 import { queueMetrics } from './metrics.js'
 import {
@@ -114,6 +115,9 @@ export type PreparedWindow = {
   index: ChainIndex & { merge(): void }
 }
 
+/** A commit to store: its delta, the hash it was announced with, and the queue it leaves. */
+export type AppliedCommit = { delta: Delta; deltaHash: Hex; next: QueueState }
+
 /** An operator's commit pipeline. */
 export type CommitPipeline = {
   readonly chainId: bigint
@@ -136,7 +140,7 @@ export type CommitPipeline = {
    */
   isDue(window: PreparedWindow): boolean
   /** Stores a commit that was validated: tree, queue and head in one step. */
-  apply(window: PreparedWindow, delta: Delta, next: QueueState): Promise<CommitHead>
+  apply(window: PreparedWindow, commit: AppliedCommit): Promise<CommitHead>
   /** @internal */
   emit(event: PipelineEvent): void
 }
@@ -211,31 +215,25 @@ export async function openCommitPipeline(
       if (waiting.queue.length > 0 || deletions.length > 0 || foreign.length > 0) return true
       return timestamp - head.timestamp >= parameters.window * parameters.heartbeatWindows
     },
-    async apply(window, delta, next) {
-      const deltaHash = computeDeltaHash(encodeDelta(delta))
+    async apply(window, { delta, deltaHash, next }) {
+      const sequenceNo = head.sequenceNo + 1n
+      const cutoffBlock = window.cutoff.number
+      const { timestamp } = window
       const result = await tree.commit(deltaWrites(delta), {
-        version: Number(delta.sequenceNo),
+        version: Number(sequenceNo),
         records: [
-          [
-            headRecord,
-            encodeHead({ deltaHash, cutoffBlock: delta.cutoffBlock, timestamp: window.timestamp }),
-          ],
+          [headRecord, encodeHead({ deltaHash, cutoffBlock, timestamp })],
           [queueRecord, encodeQueueState(next)],
+          ...deletionRecord(sequenceNo, delta.deleted),
         ],
       })
       window.index.merge()
       state = next
-      head = {
-        sequenceNo: delta.sequenceNo,
-        deltaHash,
-        cutoffBlock: delta.cutoffBlock,
-        timestamp: window.timestamp,
-        root: result.root,
-      }
+      head = { sequenceNo, deltaHash, cutoffBlock, timestamp, root: result.root }
       metrics?.depth(next.queue.length)
       emit({
         type: 'statetree.committed',
-        sequenceNo: delta.sequenceNo,
+        sequenceNo,
         root: result.root,
         included: delta.included.length,
         deleted: delta.deleted.length,

@@ -1,0 +1,128 @@
+/** Reads from a bootnode. Transfers that break off go on where they stopped. */
+import type { Hex } from 'viem'
+import { concat, toHex } from '../../internal/bytes.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { BytesCorruptError, BytesNotFoundError, SnapshotError } from '../errors.js'
+import { defaultHasher } from '../hasher.js'
+import { decodeChunk, type SnapshotChunk } from './chunk.js'
+import type { SnapshotManifest } from './server.js'
+
+/** A bootnode as its client sees it. */
+export type SnapshotClient = {
+  /** What the node says of a version, by default its newest. Nothing of it is checked. */
+  manifest(version?: number, io?: IoOptions): Promise<SnapshotManifest>
+  /** A chunk, whose proof is not checked. */
+  chunk(at: { version: number; from: Uint8Array }, io?: IoOptions): Promise<SnapshotChunk>
+  /** Bytes that hash to `hash`. */
+  bytes(hash: Hex, io?: IoOptions): Promise<Uint8Array>
+  /** An encoded delta that hashes to `hash`. */
+  delta(hash: Hex, io?: IoOptions): Promise<Uint8Array>
+}
+
+/** Options of {@link snapshotClient}. */
+export type SnapshotClientOptions = {
+  url: string
+  fetch?: ((request: Request) => Promise<Response>) | undefined
+  /** How often a broken transfer is taken up again. Default 5. */
+  resumptions?: number | undefined
+  /** Most bytes taken for one answer. Default 64 MiB. */
+  maxBytes?: number | undefined
+}
+
+/** Creates a client of one bootnode. */
+export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
+  const { resumptions = 5, maxBytes = 64 * 1024 * 1024 } = options
+  const base = options.url.endsWith('/') ? options.url.slice(0, -1) : options.url
+  const send = options.fetch ?? ((request: Request) => globalThis.fetch(request))
+
+  const get = (path: string, io: IoOptions, from = 0): Promise<Response> =>
+    withDeadline(`GET ${path}`, io, (signal) => {
+      const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
+      return send(new Request(`${base}/v1/${path}`, { headers, signal }))
+    })
+
+  const whole = async (path: string, io: IoOptions): Promise<Uint8Array | undefined> => {
+    const parts: Uint8Array[] = []
+    let received = 0
+    for (let attempt = 0; ; attempt++) {
+      io.signal?.throwIfAborted()
+      try {
+        const response = await get(path, io, received)
+        if (response.status === 404) return undefined
+        // A server that starts over instead of going on: drop what was there.
+        if (response.status === 200 && received > 0) {
+          parts.length = 0
+          received = 0
+        } else if (response.status !== 200 && response.status !== 206) {
+          throw new SnapshotError(
+            { reason: `${path} answered ${response.status}` },
+            { retryable: true },
+          )
+        }
+        for await (const part of bodyOf(response)) {
+          parts.push(part)
+          received += part.length
+          if (received > maxBytes)
+            throw new SnapshotError({ reason: `${path} is over ${maxBytes} bytes` })
+        }
+        return concat(...parts)
+      } catch (error) {
+        if (error instanceof SnapshotError && !error.retryable) throw error
+        if (attempt >= resumptions) throw error
+      }
+    }
+  }
+  const hashed = async (path: string, hash: Hex, io: IoOptions): Promise<Uint8Array> => {
+    const bytes = await whole(`${path}/${hash}`, io)
+    if (bytes === undefined) throw new BytesNotFoundError({ hash })
+    const actual = toHex(defaultHasher().hash(bytes))
+    if (actual !== hash.toLowerCase()) throw new BytesCorruptError({ hash, actual })
+    return bytes
+  }
+  return {
+    async manifest(version, io = {}) {
+      const response = await get(version === undefined ? 'snapshot' : `snapshot/${version}`, io)
+      if (!response.ok)
+        throw new SnapshotError({ reason: `its manifest answered ${response.status}` })
+      return readManifest(await response.json())
+    },
+    async chunk({ version, from }, io = {}) {
+      const bytes = await whole(`snapshot/${version}/${toHex(from)}`, io)
+      if (bytes === undefined)
+        throw new SnapshotError({ reason: `version ${version} is not served` })
+      return decodeChunk(bytes)
+    },
+    bytes: (hash, io = {}) => hashed('bytes', hash, io),
+    delta: (hash, io = {}) => hashed('delta', hash, io),
+  }
+}
+
+async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader()
+  if (reader === undefined) return
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    yield value
+  }
+}
+
+function readManifest(value: unknown): SnapshotManifest {
+  const manifest = value as SnapshotManifest
+  const isHex = (text: unknown): boolean =>
+    typeof text === 'string' && /^0x([0-9a-f]{2})*$/.test(text)
+  const optional = (text: unknown): boolean => text === undefined || isHex(text)
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    !Number.isSafeInteger(manifest.version) ||
+    !Number.isSafeInteger(manifest.leaves) ||
+    typeof manifest.hasher !== 'string' ||
+    !isHex(manifest.root) ||
+    !optional(manifest.queueState) ||
+    !optional(manifest.deltaHash)
+  ) {
+    throw new SnapshotError({ reason: 'its manifest is malformed' })
+  }
+  return manifest
+}

@@ -1,0 +1,133 @@
+/**
+ * A bootnode: serves snapshots, deltas and public bytes as a fetch handler.
+ *
+ * ```
+ * GET /v1/snapshot                     newest version: JSON manifest
+ * GET /v1/snapshot/<version>           manifest of a version
+ * GET /v1/snapshot/<version>/<from>    chunk that starts at the key <from>
+ * GET /v1/bytes/<hash>                 artifact bytes; Range
+ * GET /v1/delta/<hash>                 DeltaV1; Range
+ * ```
+ * Nothing it says has to be believed: roots, proofs and hashes are checked by the client. Values of
+ * the private-data layer are not served, their hashes are.
+ */
+import type { Hex } from 'viem'
+import { computeKeyHash } from '../../core/artifact.js'
+import { fixedFromHex, toHex } from '../../internal/bytes.js'
+import type { QueueState } from '../pipeline/queue.js'
+import { encodeQueueState } from '../pipeline/queue.js'
+import type { StateTree } from '../tree.js'
+import { encodeChunk, snapshotChunk } from './chunk.js'
+
+/** What a server says about a version. */
+export type SnapshotManifest = {
+  version: number
+  root: Hex
+  hasher: string
+  leaves: number
+  /** Queue and quarantine after the version's commit, encoded; checked by its `queueHash`. */
+  queueState?: Hex | undefined
+  deltaHash?: Hex | undefined
+}
+
+/** What a commit left beside its root. */
+export type CommitState = { queue: QueueState; deltaHash: Hex }
+
+/** Options of {@link snapshotServer}. */
+export type SnapshotServerOptions = {
+  tree: StateTree
+  /** Queue and delta of a version, for peers that go on from it. */
+  commitState?: ((version: number) => CommitState | undefined) | undefined
+  /** Encoded deltas by hash. Default: the tree's bytes. */
+  delta?: ((hash: Hex) => Promise<Uint8Array | undefined>) | undefined
+  /** Leaves of a chunk. Default 4,096. */
+  maxLeaves?: number | undefined
+}
+
+/**
+ * Creates the fetch handler of a bootnode. Mount it where requests come in, such as
+ * `Deno.serve(handler)`, a service worker, or a Node server through an adapter.
+ */
+export function snapshotServer(
+  options: SnapshotServerOptions,
+): (request: Request) => Promise<Response> {
+  const { tree, maxLeaves } = options
+  const delta = options.delta ?? ((hash) => tree.store.bytes.get(hash))
+  return async (request) => {
+    const parts = new URL(request.url).pathname.split('/').filter((part) => part !== '')
+    const at = parts.indexOf('v1')
+    if (request.method !== 'GET') return text(405, 'only GET')
+    const [kind, first, second] = parts.slice(at + 1)
+    if (at === -1) return text(404, 'not found')
+    if (kind === 'snapshot') return snapshot(options, { first, second, maxLeaves })
+    if (first === undefined || !/^0x[0-9a-f]{64}$/.test(first)) return text(404, 'not found')
+    if (kind === 'bytes') {
+      if (!isPublic(tree, first as Hex)) return text(404, 'not found')
+      return ranged(await tree.store.bytes.get(first as Hex), request)
+    }
+    return kind === 'delta' ? ranged(await delta(first as Hex), request) : text(404, 'not found')
+  }
+}
+
+function snapshot(
+  { tree, commitState }: SnapshotServerOptions,
+  at: { first: string | undefined; second: string | undefined; maxLeaves: number | undefined },
+): Response {
+  const range = tree.range()
+  if (range === undefined) return text(404, 'the tree is empty')
+  const version = at.first === undefined ? range.latest : Number(at.first)
+  if (!Number.isInteger(version) || version < range.oldest || version > range.latest) {
+    return text(404, 'that version is not retained')
+  }
+  if (at.second === undefined) {
+    const state = commitState?.(version)
+    const manifest: SnapshotManifest = {
+      version,
+      root: tree.root({ version }),
+      hasher: tree.hasher.name,
+      leaves: tree.size({ version }),
+      queueState: state && toHex(encodeQueueState(state.queue)),
+      deltaHash: state?.deltaHash,
+    }
+    return Response.json(manifest)
+  }
+  if (!/^0x[0-9a-f]{64}$/.test(at.second)) return text(400, 'expected a key')
+  const from = fixedFromHex(at.second, 32, 'from')
+  const chunk = snapshotChunk(tree, { version, from, maxLeaves: at.maxLeaves })
+  return binary(200, encodeChunk(chunk), {})
+}
+
+// Only bytes that a leaf of namespaces 4 to 8 names under their own hash.
+function isPublic(tree: StateTree, hash: Hex): boolean {
+  return [4, 5, 6, 7, 8].some(
+    (namespace) => tree.get(computeKeyHash(namespace, hash)) !== undefined,
+  )
+}
+
+function ranged(bytes: Uint8Array | undefined, request: Request): Response {
+  if (bytes === undefined) return text(404, 'not found')
+  const headers = { 'accept-ranges': 'bytes' }
+  const asked = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get('range') ?? '')
+  if (asked === null) return binary(200, bytes, headers)
+  const start = Number(asked[1])
+  const end = asked[2] === '' ? bytes.length - 1 : Math.min(Number(asked[2]), bytes.length - 1)
+  if (start > end) {
+    return new Response(null, {
+      status: 416,
+      headers: { 'content-range': `bytes */${bytes.length}` },
+    })
+  }
+  const contentRange = `bytes ${start}-${end}/${bytes.length}`
+  return binary(206, bytes.subarray(start, end + 1), { ...headers, 'content-range': contentRange })
+}
+
+function binary(status: number, bytes: Uint8Array, headers: Record<string, string>): Response {
+  return new Response(bytes as Uint8Array<ArrayBuffer>, {
+    status,
+    headers: { 'content-type': 'application/octet-stream', ...headers },
+  })
+}
+
+function text(status: number, body: string): Response {
+  return new Response(body, { status })
+}

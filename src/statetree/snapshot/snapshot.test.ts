@@ -1,0 +1,206 @@
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { Hex } from 'viem'
+import { describe, expect, test } from 'vitest'
+import { mapStore } from '../../../test/statetree/mapStore.js'
+import { applyOps, type Model, randomOps, seeded } from '../../../test/statetree/model.js'
+import { computeKeyHash } from '../../core/artifact.js'
+import { utf8 } from '../../internal/bytes.js'
+import { keccakHex } from '../../internal/keccak.js'
+import { keccakHasher } from '../hasher.js'
+import { memoryStore } from '../memoryStore.js'
+import { createStateTree, type StateTree } from '../tree.js'
+import { decodeChunk, encodeChunk, keyAfter, snapshotChunk } from './chunk.js'
+import { snapshotClient } from './client.js'
+import { restoreSnapshot } from './restore.js'
+import { snapshotServer } from './server.js'
+
+const hasher = keccakHasher()
+
+async function source(seed: number): Promise<{ tree: StateTree; root: Hex; model: Model }> {
+  const next = seeded(seed)
+  const tree = createStateTree({ store: memoryStore() })
+  let model: Model = new Map()
+  for (let version = 0; version <= 3; version++) {
+    const ops = randomOps(next, [...model.keys()], seed % 5 === 0 ? 0 : next(40))
+    model = applyOps(model, ops)
+    await tree.commit(ops, { version })
+  }
+  return { tree, root: tree.root(), model }
+}
+
+describe('restoreSnapshot', () => {
+  test('equals the source for random histories, over stores, with interruptions', async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const { tree, root, model } = await source(seed)
+      const next = seeded(seed + 77)
+      const store = seed % 2 === 0 ? mapStore() : memoryStore()
+      let restore = await restoreSnapshot({ store, version: 3, root })
+      for (let from = restore.next(); from !== undefined; from = restore.next()) {
+        const chunk = snapshotChunk(tree, { version: 3, from, maxLeaves: 1 + next(9) })
+        expect(decodeChunk(encodeChunk(chunk))).toEqual(chunk)
+        await restore.addChunk(encodeChunk(chunk))
+        expect(store.range()).toBeUndefined()
+        if (next(3) === 0) restore = await restoreSnapshot({ store, version: 3, root })
+      }
+      const restored = await restore.finish()
+      expect(restored.root()).toBe(root)
+      expect(store.range()).toEqual({ oldest: 3, latest: 3 })
+      expect(store.recordNames('restore/')).toEqual([])
+      const leaves = [...restored.entries()].map((e) => [
+        bytesToHex(e.keyHash),
+        bytesToHex(e.valueHash),
+      ])
+      expect(leaves).toEqual([...model].sort())
+      for (const key of [...model.keys(), 'ab'.repeat(32)]) {
+        expect(restored.prove(`0x${key}`)).toEqual(tree.prove(`0x${key}`))
+      }
+      // It goes on like the source.
+      const ops = randomOps(next, [...model.keys()], 10)
+      expect((await restored.commit(ops, { version: 4 })).root).toBe(
+        (await tree.commit(ops, { version: 4 })).root,
+      )
+    }
+  })
+
+  test('a wrong, missing, cut or repeated chunk changes nothing, and a right one goes on', async () => {
+    const { tree, root } = await source(3)
+    const store = mapStore()
+    const restore = await restoreSnapshot({ store, version: 3, root })
+    const chunkAt = (from: Uint8Array) => snapshotChunk(tree, { version: 3, from, maxLeaves: 5 })
+    const first = chunkAt(new Uint8Array(32))
+    const second = chunkAt(keyAfter(first.to) as Uint8Array)
+    await expect(restore.finish()).rejects.toMatchObject({ code: 'TREE_SNAPSHOT' })
+    await expect(restore.addChunk(second)).rejects.toMatchObject({ code: 'TREE_SNAPSHOT' })
+    const bad = [
+      { ...first, entries: first.entries.slice(1) },
+      { ...first, entries: first.entries.map((e) => ({ ...e, valueHash: new Uint8Array(32) })) },
+      { ...first, to: second.to },
+      { ...first, to: new Uint8Array(32).fill(0xff) },
+      { ...first, proof: second.proof },
+    ]
+    for (const chunk of bad) {
+      await expect(restore.addChunk(chunk)).rejects.toMatchObject({ code: 'TREE_INVALID_PROOF' })
+    }
+    const encoded = encodeChunk(first)
+    for (let length = 0; length < encoded.length; length += 97) {
+      await expect(restore.addChunk(encoded.slice(0, length))).rejects.toMatchObject({
+        code: 'TREE_MALFORMED_ENCODING',
+      })
+    }
+    expect(restore.leaves()).toBe(0)
+    await restore.addChunk(first)
+    await expect(restore.addChunk(first)).rejects.toMatchObject({ code: 'TREE_SNAPSHOT' })
+    await restore.addChunk(second)
+    expect(restore.leaves()).toBe(first.entries.length + second.entries.length)
+    for (let from = restore.next(); from !== undefined; from = restore.next())
+      await restore.addChunk(chunkAt(from))
+    expect((await restore.finish()).root()).toBe(root)
+  })
+
+  test('another root needs `discard`, and a full store is refused', async () => {
+    const { tree, root } = await source(4)
+    const store = mapStore()
+    const restore = await restoreSnapshot({ store, version: 3, root })
+    await restore.addChunk(
+      snapshotChunk(tree, { version: 3, from: new Uint8Array(32), maxLeaves: 3 }),
+    )
+    const other = { store, version: 2, root: tree.root({ version: 2 }) }
+    await expect(restoreSnapshot(other)).rejects.toMatchObject({ code: 'TREE_SNAPSHOT' })
+    expect((await restoreSnapshot({ ...other, discard: true })).leaves()).toBe(0)
+    await expect(restoreSnapshot({ store: tree.store, version: 3, root })).rejects.toMatchObject({
+      code: 'TREE_SNAPSHOT',
+    })
+  })
+})
+
+describe('snapshotServer and snapshotClient', () => {
+  test('a restore over transfers that break off', async () => {
+    const tree = createStateTree({ store: memoryStore() })
+    const artifact = new Uint8Array(200_000).map((_, i) => i % 251)
+    const secret = utf8('sealed')
+    const writes = [...Array(50).keys()].map((i) => ({
+      keyHash: hasher.hash(Uint8Array.of(i)),
+      valueHash: hasher.hash(Uint8Array.of(i)),
+    }))
+    const hash = keccakHex(artifact)
+    await tree.commit(
+      [
+        ...writes,
+        { keyHash: computeKeyHash(6, hash), valueHash: hash, value: artifact },
+        {
+          keyHash: computeKeyHash(3, keccakHex(secret)),
+          valueHash: keccakHex(secret),
+          value: secret,
+        },
+      ],
+      { version: 1 },
+    )
+    const handler = snapshotServer({ tree, maxLeaves: 7 })
+    const next = seeded(5)
+    const ranges: string[] = []
+    // Answers break off in the middle three times out of four.
+    const fetch = async (request: Request): Promise<Response> => {
+      const range = request.headers.get('range')
+      if (range !== null) ranges.push(range)
+      const response = await handler(request)
+      const body = new Uint8Array(await response.arrayBuffer())
+      if (!/snapshot\/1\/|bytes/.test(request.url) || next(4) === 0)
+        return new Response(body, response)
+      const cut = Math.floor(body.length / 2)
+      const stream = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(body.slice(0, cut))
+        },
+        pull(controller) {
+          controller.error(new TypeError('connection reset'))
+        },
+      })
+      return new Response(stream, { status: response.status, headers: response.headers })
+    }
+    const client = snapshotClient({ url: 'https://node.example/', fetch, resumptions: 50 })
+    const manifest = await client.manifest()
+    expect(manifest).toMatchObject({ version: 1, root: tree.root(), leaves: 52 })
+    const restore = await restoreSnapshot({ store: memoryStore(), version: 1, root: tree.root() })
+    for (let from = restore.next(); from !== undefined; from = restore.next()) {
+      await restore.addChunk(await client.chunk({ version: 1, from }))
+    }
+    expect((await restore.finish()).root()).toBe(tree.root())
+    expect(await client.bytes(hash)).toEqual(artifact)
+    expect(ranges.length).toBeGreaterThan(0)
+    // Private values are proved, never served.
+    await expect(client.bytes(keccakHex(secret))).rejects.toMatchObject({ code: 'BYTES_NOT_FOUND' })
+  })
+
+  test('what a lying node says is refused', async () => {
+    const { tree } = await source(6)
+    const hash = keccakHex(utf8('x'))
+    const lying = snapshotClient({
+      url: 'https://node.example',
+      fetch: async () => new Response('others'),
+    })
+    await expect(lying.bytes(hash)).rejects.toMatchObject({ code: 'BYTES_CORRUPT' })
+    await expect(lying.chunk({ version: 1, from: new Uint8Array(32) })).rejects.toMatchObject({
+      code: 'TREE_MALFORMED_ENCODING',
+    })
+    const odd = snapshotClient({
+      url: 'https://node.example',
+      fetch: async () => Response.json({ version: 'x' }),
+    })
+    await expect(odd.manifest()).rejects.toMatchObject({ code: 'TREE_SNAPSHOT' })
+    const handler = snapshotServer({ tree })
+    for (const [path, status] of [
+      ['/v1/snapshot/99', 404],
+      ['/v1/snapshot/x', 404],
+      ['/v1/snapshot/3/0x12', 400],
+      ['/v1/bytes/0x12', 404],
+      [`/v1/delta/${hash}`, 404],
+      ['/other', 404],
+      [`/v1/other/${hash}`, 404],
+    ] as const) {
+      expect((await handler(new Request(`https://node.example${path}`))).status, path).toBe(status)
+    }
+    expect(
+      (await handler(new Request('https://node.example/v1/snapshot', { method: 'POST' }))).status,
+    ).toBe(405)
+  })
+})
