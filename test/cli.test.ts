@@ -132,6 +132,74 @@ describe.skipIf(!existsSync(bin))('newton-policy', () => {
     expect(readFileSync(path, 'utf8')).toBe('not toml [')
   })
 
+  test('behavior: simulate says what the operators would decide; a deny is exit code 3 with its reasons', async () => {
+    writeFileSync(
+      join(home, 'limit.rego'),
+      'package limit\ndefault allow := false\ndeny contains "over the limit" if input.value > data.params.max\nallow if count(deny) == 0\n',
+    )
+    writeFileSync(join(home, 'limit.json'), '{"max":5}')
+    writeFileSync(
+      join(home, 'limit.schema.json'),
+      '{"type":"object","properties":{"max":{"type":"integer"}},"required":["max"]}',
+    )
+    const words = [
+      'policy',
+      'simulate',
+      '--rego',
+      'limit.rego',
+      '--params',
+      'limit.json',
+      '--params-schema',
+      'limit.schema.json',
+      '--to',
+      `0x${'22'.repeat(20)}`,
+    ]
+    const denied = await cli(...words, '--value', '7')
+    expect(denied).toMatchObject({ code: 3, stdout: 'deny\n  - over the limit\n' })
+    expect(await cli(...words, '--value', '5')).toMatchObject({ code: 0, stdout: 'allow\n' })
+    const json = await cli(...words, '--value', '7', '--json')
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      ok: true,
+      data: { allow: false, reasons: ['over the limit'] },
+      meta: { exitCode: 3 },
+    })
+    expect((await cli(...words, '--value', 'much')).code).toBe(2)
+    writeFileSync(join(home, 'wrong.json'), '{"max":"5"}')
+    const wrong = await cli(
+      ...words.map((word) => (word === 'limit.json' ? 'wrong.json' : word)),
+      '--value',
+      '7',
+    )
+    expect(wrong.code).toBe(1)
+    expect(wrong.stderr).toContain('/max')
+    writeFileSync(join(home, 'broken.rego'), 'package broken\nallow if {\n')
+    const broken = await cli(
+      'policy',
+      'simulate',
+      '--rego',
+      'broken.rego',
+      '--to',
+      `0x${'22'.repeat(20)}`,
+    )
+    expect(broken.code).not.toBe(0)
+    expect(broken.stdout).toBe('')
+  }, 60_000)
+
+  test('behavior: lint and test run the operators\u2019 engine', async () => {
+    writeFileSync(join(home, 'open.rego'), 'package open\ndefault allow := true\n')
+    const lint = await cli('policy', 'lint', '--rego', 'open.rego')
+    expect(lint.code).toBe(3)
+    expect(lint.stdout).toContain('open.rego:')
+    writeFileSync(
+      join(home, 'open_test.rego'),
+      'package open_test\nimport data.open\ntest_allows if open.allow\ntest_denies if not open.allow\n',
+    )
+    const tested = await cli('policy', 'test', 'open.rego', 'open_test.rego')
+    expect(tested.code).toBe(3)
+    expect(tested.stdout).toContain('1 passed, 1 failed')
+    expect((await cli('policy', 'test', 'open.rego')).code).toBe(2)
+  }, 60_000)
+
   test('behavior: completions name every command', async () => {
     for (const shell of ['bash', 'zsh', 'fish']) {
       const { stdout, code } = await cli('completions', shell)

@@ -45,6 +45,9 @@ const computeId = command({
 })
 
 export const policy: CommandDef = group('policy', 'Policies: templates and instances', {
+  simulate: () => import('./simulate.js').then((module) => module.simulatePolicy),
+  lint: () => import('./policyChecks.js').then((module) => module.lint),
+  test: () => import('./policyChecks.js').then((module) => module.testPolicy),
   template: async () =>
     group('template', 'Policy templates: content-addressed, the same id on every chain', {
       'compute-id': async () => computeId,

@@ -1,0 +1,80 @@
+import { basename } from 'node:path'
+import type { CommandDef } from 'citty'
+import { lintPolicy, runPolicyTests } from '../../eval/index.js'
+import { fromUtf8 } from '../../internal/bytes.js'
+import { command } from '../command.js'
+import { UsageError } from '../errors.js'
+import { readBytes } from '../files.js'
+import { exitCodes } from '../output.js'
+
+/** `policy lint`. */
+export const lint: CommandDef = command({
+  name: 'lint',
+  description: 'Check a policy for what has gone wrong in real ones; exit code 3 for errors',
+  args: {
+    rego: { type: 'string', description: 'Rego source', required: true, valueHint: 'file' },
+    'params-schema': {
+      type: 'string',
+      description: 'JSON Schema of the params',
+      valueHint: 'file',
+    },
+  },
+  run: async ({ args, terminal }) => {
+    const schema = args['params-schema']
+    const findings = await lintPolicy({
+      rego: await readBytes(terminal, args.rego),
+      paramsSchema:
+        schema === undefined ? undefined : fromUtf8(await readBytes(terminal, schema), schema),
+    })
+    const lines = findings.map(({ rule, severity, message, fix, location }) => {
+      const place =
+        location === undefined ? args.rego : `${args.rego}:${location.line}:${location.column}`
+      return `${place} ${severity} ${rule}: ${message}\n  fix: ${fix}`
+    })
+    const errors = findings.filter(({ severity }) => severity === 'error').length
+    return {
+      data: { findings },
+      text: lines.length === 0 ? 'no findings' : lines.join('\n'),
+      exitCode: errors > 0 ? exitCodes.denied : exitCodes.done,
+    }
+  },
+})
+
+/** `policy test`. */
+export const testPolicy: CommandDef = command({
+  name: 'test',
+  description:
+    'Run *_test.rego files with the operators’ engine and print coverage; exit code 3 for a failure',
+  args: {
+    files: { type: 'positional', description: 'Rego files, policies and tests', required: true },
+  },
+  run: async ({ args, terminal }) => {
+    const files = args._
+    if (!files.some((file) => file.endsWith('_test.rego'))) {
+      throw new UsageError('None of the files is named *_test.rego.', {
+        metaMessages: [
+          'Name the policy and its tests: newton-policy policy test policy.rego policy_test.rego',
+        ],
+      })
+    }
+    const modules = await Promise.all(
+      files.map(async (file) => ({
+        name: basename(file),
+        source: fromUtf8(await readBytes(terminal, file), file),
+      })),
+    )
+    const report = await runPolicyTests({ modules })
+    const lines = report.results.map(
+      ({ name, status, message }) =>
+        `${status.padEnd(5)} ${name}${message === undefined ? '' : `\n      ${message}`}`,
+    )
+    lines.push(
+      `${report.passed} passed, ${report.failed} failed, coverage ${(report.coverageRatio * 100).toFixed(1)} %`,
+    )
+    return {
+      data: report,
+      text: lines.join('\n'),
+      exitCode: report.failed > 0 ? exitCodes.denied : exitCodes.done,
+    }
+  },
+})

@@ -1,0 +1,190 @@
+import { watch } from 'node:fs'
+import { resolve } from 'node:path'
+import type { CommandDef } from 'citty'
+import { type Address, type Hex, toHex } from 'viem'
+import {
+  createPluginRuntime,
+  createSchemaValidator,
+  operatorEngine,
+  parseFunctionSignature,
+  type SimulationRequest,
+  simulate,
+} from '../../eval/index.js'
+import { nodePluginWorkers } from '../../eval/node/index.js'
+import { command } from '../command.js'
+import { UsageError } from '../errors.js'
+import { readBytes, readJsonObject } from '../files.js'
+import { type CommandResult, exitCodes, printError, printResult, type Terminal } from '../output.js'
+
+const simulateArgs = {
+  rego: { type: 'string', description: 'Rego source', required: true, valueHint: 'file' },
+  params: { type: 'string', description: 'Params of the policy', valueHint: 'file.json' },
+  'params-schema': { type: 'string', description: 'JSON Schema of the params', valueHint: 'file' },
+  plugin: { type: 'string', description: 'Data plugin, a WASM component', valueHint: 'file' },
+  'plugin-params': { type: 'string', description: 'Params of the plugin', valueHint: 'file.json' },
+  'plugin-params-schema': { type: 'string', description: 'JSON Schema of them', valueHint: 'file' },
+  'plugin-secrets': {
+    type: 'string',
+    description: 'Secrets of the plugin, plaintext',
+    valueHint: 'file.json',
+  },
+  'plugin-secrets-schema': {
+    type: 'string',
+    description: 'JSON Schema of them',
+    valueHint: 'file',
+  },
+  'wasm-args': { type: 'string', description: 'Arguments for the plugin', valueHint: 'file.json' },
+  from: {
+    type: 'string',
+    description: 'Sender of the transaction',
+    valueHint: '0x…',
+    default: `0x${'11'.repeat(20)}`,
+  },
+  to: {
+    type: 'string',
+    description: 'Recipient of the transaction',
+    valueHint: '0x…',
+    required: true,
+  },
+  value: { type: 'string', description: 'Wei', default: '0' },
+  data: { type: 'string', description: 'Calldata', valueHint: '0x…', default: '0x' },
+  function: {
+    type: 'string',
+    description: 'Signature to decode the calldata by',
+    valueHint: 'function f(…)',
+  },
+  'chain-id': { type: 'string', description: 'Chain of the transaction', default: '1' },
+  'allow-private': {
+    type: 'boolean',
+    description: 'Let the plugin reach private addresses',
+    default: false,
+  },
+  watch: { type: 'boolean', description: 'Run again whenever a file changes', default: false },
+} as const
+
+/** `policy simulate`: what the operators would decide, from files. */
+export const simulatePolicy: CommandDef = command({
+  name: 'simulate',
+  description: 'Evaluate a policy from files with the operators’ engine; exit code 3 for a deny',
+  args: simulateArgs,
+  run: async ({ args, terminal, signal }) => {
+    const plugins = createPluginRuntime({
+      workers: nodePluginWorkers(),
+      http: { allowPrivate: args['allow-private'] },
+    })
+    const tools = { engine: operatorEngine(), schemas: createSchemaValidator(), plugins }
+    const once = async (): Promise<CommandResult> => {
+      const evaluation = await simulate(await requestOf(args, terminal), tools, { signal })
+      const { allow, reasons, outputs, warnings, timings } = evaluation
+      const lines = [allow ? 'allow' : 'deny', ...reasons.map((reason) => `  - ${reason}`)]
+      for (const warning of warnings) terminal.stderr(`warning: ${warning}\n`)
+      return {
+        data: { allow, reasons, outputs, warnings, timings },
+        text: lines.join('\n'),
+        exitCode: allow ? exitCodes.done : exitCodes.denied,
+      }
+    }
+    try {
+      if (!args.watch) return await once()
+      return await repeat(once, {
+        files: filesOf(args, terminal),
+        terminal,
+        signal,
+        json: args.json,
+      })
+    } finally {
+      await plugins.close()
+    }
+  },
+})
+
+type Args = {
+  [name in keyof typeof simulateArgs]?:
+    | ((typeof simulateArgs)[name] extends { type: 'boolean' } ? boolean : string)
+    | undefined
+}
+
+async function requestOf(args: Args, terminal: Terminal): Promise<SimulationRequest> {
+  const bytes = (path: string | undefined) =>
+    path === undefined ? undefined : readBytes(terminal, path)
+  const json = (path: string | undefined) =>
+    path === undefined ? undefined : readJsonObject(terminal, path)
+  const wasm = await bytes(args.plugin)
+  if (args.function !== undefined) parseFunctionSignature(args.function)
+  return {
+    rego: await readBytes(terminal, args.rego as string),
+    params: await json(args.params),
+    paramsSchema: await bytes(args['params-schema']),
+    plugins:
+      wasm === undefined
+        ? []
+        : [
+            {
+              wasm,
+              params: await json(args['plugin-params']),
+              paramsSchema: await bytes(args['plugin-params-schema']),
+              secrets: await json(args['plugin-secrets']),
+              secretsSchema: await bytes(args['plugin-secrets-schema']),
+            },
+          ],
+    wasmArgs: await json(args['wasm-args']),
+    intent: {
+      from: args.from as Address,
+      to: args.to as Address,
+      value: integer(args.value, '--value'),
+      data: args.data as Hex,
+      chainId: integer(args['chain-id'], '--chain-id'),
+      functionSignature: args.function === undefined ? '0x' : toHex(args.function),
+    },
+  }
+}
+
+function integer(text: string | undefined, option: string): bigint {
+  if (text === undefined || !/^(?:\d+|0x[\da-fA-F]+)$/.test(text)) {
+    throw new UsageError(`${option} is an integer, not ${JSON.stringify(text)}.`)
+  }
+  return BigInt(text)
+}
+
+function filesOf(args: Args, terminal: Terminal): string[] {
+  const names = [
+    'rego',
+    'params',
+    'params-schema',
+    'plugin',
+    'plugin-params',
+    'plugin-secrets',
+    'wasm-args',
+  ] as const
+  return names.flatMap((name) =>
+    args[name] === undefined ? [] : [resolve(terminal.cwd, args[name])],
+  )
+}
+
+async function repeat(
+  once: () => Promise<CommandResult>,
+  at: { files: readonly string[]; terminal: Terminal; signal: AbortSignal; json: boolean },
+): Promise<CommandResult> {
+  const { files, terminal, signal, json } = at
+  let wake = (): void => undefined
+  const watchers = files.map((file) => watch(file, () => wake()))
+  signal.addEventListener('abort', () => wake(), { once: true })
+  try {
+    while (!signal.aborted) {
+      const changed = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      await once().then(
+        (result) => printResult(terminal, result, { json, command: 'policy simulate' }),
+        (error) => printError(terminal, error, { json, command: 'policy simulate' }),
+      )
+      terminal.stderr('watching for changes; Ctrl-C ends\n')
+      await changed
+      // Editors write in several steps.
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    throw signal.reason
+  } finally {
+    for (const watcher of watchers) watcher.close()
+  }
+}
