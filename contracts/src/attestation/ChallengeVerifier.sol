@@ -59,6 +59,10 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
 
     /// @inheritdoc IChallengeVerifier
     function initialize(Setup calldata setup) external initializer {
+        require(
+            setup.upgradeDelay > setup.challengeWindow,
+            UpgradeDelayWithinWindow(setup.upgradeDelay, setup.challengeWindow)
+        );
         __DelayedUpgrade_init(setup.owner, setup.upgradeDelay);
         ChallengeStorage storage $ = _challengeStorage();
         $.responses = IResponseRegistry(setup.responseRegistry);

@@ -86,7 +86,8 @@ interface IChallengeVerifier {
     /// @notice What a challenge verifier is made with. The policy registries, the certificate
     /// verifier and the block source are the response registry's.
     /// @param owner Injects verifiers and the relay.
-    /// @param upgradeDelay Blocks an upgrade waits.
+    /// @param upgradeDelay Blocks an upgrade waits: more than `challengeWindow`, so that no open
+    /// challenge is decided by other code than it was opened under.
     /// @param responseRegistry Where responses were accepted.
     /// @param enclaveVersionRegistry Where enclave builds are whitelisted.
     /// @param slasher Takes the stake.
@@ -110,6 +111,8 @@ interface IChallengeVerifier {
         Enclave
     }
 
+    /// @notice Upgrades would not wait longer than the challenge window.
+    error UpgradeDelayWithinWindow(uint64 upgradeDelay, uint64 challengeWindow);
     /// @notice The response is for another chain.
     error WrongChain(uint256 expected, uint256 given);
     /// @notice The response is for another policy registry.

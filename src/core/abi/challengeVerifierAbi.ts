@@ -1794,6 +1794,22 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "error",
+  "name": "UpgradeDelayWithinWindow",
+  "inputs": [
+   {
+    "name": "upgradeDelay",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "challengeWindow",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "UpgradeNotReady",
   "inputs": [
    {
