@@ -29,6 +29,73 @@ export { computeSessionUserData } from './evaluate/session.js'
 export { createSnapshotReader } from './evaluate/snapshot.js'
 export { createTunnelHost, type TunnelDial, type TunnelHost } from './evaluate/tunnel.js'
 export {
+  type ChainClient,
+  type ChainEvent as AppChainEvent,
+  defineEnclaveApp,
+  defineRequest,
+  type EnclaveApp,
+  type EnclaveContext,
+  type EventRoute,
+  type Handler,
+  type InputOf,
+  type OutputOf,
+  type RequestAnswer,
+  type RequestCall,
+  type RequestRoute,
+  type RequestRoutes,
+} from './host/app.js'
+export { type AppEnclave, type AppEnclaveParameters, createAppEnclave } from './host/appEnclave.js'
+export {
+  type AppHost,
+  type AppHostEvent,
+  type AppHostParameters,
+  createAppHost,
+} from './host/appHost.js'
+export { appUserData } from './host/call.js'
+export { bytesCodec, type Codec, jsonCodec, uint64Codec } from './host/codec.js'
+export {
+  AppCallError,
+  AppContractError,
+  AppSequenceError,
+  SealedStateError,
+  StateRollbackError,
+  StoreConflictError,
+} from './host/errors.js'
+export {
+  defineEvaluationService,
+  type EvaluatedTask,
+  type EvaluatedTransaction,
+  type EvaluationApp,
+  evaluatedTaskCodec,
+  evaluatedTransactionCodec,
+  evaluationRequestCodec,
+  type TaskEvent,
+  taskEventCodec,
+} from './host/evaluationService.js'
+export {
+  type Attestor,
+  createAttestor,
+  createKeyManager,
+  type KeyManager,
+} from './host/keyManager.js'
+export { type KvBatch, type KvStore, memoryKv } from './host/kv.js'
+export { type BlobPlace, openSealedKv } from './host/sealedKv.js'
+export {
+  memoryAnchor,
+  NO_PREVIOUS_STATE,
+  openState,
+  type StateAnchor,
+  type StatePlace,
+  sealState,
+} from './host/sealedState.js'
+export {
+  createTypedStore,
+  defineKey,
+  type StoreKey,
+  type StoreTransaction,
+  type TypedStore,
+} from './host/typedStore.js'
+export {
   createDocumentVerifier,
   type DocumentVerifierParameters,
 } from './nitro/documentVerifier.js'

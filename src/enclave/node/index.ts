@@ -4,6 +4,8 @@ export {
   childProcessTransport,
   standardStreams,
 } from './childProcess.js'
+export { fileBlob } from './fileBlob.js'
+export { lmdbKv } from './lmdbKv.js'
 export {
   duplexListener,
   duplexStream,
