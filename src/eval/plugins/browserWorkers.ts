@@ -9,14 +9,14 @@ import { compileWorkerSource, runWorkerSource } from './workers.generated.js'
  * `worker-src blob:`.
  *
  * @param parameters.transpiler - Absolute URL of the module
- * `@bytecodealliance/jco-transpile/component` as the page serves it, with its `.core.wasm` files
- * beside it.
+ * `@bytecodealliance/jco-transpile/component`, bundled into one file for browsers, with its two
+ * `.core.wasm` files beside it. docs/plugins.md has the command.
  * @example
  * ```ts
  * import { browserPluginWorkers } from '@newton/policy-sdk/eval'
  *
  * browserPluginWorkers({
- *   transpiler: new URL('/jco/js-component-bindgen-component.js', 'https://app.example').href,
+ *   transpiler: new URL('/jco/transpiler.js', 'https://app.example').href,
  * })
  * ```
  */

@@ -82,5 +82,5 @@ export type RunReply = { id: number; stderr: string; memoryBytes: number; millis
   | { status: 'load-error'; message: string }
 )
 
-/** First message of a worker that is ready for jobs. */
-export type WorkerReady = { ready: true }
+/** First message of a worker: it is ready for jobs, or will never be. */
+export type WorkerReady = { ready: true; failed?: undefined } | { failed: string }

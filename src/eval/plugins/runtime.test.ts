@@ -22,7 +22,7 @@ import {
   PluginImportError,
   PluginLimitError,
 } from './errors.js'
-import type { RunJob, RunReply } from './protocol.js'
+import type { HashJob, RunJob, RunReply } from './protocol.js'
 import {
   createPluginRuntime,
   type PluginEvent,
@@ -103,7 +103,11 @@ function fakeWorker(reply: (job: RunJob) => RunReply): PluginWorker {
   let onMessage: (message: unknown) => void = () => {}
   queueMicrotask(() => onMessage({ ready: true }))
   return {
-    post: (message) => queueMicrotask(() => onMessage(reply(message as RunJob))),
+    post: (message) =>
+      queueMicrotask(() => {
+        const job = message as RunJob | HashJob
+        onMessage('hash' in job ? { id: job.id, wasmHash: keccakHex(job.hash) } : reply(job))
+      }),
     listen: (handlers) => {
       onMessage = handlers.onMessage
     },

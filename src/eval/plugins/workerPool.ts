@@ -6,6 +6,7 @@
  */
 import { TimeoutError } from '../../errors/common.js'
 import { PluginWorkerError } from './errors.js'
+import type { WorkerReady } from './protocol.js'
 
 /** A started worker, whatever the platform. */
 export type PluginWorker = {
@@ -121,9 +122,14 @@ export function createWorkerPool(parameters: {
           reject(new PluginWorkerError(`it was not ready within ${startTimeout} ms`))
         }, startTimeout)
         worker.listen({
-          onMessage: () => {
+          onMessage: (message) => {
             clearTimeout(timer)
-            resolve()
+            const { failed } = message as WorkerReady
+            if (failed === undefined) resolve()
+            else {
+              worker.terminate()
+              reject(new PluginWorkerError(failed))
+            }
           },
           onExit: (reason) => {
             clearTimeout(timer)

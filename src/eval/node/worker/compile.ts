@@ -9,4 +9,9 @@ const transpiler: Promise<Transpiler> = import(workerData.transpiler)
 port?.on('message', (job: CompileJob) => {
   void transpiler.then((loaded) => compileJob(job, loaded)).then((reply) => port.postMessage(reply))
 })
-void transpiler.then((loaded) => loaded.$init).then(() => port?.postMessage({ ready: true }))
+transpiler
+  .then((loaded) => loaded.$init)
+  .then(
+    () => port?.postMessage({ ready: true }),
+    (error) => port?.postMessage({ failed: `the transpiler does not load: ${error}` }),
+  )

@@ -54,9 +54,9 @@ scope.onmessage = (event) => {
     return
   }
   for (const key of job.drop ?? []) loaded.delete(key)
-  load(job).then(
-    (entry) => post(runJob(job, entry.plugin, entry.instantiate, realm)),
-    (error) =>
+  load(job)
+    .then((entry) => post(runJob(job, entry.plugin, entry.instantiate, realm)))
+    .catch((error) =>
       post({
         id: job.id,
         status: 'load-error',
@@ -65,7 +65,7 @@ scope.onmessage = (event) => {
         memoryBytes: 0,
         milliseconds: 0,
       }),
-  )
+    )
 }
 post({ ready: true })
 

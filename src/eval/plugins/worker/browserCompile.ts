@@ -12,7 +12,12 @@ scope.onmessage = (event) => {
   const message = event.data
   if ('transpiler' in message) {
     transpiler = import(/* @vite-ignore */ message.transpiler)
-    void transpiler.then((loaded) => loaded.$init).then(() => scope.postMessage({ ready: true }))
+    transpiler
+      .then((loaded) => loaded.$init)
+      .then(
+        () => scope.postMessage({ ready: true }),
+        (error) => scope.postMessage({ failed: `the transpiler does not load: ${error}` }),
+      )
     return
   }
   void transpiler

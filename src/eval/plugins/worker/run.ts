@@ -16,6 +16,7 @@ import type {
   RunReply,
 } from '../protocol.js'
 import { createByteStream } from './byteStream.js'
+import { LenientTextDecoder } from './strictTextDecoder.js'
 import { createWasi } from './wasi.js'
 
 /** A plugin's glue code, evaluated. */
@@ -238,7 +239,7 @@ function createCapture(limit: number): { write: (bytes: Uint8Array) => void; tex
         all.set(chunk, at)
         at += chunk.length
       }
-      return new TextDecoder().decode(all)
+      return new LenientTextDecoder().decode(all)
     },
   }
 }
