@@ -122,7 +122,6 @@ export {
   announceArtifact,
   announceArtifactSync,
   type EnsureEvent,
-  type EnsureResult,
   ensurePolicyDataTemplate,
   ensurePolicyDataTemplateSync,
   ensurePolicyTemplate,
@@ -151,6 +150,11 @@ export {
   createCertificateReader,
   readOperatorTable,
 } from './certificates.js'
+export {
+  type ChallengeReaderParameters,
+  createAcceptedResponses,
+  createOperatorTrees,
+} from './challenges.js'
 export type { ReadClient, WriteClient } from './client.js'
 export {
   AddressRequiredError,
@@ -172,7 +176,12 @@ export {
   decodeChainEvent,
   type Finality,
 } from './events.js'
-export type { InstanceInput, PolicyDataTemplateInput, PolicyTemplateInput } from './inputs.js'
+export type {
+  EnsureResult,
+  InstanceInput,
+  PolicyDataTemplateInput,
+  PolicyTemplateInput,
+} from './inputs.js'
 export type { PreflightCheck } from './preflightCheck.js'
 export { type CreateRegistryReaderParameters, createRegistryReader } from './reader.js'
 export { decodeRevert } from './revert.js'

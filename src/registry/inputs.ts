@@ -159,3 +159,12 @@ function checkAbsent(hash: Hex, locator: DaLocator | undefined, field: string): 
     throw new InvalidInputError({ field, reason: 'there is no such artifact to locate' })
   }
 }
+
+/** Result of a simulated `ensure…`: whether it would create anything. */
+export type EnsureResult = { id: Hex; created: boolean }
+
+/** What `ensure…` functions return. */
+export function ensureResult(value: unknown): EnsureResult {
+  const [id, created] = value as [Hex, boolean]
+  return { id, created }
+}

@@ -3,7 +3,15 @@ import type { Abi, Address, Hex } from 'viem'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import type { WriteClient } from '../client.js'
-import { addressOf, type InstanceInput, instanceArgs, prepareInstance, wordOf } from '../inputs.js'
+import {
+  addressOf,
+  type EnsureResult,
+  ensureResult,
+  type InstanceInput,
+  instanceArgs,
+  prepareInstance,
+  wordOf,
+} from '../inputs.js'
 import { checkInstance, checkSlot, registriesOf } from '../preflight.js'
 import type { RegistryKind } from '../rows.js'
 import {
@@ -14,12 +22,7 @@ import {
   type WriteAction,
   type WriteTriple,
 } from '../write.js'
-import {
-  type EnsureEvent,
-  type EnsureResult,
-  ensureResult,
-  type TemplateResult,
-} from './templates.js'
+import type { EnsureEvent, TemplateResult } from './templates.js'
 
 /** What deploying an instance emits. */
 export type InstanceEvent = {

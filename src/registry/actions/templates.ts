@@ -7,6 +7,8 @@ import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { WriteClient } from '../client.js'
 import {
+  type EnsureResult,
+  ensureResult,
   type PolicyDataTemplateInput,
   type PolicyTemplateInput,
   preparePolicyDataTemplate,
@@ -201,9 +203,6 @@ export const simulateRegisterPolicyDataTemplate: SimulateAction<
 export const dryRunRegisterPolicyDataTemplate: DryRunAction<PolicyDataTemplateInput> =
   registerData.dryRun
 
-/** Result of a simulated `ensure…`: whether it would create anything. */
-export type EnsureResult = { id: Hex; created: boolean }
-
 /** What an `ensure…` did: the event's values where it created, else only the id. */
 export type EnsureEvent = { id: Hex; created: boolean }
 
@@ -310,9 +309,3 @@ export const simulateAnnounceArtifact: SimulateAction<AnnounceArtifactInput, und
   announce.simulate
 /** Checks and transaction of {@link announceArtifact}, without signing. */
 export const dryRunAnnounceArtifact: DryRunAction<AnnounceArtifactInput> = announce.dryRun
-
-/** What `ensure…` functions return. */
-export function ensureResult(value: unknown): EnsureResult {
-  const [id, created] = value as [Hex, boolean]
-  return { id, created }
-}
