@@ -98,6 +98,7 @@ export {
   replicated,
 } from './fallback.js'
 export { createHealthBoard, type HealthBoard, type HealthBoardOptions } from './health.js'
+export { type HttpsOptions, https } from './https.js'
 export type { FetchLike } from './internal/http.js'
 export { type MemoryDaOptions, memoryDa } from './memoryDa.js'
 export {
@@ -108,6 +109,8 @@ export {
   mockDa,
   mockFaultKinds,
 } from './mockDa.js'
+export { type ObjectStoreOptions, objectStore, type S3Like } from './objectStore/objectStore.js'
+export { type S3Credentials, signRequest } from './objectStore/sigv4.js'
 export {
   type ArtifactCheck,
   type ArtifactVerification,

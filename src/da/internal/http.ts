@@ -24,22 +24,38 @@ export async function send(
   url: string,
   init: RequestInit = {},
 ): Promise<Response> {
+  const response = await sendOnce(exchange, url, init)
+  if (!isRedirect(response)) return response
+  await discard(response)
+  const to = response.headers.get('location')
+  const target =
+    to !== null && URL.canParse(to, url) ? ` to ${redactUrl(new URL(to, url).href)}` : ''
+  throw new DaProtocolError({
+    source: exchange.source,
+    reason: `redirected${target} with status ${response.status}`,
+  })
+}
+
+/** Like {@link send}, with redirects returned to a caller who checks where they lead. */
+export async function sendOnce(
+  exchange: Exchange,
+  url: string,
+  init: RequestInit = {},
+): Promise<Response> {
   const { source, signal } = exchange
-  let response: Response
   try {
-    response = await exchange.fetch(url, { ...init, redirect: 'manual', signal })
+    return await exchange.fetch(url, { ...init, redirect: 'manual', signal })
   } catch (cause) {
     throw transportError(source, cause, signal)
   }
-  if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)) {
-    await discard(response)
-    const to = response.headers.get('location')
-    throw new DaProtocolError({
-      source,
-      reason: `redirected${to === null ? '' : ` to ${redactUrl(new URL(to, url).href)}`} with status ${response.status}`,
-    })
-  }
-  return response
+}
+
+/** Whether a response sends its reader elsewhere. Browsers hide where. */
+export function isRedirect(response: Response): boolean {
+  return (
+    response.type === 'opaqueredirect' ||
+    (response.status >= 300 && response.status < 400 && response.status !== 304)
+  )
 }
 
 /** How a body may be read. */
@@ -49,6 +65,8 @@ export type ReadBodyOptions = {
   onProgress?: ((progress: DaProgress) => void) | undefined
   /** Milliseconds without a byte after which the source counts as stalled. */
   stallTimeout?: number | undefined
+  /** Filled with what arrived, also when the read fails. */
+  arrived?: Uint8Array[] | undefined
 }
 
 /** Reads a body up to `limit` bytes. Truncated, oversized and stalled bodies are errors. */
@@ -71,7 +89,8 @@ export async function readBody(
     return new Uint8Array(0)
   }
   const reader = response.body.getReader()
-  const chunks: Uint8Array[] = []
+  const chunks = options.arrived ?? []
+  const before = chunks.length
   let received = 0
   try {
     for (;;) {
@@ -92,7 +111,7 @@ export async function readBody(
   if (announced !== undefined && received < announced) {
     throw new DaBodyLengthError({ source, received, allowed: announced, kind: 'truncated' })
   }
-  return joinChunks(chunks, received)
+  return joinChunks(chunks.slice(before), received)
 }
 
 /** First bytes of an error body: as they came, and as one line without secrets. Never throws. */

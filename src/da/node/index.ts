@@ -1,4 +1,5 @@
 /** Data availability on Node: files. */
 export { type DiskByteStoreOptions, diskByteStore } from './diskByteStore.js'
 export { type FileDaOptions, fileDa } from './fileDa.js'
+export { type GuardedFetchOptions, guardedFetch } from './guardedFetch.js'
 export { type NodeKzgWorkerOptions, nodeKzgWorker } from './kzgWorker.js'

@@ -1,0 +1,180 @@
+import { describe, expect, test } from 'vitest'
+import { computeArtifactHash } from '../../core/artifact.js'
+import type { DaLocator } from '../../core/locator.js'
+import { daConformance } from '../conformance/index.js'
+import type { FetchLike } from '../internal/http.js'
+import { type ObjectStoreOptions, objectStore, type S3Like } from './objectStore.js'
+import { signRequest } from './sigv4.js'
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+const locator: DaLocator = { kind: 'keccakStore', name: '' }
+const bytes = text('{"type":"object"}')
+const hash = computeArtifactHash(bytes)
+
+/** A store that keeps S3's rules for the calls that are made. */
+function fakeS3() {
+  const objects = new Map<string, Uint8Array>()
+  const log: string[] = []
+  const next: { status: number; code: string }[] = []
+  const fetch: FetchLike = async (input, init) => {
+    const { pathname } = new URL(input)
+    const headers = new Headers(init.headers)
+    log.push(
+      `${init.method} ${headers.get('if-none-match') ?? '-'} ${headers.has('authorization') ? 'signed' : 'plain'}`,
+    )
+    const error = (status: number, code: string): Response =>
+      new Response(
+        init.method === 'HEAD' ? null : `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`,
+        { status },
+      )
+    const scripted = next.shift()
+    if (scripted) return error(scripted.status, scripted.code)
+    const held = objects.get(pathname)
+    if (init.method === 'PUT') {
+      if (held && headers.get('if-none-match') === '*') return error(412, 'PreconditionFailed')
+      objects.set(pathname, new Uint8Array(await new Response(init.body ?? null).arrayBuffer()))
+      return new Response(null, { status: 200 })
+    }
+    if (!held) return error(404, 'NoSuchKey')
+    const length = { 'content-length': String(held.length) }
+    return new Response(init.method === 'HEAD' ? null : (held as unknown as BodyInit), {
+      headers: length,
+    })
+  }
+  return { fetch, objects, log, next }
+}
+
+const over = (s3: ReturnType<typeof fakeS3>, more: Partial<ObjectStoreOptions> = {}) =>
+  objectStore({
+    endpoint: 'https://s3.example.com/',
+    bucket: 'artifacts',
+    fetch: s3.fetch,
+    credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+    retry: { baseDelay: 1, maxDelay: 2 },
+    ...more,
+  })
+
+/** The SDK's shape over the same rules. */
+function fakeSdk(): S3Like {
+  const objects = new Map<string, Uint8Array>()
+  const fail = (name: string, httpStatusCode: number): never => {
+    throw Object.assign(new TypeError(name), { name, $metadata: { httpStatusCode } })
+  }
+  return {
+    async putObject({ Key, Body }, { abortSignal }) {
+      abortSignal.throwIfAborted()
+      if (objects.has(Key)) fail('PreconditionFailed', 412)
+      objects.set(Key, Body)
+    },
+    async getObject({ Key }) {
+      const held = objects.get(Key) ?? fail('NoSuchKey', 404)
+      return {
+        Body: { transformToByteArray: async () => held.slice() },
+        ContentLength: held.length,
+      }
+    },
+    async headObject({ Key }) {
+      return { ContentLength: (objects.get(Key) ?? fail('NotFound', 404)).length }
+    },
+  }
+}
+
+describe('conformance', () => {
+  for (const [name, create] of Object.entries({
+    'signed fetch': () => over(fakeS3()),
+    'public bucket': () => over(fakeS3(), { credentials: undefined, prefix: 'a b/c+d/' }),
+    'AWS SDK': () =>
+      objectStore({ bucket: 'artifacts', s3: fakeSdk(), retry: { baseDelay: 1, maxDelay: 2 } }),
+  })) {
+    describe(name, () => {
+      for (const { name: what, run } of daConformance({ create })) test(what, run)
+    })
+  }
+})
+
+describe('objectStore', () => {
+  test('keys are the hash, writes never overwrite', async () => {
+    const s3 = fakeS3()
+    const da = over(s3, { prefix: 'v1/' })
+    await da.put(bytes)
+    await da.put(bytes)
+    expect([...s3.objects.keys()]).toEqual([`/artifacts/v1/${hash.slice(2)}`])
+    expect(s3.log).toEqual(['PUT * signed', 'PUT * signed', 'GET - signed'])
+  })
+  test('a key that is taken by other bytes is refused, not overwritten', async () => {
+    const s3 = fakeS3()
+    s3.objects.set(`/artifacts/${hash.slice(2)}`, text('other'))
+    await expect(over(s3).put(bytes)).rejects.toMatchObject({ code: 'DA_INTEGRITY' })
+    await expect(over(s3).getWithVerification(locator, hash)).rejects.toMatchObject({
+      code: 'DA_INTEGRITY',
+    })
+  })
+  test('a store that is busy is asked again', async () => {
+    const s3 = fakeS3()
+    s3.next.push(
+      { status: 503, code: 'SlowDown' },
+      { status: 500, code: 'InternalError' },
+      { status: 409, code: 'ConditionalRequestConflict' },
+    )
+    await over(s3).put(bytes)
+    expect(s3.log).toHaveLength(4)
+  })
+  test.each([
+    [403, 'AccessDenied', 'DA_CONFIG'],
+    [404, 'NoSuchBucket', 'DA_CONFIG'],
+    [501, 'NotImplemented', 'DA_CONFIG'],
+    [400, 'InvalidRequest', 'DA_REQUEST_REJECTED'],
+  ])('%i %s is final', async (status, code, expected) => {
+    const s3 = fakeS3()
+    s3.next.push({ status, code })
+    await expect(over(s3).put(bytes)).rejects.toMatchObject({ code: expected })
+    expect(s3.log).toHaveLength(1)
+  })
+  test('checks what it is given', () => {
+    expect(() => objectStore({ bucket: 'x', endpoint: 'https://s3.example.com' })).toThrow(/bucket/)
+    expect(() => objectStore({ bucket: 'artifacts' })).toThrow(/endpoint/)
+    expect(() => objectStore({ bucket: 'artifacts', endpoint: 'ftp://s3' })).toThrow(/endpoint/)
+  })
+})
+
+// Examples of the Amazon S3 API reference, "Signature Calculations for the Authorization Header".
+describe('signRequest', () => {
+  const credentials = {
+    accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+    secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+  }
+  const sign = (
+    method: string,
+    path: string,
+    headers: Record<string, string> = {},
+    body = new Uint8Array(0),
+  ) =>
+    signRequest(
+      { method, url: new URL(`https://examplebucket.s3.amazonaws.com${path}`), headers, body },
+      { credentials, region: 'us-east-1', now: Date.UTC(2013, 4, 24) },
+    )['authorization']
+  test('GET object', () => {
+    expect(sign('GET', '/test.txt', { Range: 'bytes=0-9' })).toMatch(
+      /Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41$/,
+    )
+  })
+  test('PUT object', () => {
+    const headers = {
+      Date: 'Fri, 24 May 2013 00:00:00 GMT',
+      'x-amz-storage-class': 'REDUCED_REDUNDANCY',
+    }
+    expect(sign('PUT', '/test%24file.text', headers, text('Welcome to Amazon S3.'))).toMatch(
+      /Signature=98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd$/,
+    )
+  })
+  test('GET bucket lifecycle', () => {
+    expect(sign('GET', '/?lifecycle')).toMatch(
+      /Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543$/,
+    )
+  })
+  test('GET bucket, list objects', () => {
+    expect(sign('GET', '/?max-keys=2&prefix=J')).toMatch(
+      /Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7$/,
+    )
+  })
+})
