@@ -369,6 +369,12 @@ export const policyClientRegistryAbi = [
     "type": "address",
     "indexed": true,
     "internalType": "address"
+   },
+   {
+    "name": "owner",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
    }
   ],
   "anonymous": false
@@ -379,6 +385,12 @@ export const policyClientRegistryAbi = [
   "inputs": [
    {
     "name": "client",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "owner",
     "type": "address",
     "indexed": true,
     "internalType": "address"
