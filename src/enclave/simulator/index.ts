@@ -12,6 +12,15 @@ export {
 export type { DocumentFault } from './device.js'
 export type { DocumentFields, DocumentForm } from './document.js'
 export {
+  type DocumentFaultEntry,
+  documentFaults,
+  faultyTransport,
+  type PkiFaultEntry,
+  pkiFaults,
+  type WireFaultEntry,
+  wireFaults,
+} from './faults.js'
+export {
   extendPcr,
   type ImagePart,
   measureImage,

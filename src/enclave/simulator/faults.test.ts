@@ -1,0 +1,204 @@
+import { describe, expect, test } from 'vitest'
+import { limitEvaluator, transferRequest } from '../../../test/enclave/fixtures.js'
+import { createEnclaveEvaluator } from '../evaluate/evaluator.js'
+import { serveEnclave } from '../evaluate/serve.js'
+import { verifyNitroAttestation } from '../nitro/verify.js'
+import { createNsm, NSM_MAX_REQUEST, NSM_MAX_RESPONSE } from '../nsm.js'
+import { createMemoryTransport } from '../transport/memory.js'
+import { documentFaults, faultyTransport, pkiFaults, wireFaults } from './faults.js'
+import { createSimulator } from './simulator.js'
+
+const image = [{ name: 'app', bytes: Uint8Array.of(1) }]
+const now = 1_790_000_000_000
+const nonce = new Uint8Array(32).fill(3)
+const userData = new Uint8Array(32).fill(4)
+const publicKey = new Uint8Array(32).fill(5)
+
+describe('faults of documents', () => {
+  test.each(documentFaults)('$name is refused with $code', async ({ code, fault }) => {
+    const simulator = createSimulator({ image, now: () => now })
+    const previous = await simulator.nsm.attest({
+      userData,
+      publicKey,
+      nonce: new Uint8Array(32).fill(8),
+    })
+    const ask = async (): Promise<unknown> =>
+      verifyNitroAttestation(await simulator.nsm.attest({ nonce, userData, publicKey }), {
+        ...simulator.policy,
+        freshness: { kind: 'nonce', nonce, maxAge: 300_000 },
+        binding: { userData, publicKey: 'x25519' },
+      })
+    simulator.setFault(fault({ now, previous }))
+    expect(await ask()).toMatchObject({ status: 'reject', code })
+    simulator.setFault(undefined)
+    expect(await ask()).toMatchObject({ status: 'valid' })
+  })
+
+  test.each(documentFaults)(
+    '$name reaches the caller of the evaluator as $code',
+    async ({ code, fault }) => {
+      const simulator = createSimulator({ image, now: () => now })
+      const previous = await simulator.nsm.attest({ userData, publicKey, nonce })
+      const { transport, listener } = createMemoryTransport()
+      await serveEnclave({ evaluator: limitEvaluator(), nsm: simulator.nsm, listener })
+      const connect = (): ReturnType<typeof createEnclaveEvaluator> =>
+        createEnclaveEvaluator({ transport, policy: simulator.policy })
+      simulator.setFault(fault({ now, previous }))
+      // A replayed document has both the wrong nonce and the wrong user data: which is seen first is no promise.
+      const codes =
+        code === 'NONCE_MISMATCH' ? /^(NONCE|USER_DATA)_MISMATCH$/ : new RegExp(`^${code}$`)
+      await expect(connect()).rejects.toMatchObject({ code: expect.stringMatching(codes) })
+    },
+  )
+})
+
+describe('faults of certificates', () => {
+  test.each(pkiFaults)('$name is refused with $code', async ({ code, pki }) => {
+    const simulator = createSimulator({ image, now: () => now, pki })
+    const verdict = await verifyNitroAttestation(await simulator.nsm.attest({}), {
+      ...simulator.policy,
+      freshness: { kind: 'maxAge', maxAge: 300_000 },
+      binding: { userData: 'absent', publicKey: 'absent' },
+    })
+    expect(verdict).toMatchObject({ status: 'reject', code })
+  })
+})
+
+describe('faults of the connection', () => {
+  test.each(wireFaults)(
+    '$name is $code for the caller, and the next request goes through',
+    async (entry) => {
+      const simulator = createSimulator({ image })
+      const { transport, listener } = createMemoryTransport()
+      await serveEnclave({ evaluator: limitEvaluator(), nsm: simulator.nsm, listener })
+      let faulty = false
+      const evaluator = await createEnclaveEvaluator({
+        transport: faultyTransport(transport, () => (faulty ? entry : undefined)),
+        policy: simulator.policy,
+        wire: { retries: 0 },
+      })
+      // The healthy connection is closed so that the next one is the faulty one.
+      const { createWireClient } = await import('../wire/client.js')
+      const client = createWireClient({
+        transport: faultyTransport(transport, () => entry),
+        retries: 0,
+      })
+      const failing = client.request(
+        { method: 'attest', body: { nonce }, idempotent: false },
+        { timeout: 200 },
+      )
+      if (entry.name === 'duplicateResponse') {
+        // The first copy is a good answer; the second one ends the connection for whoever comes next.
+        await failing
+        await expect(
+          client.request(
+            { method: 'attest', body: { nonce }, idempotent: false },
+            { timeout: 200 },
+          ),
+        ).rejects.toMatchObject({ code: expect.stringMatching(/^ENCLAVE_(PROTOCOL|TRANSPORT)$/) })
+      } else await expect(failing).rejects.toMatchObject({ code: entry.code, retryable: true })
+      faulty = false
+      expect((await evaluator.evaluate(transferRequest(5n))).allow).toBe(true)
+      await evaluator.close()
+    },
+  )
+})
+
+describe("the module's conformance list (AWS's nsm-check)", () => {
+  test('PCRs 0 to 15 are locked at the start, 16 to 31 are zero and open', async () => {
+    const { nsm } = createSimulator({ image })
+    const description = await nsm.describe()
+    expect(description).toMatchObject({ maxPcrs: 32, digest: 'SHA384' })
+    expect(description.moduleId).toContain('sim')
+    expect(description.lockedPcrs).toEqual(Array.from({ length: 16 }, (_, i) => i))
+    for (let index = 0; index < 32; index++) {
+      const { locked, data } = await nsm.describePcr(index)
+      expect(locked).toBe(index < 16)
+      expect(data.length).toBe(48)
+      if (index >= 16) expect(data.every((byte) => byte === 0)).toBe(true)
+    }
+    await expect(nsm.describePcr(32)).rejects.toMatchObject({ fault: 'InvalidIndex' })
+  })
+
+  test('locking and extending', async () => {
+    const { nsm } = createSimulator({ image })
+    const data = Uint8Array.of(1, 2, 3)
+    for (let index = 0; index < 16; index++) {
+      await expect(nsm.lockPcr(index)).rejects.toMatchObject({ fault: 'ReadOnlyIndex' })
+      await expect(nsm.extendPcr({ index, data })).rejects.toMatchObject({ fault: 'ReadOnlyIndex' })
+    }
+    const { createHash } = await import('node:crypto')
+    const extended = await nsm.extendPcr({ index: 16, data })
+    expect(
+      Buffer.compare(
+        extended,
+        createHash('sha384').update(new Uint8Array(48)).update(data).digest(),
+      ),
+    ).toBe(0)
+    await nsm.lockPcr(16)
+    await expect(nsm.extendPcr({ index: 16, data })).rejects.toMatchObject({
+      fault: 'ReadOnlyIndex',
+    })
+    await nsm.lockPcrs(32)
+    expect((await nsm.describe()).lockedPcrs).toHaveLength(32)
+    await expect(nsm.lockPcrs(33)).rejects.toMatchObject({ fault: 'InvalidIndex' })
+    await expect(nsm.extendPcr({ index: 17, data: new Uint8Array(0) })).rejects.toMatchObject({
+      fault: 'InvalidArgument',
+    })
+  })
+
+  test('a locked user PCR is in the documents from then on', async () => {
+    const simulator = createSimulator({ image })
+    const pcrsOf = async (): Promise<string[]> => {
+      const verdict = await verifyNitroAttestation(await simulator.nsm.attest({}), {
+        ...simulator.policy,
+        freshness: { kind: 'maxAge', maxAge: 60_000 },
+        binding: { userData: 'absent', publicKey: 'absent' },
+      })
+      return verdict.status === 'valid' ? Object.keys(verdict.attestation.pcrs) : []
+    }
+    expect(await pcrsOf()).toHaveLength(16)
+    await simulator.nsm.extendPcr({ index: 20, data: Uint8Array.of(1) })
+    expect(await pcrsOf()).toHaveLength(16)
+    await simulator.nsm.lockPcr(20)
+    expect(await pcrsOf()).toContain('20')
+  })
+
+  test('three fields of 1024 bytes; 1025 are too many', async () => {
+    const { nsm } = createSimulator({ image })
+    const full = new Uint8Array(1024).fill(1)
+    const document = await nsm.attest({ userData: full, nonce: full, publicKey: full })
+    expect(document.length).toBeLessThan(NSM_MAX_RESPONSE)
+    await expect(nsm.attest({ userData: new Uint8Array(1025) })).rejects.toMatchObject({
+      fault: 'InputTooLarge',
+    })
+  })
+
+  test('random bytes do not repeat', async () => {
+    const { nsm } = createSimulator({ image })
+    const seen = new Set(
+      await Promise.all(
+        Array.from({ length: 50 }, async () => Buffer.from(await nsm.random()).toString('hex')),
+      ),
+    )
+    expect(seen.size).toBe(50)
+  })
+
+  test('requests of anything are answered with a code of the module', async () => {
+    const { device, nsm } = createSimulator({ image })
+    const bytes = [
+      new Uint8Array(0),
+      Uint8Array.of(0xff),
+      Uint8Array.of(0xa0),
+      new Uint8Array(NSM_MAX_REQUEST + 1),
+      Uint8Array.of(0x61, 0x78),
+    ]
+    for (const request of bytes) {
+      const odd = createNsm({ call: () => device.call(request) })
+      await expect(odd.random()).rejects.toMatchObject({ code: 'NSM_ERROR' })
+    }
+    const lying = createNsm({ call: async () => Uint8Array.of(0x01) })
+    await expect(lying.describe()).rejects.toMatchObject({ fault: 'InvalidResponse' })
+    await expect(nsm.describePcr(-1)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+})
