@@ -711,6 +711,21 @@ describe('simulate', () => {
     ])
   })
 
+  test('behavior: a policy without plugins needs nothing but itself', async () => {
+    const rego = utf8(
+      'package p\nimport rego.v1\ndefault allow := false\nallow if input.value < 10\n',
+    )
+    const { intent } = guarded()
+    expect(await simulate({ rego, intent })).toMatchObject({ allow: true })
+    expect(await simulate({ rego, intent: { ...intent, value: 10n } })).toMatchObject({
+      allow: false,
+    })
+    await expect(simulate(await plain())).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'tools.plugins',
+    })
+  })
+
   test('error: secrets for a plugin without a schema for them', async () => {
     const request = await plain({ plugins: [{ wasm: await component({}), secrets: { a: 1 } }] })
     expect(() => deploySimulated(request)).toThrow(/takes none/)

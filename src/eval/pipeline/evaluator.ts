@@ -72,7 +72,8 @@ export type EvaluatorParameters = {
   registry: EvaluatorRegistry
   artifacts: ArtifactSource
   engine: RegoEngine
-  plugins: PluginRuntime
+  /** Runs the data plugins. See createPluginRuntime(). */
+  plugins: Pick<PluginRuntime, 'run'>
   schemas: SchemaValidator
   /** Left out: policies whose plugins take secrets end in an error. */
   secrets?: EvaluatorSecrets | undefined

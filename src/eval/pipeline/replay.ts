@@ -53,7 +53,7 @@ export type ReplayerParameters = {
   registry: Pick<RegistryReader, 'snapshot'>
   artifacts: ArtifactSource
   engine: RegoEngine
-  plugins: PluginRuntime
+  plugins: Pick<PluginRuntime, 'run'>
 }
 
 /** See {@link createReplayer}. */

@@ -27,8 +27,10 @@ import { InvalidInputError } from '../../errors/common.js'
 import { compareBytes, fromHex, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { encodeWasmArgs } from '../intent/wasmArgs.js'
+import { operatorEngine } from '../operatorEngine.js'
 import type { PluginRuntime } from '../plugins/runtime.js'
 import type { RegoEngine } from '../regoEngine.js'
+import { createSchemaValidator } from '../schemaValidator.js'
 import { createEvaluator } from './evaluator.js'
 
 /** One data plugin of a simulated policy. */
@@ -60,9 +62,12 @@ export type SimulationRequest = {
 
 /** What {@link simulate} runs with. */
 export type SimulationTools = {
-  engine: RegoEngine
-  plugins: PluginRuntime
-  schemas: SchemaValidator
+  /** @default operatorEngine() */
+  engine?: RegoEngine | undefined
+  /** Needed where the policy has plugins: a runtime holds workers, and its owner closes it. */
+  plugins?: PluginRuntime | undefined
+  /** @default createSchemaValidator() */
+  schemas?: SchemaValidator | undefined
   allowOpaSemantics?: boolean | undefined
 }
 
@@ -85,33 +90,40 @@ const registryAddress: Address = '0x0000000000000000000000000000000000000001'
  * @throws The same typed errors as an evaluation: there is no decision then.
  * @example
  * ```ts
- * import { simulate, type SimulationTools } from '@newton/policy-sdk/eval'
+ * import { simulate } from '@newton/policy-sdk/eval'
  *
- * declare const tools: SimulationTools
- * const { allow } = await simulate(
- *   {
- *     rego: new TextEncoder().encode('package p\ndefault allow := false\nallow if input.value < 10\n'),
- *     intent: {
- *       from: '0x1111111111111111111111111111111111111111',
- *       to: '0x2222222222222222222222222222222222222222',
- *       value: 1n,
- *       data: '0x',
- *       chainId: 1n,
- *       functionSignature: '0x',
- *     },
+ * const { allow, reasons } = await simulate({
+ *   rego: new TextEncoder().encode('package p\ndefault allow := false\nallow if input.value < 10\n'),
+ *   intent: {
+ *     from: '0x1111111111111111111111111111111111111111',
+ *     to: '0x2222222222222222222222222222222222222222',
+ *     value: 1n,
+ *     data: '0x',
+ *     chainId: 1n,
+ *     functionSignature: '0x',
  *   },
- *   tools,
- * )
+ * }) // allow: true
  * ```
  */
 export async function simulate(
   request: SimulationRequest,
-  tools: SimulationTools,
+  tools: SimulationTools = {},
   options: IoOptions = {},
 ): Promise<Evaluation> {
+  const { engine = operatorEngine(), schemas = createSchemaValidator(), plugins } = tools
+  if (plugins === undefined && (request.plugins?.length ?? 0) > 0) {
+    throw new InvalidInputError({
+      field: 'tools.plugins',
+      reason: 'the policy has plugins and there is no runtime to run them',
+      hint: 'Pass createPluginRuntime({ workers: nodePluginWorkers() }), and close() it afterwards.',
+    })
+  }
   const { task, snapshot, artifacts, secrets } = deploySimulated(request)
   const evaluator = createEvaluator({
-    ...tools,
+    engine,
+    schemas,
+    plugins: plugins ?? noPlugins,
+    allowOpaSemantics: tools.allowOpaSemantics,
     registry: { snapshot: async () => snapshot },
     artifacts,
     mode: 'simulate',
@@ -127,6 +139,16 @@ export async function simulate(
     { task, referenceTimestamp: Number(snapshot.block.timestamp & 0xffffffffn) },
     options,
   )
+}
+
+/** Stands where a policy has no plugins, so that none can run. */
+const noPlugins: Pick<PluginRuntime, 'run'> = {
+  run() {
+    throw new InvalidInputError({
+      field: 'tools.plugins',
+      reason: 'there is no runtime for plugins',
+    })
+  },
 }
 
 /** Makes up the rows of a policy that is not deployed, with ids as they would be on chain. */
