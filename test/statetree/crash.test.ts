@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const kills = Number(process.env['STATETREE_KILLS'] ?? 300)
+const base = mkdtempSync(join(tmpdir(), 'statetree-crash-'))
+// Inside node_modules, so that the bundle finds the LMDB binding.
+const cache = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url))
+const script = join(cache, `statetree-crash-${process.pid}.mjs`)
+
+beforeAll(async () => {
+  mkdirSync(cache, { recursive: true })
+  await build({
+    entryPoints: [fileURLToPath(new URL('crashChild.ts', import.meta.url))],
+    outfile: script,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['lmdb'],
+  })
+})
+afterAll(() => {
+  rmSync(base, { recursive: true, force: true })
+  rmSync(script, { force: true })
+})
+
+type Life = { ready: string | undefined; bad: string | undefined; exit: number | null }
+
+/** Runs a child until it has checked what its predecessor left, then kills it after `delay` ms. */
+function live(mode: string, directory: string, delay: number): Promise<Life> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [script, mode, directory], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    let errors = ''
+    let ready: string | undefined
+    child.stdout.on('data', (data: Buffer) => {
+      output += data.toString()
+      if (ready !== undefined || !output.includes('ready')) return
+      ready = /ready (\w+)/.exec(output)?.[1]
+      setTimeout(() => child.kill('SIGKILL'), delay)
+    })
+    child.stderr.on('data', (data: Buffer) => {
+      errors += data.toString()
+    })
+    child.on('close', (exit) =>
+      resolve({
+        ready,
+        bad: /bad .*/s.exec(output)?.[0] ?? (exit === null ? undefined : errors),
+        exit,
+      }),
+    )
+  })
+}
+
+describe('a killed process leaves the old state or the new one', () => {
+  for (const [mode, share] of [
+    ['commits', 2 / 3],
+    ['restores', 1 / 3],
+  ] as const) {
+    test(`${Math.ceil(kills * share)} times during ${mode}`, async () => {
+      const directory = join(base, mode)
+      mkdirSync(directory, { recursive: true })
+      const seen = new Set<string>()
+      for (let i = 0; i < Math.ceil(kills * share); i++) {
+        const { ready, bad } = await live(mode, directory, Math.random() * 60)
+        expect(bad, `life ${i}`).toBeUndefined()
+        seen.add(ready as string)
+      }
+      // The last one's work is checked too.
+      expect((await live(mode, directory, 0)).bad).toBeUndefined()
+      if (mode === 'commits') expect(seen.size).toBeGreaterThan(share * kills * 0.3)
+    }, 1_500_000)
+  }
+})
