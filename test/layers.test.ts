@@ -26,7 +26,11 @@ function sources(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name)
     if (entry.isDirectory()) return sources(path)
-    return /\.ts$/.test(entry.name) && !/\.generated\.ts$/.test(entry.name) && !/\.(test|test-d|fuzz)\.ts$/.test(entry.name) ? [path] : []
+    return /\.ts$/.test(entry.name) &&
+      !/\.generated\.ts$/.test(entry.name) &&
+      !/\.(test|test-d|fuzz)\.ts$/.test(entry.name)
+      ? [path]
+      : []
   })
 }
 

@@ -22,9 +22,11 @@ export function run(input) {
   })
   if (response.status !== 200) throw `risk service: status ${response.status}`
   const answer = JSON.parse(new TextDecoder().decode(response.body))
-  if (String(answer.address).toLowerCase() !== asked) throw 'risk service: the answer is for another address'
+  if (String(answer.address).toLowerCase() !== asked)
+    throw 'risk service: the answer is for another address'
   const { score, listed } = answer
-  if (!Number.isInteger(score) || score < 0 || score > 100) throw 'risk service: no score from 0 to 100'
+  if (!Number.isInteger(score) || score < 0 || score > 100)
+    throw 'risk service: no score from 0 to 100'
   if (typeof listed !== 'boolean') throw 'risk service: no `listed`'
   return JSON.stringify({ sanctions: { address: asked, score, listed } })
 }
