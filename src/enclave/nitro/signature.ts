@@ -1,9 +1,9 @@
 /**
  * ECDSA P-384 with SHA-384, by WebCrypto where there is one, else by `@noble/curves`.
  *
- * Half of AWS's signatures have a high `s` (measured), so both accept it.
+ * Half of AWS's signatures have a high `s` (measured), so both accept it. The fallback is loaded when it is
+ * needed, so that bundlers can leave it out of what a page loads first.
  */
-import { p384 } from '@noble/curves/nist.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint } from '../../internal/bytes.js'
 
@@ -19,8 +19,9 @@ export type VerifyP384 = (parameters: {
   message: Uint8Array
 }) => Promise<boolean>
 
-/** Order of the P-384 base point (SEC 2). */
-const order = p384.Point.Fn.ORDER
+/** Order of the P-384 base point (SEC 2, section 2.5.1). */
+const order =
+  0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n
 
 /**
  * Gives the function that checks signatures.
@@ -48,6 +49,7 @@ export function p384Verifier(backend: P384Backend = 'auto'): VerifyP384 {
 
 const withNoble: VerifyP384 = async ({ publicKey, signature, message }) => {
   if (!inRange(signature)) return false
+  const { p384 } = await import('@noble/curves/nist.js')
   try {
     return p384.verify(signature, message, publicKey, { lowS: false, prehash: true })
   } catch {
