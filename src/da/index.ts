@@ -33,6 +33,13 @@ export {
   type RowAccess,
 } from './cache/layeredCache.js'
 export {
+  adviseCost,
+  type CostAdvice,
+  type CostOption,
+  type CostPrices,
+  formatCostAdvice,
+} from './costAdvisor.js'
+export {
   type BlobCommitment,
   decodeEigenDaCommitment,
   type EigenDaCert,
@@ -111,6 +118,23 @@ export {
 } from './mockDa.js'
 export { type ObjectStoreOptions, objectStore, type S3Like } from './objectStore/objectStore.js'
 export { type S3Credentials, signRequest } from './objectStore/sigv4.js'
+export {
+  memoryJournal,
+  type RenewalRecord,
+  type RetentionJournal,
+} from './retention/journal.js'
+export type {
+  RetentionEntry,
+  RetentionFinding,
+  RetentionPlan,
+  RetentionResult,
+  RetentionStep,
+} from './retention/plan.js'
+export {
+  createRetentionKeeper,
+  type RetentionKeeper,
+  type RetentionKeeperOptions,
+} from './retention/retentionKeeper.js'
 export {
   type ArtifactCheck,
   type ArtifactVerification,

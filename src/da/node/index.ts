@@ -1,5 +1,6 @@
 /** Data availability on Node: files. */
 export { type DiskByteStoreOptions, diskByteStore } from './diskByteStore.js'
 export { type FileDaOptions, fileDa } from './fileDa.js'
+export { fileJournal } from './fileJournal.js'
 export { type GuardedFetchOptions, guardedFetch } from './guardedFetch.js'
 export { type NodeKzgWorkerOptions, nodeKzgWorker } from './kzgWorker.js'

@@ -147,7 +147,7 @@ describe('signRequest', () => {
     method: string,
     path: string,
     headers: Record<string, string> = {},
-    body = new Uint8Array(0),
+    body: Uint8Array = new Uint8Array(0),
   ) =>
     signRequest(
       { method, url: new URL(`https://examplebucket.s3.amazonaws.com${path}`), headers, body },

@@ -1,0 +1,28 @@
+import { fromUtf8, utf8 } from '../../internal/bytes.js'
+import { DaUnavailableError } from '../errors.js'
+import { decodeJournal, encodeJournal, type RetentionJournal } from '../retention/journal.js'
+import { readBounded, writeFileDurably } from './fileDa.js'
+
+/**
+ * Creates a journal in a file that is replaced as a whole and synced before a write returns.
+ *
+ * @throws {InvalidInputError} from `read` when the file is damaged.
+ * @example
+ * ```ts
+ * import { fileJournal } from '@newton/policy-sdk/da/node'
+ *
+ * const journal = fileJournal({ path: '/tmp/newton-retention.json' })
+ * ```
+ */
+export function fileJournal({ path }: { path: string }): RetentionJournal {
+  return {
+    async read() {
+      const bytes = await readBounded(path, 64 * 1024 * 1024)
+      if (bytes === undefined) return []
+      if (bytes === 'too large')
+        throw new DaUnavailableError({ source: 'journal', reason: `${path} is too large` })
+      return decodeJournal(fromUtf8(bytes, 'journal'))
+    },
+    write: (records) => writeFileDurably(path, utf8(encodeJournal(records))),
+  }
+}

@@ -1,0 +1,90 @@
+/** What a keeper remembers between two steps, so that a crash between them costs nothing. */
+import type { Hex } from 'viem'
+import { type DaLocator, decodeLocator, encodeLocator } from '../../core/locator.js'
+import { InvalidInputError } from '../../errors/common.js'
+
+/** A renewal under way, by artifact. */
+export type RenewalRecord =
+  /** Written before the renewal is sent. Left over from a crash, its outcome is unknown. */
+  | { state: 'sending'; artifactHash: Hex; startedAt: number }
+  /** Written after it was paid for, until the chain shows the locator. */
+  | { state: 'paid'; artifactHash: Hex; locator: DaLocator; expiresAt: number | undefined }
+
+/** Where records are kept. `write` replaces all of them, whole or not at all. */
+export interface RetentionJournal {
+  read(): Promise<readonly RenewalRecord[]>
+  write(records: readonly RenewalRecord[]): Promise<void>
+}
+
+/**
+ * Creates a journal in memory, for tests.
+ *
+ * @example
+ * ```ts
+ * import { memoryJournal } from '@newton/policy-sdk/da'
+ *
+ * const journal = memoryJournal()
+ * ```
+ */
+export function memoryJournal(): RetentionJournal {
+  let text = encodeJournal([])
+  return {
+    async read() {
+      return decodeJournal(text)
+    },
+    async write(records) {
+      text = encodeJournal(records)
+    },
+  }
+}
+
+/** Text form of a journal. */
+export function encodeJournal(records: readonly RenewalRecord[]): string {
+  return JSON.stringify(
+    records.map((record) =>
+      record.state === 'paid' ? { ...record, locator: encodeLocator(record.locator) } : record,
+    ),
+  )
+}
+
+/**
+ * Reads the text form.
+ *
+ * @throws {InvalidInputError} when it is damaged: renewing without it could pay twice.
+ */
+export function decodeJournal(text: string): RenewalRecord[] {
+  const bad = (reason: string, cause?: unknown): never => {
+    throw new InvalidInputError(
+      {
+        field: 'journal',
+        reason,
+        hint: 'Look at what was renewed last before the file is removed.',
+      },
+      cause === undefined ? {} : { cause },
+    )
+  }
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (cause) {
+    return bad('it is not JSON', cause)
+  }
+  if (!Array.isArray(parsed)) return bad('it is not a list')
+  return parsed.map((value: Record<string, unknown> | null): RenewalRecord => {
+    const { state, artifactHash, startedAt, locator, expiresAt } = value ?? {}
+    if (typeof artifactHash !== 'string' || !/^0x[0-9a-f]{64}$/.test(artifactHash))
+      return bad('a record has no artifact')
+    if (state === 'sending' && typeof startedAt === 'number') {
+      return { state, artifactHash: artifactHash as Hex, startedAt }
+    }
+    if (state === 'paid' && typeof locator === 'string') {
+      return {
+        state,
+        artifactHash: artifactHash as Hex,
+        locator: decodeLocator(locator as Hex),
+        expiresAt: typeof expiresAt === 'number' ? expiresAt : undefined,
+      }
+    }
+    return bad(`a record of state ${JSON.stringify(state)}`)
+  })
+}

@@ -1,0 +1,86 @@
+/** What a keeper finds and means to do. */
+import type { Hex } from 'viem'
+import type { ArtifactNamespace } from '../../core/artifact.js'
+import type { DaLocator } from '../../core/locator.js'
+
+/** An artifact that is watched, with what the chain says about it. */
+export type RetentionEntry = {
+  artifactHash: Hex
+  /** A template that names it, for announcements. */
+  templateId: Hex
+  namespace: ArtifactNamespace
+  /** Announced locators, any order. */
+  locators: readonly DaLocator[]
+  /** Whether an expiring copy is renewed, or may lapse once an archive holds the bytes. @default 'renew' */
+  policy?: 'renew' | 'lapse' | undefined
+}
+
+/** Something to do. Each step is safe to do again. */
+export type RetentionStep =
+  | {
+      type: 'archive'
+      artifactHash: Hex
+      namespace: ArtifactNamespace
+      store: string
+      locators: readonly DaLocator[]
+    }
+  | {
+      type: 'renew'
+      artifactHash: Hex
+      namespace: ArtifactNamespace
+      templateId: Hex
+      /** The copy that expires last. */
+      previous: DaLocator | undefined
+      locators: readonly DaLocator[]
+      /** Unix seconds, where known. */
+      expiresAt: number | undefined
+      /** An earlier renewal may have been paid for and lost in a crash. */
+      mayPayTwice: boolean
+    }
+  | {
+      type: 'announce'
+      artifactHash: Hex
+      namespace: ArtifactNamespace
+      templateId: Hex
+      locator: DaLocator
+    }
+  /** A renewal whose locator the chain shows: its record is dropped. */
+  | { type: 'settle'; artifactHash: Hex }
+
+/** Something to know. */
+export type RetentionFinding =
+  /** No permanent store has the bytes; an `archive` step follows where there is a store. */
+  | { type: 'nowherePermanent'; artifactHash: Hex }
+  /** The last expiring copy is gone. */
+  | { type: 'expired'; artifactHash: Hex; expiresAt: number }
+  /** A copy whose expiry could not be told; it counts as expired. */
+  | { type: 'unknownExpiry'; artifactHash: Hex; error: unknown }
+  /** A store could not be asked. */
+  | { type: 'storeUnreachable'; artifactHash: Hex; store: string; error: unknown }
+  /** A store serves other bytes. */
+  | { type: 'damagedCopy'; artifactHash: Hex; store: string; error: unknown }
+  /** An expiring copy is left to lapse; an archive holds the bytes. */
+  | { type: 'lapsing'; artifactHash: Hex; expiresAt: number | undefined; store: string }
+  /** A renewal that may have been paid is held back until it is urgent. */
+  | {
+      type: 'renewalUncertain'
+      artifactHash: Hex
+      startedAt: number
+      expiresAt: number | undefined
+    }
+
+/** Findings and steps, in the order they are done. */
+export type RetentionPlan = {
+  /** Unix seconds. */
+  at: number
+  steps: readonly RetentionStep[]
+  findings: readonly RetentionFinding[]
+}
+
+/** What came of a step. */
+export type RetentionResult = {
+  step: RetentionStep
+  status: 'done' | 'skipped' | 'failed'
+  /** Why, unless done. */
+  error?: unknown
+}
