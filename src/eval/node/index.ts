@@ -10,6 +10,7 @@ export {
   LARGE_PLUGIN_BYTES,
   type PluginFeature,
 } from './buildPlugin.js'
+export { fileCompiledPluginStore } from './compiledPluginStore.js'
 export { DETERMINISM_KIT } from './deterministicBuild.js'
 export { PluginBuildError } from './errors.js'
 export { nodeHttpTransport } from './httpTransport.js'

@@ -140,6 +140,10 @@ export function createWorkerPool(parameters: {
       worker.listen({ onMessage: () => {}, onExit: () => discard(pooled) })
       all.add(pooled)
       return pooled
+    } catch (error) {
+      // Whoever waited for this one starts its own.
+      queueMicrotask(() => waiting.shift()?.(undefined))
+      throw error
     } finally {
       starting--
     }
