@@ -161,6 +161,30 @@ contract ResponseRegistryTest is AttestationDeployers {
         _accept();
     }
 
+    /// A chain with fewer blocks than the window: nothing is too old on it.
+    function test_accept_onAYoungChain() public {
+        toBlock(2000);
+        vm.mockCall(
+            address(policies),
+            abi.encodeCall(policies.currentInstance, (address(vault))),
+            abi.encode(instanceId)
+        );
+        vm.mockCall(
+            address(verifier),
+            abi.encodeWithSelector(verifier.verifyCertificateAt.selector),
+            abi.encode(new uint256[](0))
+        );
+        vm.roll(5);
+        vm.setBlockhash(3, blockHashOf(3));
+        task.referenceBlock = 3;
+        task.referenceBlockHash = blockHashOf(3);
+        response.referenceBlock = 3;
+        response.referenceBlockHash = blockHashOf(3);
+        _retask();
+        _accept();
+        assertEq(responses.getResponse(response.taskId).acceptedAt, 5);
+    }
+
     function test_accept_expirationBoundary() public {
         response.expirationBlock = 1005;
         _refuses(
@@ -452,6 +476,7 @@ contract ResponseRegistryTest is AttestationDeployers {
         vault.execute(response.taskId, task.intent);
     }
 
+    /// forge-config: default.isolate = true
     function test_gas() public {
         BN254Certificate memory cert = certifyResponse(response, everyone());
         responses.accept(response, cert, task);

@@ -13,7 +13,7 @@ import {IChallengeVerifier} from "../../src/interfaces/IChallengeVerifier.sol";
 import {IPolicyDataRegistry} from "../../src/interfaces/IPolicyDataRegistry.sol";
 import {IPolicyRegistry} from "../../src/interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
-import {BlockKind} from "../../src/libraries/BlockSource.sol";
+import {BlockKind, IArbSys} from "../../src/libraries/BlockSource.sol";
 import {
     DataInstanceWords,
     Intent,
@@ -48,14 +48,20 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
     bytes32 internal instanceId;
     bytes32[] internal dataInstanceIds;
     uint64 internal nextNonce;
+    /// @dev Where the contracts read block numbers; the native number stands still under ArbSys.
+    BlockKind internal blockKind = BlockKind.Native;
+    uint256 internal currentBlock;
 
     /// @dev Deploys everything at block 1000; slots are filled at block 1000, so that 1001 is the
     /// first reference block; the current block is 1005.
     function setUpAttestation(uint256 dataInstances, bool secrets) internal {
-        vm.roll(1000);
+        if (blockKind == BlockKind.ArbSys) vm.roll(50);
         vm.warp(TABLE + 1000);
-        deployRegistries(BlockKind.Native, true);
-        setUpVerifier();
+        toBlock(1000);
+        deployRegistries(blockKind, true);
+        loadOperators();
+        deployVerifier(blockKind, 0);
+        publishTable(TABLE);
         responses = ResponseRegistry(
             proxy(
                 deployCode("ResponseRegistry", ""),
@@ -145,10 +151,20 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
 
     /// @dev Goes to a block whose predecessors have the hashes of {blockHashOf}.
     function toBlock(uint256 number) internal {
-        vm.roll(number);
-        for (uint256 i = number > 40 ? number - 40 : 0; i < number; ++i) {
-            vm.setBlockhash(i, blockHashOf(i));
+        currentBlock = number;
+        uint256 first = number > 40 ? number - 40 : 0;
+        if (blockKind == BlockKind.ArbSys) {
+            address arbSys = address(0x64);
+            vm.mockCall(arbSys, abi.encodeCall(IArbSys.arbBlockNumber, ()), abi.encode(number));
+            for (uint256 i = first; i < number; ++i) {
+                vm.mockCall(
+                    arbSys, abi.encodeCall(IArbSys.arbBlockHash, (i)), abi.encode(blockHashOf(i))
+                );
+            }
+            return;
         }
+        vm.roll(number);
+        for (uint256 i = first; i < number; ++i) vm.setBlockhash(i, blockHashOf(i));
     }
 
     function blockHashOf(uint256 number) internal pure returns (bytes32) {
@@ -253,7 +269,7 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
         internal
         returns (Task memory task, PolicyTaskResponse memory response)
     {
-        task = taskFor(intentOf(1 ether), uint64(block.number - 2));
+        task = taskFor(intentOf(1 ether), uint64(currentBlock - 2));
         response = honestResponse(task, allow, pcr0);
         accept(response, task);
     }

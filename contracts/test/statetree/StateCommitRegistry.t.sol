@@ -17,6 +17,11 @@ import {StateCommitRegistry} from "../../src/statetree/StateCommitRegistry.sol";
 import {StateTreeVerifier} from "../../src/statetree/StateTreeVerifier.sol";
 import {Operators} from "../base/Operators.sol";
 
+/// @notice The cheatcode by which time is read after it was changed within one call.
+interface Clock {
+    function getBlockTimestamp() external view returns (uint256);
+}
+
 abstract contract StateCommitBase is Operators {
     StateCommitRegistry internal registry;
     address internal owner = makeAddr("owner");
@@ -24,6 +29,11 @@ abstract contract StateCommitBase is Operators {
     address[] internal snapshotSigners;
     uint256[] internal snapshotKeys;
     uint256 internal now_;
+
+    /// @dev The compiler takes `block.timestamp` for the same all through a call.
+    function clock() internal view returns (uint256) {
+        return Clock(address(vm)).getBlockTimestamp();
+    }
 
     function setUpCommits(uint8 version, uint8 threshold) internal {
         vm.roll(2000);
@@ -90,7 +100,7 @@ abstract contract StateCommitBase is Operators {
             sequenceNo: registry.currentSequenceNo() + 1,
             prevStateRoot: registry.currentStateRoot(),
             newStateRoot: root,
-            timestamp: uint64(block.timestamp),
+            timestamp: uint64(clock()),
             daCertHash: keccak256("da"),
             pcr0Commitment: keccak256("pcr0")
         });
@@ -105,7 +115,7 @@ abstract contract StateCommitBase is Operators {
     }
 
     function commitRoot(bytes32 root) internal {
-        vm.warp(block.timestamp + 120);
+        vm.warp(clock() + 120);
         IStateRootCommittable.StateCommit memory commit = nextCommit(root);
         bytes memory certificate = certificateOf(commit);
         registry.commitStateRoot(commit, certificate);
@@ -287,14 +297,14 @@ contract StateCommitRegistryTest is StateCommitBase {
     function test_isFresh() public {
         commitRoot(ROOT);
         assertTrue(registry.isFresh(0));
-        vm.warp(block.timestamp + 240);
+        vm.warp(clock() + 240);
         assertTrue(registry.isFresh(240));
         assertFalse(registry.isFresh(239));
     }
 
     function test_refusals_inOrder() public {
         commitRoot(ROOT);
-        vm.warp(block.timestamp + 120);
+        vm.warp(clock() + 120);
         IStateRootCommittable.StateCommit memory commit = nextCommit(keccak256("root 2"));
         uint64 last = registry.lastCommitTimestamp();
         // Everything is wrong; each is found in turn and then put right.
@@ -339,6 +349,16 @@ contract StateCommitRegistryTest is StateCommitBase {
         registry.commitStateRoot(commit, certificate);
     }
 
+    /// A chain whose clock is younger than an hour: nothing is too old on it.
+    function test_timestampOnAYoungChain() public {
+        vm.warp(100);
+        IStateRootCommittable.StateCommit memory commit = nextCommit(ROOT);
+        commit.timestamp = 1;
+        bytes memory certificate = certificateOf(commit);
+        registry.commitStateRoot(commit, certificate);
+        assertEq(registry.lastCommitTimestamp(), 1);
+    }
+
     function test_quorum() public {
         IStateRootCommittable.StateCommit memory commit = nextCommit(ROOT);
         bytes32 hash = registry.commitHash(commit);
@@ -378,7 +398,7 @@ contract StateCommitRegistryTest is StateCommitBase {
         bytes memory certificate =
             abi.encode(certify(registry.commitHash(commit), TABLE + 50, new uint256[](0)));
         registry.commitStateRoot(commit, certificate);
-        vm.warp(block.timestamp + 120);
+        vm.warp(clock() + 120);
         commit = nextCommit(keccak256("root 2"));
         _refuses(commit, abi.encodeWithSelector(IStateCommitRegistry.ReferenceTimestampRegression.selector, TABLE + 50, TABLE));
     }
@@ -491,13 +511,13 @@ contract StateCommitRegistryTest is StateCommitBase {
 
     function test_snapshot() public {
         commitRoot(ROOT);
-        vm.warp(block.timestamp + 10_000);
+        vm.warp(clock() + 10_000);
         bytes32 root = keccak256("recovered");
         bytes memory snapshot = _snapshot(9, root);
         bytes memory signature = _sign(snapshot, 0, 2);
         vm.expectEmit(address(registry));
         emit IStateCommitRegistry.SealedSnapshotInjected(keccak256(snapshot));
-        emit IStateCommitRegistry.SnapshotAnchored(9, root, uint64(block.timestamp));
+        emit IStateCommitRegistry.SnapshotAnchored(9, root, uint64(clock()));
         vm.prank(stranger);
         registry.injectSealedSnapshot(snapshot, signature);
         assertEq(registry.getStateRoot(), root);
@@ -507,7 +527,7 @@ contract StateCommitRegistryTest is StateCommitBase {
         assertTrue(registry.isKnownRoot(ROOT));
         assertEq(registry.latestSnapshotRoot(), root);
         assertEq(registry.latestSnapshotSeq(), 9);
-        assertEq(registry.latestSnapshotTimestamp(), uint64(block.timestamp));
+        assertEq(registry.latestSnapshotTimestamp(), uint64(clock()));
         // Not again, and the operators go on from there.
         vm.expectRevert(abi.encodeWithSelector(IStateRootCommittable.SequenceGap.selector, 10, 9));
         registry.injectSealedSnapshot(snapshot, signature);
@@ -556,11 +576,11 @@ contract StateCommitRegistryTest is StateCommitBase {
     function test_snapshot_contents() public {
         commitRoot(ROOT);
         IStateRootCommittable.StateCommit memory commit = nextCommit(keccak256("r"));
-        commit.timestamp = uint64(block.timestamp);
+        commit.timestamp = uint64(clock());
         _snapshotReverts(abi.encode(commit), abi.encodeWithSelector(IStateRootCommittable.TimestampRegression.selector, commit.timestamp, commit.timestamp));
         commit.timestamp += 1;
         _snapshotReverts(abi.encode(commit), abi.encodeWithSelector(IStateCommitRegistry.TimestampInFuture.selector, commit.timestamp - 1, commit.timestamp));
-        vm.warp(block.timestamp + 5);
+        vm.warp(clock() + 5);
         commit.version = 1;
         _snapshotReverts(abi.encode(commit), abi.encodeWithSelector(IStateRootCommittable.UnsupportedStateCommitVersion.selector, 2, 1));
         commit.version = 2;
@@ -673,7 +693,7 @@ contract StateCommitRegistryTest is StateCommitBase {
         bytes memory certificate = certificateOf(commit);
         registry.commitStateRoot(commit, certificate);
         vm.snapshotGasLastCall("StateCommitRegistry", "commitStateRoot: first");
-        vm.warp(block.timestamp + 120);
+        vm.warp(clock() + 120);
         commit = nextCommit(keccak256("root 2"));
         certificate = abi.encode(certify(registry.commitHash(commit), TABLE, without(3)));
         registry.commitStateRoot(commit, certificate);

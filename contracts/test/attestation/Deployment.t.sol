@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+import {IChallengeVerifier} from "../../src/interfaces/IChallengeVerifier.sol";
+import {IDelayedUpgrade} from "../../src/interfaces/IDelayedUpgrade.sol";
+import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
+import {BlockKind, IArbSys} from "../../src/libraries/BlockSource.sol";
+import {PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
+import {DelayedUpgrade} from "../../src/upgrade/DelayedUpgrade.sol";
+import {AttestationDeployers} from "../base/AttestationDeployers.sol";
+
+/// @notice An implementation that reads its write-once values elsewhere.
+contract MovedImplementation {
+    function proxiableUUID() external pure returns (bytes32) {
+        return 0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc;
+    }
+
+    function writeOnceDigest() external pure returns (bytes32) {
+        return keccak256("elsewhere");
+    }
+}
+
+contract DeploymentTest is AttestationDeployers {
+    bytes32 private constant VERIFIER =
+        0x0c5bde975f61ba992e1329435e0b4dcd13ebb6d125454e123594a1245b2edf00;
+    bytes32 private constant RESPONSES =
+        0xfe3413fa6857bb085ca7e00a1555d84d3e19e41c9a90f3d09921f943bb02e200;
+    bytes32 private constant CHALLENGES =
+        0xdf0deba0c78f1727f5c71e6fc5bd20ec7b317fa1627fad2921a141d4963e8300;
+
+    function setUp() public {
+        setUpAttestation(1, false);
+    }
+
+    // --- Upgrades ---
+
+    function test_upgradesKeepWhatIsWrittenOnce() public {
+        _upgrades(address(verifier), "BN254CertificateVerifier", verifierOwner);
+        _upgrades(address(responses), "ResponseRegistry", owner);
+        _upgrades(address(challenges), "ChallengeVerifier", owner);
+        // Everything is still there.
+        (, PolicyTaskResponse memory response) = acceptHonest(true, 0);
+        assertTrue(challenges.findMismatch(response) == IChallengeVerifier.Mismatch.None);
+    }
+
+    function _upgrades(address deployed, string memory name, address admin) private {
+        DelayedUpgrade contract_ = DelayedUpgrade(deployed);
+        bytes32 digest = contract_.writeOnceDigest();
+        address moved = address(new MovedImplementation());
+        vm.startPrank(admin);
+        contract_.scheduleUpgrade(moved, "");
+        toBlock(currentBlock + UPGRADE_DELAY);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IDelayedUpgrade.WriteOnceChanged.selector, digest, keccak256("elsewhere")
+            )
+        );
+        contract_.upgradeToAndCall(moved, "");
+        address same = deployCode(name, "");
+        contract_.scheduleUpgrade(same, "");
+        toBlock(currentBlock + UPGRADE_DELAY);
+        contract_.upgradeToAndCall(same, "");
+        vm.stopPrank();
+        assertEq(contract_.writeOnceDigest(), digest);
+    }
+
+    /// Each value that must not change is in the digest that upgrades compare.
+    function test_writeOnceDigests() public {
+        _inDigest(address(verifier), VERIFIER, 0); // AVS and operator set
+        _inDigest(address(responses), RESPONSES, 0); // policy registry, window
+        _inDigest(address(responses), RESPONSES, 1); // client registry
+        _inDigest(address(responses), RESPONSES, 2); // verifier
+        _inDigest(address(challenges), CHALLENGES, 0); // responses, window
+        _inDigest(address(challenges), CHALLENGES, 1); // policy registry
+        _inDigest(address(challenges), CHALLENGES, 2); // data registry
+        _inDigest(address(challenges), CHALLENGES, 3); // verifier
+    }
+
+    function _inDigest(address deployed, bytes32 slot, uint256 offset) private {
+        bytes32 at = bytes32(uint256(slot) + offset);
+        bytes32 before = DelayedUpgrade(deployed).writeOnceDigest();
+        bytes32 word = vm.load(deployed, at);
+        vm.store(deployed, at, bytes32(uint256(word) ^ 1));
+        assertNotEq(DelayedUpgrade(deployed).writeOnceDigest(), before);
+        vm.store(deployed, at, word);
+    }
+
+    function test_initializeOnce() public {
+        IResponseRegistry.Setup memory setup;
+        vm.expectRevert(abi.encodeWithSignature("InvalidInitialization()"));
+        responses.initialize(setup);
+        IChallengeVerifier.Setup memory challengeSetup;
+        challengeSetup.upgradeDelay = 1;
+        vm.expectRevert(abi.encodeWithSignature("InvalidInitialization()"));
+        challenges.initialize(challengeSetup);
+    }
+
+    function test_upgradesWaitLongerThanTheWindow() public {
+        IChallengeVerifier.Setup memory setup = IChallengeVerifier.Setup({
+            owner: owner,
+            upgradeDelay: 90,
+            responseRegistry: address(responses),
+            enclaveVersionRegistry: address(enclaves),
+            slasher: address(slasher),
+            challengeWindow: 90
+        });
+        address implementation = deployCode("ChallengeVerifier", "");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChallengeVerifier.UpgradeDelayWithinWindow.selector, uint64(90), uint64(90)
+            )
+        );
+        proxy(implementation, abi.encodeCall(challenges.initialize, (setup)));
+        setup.upgradeDelay = 91;
+        proxy(implementation, abi.encodeCall(challenges.initialize, (setup)));
+    }
+
+    function test_reads() public view {
+        assertEq(responses.policyRegistry(), address(policies));
+        assertEq(responses.clientRegistry(), address(clients));
+        assertEq(responses.certificateVerifier(), address(verifier));
+        assertEq(responses.taskResponseWindow(), RESPONSE_WINDOW);
+    }
+
+    // --- Hashes of older blocks ---
+
+    /// Past the last 256 blocks the hash comes from EIP-2935's contract.
+    function test_olderBlockHashes() public {
+        Task memory task = taskFor(intentOf(1 ether), 1003);
+        task.referenceBlockHash = hashOf("old block");
+        PolicyTaskResponse memory response = honestResponse(task, true, 0);
+        vm.roll(1003 + 290);
+        vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, hex"00");
+        vm.mockCall(
+            0x0000F90827F1C53a10cb7A02335B175320002935,
+            abi.encode(uint256(1003)),
+            abi.encode(hashOf("old block"))
+        );
+        bytes memory call = abi.encodeCall(
+            responses.accept, (response, certifyResponse(response, everyone()), task)
+        );
+        // It is found and right, and only then too old for the window.
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IResponseRegistry.ReferenceBlockTooOld.selector,
+                uint256(1003),
+                uint256(1003 + 290 - RESPONSE_WINDOW)
+            )
+        );
+        (bool ok,) = address(responses).call(call);
+        ok;
+    }
+
+    // --- Any field of what is signed, at random ---
+
+    /// A response with anything changed that the chain can rebuild is found out, and only then.
+    function test_fuzz_findMismatch(uint256 what, bytes32 noise) public {
+        Task memory task = taskFor(intentOf(1 ether), 1003);
+        PolicyTaskResponse memory response = honestResponse(task, true, 0);
+        noise = keccak256(abi.encode(noise));
+        what = bound(what, 0, 6);
+        IChallengeVerifier.Mismatch expected = IChallengeVerifier.Mismatch.Digest;
+        if (what == 0) {
+            response.artifactDigest ^= noise;
+        } else if (what == 1) {
+            vm.prank(clientOwner);
+            responses.setAcceptSuperseded(address(vault), true);
+            response.policyInstanceId ^= noise;
+            expected = IChallengeVerifier.Mismatch.PolicyInstance;
+        } else if (what == 2) {
+            response.expirationBlock = uint64(uint256(noise)) | (1 << 40);
+            expected = IChallengeVerifier.Mismatch.Expiration;
+        } else if (what == 3) {
+            response.pcr0Commitment = noise;
+        } else if (what == 4) {
+            // Not on chain: only a re-run can tell.
+            response.inputsHash = noise;
+            expected = IChallengeVerifier.Mismatch.None;
+        } else if (what == 5) {
+            response.evaluationResult = abi.encode(noise);
+            expected = IChallengeVerifier.Mismatch.None;
+        } else {
+            response.pcr0Commitment = noise;
+            response.artifactDigest = digestOf(1003, response.expirationBlock, noise);
+            expected = IChallengeVerifier.Mismatch.Enclave;
+        }
+        accept(response, task);
+        assertTrue(challenges.findMismatch(response) == expected);
+    }
+}
+
+/// @notice A chain whose `block.number` is another chain's.
+contract ArbSysTest is AttestationDeployers {
+    function setUp() public {
+        blockKind = BlockKind.ArbSys;
+        vm.etch(address(0x64), hex"00");
+        setUpAttestation(1, false);
+    }
+
+    function test_blockNumbersAreTheChainsOwn() public {
+        assertEq(vm.getBlockNumber(), 50);
+        (Task memory task, PolicyTaskResponse memory response) = acceptHonest(true, 0);
+        assertEq(task.referenceBlock, 1003);
+        assertEq(responses.getResponse(response.taskId).acceptedAt, 1005);
+        assertTrue(challenges.findMismatch(response) == IChallengeVerifier.Mismatch.None);
+        vm.prank(user);
+        vault.execute(response.taskId, task.intent);
+        assertEq(recipient.balance, 1 ether);
+    }
+
+    function test_anotherBranch() public {
+        Task memory task = taskFor(intentOf(1 ether), 1003);
+        PolicyTaskResponse memory response = honestResponse(task, true, 0);
+        vm.mockCall(
+            address(0x64),
+            abi.encodeCall(IArbSys.arbBlockHash, (1003)),
+            abi.encode(hashOf("other branch"))
+        );
+        bytes memory call = abi.encodeCall(
+            responses.accept, (response, certifyResponse(response, everyone()), task)
+        );
+        (bool ok, bytes memory reason) = address(responses).call(call);
+        assertFalse(ok);
+        assertEq(
+            bytes32(bytes4(reason)),
+            bytes32(IResponseRegistry.ReferenceBlockHashMismatch.selector)
+        );
+    }
+
+    function test_dishonestIsSlashed() public {
+        Task memory task = taskFor(intentOf(1 ether), 1003);
+        PolicyTaskResponse memory response = honestResponse(task, true, 0);
+        response.artifactDigest = hashOf("forged");
+        accept(response, task);
+        toBlock(1200);
+        challenge(response, everyone());
+        assertEq(slasher.stakeOf(operatorNames[0]), STAKE / 10 * 9);
+        toBlock(1003 + DATA_EXPIRE + CHALLENGE_WINDOW + 1);
+        vm.expectPartialRevert(IChallengeVerifier.ChallengeWindowClosed.selector);
+        challenges.findMismatch(response);
+    }
+}
