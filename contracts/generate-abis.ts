@@ -21,7 +21,6 @@ const contracts = [
   'ChallengeVerifier',
   'DevnetSlasher',
   'ERC1967Proxy',
-  'EnclaveVersionMirror',
   'EnclaveVersionRegistry',
   'GuardedTransfer',
   'PolicyClientRegistry',
@@ -31,8 +30,15 @@ const contracts = [
   'StateCommitRegistry',
 ]
 
-/** Contracts that are deployed by others: no ABI of their own in the package. */
+/** Contracts whose ABI is not part of the package's surface. */
 const bytecodeOnly = new Set(['ERC1967Proxy'])
+
+/** Contracts of the tests, by file: ABI and bytecode go to `src/testing/artifacts`. */
+const testContracts: Readonly<Record<string, string>> = {
+  ProxyModelClient: 'ProxyModel',
+  ProxyModelFactory: 'ProxyModel',
+  SimulatedArbSys: 'BlockSource.t',
+}
 
 type AbiItem = { type: string; name?: string; inputs?: { type: string }[] }
 type Artifact = { abi: AbiItem[]; bytecode: { object: string; linkReferences?: object } }
@@ -42,8 +48,8 @@ const camel = (name: string): string =>
     ? name.replace(/^[A-Z]+/, (capitals) => capitals.toLowerCase())
     : name[0]?.toLowerCase() + name.slice(1)
 
-function findArtifact(name: string): Artifact | undefined {
-  const path = join(out, `${name}.sol`, `${name}.json`)
+function findArtifact(name: string, file = name): Artifact | undefined {
+  const path = join(out, `${file}.sol`, `${name}.json`)
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Artifact) : undefined
 }
 
@@ -79,6 +85,21 @@ for (const name of contracts) {
     `src/testing/artifacts/${base}.generated.ts`,
     `${header}import type { Hex } from 'viem'\n\n/** Creation bytecode of \`${name}\`. */\n` +
       `export const ${base}Bytecode: Hex =\n  '${artifact.bytecode.object}'\n`,
+  )
+}
+
+for (const [name, file] of Object.entries(testContracts)) {
+  const artifact = findArtifact(name, file)
+  if (artifact === undefined) {
+    missing.push(name)
+    continue
+  }
+  const base = camel(name)
+  const abi = JSON.stringify(sortAbi(artifact.abi), null, 1)
+  files.set(
+    `src/testing/artifacts/${base}.generated.ts`,
+    `${header}import type { Hex } from 'viem'\n\n/** ABI of \`${name}\`. */\nexport const ${base}Abi = ${abi} as const\n\n` +
+      `/** Creation bytecode of \`${name}\`. */\nexport const ${base}Bytecode: Hex =\n  '${artifact.bytecode.object}'\n`,
   )
 }
 

@@ -68,6 +68,12 @@ export {
   deployPolicyDataInstanceSync,
   deployPolicyInstance,
   deployPolicyInstanceSync,
+  dryRunDeployPolicyDataInstance,
+  dryRunDeployPolicyInstance,
+  dryRunEnsurePolicyDataInstance,
+  dryRunEnsurePolicyInstance,
+  dryRunSetCurrentPolicyDataInstance,
+  dryRunSetCurrentPolicyInstance,
   ensurePolicyDataInstance,
   ensurePolicyDataInstanceSync,
   ensurePolicyInstance,
@@ -121,6 +127,11 @@ export {
   type ArtifactAnnouncedEvent,
   announceArtifact,
   announceArtifactSync,
+  dryRunAnnounceArtifact,
+  dryRunEnsurePolicyDataTemplate,
+  dryRunEnsurePolicyTemplate,
+  dryRunRegisterPolicyDataTemplate,
+  dryRunRegisterPolicyTemplate,
   type EnsureEvent,
   ensurePolicyDataTemplate,
   ensurePolicyDataTemplateSync,
@@ -151,11 +162,27 @@ export {
   readOperatorTable,
 } from './certificates.js'
 export {
+  type ChainOutcome,
+  type ChainsOptions,
+  type ChainTarget,
+  registerPolicyDataTemplateOnChains,
+  registerPolicyTemplateOnChains,
+} from './chains.js'
+export {
   type ChallengeReaderParameters,
   createAcceptedResponses,
   createOperatorTrees,
 } from './challenges.js'
 export type { ReadClient, WriteClient } from './client.js'
+export {
+  type DescribeNode,
+  type DescribeParameters,
+  type DescribeTarget,
+  describePolicy,
+  flattenNodes,
+  type NodeKind,
+  type NodeStatus,
+} from './describe.js'
 export {
   AddressRequiredError,
   BlockNotFoundError,
@@ -176,14 +203,61 @@ export {
   decodeChainEvent,
   type Finality,
 } from './events.js'
+export {
+  createIndexedReader,
+  type IndexRegistryParameters,
+  type IndexSync,
+  indexRegistry,
+  type RegistryIndex,
+} from './indexer.js'
+export type { IndexState, SlotMove } from './indexState.js'
 export type {
   EnsureResult,
   InstanceInput,
   PolicyDataTemplateInput,
   PolicyTemplateInput,
 } from './inputs.js'
+export {
+  type CidFetcher,
+  type ImportedPolicy,
+  type ImportIssue,
+  type ImportNewtonPolicyParameters,
+  type ImportPlan,
+  importNewtonPolicy,
+  type NewtonClient,
+  type NewtonPolicy,
+  type NewtonPolicyData,
+  NotNewtonPolicyError,
+} from './newton/importPolicy.js'
+export {
+  type CompositeManifest,
+  type ManifestModule,
+  type ManifestReading,
+  moduleParams,
+  readManifest,
+} from './newton/manifest.js'
+export type { OffchainChecks, SecretsStatus, SecretsStatusSource } from './offchain.js'
+export {
+  type PolicyActions,
+  type PolicyActionsConfig,
+  type PolicyReadActions,
+  type PolicyWriteActions,
+  policyActions,
+} from './policyActions.js'
 export type { PreflightCheck } from './preflightCheck.js'
 export { type CreateRegistryReaderParameters, createRegistryReader } from './reader.js'
+export {
+  describe,
+  getCurrentPolicyDataInstance,
+  getCurrentPolicyInstance,
+  getPolicyClient,
+  getPolicyDataInstance,
+  getPolicyDataTemplate,
+  getPolicyInstance,
+  getPolicySnapshot,
+  getPolicyTemplate,
+  type ReadOptions,
+} from './reads.js'
 export { decodeRevert } from './revert.js'
 export type { RegistryKind } from './rows.js'
 export {
@@ -192,7 +266,21 @@ export {
   createCommitSink,
   type SinkParameters,
 } from './sinks.js'
+export {
+  type WatchParameters,
+  watchArtifactAnnounced,
+  watchCurrentPolicyDataInstanceSet,
+  watchCurrentPolicyInstanceSet,
+  watchPolicyDataInstanceDeployed,
+  watchPolicyDataTemplateRegistered,
+  watchPolicyEvents,
+  watchPolicyInstanceDeployed,
+  watchPolicyTemplateRegistered,
+  watchStateRootCommitted,
+} from './watch.js'
 export type {
+  DryRun,
+  DryRunAction,
   SimulateAction,
   SimulateResult,
   SyncAction,
