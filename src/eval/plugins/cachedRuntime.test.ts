@@ -4,6 +4,7 @@ import { component } from '../../../test/fixtures/pluginComponents.js'
 import { createMetricsRegistry } from '../../core/metrics.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { nodePluginWorkers } from '../node/index.js'
+import { PluginNondeterministicError } from './errors.js'
 import {
   createPluginRuntime,
   type PluginEvent,
@@ -133,6 +134,41 @@ describe('compiled plugins', () => {
     expect((await plugins.run(runOf(reference(await number(3))))).output).toEqual({
       x: '0000000000000003',
     })
+  })
+
+  test('error: a plugin that asks for something else the second time', async () => {
+    const replies = [
+      {
+        status: 'request',
+        identity: 'a',
+        request: { url: 'https://a.example/', method: 'GET', headers: [], body: undefined },
+      },
+      { status: 'diverged', index: 0, identity: 'b' },
+    ]
+    const start = (): PluginWorker => {
+      let receive: (message: unknown) => void = () => {}
+      queueMicrotask(() => receive({ ready: true }))
+      return {
+        listen: ({ onMessage }) => {
+          receive = onMessage
+        },
+        post: (message) => {
+          const { hash } = message as { hash?: Uint8Array }
+          const reply = hash
+            ? { wasmHash: keccakHex(hash) }
+            : { stderr: '', memoryBytes: 0, milliseconds: 1, ...replies.shift() }
+          queueMicrotask(() => receive(reply))
+        },
+        terminate: () => {},
+      }
+    }
+    const plugins = create({
+      workers: { ...nodePluginWorkers(), startRunWorker: start },
+      transport: async () => ({ status: 200, headers: [], body: new Uint8Array() }),
+    })
+    const error = await plugins.run(runOf(reference(await number(1)))).catch((caught) => caught)
+    expect(error).toBeInstanceOf(PluginNondeterministicError)
+    expect(error.context.transcript.exchanges).toHaveLength(1)
   })
 
   test('error: after close nothing runs', async () => {

@@ -20,7 +20,6 @@ export type PluginFailureContext = {
 /** Base of the errors of one plugin's load or run. */
 export class PluginError extends BaseError {
   override readonly name: string = 'PluginError'
-  override readonly code: string = 'PLUGIN_FAILED'
   /** Which plugin, and with what transcript. */
   context: PluginFailureContext = {}
 }

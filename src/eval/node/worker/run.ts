@@ -7,6 +7,7 @@
  */
 import vm from 'node:vm'
 import { parentPort } from 'node:worker_threads'
+import { PluginWorkerError } from '../../plugins/errors.js'
 import type { CompiledPlugin, HashJob, RunJob } from '../../plugins/protocol.js'
 import { hashJob, type Instantiate, type Realm, runJob } from '../../plugins/worker/run.js'
 import { StrictTextDecoder } from '../../plugins/worker/strictTextDecoder.js'
@@ -52,7 +53,7 @@ function load(job: RunJob): Loaded {
   const known = loaded.get(job.key)
   if (known) return known
   const { plugin } = job
-  if (!plugin) throw new TypeError(`no plugin ${job.key}`)
+  if (!plugin) throw new PluginWorkerError(`it was not given the plugin ${job.key}`)
   const context = vm.createContext(
     { TextDecoder: StrictTextDecoder, TextEncoder },
     { codeGeneration: { strings: false, wasm: false } },

@@ -3,6 +3,7 @@
  *
  * What a worker of the page could reach is taken away before any glue code is loaded.
  */
+import { PluginWorkerError } from '../errors.js'
 import type { CompiledPlugin, HashJob, RunJob } from '../protocol.js'
 import { hashJob, type Instantiate, type Realm, runJob } from './run.js'
 import { StrictTextDecoder } from './strictTextDecoder.js'
@@ -88,7 +89,7 @@ async function load(job: RunJob): Promise<Loaded> {
   const known = loaded.get(job.key)
   if (known) return known
   const { plugin } = job
-  if (!plugin) throw new TypeError(`no plugin ${job.key}`)
+  if (!plugin) throw new PluginWorkerError(`it was not given the plugin ${job.key}`)
   const url = createObjectURL(
     new Blob([`${plugin.glue}\nexport { instantiate }`], { type: 'text/javascript' }),
   )
