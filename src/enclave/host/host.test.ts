@@ -18,6 +18,7 @@ import { type AppEnclaveParameters, createAppEnclave } from './appEnclave.js'
 import { type AppHostEvent, createAppHost } from './appHost.js'
 import { appUserData, decodeReply, encodeCall } from './call.js'
 import { type Codec, uint64Codec } from './codec.js'
+import { AppSequenceError } from './errors.js'
 import {
   defineEvaluationService,
   type EvaluatedTransaction,
@@ -275,6 +276,26 @@ describe('the enclave side', () => {
       call: { type: 'constructor', input: new Uint8Array(0) },
     })
     expect(refusal(await call(unknown))).toBe('UNKNOWN_REQUEST')
+  })
+})
+
+describe('stores under contention', () => {
+  test('a transaction that loses every time gives up with a typed error', async () => {
+    const losing: KvStore = { ...memoryKv(), commit: async () => false }
+    const store = createTypedStore(losing)
+    await expect(store.transaction((tx) => tx.set(total, 1n))).rejects.toMatchObject({
+      code: 'STORE_CONFLICT',
+      retryable: true,
+    })
+  })
+
+  test('sequence errors say which and whether to try again', () => {
+    const parameters = { contract: 'c', sequence: 5n, committed: 2n }
+    expect(new AppSequenceError({ fault: 'gap', ...parameters })).toMatchObject({
+      code: 'APP_SEQUENCE',
+      retryable: true,
+    })
+    expect(new AppSequenceError({ fault: 'replay', ...parameters }).retryable).toBe(false)
   })
 })
 
