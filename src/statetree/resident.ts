@@ -63,12 +63,7 @@ export function loadStub(
   const name = formatNodeKey(key)
   const bytes = read(encodeNodeKey(key))
   if (bytes === undefined) throw new CorruptNodeError({ node: name, reason: 'it is missing' })
-  let node: TreeNode
-  try {
-    node = decodeNode(bytes)
-  } catch (cause) {
-    throw new CorruptNodeError({ node: name, reason: 'it cannot be decoded' }, { cause })
-  }
+  const node = readable(bytes, name)
   if (node.type !== 'internal')
     throw new CorruptNodeError({ node: name, reason: 'it is no inner node' })
   const expected = hashOf(arena, id)
@@ -136,7 +131,7 @@ export function loadRoot(
   const name = formatNodeKey(key)
   const bytes = read(encodeNodeKey(key))
   if (bytes === undefined) throw new CorruptNodeError({ node: name, reason: 'it is missing' })
-  const node = decodeNode(bytes)
+  const node = readable(bytes, name)
   let id: number
   if (node.type === 'null') id = EMPTY
   else if (node.type === 'leaf') id = makeLeaf(arena, { ...node, version, nibbles: 0 }, hasher)
@@ -155,6 +150,14 @@ export function loadRoot(
     throw new CorruptNodeError({ node: name, reason: 'its hash is not the stored root' })
   }
   return id
+}
+
+function readable(bytes: Uint8Array, name: string): TreeNode {
+  try {
+    return decodeNode(bytes)
+  } catch (cause) {
+    throw new CorruptNodeError({ node: name, reason: 'it cannot be decoded' }, { cause })
+  }
 }
 
 function makeLeaf(

@@ -1,0 +1,9 @@
+// Its types are not reachable through its `exports`.
+declare module '@zk-kit/sparse-merkle-tree' {
+  export class SparseMerkleTree {
+    constructor(hash: (nodes: (string | bigint)[]) => string)
+    add(key: string, value: string): void
+    createProof(key: string): { siblings: string[] }
+    verifyProof(proof: { siblings: string[] }): boolean
+  }
+}

@@ -1,0 +1,475 @@
+/**
+ * The state tree beside the JavaScript trees people use, and beside pure hashing.
+ *
+ * `npm run bench:tree` prints a table; `--json` prints one object. Each cell runs in a process of
+ * its own and reports the best of several runs. `--quick` leaves out a million keys, `--full` gives
+ * the slow peers 100,000 keys too.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createMerkleProof, createMPT, verifyMerkleProof } from '@ethereumjs/mpt'
+import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
+import { SparseMerkleTree } from '@zk-kit/sparse-merkle-tree'
+import { createKeccak } from 'hash-wasm'
+import { MerkleTree } from 'merkletreejs'
+import { hashInternal, hashLeaf, keccakHasher } from '../src/statetree/hasher.js'
+import { createStateTree, memoryStore, verifyProof } from '../src/statetree/index.js'
+import { lmdbStore } from '../src/statetree/node/index.js'
+import { PLACEHOLDER_HASH } from '../src/statetree/scheme.js'
+
+type Cell = Partial<
+  Record<'bulk' | 'update' | 'prove' | 'verify' | 'bytes' | 'perKey' | 'disk', number>
+>
+type Pair = { keyHash: Uint8Array; valueHash: Uint8Array }
+
+const hasher = keccakHasher()
+const now = (): number => performance.now()
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+function pairs(count: number, offset = 0): Pair[] {
+  const seed = new Uint8Array(8)
+  const view = new DataView(seed.buffer)
+  return [...Array(count).keys()].map((i) => {
+    view.setUint32(0, i + offset)
+    const keyHash = hasher.hash(seed)
+    return { keyHash, valueHash: hasher.hash(keyHash) }
+  })
+}
+
+async function best(runs: number, work: () => unknown): Promise<number> {
+  let fastest = Number.POSITIVE_INFINITY
+  for (let i = 0; i < runs; i++) {
+    globalThis.gc?.()
+    const start = now()
+    await work()
+    fastest = Math.min(fastest, now() - start)
+  }
+  return fastest
+}
+
+const runsFor = (size: number): number => (size >= 1_000_000 ? 2 : 5)
+/** Resident bytes: WebAssembly memories are in no other number that Node gives. */
+const memory = (): number => {
+  globalThis.gc?.()
+  globalThis.gc?.()
+  return process.memoryUsage().rss
+}
+/** Bytes a key, where there are enough keys for the difference to mean something. */
+const each = (bytes: number, size: number): { perKey?: number } =>
+  size >= 100_000 ? { perKey: bytes / size } : {}
+
+async function ours(size: number): Promise<Cell> {
+  const data = pairs(size)
+  const before = memory()
+  const tree = createStateTree({ store: memoryStore(), hasher })
+  const { root } = await tree.commit(data, { version: 1 })
+  const perKey = memory() - before
+  const bulk = await best(runsFor(size), () =>
+    createStateTree({ store: memoryStore(), hasher }).commit(data, { version: 1 }),
+  )
+  // The first commits warm the update paths up.
+  const updates: number[] = []
+  for (let version = 2; version < 14; version++) {
+    const extra = pairs(1_000, version * 10_000_000)
+    const start = now()
+    await tree.commit(extra, { version })
+    updates.push(now() - start)
+  }
+  const count = Math.min(size, 2_000)
+  const picked = [...Array(count).keys()].map((i) => data[(i * 7_919) % size] as Pair)
+  const prove = await best(7, () =>
+    picked.map(({ keyHash }) => tree.prove(keyHash, { version: 1 })),
+  )
+  const proofs = picked.map(({ keyHash }) => tree.prove(keyHash, { version: 1 }))
+  const rootBytes = Uint8Array.from(Buffer.from(root.slice(2), 'hex'))
+  const verify = await best(7, () => {
+    picked.forEach(({ keyHash, valueHash }, i) => {
+      const valid = verifyProof({
+        root: rootBytes,
+        keyHash,
+        valueHash,
+        proof: proofs[i] as never,
+        hasher,
+      })
+      if (!valid) throw new TypeError('a proof was refused')
+    })
+  })
+  updates.sort((a, b) => a - b)
+  return {
+    bulk: (size / bulk) * 1_000,
+    update: updates[Math.floor(updates.length / 2)] as number,
+    prove: (prove / count) * 1_000,
+    verify: (verify / count) * 1_000,
+    bytes: proofs.reduce((sum, { siblings }) => sum + siblings.length + 34, 0) / count,
+    ...each(perKey, size),
+  }
+}
+
+/** The definition of the root, one hash a call: nothing is stored, nothing can be updated. */
+async function bound(
+  size: number,
+  leaf: (k: Uint8Array, v: Uint8Array) => Uint8Array,
+  inner: typeof leaf,
+): Promise<Cell> {
+  const data = pairs(size)
+  const root = (set: readonly Pair[], depth: number): Uint8Array => {
+    if (set.length === 0) return PLACEHOLDER_HASH
+    if (set.length === 1) return leaf(set[0]!.keyHash, set[0]!.valueHash)
+    const left: Pair[] = []
+    const right: Pair[] = []
+    for (const pair of set) {
+      if ((((pair.keyHash[depth >> 3] as number) >> (7 - (depth & 7))) & 1) === 0) left.push(pair)
+      else right.push(pair)
+    }
+    return inner(root(left, depth + 1), root(right, depth + 1))
+  }
+  return { bulk: (size / (await best(runsFor(size), () => root(data, 0)))) * 1_000 }
+}
+
+async function hashWasmBound(size: number): Promise<Cell> {
+  const keccak = await createKeccak(256)
+  const preimage = (prefix: string): ((a: Uint8Array, b: Uint8Array) => Uint8Array) => {
+    const bytes = new Uint8Array(prefix.length + 64)
+    bytes.set(new TextEncoder().encode(prefix))
+    return (a, b) => {
+      bytes.set(a, prefix.length)
+      bytes.set(b, prefix.length + 32)
+      keccak.init()
+      keccak.update(bytes)
+      return keccak.digest('binary')
+    }
+  }
+  return bound(size, preimage('JMT::LeafNode'), preimage('JMT::IntrnalNode'))
+}
+
+/** Time of the hashes alone, batched: 1 leaf and 1 / ln 2 inner nodes a key. */
+async function pureHashing(size: number): Promise<Cell> {
+  const hashes = Math.ceil(size * (1 + 1 / Math.LN2))
+  const batches = Math.ceil(hashes / hasher.capacity)
+  const time = await best(runsFor(size), () => {
+    for (let i = 0; i < batches; i++) hasher.internals(hasher.capacity)
+  })
+  return { bulk: (size / time) * 1_000 }
+}
+
+async function ethereumjs(size: number): Promise<Cell> {
+  const data = pairs(size)
+  let trie = await createMPT({ useKeyHashing: true })
+  const before = memory()
+  const start = now()
+  for (const { keyHash, valueHash } of data) await trie.put(keyHash, valueHash)
+  const bulk = now() - start
+  const perKey = memory() - before
+  const picked = data.slice(0, 500)
+  const proveStart = now()
+  const proofs = []
+  for (const { keyHash } of picked) proofs.push(await createMerkleProof(trie, keyHash))
+  const prove = now() - proveStart
+  const root = trie.root()
+  const verifyStart = now()
+  for (const [i, { keyHash }] of picked.entries()) {
+    trie = await createMPT({ useKeyHashing: true, root })
+    await verifyMerkleProof(keyHash, proofs[i] as Uint8Array[], { useKeyHashing: true, root })
+  }
+  const verify = now() - verifyStart
+  const bytes =
+    proofs.reduce((sum, proof) => sum + proof.reduce((n, node) => n + node.length, 0), 0) /
+    proofs.length
+  return {
+    bulk: (size / bulk) * 1_000,
+    prove: (prove / 500) * 1_000,
+    verify: (verify / 500) * 1_000,
+    bytes,
+    ...each(perKey, size),
+  }
+}
+
+async function zkKit(size: number): Promise<Cell> {
+  const data = pairs(size)
+  const hash = (nodes: (string | bigint)[]): string => hex(hasher.hash(Buffer.from(nodes.join(''))))
+  const tree = new SparseMerkleTree(hash)
+  const before = memory()
+  const start = now()
+  for (const { keyHash, valueHash } of data) tree.add(hex(keyHash), hex(valueHash))
+  const bulk = now() - start
+  const perKey = memory() - before
+  const picked = data.slice(0, 1_000)
+  const prove = await best(3, () => picked.map(({ keyHash }) => tree.createProof(hex(keyHash))))
+  const proofs = picked.map(({ keyHash }) => tree.createProof(hex(keyHash)))
+  const verify = await best(3, () => {
+    for (const proof of proofs)
+      if (!tree.verifyProof(proof)) throw new TypeError('a proof was refused')
+  })
+  const count = picked.length
+  const bytes = proofs.reduce((sum, { siblings }) => sum + siblings.length * 32, 0) / count
+  return {
+    bulk: (size / bulk) * 1_000,
+    prove: (prove / count) * 1_000,
+    verify: (verify / count) * 1_000,
+    bytes,
+    ...each(perKey, size),
+  }
+}
+
+async function merkletreejs(size: number): Promise<Cell> {
+  const leaves = pairs(size).map(({ valueHash }) => Buffer.from(valueHash))
+  const keccak = (bytes: Buffer): Buffer => Buffer.from(hasher.hash(bytes))
+  const before = memory()
+  const start = now()
+  const tree = new MerkleTree(leaves, keccak, { sortPairs: true })
+  const root = tree.getRoot()
+  const bulk = now() - start
+  const perKey = memory() - before
+  const picked = leaves.slice(0, 1_000)
+  const prove = await best(3, () => picked.map((leaf, i) => tree.getProof(leaf, i)))
+  const proofs = picked.map((leaf, i) => tree.getProof(leaf, i))
+  const verify = await best(3, () => {
+    picked.forEach((leaf, i) => {
+      if (!tree.verify(proofs[i] as never, leaf, root)) throw new TypeError('a proof was refused')
+    })
+  })
+  const count = picked.length
+  const bytes = (proofs[0] as unknown[]).length * 32
+  return {
+    bulk: (size / bulk) * 1_000,
+    prove: (prove / count) * 1_000,
+    verify: (verify / count) * 1_000,
+    bytes,
+    ...each(perKey, size),
+  }
+}
+
+async function openzeppelin(size: number): Promise<Cell> {
+  const leaves = pairs(size).map(({ valueHash }) => `0x${hex(valueHash)}`)
+  const before = memory()
+  const start = now()
+  const tree = SimpleMerkleTree.of(leaves)
+  const bulk = now() - start
+  const perKey = memory() - before
+  const picked = leaves.slice(0, 300)
+  const prove = await best(3, () => picked.map((_, i) => tree.getProof(i)))
+  const proofs = picked.map((_, i) => tree.getProof(i))
+  const verify = await best(3, () => {
+    picked.forEach((leaf, i) => {
+      if (!SimpleMerkleTree.verify(tree.root, leaf, proofs[i] as string[]))
+        throw new TypeError('a proof was refused')
+    })
+  })
+  const count = picked.length
+  const bytes = (proofs[0] as string[]).length * 32
+  return {
+    bulk: (size / bulk) * 1_000,
+    prove: (prove / count) * 1_000,
+    verify: (verify / count) * 1_000,
+    bytes,
+    ...each(perKey, size),
+  }
+}
+
+async function durable(size: number): Promise<Cell> {
+  const path = mkdtempSync(join(tmpdir(), 'bench-tree-'))
+  try {
+    const store = await lmdbStore({ path })
+    const tree = createStateTree({ store, hasher })
+    const data = pairs(size)
+    const start = now()
+    await tree.commit(data, { version: 1 })
+    const bulk = now() - start
+    const updates: number[] = []
+    for (let version = 2; version < 12; version++) {
+      const extra = pairs(1_000, version * 10_000_000)
+      const at = now()
+      await tree.commit(extra, { version })
+      updates.push(now() - at)
+    }
+    updates.sort((a, b) => a - b)
+    const disk = store.diskBytes() / size
+    await store.close()
+    const reopened = await lmdbStore({ path })
+    const cold = createStateTree({ store: reopened, hasher })
+    const picked = data.slice(0, 1_000)
+    const coldStart = now()
+    for (const { keyHash } of picked) cold.prove(keyHash)
+    const prove = now() - coldStart
+    await reopened.close()
+    return {
+      bulk: (size / bulk) * 1_000,
+      update: updates[5] as number,
+      prove: (prove / picked.length) * 1_000,
+      disk,
+    }
+  } finally {
+    rmSync(path, { recursive: true, force: true })
+  }
+}
+
+const cells: Record<string, (size: number) => Promise<Cell>> = {
+  ours,
+  'hash-only recursion, hash-wasm': hashWasmBound,
+  'hash-only recursion, our hasher': (size) =>
+    bound(
+      size,
+      (k, v) => hashLeaf(hasher, k, v),
+      (l, r) => hashInternal(hasher, l, r),
+    ),
+  'pure hashing, batched': pureHashing,
+  '@ethereumjs/mpt': ethereumjs,
+  '@zk-kit/sparse-merkle-tree': zkKit,
+  'merkletreejs (static)': merkletreejs,
+  '@openzeppelin/merkle-tree (static)': openzeppelin,
+  'lmdb, fsynced': durable,
+}
+
+function measure(name: string, size: number): Cell | undefined {
+  const script = fileURLToPath(import.meta.url)
+  const child = spawnSync(
+    process.execPath,
+    [
+      '--expose-gc',
+      '--max-old-space-size=6000',
+      '--import',
+      'tsx',
+      script,
+      '--cell',
+      name,
+      String(size),
+    ],
+    {
+      encoding: 'utf8',
+      maxBuffer: 1 << 20,
+    },
+  )
+  if (child.status !== 0) {
+    process.stderr.write(`${name} at ${size}: ${child.stderr.slice(-500)}\n`)
+    return undefined
+  }
+  return JSON.parse(child.stdout) as Cell
+}
+
+type Row = {
+  name: string
+  ours: number
+  unit: string
+  better: 'higher' | 'lower'
+  peers: Record<string, number>
+  target?: number | undefined
+}
+
+/** Gas of the on-chain verifier, from the checked-in snapshot. */
+function gasRows(): Row[] {
+  const file = fileURLToPath(
+    new URL('../contracts/snapshots/StateTreeVerifier.json', import.meta.url),
+  )
+  if (!existsSync(file)) return []
+  const snapshot = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>
+  return Object.entries(snapshot).map(([name, gas]) => ({
+    name: `gas: ${name}`,
+    ours: Number(gas),
+    unit: 'gas',
+    better: 'lower',
+    peers: {},
+  }))
+}
+
+function main(args: readonly string[]): void {
+  const quick = args.includes('--quick')
+  const full = args.includes('--full')
+  const sizes = quick ? [1_000, 10_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000]
+  const slow = new Set(['@ethereumjs/mpt'])
+  const rows: Row[] = []
+  const units = {
+    bulk: 'keys/s',
+    update: 'ms',
+    prove: 'µs',
+    verify: 'µs',
+    bytes: 'B',
+    perKey: 'B/key',
+    disk: 'B/key',
+  } as const
+  const labels = {
+    bulk: 'bulk load',
+    update: '1,000 keys more, one version',
+    prove: 'prove',
+    verify: 'verify',
+    bytes: 'proof size',
+    perKey: 'memory',
+    disk: 'disk after the updates',
+  } as const
+  const targets: Partial<Record<keyof typeof units, number>> = {
+    update: 40,
+    prove: 20,
+    verify: 15,
+    perKey: 600,
+  }
+  for (const size of sizes) {
+    const found = new Map<string, Cell>()
+    for (const name of Object.keys(cells)) {
+      if (name !== 'ours' && name !== 'lmdb, fsynced' && size > 100_000 && !name.includes('hash'))
+        continue
+      if (slow.has(name) && size > 10_000 && !full) continue
+      if (!args.includes('--json'))
+        process.stderr.write(`${name}, ${size.toLocaleString('en')} keys…\n`)
+      const cell = measure(name, size)
+      if (cell !== undefined) found.set(name, cell)
+    }
+    const own = found.get('ours')
+    const disk = found.get('lmdb, fsynced')
+    for (const metric of Object.keys(units) as (keyof typeof units)[]) {
+      const peers: Record<string, number> = {}
+      for (const [name, cell] of found) {
+        if (name !== 'ours' && name !== 'lmdb, fsynced' && cell[metric] !== undefined)
+          peers[name] = cell[metric]
+      }
+      const reference = found.get('hash-only recursion, hash-wasm')?.bulk
+      const target =
+        metric === 'bulk' && reference !== undefined ? 0.7 * reference : targets[metric]
+      const better = metric === 'bulk' ? 'higher' : 'lower'
+      const row = (
+        name: string,
+        value: number | undefined,
+        rest: Pick<Row, 'peers' | 'target'>,
+      ): void => {
+        if (value !== undefined)
+          rows.push({ name, ours: value, unit: units[metric], better, ...rest })
+      }
+      const label = `${labels[metric]}, ${size.toLocaleString('en')} keys`
+      row(label, own?.[metric], { peers, target })
+      row(`lmdb: ${label}`, disk?.[metric], { peers: {}, target: undefined })
+    }
+  }
+  rows.push(...gasRows())
+  if (args.includes('--json')) console.log(JSON.stringify({ area: 'tree', rows }))
+  else print(rows)
+}
+
+function print(rows: readonly Row[]): void {
+  const format = (value: number): string =>
+    value >= 1_000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3)
+  for (const { name, ours: value, unit, better, peers, target } of rows) {
+    const met =
+      target === undefined
+        ? ''
+        : (better === 'higher' ? value >= target : value <= target)
+          ? '  target met'
+          : '  TARGET MISSED'
+    const goal = target === undefined ? '' : ` (target ${format(target)})`
+    console.log(`${name.padEnd(52)} ${format(value).padStart(12)} ${unit}${goal}${met}`)
+    for (const [peer, theirs] of Object.entries(peers)) {
+      const ratio = better === 'higher' ? value / theirs : theirs / value
+      console.log(
+        `${''.padEnd(4)}${peer.padEnd(48)} ${format(theirs).padStart(12)} ${unit}  ours is ${ratio.toFixed(2)}x`,
+      )
+    }
+  }
+}
+
+const args = process.argv.slice(2)
+if (args[0] === '--cell') {
+  const cell = cells[args[1] as string] as (size: number) => Promise<Cell>
+  console.log(JSON.stringify(await cell(Number(args[2]))))
+} else {
+  main(args)
+}
