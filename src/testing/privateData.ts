@@ -1,11 +1,10 @@
 /**
- * A private-data layer for development: sealed envelopes on their way to the operators' stores and
- * into the next commit. All operators of one network share it.
+ * A private-data layer for development: hands sealed envelopes to every operator and queues them
+ * for the next commit. All operators of one network share it.
  */
 import type { Hex } from 'viem'
-import { computeKeyHash, namespaces } from '../core/artifact.js'
-import type { ExternalWrite, ExternalWrites } from '../core/interfaces/externalWrites.js'
-import { keccakHex } from '../internal/keccak.js'
+import type { ExternalWrites } from '../core/interfaces/externalWrites.js'
+import { envelopeWrites } from '../statetree/index.js'
 
 /** Envelopes on their way into the tree. */
 export type PrivateData = ExternalWrites & {
@@ -15,31 +14,29 @@ export type PrivateData = ExternalWrites & {
   subscribe(keep: (hash: Hex, envelope: Uint8Array) => Promise<void>): void
 }
 
-/** Creates an empty private-data layer. */
+/**
+ * Creates an empty private-data layer.
+ *
+ * @example
+ * ```ts
+ * import { createPrivateData } from '@newton/policy-sdk/testing'
+ *
+ * const privateData = createPrivateData()
+ * ```
+ */
 export function createPrivateData(): PrivateData {
   const keepers: ((hash: Hex, envelope: Uint8Array) => Promise<void>)[] = []
-  let waiting: ExternalWrite[] = []
-  // What a commit was given once it is given again: every operator has to see the same writes.
-  const given = new Map<bigint, readonly ExternalWrite[]>()
+  const writes = envelopeWrites()
   return {
     store: async (policyDataInstanceId, envelope) => {
-      const hash = keccakHex(envelope)
-      for (const keep of keepers) await keep(hash, Uint8Array.from(envelope))
-      const keyHash = computeKeyHash(namespaces.secrets, policyDataInstanceId)
-      waiting.push({ namespace: namespaces.secrets, keyHash, valueHash: hash })
-      return hash
+      const bytes = Uint8Array.from(envelope)
+      const { valueHash } = writes.add({ policyDataInstanceId, bytes })
+      for (const keep of keepers) await keep(valueHash, bytes)
+      return valueHash
     },
     subscribe: (keep) => {
       keepers.push(keep)
     },
-    writesFor: async ({ sequenceNo }) => {
-      const before = given.get(sequenceNo)
-      if (before !== undefined) return before
-      // The newest write of a key is the one that counts.
-      const writes = [...new Map(waiting.map((write) => [write.keyHash, write])).values()]
-      waiting = []
-      given.set(sequenceNo, writes)
-      return writes
-    },
+    writesFor: writes.writesFor,
   }
 }
