@@ -1,4 +1,5 @@
 /** EigenDA's commitments and certificates, recomputed and verified without trusting a proxy. */
+export { affineMsm } from './affineMsm.js'
 export {
   assertEigenDaCert,
   type CertCheckOptions,

@@ -22,6 +22,7 @@ import { computeBatchRoot, computeBlobKey } from '../eigenda/certDigest.js'
 import { decodePayload, encodePayload } from '../eigenda/payloadCodec.js'
 import { nodeKzgWorker } from '../node/kzgWorker.js'
 import { createArtifactVerifier } from '../verifier.js'
+import { affineMsm } from './affineMsm.js'
 import { assertEigenDaCert, verifyEigenDaCert } from './certificate.js'
 import { commitToEncodedPayload, commitToPayload } from './commitment.js'
 import { inverseFourier, power, symbolsToScalars } from './field.js'
@@ -112,14 +113,51 @@ describe('inverseFourier', () => {
   })
 })
 
-describe('nobleMsm', () => {
+describe.each([nobleMsm(), affineMsm()])('MSM backend $name', ({ msm }) => {
+  const base = bn254.G1.Point.BASE
+  const at = (k: bigint) => {
+    const { x, y } = base.multiply(k).toAffine()
+    return { X: x, Y: y }
+  }
   test('is the sum of the products', async () => {
-    const base = bn254.G1.Point.BASE
-    const terms = [3n, 5n, 7n].map((k) => base.multiply(k).toAffine())
-    const points = terms.map(({ x, y }) => ({ X: x, Y: y }))
-    const { x, y } = base.multiply((3n * 11n + 7n * (GROUP_ORDER - 1n)) % GROUP_ORDER).toAffine()
-    expect(await nobleMsm().msm(points, [11n, 0n, GROUP_ORDER - 1n])).toEqual({ X: x, Y: y })
-    expect(await nobleMsm().msm(points, [0n, 0n, 0n])).toEqual({ X: 0n, Y: 0n })
+    const points = [at(3n), at(5n), at(7n)]
+    const sum = (3n * 11n + 7n * (GROUP_ORDER - 1n)) % GROUP_ORDER
+    expect(await msm(points, [11n, 0n, GROUP_ORDER - 1n])).toEqual(at(sum))
+    expect(await msm(points, [0n, 0n, 0n])).toEqual({ X: 0n, Y: 0n })
+    expect(await msm([], [])).toEqual({ X: 0n, Y: 0n })
+  })
+  test('with repeated points, opposite points, infinities and cancelling sums', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            k: fc.oneof(
+              fc.bigInt(0n, 4n),
+              fc.bigInt(GROUP_ORDER - 4n, GROUP_ORDER - 1n),
+              fc.bigInt(0n, GROUP_ORDER - 1n),
+            ),
+            scalar: fc.oneof(
+              fc.bigInt(0n, 300n),
+              fc.bigInt(GROUP_ORDER - 300n, GROUP_ORDER - 1n),
+              fc.bigInt(0n, GROUP_ORDER - 1n),
+            ),
+          }),
+          { minLength: 1, maxLength: 40 },
+        ),
+        async (terms) => {
+          const points = terms.map(({ k }) => (k === 0n ? { X: 0n, Y: 0n } : at(k)))
+          const total = terms.reduce((sum, { k, scalar }) => (sum + k * scalar) % GROUP_ORDER, 0n)
+          const expected = total === 0n ? { X: 0n, Y: 0n } : at(total)
+          expect(
+            await msm(
+              points,
+              terms.map(({ scalar }) => scalar),
+            ),
+          ).toEqual(expected)
+        },
+      ),
+      { numRuns: 25 },
+    )
   })
 })
 

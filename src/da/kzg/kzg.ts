@@ -6,10 +6,11 @@ import type { IoOptions } from '../../internal/deadline.js'
 import { decodeEigenDaCommitment, type EigenDaCert } from '../eigenda/cert.js'
 import { blobSymbols, MAX_PAYLOAD_BYTES } from '../eigenda/payloadCodec.js'
 import type { ArtifactCheck } from '../verifier.js'
+import { affineMsm } from './affineMsm.js'
 import { assertEigenDaCert, type CertCheckOptions } from './certificate.js'
 import { commitToPayload } from './commitment.js'
 import { CommitmentMismatchError } from './errors.js'
-import { type MsmBackend, nobleMsm } from './msm.js'
+import type { MsmBackend } from './msm.js'
 import type { Srs } from './srs.js'
 import type { KzgWorker } from './worker.js'
 
@@ -29,7 +30,7 @@ export type Kzg = {
 /** Options of {@link createKzg}. */
 export type KzgOptions = {
   srs: Srs
-  /** Used in this thread. @default nobleMsm() */
+  /** Used in this thread. @default affineMsm() */
   msm?: MsmBackend | undefined
   /** Does blobs above `workerThreshold` symbols. Without one they are done in this thread. */
   worker?: KzgWorker | undefined
@@ -48,7 +49,7 @@ export type KzgOptions = {
  * ```
  */
 export function createKzg(options: KzgOptions): Kzg {
-  const { srs, msm = nobleMsm(), worker, workerThreshold = 4_096 } = options
+  const { srs, msm = affineMsm(), worker, workerThreshold = 4_096 } = options
   const commit: Kzg['commit'] = (payload, io = {}) =>
     worker && blobSymbols(payload.length) > workerThreshold
       ? worker.commit(payload, io)

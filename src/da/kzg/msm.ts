@@ -1,7 +1,7 @@
 /**
  * Multi-scalar multiplication in G1, the expensive part of a commitment, as a plug.
  *
- * The default needs nothing but what is installed. A faster backend (a WASM library, a native
+ * Both backends here need nothing but what is installed. A faster backend (a WASM library, a native
  * addon) fits behind the same interface; its result is used to compare with a certificate, so a
  * broken one refuses good certificates and, unless it was built to, never accepts bad ones.
  */
@@ -23,7 +23,7 @@ export type MsmBackend = {
 type NoblePoint = InstanceType<typeof bn254.G1.Point>
 
 /**
- * The backend that is there everywhere: Pippenger's method of `@noble/curves`.
+ * Pippenger's method of `@noble/curves`: slower, and a second opinion.
  *
  * @example
  * ```ts

@@ -18,9 +18,10 @@ import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
+import { affineMsm } from './affineMsm.js'
 import { InvalidSrsError, SrsTooShortError } from './errors.js'
 import { powers } from './field.js'
-import { type MsmBackend, nobleMsm } from './msm.js'
+import type { MsmBackend } from './msm.js'
 import { pairingsEqual } from './pairing.js'
 
 /** Bytes of one compressed point. */
@@ -52,7 +53,7 @@ export type SrsOptions = {
   points: Uint8Array | ((count: number, options: IoOptions) => Promise<Uint8Array>)
   /** Points there are, where `points` is a function. @default 524_288 */
   length?: number | undefined
-  /** Used for the check. @default nobleMsm() */
+  /** Used for the check. @default affineMsm() */
   msm?: MsmBackend | undefined
   /** `[τ]₂` of another ceremony, for tests. @default MAINNET_TAU_G2 */
   tauG2?: G2Point | undefined
@@ -73,7 +74,7 @@ export type SrsOptions = {
  * ```
  */
 export function createSrs(options: SrsOptions): Srs {
-  const { points, msm = nobleMsm(), tauG2 = MAINNET_TAU_G2 } = options
+  const { points, msm = affineMsm(), tauG2 = MAINNET_TAU_G2 } = options
   const length =
     points instanceof Uint8Array
       ? Math.floor(points.length / SRS_POINT_BYTES)

@@ -10,9 +10,10 @@
 import type { G1Point } from '../../core/bn254/points.js'
 import { BaseError } from '../../errors/base.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { affineMsm } from './affineMsm.js'
 import { commitToPayload } from './commitment.js'
 import { KzgWorkerError } from './errors.js'
-import { type MsmBackend, nobleMsm } from './msm.js'
+import type { MsmBackend } from './msm.js'
 import { createSrs, type Srs } from './srs.js'
 
 /** Either end of a channel: a browser's `Worker` or `self`, or a wrapped port of Node. */
@@ -83,7 +84,7 @@ export function connectKzgWorker(endpoint: MessageEndpoint, points: Uint8Array):
 /** The other end: answers commitments with `msm`. Call it in a worker script of your own to plug a backend in. */
 export function serveKzg(
   endpoint: MessageEndpoint,
-  { msm = nobleMsm() }: { msm?: MsmBackend | undefined } = {},
+  { msm = affineMsm() }: { msm?: MsmBackend | undefined } = {},
 ): void {
   let srs: Srs | undefined
   endpoint.listen(
