@@ -175,6 +175,7 @@ export type { SecretsValidation } from './secrets/plaintext.js'
 export {
   attestedRecipient,
   computeKeyId,
+  type GatewaySecretsKey,
   gatewayRecipient,
   pinnedRecipient,
   type RecipientKey,
@@ -196,6 +197,12 @@ export {
   secretsUploadTypes,
   verifySecretsUpload,
 } from './secrets/upload.js'
+export {
+  type SecretsGateway,
+  SecretsUploadRefusedError,
+  uploadSecrets,
+} from './secrets/uploadSecrets.js'
+export { type HttpListener, httpListener, httpTransport } from './transport/http.js'
 export { createMemoryTransport, type MemoryTransport } from './transport/memory.js'
 export type { ByteStream, EnclaveListener, EnclaveTransport } from './transport/stream.js'
 export type { WireEvent } from './wire/client.js'

@@ -6,6 +6,7 @@ export {
 } from './childProcess.js'
 export { fileBlob } from './fileBlob.js'
 export { lmdbKv } from './lmdbKv.js'
+export { nsmBridgeDevice } from './nsmBridge.js'
 export {
   duplexListener,
   duplexStream,

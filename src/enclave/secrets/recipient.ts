@@ -81,26 +81,30 @@ export function pinnedRecipient(parameters: { publicKey: Hex }): RecipientKey {
  * `newt_getPrivacyPublicKey`, or where `trustGateway` is not `true`.
  */
 export function gatewayRecipient(parameters: {
-  key: { public_key: string; key_type?: string | undefined; encryption_suite?: string | undefined }
+  key: GatewaySecretsKey
   trustGateway: true
 }): RecipientKey {
   const { key, trustGateway } = parameters
   if (trustGateway !== true) throw refused('a gateway is trusted only with `trustGateway: true`')
-  if (typeof key?.public_key !== 'string') {
-    throw new InvalidInputError({ field: 'key.public_key', reason: 'expected hex' })
+  const named = 'public_key' in key ? key.public_key : key.publicKey
+  const keyType = 'public_key' in key ? key.key_type : key.keyType
+  const suite = 'public_key' in key ? key.encryption_suite : key.encryptionSuite
+  if (typeof named !== 'string')
+    throw new InvalidInputError({ field: 'key', reason: 'expected hex' })
+  if (keyType !== undefined && !/^x25519$/i.test(keyType)) {
+    throw refused(`its type is ${JSON.stringify(keyType)}; a threshold cannot open secrets in time`)
   }
-  if (key.key_type !== undefined && !/^x25519$/i.test(key.key_type)) {
-    throw refused(
-      `its type is ${JSON.stringify(key.key_type)}; a threshold cannot open secrets in time`,
-    )
-  }
-  if (key.encryption_suite !== undefined && key.encryption_suite !== HPKE_SUITE) {
-    throw refused(`its suite is ${JSON.stringify(key.encryption_suite)}`)
-  }
-  const hex = key.public_key.startsWith('0x') ? key.public_key : `0x${key.public_key}`
-  const publicKey = toHex(fixedFromHex(hex, 32, 'key.public_key'))
+  if (suite !== undefined && suite !== HPKE_SUITE)
+    throw refused(`its suite is ${JSON.stringify(suite)}`)
+  const hex = named.startsWith('0x') ? named : `0x${named}`
+  const publicKey = toHex(fixedFromHex(hex, 32, 'key'))
   return brand({ publicKey, source: 'gateway', assurance: undefined, notAfter: undefined })
 }
+
+/** A gateway's answer to `newt_getSecretsPublicKey`, as it came or as the gateway client reads it. */
+export type GatewaySecretsKey =
+  | { public_key: string; key_type?: string | undefined; encryption_suite?: string | undefined }
+  | { publicKey: string; keyType?: string | undefined; encryptionSuite?: string | undefined }
 
 /** Refuses anything that is not a {@link RecipientKey} of this process, and one past its time. */
 export function assertRecipient(recipient: RecipientKey, now: number): void {

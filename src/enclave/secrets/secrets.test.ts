@@ -27,7 +27,13 @@ import {
   type SealParameters,
   sealSecrets,
 } from './seal.js'
-import { hashSecretsUpload, secretsUploadTypedData, verifySecretsUpload } from './upload.js'
+import {
+  hashSecretsUpload,
+  type SecretsUploadTypedData,
+  secretsUploadTypedData,
+  verifySecretsUpload,
+} from './upload.js'
+import { type SecretsGateway, uploadSecrets } from './uploadSecrets.js'
 
 const hex = (text: string): Uint8Array => hexToBytes(text)
 const client = `0x${'c1'.repeat(20)}` as const
@@ -690,6 +696,58 @@ describe('uploads', () => {
     )
     expect(await verifySecretsUpload({ upload, owner, signature: '0x' })).toBe(false)
     expect(await verifySecretsUpload({ upload: null as never, owner, signature })).toBe(false)
+  })
+
+  test("go through a gateway with the owner's signature; its schema error comes back", async () => {
+    const { envelope, envelopeHash } = await sealSecrets({ ...v2, secrets: { a: 1 } })
+    const stored: Record<string, unknown>[] = []
+    const gateway = (
+      outcome: { success: true } | { success: false; error: string },
+    ): SecretsGateway => ({
+      storeEncryptedSecrets: async (parameters) => {
+        stored.push(parameters)
+        return outcome
+      },
+    })
+    const policyDataRegistry = upload.policyDataRegistry
+    const sign = (typedData: SecretsUploadTypedData): Promise<`0x${string}`> =>
+      account.signTypedData(typedData)
+    const parameters = { sign, envelope, policyDataRegistry }
+    expect(await uploadSecrets({ ...parameters, gateway: gateway({ success: true }) })).toEqual({
+      status: 'pending',
+      envelopeHash,
+      sequence: 1n,
+    })
+    const sent = stored[0] as { ownerSignature: `0x${string}`; envelope: string }
+    expect(sent).toMatchObject({
+      policyClient: client,
+      chainId: 31_337n,
+      policyDataInstanceId: instance,
+      sequence: 1n,
+    })
+    expect(keccakHex(utf8(sent.envelope))).toBe(envelopeHash)
+    const signed = {
+      chainId: 31_337n,
+      policyDataRegistry,
+      policyDataInstanceId: instance,
+      envelopeHash,
+      sequence: 1n,
+    }
+    expect(
+      await verifySecretsUpload({
+        upload: signed,
+        owner: account.address,
+        signature: sent.ownerSignature,
+      }),
+    ).toBe(true)
+    const refused = uploadSecrets({
+      ...parameters,
+      gateway: gateway({ success: false, error: '/a is not a string' }),
+    })
+    await expect(refused).rejects.toMatchObject({
+      code: 'SECRETS_UPLOAD_REFUSED',
+      details: '/a is not a string',
+    })
   })
 
   test('a contract owner is asked; a failing or hesitant answer is a no', async () => {
