@@ -78,6 +78,8 @@ describe('the suite itself', () => {
         await run().catch((error: { code?: string }) => failures.push(`${name}: ${error.code}`))
       }
       expect(failures.length).toBeGreaterThan(0)
+      for (const failed of failures) expect(failed).toMatch(/: (DA_CONFORMANCE|DA_[A-Z_]+)$/)
+      expect(failures.some((failed) => failed.endsWith('DA_CONFORMANCE'))).toBe(true)
     })
   }
 })

@@ -328,6 +328,13 @@ describe.skipIf(!hasPublic)('against the ceremony’s points', () => {
     })
     for (const status of [0, 2, 6, 7])
       expect(await ask(status)).toMatchObject({ status: 'refused', fault: 'REFUSED_ON_CHAIN' })
+    await expect(
+      assertEigenDaCert(commitment, { checkDACert: async () => 6 }),
+    ).rejects.toMatchObject({
+      name: 'InvalidCertError',
+      code: 'KZG_INVALID_CERT',
+      fault: 'REFUSED_ON_CHAIN',
+    })
     const down = await verifyEigenDaCert(commitment, {
       checkDACert: async () => {
         throw new TypeError('RPC is down')
