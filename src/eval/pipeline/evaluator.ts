@@ -118,6 +118,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     })
   }
   const policies = createPolicyCache(engine)
+  const accepted = createAcceptedParams()
   const simulating = mode === 'simulate'
 
   async function evaluate(request: EvaluationRequest, options: IoOptions): Promise<Evaluation> {
@@ -139,6 +140,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
 
     const step: Step = {
       ...parameters,
+      accepted,
       simulating,
       plan,
       options,
@@ -167,6 +169,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     } = await policies.with(plan.regoHash, rego, (policy) =>
       decide(policy, {
         task,
+        taskId,
         blockTimestamp: plan.blockTimestamp,
         paramsText: plan.params.text,
         wasm,
@@ -239,6 +242,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
 }
 
 type Step = EvaluatorParameters & {
+  accepted: AcceptedParams
   simulating: boolean
   plan: EvaluationPlan
   options: IoOptions
@@ -356,9 +360,14 @@ async function checkSchema(
 ): Promise<void> {
   const { name, valueJson, subject, secret } = check
   if (name.hash.toLowerCase() === ARTIFACT_ABSENT) return
+  const key = `${name.hash.toLowerCase()} ${valueJson}`
+  if (!secret && step.accepted.has(key)) return
   const schemaJson = fromUtf8(await fetchArtifact(step, name), name.kind)
   const verdict = await step.schemas.validate({ schemaJson, valueJson })
-  if (verdict.status === 'valid') return
+  if (verdict.status === 'valid') {
+    if (!secret) step.accepted.add(key)
+    return
+  }
   // What a validator says about a secret may quote it.
   const issues = secret
     ? verdict.issues.map((issue) => ({ ...issue, message: 'does not fit' }))
@@ -510,5 +519,25 @@ function createClock(): { mark: (name: string) => void; timings: () => Record<st
       last = now
     },
     timings: () => ({ ...steps, total: performance.now() - started }),
+  }
+}
+
+/** Params a schema has accepted. An instance's params never change, so neither does the verdict. */
+type AcceptedParams = { has(key: string): boolean; add(key: string): void }
+
+/** Remembers the last 512: at most 4 MiB, as params have at most 8 KiB. */
+function createAcceptedParams(): AcceptedParams {
+  const keys = new Set<string>()
+  return {
+    has(key) {
+      if (!keys.delete(key)) return false
+      keys.add(key)
+      return true
+    },
+    add(key) {
+      keys.add(key)
+      const [oldest] = keys
+      if (keys.size > 512 && oldest !== undefined) keys.delete(oldest)
+    },
   }
 }

@@ -44,7 +44,13 @@ export function mergeOutputs(outputs: readonly PluginOutput[]): {
 /** Runs a prepared policy on a task. Throws `PolicyEvaluationError` where there is no decision. */
 export function decide(
   policy: PreparedPolicy,
-  parameters: { task: Task; blockTimestamp: bigint; paramsText: string; wasm: JsonObject },
+  parameters: {
+    task: Task
+    taskId?: Hex | undefined
+    blockTimestamp: bigint
+    paramsText: string
+    wasm: JsonObject
+  },
 ): Decision {
   const { task, blockTimestamp, paramsText, wasm } = parameters
   const outcome = policy.evaluate(
@@ -52,7 +58,7 @@ export function decide(
       inputJson: intentToInputJson(task.intent),
       dataJson: `{"params":${paramsText},"wasm":${canonicalJson(wasm)}}`,
     },
-    { blockTimestamp, seed: computeTaskId(task) },
+    { blockTimestamp, seed: parameters.taskId ?? computeTaskId(task) },
   )
   return toDecision(outcome)
 }
