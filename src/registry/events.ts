@@ -46,9 +46,16 @@ const items: ReadonlyMap<ChainEventType, EventItem> = new Map(
   }),
 )
 
+const topics: ReadonlyMap<ChainEventType, Hex> = new Map(
+  [...items].map(([type, item]) => [type, toEventSelector(item)]),
+)
+const typesByTopic: ReadonlyMap<Hex, ChainEventType> = new Map(
+  [...topics].map(([type, topic]) => [topic, type]),
+)
+
 /** First topic of an event. */
 export function eventTopic(type: ChainEventType): Hex {
-  return toEventSelector(items.get(type) as EventItem)
+  return topics.get(type) as Hex
 }
 
 /** Contracts that emit some events, by address. */
@@ -60,23 +67,22 @@ export type EventSources = { readonly [address: string]: Source }
  * @throws {RpcInconsistentError} when the contract could not have emitted it like this.
  */
 export function decodeChainEvent(log: ChainLog): ChainEvent {
-  const { address: _, topics, data, ...position } = log
-  for (const type of chainEventTypes) {
-    if (eventTopic(type) !== topics[0]) continue
-    const item = items.get(type) as EventItem
-    try {
-      const decoded = decodeEventLog({
-        abi: [item],
-        data,
-        topics: topics as [Hex, ...Hex[]],
-        strict: true,
-      })
-      return { ...position, type, ...(decoded.args as object) } as unknown as ChainEvent
-    } catch (cause) {
-      throw new RpcInconsistentError(`a log of ${type} does not decode`, { cause })
-    }
+  const { address: _, topics: logTopics, data, ...position } = log
+  const type = typesByTopic.get(logTopics[0] as Hex)
+  if (type === undefined) {
+    throw new RpcInconsistentError(`a log with topic ${String(logTopics[0])} came unasked`)
   }
-  throw new RpcInconsistentError(`a log with topic ${String(topics[0])} came unasked`)
+  try {
+    const decoded = decodeEventLog({
+      abi: [items.get(type) as EventItem],
+      data,
+      topics: logTopics as [Hex, ...Hex[]],
+      strict: true,
+    })
+    return { ...position, type, ...(decoded.args as object) } as unknown as ChainEvent
+  } catch (cause) {
+    throw new RpcInconsistentError(`a log of ${type} does not decode`, { cause })
+  }
 }
 
 /** How a chain's finality is asked for. */

@@ -42,6 +42,7 @@ export function watchPolicyEvents(
   const { confirmations = 0, pollingInterval = 4_000, memory = 128 } = parameters
   const controller = new AbortController()
   let next = parameters.fromBlock
+  let start: bigint | undefined
   let seen: BlockReference[] = []
   let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -50,11 +51,18 @@ export function watchPolicyEvents(
     const latest = await events.getLatestBlock(options)
     const head = latest.number - BigInt(confirmations)
     next ??= head + 1n
+    if (start === undefined) {
+      // The block before the first is remembered too, so that a reorganization of the first shows.
+      const anchor = next > 0n ? await events.getBlock(next - 1n, options) : null
+      start = next - 1n
+      seen = anchor === null ? [] : [anchor]
+    }
     const kept = await common(seen, { events, options })
     if (kept.length < seen.length) {
-      // Nothing that was remembered is left: start again below all of it.
-      const block = kept.at(-1)?.number ?? (seen[0] as BlockReference).number - 1n
-      seen = kept
+      // Where nothing that is remembered is left, all that was reported is undone.
+      const block = kept.at(-1)?.number ?? start
+      const anchor = kept.length === 0 && block >= 0n ? await events.getBlock(block, options) : null
+      seen = anchor === null ? kept : [anchor]
       next = block + 1n
       onReorganization?.(block)
     }

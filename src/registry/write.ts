@@ -9,13 +9,14 @@ import {
   type Log,
   type TransactionReceipt,
 } from 'viem'
-import { call, sendTransaction, waitForTransactionReceipt } from 'viem/actions'
+import { call, sendTransaction } from 'viem/actions'
 import type { IoOptions } from '../internal/deadline.js'
 import type { PolicyAddressesInput } from './addresses.js'
 import { assertChain, request, type WriteClient, withClient } from './client.js'
 import { ContractRevertError, EventMissingError, PreflightError } from './errors.js'
 import type { OffchainChecks } from './offchain.js'
 import type { PreflightCheck } from './preflightCheck.js'
+import { waitForReceipt } from './receipts.js'
 import { toCallError } from './revert.js'
 
 /** A transaction before it is signed. */
@@ -269,13 +270,7 @@ export async function waitFor(
 ): Promise<TransactionReceipt> {
   const { write, transactionHash, options } = parameters
   const receipt = await request(`the receipt of ${transactionHash}`, () =>
-    waitForTransactionReceipt(client, {
-      hash: transactionHash,
-      confirmations: options.confirmations ?? 1,
-      ...(options.pollingInterval === undefined
-        ? {}
-        : { pollingInterval: options.pollingInterval }),
-    }),
+    waitForReceipt(client, transactionHash, options),
   )
   if (receipt.status === 'success') return receipt
   try {
