@@ -85,7 +85,6 @@ pub const NAMES: &[&str] = &[
     "product",
     "rand.intn",
     "regex.find_n",
-    "regex.globs_match",
     "regex.is_valid",
     "regex.match",
     "regex.replace",

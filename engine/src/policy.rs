@@ -234,8 +234,8 @@ fn decision(allow: Option<&Value>, deny: Option<&Value>, reasons_error: Option<S
 pub fn listed_builtins() -> Vec<String> {
     let mut engine = Engine::new();
     match first_value(&mut engine, "opa.runtime().builtins") {
-        Ok(Some(Value::Object(map))) => {
-            map.keys().filter_map(|key| key.as_string().ok().map(|name| name.to_string())).collect()
+        Ok(Some(Value::Array(names))) => {
+            names.iter().filter_map(|name| name.as_string().ok().map(|n| n.to_string())).collect()
         }
         _ => Vec::new(),
     }

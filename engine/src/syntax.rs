@@ -70,17 +70,20 @@ impl Failure {
     }
 }
 
+/// What the engine says when rules disagree about one value.
+const CONFLICTS: &[&str] = &[
+    "multiple outputs",
+    "generated multiple times",
+    "conflicts with the following rule",
+];
+
 /// Sorts the engine's evaluation errors into the few kinds a host acts on.
 pub fn evaluation_failure(error: &str) -> Failure {
     let code = if error.contains("recursion detected") {
         "RECURSION"
     } else if error.contains("could not find function") {
         "UNSUPPORTED"
-    } else if error.contains("rules should not produce multiple outputs")
-        || error.contains("functions must not produce multiple outputs")
-        || error.contains("multiple outputs")
-        || error.contains("conflicting values")
-    {
+    } else if CONFLICTS.iter().any(|words| error.contains(words)) {
         "CONFLICT"
     } else {
         "EVALUATION"

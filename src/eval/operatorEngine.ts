@@ -94,6 +94,9 @@ function preparePolicy(
     package: packageName,
     evaluate({ inputJson, dataJson }, options) {
       if (disposed) return error('DISPOSED', 'the policy was disposed of')
+      if (standsInFor(packageName, dataJson)) {
+        return error('INVALID_INPUT', `data has a member named like the package, ${packageName}`)
+      }
       let world: { blockTimestamp: bigint; seed: Uint8Array }
       try {
         world = worldOf(options)
@@ -189,6 +192,22 @@ function checkPackage(inspection: RegoInspection): string {
     })
   }
   return path.join('.')
+}
+
+/**
+ * Whether the data document has a member where the policy's own rules are: its values would count
+ * as theirs. Parses only where the text can hold that name, plainly or escaped.
+ */
+function standsInFor(packageName: string, dataJson: string): boolean {
+  const first = packageName.split('.', 1)[0] as string
+  if (!dataJson.includes(`"${first}"`) && !dataJson.includes('\\')) return false
+  try {
+    const data: unknown = JSON.parse(dataJson)
+    return typeof data === 'object' && data !== null && Object.hasOwn(data, first)
+  } catch {
+    // The engine refuses it, and says where.
+    return false
+  }
 }
 
 function worldOf({ blockTimestamp, seed }: RegoEvaluateOptions): {
