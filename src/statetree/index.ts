@@ -80,6 +80,7 @@ export {
   ProposalRefusedError,
   type RefusalReason,
 } from './pipeline/errors.js'
+export { type HeldBytes, holdQueueBytes } from './pipeline/hold.js'
 export {
   type CommitHead,
   type CommitParameters,

@@ -15,7 +15,7 @@ import { type ChainIndex, createChainIndex, type RetentionParameters } from './c
 import { findCutoff } from './cutoff.js'
 import type { ArtifactRef, Delta } from './delta.js'
 import { PipelineStateError } from './errors.js'
-import { queueMetrics } from './metrics.js'
+import { type QueueMetrics, queueMetrics } from './metrics.js'
 import {
   decodeQueueState,
   emptyQueue,
@@ -143,6 +143,8 @@ export type CommitPipeline = {
   apply(window: PreparedWindow, commit: AppliedCommit): Promise<CommitHead>
   /** @internal */
   emit(event: PipelineEvent): void
+  /** @internal */
+  readonly metrics: QueueMetrics | undefined
 }
 
 const headRecord = 'pipeline/head'
@@ -181,6 +183,7 @@ export async function openCommitPipeline(
     index: () => index,
     inTree,
     emit,
+    metrics,
     async prepare(timestamp, prepareIo = {}) {
       const cutoff = await findCutoff({ events, timestamp, parameters, after: head }, prepareIo)
       const fork = index.fork()

@@ -34,9 +34,13 @@ export async function selectEntries(
     const bytes = await fetchBytes(pipeline, window, ref, io)
     if (bytes === undefined || bytes.length > cap) {
       omitted.push(ref)
+      pipeline.metrics?.deferred(bytes === undefined ? 'unavailable' : 'cap_hit')
       continue
     }
-    if (bytes.length > left) break
+    if (bytes.length > left) {
+      pipeline.metrics?.deferred('cap_hit')
+      break
+    }
     included.push({ ...ref, bytes })
     left -= bytes.length
   }
