@@ -46,6 +46,10 @@ export function toCallError(cause: unknown, call: FailedCall): BaseError {
   if (has(cause, ContractFunctionZeroDataError) || has(cause, AbiDecodingZeroDataError)) {
     return new ContractNotFoundError({ address, functionName }, { cause })
   }
+  // Decoding errors carry the data too; it is an answer, not a revert.
+  if (isDecodingError(cause)) {
+    return new MalformedReturnDataError({ address, functionName }, { cause })
+  }
   const raw = revertData(cause)
   if (raw !== undefined) {
     const { errorName, args } = decodeRevert(raw, call.abi)
@@ -54,8 +58,6 @@ export function toCallError(cause: unknown, call: FailedCall): BaseError {
       { cause },
     )
   }
-  if (isDecodingError(cause))
-    return new MalformedReturnDataError({ address, functionName }, { cause })
   return new RpcError(`\`${functionName}\` at ${address}`, { cause })
 }
 
