@@ -20,10 +20,12 @@ import {
   memoryDa,
 } from '../src/da/index.js'
 import { buildUnixfs, walkUnixfs } from '../src/da/ipfs/index.js'
+import { isBlockOf } from '../src/da/ipfs/multihash.js'
 import { inverseFourier, symbolsToScalars } from '../src/da/kzg/field.js'
 import { affineMsm, decompressG1, type MsmBackend, nobleMsm } from '../src/da/kzg/index.js'
 import { diskByteStore } from '../src/da/node/index.js'
 import { keccak } from '../src/internal/keccak.js'
+import { longKeccak } from '../src/internal/longKeccak.js'
 
 type Row = {
   name: string
@@ -150,7 +152,16 @@ async function cachePaths(): Promise<void> {
           da: createArtifactSource({ clients: [da] }),
         })
       let serial = 0
+      const ours = await best(runs, () => longKeccak(bytes))
       const hashOnly = round(await best(runs, () => keccak(bytes)))
+      rows.push({
+        name: `keccak-256, ${label}`,
+        ours: round(ours),
+        unit: 'ms',
+        better: 'lower',
+        peers: { noble: hashOnly },
+        target: length > 1_000_000 ? '40 ms' : '',
+      })
       const miss = await best(runs, () => fresh(`miss-${label}-${serial++}`).getArtifact(request))
       const warm = fresh(`warm-${label}`)
       await warm.getDerived(request, derivation)
@@ -165,7 +176,7 @@ async function cachePaths(): Promise<void> {
           ours: round(miss),
           unit: 'ms',
           better: 'lower',
-          peers: { 'keccak alone': hashOnly },
+          peers: { 'noble keccak alone': hashOnly },
           target: '',
         },
         {
@@ -173,8 +184,8 @@ async function cachePaths(): Promise<void> {
           ours: round(disk),
           unit: 'ms',
           better: 'lower',
-          peers: { 'keccak alone': hashOnly },
-          target: length > 1_000_000 ? '40 ms of hashing' : '',
+          peers: { 'noble keccak alone': hashOnly },
+          target: '',
         },
         {
           name: `L1 hit, ${label}`,
@@ -205,9 +216,7 @@ async function ipfsThroughput(): Promise<void> {
         limits,
         getBlock: async (cid) => {
           const block = byHash.get(cid.toV1().toString()) as Uint8Array
-          const digest = sha256(block)
-          if (digest.some((byte, i) => byte !== cid.multihash.digest[i]))
-            throw new Error('wrong block')
+          if (!(await isBlockOf(cid, block))) throw new Error('wrong block')
           return block
         },
       }),
@@ -217,8 +226,8 @@ async function ipfsThroughput(): Promise<void> {
       ours: round(mebibytes / (walk / 1_000)),
       unit: 'MiB/s',
       better: 'higher',
-      peers: { 'sha256 alone': round(mebibytes / (hashing / 1_000)) },
-      target: '80 % of hashing',
+      peers: { 'noble sha256 alone': round(mebibytes / (hashing / 1_000)) },
+      target: 'faster than hashing in JavaScript',
     })
   }
 }

@@ -5,7 +5,7 @@
  * Use it for an adapter of your own, and run the conformance suite over the result.
  */
 import type { Hex } from 'viem'
-import { artifactHashBytes, computeArtifactHash } from '../core/artifact.js'
+import { artifactHashBytes } from '../core/artifact.js'
 import type {
   DaClient,
   DaEvidence,
@@ -20,6 +20,8 @@ import { TimeoutError } from '../errors/common.js'
 import { toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
 import { DaOutcomeUnknownError, DaRequestRejectedError, UnsupportedLocatorError } from './errors.js'
+import { artifactHashOf } from './internal/artifactHash.js'
+import { marksVerified } from './internal/verifying.js'
 import { assertArtifact } from './verifier.js'
 
 /** One finished call of an adapter. */
@@ -133,7 +135,7 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
     return observed(
       type,
       async () => {
-        const hash = computeArtifactHash(bytes)
+        const hash = artifactHashOf(bytes)
         const timeout = options.timeout ?? timeouts?.put ?? 60_000
         const result = await withDeadline(`${source} ${type}`, { ...options, timeout }, (signal) =>
           run(bytes, { ...options, signal, hash }),
@@ -192,6 +194,7 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
         (bytes) => bytes.length,
       ),
   }
+  marksVerified(client.getWithVerification)
   const { head } = definition
   if (head) {
     client.head = (locator, options = {}) =>

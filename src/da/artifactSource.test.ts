@@ -68,15 +68,21 @@ describe('createArtifactSource', () => {
   })
 
   test('does not believe an adapter that forgot to check', async () => {
-    const careless: DaClient = {
-      ...memoryDa(),
-      getWithVerification: async () => new Uint8Array([1, 2, 3]),
+    const getWithVerification = async (): Promise<Uint8Array> => new Uint8Array([1, 2, 3])
+    // A copy with one function replaced, and the same in place.
+    const careless = [
+      { ...memoryDa(), getWithVerification },
+      Object.assign(memoryDa(), { getWithVerification }),
+    ]
+    for (const client of careless) {
+      const error = await createArtifactSource({ clients: [client] })
+        .getArtifact({ hash, namespace: 4 })
+        .catch((error: unknown) => error)
+      expect(error).toBeInstanceOf(ArtifactUnavailableError)
+      expect((error as ArtifactUnavailableError).attempts[0]?.error).toBeInstanceOf(
+        DaIntegrityError,
+      )
     }
-    const error = await createArtifactSource({ clients: [careless] })
-      .getArtifact({ hash, namespace: 4 })
-      .catch((error: unknown) => error)
-    expect(error).toBeInstanceOf(ArtifactUnavailableError)
-    expect((error as ArtifactUnavailableError).attempts[0]?.error).toBeInstanceOf(DaIntegrityError)
   })
 
   test('concurrent calls share one fetch, and one caller leaving does not end it', async () => {

@@ -19,6 +19,7 @@ import {
 import { nameClients } from './fallback.js'
 import { createHealthBoard, type HealthBoard } from './health.js'
 import { createSingleFlight } from './internal/singleFlight.js'
+import { isVerified, marksVerified } from './internal/verifying.js'
 import { assertArtifact } from './verifier.js'
 
 /** Most locators of one artifact that are tried. */
@@ -125,7 +126,7 @@ export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSo
           timeout: attemptTimeout,
         })
         // Adapters are not believed either: one of a user's own may have forgotten to check.
-        assertArtifact(bytes, locator, hash)
+        if (!isVerified(client.getWithVerification)) assertArtifact(bytes, locator, hash)
         health.succeeded(source)
         emit({
           type: 'artifact.fetched',
@@ -152,7 +153,7 @@ export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSo
     throw new ArtifactUnavailableError({ artifactHash: hash, attempts })
   }
 
-  return {
+  const source: ArtifactSource = {
     async getArtifact(request, io = {}) {
       const hash = toHex(artifactHashBytes(request.hash, { field: 'hash', optional: false }))
       const own = { ...request, hash }
@@ -188,7 +189,7 @@ export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSo
           io.signal?.throwIfAborted()
         }
       }
-      return this.getArtifact(request, io).then(
+      return source.getArtifact(request, io).then(
         () => true,
         (error: unknown) => {
           if (error instanceof ArtifactUnavailableError) return false
@@ -197,6 +198,8 @@ export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSo
       )
     },
   }
+  marksVerified(source.getArtifact)
+  return source
 }
 
 /** What announcements are known for one artifact, each list oldest first. */

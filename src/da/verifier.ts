@@ -6,13 +6,14 @@
  * are added to it, never put in its place.
  */
 import type { Hex } from 'viem'
-import { artifactHashBytes, computeArtifactHash } from '../core/artifact.js'
+import { artifactHashBytes } from '../core/artifact.js'
 import type { DaEvidence } from '../core/interfaces/daClient.js'
 import type { DaLocator } from '../core/locator.js'
 import { BaseError } from '../errors/base.js'
 import { toHex } from '../internal/bytes.js'
 import type { IoOptions } from '../internal/deadline.js'
 import { DaIntegrityError } from './errors.js'
+import { artifactHashOf } from './internal/artifactHash.js'
 
 /** Outcome of {@link verifyArtifact}: look at `status`, an object is always truthy. */
 export type ArtifactVerification =
@@ -155,7 +156,7 @@ export function createArtifactVerifier({
 }
 
 function emptyOrHash(bytes: Uint8Array): Hex | undefined {
-  return bytes instanceof Uint8Array && bytes.length === 0 ? undefined : computeArtifactHash(bytes)
+  return bytes instanceof Uint8Array && bytes.length === 0 ? undefined : artifactHashOf(bytes)
 }
 
 function refusal(error: unknown): ArtifactVerification {

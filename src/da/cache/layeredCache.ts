@@ -13,9 +13,10 @@ import type { DaOptions } from '../../core/interfaces/daClient.js'
 import { BaseError } from '../../errors/base.js'
 import { toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { keccakHex } from '../../internal/keccak.js'
+import { longKeccakHex } from '../../internal/longKeccak.js'
 import { ArtifactUnavailableError, type DaAttempt, DaIntegrityError } from '../errors.js'
 import { createSingleFlight } from '../internal/singleFlight.js'
+import { isVerified } from '../internal/verifying.js'
 import type { ByteStore } from './byteStore.js'
 import { createEvaluationScope, type EvaluationScope } from './evaluationScope.js'
 import { createWeightedLru } from './weightedLru.js'
@@ -177,7 +178,7 @@ export function createLayeredArtifactCache(
 
   async function fromDisk(hash: Hex, io: IoOptions): Promise<Uint8Array | undefined> {
     const bytes = await onStore('read', io, (store) => store.read(hash, io))
-    if (bytes && keccakHex(bytes) === hash) {
+    if (bytes && longKeccakHex(bytes) === hash) {
       emit({ type: 'cache.lookup', tier: 'L2', result: 'hit', form: 'bytes' })
       return bytes
     }
@@ -186,7 +187,7 @@ export function createLayeredArtifactCache(
       const error = new DaIntegrityError({
         source,
         expected: hash,
-        actual: keccakHex(bytes),
+        actual: longKeccakHex(bytes),
         reason: 'the local copy is damaged',
       })
       emit({ type: 'cache.wrongCopy', tier: 'L2', source, hash, error })
@@ -205,7 +206,7 @@ export function createLayeredArtifactCache(
       if (!source) continue
       try {
         const bytes = await source.getArtifact(request, io)
-        const actual = keccakHex(bytes)
+        const actual = isVerified(source.getArtifact) ? request.hash : longKeccakHex(bytes)
         if (actual !== request.hash) {
           throw new DaIntegrityError({
             source: tier,
@@ -348,7 +349,7 @@ export function createLayeredArtifactCache(
     },
     async put(hash, bytes, io = {}) {
       const name = toHex(artifactHashBytes(hash, { field: 'hash', optional: false }))
-      const actual = keccakHex(bytes)
+      const actual = longKeccakHex(bytes)
       if (actual !== name) {
         throw new DaIntegrityError({
           source: 'caller',

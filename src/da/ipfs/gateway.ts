@@ -58,7 +58,7 @@ export async function fetchBlock(
     limit: MAX_BLOCK_BYTES,
     stallTimeout: gateway.stallTimeout,
   })
-  if (!isBlockOf(cid, bytes)) {
+  if (!(await isBlockOf(cid, bytes))) {
     const type = response.headers.get('content-type')?.split(';')[0]
     throw new DaIntegrityError({ source, reason: `${type ?? 'bytes'} in place of block ${cid}` })
   }
@@ -106,7 +106,7 @@ export async function fetchCar(
     const blocks = await CarBlockIterator.fromBytes(bytes)
     for await (const block of blocks) {
       const blockCid = CID.asCID(block.cid)
-      if (!blockCid || !isBlockOf(blockCid, block.bytes)) {
+      if (!blockCid || !(await isBlockOf(blockCid, block.bytes))) {
         throw new DaIntegrityError({
           source,
           reason: `a CAR with wrong bytes for block ${block.cid}`,

@@ -9,7 +9,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Hex } from 'viem'
 import type { DaClient } from '../../core/interfaces/daClient.js'
-import { keccakHex } from '../../internal/keccak.js'
+import { longKeccakHex } from '../../internal/longKeccak.js'
 import { createDaAdapter, type DaHooks, requireArtifactHash } from '../adapter.js'
 import {
   DaIntegrityError,
@@ -208,7 +208,7 @@ async function holds(path: string, hash: Hex): Promise<boolean> {
   const size = await fileSize(path)
   if (size === undefined) return false
   const bytes = await readBounded(path, size)
-  return bytes instanceof Uint8Array && keccakHex(bytes) === hash
+  return bytes instanceof Uint8Array && longKeccakHex(bytes) === hash
 }
 
 async function fileSize(path: string): Promise<number | undefined> {

@@ -8,7 +8,7 @@ import type { Hex } from 'viem'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import { BaseError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { keccakHex } from '../../internal/keccak.js'
+import { longKeccakHex } from '../../internal/longKeccak.js'
 import { createDaAdapter, type DaCall, type DaHooks, requireArtifactHash } from '../adapter.js'
 import {
   DaConfigError,
@@ -127,7 +127,7 @@ export function objectStore(options: ObjectStoreOptions): DaClient {
         if (outcome === 'exists') {
           // Someone wrote this key before. Whether it was this artifact is for its hash to say.
           const held = await retrying(call, () => store.get(key, call))
-          const actual = keccakHex(held)
+          const actual = longKeccakHex(held)
           if (actual !== call.hash) {
             throw new DaIntegrityError({
               source,
