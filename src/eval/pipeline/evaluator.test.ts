@@ -685,6 +685,28 @@ describe('createEvaluator', () => {
     ).not.toThrow()
   })
 
+  test('behavior: who cancels does not cancel it for the others', async () => {
+    const deployment = deploySimulated(await plain({ plugins: [] }))
+    const evaluator = createEvaluator(
+      parametersOf(deployment, {
+        artifacts: {
+          getArtifact: async (request, options) => {
+            await new Promise((resolve) => setTimeout(resolve, 50))
+            options?.signal?.throwIfAborted()
+            return deployment.artifacts.getArtifact(request)
+          },
+        },
+      }),
+    )
+    const request = { task: deployment.task, referenceTimestamp: 0 }
+    const controller = new AbortController()
+    const first = evaluator.evaluate(request, { signal: controller.signal })
+    const second = evaluator.evaluate(request)
+    setTimeout(() => controller.abort(new TypeError('not any more')), 10)
+    await expect(first).rejects.toThrow('not any more')
+    expect((await second).allow).toBe(false)
+  })
+
   test('error: cancellation and timeout', async () => {
     const deployment = deploySimulated(await plain())
     const never = { snapshot: () => new Promise<never>(() => {}) }

@@ -318,12 +318,16 @@ async function fetchRego(
   step: Step,
   policies: ReturnType<typeof createPolicyCache>,
 ): Promise<() => Promise<Uint8Array>> {
+  // Evaluations share this load, so the signal of one of them must not end it for the others.
   const load = (): Promise<Uint8Array> =>
-    fetchArtifact(step, {
-      hash: step.plan.regoHash,
-      namespace: namespaces.rego,
-      kind: 'Rego source',
-    })
+    fetchArtifact(
+      { ...step, options: {} },
+      {
+        hash: step.plan.regoHash,
+        namespace: namespaces.rego,
+        kind: 'Rego source',
+      },
+    )
   await policies.with(step.plan.regoHash, load, () => undefined)
   return load
 }

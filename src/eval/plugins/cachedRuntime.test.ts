@@ -121,6 +121,21 @@ describe('compiled plugins', () => {
     }
   })
 
+  test('behavior: who cancels a load does not cancel it for the others', async () => {
+    const plugins = create()
+    const bytes = await number(9)
+    const slow = {
+      wasmHash: keccakHex(bytes),
+      getBytes: () => new Promise<Uint8Array>((resolve) => setTimeout(() => resolve(bytes), 100)),
+    }
+    const controller = new AbortController()
+    const first = plugins.run(runOf(slow), { signal: controller.signal })
+    const second = plugins.run(runOf(slow))
+    controller.abort(new TypeError('not any more'))
+    await expect(first).rejects.toThrow('not any more')
+    expect((await second).output).toEqual({ x: '0000000000000009' })
+  })
+
   test('behavior: a cancelled run stops, and the runtime goes on', async () => {
     const plugins = create({
       workers: nodePluginWorkers({ concurrency: 1 }),

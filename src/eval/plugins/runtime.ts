@@ -8,7 +8,7 @@ import type { HttpExchange, PluginTranscript } from '../../core/interfaces/evalu
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { concat, fixedFromHex, fromHex, utf8 } from '../../internal/bytes.js'
-import type { IoOptions } from '../../internal/deadline.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import {
   type CacheStats,
@@ -211,9 +211,10 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
   async function load(plugin: PluginReference, options: IoOptions = {}): Promise<LoadedPlugin> {
     const wasmHash = normalizeHash(plugin.wasmHash)
     const before = cache.stats()
-    const loaded = await cache.get(wasmHash, async () => {
+    // Callers share this work, so none of their signals may end it; each only stops waiting.
+    const shared = cache.get(wasmHash, async () => {
       const started = performance.now()
-      const result = await compile(wasmHash, plugin, options)
+      const result = await compile(wasmHash, plugin, { timeout: limits.compileTime })
       const durationMs = performance.now() - started
       meters.compile.observe(durationMs / 1_000)
       onEvent({
@@ -225,6 +226,7 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
       })
       return { value: result.loaded, weight: result.bytes * 3 }
     })
+    const loaded = await withDeadline('Loading a plugin', options, () => shared)
     const after = cache.stats()
     if (after.hits > before.hits) meters.hits.inc()
     if (after.misses > before.misses) meters.misses.inc()
