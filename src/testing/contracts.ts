@@ -8,7 +8,7 @@ import {
   type Hex,
   parseAbi,
 } from 'viem'
-import { getBlockNumber, sendTransaction, waitForTransactionReceipt } from 'viem/actions'
+import { getBlockNumber, sendTransaction } from 'viem/actions'
 import { artifactProofsAbi } from '../core/abi/artifactProofsAbi.js'
 import { bn254CertificateVerifierAbi } from '../core/abi/bn254CertificateVerifierAbi.js'
 import { challengeVerifierAbi } from '../core/abi/challengeVerifierAbi.js'
@@ -23,6 +23,7 @@ import { stateCommitRegistryAbi } from '../core/abi/stateCommitRegistryAbi.js'
 import { BaseError } from '../errors/base.js'
 import type { PolicyAddresses } from '../registry/addresses.js'
 import type { WriteClient } from '../registry/client.js'
+import { waitForReceipt } from '../registry/receipts.js'
 import { artifactProofsBytecode } from './artifacts/artifactProofs.generated.js'
 import { bn254CertificateVerifierBytecode } from './artifacts/bn254CertificateVerifier.generated.js'
 import { challengeVerifierBytecode } from './artifacts/challengeVerifier.generated.js'
@@ -256,7 +257,7 @@ async function send(
     account: client.account,
     chain: client.chain,
   } as never)
-  return waitForTransactionReceipt(client, { hash, pollingInterval: 50 })
+  return waitForReceipt(client, hash, { pollingInterval: 50 })
 }
 
 const proxyAbi: Abi = parseAbi(['constructor(address implementation, bytes data)'])

@@ -52,6 +52,7 @@ import {
   setCurrentPolicyDataInstanceSync,
   setCurrentPolicyInstanceSync,
 } from '../../src/registry/index.js'
+import { waitForReceipt } from '../../src/registry/receipts.js'
 import {
   createTestOperator,
   type DeployedContracts,
@@ -154,7 +155,7 @@ export async function createChainWorld() {
       functionName: 'setStake',
       args: [operator, stake],
     })
-    await client.waitForTransactionReceipt({ hash })
+    await waitForReceipt(client, hash)
   }
   const publish = async (
     members: readonly TestOperator[],
@@ -311,7 +312,7 @@ export async function createChainWorld() {
       functionName: 'setQuorumBps',
       args: [bps],
     })
-    await client.waitForTransactionReceipt({ hash })
+    await waitForReceipt(client, hash)
   }
   const reader: AttestationReader = {
     registry,

@@ -38,6 +38,7 @@ import {
   publishOperatorTableSync,
   registerOperatorKeySync,
 } from '../../registry/index.js'
+import { waitForReceipt } from '../../registry/receipts.js'
 import { type DeployConfig, type DeployedContracts, deployContracts } from '../contracts.js'
 import type { TestOperator } from '../operator.js'
 import { createPrivateData, type PrivateData } from '../privateData.js'
@@ -226,7 +227,7 @@ async function enlist(parameters: {
       account: owner.account,
       chain: owner.chain,
     })
-    await client.waitForTransactionReceipt({ hash })
+    await waitForReceipt(client, hash)
   }
   const weights = operators.map(() => [100n])
   const { timestamp } = await client.getBlock()
