@@ -88,7 +88,7 @@ for (const [at, entry] of Object.entries(lock.packages)) {
     const found = places.map((place) => lock.packages[place]).find((locked) => locked !== undefined)
     if (found !== undefined && (found.version === spec || /^[\^~]/.test(spec))) continue
     // As high as it can be, as npm does it; another version up there pushes it down.
-    const free = places.toReversed().find((place) => lock.packages[place] === undefined)
+    const free = [...places].reverse().find((place) => lock.packages[place] === undefined)
     lock.packages[free as string] = entryFor(name, spec, entry)
     added.push(name)
   }
