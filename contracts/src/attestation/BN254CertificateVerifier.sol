@@ -48,7 +48,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
     bytes32 private constant POSSESSION_TAG = keccak256("NewtonBN254ProofOfPossessionV1");
     /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.BN254CertificateVerifier")) - 1))
     /// & ~0xff
-    bytes32 private constant VERIFIER_SLOT = 
+    bytes32 private constant VERIFIER_SLOT =
         0x0c5bde975f61ba992e1329435e0b4dcd13ebb6d125454e123594a1245b2edf00;
 
     // --- Setup ---
@@ -75,9 +75,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         BN254.G1Point calldata proof
     ) external {
         require(operator != address(0), InvalidOperator());
-        require(
-            msg.sender == operator || msg.sender == owner(), NotOperator(operator, msg.sender)
-        );
+        require(msg.sender == operator || msg.sender == owner(), NotOperator(operator, msg.sender));
         BN254.G1Point memory key = pkG1;
         BN254.G2Point memory keyG2 = pkG2;
         require(key.isOnCurve() && keyG2.isOnCurve(), InvalidPubkey());
@@ -246,8 +244,9 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
     /// @inheritdoc IBN254CertificateVerifier
     function isFresh(uint32 referenceTimestamp) public view returns (bool) {
         uint32 maxStaleness = _verifierStorage().maxStaleness;
-        return maxStaleness == 0
-            || block.timestamp <= uint256(referenceTimestamp) + uint256(maxStaleness);
+        return
+            maxStaleness == 0
+                || block.timestamp <= uint256(referenceTimestamp) + uint256(maxStaleness);
     }
 
     /// @inheritdoc IBN254CertificateVerifier
@@ -362,11 +361,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
     {}
 
     /// @inheritdoc IBN254CertificateVerifier
-    function isNonsignerCached(OperatorSet calldata, uint32, uint256)
-        external
-        pure
-        returns (bool)
-    {
+    function isNonsignerCached(OperatorSet calldata, uint32, uint256) external pure returns (bool) {
         return false;
     }
 
@@ -429,7 +424,9 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
             BN254OperatorInfo memory info = _checkWitness(witnesses[i], root, operators);
             absent = absent.plus(info.pubkey);
             // A proven operator has a weight for each strategy, and the totals are sums of those.
-            for (uint256 j; j < signed.length; ++j) signed[j] -= info.weights[j];
+            for (uint256 j; j < signed.length; ++j) {
+                signed[j] -= info.weights[j];
+            }
         }
     }
 
@@ -481,9 +478,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         info.totalWeights = new uint256[](strategies);
         for (uint256 i; i < count; ++i) {
             require(i == 0 || operators[i] > operators[i - 1], OperatorsNotSorted(i));
-            require(
-                weights[i].length == strategies && strategies != 0, InvalidWeightCount(i)
-            );
+            require(weights[i].length == strategies && strategies != 0, InvalidWeightCount(i));
             BN254.G1Point memory key = _verifierStorage().keys[operators[i]];
             require(!key.isInfinity(), OperatorKeyMissing(operators[i]));
             for (uint256 j; j < strategies; ++j) {
@@ -526,9 +521,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
 
     function _requireSet(OperatorSet calldata set) private view {
         VerifierStorage storage $ = _verifierStorage();
-        require(
-            set.avs == $.avs && set.id == $.operatorSetId, UnknownOperatorSet(set.avs, set.id)
-        );
+        require(set.avs == $.avs && set.id == $.operatorSetId, UnknownOperatorSet(set.avs, set.id));
     }
 
     function _requireQuorum(uint16 quorumBps) private pure {

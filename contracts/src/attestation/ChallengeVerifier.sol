@@ -24,7 +24,11 @@ import {IResponseRegistry} from "../interfaces/IResponseRegistry.sol";
 import {ISlasher} from "../interfaces/ISlasher.sol";
 import {ArtifactIds} from "../libraries/ArtifactIds.sol";
 import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
-import {DataInstanceWords, PolicyMessages, PolicyTaskResponse} from "../libraries/PolicyMessages.sol";
+import {
+    DataInstanceWords,
+    PolicyMessages,
+    PolicyTaskResponse
+} from "../libraries/PolicyMessages.sol";
 import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 
 /// @title ChallengeVerifier
@@ -126,8 +130,7 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         );
         require($.resultVerifier.verifyResult(proof.values, proof.proof), ProofRejected());
         _requireCertificate($, response, proof.certificate, messageHash);
-        address[] memory operators =
-            _slashSigners($, messageHash, proof.certificate, proof.signers);
+        address[] memory operators = _slashSigners($, messageHash, proof.certificate, proof.signers);
         emit ResultChallengeSucceeded(messageHash, response.taskId, msg.sender, operators);
     }
 
@@ -148,12 +151,13 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         );
         _requireTable($, response);
         address operator = $.verifier.proveOperator(response.referenceTimestamp, proof.operator);
-        (, bool signed) = $.verifier.trySignatureVerification(
-            PolicyMessages.teeDocumentHash(messageHash, values.documentHash),
-            proof.operator.operatorInfo.pubkey,
-            proof.pubkeyG2,
-            proof.signature
-        );
+        (, bool signed) = $.verifier
+            .trySignatureVerification(
+                PolicyMessages.teeDocumentHash(messageHash, values.documentHash),
+                proof.operator.operatorInfo.pubkey,
+                proof.pubkeyG2,
+                proof.signature
+            );
         require(signed, DocumentSignatureInvalid());
         require($.documentVerifier.verifyInvalidDocument(values, proof.proof), ProofRejected());
         require(_slash($, messageHash, operator), NothingToSlash(messageHash));
@@ -231,8 +235,7 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         if (!registry.isTemplateRegistered(instance.templateId)) return Mismatch.MissingRow;
         IPolicyRegistry.PolicyTemplate memory template = registry.getTemplate(instance.templateId);
 
-        bytes32[] memory words =
-            PolicyMessages.digestBuffer(template.policyDataTemplateRefs.length);
+        bytes32[] memory words = PolicyMessages.digestBuffer(template.policyDataTemplateRefs.length);
         words[0] = bytes32(block.chainid);
         words[1] = id;
         words[2] = instance.templateId;
@@ -263,9 +266,8 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         IPolicyDataRegistry registry = $.dataRegistry;
         expireAfter = instanceExpireAfter;
         for (uint256 i; i < refs.length; ++i) {
-            bytes32 id = registry.currentInstanceAt(
-                response.policyClient, refs[i], response.referenceBlock
-            );
+            bytes32 id =
+                registry.currentInstanceAt(response.policyClient, refs[i], response.referenceBlock);
             if (id == 0 || !registry.isInstanceDeployed(id)) return (false, 0, false);
             if (!registry.isTemplateRegistered(refs[i])) return (false, 0, false);
             IPolicyDataRegistry.PolicyDataInstance memory instance = registry.getInstance(id);
@@ -295,9 +297,8 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         bool hasSecrets
     ) private view returns (bool) {
         if (response.pcr0Commitment != 0) {
-            return $.enclaveVersions.wasPcr0WhitelistedAt(
-                response.pcr0Commitment, response.referenceBlock
-            );
+            return $.enclaveVersions
+                .wasPcr0WhitelistedAt(response.pcr0Commitment, response.referenceBlock);
         }
         return !hasSecrets && !$.policyRegistry.enclaveRequiredAt(response.referenceBlock);
     }
@@ -444,8 +445,7 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         returns (address resultVerifier, address documentVerifier, address verdictRelay)
     {
         ChallengeStorage storage $ = _challengeStorage();
-        return
-            (address($.resultVerifier), address($.documentVerifier), address($.verdictRelay));
+        return (address($.resultVerifier), address($.documentVerifier), address($.verdictRelay));
     }
 
     // --- Upgrades ---

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
-import {BN254Certificate, IBN254CertificateVerifier} from "../interfaces/IBN254CertificateVerifier.sol";
+import {
+    BN254Certificate,
+    IBN254CertificateVerifier
+} from "../interfaces/IBN254CertificateVerifier.sol";
 import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
 import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../interfaces/IResponseRegistry.sol";
@@ -146,10 +149,10 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         require(referenceBlock >= oldest, ReferenceBlockTooOld(referenceBlock, oldest));
     }
 
-    function _requireCurrentInstance(ResponseStorage storage $, PolicyTaskResponse calldata response)
-        private
-        view
-    {
+    function _requireCurrentInstance(
+        ResponseStorage storage $,
+        PolicyTaskResponse calldata response
+    ) private view {
         if ($.acceptSuperseded[response.policyClient]) return;
         bytes32 instance = $.policyRegistry.currentInstance(response.policyClient);
         require(
@@ -176,9 +179,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         uint256 expiration = response.expirationBlock;
         require(current < expiration, ResponseExpired(expiration, current));
         bytes32 intentHash = PolicyMessages.intentHash(intent);
-        require(
-            intentHash == response.intentHash, IntentMismatch(response.intentHash, intentHash)
-        );
+        require(intentHash == response.intentHash, IntentMismatch(response.intentHash, intentHash));
         require(response.allowed, EvaluationDenied(taskId));
         response.consumed = true;
         emit ResponseConsumed(taskId, client);

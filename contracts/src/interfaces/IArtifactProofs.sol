@@ -27,9 +27,8 @@ interface IArtifactProofs {
     /// @param namespace 4 to 8.
     /// @param artifactHash keccak-256 of the artifact's bytes.
     /// @param proof Exclusion proof.
-    function isAbsent(
-        uint8 namespace,
-        bytes32 artifactHash,
-        StateTreeVerifier.Proof calldata proof
-    ) external view returns (bool);
+    function isAbsent(uint8 namespace, bytes32 artifactHash, StateTreeVerifier.Proof calldata proof)
+        external
+        view
+        returns (bool);
 }

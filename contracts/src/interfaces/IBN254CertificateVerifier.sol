@@ -25,6 +25,11 @@ struct BN254OperatorInfoWitness {
 }
 
 /// @notice An aggregate signature: everyone in the table signed but the operators listed.
+/// @param referenceTimestamp Name of the table.
+/// @param messageHash What was signed, before the certificate's digest.
+/// @param signature Sum of the signatures.
+/// @param apk Sum of the signers' keys in G2.
+/// @param nonSignerWitnesses Who did not sign, by strictly ascending index.
 struct BN254Certificate {
     uint32 referenceTimestamp;
     bytes32 messageHash;
@@ -34,6 +39,10 @@ struct BN254Certificate {
 }
 
 /// @notice A table of operators.
+/// @param operatorInfoTreeRoot Root of the tree over the operators, in table order.
+/// @param numOperators How many there are.
+/// @param aggregatePubkey Sum of all keys in G1.
+/// @param totalWeights Weight of all, per strategy.
 struct BN254OperatorSetInfo {
     bytes32 operatorInfoTreeRoot;
     uint256 numOperators;

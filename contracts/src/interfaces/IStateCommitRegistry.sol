@@ -77,9 +77,7 @@ interface IStateCommitRegistry is IStateRootCommittable {
         bytes[] locators
     );
     /// @notice Where a copy of a delta may be found: a hint.
-    event CommitCopyAnnounced(
-        uint64 indexed sequenceNo, address indexed announcer, bytes locator
-    );
+    event CommitCopyAnnounced(uint64 indexed sequenceNo, address indexed announcer, bytes locator);
 
     /// @notice Sets the contract up, once.
     function initialize(Setup calldata setup) external;

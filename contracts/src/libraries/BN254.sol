@@ -92,7 +92,9 @@ library BN254 {
     /// the group of prime order is a further condition, which the pairing precompile checks.
     function isOnCurve(G2Point memory p) internal pure returns (bool) {
         uint256 m = FP_MODULUS;
-        if (p.X[0] >= m || p.X[1] >= m || p.Y[0] >= m || p.Y[1] >= m || isInfinity(p)) return false;
+        if (p.X[0] >= m || p.X[1] >= m || p.Y[0] >= m || p.Y[1] >= m || isInfinity(p)) {
+            return false;
+        }
         (uint256 y0, uint256 y1) = _mul2(p.Y[0], p.Y[1], p.Y[0], p.Y[1]);
         (uint256 x0, uint256 x1) = _mul2(p.X[0], p.X[1], p.X[0], p.X[1]);
         (x0, x1) = _mul2(x0, x1, p.X[0], p.X[1]);
@@ -162,15 +164,24 @@ library BN254 {
 
     /// @dev Whether e(a1, a2) · e(b1, b2) is one. `completed` is false where the precompile refused
     /// a point, which after {isOnCurve} of all four means one of G2 outside the group.
-    function tryPairing(
-        G1Point memory a1,
-        G2Point memory a2,
-        G1Point memory b1,
-        G2Point memory b2
-    ) internal view returns (bool completed, bool one) {
+    function tryPairing(G1Point memory a1, G2Point memory a2, G1Point memory b1, G2Point memory b2)
+        internal
+        view
+        returns (bool completed, bool one)
+    {
         uint256[12] memory input = [
-            a1.X, a1.Y, a2.X[0], a2.X[1], a2.Y[0], a2.Y[1],
-            b1.X, b1.Y, b2.X[0], b2.X[1], b2.Y[0], b2.Y[1]
+            a1.X,
+            a1.Y,
+            a2.X[0],
+            a2.X[1],
+            a2.Y[0],
+            a2.Y[1],
+            b1.X,
+            b1.Y,
+            b2.X[0],
+            b2.X[1],
+            b2.Y[0],
+            b2.Y[1]
         ];
         uint256[1] memory output;
         uint256 limit = PAIRING_GAS;
@@ -192,8 +203,15 @@ library BN254 {
         uint256 gamma = uint256(
             keccak256(
                 abi.encodePacked(
-                    hash, pkG1.X, pkG1.Y, pkG2.X[0], pkG2.X[1], pkG2.Y[0], pkG2.Y[1],
-                    signature.X, signature.Y
+                    hash,
+                    pkG1.X,
+                    pkG1.Y,
+                    pkG2.X[0],
+                    pkG2.X[1],
+                    pkG2.Y[0],
+                    pkG2.Y[1],
+                    signature.X,
+                    signature.Y
                 )
             )
         ) % FR_MODULUS;

@@ -24,9 +24,13 @@ library OperatorTables {
     function root(bytes32[] memory leaves) internal pure returns (bytes32) {
         uint256 width = uint256(1) << depth(leaves.length);
         bytes32[] memory layer = new bytes32[](width);
-        for (uint256 i; i < leaves.length; ++i) layer[i] = leaves[i];
+        for (uint256 i; i < leaves.length; ++i) {
+            layer[i] = leaves[i];
+        }
         for (width >>= 1; width != 0; width >>= 1) {
-            for (uint256 i; i < width; ++i) layer[i] = _pair(layer[2 * i], layer[2 * i + 1]);
+            for (uint256 i; i < width; ++i) {
+                layer[i] = _pair(layer[2 * i], layer[2 * i + 1]);
+            }
         }
         return layer[0];
     }

@@ -2,6 +2,12 @@
 pragma solidity ^0.8.27;
 
 /// @notice The transaction a client asks to have evaluated.
+/// @param from Who asks for it.
+/// @param to What is called.
+/// @param value Wei sent along.
+/// @param data The call.
+/// @param chainId Chain on which it is made.
+/// @param functionSignature The function's signature as UTF-8 text, or nothing.
 struct Intent {
     address from;
     address to;
@@ -12,6 +18,14 @@ struct Intent {
 }
 
 /// @notice One request for an evaluation; its id is a hash of all of it.
+/// @param chainId Chain of the policy registry.
+/// @param policyRegistry The policy registry.
+/// @param policyClient The client whose policy is evaluated.
+/// @param intent The transaction.
+/// @param wasmArgs UTF-8 JSON object for the plugins, or nothing.
+/// @param referenceBlock All on-chain reads are of this block's end.
+/// @param referenceBlockHash Its hash: on another branch this is another task.
+/// @param nonce Tells equal requests apart.
 struct Task {
     uint256 chainId;
     address policyRegistry;
@@ -24,6 +38,20 @@ struct Task {
 }
 
 /// @notice What operators sign about one task.
+/// @param chainId The task's.
+/// @param policyRegistry The task's.
+/// @param taskId Hash of the task.
+/// @param policyClient The task's.
+/// @param intentHash EIP-712 struct hash of the task's intent.
+/// @param policyInstanceId The client's slot at the end of the reference block.
+/// @param artifactDigest Hash over every artifact and every row behind the evaluation.
+/// @param inputsHash Hash of the plugins' outputs and of the sealed secrets.
+/// @param pcr0Commitment keccak-256 of the enclave build's PCR0, zero where none is named.
+/// @param evaluationResult One word, 1 for allow.
+/// @param referenceBlock The task's.
+/// @param referenceBlockHash The task's.
+/// @param referenceTimestamp Name of the operator table in force at the reference block.
+/// @param expirationBlock First block at which the response is no longer valid.
 struct PolicyTaskResponse {
     uint256 chainId;
     address policyRegistry;

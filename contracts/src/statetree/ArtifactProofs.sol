@@ -27,11 +27,11 @@ contract ArtifactProofs is IArtifactProofs {
     }
 
     /// @inheritdoc IArtifactProofs
-    function isAbsent(
-        uint8 namespace,
-        bytes32 artifactHash,
-        StateTreeVerifier.Proof calldata proof
-    ) external view returns (bool) {
+    function isAbsent(uint8 namespace, bytes32 artifactHash, StateTreeVerifier.Proof calldata proof)
+        external
+        view
+        returns (bool)
+    {
         (bytes32 root,,) = stateCommits.latest();
         require(root != 0, NoRoot());
         return StateTreeVerifier.verifyAbsent(root, namespace, artifactHash, proof);

@@ -167,17 +167,21 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
 
     /// @inheritdoc IStateCommitRegistry
     function commitHash(StateCommit calldata commit) public view returns (bytes32) {
-        if (_commitStorage().commitVersion == STATE_COMMIT_V1) return keccak256(abi.encode(commit));
-        return keccak256(
-            abi.encode(COMMIT_V2_TAG, block.chainid, address(this), OPERATOR_SET_ID, commit)
-        );
+        if (_commitStorage().commitVersion == STATE_COMMIT_V1) {
+            return keccak256(abi.encode(commit));
+        }
+        return
+            keccak256(
+                abi.encode(COMMIT_V2_TAG, block.chainid, address(this), OPERATOR_SET_ID, commit)
+            );
     }
 
     /// @inheritdoc IStateCommitRegistry
     function snapshotDigest(bytes calldata snapshotRef) public view returns (bytes32) {
-        return keccak256(
-            abi.encode(SNAPSHOT_TAG, block.chainid, address(this), keccak256(snapshotRef))
-        );
+        return
+            keccak256(
+                abi.encode(SNAPSHOT_TAG, block.chainid, address(this), keccak256(snapshotRef))
+            );
     }
 
     /// @inheritdoc IStateRootCommittable
@@ -289,9 +293,7 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
 
     function _requireTimestamp(CommitStorage storage $, uint64 timestamp) private view {
         require(timestamp > $.lastTimestamp, TimestampRegression($.lastTimestamp, timestamp));
-        require(
-            timestamp <= block.timestamp, TimestampInFuture(uint64(block.timestamp), timestamp)
-        );
+        require(timestamp <= block.timestamp, TimestampInFuture(uint64(block.timestamp), timestamp));
     }
 
     /// @dev Nothing is too old on a chain whose clock is younger than the bound.
@@ -322,7 +324,7 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
         OperatorSet memory set = OperatorSet($.avs, OPERATOR_SET_ID);
         uint256[] memory signed = $.verifier.verifyCertificate(set, cert);
         uint256[] memory total =
-            $.verifier.getOperatorSetInfo(set, cert.referenceTimestamp).totalWeights;
+        $.verifier.getOperatorSetInfo(set, cert.referenceTimestamp).totalWeights;
         require(signed.length != 0, EmptySignedStakes());
         require(signed.length == total.length, ArrayLenMismatch());
         uint256 bps = $.minQuorumBps;
@@ -348,9 +350,8 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
         address[] memory signers = $.snapshotSigners;
         uint256 next;
         for (uint256 i; i < threshold; ++i) {
-            (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecover(
-                digest, signature[i * SIGNATURE_LENGTH:(i + 1) * SIGNATURE_LENGTH]
-            );
+            (address signer, ECDSA.RecoverError failure,) =
+                ECDSA.tryRecover(digest, signature[i * SIGNATURE_LENGTH:(i + 1) * SIGNATURE_LENGTH]);
             require(failure == ECDSA.RecoverError.NoError, InvalidSealedSnapshot());
             // Signers are ascending, so one pass over them finds each and none twice.
             while (next < signers.length && signers[next] != signer) ++next;

@@ -38,7 +38,9 @@ library StateTreeVerifier {
         bytes32 artifactHash,
         Proof calldata proof
     ) internal pure returns (bool) {
-        if (namespace < FIRST_NAMESPACE || namespace > LAST_NAMESPACE) return false;
+        if (namespace < FIRST_NAMESPACE || namespace > LAST_NAMESPACE) {
+            return false;
+        }
         return _verifyKey(root, keyHash(namespace, artifactHash), artifactHash, proof);
     }
 
@@ -48,12 +50,11 @@ library StateTreeVerifier {
     /// @param namespace 4 to 8.
     /// @param artifactHash keccak-256 of the artifact's bytes.
     /// @param proof Exclusion proof: by an empty place, or by the other leaf at that place.
-    function verifyAbsent(
-        bytes32 root,
-        uint8 namespace,
-        bytes32 artifactHash,
-        Proof calldata proof
-    ) internal pure returns (bool) {
+    function verifyAbsent(bytes32 root, uint8 namespace, bytes32 artifactHash, Proof calldata proof)
+        internal
+        pure
+        returns (bool)
+    {
         if (namespace < FIRST_NAMESPACE || namespace > LAST_NAMESPACE) return false;
         return _verifyAbsentKey(root, keyHash(namespace, artifactHash), proof);
     }
@@ -127,36 +128,25 @@ library StateTreeVerifier {
             let placeholder := "SPARSE_MERKLE_PLACEHOLDER_HASH__"
             let path := shr(sub(256, depth), key)
             let next := siblings.offset
-            let end := add(next, shl(5, siblings.length))
             wellFormed := 1
             folded := start
-            for { let i := 0 } lt(i, depth) { i := add(i, 1) } {
+            for {} depth { depth := sub(depth, 1) } {
                 let sibling := placeholder
                 if and(present, 1) {
-                    if iszero(lt(next, end)) {
-                        wellFormed := 0
-                        break
-                    }
+                    // Reading past the list is harmless: then the count at the end is wrong.
                     sibling := calldataload(next)
                     next := add(next, 0x20)
-                    if eq(sibling, placeholder) {
-                        wellFormed := 0
-                        break
-                    }
+                    if eq(sibling, placeholder) { wellFormed := 0 }
                 }
-                present := shr(1, present)
-                switch and(path, 1)
-                case 0 {
-                    mstore(left, folded)
-                    mstore(right, sibling)
-                }
-                default {
-                    mstore(left, sibling)
-                    mstore(right, folded)
-                }
-                path := shr(1, path)
+                // The node goes to the right, and the sibling to the left, where the bit is 1.
+                let side := shl(5, and(path, 1))
+                mstore(add(left, side), folded)
+                mstore(sub(right, side), sibling)
                 folded := keccak256(p, 80)
+                present := shr(1, present)
+                path := shr(1, path)
             }
+            let end := add(siblings.offset, shl(5, siblings.length))
             wellFormed := and(wellFormed, eq(next, end))
         }
     }

@@ -58,8 +58,7 @@ contract BN254CertificateVerifierTest is Operators {
         string memory json = vm.readFile("test/vectors/messages/certificates.json");
         BN254OperatorSetInfo memory info = verifier.getOperatorSetInfo(_set(), TABLE);
         assertEq(
-            info.operatorInfoTreeRoot,
-            vm.parseJsonBytes32(json, ".table.operatorInfoTreeRoot")
+            info.operatorInfoTreeRoot, vm.parseJsonBytes32(json, ".table.operatorInfoTreeRoot")
         );
         assertEq(info.numOperators, 5);
         assertTrue(info.aggregatePubkey.equal(g1At(json, ".table.aggregatePubkey")));
@@ -71,9 +70,7 @@ contract BN254CertificateVerifierTest is Operators {
                 vm.parseJsonBytes32(json, string.concat(at, ".leaf"))
             );
             assertEq(
-                verifier.operatorOf(
-                    vm.parseJsonBytes32(json, string.concat(at, ".pubkeyHash"))
-                ),
+                verifier.operatorOf(vm.parseJsonBytes32(json, string.concat(at, ".pubkeyHash"))),
                 operatorNames[i]
             );
         }
@@ -85,7 +82,9 @@ contract BN254CertificateVerifierTest is Operators {
             string memory at = string.concat(".certificates[", vm.toString(i), "]");
             bytes memory encoded = vm.parseJsonBytes(json, string.concat(at, ".encoded"));
             BN254Certificate memory cert = abi.decode(encoded, (BN254Certificate));
-            assertEq(keccak256(abi.encode(cert)), vm.parseJsonBytes32(json, string.concat(at, ".hash")));
+            assertEq(
+                keccak256(abi.encode(cert)), vm.parseJsonBytes32(json, string.concat(at, ".hash"))
+            );
             assertEq(
                 verifier.calculateCertificateDigest(cert.referenceTimestamp, cert.messageHash),
                 vm.parseJsonBytes32(json, ".signable")
@@ -124,16 +123,14 @@ contract BN254CertificateVerifierTest is Operators {
         for (uint256 i; i < OPERATORS; ++i) {
             string memory at = string.concat(".operators[", vm.toString(i), "]");
             assertEq(
-                BN254CertificateVerifier(there).proofOfPossessionHash(
-                    operatorNames[i], operatorKeys[i], operatorKeysG2[i]
-                ),
+                BN254CertificateVerifier(there)
+                    .proofOfPossessionHash(operatorNames[i], operatorKeys[i], operatorKeysG2[i]),
                 vm.parseJsonBytes32(json, string.concat(at, ".possessionHash"))
             );
             BN254.G1Point memory proof = g1At(json, string.concat(at, ".possession"));
             vm.prank(operatorNames[i]);
-            BN254CertificateVerifier(there).registerOperatorKey(
-                operatorNames[i], operatorKeys[i], operatorKeysG2[i], proof
-            );
+            BN254CertificateVerifier(there)
+                .registerOperatorKey(operatorNames[i], operatorKeys[i], operatorKeysG2[i], proof);
             assertTrue(
                 BN254CertificateVerifier(there).operatorKey(operatorNames[i]).equal(operatorKeys[i])
             );
@@ -171,9 +168,10 @@ contract BN254CertificateVerifierTest is Operators {
             assertEq(verifier.verifyCertificate(_set(), cert)[0], weight);
             // Claiming one more signer than there is.
             if (count != 0) {
-                BN254OperatorInfoWitness[] memory fewer =
-                    new BN254OperatorInfoWitness[](count - 1);
-                for (uint256 i; i + 1 < count; ++i) fewer[i] = cert.nonSignerWitnesses[i];
+                BN254OperatorInfoWitness[] memory fewer = new BN254OperatorInfoWitness[](count - 1);
+                for (uint256 i; i + 1 < count; ++i) {
+                    fewer[i] = cert.nonSignerWitnesses[i];
+                }
                 cert.nonSignerWitnesses = fewer;
                 vm.expectRevert(
                     abi.encodeWithSelector(IBN254CertificateVerifier.VerificationFailed.selector)
@@ -219,7 +217,9 @@ contract BN254CertificateVerifierTest is Operators {
 
     function test_nobodySigned() public {
         uint256[] memory all = new uint256[](OPERATORS);
-        for (uint256 i; i < OPERATORS; ++i) all[i] = i;
+        for (uint256 i; i < OPERATORS; ++i) {
+            all[i] = i;
+        }
         BN254Certificate memory cert = certify(MESSAGE, TABLE, all);
         cert.signature = operatorKeys[0];
         cert.apk = operatorKeysG2[0];
@@ -284,25 +284,19 @@ contract BN254CertificateVerifierTest is Operators {
         cert.nonSignerWitnesses[0].operatorIndex = 2;
         _refuses(
             cert,
-            abi.encodeWithSelector(
-                IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(2)
-            )
+            abi.encodeWithSelector(IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(2))
         );
         cert = certify(MESSAGE, TABLE, without(3));
         cert.nonSignerWitnesses[0].operatorInfo.weights[0] -= 1;
         _refuses(
             cert,
-            abi.encodeWithSelector(
-                IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(3)
-            )
+            abi.encodeWithSelector(IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(3))
         );
         cert = certify(MESSAGE, TABLE, without(3));
         cert.nonSignerWitnesses[0].operatorInfo.weights = new uint256[](0);
         _refuses(
             cert,
-            abi.encodeWithSelector(
-                IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(3)
-            )
+            abi.encodeWithSelector(IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(3))
         );
         cert = certify(MESSAGE, TABLE, without(3));
         cert.nonSignerWitnesses[0].operatorInfoProof =
@@ -338,7 +332,9 @@ contract BN254CertificateVerifierTest is Operators {
         (bool ok, bytes memory reason) = address(verifier).staticcall(data);
         uint256 used = before - gasleft();
         assertFalse(ok);
-        assertEq(bytes32(bytes4(reason)), bytes32(IBN254CertificateVerifier.TooManyNonSigners.selector));
+        assertEq(
+            bytes32(bytes4(reason)), bytes32(IBN254CertificateVerifier.TooManyNonSigners.selector)
+        );
         // Nearly all of it is the proxy's copy of the calldata.
         assertLt(used, 600_000);
     }
@@ -353,7 +349,8 @@ contract BN254CertificateVerifierTest is Operators {
         if (!ok) return;
         // What is left: padding and offsets that decode to the very same certificate.
         assertEq(abi.decode(returned, (uint256[])), _verify(cert));
-        bytes memory body = _body(abi.encodeCall(verifier.verifyCertificateAt, (PUBLISHED, cert)), position, flip);
+        bytes memory body =
+            _body(abi.encodeCall(verifier.verifyCertificateAt, (PUBLISHED, cert)), position, flip);
         (, BN254Certificate memory read) = abi.decode(body, (uint256, BN254Certificate));
         assertEq(keccak256(abi.encode(read)), keccak256(abi.encode(cert)));
     }
@@ -365,7 +362,9 @@ contract BN254CertificateVerifierTest is Operators {
     {
         data[position] = bytes1(uint8(data[position]) ^ flip);
         body = new bytes(data.length - 4);
-        for (uint256 i; i < body.length; ++i) body[i] = data[i + 4];
+        for (uint256 i; i < body.length; ++i) {
+            body[i] = data[i + 4];
+        }
     }
 
     // --- Tables by block, staleness ---
@@ -436,9 +435,7 @@ contract BN254CertificateVerifierTest is Operators {
         vm.roll(PUBLISHED + 20);
         BN254Certificate memory cert = certify(MESSAGE, TABLE + 50, new uint256[](0));
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IBN254CertificateVerifier.WrongTable.selector, TABLE, TABLE + 50
-            )
+            abi.encodeWithSelector(IBN254CertificateVerifier.WrongTable.selector, TABLE, TABLE + 50)
         );
         verifier.verifyCertificateAt(PUBLISHED, cert);
         verifier.verifyCertificateAt(PUBLISHED + 10, cert);
@@ -456,9 +453,7 @@ contract BN254CertificateVerifierTest is Operators {
         assertTrue(verifier.isFresh(TABLE));
         vm.warp(TABLE + 61);
         assertFalse(verifier.isFresh(TABLE));
-        vm.expectRevert(
-            abi.encodeWithSelector(IBN254CertificateVerifier.CertificateStale.selector)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IBN254CertificateVerifier.CertificateStale.selector));
         verifier.verifyCertificate(_set(), cert);
         // A past block's table does not go stale.
         _verify(cert);
@@ -524,9 +519,8 @@ contract BN254CertificateVerifierTest is Operators {
     function test_trySignatureVerification() public view {
         bytes32 digest = keccak256("digest");
         BN254.G1Point memory signature = signWith(operatorSecrets[0], digest);
-        (bool completed, bool valid) = verifier.trySignatureVerification(
-            digest, operatorKeys[0], operatorKeysG2[0], signature
-        );
+        (bool completed, bool valid) =
+            verifier.trySignatureVerification(digest, operatorKeys[0], operatorKeysG2[0], signature);
         assertTrue(completed && valid);
         (completed, valid) = verifier.trySignatureVerification(
             digest, operatorKeys[0], operatorKeysG2[0], BN254.G1Point(0, 0)
@@ -584,18 +578,14 @@ contract BN254CertificateVerifierTest is Operators {
     function test_registerOperatorKey_refusals() public {
         address other = makeAddr("other");
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IBN254CertificateVerifier.InvalidProofOfPossession.selector
-            )
+            abi.encodeWithSelector(IBN254CertificateVerifier.InvalidProofOfPossession.selector)
         );
         this.register(stranger, 12345, 12346, stranger);
         vm.expectRevert(
             abi.encodeWithSelector(IBN254CertificateVerifier.NotOperator.selector, stranger, other)
         );
         this.register(stranger, 12345, 12345, other);
-        vm.expectRevert(
-            abi.encodeWithSelector(IBN254CertificateVerifier.InvalidOperator.selector)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IBN254CertificateVerifier.InvalidOperator.selector));
         this.register(address(0), 12345, 12345, verifierOwner);
         _register(stranger, 12345, 12345, stranger);
         (BN254.G1Point memory key,) = _newKey(12345);
@@ -692,33 +682,124 @@ contract BN254CertificateVerifierTest is Operators {
         vm.prank(stranger);
         verifier.publishTable(TABLE + 1, names, weights);
 
-        _publishReverts(TABLE, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.TableUpdateStale.selector));
-        _publishReverts(TABLE + 11, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.ReferenceTimestampInFuture.selector, TABLE + 11, uint256(TABLE + 10)));
-        _publishReverts(TABLE + 1, new address[](0), new uint256[][](0), abi.encodeWithSelector(IBN254CertificateVerifier.InvalidOperatorCount.selector, uint256(0)));
-        _publishReverts(TABLE + 1, names, new uint256[][](4), abi.encodeWithSelector(IBN254CertificateVerifier.InvalidOperatorCount.selector, uint256(5)));
-        _publishReverts(TABLE + 1, new address[](1025), new uint256[][](1025), abi.encodeWithSelector(IBN254CertificateVerifier.InvalidOperatorCount.selector, uint256(1025)));
+        _publishReverts(
+            TABLE,
+            names,
+            weights,
+            abi.encodeWithSelector(IBN254CertificateVerifier.TableUpdateStale.selector)
+        );
+        _publishReverts(
+            TABLE + 11,
+            names,
+            weights,
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.ReferenceTimestampInFuture.selector,
+                TABLE + 11,
+                uint256(TABLE + 10)
+            )
+        );
+        _publishReverts(
+            TABLE + 1,
+            new address[](0),
+            new uint256[][](0),
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.InvalidOperatorCount.selector, uint256(0)
+            )
+        );
+        _publishReverts(
+            TABLE + 1,
+            names,
+            new uint256[][](4),
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.InvalidOperatorCount.selector, uint256(5)
+            )
+        );
+        _publishReverts(
+            TABLE + 1,
+            new address[](1025),
+            new uint256[][](1025),
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.InvalidOperatorCount.selector, uint256(1025)
+            )
+        );
 
         (names[1], names[2]) = (names[2], names[1]);
-        _publishReverts(TABLE + 1, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.OperatorsNotSorted.selector, uint256(2)));
+        _publishReverts(
+            TABLE + 1,
+            names,
+            weights,
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.OperatorsNotSorted.selector, uint256(2)
+            )
+        );
         names = operatorNames;
         names[2] = names[1];
-        _publishReverts(TABLE + 1, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.OperatorsNotSorted.selector, uint256(2)));
+        _publishReverts(
+            TABLE + 1,
+            names,
+            weights,
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.OperatorsNotSorted.selector, uint256(2)
+            )
+        );
         names = operatorNames;
         names[4] = address(uint160(names[4]) + 1);
-        _publishReverts(TABLE + 1, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.OperatorKeyMissing.selector, names[4]));
+        _publishReverts(
+            TABLE + 1,
+            names,
+            weights,
+            abi.encodeWithSelector(IBN254CertificateVerifier.OperatorKeyMissing.selector, names[4])
+        );
         names = operatorNames;
 
         weights[3] = new uint256[](1);
-        _publishReverts(TABLE + 1, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.InvalidWeightCount.selector, uint256(3)));
-        for (uint256 i; i < 5; ++i) weights[i] = new uint256[](0);
-        _publishReverts(TABLE + 1, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.InvalidWeightCount.selector, uint256(0)));
-        for (uint256 i; i < 5; ++i) weights[i] = new uint256[](2);
+        _publishReverts(
+            TABLE + 1,
+            names,
+            weights,
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.InvalidWeightCount.selector, uint256(3)
+            )
+        );
+        for (uint256 i; i < 5; ++i) {
+            weights[i] = new uint256[](0);
+        }
+        _publishReverts(
+            TABLE + 1,
+            names,
+            weights,
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.InvalidWeightCount.selector, uint256(0)
+            )
+        );
+        for (uint256 i; i < 5; ++i) {
+            weights[i] = new uint256[](2);
+        }
         weights[2][0] = 1;
-        _publishReverts(TABLE + 1, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.ZeroTotalWeight.selector, uint256(1)));
+        _publishReverts(
+            TABLE + 1,
+            names,
+            weights,
+            abi.encodeWithSelector(IBN254CertificateVerifier.ZeroTotalWeight.selector, uint256(1))
+        );
         weights[2][1] = uint256(type(uint128).max) + 1;
-        _publishReverts(TABLE + 1, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.WeightTooLarge.selector, uint256(2), uint256(1)));
+        _publishReverts(
+            TABLE + 1,
+            names,
+            weights,
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.WeightTooLarge.selector, uint256(2), uint256(1)
+            )
+        );
         weights[2][1] = type(uint256).max;
-        _publishReverts(TABLE + 1, names, weights, abi.encodeWithSelector(IBN254CertificateVerifier.WeightTooLarge.selector, uint256(2), uint256(1)));
+        _publishReverts(
+            TABLE + 1,
+            names,
+            weights,
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.WeightTooLarge.selector, uint256(2), uint256(1)
+            )
+        );
         weights[2][1] = type(uint128).max;
         _publish(TABLE + 1, names, weights);
     }
@@ -743,9 +824,8 @@ contract BN254CertificateVerifierTest is Operators {
         }
         _publish(TABLE + 1, operatorNames, weights);
         vm.roll(PUBLISHED + 20);
-        uint256[] memory signed = verifier.verifyCertificateAt(
-            PUBLISHED + 10, certify(MESSAGE, TABLE + 1, without(3))
-        );
+        uint256[] memory signed =
+            verifier.verifyCertificateAt(PUBLISHED + 10, certify(MESSAGE, TABLE + 1, without(3)));
         assertEq(signed[0], 4 * uint256(type(uint128).max));
     }
 
@@ -782,8 +862,7 @@ contract BN254CertificateVerifierTest is Operators {
         cert.referenceTimestamp = TABLE + 1;
         cert.messageHash = MESSAGE;
         cert.apk = operatorKeysG2[0];
-        cert.signature =
-            signWith(operatorSecrets[0], PolicyMessages.signable(TABLE + 1, MESSAGE));
+        cert.signature = signWith(operatorSecrets[0], PolicyMessages.signable(TABLE + 1, MESSAGE));
         assertEq(verifier.verifyCertificateAt(PUBLISHED + 10, cert)[0], 7);
         BN254OperatorInfoWitness memory witness =
             BN254OperatorInfoWitness(0, "", BN254OperatorInfo(operatorKeys[0], weights[0]));
@@ -825,15 +904,40 @@ contract BN254CertificateVerifierTest is Operators {
     // --- Selectors of the deployed interface ---
 
     function test_selectors() public pure {
-        assertEq(bytes32(IBN254CertificateVerifier.CertificateStale.selector), bytes32(bytes4(0xc81f9ad6)));
-        assertEq(bytes32(IBN254CertificateVerifier.ReferenceTimestampDoesNotExist.selector), bytes32(bytes4(0x6568bdb8)));
-        assertEq(bytes32(IBN254CertificateVerifier.VerificationFailed.selector), bytes32(bytes4(0x439cc0cd)));
-        assertEq(bytes32(IBN254CertificateVerifier.NonSignerIndicesNotSorted.selector), bytes32(bytes4(0xec6268b8)));
-        assertEq(bytes32(IBN254CertificateVerifier.InvalidOperatorIndex.selector), bytes32(bytes4(0x03f4a78e)));
-        assertEq(bytes32(IBN254CertificateVerifier.TableUpdateStale.selector), bytes32(bytes4(0x2f20889f)));
-        assertEq(bytes32(IBN254CertificateVerifier.ArrayLengthMismatch.selector), bytes32(bytes4(0xa24a13a6)));
-        assertEq(bytes32(IBN254CertificateVerifier.InvalidPubkey.selector), bytes32(bytes4(0x422cc3b7)));
-        assertEq(bytes32(IBN254CertificateVerifier.InvalidOperator.selector), bytes32(bytes4(0xccea9e6f)));
+        assertEq(
+            bytes32(IBN254CertificateVerifier.CertificateStale.selector),
+            bytes32(bytes4(0xc81f9ad6))
+        );
+        assertEq(
+            bytes32(IBN254CertificateVerifier.ReferenceTimestampDoesNotExist.selector),
+            bytes32(bytes4(0x6568bdb8))
+        );
+        assertEq(
+            bytes32(IBN254CertificateVerifier.VerificationFailed.selector),
+            bytes32(bytes4(0x439cc0cd))
+        );
+        assertEq(
+            bytes32(IBN254CertificateVerifier.NonSignerIndicesNotSorted.selector),
+            bytes32(bytes4(0xec6268b8))
+        );
+        assertEq(
+            bytes32(IBN254CertificateVerifier.InvalidOperatorIndex.selector),
+            bytes32(bytes4(0x03f4a78e))
+        );
+        assertEq(
+            bytes32(IBN254CertificateVerifier.TableUpdateStale.selector),
+            bytes32(bytes4(0x2f20889f))
+        );
+        assertEq(
+            bytes32(IBN254CertificateVerifier.ArrayLengthMismatch.selector),
+            bytes32(bytes4(0xa24a13a6))
+        );
+        assertEq(
+            bytes32(IBN254CertificateVerifier.InvalidPubkey.selector), bytes32(bytes4(0x422cc3b7))
+        );
+        assertEq(
+            bytes32(IBN254CertificateVerifier.InvalidOperator.selector), bytes32(bytes4(0xccea9e6f))
+        );
         assertEq(
             keccak256("BN254Certificate(uint32 referenceTimestamp,bytes32 messageHash)"),
             0xd9f77a423768f4b0526fa60a7c732334516a93f1d228dce50ad804ea74ced36e

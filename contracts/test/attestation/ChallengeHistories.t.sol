@@ -38,20 +38,26 @@ contract ChallengeHistoriesTest is AttestationDeployers {
             buildActive: true,
             table: TABLE
         });
-        for (uint256 i = 1000; i < 1005; ++i) log[i] = seen;
+        for (uint256 i = 1000; i < 1005; ++i) {
+            log[i] = seen;
+        }
     }
 
     /// forge-config: default.fuzz.runs = 48
     function test_fuzz_histories(uint256 random) public {
         seed = random;
         for (uint256 i; i < 24; ++i) {
-            for (uint256 changes = _pick(3); changes != 0; --changes) _change();
+            for (uint256 changes = _pick(3); changes != 0; --changes) {
+                _change();
+            }
             log[currentBlock] = seen;
             toBlock(currentBlock + 1);
             if (_pick(2) == 0) _respond();
         }
         // Long after, with everything changed once more, each is still what it was.
-        for (uint256 i; i < 6; ++i) _change();
+        for (uint256 i; i < 6; ++i) {
+            _change();
+        }
         toBlock(currentBlock + 40);
         assertGt(accepted.length, 0, "nothing was accepted");
         for (uint256 i; i < accepted.length; ++i) {
@@ -102,7 +108,8 @@ contract ChallengeHistoriesTest is AttestationDeployers {
     function _respond() private {
         uint64 referenceBlock = uint64(currentBlock - 1 - _pick(3));
         Seen memory then = log[referenceBlock];
-        bytes32 pcr0 = then.buildActive && (then.enclaveRequired || _pick(2) == 0) ? PCR0 : bytes32(0);
+        bytes32 pcr0 =
+            then.buildActive && (then.enclaveRequired || _pick(2) == 0) ? PCR0 : bytes32(0);
         // Honest operators do not answer where an enclave is required and no build is left.
         bool lie = pcr0 == 0 && then.enclaveRequired;
         instanceId = then.instance;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
-import {BN254OperatorInfoWitness, IBN254CertificateVerifier} from "../../src/interfaces/IBN254CertificateVerifier.sol";
+import {
+    BN254OperatorInfoWitness,
+    IBN254CertificateVerifier
+} from "../../src/interfaces/IBN254CertificateVerifier.sol";
 import {
     DocumentChallenge,
     DocumentPublicValues,
@@ -214,9 +217,7 @@ contract ChallengeInjectedTest is AttestationDeployers {
         proof.pubkeyG2 = operatorKeysG2[operator];
         proof.signature = signWith(
             operatorSecrets[operator],
-            keccak256(
-                abi.encode(keccak256("NewtonTeeDocumentV1"), messageHash, hashOf("document"))
-            )
+            keccak256(abi.encode(keccak256("NewtonTeeDocumentV1"), messageHash, hashOf("document")))
         );
     }
 
@@ -244,41 +245,59 @@ contract ChallengeInjectedTest is AttestationDeployers {
         DocumentChallenge memory proof = _document(2);
         proof.operator = witnessOf(3);
         proof.pubkeyG2 = operatorKeysG2[3];
-        _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector));
+        _documentReverts(
+            proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector)
+        );
         proof = _document(2);
         proof.pubkeyG2 = operatorKeysG2[3];
-        _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector));
+        _documentReverts(
+            proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector)
+        );
         proof = _document(2);
         proof.values.documentHash = hashOf("another document");
         proof.proof = abi.encode(keccak256(abi.encode(proof.values)));
-        _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector));
+        _documentReverts(
+            proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector)
+        );
         proof = _document(2);
         delete proof.signature;
-        _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector));
+        _documentReverts(
+            proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector)
+        );
         // The signature over the response itself is not one over a document.
         proof = _document(2);
-        proof.signature = signWith(
-            operatorSecrets[2], PolicyMessages.signable(TABLE, proof.values.messageHash)
+        proof.signature =
+            signWith(operatorSecrets[2], PolicyMessages.signable(TABLE, proof.values.messageHash));
+        _documentReverts(
+            proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector)
         );
-        _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.DocumentSignatureInvalid.selector));
     }
 
     function test_document_values() public {
         DocumentChallenge memory proof = _document(2);
         proof.values.messageHash = hashOf("x");
-        _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.PublicValueMismatch.selector, 0));
+        _documentReverts(
+            proof, abi.encodeWithSelector(IChallengeVerifier.PublicValueMismatch.selector, 0)
+        );
         proof = _document(2);
         proof.values.artifactDigest = hashOf("x");
-        _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.PublicValueMismatch.selector, 1));
+        _documentReverts(
+            proof, abi.encodeWithSelector(IChallengeVerifier.PublicValueMismatch.selector, 1)
+        );
         proof = _document(2);
         proof.values.pcr0Commitment = hashOf("x");
-        _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.PublicValueMismatch.selector, 2));
+        _documentReverts(
+            proof, abi.encodeWithSelector(IChallengeVerifier.PublicValueMismatch.selector, 2)
+        );
         proof = _document(2);
         proof.proof = "";
         _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.ProofRejected.selector));
         proof = _document(2);
         proof.operator.operatorInfo.weights[0] += 1;
-        _documentReverts(proof, abi.encodeWithSelector(IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(2)));
+        _documentReverts(
+            proof,
+            abi.encodeWithSelector(IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(2))
+        );
     }
 
     function test_document_ofAResponseWithoutEnclave() public {
@@ -286,13 +305,17 @@ contract ChallengeInjectedTest is AttestationDeployers {
         DocumentChallenge memory proof = _document(2);
         proof.values.pcr0Commitment = 0;
         proof.proof = abi.encode(keccak256(abi.encode(proof.values)));
-        _documentReverts(proof, abi.encodeWithSelector(IChallengeVerifier.PublicValueMismatch.selector, 2));
+        _documentReverts(
+            proof, abi.encodeWithSelector(IChallengeVerifier.PublicValueMismatch.selector, 2)
+        );
     }
 
     function test_document_verifierNotSet() public {
         vm.prank(owner);
         challenges.setDocumentVerifier(address(0));
-        _documentReverts(_document(2), abi.encodeWithSelector(IChallengeVerifier.VerifierNotSet.selector));
+        _documentReverts(
+            _document(2), abi.encodeWithSelector(IChallengeVerifier.VerifierNotSet.selector)
+        );
     }
 
     function _documentReverts(DocumentChallenge memory proof, bytes memory reason) private {

@@ -59,7 +59,9 @@ contract ChallengeVerifierTest is AttestationDeployers {
     }
 
     function _expectStakes(uint256 stake) private view {
-        for (uint256 i; i < OPERATORS; ++i) assertEq(slasher.stakeOf(operatorNames[i]), stake);
+        for (uint256 i; i < OPERATORS; ++i) {
+            assertEq(slasher.stakeOf(operatorNames[i]), stake);
+        }
     }
 
     // --- Dishonest ones do not get away ---
@@ -188,11 +190,37 @@ contract ChallengeVerifierTest is AttestationDeployers {
         bytes4 deployed = policies.isInstanceDeployed.selector;
         bytes4 registered = policies.isTemplateRegistered.selector;
         for (uint256 i; i < 5; ++i) {
-            if (i == 0) vm.mockCall(address(policies), abi.encodeWithSelector(deployed, instanceId), abi.encode(false));
-            else if (i == 1) vm.mockCall(address(policies), abi.encodeWithSelector(registered, templateId), abi.encode(false));
-            else if (i == 2) vm.mockCall(address(dataRegistry), abi.encodeWithSelector(deployed, dataInstanceIds[1]), abi.encode(false));
-            else if (i == 3) vm.mockCall(address(dataRegistry), abi.encodeWithSelector(registered, refs[0]), abi.encode(false));
-            else vm.mockCall(address(dataRegistry), abi.encodeCall(dataRegistry.currentInstanceAt, (address(vault), refs[1], 1003)), abi.encode(bytes32(0)));
+            if (i == 0) {
+                vm.mockCall(
+                    address(policies),
+                    abi.encodeWithSelector(deployed, instanceId),
+                    abi.encode(false)
+                );
+            } else if (i == 1) {
+                vm.mockCall(
+                    address(policies),
+                    abi.encodeWithSelector(registered, templateId),
+                    abi.encode(false)
+                );
+            } else if (i == 2) {
+                vm.mockCall(
+                    address(dataRegistry),
+                    abi.encodeWithSelector(deployed, dataInstanceIds[1]),
+                    abi.encode(false)
+                );
+            } else if (i == 3) {
+                vm.mockCall(
+                    address(dataRegistry),
+                    abi.encodeWithSelector(registered, refs[0]),
+                    abi.encode(false)
+                );
+            } else {
+                vm.mockCall(
+                    address(dataRegistry),
+                    abi.encodeCall(dataRegistry.currentInstanceAt, (address(vault), refs[1], 1003)),
+                    abi.encode(bytes32(0))
+                );
+            }
             _expectSlashed(IChallengeVerifier.Mismatch.MissingRow);
             vm.clearMockedCalls();
             vm.revertToState(before);
@@ -216,12 +244,9 @@ contract ChallengeVerifierTest is AttestationDeployers {
                 hashOf("wasm s"), ABSENT, hashOf("secrets schema"), noDataLocators
             )
         );
-        templateId =
-            policies.registerTemplate(hashOf("rego s"), ABSENT, refs, noLocators);
+        templateId = policies.registerTemplate(hashOf("rego s"), ABSENT, refs, noLocators);
         vm.startPrank(clientOwner);
-        dataInstanceIds.push(
-            dataRegistry.deployInstance(refs[0], address(vault), "", DATA_EXPIRE)
-        );
+        dataInstanceIds.push(dataRegistry.deployInstance(refs[0], address(vault), "", DATA_EXPIRE));
         dataRegistry.setCurrentInstance(address(vault), refs[0], dataInstanceIds[0]);
         instanceId = policies.deployInstance(templateId, address(vault), "", POLICY_EXPIRE);
         policies.setCurrentInstance(address(vault), instanceId);
@@ -300,8 +325,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
 
     /// Moved in the block after the reference block, before acceptance.
     function test_honest_dataSlotMovedBetween() public {
-        bytes32 other =
-            dataRegistry.deployInstance(refs[0], address(vault), bytes('{"z":1}'), 1);
+        bytes32 other = dataRegistry.deployInstance(refs[0], address(vault), bytes('{"z":1}'), 1);
         vm.roll(1004);
         vm.prank(clientOwner);
         dataRegistry.setCurrentInstance(address(vault), refs[0], other);
@@ -388,9 +412,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
     function test_notAccepted() public {
         response.artifactDigest = hashOf("forged");
         _challengeReverts(
-            abi.encodeWithSelector(
-                IChallengeVerifier.ResponseNotAccepted.selector, response.taskId
-            )
+            abi.encodeWithSelector(IChallengeVerifier.ResponseNotAccepted.selector, response.taskId)
         );
     }
 
@@ -403,9 +425,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         vm.expectPartialRevert(IResponseRegistry.ReferenceBlockHashMismatch.selector);
         responses.accept(response, cert, task);
         _challengeReverts(
-            abi.encodeWithSelector(
-                IChallengeVerifier.ResponseNotAccepted.selector, response.taskId
-            )
+            abi.encodeWithSelector(IChallengeVerifier.ResponseNotAccepted.selector, response.taskId)
         );
         _expectStakes(STAKE);
     }
@@ -414,9 +434,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         _acceptAll();
         response.artifactDigest = hashOf("forged");
         _challengeReverts(
-            abi.encodeWithSelector(
-                IChallengeVerifier.ResponseNotAccepted.selector, response.taskId
-            )
+            abi.encodeWithSelector(IChallengeVerifier.ResponseNotAccepted.selector, response.taskId)
         );
     }
 
@@ -520,18 +538,14 @@ contract ChallengeVerifierTest is AttestationDeployers {
         _challengeWith(
             cert,
             signers,
-            abi.encodeWithSelector(
-                IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(1)
-            )
+            abi.encodeWithSelector(IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(1))
         );
         signers = _list(1);
         signers[0].operatorInfo.pubkey = operatorKeys[2];
         _challengeWith(
             cert,
             signers,
-            abi.encodeWithSelector(
-                IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(1)
-            )
+            abi.encodeWithSelector(IBN254CertificateVerifier.OperatorNotInTable.selector, uint32(1))
         );
         signers = _list(1);
         signers[0].operatorIndex = 5;
@@ -619,9 +633,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         _challengeWith(
             cert,
             _list(0),
-            abi.encodeWithSelector(
-                IBN254CertificateVerifier.WrongTable.selector, TABLE, TABLE + 1
-            )
+            abi.encodeWithSelector(IBN254CertificateVerifier.WrongTable.selector, TABLE, TABLE + 1)
         );
         _expectStakes(STAKE);
     }
@@ -631,8 +643,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         vm.expectCall(
             address(slasher),
             abi.encodeCall(
-                ISlasher.slash,
-                (operatorNames[4], 1e17, PolicyMessages.messageHash(response))
+                ISlasher.slash, (operatorNames[4], 1e17, PolicyMessages.messageHash(response))
             )
         );
         challenge(response, everyone());

@@ -222,8 +222,7 @@ contract ArbSysTest is AttestationDeployers {
         (bool ok, bytes memory reason) = address(responses).call(call);
         assertFalse(ok);
         assertEq(
-            bytes32(bytes4(reason)),
-            bytes32(IResponseRegistry.ReferenceBlockHashMismatch.selector)
+            bytes32(bytes4(reason)), bytes32(IResponseRegistry.ReferenceBlockHashMismatch.selector)
         );
     }
 

@@ -7,7 +7,12 @@ import {GuardedTransfer} from "../../src/examples/GuardedTransfer.sol";
 import {INewtonPolicyClient} from "../../src/interfaces/INewtonPolicyClient.sol";
 import {IPolicyGuard} from "../../src/interfaces/IPolicyGuard.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
-import {Intent, PolicyMessages, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
+import {
+    Intent,
+    PolicyMessages,
+    PolicyTaskResponse,
+    Task
+} from "../../src/libraries/PolicyMessages.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
 import {Test} from "../base/Test.sol";
 
@@ -88,8 +93,7 @@ contract PolicyGuardTest is AttestationDeployers {
     }
 
     function test_execute_makesTheCall() public {
-        Intent memory intent =
-            _intent(address(target), 1 ether, abi.encodeCall(Target.set, (41)));
+        Intent memory intent = _intent(address(target), 1 ether, abi.encodeCall(Target.set, (41)));
         bytes32 id = _allowed(intent);
         vm.prank(user);
         bytes memory result = guard.execute(id, intent);
@@ -127,8 +131,7 @@ contract PolicyGuardTest is AttestationDeployers {
     }
 
     function test_execute_isNotReentered() public {
-        Intent memory intent =
-            _intent(address(target), 0, abi.encodeCall(Target.reenter, ()));
+        Intent memory intent = _intent(address(target), 0, abi.encodeCall(Target.reenter, ()));
         bytes32 id = _allowed(intent);
         target.prepare(id, intent);
         vm.expectRevert(
@@ -193,9 +196,7 @@ contract GuardedTransferTest is AttestationDeployers {
         bytes32 id = _allowed(intent);
         vm.deal(address(vault), 100 ether);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                GuardedTransfer.InsufficientBalance.selector, 10 ether, 11 ether
-            )
+            abi.encodeWithSelector(GuardedTransfer.InsufficientBalance.selector, 10 ether, 11 ether)
         );
         vm.prank(user);
         vault.execute(id, intent);
@@ -235,9 +236,7 @@ contract DevnetSlasherTest is Test {
     }
 
     function test_slash() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(DevnetSlasher.NotSlasher.selector, address(this))
-        );
+        vm.expectRevert(abi.encodeWithSelector(DevnetSlasher.NotSlasher.selector, address(this)));
         slasher.slash(operator, 1e17, "m");
         slasher.setSlasher(address(this), true);
         vm.expectEmit(address(slasher));

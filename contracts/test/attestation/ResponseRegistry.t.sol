@@ -7,7 +7,12 @@ import {
 } from "../../src/interfaces/IBN254CertificateVerifier.sol";
 import {IPolicyGuard} from "../../src/interfaces/IPolicyGuard.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
-import {Intent, PolicyMessages, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
+import {
+    Intent,
+    PolicyMessages,
+    PolicyTaskResponse,
+    Task
+} from "../../src/libraries/PolicyMessages.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
 
 contract ResponseRegistryTest is AttestationDeployers {
@@ -106,12 +111,19 @@ contract ResponseRegistryTest is AttestationDeployers {
             response = honest;
             Task memory original = task;
             IResponseRegistry.TaskField field = IResponseRegistry.TaskField(i);
-            if (field == IResponseRegistry.TaskField.ChainId) task.chainId = 1;
-            else if (field == IResponseRegistry.TaskField.PolicyRegistry) task.policyRegistry = stranger;
-            else if (field == IResponseRegistry.TaskField.PolicyClient) response.policyClient = stranger;
-            else if (field == IResponseRegistry.TaskField.IntentHash) response.intentHash = hashOf("x");
-            else if (field == IResponseRegistry.TaskField.ReferenceBlock) response.referenceBlock = 1002;
-            else response.referenceBlockHash = blockHashOf(1002);
+            if (field == IResponseRegistry.TaskField.ChainId) {
+                task.chainId = 1;
+            } else if (field == IResponseRegistry.TaskField.PolicyRegistry) {
+                task.policyRegistry = stranger;
+            } else if (field == IResponseRegistry.TaskField.PolicyClient) {
+                response.policyClient = stranger;
+            } else if (field == IResponseRegistry.TaskField.IntentHash) {
+                response.intentHash = hashOf("x");
+            } else if (field == IResponseRegistry.TaskField.ReferenceBlock) {
+                response.referenceBlock = 1002;
+            } else {
+                response.referenceBlockHash = blockHashOf(1002);
+            }
             response.taskId = PolicyMessages.taskId(task);
             _refuses(abi.encodeWithSelector(IResponseRegistry.TaskFieldMismatch.selector, field));
             task = original;
@@ -271,9 +283,7 @@ contract ResponseRegistryTest is AttestationDeployers {
         // Named by both, but not the one in force at the reference block.
         response.referenceTimestamp = TABLE + 1;
         _refuses(
-            abi.encodeWithSelector(
-                IBN254CertificateVerifier.WrongTable.selector, TABLE, TABLE + 1
-            )
+            abi.encodeWithSelector(IBN254CertificateVerifier.WrongTable.selector, TABLE, TABLE + 1)
         );
     }
 
@@ -377,9 +387,7 @@ contract ResponseRegistryTest is AttestationDeployers {
     function test_consume_isTheClients() public {
         _accept();
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IResponseRegistry.NotPolicyClient.selector, address(vault), user
-            )
+            abi.encodeWithSelector(IResponseRegistry.NotPolicyClient.selector, address(vault), user)
         );
         _consumeAs(user, task.intent);
     }

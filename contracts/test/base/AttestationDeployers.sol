@@ -96,7 +96,9 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
         );
         vm.startPrank(owner);
         slasher.setSlasher(address(challenges), true);
-        for (uint256 i; i < OPERATORS; ++i) slasher.setStake(operatorNames[i], STAKE);
+        for (uint256 i; i < OPERATORS; ++i) {
+            slasher.setStake(operatorNames[i], STAKE);
+        }
         enclaves.activateVersion(PCR0, "build 1");
         vm.stopPrank();
 
@@ -130,9 +132,8 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
             }
         }
         refs = found;
-        templateId = policies.registerTemplate(
-            hashOf("rego"), hashOf("params schema"), found, noLocators
-        );
+        templateId =
+            policies.registerTemplate(hashOf("rego"), hashOf("params schema"), found, noLocators);
         vm.startPrank(clientOwner);
         for (uint256 i; i < dataInstances; ++i) {
             dataInstanceIds.push(
@@ -164,7 +165,9 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
             return;
         }
         vm.roll(number);
-        for (uint256 i = first; i < number; ++i) vm.setBlockhash(i, blockHashOf(i));
+        for (uint256 i = first; i < number; ++i) {
+            vm.setBlockhash(i, blockHashOf(i));
+        }
     }
 
     function blockHashOf(uint256 number) internal pure returns (bytes32) {
@@ -254,8 +257,7 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
         view
         returns (BN254Certificate memory)
     {
-        return
-            certify(PolicyMessages.messageHash(response), response.referenceTimestamp, absent);
+        return certify(PolicyMessages.messageHash(response), response.referenceTimestamp, absent);
     }
 
     function everyone() internal pure returns (uint256[] memory none) {}

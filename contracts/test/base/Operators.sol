@@ -144,7 +144,9 @@ abstract contract Operators is Test {
             )
         );
         vm.label(address(verifier), "BN254CertificateVerifier");
-        for (uint256 i; i < OPERATORS; ++i) registerKey(i);
+        for (uint256 i; i < OPERATORS; ++i) {
+            registerKey(i);
+        }
     }
 
     /// @dev Deploys from the artifact: `new` would have the compiler optimize the contract once more
@@ -153,9 +155,8 @@ abstract contract Operators is Test {
         internal
         returns (address deployed)
     {
-        bytes memory code = abi.encodePacked(
-            vm.getCode(string.concat(name, ".sol:", name)), arguments
-        );
+        bytes memory code =
+            abi.encodePacked(vm.getCode(string.concat(name, ".sol:", name)), arguments);
         assembly ("memory-safe") {
             deployed := create(0, add(code, 0x20), mload(code))
         }
@@ -186,11 +187,7 @@ abstract contract Operators is Test {
 
     // --- Signing ---
 
-    function signWith(uint256 secret, bytes32 digest)
-        internal
-        view
-        returns (BN254.G1Point memory)
-    {
+    function signWith(uint256 secret, bytes32 digest) internal view returns (BN254.G1Point memory) {
         return BN254.mul(BN254.hashToG1(digest), secret);
     }
 
@@ -232,7 +229,9 @@ abstract contract Operators is Test {
 
     function witnessOf(uint256 index) internal view returns (BN254OperatorInfoWitness memory) {
         bytes32[] memory layer = new bytes32[](8);
-        for (uint256 i; i < OPERATORS; ++i) layer[i] = OperatorTables.leaf(infoOf(i));
+        for (uint256 i; i < OPERATORS; ++i) {
+            layer[i] = OperatorTables.leaf(infoOf(i));
+        }
         bytes memory proof;
         uint256 at = index;
         for (uint256 width = 8; width > 1; width >>= 1) {

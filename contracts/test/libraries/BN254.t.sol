@@ -32,7 +32,10 @@ contract BN254Test is Operators {
     function test_fuzz_hashToG1_isOnCurve(bytes32 hash) public view {
         BN254.G1Point memory point = BN254.hashToG1(hash);
         assertTrue(point.isOnCurve());
-        assertTrue(addmod(point.X, BN254.FP_MODULUS - uint256(hash) % BN254.FP_MODULUS, BN254.FP_MODULUS) < 256);
+        assertTrue(
+            addmod(point.X, BN254.FP_MODULUS - uint256(hash) % BN254.FP_MODULUS, BN254.FP_MODULUS)
+                < 256
+        );
     }
 
     function test_keys_areTheSecretsMultiples() public view {
@@ -104,9 +107,8 @@ contract BN254Test is Operators {
         string memory json = vm.readFile("test/vectors/messages/certificates.json");
         BN254.G2Point memory outside = g2At(json, ".offSubgroup");
         assertTrue(outside.isOnCurve());
-        (bool completed,) = BN254.verifySignature(
-            keccak256("x"), operatorKeys[0], operatorKeys[1], outside
-        );
+        (bool completed,) =
+            BN254.verifySignature(keccak256("x"), operatorKeys[0], operatorKeys[1], outside);
         assertFalse(completed);
     }
 

@@ -25,8 +25,7 @@ contract PolicyMessagesTest is Test {
             assertEq(PolicyMessages.taskId(task), _hash(at, ".taskId"));
             assertEq(PolicyMessages.intentHash(task.intent), _hash(at, ".intentHash"));
             PolicyTaskResponse memory response = abi.decode(
-                vm.parseJsonBytes(json, string.concat(at, ".responseEncoded")),
-                (PolicyTaskResponse)
+                vm.parseJsonBytes(json, string.concat(at, ".responseEncoded")), (PolicyTaskResponse)
             );
             bytes32 message = PolicyMessages.messageHash(response);
             assertEq(message, _hash(at, ".messageHash"));
@@ -111,20 +110,35 @@ contract PolicyMessagesTest is Test {
         bytes32 before = PolicyMessages.messageHash(response);
         bytes32 mixed = keccak256(abi.encode(salt, before));
         field = bound(field, 0, 13);
-        if (field == 0) response.chainId ^= uint256(mixed);
-        else if (field == 1) response.policyRegistry = _other(response.policyRegistry, mixed);
-        else if (field == 2) response.taskId ^= mixed;
-        else if (field == 3) response.policyClient = _other(response.policyClient, mixed);
-        else if (field == 4) response.intentHash ^= mixed;
-        else if (field == 5) response.policyInstanceId ^= mixed;
-        else if (field == 6) response.artifactDigest ^= mixed;
-        else if (field == 7) response.inputsHash ^= mixed;
-        else if (field == 8) response.pcr0Commitment ^= mixed;
-        else if (field == 9) response.evaluationResult = abi.encodePacked(response.evaluationResult, uint8(0));
-        else if (field == 10) response.referenceBlock ^= uint64(uint256(mixed)) | 1;
-        else if (field == 11) response.referenceBlockHash ^= mixed;
-        else if (field == 12) response.referenceTimestamp ^= uint32(uint256(mixed)) | 1;
-        else response.expirationBlock ^= uint64(uint256(mixed)) | 1;
+        if (field == 0) {
+            response.chainId ^= uint256(mixed);
+        } else if (field == 1) {
+            response.policyRegistry = _other(response.policyRegistry, mixed);
+        } else if (field == 2) {
+            response.taskId ^= mixed;
+        } else if (field == 3) {
+            response.policyClient = _other(response.policyClient, mixed);
+        } else if (field == 4) {
+            response.intentHash ^= mixed;
+        } else if (field == 5) {
+            response.policyInstanceId ^= mixed;
+        } else if (field == 6) {
+            response.artifactDigest ^= mixed;
+        } else if (field == 7) {
+            response.inputsHash ^= mixed;
+        } else if (field == 8) {
+            response.pcr0Commitment ^= mixed;
+        } else if (field == 9) {
+            response.evaluationResult = abi.encodePacked(response.evaluationResult, uint8(0));
+        } else if (field == 10) {
+            response.referenceBlock ^= uint64(uint256(mixed)) | 1;
+        } else if (field == 11) {
+            response.referenceBlockHash ^= mixed;
+        } else if (field == 12) {
+            response.referenceTimestamp ^= uint32(uint256(mixed)) | 1;
+        } else {
+            response.expirationBlock ^= uint64(uint256(mixed)) | 1;
+        }
         assertNotEq(PolicyMessages.messageHash(response), before);
     }
 
@@ -135,14 +149,21 @@ contract PolicyMessagesTest is Test {
         bytes32 before = PolicyMessages.taskId(task);
         uint256 mixed = uint256(keccak256(abi.encode(salt, before))) | 1;
         field = bound(field, 0, 12);
-        if (field == 0) task.chainId ^= mixed;
-        else if (field == 1) task.policyRegistry = _other(task.policyRegistry, bytes32(mixed));
-        else if (field == 2) task.policyClient = _other(task.policyClient, bytes32(mixed));
-        else if (field == 3) task.wasmArgs = abi.encodePacked(task.wasmArgs, uint8(0));
-        else if (field == 4) task.referenceBlock ^= uint64(mixed);
-        else if (field == 5) task.referenceBlockHash ^= bytes32(mixed);
-        else if (field == 6) task.nonce ^= uint64(mixed);
-        else {
+        if (field == 0) {
+            task.chainId ^= mixed;
+        } else if (field == 1) {
+            task.policyRegistry = _other(task.policyRegistry, bytes32(mixed));
+        } else if (field == 2) {
+            task.policyClient = _other(task.policyClient, bytes32(mixed));
+        } else if (field == 3) {
+            task.wasmArgs = abi.encodePacked(task.wasmArgs, uint8(0));
+        } else if (field == 4) {
+            task.referenceBlock ^= uint64(mixed);
+        } else if (field == 5) {
+            task.referenceBlockHash ^= bytes32(mixed);
+        } else if (field == 6) {
+            task.nonce ^= uint64(mixed);
+        } else {
             bytes32 intentBefore = PolicyMessages.intentHash(task.intent);
             _changeIntent(task.intent, field - 7, mixed);
             assertNotEq(PolicyMessages.intentHash(task.intent), intentBefore);

@@ -49,7 +49,7 @@ abstract contract StateCommitBase is Operators {
         for (uint256 i = 1; i < 3; ++i) {
             for (uint256 j = i; j > 0 && snapshotSigners[j] < snapshotSigners[j - 1]; --j) {
                 (snapshotSigners[j], snapshotSigners[j - 1]) =
-                    (snapshotSigners[j - 1], snapshotSigners[j]);
+                (snapshotSigners[j - 1], snapshotSigners[j]);
                 (snapshotKeys[j], snapshotKeys[j - 1]) = (snapshotKeys[j - 1], snapshotKeys[j]);
             }
         }
@@ -74,17 +74,12 @@ abstract contract StateCommitBase is Operators {
         });
     }
 
-    function deployRegistry(uint8 version, uint8 threshold)
-        internal
-        returns (StateCommitRegistry)
-    {
+    function deployRegistry(uint8 version, uint8 threshold) internal returns (StateCommitRegistry) {
         return StateCommitRegistry(
             address(
                 new ERC1967Proxy(
                     deployCode("StateCommitRegistry", ""),
-                    abi.encodeCall(
-                        StateCommitRegistry.initialize, (setupOf(version, threshold))
-                    )
+                    abi.encodeCall(StateCommitRegistry.initialize, (setupOf(version, threshold)))
                 )
             )
         );
@@ -170,8 +165,7 @@ contract StateCommitRegistryTest is StateCommitBase {
     }
 
     function _copyStorage(address from, address to) private {
-        bytes32 implementation =
-            0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc;
+        bytes32 implementation = 0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc;
         bytes32 slot = 0xaa47e20024eaaacdd2feef2ebaf2047d9cd166d231af1ad248503b7394f5e200;
         vm.store(to, implementation, vm.load(from, implementation));
         for (uint256 i; i < 4; ++i) {
@@ -225,33 +219,89 @@ contract StateCommitRegistryTest is StateCommitBase {
 
     function test_selectors() public pure {
         assertEq(bytes32(type(IStateRootCommittable).interfaceId), bytes32(bytes4(0x82c122a8)));
-        assertEq(bytes32(IStateRootCommittable.commitStateRoot.selector), bytes32(bytes4(0x135d225a)));
+        assertEq(
+            bytes32(IStateRootCommittable.commitStateRoot.selector), bytes32(bytes4(0x135d225a))
+        );
         assertEq(bytes32(IStateRootCommittable.getStateRoot.selector), bytes32(bytes4(0xcd605a1a)));
         assertEq(bytes32(IStateRootCommittable.getSequenceNo.selector), bytes32(bytes4(0x5cfc5ae8)));
-        assertEq(bytes32(IStateCommitRegistry.currentStateRoot.selector), bytes32(bytes4(0xac2eba98)));
-        assertEq(bytes32(IStateCommitRegistry.currentSequenceNo.selector), bytes32(bytes4(0x9073bb22)));
-        assertEq(bytes32(IStateCommitRegistry.lastCommitTimestamp.selector), bytes32(bytes4(0x2bc2cf6e)));
-        assertEq(bytes32(IStateCommitRegistry.stateCommitMinQuorumBps.selector), bytes32(bytes4(0xaad5709a)));
-        assertEq(bytes32(IStateCommitRegistry.latestSnapshotRoot.selector), bytes32(bytes4(0x0df18f94)));
-        assertEq(bytes32(IStateCommitRegistry.injectSealedSnapshot.selector), bytes32(bytes4(0xf54fc0b6)));
-        assertEq(bytes32(IStateCommitRegistry.setMinQuorumBps.selector), bytes32(bytes4(0x53e74289)));
-        assertEq(bytes32(IStateCommitRegistry.gc_eligible_after.selector), bytes32(bytes4(0x18c19a24)));
+        assertEq(
+            bytes32(IStateCommitRegistry.currentStateRoot.selector), bytes32(bytes4(0xac2eba98))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.currentSequenceNo.selector), bytes32(bytes4(0x9073bb22))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.lastCommitTimestamp.selector), bytes32(bytes4(0x2bc2cf6e))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.stateCommitMinQuorumBps.selector),
+            bytes32(bytes4(0xaad5709a))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.latestSnapshotRoot.selector), bytes32(bytes4(0x0df18f94))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.injectSealedSnapshot.selector), bytes32(bytes4(0xf54fc0b6))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.setMinQuorumBps.selector), bytes32(bytes4(0x53e74289))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.gc_eligible_after.selector), bytes32(bytes4(0x18c19a24))
+        );
         assertEq(bytes32(IStateRootCommittable.SequenceGap.selector), bytes32(bytes4(0x104d0050)));
-        assertEq(bytes32(IStateRootCommittable.StateRootMismatch.selector), bytes32(bytes4(0x37f04d41)));
-        assertEq(bytes32(IStateRootCommittable.TimestampRegression.selector), bytes32(bytes4(0x5a612e4c)));
-        assertEq(bytes32(IStateRootCommittable.InvalidPcr0Commitment.selector), bytes32(bytes4(0x6dfbfc74)));
-        assertEq(bytes32(IStateRootCommittable.InvalidNewStateRoot.selector), bytes32(bytes4(0x5bf0f768)));
-        assertEq(bytes32(IStateRootCommittable.UnsupportedStateCommitVersion.selector), bytes32(bytes4(0xb681668e)));
-        assertEq(bytes32(IStateCommitRegistry.InvalidQuorumBps.selector), bytes32(bytes4(0x73e14e9e)));
-        assertEq(bytes32(IStateCommitRegistry.EmptySignedStakes.selector), bytes32(bytes4(0xdbf8f075)));
-        assertEq(bytes32(IStateCommitRegistry.ArrayLenMismatch.selector), bytes32(bytes4(0x1b96a06a)));
-        assertEq(bytes32(IStateCommitRegistry.InsufficientQuorum.selector), bytes32(bytes4(0x86b16091)));
-        assertEq(bytes32(IStateCommitRegistry.ZeroTotalWeight.selector), bytes32(bytes4(0x5ac7c730)));
-        assertEq(bytes32(IStateCommitRegistry.InvalidSealedSnapshot.selector), bytes32(bytes4(0xdc4e1d57)));
-        assertEq(bytes32(IStateCommitRegistry.CertificateMessageHashMismatch.selector), bytes32(bytes4(0x822ef683)));
-        assertEq(IStateRootCommittable.StateRootCommitted.selector, 0x188a7bee69a04b7b37c954b254e19aae58009d77ec35d93b3eef095066f9dfe3);
-        assertEq(IStateCommitRegistry.SealedSnapshotInjected.selector, 0xe68f4d34e8e93d986c534bd32474ac963c6640f9b2b9bd3df4d3025677df4bb6);
-        assertEq(IStateCommitRegistry.MinQuorumBpsUpdated.selector, 0x9a57197563b02e21b8889f3b505a2b5914cdd59301d3c82659390ad662d980a7);
+        assertEq(
+            bytes32(IStateRootCommittable.StateRootMismatch.selector), bytes32(bytes4(0x37f04d41))
+        );
+        assertEq(
+            bytes32(IStateRootCommittable.TimestampRegression.selector), bytes32(bytes4(0x5a612e4c))
+        );
+        assertEq(
+            bytes32(IStateRootCommittable.InvalidPcr0Commitment.selector),
+            bytes32(bytes4(0x6dfbfc74))
+        );
+        assertEq(
+            bytes32(IStateRootCommittable.InvalidNewStateRoot.selector), bytes32(bytes4(0x5bf0f768))
+        );
+        assertEq(
+            bytes32(IStateRootCommittable.UnsupportedStateCommitVersion.selector),
+            bytes32(bytes4(0xb681668e))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.InvalidQuorumBps.selector), bytes32(bytes4(0x73e14e9e))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.EmptySignedStakes.selector), bytes32(bytes4(0xdbf8f075))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.ArrayLenMismatch.selector), bytes32(bytes4(0x1b96a06a))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.InsufficientQuorum.selector), bytes32(bytes4(0x86b16091))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.ZeroTotalWeight.selector), bytes32(bytes4(0x5ac7c730))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.InvalidSealedSnapshot.selector),
+            bytes32(bytes4(0xdc4e1d57))
+        );
+        assertEq(
+            bytes32(IStateCommitRegistry.CertificateMessageHashMismatch.selector),
+            bytes32(bytes4(0x822ef683))
+        );
+        assertEq(
+            IStateRootCommittable.StateRootCommitted.selector,
+            0x188a7bee69a04b7b37c954b254e19aae58009d77ec35d93b3eef095066f9dfe3
+        );
+        assertEq(
+            IStateCommitRegistry.SealedSnapshotInjected.selector,
+            0xe68f4d34e8e93d986c534bd32474ac963c6640f9b2b9bd3df4d3025677df4bb6
+        );
+        assertEq(
+            IStateCommitRegistry.MinQuorumBpsUpdated.selector,
+            0x9a57197563b02e21b8889f3b505a2b5914cdd59301d3c82659390ad662d980a7
+        );
     }
 
     // --- Commits ---
@@ -284,7 +334,9 @@ contract StateCommitRegistryTest is StateCommitBase {
     }
 
     function test_history() public {
-        for (uint256 i = 1; i <= 5; ++i) commitRoot(keccak256(abi.encode(i)));
+        for (uint256 i = 1; i <= 5; ++i) {
+            commitRoot(keccak256(abi.encode(i)));
+        }
         for (uint64 i = 1; i <= 5; ++i) {
             assertEq(registry.rootAt(i), keccak256(abi.encode(uint256(i))));
             assertTrue(registry.isKnownRoot(registry.rootAt(i)));
@@ -314,9 +366,16 @@ contract StateCommitRegistryTest is StateCommitBase {
         commit.sequenceNo = 3;
         commit.prevStateRoot = keccak256("x");
         commit.timestamp = last;
-        _refuses(commit, abi.encodeWithSelector(IStateRootCommittable.UnsupportedStateCommitVersion.selector, 2, 1));
+        _refuses(
+            commit,
+            abi.encodeWithSelector(
+                IStateRootCommittable.UnsupportedStateCommitVersion.selector, 2, 1
+            )
+        );
         commit.version = 2;
-        _refuses(commit, abi.encodeWithSelector(IStateRootCommittable.InvalidPcr0Commitment.selector));
+        _refuses(
+            commit, abi.encodeWithSelector(IStateRootCommittable.InvalidPcr0Commitment.selector)
+        );
         commit.pcr0Commitment = keccak256("pcr0");
         _refuses(commit, abi.encodeWithSelector(IStateRootCommittable.InvalidNewStateRoot.selector));
         commit.newStateRoot = keccak256("root 2");
@@ -324,13 +383,27 @@ contract StateCommitRegistryTest is StateCommitBase {
         commit.sequenceNo = 1;
         _refuses(commit, abi.encodeWithSelector(IStateRootCommittable.SequenceGap.selector, 2, 1));
         commit.sequenceNo = 2;
-        _refuses(commit, abi.encodeWithSelector(IStateRootCommittable.StateRootMismatch.selector, ROOT, keccak256("x")));
+        _refuses(
+            commit,
+            abi.encodeWithSelector(
+                IStateRootCommittable.StateRootMismatch.selector, ROOT, keccak256("x")
+            )
+        );
         commit.prevStateRoot = ROOT;
-        _refuses(commit, abi.encodeWithSelector(IStateRootCommittable.TimestampRegression.selector, last, last));
+        _refuses(
+            commit,
+            abi.encodeWithSelector(IStateRootCommittable.TimestampRegression.selector, last, last)
+        );
         commit.timestamp = last + 1;
         bytes memory certificate = abi.encode(certify(keccak256("another")));
         bytes32 hash = registry.commitHash(commit);
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.CertificateMessageHashMismatch.selector, hash, keccak256("another")));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IStateCommitRegistry.CertificateMessageHashMismatch.selector,
+                hash,
+                keccak256("another")
+            )
+        );
         registry.commitStateRoot(commit, certificate);
         certificate = certificateOf(commit);
         registry.commitStateRoot(commit, certificate);
@@ -339,11 +412,28 @@ contract StateCommitRegistryTest is StateCommitBase {
     function test_timestampBounds() public {
         IStateRootCommittable.StateCommit memory commit = nextCommit(ROOT);
         commit.timestamp = uint64(now_) + 1;
-        _refuses(commit, abi.encodeWithSelector(IStateCommitRegistry.TimestampInFuture.selector, uint64(now_), uint64(now_) + 1));
+        _refuses(
+            commit,
+            abi.encodeWithSelector(
+                IStateCommitRegistry.TimestampInFuture.selector, uint64(now_), uint64(now_) + 1
+            )
+        );
         commit.timestamp = type(uint64).max;
-        _refuses(commit, abi.encodeWithSelector(IStateCommitRegistry.TimestampInFuture.selector, uint64(now_), type(uint64).max));
+        _refuses(
+            commit,
+            abi.encodeWithSelector(
+                IStateCommitRegistry.TimestampInFuture.selector, uint64(now_), type(uint64).max
+            )
+        );
         commit.timestamp = uint64(now_) - 3601;
-        _refuses(commit, abi.encodeWithSelector(IStateCommitRegistry.TimestampTooOld.selector, uint64(now_) - 3600, uint64(now_) - 3601));
+        _refuses(
+            commit,
+            abi.encodeWithSelector(
+                IStateCommitRegistry.TimestampTooOld.selector,
+                uint64(now_) - 3600,
+                uint64(now_) - 3601
+            )
+        );
         commit.timestamp = uint64(now_) - 3600;
         bytes memory certificate = certificateOf(commit);
         registry.commitStateRoot(commit, certificate);
@@ -363,10 +453,18 @@ contract StateCommitRegistryTest is StateCommitBase {
         IStateRootCommittable.StateCommit memory commit = nextCommit(ROOT);
         bytes32 hash = registry.commitHash(commit);
         bytes memory certificate = abi.encode(certify(hash, TABLE, without(1, 2)));
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InsufficientQuorum.selector, 0, 500 * 10_000, 1000 * 6700));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IStateCommitRegistry.InsufficientQuorum.selector, 0, 500 * 10_000, 1000 * 6700
+            )
+        );
         registry.commitStateRoot(commit, certificate);
         certificate = abi.encode(certify(hash, TABLE, without(0, 3)));
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InsufficientQuorum.selector, 1, 3 * 10_000, 5 * 6700));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IStateCommitRegistry.InsufficientQuorum.selector, 1, 3 * 10_000, 5 * 6700
+            )
+        );
         registry.commitStateRoot(commit, certificate);
         certificate = abi.encode(certify(hash, TABLE, without(3)));
         registry.commitStateRoot(commit, certificate);
@@ -386,7 +484,11 @@ contract StateCommitRegistryTest is StateCommitBase {
         BN254OperatorSetInfo memory info;
         info.totalWeights = new uint256[](2);
         vm.mockCall(address(verifier), abi.encodeWithSelector(verify), abi.encode(new uint256[](2)));
-        vm.mockCall(address(verifier), abi.encodeWithSelector(verifier.getOperatorSetInfo.selector), abi.encode(info));
+        vm.mockCall(
+            address(verifier),
+            abi.encodeWithSelector(verifier.getOperatorSetInfo.selector),
+            abi.encode(info)
+        );
         vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.ZeroTotalWeight.selector, 0));
         registry.commitStateRoot(commit, certificate);
     }
@@ -400,13 +502,21 @@ contract StateCommitRegistryTest is StateCommitBase {
         registry.commitStateRoot(commit, certificate);
         vm.warp(clock() + 120);
         commit = nextCommit(keccak256("root 2"));
-        _refuses(commit, abi.encodeWithSelector(IStateCommitRegistry.ReferenceTimestampRegression.selector, TABLE + 50, TABLE));
+        _refuses(
+            commit,
+            abi.encodeWithSelector(
+                IStateCommitRegistry.ReferenceTimestampRegression.selector, TABLE + 50, TABLE
+            )
+        );
     }
 
     function test_staleTable() public {
         vm.prank(verifierOwner);
         verifier.setMaxStaleness(60);
-        _refuses(nextCommit(ROOT), abi.encodeWithSelector(IBN254CertificateVerifier.CertificateStale.selector));
+        _refuses(
+            nextCommit(ROOT),
+            abi.encodeWithSelector(IBN254CertificateVerifier.CertificateStale.selector)
+        );
     }
 
     function test_malformedCertificate() public {
@@ -436,7 +546,11 @@ contract StateCommitRegistryTest is StateCommitBase {
 
     // --- Announcements ---
 
-    function _announcement() private view returns (bytes32 delta, bytes[] memory locators, bytes32 hash) {
+    function _announcement()
+        private
+        view
+        returns (bytes32 delta, bytes[] memory locators, bytes32 hash)
+    {
         string memory json = vm.readFile("test/vectors/messages/stateCommits.json");
         delta = vm.parseJsonBytes32(json, ".announcement.deltaHash");
         locators = vm.parseJsonBytesArray(json, ".announcement.locators");
@@ -458,14 +572,18 @@ contract StateCommitRegistryTest is StateCommitBase {
         (fewer[0], fewer[1]) = (locators[0], locators[1]);
         bytes32 actual =
             keccak256(abi.encodePacked(delta, keccak256(fewer[0]), keccak256(fewer[1])));
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.DeltaMismatch.selector, hash, actual));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateCommitRegistry.DeltaMismatch.selector, hash, actual)
+        );
         registry.announceCommit(1, delta, fewer);
         vm.expectPartialRevert(IStateCommitRegistry.DeltaMismatch.selector);
         registry.announceCommit(1, keccak256("another"), locators);
         vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.UnknownCommit.selector, 2));
         registry.announceCommit(2, delta, locators);
         locators[1] = new bytes(16_385);
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.LocatorTooLarge.selector, 16_385));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateCommitRegistry.LocatorTooLarge.selector, 16_385)
+        );
         registry.announceCommit(1, delta, locators);
     }
 
@@ -486,7 +604,9 @@ contract StateCommitRegistryTest is StateCommitBase {
         registry.announceCommitCopy(1, locator);
         vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.UnknownCommit.selector, 0));
         registry.announceCommitCopy(0, locator);
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.LocatorTooLarge.selector, 16_385));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateCommitRegistry.LocatorTooLarge.selector, 16_385)
+        );
         registry.announceCommitCopy(1, new bytes(16_385));
     }
 
@@ -499,7 +619,11 @@ contract StateCommitRegistryTest is StateCommitBase {
         return abi.encode(commit);
     }
 
-    function _sign(bytes memory snapshot, uint256 a, uint256 b) private view returns (bytes memory) {
+    function _sign(bytes memory snapshot, uint256 a, uint256 b)
+        private
+        view
+        returns (bytes memory)
+    {
         bytes32 digest = registry.snapshotDigest(snapshot);
         return abi.encodePacked(_one(snapshotKeys[a], digest), _one(snapshotKeys[b], digest));
     }
@@ -548,11 +672,16 @@ contract StateCommitRegistryTest is StateCommitBase {
             abi.encodePacked(_one(snapshotKeys[0], digest), _one(outsider, digest)),
             abi.encodePacked(_one(outsider, digest), _one(snapshotKeys[2], digest)),
             abi.encodePacked(_sign(snapshot, 0, 1), _one(snapshotKeys[2], digest)),
-            abi.encodePacked(_one(snapshotKeys[0], keccak256(snapshot)), _one(snapshotKeys[1], keccak256(snapshot))),
+            abi.encodePacked(
+                _one(snapshotKeys[0], keccak256(snapshot)),
+                _one(snapshotKeys[1], keccak256(snapshot))
+            ),
             new bytes(130)
         ];
         for (uint256 i; i < bad.length; ++i) {
-            vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidSealedSnapshot.selector));
+            vm.expectRevert(
+                abi.encodeWithSelector(IStateCommitRegistry.InvalidSealedSnapshot.selector)
+            );
             registry.injectSealedSnapshot(snapshot, bad[i]);
         }
         // Of another registry or chain.
@@ -577,20 +706,51 @@ contract StateCommitRegistryTest is StateCommitBase {
         commitRoot(ROOT);
         IStateRootCommittable.StateCommit memory commit = nextCommit(keccak256("r"));
         commit.timestamp = uint64(clock());
-        _snapshotReverts(abi.encode(commit), abi.encodeWithSelector(IStateRootCommittable.TimestampRegression.selector, commit.timestamp, commit.timestamp));
+        _snapshotReverts(
+            abi.encode(commit),
+            abi.encodeWithSelector(
+                IStateRootCommittable.TimestampRegression.selector,
+                commit.timestamp,
+                commit.timestamp
+            )
+        );
         commit.timestamp += 1;
-        _snapshotReverts(abi.encode(commit), abi.encodeWithSelector(IStateCommitRegistry.TimestampInFuture.selector, commit.timestamp - 1, commit.timestamp));
+        _snapshotReverts(
+            abi.encode(commit),
+            abi.encodeWithSelector(
+                IStateCommitRegistry.TimestampInFuture.selector,
+                commit.timestamp - 1,
+                commit.timestamp
+            )
+        );
         vm.warp(clock() + 5);
         commit.version = 1;
-        _snapshotReverts(abi.encode(commit), abi.encodeWithSelector(IStateRootCommittable.UnsupportedStateCommitVersion.selector, 2, 1));
+        _snapshotReverts(
+            abi.encode(commit),
+            abi.encodeWithSelector(
+                IStateRootCommittable.UnsupportedStateCommitVersion.selector, 2, 1
+            )
+        );
         commit.version = 2;
         commit.pcr0Commitment = 0;
-        _snapshotReverts(abi.encode(commit), abi.encodeWithSelector(IStateRootCommittable.InvalidPcr0Commitment.selector));
+        _snapshotReverts(
+            abi.encode(commit),
+            abi.encodeWithSelector(IStateRootCommittable.InvalidPcr0Commitment.selector)
+        );
         commit.pcr0Commitment = keccak256("p");
         commit.newStateRoot = 0;
-        _snapshotReverts(abi.encode(commit), abi.encodeWithSelector(IStateRootCommittable.InvalidNewStateRoot.selector));
-        _snapshotReverts(new bytes(223), abi.encodeWithSelector(IStateCommitRegistry.InvalidSealedSnapshot.selector));
-        _snapshotReverts(new bytes(256), abi.encodeWithSelector(IStateCommitRegistry.InvalidSealedSnapshot.selector));
+        _snapshotReverts(
+            abi.encode(commit),
+            abi.encodeWithSelector(IStateRootCommittable.InvalidNewStateRoot.selector)
+        );
+        _snapshotReverts(
+            new bytes(223),
+            abi.encodeWithSelector(IStateCommitRegistry.InvalidSealedSnapshot.selector)
+        );
+        _snapshotReverts(
+            new bytes(256),
+            abi.encodeWithSelector(IStateCommitRegistry.InvalidSealedSnapshot.selector)
+        );
     }
 
     function test_snapshot_noSigners() public {
@@ -606,19 +766,29 @@ contract StateCommitRegistryTest is StateCommitBase {
         address[] memory list = new address[](2);
         (list[0], list[1]) = (address(2), address(1));
         vm.startPrank(owner);
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector)
+        );
         registry.setSnapshotSigners(list, 1);
         list[1] = address(2);
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector)
+        );
         registry.setSnapshotSigners(list, 1);
         (list[0], list[1]) = (address(0), address(1));
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector)
+        );
         registry.setSnapshotSigners(list, 1);
         list[0] = address(1);
         list[1] = address(2);
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector)
+        );
         registry.setSnapshotSigners(list, 3);
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateCommitRegistry.InvalidSnapshotSigners.selector)
+        );
         registry.setSnapshotSigners(list, 0);
         registry.setSnapshotSigners(list, 2);
         (address[] memory signers, uint8 threshold) = registry.snapshotSigners();
@@ -634,7 +804,9 @@ contract StateCommitRegistryTest is StateCommitBase {
         vm.startPrank(owner);
         vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidQuorumBps.selector, 0));
         registry.setMinQuorumBps(0);
-        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidQuorumBps.selector, 10_001));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateCommitRegistry.InvalidQuorumBps.selector, 10_001)
+        );
         registry.setMinQuorumBps(10_001);
         vm.expectEmit(address(registry));
         emit IStateCommitRegistry.MinQuorumBpsUpdated(6700, 10_000);
@@ -652,7 +824,9 @@ contract StateCommitRegistryTest is StateCommitBase {
             address implementation = deployCode("StateCommitRegistry", "");
             bytes memory data =
                 abi.encodeCall(StateCommitRegistry.initialize, (setupOf(version, 0)));
-            vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidCommitVersion.selector, version));
+            vm.expectRevert(
+                abi.encodeWithSelector(IStateCommitRegistry.InvalidCommitVersion.selector, version)
+            );
             new ERC1967Proxy(implementation, data);
         }
     }
@@ -669,7 +843,8 @@ contract StateCommitRegistryTest is StateCommitBase {
         vm.expectRevert(abi.encodeWithSelector(IArtifactProofs.NoRoot.selector));
         proofs.isAbsent(4, missing, absence);
         StateTreeVerifier.Proof memory proof = abi.decode(
-            vm.parseJsonBytes(json, ".trees[3].included[1].proof.encoded"), (StateTreeVerifier.Proof)
+            vm.parseJsonBytes(json, ".trees[3].included[1].proof.encoded"),
+            (StateTreeVerifier.Proof)
         );
         bytes32 artifact = vm.parseJsonBytes32(json, ".trees[3].included[1].artifactHash");
         bytes32 root = vm.parseJsonBytes32(json, ".trees[3].root");

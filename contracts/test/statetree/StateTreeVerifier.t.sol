@@ -70,7 +70,7 @@ contract StateTreeVerifierTest is Test {
     function _load(string memory json, string memory prefix, bytes32 root, Case[] storage into)
         private
     {
-        for (uint256 i; ; ++i) {
+        for (uint256 i;; ++i) {
             string memory at = string.concat(prefix, vm.toString(i), "]");
             if (!vm.keyExistsJson(json, at)) return;
             into.push(
@@ -88,13 +88,21 @@ contract StateTreeVerifierTest is Test {
     }
 
     function test_verifyArtifact_vectors() public view {
-        for (uint256 i; i < included.length; ++i) assertTrue(_included(included[i]));
-        for (uint256 i; i < included.length; ++i) assertFalse(_absent(included[i]));
+        for (uint256 i; i < included.length; ++i) {
+            assertTrue(_included(included[i]));
+        }
+        for (uint256 i; i < included.length; ++i) {
+            assertFalse(_absent(included[i]));
+        }
     }
 
     function test_verifyAbsent_vectors() public view {
-        for (uint256 i; i < absent.length; ++i) assertTrue(_absent(absent[i]));
-        for (uint256 i; i < absent.length; ++i) assertFalse(_included(absent[i]));
+        for (uint256 i; i < absent.length; ++i) {
+            assertTrue(_absent(absent[i]));
+        }
+        for (uint256 i; i < absent.length; ++i) {
+            assertFalse(_included(absent[i]));
+        }
     }
 
     /// The proofs of the reference crate, in compact form.
@@ -102,7 +110,7 @@ contract StateTreeVerifierTest is Test {
         string memory json = vm.readFile("test/vectors/messages/compactProofs.json");
         uint256 count;
         uint256 inclusions;
-        for (; ; ++count) {
+        for (;; ++count) {
             string memory at = string.concat(".proofs[", vm.toString(count), "]");
             if (!vm.keyExistsJson(json, at)) break;
             StateTreeVerifier.Proof memory proof = abi.decode(
@@ -124,75 +132,86 @@ contract StateTreeVerifierTest is Test {
         assertGt(count - inclusions, 60);
     }
 
+    /// @dev All cases of a file, column by column: the file is parsed once for each.
+    struct Columns {
+        bytes32[] roots;
+        string[] claims;
+        bool[] valid;
+        uint256[] depths;
+        bytes32[] leafKeyHashes;
+        bytes32[] leafValueHashes;
+    }
+
+    function _columns(string memory json) private pure returns (Columns memory columns) {
+        columns.roots = abi.decode(vm.parseJson(json, ".cases[*].root"), (bytes32[]));
+        columns.claims = abi.decode(vm.parseJson(json, ".cases[*].claim"), (string[]));
+        columns.valid = abi.decode(vm.parseJson(json, ".cases[*].valid"), (bool[]));
+        columns.depths = abi.decode(vm.parseJson(json, ".cases[*].proof.depth"), (uint256[]));
+        columns.leafKeyHashes =
+            abi.decode(vm.parseJson(json, ".cases[*].proof.leafKeyHash"), (bytes32[]));
+        columns.leafValueHashes =
+            abi.decode(vm.parseJson(json, ".cases[*].proof.leafValueHash"), (bytes32[]));
+        assertEq(columns.valid.length, columns.roots.length);
+        assertEq(columns.depths.length, columns.roots.length);
+    }
+
+    function _proofAt(string memory json, Columns memory columns, uint256 i)
+        private
+        pure
+        returns (StateTreeVerifier.Proof memory)
+    {
+        string memory at = string.concat(".cases[", vm.toString(i), "].proof");
+        return StateTreeVerifier.Proof({
+            depth: uint16(columns.depths[i]),
+            present: vm.parseJsonUint(json, string.concat(at, ".present")),
+            siblings: vm.parseJsonBytes32Array(json, string.concat(at, ".siblings")),
+            leafKeyHash: columns.leafKeyHashes[i],
+            leafValueHash: columns.leafValueHashes[i]
+        });
+    }
+
+    function _claimsInclusion(Columns memory columns, uint256 i) private pure returns (bool) {
+        return keccak256(bytes(columns.claims[i])) == keccak256("inclusion");
+    }
+
     /// Well-formed and malformed proofs: the verdicts are those of TypeScript.
     function test_verdicts() public view {
         string memory json = vm.readFile("test/vectors/jmt-compact/proofs.json");
-        uint256 count;
+        Columns memory columns = _columns(json);
+        bytes32[] memory keys = abi.decode(vm.parseJson(json, ".cases[*].keyHash"), (bytes32[]));
+        bytes32[] memory values = abi.decode(vm.parseJson(json, ".cases[*].valueHash"), (bytes32[]));
+        string[] memory names = abi.decode(vm.parseJson(json, ".cases[*].name"), (string[]));
         uint256 refused;
-        for (; ; ++count) {
-            string memory at = string.concat(".cases[", vm.toString(count), "]");
-            if (!vm.keyExistsJson(json, at)) break;
-            bytes32 root = _word(json, at, ".root");
-            bytes32 key = _word(json, at, ".keyHash");
-            StateTreeVerifier.Proof memory proof = _proofAt(json, string.concat(at, ".proof"));
-            bool valid = _claimsInclusion(json, at)
-                ? harness.verifyKey(root, key, _word(json, at, ".valueHash"), proof)
-                : harness.verifyAbsentKey(root, key, proof);
-            assertEq(
-                valid,
-                vm.parseJsonBool(json, string.concat(at, ".valid")),
-                vm.parseJsonString(json, string.concat(at, ".name"))
-            );
+        for (uint256 i; i < keys.length; ++i) {
+            StateTreeVerifier.Proof memory proof = _proofAt(json, columns, i);
+            bool valid = _claimsInclusion(columns, i)
+                ? harness.verifyKey(columns.roots[i], keys[i], values[i], proof)
+                : harness.verifyAbsentKey(columns.roots[i], keys[i], proof);
+            assertEq(valid, columns.valid[i], names[i]);
             if (!valid) ++refused;
         }
-        assertGt(count, 400);
+        assertGt(keys.length, 400);
         assertGt(refused, 100);
     }
 
     function test_verdicts_artifacts() public view {
         string memory json = vm.readFile("test/vectors/jmt-compact/artifacts.json");
-        uint256 count;
-        for (; ; ++count) {
-            string memory at = string.concat(".cases[", vm.toString(count), "]");
-            if (!vm.keyExistsJson(json, at)) break;
-            bytes32 root = _word(json, at, ".root");
-            bytes32 artifact = _word(json, at, ".artifactHash");
-            uint8 namespace = uint8(vm.parseJsonUint(json, string.concat(at, ".namespace")));
-            StateTreeVerifier.Proof memory proof = _proofAt(json, string.concat(at, ".proof"));
-            assertEq(StateTreeVerifier.keyHash(namespace, artifact), _word(json, at, ".keyHash"));
-            bool valid = _claimsInclusion(json, at)
-                ? harness.verifyArtifact(root, namespace, artifact, proof)
-                : harness.verifyAbsent(root, namespace, artifact, proof);
-            assertEq(valid, vm.parseJsonBool(json, string.concat(at, ".valid")));
+        Columns memory columns = _columns(json);
+        bytes32[] memory keys = abi.decode(vm.parseJson(json, ".cases[*].keyHash"), (bytes32[]));
+        bytes32[] memory artifacts =
+            abi.decode(vm.parseJson(json, ".cases[*].artifactHash"), (bytes32[]));
+        uint256[] memory namespaces =
+            abi.decode(vm.parseJson(json, ".cases[*].namespace"), (uint256[]));
+        for (uint256 i; i < keys.length; ++i) {
+            StateTreeVerifier.Proof memory proof = _proofAt(json, columns, i);
+            uint8 namespace = uint8(namespaces[i]);
+            assertEq(StateTreeVerifier.keyHash(namespace, artifacts[i]), keys[i]);
+            bool valid = _claimsInclusion(columns, i)
+                ? harness.verifyArtifact(columns.roots[i], namespace, artifacts[i], proof)
+                : harness.verifyAbsent(columns.roots[i], namespace, artifacts[i], proof);
+            assertEq(valid, columns.valid[i]);
         }
-        assertGt(count, 50);
-    }
-
-    function _word(string memory json, string memory at, string memory key)
-        private
-        pure
-        returns (bytes32)
-    {
-        return vm.parseJsonBytes32(json, string.concat(at, key));
-    }
-
-    function _claimsInclusion(string memory json, string memory at) private pure returns (bool) {
-        string memory claim = vm.parseJsonString(json, string.concat(at, ".claim"));
-        return keccak256(bytes(claim)) == keccak256("inclusion");
-    }
-
-    function _proofAt(string memory json, string memory at)
-        private
-        pure
-        returns (StateTreeVerifier.Proof memory)
-    {
-        return StateTreeVerifier.Proof({
-            depth: uint16(vm.parseJsonUint(json, string.concat(at, ".depth"))),
-            present: vm.parseJsonUint(json, string.concat(at, ".present")),
-            siblings: vm.parseJsonBytes32Array(json, string.concat(at, ".siblings")),
-            leafKeyHash: _word(json, at, ".leafKeyHash"),
-            leafValueHash: _word(json, at, ".leafValueHash")
-        });
+        assertGt(keys.length, 50);
     }
 
     function test_emptyTree() public view {
@@ -364,8 +383,7 @@ contract StateTreeVerifierTest is Test {
             );
             assertTrue(harness.verifyArtifact(node, 6, artifact, proof));
             vm.snapshotGasLastCall(
-                "StateTreeVerifier",
-                string.concat("verifyArtifact: depth ", vm.toString(depths[i]))
+                "StateTreeVerifier", string.concat("verifyArtifact: depth ", vm.toString(depths[i]))
             );
         }
     }
@@ -384,6 +402,8 @@ contract StateTreeVerifierTest is Test {
         returns (bytes32[] memory out)
     {
         out = new bytes32[](length);
-        for (uint256 i; i < length && i < list.length; ++i) out[i] = list[i];
+        for (uint256 i; i < length && i < list.length; ++i) {
+            out[i] = list[i];
+        }
     }
 }
