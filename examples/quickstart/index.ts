@@ -1,10 +1,4 @@
-import {
-  createPluginRuntime,
-  createSchemaValidator,
-  operatorEngine,
-  simulate,
-} from '@newton/policy-sdk/eval'
-import { nodePluginWorkers } from '@newton/policy-sdk/eval/node'
+import { simulate } from '@newton/policy-sdk/eval'
 
 const rego = new TextEncoder().encode(`package limit
 default allow := false
@@ -13,7 +7,5 @@ allow if count(deny) == 0`)
 const [from, to] = [`0x${'11'.repeat(20)}`, `0x${'22'.repeat(20)}`] as const
 const intent = { from, to, value: 7n, data: '0x', chainId: 1n, functionSignature: '0x' } as const
 
-const plugins = createPluginRuntime({ workers: nodePluginWorkers() })
-const tools = { engine: operatorEngine(), schemas: createSchemaValidator(), plugins }
-const { allow, reasons } = await simulate({ rego, intent }, tools)
+const { allow, reasons } = await simulate({ rego, intent })
 console.log(allow, reasons) // false [ 'over the limit' ]
