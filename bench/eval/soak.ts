@@ -1,9 +1,11 @@
 /**
- * Evaluates many times and watches memory: `npx tsx --expose-gc bench/eval/soak.ts [count]`.
+ * Evaluates many times and watches memory: `npx tsx bench/eval/soak.ts [count]`.
  *
  * A million evaluations by default, every hundredth with a plugin. Exits with 1 when memory after
  * the first tenth grew by more than 10 % and 16 MB.
  */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import {
   createEvaluator,
   createPluginRuntime,
@@ -57,10 +59,13 @@ export async function soak(count: number): Promise<SoakReport> {
       }),
     }
   })
+  // Without a collection first, garbage would be counted as growth.
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
   const memory = (): number => {
-    globalThis.gc?.()
-    const { rss, heapUsed, external } = process.memoryUsage()
-    return globalThis.gc ? heapUsed + external : rss
+    collect()
+    const { heapUsed, external } = process.memoryUsage()
+    return heapUsed + external
   }
   const started = performance.now()
   let early = 0
