@@ -51,6 +51,7 @@ export {
   type AppHostParameters,
   createAppHost,
 } from './host/appHost.js'
+export { connectAppEnclave, serveAppEnclave } from './host/appWire.js'
 export { appUserData } from './host/call.js'
 export { bytesCodec, type Codec, jsonCodec, uint64Codec } from './host/codec.js'
 export {

@@ -184,7 +184,7 @@ export function createAppHost<event, routes extends RequestRoutes, transaction, 
   const drain = async (
     step: 'handle' | 'submit',
     contract: string,
-    signal: AbortSignal,
+    { signal, onProgress }: { signal: AbortSignal; onProgress: () => void },
   ): Promise<void> => {
     for (let attempt = 1; !signal.aborted; ) {
       try {
@@ -194,6 +194,7 @@ export function createAppHost<event, routes extends RequestRoutes, transaction, 
             : await submitNext(contract, signal)
         if (!more) return
         attempt = 1
+        onProgress()
       } catch (cause) {
         if (signal.aborted) return
         const sequence = ((await store.get(doneKey(contract))) ?? 0n) + 1n
@@ -218,13 +219,16 @@ export function createAppHost<event, routes extends RequestRoutes, transaction, 
           again.add(key)
           return
         }
-        const work = drain(step, contract, signal).finally(() => {
+        // An answer is submitted while the next event is being handled.
+        const onProgress = (): void => {
+          if (step === 'handle') start('submit', contract)
+        }
+        const work = drain(step, contract, { signal, onProgress }).finally(() => {
           busy.delete(key)
           if (signal.aborted) return
           if (again.delete(key)) start(step, contract)
         })
         busy.set(key, work)
-        if (step === 'handle') void work.then(() => start('submit', contract))
       }
       const known = await store.transaction(async (tx) => [
         ...(await tx.names('inbox/')),
