@@ -238,11 +238,22 @@ contract ProxyModelFactory {
                 policyCodeHash
             )
         );
-        policy = address(new ERC1967Proxy{salt: salt}(_policy, ""));
         PolicyInfo memory info = PolicyInfo(
-            policy, owner, metadataCid, policyCid, schemaCid, entrypoint, policyData, policyCodeHash
+            address(0),
+            owner,
+            metadataCid,
+            policyCid,
+            schemaCid,
+            entrypoint,
+            policyData,
+            policyCodeHash
         );
-        ProxyModelPolicy(policy).initialize(address(this), info);
+        policy = address(
+            new ERC1967Proxy{salt: salt}(
+                _policy, abi.encodeCall(ProxyModelPolicy.initialize, (address(this), info))
+            )
+        );
+        info.policyAddress = policy;
         _policies[owner].push(policy);
         _note(owner);
         emit PolicyDeployed(policy, info, "0.5.0");
@@ -260,10 +271,14 @@ contract ProxyModelFactory {
                 address(this), wasmCid, secretsSchemaCid, expireAfter, metadataCid, owner
             )
         );
-        policyData = address(new ERC1967Proxy{salt: salt}(_policyData, ""));
         PolicyDataInfo memory info =
-            PolicyDataInfo(policyData, owner, metadataCid, wasmCid, secretsSchemaCid, expireAfter);
-        ProxyModelPolicyData(policyData).initialize(address(this), info);
+            PolicyDataInfo(address(0), owner, metadataCid, wasmCid, secretsSchemaCid, expireAfter);
+        policyData = address(
+            new ERC1967Proxy{salt: salt}(
+                _policyData, abi.encodeCall(ProxyModelPolicyData.initialize, (address(this), info))
+            )
+        );
+        info.policyDataAddress = policyData;
         _datas[owner].push(policyData);
         _note(owner);
         emit PolicyDataDeployed(policyData, info, "0.5.0");

@@ -1,0 +1,54 @@
+/** What must not compile, and what must: a client without chain or account cannot write. */
+import { createClient, createPublicClient, createWalletClient, http } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { foundry } from 'viem/chains'
+import { expectTypeOf, test } from 'vitest'
+import {
+  deployPolicyInstance,
+  getPolicyTemplate,
+  policyActions,
+  registerPolicyTemplateSync,
+} from '../../src/registry/index.js'
+
+const account = privateKeyToAccount(`0x${'01'.repeat(32)}`)
+const transport = http('http://127.0.0.1:1')
+const instance = {
+  templateId: '0x01',
+  client: '0x02',
+  expireAfter: 1,
+} as const
+
+const whole = createWalletClient({ account, chain: foundry, transport })
+const noAccount = createWalletClient({ chain: foundry, transport })
+const noChain = createWalletClient({ account, transport })
+const neither = createPublicClient({ transport })
+
+test('a write needs chain and account', () => {
+  expectTypeOf(deployPolicyInstance).toBeCallableWith(whole, instance)
+  // @ts-expect-error no account
+  void (() => deployPolicyInstance(noAccount, instance))
+  // @ts-expect-error no chain
+  void (() => deployPolicyInstance(noChain, instance))
+  // @ts-expect-error neither
+  void (() => deployPolicyInstance(neither, instance))
+})
+
+test('a read needs neither', () => {
+  expectTypeOf(getPolicyTemplate).toBeCallableWith(createClient({ transport }), { id: '0x01' })
+})
+
+test('instance actions take one chain', () => {
+  // @ts-expect-error an instance is of exactly one chain
+  void (() => deployPolicyInstance(whole, { ...instance, chains: [] }))
+})
+
+test('the decorator offers writes only where they can work', () => {
+  const extended = whole.extend(policyActions())
+  expectTypeOf(extended.policy.registerPolicyTemplateSync).toBeFunction()
+  expectTypeOf(extended.policy.registerPolicyTemplateSync).returns.resolves.toHaveProperty('id')
+  expectTypeOf(registerPolicyTemplateSync).returns.resolves.toHaveProperty('receipt')
+  const reading = createPublicClient({ chain: foundry, transport }).extend(policyActions())
+  expectTypeOf(reading.policy.getPolicyTemplate).toBeFunction()
+  // @ts-expect-error no account, no writes
+  void (() => reading.policy.registerPolicyTemplate)
+})
