@@ -8,6 +8,7 @@ export {
   recoverPayer,
   verifyEigenDaCert,
 } from './certificate.js'
+export { checkDACertWith, encodeCertAbi } from './checkDACert.js'
 export {
   type BlobForm,
   type CommitOptions,
