@@ -3,25 +3,16 @@ import type { Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
 import { fromUtf8, toHex, utf8 } from '../internal/bytes.js'
 import { applyRun, placeRoot } from './apply.js'
+import { type Arena, createArena, EMPTY, hashOf, leafCountOf, release, reserve } from './arena.js'
+import { type CommitStats, listNodes, type TreeBatch } from './batch.js'
 import {
-  type Arena,
-  allocate,
-  COUNT,
-  copyLeaf,
-  createArena,
-  EMPTY,
-  hashOf,
-  kindOf,
-  kinds,
-  LEFT,
-  leafCountOf,
-  RECORD_WORDS,
-  RIGHT,
-  release,
-  reserve,
-  versionOf,
-} from './arena.js'
-import { type CommitStats, listNodes, type TreeBatch, visitStale, visitWritten } from './batch.js'
+  copyRoot,
+  countNodes,
+  discard,
+  encodeCommit,
+  type Made,
+  staleKeys,
+} from './commitRecords.js'
 import { lookup, type View } from './descend.js'
 import {
   BatchExpiredError,
@@ -33,8 +24,6 @@ import {
 } from './errors.js'
 import { defaultHasher, type TreeHasher } from './hasher.js'
 import { entryAt, iterate, type TreeEntry } from './iterate.js'
-import { encodeNode, readNode } from './node.js'
-import { compareNodeKeys, encodeNodeKey, type NodeKey } from './nodeKey.js'
 import type { TreeProof } from './proof.js'
 import { proveKey, proveTyped } from './prove.js'
 import { collectWritten, rehash } from './rehash.js'
@@ -295,14 +284,6 @@ export function createStateTree(options: StateTreeOptions): StateTree {
     return { root, stale, stats: countNodes({ arena, base, root, stale, hadRoot }, written) }
   }
 
-  type Made = {
-    arena: Arena
-    version: number
-    oldRoot: number
-    root: number
-    stale: readonly number[]
-    hadRoot: boolean
-  }
   const makeBatch = (made: Made): { batch: TreeBatch; raw: Made } => {
     const { arena, version, root } = made
     const assertAlive = (needed: number): void => {
@@ -411,82 +392,4 @@ function assertNext(version: number, range: StoreRange | undefined): void {
   if (version === expected) return
   const reason = version < expected ? 'it is not after the newest one' : 'it leaves a gap'
   throw new TreeVersionError({ version, expected: String(expected), reason })
-}
-
-function copyRoot(arena: Arena, root: number, version: number): number {
-  if (kindOf(arena, root) === kinds.leaf) {
-    const copy = copyLeaf(arena, root, version)
-    arena.words[copy * RECORD_WORDS + COUNT] = 0
-    return copy
-  }
-  const copy = allocate(arena, kinds.internal, version)
-  arena.words[copy * RECORD_WORDS + LEFT] = arena.words[root * RECORD_WORDS + LEFT] as number
-  arena.words[copy * RECORD_WORDS + RIGHT] = arena.words[root * RECORD_WORDS + RIGHT] as number
-  return copy
-}
-
-// After a failure: records of the abandoned version are reachable from no root.
-function discard(arena: Arena, version: number): void {
-  for (let id = 1; id < arena.next; id++) {
-    if (kindOf(arena, id) !== kinds.free && versionOf(arena, id) === version) release(arena, id)
-  }
-}
-
-function countNodes(
-  made: { arena: Arena; base: View; root: number; stale: readonly number[]; hadRoot: boolean },
-  written: { leaves: number[]; inner: number[][] },
-): CommitStats {
-  let newNodes = written.leaves.length + (made.root === EMPTY ? 1 : 0)
-  for (let depth = 0; depth < written.inner.length; depth += 4) {
-    newNodes += (written.inner[depth] as number[]).length
-  }
-  let staleNodes = made.hadRoot && made.base.root === EMPTY ? 1 : 0
-  let staleLeaves = 0
-  visitStale(made.arena, made.base.root, new Set(made.stale), (id) => {
-    staleNodes++
-    if (kindOf(made.arena, id) === kinds.leaf) staleLeaves++
-  })
-  return {
-    newNodes,
-    newLeaves: written.leaves.length,
-    staleNodes,
-    staleLeaves,
-    leaves: leafCountOf(made.arena, made.root),
-  }
-}
-
-type Raw = {
-  arena: Arena
-  version: number
-  oldRoot: number
-  root: number
-  stale: readonly number[]
-  hadRoot: boolean
-}
-
-function staleKeys({ arena, version, oldRoot, stale, hadRoot }: Raw): NodeKey[] {
-  const keys: NodeKey[] = []
-  if (hadRoot && oldRoot === EMPTY)
-    keys.push({ version: version - 1, nibbles: 0, path: new Uint8Array(0) })
-  visitStale(arena, oldRoot, new Set(stale), (_id, _depth, key) => keys.push(key))
-  return keys.sort(compareNodeKeys)
-}
-
-// For a store: leaves lie inside their parents, so only a root leaf is a node of its own.
-function encodeCommit(raw: Raw): Pick<StoreCommit, 'nodes' | 'stale'> {
-  const { arena, version, oldRoot, root } = raw
-  const nodes: (readonly [Uint8Array, Uint8Array])[] = []
-  visitWritten(arena, root, version, (id, depth, key) => {
-    if (key.nibbles > 0 && kindOf(arena, id) === kinds.leaf) return
-    nodes.push([encodeNodeKey(key), encodeNode(readNode(arena, id, depth))])
-  })
-  const stale: Uint8Array[] = []
-  if (raw.hadRoot && oldRoot === EMPTY) {
-    stale.push(encodeNodeKey({ version: version - 1, nibbles: 0, path: new Uint8Array(0) }))
-  }
-  visitStale(arena, oldRoot, new Set(raw.stale), (id, _depth, key) => {
-    if (key.nibbles > 0 && kindOf(arena, id) === kinds.leaf) return
-    stale.push(encodeNodeKey(key))
-  })
-  return { nodes, stale }
 }
