@@ -84,26 +84,3 @@ export class OpaPolicyError extends BaseError {
     super(`The compiled OPA policy cannot be used: ${reason}.`, options)
   }
 }
-
-/** A schema, or a value under a schema, is refused. `issues` say which profile refused what. */
-export class SchemaRefusedError extends BaseError {
-  override readonly name = 'SchemaRefusedError'
-  override readonly code = 'SCHEMA_REFUSED'
-  readonly issues: readonly { profile: string; path: string; message: string }[]
-
-  constructor({
-    what,
-    issues,
-  }: {
-    what: string
-    issues: readonly { profile: string; path: string; message: string }[]
-  }) {
-    const profiles = [...new Set(issues.map((issue) => issue.profile))].join(' and ')
-    super(`${what} is refused by ${profiles || 'the schema checks'}.`, {
-      metaMessages: issues.map(
-        ({ profile, path, message }) => `${profile} at ${path === '' ? '/' : path}: ${message}`,
-      ),
-    })
-    this.issues = issues
-  }
-}

@@ -17,7 +17,6 @@ export {
   type RegoRefusal,
   RegoRefusedError,
   RegoSourceError,
-  SchemaRefusedError,
 } from './errors.js'
 export { inspectPolicy } from './inspectPolicy.js'
 // Plugins, pipeline, intents
