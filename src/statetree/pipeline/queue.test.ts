@@ -315,6 +315,26 @@ describe('the pipeline', () => {
     expect(later.omitted.map(({ hash }) => hash)).toEqual([keccakHex(utf8('next'))])
   })
 
+  test('an entry that foreign writes leave no room for does not hold the others up', async () => {
+    const s = await setup({ maxCommitBytesPerWindow: 1_000 })
+    const foreign = [{ namespace: 1 as const, keyHash: hashOf(1), valueHash: hashOf(2) }]
+    const pipeline = await openCommitPipeline({
+      tree: createStateTree({ store: memoryStore() }),
+      events: s.chain.view(),
+      parameters: s.pipeline.parameters,
+      external: { writesFor: async () => foreign },
+      artifacts: { getArtifact: async ({ hash }) => s.held.get(hash) as Uint8Array },
+    })
+    const [whole, small] = [new Uint8Array(1_000).fill(1), utf8('small')]
+    for (const bytes of [whole, small]) {
+      registerPolicy(s.chain, bytes)
+      s.held.set(keccakHex(bytes), bytes)
+    }
+    const { delta } = (await propose({ ...s, pipeline }, 0)) as CommitProposal
+    expect(decodeDelta(delta).omitted.map(({ hash }) => hash)).toEqual([keccakHex(whole)])
+    expect(decodeDelta(delta).included.map(({ hash }) => hash)).toEqual([keccakHex(small)])
+  })
+
   test('the walk ends at the cap and goes on in the next window, in order', async () => {
     const s = await setup({ maxCommitBytesPerWindow: 1_000 })
     const artifacts = [...Array(7).keys()].map((n) => new Uint8Array(300).fill(n + 1))

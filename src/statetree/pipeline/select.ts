@@ -11,7 +11,7 @@ export type SelectedEntries = { included: IncludedArtifact[]; omitted: ArtifactR
 
 /**
  * Walks the queue from its head: includes what can be fetched, omits what cannot and what is too
- * large for any commit, and ends at the first entry that does not fit in what is left. Then
+ * large for this window, and ends at the first entry that does not fit in what is left. Then
  * quarantined entries whose bytes are there and fit.
  */
 export async function selectEntries(
@@ -27,12 +27,14 @@ export async function selectEntries(
       reason: `${window.foreign.length} foreign writes are over the ${cap} bytes of a commit`,
     })
   }
+  const room = left
   const included: IncludedArtifact[] = []
   const omitted: ArtifactRef[] = []
   for (const { namespace, hash } of window.state.queue) {
     const ref = { namespace, hash }
     const bytes = await fetchBytes(pipeline, window, ref, io)
-    if (bytes === undefined || bytes.length > cap) {
+    // Too large for this window even on its own: walked past, so that it holds nobody up.
+    if (bytes === undefined || bytes.length > room) {
       omitted.push(ref)
       pipeline.metrics?.deferred(bytes === undefined ? 'unavailable' : 'cap_hit')
       continue

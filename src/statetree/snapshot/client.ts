@@ -1,6 +1,6 @@
 /** Reads from a bootnode. Transfers that break off go on where they stopped. */
 import type { Hex } from 'viem'
-import { concat, toHex } from '../../internal/bytes.js'
+import { concat, fromUtf8, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { BytesCorruptError, BytesNotFoundError, SnapshotError } from '../errors.js'
 import { defaultHasher } from '../hasher.js'
@@ -81,10 +81,9 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
   }
   return {
     async manifest(version, io = {}) {
-      const response = await get(version === undefined ? 'snapshot' : `snapshot/${version}`, io)
-      if (!response.ok)
-        throw new SnapshotError({ reason: `its manifest answered ${response.status}` })
-      return readManifest(await response.json())
+      const bytes = await whole(version === undefined ? 'snapshot' : `snapshot/${version}`, io)
+      if (bytes === undefined) throw new SnapshotError({ reason: 'it is not served' })
+      return readManifest(bytes)
     },
     async chunk({ version, from }, io = {}) {
       const bytes = await whole(`snapshot/${version}/${toHex(from)}`, io)
@@ -107,7 +106,14 @@ async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
   }
 }
 
-function readManifest(value: unknown): SnapshotManifest {
+function readManifest(bytes: Uint8Array): SnapshotManifest {
+  let value: unknown
+  try {
+    value = JSON.parse(fromUtf8(bytes))
+  } catch {
+    // Not JSON: refused below like any other wrong shape.
+    value = undefined
+  }
   const manifest = value as SnapshotManifest
   const isHex = (text: unknown): boolean =>
     typeof text === 'string' && /^0x([0-9a-f]{2})*$/.test(text)
