@@ -130,6 +130,8 @@ export async function createChainWorld() {
     engine,
     plugins,
     schemas: createSchemaValidator(),
+    // No state tree is committed in this world.
+    committed: { isCommittedAt: async () => true },
   })
 
   const operators: TestOperator[] = Array.from({ length: 4 }, (_, index) =>

@@ -707,6 +707,15 @@ describe('createEvaluator', () => {
     expect((await second).allow).toBe(false)
   })
 
+  test('error: attesting without knowing what is committed', async () => {
+    const deployment = deploySimulated(await plain())
+    expect(() => createEvaluator(parametersOf(deployment, { committed: undefined }))).toThrow(
+      /committed/,
+    )
+    const simulated = await evaluate(deployment, { committed: undefined, mode: 'simulate' })
+    expect(simulated.warnings).toEqual(['Artifacts were not checked against the committed root.'])
+  })
+
   test('error: cancellation and timeout', async () => {
     const deployment = deploySimulated(await plain())
     const never = { snapshot: () => new Promise<never>(() => {}) }

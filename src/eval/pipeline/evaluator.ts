@@ -77,7 +77,7 @@ export type EvaluatorParameters = {
   schemas: SchemaValidator
   /** Left out: policies whose plugins take secrets end in an error. */
   secrets?: EvaluatorSecrets | undefined
-  /** Which artifacts are under the committed root. Required to attest; left out, a warning says so. */
+  /** Which artifacts are under the committed root. Required to attest. */
   committed?: CommittedArtifacts | undefined
   /**
    * `attest` applies every rule operators apply before signing. `simulate` turns the rules about
@@ -96,7 +96,8 @@ export type EvaluatorParameters = {
  * Reads the registry once per evaluation; whatever goes wrong is a typed error and never a
  * decision.
  *
- * @throws {InvalidInputError} for an engine with other semantics than the operators'.
+ * @throws {InvalidInputError} for an engine with other semantics than the operators', or for
+ * attesting without `committed`.
  * @example
  * ```ts
  * import { createEvaluator, type EvaluatorParameters } from '@newton/policy-sdk/eval'
@@ -115,6 +116,13 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
       field: 'engine',
       reason: `${engine.id} has the semantics of ${engine.semantics}, operators have others`,
       hint: 'Use operatorEngine(), or set allowOpaSemantics if you know that decisions may differ.',
+    })
+  }
+  if (mode === 'attest' && parameters.committed === undefined) {
+    throw new InvalidInputError({
+      field: 'committed',
+      reason: 'to attest, artifacts must be under the committed root',
+      hint: "Pass what tells which artifacts are committed, or evaluate with mode: 'simulate'.",
     })
   }
   const policies = createPolicyCache(engine)

@@ -5,10 +5,23 @@ import { describe, expect, test } from 'vitest'
 import { assemble, component } from '../../../test/fixtures/pluginComponents.js'
 import { checkPluginWorld, readComponentShape } from './component.js'
 import { PluginError } from './errors.js'
+import { providerWit } from './providerWit.js'
 
 const sanctions = new Uint8Array(
   readFileSync(new URL('../../../examples/plugins/sanctions-score/plugin.wasm', import.meta.url)),
 )
+
+describe('providerWit', () => {
+  test('behavior: the example is built from the same interface', () => {
+    const example = readFileSync(
+      new URL('../../../examples/plugins/sanctions-score/wit/newton-provider.wit', import.meta.url),
+      'utf8',
+    )
+    const normalize = (text: string): string => text.replace(/\s+/g, ' ').trim()
+    expect(normalize(providerWit['0.2'])).toBe(normalize(example))
+    expect(providerWit['0.1']).not.toContain('secrets')
+  })
+})
 
 describe('readComponentShape', () => {
   test('behavior: it agrees with the WIT that the reference tools print', async () => {
