@@ -23,7 +23,7 @@ struct RuleFacts {
     end_line: u32,
     arguments: usize,
     refs: Vec<(Path, Span)>,
-    calls: Vec<(String, Span)>,
+    calls: Vec<(String, Span, Vec<Json>)>,
     comparisons: Vec<Json>,
     constructs: BTreeMap<&'static str, Span>,
     key: Option<Json>,
@@ -104,7 +104,7 @@ impl Analysis {
                 let from = format!("{}.{}", module.prefix(), rule.name);
                 spans.entry(from.clone()).or_insert_with(|| rule.span.clone());
                 let targets = edges.entry(from).or_default();
-                for (name, span) in &rule.calls {
+                for (name, span, _) in &rule.calls {
                     match module.resolve(name, &functions) {
                         Some(path) => {
                             targets.insert(path);
@@ -496,7 +496,8 @@ impl RuleFacts {
             Expr::Call { span, fcn, params, .. } => {
                 if let Some(path) = reference(fcn) {
                     let known: Vec<String> = path.into_iter().flatten().collect();
-                    self.calls.push((known.join("."), span.clone()));
+                    let arguments = params.iter().map(|param| operand(param)).collect();
+                    self.calls.push((known.join("."), span.clone(), arguments));
                 }
                 params.iter().for_each(|param| self.expr(param));
             }
@@ -559,9 +560,10 @@ impl RuleFacts {
         let calls: Vec<Json> = self
             .calls
             .iter()
-            .map(|(name, span)| {
+            .map(|(name, span, arguments)| {
                 let mut call = placed(span);
                 call.insert("name".into(), json!(name));
+                call.insert("of".into(), json!(arguments));
                 Json::Object(call)
             })
             .collect();

@@ -84,6 +84,7 @@ pub const NAMES: &[&str] = &[
     "opa.runtime",
     "product",
     "rand.intn",
+    "regex.find_all_string_submatch_n",
     "regex.find_n",
     "regex.is_valid",
     "regex.match",

@@ -1,7 +1,6 @@
 /** Lint rules about constructs where OPA and the operators' engine decide differently. */
 import { type LintContext, startsWith } from './lintContext.js'
 import type { LintHit, LintRule } from './lintPolicy.js'
-import type { RuleInspection } from './regoInspection.js'
 
 /** Builtins that fail on an argument of another type, and the check that avoids it. */
 const typed: ReadonlyMap<string, string> = new Map([
@@ -39,15 +38,17 @@ function* findBuiltinErrors(context: LintContext): Iterable<LintHit> {
     const checked = new Set(rule.calls.map((call) => call.name))
     for (const call of rule.calls) {
       const guard = typed.get(call.name)
-      if (guard === undefined || checked.has(guard) || !readsPlugins(context, rule)) continue
+      if (guard === undefined || checked.has(guard)) continue
+      // Params are checked against their schema, and the input has types of its own.
+      const plugin = call.of.some((argument) => {
+        const path = context.pathOf(argument, rule)
+        return path !== undefined && startsWith(path, ['data', 'wasm'])
+      })
+      if (!plugin) continue
       const message = `${call.name} on a plugin's output that is not checked with ${guard}`
       yield { message, at: call }
     }
   }
-}
-
-function readsPlugins(context: LintContext, rule: RuleInspection): boolean {
-  return context.refs.some((ref) => ref.rule === rule && startsWith(ref.path, ['data', 'wasm']))
 }
 
 const notCall: LintRule = {

@@ -169,7 +169,7 @@ function* findPluginErrors(context: LintContext): Iterable<LintHit> {
   const first = wasm[0]
   if (first === undefined) return
   const looks = wasm.some((ref) => ref.path.slice(2).some((name) => failureMembers.has(name ?? '')))
-  if (!looks && !readsAll(context, ['data', 'wasm'])) {
+  if (!looks && !readsAll(context, ['data', 'wasm']) && !requiresOutput(context)) {
     const message = 'plugin outputs are read and their errors are not'
     yield { message, at: first, severity: 'warning' }
   }
@@ -179,6 +179,29 @@ function* findPluginErrors(context: LintContext): Iterable<LintHit> {
   }
   const allows = context.probe({ input: {}, params: {}, wasm: failed })
   if (allows === true) yield { message: 'allow is true when every plugin fails', at: first }
+}
+
+/** Whether every way to allow states a fact a plugin found, so that no answer is a denial. */
+function requiresOutput(context: LintContext): boolean {
+  const rules = context.rules('allow').filter((rule) => !rule.default)
+  return (
+    rules.length > 0 &&
+    rules.every((rule) =>
+      rule.bodies.every((body) =>
+        body.conditions.some(({ kind, comparison, operand }) => {
+          if (kind !== 'expression') return false
+          const sides = [comparison?.left, comparison?.right, operand]
+          return sides.some((side) => {
+            if (side === undefined) return false
+            return [side, ...(side.call === undefined ? [] : side.of)].some((one) => {
+              const path = context.pathOf(one, rule)
+              return path !== undefined && startsWith(path, ['data', 'wasm'])
+            })
+          })
+        }),
+      ),
+    )
+  )
 }
 
 const numberForms: LintRule = {

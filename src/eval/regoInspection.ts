@@ -50,7 +50,8 @@ export type RuleInspection = Place & {
   locals: readonly string[]
   refs: readonly (Place & { path: RefPath })[]
   withs: readonly (Place & { path: RefPath })[]
-  calls: readonly (Place & { name: string })[]
+  /** Calls with what they are given. */
+  calls: readonly (Place & { name: string; of: readonly Operand[] })[]
   comparisons: readonly Comparison[]
   constructs: readonly (Place & { name: string })[]
 }
