@@ -1,8 +1,8 @@
 /**
- * Addresses of public deployments, by chain id. `contracts/script/Deploy.s.sol` writes a JSON file
- * per chain; its addresses are entered here when a deployment is public.
+ * Addresses of public deployments, by chain id. Written by contracts/generate-deployments.ts from
+ * what the deploy script leaves in contracts/deployments.
  */
 import type { PolicyAddressesInput } from './addresses.js'
 
-/** Known deployments. None is public yet. */
+/** Known deployments. */
 export const deployments: Readonly<Record<number, PolicyAddressesInput>> = {}
