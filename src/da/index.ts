@@ -55,15 +55,14 @@ export {
   computeBlobKey,
   computeProxyStoreKey,
 } from './eigenda/certDigest.js'
+export { type EigenDaClient, eigenDa } from './eigenda/eigenDa.js'
+export { type EigenDaArchiveOptions, eigenDaArchive } from './eigenda/eigenDaArchive.js'
 export {
   EIGENDA_EXPIRY_BLOCKS,
   EIGENDA_RETENTION_SECONDS,
-  type EigenDaClient,
   type EigenDaKzg,
   type EigenDaOptions,
-  eigenDa,
-} from './eigenda/eigenDa.js'
-export { type EigenDaArchiveOptions, eigenDaArchive } from './eigenda/eigenDaArchive.js'
+} from './eigenda/eigenDaOptions.js'
 export { InvalidCommitmentError, InvalidEncodedPayloadError } from './eigenda/errors.js'
 export {
   blobSymbols,
@@ -130,11 +129,8 @@ export type {
   RetentionResult,
   RetentionStep,
 } from './retention/plan.js'
-export {
-  createRetentionKeeper,
-  type RetentionKeeper,
-  type RetentionKeeperOptions,
-} from './retention/retentionKeeper.js'
+export { createRetentionKeeper, type RetentionKeeper } from './retention/retentionKeeper.js'
+export type { RetentionKeeperOptions } from './retention/retentionOptions.js'
 export {
   type ArtifactCheck,
   type ArtifactVerification,

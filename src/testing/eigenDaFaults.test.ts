@@ -4,7 +4,8 @@ import type { DaLocator } from '../core/locator.js'
 import { createArtifactSource, eigenDa } from '../da/index.js'
 import { isPolicySdkError } from '../errors/base.js'
 import { bytesEqual } from '../internal/bytes.js'
-import { createFakeEigenDaProxy, type FakeProxyFault } from './fakeEigenDaProxy.js'
+import { createFakeEigenDaProxy } from './fakeEigenDaProxy.js'
+import type { FakeProxyFault } from './fakeProxyAnswers.js'
 
 const sequences = process.env['DA_LONG'] === '1' ? 20_000 : 1_000
 const kinds: readonly FakeProxyFault['kind'][] = [

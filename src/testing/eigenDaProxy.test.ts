@@ -20,12 +20,8 @@ import {
 import { createKzg, createSrs, verifyEigenDaCert } from '../da/kzg/index.js'
 import { compressG1 } from '../da/kzg/srs.js'
 import { concat, fromHex, toHex } from '../internal/bytes.js'
-import {
-  createFakeEigenDaProxy,
-  type FakeEigenDaProxy,
-  TOY_TAU,
-  toyCommitment,
-} from './fakeEigenDaProxy.js'
+import { createFakeEigenDaProxy, type FakeEigenDaProxy } from './fakeEigenDaProxy.js'
+import { TOY_TAU, toyCommitment } from './fakeProxyCert.js'
 import { formatGoDuration, parseGoDuration } from './goDuration.js'
 import { eigenDaProxyHandlers } from './msw/index.js'
 import {

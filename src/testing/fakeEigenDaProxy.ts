@@ -5,64 +5,34 @@
  *
  * Behaviour follows `api/proxy` of Layr-Labs/eigenda at v2.7.0 with its router, gorilla/mux 1.8.0.
  */
-import { bn254 } from '@noble/curves/bn254.js'
 import type { Hex } from 'viem'
-import { type G1Point, GROUP_ORDER } from '../core/bn254/points.js'
+import type { G1Point } from '../core/bn254/points.js'
 import {
   blobSymbols,
-  type EigenDaCert,
   encodeCertRlp,
   encodePayload,
   type FetchLike,
   MAX_PAYLOAD_BYTES,
   payloadCapacity,
 } from '../da/index.js'
-import { inverseFourier, symbolsToScalars } from '../da/kzg/field.js'
-import { concat, fromHex, toHex, utf8 } from '../internal/bytes.js'
+import { concat, fromHex, utf8 } from '../internal/bytes.js'
 import { keccakHex } from '../internal/keccak.js'
-import { formatGoDuration, parseGoDuration } from './goDuration.js'
-
-/** A fault laid over the next answers that it applies to. */
-export type FakeProxyFault = {
-  kind: /** 200 with other bytes: a poisoned cache. */
-    | 'poisoned'
-    /** 200 with an HTML page. */
-    | 'html'
-    /** 200 with nothing. */
-    | 'empty'
-    /** 200 with a body cut short of its announced length. */
-    | 'truncated'
-    /** 200 with a body that stops and never ends. */
-    | 'stalled'
-    /** 200 with more bytes than any blob. */
-    | 'oversized'
-    /** 302 to elsewhere. */
-    | 'redirect'
-    /** The connection ends before an answer. On a write the dispersal has happened. */
-    | 'reset'
-    /** No answer at all. On a write the dispersal has happened. */
-    | 'silent'
-    /** A write answers with the certificate of other bytes. */
-    | 'otherCertificate'
-    /** Any status, with `body`. */
-    | 'status'
-  on?: 'get' | 'put' | undefined
-  times?: number | undefined
-  status?: number | undefined
-  body?: string | undefined
-  headers?: Readonly<Record<string, string>> | undefined
-}
-
-/** State of the memory store, as `GET /memstore/config` shows it. */
-export type FakeMemstoreConfig = {
-  maxBlobSizeBytes: number
-  /** Milliseconds; zero keeps blobs. */
-  blobExpiration: number
-  putLatency: number
-  getLatency: number
-  putReturnsFailoverError: boolean
-  derivationError: { statusCode: number; msg: string } | undefined
-}
+import {
+  distorted,
+  type FakeAnswer,
+  type FakeProxyFault,
+  type FakeRequest,
+  failure,
+  json,
+  notAllowed,
+  requestOf,
+  scripted,
+  success,
+  toResponse,
+  wait,
+} from './fakeProxyAnswers.js'
+import { randomCert, sequence, toyCommitment } from './fakeProxyCert.js'
+import { type FakeMemstoreConfig, patchConfig, showConfig } from './fakeProxyConfig.js'
 
 /** Options of {@link createFakeEigenDaProxy}. */
 export type FakeEigenDaProxyOptions = {
@@ -83,23 +53,6 @@ export type FakeEigenDaProxyOptions = {
   randomBytes?: ((length: number) => Uint8Array) | undefined
 }
 
-/** An answer before it becomes a response, with what happens to the connection. */
-export type FakeAnswer = {
-  status: number
-  headers: Record<string, string>
-  body: Uint8Array
-  effect?: 'reset' | 'silent' | 'stalled' | 'truncated' | undefined
-}
-
-/** A request as the fake sees it. */
-export type FakeRequest = {
-  method: string
-  url: string
-  headers: Headers
-  body: Uint8Array
-  signal?: AbortSignal | undefined
-}
-
 /** The fake, with its controls. */
 export type FakeEigenDaProxy = {
   /** A `fetch` that reaches the fake whatever the host is. */
@@ -115,9 +68,6 @@ export type FakeEigenDaProxy = {
   /** Headers of the last request. */
   readonly lastHeaders: Headers | undefined
 }
-
-/** Secret of the toy ceremony that the fake commits under. */
-export const TOY_TAU = 0x746f79n
 
 const maxBodyBytes = 16 * 1024 * 1024
 
@@ -417,266 +367,5 @@ export function createFakeEigenDaProxy(options: FakeEigenDaProxyOptions = {}): F
     get lastHeaders() {
       return lastHeaders
     },
-  }
-}
-
-/** The commitment of a payload under the toy ceremony: one multiplication, because its secret is known. */
-export async function toyCommitment(payload: Uint8Array): Promise<G1Point> {
-  const coefficients = inverseFourier(symbolsToScalars(encodePayload(payload)))
-  const value = coefficients.reduceRight(
-    (sum, coefficient) => (sum * TOY_TAU + coefficient) % GROUP_ORDER,
-    0n,
-  )
-  if (value === 0n) return { X: 0n, Y: 0n }
-  const { x, y } = bn254.G1.Point.BASE.multiply(value).toAffine()
-  return { X: x, Y: y }
-}
-
-function distorted(reply: FakeAnswer, fault: FakeProxyFault | undefined): FakeAnswer {
-  switch (fault?.kind) {
-    case 'poisoned': {
-      const body = reply.body.slice()
-      body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1
-      return { ...reply, body }
-    }
-    case 'html':
-      return {
-        status: 200,
-        headers: { 'content-type': 'text/html' },
-        body: utf8('<!doctype html><title>Gateway</title>'),
-      }
-    case 'empty':
-      return { ...reply, body: new Uint8Array(0) }
-    case 'truncated':
-      return { ...reply, effect: 'truncated' }
-    case 'stalled':
-      return { ...reply, effect: 'stalled' }
-    case 'oversized':
-      return { ...reply, body: new Uint8Array(MAX_PAYLOAD_BYTES + 1_000_000) }
-    case 'redirect':
-      return {
-        status: 302,
-        headers: { location: 'http://169.254.169.254/latest' },
-        body: new Uint8Array(0),
-      }
-    case 'reset':
-    case 'silent':
-      return { ...reply, effect: fault.kind }
-    default:
-      return reply
-  }
-}
-
-function scripted({ status = 500, body = '', headers = {} }: FakeProxyFault): FakeAnswer {
-  return {
-    ...failure(status, body),
-    headers: { 'content-type': 'text/plain; charset=utf-8', ...headers },
-  }
-}
-
-// What Go's http.Error writes.
-function failure(status: number, message: string): FakeAnswer {
-  return {
-    status,
-    headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
-    body: utf8(`${message}\n`),
-  }
-}
-
-function notAllowed(): FakeAnswer {
-  return { status: 405, headers: {}, body: new Uint8Array(0) }
-}
-
-// The proxy sets no content type on success; Go guesses one from the bytes.
-function success(body: Uint8Array): FakeAnswer {
-  const isText =
-    body.length > 0 &&
-    !body.subarray(0, 512).some((byte) => byte < 0x09 || (byte > 0x0d && byte < 0x20))
-  return {
-    status: 200,
-    headers: { 'content-type': isText ? 'text/plain; charset=utf-8' : 'application/octet-stream' },
-    body,
-  }
-}
-
-function json(value: unknown): FakeAnswer {
-  return {
-    status: 200,
-    headers: { 'content-type': 'application/json' },
-    body: utf8(JSON.stringify(value)),
-  }
-}
-
-function randomCert(
-  commitment: G1Point,
-  length: number,
-  version: 3 | 4,
-  randomBytes: (length: number) => Uint8Array,
-): EigenDaCert {
-  const below = (limit: number): number => {
-    const [a, b, c] = randomBytes(3) as unknown as [number, number, number]
-    return ((a << 16) | (b << 8) | c) % limit
-  }
-  const g1 = (): G1Point => ({ X: BigInt(below(1_000)), Y: BigInt(below(1_000)) })
-  const g2 = (limit: number) => {
-    const limb = (): bigint => BigInt(below(limit))
-    return { X: [limb(), limb()], Y: [limb(), limb()] } as const
-  }
-  const u32 = (): number => below(32)
-  const cert: EigenDaCert = {
-    version,
-    batchHeader: {
-      batchRoot: toHex(randomBytes(32)),
-      referenceBlockNumber: 4_294_967_200 + below(32),
-    },
-    blobInclusionInfo: {
-      blobCertificate: {
-        blobHeader: {
-          version: 0,
-          quorumNumbers: '0x0001',
-          commitment: { commitment, lengthCommitment: g2(1_000), lengthProof: g2(1), length },
-          paymentHeaderHash: toHex(randomBytes(32)),
-        },
-        signature: toHex(randomBytes(48)),
-        relayKeys: [u32(), u32()],
-      },
-      blobIndex: below(1_000),
-      inclusionProof: toHex(randomBytes(128)),
-    },
-    nonSignerStakesAndSignature: {
-      nonSignerQuorumBitmapIndices: [u32(), u32()],
-      nonSignerPubkeys: [g1()],
-      quorumApks: [g1()],
-      apkG2: g2(1_000),
-      sigma: g1(),
-      quorumApkIndices: [u32(), u32()],
-      totalStakeIndices: [u32(), u32(), u32()],
-      nonSignerStakeIndices: [
-        [u32(), u32()],
-        [u32(), u32()],
-      ],
-    },
-    signedQuorumNumbers: '0x',
-  }
-  return version === 4 ? { ...cert, offchainDerivationVersion: 0 } : cert
-}
-
-function showConfig(config: FakeMemstoreConfig, certVersion: number): Record<string, unknown> {
-  return {
-    MaxBlobSizeBytes: config.maxBlobSizeBytes,
-    BlobExpiration: formatGoDuration(config.blobExpiration),
-    PutLatency: formatGoDuration(config.putLatency),
-    GetLatency: formatGoDuration(config.getLatency),
-    PutReturnsFailoverError: config.putReturnsFailoverError,
-    OverwritePutWithDerivationError: config.derivationError
-      ? { StatusCode: config.derivationError.statusCode, Msg: config.derivationError.msg }
-      : null,
-    CertVersion: certVersion,
-  }
-}
-
-/** Applies a `PATCH /memstore/config`; returns what is wrong with it. */
-function patchConfig(config: FakeMemstoreConfig, body: Uint8Array): string | undefined {
-  let update: Record<string, unknown>
-  try {
-    update = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>
-  } catch (error) {
-    return (error as Error).message
-  }
-  const change: Partial<FakeMemstoreConfig> = {}
-  for (const [member, name] of [
-    ['PutLatency', 'putLatency'],
-    ['GetLatency', 'getLatency'],
-    ['BlobExpiration', 'blobExpiration'],
-  ] as const) {
-    const value = update[member]
-    if (value === undefined || value === null) continue
-    const duration = parseGoDuration(String(value))
-    if (duration === undefined) return `time: invalid duration ${JSON.stringify(value)}`
-    change[name] = duration
-  }
-  if (typeof update['PutReturnsFailoverError'] === 'boolean')
-    change.putReturnsFailoverError = update['PutReturnsFailoverError']
-  if (typeof update['MaxBlobSizeBytes'] === 'number')
-    change.maxBlobSizeBytes = update['MaxBlobSizeBytes']
-  const error = update['NullableDerivationError'] as
-    | { StatusCode?: number; Msg?: string; Reset?: boolean }
-    | undefined
-  if (error?.Reset) change.derivationError = undefined
-  else if (error) {
-    const statusCode = error.StatusCode ?? 0
-    if (statusCode < 1 || statusCode > 4)
-      return `DerivationError: invalid status code ${statusCode}, must be between 1 and 4`
-    change.derivationError = { statusCode, msg: error.Msg ?? '' }
-  }
-  Object.assign(config, change)
-  return undefined
-}
-
-async function requestOf(input: string, init: RequestInit): Promise<FakeRequest> {
-  const body =
-    init.body === undefined || init.body === null
-      ? new Uint8Array(0)
-      : new Uint8Array(await new Response(init.body).arrayBuffer())
-  return {
-    method: init.method ?? 'GET',
-    url: input,
-    headers: new Headers(init.headers),
-    body,
-    signal: init.signal ?? undefined,
-  }
-}
-
-async function toResponse(
-  { status, headers, body, effect }: FakeAnswer,
-  signal: AbortSignal | undefined,
-): Promise<Response> {
-  if (effect === 'reset') {
-    // As fetch of Node fails: a TypeError whose cause has the system's code.
-    const cause = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-    return Promise.reject(new TypeError('fetch failed', { cause }))
-  }
-  if (effect === 'silent') await wait(Number.POSITIVE_INFINITY, signal)
-  const all = { ...headers, 'content-length': String(body.length) }
-  if (effect === undefined) {
-    // Bodies are forbidden on some statuses, and an empty one is no body.
-    return new Response(body.length === 0 ? null : (body.slice() as unknown as BodyInit), {
-      status,
-      headers: all,
-    })
-  }
-  const stream = new ReadableStream<Uint8Array>({
-    start(controller) {
-      if (body.length > 1) controller.enqueue(body.slice(0, body.length >> 1))
-      if (effect === 'truncated') controller.close()
-    },
-  })
-  return new Response(stream, { status, headers: all })
-}
-
-function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  if (milliseconds <= 0) return Promise.resolve()
-  return new Promise((resolve, reject) => {
-    const timer =
-      milliseconds === Number.POSITIVE_INFINITY ? undefined : setTimeout(resolve, milliseconds)
-    signal?.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        reject(signal.reason)
-      },
-      { once: true },
-    )
-  })
-}
-
-// Bytes that look random and are the same in every run; certificates must merely differ.
-function sequence(): (length: number) => Uint8Array {
-  let counter = 0
-  return (length) => {
-    const blocks: Uint8Array[] = []
-    for (let at = 0; at < length; at += 32)
-      blocks.push(fromHex(keccakHex(utf8(`fake ${counter++}`))))
-    return concat(...blocks).slice(0, length)
   }
 }

@@ -9,14 +9,11 @@ export {
 } from './contracts.js'
 export {
   createFakeEigenDaProxy,
-  type FakeAnswer,
   type FakeEigenDaProxy,
   type FakeEigenDaProxyOptions,
-  type FakeMemstoreConfig,
-  type FakeProxyFault,
-  type FakeRequest,
-  TOY_TAU,
-  toyCommitment,
 } from './fakeEigenDaProxy.js'
+export type { FakeAnswer, FakeProxyFault, FakeRequest } from './fakeProxyAnswers.js'
+export { TOY_TAU, toyCommitment } from './fakeProxyCert.js'
+export type { FakeMemstoreConfig } from './fakeProxyConfig.js'
 export { createTestOperator, type OperatorParts, type TestOperator } from './operator.js'
 export { createPrivateData, type PrivateData } from './privateData.js'

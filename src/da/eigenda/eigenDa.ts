@@ -12,7 +12,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual, concat, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
-import { createDaAdapter, type DaCall, type DaHooks } from '../adapter.js'
+import { createDaAdapter, type DaCall } from '../adapter.js'
 import {
   DaConfigError,
   DaExpiredError,
@@ -25,15 +25,27 @@ import {
   DaRateLimitedError,
   DaUnavailableError,
 } from '../errors.js'
-import type { FetchLike } from '../internal/http.js'
 import { withRetry } from '../internal/retry.js'
-import { decodeEigenDaCommitment, type EigenDaCert } from './cert.js'
+import type { EigenDaCert } from './cert.js'
 import { eigenDaArchive } from './eigenDaArchive.js'
-import { InvalidCommitmentError } from './errors.js'
+import {
+  assertSameBlob,
+  certOf,
+  checkedCert,
+  commitmentsOf,
+  definedOnly,
+  isOpenOutcome,
+  isRetryable,
+  messageOf,
+} from './eigenDaCommitments.js'
+import {
+  EIGENDA_EXPIRY_BLOCKS,
+  EIGENDA_RETENTION_SECONDS,
+  type EigenDaOptions,
+} from './eigenDaOptions.js'
 import {
   blobSymbols,
   decodePayload,
-  MAX_BLOB_SYMBOLS,
   MAX_PAYLOAD_BYTES,
   payloadCapacity,
   SYMBOL_BYTES,
@@ -49,61 +61,6 @@ import {
   probePayload,
   proxyBase,
 } from './proxyClient.js'
-
-/** Seconds the network keeps a blob: 100,800 blocks of twelve seconds. */
-export const EIGENDA_RETENTION_SECONDS = 1_209_600
-/** Blocks after its reference block when a blob is certainly gone: retention and 300 of staleness. */
-export const EIGENDA_EXPIRY_BLOCKS = 101_100
-
-/** Options of {@link eigenDa}. */
-export type EigenDaOptions = DaHooks & {
-  /** Base URL of the proxy, such as `http://127.0.0.1:3100`. */
-  url: string
-  /** Name in errors and events. @default 'eigenda' */
-  source?: string | undefined
-  fetch?: FetchLike | undefined
-  /** Headers for a gateway in front of the proxy, which has no authentication of its own. */
-  headers?: Readonly<Record<string, string>> | undefined
-  /** Most bytes of one blob's payload. @default 16_252_897 */
-  maxPayloadBytes?: number | undefined
-  /** Most blobs that one artifact is split over. @default 4 */
-  maxParts?: number | undefined
-  /** Whether to ask `/config` before the first write. @default true */
-  probe?: boolean | undefined
-  /** Recomputes commitments: `createKzg` of `da/kzg`. Without it a write is read back instead. */
-  kzg?: EigenDaKzg | undefined
-  /** Most symbols for which a write's commitment is recomputed. @default 65_536 */
-  kzgMaxSymbols?: number | undefined
-  /** Checks certificates after a write: `assertEigenDaCert` of `da/kzg`. Not for memstore. */
-  checkCert?:
-    | ((cert: EigenDaCert, options: IoOptions) => Promise<{ checks: readonly string[] }>)
-    | undefined
-  /** What is done after a write when its commitment was not recomputed. @default 'readBack' */
-  afterPut?: 'readBack' | 'nothing' | undefined
-  /** Newest L1 block, to tell an expired blob from one that is not there yet. */
-  currentBlock?: ((options: IoOptions) => Promise<bigint>) | undefined
-  /** Tries of reads, and of writes that were certainly not carried out. */
-  retry?:
-    | {
-        reads?: number | undefined
-        writes?: number | undefined
-        baseDelay?: number | undefined
-        maxDelay?: number | undefined
-      }
-    | undefined
-  /** Milliseconds without a byte inside a body. @default 30_000 */
-  stallTimeout?: number | undefined
-  /** Milliseconds. @default put 600_000, get 150_000: what the proxy's own limits add up to */
-  timeouts?: { put?: number | undefined; get?: number | undefined } | undefined
-  /** In [0, 1), for jitter. @default Math.random */
-  random?: (() => number) | undefined
-}
-
-/** The part of `createKzg`'s result that a write uses. */
-export type EigenDaKzg = {
-  readonly maxSymbols: number
-  assertCommits(payload: Uint8Array, cert: EigenDaCert, options?: IoOptions): Promise<void>
-}
 
 /** The EigenDA adapter. */
 export type EigenDaClient = DaClient & {
@@ -228,30 +185,9 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
     return toHex(bytes)
   }
 
-  function checkedCert(commitment: Hex, part: Uint8Array): EigenDaCert {
-    let cert: EigenDaCert
-    try {
-      cert = decodeEigenDaCommitment(commitment)
-    } catch (cause) {
-      if (!(cause instanceof InvalidCommitmentError)) throw cause
-      throw new DaProtocolError(
-        { source, reason: `the answer to a write is no commitment (${cause.shortMessage})` },
-        { cause },
-      )
-    }
-    const { length } = cert.blobInclusionInfo.blobCertificate.blobHeader.commitment
-    if (length !== blobSymbols(part.length)) {
-      throw new DaIntegrityError({
-        source,
-        reason: `the certificate is for ${length} symbols, not ${blobSymbols(part.length)}`,
-      })
-    }
-    return cert
-  }
-
   /** Makes sure that a certificate is for these bytes; returns what was checked. */
   async function checkPut(part: Uint8Array, commitment: Hex, call: DaCall): Promise<string[]> {
-    const cert = checkedCert(commitment, part)
+    const cert = checkedCert(source, commitment, part)
     const checks = ['certificate']
     const symbols = blobSymbols(part.length)
     const { kzg, checkCert } = options
@@ -437,65 +373,3 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
 }
 
 eigenDa.archive = eigenDaArchive
-
-function commitmentsOf(locator: DaLocator): readonly Hex[] {
-  return locator.kind === 'eigenDa' ? locator.commitments : []
-}
-
-function certOf(source: string, commitment: Hex): EigenDaCert {
-  let cert: EigenDaCert
-  try {
-    cert = decodeEigenDaCommitment(commitment)
-  } catch (cause) {
-    throw new DaInvalidCertError({ source, statusCode: 1, reason: messageOf(cause) }, { cause })
-  }
-  const { length } = cert.blobInclusionInfo.blobCertificate.blobHeader.commitment
-  if (length < 2 || length > MAX_BLOB_SYMBOLS || !Number.isInteger(Math.log2(length))) {
-    throw new DaInvalidCertError({
-      source,
-      statusCode: 1,
-      reason: `no artifact has a blob of ${length} symbols`,
-    })
-  }
-  return cert
-}
-
-// The same bytes have the same commitment whenever they are dispersed.
-function assertSameBlob(source: string, previous: Hex | undefined, renewed: Hex): void {
-  if (previous === undefined) return
-  const of = (commitment: Hex) =>
-    decodeEigenDaCommitment(commitment).blobInclusionInfo.blobCertificate.blobHeader.commitment
-      .commitment
-  const [before, after] = [of(previous), of(renewed)]
-  if (before.X !== after.X || before.Y !== after.Y) {
-    throw new DaIntegrityError({
-      source,
-      reason: 'the renewed certificate commits to another blob',
-    })
-  }
-}
-
-function isRetryable(error: unknown): boolean {
-  return (error as { retryable?: unknown })?.retryable === true
-}
-
-/** Failures after which a write may have been carried out all the same. */
-function isOpenOutcome(error: unknown): boolean {
-  return (
-    (error as { code?: unknown })?.code === 'DA_TRANSPORT' ||
-    (error as { code?: unknown })?.code === 'DA_BODY_LENGTH'
-  )
-}
-
-function messageOf(error: unknown): string {
-  const { shortMessage } = (error ?? {}) as { shortMessage?: unknown }
-  return typeof shortMessage === 'string' ? shortMessage.replace(/\.$/, '') : String(error)
-}
-
-function definedOnly<record extends object>(
-  record: record,
-): { [key in keyof record]?: Exclude<record[key], undefined> } {
-  return Object.fromEntries(
-    Object.entries(record).filter(([, value]) => value !== undefined),
-  ) as never
-}

@@ -16,7 +16,8 @@ import { memoryDa } from '../memoryDa.js'
 import { fileJournal } from '../node/fileJournal.js'
 import { decodeJournal, memoryJournal, type RetentionJournal } from './journal.js'
 import type { RetentionEntry } from './plan.js'
-import { createRetentionKeeper, type RetentionKeeperOptions } from './retentionKeeper.js'
+import { createRetentionKeeper } from './retentionKeeper.js'
+import type { RetentionKeeperOptions } from './retentionOptions.js'
 
 const day = 86_400
 const bytes = new TextEncoder().encode('package example\n')

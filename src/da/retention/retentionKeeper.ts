@@ -11,18 +11,16 @@
  * sending was cut off; it is held back until the copy is about to expire.
  */
 import type { Hex } from 'viem'
-import type { Announcer } from '../../core/interfaces/announcer.js'
-import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
-import { type DaLocator, encodeLocator } from '../../core/locator.js'
+import type { DaLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { isWrongCopy } from '../artifactSource.js'
 import { decodeEigenDaCommitment } from '../eigenda/cert.js'
-import { EIGENDA_RETENTION_SECONDS } from '../eigenda/eigenDa.js'
+import { EIGENDA_RETENTION_SECONDS } from '../eigenda/eigenDaOptions.js'
 import { DaIntegrityError, DaNotFoundError, DaOutcomeUnknownError } from '../errors.js'
 import { nameClients } from '../fallback.js'
-import type { RenewalRecord, RetentionJournal } from './journal.js'
+import type { RenewalRecord } from './journal.js'
 import type {
   RetentionEntry,
   RetentionFinding,
@@ -30,29 +28,12 @@ import type {
   RetentionResult,
   RetentionStep,
 } from './plan.js'
-
-/** Options of {@link createRetentionKeeper}. */
-export type RetentionKeeperOptions = {
-  /** The artifacts to keep, as the chain shows them now. */
-  entries: (options: IoOptions) => Promise<readonly RetentionEntry[]>
-  /** Where expiring copies are renewed: an `eigenDa`. Without it nothing is renewed. */
-  publisher?: DaClient | undefined
-  /** Permanent stores, in order of preference. */
-  archives: readonly DaClient[]
-  /** Where bytes come from: every locator and store there is. */
-  source: ArtifactSource
-  announcer?: Announcer | undefined
-  journal: RetentionJournal
-  /** Unix seconds of a block, to tell when a certificate's blob expires. */
-  blockTime: (block: bigint, options: IoOptions) => Promise<number>
-  /** Seconds of age at which a copy is renewed. @default 13 days */
-  renewAfter?: number | undefined
-  /** Seconds before expiry when a renewal that may have been paid is made again. @default 6 hours */
-  urgentBefore?: number | undefined
-  /** Milliseconds since the epoch. @default Date.now */
-  now?: (() => number) | undefined
-  onEvent?: ((event: RetentionFinding | ({ type: 'step' } & RetentionResult)) => void) | undefined
-}
+import {
+  archiveLocators,
+  isRefusal,
+  type RetentionKeeperOptions,
+  sameLocator,
+} from './retentionOptions.js'
 
 /** Plans and carries out what keeps artifacts readable. */
 export type RetentionKeeper = {
@@ -382,32 +363,4 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
       return results
     },
   }
-}
-
-/** Locators under which an archive may hold an artifact: its own kind's, and those announced. */
-function archiveLocators(archive: DaClient, entry: RetentionEntry): DaLocator[] {
-  const candidates: DaLocator[] = [
-    { kind: 'eigenDaArchive' },
-    { kind: 'keccakStore', name: '' },
-    ...entry.locators,
-  ]
-  return candidates.filter((locator) => archive.supports?.(locator) ?? true)
-}
-
-function sameLocator(a: DaLocator, b: DaLocator): boolean {
-  return encodeLocator(a) === encodeLocator(b)
-}
-
-/** Failures that say for certain that nothing was published. */
-function isRefusal(error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown }
-  return [
-    'DA_CONFIG',
-    'DA_PAYLOAD_TOO_LARGE',
-    'DA_RATE_LIMITED',
-    'DA_REQUEST_REJECTED',
-    'DA_UNAVAILABLE',
-    'DA_TRANSPORT',
-    'DA_FAILOVER',
-  ].includes(String(code))
 }

@@ -2,10 +2,10 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   createFakeEigenDaProxy,
-  type FakeAnswer,
   type FakeEigenDaProxy,
   type FakeEigenDaProxyOptions,
 } from '../fakeEigenDaProxy.js'
+import type { FakeAnswer } from '../fakeProxyAnswers.js'
 
 /** A fake proxy on a port of its own. */
 export type FakeEigenDaProxyServer = FakeEigenDaProxy & {
