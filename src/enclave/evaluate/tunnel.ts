@@ -13,6 +13,8 @@ import { type Frame, frameTypes } from '../wire/frame.js'
 
 /** Most bytes of one DATA frame. */
 export const TUNNEL_PIECE = 65_536
+/** Most bytes of one tunnel that wait to be read inside. */
+export const MAX_TUNNEL_BYTES = 8_388_608
 /** Most open tunnels of one connection. */
 export const MAX_TUNNELS = 64
 
@@ -124,7 +126,11 @@ export function createTunnelHost(parameters: {
 
 /** Creates the enclave's side over one connection. */
 export function createTunnelGuest(connection: Connection): TunnelGuest {
-  type Tunnel = { opened: (ok: boolean) => void; push: (chunk: Uint8Array | undefined) => void }
+  type Tunnel = {
+    opened: (ok: boolean) => void
+    /** Returns the bytes that wait. */
+    push: (chunk: Uint8Array | undefined) => number
+  }
   const tunnels = new Map<number, Tunnel>()
   let nextId = 1
 
@@ -172,8 +178,12 @@ export function createTunnelGuest(connection: Connection): TunnelGuest {
         throw new EnclaveProtocolError({ fault: 'tunnel', details: `tunnel ${frame.requestId}` })
       }
       if (frame.type === frameTypes.TCP_OPEN) tunnel.opened(true)
-      else if (frame.type === frameTypes.DATA) tunnel.push(frame.body)
-      else {
+      else if (frame.type === frameTypes.DATA) {
+        // A host that floods a tunnel that nobody reads loses the connection, not the enclave's memory.
+        if (tunnel.push(frame.body) > MAX_TUNNEL_BYTES) {
+          throw new EnclaveProtocolError({ fault: 'tunnel', details: 'more than is read' })
+        }
+      } else {
         tunnels.delete(frame.requestId)
         tunnel.opened(false)
         tunnel.push(undefined)
@@ -204,16 +214,19 @@ function readTarget(frame: Frame): { host: string; port: number } {
 
 function createInbox(): {
   incoming: AsyncIterable<Uint8Array>
-  push: (chunk: Uint8Array | undefined) => void
+  push: (chunk: Uint8Array | undefined) => number
 } {
   const queue: Uint8Array[] = []
+  let held = 0
   let ended = false
   let wake: (() => void) | undefined
   async function* read(): AsyncGenerator<Uint8Array> {
     for (;;) {
       const chunk = queue.shift()
-      if (chunk !== undefined) yield chunk
-      else if (ended) return
+      if (chunk !== undefined) {
+        held -= chunk.length
+        yield chunk
+      } else if (ended) return
       else
         await new Promise<void>((resolve) => {
           wake = resolve
@@ -224,9 +237,13 @@ function createInbox(): {
     incoming: read(),
     push: (chunk) => {
       if (chunk === undefined) ended = true
-      else queue.push(chunk)
+      else {
+        queue.push(chunk)
+        held += chunk.length
+      }
       wake?.()
       wake = undefined
+      return held
     },
   }
 }

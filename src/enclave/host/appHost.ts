@@ -180,6 +180,14 @@ export function createAppHost<event, routes extends RequestRoutes, transaction, 
     return true
   }
 
+  /** The sequence that a step is at. */
+  const current = async (step: 'handle' | 'submit', contract: string): Promise<bigint> => {
+    if (step === 'handle') return ((await store.get(doneKey(contract))) ?? 0n) + 1n
+    const prefix = `outbox/${encodeURIComponent(contract)}/`
+    const [name] = await store.transaction((tx) => tx.names(prefix))
+    return name === undefined ? 0n : BigInt(name.slice(prefix.length))
+  }
+
   /** Repeats a step of one contract until there is nothing to do; a failure waits and comes again. */
   const drain = async (
     step: 'handle' | 'submit',
@@ -197,7 +205,7 @@ export function createAppHost<event, routes extends RequestRoutes, transaction, 
         onProgress()
       } catch (cause) {
         if (signal.aborted) return
-        const sequence = ((await store.get(doneKey(contract))) ?? 0n) + 1n
+        const sequence = await current(step, contract)
         const code = isPolicySdkError(cause)
           ? cause instanceof AppCallError
             ? cause.reason
