@@ -238,8 +238,8 @@ describe('plaintext', () => {
     session.disconnect()
     const { strings } = JSON.parse(heap) as { strings: string[] }
     expect(strings.length).toBeGreaterThan(1000)
-    // The test itself keeps the marker, and `{"apiKey":marker}` is what would give a secret away.
-    const leaked = strings.filter((text) => text.includes(marker) && text !== marker)
-    expect(leaked.filter((text) => text.includes('apiKey'))).toEqual([])
+    // The test itself keeps the marker; any longer string with it would be plaintext that stayed behind.
+    expect(strings).toContain(marker)
+    expect(strings.filter((text) => text.includes(marker) && text !== marker)).toEqual([])
   }, 120_000)
 })
