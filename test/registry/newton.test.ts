@@ -23,7 +23,7 @@ beforeAll(async () => {
   factory = await deployContract(chain.owner, {
     abi: proxyModelFactoryAbi,
     bytecode: proxyModelFactoryBytecode,
-    args: [],
+    args: [false],
     name: 'ProxyModelFactory',
   })
 })

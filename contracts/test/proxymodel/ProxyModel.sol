@@ -2,12 +2,16 @@
 pragma solidity ^0.8.27;
 
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
+import {
+    TransparentUpgradeableProxy
+} from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
 import {INewtonPolicyClient} from "../../src/interfaces/INewtonPolicyClient.sol";
 
 /// @notice The proxy-per-policy model, written from the current protocol's public interface: what
 /// the registries are measured against, and what the importer is tested with.
-/// @dev Leaner than the deployed one where in doubt: an ERC-1967 proxy without an admin, no version
-/// gates, no legacy slots. Numbers measured on it are a lower bound.
+/// @dev Leaner than the deployed one where in doubt: no version gates, no legacy slots. With plain
+/// ERC-1967 proxies numbers are a lower bound; with transparent proxies, of which today's library
+/// gives each an admin contract of its own, an upper one: the deployed factory shares the admin.
 struct PolicyConfig {
     bytes policyParams;
     uint32 expireAfter;
@@ -216,6 +220,11 @@ contract ProxyModelFactory {
     mapping(address owner => address[]) private _datas;
     address[] private _owners;
     mapping(address owner => bool) private _known;
+    bool private immutable _transparent;
+
+    constructor(bool transparent) {
+        _transparent = transparent;
+    }
 
     function deployPolicy(
         string calldata entrypoint,
@@ -248,10 +257,8 @@ contract ProxyModelFactory {
             policyData,
             policyCodeHash
         );
-        policy = address(
-            new ERC1967Proxy{salt: salt}(
-                _policy, abi.encodeCall(ProxyModelPolicy.initialize, (address(this), info))
-            )
+        policy = _proxy(
+            salt, _policy, abi.encodeCall(ProxyModelPolicy.initialize, (address(this), info))
         );
         info.policyAddress = policy;
         _policies[owner].push(policy);
@@ -273,10 +280,10 @@ contract ProxyModelFactory {
         );
         PolicyDataInfo memory info =
             PolicyDataInfo(address(0), owner, metadataCid, wasmCid, secretsSchemaCid, expireAfter);
-        policyData = address(
-            new ERC1967Proxy{salt: salt}(
-                _policyData, abi.encodeCall(ProxyModelPolicyData.initialize, (address(this), info))
-            )
+        policyData = _proxy(
+            salt,
+            _policyData,
+            abi.encodeCall(ProxyModelPolicyData.initialize, (address(this), info))
         );
         info.policyDataAddress = policyData;
         _datas[owner].push(policyData);
@@ -286,6 +293,17 @@ contract ProxyModelFactory {
 
     function getAllPoliciesByOwner(address owner) external view returns (address[] memory) {
         return _policies[owner];
+    }
+
+    function _proxy(bytes32 salt, address implementation, bytes memory data)
+        private
+        returns (address)
+    {
+        return _transparent
+            ? address(
+                new TransparentUpgradeableProxy{salt: salt}(implementation, address(this), data)
+            )
+            : address(new ERC1967Proxy{salt: salt}(implementation, data));
     }
 
     function _note(address owner) private {
