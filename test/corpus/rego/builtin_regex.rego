@@ -10,7 +10,7 @@ deny contains label if {
 	not label in holds
 }
 
-labels := {"match", "no match", "valid", "find", "find all", "replace", "split", "template"}
+labels := {"match", "no match", "valid", "find", "find all", "replace", "split", "template", "submatch"}
 
 holds contains "match" if regex.match("^0x[0-9a-f]{4}$", "0xab12")
 
@@ -28,3 +28,4 @@ holds contains "split" if regex.split(",+", "a,,b,c") == ["a", "b", "c"]
 
 holds contains "template" if regex.template_match("urn:foo:{.*}", "urn:foo:bar", "{", "}")
 
+holds contains "submatch" if regex.find_all_string_submatch_n("a(x*)b(y|z)?c", "-axxxbyc-abzc-", -1) == [["axxxbyc", "xxx", "y"], ["abzc", "", "z"]]
