@@ -98,7 +98,8 @@ export function readIntentDomain(result: Eip712DomainResult): IntentDomain {
  * another chain than the intent's.
  * @example
  * ```ts
- * import { buildIntentTypedData, type Intent } from '@newton/policy-sdk'
+ * import type { Intent } from '@newton/policy-sdk'
+ * import { buildIntentTypedData } from '@newton/policy-sdk/newton'
  *
  * declare const intent: Intent
  * buildIntentTypedData({

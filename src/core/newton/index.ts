@@ -1,5 +1,16 @@
 /** Messages of the current protocol, so that an integrator moves over without a second SDK. */
 export {
+  assertIntentSignature,
+  buildIntentTypedData,
+  type Eip712DomainResult,
+  eip712DomainAbi,
+  hashIntentTypedData,
+  type IntentDomain,
+  IntentSignatureError,
+  readIntentDomain,
+  recoverIntentSigner,
+} from '../intentSignature.js'
+export {
   newtonAttestationAbi,
   newtonResponseCertificateAbi,
   newtonTaskAbi,
