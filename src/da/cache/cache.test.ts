@@ -130,6 +130,15 @@ describe('createLayeredArtifactCache', () => {
     expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
     expect(events).toContainEqual(expect.objectContaining({ type: 'cache.wrongCopy', tier: 'L3' }))
 
+    // One of ours whose function was replaced is one of theirs.
+    const replaced = Object.assign((await network(bytes)).source, liar)
+    for (const da of [replaced, { ...source, ...liar }]) {
+      const doubting = createLayeredArtifactCache({ da, disk: memoryByteStore() })
+      await expect(doubting.getArtifact({ hash, namespace: 4 })).rejects.toMatchObject({
+        code: 'DA_ARTIFACT_UNAVAILABLE',
+      })
+    }
+
     const alone = createLayeredArtifactCache({ da: liar, disk: memoryByteStore() })
     await expect(alone.getArtifact({ hash, namespace: 4 })).rejects.toMatchObject({
       code: 'DA_ARTIFACT_UNAVAILABLE',

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import type { Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { publicVectors } from '../../../test/publicVectors.js'
-import { fromHex, toHex } from '../../internal/bytes.js'
+import { concat, fromHex, toHex } from '../../internal/bytes.js'
+import { keccak, keccakHex } from '../../internal/keccak.js'
 import {
   decodeEigenDaCommitment,
   type EigenDaCert,
@@ -11,7 +12,12 @@ import {
   isOpCommitment,
   standardFromOpCommitment,
 } from './cert.js'
-import { computeBatchRoot, computeBlobKey } from './certDigest.js'
+import {
+  computeBatchRoot,
+  computeBlobCertificateHash,
+  computeBlobKey,
+  computeProxyStoreKey,
+} from './certDigest.js'
 import {
   blobSymbols,
   decodePayload,
@@ -175,6 +181,34 @@ describe('live certificates', () => {
       }
       expect(computeBatchRoot(changed)).not.toBe(root)
     }
+  })
+})
+
+describe('hashes of a certificate', () => {
+  const [sampled] = fc.sample(cert, { numRuns: 1, seed: 11 }) as [EigenDaCert]
+  const at = (blobIndex: number, ...siblings: Uint8Array[]): EigenDaCert => ({
+    ...sampled,
+    blobInclusionInfo: {
+      ...sampled.blobInclusionInfo,
+      blobIndex,
+      inclusionProof: toHex(concat(...siblings)),
+    },
+  })
+  test('the batch root folds siblings by the parity of the index', () => {
+    const leaf = keccak(fromHex(computeBlobCertificateHash(sampled)))
+    const [a, b] = [new Uint8Array(32).fill(0xaa), new Uint8Array(32).fill(0xbb)]
+    expect(computeBatchRoot(at(0))).toBe(toHex(leaf))
+    expect(computeBatchRoot(at(0, a))).toBe(keccakHex(leaf, a))
+    expect(computeBatchRoot(at(1, a))).toBe(keccakHex(a, leaf))
+    expect(computeBatchRoot(at(2, a, b))).toBe(keccakHex(b, keccak(leaf, a)))
+    expect(computeBatchRoot(at(3, a, b))).toBe(keccakHex(b, keccak(a, leaf)))
+    // An index beyond the tree would name one leaf twice.
+    expect(computeBatchRoot(at(4, a, b))).toBeUndefined()
+  })
+  test('the store’s key is the hash of the commitment without its version byte', () => {
+    expect(computeProxyStoreKey(sampled)).toBe(
+      keccakHex(fromHex(encodeEigenDaCommitment(sampled)).slice(1)),
+    )
   })
 })
 
