@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { utf8 } from '../internal/bytes.js'
 import { inspectPolicy } from './inspectPolicy.js'
@@ -126,35 +127,98 @@ describe('the native engine', () => {
     expect(known.filter((name) => name !== 'print').sort()).toEqual(engine.sort())
   })
 
+  // Clock and randomness of the native engine are the machine's.
+  const worldly = /time\.now_ns|rand\.intn|uuid\.rfc4122/
+  const portable = policies.filter((policy) => !worldly.test(policy.source))
+
   test.runIf(present)('decides every case alike', async () => {
-    // Clock and randomness of the native engine are the machine's.
-    const worldly = /time\.now_ns|rand\.intn|uuid\.rfc4122/
-    const cases = policies
-      .filter((policy) => !worldly.test(policy.source))
-      .flatMap((policy) => policy.cases.map((one) => ({ policy, one })))
-    const requests = cases.map(({ policy, one }) =>
-      JSON.stringify({
-        modules: [{ path: 'policy.rego', source: new TextDecoder().decode(rego(policy)) }],
-        input: inputOf(one),
-        data: JSON.stringify(one.data),
-      }),
+    await compare(
+      portable.flatMap((policy) =>
+        policy.cases.map((one) => ({
+          policy,
+          inputJson: inputOf(one),
+          dataJson: JSON.stringify(one.data),
+        })),
+      ),
     )
-    const { stdout } = spawnSync(native, { input: `${requests.join('\n')}\n`, encoding: 'utf8' })
-    const answers = stdout.trim().split('\n')
-    expect(answers).toHaveLength(cases.length)
-    for (const [index, { policy, one }] of cases.entries()) {
-      const prepared = await operatorEngine().prepare({ rego: rego(policy) })
-      const documents = { inputJson: inputOf(one), dataJson: JSON.stringify(one.data) }
-      const ours = prepared.evaluate(documents, world)
-      prepared.dispose()
-      const theirs = JSON.parse(answers[index] as string)
-      if (theirs.error !== undefined) {
-        expect(ours).toMatchObject({ kind: 'error', message: theirs.error.message })
-      } else if (theirs.defined === false) {
-        expect(ours, policy.name).toEqual({ kind: 'undefined', reasons: theirs.reasons })
-      } else {
-        expect(ours, policy.name).toMatchObject({ value: theirs.value, reasons: theirs.reasons })
-      }
-    }
+  })
+
+  test.runIf(present)('decides changed documents alike', async () => {
+    const runs = Number(process.env['FC_NUM_RUNS'] ?? 24)
+    const anything = fc.oneof(
+      fc.constantFrom<unknown>(null, true, false, 0, -1, 2.5, 1e21, '', '0xAA', '5', [], {}),
+      fc.jsonValue({ maxDepth: 2 }),
+    )
+    const given = portable.flatMap((policy) =>
+      policy.cases.flatMap((one, index) =>
+        fc
+          .sample(fc.tuple(fc.nat(), anything), { numRuns: runs, seed: 1000 + index })
+          .map(([at, value]) => ({
+            policy,
+            inputJson: JSON.stringify(change(JSON.parse(inputOf(one)), at, value)),
+            dataJson: JSON.stringify(change(one.data, at >> 4, value)),
+          }))
+          .filter(({ dataJson }) => dataJson.startsWith('{')),
+      ),
+    )
+    expect(given.length).toBeGreaterThan(500)
+    await compare(given)
   })
 })
+
+type Given = { policy: Policy; inputJson: string; dataJson: string }
+
+/** Decides with both engines and expects the same value, reasons, or error. */
+async function compare(given: readonly Given[]): Promise<void> {
+  const requests = given.map(({ policy, inputJson, dataJson }) =>
+    JSON.stringify({
+      modules: [{ path: 'policy.rego', source: new TextDecoder().decode(rego(policy)) }],
+      input: inputJson,
+      data: dataJson,
+    }),
+  )
+  const input = `${requests.join('\n')}\n`
+  const { stdout } = spawnSync(native, { input, encoding: 'utf8', maxBuffer: 1 << 28 })
+  // An answer may span lines: the engine indents values that are objects.
+  const answers = stdout.trim().split(/\n(?=\{"(?:defined|error)")/)
+  expect(answers).toHaveLength(given.length)
+  const prepared = new Map<Policy, PreparedPolicy>()
+  for (const [index, { policy, inputJson, dataJson }] of given.entries()) {
+    const ready = prepared.get(policy) ?? (await operatorEngine().prepare({ rego: rego(policy) }))
+    prepared.set(policy, ready)
+    const ours = ready.evaluate({ inputJson, dataJson }, world)
+    const theirs = JSON.parse(answers[index] as string)
+    const label = `${policy.name} on ${inputJson} and ${dataJson}`
+    if (theirs.error !== undefined) {
+      expect(ours, label).toMatchObject({ kind: 'error', message: theirs.error.message })
+    } else if (theirs.defined === false) {
+      expect(ours, label).toEqual({ kind: 'undefined', reasons: theirs.reasons })
+    } else {
+      expect(ours, label).toMatchObject({ value: theirs.value, reasons: theirs.reasons })
+    }
+  }
+  for (const one of prepared.values()) one.dispose()
+}
+
+/** The value with the member at some place, counted in order, replaced. */
+function change(value: unknown, at: number, by: unknown): unknown {
+  const places = count(value)
+  let left = at % places
+  return visit(value)
+
+  function visit(node: unknown): unknown {
+    if (left === 0) {
+      left = -1
+      return by
+    }
+    left -= 1
+    if (Array.isArray(node)) return node.map(visit)
+    if (typeof node !== 'object' || node === null) return node
+    return Object.fromEntries(Object.entries(node).map(([name, one]) => [name, visit(one)]))
+  }
+}
+
+function count(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1
+  return 1 + Object.values(value).reduce((sum: number, one) => sum + count(one), 0)
+}
