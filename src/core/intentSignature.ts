@@ -104,7 +104,12 @@ export function readIntentDomain(result: Eip712DomainResult): IntentDomain {
  * declare const intent: Intent
  * buildIntentTypedData({
  *   intent,
- *   domain: { name: 'NewtonPolicyWallet', version: '1', chainId: 1n, verifyingContract: '0x…' },
+ *   domain: {
+ *     name: 'NewtonPolicyWallet',
+ *     version: '1',
+ *     chainId: intent.chainId,
+ *     verifyingContract: `0x${'cc'.repeat(20)}`,
+ *   },
  * })
  * ```
  */

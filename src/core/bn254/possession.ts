@@ -53,7 +53,8 @@ export function computePossessionDigest(context: PossessionContext & BlsPublicKe
  * import { blsKeyFromSeed, provePossession, verifyPossession } from '@newton/policy-sdk/attestation'
  *
  * const key = blsKeyFromSeed(new Uint8Array(32))
- * const context = { chainId: 1, verifier: '0x…', operator: '0x…' }
+ * const verifier = `0x${'aa'.repeat(20)}` as const
+ * const context = { chainId: 1, verifier, operator: `0x${'bb'.repeat(20)}` as const }
  * const proof = provePossession(key, context)
  * verifyPossession({ ...context, ...key.publicKey, proof }) // true
  * ```
