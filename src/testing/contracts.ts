@@ -241,7 +241,10 @@ export async function deployContract(
   parameters: { abi: Abi; bytecode: Hex; args: readonly unknown[]; name: string },
 ): Promise<Address> {
   const { abi, bytecode, args, name } = parameters
-  const receipt = await send(client, { data: encodeDeployData({ abi, bytecode, args } as never) })
+  const data = encodeDeployData({ abi, bytecode, args } as never)
+  const receipt = await send(client, { data }).catch((cause: unknown) => {
+    throw new DeploymentError(`${name} cannot be created.`, { cause })
+  })
   if (!receipt.contractAddress || receipt.status !== 'success') {
     throw new DeploymentError(`${name} was not created by ${receipt.transactionHash}.`)
   }
