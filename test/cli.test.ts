@@ -90,6 +90,11 @@ describe.skipIf(!existsSync(bin))('newton-policy', () => {
     })
   })
 
+  test('error: a usage error has a code of its own', async () => {
+    const json = await cli('bogus', '--json')
+    expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, error: { code: 'USAGE' } })
+  })
+
   test('error: a missing file is FILE_ACCESS and names it', async () => {
     const run = await cli('artifact', 'hash', 'missing.wasm')
     expect(run.code).toBe(1)

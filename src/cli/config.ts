@@ -1,13 +1,13 @@
 /**
- * Settings: flag, then environment, then profile, then an error that says all three.
+ * Profiles and their settings.
  *
- * Profiles live in `$XDG_CONFIG_HOME/newton-policy/config.toml` (else `~/.config/…`), mode 0600,
+ * They live in `$XDG_CONFIG_HOME/newton-policy/config.toml` (else `~/.config/…`), mode 0600,
  * because a profile may hold credentials.
  */
 import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'smol-toml'
-import { FileAccessError, SettingMissingError, UsageError } from './errors.js'
+import { FileAccessError, UsageError } from './errors.js'
 import type { Terminal } from './output.js'
 
 /** A chain of a profile. */
@@ -93,21 +93,6 @@ export function profileName(terminal: Terminal, config: Config, flag?: string | 
   return flag ?? terminal.env['NEWTON_PROFILE'] ?? config.profile ?? 'default'
 }
 
-/** The profile in use; one that is named and not there is an error. */
-export function selectProfile(
-  terminal: Terminal,
-  config: Config,
-  flag?: string | undefined,
-): Profile {
-  const name = profileName(terminal, config, flag)
-  const profile = config.profiles?.[name]
-  if (profile !== undefined) return profile
-  if (name === 'default') return {}
-  throw new UsageError(`There is no profile ${JSON.stringify(name)}.`, {
-    metaMessages: [`Profiles: ${Object.keys(config.profiles ?? {}).join(', ') || 'none yet'}.`],
-  })
-}
-
 /** Sets `key` (or `chains.<name>.id|rpc_url`) of a profile. Returns a new configuration. */
 export function withSetting(
   config: Config,
@@ -166,27 +151,4 @@ function maskUrls(value: unknown): unknown {
   return url.pathname.length > 1 || url.search !== '' || url.username !== ''
     ? `${host}/********`
     : value
-}
-
-/** The value of a setting by the order of precedence. */
-export function setting(
-  terminal: Terminal,
-  profile: Profile,
-  {
-    name,
-    flag,
-    value,
-    variable,
-    key,
-  }: {
-    name: string
-    flag: string
-    value: string | undefined
-    variable: string
-    key: keyof Profile
-  },
-): string {
-  const found = value ?? terminal.env[variable] ?? profile[key]
-  if (typeof found === 'string' && found !== '') return found
-  throw new SettingMissingError({ setting: name, flag, variable, profileKey: key })
 }

@@ -10,26 +10,6 @@ export class UsageError extends BaseError {
   }
 }
 
-/** A setting is in no flag, no environment variable and no profile. */
-export class SettingMissingError extends BaseError {
-  override readonly name = 'SettingMissingError'
-  override readonly code = 'SETTING_MISSING'
-
-  constructor({
-    setting,
-    flag,
-    variable,
-    profileKey,
-  }: { setting: string; flag: string; variable: string; profileKey: string }) {
-    super(`No ${setting} is set.`, {
-      metaMessages: [
-        `Pass ${flag}, set ${variable}, or put it in a profile:`,
-        `newton-policy config set ${profileKey} <value>`,
-      ],
-    })
-  }
-}
-
 /** A file that a command needs cannot be read or written. */
 export class FileAccessError extends BaseError {
   override readonly name = 'FileAccessError'

@@ -45,8 +45,7 @@ const notFound = /(?:^|_)NOT_(?:FOUND|REGISTERED|DEPLOYED)(?:_|$)|ARTIFACT_UNAVA
 export function exitCodeOf(error: unknown): number {
   if (isAbort(error)) return exitCodes.interrupted
   if (!isPolicySdkError(error)) return exitCodes.failure
-  if (error.code === 'USAGE' || error.code === 'INVALID_INPUT' || error.code === 'SETTING_MISSING')
-    return exitCodes.usage
+  if (error.code === 'USAGE' || error.code === 'INVALID_INPUT') return exitCodes.usage
   if (denied.has(error.code)) return exitCodes.denied
   if (notFound.test(error.code)) return exitCodes.notFound
   return error.retryable ? exitCodes.tryAgain : exitCodes.failure
