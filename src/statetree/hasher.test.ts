@@ -1,7 +1,7 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { describe, expect, test } from 'vitest'
 import { seeded } from '../../test/statetree/model.js'
-import { bytesOf, foldPath, hashInternal, hashLeaf, keccakHasher, sha256Hasher } from './hasher.js'
+import { foldPath, hashInternal, hashLeaf, keccakHasher, sha256Hasher } from './hasher.js'
 
 const next = seeded(11)
 const random = (length: number): Uint8Array => new Uint8Array(length).map(() => next(256))
@@ -28,11 +28,11 @@ describe('the WebAssembly engine gives the bytes of @noble/hashes', () => {
       const input = random(count * 64)
       for (const kind of ['leaves', 'internals'] as const) {
         for (const hasher of [wasm, noble]) {
-          bytesOf(hasher.input).set(input)
+          hasher.inputBytes.set(input)
           hasher[kind](count)
         }
-        expect(bytesOf(wasm.output).slice(0, count * 32)).toEqual(
-          bytesOf(noble.output).slice(0, count * 32),
+        expect(wasm.outputBytes.slice(0, count * 32)).toEqual(
+          noble.outputBytes.slice(0, count * 32),
         )
       }
     }

@@ -25,6 +25,10 @@ export type TreeHasher = {
   readonly input: Uint32Array
   /** 8 words a node: the hashes of the last call. */
   readonly output: Uint32Array
+  /** `input` as bytes. */
+  readonly inputBytes: Uint8Array
+  /** `output` as bytes. */
+  readonly outputBytes: Uint8Array
   /** Hashes the first `count` leaves of `input` to `output`. */
   leaves(count: number): void
   /** Hashes the first `count` inner nodes of `input` to `output`. */
@@ -106,6 +110,8 @@ function wasmKeccak(): TreeHasher | undefined {
     capacity,
     input: new Uint32Array(buffer, wasm.input(), capacity * 16),
     output: new Uint32Array(buffer, wasm.output(), capacity * 8),
+    inputBytes,
+    outputBytes,
     leaves: wasm.leaves,
     internals: wasm.internals,
     fold: wasm.fold,
@@ -151,6 +157,8 @@ function plainHasher(
     capacity,
     input,
     output,
+    inputBytes,
+    outputBytes,
     leaves: (count) => many(leaf, LEAF_DOMAIN_SEPARATOR.length, count),
     internals: (count) => many(internal, start, count),
     fold(depth) {
@@ -175,20 +183,20 @@ export function hashLeaf(
   keyHash: Uint8Array,
   valueHash: Uint8Array,
 ): Uint8Array {
-  const bytes = bytesOf(hasher.input)
+  const bytes = hasher.inputBytes
   bytes.set(keyHash)
   bytes.set(valueHash, 32)
   hasher.leaves(1)
-  return bytesOf(hasher.output).slice(0, 32)
+  return hasher.outputBytes.slice(0, 32)
 }
 
 /** Hash of one inner node. */
 export function hashInternal(hasher: TreeHasher, left: Uint8Array, right: Uint8Array): Uint8Array {
-  const bytes = bytesOf(hasher.input)
+  const bytes = hasher.inputBytes
   bytes.set(left)
   bytes.set(right, 32)
   hasher.internals(1)
-  return bytesOf(hasher.output).slice(0, 32)
+  return hasher.outputBytes.slice(0, 32)
 }
 
 /**
@@ -204,15 +212,10 @@ export function foldPath(
   }: { start: Uint8Array; siblings: readonly Uint8Array[]; keyHash: Uint8Array },
 ): Uint8Array {
   const depth = Math.min(siblings.length, MAX_DEPTH)
-  const bytes = bytesOf(hasher.input)
+  const bytes = hasher.inputBytes
   bytes.set(start)
   for (let i = 0; i < depth; i++) bytes.set(siblings[i] as Uint8Array, 32 * (i + 1))
   bytes.set(keyHash, 32 * (depth + 1))
   hasher.fold(depth)
-  return bytesOf(hasher.output).slice(0, 32)
-}
-
-/** The same memory as bytes. */
-export function bytesOf(words: Uint32Array): Uint8Array {
-  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
+  return hasher.outputBytes.slice(0, 32)
 }

@@ -8,7 +8,7 @@ import type { Hex } from 'viem'
 import { BaseError } from '../errors/base.js'
 import { bytesEqual, fixedFromHex, toHex } from '../internal/bytes.js'
 import { InvalidProofError, type ProofFault } from './errors.js'
-import { bytesOf, defaultHasher, hashLeaf, type TreeHasher } from './hasher.js'
+import { defaultHasher, hashLeaf, type TreeHasher } from './hasher.js'
 import { commonPrefixBits, MAX_DEPTH, PLACEHOLDER_HASH } from './scheme.js'
 import type { Bytes32 } from './writes.js'
 
@@ -127,14 +127,14 @@ function check({
     }
     start = hashLeaf(hasher, leaf.keyHash, leaf.valueHash)
   }
-  const input = bytesOf(hasher.input)
+  const input = hasher.inputBytes
   input.set(start)
   if (!spreadSiblings(proof, input)) {
     return { fault: 'MALFORMED', reason: 'a placeholder is sent as a sibling' }
   }
   input.set(key, 32 * (depth + 1))
   hasher.fold(depth)
-  const folded = bytesOf(hasher.output)
+  const folded = hasher.outputBytes
   for (let i = 0; i < 32; i++) {
     if (folded[i] === rootBytes[i]) continue
     return { fault: 'ROOT_MISMATCH', reason: `it leads to ${toHex(folded.slice(0, 32))}` }
