@@ -40,6 +40,7 @@ import {
   registerPolicyTemplateSync,
   setCurrentPolicyDataInstanceSync,
   setCurrentPolicyInstanceSync,
+  waitForReceipt,
 } from '@newton/policy-sdk/registry'
 import { toProofCalldata } from '@newton/policy-sdk/statetree'
 import { deployGuardedTransfer } from '@newton/policy-sdk/testing'
@@ -526,7 +527,7 @@ async function send(
     account: wallet.account,
     chain: wallet.chain,
   } as never)
-  const { status } = await devnet.client.waitForTransactionReceipt({ hash })
+  const { status } = await waitForReceipt(wallet, hash)
   expect(status === 'success', 'the transaction reverted')
 }
 

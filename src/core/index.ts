@@ -54,6 +54,15 @@ export {
 } from './ids.js'
 export { computeInputsHash, type EvaluationInputs } from './inputsHash.js'
 export { assertIntent, computeIntentHash, type Intent, intentAbi, intentTypes } from './intent.js'
+export {
+  assertIntentSignature,
+  buildIntentTypedData,
+  hashIntentTypedData,
+  type IntentDomain,
+  IntentSignatureError,
+  readIntentDomain,
+  recoverIntentSigner,
+} from './intentSignature.js'
 export type { Announcer } from './interfaces/announcer.js'
 export type { ArtifactRequest, ArtifactSource } from './interfaces/artifactSource.js'
 export type { CertificateReader } from './interfaces/certificates.js'

@@ -258,6 +258,7 @@ export {
   getPolicyTemplate,
   type ReadOptions,
 } from './reads.js'
+export { type ReceiptOptions, waitForReceipt } from './receipts.js'
 export { decodeRevert } from './revert.js'
 export type { RegistryKind } from './rows.js'
 export {
