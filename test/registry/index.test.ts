@@ -65,17 +65,7 @@ describe('indexRegistry', () => {
     const index = await registry.indexRegistry({ events, fromBlock: addresses.fromBlock })
     const reader = await registry.createRegistryReader({ client: owner, addresses })
     const block = await chain.height()
-    let requests = 0
-    const counted = new Proxy(reader, {
-      get: (target, key) => {
-        requests += 1
-        return Reflect.get(target, key) as unknown
-      },
-    })
-    const indexed = registry.createIndexedReader({ index, reader: counted })
-    await indexed.snapshot({ client: policy.client, block })
     const io = ['getBlock', 'snapshot', 'getPolicyInstance']
-    requests = 0
     const calls: PropertyKey[] = []
     const spied = new Proxy(reader, {
       get: (target, key) => {
