@@ -128,7 +128,7 @@ async function main(): Promise<void> {
           responseRegistry: addresses.responseRegistry,
         })
         await registerClientSync(clientOwner, { client: value, addresses })
-        await send(devnet, user, {
+        await send(user, {
           to: value,
           data: encodeFunctionData({ abi: guardedTransferAbi, functionName: 'deposit' }),
           value: parseEther('3'),
@@ -388,7 +388,7 @@ async function main(): Promise<void> {
             args: [computeTaskId(task), task.intent],
           }),
         })
-        await send(devnet, user, execute(allowed.task))
+        await send(user, execute(allowed.task))
         expect(
           (await devnet.client.getBalance({ address: goodRecipient })) === parseEther('1'),
           'the money did not arrive',
@@ -517,7 +517,6 @@ async function main(): Promise<void> {
 }
 
 async function send(
-  devnet: Devnet,
   wallet: ReturnType<Devnet['account']>,
   transaction: { to: Address; data: Hex; value?: bigint },
 ): Promise<void> {
