@@ -97,6 +97,13 @@ describe('createRegistryReader', () => {
         code: expect.stringMatching(/MALFORMED_RETURN_DATA|ROW_MISMATCH/) as string,
       })
     }
+    const garbled = await registry.createRegistryReader({
+      client: lyingNode({ template: '0x12' }),
+      addresses: lyingAddresses,
+    })
+    await expect(garbled.getPolicyTemplate(word(9))).rejects.toMatchObject({
+      code: 'MALFORMED_RETURN_DATA',
+    })
     const silent = await registry.createRegistryReader({
       client: lyingNode({ template: '0x' }),
       addresses: lyingAddresses,
