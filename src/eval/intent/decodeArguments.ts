@@ -69,8 +69,7 @@ function readValue(type: FunctionParameter, frame: Frame, at: number): Json {
   if (type.type === 'bool') return bytesToUint(word) !== 0n
   if (type.type === 'address') return toHex(word.subarray(12))
   if (type.type === 'function') return toHex(word.subarray(0, 24))
-  if (type.type.startsWith('bytes'))
-    return toHex(word.subarray(0, significantBytes(word)))
+  if (type.type.startsWith('bytes')) return toHex(word.subarray(0, significantBytes(word)))
   const value = bytesToUint(word)
   return (type.type.startsWith('int') ? BigInt.asIntN(256, value) : value).toString()
 }
