@@ -138,13 +138,11 @@ export function allocateLeaf(
 
 /** Copies a leaf under a new version, hash included. */
 export function copyLeaf(arena: Arena, id: number, version: number): number {
-  const source = leafOffset(arena, id)
-  const copy = allocateLeaf(arena, version, {
-    keys: arena.leafBytes,
-    keyAt: source,
-    values: arena.leafBytes,
-    valueAt: source + 32,
-  })
+  const from = leafOffset(arena, id)
+  // Growing replaces the arrays, so the bytes are copied aside first.
+  const leaf = arena.leafBytes.slice(from, from + 64)
+  const source = { keys: leaf, keyAt: 0, values: leaf, valueAt: 32 }
+  const copy = allocateLeaf(arena, version, source)
   copyHash(arena, id, copy)
   return copy
 }
