@@ -1,4 +1,8 @@
 /** Test tools: development deployments of the contracts. Never imported by the rest. */
+
+// Suites that a backend of your own has to pass, the same that ours pass.
+export { daConformance } from '../da/conformance/index.js'
+export { testNodeStore } from '../statetree/index.js'
 export {
   type DeployConfig,
   type DeployedContracts,
