@@ -59,6 +59,14 @@ export {
   verifySignature,
 } from '../core/bn254/index.js'
 export {
+  type DocumentChallenge,
+  type DocumentPublicValues,
+  encodeDocumentPublicValues,
+  encodeResultPublicValues,
+  type ResultChallenge,
+  type ResultPublicValues,
+} from '../core/challengeProofs.js'
+export {
   agreeOnOutputs,
   assertOwnOutputs,
   type CommitmentFault,
@@ -70,6 +78,13 @@ export {
   type OutputHashes,
 } from './agreement.js'
 export { namedArtifacts } from './artifacts.js'
+export {
+  buildDocumentChallenge,
+  buildResultChallenge,
+  documentPublicValues,
+  type ResultEvidence,
+  resultPublicValues,
+} from './challengeProofs.js'
 export { createChallenger } from './challenger.js'
 export {
   ChallengerStateError,

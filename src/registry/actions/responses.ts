@@ -3,6 +3,7 @@ import type { Abi, Address, Hex } from 'viem'
 import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
 import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
 import type { Certificate } from '../../core/bn254/certificate.js'
+import type { DocumentChallenge, ResultChallenge } from '../../core/challengeProofs.js'
 import type { SignerWitness } from '../../core/interfaces/sinks.js'
 import { assertResponse, type PolicyTaskResponse } from '../../core/response.js'
 import { assertTask, type Task } from '../../core/task.js'
@@ -29,6 +30,13 @@ export type ChallengeAttestationDigestInput = {
   /** Ascending by `operatorIndex`. */
   signers: readonly SignerWitness[]
 }
+/** A challenge of a result, with the proof of a re-run. */
+export type ChallengePolicyResultInput = { response: PolicyTaskResponse; proof: ResultChallenge }
+/** A challenge of an enclave's document, with the proof that it is invalid. */
+export type ChallengeInvalidTeeAttestationInput = {
+  response: PolicyTaskResponse
+  proof: DocumentChallenge
+}
 /** Whether results of an instance that is not current any more are accepted for a client. */
 export type AcceptSupersededInput = { client: Address; accepted: boolean }
 
@@ -41,6 +49,23 @@ export type ResponseAcceptedEvent = {
 }
 /** What a challenge that succeeds emits. */
 export type ChallengeSucceededEvent = { messageHash: Hex }
+/** What a challenge of a result that succeeds emits. */
+export type ResultChallengeSucceededEvent = {
+  messageHash: Hex
+  taskId: Hex
+  challenger: Address
+  /** Who was slashed. */
+  operators: readonly Address[]
+}
+/** What a challenge of a document that succeeds emits. */
+export type DocumentChallengeSucceededEvent = {
+  messageHash: Hex
+  taskId: Hex
+  challenger: Address
+  /** Who was slashed. */
+  operator: Address
+  documentHash: Hex
+}
 
 const accept: WriteTriple<AcceptResponseInput, ResponseAcceptedEvent, undefined> = defineWrite<
   AcceptResponseInput,
@@ -112,6 +137,83 @@ export const simulateChallengeAttestationDigest: SimulateAction<
   ChallengeAttestationDigestInput,
   undefined
 > = challenge.simulate
+
+const resultChallenge: WriteTriple<
+  ChallengePolicyResultInput,
+  ResultChallengeSucceededEvent,
+  undefined
+> = defineWrite<ChallengePolicyResultInput, ResultChallengeSucceededEvent, undefined>({
+  name: 'challengePolicyResult',
+  prepare: (client, parameters) => {
+    assertResponse(parameters.response)
+    return {
+      address: resolveAddress('challengeVerifier', {
+        addresses: parameters.addresses,
+        chainId: client.chain.id,
+      }),
+      abi: challengeVerifierAbi as Abi,
+      functionName: 'challengePolicyResult',
+      args: [parameters.response, parameters.proof],
+    }
+  },
+  eventName: 'ResultChallengeSucceeded',
+  event: (args) => args as ResultChallengeSucceededEvent,
+  result: () => undefined,
+})
+
+/**
+ * Challenges the result of an accepted response with the proof of a re-run. Reverts where no result
+ * verifier is injected, a public value is not the response's, or the proof does not hold.
+ */
+export const challengePolicyResult: WriteAction<ChallengePolicyResultInput> = resultChallenge.send
+/** Like {@link challengePolicyResult}, and waits for the receipt and its event. */
+export const challengePolicyResultSync: SyncAction<
+  ChallengePolicyResultInput,
+  ResultChallengeSucceededEvent
+> = resultChallenge.sync
+/** Simulates {@link challengePolicyResult}. */
+export const simulateChallengePolicyResult: SimulateAction<ChallengePolicyResultInput, undefined> =
+  resultChallenge.simulate
+
+const documentChallenge: WriteTriple<
+  ChallengeInvalidTeeAttestationInput,
+  DocumentChallengeSucceededEvent,
+  undefined
+> = defineWrite<ChallengeInvalidTeeAttestationInput, DocumentChallengeSucceededEvent, undefined>({
+  name: 'challengeInvalidTeeAttestation',
+  prepare: (client, parameters) => {
+    assertResponse(parameters.response)
+    return {
+      address: resolveAddress('challengeVerifier', {
+        addresses: parameters.addresses,
+        chainId: client.chain.id,
+      }),
+      abi: challengeVerifierAbi as Abi,
+      functionName: 'challengeInvalidTeeAttestation',
+      args: [parameters.response, parameters.proof],
+    }
+  },
+  eventName: 'DocumentChallengeSucceeded',
+  event: (args) => args as DocumentChallengeSucceededEvent,
+  result: () => undefined,
+})
+
+/**
+ * Challenges an operator's enclave document with the proof that it is invalid. Only the operator
+ * whose signature over the document is given can be slashed.
+ */
+export const challengeInvalidTeeAttestation: WriteAction<ChallengeInvalidTeeAttestationInput> =
+  documentChallenge.send
+/** Like {@link challengeInvalidTeeAttestation}, and waits for the receipt and its event. */
+export const challengeInvalidTeeAttestationSync: SyncAction<
+  ChallengeInvalidTeeAttestationInput,
+  DocumentChallengeSucceededEvent
+> = documentChallenge.sync
+/** Simulates {@link challengeInvalidTeeAttestation}. */
+export const simulateChallengeInvalidTeeAttestation: SimulateAction<
+  ChallengeInvalidTeeAttestationInput,
+  undefined
+> = documentChallenge.simulate
 
 const superseded: WriteTriple<AcceptSupersededInput, AcceptSupersededInput, undefined> =
   defineWrite<AcceptSupersededInput, AcceptSupersededInput, undefined>({
