@@ -3,9 +3,10 @@
  *
  * Source: EIP-712 for the hash; the struct is the current protocol's, field for field.
  */
-import { type Address, type Hex, hashStruct } from 'viem'
+import type { Address, Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
-import { fixedFromHex, fromHex, uintToBytes } from '../internal/bytes.js'
+import { fixedFromHex, fromHex, toHex, uintToBytes, utf8 } from '../internal/bytes.js'
+import { keccak } from '../internal/keccak.js'
 
 /** A transaction that a user intends to make. */
 export type Intent = {
@@ -35,6 +36,11 @@ export const intentTypes = {
 /** ABI components of {@link Intent}, in the order of the struct. */
 export const intentAbi = intentTypes.Intent
 
+const typeHash = keccak(
+  utf8(`Intent(${intentTypes.Intent.map(({ type, name }) => `${type} ${name}`).join(',')})`),
+)
+const addressPadding = new Uint8Array(12)
+
 /**
  * Computes `intentHash`: the EIP-712 `hashStruct` of the intent, without a domain.
  *
@@ -54,8 +60,20 @@ export const intentAbi = intentTypes.Intent
  * ```
  */
 export function computeIntentHash(intent: Intent): Hex {
-  assertIntent(intent)
-  return hashStruct({ primaryType: 'Intent', types: intentTypes, data: intent })
+  const { from, to, value, data, chainId, functionSignature } = intentBytes(intent)
+  return toHex(
+    keccak(
+      typeHash,
+      addressPadding,
+      from,
+      addressPadding,
+      to,
+      value,
+      keccak(data),
+      chainId,
+      keccak(functionSignature),
+    ),
+  )
 }
 
 /**
@@ -65,19 +83,31 @@ export function computeIntentHash(intent: Intent): Hex {
  * @throws {InvalidInputError} naming the malformed member.
  */
 export function assertIntent(intent: Intent, field = 'intent'): void {
+  intentBytes(intent, field)
+}
+
+/** Members of an intent as bytes, integers in 32. Throws as {@link assertIntent} does. */
+export function intentBytes(intent: Intent, field = 'intent'): Record<keyof Intent, Uint8Array> {
   if (typeof intent !== 'object' || intent === null) {
     throw new InvalidInputError({ field, reason: 'expected an object' })
   }
-  fixedFromHex(intent.from, 20, `${field}.from`)
-  fixedFromHex(intent.to, 20, `${field}.to`)
-  assertUint(intent.value, 32, `${field}.value`)
-  fromHex(intent.data, `${field}.data`)
-  assertUint(intent.chainId, 32, `${field}.chainId`)
-  fromHex(intent.functionSignature, `${field}.functionSignature`)
+  return {
+    from: fixedFromHex(intent.from, 20, `${field}.from`),
+    to: fixedFromHex(intent.to, 20, `${field}.to`),
+    value: bigintBytes(intent.value, 32, `${field}.value`),
+    data: fromHex(intent.data, `${field}.data`),
+    chainId: bigintBytes(intent.chainId, 32, `${field}.chainId`),
+    functionSignature: fromHex(intent.functionSignature, `${field}.functionSignature`),
+  }
 }
 
 /** Refuses whatever is not a bigint that fits `size` bytes, unsigned. */
 export function assertUint(value: bigint, size: number, field: string): void {
+  bigintBytes(value, size, field)
+}
+
+/** Big-endian bytes of a bigint. Throws as {@link assertUint} does. */
+export function bigintBytes(value: bigint, size: number, field: string): Uint8Array {
   if (typeof value !== 'bigint') throw new InvalidInputError({ field, reason: 'expected a bigint' })
-  uintToBytes(value, size, field)
+  return uintToBytes(value, size, field)
 }

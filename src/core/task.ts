@@ -3,11 +3,11 @@
  *
  * `taskId = keccak256(abi.encode(keccak256("NewtonPolicyTaskV1"), task))`
  */
-import { type Address, decodeAbiParameters, encodeAbiParameters, type Hex } from 'viem'
+import { type Address, decodeAbiParameters, type Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
-import { fixedFromHex, fromHex, toHex, utf8 } from '../internal/bytes.js'
+import { concat, fixedFromHex, fromHex, toHex, uintToBytes, utf8 } from '../internal/bytes.js'
 import { keccak, keccakHex } from '../internal/keccak.js'
-import { assertIntent, assertUint, type Intent, intentAbi } from './intent.js'
+import { bigintBytes, type Intent, intentAbi, intentBytes } from './intent.js'
 
 /** One request for an evaluation. */
 export type Task = {
@@ -41,6 +41,7 @@ export const taskAbi = {
 
 /** `keccak256("NewtonPolicyTaskV1")`. */
 export const POLICY_TASK_TYPEHASH: Hex = toHex(keccak(utf8('NewtonPolicyTaskV1')))
+const typeHash = fromHex(POLICY_TASK_TYPEHASH)
 
 /**
  * Computes the id of a task.
@@ -55,15 +56,12 @@ export const POLICY_TASK_TYPEHASH: Hex = toHex(keccak(utf8('NewtonPolicyTaskV1')
  * ```
  */
 export function computeTaskId(task: Task): Hex {
-  assertTask(task)
-  const encoded = encodeAbiParameters([{ type: 'bytes32' }, taskAbi], [POLICY_TASK_TYPEHASH, task])
-  return keccakHex(fromHex(encoded))
+  return keccakHex(typeHash, word(64), taskTuple(task))
 }
 
 /** Encodes a task as `abi.encode(task)`. Throws `InvalidInputError` naming the malformed member. */
 export function encodeTask(task: Task): Hex {
-  assertTask(task)
-  return encodeAbiParameters([taskAbi], [task])
+  return toHex(concat(word(32), taskTuple(task)))
 }
 
 /**
@@ -88,15 +86,69 @@ export function decodeTask(encoded: Hex): Task {
 
 /** Checks the shape of a task. Throws `InvalidInputError` naming the malformed member. */
 export function assertTask(task: Task): void {
+  taskBytes(task)
+}
+
+function taskBytes(task: Task) {
   if (typeof task !== 'object' || task === null) {
     throw new InvalidInputError({ field: 'task', reason: 'expected an object' })
   }
-  assertUint(task.chainId, 32, 'task.chainId')
-  fixedFromHex(task.policyRegistry, 20, 'task.policyRegistry')
-  fixedFromHex(task.policyClient, 20, 'task.policyClient')
-  assertIntent(task.intent, 'task.intent')
-  fromHex(task.wasmArgs, 'task.wasmArgs')
-  assertUint(task.referenceBlock, 8, 'task.referenceBlock')
-  fixedFromHex(task.referenceBlockHash, 32, 'task.referenceBlockHash')
-  assertUint(task.nonce, 8, 'task.nonce')
+  return {
+    chainId: bigintBytes(task.chainId, 32, 'task.chainId'),
+    policyRegistry: fixedFromHex(task.policyRegistry, 20, 'task.policyRegistry'),
+    policyClient: fixedFromHex(task.policyClient, 20, 'task.policyClient'),
+    intent: intentBytes(task.intent, 'task.intent'),
+    wasmArgs: fromHex(task.wasmArgs, 'task.wasmArgs'),
+    referenceBlock: bigintBytes(task.referenceBlock, 8, 'task.referenceBlock'),
+    referenceBlockHash: fixedFromHex(task.referenceBlockHash, 32, 'task.referenceBlockHash'),
+    nonce: bigintBytes(task.nonce, 8, 'task.nonce'),
+  }
+}
+
+/** The tuple as the ABI encodes it: heads, then the dynamic members in their order. */
+function taskTuple(task: Task): Uint8Array {
+  const bytes = taskBytes(task)
+  const { from, to, value, data, chainId, functionSignature } = bytes.intent
+  const callData = dynamic(data)
+  const signature = dynamic(functionSignature)
+  const intent = [
+    leftPadded(from),
+    leftPadded(to),
+    value,
+    word(6 * 32),
+    chainId,
+    word(6 * 32 + callData.length),
+    callData,
+    signature,
+  ]
+  return concat(
+    bytes.chainId,
+    leftPadded(bytes.policyRegistry),
+    leftPadded(bytes.policyClient),
+    word(8 * 32),
+    word(8 * 32 + 6 * 32 + callData.length + signature.length),
+    leftPadded(bytes.referenceBlock),
+    bytes.referenceBlockHash,
+    leftPadded(bytes.nonce),
+    ...intent,
+    dynamic(bytes.wasmArgs),
+  )
+}
+
+function word(value: number): Uint8Array {
+  return uintToBytes(value, 32)
+}
+
+function leftPadded(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(32)
+  out.set(bytes, 32 - bytes.length)
+  return out
+}
+
+/** Length, bytes, and zeros up to the next word. */
+function dynamic(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(32 + Math.ceil(bytes.length / 32) * 32)
+  out.set(word(bytes.length))
+  out.set(bytes, 32)
+  return out
 }
