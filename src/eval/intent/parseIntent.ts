@@ -65,8 +65,9 @@ export function parseIntent(intent: Intent): ParsedIntent {
     data: intent.data.toLowerCase() as Hex,
     chain_id: intent.chainId <= MAX_U64 ? intent.chainId : null,
     function_signature: intent.functionSignature.toLowerCase() as Hex,
-    function: decoded ? (decoded.description as unknown as JsonObject) : null,
-    decoded_function_signature: decoded ? fullSignature(decoded.description) : null,
+    // Parsed anew: the caller may change what it gets.
+    function: decoded ? (JSON.parse(decoded.descriptionJson) as JsonObject) : null,
+    decoded_function_signature: decoded ? decoded.signature : null,
     decoded_function_arguments: decoded ? decoded.args : null,
   }
 }
@@ -76,31 +77,62 @@ export function parseIntent(intent: Intent): ParsedIntent {
  * the engine, and 64-bit integers do not survive a JavaScript number.
  */
 export function intentToInputJson(intent: Intent): string {
-  const { value, chain_id, ...rest } = parseIntent(intent)
-  const members = Object.entries({ ...rest }).map(
-    ([name, member]) => [name, JSON.stringify(member)] as const,
-  )
-  const integers = [
-    ['value', typeof value === 'bigint' ? value.toString() : JSON.stringify(value)],
-    ['chain_id', chain_id === null ? 'null' : chain_id.toString()],
-  ] as const
-  const body = [...members, ...integers]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, text]) => `${JSON.stringify(name)}:${text}`)
-  return `{${body.join(',')}}`
+  assertIntent(intent)
+  const decoded = decodeCalldata(intent)
+  const { value, chainId } = intent
+  // In the order of their names, as canonical JSON has it.
+  return `{"chain_id":${chainId <= MAX_U64 ? chainId : null},"data":"${intent.data.toLowerCase()}","decoded_function_arguments":${
+    decoded ? JSON.stringify(decoded.args) : null
+  },"decoded_function_signature":${decoded ? JSON.stringify(decoded.signature) : null},"from":"${intent.from.toLowerCase()}","function":${
+    decoded ? decoded.descriptionJson : null
+  },"function_signature":"${intent.functionSignature.toLowerCase()}","to":"${intent.to.toLowerCase()}","value":${
+    value <= MAX_U64 ? value : `"${value}"`
+  }}`
 }
 
-function decodeCalldata(
-  intent: Intent,
-): { description: FunctionDescription; args: Json[] } | undefined {
+type Signature = {
+  inputs: FunctionDescription['inputs']
+  descriptionJson: string
+  signature: string
+  selector: Uint8Array
+}
+
+function decodeCalldata(intent: Intent): (Signature & { args: Json[] }) | undefined {
+  const known = signatureOf(intent.functionSignature)
+  if (!known) return undefined
   const data = fromHex(intent.data)
-  const text = signatureText(intent.functionSignature)
+  if (!bytesEqual(data.subarray(0, 4), known.selector)) return undefined
+  const args = decodeArguments(known.inputs, data.subarray(4))
+  return args ? { ...known, args } : undefined
+}
+
+/** Few signatures make most of the traffic. `null`: known to be none. */
+const signatures = new Map<Hex, Signature | null>()
+const MAX_SIGNATURES = 128
+const MAX_REMEMBERED = 2_048
+
+function signatureOf(hex: Hex): Signature | null {
+  const known = signatures.get(hex)
+  if (known !== undefined) return known
+  const signature = readSignature(hex)
+  if (hex.length > MAX_REMEMBERED) return signature
+  if (signatures.size >= MAX_SIGNATURES) {
+    signatures.delete(signatures.keys().next().value as Hex)
+  }
+  signatures.set(hex, signature)
+  return signature
+}
+
+function readSignature(hex: Hex): Signature | null {
+  const text = signatureText(hex)
   const description = text === undefined ? undefined : parseFunctionSignature(text)
-  if (!description) return undefined
-  const selector = keccak(utf8(canonicalSignature(description))).subarray(0, 4)
-  if (!bytesEqual(data.subarray(0, 4), selector)) return undefined
-  const args = decodeArguments(description.inputs, data.subarray(4))
-  return args ? { description, args } : undefined
+  if (!description) return null
+  return {
+    inputs: description.inputs,
+    descriptionJson: JSON.stringify(description),
+    signature: fullSignature(description),
+    selector: keccak(utf8(canonicalSignature(description))).slice(0, 4),
+  }
 }
 
 function signatureText(signature: Hex): string | undefined {

@@ -53,6 +53,7 @@ import {
 } from './errors.js'
 import {
   assertEnclaveNamed,
+  createPlanFacts,
   type EvaluationPlan,
   type PlannedData,
   planEvaluation,
@@ -127,6 +128,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   }
   const policies = createPolicyCache(engine)
   const accepted = createAcceptedParams()
+  const facts = createPlanFacts()
   const simulating = mode === 'simulate'
 
   async function evaluate(request: EvaluationRequest, options: IoOptions): Promise<Evaluation> {
@@ -142,7 +144,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
       { client: task.policyClient, block: task.referenceBlock },
       options,
     )
-    const plan = planEvaluation({ task, snapshot, pcr0Commitment })
+    const plan = planEvaluation({ task, snapshot, pcr0Commitment, facts })
     await checkEnclave({ plan, pcr0Commitment, warnings, options, block: task.referenceBlock })
     clock.mark('registry')
 
@@ -413,6 +415,7 @@ async function runPlugins(
   step: Step,
   run: { request: EvaluationRequest; taskId: Hex; envelopes: Map<Hex, Uint8Array> },
 ): Promise<{ outputs: PluginOutput[]; transcript: PluginTranscript[] }> {
+  if (step.plan.data.length === 0) return { outputs: [], transcript: [] }
   // One failure stops the others: there is no decision any more.
   const controller = new AbortController()
   const signal = step.options.signal

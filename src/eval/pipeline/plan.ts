@@ -29,6 +29,7 @@ import {
   RegistryRowInconsistentError,
   TaskMismatchError,
 } from './errors.js'
+import { createFacts, type Facts } from './facts.js'
 
 /** Params of one instance, as text for the engine and as a value. */
 export type PlannedParams = { text: string; value: JsonObject; empty: boolean }
@@ -57,6 +58,14 @@ export type EvaluationPlan = {
   preimage: DigestPreimage
 }
 
+/** Facts about rows that were planned with before. */
+export type PlanFacts = { ids: Facts<Hex>; params: Facts<PlannedParams> }
+
+/** Remembers the ids and params of the last rows: at most some 30 MiB, as params have 8 KiB. */
+export function createPlanFacts(): PlanFacts {
+  return { ids: createFacts(1_024), params: createFacts(512) }
+}
+
 /**
  * Checks a snapshot against a task and plans the evaluation.
  *
@@ -67,8 +76,10 @@ export function planEvaluation(parameters: {
   task: Task
   snapshot: RegistrySnapshot
   pcr0Commitment: Hex
+  /** Left out: every id is computed anew. */
+  facts?: PlanFacts | undefined
 }): EvaluationPlan {
-  const { task, snapshot, pcr0Commitment } = parameters
+  const { task, snapshot, pcr0Commitment, facts = createPlanFacts() } = parameters
   checkTask(task, snapshot)
   const client = task.policyClient.toLowerCase()
   const block = task.referenceBlock
@@ -94,9 +105,13 @@ export function planEvaluation(parameters: {
     task,
     compute: computePolicyInstanceId,
     what: 'policy instance',
+    facts,
   })
+  const { regoHash, paramsSchemaHash, policyDataTemplateRefs } = policyTemplate
   same(
-    computePolicyTemplateId(policyTemplate),
+    facts.ids.of(['policy template', regoHash, paramsSchemaHash, ...policyDataTemplateRefs], () =>
+      computePolicyTemplateId(policyTemplate),
+    ),
     policyInstance.templateId,
     'the policy template row has another id',
   )
@@ -118,19 +133,28 @@ export function planEvaluation(parameters: {
     if (entry.instance.templateId.toLowerCase() !== ref.toLowerCase()) {
       throw new PolicyDataKindMismatchError({ expected: ref, actual: entry.instance.templateId })
     }
-    same(computePolicyDataTemplateId(entry.template), ref, 'the data template row has another id')
+    const { template } = entry
+    same(
+      facts.ids.of(
+        ['data template', template.wasmHash, template.paramsSchemaHash, template.secretsSchemaHash],
+        () => computePolicyDataTemplateId(template),
+      ),
+      ref,
+      'the data template row has another id',
+    )
     notAfter(entry.template.registeredAt, block, 'the data template')
     checkInstance(entry.instance, {
       id: entry.instanceId,
       task,
       compute: computePolicyDataInstanceId,
       what: 'data instance',
+      facts,
     })
     return {
       templateId: lower(ref),
       instanceId: lower(entry.instanceId),
       template: entry.template,
-      params: planParams(entry.instance, entry.template.paramsSchemaHash),
+      params: planParams(facts, entry.instance, entry.template.paramsSchemaHash),
       needsSecrets: lower(entry.template.secretsSchemaHash) !== ARTIFACT_ABSENT,
     }
   })
@@ -163,7 +187,7 @@ export function planEvaluation(parameters: {
     policyTemplateId: preimage.policyTemplateId,
     regoHash: preimage.regoHash,
     paramsSchemaHash: preimage.policyParamsSchemaHash,
-    params: planParams(policyInstance, policyTemplate.paramsSchemaHash),
+    params: planParams(facts, policyInstance, policyTemplate.paramsSchemaHash),
     data,
     expirationBlock,
     blockTimestamp: snapshot.block.timestamp,
@@ -198,34 +222,47 @@ function checkTask(task: Task, snapshot: RegistrySnapshot): void {
 
 function checkInstance(
   row: InstanceRow,
-  expected: { id: Hex; task: Task; compute: typeof computePolicyInstanceId; what: string },
+  expected: {
+    id: Hex
+    task: Task
+    compute: typeof computePolicyInstanceId
+    what: string
+    facts: PlanFacts
+  },
 ): void {
-  const { id, task, compute, what } = expected
+  const { id, task, compute, what, facts } = expected
   same(row.client, task.policyClient, `the ${what} belongs to another client`)
   notAfter(row.deployedAt, task.referenceBlock, `the ${what}`)
-  const params = fromHex(row.params, 'params')
+  const { templateId, paramsHash, expireAfter } = row
   same(
-    computeParamsHash({ expireAfter: row.expireAfter, params }),
-    row.paramsHash,
+    facts.ids.of(['params', String(expireAfter), row.params], () =>
+      computeParamsHash({ expireAfter, params: fromHex(row.params, 'params') }),
+    ),
+    paramsHash,
     `the ${what} has another params hash`,
   )
-  const { templateId, paramsHash } = row
+  const { chainId, policyClient: client } = task
   same(
-    compute({ chainId: task.chainId, client: task.policyClient, templateId, paramsHash }),
+    facts.ids.of([what, String(chainId), client, templateId, paramsHash], () =>
+      compute({ chainId, client, templateId, paramsHash }),
+    ),
     id,
     `the ${what} has another id`,
   )
 }
 
-function planParams(row: InstanceRow, schemaHash: Hex): PlannedParams {
-  const bytes = fromHex(row.params, 'params')
-  const value = decodeParams(bytes)
-  if (lower(schemaHash) === ARTIFACT_ABSENT && bytes.length > 0) {
+function planParams(facts: PlanFacts, row: InstanceRow, schemaHash: Hex): PlannedParams {
+  const empty = row.params === '0x'
+  const planned = facts.params.of([row.params], () => {
+    const bytes = fromHex(row.params, 'params')
+    return { text: empty ? '{}' : fromUtf8(bytes), value: decodeParams(bytes), empty }
+  })
+  if (lower(schemaHash) === ARTIFACT_ABSENT && !empty) {
     throw new RegistryRowInconsistentError(
       'an instance has params and its template has no schema for them',
     )
   }
-  return { text: bytes.length === 0 ? '{}' : fromUtf8(bytes), value, empty: bytes.length === 0 }
+  return planned
 }
 
 function same(found: string, wanted: string, reason: string): void {
