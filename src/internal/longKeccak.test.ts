@@ -1,7 +1,8 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { expect, test } from 'vitest'
 import { toHex } from './bytes.js'
-import { longKeccak, longKeccakHex } from './longKeccak.js'
+import { keccak } from './keccak.js'
+import { accelerateKeccak, longKeccak, longKeccakHex } from './longKeccak.js'
 
 const sample = (length: number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 255)
@@ -24,4 +25,18 @@ test('keeps nothing from one call to the next', () => {
   expect(longKeccak(bytes)).toEqual(first)
   const view = bytes.subarray(3, 90_000)
   expect(longKeccak(view)).toEqual(keccak_256(view.slice()))
+})
+
+test('accelerated hashes of any length are the same, whatever came before', () => {
+  accelerateKeccak()
+  const lengths = [...Array(420).keys(), 16_384, 65_279, 65_280, 65_281, 100_000]
+  for (const length of [...lengths, ...lengths.reverse()]) {
+    const bytes = sample(length)
+    expect(toHex(keccak(bytes)), String(length)).toBe(toHex(keccak_256(bytes)))
+  }
+  expect(keccak(sample(10), sample(200))).toEqual(
+    keccak_256(Uint8Array.from([...sample(10), ...sample(200)])),
+  )
+  // What is not bytes is refused as before.
+  expect(() => keccak('text' as never)).toThrow(TypeError)
 })

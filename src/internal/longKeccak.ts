@@ -7,6 +7,7 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import type { Hex } from 'viem'
 import { fromHex, toHex } from './bytes.js'
+import { setKeccak } from './keccak.js'
 import { keccakWasm } from './keccakWasm.generated.js'
 
 type Engine = {
@@ -36,7 +37,21 @@ export function longKeccakHex(bytes: Uint8Array): Hex {
   return toHex(longKeccak(bytes))
 }
 
+/**
+ * Makes {@link keccak} use WebAssembly for messages of any length, where there is one.
+ *
+ * For programs that hash all the time: a few kB of code and a compilation that a single hash is not
+ * worth.
+ */
+export function accelerateKeccak(): void {
+  engine ??= createEngine() ?? 'unavailable'
+  if (engine === 'unavailable') return
+  const fast = engine
+  setKeccak((bytes) => run(fast, bytes))
+}
+
 function run({ memory, buffer, state, reset, absorb }: Engine, bytes: Uint8Array): Uint8Array {
+  if (!(bytes instanceof Uint8Array)) return keccak_256(bytes)
   const input = new Uint8Array(memory.buffer, buffer(), blocksAtOnce * rate)
   reset()
   let at = 0
@@ -54,7 +69,7 @@ function run({ memory, buffer, state, reset, absorb }: Engine, bytes: Uint8Array
   absorb(1)
   const hash = new Uint8Array(memory.buffer, state(), 32).slice()
   // What was hashed may be anything: leave nothing of it behind.
-  input.fill(0)
+  input.fill(0, 0, Math.max(rate, Math.min(bytes.length, input.length)))
   reset()
   return hash
 }

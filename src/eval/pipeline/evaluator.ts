@@ -40,6 +40,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import { fixedFromHex, fromUtf8, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { accelerateKeccak } from '../../internal/longKeccak.js'
 import { buildPluginInput } from '../intent/wasmArgs.js'
 import type { PluginRuntime } from '../plugins/runtime.js'
 import type { RegoEngine } from '../regoEngine.js'
@@ -126,6 +127,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
       hint: "Pass what tells which artifacts are committed, or evaluate with mode: 'simulate'.",
     })
   }
+  accelerateKeccak()
   const policies = createPolicyCache(engine)
   const accepted = createAcceptedParams()
   const facts = createPlanFacts()

@@ -7,6 +7,7 @@
  */
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
+import { longKeccakHex } from '../../../internal/longKeccak.js'
 import type {
   CompiledPlugin,
   GuestRequest,
@@ -48,7 +49,7 @@ type Ending =
 
 /** keccak-256 of a component's bytes. */
 export function hashJob(job: HashJob): HashReply {
-  return { id: job.id, wasmHash: `0x${bytesToHex(keccak_256(job.hash))}` }
+  return { id: job.id, wasmHash: longKeccakHex(job.hash) }
 }
 
 /** Runs `job` once. Never throws: whatever happens is in the reply. */
