@@ -66,6 +66,7 @@ export {
   type ResultChallenge,
   type ResultPublicValues,
 } from '../core/challengeProofs.js'
+export type { PluginReplayer } from '../core/interfaces/evaluator.js'
 export {
   agreeOnOutputs,
   assertOwnOutputs,
@@ -111,7 +112,7 @@ export {
   type MismatchReason,
   type RejectReason,
 } from './outcome.js'
-export type { AttestationReader, AttestedInputs, PluginReplayer } from './reader.js'
+export type { AttestationReader, AttestedInputs } from './reader.js'
 export {
   computeTeeDocumentDigest,
   computeTeeUserData,

@@ -4,28 +4,12 @@ import type { Json } from '../core/canonicalJson.js'
 import type { ArtifactSource } from '../core/interfaces/artifactSource.js'
 import type { CertificateReader } from '../core/interfaces/certificates.js'
 import type { DocumentVerifier } from '../core/interfaces/documentVerifier.js'
-import type { PluginTranscript, ResultReplayer } from '../core/interfaces/evaluator.js'
+import type { PluginReplayer, ResultReplayer } from '../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../core/interfaces/registryReader.js'
 import type { EnvelopeSource } from '../core/interfaces/secretsOpener.js'
-import type { Task } from '../core/task.js'
 import { TimeoutError } from '../errors/common.js'
-import type { IoOptions } from '../internal/deadline.js'
 import { InconclusiveError } from './errors.js'
 import type { InconclusiveReason } from './outcome.js'
-
-/** Replays one plugin offline on the exchanges of its transcript. */
-export interface PluginReplayer {
-  replayPlugin(
-    parameters: {
-      wasm: Uint8Array
-      transcript: PluginTranscript
-      task: Task
-      /** Unix seconds of the reference block. */
-      blockTimestamp: bigint
-    },
-    options?: IoOptions,
-  ): Promise<Json>
-}
 
 /** Sources of a verification. Each level names what it needs; a missing one is inconclusive. */
 export type AttestationReader = {

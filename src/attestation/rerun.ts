@@ -137,9 +137,11 @@ async function replayPlugins(
     const what = { reason: 'TRANSCRIPT_MISMATCH', detail, signal: options.signal } as const
     const wasm = artifact(artifacts, data.wasmHash)
     const blockTimestamp = snapshot.block.timestamp
+    const row = snapshot.data.find(({ templateId }) => equal(templateId, id))?.instance
     const replayed = await obtain(what, async () => {
+      const params = decodeParams(fromHex(row?.params as Hex))
       const output = await plugins.replayPlugin(
-        { wasm, transcript: entry, task, blockTimestamp },
+        { wasm, transcript: entry, task, blockTimestamp, params },
         options,
       )
       return canonicalJson(output)

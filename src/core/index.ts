@@ -88,6 +88,7 @@ export type {
   EvaluationRequest,
   Evaluator,
   HttpExchange,
+  PluginReplayer,
   PluginTranscript,
   ResultReplayer,
 } from './interfaces/evaluator.js'

@@ -65,6 +65,7 @@ export {
   type PlannedParams,
   planEvaluation,
 } from './pipeline/plan.js'
+export { createPluginReplayer } from './pipeline/pluginReplay.js'
 export { mergeOutputs, type PluginOutput } from './pipeline/rego.js'
 export {
   createReplayer,

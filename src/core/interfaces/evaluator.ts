@@ -1,6 +1,6 @@
 import type { Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { Json } from '../canonicalJson.js'
+import type { Json, JsonObject } from '../canonicalJson.js'
 import type { DigestPreimage } from '../digest.js'
 import type { PolicyTaskResponse } from '../response.js'
 import type { Task } from '../task.js'
@@ -98,4 +98,23 @@ export interface ResultReplayer {
     },
     options?: IoOptions,
   ): Promise<{ allow: boolean; reasons: readonly string[] }>
+}
+
+/**
+ * Runs one plugin again on the exchanges of its transcript, offline: what a verifier of level
+ * `result` needs where a transcript is supplied. Throws where the run does not follow the transcript.
+ */
+export interface PluginReplayer {
+  replayPlugin(
+    parameters: {
+      wasm: Uint8Array
+      transcript: PluginTranscript
+      task: Task
+      /** Unix seconds of the reference block, the plugin's clock. */
+      blockTimestamp: bigint
+      /** Params of the policy-data instance, `{}` for none. From the chain, not the transcript. */
+      params: JsonObject
+    },
+    options?: IoOptions,
+  ): Promise<Json>
 }
