@@ -12,5 +12,6 @@ export const rootCommand: CommandDef = group(
     config: () => import('./config.js').then((module) => module.config),
     completions: () => import('./completions.js').then((module) => module.completions),
     artifact: () => import('./artifact.js').then((module) => module.artifact),
+    plugin: () => import('./plugin.js').then((module) => module.plugin),
   },
 )

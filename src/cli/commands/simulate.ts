@@ -10,7 +10,7 @@ import {
   type SimulationRequest,
   simulate,
 } from '../../eval/index.js'
-import { nodePluginWorkers } from '../../eval/node/index.js'
+import { nodeHttpTransport, nodePluginWorkers } from '../../eval/node/index.js'
 import { command } from '../command.js'
 import { UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
@@ -70,6 +70,7 @@ export const simulatePolicy: CommandDef = command({
   run: async ({ args, terminal, signal }) => {
     const plugins = createPluginRuntime({
       workers: nodePluginWorkers(),
+      transport: nodeHttpTransport(),
       http: { allowPrivate: args['allow-private'] },
     })
     const tools = { engine: operatorEngine(), schemas: createSchemaValidator(), plugins }

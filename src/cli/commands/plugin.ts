@@ -1,0 +1,209 @@
+import { writeFile } from 'node:fs/promises'
+import { basename, extname, resolve } from 'node:path'
+import type { CommandDef } from 'citty'
+import { computeArtifactHash, ZERO_HASH } from '../../core/index.js'
+import {
+  buildPluginInput,
+  checkPluginWorld,
+  createPluginRuntime,
+  encodeWasmArgs,
+  PluginError,
+  readComponentShape,
+} from '../../eval/index.js'
+import {
+  buildPlugin,
+  nodeHttpTransport,
+  nodePluginWorkers,
+  type PluginFeature,
+} from '../../eval/node/index.js'
+import { fixedFromHex, fromUtf8, toHex, utf8 } from '../../internal/bytes.js'
+import { command, group } from '../command.js'
+import { FileAccessError, UsageError } from '../errors.js'
+import { readBytes, readJsonObject } from '../files.js'
+import { exitCodes } from '../output.js'
+
+const features: readonly PluginFeature[] = ['clocks', 'random', 'stdio']
+
+const build = command({
+  name: 'build',
+  description: 'Build a JavaScript plugin into a component; prints its hash',
+  args: {
+    source: { type: 'positional', description: 'Module that exports run(input)', required: true },
+    out: { type: 'string', description: 'Component to write', valueHint: 'file.wasm' },
+    world: { type: 'string', description: 'newton:provider version, 0.1 or 0.2', default: '0.2' },
+    features: {
+      type: 'string',
+      description: 'Engine features to keep, separated by commas: clocks, random, stdio',
+      valueHint: 'names',
+    },
+    reproducible: {
+      type: 'boolean',
+      description: 'Refuse where the same source would not give the same bytes',
+      default: false,
+    },
+  },
+  run: async ({ args, terminal, signal }) => {
+    const { world } = args
+    if (world !== '0.1' && world !== '0.2') {
+      throw new UsageError(`--world is 0.1 or 0.2, not ${JSON.stringify(world)}.`)
+    }
+    const out = args.out ?? `${basename(args.source, extname(args.source))}.wasm`
+    const built = await buildPlugin(
+      {
+        source: fromUtf8(await readBytes(terminal, args.source), args.source),
+        world,
+        features: featuresOf(args.features),
+        requireReproducible: args.reproducible,
+      },
+      { signal },
+    )
+    const { component, wasmHash, size, warnings, toolchain } = built
+    try {
+      await writeFile(resolve(terminal.cwd, out), component)
+    } catch (cause) {
+      throw new FileAccessError({ path: out, action: 'written' }, { cause })
+    }
+    for (const warning of warnings) terminal.stderr(`warning: ${warning}\n`)
+    terminal.stderr(
+      `${out}: ${size.bytes} bytes, ${size.gzipBytes} compressed, ${toolchain.reproducible ? 'reproducible' : 'not reproducible here'}\n`,
+    )
+    return {
+      data: { wasmHash, out, world: built.world, size, warnings, toolchain },
+      text: wasmHash,
+    }
+  },
+})
+
+const inspect = command({
+  name: 'inspect',
+  description: 'Print what a component imports; exit code 3 where operators would refuse it',
+  args: { file: { type: 'positional', description: 'The component', required: true } },
+  run: async ({ args, terminal }) => {
+    const bytes = await readBytes(terminal, args.file)
+    const { imports, exports } = readComponentShape(bytes)
+    const facts = { wasmHash: computeArtifactHash(bytes), byteLength: bytes.length }
+    const list = (externs: typeof imports): string[] =>
+      externs.map(({ name, sort }) => `  ${name} (${sort})`)
+    const lines = [
+      `${facts.wasmHash}, ${facts.byteLength} bytes`,
+      'imports',
+      ...list(imports),
+      'exports',
+      ...list(exports),
+    ]
+    try {
+      const world = checkPluginWorld(bytes)
+      return {
+        data: { ...facts, imports, exports, accepted: true, world },
+        text: [...lines, 'accepted'].join('\n'),
+      }
+    } catch (error) {
+      if (!(error instanceof PluginError)) throw error
+      const refusal = { code: error.code, message: error.shortMessage }
+      return {
+        data: { ...facts, imports, exports, accepted: false, refusal },
+        text: [...lines, `refused: ${refusal.message}`].join('\n'),
+        exitCode: exitCodes.denied,
+      }
+    }
+  },
+})
+
+const run = command({
+  name: 'run',
+  description: 'Run a plugin as operators do and print its output',
+  args: {
+    file: { type: 'positional', description: 'The component', required: true },
+    'wasm-args': { type: 'string', description: 'Arguments of the task', valueHint: 'file.json' },
+    params: { type: 'string', description: 'Params of the data instance', valueHint: 'file.json' },
+    secrets: { type: 'string', description: 'Secrets, plaintext', valueHint: 'file.json' },
+    hosts: {
+      type: 'string',
+      description: 'Hosts it may reach, separated by commas; leave out for any public one',
+      valueHint: 'names',
+    },
+    'allow-private': {
+      type: 'boolean',
+      description: 'Let it reach private addresses',
+      default: false,
+    },
+    'task-id': {
+      type: 'string',
+      description: 'Seed of its random bytes',
+      valueHint: '0x…',
+      default: ZERO_HASH,
+    },
+    timestamp: { type: 'string', description: 'Unix seconds its clock shows', default: '0' },
+  },
+  run: async ({ args, terminal, signal }) => {
+    if (!/^\d{1,18}$/.test(args.timestamp)) {
+      throw new UsageError(`--timestamp is Unix seconds, not ${JSON.stringify(args.timestamp)}.`)
+    }
+    const taskId = toHex(fixedFromHex(args['task-id'], 32, 'task-id'))
+    const json = (path: string | undefined) =>
+      path === undefined ? undefined : readJsonObject(terminal, path)
+    const bytes = await readBytes(terminal, args.file)
+    const secrets = await json(args.secrets)
+    const input = buildPluginInput({
+      wasmArgs: encodeWasmArgs(await json(args['wasm-args'])),
+      params: (await json(args.params)) ?? {},
+    })
+    const plugins = createPluginRuntime({
+      workers: nodePluginWorkers({ concurrency: 1 }),
+      transport: nodeHttpTransport(),
+      http: {
+        hosts: args.hosts === undefined ? undefined : commaList(args.hosts),
+        allowPrivate: args['allow-private'],
+      },
+    })
+    try {
+      const ran = await plugins.run(
+        {
+          wasmHash: computeArtifactHash(bytes),
+          getBytes: async () => bytes,
+          policyDataTemplateId: ZERO_HASH,
+          policyDataInstanceId: ZERO_HASH,
+          taskId,
+          blockTimestamp: BigInt(args.timestamp),
+          input,
+          secrets: secrets === undefined ? undefined : utf8(JSON.stringify(secrets)),
+        },
+        { signal },
+      )
+      if (ran.stderr !== '') terminal.stderr(`${printable(ran.stderr)}\n`)
+      const { output, transcript, rounds, guestMilliseconds, httpMilliseconds } = ran
+      return {
+        data: { output, transcript, rounds, guestMilliseconds, httpMilliseconds },
+        text: JSON.stringify(output, null, 2),
+      }
+    } finally {
+      plugins.close()
+    }
+  },
+})
+
+/** `plugin`. */
+export const plugin: CommandDef = group('plugin', 'Data plugins: build, inspect, run', {
+  build: async () => build,
+  inspect: async () => inspect,
+  run: async () => run,
+})
+
+function featuresOf(text: string | undefined): PluginFeature[] {
+  return commaList(text ?? '').map((name) => {
+    const feature = features.find((known) => known === name)
+    if (feature === undefined) {
+      throw new UsageError(`--features has ${JSON.stringify(name)}; known: ${features.join(', ')}.`)
+    }
+    return feature
+  })
+}
+
+function commaList(text: string): string[] {
+  return text.split(',').filter((name) => name !== '')
+}
+
+/** What a guest prints must not steer the terminal. */
+function printable(text: string): string {
+  return text.trimEnd().replace(/[^\P{C}\n\t]/gu, '\ufffd')
+}
