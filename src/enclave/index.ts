@@ -181,6 +181,7 @@ export {
   pinnedRecipient,
   type RecipientKey,
 } from './secrets/recipient.js'
+export { type ResealParameters, resealSecrets } from './secrets/reseal.js'
 export {
   assertEnvelopeSupersedes,
   createSecretsOpener,
