@@ -34,6 +34,8 @@ export type EnclavePolicy = Omit<NitroPolicy, 'freshness' | 'binding'> & {
   maxAge?: number | undefined
   /** Most milliseconds a session is used before it is attested again. @default 3600000 */
   sessionTtl?: number | undefined
+  /** Epoch that the enclave's key has at least: an enclave that went back to an older key is refused. @default 0n */
+  minEpoch?: bigint | undefined
 }
 
 /** An attested session. */
@@ -121,7 +123,7 @@ export async function createEnclaveEvaluator(
     })
   }
   const clock = policy.clock ?? Date.now
-  const { maxAge = 5 * minute, sessionTtl = 60 * minute } = policy
+  const { maxAge = 5 * minute, sessionTtl = 60 * minute, minEpoch = 0n } = policy
   let session: (EnclaveSession & { until: number }) | undefined
   let attesting: Promise<EnclaveSession & { until: number }> | undefined
 
@@ -170,6 +172,10 @@ export async function createEnclaveEvaluator(
       },
       { signal },
     )
+    if (epoch < minEpoch) {
+      const reason = `its key is of epoch ${epoch}, expected ${minEpoch} or later`
+      throw new EnclaveResultError({ field: 'epoch', reason })
+    }
     const { assurance, pcr0Commitment } = attestation
     parameters.onEvent?.({ type: 'session', pcr0Commitment, assurance })
     return {

@@ -1,11 +1,27 @@
 import { describe, expect, test } from 'vitest'
+import { counterApp } from '../../../test/enclave/counterApp.js'
 import { limitEvaluator, transferRequest } from '../../../test/enclave/fixtures.js'
+import { fromHex } from '../../internal/bytes.js'
 import { createEnclaveEvaluator } from '../evaluate/evaluator.js'
 import { serveEnclave } from '../evaluate/serve.js'
+import { createAppEnclave } from '../host/appEnclave.js'
+import { decodeReply, encodeCall } from '../host/call.js'
+import { uint64Codec } from '../host/codec.js'
+import { createAttestor, createKeyManager } from '../host/keyManager.js'
+import { memoryKv } from '../host/kv.js'
+import { createTypedStore } from '../host/typedStore.js'
 import { verifyNitroAttestation } from '../nitro/verify.js'
 import { createNsm, NSM_MAX_REQUEST, NSM_MAX_RESPONSE } from '../nsm.js'
+import { deriveDecryptionKey } from '../secrets/keys.js'
 import { createMemoryTransport } from '../transport/memory.js'
-import { documentFaults, faultyTransport, pkiFaults, wireFaults } from './faults.js'
+import {
+  documentFaults,
+  faultyCalls,
+  faultyTransport,
+  pkiFaults,
+  sequenceFaults,
+  wireFaults,
+} from './faults.js'
 import { createSimulator } from './simulator.js'
 
 const image = [{ name: 'app', bytes: Uint8Array.of(1) }]
@@ -13,6 +29,18 @@ const now = 1_790_000_000_000
 const nonce = new Uint8Array(32).fill(3)
 const userData = new Uint8Array(32).fill(4)
 const publicKey = new Uint8Array(32).fill(5)
+
+/** Keys of one build in two epochs, derived as a build derives them. */
+const derived = (epoch: bigint): ReturnType<typeof deriveDecryptionKey> =>
+  deriveDecryptionKey({
+    masterSecret: new Uint8Array(32).fill(6),
+    pcr0: new Uint8Array(48).fill(7),
+    epoch,
+    purpose: 'secrets',
+  })
+const current = await derived(3n)
+const before = await derived(2n)
+const older = { publicKey: fromHex(before.publicKey), epoch: before.epoch }
 
 describe('faults of documents', () => {
   test.each(documentFaults)('$name is refused with $code', async ({ code, fault }) => {
@@ -28,7 +56,7 @@ describe('faults of documents', () => {
         freshness: { kind: 'nonce', nonce, maxAge: 300_000 },
         binding: { userData, publicKey: 'x25519' },
       })
-    simulator.setFault(fault({ now, previous }))
+    simulator.setFault(fault({ now, previous, older }))
     expect(await ask()).toMatchObject({ status: 'reject', code })
     simulator.setFault(undefined)
     expect(await ask()).toMatchObject({ status: 'valid' })
@@ -40,14 +68,86 @@ describe('faults of documents', () => {
       const simulator = createSimulator({ image, now: () => now })
       const previous = await simulator.nsm.attest({ userData, publicKey, nonce })
       const { transport, listener } = createMemoryTransport()
-      await serveEnclave({ evaluator: limitEvaluator(), nsm: simulator.nsm, listener })
+      const evaluator = limitEvaluator()
+      await serveEnclave({ evaluator, nsm: simulator.nsm, listener, key: current })
       const connect = (): ReturnType<typeof createEnclaveEvaluator> =>
         createEnclaveEvaluator({ transport, policy: simulator.policy })
-      simulator.setFault(fault({ now, previous }))
+      simulator.setFault(fault({ now, previous, older }))
       // A replayed document has both the wrong nonce and the wrong user data: which is seen first is no promise.
       const codes =
         code === 'NONCE_MISMATCH' ? /^(NONCE|USER_DATA)_MISMATCH$/ : new RegExp(`^${code}$`)
       await expect(connect()).rejects.toMatchObject({ code: expect.stringMatching(codes) })
+    },
+  )
+})
+
+describe('keys of older epochs', () => {
+  test('an enclave that went back to an older key is refused where the epoch is known', async () => {
+    const simulator = createSimulator({ image, now: () => now })
+    const connect = async (
+      key: typeof current,
+      minEpoch?: bigint,
+    ): ReturnType<typeof createEnclaveEvaluator> => {
+      const { transport, listener } = createMemoryTransport()
+      await serveEnclave({ evaluator: limitEvaluator(), nsm: simulator.nsm, listener, key })
+      return createEnclaveEvaluator({ transport, policy: { ...simulator.policy, minEpoch } })
+    }
+    await expect(connect(before, 3n)).rejects.toMatchObject({
+      code: 'ENCLAVE_RESULT',
+      field: 'epoch',
+    })
+    for (const [key, minEpoch] of [
+      [before, 2n],
+      [before, undefined],
+      [current, 3n],
+    ] as const) {
+      const evaluator = await connect(key, minEpoch)
+      expect(await evaluator.session()).toMatchObject({
+        epoch: key.epoch,
+        recipient: { publicKey: key.publicKey },
+      })
+      await evaluator.close()
+    }
+  })
+})
+
+describe('faults of sequences', () => {
+  test.each(sequenceFaults)(
+    '$name is refused as $code, and the event goes through',
+    async (entry) => {
+      const simulator = createSimulator({ image, now: () => now })
+      const enclave = createAppEnclave({
+        app: counterApp(),
+        attestor: createAttestor(simulator.nsm),
+        keys: createKeyManager({
+          masterSecret: new Uint8Array(32).fill(3),
+          pcr0: fromHex(simulator.measurements.pcrs[0]),
+        }),
+        store: createTypedStore(memoryKv()),
+        chain: 'trust-host',
+      })
+      let fault: typeof entry | undefined
+      const call = faultyCalls(enclave.call, () => fault)
+      const add = async (sequence: bigint, amount: bigint): Promise<bigint> => {
+        const input = uint64Codec.encode(amount)
+        const bytes = encodeCall({
+          kind: 'event',
+          contract: '0xc1',
+          sequence,
+          chainSequence: 0n,
+          proof: undefined,
+          calls: [{ type: 'add', input }],
+        })
+        const [answer] = decodeReply(await call(bytes)).outputs
+        return uint64Codec.decode(answer?.output as Uint8Array)
+      }
+      expect(await add(1n, 5n)).toBe(5n)
+      fault = entry
+      await expect(add(2n, 7n)).rejects.toMatchObject({ code: 'APP_CALL', reason: entry.code })
+      fault = undefined
+      expect(await add(2n, 7n)).toBe(12n)
+      fault = entry
+      await expect(add(3n, 1n)).rejects.toMatchObject({ reason: entry.code })
     },
   )
 })

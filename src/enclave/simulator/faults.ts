@@ -1,6 +1,8 @@
 /**
  * What can go wrong with an enclave, as data: where it is injected and the code a caller sees.
  */
+import { computeSessionUserData } from '../evaluate/session.js'
+import { type AppCall, decodeCall, encodeCall } from '../host/call.js'
 import type { NitroErrorCode } from '../nitro/errors.js'
 import type { ByteStream, EnclaveTransport } from '../transport/stream.js'
 import type { DocumentFault } from './device.js'
@@ -15,6 +17,8 @@ export type DocumentFaultEntry = {
     now: number
     /** A document that was made before, for replays. */
     previous: Uint8Array
+    /** The enclave's key of an earlier epoch. */
+    older: { publicKey: Uint8Array; epoch: bigint }
   }) => DocumentFault
 }
 
@@ -90,9 +94,17 @@ export const documentFaults: readonly DocumentFaultEntry[] = [
     fault: () => ({ fields: { publicKey: undefined } }),
   },
   {
-    name: 'oldEpochKey',
+    name: 'shortPublicKey',
     code: 'PUBLIC_KEY_MISMATCH',
     fault: () => ({ fields: { publicKey: new Uint8Array(31).fill(1) } }),
+  },
+  {
+    // A good key, but one of the past: the session's user data binds the epoch.
+    name: 'oldEpochKey',
+    code: 'USER_DATA_MISMATCH',
+    fault: ({ older: { publicKey, epoch } }) => ({
+      fields: { publicKey, userData: computeSessionUserData(epoch) },
+    }),
   },
   { name: 'wrongDigest', code: 'DIGEST', fault: () => ({ fields: { digest: 'SHA256' } }) },
   {
@@ -171,7 +183,7 @@ export type WireFaultEntry = {
 }
 
 /** Bytes of the enclave's greeting, after which faults begin. */
-type Rewrite = (chunk: Uint8Array) => readonly (Uint8Array | 'drop' | 'hang')[]
+type Rewrite = (chunk: Uint8Array) => readonly (Uint8Array | 'drop' | 'hang' | { delay: number })[]
 
 /** Rewrites what comes in after the first chunk, which is the greeting's answer. */
 function rewrite(stream: ByteStream, change: Rewrite): ByteStream {
@@ -183,7 +195,8 @@ function rewrite(stream: ByteStream, change: Rewrite): ByteStream {
         else if (part === 'drop') {
           stream.destroy()
           return
-        } else yield part
+        } else if (part instanceof Uint8Array) yield part
+        else await new Promise((resolve) => setTimeout(resolve, part.delay))
       }
       greeted = true
     }
@@ -206,6 +219,12 @@ export const wireFaults: readonly WireFaultEntry[] = [
   },
   { name: 'crash', code: 'ENCLAVE_TRANSPORT', apply: (s) => rewrite(s, () => ['drop']) },
   { name: 'halfOpen', code: 'TIMEOUT', apply: (s) => rewrite(s, () => ['hang']) },
+  // Longer than whoever asks is ready to wait; the answer then comes too late for anyone.
+  {
+    name: 'delayMs',
+    code: 'TIMEOUT',
+    apply: (s) => rewrite(s, (c) => [{ delay: 600 }, c]),
+  },
   { name: 'duplicateResponse', code: 'ENCLAVE_PROTOCOL', apply: (s) => rewrite(s, (c) => [c, c]) },
   {
     name: 'wrongRequestId',
@@ -249,5 +268,39 @@ export function faultyTransport(
       const stream = await transport.connect(options)
       return fault()?.apply(stream) ?? stream
     },
+  }
+}
+
+/** A fault of the sequence under which a host hands events to its application. */
+export type SequenceFaultEntry = {
+  name: string
+  /** Reason of the `AppCallError` that the host sees. */
+  code: string
+  /** Sequence that is sent instead. */
+  sequence: (given: bigint) => bigint
+}
+
+/** Faults of sequences. */
+export const sequenceFaults: readonly SequenceFaultEntry[] = [
+  { name: 'seqGap', code: 'SEQUENCE_GAP', sequence: (given) => given + 1n },
+  // Under the sequence of the event before, which another request had.
+  { name: 'seqReplay', code: 'SEQUENCE_REPLAY', sequence: (given) => given - 1n },
+]
+
+/**
+ * Puts a fault of sequences between a host and its application enclave.
+ *
+ * @param fault - Asked for each call; `undefined` for none.
+ */
+export function faultyCalls<options>(
+  call: (bytes: Uint8Array, options?: options) => Promise<Uint8Array>,
+  fault: () => SequenceFaultEntry | undefined,
+): (bytes: Uint8Array, options?: options) => Promise<Uint8Array> {
+  return (bytes, options) => {
+    const entry = fault()
+    if (entry === undefined) return call(bytes, options)
+    const given: AppCall = decodeCall(bytes)
+    if (given.kind !== 'event') return call(bytes, options)
+    return call(encodeCall({ ...given, sequence: entry.sequence(given.sequence) }), options)
   }
 }

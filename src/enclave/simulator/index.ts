@@ -14,9 +14,12 @@ export type { DocumentFields, DocumentForm } from './document.js'
 export {
   type DocumentFaultEntry,
   documentFaults,
+  faultyCalls,
   faultyTransport,
   type PkiFaultEntry,
   pkiFaults,
+  type SequenceFaultEntry,
+  sequenceFaults,
   type WireFaultEntry,
   wireFaults,
 } from './faults.js'
