@@ -9,7 +9,7 @@ import { resolveAddress } from './addresses.js'
 import type { ReadClient, WriteClient } from './client.js'
 import type { PreparedInstance } from './inputs.js'
 import { checkParams, checkSecrets, type OffchainChecks } from './offchain.js'
-import { failed, type PreflightCheck, passed } from './preflightCheck.js'
+import { equal, failed, type PreflightCheck, passed } from './preflightCheck.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from './read.js'
 import { type Registries, type RegistryKind, registryCall, valueOrNull } from './rows.js'
 import type { WriteOptions } from './write.js'
@@ -227,7 +227,7 @@ export async function checkSlot(
   }
   checks.push(
     passed('InstanceNotDeployed', `${instanceId} is deployed`),
-    same('InstanceClientMismatch', {
+    equal('InstanceClientMismatch', {
       found: getAddress(instance.client),
       wanted: getAddress(policyClient),
       fix: 'Deploy an instance for this client.',
@@ -235,7 +235,7 @@ export async function checkSlot(
   )
   if (templateId !== undefined) {
     checks.push(
-      same('InstanceTemplateMismatch', {
+      equal('InstanceTemplateMismatch', {
         found: instance.templateId,
         wanted: templateId,
         fix: 'Name the template of the instance.',
@@ -337,15 +337,6 @@ function gate(
     `${sender} is not on the list`,
     'Ask the owner of the registry to add this account, or send it from a listed one.',
   )
-}
-
-function same(
-  rule: string,
-  { found, wanted, fix }: { found: string; wanted: string; fix: string },
-): PreflightCheck {
-  return found.toLowerCase() === wanted.toLowerCase()
-    ? passed(rule, `it is ${found}`)
-    : failed(rule, `it is ${found}, expected ${wanted}`, fix)
 }
 
 function clientCall(registry: Address, client: Address): ReadCall {

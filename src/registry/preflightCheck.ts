@@ -25,3 +25,21 @@ export function failed(rule: string, detail: string, fix: string): PreflightChec
 export function warning(rule: string, detail: string, fix: string): PreflightCheck {
   return { rule, ok: false, level: 'warning', detail, fix }
 }
+
+/** A check that one thing is another, as text without regard to case. */
+export function equal(
+  rule: string,
+  { found, wanted, fix }: { found: unknown; wanted: unknown; fix: string },
+): PreflightCheck {
+  return String(found).toLowerCase() === String(wanted).toLowerCase()
+    ? passed(rule, `it is ${found}`)
+    : failed(rule, `it is ${found}, expected ${wanted}`, fix)
+}
+
+/** A check by a condition: one text for both outcomes, a fix for the bad one. */
+export function holds(
+  rule: string,
+  { ok, detail, fix }: { ok: boolean; detail: string; fix: string },
+): PreflightCheck {
+  return ok ? passed(rule, detail) : failed(rule, detail, fix)
+}

@@ -158,6 +158,7 @@ describe('templates', () => {
     await reverts(
       registry.setTemplateAuthor(stranger, {
         addresses,
+        preflight: false,
         registry: 'policy',
         account: stranger.account.address,
         allowed: true,
@@ -388,13 +389,23 @@ describe('instances and slots', () => {
       newOwner: wallet(2).account.address,
     })
     expect(moved).toMatchObject({ newOwner: wallet(2).account.address })
-    await reverts(registry.deactivateClient(owner, { addresses, client }), 'NotClientOwner')
+    await reverts(
+      registry.deactivateClient(owner, { addresses, preflight: false, client }),
+      'NotClientOwner',
+    )
     expect((await registry.deactivateClientSync(wallet(2), { addresses, client })).owner).toBe(
       wallet(2).account.address,
     )
-    await reverts(registry.registerClient(owner, { addresses, client }), 'ClientAlreadyRegistered')
     await reverts(
-      registry.registerClient(owner, { addresses, client: wallet(3).account.address }),
+      registry.registerClient(owner, { addresses, preflight: false, client }),
+      'ClientAlreadyRegistered',
+    )
+    await reverts(
+      registry.registerClient(owner, {
+        addresses,
+        preflight: false,
+        client: wallet(3).account.address,
+      }),
       'NotPolicyClient',
     )
   })
@@ -420,11 +431,16 @@ describe('instances and slots', () => {
     )
     expect(await reader.isEnclaveWhitelistedAt({ pcr0Commitment: pcr0Hash, block })).toBe(true)
     await reverts(
-      registry.activateEnclaveVersion(wallet(1), { addresses, pcr0Hash: word(2), label: '' }),
+      registry.activateEnclaveVersion(wallet(1), {
+        addresses,
+        preflight: false,
+        pcr0Hash: word(2),
+        label: '',
+      }),
       'NotTaskGenerator',
     )
     await reverts(
-      registry.activateEnclaveVersion(owner, { addresses, pcr0Hash, label: '' }),
+      registry.activateEnclaveVersion(owner, { addresses, preflight: false, pcr0Hash, label: '' }),
       'VersionAlreadyRegistered',
     )
     await registry.setEnclaveRequiredSync(owner, { addresses, required: false })

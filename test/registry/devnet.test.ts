@@ -24,7 +24,11 @@ test('error: EventMissingError for a contract that takes the call and says nothi
     args: [],
     name: 'Silent',
   })
-  const parameters = { addresses: { ...addresses, policyRegistry: silent }, required: true }
+  const parameters = {
+    addresses: { ...addresses, policyRegistry: silent },
+    preflight: false,
+    required: true,
+  }
   await expect(setEnclaveRequiredSync(owner, parameters)).rejects.toMatchObject({
     name: 'EventMissingError',
     code: 'EVENT_MISSING',

@@ -162,6 +162,8 @@ export async function createChainWorld() {
   const publish = async (
     members: readonly TestOperator[],
   ): Promise<{ table: OperatorTable; referenceTimestamp: number }> => {
+    // A table is named by its second: two in one second would be one.
+    await anvil.rpc('evm_increaseTime', ['0x1'])
     await mine()
     const { timestamp } = await client.getBlock()
     const referenceTimestamp = Number(timestamp)

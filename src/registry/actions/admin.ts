@@ -5,14 +5,18 @@ import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { resolveAddress } from '../addresses.js'
+import type { WriteClient } from '../client.js'
 import { addressOf, wordOf } from '../inputs.js'
 import { registriesOf } from '../preflight.js'
+import { checkEnclaveVersion, checkOwner } from '../preflightAdmin.js'
 import type { RegistryKind } from '../rows.js'
 import {
+  type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
+  type WriteOptions,
   type WriteTriple,
 } from '../write.js'
 
@@ -34,26 +38,29 @@ function gate<parameters extends { registry: RegistryKind }, event>(definition: 
 }): WriteTriple<parameters, event, undefined> {
   return defineWrite<parameters, event, undefined>({
     name: definition.name,
-    prepare: (client, parameters) => {
-      const { registry } = parameters
-      if (registry !== 'policy' && registry !== 'policyData') {
-        throw new InvalidInputError({
-          field: 'registry',
-          reason: "expected 'policy' or 'policyData'",
-        })
-      }
-      const registries = registriesOf(client, parameters)
-      return {
-        address: registry === 'policy' ? registries.policyRegistry : registries.policyDataRegistry,
-        abi: (registry === 'policy' ? policyRegistryAbi : policyDataRegistryAbi) as Abi,
-        functionName: definition.name,
-        args: definition.args(parameters),
-      }
-    },
+    prepare: (client, parameters) => ({
+      address: gatedRegistry(client, parameters),
+      abi: (parameters.registry === 'policy' ? policyRegistryAbi : policyDataRegistryAbi) as Abi,
+      functionName: definition.name,
+      args: definition.args(parameters),
+    }),
+    preflight: (client, parameters) => checkOwner(client, gatedRegistry(client, parameters)),
     eventName: definition.eventName,
     event: (args) => args as event,
     result: () => undefined,
   })
+}
+
+function gatedRegistry(
+  client: WriteClient,
+  parameters: { registry: RegistryKind } & WriteOptions,
+): Address {
+  const { registry } = parameters
+  if (registry !== 'policy' && registry !== 'policyData') {
+    throw new InvalidInputError({ field: 'registry', reason: "expected 'policy' or 'policyData'" })
+  }
+  const registries = registriesOf(client, parameters)
+  return registry === 'policy' ? registries.policyRegistry : registries.policyDataRegistry
 }
 
 const templates: WriteTriple<GateInput, { permissionless: boolean }, undefined> = gate({
@@ -72,6 +79,8 @@ export const setTemplateRegistrationPermissionlessSync: SyncAction<
 /** Simulates {@link setTemplateRegistrationPermissionless}. */
 export const simulateSetTemplateRegistrationPermissionless: SimulateAction<GateInput, undefined> =
   templates.simulate
+/** Checks and transaction of {@link setTemplateRegistrationPermissionless}, nothing signed. */
+export const dryRunSetTemplateRegistrationPermissionless: DryRunAction<GateInput> = templates.dryRun
 
 const instances: WriteTriple<GateInput, { permissionless: boolean }, undefined> = gate({
   name: 'setInstanceDeploymentPermissionless',
@@ -89,6 +98,8 @@ export const setInstanceDeploymentPermissionlessSync: SyncAction<
 /** Simulates {@link setInstanceDeploymentPermissionless}. */
 export const simulateSetInstanceDeploymentPermissionless: SimulateAction<GateInput, undefined> =
   instances.simulate
+/** Checks and transaction of {@link setInstanceDeploymentPermissionless}, nothing signed. */
+export const dryRunSetInstanceDeploymentPermissionless: DryRunAction<GateInput> = instances.dryRun
 
 const listArgs = ({ account, allowed }: ListInput): readonly unknown[] => [
   addressOf(account, 'account'),
@@ -108,6 +119,8 @@ export const setTemplateAuthorSync: SyncAction<ListInput, { author: Address; all
   author.sync
 /** Simulates {@link setTemplateAuthor}. */
 export const simulateSetTemplateAuthor: SimulateAction<ListInput, undefined> = author.simulate
+/** Checks and transaction of {@link setTemplateAuthor}, nothing signed. */
+export const dryRunSetTemplateAuthor: DryRunAction<ListInput> = author.dryRun
 
 const deployer: WriteTriple<ListInput, { deployer: Address; allowed: boolean }, undefined> = gate({
   name: 'setInstanceDeployer',
@@ -124,6 +137,8 @@ export const setInstanceDeployerSync: SyncAction<
 > = deployer.sync
 /** Simulates {@link setInstanceDeployer}. */
 export const simulateSetInstanceDeployer: SimulateAction<ListInput, undefined> = deployer.simulate
+/** Checks and transaction of {@link setInstanceDeployer}, nothing signed. */
+export const dryRunSetInstanceDeployer: DryRunAction<ListInput> = deployer.dryRun
 
 const requirement: WriteTriple<EnclaveRequiredInput, { required: boolean }, undefined> =
   defineWrite({
@@ -134,6 +149,8 @@ const requirement: WriteTriple<EnclaveRequiredInput, { required: boolean }, unde
       functionName: 'setEnclaveRequired',
       args: [parameters.required],
     }),
+    preflight: (client, parameters) =>
+      checkOwner(client, registriesOf(client, parameters).policyRegistry),
     eventName: 'EnclaveRequirementChanged',
     event: (args) => args as { required: boolean },
     result: () => undefined,
@@ -147,19 +164,27 @@ export const setEnclaveRequiredSync: SyncAction<EnclaveRequiredInput, { required
 /** Simulates {@link setEnclaveRequired}. */
 export const simulateSetEnclaveRequired: SimulateAction<EnclaveRequiredInput, undefined> =
   requirement.simulate
+/** Checks and transaction of {@link setEnclaveRequired}, nothing signed. */
+export const dryRunSetEnclaveRequired: DryRunAction<EnclaveRequiredInput> = requirement.dryRun
 
 function enclave<parameters extends Pcr0Input, event>(definition: {
   functionName: string
   eventName: string
+  write: 'activate' | 'deprecate'
   args: (parameters: parameters) => readonly unknown[]
 }): WriteTriple<parameters, event, undefined> {
+  const registryOf = (client: WriteClient, { addresses }: WriteOptions): Address =>
+    resolveAddress('enclaveVersionRegistry', { addresses, chainId: client.chain.id })
   return defineWrite<parameters, event, undefined>({
     name: definition.functionName,
-    prepare: (client, parameters) => ({
-      address: resolveAddress('enclaveVersionRegistry', {
-        addresses: parameters.addresses,
-        chainId: client.chain.id,
+    preflight: (client, parameters) =>
+      checkEnclaveVersion(client, {
+        registry: registryOf(client, parameters),
+        pcr0Hash: wordOf(parameters.pcr0Hash, 'pcr0Hash'),
+        write: definition.write,
       }),
+    prepare: (client, parameters) => ({
+      address: registryOf(client, parameters),
       abi: enclaveVersionRegistryAbi as Abi,
       functionName: definition.functionName,
       args: definition.args(parameters),
@@ -172,6 +197,7 @@ function enclave<parameters extends Pcr0Input, event>(definition: {
 
 const activate: WriteTriple<EnclaveVersionInput, EnclaveVersionInput, undefined> = enclave({
   functionName: 'activateVersion',
+  write: 'activate',
   eventName: 'EnclaveVersionActivated',
   args: ({ pcr0Hash, label }: EnclaveVersionInput) => [wordOf(pcr0Hash, 'pcr0Hash'), label],
 })
@@ -184,9 +210,12 @@ export const activateEnclaveVersionSync: SyncAction<EnclaveVersionInput, Enclave
 /** Simulates {@link activateEnclaveVersion}. */
 export const simulateActivateEnclaveVersion: SimulateAction<EnclaveVersionInput, undefined> =
   activate.simulate
+/** Checks and transaction of {@link activateEnclaveVersion}, nothing signed. */
+export const dryRunActivateEnclaveVersion: DryRunAction<EnclaveVersionInput> = activate.dryRun
 
 const deprecate: WriteTriple<Pcr0Input, Pcr0Input, undefined> = enclave({
   functionName: 'deprecateVersion',
+  write: 'deprecate',
   eventName: 'EnclaveVersionDeprecated',
   args: ({ pcr0Hash }: Pcr0Input) => [wordOf(pcr0Hash, 'pcr0Hash')],
 })
@@ -198,3 +227,5 @@ export const deprecateEnclaveVersionSync: SyncAction<Pcr0Input, Pcr0Input> = dep
 /** Simulates {@link deprecateEnclaveVersion}. */
 export const simulateDeprecateEnclaveVersion: SimulateAction<Pcr0Input, undefined> =
   deprecate.simulate
+/** Checks and transaction of {@link deprecateEnclaveVersion}, nothing signed. */
+export const dryRunDeprecateEnclaveVersion: DryRunAction<Pcr0Input> = deprecate.dryRun

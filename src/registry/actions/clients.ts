@@ -2,12 +2,17 @@
 import type { Abi, Address } from 'viem'
 import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
 import { resolveAddress } from '../addresses.js'
+import type { WriteClient } from '../client.js'
 import { addressOf } from '../inputs.js'
+import type { PreflightCheck } from '../preflightCheck.js'
+import { checkOwnedClient, checkRegisterClient } from '../preflightClients.js'
 import {
+  type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
+  type WriteOptions,
   type WriteTriple,
 } from '../write.js'
 
@@ -30,22 +35,32 @@ function define<parameters extends ClientInput, event>(definition: {
   name: string
   eventName: string
   args: (parameters: parameters) => readonly unknown[]
+  check: (
+    client: WriteClient,
+    parameters: { registry: Address; policyClient: Address },
+  ) => Promise<readonly PreflightCheck[]>
 }): WriteTriple<parameters, event, undefined> {
   return defineWrite<parameters, event, undefined>({
     name: definition.name,
     prepare: (client, parameters) => ({
-      address: resolveAddress('policyClientRegistry', {
-        addresses: parameters.addresses,
-        chainId: client.chain.id,
-      }),
+      address: registryOf(client, parameters),
       abi: policyClientRegistryAbi as Abi,
       functionName: definition.name,
       args: definition.args(parameters),
     }),
+    preflight: (client, parameters) =>
+      definition.check(client, {
+        registry: registryOf(client, parameters),
+        policyClient: addressOf(parameters.client, 'client'),
+      }),
     eventName: definition.eventName,
     event: (args) => args as event,
     result: () => undefined,
   })
+}
+
+function registryOf(client: WriteClient, { addresses }: WriteOptions): Address {
+  return resolveAddress('policyClientRegistry', { addresses, chainId: client.chain.id })
 }
 
 const clientArgs = ({ client }: ClientInput): readonly unknown[] => [addressOf(client, 'client')]
@@ -54,6 +69,7 @@ const register: WriteTriple<ClientInput, ClientRegisteredEvent, undefined> = def
   name: 'registerClient',
   eventName: 'ClientRegistered',
   args: clientArgs,
+  check: checkRegisterClient,
 })
 
 /**
@@ -67,11 +83,14 @@ export const registerClient: WriteAction<ClientInput> = register.send
 export const registerClientSync: SyncAction<ClientInput, ClientRegisteredEvent> = register.sync
 /** Simulates {@link registerClient}. */
 export const simulateRegisterClient: SimulateAction<ClientInput, undefined> = register.simulate
+/** Checks and transaction of {@link registerClient}, nothing signed. */
+export const dryRunRegisterClient: DryRunAction<ClientInput> = register.dryRun
 
 const deactivate: WriteTriple<ClientInput, ClientEvent, undefined> = define({
   name: 'deactivateClient',
   eventName: 'ClientDeactivated',
   args: clientArgs,
+  check: (client, parameters) => checkOwnedClient(client, { ...parameters, active: true }),
 })
 
 /** Deactivates a client: nothing is deployed for it and its slots stay. Its owner only. */
@@ -80,11 +99,14 @@ export const deactivateClient: WriteAction<ClientInput> = deactivate.send
 export const deactivateClientSync: SyncAction<ClientInput, ClientEvent> = deactivate.sync
 /** Simulates {@link deactivateClient}. */
 export const simulateDeactivateClient: SimulateAction<ClientInput, undefined> = deactivate.simulate
+/** Checks and transaction of {@link deactivateClient}, nothing signed. */
+export const dryRunDeactivateClient: DryRunAction<ClientInput> = deactivate.dryRun
 
 const activate: WriteTriple<ClientInput, ClientEvent, undefined> = define({
   name: 'activateClient',
   eventName: 'ClientActivated',
   args: clientArgs,
+  check: (client, parameters) => checkOwnedClient(client, { ...parameters, active: false }),
 })
 
 /** Activates a client again. Its owner only. */
@@ -93,6 +115,8 @@ export const activateClient: WriteAction<ClientInput> = activate.send
 export const activateClientSync: SyncAction<ClientInput, ClientEvent> = activate.sync
 /** Simulates {@link activateClient}. */
 export const simulateActivateClient: SimulateAction<ClientInput, undefined> = activate.simulate
+/** Checks and transaction of {@link activateClient}, nothing signed. */
+export const dryRunActivateClient: DryRunAction<ClientInput> = activate.dryRun
 
 const setOwner: WriteTriple<ClientOwnerInput, ClientOwnerChangedEvent, undefined> = define({
   name: 'setClientOwner',
@@ -101,6 +125,7 @@ const setOwner: WriteTriple<ClientOwnerInput, ClientOwnerChangedEvent, undefined
     addressOf(client, 'client'),
     addressOf(newOwner, 'newOwner'),
   ],
+  check: checkOwnedClient,
 })
 
 /** Gives a client to another owner in the registry. The client's own `getOwner` stays. */
@@ -110,3 +135,5 @@ export const setClientOwnerSync: SyncAction<ClientOwnerInput, ClientOwnerChanged
   setOwner.sync
 /** Simulates {@link setClientOwner}. */
 export const simulateSetClientOwner: SimulateAction<ClientOwnerInput, undefined> = setOwner.simulate
+/** Checks and transaction of {@link setClientOwner}, nothing signed. */
+export const dryRunSetClientOwner: DryRunAction<ClientOwnerInput> = setOwner.dryRun

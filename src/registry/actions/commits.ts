@@ -1,16 +1,21 @@
 /** State commits and the announcements of their deltas. */
-import type { Abi, Hex } from 'viem'
+import type { Abi, Address, Hex } from 'viem'
 import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
 import { type Certificate, encodeCertificate } from '../../core/bn254/certificate.js'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { assertStateCommit, type StateCommit } from '../../core/stateCommit.js'
 import { resolveAddress } from '../addresses.js'
+import type { WriteClient } from '../client.js'
 import { wordOf } from '../inputs.js'
+import type { PreflightCheck } from '../preflightCheck.js'
+import { checkAnnounceCommit, checkCommit } from '../preflightCommits.js'
 import {
+  type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
+  type WriteOptions,
   type WriteTriple,
 } from '../write.js'
 
@@ -47,22 +52,29 @@ function define<parameters, event>(definition: {
   name: string
   eventName: string
   args: (parameters: parameters) => readonly unknown[]
+  check: (
+    client: WriteClient,
+    parameters: parameters & { registry: Address },
+  ) => Promise<readonly PreflightCheck[]>
 }): WriteTriple<parameters, event, undefined> {
   return defineWrite<parameters, event, undefined>({
     name: definition.name,
     prepare: (client, parameters) => ({
-      address: resolveAddress('stateCommitRegistry', {
-        addresses: parameters.addresses,
-        chainId: client.chain.id,
-      }),
+      address: registryOf(client, parameters),
       abi: stateCommitRegistryAbi as Abi,
       functionName: definition.name,
       args: definition.args(parameters),
     }),
+    preflight: (client, parameters) =>
+      definition.check(client, { ...parameters, registry: registryOf(client, parameters) }),
     eventName: definition.eventName,
     event: (args) => args as event,
     result: () => undefined,
   })
+}
+
+function registryOf(client: WriteClient, { addresses }: WriteOptions): Address {
+  return resolveAddress('stateCommitRegistry', { addresses, chainId: client.chain.id })
 }
 
 const commit: WriteTriple<CommitStateRootInput, StateRootCommittedEvent, undefined> = define({
@@ -72,6 +84,7 @@ const commit: WriteTriple<CommitStateRootInput, StateRootCommittedEvent, undefin
     assertStateCommit(commit)
     return [commit, encodeCertificate(certificate)]
   },
+  check: checkCommit,
 })
 
 /** Lands a state commit. Open to all: the certificate is the permission. */
@@ -82,6 +95,8 @@ export const commitStateRootSync: SyncAction<CommitStateRootInput, StateRootComm
 /** Simulates {@link commitStateRoot}. */
 export const simulateCommitStateRoot: SimulateAction<CommitStateRootInput, undefined> =
   commit.simulate
+/** Checks and transaction of {@link commitStateRoot}, nothing signed. */
+export const dryRunCommitStateRoot: DryRunAction<CommitStateRootInput> = commit.dryRun
 
 const announce: WriteTriple<AnnounceCommitInput, CommitAnnouncedEvent, undefined> = define({
   name: 'announceCommit',
@@ -91,6 +106,8 @@ const announce: WriteTriple<AnnounceCommitInput, CommitAnnouncedEvent, undefined
     wordOf(deltaHash, 'deltaHash'),
     locators.map(encodeLocator),
   ],
+  check: (client, { registry, sequenceNo, deltaHash: hash, locators }) =>
+    checkAnnounceCommit(client, { registry, sequenceNo, delta: { hash, locators } }),
 })
 
 /** Announces a commit's delta. Under version 2 the contract checks it against the commit. */
@@ -101,11 +118,15 @@ export const announceCommitSync: SyncAction<AnnounceCommitInput, CommitAnnounced
 /** Simulates {@link announceCommit}. */
 export const simulateAnnounceCommit: SimulateAction<AnnounceCommitInput, undefined> =
   announce.simulate
+/** Checks and transaction of {@link announceCommit}, nothing signed. */
+export const dryRunAnnounceCommit: DryRunAction<AnnounceCommitInput> = announce.dryRun
 
 const copy: WriteTriple<AnnounceCommitCopyInput, CommitCopyAnnouncedEvent, undefined> = define({
   name: 'announceCommitCopy',
   eventName: 'CommitCopyAnnounced',
   args: ({ sequenceNo, locator }: AnnounceCommitCopyInput) => [sequenceNo, encodeLocator(locator)],
+  check: (client, { registry, sequenceNo }) =>
+    checkAnnounceCommit(client, { registry, sequenceNo }),
 })
 
 /** Announces one more place of a commit's delta, for renewals. A hint. */
@@ -116,3 +137,5 @@ export const announceCommitCopySync: SyncAction<AnnounceCommitCopyInput, CommitC
 /** Simulates {@link announceCommitCopy}. */
 export const simulateAnnounceCommitCopy: SimulateAction<AnnounceCommitCopyInput, undefined> =
   copy.simulate
+/** Checks and transaction of {@link announceCommitCopy}, nothing signed. */
+export const dryRunAnnounceCommitCopy: DryRunAction<AnnounceCommitCopyInput> = copy.dryRun

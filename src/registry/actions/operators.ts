@@ -3,12 +3,17 @@ import type { Abi, Address, Hex } from 'viem'
 import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
 import type { G1Point, G2Point } from '../../core/bn254/points.js'
 import { resolveAddress } from '../addresses.js'
+import type { WriteClient } from '../client.js'
 import { addressOf } from '../inputs.js'
+import { checkOperatorKey, checkOperatorTable } from '../preflightAdmin.js'
+import type { PreflightCheck } from '../preflightCheck.js'
 import {
+  type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
+  type WriteOptions,
   type WriteTriple,
 } from '../write.js'
 
@@ -40,18 +45,23 @@ function define<parameters, event>(definition: {
   name: string
   eventName: string
   args: (parameters: parameters) => readonly unknown[]
+  check: (
+    client: WriteClient,
+    parameters: parameters & { verifier: Address },
+  ) => Promise<readonly PreflightCheck[]>
 }): WriteTriple<parameters, event, undefined> {
+  const verifierOf = (client: WriteClient, { addresses }: WriteOptions): Address =>
+    resolveAddress('certificateVerifier', { addresses, chainId: client.chain.id })
   return defineWrite<parameters, event, undefined>({
     name: definition.name,
     prepare: (client, parameters) => ({
-      address: resolveAddress('certificateVerifier', {
-        addresses: parameters.addresses,
-        chainId: client.chain.id,
-      }),
+      address: verifierOf(client, parameters),
       abi: bn254CertificateVerifierAbi as Abi,
       functionName: definition.name,
       args: definition.args(parameters),
     }),
+    preflight: (client, parameters) =>
+      definition.check(client, { ...parameters, verifier: verifierOf(client, parameters) }),
     eventName: definition.eventName,
     event: (args) => args as event,
     result: () => undefined,
@@ -67,6 +77,7 @@ const key: WriteTriple<OperatorKeyInput, OperatorKeyRegisteredEvent, undefined> 
     pkG2,
     proof,
   ],
+  check: checkOperatorKey,
 })
 
 /** Registers an operator's BLS keys. The operator itself, or the verifier's owner. */
@@ -76,6 +87,8 @@ export const registerOperatorKeySync: SyncAction<OperatorKeyInput, OperatorKeyRe
   key.sync
 /** Simulates {@link registerOperatorKey}. */
 export const simulateRegisterOperatorKey: SimulateAction<OperatorKeyInput, undefined> = key.simulate
+/** Checks and transaction of {@link registerOperatorKey}, nothing signed. */
+export const dryRunRegisterOperatorKey: DryRunAction<OperatorKeyInput> = key.dryRun
 
 const table: WriteTriple<OperatorTableInput, OperatorTablePublishedEvent, undefined> = define({
   name: 'publishTable',
@@ -85,6 +98,7 @@ const table: WriteTriple<OperatorTableInput, OperatorTablePublishedEvent, undefi
     operators.map((operator, index) => addressOf(operator, `operators[${index}]`)),
     weights,
   ],
+  check: checkOperatorTable,
 })
 
 /** Publishes a table of operators. The verifier's owner only. */
@@ -95,3 +109,5 @@ export const publishOperatorTableSync: SyncAction<OperatorTableInput, OperatorTa
 /** Simulates {@link publishOperatorTable}. */
 export const simulatePublishOperatorTable: SimulateAction<OperatorTableInput, undefined> =
   table.simulate
+/** Checks and transaction of {@link publishOperatorTable}, nothing signed. */
+export const dryRunPublishOperatorTable: DryRunAction<OperatorTableInput> = table.dryRun

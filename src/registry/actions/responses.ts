@@ -8,12 +8,17 @@ import type { SignerWitness } from '../../core/interfaces/sinks.js'
 import { assertResponse, type PolicyTaskResponse } from '../../core/response.js'
 import { assertTask, type Task } from '../../core/task.js'
 import { resolveAddress } from '../addresses.js'
+import type { WriteClient } from '../client.js'
 import { addressOf } from '../inputs.js'
+import { checkAcceptSuperseded } from '../preflightClients.js'
+import { checkAccept, checkChallenge } from '../preflightResponses.js'
 import {
+  type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
+  type WriteOptions,
   type WriteTriple,
 } from '../write.js'
 
@@ -67,6 +72,14 @@ export type DocumentChallengeSucceededEvent = {
   documentHash: Hex
 }
 
+function addressFor(
+  name: 'responseRegistry' | 'challengeVerifier',
+  client: WriteClient,
+  { addresses }: WriteOptions,
+): Address {
+  return resolveAddress(name, { addresses, chainId: client.chain.id })
+}
+
 const accept: WriteTriple<AcceptResponseInput, ResponseAcceptedEvent, undefined> = defineWrite<
   AcceptResponseInput,
   ResponseAcceptedEvent,
@@ -77,15 +90,17 @@ const accept: WriteTriple<AcceptResponseInput, ResponseAcceptedEvent, undefined>
     assertResponse(parameters.response)
     assertTask(parameters.task)
     return {
-      address: resolveAddress('responseRegistry', {
-        addresses: parameters.addresses,
-        chainId: client.chain.id,
-      }),
+      address: addressFor('responseRegistry', client, parameters),
       abi: responseRegistryAbi as Abi,
       functionName: 'accept',
       args: [parameters.response, parameters.certificate, parameters.task],
     }
   },
+  preflight: (client, parameters) =>
+    checkAccept(client, {
+      ...parameters,
+      responseRegistry: addressFor('responseRegistry', client, parameters),
+    }),
   eventName: 'ResponseAccepted',
   event: ({ taskId, policyClient, messageHash, allowed }) =>
     ({ taskId, policyClient, messageHash, allowed }) as ResponseAcceptedEvent,
@@ -100,6 +115,8 @@ export const acceptResponseSync: SyncAction<AcceptResponseInput, ResponseAccepte
 /** Simulates {@link acceptResponse}. */
 export const simulateAcceptResponse: SimulateAction<AcceptResponseInput, undefined> =
   accept.simulate
+/** Checks and transaction of {@link acceptResponse}, nothing signed. */
+export const dryRunAcceptResponse: DryRunAction<AcceptResponseInput> = accept.dryRun
 
 const challenge: WriteTriple<ChallengeAttestationDigestInput, ChallengeSucceededEvent, undefined> =
   defineWrite<ChallengeAttestationDigestInput, ChallengeSucceededEvent, undefined>({
@@ -107,15 +124,17 @@ const challenge: WriteTriple<ChallengeAttestationDigestInput, ChallengeSucceeded
     prepare: (client, parameters) => {
       assertResponse(parameters.response)
       return {
-        address: resolveAddress('challengeVerifier', {
-          addresses: parameters.addresses,
-          chainId: client.chain.id,
-        }),
+        address: addressFor('challengeVerifier', client, parameters),
         abi: challengeVerifierAbi as Abi,
         functionName: 'challengeAttestationDigest',
         args: [parameters.response, parameters.certificate, parameters.signers],
       }
     },
+    preflight: (client, parameters) =>
+      checkChallenge(client, {
+        ...parameters,
+        challengeVerifier: addressFor('challengeVerifier', client, parameters),
+      }),
     eventName: 'ChallengeSucceeded',
     event: (args) => args as ChallengeSucceededEvent,
     result: () => undefined,
@@ -137,6 +156,9 @@ export const simulateChallengeAttestationDigest: SimulateAction<
   ChallengeAttestationDigestInput,
   undefined
 > = challenge.simulate
+/** Checks and transaction of {@link challengeAttestationDigest}, nothing signed. */
+export const dryRunChallengeAttestationDigest: DryRunAction<ChallengeAttestationDigestInput> =
+  challenge.dryRun
 
 const resultChallenge: WriteTriple<
   ChallengePolicyResultInput,
@@ -147,10 +169,7 @@ const resultChallenge: WriteTriple<
   prepare: (client, parameters) => {
     assertResponse(parameters.response)
     return {
-      address: resolveAddress('challengeVerifier', {
-        addresses: parameters.addresses,
-        chainId: client.chain.id,
-      }),
+      address: addressFor('challengeVerifier', client, parameters),
       abi: challengeVerifierAbi as Abi,
       functionName: 'challengePolicyResult',
       args: [parameters.response, parameters.proof],
@@ -184,10 +203,7 @@ const documentChallenge: WriteTriple<
   prepare: (client, parameters) => {
     assertResponse(parameters.response)
     return {
-      address: resolveAddress('challengeVerifier', {
-        addresses: parameters.addresses,
-        chainId: client.chain.id,
-      }),
+      address: addressFor('challengeVerifier', client, parameters),
       abi: challengeVerifierAbi as Abi,
       functionName: 'challengeInvalidTeeAttestation',
       args: [parameters.response, parameters.proof],
@@ -219,14 +235,16 @@ const superseded: WriteTriple<AcceptSupersededInput, AcceptSupersededInput, unde
   defineWrite<AcceptSupersededInput, AcceptSupersededInput, undefined>({
     name: 'setAcceptSuperseded',
     prepare: (client, parameters) => ({
-      address: resolveAddress('responseRegistry', {
-        addresses: parameters.addresses,
-        chainId: client.chain.id,
-      }),
+      address: addressFor('responseRegistry', client, parameters),
       abi: responseRegistryAbi as Abi,
       functionName: 'setAcceptSuperseded',
       args: [addressOf(parameters.client, 'client'), parameters.accepted],
     }),
+    preflight: (client, parameters) =>
+      checkAcceptSuperseded(client, {
+        responseRegistry: addressFor('responseRegistry', client, parameters),
+        policyClient: addressOf(parameters.client, 'client'),
+      }),
     eventName: 'AcceptSupersededSet',
     event: (args) => args as AcceptSupersededInput,
     result: () => undefined,
@@ -240,3 +258,5 @@ export const setAcceptSupersededSync: SyncAction<AcceptSupersededInput, AcceptSu
 /** Simulates {@link setAcceptSuperseded}. */
 export const simulateSetAcceptSuperseded: SimulateAction<AcceptSupersededInput, undefined> =
   superseded.simulate
+/** Checks and transaction of {@link setAcceptSuperseded}, nothing signed. */
+export const dryRunSetAcceptSuperseded: DryRunAction<AcceptSupersededInput> = superseded.dryRun
