@@ -5,10 +5,13 @@
  * component instantiated and run without worker, HTTP host or transcript. The risk service answers
  * from memory.
  */
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { $init, generate } from '@bytecodealliance/jco-transpile/component'
 import { encodeFunctionData, type Hex, parseAbi, stringToHex } from 'viem'
 import {
+  type CompiledPluginStore,
   createEvaluator,
   createPluginRuntime,
   createSchemaValidator,
@@ -19,7 +22,7 @@ import {
   type PluginRuntime,
   type SimulationRequest,
 } from '../../src/eval/index.js'
-import { nodePluginWorkers } from '../../src/eval/node/index.js'
+import { fileCompiledPluginStore, nodePluginWorkers } from '../../src/eval/node/index.js'
 import { keccakHex } from '../../src/internal/keccak.js'
 import { component } from '../../test/fixtures/pluginComponents.js'
 import { jsPlugin } from '../../test/support/jsPlugin.js'
@@ -182,9 +185,17 @@ export async function pipelineRows({
     const engineAlone = await p50(times, () =>
       policy.evaluate({ inputJson, dataJson }, { blockTimestamp: 0n, seed }),
     )
-    lower('pipeline, warm, no plugin', await p50(times, evaluatorOf(none, plugins)), {
-      'engine alone': engineAlone,
-    })
+    // The very documents that the pipeline gives the engine.
+    const without = JSON.stringify({ params: none.params, wasm: {} })
+    const engineWithout = await p50(times, () =>
+      policy.evaluate({ inputJson, dataJson: without }, { blockTimestamp: 0n, seed }),
+    )
+    lower(
+      'pipeline, warm, no plugin',
+      await p50(times, evaluatorOf(none, plugins)),
+      { 'engine alone': engineWithout },
+      1,
+    )
 
     const bare = await p50(times, await barePlugin(rust))
     const one = await p50(times, evaluatorOf(request([screening(rust)]), plugins))
@@ -198,8 +209,8 @@ export async function pipelineRows({
     lower('pipeline, warm, three plugins', await p50(times, three), { 'one plugin': one })
     policy.dispose()
 
-    const cold = async (wasm: Uint8Array): Promise<number> => {
-      const runtime = createPluginRuntime({ workers: nodePluginWorkers(), transport })
+    const cold = async (wasm: Uint8Array, store?: CompiledPluginStore): Promise<number> => {
+      const runtime = createPluginRuntime({ workers: nodePluginWorkers(), transport, store })
       // Workers are up, as in a running operator; the component is new to it.
       await runtime.prewarm([{ wasmHash: keccakHex(small), getBytes: async () => small }])
       const wasmHash = keccakHex(wasm)
@@ -221,13 +232,28 @@ export async function pipelineRows({
       runtime.close()
       return elapsed
     }
-    const median = async (wasm: Uint8Array): Promise<number> => {
+    const median = async (wasm: Uint8Array, store?: CompiledPluginStore): Promise<number> => {
       const samples: number[] = []
-      for (let i = 0; i < (quick ? 3 : 7); i++) samples.push(await cold(wasm))
+      if (store) await cold(wasm, store)
+      for (let i = 0; i < (quick ? 3 : 7); i++) samples.push(await cold(wasm, store))
       return samples.sort((a, b) => a - b)[Math.floor(samples.length / 2)] as number
     }
-    lower('cold start, Rust plugin of 105 kB', await median(rust), {}, 60)
-    lower('cold start, JavaScript plugin of 12 MB', await median(await jsPlugin()), {}, 700)
+    const javascript = await jsPlugin()
+    lower('cold start from bytes, Rust plugin of 105 kB', await median(rust), {}, 60)
+    lower('cold start from bytes, JavaScript plugin of 12 MB', await median(javascript), {}, 700)
+    const directory = mkdtempSync(join(tmpdir(), 'newton-bench-plugins-'))
+    try {
+      const store = fileCompiledPluginStore({ directory, key: new Uint8Array(32).fill(1) })
+      lower('cold start from compiled form, Rust plugin', await median(rust, store), {}, 60)
+      lower(
+        'cold start from compiled form, JavaScript plugin',
+        await median(javascript, store),
+        {},
+        700,
+      )
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
   } finally {
     plugins.close()
   }
