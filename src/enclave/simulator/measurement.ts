@@ -4,8 +4,9 @@
 import { sha384 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
-import { concat, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
+import { concat, fixedFromHex, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { SIMULATOR_SOURCE } from './source.generated.js'
 
 /** Part of every measurement: an enclave of another version of the simulator is another enclave. */
 export const SIMULATOR_VERSION = 'newton-simulator/1'
@@ -29,14 +30,19 @@ export function extendPcr(pcr: Uint8Array, data: Uint8Array): Uint8Array {
 /**
  * Measures an image: PCR0 over the simulator and every part, PCR1 over the simulator, PCR2 over the parts.
  *
+ * The simulator is its version and the hash of its own sources, fixed when the package is made, so that
+ * bundled and compiled copies of one release measure the same.
+ *
  * @param parameters.version - @default SIMULATOR_VERSION
+ * @param parameters.source - SHA-384 over the simulator's sources. @default this release's
  * @throws {InvalidInputError} for an image without parts or with a name twice.
  */
 export function measureImage(parameters: {
   image: readonly ImagePart[]
   version?: string | undefined
+  source?: Hex | undefined
 }): SimulatorMeasurements {
-  const { image, version = SIMULATOR_VERSION } = parameters
+  const { image, version = SIMULATOR_VERSION, source = SIMULATOR_SOURCE } = parameters
   if (!Array.isArray(image) || image.length === 0) {
     throw new InvalidInputError({ field: 'image', reason: 'expected one part at least' })
   }
@@ -45,7 +51,7 @@ export function measureImage(parameters: {
     throw new InvalidInputError({ field: 'image', reason: 'a name occurs twice' })
   const zero = new Uint8Array(48)
   const parts = [...image].sort((a, b) => (a.name < b.name ? -1 : 1)).map(measurePart)
-  const runtime = sha384(utf8(version))
+  const runtime = sha384(concat(utf8(version), fixedFromHex(source, 48, 'source')))
   const pcr1 = extendPcr(zero, runtime)
   const pcr2 = parts.reduce(extendPcr, zero)
   const pcr0 = parts.reduce(extendPcr, extendPcr(zero, runtime))
