@@ -413,6 +413,72 @@ describe('createEvaluator', () => {
       const broken = withSnapshot(deployment, (snapshot) => ({ ...snapshot, ...change }))
       await expect(evaluate(broken, { artifacts: untouched }), name).rejects.toMatchObject({ code })
     }
+
+    // What an evaluator remembers of good rows does not excuse others.
+    let snapshot = deployment.snapshot
+    const warm = createEvaluator(
+      parametersOf(deployment, { registry: { snapshot: async () => snapshot } }),
+    )
+    const ask = () =>
+      warm.evaluate({
+        task: deployment.task,
+        referenceTimestamp: 1_700_000_000,
+        pcr0Commitment: id('ee'),
+      })
+    const good = await ask()
+    for (const [name, code, change] of cases) {
+      snapshot = { ...deployment.snapshot, ...change }
+      await expect(ask(), `warm: ${name}`).rejects.toMatchObject({ code })
+      snapshot = deployment.snapshot
+      expect((await ask()).response, name).toEqual(good.response)
+    }
+  })
+
+  test('behavior: a warm evaluator answers other tasks, params and signatures by themselves', async () => {
+    const deployments = [
+      guarded(),
+      guarded({ params: { maxScore: 50, maxAmount: '4' } }),
+      guarded({ intent: { ...guarded().intent, value: 1n } }),
+      guarded({ intent: { ...guarded().intent, functionSignature: '0x' } }),
+      guarded({
+        intent: {
+          ...guarded().intent,
+          functionSignature: stringToHex('function transfer(address to, uint128 amount)'),
+        },
+      }),
+    ].map((request) => deploySimulated({ ...request, plugins: [] }))
+    let snapshot = deployments[0]?.snapshot as RegistrySnapshot
+    const artifacts = {
+      getArtifact: async (
+        ...given: Parameters<EvaluatorParameters['artifacts']['getArtifact']>
+      ) => {
+        for (const deployment of deployments) {
+          const bytes = await deployment.artifacts.getArtifact(...given).catch(() => undefined)
+          if (bytes) return bytes
+        }
+        throw new RangeError('no such artifact')
+      },
+    }
+    const warm = createEvaluator(
+      parametersOf(deployments[0] as SimulatedDeployment, {
+        registry: { snapshot: async () => snapshot },
+        artifacts,
+      }),
+    )
+    const seen = new Set<string>()
+    for (const deployment of [...deployments, ...deployments]) {
+      snapshot = deployment.snapshot
+      const { task } = deployment
+      const { response, reasons } = await warm.evaluate({ task, referenceTimestamp: 7 })
+      const cold = await evaluate(
+        deployment,
+        {},
+        { referenceTimestamp: 7, pcr0Commitment: undefined },
+      )
+      expect({ response, reasons }).toEqual({ response: cold.response, reasons: cold.reasons })
+      seen.add(computeMessageHash(response))
+    }
+    expect(seen.size).toBe(deployments.length)
   })
 
   test('error: params that are not canonical, or have no schema', async () => {

@@ -35,7 +35,7 @@ import type {
   SecretsOpener,
 } from '../../core/interfaces/secretsOpener.js'
 import type { PolicyTaskResponse } from '../../core/response.js'
-import { assertTask, computeTaskId } from '../../core/task.js'
+import { computeTaskId } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fixedFromHex, fromUtf8, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
@@ -135,7 +135,8 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
 
   async function evaluate(request: EvaluationRequest, options: IoOptions): Promise<Evaluation> {
     const { task } = request
-    assertTask(task)
+    // Refuses a malformed task, too.
+    const taskId = computeTaskId(task)
     const pcr0Commitment = toHex(
       fixedFromHex(request.pcr0Commitment ?? ZERO_HASH, 32, 'pcr0Commitment'),
     )
@@ -163,7 +164,6 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     const [rego] = await Promise.all([fetchRego(step, policies), checkParams(step)])
     clock.mark('artifacts')
 
-    const taskId = computeTaskId(task)
     const envelopes = await loadEnvelopes(step)
     clock.mark('secrets')
 
@@ -249,7 +249,10 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
 
   return {
     evaluate: (request, options = {}) =>
-      withDeadline('The evaluation', options, (signal) => evaluate(request, { signal })),
+      // Nothing to watch where the caller sets no bounds.
+      options.signal === undefined && options.timeout === undefined
+        ? evaluate(request, {})
+        : withDeadline('The evaluation', options, (signal) => evaluate(request, { signal })),
   }
 }
 
