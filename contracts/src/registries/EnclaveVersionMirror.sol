@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.27;
+
+import {IEnclaveVersionMirror} from "../interfaces/IEnclaveVersionMirror.sol";
+import {IEnclaveVersionRegistry} from "../interfaces/IEnclaveVersionRegistry.sol";
+import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
+
+/// @title EnclaveVersionMirror
+/// @notice Wraps a registry of builds whose block numbers are another chain's.
+/// @dev Numbers of the source cannot be converted: nothing on chain says which blocks two chains
+/// made at the same time. So the mirror takes over only whether a build is active, and notes itself
+/// in which of its own blocks it saw that. A build counts from the block of the first {sync} on and
+/// until the block of the one that saw its deprecation: what was true of a past block stays true,
+/// so that nobody is challenged for a later change. Whoever signs reads the mirror too.
+/// No owner and no upgrade: there is nothing to decide.
+contract EnclaveVersionMirror is IEnclaveVersionMirror {
+    IEnclaveVersionRegistry private immutable SOURCE;
+    BlockKind private immutable BLOCK_KIND;
+
+    mapping(bytes32 pcr0Hash => EnclaveVersion) private _versions;
+    uint256 private _activeCount;
+
+    /// @param source_ The registry to mirror.
+    /// @param kind Where this chain's block numbers are read.
+    constructor(address source_, BlockKind kind) {
+        BlockSource.check(kind);
+        require(source_.code.length != 0, InvalidSource(source_));
+        SOURCE = IEnclaveVersionRegistry(source_);
+        BLOCK_KIND = kind;
+    }
+
+    /// @inheritdoc IEnclaveVersionMirror
+    function sync(bytes32 pcr0Hash) external {
+        EnclaveVersion memory given = SOURCE.getVersion(pcr0Hash);
+        EnclaveVersion storage version = _versions[pcr0Hash];
+        uint64 current = uint64(BlockSource.numberOf(BLOCK_KIND));
+        if (version.activatedAt == 0) {
+            // Never seen active: it is not known to have been so in any block of this chain.
+            require(given.deprecatedAt == 0, VersionAlreadyDeprecated(pcr0Hash));
+            version.activatedAt = current;
+            version.label = given.label;
+            _activeCount += 1;
+            emit EnclaveVersionActivated(pcr0Hash, given.label);
+            return;
+        }
+        require(given.deprecatedAt != 0 && version.deprecatedAt == 0, NothingToSync(pcr0Hash));
+        version.deprecatedAt = current;
+        _activeCount -= 1;
+        emit EnclaveVersionDeprecated(pcr0Hash);
+    }
+
+    // --- Reads ---
+
+    /// @notice Whether a build is active now, here and at the source.
+    /// @inheritdoc IEnclaveVersionRegistry
+    function isActiveVersion(bytes32 pcr0Hash) external view returns (bool) {
+        EnclaveVersion storage version = _versions[pcr0Hash];
+        return
+            version.activatedAt != 0 && version.deprecatedAt == 0
+                && SOURCE.isActiveVersion(pcr0Hash);
+    }
+
+    /// @inheritdoc IEnclaveVersionRegistry
+    function getVersion(bytes32 pcr0Hash) external view returns (EnclaveVersion memory version) {
+        version = _versions[pcr0Hash];
+        require(version.activatedAt != 0, VersionNotRegistered(pcr0Hash));
+    }
+
+    /// @inheritdoc IEnclaveVersionRegistry
+    function activeVersionCount() external view returns (uint256) {
+        return _activeCount;
+    }
+
+    /// @inheritdoc IEnclaveVersionRegistry
+    function wasPcr0WhitelistedAt(bytes32 pcr0Hash, uint256 blockNumber)
+        external
+        view
+        returns (bool)
+    {
+        EnclaveVersion storage version = _versions[pcr0Hash];
+        return version.activatedAt != 0 && version.activatedAt <= blockNumber
+            && (version.deprecatedAt == 0 || version.deprecatedAt > blockNumber);
+    }
+
+    /// @inheritdoc IEnclaveVersionRegistry
+    function getEnclaveKey(address operator) external view returns (bytes32) {
+        return SOURCE.getEnclaveKey(operator);
+    }
+
+    /// @inheritdoc IEnclaveVersionRegistry
+    function rootCertHash() external view returns (bytes32) {
+        return SOURCE.rootCertHash();
+    }
+
+    /// @inheritdoc IEnclaveVersionMirror
+    function source() external view returns (address) {
+        return address(SOURCE);
+    }
+
+    /// @inheritdoc IEnclaveVersionMirror
+    function blockKind() external view returns (uint8) {
+        return uint8(BLOCK_KIND);
+    }
+
+    // --- Writes, which are the source's ---
+
+    /// @inheritdoc IEnclaveVersionRegistry
+    function activateVersion(bytes32, string calldata) external view {
+        revert WriteAtSource(address(SOURCE));
+    }
+
+    /// @inheritdoc IEnclaveVersionRegistry
+    function deprecateVersion(bytes32) external view {
+        revert WriteAtSource(address(SOURCE));
+    }
+
+    /// @inheritdoc IEnclaveVersionRegistry
+    function registerEnclaveKey(address, bytes32) external view {
+        revert WriteAtSource(address(SOURCE));
+    }
+
+    /// @inheritdoc IEnclaveVersionRegistry
+    function setRootCertHash(bytes32) external view {
+        revert WriteAtSource(address(SOURCE));
+    }
+}
