@@ -5,7 +5,7 @@ import { enclaveVersionRegistryAbi } from '../core/abi/enclaveVersionRegistryAbi
 import { policyRegistryAbi } from '../core/abi/policyRegistryAbi.js'
 import { ZERO_HASH } from '../core/artifact.js'
 import type { WriteClient } from './client.js'
-import { failed, holds, type PreflightCheck, passed } from './preflightCheck.js'
+import { failed, holds, type PreflightCheck, passed, warning } from './preflightCheck.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from './read.js'
 import { valueOrNull } from './rows.js'
 
@@ -150,6 +150,14 @@ export async function checkOperatorTable(
       detail: `its timestamp is ${referenceTimestamp}, the last table’s ${latest}`,
       fix: 'Name a later time.',
     }),
+    // The next block is later than the newest one: only the contract knows by how much.
+    referenceTimestamp <= Number(block.timestamp)
+      ? passed('ReferenceTimestampInFuture', 'its timestamp is not in the future')
+      : warning(
+          'ReferenceTimestampInFuture',
+          `its timestamp is ${referenceTimestamp - Number(block.timestamp)} s ahead of the newest block`,
+          'Wait for a block with a later timestamp.',
+        ),
     holds('InvalidOperatorCount', {
       ok: operators.length > 0,
       detail: `${operators.length} operators`,

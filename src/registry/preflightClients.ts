@@ -1,5 +1,5 @@
 /** Checks before signing of the writes on clients. */
-import { type Abi, type Address, getAddress, parseAbi } from 'viem'
+import { type Abi, type Address, getAddress, parseAbi, zeroAddress } from 'viem'
 import { policyClientRegistryAbi } from '../core/abi/policyClientRegistryAbi.js'
 import { responseRegistryAbi } from '../core/abi/responseRegistryAbi.js'
 import type { WriteClient } from './client.js'
@@ -81,9 +81,11 @@ export async function checkOwnedClient(
     policyClient: Address
     /** Whether the client has to be active, or has not to be; left out where it does not matter. */
     active?: boolean | undefined
+    /** The next owner, where there is to be one. */
+    newOwner?: Address | undefined
   },
 ): Promise<PreflightCheck[]> {
-  const { registry, policyClient, active } = parameters
+  const { registry, policyClient, active, newOwner } = parameters
   const [result] = await readAt(client, {
     block: await readTag(client, 'latest'),
     calls: [recordCall(registry, policyClient)],
@@ -105,6 +107,15 @@ export async function checkOwnedClient(
   // The contract names these two states by the errors of registration.
   if (active === true && !record.active) {
     checks[0] = failed('ClientNotRegistered', `${policyClient} is not active`, 'Nothing to do.')
+  }
+  if (newOwner !== undefined) {
+    checks.push(
+      holds('InvalidOwnerAddress', {
+        ok: newOwner !== zeroAddress,
+        detail: `the next owner is ${newOwner}`,
+        fix: 'Zero owns nothing: name another account.',
+      }),
+    )
   }
   if (active === false) {
     checks.push(

@@ -361,6 +361,7 @@ describe('clients', () => {
     await broken('NotClientOwner', give, [stranger, { client, newOwner }])
     await broken('NotClientOwner', superseded, [stranger, { client, accepted: true }])
     await fine(superseded, [clientOwner, { client, accepted: true }])
+    await broken('InvalidOwnerAddress', give, [clientOwner, { client, newOwner: address(0) }])
     await fine(give, [clientOwner, { client, newOwner }])
     await fine(deactivate, [clientOwner, { client }])
     await registry.deactivateClientSync(clientOwner, { client, addresses })

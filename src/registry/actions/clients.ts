@@ -37,7 +37,7 @@ function define<parameters extends ClientInput, event>(definition: {
   args: (parameters: parameters) => readonly unknown[]
   check: (
     client: WriteClient,
-    parameters: { registry: Address; policyClient: Address },
+    parameters: { registry: Address; policyClient: Address; newOwner?: Address | undefined },
   ) => Promise<readonly PreflightCheck[]>
 }): WriteTriple<parameters, event, undefined> {
   return defineWrite<parameters, event, undefined>({
@@ -52,6 +52,7 @@ function define<parameters extends ClientInput, event>(definition: {
       definition.check(client, {
         registry: registryOf(client, parameters),
         policyClient: addressOf(parameters.client, 'client'),
+        newOwner: (parameters as { newOwner?: Address | undefined }).newOwner,
       }),
     eventName: definition.eventName,
     event: (args) => args as event,
