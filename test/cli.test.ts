@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ARTIFACT_ABSENT, computeArtifactHash, computePolicyTemplateId } from '@newton/policy-sdk'
+import { freePort } from '@newton/policy-sdk/testing/node'
 import { afterAll, describe, expect, test } from 'vitest'
 
 const bin = fileURLToPath(new URL('../dist/cli/bin.js', import.meta.url))
@@ -204,6 +205,33 @@ describe.skipIf(!existsSync(bin))('newton-policy', () => {
     expect(tested.stdout).toContain('1 passed, 1 failed')
     expect((await cli('policy', 'test', 'open.rego')).code).toBe(2)
   }, 60_000)
+
+  test('behavior: devnet serves a chain until it is interrupted, and ends cleanly', async () => {
+    const port = await freePort()
+    const child = spawn(process.execPath, [bin, 'devnet', '--port', String(port)], {
+      cwd: home,
+      env: { PATH: process.env['PATH'], HOME: home },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let stderr = ''
+    const ready = new Promise<void>((resolve) => {
+      child.stderr.on('data', (chunk: Buffer) => {
+        stderr += chunk.toString()
+        if (stderr.includes('Ctrl-C ends')) resolve()
+      })
+    })
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+    await ready
+    const url = `http://127.0.0.1:${port}`
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] })
+    const headers = { 'content-type': 'application/json' }
+    const answer = (await (await fetch(url, { method: 'POST', headers, body })).json()) as object
+    expect(answer).toMatchObject({ result: '0x7a69' })
+    expect(stderr).toContain('responseRegistry')
+    child.kill('SIGINT')
+    expect(await ended).toBe(0)
+    await expect(fetch(url, { method: 'POST', headers, body })).rejects.toThrow()
+  }, 90_000)
 
   test('behavior: completions name every command', async () => {
     for (const shell of ['bash', 'zsh', 'fish']) {

@@ -9,7 +9,7 @@ export const devnet: CommandDef = command({
   description:
     'Run a local network: chain, contracts, file DA, four operators with simulated enclaves',
   args: {
-    port: { type: 'string', description: 'Port of the chain’s RPC; a free one where left out' },
+    port: { type: 'string', description: 'Port of the chain’s RPC', default: '8545' },
     state: { type: 'string', description: 'Directory to keep artifacts in', valueHint: 'dir' },
     window: { type: 'string', description: 'Seconds of real time between commits', default: '5' },
   },
@@ -17,8 +17,8 @@ export const devnet: CommandDef = command({
     const seconds = Number(args.window)
     if (!(seconds > 0))
       throw new UsageError(`--window is a number of seconds, not ${JSON.stringify(args.window)}.`)
-    const port = args.port === undefined ? undefined : Number(args.port)
-    if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) {
+    const port = Number(args.port)
+    if (!(Number.isInteger(port) && port > 0 && port < 65_536)) {
       throw new UsageError(`--port is a port, not ${JSON.stringify(args.port)}.`)
     }
     terminal.stderr('starting…\n')
@@ -28,7 +28,8 @@ export const devnet: CommandDef = command({
       terminal.stderr(`ready: ${anvil.url}, chain ${chain.id}\n`)
       for (const [name, address] of Object.entries(contracts))
         terminal.stderr(`  ${name.padEnd(24)} ${String(address)}\n`)
-      terminal.stderr('Ctrl-C ends\n')
+      terminal.stderr(`  ${'PCR0 commitment'.padEnd(24)} ${pcr0Commitment}\n`)
+      terminal.stderr('funded accounts: those of anvil’s test mnemonic; Ctrl-C ends\n')
       while (!signal.aborted) {
         await pause(seconds * 1_000, signal)
         if (signal.aborted) break
