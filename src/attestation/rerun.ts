@@ -3,7 +3,7 @@ import type { Hex } from 'viem'
 import { ARTIFACT_ABSENT } from '../core/artifact.js'
 import { canonicalJson, type Json } from '../core/canonicalJson.js'
 import type { DigestPreimage } from '../core/digest.js'
-import { encodeEvaluationResult } from '../core/evaluationResult.js'
+import { evaluateResult } from '../core/evaluationResult.js'
 import { computeInputsHash } from '../core/inputsHash.js'
 import type { PluginTranscript } from '../core/interfaces/evaluator.js'
 import type { RegistrySnapshot } from '../core/interfaces/registryReader.js'
@@ -66,7 +66,8 @@ export async function rerunResult(
   })
   if (typeof allow !== 'boolean')
     throw inconclusive('RERUN_NO_DECISION', 'the re-run gave no decision')
-  if (encodeEvaluationResult(allow) === response.evaluationResult.toLowerCase()) return undefined
+  // Decisions are compared, not bytes: the contract reads more than one form of each.
+  if (evaluateResult(response.evaluationResult) === allow) return undefined
   return { ...inputs, allow, reasons }
 }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Hex } from 'viem'
+import { encodeAbiParameters, type Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import {
   address,
@@ -497,6 +497,20 @@ const matrix: Row[] = [
     'disputed WRONG_RESULT',
   ],
   [
+    'an allow in the text form that the contract reads as one',
+    (w) => sign(w, { evaluationResult: textResult('true') }),
+    'valid result',
+  ],
+  [
+    'a deny in other bytes than the word 0',
+    (w) => {
+      const honest = w.evaluate(w.makeTask(), { scores: [1, 99] })
+      const evaluationResult = textResult('false')
+      return honestCase(w, { ...honest, response: { ...honest.response, evaluationResult } })
+    },
+    'valid result',
+  ],
+  [
     'a false result where results are slashable',
     (w) => ({ ...falseResult(w), resultsSlashable: true }),
     'slashable WRONG_RESULT',
@@ -510,6 +524,11 @@ const matrix: Row[] = [
     'inconclusive RERUN_NO_DECISION',
   ],
 ]
+
+/** The ABI encoding of a string. */
+function textResult(text: string): Hex {
+  return encodeAbiParameters([{ type: 'string' }], [text])
+}
 
 function falseResult(world: World): Case {
   const honest = world.evaluate(world.makeTask(), { scores: [1, 99] })

@@ -246,6 +246,7 @@ describe('createEvaluator', () => {
           reads.push(parameters)
           return deployment.snapshot
         },
+        isEnclaveWhitelistedAt: async () => true,
       },
     })
     expect(reads).toEqual([{ client: deployment.task.policyClient, block: 1n }])
@@ -417,7 +418,9 @@ describe('createEvaluator', () => {
     // What an evaluator remembers of good rows does not excuse others.
     let snapshot = deployment.snapshot
     const warm = createEvaluator(
-      parametersOf(deployment, { registry: { snapshot: async () => snapshot } }),
+      parametersOf(deployment, {
+        registry: { snapshot: async () => snapshot, isEnclaveWhitelistedAt: async () => true },
+      }),
     )
     const ask = () =>
       warm.evaluate({
@@ -601,6 +604,47 @@ describe('createEvaluator', () => {
     expect((await evaluate(open, { registry, mode: 'simulate' })).warnings.join()).toContain(
       'not whitelisted',
     )
+  })
+
+  test('error: nothing says whether the named build is whitelisted, or says it with another value than true', async () => {
+    const open = deploySimulated(await plain())
+    const snapshot = async () => open.snapshot
+    await expect(evaluate(open, { registry: { snapshot } })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'registry.isEnclaveWhitelistedAt',
+    })
+    for (const answer of ['yes', 1, {}, undefined, null]) {
+      const registry = { snapshot, isEnclaveWhitelistedAt: async () => answer as never }
+      await expect(evaluate(open, { registry })).rejects.toMatchObject({
+        code: 'ENCLAVE_NOT_WHITELISTED',
+      })
+      const committed = { isCommittedAt: async () => answer as never }
+      await expect(evaluate(open, { committed })).rejects.toMatchObject({
+        code: 'ARTIFACT_NOT_COMMITTED',
+      })
+    }
+  })
+
+  test('error: what a guest with secrets asked for is not said', async () => {
+    const strict = createPluginRuntime({
+      workers: nodePluginWorkers({ concurrency: 1 }),
+      http: { hosts: ['risk.example'] },
+    })
+    const request = guarded()
+    const deployment = deploySimulated({
+      ...request,
+      plugins: request.plugins?.map((plugin) => ({
+        ...plugin,
+        params: { endpoint: 'https://key-of-the-service.example' },
+      })),
+    })
+    const error = await evaluate(deployment, { plugins: strict }).catch((cause: unknown) => cause)
+    strict.close()
+    // The endpoint stands for what a guest puts into a URL; it is in the error's context as input.
+    expect(error).toMatchObject({ code: 'PLUGIN_HTTP_REFUSED' })
+    expect((error as Error).cause).toBeUndefined()
+    expect((error as Error).message).not.toContain('key-of-the-service')
+    expect((error as Error).stack).not.toContain('key-of-the-service')
   })
 
   test('error: an artifact that is not under the committed root', async () => {
@@ -955,6 +999,25 @@ describe('replay', () => {
       evaluation: { ...evaluation, transcript: [], outputs: {} },
     })
     expect(without).toMatchObject({ status: 'inconclusive', code: 'INPUTS_MISSING' })
+  })
+
+  test('behavior: a transcript without exchanges, or of another input, is no reason to fetch', async () => {
+    const { deployment, evaluation } = await fetched()
+    const [entry] = evaluation.transcript
+    const changed = [
+      { exchanges: undefined },
+      { exchanges: null },
+      { exchanges: {} },
+      { input: '{}' },
+    ]
+    for (const change of changed) {
+      const transcript = [{ ...entry, ...change }] as never
+      const outcome = await replayer(deployment).replay({
+        task: deployment.task,
+        evaluation: { ...evaluation, transcript },
+      })
+      expect(outcome).toMatchObject({ status: 'inconclusive', code: 'PLUGIN_REPLAY_DIVERGED' })
+    }
   })
 
   test('behavior: what cannot be read is inconclusive', async () => {

@@ -241,8 +241,16 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     if (!simulating) assertEnclaveNamed(plan, pcr0Commitment)
     else if (plan.enclaveRequired && pcr0Commitment === ZERO_HASH)
       warnings.push('Operators evaluate this policy in an enclave only.')
-    if (pcr0Commitment === ZERO_HASH || !registry.isEnclaveWhitelistedAt) return
-    if (await registry.isEnclaveWhitelistedAt({ pcr0Commitment, block }, options)) return
+    if (pcr0Commitment === ZERO_HASH) return
+    if (!registry.isEnclaveWhitelistedAt) {
+      if (simulating) return
+      // Whoever signs for a build that is not whitelisted is slashed: not knowing is no reason to.
+      throw new InvalidInputError({
+        field: 'registry.isEnclaveWhitelistedAt',
+        reason: 'a measurement is named and nothing says whether it is whitelisted',
+      })
+    }
+    if ((await registry.isEnclaveWhitelistedAt({ pcr0Commitment, block }, options)) === true) return
     if (!simulating) throw new EnclaveNotWhitelistedError({ pcr0Commitment, block })
     warnings.push(`The measurement ${pcr0Commitment} is not whitelisted.`)
   }
@@ -309,7 +317,7 @@ async function checkCommitted({
   }
   await Promise.all(
     artifactsOf(plan).map(async ({ hash, namespace, kind }) => {
-      if (await committed.isCommittedAt({ namespace, hash, block }, options)) return
+      if ((await committed.isCommittedAt({ namespace, hash, block }, options)) === true) return
       if (!simulating) throw new ArtifactNotCommittedError({ hash, namespace, block })
       warnings.push(`The ${kind} ${hash} is not under the committed root yet.`)
     }),

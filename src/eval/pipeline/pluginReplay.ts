@@ -1,10 +1,23 @@
 /** Plugins run again offline, one at a time, for whoever verifies what operators attested. */
 import { computeArtifactHash } from '../../core/artifact.js'
-import type { PluginReplayer } from '../../core/interfaces/evaluator.js'
+import type { PluginReplayer, PluginTranscript } from '../../core/interfaces/evaluator.js'
 import { computeTaskId } from '../../core/task.js'
 import { buildPluginInput } from '../intent/wasmArgs.js'
 import { PluginReplayError } from '../plugins/errors.js'
 import type { PluginRuntime } from '../plugins/runtime.js'
+
+/**
+ * Checks that a transcript can be replayed offline for this input.
+ *
+ * @throws {PluginReplayError} where it holds no exchanges, or is of another input.
+ */
+export function assertReplayable(transcript: PluginTranscript, input: string): void {
+  // Without a list the runtime would fetch.
+  if (!Array.isArray(transcript.exchanges)) throw new PluginReplayError('it holds no exchanges')
+  if (transcript.input !== input) {
+    throw new PluginReplayError('its input is not what task and params give')
+  }
+}
 
 /**
  * Creates what a verifier of level `result` replays plugins with.
@@ -29,12 +42,8 @@ export function createPluginReplayer(parameters: {
   return {
     replayPlugin: async ({ wasm, transcript, task, blockTimestamp, params }, options = {}) => {
       const { policyDataTemplateId, policyDataInstanceId, exchanges } = transcript
-      // Without a list the runtime would fetch.
-      if (!Array.isArray(exchanges)) throw new PluginReplayError('it holds no exchanges')
       const input = buildPluginInput({ wasmArgs: task.wasmArgs, params })
-      if (transcript.input !== input) {
-        throw new PluginReplayError('its input is not what task and params give')
-      }
+      assertReplayable(transcript, input)
       const { output } = await parameters.plugins.run(
         {
           wasmHash: computeArtifactHash(wasm),

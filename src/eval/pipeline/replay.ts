@@ -24,6 +24,7 @@ import type { PluginRuntime } from '../plugins/runtime.js'
 import type { RegoEngine } from '../regoEngine.js'
 import { ArtifactHashMismatchError } from './errors.js'
 import { type EvaluationPlan, planEvaluation } from './plan.js'
+import { assertReplayable } from './pluginReplay.js'
 import { createPolicyCache } from './policyCache.js'
 import { decide, mergeOutputs } from './rego.js'
 
@@ -181,6 +182,8 @@ export function createReplayer(parameters: ReplayerParameters): Replayer {
       )
       if (!transcript || transcript.transcriptHash !== undefined || entry.needsSecrets) continue
       const wasmHash = entry.template.wasmHash.toLowerCase() as Hex
+      const input = buildPluginInput({ wasmArgs: task.wasmArgs, params: entry.params.value })
+      assertReplayable(transcript, input)
       const { output } = await plugins.run(
         {
           wasmHash,
@@ -190,7 +193,7 @@ export function createReplayer(parameters: ReplayerParameters): Replayer {
           policyDataInstanceId: entry.instanceId,
           taskId: computeTaskId(task),
           blockTimestamp: plan.blockTimestamp,
-          input: buildPluginInput({ wasmArgs: task.wasmArgs, params: entry.params.value }),
+          input,
           replay: transcript.exchanges,
         },
         options,

@@ -112,8 +112,9 @@ export function checkRequest(request: GuestRequest, policy: ResolvedHttpPolicy):
   let url: URL
   try {
     url = new URL(request.url)
-  } catch (cause) {
-    throw new PluginHttpRefusedError('its URL is malformed', { cause })
+  } catch {
+    // The cause quotes the URL, and URLs carry keys.
+    throw new PluginHttpRefusedError('its URL is malformed')
   }
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
     throw new PluginHttpRefusedError(`the scheme ${url.protocol} is not http or https`)

@@ -23,6 +23,7 @@ import {
   PluginError,
   PluginFailedError,
   type PluginFailureContext,
+  PluginHttpRefusedError,
   type PluginLimit,
   PluginLimitError,
   PluginNondeterministicError,
@@ -316,7 +317,7 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
           'its template has a secrets schema, but it does not import newton:provider/secrets',
         )
       }
-      if (request.replay) seedReplay(request.replay, answers, exchanges)
+      if (request.replay !== undefined) seedReplay(request.replay, answers, exchanges)
       for (;;) {
         timing.rounds++
         const reply = await runRound({
@@ -331,7 +332,7 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
         timing.guest += reply.milliseconds
         stderr = secret ? '' : reply.stderr
         if (reply.status === 'ok') {
-          if (request.replay && reply.used !== request.replay.length) {
+          if (request.replay !== undefined && reply.used !== request.replay.length) {
             throw new PluginReplayError(
               `${reply.used} of ${request.replay.length} exchanges were asked for`,
             )
@@ -348,7 +349,7 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
         }
         if (reply.status !== 'request')
           throw toError(reply, { secret, replaying: request.replay !== undefined })
-        if (request.replay)
+        if (request.replay !== undefined)
           throw new PluginReplayError(
             'the plugin asks for a request that the transcript does not hold',
           )
@@ -363,7 +364,7 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
       }
     } catch (error) {
       code = (error as { code?: string } | null)?.code ?? 'UNKNOWN'
-      throw attach(error, {
+      throw attach(secret ? withoutDetails(error) : error, {
         wasmHash,
         policyDataTemplateId: request.policyDataTemplateId,
         policyDataInstanceId: request.policyDataInstanceId,
@@ -444,6 +445,14 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
   }
 }
 
+/** Errors that quote what a guest said, without the quote: a guest with secrets may say them. */
+function withoutDetails(error: unknown): unknown {
+  const unsaid = 'its run has secrets, so no more is said'
+  if (error instanceof PluginHttpRefusedError) return new PluginHttpRefusedError(unsaid)
+  if (error instanceof PluginOutputError) return new PluginOutputError(unsaid)
+  return error
+}
+
 type LoadedPlugin = { world: PluginWorld; compiled: CompiledPlugin }
 
 /** Plugins that one worker keeps. */
@@ -507,6 +516,7 @@ function seedReplay(
   answers: { request: string; answer: GuestAnswer }[],
   exchanges: HttpExchange[],
 ): void {
+  if (!Array.isArray(replay)) throw new PluginReplayError('it is no list of exchanges')
   for (const exchange of replay) {
     const { method, url, headers, bodyHash } = exchange.request
     const { response } = exchange
