@@ -7,6 +7,7 @@ import { type Address, type Hex, keccak256, stringToHex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type AttestationOutcome,
+  type ChallengerParameters,
   createChallenger,
   operatorWitness,
   verifyTaskAttestation,
@@ -157,7 +158,7 @@ const challengeRevert = ({ response, certificate }: Signed, signers = [0, 1, 2])
   )
 
 /** A challenger that reads from a block on. */
-const challenge = (startBlock: bigint) =>
+const challenge = (startBlock: bigint, changes: Partial<ChallengerParameters> = {}) =>
   createChallenger({
     reader: world.reader,
     responses: createAcceptedResponses({ client: world.client, addresses: world.addresses }),
@@ -169,6 +170,7 @@ const challenge = (startBlock: bigint) =>
     }),
     challengeWindow: 1_000n,
     startBlock,
+    ...changes,
   })
 
 /** What is left of a stake after one slashing of 10 %. */
@@ -321,6 +323,32 @@ describe('slashable', () => {
     },
     60_000,
   )
+
+  test('a lie that the filing node sees late, filed in batches beside another challenger', async () => {
+    const lie = await forge(() => ({ regoHash: word(3) }))
+    const before = await world.stakes()
+    const head = await world.reader.registry.getLatestBlock()
+    const hash = word(0)
+    const position = { blockNumber: head.number, blockHash: hash, transactionHash: hash }
+    const seen = { ...lie, ...position, transactionIndex: 0, logIndex: 0 }
+    const errors: unknown[] = []
+    const challenger = challenge(head.number, {
+      responses: { getAcceptedResponses: async () => [seen] },
+      signersPerChallenge: 1,
+      backoff: () => 0,
+      onEvent: (event) => {
+        if (event.type === 'retry') errors.push(event.error)
+      },
+    })
+    expect(await challenger.poll()).toMatchObject({ filed: 0, waiting: 1 })
+    expect(errors).toMatchObject([{ code: 'PREFLIGHT_FAILED', retryable: false }])
+    await accept(lie)
+    expect(await challengeRevert(lie, [1])).toBe('went through')
+    expect(await challenger.poll()).toMatchObject({ filed: 1, waiting: 0 })
+    const [entry] = await challenger.outbox()
+    expect(entry?.transactionHashes).toHaveLength(2)
+    expect(await world.stakes()).toEqual(slashed(before))
+  }, 60_000)
 
   test('an enclave is required and none is named', async () => {
     const { owner, addresses } = world

@@ -1,98 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import {
-  createWorld,
-  type Honest,
-  referenceBlock,
-  type World,
-  word,
-} from '../../test/support/attestationWorld.js'
-import { computeArtifactDigest } from '../core/digest.js'
+import { referenceBlock, word } from '../../test/support/attestationWorld.js'
+import { type Filed, lie, RevertError, setup } from '../../test/support/challengerWorld.js'
 import type { AcceptedResponse } from '../core/interfaces/responses.js'
-import type { ChallengeSink } from '../core/interfaces/sinks.js'
 import { computeMessageHash, encodeResponse } from '../core/response.js'
-import { BaseError } from '../errors/base.js'
 import { createChallenger } from './challenger.js'
 import {
   ChallengerStateError,
   type ChallengerStore,
   memoryChallengerStore,
 } from './challengerState.js'
-import type { ChallengerEvent, ChallengerParameters } from './challengerTypes.js'
-
-class RevertError extends BaseError {
-  override readonly name = 'RevertError'
-  readonly errorName: string
-  constructor(errorName: string) {
-    super(`reverted with ${errorName}`)
-    this.errorName = errorName
-  }
-}
-
-type Filed = Parameters<ChallengeSink['challengeAttestationDigest']>[0]
-
-/** A world with accepted responses, a sink that can fail, and a clock. */
-function setup(changes: Partial<ChallengerParameters> = {}) {
-  const world = createWorld()
-  const accepted: AcceptedResponse[] = []
-  const filed: Filed[] = []
-  const events: ChallengerEvent[] = []
-  const failures: unknown[] = []
-  const reads: [bigint, bigint][] = []
-  const clock = { now: 1_000 }
-  const parameters: ChallengerParameters = {
-    reader: world.reader,
-    responses: {
-      getAcceptedResponses: async ({ fromBlock, toBlock }) => {
-        reads.push([fromBlock, toBlock])
-        return accepted.filter((one) => one.blockNumber >= fromBlock && one.blockNumber <= toBlock)
-      },
-    },
-    operators: { operatorTreeAt: async () => world.table },
-    sink: {
-      challengeAttestationDigest: async (challenge) => {
-        const failure = failures.shift()
-        if (failure !== undefined) throw failure
-        filed.push(challenge)
-        return { transactionHash: word(filed.length) }
-      },
-    },
-    store: memoryChallengerStore(),
-    startBlock: 90n,
-    challengeWindow: 100n,
-    now: () => clock.now,
-    onEvent: (event) => events.push(event),
-    ...changes,
-  }
-  const accept = (
-    { task, response }: Honest,
-    { at = 105n, signers = [0, 1, 2] } = {},
-  ): AcceptedResponse => {
-    const certificate = world.sign(response, { signers })
-    const position = { ...world.blockAt(at), transactionIndex: 0, logIndex: accepted.length }
-    const one: AcceptedResponse = {
-      blockNumber: at,
-      blockHash: position.hash,
-      transactionIndex: 0,
-      logIndex: accepted.length,
-      transactionHash: word(0xaa),
-      ...{ task, response, certificate },
-    }
-    accepted.push(one)
-    return one
-  }
-  const types = (): string[] => events.map((event) => event.type)
-  return { world, accept, accepted, filed, events, types, failures, reads, clock, parameters }
-}
-
-const lie = (world: World, nonce = 1n): Honest => {
-  const honest = world.evaluate(world.makeTask({ nonce }))
-  const preimage = { ...honest.preimage, regoHash: word(1) }
-  return {
-    ...honest,
-    preimage,
-    response: { ...honest.response, artifactDigest: computeArtifactDigest(preimage) },
-  }
-}
 
 describe('createChallenger', () => {
   test('files what is false, with every signer proved, and leaves honest responses alone', async () => {
@@ -314,7 +230,7 @@ describe('createChallenger', () => {
     accept(lie(world, 2n))
     ;(accepted[1] as AcceptedResponse).response = { chainId: 5 } as never
     await createChallenger(parameters).poll()
-    expect(types()).toEqual(['verified', 'unreadable'])
+    expect(types()).toEqual(['verified', 'contradicted', 'unreadable'])
     expect(filed).toHaveLength(0)
   })
 

@@ -5,7 +5,9 @@
  * before anything is sent, so a crash files late, never not at all; filing twice is harmless,
  * because the contract slashes each signer once for a message.
  */
+import { InvalidInputError } from '../errors/common.js'
 import type { IoOptions } from '../internal/deadline.js'
+import { fileAll } from './challengerFiling.js'
 import {
   type ChallengerState,
   MAX_MARKS,
@@ -20,13 +22,14 @@ import type {
   ChallengerRun,
   PollReport,
 } from './challengerTypes.js'
-import { fileAll, isPast, saveState, verifyAccepted, verifyPending } from './challengerWork.js'
+import { isPast, saveState, verifyAccepted, verifyPending } from './challengerWork.js'
 import { InconclusiveError } from './errors.js'
 import { obtain } from './reader.js'
 
 /**
  * Creates a challenger.
  *
+ * @throws {InvalidInputError} when `signersPerChallenge` is not a whole number above zero.
  * @example
  * ```ts
  * import { createChallenger } from '@newton/policy-sdk/attestation'
@@ -36,7 +39,11 @@ import { obtain } from './reader.js'
  * ```
  */
 export function createChallenger(parameters: ChallengerParameters): Challenger {
-  const { store = memoryChallengerStore() } = parameters
+  const { store = memoryChallengerStore(), signersPerChallenge = 1 } = parameters
+  if (!Number.isSafeInteger(signersPerChallenge) || signersPerChallenge < 1) {
+    const reason = 'expected a whole number above zero'
+    throw new InvalidInputError({ field: 'signersPerChallenge', reason })
+  }
   let running: Promise<PollReport> | undefined
   let state: ChallengerState | undefined
 

@@ -14,7 +14,7 @@ export interface ChallengerStore {
 /** A block read so far. */
 export type BlockMark = { number: string; hash: Hex }
 
-/** A response whose verification was inconclusive and is tried again. */
+/** A response that was not decided, or that the contract accepted and its verification refuses. */
 export type PendingResponse = {
   id: Hex
   task: Hex | null
@@ -33,7 +33,15 @@ export type ChallengeStatus = 'pending' | 'filed' | 'settled' | 'refused' | 'exp
 /** A challenge to file, or filed. `id` is the message hash. */
 export type OutboxEntry = Omit<PendingResponse, 'task'> & {
   status: ChallengeStatus
+  /**
+   * Operator indices that no challenge has reached yet, ascending. Absent before the first try.
+   * What is left when the window closes was never slashed by this challenger.
+   */
+  unfiled?: number[] | undefined
+  /** The newest transaction of `transactionHashes`. */
   transactionHash?: Hex | undefined
+  /** One transaction for each batch of signers. */
+  transactionHashes?: Hex[] | undefined
   error?: string | undefined
 }
 

@@ -21,6 +21,13 @@ export type ResponseAttachments = Pick<
 /** What a challenger tells its hook. */
 export type ChallengerEvent =
   | { type: 'verified'; messageHash: Hex; outcome: AttestationOutcome }
+  /** The contract accepted it, a verification refuses it: the node lags or is wrong. */
+  | {
+      type: 'contradicted'
+      messageHash: Hex
+      outcome: Extract<AttestationOutcome, { status: 'reject' }>
+    }
+  /** One batch of signers was slashed. */
   | { type: 'filed'; messageHash: Hex; transactionHash: Hex }
   | { type: 'settled' | 'expired'; messageHash: Hex }
   | { type: 'refused' | 'retry'; messageHash: Hex; error: unknown }
@@ -44,6 +51,8 @@ export type ChallengerParameters = {
   challengeWindow: bigint
   /** Most blocks read in one poll. @default 2000n */
   maxBlocks?: bigint | undefined
+  /** Most signers of one transaction. @default 32 */
+  signersPerChallenge?: number | undefined
   /** Fetches what travels with a response. */
   attachments?:
     | ((accepted: AcceptedResponse, options: IoOptions) => Promise<ResponseAttachments>)
@@ -61,6 +70,7 @@ export type PollReport = {
   /** Whether the newest block was reached. */
   caughtUp: boolean
   verified: number
+  /** Challenges whose last signer was reached. */
   filed: number
   /** Responses to verify again and challenges still to file. */
   waiting: number

@@ -1,17 +1,16 @@
-/** What a challenger does with one response: verify, keep for later, file. */
+/** What a challenger does with one response: verify, and keep for later or for filing. */
 import type { Hex } from 'viem'
-import { decodeCertificate, encodeCertificate, operatorWitness } from '../core/bn254/index.js'
+import { decodeCertificate, encodeCertificate } from '../core/bn254/index.js'
 import type { AcceptedResponse } from '../core/interfaces/responses.js'
-import type { SignerWitness } from '../core/interfaces/sinks.js'
 import { computeMessageHash, decodeResponse, encodeResponse } from '../core/response.js'
 import { decodeTask, encodeTask } from '../core/task.js'
-import { isPolicySdkError } from '../errors/base.js'
+import type { IoOptions } from '../internal/deadline.js'
 import type { ChallengerState, OutboxEntry, PendingResponse } from './challengerState.js'
 import type { ChallengerPass, ChallengerRun } from './challengerTypes.js'
-import { InconclusiveError } from './errors.js'
+import type { AttestationOutcome } from './outcome.js'
 import { verifyTaskAttestation } from './verify.js'
 
-/** Verifies a response that was just read; what is inconclusive stays pending. */
+/** Verifies a response that was just read; what is not decided stays pending. */
 export async function verifyAccepted(
   run: ChallengerRun,
   pass: ChallengerPass & { accepted: AcceptedResponse },
@@ -63,7 +62,37 @@ async function judge(
   pass: ChallengerPass & { entry: PendingResponse; accepted: AcceptedResponse | undefined },
 ): Promise<void> {
   const { state, entry, options } = pass
-  const { reader, level = 'quorum' } = run
+  const outcome = await verdictOn(run, { entry, options, accepted: pass.accepted })
+  const messageHash = entry.id
+  if (outcome.status === 'reject') run.onEvent?.({ type: 'contradicted', messageHash, outcome })
+  // The contract accepted the response, so whoever reads a reason to refuse it reads a node that
+  // lags or is wrong: neither is a reason to stop looking.
+  if (outcome.status === 'inconclusive' || outcome.status === 'reject') {
+    const attempts = entry.attempts + 1
+    const nextAt = nextTry(run, attempts)
+    state.pending.push({ ...entry, attempts, nextAt, reason: outcome.reason })
+    return
+  }
+  // A false document or result is challenged with a proof, which is not this outbox's to make.
+  const provable = outcome.status === 'slashable' && outcome.reason !== 'WRONG_RESULT'
+  if (!provable || outcome.evidence.operatorIndex !== undefined) return
+  const { task: _, ...rest } = entry
+  state.outbox.push({ ...rest, attempts: 0, nextAt: 0, status: 'pending', reason: outcome.reason })
+}
+
+/** Verifies a stored response as of its block of acceptance, and tells the hook. */
+export async function verdictOn(
+  run: ChallengerRun,
+  pass: {
+    entry: Pick<PendingResponse, 'id' | 'task' | 'response' | 'certificate' | 'acceptedAt'>
+    options: IoOptions
+    accepted?: AcceptedResponse | undefined
+    level?: ChallengerRun['level']
+  },
+): Promise<AttestationOutcome> {
+  const { entry, options } = pass
+  const { reader } = run
+  const level = pass.level ?? run.level ?? 'quorum'
   const response = decodeResponse(entry.response)
   const certificate = decodeCertificate(entry.certificate)
   const task = entry.task === null ? null : decodeTask(entry.task)
@@ -76,82 +105,8 @@ async function judge(
     ...{ reader, task, taskChecked: true, response, certificate, level, at },
   })
   run.onEvent?.({ type: 'verified', messageHash: entry.id, outcome })
-  if (outcome.status === 'inconclusive') {
-    const attempts = entry.attempts + 1
-    const nextAt = (run.now ?? Date.now)() + (run.backoff ?? defaultBackoff)(attempts)
-    state.pending.push({ ...entry, attempts, nextAt, reason: outcome.reason })
-    return
-  }
-  // A false document or result is challenged with a proof, which is not this outbox's to make.
-  const provable = outcome.status === 'slashable' && outcome.reason !== 'WRONG_RESULT'
-  if (!provable || outcome.evidence.operatorIndex !== undefined) return
-  const { task: _, ...rest } = entry
-  state.outbox.push({ ...rest, attempts: 0, nextAt: 0, status: 'pending', reason: outcome.reason })
+  return outcome
 }
-
-/** Files every challenge that is due, saving after each. Returns how many were filed. */
-export async function fileAll(
-  run: ChallengerRun,
-  pass: ChallengerPass & { head: bigint },
-): Promise<number> {
-  const { state, head } = pass
-  const now = (run.now ?? Date.now)()
-  let filed = 0
-  for (const entry of state.outbox) {
-    if (entry.status !== 'pending' || entry.nextAt > now) continue
-    if (isPast(run, { entry, head })) {
-      entry.status = 'expired'
-      run.onEvent?.({ type: 'expired', messageHash: entry.id })
-    } else {
-      await file(run, { ...pass, entry })
-      if (isFiled(entry)) filed++
-    }
-    await saveState(run, state)
-  }
-  return filed
-}
-
-async function file(
-  run: ChallengerRun,
-  { options, entry }: ChallengerPass & { entry: OutboxEntry },
-): Promise<void> {
-  const messageHash = entry.id
-  try {
-    const response = decodeResponse(entry.response)
-    const certificate = decodeCertificate(entry.certificate)
-    const tree = await run.operators.operatorTreeAt(response.referenceBlock, options)
-    if (tree === null)
-      throw new InconclusiveError({ reason: 'RPC_FAILED', detail: 'the operator table is missing' })
-    const silent = new Set(certificate.nonSignerWitnesses.map((one) => one.operatorIndex))
-    const signers = tree.operators.flatMap((_, index): SignerWitness[] => {
-      return silent.has(index) ? [] : [operatorWitness(tree, index)]
-    })
-    const parameters = { response, certificate, signers }
-    const { transactionHash } = await run.sink.challengeAttestationDigest(parameters, options)
-    entry.status = 'filed'
-    entry.transactionHash = transactionHash
-    run.onEvent?.({ type: 'filed', messageHash, transactionHash })
-  } catch (error) {
-    if (options.signal?.aborted === true) throw options.signal.reason
-    if (isSettled(error)) {
-      entry.status = 'settled'
-      run.onEvent?.({ type: 'settled', messageHash })
-      return
-    }
-    entry.error = error instanceof Error ? firstLine(error) : 'an unknown failure'
-    // Only a refusal that says it will not change is final: a lost connection is not.
-    if (isPolicySdkError(error) && !error.retryable) {
-      entry.status = 'refused'
-      run.onEvent?.({ type: 'refused', messageHash, error })
-      return
-    }
-    entry.attempts++
-    entry.nextAt = (run.now ?? Date.now)() + (run.backoff ?? defaultBackoff)(entry.attempts)
-    run.onEvent?.({ type: 'retry', messageHash, error })
-  }
-}
-
-const isFiled = ({ status }: OutboxEntry): boolean => status === 'filed'
 
 /** Whether nobody can challenge a response any more. */
 export function isPast(
@@ -162,15 +117,6 @@ export function isPast(
   const acceptedAt = BigInt(entry.acceptedAt)
   const later = acceptedAt > expirationBlock ? acceptedAt : expirationBlock
   return head > later + run.challengeWindow
-}
-
-/** Somebody else's challenge slashed all signers already. */
-function isSettled(error: unknown): boolean {
-  if (!isPolicySdkError(error)) return false
-  const named = error.walk(
-    (one) => (one as { errorName?: unknown } | null)?.errorName === 'NothingToSlash',
-  )
-  return named !== undefined
 }
 
 function pendingPosition(
@@ -193,8 +139,9 @@ export function saveState(run: ChallengerRun, state: ChallengerState): Promise<v
   return run.store.save(JSON.stringify(state))
 }
 
-const defaultBackoff = (attempts: number): number => Math.min(1_000 * 2 ** (attempts - 1), 600_000)
-
-function firstLine(error: Error): string {
-  return error.message.split('\n', 1)[0] as string
+/** When the next try is due, in Unix milliseconds, after the n-th failure. */
+export function nextTry(run: ChallengerRun, attempts: number): number {
+  return (run.now ?? Date.now)() + (run.backoff ?? defaultBackoff)(attempts)
 }
+
+const defaultBackoff = (attempts: number): number => Math.min(1_000 * 2 ** (attempts - 1), 600_000)

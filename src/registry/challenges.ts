@@ -21,7 +21,7 @@ import type { PolicyTaskResponse } from '../core/response.js'
 import { computeTaskId, type Task } from '../core/task.js'
 import { type PolicyAddressesInput, resolveAddress } from './addresses.js'
 import { createCertificateReader, readOperatorTable } from './certificates.js'
-import { chainIdOf, type ReadClient, request, withClient } from './client.js'
+import { chainIdOf, type ReadClient, withClient } from './client.js'
 import { RpcInconsistentError } from './errors.js'
 import { type ChainLog, readLogs } from './logs.js'
 
@@ -37,7 +37,7 @@ export type ChallengeReaderParameters = {
  * Creates the reader of accepted responses.
  *
  * Response and certificate come from the event, so that none is missed whoever made the call. The
- * task comes from the call's data where the transaction called `accept` itself.
+ * task comes from the call's data where the transaction called `accept` itself and can be had.
  */
 export function createAcceptedResponses(parameters: ChallengeReaderParameters): AcceptedResponses {
   const { client, addresses, maxRange } = parameters
@@ -53,7 +53,7 @@ export function createAcceptedResponses(parameters: ChallengeReaderParameters): 
           toBlock,
           maxRange,
         })
-        return Promise.all(logs.map((log) => readAccepted(bound, log)))
+        return mapBounded(logs, (log) => readAccepted(bound, log))
       }),
   }
 }
@@ -101,12 +101,36 @@ async function readAccepted(client: ReadClient, log: ChainLog): Promise<Accepted
     throw new RpcInconsistentError('an accepted response does not decode', { cause })
   }
   const { response, certificate } = decoded
-  const transaction = await request('eth_getTransactionByHash', () =>
-    getTransaction(client, { hash: transactionHash }),
-  )
-  const task = readTask(transaction.input, response.taskId)
+  const task = await obtainTask(client, { transactionHash, taskId: response.taskId })
   const position = { blockNumber, blockHash, transactionIndex, logIndex, transactionHash }
   return { ...position, response, certificate, task }
+}
+
+/** The task is a convenience: where its transaction cannot be had, the response still counts. */
+async function obtainTask(
+  client: ReadClient,
+  { transactionHash, taskId }: { transactionHash: Hex; taskId: Hex },
+): Promise<Task | null> {
+  try {
+    const { input } = await getTransaction(client, { hash: transactionHash })
+    return readTask(input, taskId)
+  } catch {
+    return null
+  }
+}
+
+/** Maps in order, with a bounded number under way at once. */
+async function mapBounded<from, to>(
+  list: readonly from[],
+  work: (one: from) => Promise<to>,
+): Promise<to[]> {
+  const results: to[] = new Array(list.length)
+  const rest = list.entries()
+  const worker = async (): Promise<void> => {
+    for (const [index, one] of rest) results[index] = await work(one)
+  }
+  await Promise.all(Array.from({ length: MAX_REQUESTS }, worker))
+  return results
 }
 
 /** The task in a call of `accept`, if this is one and the task is the response's. */
@@ -122,6 +146,9 @@ function readTask(input: Hex, taskId: Hex): Task | null {
     return null
   }
 }
+
+/** Most transactions asked for at once. */
+const MAX_REQUESTS = 8
 
 const abi: Abi = responseRegistryAbi as Abi
 const acceptedTopic: Hex = toEventSelector(
