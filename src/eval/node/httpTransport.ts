@@ -1,8 +1,7 @@
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
-import http from 'node:http'
-import https from 'node:https'
 import { isPrivateAddress } from '../../internal/privateAddress.js'
-import { type HttpTransport, PrivateAddressError, ResponseTooLargeError } from '../plugins/http.js'
+import { type HttpTransport, PrivateAddressError } from '../plugins/http.js'
+import { exchangeHttp } from './httpExchange.js'
 
 /**
  * HTTP for plugins on Node. Addresses are checked after resolution, at the moment of connecting, so
@@ -22,57 +21,28 @@ export function nodeHttpTransport(
 ): HttpTransport {
   const { lookup = resolve, ca } = options
   return (request, { signal, maxResponseBytes, allowPrivate }) =>
-    new Promise((fulfil, reject) => {
-      const url = new URL(request.url)
-      const outgoing = (url.protocol === 'https:' ? https : http).request(
-        url,
-        {
-          method: request.method,
-          headers: groupHeaders(request.headers),
-          setHost: true,
-          agent: false,
-          signal,
-          ...(ca === undefined ? {} : { ca }),
-          lookup: (host, lookupOptions, done) => {
-            lookup(host).then(
-              (addresses) => {
-                const refused = allowPrivate
-                  ? undefined
-                  : addresses.find(({ address }) => isPrivateAddress(address))
-                const [first] = addresses
-                if (refused) done(new PrivateAddressError(host, refused.address), '', 4)
-                else if (first === undefined) done(new PrivateAddressError(host, '(none)'), '', 4)
-                else if (lookupOptions.all)
-                  (done as (error: null, all: LookupAddress[]) => void)(null, addresses)
-                else done(null, first.address, first.family)
-              },
-              (error) => done(error, '', 4),
-            )
-          },
+    exchangeHttp(request, {
+      signal,
+      maxResponseBytes,
+      connection: {
+        ...(ca === undefined ? {} : { ca }),
+        lookup: (host, lookupOptions, done) => {
+          lookup(host).then(
+            (addresses) => {
+              const refused = allowPrivate
+                ? undefined
+                : addresses.find(({ address }) => isPrivateAddress(address))
+              const [first] = addresses
+              if (refused) done(new PrivateAddressError(host, refused.address), '', 4)
+              else if (first === undefined) done(new PrivateAddressError(host, '(none)'), '', 4)
+              else if (lookupOptions.all)
+                (done as (error: null, all: LookupAddress[]) => void)(null, addresses)
+              else done(null, first.address, first.family)
+            },
+            (error) => done(error, '', 4),
+          )
         },
-        (response) => {
-          const chunks: Uint8Array[] = []
-          let length = 0
-          response.on('data', (chunk: Uint8Array) => {
-            length += chunk.length
-            if (length > maxResponseBytes)
-              response.destroy(new ResponseTooLargeError(maxResponseBytes))
-            else chunks.push(chunk)
-          })
-          response.on('error', reject)
-          response.on('end', () => {
-            const body = new Uint8Array(length)
-            let at = 0
-            for (const chunk of chunks) {
-              body.set(chunk, at)
-              at += chunk.length
-            }
-            fulfil({ status: response.statusCode ?? 0, headers: pairs(response.rawHeaders), body })
-          })
-        },
-      )
-      outgoing.on('error', reject)
-      outgoing.end(request.body)
+      },
     })
 }
 
@@ -82,19 +52,4 @@ function resolve(host: string): Promise<LookupAddress[]> {
       error ? reject(error) : fulfil(addresses),
     )
   })
-}
-
-function groupHeaders(headers: readonly (readonly [string, string])[]): Record<string, string[]> {
-  const grouped: Record<string, string[]> = Object.create(null)
-  for (const [name, value] of headers) {
-    const key = name.toLowerCase()
-    grouped[key] = [...(grouped[key] ?? []), value]
-  }
-  return grouped
-}
-
-function pairs(raw: readonly string[]): [string, string][] {
-  const out: [string, string][] = []
-  for (let i = 0; i + 1 < raw.length; i += 2) out.push([raw[i] as string, raw[i + 1] as string])
-  return out
 }

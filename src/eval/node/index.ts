@@ -13,5 +13,6 @@ export {
 export { fileCompiledPluginStore } from './compiledPluginStore.js'
 export { DETERMINISM_KIT } from './deterministicBuild.js'
 export { PluginBuildError } from './errors.js'
+export { exchangeHttp, type HttpExchangeOptions } from './httpExchange.js'
 export { nodeHttpTransport } from './httpTransport.js'
 export { nodePluginWorkers } from './pluginWorkers.js'

@@ -1,10 +1,9 @@
 /** HTTP for plugins inside an enclave: bytes go through the host, which sees names and ports only. */
-import http from 'node:http'
-import https from 'node:https'
 import { Duplex } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import type { ByteStream, TunnelDial } from '../../enclave/index.js'
-import { type HttpTransport, ResponseTooLargeError } from '../../eval/index.js'
+import type { HttpTransport } from '../../eval/index.js'
+import { exchangeHttp } from '../../eval/node/index.js'
 
 /**
  * Creates the transport of a plugin runtime inside an enclave.
@@ -30,37 +29,10 @@ export function tunnelTransport(
         })
       : socket
     try {
-      return await new Promise((resolve, reject) => {
-        const outgoing = (secure ? https : http).request(
-          url,
-          {
-            method: request.method,
-            headers: Object.fromEntries(request.headers),
-            agent: false,
-            signal,
-            createConnection: () => connection as never,
-          },
-          (response) => {
-            const chunks: Uint8Array[] = []
-            let length = 0
-            response.on('data', (chunk: Uint8Array) => {
-              length += chunk.length
-              if (length > maxResponseBytes)
-                response.destroy(new ResponseTooLargeError(maxResponseBytes))
-              else chunks.push(chunk)
-            })
-            response.once('error', reject)
-            response.once('end', () =>
-              resolve({
-                status: response.statusCode ?? 0,
-                headers: pairs(response.rawHeaders),
-                body: new Uint8Array(Buffer.concat(chunks)),
-              }),
-            )
-          },
-        )
-        outgoing.once('error', reject)
-        outgoing.end(request.body)
+      return await exchangeHttp(request, {
+        signal,
+        maxResponseBytes,
+        connection: { createConnection: () => connection },
       })
     } finally {
       stream.destroy()
@@ -86,10 +58,4 @@ function toDuplex(stream: ByteStream): Duplex {
   }
   pump().catch((error: Error) => duplex.destroy(error))
   return duplex
-}
-
-function pairs(raw: readonly string[]): [string, string][] {
-  const out: [string, string][] = []
-  for (let i = 0; i + 1 < raw.length; i += 2) out.push([raw[i] as string, raw[i + 1] as string])
-  return out
 }
