@@ -115,6 +115,7 @@ export {
   PluginTrapError,
   PluginWorkerError,
 } from './plugins/errors.js'
+export type { PluginEvent } from './plugins/events.js'
 export {
   fetchTransport,
   type HttpPolicy,
@@ -123,21 +124,17 @@ export {
   PrivateAddressError,
   ResponseTooLargeError,
 } from './plugins/http.js'
+export { defaultPluginLimits, type PluginLimits } from './plugins/limits.js'
+export type { CompiledPluginStore, PluginReference } from './plugins/loader.js'
 export type { GuestRequest, PortablePlugin } from './plugins/protocol.js'
 export { providerWit } from './plugins/providerWit.js'
+export type { PluginRun, PluginRunRequest } from './plugins/runner.js'
 export {
-  type CompiledPluginStore,
-  computeTranscriptHash,
   createPluginRuntime,
-  defaultPluginLimits,
-  type PluginEvent,
-  type PluginLimits,
-  type PluginReference,
-  type PluginRun,
-  type PluginRunRequest,
   type PluginRuntime,
   type PluginRuntimeParameters,
 } from './plugins/runtime.js'
+export { computeTranscriptHash } from './plugins/transcript.js'
 export type { PluginWorker, PluginWorkers } from './plugins/workerPool.js'
 export {
   type PolicyCoverage,

@@ -5,12 +5,8 @@ import { createMetricsRegistry } from '../../core/metrics.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { nodePluginWorkers } from '../node/index.js'
 import { PluginNondeterministicError } from './errors.js'
-import {
-  createPluginRuntime,
-  type PluginEvent,
-  type PluginRuntime,
-  type PluginRuntimeParameters,
-} from './runtime.js'
+import type { PluginEvent } from './events.js'
+import { createPluginRuntime, type PluginRuntime, type PluginRuntimeParameters } from './runtime.js'
 import { createWorkerPool, type PluginWorker } from './workerPool.js'
 
 const zero: Hex = `0x${'00'.repeat(32)}`

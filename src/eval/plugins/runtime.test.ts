@@ -22,13 +22,10 @@ import {
   PluginImportError,
   PluginLimitError,
 } from './errors.js'
+import type { PluginEvent } from './events.js'
 import type { HashJob, RunJob, RunReply } from './protocol.js'
-import {
-  createPluginRuntime,
-  type PluginEvent,
-  type PluginRunRequest,
-  type PluginRuntime,
-} from './runtime.js'
+import type { PluginRunRequest } from './runner.js'
+import { createPluginRuntime, type PluginRuntime } from './runtime.js'
 import type { PluginWorker } from './workerPool.js'
 
 const id = (byte: string): Hex => `0x${byte.repeat(32)}`
