@@ -53,12 +53,12 @@ export {
   SecretsUnavailableError,
   TaskMismatchError,
 } from './pipeline/errors.js'
-export {
-  createEvaluator,
-  type EvaluatorParameters,
-  type EvaluatorRegistry,
-  type EvaluatorSecrets,
-} from './pipeline/evaluator.js'
+export { createEvaluator } from './pipeline/evaluator.js'
+export type {
+  EvaluatorParameters,
+  EvaluatorRegistry,
+  EvaluatorSecrets,
+} from './pipeline/parameters.js'
 export {
   type EvaluationPlan,
   type PlannedData,

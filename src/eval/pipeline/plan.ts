@@ -3,7 +3,7 @@
  * reader that is wrong about a row is found here, before any byte is fetched.
  */
 import type { Hex } from 'viem'
-import { ARTIFACT_ABSENT, ZERO_HASH } from '../../core/artifact.js'
+import { ARTIFACT_ABSENT } from '../../core/artifact.js'
 import type { JsonObject } from '../../core/canonicalJson.js'
 import { computeExpirationBlock, type DigestPreimage } from '../../core/digest.js'
 import {
@@ -22,7 +22,6 @@ import { decodeParams } from '../../core/params.js'
 import type { Task } from '../../core/task.js'
 import { fromHex, fromUtf8 } from '../../internal/bytes.js'
 import {
-  EnclaveRequiredError,
   PolicyDataInstanceMissingError,
   PolicyDataKindMismatchError,
   PolicyNotDeployedOnChainError,
@@ -194,17 +193,6 @@ export function planEvaluation(parameters: {
     enclaveRequired: snapshot.enclaveRequired || data.some(({ needsSecrets }) => needsSecrets),
     preimage,
   }
-}
-
-/** Refuses a plan that needs an enclave where none is named. */
-export function assertEnclaveNamed(plan: EvaluationPlan, pcr0Commitment: Hex): void {
-  if (pcr0Commitment !== ZERO_HASH || !plan.enclaveRequired) return
-  const secret = plan.data.find(({ needsSecrets }) => needsSecrets)
-  throw new EnclaveRequiredError(
-    secret
-      ? `the data template ${secret.templateId} takes secrets`
-      : 'the registry requires one at this block',
-  )
 }
 
 function checkTask(task: Task, snapshot: RegistrySnapshot): void {

@@ -1,0 +1,64 @@
+/**
+ * What the local evaluator works with, checked before the first evaluation.
+ */
+import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
+import type { Assurance } from '../../core/interfaces/evaluator.js'
+import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import type { SchemaValidator } from '../../core/interfaces/schemaValidator.js'
+import type {
+  CommittedArtifacts,
+  EnvelopeSource,
+  SecretsOpener,
+} from '../../core/interfaces/secretsOpener.js'
+import { InvalidInputError } from '../../errors/common.js'
+import type { PluginRuntime } from '../plugins/runtime.js'
+import type { RegoEngine } from '../regoEngine.js'
+
+/** What the evaluator reads of the chain. */
+export type EvaluatorRegistry = Pick<RegistryReader, 'snapshot'> &
+  Partial<Pick<RegistryReader, 'isEnclaveWhitelistedAt'>>
+
+/** How sealed secrets are found and opened. */
+export type EvaluatorSecrets = { opener: SecretsOpener; envelopes: EnvelopeSource }
+
+/** Options of the evaluator. */
+export type EvaluatorParameters = {
+  registry: EvaluatorRegistry
+  artifacts: ArtifactSource
+  engine: RegoEngine
+  /** Runs the data plugins. See createPluginRuntime(). */
+  plugins: Pick<PluginRuntime, 'run'>
+  schemas: SchemaValidator
+  /** Left out: policies whose plugins take secrets end in an error. */
+  secrets?: EvaluatorSecrets | undefined
+  /** Which artifacts are under the committed root. Required to attest. */
+  committed?: CommittedArtifacts | undefined
+  /**
+   * `attest` applies every rule operators apply before signing. `simulate` turns the rules about
+   * enclaves and commits into warnings. @default 'attest'
+   */
+  mode?: 'attest' | 'simulate' | undefined
+  /** Where this runs. @default 'local' */
+  assurance?: Assurance | undefined
+  /** Lets an engine with OPA's semantics evaluate: its decisions differ from the operators'. */
+  allowOpaSemantics?: boolean | undefined
+}
+
+/** Refuses an engine that decides otherwise than operators, and attesting what is not committed. */
+export function assertEvaluatorParameters(parameters: EvaluatorParameters): void {
+  const { engine, mode = 'attest' } = parameters
+  if (engine.semantics !== 'operator' && parameters.allowOpaSemantics !== true) {
+    throw new InvalidInputError({
+      field: 'engine',
+      reason: `${engine.id} has the semantics of ${engine.semantics}, operators have others`,
+      hint: 'Use operatorEngine(), or set allowOpaSemantics if you know that decisions may differ.',
+    })
+  }
+  if (mode === 'attest' && parameters.committed === undefined) {
+    throw new InvalidInputError({
+      field: 'committed',
+      reason: 'to attest, artifacts must be under the committed root',
+      hint: "Pass what tells which artifacts are committed, or evaluate with mode: 'simulate'.",
+    })
+  }
+}
