@@ -5,6 +5,7 @@
  * which of them lied and which was merely away.
  */
 import type { Hex } from 'viem'
+import type { DaLocator } from '../core/locator.js'
 import { BaseError, type BaseErrorOptions } from '../errors/base.js'
 
 type DaErrorOptions = BaseErrorOptions & { source: string }
@@ -274,13 +275,21 @@ export class DaOutcomeUnknownError extends DaError {
   override readonly code = 'DA_OUTCOME_UNKNOWN'
   /** Commitments received for this write, where there are any: what was paid for so far. */
   readonly commitments: readonly Hex[]
+  /** Where the bytes are if the write went through, when all of it was answered. */
+  readonly locator: DaLocator | undefined
 
   constructor(
     {
       source,
       reason,
       commitments = [],
-    }: { source: string; reason: string; commitments?: readonly Hex[] | undefined },
+      locator,
+    }: {
+      source: string
+      reason: string
+      commitments?: readonly Hex[] | undefined
+      locator?: DaLocator | undefined
+    },
     options: BaseErrorOptions = {},
   ) {
     super(`the write may have happened: ${reason}.`, {
@@ -289,6 +298,7 @@ export class DaOutcomeUnknownError extends DaError {
       source,
     })
     this.commitments = commitments
+    this.locator = locator
   }
 }
 

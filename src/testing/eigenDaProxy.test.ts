@@ -466,6 +466,64 @@ describe('writes', () => {
     await flaky.put(bytes)
     expect(proxy.dispersals()).toBe(8)
   })
+  /** The proxy, whose reads fail while the relay is down. */
+  const behind =
+    (relay: { isDown: boolean }): NonNullable<EigenDaOptions['fetch']> =>
+    async (input, init) =>
+      relay.isDown && String(input).includes('/get/')
+        ? new Response('relay is down', { status: 503 })
+        : proxy.fetch(input, init)
+
+  test('a write whose read-back fails is not paid for again, and says where the bytes are', async () => {
+    const relay = { isDown: true }
+    const da = eigenDa(over(proxy, { fetch: behind(relay) }))
+    const error = await da.put(text('x')).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'DA_OUTCOME_UNKNOWN', locator: { kind: 'eigenDa' } })
+    relay.isDown = false
+    const { locator } = await da.put(text('x'))
+    expect(locator).toEqual((error as { locator: unknown }).locator)
+    expect(proxy.dispersals()).toBe(1)
+  })
+  test('what was paid for a day ago is not handed out as new', async () => {
+    let at = 1_000_000
+    const relay = { isDown: false }
+    const da = eigenDa(over(proxy, { now: () => at, fetch: behind(relay) }))
+    const failing = async () => {
+      relay.isDown = true
+      await expect(da.put(text('x'))).rejects.toMatchObject({ code: 'DA_OUTCOME_UNKNOWN' })
+      relay.isDown = false
+    }
+    await failing()
+    at += 3_600_000
+    expect((await da.put(text('x'))).expiresAt).toBe(1_000 + 14 * 86_400)
+    await failing()
+    at += 86_400_000
+    await da.put(text('x'))
+    expect(proxy.dispersals()).toBe(3)
+  })
+  test('a certificate that was refused is not handed out again', async () => {
+    let refuses = true
+    const checkCert = async () => {
+      if (refuses) throw new TypeError('refused')
+      return { checks: ['inclusion'] }
+    }
+    const da = eigenDa(over(proxy, { checkCert }))
+    await expect(da.put(text('x'))).rejects.toMatchObject({ code: 'DA_OUTCOME_UNKNOWN' })
+    refuses = false
+    await da.put(text('x'))
+    expect(proxy.dispersals()).toBe(2)
+  })
+  test('two writes of the same bytes at once are paid for once', async () => {
+    const da = eigenDa(over(proxy))
+    const [one, other] = await Promise.all([da.put(text('x')), da.put(text('x'))])
+    expect(other).toEqual(one)
+    expect(proxy.dispersals()).toBe(1)
+  })
+  test('one not-found right after the dispersal does not fail the write', async () => {
+    proxy.fail({ kind: 'status', status: 500, on: 'get', times: 1, body: 'blob not found' })
+    const { evidence } = await eigenDa(over(proxy)).put(text('x'))
+    expect(evidence.checks).toContain('readBack')
+  })
   test('renewal keeps the commitment, or is refused', async () => {
     const da = eigenDa(over(proxy))
     const bytes = sample(500)

@@ -26,6 +26,7 @@ import {
   DaUnavailableError,
 } from '../errors.js'
 import { withRetry } from '../internal/retry.js'
+import { createSingleFlight } from '../internal/singleFlight.js'
 import type { EigenDaCert } from './cert.js'
 import { eigenDaArchive } from './eigenDaArchive.js'
 import {
@@ -43,6 +44,7 @@ import {
   EIGENDA_RETENTION_SECONDS,
   type EigenDaOptions,
 } from './eigenDaOptions.js'
+import { createPaidParts } from './paidParts.js'
 import {
   blobSymbols,
   decodePayload,
@@ -62,6 +64,12 @@ import {
   proxyBase,
 } from './proxyClient.js'
 
+type PutResult = {
+  locator: DaLocator
+  checks: readonly string[]
+  expiresAt: number
+}
+
 /** The EigenDA adapter. */
 export type EigenDaClient = DaClient & {
   renew: NonNullable<DaClient['renew']>
@@ -75,8 +83,8 @@ export type EigenDaClient = DaClient & {
  *
  * A write is repeated only when it certainly was not carried out: no connection, or a 429. Anything
  * else that leaves the outcome open is a {@link DaOutcomeUnknownError}, because a second dispersal
- * is paid for again. Parts of a split artifact that were already paid for are reused by the next
- * `put` of the same bytes.
+ * is paid for again. What was paid for and could not be checked is reused by a `put` of the same
+ * bytes within a day; two of them at once are one.
  *
  * @throws {InvalidInputError} for a malformed URL or option.
  * @example
@@ -111,7 +119,8 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
     maxDelay: 8_000,
     ...definedOnly(options.retry ?? {}),
   }
-  const paidParts = new Map<string, Hex>()
+  const paid = createPaidParts(now)
+  const flights = createSingleFlight<PutResult>(`${source} da.put`)
   let config: Promise<EigenDaProxyConfig | undefined> | undefined
 
   function askConfig(signal: AbortSignal): Promise<EigenDaProxyConfig | undefined> {
@@ -244,7 +253,8 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
           maxDelay: retry.maxDelay,
           shouldRetry: (error) =>
             error instanceof DaNotFoundError
-              ? options.currentBlock !== undefined
+              ? // A blob just dispersed may not have reached every relay.
+                encoded || options.currentBlock !== undefined
               : isRetryable(error),
           random,
           signal: call.signal,
@@ -274,7 +284,11 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
     )
   }
 
-  async function putParts(bytes: Uint8Array, call: DaCall, expected?: readonly Hex[]) {
+  async function putParts(
+    bytes: Uint8Array,
+    call: DaCall,
+    expected?: readonly Hex[],
+  ): Promise<PutResult> {
     const perPart = await partLimit(call.signal)
     const count = Math.ceil(bytes.length / perPart)
     if (count > maxParts) {
@@ -287,36 +301,47 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
     const parts = Array.from({ length: count }, (_, index) =>
       bytes.subarray(index * perPart, (index + 1) * perPart),
     )
+    const keyOf = (index: number): string =>
+      `${index}/${count} ${keccakHex(parts[index] as Uint8Array)}`
     const commitments: Hex[] = []
     const checks = new Set<string>()
+    let oldest = now()
+    let checking: string | undefined
     try {
       for (const [index, part] of parts.entries()) {
-        const key = `${index}/${count} ${keccakHex(part)}`
-        const paid = count > 1 ? paidParts.get(key) : undefined
-        const commitment = paid ?? (await dispersePart(part, call))
+        const key = keyOf(index)
+        const known = paid.get(key)
+        const commitment = known?.commitment ?? (await dispersePart(part, call))
+        paid.set(key, known ?? { commitment, at: now() })
+        oldest = Math.min(oldest, known?.at ?? now())
         commitments.push(commitment)
-        if (count > 1) paidParts.set(key, commitment)
+        checking = key
         for (const check of await checkPut(part, commitment, call)) checks.add(check)
         if (expected) assertSameBlob(source, expected[index], commitment)
+        checking = undefined
         call.onProgress?.({
           loaded: Math.min(bytes.length, (index + 1) * perPart),
           total: bytes.length,
         })
       }
     } catch (error) {
-      if (commitments.length === 0 || call.signal.aborted) throw error
+      // Only a check that could not be made is worth making again on the same certificate.
+      const isOpenCheck = error instanceof DaNotFoundError || isRetryable(error)
+      if (checking !== undefined && !call.signal.aborted && !isOpenCheck) paid.delete(checking)
       if (error instanceof DaIntegrityError || error instanceof DaProtocolError) throw error
+      if (commitments.length === 0 || call.signal.aborted) throw error
+      const locator: DaLocator | undefined =
+        commitments.length === count ? { kind: 'eigenDa', commitments } : undefined
       throw new DaOutcomeUnknownError(
-        { source, reason: messageOf(error), commitments },
+        { source, reason: messageOf(error), commitments, locator },
         { cause: error },
       )
     }
-    for (const [index, part] of parts.entries())
-      paidParts.delete(`${index}/${count} ${keccakHex(part)}`)
+    for (const index of parts.keys()) paid.delete(keyOf(index))
     return {
       locator: { kind: 'eigenDa', commitments } satisfies DaLocator,
       checks: [...checks],
-      expiresAt: Math.floor(now() / 1_000) + EIGENDA_RETENTION_SECONDS,
+      expiresAt: Math.floor(oldest / 1_000) + EIGENDA_RETENTION_SECONDS,
     }
   }
 
@@ -328,7 +353,11 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
       paid: true,
       timeouts: { put: options.timeouts?.put ?? 600_000, get: options.timeouts?.get ?? 150_000 },
       supports: ({ kind }) => kind === 'eigenDa',
-      put: (bytes, call) => putParts(bytes, call),
+      // Two writes of the same bytes at once are one, and paid for once.
+      put: (bytes, call) =>
+        flights.run(call.hash, { signal: call.signal }, (signal) =>
+          putParts(bytes, { ...call, signal }),
+        ),
       renew: (bytes, call) =>
         putParts(
           bytes,

@@ -5,10 +5,15 @@ import { InvalidInputError } from '../../errors/common.js'
 
 /** A renewal under way, by artifact. */
 export type RenewalRecord =
-  /** Written before the renewal is sent. Left over from a crash, its outcome is unknown. */
-  | { state: 'sending'; artifactHash: Hex; startedAt: number }
+  /**
+   * Written before the renewal is sent. Left over from a crash, its outcome is unknown; `locator`
+   * is what was answered, where the copy could not be checked.
+   */
+  | { state: 'sending'; artifactHash: Hex; startedAt: number; locator?: DaLocator | undefined }
   /** Written after it was paid for, until the chain shows the locator. */
   | { state: 'paid'; artifactHash: Hex; locator: DaLocator; expiresAt: number | undefined }
+  /** Announced: the keeper's own copy, which no announcement of others outweighs. */
+  | { state: 'held'; artifactHash: Hex; locator: DaLocator; expiresAt: number | undefined }
 
 /** Where records are kept. `write` replaces all of them, whole or not at all. */
 export interface RetentionJournal {
@@ -42,7 +47,7 @@ export function memoryJournal(): RetentionJournal {
 export function encodeJournal(records: readonly RenewalRecord[]): string {
   return JSON.stringify(
     records.map((record) =>
-      record.state === 'paid' ? { ...record, locator: encodeLocator(record.locator) } : record,
+      record.locator ? { ...record, locator: encodeLocator(record.locator) } : record,
     ),
   )
 }
@@ -75,9 +80,11 @@ export function decodeJournal(text: string): RenewalRecord[] {
     if (typeof artifactHash !== 'string' || !/^0x[0-9a-f]{64}$/.test(artifactHash))
       return bad('a record has no artifact')
     if (state === 'sending' && typeof startedAt === 'number') {
-      return { state, artifactHash: artifactHash as Hex, startedAt }
+      const record: RenewalRecord = { state, artifactHash: artifactHash as Hex, startedAt }
+      if (typeof locator === 'string') record.locator = decodeLocator(locator as Hex)
+      return record
     }
-    if (state === 'paid' && typeof locator === 'string') {
+    if ((state === 'paid' || state === 'held') && typeof locator === 'string') {
       return {
         state,
         artifactHash: artifactHash as Hex,

@@ -9,7 +9,7 @@ export type RetentionEntry = {
   /** A template that names it, for announcements. */
   templateId: Hex
   namespace: ArtifactNamespace
-  /** Announced locators, any order. */
+  /** Announced locators; those of the registration and the author first, since few are tried. */
   locators: readonly DaLocator[]
   /** Whether an expiring copy is renewed, or may lapse once an archive holds the bytes. @default 'renew' */
   policy?: 'renew' | 'lapse' | undefined
@@ -21,6 +21,7 @@ export type RetentionStep =
       type: 'archive'
       artifactHash: Hex
       namespace: ArtifactNamespace
+      /** The store to fill; the others follow in order where it refuses. */
       store: string
       locators: readonly DaLocator[]
     }
@@ -29,7 +30,7 @@ export type RetentionStep =
       artifactHash: Hex
       namespace: ArtifactNamespace
       templateId: Hex
-      /** The copy that expires last. */
+      /** The copy that expires last, of those that were read or paid for by the keeper. */
       previous: DaLocator | undefined
       locators: readonly DaLocator[]
       /** Unix seconds, where known. */
@@ -44,7 +45,7 @@ export type RetentionStep =
       templateId: Hex
       locator: DaLocator
     }
-  /** A renewal whose locator the chain shows: its record is dropped. */
+  /** A renewal whose locator the chain shows: it is no longer under way. */
   | { type: 'settle'; artifactHash: Hex }
 
 /** Something to know. */
@@ -55,6 +56,8 @@ export type RetentionFinding =
   | { type: 'expired'; artifactHash: Hex; expiresAt: number }
   /** A copy whose expiry could not be told; it counts as expired. */
   | { type: 'unknownExpiry'; artifactHash: Hex; error: unknown }
+  /** An announced copy that gave no bytes when read; it counts for nothing. */
+  | { type: 'unprovenCopy'; artifactHash: Hex; locator: DaLocator; error: unknown }
   /** A store could not be asked. */
   | { type: 'storeUnreachable'; artifactHash: Hex; store: string; error: unknown }
   /** A store serves other bytes. */

@@ -316,6 +316,174 @@ describe('createRetentionKeeper', () => {
     const at = world()
     expect(() => at.keeper({ renewAfter: 14 * day })).toThrow(/renewAfter/)
     expect(() => at.keeper({ archives: [at.publisher] })).toThrow(/archives/)
+    expect(() => at.keeper({ announcer: undefined })).toThrow(/announcer/)
+  })
+})
+
+describe('ninety days of hourly runs', () => {
+  /** Runs hourly and says at which day the bytes could not be read from what the keeper knows. */
+  async function ninetyDays(
+    at: ReturnType<typeof world>,
+    more: Partial<RetentionKeeperOptions>,
+    eachHour: (hour: number) => void = () => {},
+  ): Promise<number | undefined> {
+    const keeper = at.keeper(more)
+    for (let hour = 0; hour < 90 * 24; hour++) {
+      eachHour(hour)
+      await keeper.apply(await keeper.plan())
+      const isHeld = [...at.held.values()].some(({ until }) => until > at.seconds())
+      if (!isHeld) return hour / 24
+      at.pass(1 / 24)
+    }
+    return undefined
+  }
+
+  const forged = (at: ReturnType<typeof world>, index: number): DaLocator => ({
+    kind: 'eigenDa',
+    commitments: [
+      encodeEigenDaCommitment(certAt(Math.floor(at.seconds() / 12), 1_000_000 + index)),
+    ],
+  })
+
+  test('announcements of copies that do not exist do not stop the renewal', async () => {
+    const at = world()
+    await at.publish()
+    const lost = await ninetyDays(at, { archives: [] }, (hour) => {
+      // More of them than a plan reads, newer than the true copy at all times.
+      if (hour % 24 === 0) for (let n = 0; n < 12; n++) at.chain.push(forged(at, hour * 12 + n))
+    })
+    expect(lost).toBeUndefined()
+    expect(at.payments()).toBeLessThanOrEqual(2 + Math.ceil(90 / 13))
+  })
+
+  test('a copy of another artifact under a true certificate does not either', async () => {
+    const at = world()
+    await at.publish()
+    const other = await at.publisher.put(new TextEncoder().encode('package other\n'))
+    at.pass(0.5)
+    at.chain.push(other.locator)
+    at.pass(12.7)
+    expect(types((await at.keeper().plan()).steps)).toContain('renew')
+  })
+
+  test('a forged copy is not what a renewal is compared with, and settles no open one', async () => {
+    const at = world()
+    await at.publish()
+    await at.journal.write([
+      { state: 'sending', artifactHash: hash, startedAt: at.seconds() + 13.1 * day },
+    ])
+    at.pass(13.8)
+    at.chain.push(forged(at, 1))
+    const { steps, findings } = await at.keeper().plan()
+    expect(types(steps)).not.toContain('settle')
+    expect(types(findings)).toContain('unprovenCopy')
+    expect(steps.find(({ type }) => type === 'renew')).toMatchObject({ previous: at.chain[0] })
+  })
+
+  test('an announcer that fails for a month costs no copy', async () => {
+    const at = world()
+    await at.publish()
+    let days = 0
+    const announcer: Announcer = {
+      async announceArtifact(announcement) {
+        if (days >= 12 && days < 45) throw new TypeError('no RPC')
+        return at.announcer.announceArtifact(announcement)
+      },
+    }
+    const lost = await ninetyDays(at, { archives: [], announcer }, (hour) => {
+      days = hour / 24
+    })
+    expect(lost).toBeUndefined()
+    expect(at.payments()).toBeLessThanOrEqual(1 + Math.ceil(90 / 13))
+    expect(at.announcements.length).toBeGreaterThan(0)
+  })
+
+  test('a copy that was paid for and could not be read back is not paid for again', async () => {
+    const at = world()
+    await at.publish()
+    const renew = at.publisher.renew as NonNullable<DaClient['renew']>
+    let isReadable = true
+    const publisher: DaClient = {
+      ...at.publisher,
+      renew: async (previous, artifact, io) => {
+        const { locator } = await renew(previous, artifact, io)
+        isReadable = false
+        throw new DaOutcomeUnknownError({ source: 'eigenda', reason: 'no read-back', locator })
+      },
+      getWithVerification: async (locator, expected, io) => {
+        if (!isReadable) throw new DaFailoverError({ source: 'eigenda', reason: 'relay is late' })
+        return at.publisher.getWithVerification(locator, expected, io)
+      },
+    }
+    const source = createArtifactSource({ clients: [at.publisher] })
+    const lost = await ninetyDays(at, { archives: [], publisher, source }, (hour) => {
+      if (hour % 5 === 0) isReadable = true
+    })
+    expect(lost).toBeUndefined()
+    expect(at.payments()).toBeLessThanOrEqual(1 + Math.ceil(90 / 13))
+    // Each was announced once it was read.
+    expect(at.chain).toHaveLength(at.payments())
+  })
+
+  test('a write of which nothing is ever known is not paid for every hour', async () => {
+    const at = world()
+    await at.publish()
+    await at.archive.put(bytes)
+    let sent = 0
+    const publisher: DaClient = {
+      ...at.publisher,
+      renew: async () => {
+        sent += 1
+        throw new DaOutcomeUnknownError({ source: 'eigenda', reason: 'no answer' })
+      },
+      put: async () => {
+        sent += 1
+        throw new DaOutcomeUnknownError({ source: 'eigenda', reason: 'no answer' })
+      },
+    }
+    expect(await ninetyDays(at, { publisher })).toBe(14)
+    expect(sent).toBeLessThanOrEqual(5)
+  })
+})
+
+describe('several archives', () => {
+  test('one that is down does not keep the next from being filled', async () => {
+    const at = world()
+    await at.publish()
+    const down: DaClient = {
+      ...memoryDa(),
+      head: async () => {
+        throw new DaFailoverError({ source: 'down', reason: 'down' })
+      },
+      put: async () => {
+        throw new DaFailoverError({ source: 'down', reason: 'down' })
+      },
+    }
+    const keeper = at.keeper({ archives: [down, at.archive] })
+    const { steps } = await keeper.plan()
+    expect(steps).toMatchObject([{ type: 'archive', store: 'memory#1' }])
+    expect(await keeper.apply(await keeper.plan())).toMatchObject([{ status: 'done' }])
+    expect(
+      await at.archive.head?.({ kind: 'keccakStore', name: '' }, { artifactHash: hash }),
+    ).toMatchObject({ status: 'available' })
+  })
+
+  test('one that answers and refuses to write is passed over', async () => {
+    const at = world()
+    await at.publish()
+    const full: DaClient = {
+      ...memoryDa(),
+      put: async () => {
+        throw new DaFailoverError({ source: 'full', reason: 'disk full' })
+      },
+    }
+    const keeper = at.keeper({ archives: [full, at.archive] })
+    expect(await keeper.apply(await keeper.plan())).toMatchObject([{ status: 'done' }])
+    expect((await keeper.plan()).steps).toEqual([])
+    const alone = at.keeper({ archives: [full], entries: async () => [at.entry()] })
+    expect(await alone.apply(await alone.plan())).toMatchObject([
+      { status: 'failed', error: { code: 'DA_REPLICATION' } },
+    ])
   })
 })
 
@@ -418,7 +586,11 @@ describe('a crash between any two steps', () => {
         }
         expect(at.payments(), label).toBe(mostPayments)
         expect(new Set(at.announcements).size, label).toBe(at.chain.length - 1)
-        expect(await at.journal.read(), label).toEqual([])
+        const states = (await at.journal.read()).map(({ state }) => state)
+        expect(
+          states.filter((state) => state !== 'held'),
+          label,
+        ).toEqual([])
         expect(await keeper.plan(), label).toMatchObject({ steps: [], findings: [] })
       }
     }
@@ -435,7 +607,9 @@ describe('journals', () => {
       expect(await journal.read()).toEqual([])
       const records = [
         { state: 'sending', artifactHash: hash, startedAt: 5 },
+        { state: 'sending', artifactHash: hash, startedAt: 6, locator: { kind: 'eigenDaArchive' } },
         { state: 'paid', artifactHash: hash, locator: { kind: 'eigenDaArchive' }, expiresAt: 7 },
+        { state: 'held', artifactHash: hash, locator: { kind: 'eigenDaArchive' }, expiresAt: 8 },
       ] as const
       await journal.write(records)
       expect(await fileJournal({ path }).read()).toEqual(records)

@@ -4,7 +4,7 @@
  *
  * ```
  * plan():  look at chain, stores and journal; change nothing
- * apply(): archive → note the renewal → renew → note what was paid → announce → settle
+ * apply(): archive → note the renewal → renew → note what was paid → announce → note it as held
  * ```
  * Every fact that a crash could lose is in the journal before the next step, or is read back from
  * the chain. The one thing that cannot be known afterwards is whether a renewal went through whose
@@ -16,11 +16,17 @@ import type { DaLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { isWrongCopy } from '../artifactSource.js'
-import { decodeEigenDaCommitment } from '../eigenda/cert.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/eigenDaOptions.js'
-import { DaIntegrityError, DaNotFoundError, DaOutcomeUnknownError } from '../errors.js'
+import {
+  type DaAttempt,
+  DaIntegrityError,
+  DaNotFoundError,
+  DaOutcomeUnknownError,
+  ReplicationError,
+} from '../errors.js'
 import { nameClients } from '../fallback.js'
 import type { RenewalRecord } from './journal.js'
+import { createCopyKeeper } from './knownCopies.js'
 import type {
   RetentionEntry,
   RetentionFinding,
@@ -73,8 +79,15 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
   const temporary = archives.find(({ retention }) => retention.kind !== 'permanent')
   if (temporary)
     throw new InvalidInputError({ field: 'archives', reason: `${temporary.kind} is not permanent` })
+  if (publisher && !announcer) {
+    throw new InvalidInputError({
+      field: 'announcer',
+      reason: 'copies are renewed, and nobody would learn where they are',
+    })
+  }
   const nameOf = nameClients(archives)
   const renewBefore = EIGENDA_RETENTION_SECONDS - renewAfter
+  const copies = createCopyKeeper({ publisher, blockTime, renewBefore })
 
   function emit(event: Parameters<NonNullable<RetentionKeeperOptions['onEvent']>>[0]): void {
     try {
@@ -84,62 +97,34 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
     }
   }
 
-  /** Unix seconds when the blobs behind a locator may be gone; a lower bound. */
-  async function expiryOf(locator: DaLocator, io: IoOptions): Promise<number | undefined> {
-    if (locator.kind !== 'eigenDa') return undefined
-    const blocks = locator.commitments.map(
-      (commitment) => decodeEigenDaCommitment(commitment).batchHeader.referenceBlockNumber,
-    )
-    return (await blockTime(BigInt(Math.min(...blocks)), io)) + EIGENDA_RETENTION_SECONDS
-  }
-
-  /** The copy that expires last, and when. */
-  async function lastCopy(
-    entry: RetentionEntry,
-    paid: RenewalRecord | undefined,
-    findings: RetentionFinding[],
-    io: IoOptions,
-  ) {
-    let last: { locator: DaLocator; expiresAt: number } | undefined
-    for (const locator of entry.locators) {
-      try {
-        const expiresAt = await expiryOf(locator, io)
-        if (expiresAt !== undefined && expiresAt > (last?.expiresAt ?? Number.NEGATIVE_INFINITY))
-          last = { locator, expiresAt }
-      } catch (error) {
-        io.signal?.throwIfAborted()
-        findings.push({ type: 'unknownExpiry', artifactHash: entry.artifactHash, error })
-      }
-    }
-    if (paid?.state === 'paid') {
-      const expiresAt = paid.expiresAt ?? Number.POSITIVE_INFINITY
-      if (!last || expiresAt > last.expiresAt) last = { locator: paid.locator, expiresAt }
-    }
-    return last
-  }
-
-  /** A permanent store that holds the bytes; read and checked where a copy is about to lapse. */
+  /**
+   * A permanent store that holds the bytes, read and checked where a copy is about to lapse; or
+   * the store to fill, one that answers before one that does not.
+   */
   async function archivedAt(
     entry: RetentionEntry,
     thorough: boolean,
     findings: RetentionFinding[],
     io: IoOptions,
-  ): Promise<string | undefined> {
+  ): Promise<{ store?: string | undefined; target?: string | undefined }> {
     const { artifactHash } = entry
     let unreachable = false
+    let target: string | undefined
     for (const archive of archives) {
       const store = nameOf(archive)
+      let isEmpty = true
       for (const locator of archiveLocators(archive, entry)) {
         try {
           if (!thorough && archive.head) {
             const { status } = await archive.head(locator, { ...io, artifactHash })
-            if (status === 'available') return store
+            if (status === 'available') return { store }
             if (status === 'missing') continue
           }
           await archive.getWithVerification(locator, artifactHash, io)
-          return store
+          return { store }
         } catch (error) {
           io.signal?.throwIfAborted()
+          if (!(error instanceof DaNotFoundError)) isEmpty = false
           if (isWrongCopy(error)) findings.push({ type: 'damagedCopy', artifactHash, store, error })
           else if (!(error instanceof DaNotFoundError)) {
             unreachable = true
@@ -147,9 +132,29 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
           }
         }
       }
+      if (isEmpty) target ??= store
     }
     if (!unreachable) findings.push({ type: 'nowherePermanent', artifactHash })
-    return undefined
+    const [first] = archives
+    return { target: target ?? (first && nameOf(first)) }
+  }
+
+  /** Whether a renewal of unknown outcome did go through, by the bytes under what it answered. */
+  async function arrived(
+    record: Extract<RenewalRecord, { state: 'sending' }>,
+    findings: RetentionFinding[],
+    io: IoOptions,
+  ): Promise<DaLocator | undefined> {
+    const { artifactHash, locator } = record
+    if (!locator) return undefined
+    try {
+      await copies.prove(artifactHash, locator, io)
+      return locator
+    } catch (error) {
+      io.signal?.throwIfAborted()
+      findings.push({ type: 'unprovenCopy', artifactHash, locator, error })
+      return undefined
+    }
   }
 
   async function planOne(
@@ -169,7 +174,21 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
           : { type: 'announce', artifactHash, namespace, templateId, locator: record.locator },
       )
     }
-    const last = await lastCopy(entry, record, findings, io)
+    const unannounced = record?.state === 'sending' && (await arrived(record, findings, io))
+    if (unannounced) {
+      steps.push({ type: 'announce', artifactHash, namespace, templateId, locator: unannounced })
+      const { store, target } = await archivedAt(entry, false, findings, io)
+      if (store === undefined && target)
+        steps.push({
+          type: 'archive',
+          artifactHash,
+          namespace,
+          store: target,
+          locators: knownFirst(locators, [unannounced]),
+        })
+      return steps
+    }
+    const { last, expiredAt } = await copies.look(entry, record, at, findings, io)
     const expiresAt = last?.expiresAt === Number.POSITIVE_INFINITY ? undefined : last?.expiresAt
     // A renewal whose end was never seen, but whose copy is on chain: blobs refer to a block that
     // is an hour old at most.
@@ -181,12 +200,13 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
       steps.push({ type: 'settle', artifactHash })
     }
     const isDue = last === undefined || last.expiresAt - at <= renewBefore
-    const store = await archivedAt(entry, isDue, findings, io)
-    const target = store === undefined ? archives[0] : undefined
-    if (target)
-      steps.push({ type: 'archive', artifactHash, namespace, store: nameOf(target), locators })
-    if (last && last.expiresAt <= at)
-      findings.push({ type: 'expired', artifactHash, expiresAt: last.expiresAt })
+    const { store, target } = await archivedAt(entry, isDue, findings, io)
+    if (store === undefined && target) {
+      const known = knownFirst(locators, [last?.locator, record?.locator])
+      steps.push({ type: 'archive', artifactHash, namespace, store: target, locators: known })
+    }
+    if (expiredAt !== undefined)
+      findings.push({ type: 'expired', artifactHash, expiresAt: expiredAt })
     if (!isDue) return steps
     if (entry.policy === 'lapse' && store !== undefined) {
       findings.push({ type: 'lapsing', artifactHash, expiresAt, store })
@@ -196,7 +216,8 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
     const hadCopy = last !== undefined || locators.some(({ kind }) => kind === 'eigenDa')
     if (!publisher || !hadCopy) return steps
     const isUrgent = expiresAt === undefined || expiresAt - at <= urgentBefore
-    if (record?.state === 'sending' && !isUrgent) {
+    // Paid or not, it is tried again only when time runs out, and then not at every run.
+    if (record?.state === 'sending' && (!isUrgent || at - record.startedAt < urgentBefore / 3)) {
       findings.push({
         type: 'renewalUncertain',
         artifactHash,
@@ -212,7 +233,7 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
       namespace,
       templateId,
       previous: last?.locator,
-      locators,
+      locators: knownFirst(locators, [last?.locator, record?.locator]),
       expiresAt,
       mayPayTwice,
     })
@@ -220,7 +241,12 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
   }
 
   async function record(artifactHash: Hex, next: RenewalRecord | undefined): Promise<void> {
-    const others = (await journal.read()).filter((kept) => kept.artifactHash !== artifactHash)
+    const dayAgo = Math.floor(now() / 1_000) - 86_400
+    const others = (await journal.read()).filter(
+      (kept) =>
+        kept.artifactHash !== artifactHash &&
+        !(kept.state === 'held' && (kept.expiresAt ?? Number.POSITIVE_INFINITY) < dayAgo),
+    )
     await journal.write(next ? [...others, next] : others)
   }
 
@@ -234,7 +260,18 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
         reason: 'a renewed locator must be announced by someone',
       })
     await announcer.announceArtifact({ templateId, namespace, locator }, io)
-    await record(artifactHash, undefined)
+    await hold(artifactHash)
+  }
+
+  /** The copy that was paid for is on chain: it stays known, since others cannot change it. */
+  async function hold(artifactHash: Hex): Promise<void> {
+    const known = (await journal.read()).find((kept) => kept.artifactHash === artifactHash)
+    await record(artifactHash, known?.state === 'paid' ? { ...known, state: 'held' } : undefined)
+  }
+
+  /** Unix seconds until when a copy paid for at `from` is kept. */
+  function keptUntil(from: number): number | undefined {
+    return publisher?.retention.kind === 'expires' ? from + publisher.retention.seconds : undefined
   }
 
   async function renew(
@@ -245,21 +282,17 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
     if (!publisher) return 'skipped'
     const known = (await journal.read()).find((kept) => kept.artifactHash === artifactHash)
     // The plan is older than the journal: someone renewed meanwhile.
-    if (known?.state === 'paid' || (known?.state === 'sending' && !step.mayPayTwice))
-      return 'skipped'
+    if (known?.state === 'sending' && !step.mayPayTwice) return 'skipped'
     // A plan may be old: what the chain shows now decides whether there is anything to pay for.
+    const at = Math.floor(now() / 1_000)
     const entry = (await entries(io)).find(
       (candidate) => candidate.artifactHash.toLowerCase() === artifactHash,
     )
-    const last = entry && (await lastCopy(entry, known, [], io))
-    if (!entry || (last && last.expiresAt - Math.floor(now() / 1_000) > renewBefore))
-      return 'skipped'
+    if (!entry) return 'skipped'
+    const { last } = await copies.look({ ...entry, artifactHash }, known, at, [], io)
+    if (last && last.expiresAt - at > renewBefore) return 'skipped'
     const bytes = await source.getArtifact({ hash: artifactHash, namespace, locators }, io)
-    await record(artifactHash, {
-      state: 'sending',
-      artifactHash,
-      startedAt: Math.floor(now() / 1_000),
-    })
+    await record(artifactHash, { state: 'sending', artifactHash, startedAt: at })
     let receipt: Awaited<ReturnType<DaClient['put']>>
     try {
       receipt = await (publisher.renew && previous
@@ -271,7 +304,12 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
         error instanceof DaOutcomeUnknownError ||
         error instanceof TimeoutError ||
         io.signal?.aborted === true
-      if (!isOpen && isRefusal(error)) await record(artifactHash, undefined)
+      if (!isOpen && isRefusal(error)) await record(artifactHash, known)
+      // What was answered is what was paid for: it is read again later instead of paid again.
+      if (error instanceof DaOutcomeUnknownError && error.locator) {
+        const { locator } = error
+        await record(artifactHash, { state: 'sending', artifactHash, startedAt: at, locator })
+      }
       throw error
     }
     if (receipt.artifactHash !== artifactHash) {
@@ -286,7 +324,7 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
       state: 'paid',
       artifactHash,
       locator: receipt.locator,
-      expiresAt: receipt.expiresAt,
+      expiresAt: receipt.expiresAt ?? keptUntil(at),
     })
     if (announcer)
       await announce(
@@ -296,30 +334,50 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
     return 'done'
   }
 
+  /** Fills the store of the step, or the next that takes the bytes. */
+  async function archive(
+    step: Extract<RetentionStep, { type: 'archive' }>,
+    io: IoOptions,
+  ): Promise<'done' | 'skipped'> {
+    const { artifactHash, namespace, locators, store } = step
+    const first = archives.find((candidate) => nameOf(candidate) === store)
+    if (!first) return 'skipped'
+    const bytes = await source.getArtifact({ hash: artifactHash, namespace, locators }, io)
+    const attempts: DaAttempt[] = []
+    for (const candidate of [first, ...archives.filter((other) => other !== first)]) {
+      try {
+        const { locator } = await candidate.put(bytes, io)
+        // A store is believed when it gives the bytes back.
+        await candidate.getWithVerification(locator, artifactHash, io)
+        return 'done'
+      } catch (error) {
+        io.signal?.throwIfAborted()
+        attempts.push({ source: nameOf(candidate), error })
+      }
+    }
+    throw new ReplicationError({ required: 1, receipts: [], attempts })
+  }
+
   async function applyOne(step: RetentionStep, io: IoOptions): Promise<'done' | 'skipped'> {
     switch (step.type) {
       case 'settle':
-        await record(step.artifactHash, undefined)
+        await hold(step.artifactHash)
         return 'done'
       case 'announce': {
-        const known = (await journal.read()).find((kept) => kept.artifactHash === step.artifactHash)
-        if (known?.state !== 'paid' || !sameLocator(known.locator, step.locator)) return 'skipped'
+        const { artifactHash, locator } = step
+        const known = (await journal.read()).find((kept) => kept.artifactHash === artifactHash)
+        if (!known?.locator || known.state === 'held' || !sameLocator(known.locator, locator))
+          return 'skipped'
+        if (known.state === 'sending') {
+          await copies.prove(artifactHash, locator, io)
+          const expiresAt = keptUntil(known.startedAt)
+          await record(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
+        }
         await announce(step, io)
         return 'done'
       }
-      case 'archive': {
-        const archive = archives.find((candidate) => nameOf(candidate) === step.store)
-        if (!archive) return 'skipped'
-        const request = {
-          hash: step.artifactHash,
-          namespace: step.namespace,
-          locators: step.locators,
-        }
-        const { locator } = await archive.put(await source.getArtifact(request, io), io)
-        // A store is believed when it gives the bytes back.
-        await archive.getWithVerification(locator, step.artifactHash, io)
-        return 'done'
-      }
+      case 'archive':
+        return archive(step, io)
       case 'renew':
         return renew(step, io)
     }
@@ -363,4 +421,16 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
       return results
     },
   }
+}
+
+/** The copies known to be there before those that anyone may have announced. */
+function knownFirst(
+  locators: readonly DaLocator[],
+  known: readonly (DaLocator | undefined)[],
+): readonly DaLocator[] {
+  const first = known.filter((locator) => locator !== undefined)
+  return [
+    ...first,
+    ...locators.filter((locator) => !first.some((other) => sameLocator(locator, other))),
+  ]
 }

@@ -17,6 +17,7 @@ export type RetentionKeeperOptions = {
   archives: readonly DaClient[]
   /** Where bytes come from: every locator and store there is. */
   source: ArtifactSource
+  /** Announces renewed copies. Required with a publisher. */
   announcer?: Announcer | undefined
   journal: RetentionJournal
   /** Unix seconds of a block, to tell when a certificate's blob expires. */

@@ -1,0 +1,134 @@
+/**
+ * Which expiring copy of an artifact lasts longest, as far as a keeper may believe it.
+ *
+ * Anyone can announce a locator, and a certificate's block number is text that its author chose. So
+ * a copy counts when the keeper itself paid for it, or when the bytes were read under its locator.
+ */
+import type { Hex } from 'viem'
+import type { DaClient } from '../../core/interfaces/daClient.js'
+import { type DaLocator, encodeLocator } from '../../core/locator.js'
+import { InvalidInputError } from '../../errors/common.js'
+import type { IoOptions } from '../../internal/deadline.js'
+import { decodeEigenDaCommitment } from '../eigenda/cert.js'
+import { EIGENDA_RETENTION_SECONDS } from '../eigenda/eigenDaOptions.js'
+import type { RenewalRecord } from './journal.js'
+import type { RetentionEntry, RetentionFinding } from './plan.js'
+
+/** Announced locators of one artifact that are read in one plan, so that a flood costs little. */
+const MOST_PROOFS = 8
+const PROOF_TIMEOUT = 60_000
+
+/** A copy, and the Unix second at which it may be gone. */
+export type KnownCopy = { locator: DaLocator; expiresAt: number }
+
+/** What is known of an artifact's expiring copies. */
+export type KnownCopies = {
+  /** The one that lasts longest. */
+  last: KnownCopy | undefined
+  /** When the newest announced copy expired, where all that is announced has. */
+  expiredAt: number | undefined
+}
+
+export type CopyKeeper = {
+  /** Reads what is announced only when the copies known already are due. */
+  look(
+    entry: RetentionEntry,
+    record: RenewalRecord | undefined,
+    at: number,
+    findings: RetentionFinding[],
+    io: IoOptions,
+  ): Promise<KnownCopies>
+  /** Reads the bytes under a locator. @throws what the read throws. */
+  prove(artifactHash: Hex, locator: DaLocator, io: IoOptions): Promise<void>
+}
+
+export function createCopyKeeper({
+  publisher,
+  blockTime,
+  renewBefore,
+}: {
+  publisher: DaClient | undefined
+  blockTime: (blockNumber: bigint, options: IoOptions) => Promise<number>
+  renewBefore: number
+}): CopyKeeper {
+  // The copy read last, by artifact: a certificate binds its bytes, so once is enough.
+  const proven = new Map<Hex, string>()
+
+  async function prove(artifactHash: Hex, locator: DaLocator, io: IoOptions): Promise<void> {
+    const text = encodeLocator(locator)
+    if (proven.get(artifactHash) === text) return
+    if (!publisher)
+      throw new InvalidInputError({ field: 'publisher', reason: 'none is there to read from' })
+    const timeout = Math.min(io.timeout ?? PROOF_TIMEOUT, PROOF_TIMEOUT)
+    await publisher.getWithVerification(locator, artifactHash, { ...io, timeout })
+    proven.set(artifactHash, text)
+  }
+
+  async function expiryAt(blockNumber: number, io: IoOptions): Promise<number> {
+    return (await blockTime(BigInt(blockNumber), io)) + EIGENDA_RETENTION_SECONDS
+  }
+
+  return {
+    prove,
+    async look(entry, record, at, findings, io) {
+      const { artifactHash } = entry
+      let last = ownCopy(record)
+      let expiredAt: number | undefined
+      const isDue = (): boolean => last === undefined || last.expiresAt - at <= renewBefore
+      let tries = 0
+      for (const { locator, blockNumber } of newestFirst(entry, findings)) {
+        if (!isDue() || tries >= MOST_PROOFS) break
+        let expiresAt: number
+        try {
+          expiresAt = await expiryAt(blockNumber, io)
+        } catch (error) {
+          io.signal?.throwIfAborted()
+          tries += 1
+          findings.push({ type: 'unknownExpiry', artifactHash, error })
+          continue
+        }
+        if (expiresAt <= at) {
+          expiredAt ??= expiresAt
+          break
+        }
+        if (!publisher || (last && expiresAt <= last.expiresAt)) break
+        try {
+          tries += 1
+          await prove(artifactHash, locator, io)
+          last = { locator, expiresAt }
+          break
+        } catch (error) {
+          io.signal?.throwIfAborted()
+          findings.push({ type: 'unprovenCopy', artifactHash, locator, error })
+        }
+      }
+      if (last && last.expiresAt <= at) expiredAt = Math.max(last.expiresAt, expiredAt ?? 0)
+      return { last, expiredAt }
+    },
+  }
+}
+
+function ownCopy(record: RenewalRecord | undefined): KnownCopy | undefined {
+  if (record === undefined || record.state === 'sending') return undefined
+  return { locator: record.locator, expiresAt: record.expiresAt ?? Number.POSITIVE_INFINITY }
+}
+
+/** Announced EigenDA locators by the block their certificates name, which is a claim. */
+function newestFirst(
+  { artifactHash, locators }: RetentionEntry,
+  findings: RetentionFinding[],
+): { locator: DaLocator; blockNumber: number }[] {
+  const claims: { locator: DaLocator; blockNumber: number }[] = []
+  for (const locator of locators) {
+    if (locator.kind !== 'eigenDa') continue
+    try {
+      const blocks = locator.commitments.map(
+        (commitment) => decodeEigenDaCommitment(commitment).batchHeader.referenceBlockNumber,
+      )
+      claims.push({ locator, blockNumber: Math.min(...blocks) })
+    } catch (error) {
+      findings.push({ type: 'unknownExpiry', artifactHash, error })
+    }
+  }
+  return claims.sort((a, b) => b.blockNumber - a.blockNumber)
+}
