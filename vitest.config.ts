@@ -9,7 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^@newton\/policy-sdk$/, replacement: src('index.ts') },
       {
-        find: /^@newton\/policy-sdk\/(abi|gateway|newton)$/,
+        find: /^@newton\/policy-sdk\/(abi|newton)$/,
         replacement: `${src('core/')}$1/index.ts`,
       },
       { find: /^@newton\/policy-sdk\/(.+)$/, replacement: `${src('')}$1/index.ts` },

@@ -16,10 +16,10 @@ import { SimpleMerkleTree } from '@openzeppelin/merkle-tree'
 import { SparseMerkleTree } from '@zk-kit/sparse-merkle-tree'
 import { createKeccak } from 'hash-wasm'
 import { MerkleTree } from 'merkletreejs'
-import { hashInternal, hashLeaf, keccakHasher } from '../src/statetree/hasher.js'
+import { hashInternal, hashLeaf, keccakHasher } from '../src/statetree/hash/hasher.js'
+import { PLACEHOLDER_HASH } from '../src/statetree/hash/scheme.js'
 import { createStateTree, memoryStore, verifyProof } from '../src/statetree/index.js'
 import { lmdbStore } from '../src/statetree/node/index.js'
-import { PLACEHOLDER_HASH } from '../src/statetree/scheme.js'
 
 type Cell = Partial<
   Record<'bulk' | 'update' | 'prove' | 'verify' | 'bytes' | 'perKey' | 'disk', number>

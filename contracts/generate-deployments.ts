@@ -1,5 +1,5 @@
 /**
- * Writes `src/registry/deployments.ts` from `contracts/deployments/<chain id>.json`, the files that
+ * Writes `src/registry/chain/deployments.ts` from `contracts/deployments/<chain id>.json`, the files that
  * the deploy script leaves. `--check` only compares. Development chains are left out.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join(root, 'contracts/deployments')
-const target = join(root, 'src/registry/deployments.ts')
+const target = join(root, 'src/registry/chain/deployments.ts')
 const development = new Set([31_337, 31_338])
 
 const chains = (existsSync(folder) ? readdirSync(folder) : [])
@@ -37,10 +37,10 @@ export const deployments: Readonly<Record<number, PolicyAddressesInput>> = ${bod
 const present = existsSync(target) ? readFileSync(target, 'utf8') : ''
 if (present !== content) {
   if (process.argv.includes('--check')) {
-    console.error('stale: src/registry/deployments.ts')
+    console.error('stale: src/registry/chain/deployments.ts')
     process.exitCode = 1
   } else {
     writeFileSync(target, content)
-    console.log('wrote src/registry/deployments.ts')
+    console.log('wrote src/registry/chain/deployments.ts')
   }
 }

@@ -19,7 +19,7 @@ import { addMeter } from './meter.ts'
 
 const engine = fileURLToPath(new URL('.', import.meta.url))
 const root = join(engine, '..')
-const generated = join(root, 'src/eval/engineModule.generated.ts')
+const generated = join(root, 'src/eval/rego/engineModule.generated.ts')
 const record = join(engine, 'BUILD.json')
 const target = 'wasm32-unknown-unknown'
 /** 512 MiB: what no limit can raise. The limit of an evaluation is the allocator's. */

@@ -85,7 +85,7 @@ writeFileSync(
   join(folder, 'THIRD_PARTY_LICENSES.md'),
   `# Third-party licences of the engine module
 
-The WebAssembly module of \`src/eval/engineModule.generated.ts\` is compiled from \`engine/src\` and
+The WebAssembly module of \`src/eval/rego/engineModule.generated.ts\` is compiled from \`engine/src\` and
 these crates. Written by \`engine/licenses.ts\`.
 
 | crate | version | licence |

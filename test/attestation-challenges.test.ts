@@ -22,6 +22,7 @@ import { challengeVerifierAbi } from '../src/core/abi/challengeVerifierAbi.js'
 import { RESULT_ALLOW, RESULT_DENY } from '../src/core/evaluationResult.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../src/core/response.js'
 import { utf8 } from '../src/internal/bytes.js'
+import { waitForReceipt } from '../src/registry/chain/receipts.js'
 import {
   acceptResponseSync,
   activateEnclaveVersionSync,
@@ -32,7 +33,6 @@ import {
   simulateChallengeInvalidTeeAttestation,
   simulateChallengePolicyResult,
 } from '../src/registry/index.js'
-import { waitForReceipt } from '../src/registry/receipts.js'
 import { proofsByHashBytecode } from './fixtures/proofsByHash.js'
 import { type ChainWorld, createChainWorld } from './support/chainWorld.js'
 

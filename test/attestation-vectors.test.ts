@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Address, encodeAbiParameters, type Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
-import { computeTeeDocumentDigest } from '../src/attestation/teeDocument.js'
+import { computeTeeDocumentDigest } from '../src/attestation/verify/teeDocument.js'
 import {
   bn254AbiComponents,
   buildCertificate,

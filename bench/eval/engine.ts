@@ -7,10 +7,10 @@
  * entrypoints guard/allow and guard/deny, it is measured on the same documents.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { createEngineInstance } from '../../src/eval/engineInstance.js'
-import { loadEngineModule } from '../../src/eval/engineModule.js'
 import type { PreparedPolicy } from '../../src/eval/index.js'
 import { createSchemaValidator, opaWasmEngine, operatorEngine } from '../../src/eval/index.js'
+import { createEngineInstance } from '../../src/eval/rego/engineInstance.js'
+import { loadEngineModule } from '../../src/eval/rego/engineModule.js'
 import type { Row } from './pipeline.js'
 
 const guard: string = readFileSync(new URL('./guard.rego', import.meta.url), 'utf8')

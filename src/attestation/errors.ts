@@ -1,5 +1,5 @@
 import { BaseError, type BaseErrorOptions } from '../errors/base.js'
-import type { AttestationOutcome, InconclusiveReason } from './outcome.js'
+import type { AttestationOutcome, InconclusiveReason } from './verify/outcome.js'
 
 /** Something that a verification needs could not be obtained. */
 export class InconclusiveError extends BaseError {

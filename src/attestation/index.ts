@@ -78,31 +78,31 @@ export {
   type OutputCommitment,
   type OutputHashes,
 } from './agreement.js'
-export { namedArtifacts } from './artifacts.js'
+export { createChallenger } from './challenger/challenger.js'
 export {
   buildDocumentChallenge,
   buildResultChallenge,
   documentPublicValues,
   type ResultEvidence,
   resultPublicValues,
-} from './challengeProofs.js'
-export { createChallenger } from './challenger.js'
+} from './challenger/proofs.js'
 export {
   ChallengerStateError,
   type ChallengerStore,
   type ChallengeStatus,
   memoryChallengerStore,
   type OutboxEntry,
-} from './challengerState.js'
+} from './challenger/state.js'
 export type {
   Challenger,
   ChallengerEvent,
   ChallengerParameters,
   PollReport,
   ResponseAttachments,
-} from './challengerTypes.js'
+} from './challenger/types.js'
 export { AbstainError, AttestationError, InconclusiveError, InputsDivergeError } from './errors.js'
-export { type Evidence, type ExpectedAttestation, evidenceToJson } from './evidence.js'
+export { namedArtifacts } from './verify/artifacts.js'
+export { type Evidence, type ExpectedAttestation, evidenceToJson } from './verify/evidence.js'
 export {
   type AttestationLevel,
   type AttestationOutcome,
@@ -111,15 +111,15 @@ export {
   type InconclusiveReason,
   type MismatchReason,
   type RejectReason,
-} from './outcome.js'
-export type { AttestationReader, AttestedInputs } from './reader.js'
+} from './verify/outcome.js'
+export type { AttestationReader, AttestedInputs } from './verify/reader.js'
 export {
   computeTeeDocumentDigest,
   computeTeeUserData,
   type SignedTeeDocument,
-} from './teeDocument.js'
+} from './verify/teeDocument.js'
 export {
   assertTaskAttestation,
   type VerifyTaskAttestationParameters,
   verifyTaskAttestation,
-} from './verify.js'
+} from './verify/verify.js'

@@ -87,7 +87,7 @@ describe('in a browser', () => {
     'src/da/kzg/index.ts',
     'src/da/ipfs/index.ts',
     'src/da/conformance/index.ts',
-    'src/testing/fakeEigenDaProxy.ts',
+    'src/testing/eigenDaProxy/fakeProxy.ts',
   ])('%s builds without node:', async (entry) => {
     const { errors, metafile } = await build({
       entryPoints: [entry],

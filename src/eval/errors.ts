@@ -1,5 +1,5 @@
 import { BaseError, type BaseErrorOptions } from '../errors/base.js'
-import type { RegoLocation } from './regoEngine.js'
+import type { RegoLocation } from './rego/engine.js'
 
 /** The lines that show a place in a source: where, the line, a caret. */
 function frame(location: RegoLocation | undefined): string[] {

@@ -4,13 +4,19 @@
  * @packageDocumentation
  */
 
+export {
+  type PolicyCoverage,
+  type PolicyTestReport,
+  type PolicyTestResult,
+  runPolicyTests,
+} from './check/policyTest.js'
 // Engines, schemas, linter, policy tests
 export {
   checkTemplate,
   type TemplateCheck,
   type TemplateProblem,
   type TemplateSources,
-} from './checkTemplate.js'
+} from './check/template.js'
 export {
   EngineError,
   OpaPolicyError,
@@ -18,7 +24,6 @@ export {
   RegoRefusedError,
   RegoSourceError,
 } from './errors.js'
-export { inspectPolicy } from './inspectPolicy.js'
 // Plugins, pipeline, intents
 export {
   canonicalSignature,
@@ -35,9 +40,7 @@ export {
   type LintSeverity,
   lintPolicy,
   lintRules,
-} from './lintPolicy.js'
-export { opaWasmEngine } from './opaWasmEngine.js'
-export { OPERATOR_ENGINE_ID, operatorEngine } from './operatorEngine.js'
+} from './lint/policy.js'
 export {
   ArtifactHashMismatchError,
   ArtifactNotCommittedError,
@@ -136,12 +139,6 @@ export {
 } from './plugins/runtime.js'
 export { computeTranscriptHash } from './plugins/transcript.js'
 export type { PluginWorker, PluginWorkers } from './plugins/workerPool.js'
-export {
-  type PolicyCoverage,
-  type PolicyTestReport,
-  type PolicyTestResult,
-  runPolicyTests,
-} from './policyTest.js'
 export type {
   PreparedPolicy,
   RegoEngine,
@@ -150,7 +147,10 @@ export type {
   RegoLocation,
   RegoModule,
   RegoOutcome,
-} from './regoEngine.js'
-export type { RegoInspection } from './regoInspection.js'
-export { schemaCaps } from './schemaCaps.js'
-export { createSchemaValidator, type SchemaProfiles } from './schemaValidator.js'
+} from './rego/engine.js'
+export type { RegoInspection } from './rego/inspection.js'
+export { inspectPolicy } from './rego/inspectPolicy.js'
+export { opaWasmEngine } from './rego/opaWasmEngine.js'
+export { OPERATOR_ENGINE_ID, operatorEngine } from './rego/operatorEngine.js'
+export { schemaCaps } from './schema/caps.js'
+export { createSchemaValidator, type SchemaProfiles } from './schema/validator.js'

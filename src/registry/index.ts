@@ -35,6 +35,13 @@ export {
   simulateSetTemplateRegistrationPermissionless,
 } from './actions/admin.js'
 export {
+  type ChainOutcome,
+  type ChainsOptions,
+  type ChainTarget,
+  registerPolicyDataTemplateOnChains,
+  registerPolicyTemplateOnChains,
+} from './actions/chains.js'
+export {
   activateClient,
   activateClientSync,
   type ClientEvent,
@@ -123,6 +130,13 @@ export {
   simulateRegisterOperatorKey,
 } from './actions/operators.js'
 export {
+  type PolicyActions,
+  type PolicyActionsConfig,
+  type PolicyReadActions,
+  type PolicyWriteActions,
+  policyActions,
+} from './actions/policyActions.js'
+export {
   type AcceptResponseInput,
   type AcceptSupersededInput,
   acceptResponse,
@@ -152,6 +166,12 @@ export {
   simulateSetAcceptSuperseded,
 } from './actions/responses.js'
 export {
+  createAnnouncer,
+  createChallengeSink,
+  createCommitSink,
+  type SinkParameters,
+} from './actions/sinks.js'
+export {
   type AnnounceArtifactInput,
   type ArtifactAnnouncedEvent,
   announceArtifact,
@@ -179,39 +199,24 @@ export {
   simulateRegisterPolicyTemplate,
   type TemplateResult,
 } from './actions/templates.js'
+export type {
+  DryRun,
+  DryRunAction,
+  SimulateAction,
+  SimulateResult,
+  SyncAction,
+  SyncOptions,
+  SyncResult,
+  WriteAction,
+  WriteOptions,
+} from './actions/write.js'
 export {
   type PolicyAddresses,
   type PolicyAddressesInput,
   type PolicyContract,
   resolveAddress,
-} from './addresses.js'
-export {
-  type CreateCertificateReaderParameters,
-  createCertificateReader,
-  readOperatorTable,
-} from './certificates.js'
-export {
-  type ChainOutcome,
-  type ChainsOptions,
-  type ChainTarget,
-  registerPolicyDataTemplateOnChains,
-  registerPolicyTemplateOnChains,
-} from './chains.js'
-export {
-  type ChallengeReaderParameters,
-  createAcceptedResponses,
-  createOperatorTrees,
-} from './challenges.js'
-export type { ReadClient, WriteClient } from './client.js'
-export {
-  type DescribeNode,
-  type DescribeParameters,
-  type DescribeTarget,
-  describePolicy,
-  flattenNodes,
-  type NodeKind,
-  type NodeStatus,
-} from './describe.js'
+} from './chain/addresses.js'
+export type { ReadClient, WriteClient } from './chain/client.js'
 export {
   AddressRequiredError,
   BlockNotFoundError,
@@ -225,27 +230,36 @@ export {
   RowMismatchError,
   RpcError,
   RpcInconsistentError,
-} from './errors.js'
+} from './chain/errors.js'
+export type { PreflightCheck } from './chain/preflightCheck.js'
+export { type ReceiptOptions, waitForReceipt } from './chain/receipts.js'
+export { decodeRevert } from './chain/revert.js'
 export {
   type CreateChainEventsParameters,
   createChainEvents,
   decodeChainEvent,
   type Finality,
-} from './events.js'
+} from './events/events.js'
 export {
   createIndexedReader,
   type IndexRegistryParameters,
   type IndexSync,
   indexRegistry,
   type RegistryIndex,
-} from './indexer.js'
-export type { IndexState, SlotMove } from './indexState.js'
-export type {
-  EnsureResult,
-  InstanceInput,
-  PolicyDataTemplateInput,
-  PolicyTemplateInput,
-} from './inputs.js'
+} from './events/indexer.js'
+export type { IndexState, SlotMove } from './events/indexState.js'
+export {
+  type WatchParameters,
+  watchArtifactAnnounced,
+  watchCurrentPolicyDataInstanceSet,
+  watchCurrentPolicyInstanceSet,
+  watchPolicyDataInstanceDeployed,
+  watchPolicyDataTemplateRegistered,
+  watchPolicyEvents,
+  watchPolicyInstanceDeployed,
+  watchPolicyTemplateRegistered,
+  watchStateRootCommitted,
+} from './events/watch.js'
 export {
   type CidFetcher,
   type ImportedPolicy,
@@ -265,16 +279,33 @@ export {
   moduleParams,
   readManifest,
 } from './newton/manifest.js'
-export type { OffchainChecks, SecretsStatus, SecretsStatusSource } from './offchain.js'
+export type { OffchainChecks, SecretsStatus, SecretsStatusSource } from './preflight/offchain.js'
 export {
-  type PolicyActions,
-  type PolicyActionsConfig,
-  type PolicyReadActions,
-  type PolicyWriteActions,
-  policyActions,
-} from './policyActions.js'
-export type { PreflightCheck } from './preflightCheck.js'
-export { type CreateRegistryReaderParameters, createRegistryReader } from './reader.js'
+  type CreateCertificateReaderParameters,
+  createCertificateReader,
+  readOperatorTable,
+} from './rows/certificates.js'
+export {
+  type ChallengeReaderParameters,
+  createAcceptedResponses,
+  createOperatorTrees,
+} from './rows/challenges.js'
+export {
+  type DescribeNode,
+  type DescribeParameters,
+  type DescribeTarget,
+  describePolicy,
+  flattenNodes,
+  type NodeKind,
+  type NodeStatus,
+} from './rows/describe.js'
+export type {
+  EnsureResult,
+  InstanceInput,
+  PolicyDataTemplateInput,
+  PolicyTemplateInput,
+} from './rows/inputs.js'
+export { type CreateRegistryReaderParameters, createRegistryReader } from './rows/reader.js'
 export {
   describe,
   getCurrentPolicyDataInstance,
@@ -286,36 +317,5 @@ export {
   getPolicySnapshot,
   getPolicyTemplate,
   type ReadOptions,
-} from './reads.js'
-export { type ReceiptOptions, waitForReceipt } from './receipts.js'
-export { decodeRevert } from './revert.js'
-export type { RegistryKind } from './rows.js'
-export {
-  createAnnouncer,
-  createChallengeSink,
-  createCommitSink,
-  type SinkParameters,
-} from './sinks.js'
-export {
-  type WatchParameters,
-  watchArtifactAnnounced,
-  watchCurrentPolicyDataInstanceSet,
-  watchCurrentPolicyInstanceSet,
-  watchPolicyDataInstanceDeployed,
-  watchPolicyDataTemplateRegistered,
-  watchPolicyEvents,
-  watchPolicyInstanceDeployed,
-  watchPolicyTemplateRegistered,
-  watchStateRootCommitted,
-} from './watch.js'
-export type {
-  DryRun,
-  DryRunAction,
-  SimulateAction,
-  SimulateResult,
-  SyncAction,
-  SyncOptions,
-  SyncResult,
-  WriteAction,
-  WriteOptions,
-} from './write.js'
+} from './rows/reads.js'
+export type { RegistryKind } from './rows/rows.js'

@@ -1,17 +1,5 @@
 /** The state tree and the commit pipeline on it. Browser-safe; LMDB is in `statetree/node`. */
-export type { CommitStats, TreeBatch } from './batch.js'
-export {
-  decodeBorshProof,
-  decodeBorshRangeProof,
-  decodeBorshUpdateProof,
-  encodeBorshNode,
-  encodeBorshNodeKey,
-  encodeBorshProof,
-  encodeBorshRangeProof,
-  encodeBorshStale,
-  encodeBorshUpdateProof,
-} from './borsh.js'
-export { type StoreUnderTest, type TestApi, testNodeStore } from './conformance.js'
+
 export {
   BatchExpiredError,
   BytesCorruptError,
@@ -25,20 +13,8 @@ export {
   TreeVersionError,
   VersionNotRetainedError,
 } from './errors.js'
-export { keccakHasher, sha256Hasher, type TreeHasher } from './hasher.js'
-export type { TreeEntry } from './iterate.js'
-export { memoryBytes } from './memoryBytes.js'
-export { memoryStore } from './memoryStore.js'
-export {
-  assertMultiProof,
-  type MultiClaim,
-  type MultiProof,
-  type MultiProofClaim,
-  proveMany,
-  verifyMultiProof,
-} from './multiproof.js'
-export { decodeNode, encodeNode, type NodeChild, type TreeNode } from './node.js'
-export { decodeNodeKey, encodeNodeKey, formatNodeKey, type NodeKey } from './nodeKey.js'
+export { keccakHasher, sha256Hasher, type TreeHasher } from './hash/hasher.js'
+export { MAX_DEPTH, PLACEHOLDER_HASH } from './hash/scheme.js'
 export { type Anomaly, type AnomalyName, anomalyCodes, anomalyName } from './pipeline/anomalies.js'
 export { collectBytes } from './pipeline/bytesGc.js'
 export {
@@ -105,7 +81,25 @@ export {
   type Replica,
   type ReplicaStatus,
 } from './pipeline/replica.js'
-export { previewRoot } from './preview.js'
+export {
+  decodeBorshProof,
+  decodeBorshRangeProof,
+  decodeBorshUpdateProof,
+  encodeBorshNode,
+  encodeBorshNodeKey,
+  encodeBorshProof,
+  encodeBorshRangeProof,
+  encodeBorshStale,
+  encodeBorshUpdateProof,
+} from './proof/borsh.js'
+export {
+  assertMultiProof,
+  type MultiClaim,
+  type MultiProof,
+  type MultiProofClaim,
+  proveMany,
+  verifyMultiProof,
+} from './proof/multiproof.js'
 export {
   assertProof,
   fromProofCalldata,
@@ -114,7 +108,7 @@ export {
   type TreeProof,
   toProofCalldata,
   verifyProof,
-} from './proof.js'
+} from './proof/proof.js'
 export {
   assertRangeProof,
   type KeyRange,
@@ -122,8 +116,21 @@ export {
   type RangeProof,
   type RangeProofClaim,
   verifyRangeProof,
-} from './rangeProof.js'
-export { MAX_DEPTH, PLACEHOLDER_HASH } from './scheme.js'
+} from './proof/rangeProof.js'
+export {
+  type TypedProof,
+  type TypedSibling,
+  toCompactProof,
+  verifyTypedProof,
+} from './proof/typedProof.js'
+export {
+  assertUpdate,
+  proveUpdate,
+  type UpdateClaim,
+  type UpdateProof,
+  type UpdateWrite,
+  verifyUpdate,
+} from './proof/updateProof.js'
 export {
   type BootstrapProgress,
   bootstrapTree,
@@ -148,26 +155,20 @@ export {
   type SnapshotServerOptions,
   snapshotServer,
 } from './snapshot/server.js'
-export type { ByteStore, NodeStore, PruneStep, StoreCommit, StoreRange } from './store.js'
+export { type StoreUnderTest, type TestApi, testNodeStore } from './store/conformance.js'
+export { memoryBytes } from './store/memoryBytes.js'
+export { memoryStore } from './store/memoryStore.js'
+export type { ByteStore, NodeStore, PruneStep, StoreCommit, StoreRange } from './store/store.js'
+export type { CommitStats, TreeBatch } from './tree/batch.js'
+export type { TreeEntry } from './tree/iterate.js'
+export { decodeNode, encodeNode, type NodeChild, type TreeNode } from './tree/node.js'
+export { decodeNodeKey, encodeNodeKey, formatNodeKey, type NodeKey } from './tree/nodeKey.js'
+export { previewRoot } from './tree/preview.js'
 export {
   type AtVersion,
   type CommitResult,
   createStateTree,
   type StateTree,
   type StateTreeOptions,
-} from './tree.js'
-export {
-  type TypedProof,
-  type TypedSibling,
-  toCompactProof,
-  verifyTypedProof,
-} from './typedProof.js'
-export {
-  assertUpdate,
-  proveUpdate,
-  type UpdateClaim,
-  type UpdateProof,
-  type UpdateWrite,
-  verifyUpdate,
-} from './updateProof.js'
-export type { Bytes32, TreeWrite } from './writes.js'
+} from './tree/tree.js'
+export type { Bytes32, TreeWrite } from './tree/writes.js'

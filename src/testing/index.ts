@@ -11,13 +11,13 @@ export {
   deployContracts,
   deployGuardedTransfer,
 } from './contracts.js'
+export type { FakeAnswer, FakeProxyFault, FakeRequest } from './eigenDaProxy/answers.js'
+export { TOY_TAU, toyCommitment } from './eigenDaProxy/certificate.js'
+export type { FakeMemstoreConfig } from './eigenDaProxy/config.js'
 export {
   createFakeEigenDaProxy,
   type FakeEigenDaProxy,
   type FakeEigenDaProxyOptions,
-} from './fakeEigenDaProxy.js'
-export type { FakeAnswer, FakeProxyFault, FakeRequest } from './fakeProxyAnswers.js'
-export { TOY_TAU, toyCommitment } from './fakeProxyCert.js'
-export type { FakeMemstoreConfig } from './fakeProxyConfig.js'
+} from './eigenDaProxy/fakeProxy.js'
 export { createTestOperator, type OperatorParts, type TestOperator } from './operator.js'
 export { createPrivateData, type PrivateData } from './privateData.js'

@@ -1,9 +1,9 @@
 import { encodeAbiParameters, type Hex, toHex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChainEvent, ChainEvents } from '../../src/core/interfaces/chainEvents.js'
-import { eventTopic } from '../../src/registry/events.js'
+import { eventTopic } from '../../src/registry/events/events.js'
+import { parseIndexState } from '../../src/registry/events/indexState.js'
 import * as registry from '../../src/registry/index.js'
-import { parseIndexState } from '../../src/registry/indexState.js'
 import { setUpPolicy, startChain, type TestChain, word } from './chain.js'
 import { FakeRpcError, fakeBlock, fakeClient } from './fakeNode.js'
 

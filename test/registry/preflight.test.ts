@@ -18,7 +18,7 @@ import {
   type StateCommit,
 } from '../../src/core/stateCommit.js'
 import { computeTaskId, type Task } from '../../src/core/task.js'
-import type { WriteClient } from '../../src/registry/client.js'
+import type { WriteClient } from '../../src/registry/chain/client.js'
 import * as registry from '../../src/registry/index.js'
 import { deployGuardedTransfer } from '../../src/testing/index.js'
 import { type ChainWorld, createChainWorld } from '../support/chainWorld.js'

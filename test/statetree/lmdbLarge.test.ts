@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { uintToBytes } from '../../src/internal/bytes.js'
-import { keccakHasher } from '../../src/statetree/hasher.js'
-import { memoryStore } from '../../src/statetree/memoryStore.js'
+import { keccakHasher } from '../../src/statetree/hash/hasher.js'
 import { lmdbStore } from '../../src/statetree/node/lmdbStore.js'
-import { verifyProof } from '../../src/statetree/proof.js'
-import { createStateTree } from '../../src/statetree/tree.js'
+import { verifyProof } from '../../src/statetree/proof/proof.js'
+import { memoryStore } from '../../src/statetree/store/memoryStore.js'
+import { createStateTree } from '../../src/statetree/tree/tree.js'
 
 const keys = Number(process.env['STATETREE_LMDB_KEYS'] ?? 30_000)
 

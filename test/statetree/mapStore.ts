@@ -1,7 +1,7 @@
 /** The simplest store that follows the interface: maps, no sharing with the tree. Can fail on demand. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
-import { memoryBytes } from '../../src/statetree/memoryBytes.js'
-import type { NodeStore, StoreCommit, StoreRange } from '../../src/statetree/store.js'
+import { memoryBytes } from '../../src/statetree/store/memoryBytes.js'
+import type { NodeStore, StoreCommit, StoreRange } from '../../src/statetree/store/store.js'
 
 export type MapStore = NodeStore & { nodes: Map<string, Uint8Array>; failNext(): void }
 

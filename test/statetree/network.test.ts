@@ -4,7 +4,6 @@ import { ARTIFACT_ABSENT, computeKeyHash, ZERO_HASH } from '../../src/core/artif
 import type { ChainEvent } from '../../src/core/interfaces/chainEvents.js'
 import { toHex, uintToBytes, utf8 } from '../../src/internal/bytes.js'
 import { keccakHex } from '../../src/internal/keccak.js'
-import { memoryStore } from '../../src/statetree/memoryStore.js'
 import type { Anomaly } from '../../src/statetree/pipeline/anomalies.js'
 import { collectBytes } from '../../src/statetree/pipeline/bytesGc.js'
 import {
@@ -30,11 +29,12 @@ import {
 } from '../../src/statetree/pipeline/pipeline.js'
 import { computeQueueHash, refKey } from '../../src/statetree/pipeline/queue.js'
 import { createReplica } from '../../src/statetree/pipeline/replica.js'
-import { previewRoot } from '../../src/statetree/preview.js'
 import { bootstrapTree } from '../../src/statetree/snapshot/bootstrap.js'
 import { snapshotClient } from '../../src/statetree/snapshot/client.js'
 import { snapshotServer } from '../../src/statetree/snapshot/server.js'
-import { createStateTree } from '../../src/statetree/tree.js'
+import { memoryStore } from '../../src/statetree/store/memoryStore.js'
+import { previewRoot } from '../../src/statetree/tree/preview.js'
+import { createStateTree } from '../../src/statetree/tree/tree.js'
 import {
   author,
   createFakeChain,

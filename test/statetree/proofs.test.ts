@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, test, vi } from 'vitest'
 import { bytesEqual } from '../../src/internal/bytes.js'
+import { keccakHasher } from '../../src/statetree/hash/hasher.js'
+import { bitAt, PLACEHOLDER_HASH } from '../../src/statetree/hash/scheme.js'
 import {
   decodeBorshProof,
   decodeBorshRangeProof,
@@ -9,17 +11,23 @@ import {
   encodeBorshProof,
   encodeBorshRangeProof,
   encodeBorshUpdateProof,
-} from '../../src/statetree/borsh.js'
-import { keccakHasher } from '../../src/statetree/hasher.js'
-import { memoryStore } from '../../src/statetree/memoryStore.js'
-import { assertMultiProof, proveMany, verifyMultiProof } from '../../src/statetree/multiproof.js'
-import { tags } from '../../src/statetree/partial.js'
-import { assertProof, type TreeProof, verifyProof } from '../../src/statetree/proof.js'
-import { assertRangeProof, proveRange, verifyRangeProof } from '../../src/statetree/rangeProof.js'
-import { bitAt, PLACEHOLDER_HASH } from '../../src/statetree/scheme.js'
-import { createStateTree, type StateTree } from '../../src/statetree/tree.js'
-import { type TypedProof, verifyTypedProof } from '../../src/statetree/typedProof.js'
-import { assertUpdate, proveUpdate, verifyUpdate } from '../../src/statetree/updateProof.js'
+} from '../../src/statetree/proof/borsh.js'
+import {
+  assertMultiProof,
+  proveMany,
+  verifyMultiProof,
+} from '../../src/statetree/proof/multiproof.js'
+import { tags } from '../../src/statetree/proof/partial.js'
+import { assertProof, type TreeProof, verifyProof } from '../../src/statetree/proof/proof.js'
+import {
+  assertRangeProof,
+  proveRange,
+  verifyRangeProof,
+} from '../../src/statetree/proof/rangeProof.js'
+import { type TypedProof, verifyTypedProof } from '../../src/statetree/proof/typedProof.js'
+import { assertUpdate, proveUpdate, verifyUpdate } from '../../src/statetree/proof/updateProof.js'
+import { memoryStore } from '../../src/statetree/store/memoryStore.js'
+import { createStateTree, type StateTree } from '../../src/statetree/tree/tree.js'
 import { mapStore } from './mapStore.js'
 import { applyOps, type Model, modelRoot, randomKey, randomOps, seeded } from './model.js'
 

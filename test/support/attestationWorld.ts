@@ -3,7 +3,7 @@
  * signers, so that a test changes exactly one thing.
  */
 import type { Address, Hex } from 'viem'
-import type { AttestationReader, AttestedInputs } from '../../src/attestation/reader.js'
+import type { AttestationReader, AttestedInputs } from '../../src/attestation/verify/reader.js'
 import { ARTIFACT_ABSENT, computeArtifactHash, ZERO_HASH } from '../../src/core/artifact.js'
 import {
   blsKeyFromSeed,

@@ -37,7 +37,8 @@ import {
   type PluginRuntime,
 } from '../../src/eval/index.js'
 import { utf8 } from '../../src/internal/bytes.js'
-import type { WriteClient } from '../../src/registry/client.js'
+import type { WriteClient } from '../../src/registry/chain/client.js'
+import { waitForReceipt } from '../../src/registry/chain/receipts.js'
 import {
   createCertificateReader,
   createRegistryReader,
@@ -52,7 +53,6 @@ import {
   setCurrentPolicyDataInstanceSync,
   setCurrentPolicyInstanceSync,
 } from '../../src/registry/index.js'
-import { waitForReceipt } from '../../src/registry/receipts.js'
 import {
   createTestOperator,
   type DeployedContracts,

@@ -1,9 +1,9 @@
 /** A challenger's world: accepted responses, a sink that can fail, and a clock. */
-import { memoryChallengerStore } from '../../src/attestation/challengerState.js'
+import { memoryChallengerStore } from '../../src/attestation/challenger/state.js'
 import type {
   ChallengerEvent,
   ChallengerParameters,
-} from '../../src/attestation/challengerTypes.js'
+} from '../../src/attestation/challenger/types.js'
 import { computeArtifactDigest } from '../../src/core/digest.js'
 import type { AcceptedResponse } from '../../src/core/interfaces/responses.js'
 import type { ChallengeSink } from '../../src/core/interfaces/sinks.js'

@@ -12,7 +12,7 @@ import type {
 } from '../../core/interfaces/secretsOpener.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { PluginRuntime } from '../plugins/runtime.js'
-import type { RegoEngine } from '../regoEngine.js'
+import type { RegoEngine } from '../rego/engine.js'
 
 /** What the evaluator reads of the chain. */
 export type EvaluatorRegistry = Pick<RegistryReader, 'snapshot'> &

@@ -3,7 +3,7 @@
  */
 import type { Hex } from 'viem'
 import { createSingleFlightCache } from '../plugins/cache.js'
-import type { PreparedPolicy, RegoEngine } from '../regoEngine.js'
+import type { PreparedPolicy, RegoEngine } from '../rego/engine.js'
 
 type Entry = { policy: PreparedPolicy; users: number; evicted: boolean; disposed: boolean }
 

@@ -7,7 +7,7 @@ import type { Task } from '../../core/task.js'
 import { computeTaskId } from '../../core/task.js'
 import { compareBytes, utf8 } from '../../internal/bytes.js'
 import { intentToInputJson } from '../intent/parseIntent.js'
-import type { PreparedPolicy, RegoOutcome } from '../regoEngine.js'
+import type { PreparedPolicy, RegoOutcome } from '../rego/engine.js'
 import { PolicyEvaluationError } from './errors.js'
 
 /** A plugin's output with the template it came from. */

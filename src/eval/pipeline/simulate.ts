@@ -27,10 +27,10 @@ import { InvalidInputError } from '../../errors/common.js'
 import { compareBytes, fromHex, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { encodeWasmArgs } from '../intent/wasmArgs.js'
-import { operatorEngine } from '../operatorEngine.js'
 import type { PluginRuntime } from '../plugins/runtime.js'
-import type { RegoEngine } from '../regoEngine.js'
-import { createSchemaValidator } from '../schemaValidator.js'
+import type { RegoEngine } from '../rego/engine.js'
+import { operatorEngine } from '../rego/operatorEngine.js'
+import { createSchemaValidator } from '../schema/validator.js'
 import { createEvaluator } from './evaluator.js'
 
 /** One data plugin of a simulated policy. */

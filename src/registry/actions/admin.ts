@@ -4,12 +4,12 @@ import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistry
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { resolveAddress } from '../addresses.js'
-import type { WriteClient } from '../client.js'
-import { addressOf, wordOf } from '../inputs.js'
-import { registriesOf } from '../preflight.js'
-import { checkEnclaveVersion, checkOwner } from '../preflightAdmin.js'
-import type { RegistryKind } from '../rows.js'
+import { resolveAddress } from '../chain/addresses.js'
+import type { WriteClient } from '../chain/client.js'
+import { checkEnclaveVersion, checkOwner } from '../preflight/admin.js'
+import { registriesOf } from '../preflight/templates.js'
+import { addressOf, wordOf } from '../rows/inputs.js'
+import type { RegistryKind } from '../rows/rows.js'
 import {
   type DryRunAction,
   defineWrite,
@@ -18,7 +18,7 @@ import {
   type WriteAction,
   type WriteOptions,
   type WriteTriple,
-} from '../write.js'
+} from './write.js'
 
 /** Opens or closes a gate of one registry. */
 export type GateInput = { registry: RegistryKind; permissionless: boolean }

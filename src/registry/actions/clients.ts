@@ -1,11 +1,11 @@
 /** Policy clients and their owners. */
 import type { Abi, Address } from 'viem'
 import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
-import { resolveAddress } from '../addresses.js'
-import type { WriteClient } from '../client.js'
-import { addressOf } from '../inputs.js'
-import type { PreflightCheck } from '../preflightCheck.js'
-import { checkOwnedClient, checkRegisterClient } from '../preflightClients.js'
+import { resolveAddress } from '../chain/addresses.js'
+import type { WriteClient } from '../chain/client.js'
+import type { PreflightCheck } from '../chain/preflightCheck.js'
+import { checkOwnedClient, checkRegisterClient } from '../preflight/clients.js'
+import { addressOf } from '../rows/inputs.js'
 import {
   type DryRunAction,
   defineWrite,
@@ -14,7 +14,7 @@ import {
   type WriteAction,
   type WriteOptions,
   type WriteTriple,
-} from '../write.js'
+} from './write.js'
 
 /** A client, by address. */
 export type ClientInput = { client: Address }

@@ -4,11 +4,11 @@ import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js
 import { type Certificate, encodeCertificate } from '../../core/bn254/certificate.js'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { assertStateCommit, type StateCommit } from '../../core/stateCommit.js'
-import { resolveAddress } from '../addresses.js'
-import type { WriteClient } from '../client.js'
-import { wordOf } from '../inputs.js'
-import type { PreflightCheck } from '../preflightCheck.js'
-import { checkAnnounceCommit, checkCommit } from '../preflightCommits.js'
+import { resolveAddress } from '../chain/addresses.js'
+import type { WriteClient } from '../chain/client.js'
+import type { PreflightCheck } from '../chain/preflightCheck.js'
+import { checkAnnounceCommit, checkCommit } from '../preflight/commits.js'
+import { wordOf } from '../rows/inputs.js'
 import {
   type DryRunAction,
   defineWrite,
@@ -17,7 +17,7 @@ import {
   type WriteAction,
   type WriteOptions,
   type WriteTriple,
-} from '../write.js'
+} from './write.js'
 
 /** A commit with the quorum's certificate. */
 export type CommitStateRootInput = { commit: StateCommit; certificate: Certificate }

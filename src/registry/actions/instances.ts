@@ -2,7 +2,8 @@
 import type { Abi, Address, Hex } from 'viem'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
-import type { WriteClient } from '../client.js'
+import type { WriteClient } from '../chain/client.js'
+import { checkInstance, checkSlot, registriesOf } from '../preflight/templates.js'
 import {
   addressOf,
   type EnsureResult,
@@ -11,9 +12,9 @@ import {
   instanceArgs,
   prepareInstance,
   wordOf,
-} from '../inputs.js'
-import { checkInstance, checkSlot, registriesOf } from '../preflight.js'
-import type { RegistryKind } from '../rows.js'
+} from '../rows/inputs.js'
+import type { RegistryKind } from '../rows/rows.js'
+import type { EnsureEvent, TemplateResult } from './templates.js'
 import {
   type DryRunAction,
   defineWrite,
@@ -21,8 +22,7 @@ import {
   type SyncAction,
   type WriteAction,
   type WriteTriple,
-} from '../write.js'
-import type { EnsureEvent, TemplateResult } from './templates.js'
+} from './write.js'
 
 /** What deploying an instance emits. */
 export type InstanceEvent = {

@@ -2,11 +2,11 @@
 import type { Abi, Address, Hex } from 'viem'
 import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
 import type { G1Point, G2Point } from '../../core/bn254/points.js'
-import { resolveAddress } from '../addresses.js'
-import type { WriteClient } from '../client.js'
-import { addressOf } from '../inputs.js'
-import { checkOperatorKey, checkOperatorTable } from '../preflightAdmin.js'
-import type { PreflightCheck } from '../preflightCheck.js'
+import { resolveAddress } from '../chain/addresses.js'
+import type { WriteClient } from '../chain/client.js'
+import type { PreflightCheck } from '../chain/preflightCheck.js'
+import { checkOperatorKey, checkOperatorTable } from '../preflight/admin.js'
+import { addressOf } from '../rows/inputs.js'
 import {
   type DryRunAction,
   defineWrite,
@@ -15,7 +15,7 @@ import {
   type WriteAction,
   type WriteOptions,
   type WriteTriple,
-} from '../write.js'
+} from './write.js'
 
 /** An operator's keys with the proof that it holds their secret. */
 export type OperatorKeyInput = {

@@ -7,11 +7,11 @@ import type { DocumentChallenge, ResultChallenge } from '../../core/challengePro
 import type { SignerWitness } from '../../core/interfaces/sinks.js'
 import { assertResponse, type PolicyTaskResponse } from '../../core/response.js'
 import { assertTask, type Task } from '../../core/task.js'
-import { resolveAddress } from '../addresses.js'
-import type { WriteClient } from '../client.js'
-import { addressOf } from '../inputs.js'
-import { checkAcceptSuperseded } from '../preflightClients.js'
-import { checkAccept, checkChallenge } from '../preflightResponses.js'
+import { resolveAddress } from '../chain/addresses.js'
+import type { WriteClient } from '../chain/client.js'
+import { checkAcceptSuperseded } from '../preflight/clients.js'
+import { checkAccept, checkChallenge } from '../preflight/responses.js'
+import { addressOf } from '../rows/inputs.js'
 import {
   type DryRunAction,
   defineWrite,
@@ -20,7 +20,7 @@ import {
   type WriteAction,
   type WriteOptions,
   type WriteTriple,
-} from '../write.js'
+} from './write.js'
 
 /** A signed evaluation with its task. */
 export type AcceptResponseInput = {

@@ -5,7 +5,10 @@ import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { type ArtifactNamespace, isArtifactNamespace, namespaces } from '../../core/artifact.js'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { InvalidInputError } from '../../errors/common.js'
-import type { WriteClient } from '../client.js'
+import type { WriteClient } from '../chain/client.js'
+import type { PreflightCheck } from '../chain/preflightCheck.js'
+import { checkArtifacts } from '../preflight/offchain.js'
+import { checkTemplate, registriesOf } from '../preflight/templates.js'
 import {
   type EnsureResult,
   ensureResult,
@@ -14,11 +17,8 @@ import {
   preparePolicyDataTemplate,
   preparePolicyTemplate,
   wordOf,
-} from '../inputs.js'
-import { checkArtifacts } from '../offchain.js'
-import { checkTemplate, registriesOf } from '../preflight.js'
-import type { PreflightCheck } from '../preflightCheck.js'
-import type { RegistryKind } from '../rows.js'
+} from '../rows/inputs.js'
+import type { RegistryKind } from '../rows/rows.js'
 import {
   type DryRunAction,
   defineWrite,
@@ -27,7 +27,7 @@ import {
   type WriteAction,
   type WriteOptions,
   type WriteTriple,
-} from '../write.js'
+} from './write.js'
 
 /** What registering a policy template emits. */
 export type PolicyTemplateEvent = {

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import type { Hex } from 'viem'
 import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import { BytesCorruptError } from '../errors.js'
-import { defaultHasher } from '../hasher.js'
-import type { ByteStore } from '../store.js'
+import { defaultHasher } from '../hash/hasher.js'
+import type { ByteStore } from '../store/store.js'
 
 /**
  * Creates a byte store in a directory: `<directory>/<first byte>/<hash>`. Stores of several chains

@@ -17,7 +17,7 @@ import type { Database, RootDatabase } from 'lmdb'
 import { MissingPeerError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
 import { StoreMismatchError } from '../errors.js'
-import type { ByteStore, NodeStore, StoreCommit, StoreRange } from '../store.js'
+import type { ByteStore, NodeStore, StoreCommit, StoreRange } from '../store/store.js'
 import { fileBytes } from './fileBytes.js'
 
 type Table = Database<Uint8Array, Uint8Array>

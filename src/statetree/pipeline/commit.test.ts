@@ -11,9 +11,9 @@ import { blsKeyFromSeed, createOperatorTable, verifyCertificate } from '../../co
 import { computeStateCommitHash } from '../../core/stateCommit.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
-import { memoryStore } from '../memoryStore.js'
-import { verifyProof } from '../proof.js'
-import { createStateTree } from '../tree.js'
+import { verifyProof } from '../proof/proof.js'
+import { memoryStore } from '../store/memoryStore.js'
+import { createStateTree } from '../tree/tree.js'
 import {
   aggregateCommit,
   applyCommit,

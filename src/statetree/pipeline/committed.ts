@@ -5,8 +5,8 @@ import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { CommittedArtifacts, EnvelopeSource } from '../../core/interfaces/secretsOpener.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { BytesNotFoundError } from '../errors.js'
-import type { TreeProof } from '../proof.js'
-import type { StateTree } from '../tree.js'
+import type { TreeProof } from '../proof/proof.js'
+import type { StateTree } from '../tree/tree.js'
 import { ArtifactNotCommittedError, PipelineStateError } from './errors.js'
 
 /** A root with the version of the tree it is of. */

@@ -16,7 +16,7 @@ import type { ExternalWrite } from '../../core/interfaces/externalWrites.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fixedFromHex, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { MalformedEncodingError } from '../errors.js'
-import { defaultHasher } from '../hasher.js'
+import { defaultHasher } from '../hash/hasher.js'
 
 /** A place in the tree: an artifact in its namespace. */
 export type ArtifactRef = { namespace: ArtifactNamespace; hash: Hex }

@@ -9,9 +9,9 @@
  */
 import { concat, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { MalformedEncodingError } from '../errors.js'
-import { iterate, type TreeEntry } from '../iterate.js'
-import { proveRange, type RangeProof } from '../rangeProof.js'
-import type { StateTree } from '../tree.js'
+import { proveRange, type RangeProof } from '../proof/rangeProof.js'
+import { iterate, type TreeEntry } from '../tree/iterate.js'
+import type { StateTree } from '../tree/tree.js'
 
 /** A part of a snapshot. */
 export type SnapshotChunk = {

@@ -3,7 +3,7 @@ import type { Hex } from 'viem'
 import { concat, fromUtf8, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { BytesCorruptError, BytesNotFoundError, SnapshotError } from '../errors.js'
-import { defaultHasher } from '../hasher.js'
+import { defaultHasher } from '../hash/hasher.js'
 import { decodeChunk, type SnapshotChunk } from './chunk.js'
 import type { SnapshotManifest } from './server.js'
 

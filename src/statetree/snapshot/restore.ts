@@ -2,10 +2,10 @@
 import type { Hex } from 'viem'
 import { bytesEqual, concat, fixedFromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import { SnapshotError } from '../errors.js'
-import { defaultHasher, type TreeHasher } from '../hasher.js'
-import { assertRangeProof } from '../rangeProof.js'
-import type { NodeStore, StoreCommit } from '../store.js'
-import { createStateTree, type StateTree } from '../tree.js'
+import { defaultHasher, type TreeHasher } from '../hash/hasher.js'
+import { assertRangeProof } from '../proof/rangeProof.js'
+import type { NodeStore, StoreCommit } from '../store/store.js'
+import { createStateTree, type StateTree } from '../tree/tree.js'
 import {
   decodeChunk,
   decodeEntries,

@@ -1,4 +1,4 @@
-// Compiles node_hash.rs and writes ../nodeHashWasm.generated.ts.
+// Compiles node_hash.rs and writes ../hash/nodeHashWasm.generated.ts.
 // Run from anywhere: `node src/statetree/wasm/build.mjs`. Needs rustc 1.82+ with the target
 // wasm32-unknown-unknown. `--check` compares instead of writing.
 import { execFileSync } from 'node:child_process'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const source = fileURLToPath(new URL('node_hash.rs', import.meta.url))
-const target = fileURLToPath(new URL('../nodeHashWasm.generated.ts', import.meta.url))
+const target = fileURLToPath(new URL('../hash/nodeHashWasm.generated.ts', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'node-hash-'))
 try {
   const wasm = join(directory, 'node_hash.wasm')

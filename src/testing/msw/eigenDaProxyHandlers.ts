@@ -1,5 +1,5 @@
 import { HttpResponse, http, type RequestHandler } from 'msw'
-import type { FakeEigenDaProxy } from '../fakeEigenDaProxy.js'
+import type { FakeEigenDaProxy } from '../eigenDaProxy/fakeProxy.js'
 
 /**
  * Handlers of `msw` that answer for a proxy at `baseUrl`, in Node and in browsers.

@@ -3,7 +3,7 @@ import type { Hex, PublicClient } from 'viem'
 import type { OperatorTable, SignatureShare } from '../../core/bn254/index.js'
 import type { CertificateReader } from '../../core/interfaces/certificates.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
-import type { WriteClient } from '../../registry/client.js'
+import type { WriteClient } from '../../registry/chain/client.js'
 import { createCommitSink } from '../../registry/index.js'
 import {
   aggregateCommit,

@@ -29,7 +29,8 @@ import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import { fileDa } from '../../da/node/index.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
-import type { WriteClient } from '../../registry/client.js'
+import type { WriteClient } from '../../registry/chain/client.js'
+import { waitForReceipt } from '../../registry/chain/receipts.js'
 import {
   activateEnclaveVersionSync,
   createCertificateReader,
@@ -38,7 +39,6 @@ import {
   publishOperatorTableSync,
   registerOperatorKeySync,
 } from '../../registry/index.js'
-import { waitForReceipt } from '../../registry/receipts.js'
 import { type DeployConfig, type DeployedContracts, deployContracts } from '../contracts.js'
 import type { TestOperator } from '../operator.js'
 import { createPrivateData, type PrivateData } from '../privateData.js'

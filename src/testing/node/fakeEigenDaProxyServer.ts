@@ -1,11 +1,11 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { FakeAnswer } from '../eigenDaProxy/answers.js'
 import {
   createFakeEigenDaProxy,
   type FakeEigenDaProxy,
   type FakeEigenDaProxyOptions,
-} from '../fakeEigenDaProxy.js'
-import type { FakeAnswer } from '../fakeProxyAnswers.js'
+} from '../eigenDaProxy/fakeProxy.js'
 
 /** A fake proxy on a port of its own. */
 export type FakeEigenDaProxyServer = FakeEigenDaProxy & {

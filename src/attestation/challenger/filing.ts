@@ -1,0 +1,170 @@
+/**
+ * Files challenges in batches of signers, so that neither their number nor one that cannot be
+ * slashed shields the others. Progress is saved after each batch; a batch that was filed and not
+ * saved is refused by the contract as slashed already.
+ */
+import {
+  type Certificate,
+  decodeCertificate,
+  type OperatorTree,
+  operatorWitness,
+} from '../../core/bn254/index.js'
+import { decodeResponse, type PolicyTaskResponse } from '../../core/response.js'
+import { InconclusiveError } from '../errors.js'
+import { classifyRefusal, type FilingRefusal } from './refusal.js'
+import type { OutboxEntry } from './state.js'
+import type { ChallengerPass, ChallengerRun } from './types.js'
+import { isPast, nextTry, saveState, verdictOn } from './work.js'
+
+/** Signers of one transaction, where none is given: proofs of that many fit any block. */
+const SIGNERS_PER_CHALLENGE = 32
+
+type Accusation = { response: PolicyTaskResponse; certificate: Certificate; tree: OperatorTree }
+type Refused = { refusal: FilingRefusal; error: unknown }
+type EntryPass = ChallengerPass & { entry: OutboxEntry }
+
+/** Files every challenge that is due, saving after each batch. Returns how many are complete. */
+export async function fileAll(
+  run: ChallengerRun,
+  pass: ChallengerPass & { head: bigint },
+): Promise<number> {
+  const { state, head } = pass
+  const now = (run.now ?? Date.now)()
+  let filed = 0
+  for (const entry of state.outbox) {
+    if (entry.status !== 'pending' || entry.nextAt > now) continue
+    if (isPast(run, { entry, head })) {
+      entry.status = 'expired'
+      run.onEvent?.({ type: 'expired', messageHash: entry.id })
+    } else {
+      const refused = await fileEntry(run, { ...pass, entry })
+      if (refused === undefined) complete(run, entry)
+      else await defer(run, { ...pass, entry, refused })
+      if (isFiled(entry)) filed++
+    }
+    await saveState(run, state)
+  }
+  return filed
+}
+
+/** Files what is left of a challenge. Returns why some signers were not reached. */
+async function fileEntry(run: ChallengerRun, pass: EntryPass): Promise<Refused | undefined> {
+  const { entry, options } = pass
+  const { signersPerChallenge = SIGNERS_PER_CHALLENGE } = run
+  let accusation: Accusation
+  try {
+    accusation = await accuse(run, pass)
+  } catch (error) {
+    if (options.signal?.aborted === true) throw options.signal.reason
+    return { refusal: 'later', error }
+  }
+  entry.unfiled ??= signersOf(accusation)
+  const left = [...entry.unfiled]
+  let refused: Refused | undefined
+  while (left.length > 0) {
+    const batch = left.splice(0, signersPerChallenge)
+    const outcome = await fileBatch(run, { ...pass, accusation, batch })
+    refused = outcome ?? refused
+    if (outcome !== undefined && outcome.refusal !== 'signers') break
+  }
+  return refused
+}
+
+async function accuse(run: ChallengerRun, { entry, options }: EntryPass): Promise<Accusation> {
+  const response = decodeResponse(entry.response)
+  const certificate = decodeCertificate(entry.certificate)
+  const tree = await run.operators.operatorTreeAt(response.referenceBlock, options)
+  if (tree === null) {
+    throw new InconclusiveError({ reason: 'RPC_FAILED', detail: 'the operator table is missing' })
+  }
+  return { response, certificate, tree }
+}
+
+/** Everyone in the table who is not a non-signer of the certificate signed. */
+function signersOf({ tree, certificate }: Accusation): number[] {
+  const silent = new Set(certificate.nonSignerWitnesses.map((one) => one.operatorIndex))
+  return tree.operators.flatMap((_, index) => (silent.has(index) ? [] : [index]))
+}
+
+type BatchPass = EntryPass & { accusation: Accusation; batch: readonly number[] }
+
+/** Files one batch; halves it where fewer or other signers may go through. */
+async function fileBatch(run: ChallengerRun, pass: BatchPass): Promise<Refused | undefined> {
+  const { state, entry, options, accusation, batch } = pass
+  const { tree, ...accused } = accusation
+  try {
+    const signers = batch.map((index) => operatorWitness(tree, index))
+    const parameters = { ...accused, signers }
+    const { transactionHash } = await run.sink.challengeAttestationDigest(parameters, options)
+    entry.transactionHash = transactionHash
+    entry.transactionHashes = [...(entry.transactionHashes ?? []), transactionHash]
+    run.onEvent?.({ type: 'filed', messageHash: entry.id, transactionHash })
+  } catch (error) {
+    if (options.signal?.aborted === true) throw options.signal.reason
+    const refusal = classifyRefusal(error)
+    if (refusal === 'signers' && batch.length > 1) return fileHalves(run, pass)
+    if (refusal !== 'settled') return { refusal, error }
+  }
+  entry.unfiled = entry.unfiled?.filter((index) => !batch.includes(index))
+  await saveState(run, state)
+  return undefined
+}
+
+async function fileHalves(run: ChallengerRun, pass: BatchPass): Promise<Refused | undefined> {
+  const { batch } = pass
+  const middle = batch.length >> 1
+  let refused: Refused | undefined
+  for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
+    const outcome = await fileBatch(run, { ...pass, batch: half })
+    refused = outcome ?? refused
+    if (outcome !== undefined && outcome.refusal !== 'signers') break
+  }
+  return refused
+}
+
+/** Every signer was reached, by this challenger or by somebody else. */
+function complete(run: ChallengerRun, entry: OutboxEntry): void {
+  entry.status = entry.transactionHash === undefined ? 'settled' : 'filed'
+  if (!isFiled(entry)) run.onEvent?.({ type: 'settled', messageHash: entry.id })
+}
+
+/** Ends a challenge that nobody can file, and keeps every other one until its window is past. */
+async function defer(
+  run: ChallengerRun,
+  { entry, options, refused }: EntryPass & { refused: Refused },
+): Promise<void> {
+  const { refusal, error } = refused
+  const messageHash = entry.id
+  entry.error = error instanceof Error ? firstLine(error) : 'an unknown failure'
+  const over =
+    refusal === 'final' ||
+    (refusal === 'unfounded' && (await isHonestAfterAll(run, { entry, options })))
+  if (over) {
+    entry.status = 'refused'
+    run.onEvent?.({ type: 'refused', messageHash, error })
+    return
+  }
+  entry.attempts++
+  entry.nextAt = nextTry(run, entry.attempts)
+  run.onEvent?.({ type: 'retry', messageHash, error })
+}
+
+/** Whether a fresh verification agrees with the contract that nothing is false. */
+async function isHonestAfterAll(
+  run: ChallengerRun,
+  { entry, options }: { entry: OutboxEntry; options: ChallengerPass['options'] },
+): Promise<boolean> {
+  // What this outbox files is false against the chain, which takes neither task nor re-run.
+  const outcome = await verdictOn(run, {
+    entry: { ...entry, task: null },
+    options,
+    level: 'quorum',
+  })
+  return outcome.status === 'valid'
+}
+
+const isFiled = ({ status }: OutboxEntry): boolean => status === 'filed'
+
+function firstLine(error: Error): string {
+  return error.message.split('\n', 1)[0] as string
+}

@@ -1,0 +1,113 @@
+/**
+ * What a challenger must not lose: how far it has read, what it still has to verify, and what it
+ * still has to file. One JSON text, replaced as a whole.
+ */
+import type { Hex } from 'viem'
+import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
+
+/** Keeps a challenger's state. `save` replaces the whole text or leaves the old one. */
+export interface ChallengerStore {
+  load(): Promise<string | null>
+  save(state: string): Promise<void>
+}
+
+/** A block read so far. */
+export type BlockMark = { number: string; hash: Hex }
+
+/** A response that was not decided, or that the contract accepted and its verification refuses. */
+export type PendingResponse = {
+  id: Hex
+  task: Hex | null
+  response: Hex
+  certificate: Hex
+  acceptedAt: string
+  attempts: number
+  /** Unix milliseconds before which it is not tried. */
+  nextAt: number
+  reason: string
+}
+
+/** Where a challenge stands. */
+export type ChallengeStatus = 'pending' | 'filed' | 'settled' | 'refused' | 'expired'
+
+/** A challenge to file, or filed. `id` is the message hash. */
+export type OutboxEntry = Omit<PendingResponse, 'task'> & {
+  status: ChallengeStatus
+  /**
+   * Operator indices that no challenge has reached yet, ascending. Absent before the first try.
+   * What is left when the window closes was never slashed by this challenger.
+   */
+  unfiled?: number[] | undefined
+  /** The newest transaction of `transactionHashes`. */
+  transactionHash?: Hex | undefined
+  /** One transaction for each batch of signers. */
+  transactionHashes?: Hex[] | undefined
+  error?: string | undefined
+}
+
+/** All of a challenger's state. */
+export type ChallengerState = {
+  version: 1
+  /** Blocks read, oldest first; the last one is the cursor. */
+  marks: BlockMark[]
+  pending: PendingResponse[]
+  outbox: OutboxEntry[]
+}
+
+/** Blocks kept to find the common ancestor after a reorganization. */
+export const MAX_MARKS = 256
+
+/** State before anything was read. */
+export const emptyState = (): ChallengerState => ({
+  version: 1,
+  marks: [],
+  pending: [],
+  outbox: [],
+})
+
+/** A challenger's stored state is not its own. */
+export class ChallengerStateError extends BaseError {
+  override readonly name = 'ChallengerStateError'
+  override readonly code = 'CHALLENGER_STATE'
+
+  constructor({ reason }: { reason: string }, options: BaseErrorOptions = {}) {
+    super(`The challenger's stored state cannot be used: ${reason}.`, {
+      metaMessages: [
+        'Restore it, or clear the store to read the chain again from the start block.',
+      ],
+      ...options,
+    })
+  }
+}
+
+/**
+ * Reads stored state. Nothing stored is the empty state; anything that is not state is an error,
+ * because starting anew without a word could miss a window.
+ *
+ * @throws {ChallengerStateError}
+ */
+export function parseState(text: string | null): ChallengerState {
+  if (text === null) return emptyState()
+  let state: ChallengerState
+  try {
+    state = JSON.parse(text) as ChallengerState
+  } catch (cause) {
+    throw new ChallengerStateError({ reason: 'it is not JSON' }, { cause })
+  }
+  if (state?.version !== 1) throw new ChallengerStateError({ reason: 'it has another version' })
+  for (const list of [state.marks, state.pending, state.outbox]) {
+    if (!Array.isArray(list)) throw new ChallengerStateError({ reason: 'a list is missing' })
+  }
+  return state
+}
+
+/** Keeps state in memory: for tests, and for those who read the chain anew on each start. */
+export function memoryChallengerStore(initial: string | null = null): ChallengerStore {
+  let text = initial
+  return {
+    load: async (): Promise<string | null> => text,
+    save: async (state: string): Promise<void> => {
+      text = state
+    },
+  }
+}

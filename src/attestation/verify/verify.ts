@@ -1,0 +1,262 @@
+/**
+ * Verifies a signed response from chain state, level by level.
+ *
+ * 1. `binding`    task, chain, registry, client, intent, reference block; expiry at block `at`
+ * 2. `registry`   all rows and slots at the reference block
+ * 3. `artifacts`  every artifact fetched and hashed
+ * 4. `digest`     rebuilt from chain state and compared, with every signed field that can be
+ * 5. `quorum`     the certificate, against the operator table in force at the reference block
+ * 6. `result`     the policy run again on the attested outputs
+ */
+
+import { ZERO_HASH } from '../../core/artifact.js'
+import type { Certificate } from '../../core/bn254/index.js'
+import type { DigestPreimage } from '../../core/digest.js'
+import type { PluginTranscript } from '../../core/interfaces/evaluator.js'
+import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
+import type { Task } from '../../core/task.js'
+import { TimeoutError } from '../../errors/common.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { AttestationError, InconclusiveError } from '../errors.js'
+import { fetchArtifacts } from './artifacts.js'
+import { checkBinding, checkReferenceBlock } from './binding.js'
+import type { Evidence } from './evidence.js'
+import { type ExpectedState, readExpected } from './expected.js'
+import { findDigestMismatch, findRegistryMismatch, type Mismatch } from './mismatch.js'
+import {
+  type AttestationLevel,
+  type AttestationOutcome,
+  attestationLevels,
+  type ConsistentLevel,
+  includesLevel,
+} from './outcome.js'
+import { checkQuorum } from './quorum.js'
+import { type AttestationReader, type AttestedInputs, obtain } from './reader.js'
+import { rerunResult } from './rerun.js'
+import { computeTeeUserData, isSignersDocument, type SignedTeeDocument } from './teeDocument.js'
+
+/** Parameters of {@link verifyTaskAttestation}. */
+export type VerifyTaskAttestationParameters = IoOptions & {
+  reader: AttestationReader
+  /** `null` only with `taskChecked`. */
+  task: Task | null
+  /**
+   * The response was accepted on chain, which compared it with its task: `task` may then be `null`.
+   * @default false
+   */
+  taskChecked?: boolean | undefined
+  response: PolicyTaskResponse
+  /** Needed from level `quorum` on. */
+  certificate?: Certificate | undefined
+  /** @default 'quorum' */
+  level?: AttestationLevel | undefined
+  /** Block at which validity is judged; the newest by default. A challenger passes the acceptance block. */
+  at?: bigint | undefined
+  /** The digest's preimage as it travels with the response: names a mismatch. */
+  preimage?: DigestPreimage | undefined
+  /** Outputs and envelope hashes as they travel with the response. Needed at level `result`. */
+  inputs?: AttestedInputs | undefined
+  /** Plugin exchanges, replayed at level `result` where a plugin replayer is set. */
+  transcript?: readonly PluginTranscript[] | undefined
+  /** The enclave's document, checked at level `result` where a document verifier is set. */
+  document?: SignedTeeDocument | undefined
+  /** Whether a result verifier is configured on chain, so that a false result is slashable. */
+  resultsSlashable?: boolean | undefined
+}
+
+/**
+ * Verifies what operators signed, from chain state. Never throws on hostile input.
+ *
+ * Only `valid` may be acted on. `slashable` comes with evidence and only after the certificate
+ * verified; what could not be obtained is `inconclusive`, never valid and never evidence.
+ *
+ * @throws The signal's reason, when the caller cancels.
+ * @example
+ * ```ts
+ * import { verifyTaskAttestation } from '@newton/policy-sdk/attestation'
+ *
+ * const outcome = await verifyTaskAttestation({ reader, task, response, certificate })
+ * if (outcome.status === 'valid') act(evaluateResult(response.evaluationResult))
+ * ```
+ */
+export async function verifyTaskAttestation(
+  parameters: VerifyTaskAttestationParameters,
+): Promise<AttestationOutcome> {
+  const { signal, timeout } = parameters ?? {}
+  try {
+    return await withDeadline('verifyTaskAttestation', { signal, timeout }, (inner) => {
+      return verifyLevels(parameters, { signal: inner })
+    })
+  } catch (error) {
+    if (signal?.aborted === true) throw signal.reason
+    if (error instanceof InconclusiveError) {
+      return { status: 'inconclusive', reason: error.reason, detail: error.detail }
+    }
+    if (error instanceof TimeoutError) {
+      return { status: 'inconclusive', reason: 'TIMEOUT', detail: error.shortMessage }
+    }
+    const detail = error instanceof Error ? error.message : 'an unexpected failure'
+    return { status: 'inconclusive', reason: 'INVALID_ARGUMENTS', detail }
+  }
+}
+
+/**
+ * {@link verifyTaskAttestation} that throws unless the outcome is `valid`.
+ *
+ * @throws {AttestationError} with the outcome.
+ */
+export async function assertTaskAttestation(
+  parameters: VerifyTaskAttestationParameters,
+): Promise<'quorum' | 'result'> {
+  const outcome = await verifyTaskAttestation(parameters)
+  if (outcome.status === 'valid') return outcome.level
+  throw new AttestationError({ outcome })
+}
+
+async function verifyLevels(
+  parameters: VerifyTaskAttestationParameters,
+  options: IoOptions,
+): Promise<AttestationOutcome> {
+  const { reader, task, response, certificate, at, preimage, level = 'quorum' } = parameters
+  const atIsBlock = at === undefined || typeof at === 'bigint'
+  if (!attestationLevels.includes(level) || reader?.registry === undefined || !atIsBlock) {
+    const detail = 'expected a known level, a reader with a registry, and a block as a bigint'
+    throw new InconclusiveError({ reason: 'INVALID_ARGUMENTS', detail })
+  }
+  const { registry } = reader
+  const taskChecked = task === null && parameters.taskChecked === true
+  const refusal =
+    checkBinding({ registry, task, taskChecked, response }) ??
+    (await checkReferenceBlock({ registry, response, at }, options))
+  if (refusal !== undefined) return { status: 'reject', ...refusal }
+  if (!includesLevel(level, 'registry')) return consistent(level)
+
+  const state = await readExpected({ registry, response }, options)
+  const context = { registry, response, state, preimage }
+  // A mismatch needs chain state alone, so one is found even where an artifact cannot be had.
+  const mismatch =
+    (await findRegistryMismatch(context, options)) ??
+    (includesLevel(level, 'digest') ? await findDigestMismatch(context, options) : undefined)
+  if (mismatch !== undefined) return judgeMismatch({ parameters, state, mismatch, level }, options)
+  if (!includesLevel(level, 'artifacts')) return consistent(level)
+
+  const honest = state.expected.preimage
+  if (honest === null) {
+    throw new InconclusiveError({ reason: 'REGISTRY_INCONSISTENT', detail: 'there is no digest' })
+  }
+  // Before the artifacts: a bad certificate is refused without moving megabytes.
+  const quorum = includesLevel(level, 'quorum')
+    ? await checkQuorum({ certificates: reader.certificates, response, certificate }, options)
+    : undefined
+  if (quorum?.refusal !== undefined) return { status: 'reject', ...quorum.refusal }
+  const artifacts = await fetchArtifacts({ source: reader.artifacts, preimage: honest }, options)
+  if (quorum === undefined) return consistent(level)
+  if (level !== 'result') return { status: 'valid', level: 'quorum' }
+
+  const { table } = quorum
+  const tee = await checkDocument({ parameters, table }, options)
+  const evidenceOf = (found: FoundEvidence): Evidence => evidence({ parameters, state }, found)
+  if (tee !== undefined) {
+    return { status: 'slashable', reason: 'INVALID_TEE_ATTESTATION', evidence: evidenceOf(tee) }
+  }
+  if (task === null) {
+    throw new InconclusiveError({
+      reason: 'INPUTS_UNAVAILABLE',
+      detail: 'no task came with the response',
+    })
+  }
+  const { inputs, transcript, resultsSlashable = false } = parameters
+  const { snapshot } = state
+  const rerun = await rerunResult(
+    { reader, task, response, inputs, transcript, snapshot, preimage: honest, artifacts },
+    options,
+  )
+  if (rerun === undefined) return { status: 'valid', level: 'result' }
+  const detail = `a re-run on the attested inputs gives ${rerun.allow ? 'allow' : 'deny'}`
+  const found = evidenceOf({ kind: 'result', reason: 'WRONG_RESULT', detail, rerun })
+  return {
+    status: resultsSlashable ? 'slashable' : 'disputed',
+    reason: 'WRONG_RESULT',
+    evidence: found,
+  }
+}
+
+async function judgeMismatch(
+  found: {
+    parameters: VerifyTaskAttestationParameters
+    state: ExpectedState
+    mismatch: Mismatch
+    level: AttestationLevel
+  },
+  options: IoOptions,
+): Promise<AttestationOutcome> {
+  const { parameters, state, mismatch, level } = found
+  if (!includesLevel(level, 'quorum')) return { status: 'reject', ...mismatch }
+  const { reader, response, certificate } = parameters
+  const { certificates } = reader
+  const quorum = await checkQuorum({ certificates, response, certificate }, options)
+  if (quorum.refusal !== undefined) return { status: 'reject', ...quorum.refusal }
+  const kind = mismatch.reason === 'INVALID_TEE_ATTESTATION' ? 'tee' : 'digest'
+  return {
+    status: 'slashable',
+    reason: mismatch.reason,
+    evidence: evidence({ parameters, state }, { kind, ...mismatch }),
+  }
+}
+
+/** A document that a signer answers for and that does not verify; `undefined` where all is well. */
+async function checkDocument(
+  found: {
+    parameters: VerifyTaskAttestationParameters
+    table: Parameters<typeof isSignersDocument>[0]['table']
+  },
+  options: IoOptions,
+): Promise<FoundEvidence | undefined> {
+  const { parameters, table } = found
+  const { reader, response, document, certificate } = parameters
+  const { documents } = reader
+  const { pcr0Commitment } = response
+  if (documents === undefined || pcr0Commitment === ZERO_HASH) return undefined
+  const missing = (detail: string): InconclusiveError =>
+    new InconclusiveError({ reason: 'DOCUMENT_UNAVAILABLE', detail })
+  if (document === undefined) throw missing('no document came with the response')
+  const userData = computeTeeUserData(response)
+  const { signal } = options
+  const what = { reason: 'DOCUMENT_UNAVAILABLE', detail: 'verifying the document', signal } as const
+  const verdict = await obtain(what, () =>
+    documents.verifyDocument(
+      { document: document.bytes, pcr0Commitment, userData, archived: true },
+      options,
+    ),
+  )
+  if (verdict.status === 'valid') return undefined
+  if (verdict.status !== 'reject') throw missing(verdict.reason)
+  if (!isSignersDocument({ document, response, certificate: certificate as Certificate, table })) {
+    throw missing(`the document is false (${verdict.code}) and no signer answers for it`)
+  }
+  const { operatorIndex } = document.operator
+  const detail = `operator ${operatorIndex} signed for a false document: ${verdict.code}`
+  return { kind: 'tee', reason: 'INVALID_TEE_ATTESTATION', detail, operatorIndex }
+}
+
+type FoundEvidence = Pick<Evidence, 'kind' | 'reason' | 'detail' | 'rerun' | 'operatorIndex'>
+
+function evidence(
+  { parameters, state }: { parameters: VerifyTaskAttestationParameters; state: ExpectedState },
+  found: FoundEvidence,
+): Evidence {
+  const { task, response, certificate } = parameters
+  return {
+    ...found,
+    messageHash: computeMessageHash(response),
+    task,
+    response,
+    certificate: certificate as Certificate,
+    block: state.snapshot.block,
+    expected: state.expected,
+  }
+}
+
+function consistent(level: AttestationLevel): AttestationOutcome {
+  return { status: 'consistent', level: level as ConsistentLevel }
+}

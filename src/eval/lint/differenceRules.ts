@@ -1,0 +1,131 @@
+/** Lint rules about constructs where OPA and the operators' engine decide differently. */
+import { type LintContext, startsWith } from './context.js'
+import type { LintHit, LintRule } from './policy.js'
+
+/** Builtins that fail on an argument of another type, and the check that avoids it. */
+const typed: ReadonlyMap<string, string> = new Map([
+  ['lower', 'is_string'],
+  ['upper', 'is_string'],
+  ['startswith', 'is_string'],
+  ['endswith', 'is_string'],
+  ['contains', 'is_string'],
+  ['split', 'is_string'],
+  ['trim', 'is_string'],
+  ['trim_space', 'is_string'],
+  ['replace', 'is_string'],
+  ['substring', 'is_string'],
+  ['indexof', 'is_string'],
+  ['regex.match', 'is_string'],
+  ['round', 'is_number'],
+  ['ceil', 'is_number'],
+  ['floor', 'is_number'],
+  ['abs', 'is_number'],
+  ['sum', 'is_array'],
+  ['to_number', 'is_string'],
+])
+
+const builtinErrors: LintRule = {
+  id: 'opa-builtin-error',
+  severity: 'warning',
+  explanation:
+    'For operators a builtin on a value of the wrong type ends the evaluation with an error, and there is no decision; OPA makes it undefined and goes on. A plugin that answers null stops this policy.',
+  fix: 'Check the type in the statement before: `is_string(data.wasm.address)`.',
+  find: (context) => findBuiltinErrors(context),
+}
+
+function* findBuiltinErrors(context: LintContext): Iterable<LintHit> {
+  for (const rule of context.module.rules) {
+    const checked = new Set(rule.calls.map((call) => call.name))
+    for (const call of rule.calls) {
+      const guard = typed.get(call.name)
+      if (guard === undefined || checked.has(guard)) continue
+      // Params are checked against their schema, and the input has types of its own.
+      const plugin = call.of.some((argument) => {
+        const path = context.pathOf(argument, rule)
+        return path !== undefined && startsWith(path, ['data', 'wasm'])
+      })
+      if (!plugin) continue
+      const message = `${call.name} on a plugin's output that is not checked with ${guard}`
+      yield { message, at: call }
+    }
+  }
+}
+
+const notCall: LintRule = {
+  id: 'opa-not-undefined',
+  severity: 'info',
+  explanation:
+    'For operators `not f(x)` holds when x is undefined. OPA takes the argument out first, so the whole statement is undefined and the rule does not fire.',
+  fix: 'Give the argument a name first, so that both agree: `x := data.wasm.score; not f(x)`.',
+  find: function* ({ module }) {
+    for (const rule of module.rules) {
+      for (const body of rule.bodies) {
+        for (const condition of body.conditions) {
+          const { operand, comparison } = condition
+          const call = operand?.call ?? comparison?.left.call ?? comparison?.right.call
+          if (condition.kind !== 'not' || call === undefined) continue
+          yield { message: `\`not\` of a call to ${call}`, at: condition }
+        }
+      }
+    }
+  },
+}
+
+const fractions: LintRule = {
+  id: 'opa-fractions',
+  severity: 'warning',
+  explanation:
+    'Operators compute fractions as binary floating point (0.1 + 0.2 is 0.30000000000000004); OPA computes and prints decimals. Equality and thresholds at the edge come out differently.',
+  fix: 'Use integers: basis points, smallest units.',
+  find: (context) => findFractions(context),
+}
+
+function* findFractions(context: LintContext): Iterable<LintHit> {
+  for (const comparison of context.comparisons) {
+    const sides = [comparison.left, comparison.right]
+    const arithmetic = sides.some((side) => 'arithmetic' in side && side.arithmetic === true)
+    const exact = comparison.operator === '==' || comparison.operator === '!='
+    const fraction = sides.some(
+      (side) => typeof side.literal === 'number' && !Number.isInteger(side.literal),
+    )
+    if ((arithmetic && exact) || (exact && fraction) || (arithmetic && fraction)) {
+      yield { message: 'a computed or fractional number is compared', at: comparison }
+    }
+  }
+}
+
+const unknownFunctions: LintRule = {
+  id: 'unknown-function',
+  severity: 'error',
+  explanation:
+    'The engine has no function of this name: an evaluation that reaches the call ends without a decision. Functions of newton.identity and newton.confidential need data that only operators hold.',
+  fix: 'Correct the name, or define the function in this module.',
+  find: function* ({ inspection }) {
+    for (const call of inspection.unknownFunctions) {
+      yield { message: `there is no function ${call.name}`, at: call }
+    }
+  },
+}
+
+const operatorFunctions: LintRule = {
+  id: 'opa-unknown-function',
+  severity: 'info',
+  explanation: "The function belongs to the operators' engine; OPA does not know it.",
+  fix: 'Run tests of this policy with `newton-policy policy test`, not with `opa test`.',
+  find: function* ({ module }) {
+    for (const rule of module.rules) {
+      for (const call of rule.calls) {
+        if (call.name.startsWith('newton.')) yield { message: `OPA has no ${call.name}`, at: call }
+      }
+    }
+  },
+}
+
+/** Rules about differences. */
+export const differenceRules: readonly LintRule[] = [
+  builtinErrors,
+  notCall,
+  fractions,
+  unknownFunctions,
+  operatorFunctions,
+]

@@ -1,0 +1,95 @@
+/**
+ * The interface of Rego engines.
+ */
+import type { Json } from '../../core/canonicalJson.js'
+
+/** One Rego source with the name that errors show. */
+export type RegoModule = { name: string; source: string }
+
+/** Bounds of one preparation and of each evaluation. */
+export type RegoLimits = {
+  /**
+   * Loop iterations of the engine in one call. The same number on every machine.
+   * @default 20_000_000, about a quarter of a second
+   */
+  maxSteps?: number | undefined
+  /**
+   * Bytes the engine may have allocated at once.
+   * @default 67_108_864
+   */
+  maxMemoryBytes?: number | undefined
+}
+
+/** Where in a source something is wrong; line and column count from 1. */
+export type RegoLocation = {
+  file?: string | undefined
+  line: number
+  column: number
+  /** The line of the source. */
+  text?: string | undefined
+  /** Spaces and a caret, to be printed below `text`. */
+  caret?: string | undefined
+}
+
+/**
+ * How an evaluation ended. Only `defined` with `allow === true` allows; `undefined` and any other
+ * defined value deny; `error` and `unsupported` are no decision.
+ */
+export type RegoOutcome =
+  | {
+      kind: 'defined'
+      /** Whether the value is the boolean `true`. */
+      allow: boolean
+      /** Strings of the set `deny`, sorted by their UTF-8 bytes. */
+      reasons: string[]
+      /** The value of `allow`. */
+      value: Json
+      /** Why there are no reasons, where evaluating `deny` failed and `allow` did not need it. */
+      reasonsError?: string | undefined
+    }
+  | { kind: 'undefined'; reasons?: string[] | undefined }
+  | {
+      kind: 'error'
+      /** `EVALUATION`, `CONFLICT`, `RECURSION`, `INVALID_INPUT`, `STEP_LIMIT`, `MEMORY_LIMIT`, … */
+      code: string
+      message: string
+      location?: RegoLocation | undefined
+    }
+  | { kind: 'unsupported'; what: string; location?: RegoLocation | undefined }
+
+/** What nondeterministic builtins are fed. */
+export type RegoEvaluateOptions = {
+  /** Unix seconds of the reference block: the policy's clock. */
+  blockTimestamp: bigint
+  /** The task id, 32 bytes of hex: the seed. */
+  seed: string
+}
+
+/** A policy that parsed. */
+export interface PreparedPolicy {
+  /** Path of the package, without `data.`. */
+  readonly package: string
+  /** Evaluates the decision. Never throws: what goes wrong is an outcome. */
+  evaluate(
+    input: { inputJson: string; dataJson: string },
+    options: RegoEvaluateOptions,
+  ): RegoOutcome
+  /** Frees the engine's memory. Evaluating afterwards is an `error`. */
+  dispose(): void
+}
+
+/** Evaluates Rego. */
+export interface RegoEngine {
+  readonly id: string
+  readonly semantics: 'operator' | 'opa'
+  /**
+   * Parses and checks one module.
+   *
+   * @throws {RegoSourceError} for what does not parse or compile, with line, column and a caret.
+   * @throws {RegoRefusedError} for recursion, nondeterminism and what breaks the decision rule.
+   */
+  prepare(
+    source: { rego: Uint8Array | readonly RegoModule[] },
+    limits?: RegoLimits,
+  ): Promise<PreparedPolicy>
+}

@@ -1,0 +1,128 @@
+/**
+ * One instance of the engine module: text in, text out, and the reason when it traps.
+ *
+ * A trap leaves the instance in an unknown state, so a fault is final: the owner discards it.
+ */
+import { EngineError } from '../errors.js'
+
+type Exports = {
+  memory: WebAssembly.Memory
+  fuel: WebAssembly.Global
+  engine_init(memoryLimit: number): void
+  engine_alloc(length: number): number
+  engine_free(pointer: number, length: number): void
+  engine_result_pointer(): number
+  engine_result_length(): number
+  engine_fault(): number
+  engine_fault_pointer(): number
+  engine_fault_length(): number
+  engine_set_clock(milliseconds: number): void
+  engine_set_seed(pointer: number): void
+  engine_load(pointer: number, length: number): void
+  engine_decide(input: number, inputLength: number, data: number, dataLength: number): void
+  engine_query(pointer: number, length: number): void
+  engine_coverage(): void
+  engine_schema_load(pointer: number, length: number): void
+  engine_schema_validate(pointer: number, length: number): void
+}
+
+/** Why an instance stopped. */
+export type EngineFault = {
+  code: 'STEP_LIMIT' | 'MEMORY_LIMIT' | 'STACK_LIMIT' | 'PANIC'
+  message: string
+}
+
+/** What a call gave: the engine's answer, or why it stopped. */
+export type EngineAnswer = { answer: string; fault?: undefined } | { fault: EngineFault }
+
+/** The calls of an instance that take texts. */
+export type EngineCall =
+  | 'engine_load'
+  | 'engine_decide'
+  | 'engine_query'
+  | 'engine_coverage'
+  | 'engine_schema_load'
+  | 'engine_schema_validate'
+
+/** One instance of the engine. */
+export type EngineInstance = {
+  /** Calls an export with texts, within `maxSteps`. */
+  call(name: EngineCall, texts: readonly string[], maxSteps: number): EngineAnswer
+  /** Sets what the clock and the random builtins give. */
+  setWorld(world: { blockTimestamp: bigint; seed: Uint8Array }): void
+  /** Bytes of linear memory: grows, never shrinks. */
+  memoryBytes(): number
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** Creates an instance whose allocations stay under `maxMemoryBytes`. */
+export function createEngineInstance(
+  module: WebAssembly.Module,
+  { maxMemoryBytes }: { maxMemoryBytes: number },
+): EngineInstance {
+  const engine = new WebAssembly.Instance(module).exports as unknown as Exports
+  engine.engine_init(maxMemoryBytes)
+  let faulted = false
+
+  function put(bytes: Uint8Array): number {
+    const pointer = engine.engine_alloc(bytes.length)
+    new Uint8Array(engine.memory.buffer, pointer, bytes.length).set(bytes)
+    return pointer
+  }
+
+  function text(pointer: number, length: number): string {
+    // Pointers are unsigned; WebAssembly hands them over as signed numbers.
+    return decoder.decode(new Uint8Array(engine.memory.buffer, pointer >>> 0, length >>> 0))
+  }
+
+  return {
+    call(name, texts, maxSteps) {
+      if (faulted) throw new EngineError('a stopped instance was called')
+      engine.fuel.value = BigInt(maxSteps)
+      try {
+        const places: { pointer: number; length: number }[] = []
+        for (const value of texts) {
+          const bytes = encoder.encode(value)
+          places.push({ pointer: put(bytes), length: bytes.length })
+        }
+        const numbers = places.flatMap(({ pointer, length }) => [pointer, length])
+        ;(engine[name] as (...numbers: number[]) => void)(...numbers)
+        for (const { pointer, length } of places) engine.engine_free(pointer, length)
+        return { answer: text(engine.engine_result_pointer(), engine.engine_result_length()) }
+      } catch (cause) {
+        faulted = true
+        return { fault: faultOf(engine, cause, { maxSteps, text }) }
+      }
+    },
+    setWorld({ blockTimestamp, seed }) {
+      engine.engine_set_clock(Number(blockTimestamp) * 1000)
+      const pointer = put(seed)
+      engine.engine_set_seed(pointer)
+      engine.engine_free(pointer, seed.length)
+    },
+    memoryBytes: () => engine.memory.buffer.byteLength,
+  }
+}
+
+function faultOf(
+  engine: Exports,
+  cause: unknown,
+  { maxSteps, text }: { maxSteps: number; text: (pointer: number, length: number) => string },
+): EngineFault {
+  if (!(cause instanceof WebAssembly.RuntimeError) && !(cause instanceof RangeError)) throw cause
+  const kind = engine.engine_fault()
+  if (kind === 1) {
+    return { code: 'MEMORY_LIMIT', message: 'the policy needs more memory than it may' }
+  }
+  if ((engine.fuel.value as bigint) <= 0n) {
+    return { code: 'STEP_LIMIT', message: `the evaluation took more than ${maxSteps} steps` }
+  }
+  if (kind === 2) {
+    const message = text(engine.engine_fault_pointer(), engine.engine_fault_length())
+    return { code: 'PANIC', message: `the engine panicked: ${message}` }
+  }
+  // Either stack: the host's, or the module's own running into the bottom of its memory.
+  return { code: 'STACK_LIMIT', message: 'the evaluation is nested too deep for the stack' }
+}

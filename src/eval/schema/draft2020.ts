@@ -1,0 +1,387 @@
+/**
+ * The `2020-12` profile: JSON Schema 2020-12 by interpretation.
+ *
+ * No code is generated, so it runs where `eval` is forbidden; every application of a schema takes
+ * one unit of a budget, so a schema that branches or refers to itself ends with an error of its
+ * own. `format` is an annotation, as the dialect has it.
+ */
+import type { SchemaIssue } from '../../core/interfaces/schemaValidator.js'
+import type { Json, JsonObject } from '../../core/jsonText.js'
+import { type Pattern, pointer, schemaCaps } from './caps.js'
+import type { CheckedSchema } from './keywords.js'
+
+/** What a schema has looked at in one value: for `unevaluatedProperties` and `unevaluatedItems`. */
+type Seen = { members: Set<string>; items: Set<number> }
+
+/** Ends a validation that costs too much. Never leaves this file. */
+class OutOfBudget extends Error {
+  readonly path: string
+  constructor(path: string, message: string) {
+    super(message)
+    this.path = path
+  }
+}
+
+/** Validates a value. At most ten issues; none means valid. */
+export function validate2020(checked: CheckedSchema, value: Json): readonly SchemaIssue[] {
+  const run = new Run(checked)
+  try {
+    run.apply(checked.schema, value, '', { members: new Set(), items: new Set() })
+  } catch (cause) {
+    if (!(cause instanceof OutOfBudget) && !(cause instanceof RangeError)) throw cause
+    const path = cause instanceof OutOfBudget ? cause.path : ''
+    return [{ profile: 'caps', path, message: cause.message }]
+  }
+  return run.issues.slice(0, 10)
+}
+
+/** One validation. A class because its parts share a budget and a list; not exported. */
+class Run {
+  issues: SchemaIssue[] = []
+  #steps = 0
+  #work = 0
+  /** References being followed, with the value: meeting one again means no progress is made. */
+  readonly #following = new Map<string, Set<Json>>()
+  readonly #schema: CheckedSchema
+
+  constructor(schema: CheckedSchema) {
+    this.#schema = schema
+  }
+
+  /** Applies a schema; returns whether the value is valid under it. */
+  apply(schema: Json, value: Json, path: string, seen: Seen): boolean {
+    this.#steps += 1
+    if (this.#steps > schemaCaps.steps) {
+      throw new OutOfBudget(path, `more than ${schemaCaps.steps} schemas to apply`)
+    }
+    if (schema === true) return true
+    if (schema === false) return this.#fail(path, 'no value is allowed here')
+    const keywords = schema as JsonObject
+    let valid = this.#reference(keywords, value, path, seen)
+    valid = this.#any(keywords, value, path) && valid
+    if (typeof value === 'number') valid = this.#number(keywords, value, path) && valid
+    if (typeof value === 'string') valid = this.#string(keywords, value, path) && valid
+    valid = this.#logic(keywords, value, path, seen) && valid
+    if (Array.isArray(value)) valid = this.#array(keywords, value, path, seen) && valid
+    else if (isObject(value)) valid = this.#object(keywords, value, path, seen) && valid
+    return valid
+  }
+
+  /** Applies a schema without keeping its issues. */
+  #test(schema: Json, value: Json, path: string, seen: Seen): boolean {
+    const kept = this.issues.length
+    const valid = this.apply(schema, value, path, seen)
+    this.issues.length = kept
+    return valid
+  }
+
+  #fail(path: string, message: string): false {
+    if (this.issues.length < 100) this.issues.push({ profile: '2020-12', path, message })
+    return false
+  }
+
+  #check(holds: boolean, path: string, message: string): boolean {
+    return holds || this.#fail(path, message)
+  }
+
+  #reference(keywords: JsonObject, value: Json, path: string, seen: Seen): boolean {
+    const ref = member(keywords, '$ref')
+    if (typeof ref !== 'string') return true
+    const target = this.#schema.references.get(ref)
+    if (target === undefined) return this.#fail(path, `$ref ${ref} points at nothing`)
+    const key = `${ref} ${path}`
+    const values = this.#following.get(key) ?? new Set<Json>()
+    if (values.has(value)) {
+      throw new OutOfBudget(path, `$ref ${ref} leads back to itself`)
+    }
+    values.add(value)
+    this.#following.set(key, values)
+    const valid = this.apply(target, value, path, seen)
+    values.delete(value)
+    return valid
+  }
+
+  #any(keywords: JsonObject, value: Json, path: string): boolean {
+    let valid = true
+    const type = member(keywords, 'type')
+    if (type !== undefined) {
+      const names = (Array.isArray(type) ? type : [type]) as readonly string[]
+      valid = this.#check(
+        names.some((name) => isOfType(value, name)),
+        path,
+        `expected ${names.join(' or ')}, got ${typeName(value)}`,
+      )
+    }
+    const constant = member(keywords, 'const')
+    if (constant !== undefined) {
+      valid = this.#check(same(constant, value), path, `expected ${short(constant)}`) && valid
+    }
+    const allowed = member(keywords, 'enum')
+    if (Array.isArray(allowed)) {
+      const holds = allowed.some((one: Json) => same(one, value))
+      valid = this.#check(holds, path, `expected one of ${short(allowed)}`) && valid
+    }
+    return valid
+  }
+
+  #number(keywords: JsonObject, value: number, path: string): boolean {
+    const limits: readonly [string, (limit: number) => boolean, string][] = [
+      ['minimum', (limit) => value >= limit, 'at least'],
+      ['maximum', (limit) => value <= limit, 'at most'],
+      ['exclusiveMinimum', (limit) => value > limit, 'more than'],
+      ['exclusiveMaximum', (limit) => value < limit, 'less than'],
+      ['multipleOf', (limit) => Number.isInteger(value / limit), 'a multiple of'],
+    ]
+    return this.#limits(keywords, path, { limits, what: String(value) })
+  }
+
+  #limits(
+    keywords: JsonObject,
+    path: string,
+    given: {
+      limits: readonly (readonly [string, (limit: number) => boolean, string])[]
+      what: string
+    },
+  ): boolean {
+    let valid = true
+    for (const [keyword, holds, words] of given.limits) {
+      const limit = member(keywords, keyword)
+      if (typeof limit !== 'number' || holds(limit)) continue
+      valid = this.#fail(path, `expected ${words} ${limit}, got ${given.what}`)
+    }
+    return valid
+  }
+
+  #string(keywords: JsonObject, value: string, path: string): boolean {
+    let valid = true
+    if (Object.hasOwn(keywords, 'minLength') || Object.hasOwn(keywords, 'maxLength')) {
+      let length = 0
+      for (const _ of value) length += 1
+      valid = this.#limits(keywords, path, {
+        limits: [
+          ['minLength', (limit) => length >= limit, 'a length of at least'],
+          ['maxLength', (limit) => length <= limit, 'a length of at most'],
+        ],
+        what: String(length),
+      })
+    }
+    const source = member(keywords, 'pattern')
+    if (typeof source !== 'string') return valid
+    const holds = this.#matches(source, value, path)
+    return this.#check(holds, path, `expected a match of ${JSON.stringify(source)}`) && valid
+  }
+
+  #matches(source: string, text: string, path: string): boolean {
+    const pattern = this.#schema.patterns.get(source) as Pattern
+    this.#work += pattern.size * (text.length + 1)
+    if (this.#work > schemaCaps.patternWork) {
+      throw new OutOfBudget(path, 'the patterns cost too much on strings of this length')
+    }
+    return pattern.matches(text)
+  }
+
+  #logic(keywords: JsonObject, value: Json, path: string, seen: Seen): boolean {
+    let valid = true
+    for (const schema of list(keywords, 'allOf')) {
+      valid = this.apply(schema, value, path, seen) && valid
+    }
+    if (Object.hasOwn(keywords, 'anyOf')) {
+      valid = this.#count(list(keywords, 'anyOf'), value, path, seen) > 0 && valid
+      if (!valid) this.#fail(path, 'no branch of anyOf accepts the value')
+    }
+    if (Object.hasOwn(keywords, 'oneOf')) {
+      const count = this.#count(list(keywords, 'oneOf'), value, path, seen)
+      valid = this.#check(count === 1, path, `${count} branches of oneOf accept, not 1`) && valid
+    }
+    const not = member(keywords, 'not')
+    if (not !== undefined) {
+      const refused = !this.#test(not, value, path, nothing())
+      valid = this.#check(refused, path, 'the value is of the kind that `not` excludes') && valid
+    }
+    const condition = member(keywords, 'if')
+    if (condition !== undefined) {
+      const own = nothing()
+      const holds = this.#test(condition, value, path, own)
+      if (holds) merge(seen, own)
+      const branch = member(keywords, holds ? 'then' : 'else')
+      if (branch !== undefined) valid = this.apply(branch, value, path, seen) && valid
+    }
+    return valid
+  }
+
+  /** How many branches accept the value. What accepting ones have seen counts as seen. */
+  #count(branches: readonly Json[], value: Json, path: string, seen: Seen): number {
+    let count = 0
+    for (const branch of branches) {
+      const own = nothing()
+      if (!this.#test(branch, value, path, own)) continue
+      count += 1
+      merge(seen, own)
+    }
+    return count
+  }
+
+  #array(keywords: JsonObject, value: readonly Json[], path: string, seen: Seen): boolean {
+    let valid = this.#limits(keywords, path, {
+      limits: [
+        ['minItems', (limit) => value.length >= limit, 'at least, in items,'],
+        ['maxItems', (limit) => value.length <= limit, 'at most, in items,'],
+      ],
+      what: String(value.length),
+    })
+    if (member(keywords, 'uniqueItems') === true) {
+      const unique = new Set(value.map(stable)).size === value.length
+      valid = this.#check(unique, path, 'an item is there twice') && valid
+    }
+    const prefix = list(keywords, 'prefixItems')
+    const items = member(keywords, 'items')
+    value.forEach((item, index) => {
+      const schema = index < prefix.length ? prefix[index] : items
+      if (schema === undefined) return
+      seen.items.add(index)
+      valid = this.apply(schema, item, pointer(path, index), nothing()) && valid
+    })
+    valid = this.#contains(keywords, value, path, seen) && valid
+    const rest = member(keywords, 'unevaluatedItems')
+    if (rest === undefined) return valid
+    value.forEach((item, index) => {
+      if (seen.items.has(index)) return
+      seen.items.add(index)
+      valid = this.apply(rest, item, pointer(path, index), nothing()) && valid
+    })
+    return valid
+  }
+
+  #contains(keywords: JsonObject, value: readonly Json[], path: string, seen: Seen): boolean {
+    const contains = member(keywords, 'contains')
+    if (contains === undefined) return true
+    let count = 0
+    value.forEach((item, index) => {
+      if (!this.#test(contains, item, pointer(path, index), nothing())) return
+      count += 1
+      seen.items.add(index)
+    })
+    const least = member(keywords, 'minContains') ?? 1
+    const most = member(keywords, 'maxContains') ?? Number.POSITIVE_INFINITY
+    const holds = count >= (least as number) && count <= (most as number)
+    return this.#check(holds, path, `${count} items are of the kind that \`contains\` asks for`)
+  }
+
+  #object(keywords: JsonObject, value: JsonObject, path: string, seen: Seen): boolean {
+    const names = Object.keys(value)
+    let valid = this.#limits(keywords, path, {
+      limits: [
+        ['minProperties', (limit) => names.length >= limit, 'at least, in members,'],
+        ['maxProperties', (limit) => names.length <= limit, 'at most, in members,'],
+      ],
+      what: String(names.length),
+    })
+    valid = this.#required(keywords, value, path) && valid
+    const properties = object(keywords, 'properties')
+    const patterns = Object.entries(object(keywords, 'patternProperties'))
+    const others = member(keywords, 'additionalProperties')
+    const nameSchema = member(keywords, 'propertyNames')
+    for (const name of names) {
+      const at = pointer(path, name)
+      const item = value[name] as Json
+      if (nameSchema !== undefined) valid = this.apply(nameSchema, name, at, nothing()) && valid
+      const schemas: Json[] = []
+      const own = member(properties, name)
+      if (own !== undefined) schemas.push(own)
+      for (const [source, schema] of patterns) {
+        if (this.#matches(source, name, at)) schemas.push(schema)
+      }
+      if (schemas.length === 0 && others !== undefined) schemas.push(others)
+      for (const schema of schemas) {
+        seen.members.add(name)
+        valid = this.#member(schema, item, at) && valid
+      }
+    }
+    for (const [name, schema] of Object.entries(object(keywords, 'dependentSchemas'))) {
+      if (Object.hasOwn(value, name)) valid = this.apply(schema, value, path, seen) && valid
+    }
+    const rest = member(keywords, 'unevaluatedProperties')
+    if (rest === undefined) return valid
+    for (const name of names) {
+      if (seen.members.has(name)) continue
+      seen.members.add(name)
+      valid = this.#member(rest, value[name] as Json, pointer(path, name)) && valid
+    }
+    return valid
+  }
+
+  #member(schema: Json, value: Json, path: string): boolean {
+    if (schema === false) return this.#fail(path, 'this member is not allowed')
+    return this.apply(schema, value, path, nothing())
+  }
+
+  #required(keywords: JsonObject, value: JsonObject, path: string): boolean {
+    let valid = true
+    const need = (names: Json): void => {
+      for (const name of names as readonly string[]) {
+        if (Object.hasOwn(value, name)) continue
+        valid = this.#fail(path, `the member ${JSON.stringify(name)} is missing`)
+      }
+    }
+    need(list(keywords, 'required'))
+    for (const [name, names] of Object.entries(object(keywords, 'dependentRequired'))) {
+      if (Object.hasOwn(value, name)) need(names)
+    }
+    return valid
+  }
+}
+
+function nothing(): Seen {
+  return { members: new Set(), items: new Set() }
+}
+
+function merge(into: Seen, from: Seen): void {
+  for (const name of from.members) into.members.add(name)
+  for (const index of from.items) into.items.add(index)
+}
+
+/** An own member: `toString` and `__proto__` are names like any other. */
+function member(object: JsonObject, name: string): Json | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined
+}
+
+function list(object: JsonObject, name: string): readonly Json[] {
+  const value = member(object, name)
+  return Array.isArray(value) ? (value as readonly Json[]) : []
+}
+
+function object(parent: JsonObject, name: string): JsonObject {
+  const value = member(parent, name)
+  return value !== undefined && isObject(value) ? value : {}
+}
+
+function isObject(value: Json): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function typeName(value: Json): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
+}
+
+function isOfType(value: Json, name: string): boolean {
+  if (name === 'integer') return typeof value === 'number' && Number.isInteger(value)
+  return typeName(value) === name
+}
+
+function same(a: Json, b: Json): boolean {
+  return stable(a) === stable(b)
+}
+
+/** Text that is equal exactly for equal values: members sorted, `-0` as `0`. */
+function stable(value: Json): string {
+  if (Array.isArray(value)) return `[${(value as readonly Json[]).map(stable).join(',')}]`
+  if (!isObject(value)) return JSON.stringify(value)
+  const names = Object.keys(value).sort()
+  return `{${names.map((name) => `${JSON.stringify(name)}:${stable(value[name] as Json)}`).join(',')}}`
+}
+
+function short(value: Json): string {
+  const text = JSON.stringify(value)
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text
+}

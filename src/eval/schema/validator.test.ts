@@ -1,0 +1,488 @@
+// biome-ignore-all lint/suspicious/noThenProperty: a keyword of JSON Schema is named so
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { SchemaVerdict } from '../../core/interfaces/schemaValidator.js'
+import type { Json, JsonObject } from '../../core/jsonText.js'
+import { createSchemaValidator } from './validator.js'
+
+const both = createSchemaValidator()
+const standard = createSchemaValidator({ profiles: '2020-12' })
+
+function validate(schema: unknown, value: unknown, validator = both): Promise<SchemaVerdict> {
+  return validateText(JSON.stringify(schema), JSON.stringify(value), validator)
+}
+
+function validateText(
+  schemaJson: string,
+  valueJson: string,
+  validator = both,
+): Promise<SchemaVerdict> {
+  return validator.validate({ schemaJson, valueJson })
+}
+
+function profiles(verdict: SchemaVerdict): readonly string[] {
+  return verdict.status === 'valid' ? [] : [...new Set(verdict.issues.map((one) => one.profile))]
+}
+
+const params = {
+  type: 'object',
+  properties: {
+    limit: { type: 'integer', minimum: 1, maximum: 100 },
+    asset: { type: 'string', pattern: '^[a-z]{3}$', description: 'lower case' },
+    tags: { type: 'array', items: { type: 'string' }, maxItems: 2 },
+    nested: { type: 'object', properties: { deep: { type: 'boolean' } } },
+  },
+  required: ['limit'],
+  additionalProperties: false,
+}
+
+describe('createSchemaValidator', () => {
+  test('default', async () => {
+    expect(await validate(params, { limit: 5, asset: 'eth', tags: ['a'] })).toEqual({
+      status: 'valid',
+    })
+  })
+
+  test.each([
+    [{ limit: 0 }, '/limit'],
+    [{ limit: 101 }, '/limit'],
+    [{ limit: 1.5 }, '/limit'],
+    [{ limit: '5' }, '/limit'],
+    [{ limit: 5, asset: 'ETH' }, '/asset'],
+    [{ limit: 5, tags: ['a', 1] }, '/tags/1'],
+    [{ limit: 5, tags: ['a', 'b', 'c'] }, '/tags'],
+    [{ limit: 5, nested: { deep: 1 } }, '/nested/deep'],
+  ])('behavior: %j is refused by both profiles, at %s', async (value, path) => {
+    const verdict = await validate(params, value)
+    expect(verdict).toMatchObject({ status: 'invalid' })
+    expect([...profiles(verdict)].sort()).toEqual(['2020-12', 'operator'])
+    for (const issue of verdict.status === 'valid' ? [] : verdict.issues) {
+      expect(issue.path).toBe(path)
+    }
+  })
+
+  test.each([
+    ['a missing member', {}],
+    ['a member too many', { limit: 5, other: 1 }],
+    ['null', null],
+    ['an array', []],
+  ])('behavior: %s', async (_, value) => {
+    const verdict = await validate(params, value)
+    expect([...profiles(verdict)].sort()).toEqual(['2020-12', 'operator'])
+  })
+
+  test('behavior: checkSchema says the same of the schema alone', async () => {
+    const schemaJson = JSON.stringify(params)
+    expect(await both.checkSchema(schemaJson)).toEqual({ status: 'valid' })
+    const verdict = await both.checkSchema('{"type":"object","titel":"x"}')
+    expect([...profiles(verdict)].sort()).toEqual(['2020-12', 'operator'])
+  })
+
+  test('behavior: callers at once do not mix their schemas', async () => {
+    const fresh = createSchemaValidator()
+    const runs = Array.from({ length: 20 }, (_, index) =>
+      validate({ const: index }, index % 2 === 0 ? index : index + 1, fresh),
+    )
+    const verdicts = await Promise.all(runs)
+    verdicts.forEach((verdict, index) => {
+      expect(verdict.status).toBe(index % 2 === 0 ? 'valid' : 'invalid')
+    })
+  })
+})
+
+describe('what only one profile accepts is an error that names the other', () => {
+  test.each([
+    ['$schema', { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object' }],
+    ['title', { type: 'object', title: 'x' }],
+    ['format', { type: 'string', format: 'date' }],
+    ['oneOf', { oneOf: [{ type: 'string' }] }],
+    ['$ref', { $defs: { a: { type: 'string' } }, $ref: '#/$defs/a' }],
+    ['several types', { type: ['string', 'null'] }],
+    ['an array without items', { type: 'array' }],
+    ['a bound that is no integer', { type: 'integer', minimum: 0.5 }],
+    ['type with enum', { type: 'string', enum: ['a'] }],
+    ['exclusiveMinimum', { type: 'number', exclusiveMinimum: 0 }],
+    ['uniqueItems', { type: 'array', items: { type: 'string' }, uniqueItems: true }],
+    ['a schema that says nothing', {}],
+    ['true', true],
+    ['a name twice in required', { type: 'object', description: 'd', required: ['a', 'a'] }],
+  ])('the operators refuse %s', async (_, schema) => {
+    const verdict = await both.checkSchema(JSON.stringify(schema))
+    expect(verdict.status).toBe('unusable-schema')
+    expect(profiles(verdict)).toContain('operator')
+  })
+
+  test.each([
+    ['type any', { type: 'any' }],
+    ['type set', { type: 'set', items: { type: 'string' } }],
+    ['a name', { type: 'object', name: 'limits' }],
+    ['no branches', { anyOf: [] }],
+  ])('2020-12 refuses %s', async (_, schema) => {
+    const verdict = await both.checkSchema(JSON.stringify(schema))
+    expect(verdict.status).toBe('unusable-schema')
+    expect(profiles(verdict)).toContain('2020-12')
+  })
+
+  test('lengths are bytes to the operators, characters to the standard', async () => {
+    const schema = { type: 'string', minLength: 2, maxLength: 2 }
+    expect(profiles(await validate(schema, 'é'))).toEqual(['2020-12'])
+    expect(profiles(await validate(schema, 'éé'))).toEqual(['operator'])
+    expect(profiles(await validate(schema, 'ab'))).toEqual([])
+  })
+})
+
+describe('hostile schemas', () => {
+  const chain = Object.fromEntries(
+    Array.from({ length: 18 }, (_, index) => [
+      `d${index}`,
+      { allOf: [{ $ref: `#/$defs/d${index + 1}` }, { $ref: `#/$defs/d${index + 1}` }] },
+    ]),
+  )
+  const deep = (depth: number): string =>
+    `${'{"type":"array","items":'.repeat(depth)}{"type":"null"}${'}'.repeat(depth)}`
+  const cases: readonly [string, unknown, unknown, RegExp][] = [
+    ['a reference to itself', { $ref: '#' }, 1, /leads back to itself/],
+    [
+      'a loop of references',
+      { $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' },
+      1,
+      /leads back/,
+    ],
+    [
+      'references that double',
+      { $defs: { ...chain, d18: { type: 'string' } }, $ref: '#/$defs/d0' },
+      1,
+      /schemas to apply/,
+    ],
+    ['a reference outside', { $ref: 'https://example.com/schema' }, 1, /inside the schema/],
+    ['a reference to nothing', { $ref: '#/$defs/a' }, 1, /points at nothing/],
+    ['a pattern outside RE2', { type: 'string', pattern: '(a)\\1' }, 'a', /not within RE2/],
+    ['a lookahead', { type: 'string', pattern: '(?=a)' }, 'a', /not within RE2/],
+    ['a broken pattern', { type: 'string', pattern: '(' }, 'a', /not within RE2/],
+    [
+      'a repetition of repetitions',
+      { type: 'string', pattern: '((a{100}){100}){100}' },
+      'a',
+      /repeats too much/,
+    ],
+    ['a long pattern', { type: 'string', pattern: 'a'.repeat(300) }, 'a', /characters, more than/],
+    [
+      'many patterns',
+      {
+        anyOf: Array.from({ length: 30 }, (_, i) => ({ type: 'string', pattern: `(x${i}y?){60}` })),
+      },
+      'a',
+      /instructions/,
+    ],
+    ['nesting', deep(40), [], /nested deeper/],
+    [
+      'thousands of members',
+      {
+        type: 'object',
+        properties: Object.fromEntries(Array.from({ length: 2_100 }, (_, i) => [`p${i}`, true])),
+      },
+      {},
+      /more than 2000 values/,
+    ],
+    [
+      'a hundred branches',
+      { anyOf: Array.from({ length: 100 }, () => ({ type: 'null' })) },
+      1,
+      /branches/,
+    ],
+    ['a hundred kilobytes', { type: 'object', description: 'x'.repeat(100_000) }, {}, /bytes/],
+    ['a name twice', '{"type":"object","type":"string"}', {}, /twice/],
+    ['no JSON', '{', {}, /member name|unexpected/],
+    ['a dynamic reference', { $dynamicRef: '#a' }, 1, /not supported/],
+  ]
+
+  test.each(cases)('%s', async (_, schema, value, words) => {
+    await validate(params, { limit: 1 })
+    const text = typeof schema === 'string' ? schema : JSON.stringify(schema)
+    const verdict = await validateText(text, JSON.stringify(value), standard)
+    expect(verdict.status).not.toBe('valid')
+    const messages = verdict.status === 'valid' ? [] : verdict.issues.map((one) => one.message)
+    expect(messages.join('\n')).toMatch(words)
+    expect((await validateText(text, JSON.stringify(value))).status).not.toBe('valid')
+  })
+
+  test('none costs more than 50 ms once warm', async () => {
+    // The fastest of several runs: other work on the machine must not decide this test.
+    for (const [name, schema, value] of cases) {
+      let fastest = Number.POSITIVE_INFINITY
+      for (let run = 0; run < 4 && fastest > 50; run++) {
+        const start = performance.now()
+        await validateText(
+          typeof schema === 'string' ? schema : JSON.stringify(schema),
+          JSON.stringify(value),
+        )
+        fastest = Math.min(fastest, performance.now() - start)
+      }
+      expect(fastest, name).toBeLessThan(50)
+    }
+  })
+
+  test('catastrophic patterns on long strings are bounded', async () => {
+    const schema = { type: 'string', pattern: '^(a+)+$' }
+    const small = await validate(schema, `${'a'.repeat(1_000)}!`)
+    expect(small.status).toBe('invalid')
+    const large = await validate(schema, `${'a'.repeat(200_000)}!`)
+    expect(profiles(large)).toContain('caps')
+  })
+
+  test('instances are bounded too', async () => {
+    const schema = { type: 'array', items: { type: 'array', items: { type: 'null' } } }
+    const deepValue = `${'['.repeat(70)}${']'.repeat(70)}`
+    const text = JSON.stringify(schema)
+    expect(profiles(await validateText(text, deepValue))).toEqual(['caps'])
+    expect(profiles(await validateText(text, `"${'x'.repeat(1_048_600)}"`))).toEqual(['caps'])
+    expect(profiles(await validateText('{"const":1}', '9007199254740993'))).toEqual(['caps'])
+  })
+
+  test('names of JavaScript are names like any other', async () => {
+    const schema =
+      '{"type":"object","properties":{"__proto__":{"type":"string"}},"required":["toString","__proto__"],"additionalProperties":{"type":"integer"}}'
+    expect(profiles(await validateText(schema, '{}'))).toEqual(['2020-12', 'operator'])
+    const good = await validateText(schema, '{"toString":1,"__proto__":"x"}')
+    expect(good.status).toBe('valid')
+    const wrong = await validateText(schema, '{"toString":1,"__proto__":5}')
+    expect([...profiles(wrong)].sort()).toEqual(['2020-12', 'operator'])
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+  })
+})
+
+describe('the 2020-12 profile', () => {
+  // One schema per keyword: what it accepts, and what it refuses.
+  const keywords: readonly [string, unknown, readonly unknown[], readonly unknown[]][] = [
+    ['type', { type: ['integer', 'null'] }, [1, null, 2.0], [1.5, 'a', true, [], {}]],
+    ['const', { const: { a: [1, 2] } }, [{ a: [1, 2] }], [{ a: [2, 1] }, {}]],
+    ['enum', { enum: [1, 'a', null] }, [1, 'a', null], [2, true]],
+    ['bounds', { minimum: 1, exclusiveMaximum: 3 }, [1, 2.9, 'x'], [0, 3]],
+    ['exclusiveMinimum', { exclusiveMinimum: 1, maximum: 3 }, [1.1, 3], [1, 3.1]],
+    ['multipleOf', { multipleOf: 0.5 }, [1, 1.5], [1.2]],
+    ['length', { minLength: 2, maxLength: 3 }, ['ab', '😀😀😀'], ['a', 'abcd', '😀']],
+    ['pattern', { pattern: 'b+' }, ['abc', 5], ['ac']],
+    [
+      'patternProperties',
+      { patternProperties: { '^x': { type: 'number' } }, additionalProperties: false },
+      [{ x1: 1 }],
+      [{ x1: 'a' }, { y: 1 }],
+    ],
+    ['propertyNames', { propertyNames: { maxLength: 2 } }, [{ ab: 1 }], [{ abc: 1 }]],
+    [
+      'properties count',
+      { minProperties: 1, maxProperties: 2 },
+      [{ a: 1 }],
+      [{}, { a: 1, b: 2, c: 3 }],
+    ],
+    ['required', { required: ['a'] }, [{ a: null }, 5], [{}]],
+    ['dependentRequired', { dependentRequired: { a: ['b'] } }, [{}, { a: 1, b: 1 }], [{ a: 1 }]],
+    ['dependentSchemas', { dependentSchemas: { a: { required: ['b'] } } }, [{ b: 1 }], [{ a: 1 }]],
+    [
+      'items',
+      { prefixItems: [{ type: 'string' }], items: { type: 'number' } },
+      [['a', 1, 2], []],
+      [[1], ['a', 'b']],
+    ],
+    [
+      'contains',
+      { contains: { const: 1 }, minContains: 1, maxContains: 2 },
+      [[1], [0, 1, 1]],
+      [[], [1, 1, 1]],
+    ],
+    ['minContains 0', { contains: { const: 1 }, minContains: 0 }, [[]], []],
+    [
+      'uniqueItems',
+      { uniqueItems: true },
+      [
+        [1, 2],
+        [1, '1'],
+        [{ a: 1 }, { a: 2 }],
+      ],
+      [
+        [1, 1],
+        [
+          { a: 1, b: 2 },
+          { b: 2, a: 1 },
+        ],
+      ],
+    ],
+    ['items count', { minItems: 1, maxItems: 2 }, [[1]], [[], [1, 2, 3]]],
+    ['allOf', { allOf: [{ minimum: 1 }, { maximum: 2 }] }, [1, 2], [0, 3]],
+    ['anyOf', { anyOf: [{ type: 'string' }, { minimum: 5 }] }, ['a', 5], [4]],
+    ['oneOf', { oneOf: [{ minimum: 1 }, { maximum: 5 }] }, [0, 6], [3]],
+    ['not', { not: { type: 'string' } }, [1], ['a']],
+    ['if', { if: { const: 1 }, then: false, else: { type: 'string' } }, ['a'], [1, 2]],
+    ['boolean schemas', { properties: { a: true, b: false } }, [{ a: 1 }], [{ b: 1 }]],
+    [
+      '$ref',
+      {
+        $defs: {
+          n: {
+            type: 'object',
+            properties: { next: { $ref: '#/$defs/n' } },
+            additionalProperties: false,
+          },
+        },
+        $ref: '#/$defs/n',
+      },
+      [{ next: { next: {} } }],
+      [{ next: { other: 1 } }],
+    ],
+    [
+      '$ref escaped',
+      { $defs: { 'a/b~c': { type: 'string' } }, $ref: '#/$defs/a~1b~0c' },
+      ['x'],
+      [1],
+    ],
+    ['$anchor', { $defs: { x: { $anchor: 'here', type: 'string' } }, $ref: '#here' }, ['x'], [1]],
+    [
+      'unevaluatedProperties',
+      {
+        allOf: [{ properties: { a: true } }],
+        properties: { b: true },
+        unevaluatedProperties: false,
+      },
+      [{ a: 1, b: 2 }],
+      [{ c: 1 }],
+    ],
+    [
+      'unevaluatedProperties with if',
+      {
+        if: { properties: { a: { const: 1 } }, required: ['a'] },
+        then: { properties: { b: true } },
+        unevaluatedProperties: false,
+      },
+      [{ a: 1, b: 1 }],
+      [{ a: 2 }, { b: 1 }],
+    ],
+    [
+      'unevaluatedItems',
+      { prefixItems: [true], contains: { const: 'c' }, unevaluatedItems: false },
+      [['a', 'c']],
+      [['a', 'c', 'b']],
+    ],
+    [
+      'annotations',
+      { format: 'email', default: 1, examples: [1], deprecated: true, $comment: 'c', title: 't' },
+      ['no email'],
+      [],
+    ],
+  ]
+
+  test.each(keywords)('%s', async (_, schema, good, bad) => {
+    for (const value of good) {
+      expect(await validate(schema, value, standard), JSON.stringify(value)).toEqual({
+        status: 'valid',
+      })
+    }
+    for (const value of bad) {
+      const verdict = await validate(schema, value, standard)
+      expect(verdict.status, JSON.stringify(value)).toBe('invalid')
+    }
+  })
+
+  test('says of each of them what ajv says', () => {
+    const ajv = new Ajv2020({ strict: false, ownProperties: true, validateFormats: false })
+    for (const [name, schema, good, bad] of keywords) {
+      // ajv counts every item as seen once `contains` is there; the standard only those it matches.
+      if (name === 'unevaluatedItems') continue
+      const check = ajv.compile(schema as object)
+      for (const value of good) expect(check(value), name).toBe(true)
+      for (const value of bad) expect(check(value), name).toBe(false)
+    }
+  })
+
+  test('says of random schemas and values what ajv says', async () => {
+    const leaf: fc.Arbitrary<Json> = fc.oneof(
+      fc.constantFrom<Json>(
+        true,
+        false,
+        { type: 'string' },
+        { type: 'integer' },
+        { type: ['object', 'null'] },
+        { minimum: 2 },
+        { const: 1 },
+        { enum: ['a', null, 2] },
+        { minLength: 2 },
+        { pattern: '^a' },
+        { required: ['a'] },
+        { maxItems: 1 },
+        { uniqueItems: true },
+      ),
+    )
+    // Without `contains`: beside `prefixItems` ajv lets an empty array pass it.
+    const { schema } = fc.letrec<{ schema: Json }>((tie) => {
+      const one = tie('schema')
+      const some = fc.array(one, { minLength: 1, maxLength: 2 })
+      const map = (...names: string[]): fc.Arbitrary<Json> =>
+        fc.dictionary(fc.constantFrom(...names), one, { maxKeys: 2 }) as fc.Arbitrary<Json>
+      const keyword = fc.oneof(
+        ...['additionalProperties', 'items', 'not', 'propertyNames', 'unevaluatedProperties'].map(
+          (name) => one.map((json): JsonObject => ({ [name]: json })),
+        ),
+        ...['anyOf', 'oneOf', 'allOf', 'prefixItems'].map((name) =>
+          some.map((json): JsonObject => ({ [name]: json })),
+        ),
+        map('a', 'b', 'c').map((json): JsonObject => ({ properties: json })),
+        map('^a', 'b').map((json): JsonObject => ({ patternProperties: json })),
+        fc.tuple(one, one, one).map(
+          (parts): JsonObject => ({
+            if: parts[0],
+            then: parts[1],
+            else: parts[2],
+          }),
+        ),
+      )
+      const node = fc.tuple(keyword, keyword).map(([x, y]): Json => ({ ...x, ...y }))
+      return { schema: fc.oneof({ maxDepth: 2, depthSize: 'small' }, leaf, node) }
+    })
+    const { value } = fc.letrec<{ value: Json }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 2 },
+        fc.constantFrom<Json>(null, true, 1, 2.5, 3, 'a', 'ab', 'b'),
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(fc.constantFrom('a', 'b', 'ab', 'c'), tie('value'), { maxKeys: 3 }),
+      ) as fc.Arbitrary<Json>,
+    }))
+    await fc.assert(
+      fc.asyncProperty(
+        schema,
+        fc.array(value, { minLength: 3, maxLength: 6 }),
+        async (json, values) => {
+          const ajv = new Ajv2020({ strict: false, ownProperties: true, validateFormats: false })
+          const check = ajv.compile(json as object)
+          for (const one of values) {
+            const verdict = await validate(json, one, standard)
+            expect(verdict.status).toBe(check(one) ? 'valid' : 'invalid')
+          }
+        },
+      ),
+      { numRuns: Number(process.env['FC_NUM_RUNS'] ?? 60) },
+    )
+  })
+
+  test('refuses keywords nobody knows, and values of the wrong form', async () => {
+    for (const schema of [
+      { requierd: ['a'] },
+      { required: 'a' },
+      { required: ['a', 'a'] },
+      { minLength: -1 },
+      { minLength: 1.5 },
+      { multipleOf: 0 },
+      { type: 'text' },
+      { properties: [] },
+      { allOf: [] },
+      { items: [{ type: 'string' }] },
+      { enum: 'a' },
+      { pattern: 5 },
+      { $schema: 'http://json-schema.org/draft-07/schema#' },
+      { properties: { a: { $id: 'https://example.com/a' } } },
+      5,
+    ]) {
+      const verdict = await standard.checkSchema(JSON.stringify(schema))
+      expect(verdict.status, JSON.stringify(schema)).toBe('unusable-schema')
+    }
+  })
+})

@@ -1,0 +1,129 @@
+import { type Address, createWalletClient, type Hex, http } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { foundry } from 'viem/chains'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  blsKeyFromSeed,
+  buildCertificate,
+  computeSignableDigest,
+  createOperatorTable,
+  provePossession,
+} from '../../core/bn254/index.js'
+import {
+  computeDaCertHash,
+  computeStateCommitHash,
+  type StateCommit,
+} from '../../core/stateCommit.js'
+import { type DeployedContracts, deployContracts } from '../../testing/contracts.js'
+import { type Anvil, startAnvil } from '../../testing/node/anvil.js'
+import { createChainEvents } from '../events/events.js'
+import { createCertificateReader, readOperatorTable } from '../rows/certificates.js'
+import { publishOperatorTableSync, registerOperatorKeySync } from './operators.js'
+import { createCommitSink } from './sinks.js'
+
+let anvil: Anvil
+let addresses: DeployedContracts
+const account = privateKeyToAccount(
+  '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80',
+)
+const client = () =>
+  createWalletClient({ account, chain: foundry, transport: http(anvil.url), pollingInterval: 20 })
+
+beforeAll(async () => {
+  anvil = await startAnvil()
+  addresses = await deployContracts(client())
+})
+afterAll(() => anvil?.stop())
+
+test('operators, a commit and its events', async () => {
+  const wallet = client()
+  const certificates = await createCertificateReader({ client: wallet, addresses })
+  const latest = async (): Promise<bigint> => BigInt((await anvil.rpc('eth_blockNumber')) as string)
+  expect(await certificates.tableAt(await latest())).toBe(null)
+  const operators = [1, 2, 3, 4].map((n) => ({
+    operator: `0x${n.toString(16).padStart(40, '0')}` as Address,
+    key: blsKeyFromSeed(Uint8Array.of(n)),
+  }))
+  for (const { operator, key } of operators) {
+    const context = { chainId: 31337, verifier: addresses.certificateVerifier, operator }
+    await registerOperatorKeySync(wallet, {
+      addresses,
+      operator,
+      pkG1: key.publicKey.pubkey,
+      pkG2: key.publicKey.pubkeyG2,
+      proof: provePossession(key, context),
+    })
+  }
+  const { timestamp } = (await anvil.rpc('eth_getBlockByNumber', ['latest', false])) as {
+    timestamp: Hex
+  }
+  const referenceTimestamp = Number(timestamp)
+  const { receipt } = await publishOperatorTableSync(wallet, {
+    addresses,
+    referenceTimestamp,
+    operators: operators.map(({ operator }) => operator),
+    weights: operators.map(() => [100n]),
+  })
+  const table = createOperatorTable(
+    operators.map(({ operator, key }) => ({
+      operator,
+      pubkey: key.publicKey.pubkey,
+      pubkeyG2: key.publicKey.pubkeyG2,
+      weights: [100n],
+    })),
+  )
+  const block = receipt.blockNumber
+  const atNewest = await certificates.tableAt(block)
+  expect(atNewest).toEqual({ referenceTimestamp, quorumBps: 6700, table: table.info })
+  await anvil.rpc('anvil_mine', ['0x2'])
+  expect(await certificates.tableAt(block)).toEqual(atNewest)
+  expect(await certificates.tableAt(block - 1n)).toBe(null)
+  const read = await readOperatorTable(wallet, { addresses, referenceTimestamp })
+  expect(read.operators).toEqual(operators.map(({ operator }) => operator))
+  expect(read.tree.proof(2)).toBe(table.proof(2))
+
+  const deltaHash: Hex = `0x${'d1'.repeat(32)}`
+  const commit: StateCommit = {
+    version: 2,
+    sequenceNo: 1n,
+    prevStateRoot: `0x${'00'.repeat(32)}`,
+    newStateRoot: `0x${'11'.repeat(32)}`,
+    timestamp: BigInt(referenceTimestamp),
+    daCertHash: computeDaCertHash(deltaHash, [{ kind: 'keccakStore', name: '' }]),
+    pcr0Commitment: `0x${'33'.repeat(32)}`,
+  }
+  const messageHash = computeStateCommitHash(commit, {
+    chainId: 31337n,
+    registry: addresses.stateCommitRegistry,
+    operatorSetId: 0,
+  })
+  const digest = computeSignableDigest({ referenceTimestamp, messageHash })
+  const shares = operators
+    .slice(0, 3)
+    .map(({ operator, key }) => ({ operator, signature: key.sign(digest) }))
+  const { certificate } = buildCertificate({ table, referenceTimestamp, messageHash, shares })
+  expect(await certificates.verifyCertificateAt({ block, certificate })).toBe(true)
+  expect(
+    await certificates.verifyCertificateAt({
+      block,
+      certificate: { ...certificate, messageHash: `0x${'44'.repeat(32)}` },
+    }),
+  ).toBe(false)
+  const sink = createCommitSink({ client: wallet, addresses })
+  expect(await sink.latest()).toBe(null)
+  await sink.commitStateRoot({ commit, certificate })
+  await sink.announceCommit({
+    sequenceNo: 1n,
+    deltaHash,
+    locators: [{ kind: 'keccakStore', name: '' }],
+  })
+  expect(await sink.latest()).toEqual({
+    sequenceNo: 1n,
+    root: commit.newStateRoot,
+    timestamp: commit.timestamp,
+  })
+  const events = await createChainEvents({ client: wallet, addresses })
+  const found = await events.getEvents({ fromBlock: 0n, toBlock: await latest() })
+  expect(found.map(({ type }) => type)).toEqual(['StateRootCommitted', 'CommitAnnounced'])
+  expect(found[0]).toMatchObject({ sequenceNo: 1n, newStateRoot: commit.newStateRoot, logIndex: 0 })
+})

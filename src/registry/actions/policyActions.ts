@@ -1,0 +1,104 @@
+/** All actions under one key of a viem client. */
+import type { Account, Chain, Client, Transport } from 'viem'
+import type { PolicyAddressesInput } from '../chain/addresses.js'
+import type { WriteClient } from '../chain/client.js'
+import { importNewtonPolicy } from '../newton/importPolicy.js'
+import * as reads from '../rows/reads.js'
+import * as admin from './admin.js'
+import * as clients from './clients.js'
+import * as commits from './commits.js'
+import * as instances from './instances.js'
+import * as operators from './operators.js'
+import * as responses from './responses.js'
+import * as templates from './templates.js'
+
+type ReadModule = typeof reads & { importNewtonPolicy: typeof importNewtonPolicy }
+type WriteModule = typeof admin &
+  typeof clients &
+  typeof commits &
+  typeof instances &
+  typeof operators &
+  typeof responses &
+  typeof templates
+
+/** The actions of a module without their first parameter; addresses may be left out. */
+type Bound<module> = {
+  [name in keyof module as module[name] extends (...parameters: never[]) => Promise<unknown>
+    ? name
+    : never]: module[name] extends (client: never, parameters: infer parameters) => infer result
+    ? (parameters: parameters) => result
+    : never
+}
+
+/** Actions of any client. */
+export type PolicyReadActions = Bound<ReadModule>
+
+/** Actions of a client with chain and account. */
+export type PolicyWriteActions = Bound<WriteModule>
+
+/**
+ * What {@link policyActions} adds. Writes are there only for a client whose type has a chain and
+ * an account: without, using them does not compile.
+ */
+export type PolicyActions<client> = {
+  policy: client extends WriteClient ? PolicyReadActions & PolicyWriteActions : PolicyReadActions
+}
+
+/** Options of {@link policyActions}. */
+export type PolicyActionsConfig = {
+  /** Addresses used where an action is not given its own. */
+  addresses?: PolicyAddressesInput | undefined
+}
+
+type AnyAction = (client: unknown, parameters: object) => unknown
+
+/**
+ * Adds all actions to a viem client, under the one key `policy`.
+ *
+ * Every action is also a function of its own, which bundles without the others.
+ *
+ * @example
+ * ```ts
+ * import { createPublicClient, http } from 'viem'
+ * import { sepolia } from 'viem/chains'
+ * import { policyActions } from '@newton/policy-sdk/registry'
+ *
+ * const client = createPublicClient({ chain: sepolia, transport: http() }).extend(
+ *   policyActions({ addresses: {} }),
+ * )
+ * client.policy.getPolicyTemplate
+ * ```
+ */
+export function policyActions(
+  config: PolicyActionsConfig = {},
+): <client extends Client<Transport, Chain | undefined, Account | undefined>>(
+  client: client,
+) => PolicyActions<client> {
+  return <client>(client: client) => {
+    const modules: readonly Record<string, unknown>[] = [
+      reads,
+      { importNewtonPolicy },
+      templates,
+      instances,
+      clients,
+      admin,
+      commits,
+      operators,
+      responses,
+    ]
+    const policy: Record<string, unknown> = {}
+    for (const module of modules) {
+      for (const [name, action] of Object.entries(module)) {
+        policy[name] = (parameters: object) =>
+          (action as AnyAction)(client, withAddresses(parameters, config))
+      }
+    }
+    return { policy } as PolicyActions<client>
+  }
+}
+
+// An action's own addresses win, one by one.
+function withAddresses(parameters: object, config: PolicyActionsConfig): object {
+  const { addresses } = parameters as { addresses?: PolicyAddressesInput | undefined }
+  return { ...parameters, addresses: { ...config.addresses, ...addresses } }
+}

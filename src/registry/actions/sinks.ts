@@ -1,0 +1,99 @@
+/** Where results go on chain: announcements, commits, challenges, over a viem client. */
+import type { Abi } from 'viem'
+import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
+import type { Announcer } from '../../core/interfaces/announcer.js'
+import type { ChallengeSink, CommitSink } from '../../core/interfaces/sinks.js'
+import { type PolicyAddressesInput, resolveAddress } from '../chain/addresses.js'
+import { type WriteClient, withClient } from '../chain/client.js'
+import { readAt, readTag, valueFrom } from '../chain/read.js'
+import { announceCommitSync, commitStateRootSync } from './commits.js'
+import { challengeAttestationDigestSync } from './responses.js'
+import { announceArtifactSync } from './templates.js'
+import type { SyncOptions } from './write.js'
+
+/** Parameters of the sinks: the client that signs, and where. */
+export type SinkParameters = SyncOptions & {
+  client: WriteClient
+  addresses?: PolicyAddressesInput | undefined
+}
+
+/** Announces locators of artifacts on chain, and waits for the receipt. */
+export function createAnnouncer(parameters: SinkParameters): Announcer {
+  const { client, ...fixed } = parameters
+  return {
+    announceArtifact: async (announcement, options) => {
+      const { transactionHash } = await announceArtifactSync(client, {
+        ...fixed,
+        ...options,
+        ...announcement,
+      })
+      return { transactionHash }
+    },
+  }
+}
+
+/**
+ * Lands state commits and announces their deltas, and waits for the receipts.
+ *
+ * @example
+ * ```ts
+ * import { createCommitSink } from '@newton/policy-sdk/registry'
+ *
+ * const sink = createCommitSink({ client: walletClient, addresses })
+ * await sink.latest() // null before the first commit
+ * ```
+ */
+export function createCommitSink(parameters: SinkParameters): CommitSink {
+  const { client, ...fixed } = parameters
+  return {
+    commitStateRoot: async (input, options) => {
+      const { transactionHash } = await commitStateRootSync(client, {
+        ...fixed,
+        ...options,
+        ...input,
+      })
+      return { transactionHash }
+    },
+    announceCommit: async (input, options) => {
+      const { transactionHash } = await announceCommitSync(client, {
+        ...fixed,
+        ...options,
+        ...input,
+      })
+      return { transactionHash }
+    },
+    latest: (options) =>
+      withClient('CommitSink.latest', { client, options }, async (bound) => {
+        const [result] = await readAt(bound, {
+          block: await readTag(bound, 'latest'),
+          calls: [
+            {
+              address: resolveAddress('stateCommitRegistry', {
+                addresses: fixed.addresses,
+                chainId: client.chain.id,
+              }),
+              abi: stateCommitRegistryAbi as Abi,
+              functionName: 'latest',
+            },
+          ],
+        })
+        const [root, sequenceNo, timestamp] = valueFrom(result) as [`0x${string}`, bigint, bigint]
+        return sequenceNo === 0n ? null : { root, sequenceNo, timestamp }
+      }),
+  }
+}
+
+/** Files challenges, and waits for the receipts. */
+export function createChallengeSink(parameters: SinkParameters): ChallengeSink {
+  const { client, ...fixed } = parameters
+  return {
+    challengeAttestationDigest: async (input, options) => {
+      const { transactionHash } = await challengeAttestationDigestSync(client, {
+        ...fixed,
+        ...options,
+        ...input,
+      })
+      return { transactionHash }
+    },
+  }
+}

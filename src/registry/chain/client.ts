@@ -1,0 +1,65 @@
+/** viem clients as the actions take them. */
+import type { Account, Chain, Client, Transport } from 'viem'
+import { getChainId } from 'viem/actions'
+import { isPolicySdkError } from '../../errors/base.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { ChainMismatchError, RpcError } from './errors.js'
+
+/** A client that can read. A chain is optional: it is asked for where it matters. */
+export type ReadClient = Client<Transport, Chain | undefined, Account | undefined>
+
+/** A client that can write: chain and account are required by type. */
+export type WriteClient = Client<Transport, Chain, Account>
+
+/**
+ * Runs `work` with a client whose requests are aborted with the caller's signal or timeout.
+ *
+ * viem's actions take no signal; requests do.
+ */
+export async function withClient<client extends ReadClient, value>(
+  operation: string,
+  { client, options }: { client: client; options: IoOptions | undefined },
+  work: (client: client) => Promise<value>,
+): Promise<value> {
+  return withDeadline(operation, options ?? {}, async (signal) => {
+    const request = ((args: never, extra?: object) =>
+      client.request(args, { ...extra, signal } as never)) as client['request']
+    try {
+      return await work({ ...client, request })
+    } catch (cause) {
+      // The caller's reason goes out as it is, whatever wrapped it on the way.
+      if (signal.aborted) throw signal.reason
+      throw cause
+    }
+  })
+}
+
+/** Chain id of a client: the configured one, else the node's. */
+export async function chainIdOf(client: ReadClient): Promise<number> {
+  return client.chain?.id ?? request('eth_chainId', () => getChainId(client))
+}
+
+/**
+ * Makes sure that the node is on the chain the client says, before anything is signed.
+ *
+ * @throws {ChainMismatchError} when it is not.
+ */
+export async function assertChain(client: WriteClient): Promise<void> {
+  const actual = await request('eth_chainId', () => getChainId(client))
+  if (actual !== client.chain.id) {
+    throw new ChainMismatchError({ expected: client.chain.id, actual })
+  }
+}
+
+/** Runs one request and turns its failure into {@link RpcError}. */
+export async function request<value>(
+  operation: string,
+  work: () => Promise<value>,
+): Promise<value> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (isPolicySdkError(cause)) throw cause
+    throw new RpcError(operation, { cause })
+  }
+}

@@ -1,0 +1,258 @@
+/** Errors of the registry layer. */
+import type { Address, Hex } from 'viem'
+import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
+import type { PreflightCheck } from './preflightCheck.js'
+
+/** A contract refused a call. Name and arguments are decoded where an ABI knows them. */
+export class ContractRevertError extends BaseError {
+  override readonly name = 'ContractRevertError'
+  override readonly code = 'CONTRACT_REVERT'
+  /** Solidity name of the error; `Error` and `Panic` for the built-in ones, else `undefined`. */
+  readonly errorName: string | undefined
+  /** Its arguments in order, as viem decodes them. */
+  readonly args: readonly unknown[]
+  /** The revert data, untouched. `0x` where the node gave none. */
+  readonly raw: Hex
+  readonly contract: Address | undefined
+  readonly functionName: string | undefined
+
+  constructor(
+    parameters: {
+      errorName: string | undefined
+      args: readonly unknown[]
+      raw: Hex
+      contract?: Address | undefined
+      functionName?: string | undefined
+    },
+    options: BaseErrorOptions = {},
+  ) {
+    const { errorName, args, raw, contract, functionName } = parameters
+    const called = functionName === undefined ? 'The call' : `\`${functionName}\``
+    const what =
+      errorName === undefined
+        ? raw === '0x'
+          ? 'without a reason'
+          : `with unknown data ${shorten(raw)}`
+        : `with ${errorName}(${args.map(String).join(', ')})`
+    super(`${called} reverted ${what}.`, {
+      ...options,
+      metaMessages: options.metaMessages ?? revertHint(errorName),
+    })
+    this.errorName = errorName
+    this.args = args
+    this.raw = raw
+    this.contract = contract
+    this.functionName = functionName
+  }
+}
+
+/** There is no contract at an address, or it answers nothing. */
+export class ContractNotFoundError extends BaseError {
+  override readonly name = 'ContractNotFoundError'
+  override readonly code = 'CONTRACT_NOT_FOUND'
+  readonly address: Address
+
+  constructor(
+    { address, functionName }: { address: Address; functionName: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`${address} returned no data for \`${functionName}\`.`, {
+      metaMessages: [
+        'There is no code there, or it is another contract: check the address and the chain.',
+      ],
+      ...options,
+    })
+    this.address = address
+  }
+}
+
+/** What a contract returned cannot be decoded. */
+export class MalformedReturnDataError extends BaseError {
+  override readonly name = 'MalformedReturnDataError'
+  override readonly code = 'MALFORMED_RETURN_DATA'
+
+  constructor(
+    { address, functionName }: { address: Address; functionName: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`${address} returned data for \`${functionName}\` that does not decode.`, {
+      metaMessages: ['It is another contract or another version: check the address.'],
+      ...options,
+    })
+  }
+}
+
+/** The registry is of a version, or wired in a way, that this package does not speak. */
+export class RegistryMismatchError extends BaseError {
+  override readonly name = 'RegistryMismatchError'
+  override readonly code = 'REGISTRY_MISMATCH'
+
+  constructor(
+    { address, reason }: { address: Address; reason: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The registry at ${address} cannot be used: ${reason}.`, {
+      metaMessages: ['Check the addresses, or use the version of this package that speaks it.'],
+      ...options,
+    })
+  }
+}
+
+/** A row does not hash to the id it was asked for by. */
+export class RowMismatchError extends BaseError {
+  override readonly name = 'RowMismatchError'
+  override readonly code = 'ROW_MISMATCH'
+  readonly id: Hex
+
+  constructor(
+    { id, computed, row }: { id: Hex; computed: Hex; row: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The ${row} returned for ${id} has the id ${computed}.`, {
+      metaMessages: ['The RPC endpoint or the contract is not honest: use another one.'],
+      ...options,
+    })
+    this.id = id
+  }
+}
+
+/** Two answers of the node contradict each other: a reorganization, or an endpoint that lies. */
+export class RpcInconsistentError extends BaseError {
+  override readonly name = 'RpcInconsistentError'
+  override readonly code = 'RPC_INCONSISTENT'
+
+  constructor(reason: string, options: BaseErrorOptions = {}) {
+    super(`The node contradicts itself: ${reason}.`, {
+      retryable: true,
+      metaMessages: ['Read again; if it stays so, use another endpoint.'],
+      ...options,
+    })
+  }
+}
+
+/** A request to the node failed. */
+export class RpcError extends BaseError {
+  override readonly name = 'RpcError'
+  override readonly code = 'RPC_FAILED'
+
+  constructor(operation: string, options: BaseErrorOptions = {}) {
+    super(`The node did not answer ${operation}.`, {
+      retryable: true,
+      metaMessages: ['Nothing was decided; try again or use another endpoint.'],
+      ...options,
+    })
+  }
+}
+
+/** A block that was asked for is not there. */
+export class BlockNotFoundError extends BaseError {
+  override readonly name = 'BlockNotFoundError'
+  override readonly code = 'BLOCK_NOT_FOUND'
+
+  constructor(
+    { block, latest }: { block: bigint; latest: bigint },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`Block ${block} is not there; the newest is ${latest}.`, {
+      retryable: true,
+      metaMessages: ['Wait for it, or ask for an earlier one.'],
+      ...options,
+    })
+  }
+}
+
+/** No address of a contract is known for a chain. */
+export class AddressRequiredError extends BaseError {
+  override readonly name = 'AddressRequiredError'
+  override readonly code = 'ADDRESS_REQUIRED'
+
+  constructor(
+    { contract, chainId }: { contract: string; chainId: number | undefined },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`No address of \`${contract}\` is known for chain ${chainId ?? '(unknown)'}.`, {
+      metaMessages: [`Pass \`addresses: { ${contract}: '0x…' }\`.`],
+      ...options,
+    })
+  }
+}
+
+/** The client speaks to another chain than it says. */
+export class ChainMismatchError extends BaseError {
+  override readonly name = 'ChainMismatchError'
+  override readonly code = 'CHAIN_MISMATCH'
+
+  constructor(
+    { expected, actual }: { expected: number; actual: number },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The client is configured for chain ${expected}, its node is on chain ${actual}.`, {
+      metaMessages: ['Nothing was sent. Fix the client’s chain or its transport.'],
+      ...options,
+    })
+  }
+}
+
+/** A check before signing failed; nothing was sent. */
+export class PreflightError extends BaseError {
+  override readonly name = 'PreflightError'
+  override readonly code = 'PREFLIGHT_FAILED'
+  /** Every check that was made, passed ones too. */
+  readonly checks: readonly PreflightCheck[]
+
+  constructor(
+    { action, checks }: { action: string; checks: readonly PreflightCheck[] },
+    options: BaseErrorOptions = {},
+  ) {
+    const failed = checks.filter(({ ok, level }) => !ok && level === 'error')
+    super(
+      `\`${action}\` would fail: ${failed.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ')}.`,
+      {
+        metaMessages: failed.map(({ rule, fix }) => `${rule}: ${fix}`),
+        ...options,
+      },
+    )
+    this.checks = checks
+  }
+}
+
+/** A transaction was mined without the event it should have emitted. */
+export class EventMissingError extends BaseError {
+  override readonly name = 'EventMissingError'
+  override readonly code = 'EVENT_MISSING'
+  readonly transactionHash: Hex
+
+  constructor(
+    { eventName, transactionHash }: { eventName: string; transactionHash: Hex },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`Transaction ${transactionHash} was mined without \`${eventName}\`.`, {
+      metaMessages: ['The address may be another contract: check it.'],
+      ...options,
+    })
+    this.transactionHash = transactionHash
+  }
+}
+
+const hints: Readonly<Record<string, string>> = {
+  TemplateAlreadyRegistered: 'The template is there already: use it, or call the ensure action.',
+  InstanceAlreadyDeployed: 'The instance is there already: use it, or call the ensure action.',
+  TemplateNotRegistered: 'Register the template on this chain first.',
+  PolicyDataTemplateNotRegistered: 'Register that policy-data template on this chain first.',
+  PolicyDataInstanceMissing: 'Deploy a policy-data instance for that template and set it first.',
+  InstanceNotDeployed: 'Deploy the instance on this chain first.',
+  ClientNotRegistered: 'Register the client in the PolicyClientRegistry, or activate it.',
+  NotClientOwner: 'Send it from the owner that the PolicyClientRegistry knows, or as the client.',
+  UnauthorizedTemplateAuthor: 'Ask the owner of the registry to put this account on its list.',
+  UnauthorizedInstanceDeployer: 'Ask the owner of the registry to put this account on its list.',
+  BlockNotMined: 'Ask for an earlier block: this one can still change.',
+}
+
+function revertHint(errorName: string | undefined): readonly string[] {
+  const hint = errorName === undefined ? undefined : hints[errorName]
+  return hint === undefined ? [] : [hint]
+}
+
+function shorten(raw: Hex): string {
+  return raw.length <= 74 ? raw : `${raw.slice(0, 74)}… (${(raw.length - 2) / 2} bytes)`
+}

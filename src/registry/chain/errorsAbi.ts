@@ -1,0 +1,37 @@
+/** Every custom error that a call can end in, whichever contract raised it. */
+import type { Abi } from 'viem'
+import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
+import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
+import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistryAbi.js'
+import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
+import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
+import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
+import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
+
+/** The error items of an ABI. */
+export type AbiError = Extract<Abi[number], { type: 'error' }>
+
+const sources: readonly Abi[] = [
+  policyRegistryAbi,
+  policyDataRegistryAbi,
+  policyClientRegistryAbi,
+  enclaveVersionRegistryAbi,
+  responseRegistryAbi,
+  challengeVerifierAbi,
+  stateCommitRegistryAbi,
+  bn254CertificateVerifierAbi,
+]
+
+/**
+ * The errors of all contracts, each once. Calls pass through several contracts, so an error is
+ * looked up among all of them.
+ */
+export const errorsAbi: readonly AbiError[] = [
+  ...new Map(
+    sources
+      .flat()
+      .filter((item): item is AbiError => item.type === 'error')
+      .map((item) => [`${item.name}(${item.inputs.map(({ type }) => type).join()})`, item]),
+  ).values(),
+]

@@ -1,0 +1,271 @@
+/** Rows and slot histories rebuilt from logs: the state, how an event changes it, how it goes back. */
+import type { Address, Hex } from 'viem'
+import { getAddress } from 'viem'
+import { ZERO_HASH } from '../../core/artifact.js'
+import {
+  computeParamsHash,
+  computePolicyDataInstanceId,
+  computePolicyDataTemplateId,
+  computePolicyInstanceId,
+  computePolicyTemplateId,
+} from '../../core/ids.js'
+import type { ChainEvent } from '../../core/interfaces/chainEvents.js'
+import type {
+  InstanceRow,
+  PolicyDataTemplateRow,
+  PolicyTemplateRow,
+} from '../../core/interfaces/registryReader.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { fromHex } from '../../internal/bytes.js'
+import { RowMismatchError, RpcInconsistentError } from '../chain/errors.js'
+
+/** One value of a slot, from the end of `block` on. */
+export type SlotMove = { block: bigint; id: Hex }
+
+/** Where an artifact was said to be. */
+export type IndexedLocator = { block: bigint; announcer: Address; locator: Hex }
+
+/** A block that was read up to, or that had an event. */
+export type IndexedBlock = { number: bigint; hash: Hex }
+
+/** Everything the logs say, up to the cursor. */
+export type IndexState = {
+  chainId: bigint
+  /** First block that was read. */
+  fromBlock: bigint
+  /** Last block that was read, `null` before the first. */
+  cursor: IndexedBlock | null
+  /** Blocks by which a reorganization is noticed, ascending. */
+  blocks: IndexedBlock[]
+  policyTemplates: Map<Hex, PolicyTemplateRow>
+  policyDataTemplates: Map<Hex, PolicyDataTemplateRow>
+  policyInstances: Map<Hex, InstanceRow>
+  policyDataInstances: Map<Hex, InstanceRow>
+  /** By client. */
+  policySlots: Map<string, SlotMove[]>
+  /** By client and template. */
+  policyDataSlots: Map<string, SlotMove[]>
+  enclaveRequired: { block: bigint; required: boolean }[]
+  /** By artifact hash. */
+  locators: Map<Hex, IndexedLocator[]>
+}
+
+/** Most blocks kept to notice reorganizations. */
+export const MAX_INDEXED_BLOCKS = 1_024
+
+/** A state with nothing read. */
+export function emptyIndexState(parameters: { chainId: bigint; fromBlock: bigint }): IndexState {
+  return {
+    ...parameters,
+    cursor: null,
+    blocks: [],
+    policyTemplates: new Map(),
+    policyDataTemplates: new Map(),
+    policyInstances: new Map(),
+    policyDataInstances: new Map(),
+    policySlots: new Map(),
+    policyDataSlots: new Map(),
+    enclaveRequired: [],
+    locators: new Map(),
+  }
+}
+
+/** Key of a policy slot. */
+export function policySlotKey(client: Address): string {
+  return client.toLowerCase()
+}
+
+/** Key of a policy-data slot. */
+export function policyDataSlotKey(client: Address, templateId: Hex): string {
+  return `${client.toLowerCase()} ${templateId.toLowerCase()}`
+}
+
+/** Value of a slot at the end of a block, `null` where it was empty. */
+export function slotAt(moves: readonly SlotMove[] | undefined, block: bigint): Hex | null {
+  if (moves === undefined) return null
+  let low = 0
+  let high = moves.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((moves[middle] as SlotMove).block <= block) low = middle + 1
+    else high = middle
+  }
+  return moves[low - 1]?.id ?? null
+}
+
+/**
+ * Applies one event, in chain order.
+ *
+ * @throws {RowMismatchError} when a row does not hash to its id.
+ * @throws {RpcInconsistentError} when a log before it is missing or came twice.
+ */
+export function applyEvent(state: IndexState, event: ChainEvent): void {
+  const block = event.blockNumber
+  switch (event.type) {
+    case 'PolicyTemplateRegistered': {
+      const row: PolicyTemplateRow = {
+        regoHash: event.regoHash,
+        paramsSchemaHash: event.paramsSchemaHash,
+        policyDataTemplateRefs: event.refs,
+        author: event.author,
+        registeredAt: block,
+      }
+      insert(state.policyTemplates, { id: event.id, row, computed: computePolicyTemplateId(row) })
+      return
+    }
+    case 'PolicyDataTemplateRegistered': {
+      const row: PolicyDataTemplateRow = {
+        wasmHash: event.wasmHash,
+        paramsSchemaHash: event.paramsSchemaHash,
+        secretsSchemaHash: event.secretsSchemaHash,
+        author: event.author,
+        registeredAt: block,
+      }
+      insert(state.policyDataTemplates, {
+        id: event.id,
+        row,
+        computed: computePolicyDataTemplateId(row),
+      })
+      return
+    }
+    case 'PolicyInstanceDeployed':
+    case 'PolicyDataInstanceDeployed': {
+      const { templateId, expireAfter, params } = event
+      const client = getAddress(event.client)
+      const paramsHash = computeParamsHash({ expireAfter, params: fromHex(params, 'params') })
+      const row: InstanceRow = {
+        templateId,
+        client,
+        expireAfter,
+        deployedAt: block,
+        paramsHash,
+        params,
+      }
+      const policy = event.type === 'PolicyInstanceDeployed'
+      const compute = policy ? computePolicyInstanceId : computePolicyDataInstanceId
+      const computed = compute({ chainId: state.chainId, client, templateId, paramsHash })
+      insert(policy ? state.policyInstances : state.policyDataInstances, {
+        id: event.id,
+        row,
+        computed,
+      })
+      return
+    }
+    case 'CurrentPolicyInstanceSet':
+      move(state.policySlots, { key: policySlotKey(event.client), block, event })
+      return
+    case 'CurrentPolicyDataInstanceSet':
+      move(state.policyDataSlots, {
+        key: policyDataSlotKey(event.client, event.templateId),
+        block,
+        event,
+      })
+      return
+    case 'EnclaveRequirementChanged': {
+      const list = state.enclaveRequired.filter((entry) => entry.block !== block)
+      state.enclaveRequired = [...list, { block, required: event.required }]
+      return
+    }
+    case 'ArtifactAnnounced': {
+      const list = state.locators.get(event.hash) ?? []
+      const { announcer, locator } = event
+      state.locators.set(event.hash, [...list, { block, announcer, locator }])
+      return
+    }
+    default:
+  }
+}
+
+/** Takes back everything above a block. */
+export function rollBack(state: IndexState, block: bigint): void {
+  for (const rows of [state.policyTemplates, state.policyDataTemplates]) {
+    for (const [id, row] of rows) if (row.registeredAt > block) rows.delete(id)
+  }
+  for (const rows of [state.policyInstances, state.policyDataInstances]) {
+    for (const [id, row] of rows) if (row.deployedAt > block) rows.delete(id)
+  }
+  for (const lists of [state.policySlots, state.policyDataSlots, state.locators] as Map<
+    string,
+    { block: bigint }[]
+  >[]) {
+    for (const [key, list] of lists) {
+      const kept = list.filter((entry) => entry.block <= block)
+      if (kept.length === 0) lists.delete(key)
+      else lists.set(key, kept)
+    }
+  }
+  state.enclaveRequired = state.enclaveRequired.filter((entry) => entry.block <= block)
+  state.blocks = state.blocks.filter(({ number }) => number <= block)
+  state.cursor = state.blocks.at(-1) ?? null
+}
+
+/** A state as JSON text, to be kept between runs. */
+export function serializeIndexState(state: IndexState): string {
+  return JSON.stringify({ version: 1, ...state }, (_, value: unknown) => {
+    if (typeof value === 'bigint') return `${value}n`
+    return value instanceof Map ? { map: [...value] } : value
+  })
+}
+
+/**
+ * Reads a state back.
+ *
+ * @throws {InvalidInputError} when it is not what {@link serializeIndexState} wrote.
+ */
+export function parseIndexState(text: string): IndexState {
+  const refuse = (reason: string, cause?: unknown): InvalidInputError =>
+    new InvalidInputError(
+      { field: 'state', reason, hint: 'Index again from the first block.' },
+      { cause },
+    )
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text, (_, value: unknown) => {
+      if (typeof value === 'string' && /^\d+n$/.test(value)) return BigInt(value.slice(0, -1))
+      const map = (value as { map?: unknown } | null)?.map
+      return Array.isArray(map) ? new Map(map as [string, unknown][]) : value
+    })
+  } catch (cause) {
+    throw refuse('it is not JSON', cause)
+  }
+  const { version, ...state } = (parsed ?? {}) as { version?: unknown } & IndexState
+  if (version !== 1) throw refuse(`version 1 is read, not ${String(version)}`)
+  const model = emptyIndexState({ chainId: 0n, fromBlock: 0n })
+  for (const key of Object.keys(model) as (keyof IndexState)[]) {
+    if (key === 'cursor') continue
+    const [expected, actual] = [model[key], state[key]]
+    const same =
+      typeof expected === typeof actual &&
+      expected instanceof Map === actual instanceof Map &&
+      Array.isArray(expected) === Array.isArray(actual)
+    if (!same) throw refuse(`\`${key}\` is malformed`)
+  }
+  return state
+}
+
+function insert<row>(
+  rows: Map<Hex, row>,
+  { id, row, computed }: { id: Hex; row: row; computed: Hex },
+): void {
+  if (computed !== id.toLowerCase())
+    throw new RowMismatchError({ id, computed, row: 'row of a log' })
+  if (rows.has(id)) throw new RpcInconsistentError(`${id} was registered twice`)
+  rows.set(id, row)
+}
+
+// Every move names the value before it, so a log that is missing cannot stay unnoticed.
+function move(
+  slots: Map<string, SlotMove[]>,
+  parameters: { key: string; block: bigint; event: { previous: Hex; current: Hex } },
+): void {
+  const { key, block, event } = parameters
+  const moves = slots.get(key) ?? []
+  const last = moves.at(-1)
+  if ((last?.id ?? ZERO_HASH) !== event.previous) {
+    throw new RpcInconsistentError(
+      `a slot moved from ${event.previous}, the logs before it say ${last?.id ?? 'empty'}`,
+    )
+  }
+  const kept = last?.block === block ? moves.slice(0, -1) : moves
+  slots.set(key, [...kept, { block, id: event.current }])
+}

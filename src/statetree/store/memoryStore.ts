@@ -1,0 +1,96 @@
+/** A store in memory: its nodes are the tree's own records, held once. */
+
+import { bitAt } from '../hash/scheme.js'
+import {
+  hashOf,
+  kindOf,
+  kinds,
+  LEFT,
+  RECORD_WORDS,
+  RIGHT,
+  release,
+  versionOf,
+} from '../tree/arena.js'
+import { encodeNode, readNode } from '../tree/node.js'
+import { decodeNodeKey } from '../tree/nodeKey.js'
+import { createResident } from '../tree/resident.js'
+import { memoryBytes } from './memoryBytes.js'
+import type { ByteStore, NodeStore, StoreCommit } from './store.js'
+
+/**
+ * Creates a store in memory. Several trees may be opened on it, one after another or at once; all
+ * see the same versions.
+ *
+ * @param options.bytes - Where value bytes go. Default: memory.
+ * @example
+ * ```ts
+ * import { createStateTree, memoryStore } from '@newton/policy-sdk/statetree'
+ *
+ * const tree = createStateTree({ store: memoryStore() })
+ * ```
+ */
+export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): NodeStore {
+  const resident = createResident()
+  const records = new Map<string, Uint8Array>()
+  const writeRecords = (writes: StoreCommit['records']): void => {
+    for (const [name, value] of writes) {
+      if (value === null) records.delete(name)
+      else records.set(name, value.slice())
+    }
+  }
+  return {
+    kind: 'memory',
+    bytes: options.bytes ?? memoryBytes(),
+    resident,
+    range: () =>
+      resident.latest < 0 ? undefined : { oldest: resident.oldest, latest: resident.latest },
+    rootHash(version) {
+      const found = resident.versions.get(version)
+      return found === undefined ? undefined : hashOf(resident.arena, found.root)
+    },
+    getNode(bytes) {
+      const key = decodeNodeKey(bytes)
+      // A node lives in every root from its own version until it is replaced.
+      const first = Math.max(key.version, resident.oldest)
+      let id = resident.versions.get(first)?.root
+      if (id === undefined) return undefined
+      for (let depth = 0; depth < key.nibbles * 4; depth++) {
+        if (id === 0 || kindOf(resident.arena, id) !== kinds.internal) return undefined
+        const side: number = bitAt(key.path, depth) === 1 ? RIGHT : LEFT
+        id = resident.arena.words[id * RECORD_WORDS + side] as number
+      }
+      if (id === 0)
+        return key.nibbles === 0 && first === key.version ? encodeNode({ type: 'null' }) : undefined
+      if (versionOf(resident.arena, id) !== key.version) return undefined
+      // Leaves lie inside their parents; only a root leaf is a node of its own.
+      if (key.nibbles > 0 && kindOf(resident.arena, id) === kinds.leaf) return undefined
+      return encodeNode(readNode(resident.arena, id, key.nibbles * 4))
+    },
+    record: (name) => records.get(name)?.slice(),
+    recordNames: (prefix) => [...records.keys()].filter((name) => name.startsWith(prefix)).sort(),
+    async commit(commit) {
+      writeRecords(commit.records)
+    },
+    async writeRecords(writes) {
+      writeRecords(writes)
+    },
+    async prune({ oldest, limit }) {
+      resident.oldest = Math.max(resident.oldest, oldest)
+      let removed = 0
+      for (const version of [...resident.versions.keys()].sort((a, b) => a - b)) {
+        if (version > oldest) break
+        const entry = resident.versions.get(version)
+        if (entry === undefined) continue
+        const taken = entry.stale.slice(0, limit - removed)
+        for (const id of taken) release(resident.arena, id)
+        removed += taken.length
+        const rest = entry.stale.slice(taken.length)
+        if (rest.length === 0 && version < oldest) resident.versions.delete(version)
+        else resident.versions.set(version, { root: entry.root, stale: rest })
+        if (rest.length > 0) return { removed, done: false }
+      }
+      return { removed, done: true }
+    },
+    async close() {},
+  }
+}

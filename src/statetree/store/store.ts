@@ -1,0 +1,60 @@
+/** What a tree needs of the place where it is kept. */
+import type { Hex } from 'viem'
+import type { Resident } from '../tree/resident.js'
+
+/** Everything one version adds, written in one step or not at all. */
+export type StoreCommit = {
+  version: number
+  root: Uint8Array
+  /** New nodes: keys of `encodeNodeKey`, values of `encodeNode`. */
+  nodes: readonly (readonly [key: Uint8Array, value: Uint8Array])[]
+  /** Keys of the nodes that this version replaced. */
+  stale: readonly Uint8Array[]
+  /** Named records of the application that belong to this version; `null` removes one. */
+  records: readonly (readonly [name: string, value: Uint8Array | null])[]
+}
+
+/** The versions a store holds. */
+export type StoreRange = { oldest: number; latest: number }
+
+/** Result of one bounded step of a prune. `done`: nothing is left to remove. */
+export type PruneStep = { removed: number; done: boolean }
+
+/**
+ * Keeps nodes, roots, the stale index and named records. Reads are synchronous; writes are
+ * durable, and visible to reads, once their promise resolves.
+ */
+export type NodeStore = {
+  readonly kind: string
+  /** Bytes of values, by content hash. */
+  readonly bytes: ByteStore
+  /** `undefined` for a store without any version. */
+  range(): StoreRange | undefined
+  /** Root of a retained version. */
+  rootHash(version: number): Uint8Array | undefined
+  /** A node that is still needed by some retained version. */
+  getNode(key: Uint8Array): Uint8Array | undefined
+  record(name: string): Uint8Array | undefined
+  /** Names of all records that start with `prefix`, ascending. */
+  recordNames(prefix: string): readonly string[]
+  /** Writes a version and its records, after everything of `bytes` written before it. */
+  commit(commit: StoreCommit): Promise<void>
+  /** Writes records alone, in one step. */
+  writeRecords(records: StoreCommit['records']): Promise<void>
+  /** Makes `oldest` the oldest readable version and removes at most `limit` unreachable nodes. */
+  prune(parameters: { oldest: number; limit: number }): Promise<PruneStep>
+  close(): Promise<void>
+  /** Nodes that live in memory alone: set by `memoryStore`, not by stores of your own. */
+  readonly resident?: Resident | undefined
+}
+
+/** Keeps byte strings under their content hash. */
+export type ByteStore = {
+  has(hash: Hex): Promise<boolean>
+  /** `undefined` where there are none. Bytes that miss their hash are an error. */
+  get(hash: Hex): Promise<Uint8Array | undefined>
+  /** Writes durably. Bytes that miss `hash` are refused. Again is harmless. */
+  put(hash: Hex, bytes: Uint8Array): Promise<void>
+  delete(hash: Hex): Promise<void>
+  list(): Promise<readonly Hex[]>
+}

@@ -1,0 +1,217 @@
+/**
+ * Resident nodes: a persistent binary tree in flat typed arrays.
+ *
+ * The 16-ary nodes of the scheme are a way to store the tree; in memory every inner hash of a
+ * 16-ary node is a record of its own, so that a commit hashes changed paths only and a proof
+ * hashes nothing. Changed paths are copied, so every retained version stays readable.
+ *
+ * A record has 13 words: hash (8), left, right, version (low 32 bits), kind and version (high),
+ * leaf count. Leaves have 16 words more in a second array: key hash and value hash.
+ */
+
+import { PLACEHOLDER_HASH } from '../hash/scheme.js'
+import { createGrowable, type Growable } from './growable.js'
+
+/** Words of a record. */
+export const RECORD_WORDS = 13
+/** Word of the left child; in a leaf, the index of its key and value hash. */
+export const LEFT = 8
+/** Word of the right child. */
+export const RIGHT = 9
+const VERSION = 10
+const KIND = 11
+/** Word of the number of leaves below; in a leaf, the nibbles of its place in a stored tree. */
+export const COUNT = 12
+
+/** Id of the empty subtree. */
+export const EMPTY = 0
+/** Kinds of record. A stub is a stored 16-ary node that is not loaded: it has a hash, no children. */
+export const kinds = { free: 0, leaf: 1, internal: 2, stub: 3 } as const
+/** Nibble depth of a leaf that has no place yet. */
+export const UNPLACED = 255
+
+/** Flat storage of records. Arrays are replaced when they grow: re-read them after an allocation. */
+export type Arena = {
+  words: Uint32Array
+  bytes: Uint8Array
+  leafWords: Uint32Array
+  leafBytes: Uint8Array
+  /** First id never used. */
+  next: number
+  freeHead: number
+  leafNext: number
+  leafFreeHead: number
+  /** Records in use. */
+  live: number
+  records: Growable
+  leaves: Growable
+}
+
+const noId = 0xffffffff
+
+/** Creates an arena with room for `records` records. */
+export function createArena(records = 64): Arena {
+  const growable = createGrowable(records * RECORD_WORDS)
+  const leaves = createGrowable(records * 16)
+  const arena: Arena = {
+    words: growable.words,
+    bytes: growable.bytes,
+    leafWords: leaves.words,
+    leafBytes: leaves.bytes,
+    next: 1,
+    freeHead: noId,
+    leafNext: 0,
+    leafFreeHead: noId,
+    live: 0,
+    records: growable,
+    leaves,
+  }
+  // Record 0 is the empty subtree, so that hashing reads its hash like any other.
+  arena.bytes.set(PLACEHOLDER_HASH)
+  return arena
+}
+
+/** Makes room for `records` further records and `leaves` further leaves at once. */
+export function reserve(
+  arena: Arena,
+  { records, leaves }: { records: number; leaves: number },
+): void {
+  const needed = (arena.next + records) * RECORD_WORDS
+  if (needed > arena.words.length) growRecords(arena, needed)
+  const leafNeeded = (arena.leafNext + leaves) * 16
+  if (leafNeeded > arena.leafWords.length) growLeaves(arena, leafNeeded)
+}
+
+function growRecords(arena: Arena, needed: number): void {
+  arena.records.grow(needed)
+  arena.words = arena.records.words
+  arena.bytes = arena.records.bytes
+}
+
+function growLeaves(arena: Arena, needed: number): void {
+  arena.leaves.grow(needed)
+  arena.leafWords = arena.leaves.words
+  arena.leafBytes = arena.leaves.bytes
+}
+
+/** Takes a record. Its hash and children are whatever they were. */
+export function allocate(arena: Arena, kind: number, version: number): number {
+  let id = arena.freeHead
+  if (id === noId) {
+    id = arena.next++
+    if (arena.next * RECORD_WORDS > arena.words.length)
+      growRecords(arena, arena.next * RECORD_WORDS)
+  } else {
+    arena.freeHead = arena.words[id * RECORD_WORDS + LEFT] as number
+  }
+  arena.live++
+  const at = id * RECORD_WORDS
+  arena.words[at + VERSION] = version >>> 0
+  arena.words[at + KIND] = kind | (Math.floor(version / 0x100000000) << 8)
+  return id
+}
+
+/** Takes a record of a leaf and copies its key hash and value hash from byte arrays. */
+export function allocateLeaf(
+  arena: Arena,
+  version: number,
+  source: { keys: Uint8Array; keyAt: number; values: Uint8Array; valueAt: number },
+): number {
+  const id = allocate(arena, kinds.leaf, version)
+  let leaf = arena.leafFreeHead
+  if (leaf === noId) {
+    leaf = arena.leafNext++
+    if (arena.leafNext * 16 > arena.leafWords.length) growLeaves(arena, arena.leafNext * 16)
+  } else {
+    arena.leafFreeHead = arena.leafWords[leaf * 16] as number
+  }
+  const bytes = arena.leafBytes
+  const { keys, values } = source
+  let to = leaf * 64
+  let from = source.keyAt
+  for (let i = 0; i < 32; i++) bytes[to++] = keys[from++] as number
+  from = source.valueAt
+  for (let i = 0; i < 32; i++) bytes[to++] = values[from++] as number
+  arena.words[id * RECORD_WORDS + LEFT] = leaf
+  arena.words[id * RECORD_WORDS + COUNT] = UNPLACED
+  return id
+}
+
+/** Copies a leaf under a new version, hash included. */
+export function copyLeaf(arena: Arena, id: number, version: number): number {
+  const from = leafOffset(arena, id)
+  // Growing replaces the arrays, so the bytes are copied aside first.
+  const leaf = arena.leafBytes.slice(from, from + 64)
+  const source = { keys: leaf, keyAt: 0, values: leaf, valueAt: 32 }
+  const copy = allocateLeaf(arena, version, source)
+  copyHash(arena, id, copy)
+  return copy
+}
+
+/** Gives a record back. Its id will be used again. */
+export function release(arena: Arena, id: number): void {
+  const at = id * RECORD_WORDS
+  if (kindOf(arena, id) === kinds.leaf) {
+    const leaf = arena.words[at + LEFT] as number
+    arena.leafWords[leaf * 16] = arena.leafFreeHead
+    arena.leafFreeHead = leaf
+  }
+  arena.words[at + KIND] = kinds.free
+  arena.words[at + LEFT] = arena.freeHead
+  arena.freeHead = id
+  arena.live--
+}
+
+/** Kind of a record. The empty subtree has none: test for {@link EMPTY} first. */
+export function kindOf(arena: Arena, id: number): number {
+  return (arena.words[id * RECORD_WORDS + KIND] as number) & 0xff
+}
+
+/** Turns a stub into a loaded inner node. */
+export function markLoaded(arena: Arena, id: number): void {
+  const at = id * RECORD_WORDS + KIND
+  arena.words[at] = ((arena.words[at] as number) & ~0xff) | kinds.internal
+}
+
+/** Version under which a record was written. */
+export function versionOf(arena: Arena, id: number): number {
+  const at = id * RECORD_WORDS
+  return (
+    (arena.words[at + VERSION] as number) + ((arena.words[at + KIND] as number) >>> 8) * 0x100000000
+  )
+}
+
+/** Byte offset of a leaf's key hash in `leafBytes`; the value hash follows. */
+export function leafOffset(arena: Arena, id: number): number {
+  return (arena.words[id * RECORD_WORDS + LEFT] as number) * 64
+}
+
+/** Number of leaves at or below a record. */
+export function leafCountOf(arena: Arena, id: number): number {
+  if (id === EMPTY) return 0
+  if (kindOf(arena, id) === kinds.leaf) return 1
+  return arena.words[id * RECORD_WORDS + COUNT] as number
+}
+
+/** A copy of a record's hash. */
+export function hashOf(arena: Arena, id: number): Uint8Array {
+  const at = id * RECORD_WORDS * 4
+  return arena.bytes.slice(at, at + 32)
+}
+
+/** A copy of a leaf's key hash. */
+export function keyHashOf(arena: Arena, id: number): Uint8Array {
+  const at = leafOffset(arena, id)
+  return arena.leafBytes.slice(at, at + 32)
+}
+
+/** A copy of a leaf's value hash. */
+export function valueHashOf(arena: Arena, id: number): Uint8Array {
+  const at = leafOffset(arena, id) + 32
+  return arena.leafBytes.slice(at, at + 32)
+}
+
+function copyHash(arena: Arena, from: number, to: number): void {
+  const source = from * RECORD_WORDS
+  arena.words.copyWithin(to * RECORD_WORDS, source, source + 8)
+}

@@ -1,0 +1,34 @@
+/** The root a commit would have, without writing it. */
+import type { Hex } from 'viem'
+import { toHex } from '../../internal/bytes.js'
+import { applyRun, placeRoot } from './apply.js'
+import { hashOf, release } from './arena.js'
+import { collectWritten, rehash, type Written } from './rehash.js'
+import type { StateTree } from './tree.js'
+import { prepareWrites, type TreeWrite } from './writes.js'
+
+/** Versions from here on are never committed: they mark records of previews. */
+export const previewVersion: number = 2 ** 52
+
+/**
+ * Computes the root that `writes` would give on top of the newest version. Nothing is stored.
+ *
+ * @throws {InvalidInputError} naming the malformed `writes[i]`.
+ */
+export function previewRoot(tree: StateTree, writes: Iterable<TreeWrite>): Hex {
+  const view = tree.view()
+  const { arena } = view
+  const state = { arena, version: previewVersion, stale: [], load: view.load }
+  let written: Written = { leaves: [], inner: [] }
+  let root = view.root
+  for (const run of prepareWrites(writes, tree.hasher))
+    root = placeRoot(state, applyRun(state, root, run))
+  if (root !== view.root) {
+    written = collectWritten(arena, root, previewVersion)
+    rehash(arena, written, tree.hasher)
+  }
+  const hash = toHex(hashOf(arena, root))
+  for (const id of written.leaves) release(arena, id)
+  for (const level of written.inner) for (const id of level) release(arena, id)
+  return hash
+}
