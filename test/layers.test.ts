@@ -15,9 +15,13 @@ const ranks: Readonly<Record<string, number>> = {
   attestation: 2,
   eval: 2,
   enclave: 2,
+  gateway: 2,
+  ledger: 2,
+  provenance: 2,
   registry: 3,
-  testing: 4,
-  cli: 5,
+  operator: 4,
+  testing: 5,
+  cli: 6,
 }
 
 type Import = { file: string; folder: string; specifier: string; target: string | undefined }
