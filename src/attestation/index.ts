@@ -100,16 +100,21 @@ export type {
   PollReport,
   ResponseAttachments,
 } from './challenger/types.js'
-export { AbstainError, AttestationError, InconclusiveError, InputsDivergeError } from './errors.js'
+export { AbstainError, InputsDivergeError } from './errors.js'
 export { namedArtifacts } from './verify/artifacts.js'
-export { type Evidence, type ExpectedAttestation, evidenceToJson } from './verify/evidence.js'
+export { AttestationError, InconclusiveError } from './verify/errors.js'
+export {
+  type Evidence,
+  type ExpectedAttestation,
+  evidenceToJson,
+  type MismatchReason,
+} from './verify/evidence.js'
 export {
   type AttestationLevel,
   type AttestationOutcome,
   attestationLevels,
   type ConsistentLevel,
   type InconclusiveReason,
-  type MismatchReason,
   type RejectReason,
 } from './verify/outcome.js'
 export type { AttestationReader, AttestedInputs } from './verify/reader.js'

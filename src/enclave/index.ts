@@ -206,7 +206,6 @@ export {
 } from './secrets/uploadSecrets.js'
 export { type HttpListener, httpListener, httpTransport } from './transport/http.js'
 export { createMemoryTransport, type MemoryTransport } from './transport/memory.js'
-export type { ByteStream, EnclaveListener, EnclaveTransport } from './transport/stream.js'
 export type { WireEvent } from './wire/client.js'
 export { defaultWireLimits, type WireLimits } from './wire/connection.js'
 export {
@@ -218,3 +217,4 @@ export {
   type RemoteErrorCode,
   type WireFault,
 } from './wire/errors.js'
+export type { ByteStream, EnclaveListener, EnclaveTransport } from './wire/stream.js'

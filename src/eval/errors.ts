@@ -1,5 +1,15 @@
 import { BaseError, type BaseErrorOptions } from '../errors/base.js'
-import type { RegoLocation } from './rego/engine.js'
+
+/** Where in a source something is wrong; line and column count from 1. */
+export type RegoLocation = {
+  file?: string | undefined
+  line: number
+  column: number
+  /** The line of the source. */
+  text?: string | undefined
+  /** Spaces and a caret, to be printed below `text`. */
+  caret?: string | undefined
+}
 
 /** The lines that show a place in a source: where, the line, a caret. */
 function frame(location: RegoLocation | undefined): string[] {

@@ -17,6 +17,7 @@ export {
   type TemplateProblem,
   type TemplateSources,
 } from './check/template.js'
+export type { RegoLocation } from './errors.js'
 export {
   EngineError,
   OpaPolicyError,
@@ -34,13 +35,8 @@ export {
 } from './intent/functionSignature.js'
 export { intentToInputJson, type ParsedIntent, parseIntent } from './intent/parseIntent.js'
 export { buildPluginInput, decodeWasmArgs, encodeWasmArgs } from './intent/wasmArgs.js'
-export {
-  type LintFinding,
-  type LintRule,
-  type LintSeverity,
-  lintPolicy,
-  lintRules,
-} from './lint/policy.js'
+export { lintPolicy, lintRules } from './lint/policy.js'
+export type { LintFinding, LintRule, LintSeverity } from './lint/rule.js'
 export {
   ArtifactHashMismatchError,
   ArtifactNotCommittedError,
@@ -144,7 +140,6 @@ export type {
   RegoEngine,
   RegoEvaluateOptions,
   RegoLimits,
-  RegoLocation,
   RegoModule,
   RegoOutcome,
 } from './rego/engine.js'

@@ -208,14 +208,9 @@ export type {
   SyncOptions,
   SyncResult,
   WriteAction,
-  WriteOptions,
 } from './actions/write.js'
-export {
-  type PolicyAddresses,
-  type PolicyAddressesInput,
-  type PolicyContract,
-  resolveAddress,
-} from './chain/addresses.js'
+export type { PolicyAddresses, PolicyAddressesInput, PolicyContract } from './chain/addressBook.js'
+export { resolveAddress } from './chain/addresses.js'
 export type { ReadClient, WriteClient } from './chain/client.js'
 export {
   AddressRequiredError,
@@ -279,7 +274,6 @@ export {
   moduleParams,
   readManifest,
 } from './newton/manifest.js'
-export type { OffchainChecks, SecretsStatus, SecretsStatusSource } from './preflight/offchain.js'
 export {
   type CreateCertificateReaderParameters,
   createCertificateReader,
@@ -305,6 +299,7 @@ export type {
   PolicyDataTemplateInput,
   PolicyTemplateInput,
 } from './rows/inputs.js'
+export type { OffchainChecks, SecretsStatus, SecretsStatusSource } from './rows/offchain.js'
 export { type CreateRegistryReaderParameters, createRegistryReader } from './rows/reader.js'
 export {
   describe,
@@ -319,3 +314,4 @@ export {
   type ReadOptions,
 } from './rows/reads.js'
 export type { RegistryKind } from './rows/rows.js'
+export type { WriteOptions } from './rows/writeOptions.js'

@@ -1,5 +1,6 @@
 /** The state tree and the commit pipeline on it. Browser-safe; LMDB is in `statetree/node`. */
 
+export { type StoreUnderTest, type TestApi, testNodeStore } from './conformance.js'
 export {
   BatchExpiredError,
   BytesCorruptError,
@@ -155,7 +156,12 @@ export {
   type SnapshotServerOptions,
   snapshotServer,
 } from './snapshot/server.js'
-export { type StoreUnderTest, type TestApi, testNodeStore } from './store/conformance.js'
+export {
+  type CommitResult,
+  createStateTree,
+  type StateTree,
+  type StateTreeOptions,
+} from './stateTree.js'
 export { memoryBytes } from './store/memoryBytes.js'
 export { memoryStore } from './store/memoryStore.js'
 export type { ByteStore, NodeStore, PruneStep, StoreCommit, StoreRange } from './store/store.js'
@@ -164,11 +170,5 @@ export type { TreeEntry } from './tree/iterate.js'
 export { decodeNode, encodeNode, type NodeChild, type TreeNode } from './tree/node.js'
 export { decodeNodeKey, encodeNodeKey, formatNodeKey, type NodeKey } from './tree/nodeKey.js'
 export { previewRoot } from './tree/preview.js'
-export {
-  type AtVersion,
-  type CommitResult,
-  createStateTree,
-  type StateTree,
-  type StateTreeOptions,
-} from './tree/tree.js'
+export type { AtVersion } from './tree/readable.js'
 export type { Bytes32, TreeWrite } from './tree/writes.js'

@@ -12,8 +12,8 @@ import { keccakHasher } from '../../src/statetree/hash/hasher.js'
 import { lmdbStore } from '../../src/statetree/node/lmdbStore.js'
 import { snapshotChunk } from '../../src/statetree/snapshot/chunk.js'
 import { restoreSnapshot } from '../../src/statetree/snapshot/restore.js'
+import { createStateTree, type StateTree } from '../../src/statetree/stateTree.js'
 import { memoryStore } from '../../src/statetree/store/memoryStore.js'
-import { createStateTree, type StateTree } from '../../src/statetree/tree/tree.js'
 import { type Model, modelRoot, seeded } from './model.js'
 
 const hasher = keccakHasher()

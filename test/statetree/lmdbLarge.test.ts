@@ -6,8 +6,8 @@ import { uintToBytes } from '../../src/internal/bytes.js'
 import { keccakHasher } from '../../src/statetree/hash/hasher.js'
 import { lmdbStore } from '../../src/statetree/node/lmdbStore.js'
 import { verifyProof } from '../../src/statetree/proof/proof.js'
+import { createStateTree } from '../../src/statetree/stateTree.js'
 import { memoryStore } from '../../src/statetree/store/memoryStore.js'
-import { createStateTree } from '../../src/statetree/tree/tree.js'
 
 const keys = Number(process.env['STATETREE_LMDB_KEYS'] ?? 30_000)
 

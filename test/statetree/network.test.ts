@@ -32,9 +32,9 @@ import { createReplica } from '../../src/statetree/pipeline/replica.js'
 import { bootstrapTree } from '../../src/statetree/snapshot/bootstrap.js'
 import { snapshotClient } from '../../src/statetree/snapshot/client.js'
 import { snapshotServer } from '../../src/statetree/snapshot/server.js'
+import { createStateTree } from '../../src/statetree/stateTree.js'
 import { memoryStore } from '../../src/statetree/store/memoryStore.js'
 import { previewRoot } from '../../src/statetree/tree/preview.js'
-import { createStateTree } from '../../src/statetree/tree/tree.js'
 import {
   author,
   createFakeChain,

@@ -26,8 +26,8 @@ import {
 } from '../../src/statetree/proof/rangeProof.js'
 import { type TypedProof, verifyTypedProof } from '../../src/statetree/proof/typedProof.js'
 import { assertUpdate, proveUpdate, verifyUpdate } from '../../src/statetree/proof/updateProof.js'
+import { createStateTree, type StateTree } from '../../src/statetree/stateTree.js'
 import { memoryStore } from '../../src/statetree/store/memoryStore.js'
-import { createStateTree, type StateTree } from '../../src/statetree/tree/tree.js'
 import { mapStore } from './mapStore.js'
 import { applyOps, type Model, modelRoot, randomKey, randomOps, seeded } from './model.js'
 

@@ -7,7 +7,7 @@
  */
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { InconclusiveError } from '../errors.js'
+import { InconclusiveError } from '../verify/errors.js'
 import { obtain } from '../verify/reader.js'
 import { fileAll } from './filing.js'
 import {

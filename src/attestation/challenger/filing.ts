@@ -10,7 +10,7 @@ import {
   operatorWitness,
 } from '../../core/bn254/index.js'
 import { decodeResponse, type PolicyTaskResponse } from '../../core/response.js'
-import { InconclusiveError } from '../errors.js'
+import { InconclusiveError } from '../verify/errors.js'
 import { classifyRefusal, type FilingRefusal } from './refusal.js'
 import type { OutboxEntry } from './state.js'
 import type { ChallengerPass, ChallengerRun } from './types.js'

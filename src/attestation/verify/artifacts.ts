@@ -9,7 +9,7 @@ import {
 import type { DigestPreimage } from '../../core/digest.js'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { InconclusiveError } from '../errors.js'
+import { InconclusiveError } from './errors.js'
 import { obtain } from './reader.js'
 
 /** Bytes by lower-case hash. */

@@ -5,7 +5,7 @@ import { assertResponse, type PolicyTaskResponse } from '../../core/response.js'
 import { assertTask, computeTaskId, type Task } from '../../core/task.js'
 import { BaseError } from '../../errors/base.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { InconclusiveError } from '../errors.js'
+import { InconclusiveError } from './errors.js'
 import type { RejectReason } from './outcome.js'
 import { obtain } from './reader.js'
 

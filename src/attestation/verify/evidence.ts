@@ -10,7 +10,21 @@ import type { DigestPreimage } from '../../core/digest.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import type { PolicyTaskResponse } from '../../core/response.js'
 import type { Task } from '../../core/task.js'
-import type { MismatchReason } from './outcome.js'
+
+/** A signed field that differs from what the chain says. Slashable once the certificate verified. */
+export type MismatchReason =
+  | 'WRONG_INSTANCE'
+  | 'WRONG_TEMPLATE'
+  | 'WRONG_PARAMS'
+  | 'WRONG_DATA_INSTANCE'
+  | 'KIND_MISMATCH'
+  | 'NOT_YET_DEPLOYED'
+  | 'WRONG_REGO'
+  | 'WRONG_DATA_ARTIFACT'
+  | 'WRONG_EXPIRATION'
+  | 'INVALID_TEE_ATTESTATION'
+  /** The digest differs and its preimage did not come with the response. */
+  | 'DIGEST_MISMATCH'
 
 /** What the chain says at the reference block. */
 export type ExpectedAttestation = {

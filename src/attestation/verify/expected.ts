@@ -27,7 +27,7 @@ import type {
 import type { PolicyTaskResponse } from '../../core/response.js'
 import { fromHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { InconclusiveError } from '../errors.js'
+import { InconclusiveError } from './errors.js'
 import type { ExpectedAttestation } from './evidence.js'
 import { obtain } from './reader.js'
 

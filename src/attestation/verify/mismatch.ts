@@ -10,8 +10,8 @@ import { computeArtifactDigest, type DigestData, type DigestPreimage } from '../
 import type { InstanceRow, RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { PolicyTaskResponse } from '../../core/response.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import type { MismatchReason } from './evidence.js'
 import type { ExpectedState } from './expected.js'
-import type { MismatchReason } from './outcome.js'
 import { obtain } from './reader.js'
 
 /** A difference between what was signed and what the chain says. */

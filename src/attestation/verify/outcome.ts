@@ -1,5 +1,5 @@
 /** Levels, outcomes and reasons of verifying an attestation. */
-import type { Evidence } from './evidence.js'
+import type { Evidence, MismatchReason } from './evidence.js'
 
 /** Levels of verification, each including those before it. */
 export const attestationLevels = [
@@ -13,21 +13,6 @@ export const attestationLevels = [
 
 /** How far an attestation is verified. `quorum` is the first level at which one is valid. */
 export type AttestationLevel = (typeof attestationLevels)[number]
-
-/** A signed field that differs from what the chain says. Slashable once the certificate verified. */
-export type MismatchReason =
-  | 'WRONG_INSTANCE'
-  | 'WRONG_TEMPLATE'
-  | 'WRONG_PARAMS'
-  | 'WRONG_DATA_INSTANCE'
-  | 'KIND_MISMATCH'
-  | 'NOT_YET_DEPLOYED'
-  | 'WRONG_REGO'
-  | 'WRONG_DATA_ARTIFACT'
-  | 'WRONG_EXPIRATION'
-  | 'INVALID_TEE_ATTESTATION'
-  /** The digest differs and its preimage did not come with the response. */
-  | 'DIGEST_MISMATCH'
 
 /** Why an attestation is refused without anyone being to blame on chain. */
 export type RejectReason =

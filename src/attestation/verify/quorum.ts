@@ -7,8 +7,8 @@ import {
 import type { CertificateReader } from '../../core/interfaces/certificates.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { InconclusiveError } from '../errors.js'
 import type { Refusal } from './binding.js'
+import { InconclusiveError } from './errors.js'
 import { obtain } from './reader.js'
 
 /** A certificate that verified, with the table it did under; or the refusal. */

@@ -8,7 +8,7 @@ import type { PluginReplayer, ResultReplayer } from '../../core/interfaces/evalu
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { EnvelopeSource } from '../../core/interfaces/secretsOpener.js'
 import { TimeoutError } from '../../errors/common.js'
-import { InconclusiveError } from '../errors.js'
+import { InconclusiveError } from './errors.js'
 import type { InconclusiveReason } from './outcome.js'
 
 /** Sources of a verification. Each level names what it needs; a missing one is inconclusive. */

@@ -4,17 +4,18 @@ import { UsageError } from '../errors.js'
 
 type Entry = { path: string; words: string[] }
 
-export const completions: CommandDef = command({
-  name: 'completions',
-  description: 'Print a completion script for bash, zsh or fish',
-  args: { shell: { type: 'positional', description: 'bash, zsh or fish', required: true } },
-  run: async ({ args }) => {
-    const { rootCommand } = await import('./index.js')
-    const entries = await collect(rootCommand, '')
-    const script = render(args.shell, entries)
-    return { data: { shell: args.shell, script }, text: script }
-  },
-})
+/** The command that prints completion scripts for the tree under `root`. */
+export const completions = (root: CommandDef): CommandDef =>
+  command({
+    name: 'completions',
+    description: 'Print a completion script for bash, zsh or fish',
+    args: { shell: { type: 'positional', description: 'bash, zsh or fish', required: true } },
+    run: async ({ args }) => {
+      const entries = await collect(root, '')
+      const script = render(args.shell, entries)
+      return { data: { shell: args.shell, script }, text: script }
+    },
+  })
 
 async function collect(node: CommandDef, path: string): Promise<Entry[]> {
   const subCommands = ((await resolve(node.subCommands)) ?? {}) as Record<

@@ -10,7 +10,7 @@ export const rootCommand: CommandDef = group(
     'policy-data': () => import('./policyData.js').then((module) => module.policyData),
     devnet: () => import('./devnet.js').then((module) => module.devnet),
     config: () => import('./config.js').then((module) => module.config),
-    completions: () => import('./completions.js').then((module) => module.completions),
+    completions: () => import('./completions.js').then((module) => module.completions(rootCommand)),
     artifact: () => import('./artifact.js').then((module) => module.artifact),
     plugin: () => import('./plugin.js').then((module) => module.plugin),
   },

@@ -5,11 +5,11 @@
  * image's own CA set. The request id of a frame is the tunnel's number, chosen by the enclave.
  */
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import type { ByteStream } from '../transport/stream.js'
 import { countOf, readBody, textOf, writeBody } from '../wire/body.js'
 import type { Connection } from '../wire/connection.js'
 import { EnclaveProtocolError, EnclaveTransportError } from '../wire/errors.js'
 import { type Frame, frameTypes } from '../wire/frame.js'
+import type { ByteStream } from '../wire/stream.js'
 
 /** Most bytes of one DATA frame. */
 export const TUNNEL_PIECE = 65_536

@@ -1,11 +1,11 @@
 /** Calls of an application over the wire protocol. */
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { EnclaveListener, EnclaveTransport } from '../transport/stream.js'
 import { bytesOf } from '../wire/body.js'
 import { createWireClient, type WireClientOptions } from '../wire/client.js'
 import type { WireLimits } from '../wire/connection.js'
 import { type ServedConnection, serveConnection, WireRefusal } from '../wire/server.js'
+import type { EnclaveListener, EnclaveTransport } from '../wire/stream.js'
 import type { AppEnclave } from './appEnclave.js'
 import { decodeCall } from './call.js'
 

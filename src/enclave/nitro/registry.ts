@@ -1,7 +1,7 @@
+import type { Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
 import { NitroAttestationError } from './errors.js'
 import type { MeasurementRegistry } from './policy.js'
-import type { OpenedDocument } from './verify.js'
 
 /** `keccak256` of 48 zero bytes: an enclave in debug mode, whatever a registry says about it. */
 const debugCommitment = '0xc980e59163ce244bb4bb6211f48c7b46f88a4f40943e84eb99bdc41e129bd293'
@@ -13,7 +13,7 @@ const unset = `0x${'00'.repeat(32)}`
  * An answer that cannot be had is a refusal, marked retryable.
  */
 export async function assertRegistry(
-  document: Pick<OpenedDocument, 'pcr0Commitment' | 'rootHash'>,
+  document: { pcr0Commitment: Hex; rootHash: Hex },
   registry: { reader: MeasurementRegistry; block: bigint | 'latest' } | undefined,
   signal: AbortSignal,
 ): Promise<{ block: bigint; activeNow: boolean } | undefined> {

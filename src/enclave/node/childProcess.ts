@@ -1,8 +1,8 @@
 /** An enclave in a process of its own, over its standard input and output. For the simulator and tests. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Duplex } from 'node:stream'
-import type { EnclaveTransport } from '../transport/stream.js'
 import { EnclaveTransportError } from '../wire/errors.js'
+import type { EnclaveTransport } from '../wire/stream.js'
 import { duplexStream } from './tcp.js'
 
 /** A transport that starts its peer. */

@@ -9,8 +9,8 @@ import { createServer, connect as netConnect, type Server, type Socket } from 'n
 import type { Duplex } from 'node:stream'
 import { InvalidInputError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import type { ByteStream, EnclaveListener, EnclaveTransport } from '../transport/stream.js'
 import { EnclaveTransportError } from '../wire/errors.js'
+import type { ByteStream, EnclaveListener, EnclaveTransport } from '../wire/stream.js'
 
 /** Connects over TCP. */
 export function tcpTransport(parameters: {

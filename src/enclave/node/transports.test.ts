@@ -10,7 +10,7 @@ import { serveEnclave } from '../evaluate/serve.js'
 import { createNsm } from '../nsm.js'
 import { createSimulator } from '../simulator/index.js'
 import { httpListener, httpTransport } from '../transport/http.js'
-import type { EnclaveListener, EnclaveTransport } from '../transport/stream.js'
+import type { EnclaveListener, EnclaveTransport } from '../wire/stream.js'
 import {
   childProcessTransport,
   duplexTransport,

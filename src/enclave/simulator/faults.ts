@@ -4,7 +4,7 @@
 import { computeSessionUserData } from '../evaluate/session.js'
 import { type AppCall, decodeCall, encodeCall } from '../host/call.js'
 import type { NitroErrorCode } from '../nitro/errors.js'
-import type { ByteStream, EnclaveTransport } from '../transport/stream.js'
+import type { ByteStream, EnclaveTransport } from '../wire/stream.js'
 import type { DocumentFault } from './device.js'
 import type { PkiOverrides } from './pki.js'
 

@@ -16,8 +16,8 @@ import {
   HEADER_BYTES,
   WIRE_VERSION,
 } from '../wire/frame.js'
+import type { ByteStream, EnclaveListener, EnclaveTransport } from '../wire/stream.js'
 import { createStreamPair } from './memory.js'
-import type { ByteStream, EnclaveListener, EnclaveTransport } from './stream.js'
 
 const contentType = 'application/vnd.newton.enclave-frame'
 const greeting = greetingBody({

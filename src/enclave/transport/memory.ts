@@ -1,6 +1,6 @@
 /** A pair of connected streams in one process, with backpressure, for tests and local runs. */
 import { EnclaveTransportError } from '../wire/errors.js'
-import type { ByteStream, EnclaveListener, EnclaveTransport } from './stream.js'
+import type { ByteStream, EnclaveListener, EnclaveTransport } from '../wire/stream.js'
 
 /** Options of the in-memory transport. */
 export type MemoryTransportOptions = {

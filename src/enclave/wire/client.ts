@@ -5,7 +5,6 @@ import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import type { CborMap } from '../cbor/read.js'
 import type { CborInput } from '../cbor/write.js'
-import type { EnclaveTransport } from '../transport/stream.js'
 import { greetingBody, readBody, readErrorBody, readGreeting, writeBody } from './body.js'
 import { type Connection, defaultWireLimits, runConnection, type WireLimits } from './connection.js'
 import {
@@ -16,6 +15,7 @@ import {
   EnclaveTransportError,
 } from './errors.js'
 import { type Frame, frameTypes, WIRE_VERSION } from './frame.js'
+import type { EnclaveTransport } from './stream.js'
 
 /** Something that happened on the wire, for logs and metrics. */
 export type WireEvent =

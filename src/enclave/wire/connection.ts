@@ -3,9 +3,9 @@
  * comes once, with its cause.
  */
 import { isPolicySdkError } from '../../errors/base.js'
-import type { ByteStream } from '../transport/stream.js'
 import { EnclaveProtocolError, EnclaveTransportError } from './errors.js'
 import { createFrameDecoder, encodeFrame, type Frame } from './frame.js'
+import type { ByteStream } from './stream.js'
 
 /** Limits of a connection. */
 export type WireLimits = {

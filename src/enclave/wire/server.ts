@@ -2,11 +2,11 @@
 import { BaseError, isPolicySdkError } from '../../errors/base.js'
 import type { CborMap } from '../cbor/read.js'
 import type { CborInput } from '../cbor/write.js'
-import type { ByteStream } from '../transport/stream.js'
 import { errorBody, greetingBody, readBody, readGreeting, textOf, writeBody } from './body.js'
 import { type Connection, defaultWireLimits, runConnection, type WireLimits } from './connection.js'
 import { EnclaveProtocolError, type RemoteErrorCode } from './errors.js'
 import { type Frame, frameTypes, WIRE_VERSION } from './frame.js'
+import type { ByteStream } from './stream.js'
 
 /** Answers one request. What it throws is sent as a code, never as text. */
 export type WireHandler = (

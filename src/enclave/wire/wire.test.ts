@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { concat } from '../../internal/bytes.js'
 import { createStreamPair } from '../transport/memory.js'
-import type { ByteStream, EnclaveTransport } from '../transport/stream.js'
 import {
   errorBody,
   greetingBody,
@@ -15,6 +14,7 @@ import { createWireClient, type WireClient, type WireClientOptions } from './cli
 import type { EnclaveProtocolError } from './errors.js'
 import { createFrameDecoder, encodeFrame, type Frame, frameTypes } from './frame.js'
 import { type ServeOptions, serveConnection } from './server.js'
+import type { ByteStream, EnclaveTransport } from './stream.js'
 
 const frame = (partial: Partial<Frame>): Frame => ({
   type: frameTypes.REQUEST,

@@ -6,8 +6,9 @@
  */
 import type { Json } from '../../core/canonicalJson.js'
 import { fixedFromHex } from '../../internal/bytes.js'
+import type { RegoLocation } from '../errors.js'
 import { EngineError } from '../errors.js'
-import type { RegoLimits, RegoLocation, RegoModule } from '../rego/engine.js'
+import type { RegoLimits, RegoModule } from '../rego/engine.js'
 import type { EngineInstance } from '../rego/engineInstance.js'
 import { loadEngineModule } from '../rego/engineModule.js'
 import type { ModuleInspection, RegoInspection } from '../rego/inspection.js'

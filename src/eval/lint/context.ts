@@ -1,6 +1,6 @@
 /** What the rules of the linter look at: a policy with its aliases resolved. */
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
-import type { RegoLocation } from '../rego/engine.js'
+import type { RegoLocation } from '../errors.js'
 import type {
   Comparison,
   ModuleInspection,

@@ -2,7 +2,7 @@
 
 import type { Condition, RuleInspection } from '../rego/inspection.js'
 import type { LintContext } from './context.js'
-import type { LintHit, LintRule } from './policy.js'
+import type { LintHit, LintRule } from './rule.js'
 
 const firstLine = { line: 1, column: 1 }
 

@@ -1,6 +1,6 @@
 /** Lint rules about constructs where OPA and the operators' engine decide differently. */
 import { type LintContext, startsWith } from './context.js'
-import type { LintHit, LintRule } from './policy.js'
+import type { LintHit, LintRule } from './rule.js'
 
 /** Builtins that fail on an argument of another type, and the check that avoids it. */
 const typed: ReadonlyMap<string, string> = new Map([

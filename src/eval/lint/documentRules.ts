@@ -8,7 +8,7 @@ import {
   readsAll,
   startsWith,
 } from './context.js'
-import type { LintHit, LintRule } from './policy.js'
+import type { LintHit, LintRule } from './rule.js'
 
 const firstLine = { line: 1, column: 1 }
 

@@ -8,47 +8,14 @@ import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { parseJson } from '../../core/canonicalJson.js'
 import { fromUtf8 } from '../../internal/bytes.js'
 import { RegoRefusedError } from '../errors.js'
-import type { PreparedPolicy, RegoLocation } from '../rego/engine.js'
+import type { PreparedPolicy } from '../rego/engine.js'
 import { inspectPolicy } from '../rego/inspectPolicy.js'
 import { operatorEngine } from '../rego/operatorEngine.js'
 import { createLintContext, type LintContext } from './context.js'
 import { decisionRules } from './decisionRules.js'
 import { differenceRules } from './differenceRules.js'
 import { documentRules } from './documentRules.js'
-
-/** How bad a finding is. An `error` lets something through or makes the policy useless. */
-export type LintSeverity = 'error' | 'warning' | 'info'
-
-/** One finding. */
-export type LintFinding = {
-  /** Id of the rule, stable. */
-  rule: string
-  severity: LintSeverity
-  /** What is wrong here. */
-  message: string
-  /** Why it matters. */
-  explanation: string
-  /** What to do. */
-  fix: string
-  location?: RegoLocation | undefined
-}
-
-/** @internal What a rule reports: the rest is the rule's own text. */
-export type LintHit = {
-  message: string
-  severity?: LintSeverity | undefined
-  at?: { line: number; column: number } | undefined
-}
-
-/** A rule of the linter. */
-export type LintRule = {
-  readonly id: string
-  readonly severity: LintSeverity
-  readonly explanation: string
-  readonly fix: string
-  /** @internal */
-  readonly find: (context: LintContext) => Iterable<LintHit>
-}
+import type { LintFinding, LintRule } from './rule.js'
 
 /** Found where the engine refuses the policy, so no other rule can look at it. */
 const recursionRule: Omit<LintRule, 'find'> = {

@@ -2,6 +2,7 @@
  * The interface of Rego engines.
  */
 import type { Json } from '../../core/canonicalJson.js'
+import type { RegoLocation } from '../errors.js'
 
 /** One Rego source with the name that errors show. */
 export type RegoModule = { name: string; source: string }
@@ -18,17 +19,6 @@ export type RegoLimits = {
    * @default 67_108_864
    */
   maxMemoryBytes?: number | undefined
-}
-
-/** Where in a source something is wrong; line and column count from 1. */
-export type RegoLocation = {
-  file?: string | undefined
-  line: number
-  column: number
-  /** The line of the source. */
-  text?: string | undefined
-  /** Spaces and a caret, to be printed below `text`. */
-  caret?: string | undefined
 }
 
 /**

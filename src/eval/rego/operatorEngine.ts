@@ -6,13 +6,13 @@
  */
 import type { Json } from '../../core/canonicalJson.js'
 import { fixedFromHex, fromUtf8 } from '../../internal/bytes.js'
+import type { RegoLocation } from '../errors.js'
 import { type RegoRefusal, RegoRefusedError, RegoSourceError } from '../errors.js'
 import type {
   PreparedPolicy,
   RegoEngine,
   RegoEvaluateOptions,
   RegoLimits,
-  RegoLocation,
   RegoModule,
   RegoOutcome,
 } from './engine.js'

@@ -10,13 +10,13 @@ import { checkEnclaveVersion, checkOwner } from '../preflight/admin.js'
 import { registriesOf } from '../preflight/templates.js'
 import { addressOf, wordOf } from '../rows/inputs.js'
 import type { RegistryKind } from '../rows/rows.js'
+import type { WriteOptions } from '../rows/writeOptions.js'
 import {
   type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
-  type WriteOptions,
   type WriteTriple,
 } from './write.js'
 

@@ -2,7 +2,7 @@
 import type { Hex } from 'viem'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
-import type { PolicyAddressesInput } from '../chain/addresses.js'
+import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { WriteClient } from '../chain/client.js'
 import { withClient } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
@@ -14,8 +14,9 @@ import {
   preparePolicyTemplate,
 } from '../rows/inputs.js'
 import { type RegistryKind, registryCall } from '../rows/rows.js'
+import type { WriteOptions } from '../rows/writeOptions.js'
 import { ensurePolicyDataTemplateSync, ensurePolicyTemplateSync } from './templates.js'
-import type { SyncOptions, WriteOptions } from './write.js'
+import type { SyncOptions } from './write.js'
 
 /** One chain: a client that signs there, and its addresses. */
 export type ChainTarget = { client: WriteClient; addresses?: PolicyAddressesInput | undefined }

@@ -7,13 +7,13 @@ import type { WriteClient } from '../chain/client.js'
 import type { PreflightCheck } from '../chain/preflightCheck.js'
 import { checkOperatorKey, checkOperatorTable } from '../preflight/admin.js'
 import { addressOf } from '../rows/inputs.js'
+import type { WriteOptions } from '../rows/writeOptions.js'
 import {
   type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
-  type WriteOptions,
   type WriteTriple,
 } from './write.js'
 

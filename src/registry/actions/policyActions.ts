@@ -1,6 +1,6 @@
 /** All actions under one key of a viem client. */
 import type { Account, Chain, Client, Transport } from 'viem'
-import type { PolicyAddressesInput } from '../chain/addresses.js'
+import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { WriteClient } from '../chain/client.js'
 import { importNewtonPolicy } from '../newton/importPolicy.js'
 import * as reads from '../rows/reads.js'

@@ -12,13 +12,13 @@ import type { WriteClient } from '../chain/client.js'
 import { checkAcceptSuperseded } from '../preflight/clients.js'
 import { checkAccept, checkChallenge } from '../preflight/responses.js'
 import { addressOf } from '../rows/inputs.js'
+import type { WriteOptions } from '../rows/writeOptions.js'
 import {
   type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
-  type WriteOptions,
   type WriteTriple,
 } from './write.js'
 

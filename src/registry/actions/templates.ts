@@ -19,13 +19,13 @@ import {
   wordOf,
 } from '../rows/inputs.js'
 import type { RegistryKind } from '../rows/rows.js'
+import type { WriteOptions } from '../rows/writeOptions.js'
 import {
   type DryRunAction,
   defineWrite,
   type SimulateAction,
   type SyncAction,
   type WriteAction,
-  type WriteOptions,
   type WriteTriple,
 } from './write.js'
 

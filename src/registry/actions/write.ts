@@ -10,14 +10,12 @@ import {
   type TransactionReceipt,
 } from 'viem'
 import { call, sendTransaction } from 'viem/actions'
-import type { IoOptions } from '../../internal/deadline.js'
-import type { PolicyAddressesInput } from '../chain/addresses.js'
 import { assertChain, request, type WriteClient, withClient } from '../chain/client.js'
 import { ContractRevertError, EventMissingError, PreflightError } from '../chain/errors.js'
 import type { PreflightCheck } from '../chain/preflightCheck.js'
 import { waitForReceipt } from '../chain/receipts.js'
 import { toCallError } from '../chain/revert.js'
-import type { OffchainChecks } from '../preflight/offchain.js'
+import type { WriteOptions } from '../rows/writeOptions.js'
 
 /** A transaction before it is signed. */
 export type WriteCall = {
@@ -25,18 +23,6 @@ export type WriteCall = {
   abi: Abi
   functionName: string
   args: readonly unknown[]
-}
-
-/** Parameters that every write takes. */
-export type WriteOptions = IoOptions & {
-  addresses?: PolicyAddressesInput | undefined
-  /** `false` leaves the checks before signing out; the call is still simulated. @default true */
-  preflight?: boolean | undefined
-  /** What the checks before signing may use besides the chain. */
-  checks?: OffchainChecks | undefined
-  /** Gas limit; estimated where left out. */
-  gas?: bigint | undefined
-  nonce?: number | undefined
 }
 
 /** Parameters that the waiting form takes besides. */

@@ -2,28 +2,9 @@
 import type { Address } from 'viem'
 import { isAddress } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
+import type { PolicyAddressesInput, PolicyContract } from './addressBook.js'
 import { deployments } from './deployments.js'
 import { AddressRequiredError } from './errors.js'
-
-/** Addresses of one chain's contracts. */
-export type PolicyAddresses = {
-  policyRegistry: Address
-  policyDataRegistry: Address
-  policyClientRegistry: Address
-  enclaveVersionRegistry: Address
-  certificateVerifier: Address
-  stateCommitRegistry: Address
-  responseRegistry: Address
-  challengeVerifier: Address
-  slasher: Address
-  artifactProofs: Address
-}
-
-/** Name of a contract. */
-export type PolicyContract = keyof PolicyAddresses
-
-/** What a caller gives; the rest comes from the package's deployments of the chain. */
-export type PolicyAddressesInput = { [name in PolicyContract]?: Address | undefined }
 
 /**
  * The address of a contract: the caller's, else the package's for that chain.

@@ -7,34 +7,12 @@ import {
   namespaces,
 } from '../../core/artifact.js'
 import { canonicalJson } from '../../core/canonicalJson.js'
-import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
-import type { SchemaValidator } from '../../core/interfaces/schemaValidator.js'
 import type { DaLocator } from '../../core/locator.js'
 import { decodeParams } from '../../core/params.js'
 import { fromUtf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { failed, type PreflightCheck, passed, warning } from '../chain/preflightCheck.js'
-
-/**
- * Whether a sealed envelope of a data instance is committed, as the gateway reports. `unknown`
- * where it cannot be told.
- */
-export type SecretsStatus = 'present' | 'missing' | 'unknown'
-
-/** Tells about sealed secrets. */
-export interface SecretsStatusSource {
-  getSecretsStatus(
-    parameters: { client: Address; policyDataInstanceId: Hex },
-    options?: IoOptions,
-  ): Promise<SecretsStatus>
-}
-
-/** What the client side knows. Whatever is left out is a warning, never a pass. */
-export type OffchainChecks = {
-  artifacts?: ArtifactSource | undefined
-  schemas?: SchemaValidator | undefined
-  secrets?: SecretsStatusSource | undefined
-}
+import type { OffchainChecks, SecretsStatus } from '../rows/offchain.js'
 
 /** An artifact that has to be retrievable. */
 export type RequiredArtifact = {

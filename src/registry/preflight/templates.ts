@@ -5,14 +5,15 @@ import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.
 import { ARTIFACT_ABSENT, namespaces, ZERO_HASH } from '../../core/artifact.js'
 import { toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { WriteOptions } from '../actions/write.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { ReadClient, WriteClient } from '../chain/client.js'
 import { equal, failed, type PreflightCheck, passed } from '../chain/preflightCheck.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
 import type { PreparedInstance } from '../rows/inputs.js'
+import type { OffchainChecks } from '../rows/offchain.js'
 import { type Registries, type RegistryKind, registryCall, valueOrNull } from '../rows/rows.js'
-import { checkParams, checkSecrets, type OffchainChecks } from './offchain.js'
+import type { WriteOptions } from '../rows/writeOptions.js'
+import { checkParams, checkSecrets } from './offchain.js'
 
 /** The registries that a client and its options name. */
 export function registriesOf(client: WriteClient, options: WriteOptions): Registries {

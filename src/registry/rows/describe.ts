@@ -5,7 +5,7 @@ import type { InstanceRow, RegistryReader } from '../../core/interfaces/registry
 import type { CommittedArtifacts } from '../../core/interfaces/secretsOpener.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { OffchainChecks } from '../preflight/offchain.js'
+import type { OffchainChecks } from './offchain.js'
 
 /** State of a node. `unavailable`: it could not be found out. */
 export type NodeStatus = 'ok' | 'missing' | 'pending' | 'stale' | 'unavailable'

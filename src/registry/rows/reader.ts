@@ -13,7 +13,8 @@ import type {
   RegistrySnapshot,
 } from '../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { type PolicyAddressesInput, resolveAddress } from '../chain/addresses.js'
+import type { PolicyAddressesInput } from '../chain/addressBook.js'
+import { resolveAddress } from '../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
 import { RegistryMismatchError, RpcInconsistentError } from '../chain/errors.js'
 import {

@@ -8,10 +8,10 @@ import type {
   RegistrySnapshot,
 } from '../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { PolicyAddressesInput } from '../chain/addresses.js'
+import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { ReadClient } from '../chain/client.js'
-import type { OffchainChecks } from '../preflight/offchain.js'
 import { type DescribeNode, type DescribeTarget, describePolicy } from './describe.js'
+import type { OffchainChecks } from './offchain.js'
 import { createRegistryReader } from './reader.js'
 
 /** Parameters that every read takes. */

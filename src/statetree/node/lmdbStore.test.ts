@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { testNodeStore } from '../conformance.js'
 import { sha256Hasher } from '../hash/hasher.js'
-import { testNodeStore } from '../store/conformance.js'
+import { createStateTree } from '../stateTree.js'
 import { memoryStore } from '../store/memoryStore.js'
 import type { NodeStore } from '../store/store.js'
-import { createStateTree } from '../tree/tree.js'
 import { lmdbStore } from './lmdbStore.js'
 
 const base = mkdtempSync(join(tmpdir(), 'lmdb-store-'))

@@ -2,7 +2,7 @@
 import type { Hex } from 'viem'
 import { computeKeyHash } from '../../core/artifact.js'
 import { concat, fixedFromHex, toHex } from '../../internal/bytes.js'
-import type { StateTree } from '../tree/tree.js'
+import type { StateTree } from '../stateTree.js'
 import type { ArtifactRef } from './delta.js'
 
 const prefix = 'gc/'

@@ -12,8 +12,8 @@ import { computeStateCommitHash } from '../../core/stateCommit.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { verifyProof } from '../proof/proof.js'
+import { createStateTree } from '../stateTree.js'
 import { memoryStore } from '../store/memoryStore.js'
-import { createStateTree } from '../tree/tree.js'
 import {
   aggregateCommit,
   applyCommit,

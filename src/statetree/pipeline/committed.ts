@@ -6,7 +6,7 @@ import type { CommittedArtifacts, EnvelopeSource } from '../../core/interfaces/s
 import type { IoOptions } from '../../internal/deadline.js'
 import { BytesNotFoundError } from '../errors.js'
 import type { TreeProof } from '../proof/proof.js'
-import type { StateTree } from '../tree/tree.js'
+import type { StateTree } from '../stateTree.js'
 import { ArtifactNotCommittedError, PipelineStateError } from './errors.js'
 
 /** A root with the version of the tree it is of. */

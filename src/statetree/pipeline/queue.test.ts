@@ -12,8 +12,8 @@ import { ZERO_HASH } from '../../core/artifact.js'
 import { createMetricsRegistry } from '../../core/metrics.js'
 import { concat, utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { createStateTree } from '../stateTree.js'
 import { memoryStore } from '../store/memoryStore.js'
-import { createStateTree } from '../tree/tree.js'
 import {
   applyCommit,
   type CommitProposal,

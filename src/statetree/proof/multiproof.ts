@@ -18,7 +18,7 @@ import {
 } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
 import { compare32, comparePrefix } from '../tree/iterate.js'
-import type { AtVersion, StateTree } from '../tree/tree.js'
+import type { AtVersion, ReadableTree } from '../tree/readable.js'
 import { type Bytes32, bytes32 } from '../tree/writes.js'
 import {
   assertDepth,
@@ -55,7 +55,7 @@ export type MultiClaim = { keyHash: Bytes32; valueHash: Bytes32 | null }
  * ```
  */
 export function proveMany(
-  tree: StateTree,
+  tree: ReadableTree,
   keyHashes: readonly Bytes32[],
   at: AtVersion = {},
 ): MultiProof {

@@ -17,7 +17,7 @@ import {
   valueHashOf,
 } from '../tree/arena.js'
 import { compare32, comparePrefix, type TreeEntry } from '../tree/iterate.js'
-import type { AtVersion, StateTree } from '../tree/tree.js'
+import type { AtVersion, ReadableTree } from '../tree/readable.js'
 import { type Bytes32, bytes32 } from '../tree/writes.js'
 import {
   assertDepth,
@@ -43,7 +43,7 @@ export type KeyRange = { from: Bytes32; to: Bytes32 }
  * @throws {InvalidInputError} when the range is empty or malformed.
  */
 export function proveRange(
-  tree: StateTree,
+  tree: ReadableTree,
   range: KeyRange,
   at: AtVersion = {},
 ): { entries: TreeEntry[]; proof: RangeProof } {

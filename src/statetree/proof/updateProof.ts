@@ -14,8 +14,8 @@ import { bitAt, commonPrefixBits, MAX_DEPTH, PLACEHOLDER_HASH } from '../hash/sc
 import { applyRun, placeRoot } from '../tree/apply.js'
 import { release } from '../tree/arena.js'
 import { previewVersion } from '../tree/preview.js'
+import type { ReadableTree } from '../tree/readable.js'
 import { collectWritten, rehash } from '../tree/rehash.js'
-import type { StateTree } from '../tree/tree.js'
 import { type Bytes32, bytes32, prepareWrites, type TreeWrite } from '../tree/writes.js'
 import { proveTyped } from './prove.js'
 import {
@@ -39,7 +39,7 @@ export type UpdateProof = readonly TypedProof[]
  * @throws {InvalidInputError} naming the malformed `writes[i]`.
  */
 export function proveUpdate(
-  tree: StateTree,
+  tree: ReadableTree,
   writes: readonly TreeWrite[],
 ): { proof: UpdateProof; oldRoot: Hex; newRoot: Hex } {
   const view = tree.view()

@@ -10,8 +10,8 @@
 import { concat, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { MalformedEncodingError } from '../errors.js'
 import { proveRange, type RangeProof } from '../proof/rangeProof.js'
+import type { StateTree } from '../stateTree.js'
 import { iterate, type TreeEntry } from '../tree/iterate.js'
-import type { StateTree } from '../tree/tree.js'
 
 /** A part of a snapshot. */
 export type SnapshotChunk = {

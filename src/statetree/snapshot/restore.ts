@@ -4,8 +4,8 @@ import { bytesEqual, concat, fixedFromHex, toHex, uintToBytes } from '../../inte
 import { SnapshotError } from '../errors.js'
 import { defaultHasher, type TreeHasher } from '../hash/hasher.js'
 import { assertRangeProof } from '../proof/rangeProof.js'
+import { createStateTree, type StateTree } from '../stateTree.js'
 import type { NodeStore, StoreCommit } from '../store/store.js'
-import { createStateTree, type StateTree } from '../tree/tree.js'
 import {
   decodeChunk,
   decodeEntries,

@@ -16,7 +16,7 @@ import { computeKeyHash } from '../../core/artifact.js'
 import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import type { QueueState } from '../pipeline/queue.js'
 import { encodeQueueState } from '../pipeline/queue.js'
-import type { StateTree } from '../tree/tree.js'
+import type { StateTree } from '../stateTree.js'
 import { encodeChunk, snapshotChunk } from './chunk.js'
 
 /** What a server says about a version. */

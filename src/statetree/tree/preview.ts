@@ -3,8 +3,8 @@ import type { Hex } from 'viem'
 import { toHex } from '../../internal/bytes.js'
 import { applyRun, placeRoot } from './apply.js'
 import { hashOf, release } from './arena.js'
+import type { ReadableTree } from './readable.js'
 import { collectWritten, rehash, type Written } from './rehash.js'
-import type { StateTree } from './tree.js'
 import { prepareWrites, type TreeWrite } from './writes.js'
 
 /** Versions from here on are never committed: they mark records of previews. */
@@ -15,7 +15,7 @@ export const previewVersion: number = 2 ** 52
  *
  * @throws {InvalidInputError} naming the malformed `writes[i]`.
  */
-export function previewRoot(tree: StateTree, writes: Iterable<TreeWrite>): Hex {
+export function previewRoot(tree: ReadableTree, writes: Iterable<TreeWrite>): Hex {
   const view = tree.view()
   const { arena } = view
   const state = { arena, version: previewVersion, stale: [], load: view.load }

@@ -4,13 +4,13 @@
  * Each test opens a store of its own; `reopen` closes one and opens it again where that means
  * something, so that what was written is shown to be kept.
  */
-import { concat, toHex, utf8 } from '../../internal/bytes.js'
-import { keccak } from '../../internal/keccak.js'
-import { encodeNode } from '../tree/node.js'
-import { encodeNodeKey } from '../tree/nodeKey.js'
-import { createStateTree } from '../tree/tree.js'
-import type { TreeWrite } from '../tree/writes.js'
-import type { NodeStore } from './store.js'
+import { concat, toHex, utf8 } from '../internal/bytes.js'
+import { keccak } from '../internal/keccak.js'
+import { createStateTree } from './stateTree.js'
+import type { NodeStore } from './store/store.js'
+import { encodeNode } from './tree/node.js'
+import { encodeNodeKey } from './tree/nodeKey.js'
+import type { TreeWrite } from './tree/writes.js'
 
 /** The part of a test framework that the suite uses. Vitest and Jest have it. */
 export type TestApi = {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { mapStore } from '../../../test/statetree/mapStore.js'
-import { utf8 } from '../../internal/bytes.js'
-import { keccakHasher, sha256Hasher } from '../hash/hasher.js'
-import { memoryStore } from '../store/memoryStore.js'
-import { createStateTree } from './tree.js'
+import { mapStore } from '../../test/statetree/mapStore.js'
+import { utf8 } from '../internal/bytes.js'
+import { keccakHasher, sha256Hasher } from './hash/hasher.js'
+import { createStateTree } from './stateTree.js'
+import { memoryStore } from './store/memoryStore.js'
 
 const hasher = keccakHasher()
 const write = (n: number) => ({

@@ -1,7 +1,7 @@
 /** The state tree: versions of a verifiable map, in memory or over a store. */
 import type { Hex } from 'viem'
-import { InvalidInputError } from '../../errors/common.js'
-import { fromUtf8, toHex, utf8 } from '../../internal/bytes.js'
+import { InvalidInputError } from '../errors/common.js'
+import { fromUtf8, toHex, utf8 } from '../internal/bytes.js'
 import {
   BatchExpiredError,
   CorruptNodeError,
@@ -9,11 +9,11 @@ import {
   StoreMismatchError,
   TreeVersionError,
   VersionNotRetainedError,
-} from '../errors.js'
-import { defaultHasher, type TreeHasher } from '../hash/hasher.js'
-import type { TreeProof } from '../proof/proof.js'
-import { proveKey, proveTyped } from '../proof/prove.js'
-import type { TypedProof } from '../proof/typedProof.js'
+} from './errors.js'
+import { defaultHasher, type TreeHasher } from './hash/hasher.js'
+import type { TreeProof } from './proof/proof.js'
+import { proveKey, proveTyped } from './proof/prove.js'
+import type { TypedProof } from './proof/typedProof.js'
 import {
   copyRoot,
   countNodes,
@@ -21,16 +21,25 @@ import {
   encodeCommit,
   type Made,
   staleKeys,
-} from '../store/commitRecords.js'
-import type { NodeStore, PruneStep, StoreCommit, StoreRange } from '../store/store.js'
-import { applyRun, placeRoot } from './apply.js'
-import { type Arena, createArena, EMPTY, hashOf, leafCountOf, release, reserve } from './arena.js'
-import { type CommitStats, listNodes, type TreeBatch } from './batch.js'
-import { lookup, type View } from './descend.js'
-import { entryAt, iterate, type TreeEntry } from './iterate.js'
-import { collectWritten, rehash } from './rehash.js'
-import { createResident, loadRoot, loadStub, type Resident } from './resident.js'
-import { type Bytes32, bytes32, prepareWrites, type Run, type TreeWrite } from './writes.js'
+} from './store/commitRecords.js'
+import type { NodeStore, PruneStep, StoreCommit, StoreRange } from './store/store.js'
+import { applyRun, placeRoot } from './tree/apply.js'
+import {
+  type Arena,
+  createArena,
+  EMPTY,
+  hashOf,
+  leafCountOf,
+  release,
+  reserve,
+} from './tree/arena.js'
+import { type CommitStats, listNodes, type TreeBatch } from './tree/batch.js'
+import { lookup, type View } from './tree/descend.js'
+import { entryAt, iterate, type TreeEntry } from './tree/iterate.js'
+import type { AtVersion, ReadableTree } from './tree/readable.js'
+import { collectWritten, rehash } from './tree/rehash.js'
+import { createResident, loadRoot, loadStub, type Resident } from './tree/resident.js'
+import { type Bytes32, bytes32, prepareWrites, type Run, type TreeWrite } from './tree/writes.js'
 
 /** Options of {@link createStateTree}. */
 export type StateTreeOptions = {
@@ -41,20 +50,14 @@ export type StateTreeOptions = {
   maxResidentRecords?: number | undefined
 }
 
-/** Which version to read. Default: the newest. */
-export type AtVersion = { version?: number | undefined }
-
 /** Result of a commit. */
 export type CommitResult = { root: Hex; version: number; batch: TreeBatch; stats: CommitStats }
 
 /** A versioned, verifiable map from 32-byte key hashes to 32-byte value hashes. */
-export type StateTree = {
-  readonly hasher: TreeHasher
+export type StateTree = ReadableTree & {
   readonly store: NodeStore
   /** Versions that can be read; `undefined` for a tree without any. */
   range(): StoreRange | undefined
-  /** Root of a version; that of the empty tree where there is no version yet. */
-  root(at?: AtVersion): Hex
   /** Number of leaves. */
   size(at?: AtVersion): number
   /**
@@ -85,8 +88,6 @@ export type StateTree = {
    * ones need. Call again until `done`.
    */
   prune(parameters: { oldest: number; limit?: number | undefined }): Promise<PruneStep>
-  /** @internal Access for proofs made in other modules. */
-  view(at?: AtVersion): View
   /** @internal Writes the first version of an empty store, whatever its number, if it has `root`. */
   restore(
     leaves: readonly TreeWrite[],
