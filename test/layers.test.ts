@@ -24,7 +24,50 @@ const ranks: Readonly<Record<string, number>> = {
   cli: 6,
 }
 
-type Import = { file: string; folder: string; specifier: string; target: string | undefined }
+/**
+ * Rooms of each layer, low to high: a room imports from those before it. What stands flat beside the
+ * rooms (`errors.ts`, `stateTree.ts`) has no place in the order, and forms no circle with them.
+ */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  core: ['abi', 'bn254', 'interfaces', 'newton'],
+  da: [
+    'internal',
+    'cache',
+    'conformance',
+    'eigenda',
+    'ipfs',
+    'kzg',
+    'objectStore',
+    'retention',
+    'node',
+  ],
+  statetree: ['hash', 'tree', 'store', 'proof', 'wasm', 'pipeline', 'snapshot', 'node'],
+  attestation: ['verify', 'challenger'],
+  eval: ['rego', 'schema', 'lint', 'check', 'plugins', 'intent', 'pipeline', 'node'],
+  enclave: [
+    'cbor',
+    'nitro',
+    'secrets',
+    'wire',
+    'transport',
+    'evaluate',
+    'host',
+    'simulator',
+    'node',
+  ],
+  registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions'],
+  testing: ['artifacts', 'eigenDaProxy', 'msw', 'node'],
+  cli: ['commands'],
+}
+
+type Import = {
+  file: string
+  folder: string
+  specifier: string
+  target: string | undefined
+  /** The imported file, relative to src, where the import is relative. */
+  path: string | undefined
+}
 
 function sources(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
@@ -47,11 +90,46 @@ function importsOf(path: string): Import[] {
     /(?:^|[\s;])(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g
   return [...text.matchAll(pattern)].map((match) => {
     const specifier = (match[1] ?? match[2]) as string
-    const target = specifier.startsWith('.')
-      ? relative(src, join(path, '..', specifier)).split('/')[0]
+    const imported = specifier.startsWith('.')
+      ? relative(src, join(path, '..', specifier)).replace(/\.js$/, '.ts')
       : undefined
-    return { file, folder, specifier, target }
+    return { file, folder, specifier, target: imported?.split('/')[0], path: imported }
   })
+}
+
+/** The room of a file, or the file itself where it stands flat in its layer. */
+function unitOf(file: string): string {
+  const [, unit = ''] = file.split('/')
+  return unit.replace(/\.ts$/, '')
+}
+
+/** The first circle among arrows from a name to others, as the names along it. */
+function circleIn(arrows: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  const done = new Set<string>()
+  const walk = (name: string, trail: readonly string[]): string[] => {
+    const start = trail.indexOf(name)
+    if (start >= 0) return [...trail.slice(start), name]
+    if (done.has(name)) return []
+    for (const next of arrows.get(name) ?? []) {
+      const found = walk(next, [...trail, name])
+      if (found.length > 0) return found
+    }
+    done.add(name)
+    return []
+  }
+  for (const name of arrows.keys()) {
+    const found = walk(name, [])
+    if (found.length > 0) return found
+  }
+  return []
+}
+
+function arrowsOf(pairs: readonly (readonly [string, string])[]): Map<string, Set<string>> {
+  const arrows = new Map<string, Set<string>>()
+  for (const [from, to] of pairs) {
+    if (from !== to) arrows.set(from, (arrows.get(from) ?? new Set()).add(to))
+  }
+  return arrows
 }
 
 const files = sources(src)
@@ -105,5 +183,56 @@ describe('layers', () => {
       return /throw new (?:Error|TypeError|RangeError)\(/.test(code) ? [relative(src, path)] : []
     })
     expect(wrong).toEqual([])
+  })
+})
+
+describe('rooms', () => {
+  const layers = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  // The index of a layer names everything; it has no place among the rooms.
+  const inside = (layer: string): Import[] =>
+    imports.filter(
+      ({ folder, target, file, path }) =>
+        folder === layer &&
+        target === layer &&
+        unitOf(file) !== 'index' &&
+        unitOf(path as string) !== 'index',
+    )
+
+  test('behavior: a circle is found', () => {
+    const arrows = arrowsOf([
+      ['a', 'b'],
+      ['b', 'c'],
+      ['c', 'b'],
+    ])
+    expect(circleIn(arrows)).toEqual(['b', 'c', 'b'])
+  })
+
+  test('behavior: no files import each other in a circle', () => {
+    const pairs = imports.flatMap(({ file, path }) =>
+      path === undefined ? [] : [[file, path] as const],
+    )
+    expect(circleIn(arrowsOf(pairs))).toEqual([])
+  })
+
+  test.each(layers.map(({ name }) => name))('behavior: the rooms of %s form no circle', (layer) => {
+    const pairs = inside(layer).map(
+      ({ file, path }) => [unitOf(file), unitOf(path as string)] as const,
+    )
+    expect(circleIn(arrowsOf(pairs))).toEqual([])
+  })
+
+  test.each(Object.entries(rooms))('behavior: the rooms of %s have a place', (layer, order) => {
+    const found = readdirSync(join(src, layer), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+    expect(found.sort()).toEqual([...order].sort())
+  })
+
+  test.each(Object.entries(rooms))('behavior: no arrow of %s points up', (layer, order) => {
+    const wrong = inside(layer).filter(({ file, path }) => {
+      const [from, to] = [order.indexOf(unitOf(file)), order.indexOf(unitOf(path as string))]
+      return from >= 0 && to > from
+    })
+    expect(wrong.map(({ file, path }) => `${file} -> ${path}`)).toEqual([])
   })
 })
