@@ -9,5 +9,6 @@ test('behavior: every entry point exports the names that were agreed on', () => 
   const now = entryPointNames()
   expect(Object.keys(now).sort()).toEqual(Object.keys(agreed).sort())
   // Where a name was added or removed on purpose: npx tsx test/entryPoints.ts
-  for (const [entry, names] of Object.entries(now)) expect([entry, names]).toEqual([entry, agreed[entry]])
+  for (const [entry, names] of Object.entries(now))
+    expect([entry, names]).toEqual([entry, agreed[entry]])
 }, 60_000)
