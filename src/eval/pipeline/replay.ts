@@ -107,11 +107,13 @@ export function createReplayer(parameters: ReplayerParameters): Replayer {
     }
 
     const claimedOutputs = byLowerCase(evaluation.outputs)
-    const replayed = await replayPlugins({ task, plan, evaluation, options })
-    for (const [id, output] of replayed.outputs)
-      compare(`outputs.${id}`, claimedOutputs.get(id), output)
+    const replayed = await replayPlugins(
+      { artifacts, plugins },
+      { task, plan, evaluation, options },
+    )
+    for (const [id, output] of replayed) compare(`outputs.${id}`, claimedOutputs.get(id), output)
     const outputs = plan.data.map(({ templateId }) => {
-      const output = replayed.outputs.get(templateId) ?? claimedOutputs.get(templateId)
+      const output = replayed.get(templateId) ?? claimedOutputs.get(templateId)
       return { policyDataTemplateId: templateId, output: output ?? null }
     })
     const missing = outputs.find(
@@ -133,25 +135,13 @@ export function createReplayer(parameters: ReplayerParameters): Replayer {
     )
     compare('allow', evaluation.allow, decision.allow)
     compare('reasons', evaluation.reasons, decision.reasons)
-    const expected = {
-      chainId: task.chainId,
-      policyRegistry: task.policyRegistry.toLowerCase(),
-      taskId: computeTaskId(task),
-      policyClient: task.policyClient.toLowerCase(),
-      intentHash: computeIntentHash(task.intent),
-      policyInstanceId: plan.policyInstanceId,
-      artifactDigest: computeArtifactDigest(plan.preimage),
-      inputsHash: computeInputsHash({
-        outputs: Object.fromEntries(
-          outputs.map(({ policyDataTemplateId, output }) => [policyDataTemplateId, output]),
-        ),
-        secrets: evaluation.secrets,
-      }),
-      evaluationResult: encodeEvaluationResult(decision.allow),
-      referenceBlock: task.referenceBlock,
-      referenceBlockHash: task.referenceBlockHash.toLowerCase(),
-      expirationBlock: plan.expirationBlock,
-    }
+    const expected = expectedResponse({
+      task,
+      plan,
+      outputs,
+      secrets: evaluation.secrets,
+      allow: decision.allow,
+    })
     for (const [field, found] of Object.entries(expected)) {
       const claimed = response[field as keyof typeof expected]
       compare(
@@ -161,46 +151,11 @@ export function createReplayer(parameters: ReplayerParameters): Replayer {
       )
     }
     if (differences.length > 0) return { status: 'mismatch', differences }
-    const done = [...replayed.outputs.keys()]
+    const done = [...replayed.keys()]
     const notReplayed = plan.data
       .map(({ templateId }) => templateId)
-      .filter((id) => !replayed.outputs.has(id))
+      .filter((id) => !replayed.has(id))
     return { status: 'match', plugins: done, notReplayed }
-  }
-
-  async function replayPlugins(run: {
-    task: Task
-    plan: EvaluationPlan
-    evaluation: ReplayableEvaluation
-    options: IoOptions
-  }): Promise<{ outputs: Map<Hex, JsonObject> }> {
-    const { task, plan, evaluation, options } = run
-    const outputs = new Map<Hex, JsonObject>()
-    for (const entry of plan.data) {
-      const transcript = evaluation.transcript.find(
-        ({ policyDataTemplateId }) => policyDataTemplateId.toLowerCase() === entry.templateId,
-      )
-      if (!transcript || transcript.transcriptHash !== undefined || entry.needsSecrets) continue
-      const wasmHash = entry.template.wasmHash.toLowerCase() as Hex
-      const input = buildPluginInput({ wasmArgs: task.wasmArgs, params: entry.params.value })
-      assertReplayable(transcript, input)
-      const { output } = await plugins.run(
-        {
-          wasmHash,
-          getBytes: (io) =>
-            artifacts.getArtifact({ hash: wasmHash, namespace: namespaces.wasm }, io),
-          policyDataTemplateId: entry.templateId,
-          policyDataInstanceId: entry.instanceId,
-          taskId: computeTaskId(task),
-          blockTimestamp: plan.blockTimestamp,
-          input,
-          replay: transcript.exchanges,
-        },
-        options,
-      )
-      outputs.set(entry.templateId, output)
-    }
-    return { outputs }
   }
 
   return {
@@ -216,6 +171,74 @@ export function createReplayer(parameters: ReplayerParameters): Replayer {
       }
     },
   }
+}
+
+/** Fields of the response that follow from the chain and the inputs, hex in lower case. */
+function expectedResponse(decided: {
+  task: Task
+  plan: EvaluationPlan
+  outputs: readonly { policyDataTemplateId: Hex; output: Json }[]
+  secrets: ReplayableEvaluation['secrets']
+  allow: boolean
+}) {
+  const { task, plan, outputs, secrets, allow } = decided
+  return {
+    chainId: task.chainId,
+    policyRegistry: task.policyRegistry.toLowerCase(),
+    taskId: computeTaskId(task),
+    policyClient: task.policyClient.toLowerCase(),
+    intentHash: computeIntentHash(task.intent),
+    policyInstanceId: plan.policyInstanceId,
+    artifactDigest: computeArtifactDigest(plan.preimage),
+    inputsHash: computeInputsHash({
+      outputs: Object.fromEntries(
+        outputs.map(({ policyDataTemplateId, output }) => [policyDataTemplateId, output]),
+      ),
+      secrets,
+    }),
+    evaluationResult: encodeEvaluationResult(allow),
+    referenceBlock: task.referenceBlock,
+    referenceBlockHash: task.referenceBlockHash.toLowerCase(),
+    expirationBlock: plan.expirationBlock,
+  }
+}
+
+/** Runs plugins again on their transcripts; those without a usable one are left out. */
+async function replayPlugins(
+  { artifacts, plugins }: Pick<ReplayerParameters, 'artifacts' | 'plugins'>,
+  run: {
+    task: Task
+    plan: EvaluationPlan
+    evaluation: ReplayableEvaluation
+    options: IoOptions
+  },
+): Promise<Map<Hex, JsonObject>> {
+  const { task, plan, evaluation, options } = run
+  const outputs = new Map<Hex, JsonObject>()
+  for (const entry of plan.data) {
+    const transcript = evaluation.transcript.find(
+      ({ policyDataTemplateId }) => policyDataTemplateId.toLowerCase() === entry.templateId,
+    )
+    if (!transcript || transcript.transcriptHash !== undefined || entry.needsSecrets) continue
+    const wasmHash = entry.template.wasmHash.toLowerCase() as Hex
+    const input = buildPluginInput({ wasmArgs: task.wasmArgs, params: entry.params.value })
+    assertReplayable(transcript, input)
+    const { output } = await plugins.run(
+      {
+        wasmHash,
+        getBytes: (io) => artifacts.getArtifact({ hash: wasmHash, namespace: namespaces.wasm }, io),
+        policyDataTemplateId: entry.templateId,
+        policyDataInstanceId: entry.instanceId,
+        taskId: computeTaskId(task),
+        blockTimestamp: plan.blockTimestamp,
+        input,
+        replay: transcript.exchanges,
+      },
+      options,
+    )
+    outputs.set(entry.templateId, output)
+  }
+  return outputs
 }
 
 /**
