@@ -4,13 +4,15 @@ import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { MissingPeerError } from '../../errors/common.js'
 import type { PluginWorker, PluginWorkers } from '../plugins/workerPool.js'
+import { nodeHttpTransport } from './httpTransport.js'
 import { compileWorkerSource, runWorkerSource } from './workers.generated.js'
 
 /**
  * Workers of Node, each a thread of its own.
  *
  * Run workers have no environment, and evaluate plugins in a context without Node's modules that
- * cannot make code from strings.
+ * cannot make code from strings. Requests go through `nodeHttpTransport()` unless the runtime is
+ * given another transport, so names that resolve to private addresses are refused.
  *
  * @throws {MissingPeerError} when `@bytecodealliance/jco-transpile` is not installed.
  * @example
@@ -35,6 +37,7 @@ export function nodePluginWorkers(
   const { heapMb = 256 } = options
   const transpiler = options.transpiler ?? findTranspiler()
   return {
+    transport: nodeHttpTransport(),
     concurrency: options.concurrency ?? Math.max(1, Math.floor(availableParallelism() / 2)),
     startRunWorker: () =>
       wrap(

@@ -1,4 +1,5 @@
 import { MissingPeerError } from '../../errors/common.js'
+import { fetchTransport } from './http.js'
 import type { PluginWorker, PluginWorkers } from './workerPool.js'
 import { compileWorkerSource, runWorkerSource } from './workers.generated.js'
 
@@ -28,6 +29,7 @@ export function browserPluginWorkers(parameters: {
   const { transpiler } = parameters
   const cores = (globalThis.navigator as Navigator | undefined)?.hardwareConcurrency ?? 2
   return {
+    transport: fetchTransport(),
     concurrency: parameters.concurrency ?? Math.max(1, Math.floor(cores / 2)),
     startRunWorker: () => startWorker(runWorkerSource),
     startCompileWorker() {

@@ -1,5 +1,7 @@
+import dns from 'node:dns'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { syncBuiltinESMExports } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { componentWit } from '@bytecodealliance/jco-transpile/wasm-tools'
 import type { Hex } from 'viem'
@@ -42,6 +44,8 @@ let answer: (request: IncomingMessage) => {
   headers?: Record<string, string>
   body: string | Uint8Array
 }
+type Callback = (error: null, found: unknown, family?: number) => void
+
 let asked: string[]
 let runtime: PluginRuntime
 const events: PluginEvent[] = []
@@ -547,6 +551,36 @@ describe('hostile plugins', () => {
     expect(error).toMatchObject({ code: 'PLUGIN_HTTP_REFUSED' })
     expect(error.message).toContain('resolves to the private address')
     expect(asked).toEqual([])
+  })
+
+  test('error: a public name that resolves to a private address, where no transport is named', async () => {
+    const real = dns.lookup
+    const loopback = (_host: string, options: { all?: boolean }, done: Callback): void => {
+      if (options.all) done(null, [{ address: '127.0.0.1', family: 4 }])
+      else done(null, '127.0.0.1', 4)
+    }
+    dns.lookup = loopback as unknown as typeof dns.lookup
+    syncBuiltinESMExports()
+    const plain = createPluginRuntime({ workers: nodePluginWorkers({ concurrency: 1 }) })
+    try {
+      reset()
+      const bytes = await component({ http: '0.2.0', run: fetchBody })
+      const url = base.replace('127.0.0.1', '127.0.0.1.rebind.example.com')
+      const error = await plain.run(request(bytes, url)).catch((caught) => caught)
+      expect(error).toMatchObject({ code: 'PLUGIN_HTTP_REFUSED' })
+      expect(asked).toEqual([])
+    } finally {
+      plain.close()
+      dns.lookup = real
+      syncBuiltinESMExports()
+    }
+  })
+
+  test('error: workers that bring no transport, and none named', () => {
+    const workers = { ...nodePluginWorkers({ concurrency: 1 }), transport: undefined }
+    expect(() => createPluginRuntime({ workers: workers as never })).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', field: 'transport' }),
+    )
   })
 
   test('error: more than ten requests', async () => {

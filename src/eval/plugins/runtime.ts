@@ -4,6 +4,7 @@
  */
 import type { Hex } from 'viem'
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
+import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import {
   type CacheStats,
@@ -13,7 +14,7 @@ import {
 } from './cache.js'
 import type { PluginWorld } from './component.js'
 import { createPluginMeters, type PluginEvent } from './events.js'
-import { fetchTransport, type HttpPolicy, type HttpTransport, resolveHttpPolicy } from './http.js'
+import { type HttpPolicy, type HttpTransport, resolveHttpPolicy } from './http.js'
 import { type PluginLimits, resolveLimits } from './limits.js'
 import { type CompiledPluginStore, createPluginLoader, type PluginReference } from './loader.js'
 import { createPluginRunner, type PluginRun, type PluginRunRequest } from './runner.js'
@@ -24,7 +25,7 @@ export type PluginRuntimeParameters = {
   /** `nodePluginWorkers()` or `browserPluginWorkers()`. */
   workers: PluginWorkers
   http?: HttpPolicy | undefined
-  /** How allowed requests are made. @default fetchTransport() */
+  /** How allowed requests are made. @default the transport of `workers` */
   transport?: HttpTransport | undefined
   limits?: Partial<PluginLimits> | undefined
   /** @default 'staging' */
@@ -68,7 +69,14 @@ export type PluginRuntime = {
  * ```
  */
 export function createPluginRuntime(parameters: PluginRuntimeParameters): PluginRuntime {
-  const { workers, store, onEvent = () => {}, transport = fetchTransport() } = parameters
+  const { workers, store, onEvent = () => {}, transport = workers.transport } = parameters
+  if (typeof transport !== 'function') {
+    throw new InvalidInputError({
+      field: 'transport',
+      reason: 'neither `transport` nor `workers.transport` is a function',
+      hint: 'Pass nodePluginWorkers(), browserPluginWorkers(), or a transport.',
+    })
+  }
   const policy = resolveHttpPolicy(parameters.http)
   const limits = resolveLimits(parameters.limits ?? {})
   const metrics = parameters.metrics ?? createMetricsRegistry()

@@ -6,6 +6,7 @@
  */
 import { TimeoutError } from '../../errors/common.js'
 import { PluginWorkerError } from './errors.js'
+import type { HttpTransport } from './http.js'
 import type { WorkerReady } from './protocol.js'
 
 /** A started worker, whatever the platform. */
@@ -19,8 +20,13 @@ export type PluginWorker = {
   terminate(): void
 }
 
-/** Starts workers on one platform. */
+/** Starts workers on one platform, and makes requests as that platform can make them safely. */
 export type PluginWorkers = {
+  /**
+   * How requests are made where the caller names no transport. Part of the platform, because only
+   * the platform knows whether the addresses that a name resolves to can be checked.
+   */
+  readonly transport: HttpTransport
   startRunWorker(): PluginWorker
   startCompileWorker(): PluginWorker
   /** Workers that may run at once where the caller names no number: half of the cores. */
