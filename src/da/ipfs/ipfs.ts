@@ -4,13 +4,12 @@ import type { DaClient } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { toHex } from '../../internal/bytes.js'
 import { createDaAdapter, type DaHooks } from '../adapter.js'
-import { isWrongCopy } from '../artifactSource.js'
 import { DaConfigError, DaIntegrityError, DaPayloadTooLargeError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
-import { hedged } from '../internal/hedge.js'
 import type { FetchLike } from '../internal/http.js'
 import type { ArtifactCheck } from '../verifier.js'
-import { fetchBlock, fetchCar, type Gateway, probeBlock } from './gateway.js'
+import { createBlockSource, createGatewayRace } from './blocks.js'
+import { type Gateway, probeBlock } from './gateway.js'
 import { codecs, parseCid } from './multihash.js'
 import {
   buildUnixfs,
@@ -86,68 +85,7 @@ export function ipfs(options: IpfsOptions): DaClient {
   const source = 'ipfs'
   const daySeconds = 86_400
 
-  /** Runs `work` over the gateways in order of health, hedged. */
-  async function race<value>(
-    key: string,
-    signal: AbortSignal,
-    work: (gateway: Gateway, signal: AbortSignal) => Promise<value>,
-  ): Promise<value> {
-    const good = gateways.filter((gateway) => !health.isBad(gateway.source, key))
-    const ordered = health.order(good.length > 0 ? good : gateways, (gateway) => gateway.source)
-    const { value, winner } = await hedged(
-      ordered.map((gateway) => ({
-        source: gateway.source,
-        run: (inner: AbortSignal) =>
-          work(gateway, inner).catch((error: unknown) => {
-            if (!inner.aborted) {
-              if (isWrongCopy(error)) health.servedWrongCopy(gateway.source, key)
-              else health.failed(gateway.source)
-            }
-            throw error
-          }),
-      })),
-      { delay: hedgeDelay, signal },
-    )
-    health.succeeded(winner)
-    return value
-  }
-
-  /** Blocks of one read: what a CAR brought, then one by one. */
-  function blockSource(signal: AbortSignal) {
-    const have = new Map<string, Uint8Array>()
-    const pending = new Map<string, Promise<Uint8Array>>()
-    return {
-      /** A stop on the way is no failure: the missing blocks are asked for singly. */
-      async fill(root: CID): Promise<void> {
-        try {
-          const blocks = await race(`car ${root}`, signal, async (gateway, inner) => {
-            const found: [string, Uint8Array][] = []
-            const limit = maxBytes + maxBlocks * 128
-            await fetchCar(gateway, root, {
-              signal: inner,
-              maxBytes: limit,
-              onBlock: (cid, bytes) => found.push([keyOf(cid), bytes]),
-            })
-            return found
-          })
-          for (const [key, bytes] of blocks) have.set(key, bytes)
-        } catch {
-          signal.throwIfAborted()
-        }
-      },
-      get(cid: CID): Promise<Uint8Array> {
-        const key = keyOf(cid)
-        const known = have.get(key)
-        if (known) return Promise.resolve(known)
-        let fetching = pending.get(key)
-        if (!fetching) {
-          fetching = race(key, signal, (gateway, inner) => fetchBlock(gateway, cid, inner))
-          pending.set(key, fetching)
-        }
-        return fetching
-      },
-    }
-  }
+  const race = createGatewayRace({ gateways, health, hedgeDelay })
 
   return createDaAdapter(
     {
@@ -175,7 +113,7 @@ export function ipfs(options: IpfsOptions): DaClient {
       },
       async read(locator, { signal, onProgress }) {
         const root = rootOf(locator)
-        const blocks = blockSource(signal)
+        const blocks = createBlockSource({ race, maxBytes, maxBlocks, signal })
         // A raw root is the whole file, and one block is one request in any case.
         if (car && root.code === codecs.dagPb) await blocks.fill(root)
         return walkUnixfs(root, {
@@ -256,9 +194,4 @@ function gatewayOf(url: string, options: IpfsOptions): Gateway {
     headers: options.headers ?? {},
     stallTimeout: options.stallTimeout ?? 15_000,
   }
-}
-
-// Blocks are found by hash: the codec in a CID says how to read one, not which one it is.
-function keyOf({ multihash }: CID): string {
-  return toHex(multihash.bytes)
 }
