@@ -249,6 +249,18 @@ describe('guardedFetch', () => {
     expect(response.headers.get('x-host')).toBe(`innocent.example:${port}`)
     expect(resolved).toBe(1)
   })
+  test('where the first address does not answer, the next that was checked is tried', async () => {
+    const fetch = guardedFetch({
+      // Nobody listens on IPv6, as on a machine without it.
+      resolve: async () => [
+        { address: '::1', family: 6 },
+        { address: '127.0.0.1', family: 4 },
+      ],
+      isForbidden: () => false,
+    })
+    const response = await fetch(`http://innocent.example:${port}/path`, {})
+    expect(await response.text()).toBe('GET /path')
+  })
   test('redirects are not followed', async () => {
     const fetch = guardedFetch({
       resolve: async () => [{ address: '127.0.0.1', family: 4 }],

@@ -1,6 +1,7 @@
-import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Hex } from 'viem'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { computeArtifactHash } from '../../core/artifact.js'
@@ -9,7 +10,7 @@ import { createMetricsRegistry } from '../../core/metrics.js'
 import { createArtifactSource } from '../artifactSource.js'
 import { mockDa } from '../mockDa.js'
 import { diskByteStore } from '../node/diskByteStore.js'
-import { listFiles } from '../node/fileDa.js'
+import { artifactPath, fileDa, listFiles } from '../node/fileDa.js'
 import { memoryByteStore } from './byteStore.js'
 import { recordCacheMetrics } from './cacheMetrics.js'
 import { createEvaluationScope } from './evaluationScope.js'
@@ -38,6 +39,26 @@ async function network(...artifacts: Uint8Array[]) {
 }
 
 describe('createLayeredArtifactCache', () => {
+  test('a form that overwrites its bytes changes no other form of them', async () => {
+    const { source } = await network(bytes)
+    const cache = createLayeredArtifactCache({ da: source })
+    const request = { hash, namespace: 4 } as const
+    const [, second] = await Promise.all([
+      cache.getDerived(request, {
+        form: 'rego',
+        produce: (given) => given.fill(0),
+      }),
+      cache.getDerived(request, {
+        form: 'schema',
+        produce: async (given) => {
+          await new Promise((resolve) => setTimeout(resolve, 5))
+          return new TextDecoder().decode(given)
+        },
+      }),
+    ])
+    expect(second).toBe('package example\n')
+  })
+
   test('fetches once, then answers from disk, then from memory', async () => {
     const { da, source } = await network(bytes)
     const events: CacheEvent[] = []
@@ -328,6 +349,40 @@ describe('createEvaluationScope', () => {
     release(secret)
     await expect(waiting).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     expect([...secret]).toEqual([0, 0, 0, 0])
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('what is not a file', () => {
+  const pipe = async (path: string): Promise<void> => void execFileSync('mkfifo', [path])
+  const device = (path: string): Promise<void> => symlink('/dev/zero', path)
+
+  test.each([
+    ['a pipe', pipe],
+    ['a device', device],
+    ['a directory', (path: string) => mkdir(path)],
+  ] as const)('%s of an artifact’s name is not read', async (what, place) => {
+    const { source } = await network(bytes)
+    const path = artifactPath(root, hash)
+    await mkdir(dirname(path), { recursive: true })
+    await place(path)
+    const store = fileDa({ directory: root })
+    const locator = { kind: 'keccakStore', name: '' } as const
+    await expect(store.getWithVerification(locator, hash)).rejects.toMatchObject({
+      code: 'DA_INTEGRITY',
+    })
+    expect(await store.head?.(locator, { artifactHash: hash })).toMatchObject({ status: 'missing' })
+
+    const cached = join(root, hash.slice(2, 4), `${hash}.bin`)
+    await place(cached)
+    const disk = diskByteStore({ directory: root })
+    expect(await disk.read(hash)).toBeUndefined()
+    const cache = createLayeredArtifactCache({ da: source, disk })
+    expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+    // The right bytes take the place, where they can: a directory is left for its owner.
+    if (what === 'a directory') return
+    expect(await disk.read(hash)).toEqual(bytes)
+    await store.put(bytes)
+    expect(await store.getWithVerification(locator, hash)).toEqual(bytes)
   })
 })
 

@@ -287,7 +287,8 @@ export function createLayeredArtifactCache(
       return (await valueFlights.run(key, io, async (signal) => {
         const bytes = await bytesOf(own, { ...io, signal, timeout: undefined })
         const startedAt = clock()
-        const value = await derivation.produce(bytes, { signal })
+        // Another form may be made of the same bytes at this moment, and this one may change them.
+        const value = await derivation.produce(bytes.slice(), { signal })
         emit({ type: 'cache.produced', form, key, durationMs: clock() - startedAt })
         remember(
           key,

@@ -1,12 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Hex } from 'viem'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import { fallback, replicated } from '../fallback.js'
 import { memoryDa } from '../memoryDa.js'
 import { mockDa } from '../mockDa.js'
-import { fileDa } from '../node/fileDa.js'
+import { artifactPath, fileDa } from '../node/fileDa.js'
 import { daConformance } from './index.js'
 
 const directories: string[] = []
@@ -32,6 +33,47 @@ for (const [name, create] of Object.entries(backends)) {
     for (const { name: what, run } of daConformance({ create })) test(what, run)
   })
 }
+
+describe('damage at rest', () => {
+  const createIn = async (directories: Map<DaClient, string>): Promise<DaClient> => {
+    const directory = await mkdtemp(join(tmpdir(), 'file-da-'))
+    const client = fileDa({ directory })
+    directories.set(client, directory)
+    return client
+  }
+  const damage = async (directory: string, hash: Hex): Promise<void> => {
+    const path = artifactPath(directory, hash)
+    const bytes = await readFile(path)
+    bytes[7] = (bytes[7] as number) ^ 1
+    await writeFile(path, bytes)
+  }
+  const suite = (wrap: (client: DaClient) => DaClient) => {
+    const places = new Map<DaClient, string>()
+    return daConformance({
+      create: async () => {
+        const inner = await createIn(places)
+        const client = wrap(inner)
+        places.set(client, places.get(inner) as string)
+        return client
+      },
+      corrupt: (client, hash) => damage(places.get(client) as string, hash),
+      dispose: (client) => rm(places.get(client) as string, { recursive: true, force: true }),
+    }).filter(({ name }) => name.includes('damaged'))
+  }
+  test('is refused', async () => {
+    const [check] = suite((client) => ({ ...client }))
+    await check?.run()
+    expect(check).toBeDefined()
+  })
+  test('is seen where reads are not hashed', async () => {
+    const [check] = suite((client) => ({
+      ...client,
+      getWithVerification: (locator, artifactHash, io) =>
+        client.get(locator, { ...io, artifactHash }),
+    }))
+    await expect(check?.run()).rejects.toMatchObject({ code: 'DA_CONFORMANCE' })
+  })
+})
 
 describe('the suite itself', () => {
   const broken: Record<string, (client: DaClient) => DaClient> = {

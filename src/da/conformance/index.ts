@@ -25,6 +25,12 @@ export type DaConformanceOptions = {
   create: () => DaClient | Promise<DaClient>
   /** Called with the backend after each case. */
   dispose?: ((client: DaClient) => void | Promise<void>) | undefined
+  /**
+   * Changes a byte of what the backend holds under a hash, behind its back. With it the suite sees
+   * whether `getWithVerification` hashes what it read, which nothing else can show of a store whose
+   * key is the hash.
+   */
+  corrupt?: ((client: DaClient, hash: Hex) => void | Promise<void>) | undefined
   /** Sizes of the artifacts that are stored, in bytes. @default [1, 31, 32, 33, 1_000, 70_000] */
   sizes?: readonly number[] | undefined
 }
@@ -42,7 +48,7 @@ export type DaConformanceOptions = {
  * ```
  */
 export function daConformance(options: DaConformanceOptions): ConformanceCase[] {
-  const { create, dispose, sizes = [1, 31, 32, 33, 1_000, 70_000] } = options
+  const { create, dispose, corrupt, sizes = [1, 31, 32, 33, 1_000, 70_000] } = options
   const cases: ConformanceCase[] = []
   const add = (name: string, body: (client: DaClient) => Promise<void>): void => {
     cases.push({
@@ -97,6 +103,14 @@ export function daConformance(options: DaConformanceOptions): ConformanceCase[] 
     )
     require(isPolicySdkError(error), 'it did not fail with a typed error')
   })
+  if (corrupt) {
+    add('refuses bytes that were damaged where they are held', async (client) => {
+      const { locator, artifactHash } = await client.put(sampleBytes(64, 17))
+      await corrupt(client, artifactHash)
+      const error = await failure(client.getWithVerification(locator, artifactHash))
+      require(isPolicySdkError(error), 'it did not fail with a typed error')
+    })
+  }
   add('fails with a typed error for what it does not hold', async (client) => {
     const { locator } = await (await create()).put(sampleBytes(64, 6))
     const error = await failure(

@@ -3,12 +3,12 @@
  *
  * An artifact that the tree still needs is never evicted, even above the bound.
  */
-import { readFile, rm, stat, utimes } from 'node:fs/promises'
+import { rm, stat, utimes } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import type { ByteStore } from '../cache/byteStore.js'
-import { listFiles, removeLeftovers, writeFileDurably } from './fileDa.js'
+import { listFiles, readBounded, removeLeftovers, writeFileDurably } from './fileDa.js'
 
 /** Options of {@link diskByteStore}. */
 export type DiskByteStoreOptions = {
@@ -77,23 +77,19 @@ export function diskByteStore(options: DiskByteStoreOptions): ByteStore {
 
   return {
     name: 'disk',
-    async read(key) {
+    async read(key, io = {}) {
       const held = await ready()
       const path = pathOf(directory, key)
-      try {
-        const bytes = await readFile(path)
-        forget(held, key)
-        held.set(key, bytes.length)
-        total += bytes.length
-        const time = new Date(now())
-        // The order of use survives a restart as the files' times; losing one is harmless.
-        await utimes(path, time, time).catch(() => undefined)
-        return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-      } catch (error) {
-        if ((error as { code?: unknown })?.code !== 'ENOENT') throw error
-        forget(held, key)
-        return undefined
-      }
+      const bytes = await readBounded(path, Math.max(maxBytes, held.get(key) ?? 0), io.signal)
+      forget(held, key)
+      // A pipe, a device or more than the whole cache may hold: a miss, and the next fill replaces it.
+      if (bytes === undefined || typeof bytes === 'string') return undefined
+      held.set(key, bytes.length)
+      total += bytes.length
+      const time = new Date(now())
+      // The order of use survives a restart as the files' times; losing one is harmless.
+      await utimes(path, time, time).catch(() => undefined)
+      return bytes
     },
     async write(key, bytes, io = {}) {
       const held = await ready()

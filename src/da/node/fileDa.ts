@@ -4,7 +4,7 @@
  * A file appears whole or not at all: bytes go to a temporary file in the same directory, are
  * synced, renamed, and the directory is synced. Nothing is ever overwritten with other bytes.
  */
-import type { Dirent } from 'node:fs'
+import { constants, type Dirent } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Hex } from 'viem'
@@ -17,6 +17,9 @@ import {
   DaPayloadTooLargeError,
   DaUnavailableError,
 } from '../errors.js'
+
+/** Bytes read between two looks at the caller's signal. */
+const READ_STEP = 16_777_216
 
 /** Options of {@link fileDa}. */
 export type FileDaOptions = DaHooks & {
@@ -62,17 +65,20 @@ export function fileDa(options: FileDaOptions): DaClient {
         onProgress?.({ loaded: bytes.length, total: bytes.length })
         return { locator: { kind: 'keccakStore', name }, checks: ['keccak256'] }
       },
-      async read(_locator, { artifactHash, onProgress }) {
+      async read(_locator, { artifactHash, signal, onProgress }) {
         const hash = requireArtifactHash(source, artifactHash)
         const bytes = await onDisk(source, () =>
-          readBounded(artifactPath(directory, hash), maxBytes),
+          readBounded(artifactPath(directory, hash), maxBytes, signal),
         )
         if (bytes === undefined) throw new DaNotFoundError({ source, what: `artifact ${hash}` })
-        if (bytes === 'too large') {
+        if (typeof bytes === 'string') {
           throw new DaIntegrityError({
             source,
             expected: hash,
-            reason: `the file is over ${maxBytes} bytes`,
+            reason:
+              bytes === 'too large'
+                ? `the file is over ${maxBytes} bytes`
+                : 'what has its name is not a file',
           })
         }
         onProgress?.({ loaded: bytes.length, total: bytes.length })
@@ -156,22 +162,37 @@ export async function listFiles(directory: string): Promise<string[]> {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-/** A file's bytes, `undefined` when there is none, `'too large'` above `limit`. */
+/**
+ * A file's bytes, `undefined` when there is none, `'too large'` above `limit`, `'not a file'` for a
+ * pipe, a device or a directory of its name. No more is read than the size it had when opened.
+ */
 export async function readBounded(
   path: string,
   limit: number,
-): Promise<Uint8Array | 'too large' | undefined> {
+  signal?: AbortSignal,
+): Promise<Uint8Array | 'too large' | 'not a file' | undefined> {
   let file: Awaited<ReturnType<typeof open>>
   try {
-    file = await open(path, 'r')
+    // A pipe without a writer would keep a blocking open waiting for ever.
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error
   }
   try {
-    if ((await file.stat()).size > limit) return 'too large'
-    const bytes = await file.readFile()
-    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const info = await file.stat()
+    if (!info.isFile()) return 'not a file'
+    if (info.size > limit) return 'too large'
+    const bytes = new Uint8Array(info.size)
+    let filled = 0
+    while (filled < bytes.length) {
+      signal?.throwIfAborted()
+      const length = Math.min(bytes.length - filled, READ_STEP)
+      const { bytesRead } = await file.read(bytes, filled, length, filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return bytes.subarray(0, filled)
   } finally {
     await file.close()
   }
@@ -213,7 +234,8 @@ async function holds(path: string, hash: Hex): Promise<boolean> {
 
 async function fileSize(path: string): Promise<number | undefined> {
   try {
-    return (await stat(path)).size
+    const info = await stat(path)
+    return info.isFile() ? info.size : undefined
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error

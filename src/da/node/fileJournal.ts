@@ -19,8 +19,8 @@ export function fileJournal({ path }: { path: string }): RetentionJournal {
     async read() {
       const bytes = await readBounded(path, 64 * 1024 * 1024)
       if (bytes === undefined) return []
-      if (bytes === 'too large')
-        throw new DaUnavailableError({ source: 'journal', reason: `${path} is too large` })
+      if (typeof bytes === 'string')
+        throw new DaUnavailableError({ source: 'journal', reason: `${path} is ${bytes}` })
       return decodeJournal(fromUtf8(bytes, 'journal'))
     },
     write: (records) => writeFileDurably(path, utf8(encodeJournal(records))),

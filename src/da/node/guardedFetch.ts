@@ -49,10 +49,10 @@ export function guardedFetch(options: GuardedFetchOptions = {}): FetchLike {
         reason: `it resolves to ${forbidden.address}`,
       })
     }
-    const [chosen] = addresses
-    if (!chosen)
+    const [first] = addresses
+    if (!first)
       throw new ForbiddenAddressError({ source: url.host, reason: 'it resolves to nothing' })
-    return exchange(url, init, chosen)
+    return exchange(url, init, addresses, first)
   }
 }
 
@@ -68,20 +68,23 @@ async function systemResolve(host: string): Promise<LookupAddress[]> {
 async function exchange(
   url: URL,
   init: RequestInit,
-  chosen: { address: string; family: number },
+  addresses: readonly LookupAddress[],
+  first: LookupAddress,
 ): Promise<Response> {
   const body =
     init.body === undefined || init.body === null
       ? undefined
       : await new Response(init.body).arrayBuffer()
-  const requestOptions: RequestOptions = {
+  const requestOptions: RequestOptions & { autoSelectFamily: boolean } = {
     method: init.method ?? 'GET',
     headers: Object.fromEntries(new Headers(init.headers)),
     agent: false,
-    // The name stays in the request and in the certificate's check; only the address is fixed.
+    // The name stays in the request and in the certificate's check; only the addresses are fixed.
+    // All of them were checked, and all may be tried: a machine without IPv6 reaches the other kind.
+    autoSelectFamily: true,
     lookup: (_host, lookupOptions, callback) => {
-      if (lookupOptions.all) callback(null, [chosen])
-      else callback(null, chosen.address, chosen.family)
+      if (lookupOptions.all) callback(null, [...addresses])
+      else callback(null, first.address, first.family)
     },
     ...(init.signal ? { signal: init.signal } : {}),
   }
