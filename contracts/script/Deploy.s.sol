@@ -32,6 +32,18 @@ contract Deploy {
     error NotCreated(string name);
     /// @notice A chain with real stake needs a real slasher.
     error SlasherRequired(uint256 chainId);
+    /// @notice A mainnet needs an AVS that is not the deployer.
+    error AvsRequired(uint256 chainId);
+    /// @notice The owner of a mainnet is a contract and cannot sign snapshots: name who does.
+    error SnapshotSignersRequired(uint256 chainId);
+    /// @notice The config names a contract where there is none.
+    error NoCode(string key, address account);
+    /// @notice A value of the config file is unknown or out of its range.
+    error InvalidValue(string key);
+    /// @notice A key of the config file is unknown.
+    error UnknownKey(string key);
+    /// @notice The named registry of builds counts blocks in another unit than the chain's nodes.
+    error BlockKindMismatch(address registry, uint8 expected, uint8 found);
 
     /// @notice What the config file says.
     struct Config {
@@ -80,23 +92,21 @@ contract Deploy {
 
     /// @notice Reads a config file.
     function read(string memory json) public pure returns (Config memory config) {
+        _checkKeys(json);
         config.mainnet = vm.parseJsonBool(json, ".mainnet");
         config.owner = vm.parseJsonAddress(json, ".owner");
-        config.upgradeDelay = uint64(vm.parseJsonUint(json, ".upgradeDelay"));
-        config.blockKind = keccak256(bytes(vm.parseJsonString(json, ".blockKind")))
-            == keccak256("arbsys")
-            ? BlockKind.ArbSys
-            : BlockKind.Native;
+        config.upgradeDelay = uint64(_uint(json, "upgradeDelay", type(uint64).max));
+        config.blockKind = _blockKind(vm.parseJsonString(json, ".blockKind"));
         config.templatesOpen = vm.parseJsonBool(json, ".templateRegistrationPermissionless");
         config.instancesOpen = vm.parseJsonBool(json, ".instanceDeploymentPermissionless");
         config.avs = vm.parseJsonAddress(json, ".avs");
-        config.maxStaleness = uint32(vm.parseJsonUint(json, ".maxStaleness"));
-        config.quorumBps = uint16(vm.parseJsonUint(json, ".quorumBps"));
-        config.commitVersion = uint8(vm.parseJsonUint(json, ".commitVersion"));
+        config.maxStaleness = uint32(_uint(json, "maxStaleness", type(uint32).max));
+        config.quorumBps = uint16(_uint(json, "quorumBps", 10_000));
+        config.commitVersion = uint8(_uint(json, "commitVersion", type(uint8).max));
         config.snapshotSigners = vm.parseJsonAddressArray(json, ".snapshotSigners");
-        config.snapshotThreshold = uint8(vm.parseJsonUint(json, ".snapshotThreshold"));
-        config.taskResponseWindow = uint64(vm.parseJsonUint(json, ".taskResponseWindow"));
-        config.challengeWindow = uint64(vm.parseJsonUint(json, ".challengeWindow"));
+        config.snapshotThreshold = uint8(_uint(json, "snapshotThreshold", type(uint8).max));
+        config.taskResponseWindow = uint64(_uint(json, "taskResponseWindow", type(uint64).max));
+        config.challengeWindow = uint64(_uint(json, "challengeWindow", type(uint64).max));
         config.slasher = vm.parseJsonAddress(json, ".slasher");
         config.policyClientRegistry = vm.parseJsonAddress(json, ".policyClientRegistry");
         config.enclaveVersionRegistry = vm.parseJsonAddress(json, ".enclaveVersionRegistry");
@@ -107,12 +117,7 @@ contract Deploy {
         public
         returns (Deployment memory deployed)
     {
-        require(!config.mainnet || config.owner != address(0), OwnerRequired(block.chainid));
-        require(!config.mainnet || config.slasher != address(0), SlasherRequired(block.chainid));
-        require(
-            config.upgradeDelay > config.challengeWindow,
-            UpgradeDelayWithinChallengeWindow(config.upgradeDelay, config.challengeWindow)
-        );
+        _check(config, deployer);
         address owner = config.owner == address(0) ? deployer : config.owner;
         address avs = config.avs == address(0) ? deployer : config.avs;
         bytes memory plain = abi.encodeWithSignature(
@@ -123,7 +128,7 @@ contract Deploy {
             ? config.policyClientRegistry
             : _proxy("PolicyClientRegistry", plain);
         deployed.enclaveVersionRegistry = config.enclaveVersionRegistry != address(0)
-            ? config.enclaveVersionRegistry
+            ? _builds(config)
             : _proxy("EnclaveVersionRegistry", plain);
         RegistryConfig memory registry = RegistryConfig({
             owner: owner,
@@ -180,6 +185,103 @@ contract Deploy {
         string memory json =
             vm.serializeAddress(key, "stateCommitRegistry", deployed.stateCommitRegistry);
         vm.writeJson(json, path);
+    }
+
+    /// @dev Everything that can be wrong with a config, before the first transaction.
+    function _check(Config memory config, address deployer) private view {
+        if (config.mainnet) {
+            uint256 chainId = block.chainid;
+            require(config.owner != address(0), OwnerRequired(chainId));
+            require(config.slasher != address(0), SlasherRequired(chainId));
+            require(config.avs != address(0) && config.avs != deployer, AvsRequired(chainId));
+            require(config.snapshotSigners.length != 0, SnapshotSignersRequired(chainId));
+        }
+        require(
+            config.upgradeDelay > config.challengeWindow,
+            UpgradeDelayWithinChallengeWindow(config.upgradeDelay, config.challengeWindow)
+        );
+        _checkCode("slasher", config.slasher);
+        _checkCode("policyClientRegistry", config.policyClientRegistry);
+        _checkCode("enclaveVersionRegistry", config.enclaveVersionRegistry);
+        if (config.enclaveVersionRegistry != address(0)) {
+            uint8 found = _kindOf(config.enclaveVersionRegistry);
+            require(
+                found == 0 || found == uint8(config.blockKind),
+                BlockKindMismatch(config.enclaveVersionRegistry, uint8(config.blockKind), found)
+            );
+        }
+    }
+
+    function _checkCode(string memory key, address account) private view {
+        require(account == address(0) || account.code.length != 0, NoCode(key, account));
+    }
+
+    /// @dev The registry of builds that the config names; mirrored where the chain's nodes count
+    /// other blocks than `block.number` and the registry does not say that it counts theirs.
+    function _builds(Config memory config) private returns (address) {
+        if (config.blockKind == BlockKind.Native || _kindOf(config.enclaveVersionRegistry) != 0) {
+            return config.enclaveVersionRegistry;
+        }
+        return _create(
+            "EnclaveVersionMirror", abi.encode(config.enclaveVersionRegistry, config.blockKind)
+        );
+    }
+
+    /// @dev What a registry says of where it reads block numbers; zero where it does not say.
+    function _kindOf(address registry) private view returns (uint8) {
+        (bool ok, bytes memory answer) = registry.staticcall(abi.encodeWithSignature("blockKind()"));
+        if (!ok || answer.length != 32) return 0;
+        uint256 kind = abi.decode(answer, (uint256));
+        // A number that is no kind is a unit nobody knows: it never equals the chain's.
+        return kind > type(uint8).max ? type(uint8).max : uint8(kind);
+    }
+
+    /// @dev A number of the config file, no larger than its type or its meaning allows.
+    function _uint(string memory json, string memory key, uint256 max)
+        private
+        pure
+        returns (uint256 value)
+    {
+        value = vm.parseJsonUint(json, string.concat(".", key));
+        require(value <= max, InvalidValue(key));
+    }
+
+    function _blockKind(string memory name) private pure returns (BlockKind) {
+        bytes32 hash = keccak256(bytes(name));
+        if (hash == keccak256("native")) return BlockKind.Native;
+        require(hash == keccak256("arbsys"), InvalidValue("blockKind"));
+        return BlockKind.ArbSys;
+    }
+
+    /// @dev A key nobody reads is a mistyped one, or one that its author believes in.
+    function _checkKeys(string memory json) private pure {
+        string[17] memory known = [
+            "mainnet",
+            "owner",
+            "upgradeDelay",
+            "blockKind",
+            "templateRegistrationPermissionless",
+            "instanceDeploymentPermissionless",
+            "avs",
+            "maxStaleness",
+            "quorumBps",
+            "commitVersion",
+            "snapshotSigners",
+            "snapshotThreshold",
+            "taskResponseWindow",
+            "challengeWindow",
+            "slasher",
+            "policyClientRegistry",
+            "enclaveVersionRegistry"
+        ];
+        string[] memory keys = vm.parseJsonKeys(json, "$");
+        for (uint256 i = 0; i < keys.length; ++i) {
+            bool found;
+            for (uint256 k = 0; k < known.length && !found; ++k) {
+                found = keccak256(bytes(keys[i])) == keccak256(bytes(known[k]));
+            }
+            require(found, UnknownKey(keys[i]));
+        }
     }
 
     function _deployCommits(

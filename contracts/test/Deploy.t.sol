@@ -2,8 +2,30 @@
 pragma solidity ^0.8.27;
 
 import {Deploy} from "../script/Deploy.s.sol";
+import {IEnclaveVersionMirror} from "../src/interfaces/IEnclaveVersionMirror.sol";
+import {BlockKind} from "../src/libraries/BlockSource.sol";
 import {PolicyRegistry} from "../src/registries/PolicyRegistry.sol";
 import {Test} from "./base/Test.sol";
+
+/// @notice A registry of builds as deployed: it does not say in which blocks it counts.
+contract SilentVersions {
+    bytes32 public rootCertHash = keccak256("root");
+}
+
+/// @notice A registry of builds that says in which blocks it counts.
+contract ToldVersions {
+    uint256 public blockKind;
+
+    constructor(uint256 kind) {
+        blockKind = kind;
+    }
+}
+
+/// @notice Stands in for Arbitrum's precompile.
+contract ArbBlocks {
+    uint256 public arbBlockNumber = 900_000;
+    mapping(uint256 => bytes32) public arbBlockHash;
+}
 
 /// @notice The deploy script: every config file is read, and what it deploys is wired.
 contract DeployTest is Test {
@@ -52,6 +74,124 @@ contract DeployTest is Test {
             )
         );
         script.deploy(config, address(this));
+    }
+
+    function test_deploy_failsOnMainnetsWithoutAvsSignersOrCode() public {
+        Deploy.Config memory config = script.read(_file("1"));
+        config.owner = makeAddr("safe");
+        config.slasher = makeAddr("slasher");
+        bytes memory avs = abi.encodeWithSelector(Deploy.AvsRequired.selector, block.chainid);
+        vm.expectRevert(avs);
+        script.deploy(config, address(this));
+        config.avs = address(this);
+        vm.expectRevert(avs);
+        script.deploy(config, address(this));
+        config.avs = makeAddr("avs");
+        vm.expectRevert(
+            abi.encodeWithSelector(Deploy.SnapshotSignersRequired.selector, block.chainid)
+        );
+        script.deploy(config, address(this));
+        config.snapshotSigners = new address[](1);
+        config.snapshotSigners[0] = makeAddr("signer");
+        _expectNoCode("slasher", config.slasher);
+        script.deploy(config, address(this));
+        config.slasher = address(script);
+        _expectNoCode("policyClientRegistry", config.policyClientRegistry);
+        script.deploy(config, address(this));
+        config.policyClientRegistry = address(script);
+        _expectNoCode("enclaveVersionRegistry", config.enclaveVersionRegistry);
+        script.deploy(config, address(this));
+    }
+
+    function test_deploy_failsWhereTheNamedRegistryCountsOtherBlocks() public {
+        Deploy.Config memory config = script.read(_file("31337"));
+        config.enclaveVersionRegistry = address(new ToldVersions(2));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Deploy.BlockKindMismatch.selector, config.enclaveVersionRegistry, 1, 2
+            )
+        );
+        script.deploy(config, address(script));
+        config.enclaveVersionRegistry = address(new ToldVersions(257));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Deploy.BlockKindMismatch.selector, config.enclaveVersionRegistry, 1, 255
+            )
+        );
+        script.deploy(config, address(script));
+    }
+
+    /// @dev A deployed registry counts by `block.number`, which on these chains is another's.
+    function test_deploy_mirrorsTheNamedRegistryOnArbSys() public {
+        vm.etch(address(0x64), address(new ArbBlocks()).code);
+        vm.store(address(0x64), bytes32(0), bytes32(uint256(900_000)));
+        Deploy.Config memory config = script.read(_file("31337"));
+        config.blockKind = BlockKind.ArbSys;
+        address named = address(new SilentVersions());
+        config.enclaveVersionRegistry = named;
+        address used = script.deploy(config, address(script)).enclaveVersionRegistry;
+        assertTrue(used != named, "a registry of another unit is wrapped");
+        assertEq(IEnclaveVersionMirror(used).source(), named);
+        assertEq(IEnclaveVersionMirror(used).blockKind(), 2);
+        config.enclaveVersionRegistry = used;
+        assertEq(script.deploy(config, address(script)).enclaveVersionRegistry, used);
+    }
+
+    function test_read_failsOnUnknownOrMiscastValues() public {
+        _refused("blockKind", '"ArbSys"');
+        _refused("blockKind", '""');
+        _refused("quorumBps", "72236");
+        _refused("quorumBps", "10001");
+        _refused("commitVersion", "258");
+        _refused("snapshotThreshold", "257");
+        _refused("maxStaleness", "4294967296");
+        _refused("upgradeDelay", "18446744073709551616");
+        _refused("taskResponseWindow", "18446744073709551616");
+        _refused("challengeWindow", "18446744073709551616");
+        vm.expectRevert(abi.encodeWithSelector(Deploy.UnknownKey.selector, "quorumbps"));
+        script.read('{"quorumbps": 1}');
+    }
+
+    function _refused(string memory key, string memory value) private {
+        string memory json = _configWith(key, value);
+        vm.expectRevert(abi.encodeWithSelector(Deploy.InvalidValue.selector, key));
+        script.read(json);
+    }
+
+    /// @dev A config of a devnet with one value changed.
+    function _configWith(string memory key, string memory value)
+        private
+        pure
+        returns (string memory json)
+    {
+        string[2][10] memory values = [
+            ["owner", '"0x0000000000000000000000000000000000000000"'],
+            ["avs", '"0x0000000000000000000000000000000000000000"'],
+            ["upgradeDelay", "1001"],
+            ["blockKind", '"native"'],
+            ["maxStaleness", "0"],
+            ["quorumBps", "6700"],
+            ["commitVersion", "2"],
+            ["snapshotThreshold", "1"],
+            ["taskResponseWindow", "200"],
+            ["challengeWindow", "1000"]
+        ];
+        json = '{"mainnet": false, "snapshotSigners": [], "templateRegistrationPermissionless": true,'
+            '"instanceDeploymentPermissionless": true';
+        for (uint256 i = 0; i < values.length; ++i) {
+            bool changed = keccak256(bytes(values[i][0])) == keccak256(bytes(key));
+            json = string.concat(json, ', "', values[i][0], '": ', changed ? value : values[i][1]);
+        }
+        json = string.concat(
+            json,
+            ', "slasher": "0x0000000000000000000000000000000000000000",',
+            '"policyClientRegistry": "0x0000000000000000000000000000000000000000",',
+            '"enclaveVersionRegistry": "0x0000000000000000000000000000000000000000"}'
+        );
+    }
+
+    function _expectNoCode(string memory key, address account) private {
+        vm.expectRevert(abi.encodeWithSelector(Deploy.NoCode.selector, key, account));
     }
 
     function _file(string memory chain) private view returns (string memory) {

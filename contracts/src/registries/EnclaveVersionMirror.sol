@@ -35,8 +35,13 @@ contract EnclaveVersionMirror is IEnclaveVersionMirror {
         EnclaveVersion storage version = _versions[pcr0Hash];
         uint64 current = uint64(BlockSource.numberOf(BLOCK_KIND));
         if (version.activatedAt == 0) {
+            // The deployed registry answers an empty version for a build it does not know.
+            require(given.activatedAt != 0, VersionNotRegistered(pcr0Hash));
             // Never seen active: it is not known to have been so in any block of this chain.
-            require(given.deprecatedAt == 0, VersionAlreadyDeprecated(pcr0Hash));
+            require(
+                given.deprecatedAt == 0 && SOURCE.isActiveVersion(pcr0Hash),
+                VersionAlreadyDeprecated(pcr0Hash)
+            );
             version.activatedAt = current;
             version.label = given.label;
             _activeCount += 1;
@@ -63,7 +68,6 @@ contract EnclaveVersionMirror is IEnclaveVersionMirror {
     /// @inheritdoc IEnclaveVersionRegistry
     function getVersion(bytes32 pcr0Hash) external view returns (EnclaveVersion memory version) {
         version = _versions[pcr0Hash];
-        require(version.activatedAt != 0, VersionNotRegistered(pcr0Hash));
     }
 
     /// @inheritdoc IEnclaveVersionRegistry

@@ -86,7 +86,6 @@ contract EnclaveVersionRegistry is DelayedUpgrade, IEnclaveVersionRegistry {
     /// @inheritdoc IEnclaveVersionRegistry
     function getVersion(bytes32 pcr0Hash) external view returns (EnclaveVersion memory version) {
         version = _storage().versions[pcr0Hash];
-        require(version.activatedAt != 0, VersionNotRegistered(pcr0Hash));
     }
 
     /// @inheritdoc IEnclaveVersionRegistry

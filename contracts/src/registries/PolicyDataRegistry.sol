@@ -39,7 +39,7 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         bytes[3] calldata locators
     ) external returns (bytes32 id) {
         id = ArtifactIds.policyDataTemplateId(wasmHash, paramsSchemaHash, secretsSchemaHash);
-        require(!CodeRows.exists(id), TemplateAlreadyRegistered(id));
+        require(!CodeRows.exists(_templateKey(id)), TemplateAlreadyRegistered(id));
         _register(id, wasmHash, paramsSchemaHash, secretsSchemaHash, locators);
     }
 
@@ -51,7 +51,7 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         bytes[3] calldata locators
     ) external returns (bytes32 id, bool created) {
         id = ArtifactIds.policyDataTemplateId(wasmHash, paramsSchemaHash, secretsSchemaHash);
-        if (CodeRows.exists(id)) return (id, false);
+        if (CodeRows.exists(_templateKey(id))) return (id, false);
         _register(id, wasmHash, paramsSchemaHash, secretsSchemaHash, locators);
         return (id, true);
     }
@@ -125,7 +125,7 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
     /// @inheritdoc IPolicyDataRegistry
     function firstUnregistered(bytes32[] calldata refs) external view returns (bytes32) {
         for (uint256 i = 0; i < refs.length; ++i) {
-            if (!CodeRows.exists(refs[i])) return refs[i];
+            if (!CodeRows.exists(_templateKey(refs[i]))) return refs[i];
         }
         return bytes32(0);
     }
@@ -145,7 +145,7 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
 
     /// @inheritdoc IPolicyDataRegistry
     function getTemplate(bytes32 id) external view returns (PolicyDataTemplate memory row) {
-        bytes memory data = CodeRows.read(id, 0);
+        bytes memory data = CodeRows.read(_templateKey(id), 0);
         require(data.length != 0, TemplateNotRegistered(id));
         row.wasmHash = CodeRows.word(data, 0);
         row.paramsSchemaHash = CodeRows.word(data, 32);
@@ -192,7 +192,7 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         _checkArtifact(secretsSchemaHash, 2, true);
         _store(
             id,
-            id,
+            _templateKey(id),
             abi.encodePacked(
                 wasmHash, paramsSchemaHash, secretsSchemaHash, msg.sender, uint64(_blockNumber())
             )
@@ -215,7 +215,7 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         bytes calldata params,
         uint64 expireAfter
     ) private {
-        bytes memory template = CodeRows.read(templateId, 0);
+        bytes memory template = CodeRows.read(_templateKey(templateId), 0);
         require(template.length != 0, TemplateNotRegistered(templateId));
         _checkInstance(client, params, expireAfter, CodeRows.word(template, 32));
         _storeInstance(id, templateId, client, params, expireAfter);
@@ -242,7 +242,7 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
             namespace < ArtifactIds.NAMESPACE_WASM
                 || namespace > ArtifactIds.NAMESPACE_SECRETS_SCHEMA
         ) return bytes32(0);
-        bytes memory row = CodeRows.read(templateId, 0);
+        bytes memory row = CodeRows.read(_templateKey(templateId), 0);
         if (row.length == 0) return bytes32(0);
         return CodeRows.word(row, 32 * uint256(namespace - ArtifactIds.NAMESPACE_WASM));
     }

@@ -49,7 +49,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes[2] calldata locators
     ) external returns (bytes32 id) {
         id = ArtifactIds.policyTemplateId(regoHash, paramsSchemaHash, refs);
-        require(!CodeRows.exists(id), TemplateAlreadyRegistered(id));
+        require(!CodeRows.exists(_templateKey(id)), TemplateAlreadyRegistered(id));
         _register(id, regoHash, paramsSchemaHash, refs, locators);
     }
 
@@ -61,7 +61,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes[2] calldata locators
     ) external returns (bytes32 id, bool created) {
         id = ArtifactIds.policyTemplateId(regoHash, paramsSchemaHash, refs);
-        if (CodeRows.exists(id)) return (id, false);
+        if (CodeRows.exists(_templateKey(id))) return (id, false);
         _register(id, regoHash, paramsSchemaHash, refs, locators);
         return (id, true);
     }
@@ -158,7 +158,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
 
     /// @inheritdoc IPolicyRegistry
     function getTemplate(bytes32 id) external view returns (PolicyTemplate memory row) {
-        bytes memory data = CodeRows.read(id, 0);
+        bytes memory data = CodeRows.read(_templateKey(id), 0);
         require(data.length != 0, TemplateNotRegistered(id));
         row.regoHash = CodeRows.word(data, 0);
         row.paramsSchemaHash = CodeRows.word(data, 32);
@@ -208,7 +208,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         }
         _store(
             id,
-            id,
+            _templateKey(id),
             abi.encodePacked(regoHash, paramsSchemaHash, msg.sender, uint64(_blockNumber()), refs)
         );
         emit PolicyTemplateRegistered(id, msg.sender, regoHash, paramsSchemaHash, refs);
@@ -224,7 +224,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes calldata params,
         uint64 expireAfter
     ) private {
-        bytes memory template = CodeRows.read(templateId, 0);
+        bytes memory template = CodeRows.read(_templateKey(templateId), 0);
         require(template.length != 0, TemplateNotRegistered(templateId));
         _checkInstance(client, params, expireAfter, CodeRows.word(template, 32));
         bytes32[] memory refs = _refs(templateId);
@@ -267,7 +267,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
     /// @dev The refs of a registered template. Memory of `bytes` and `bytes32[]` differs only in
     /// what the length counts.
     function _refs(bytes32 templateId) private view returns (bytes32[] memory refs) {
-        bytes memory raw = CodeRows.read(templateId, OFFSET_REFS);
+        bytes memory raw = CodeRows.read(_templateKey(templateId), OFFSET_REFS);
         assembly ("memory-safe") {
             mstore(raw, shr(5, mload(raw)))
             refs := raw
@@ -284,7 +284,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
             namespace != ArtifactIds.NAMESPACE_REGO
                 && namespace != ArtifactIds.NAMESPACE_POLICY_PARAMS_SCHEMA
         ) return bytes32(0);
-        bytes memory row = CodeRows.read(templateId, 0);
+        bytes memory row = CodeRows.read(_templateKey(templateId), 0);
         if (row.length == 0) return bytes32(0);
         return CodeRows.word(row, 32 * uint256(namespace - ArtifactIds.NAMESPACE_REGO));
     }

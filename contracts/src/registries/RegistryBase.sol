@@ -54,6 +54,10 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
     uint256 private constant OFFSET_DEPLOYED = 56;
     uint256 private constant OFFSET_PARAMS = 64;
 
+    /// @dev Kinds of row, hashed into its key.
+    uint256 private constant KIND_TEMPLATE = 1;
+    uint256 private constant KIND_INSTANCE = 2;
+
     function __RegistryBase_init(RegistryConfig calldata config) internal onlyInitializing {
         __DelayedUpgrade_init(config.owner, config.upgradeDelay);
         BlockSource.check(config.blockKind);
@@ -144,7 +148,7 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
 
     /// @inheritdoc IArtifactRegistry
     function isTemplateRegistered(bytes32 id) external view returns (bool) {
-        return CodeRows.exists(id);
+        return CodeRows.exists(_templateKey(id));
     }
 
     /// @inheritdoc IArtifactRegistry
@@ -294,9 +298,23 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         }
     }
 
-    /// @dev Templates and instances live side by side; the complement keeps their keys apart.
+    /// @dev Templates and instances live side by side. Every key is a hash over the kind of its row
+    /// and the id, so that no id of one kind, however chosen, leads to a row of the other.
+    function _templateKey(bytes32 id) internal pure returns (bytes32) {
+        return _rowKey(KIND_TEMPLATE, id);
+    }
+
     function _instanceKey(bytes32 id) internal pure returns (bytes32) {
-        return ~id;
+        return _rowKey(KIND_INSTANCE, id);
+    }
+
+    /// @dev keccak256 of the kind's word and the id's.
+    function _rowKey(uint256 kind, bytes32 id) private pure returns (bytes32 key) {
+        assembly ("memory-safe") {
+            mstore(0x00, kind)
+            mstore(0x20, id)
+            key := keccak256(0x00, 0x40)
+        }
     }
 
     /// @dev Refuses blocks whose end is not there yet.

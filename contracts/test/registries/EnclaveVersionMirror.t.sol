@@ -8,10 +8,11 @@ import {EnclaveVersionMirror} from "../../src/registries/EnclaveVersionMirror.so
 import {Test} from "../base/Test.sol";
 
 /// @notice A registry as deployed elsewhere: it counts by `block.number`, which on some chains is
-/// another chain's.
+/// another chain's, and it answers an empty version for a build it does not know.
 contract ForeignVersions {
     mapping(bytes32 => IEnclaveVersionRegistry.EnclaveVersion) private _versions;
     bytes32 public rootCertHash = keccak256("root");
+    bool private _suspended;
 
     function activateVersion(bytes32 pcr0Hash, string calldata label) external {
         _versions[pcr0Hash] = IEnclaveVersionRegistry.EnclaveVersion(uint64(block.number), 0, label);
@@ -21,17 +22,21 @@ contract ForeignVersions {
         _versions[pcr0Hash].deprecatedAt = uint64(block.number);
     }
 
+    function suspend(bool on) external {
+        _suspended = on;
+    }
+
     function isActiveVersion(bytes32 pcr0Hash) external view returns (bool) {
-        return _versions[pcr0Hash].activatedAt != 0 && _versions[pcr0Hash].deprecatedAt == 0;
+        return !_suspended && _versions[pcr0Hash].activatedAt != 0
+            && _versions[pcr0Hash].deprecatedAt == 0;
     }
 
     function getVersion(bytes32 pcr0Hash)
         external
         view
-        returns (IEnclaveVersionRegistry.EnclaveVersion memory version)
+        returns (IEnclaveVersionRegistry.EnclaveVersion memory)
     {
-        version = _versions[pcr0Hash];
-        require(version.activatedAt != 0, IEnclaveVersionRegistry.VersionNotRegistered(pcr0Hash));
+        return _versions[pcr0Hash];
     }
 
     function getEnclaveKey(address operator) external pure returns (bytes32) {
@@ -114,8 +119,7 @@ contract EnclaveVersionMirrorTest is Test {
             abi.encodeWithSelector(IEnclaveVersionRegistry.VersionNotRegistered.selector, PCR0);
         vm.expectRevert(unknown);
         mirror.sync(PCR0);
-        vm.expectRevert(unknown);
-        mirror.getVersion(PCR0);
+        assertEq(mirror.getVersion(PCR0).activatedAt, 0);
         foreignVersions.activateVersion(PCR0, "");
         mirror.sync(PCR0);
         bytes memory nothing =
@@ -136,6 +140,35 @@ contract EnclaveVersionMirrorTest is Test {
         );
         mirror.sync(PCR0);
         assertFalse(mirror.wasPcr0WhitelistedAt(PCR0, 900_000));
+    }
+
+    /// @dev Nobody whitelists a build that the source never activated.
+    function testFuzz_sync_believesOnlyActivations(bytes32 known, bytes32 asked, address caller)
+        public
+    {
+        vm.assume(known != asked);
+        foreignVersions.activateVersion(known, "v1");
+        vm.expectRevert(
+            abi.encodeWithSelector(IEnclaveVersionRegistry.VersionNotRegistered.selector, asked)
+        );
+        vm.prank(caller);
+        mirror.sync(asked);
+        assertFalse(mirror.isActiveVersion(asked));
+        assertFalse(mirror.wasPcr0WhitelistedAt(asked, type(uint64).max));
+        assertEq(mirror.activeVersionCount(), 0);
+    }
+
+    /// @dev A row without a deprecation is not enough: the source has to call the build active.
+    function test_sync_asksWhetherTheBuildIsActive() public {
+        foreignVersions.activateVersion(PCR0, "v1");
+        foreignVersions.suspend(true);
+        vm.expectRevert(
+            abi.encodeWithSelector(IEnclaveVersionRegistry.VersionAlreadyDeprecated.selector, PCR0)
+        );
+        mirror.sync(PCR0);
+        foreignVersions.suspend(false);
+        mirror.sync(PCR0);
+        assertTrue(mirror.isActiveVersion(PCR0));
     }
 
     function test_writesAreTheSources() public {

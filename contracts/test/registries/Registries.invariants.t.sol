@@ -219,6 +219,41 @@ contract RegistriesInvariantTest is RegistryDeployers {
         }
     }
 
+    /// @dev No id made from a row of one kind is a row of the other.
+    function invariant_noRowPassesForTheOtherKind() public view {
+        (uint256 a, uint256 b, uint256 c, uint256 d) = handler.counts();
+        for (uint256 i = 0; i < a; ++i) {
+            bytes32[4] memory ids = _disguises(handler.dataTemplates(i));
+            for (uint256 k = 0; k < 4; ++k) {
+                assertFalse(dataRegistry.isInstanceDeployed(ids[k]), "data template");
+            }
+        }
+        for (uint256 i = 0; i < b; ++i) {
+            bytes32[4] memory ids = _disguises(handler.templates(i));
+            for (uint256 k = 0; k < 4; ++k) {
+                assertFalse(policies.isInstanceDeployed(ids[k]), "policy template");
+            }
+        }
+        for (uint256 i = 0; i < c; ++i) {
+            bytes32[4] memory ids = _disguises(handler.dataInstances(i));
+            for (uint256 k = 0; k < 4; ++k) {
+                assertFalse(dataRegistry.isTemplateRegistered(ids[k]), "data instance");
+            }
+        }
+        for (uint256 i = 0; i < d; ++i) {
+            bytes32[4] memory ids = _disguises(handler.instances(i));
+            for (uint256 k = 0; k < 4; ++k) {
+                assertFalse(policies.isTemplateRegistered(ids[k]), "policy instance");
+            }
+        }
+    }
+
+    /// @dev An id, its complement, and the keys under which rows of either kind lie.
+    function _disguises(bytes32 id) private pure returns (bytes32[4] memory) {
+        return
+            [id, ~id, keccak256(abi.encode(uint256(1), id)), keccak256(abi.encode(uint256(2), id))];
+    }
+
     /// @dev Slots only move by a client's owner or the client itself.
     function invariant_onlyOwnersMove() public view {
         assertEq(handler.foreignMoves(), 0);

@@ -7,7 +7,6 @@ import { ZERO_HASH } from '../../core/artifact.js'
 import type { WriteClient } from '../chain/client.js'
 import { failed, holds, type PreflightCheck, passed, warning } from '../chain/preflightCheck.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
-import { valueOrNull } from '../rows/rows.js'
 
 /** Checks that the sender owns a contract. */
 export async function checkOwner(
@@ -38,9 +37,9 @@ export async function checkEnclaveVersion(
     block: await readTag(client, 'latest'),
     calls: [call('isTaskGenerator', [sender]), call('getVersion', [pcr0Hash])],
   })
-  const version = valueOrNull(found as ReadResult, 'VersionNotRegistered') as {
-    deprecatedAt: bigint
-  } | null
+  // As deployed, the registry answers an empty version for a build it does not know.
+  const read = valueFrom(found as ReadResult) as { activatedAt: bigint; deprecatedAt: bigint }
+  const version = read.activatedAt === 0n ? null : read
   const may = valueFrom(generator) === true
   const checks = [
     holds('NotTaskGenerator', {
