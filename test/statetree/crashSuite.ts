@@ -1,3 +1,4 @@
+/** What a killed process leaves on disk; the number of kills is the caller's. */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,13 +7,13 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-const kills = Number(process.env['STATETREE_KILLS'] ?? 300)
-const base = mkdtempSync(join(tmpdir(), 'statetree-crash-'))
+let base: string
 // Inside node_modules, so that the bundle finds the LMDB binding.
 const cache = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url))
 const script = join(cache, `statetree-crash-${process.pid}.mjs`)
 
 beforeAll(async () => {
+  base = mkdtempSync(join(tmpdir(), 'statetree-crash-'))
   mkdirSync(cache, { recursive: true })
   await build({
     entryPoints: [fileURLToPath(new URL('crashChild.ts', import.meta.url))],
@@ -58,24 +59,27 @@ function live(mode: string, directory: string, delay: number): Promise<Life> {
   })
 }
 
-describe('a killed process leaves the old state or the new one', () => {
-  for (const [mode, share] of [
-    ['commits', 2 / 3],
-    ['restores', 1 / 3],
-  ] as const) {
-    test(`${Math.ceil(kills * share)} times during ${mode}`, async () => {
-      const directory = join(base, mode)
-      mkdirSync(directory, { recursive: true })
-      const seen = new Set<string>()
-      for (let i = 0; i < Math.ceil(kills * share); i++) {
-        const { ready, bad } = await live(mode, directory, Math.random() * 80)
-        expect(bad, `life ${i}`).toBeUndefined()
-        seen.add(ready as string)
-      }
-      // The last one's work is checked too.
-      expect((await live(mode, directory, 0)).bad).toBeUndefined()
-      // Commits did land in between, also on a busy machine.
-      if (mode === 'commits') expect(seen.size).toBeGreaterThan(share * kills * 0.05)
-    }, 1_500_000)
-  }
-})
+/** Kills a process that commits and restores, `kills` times in all, and checks what each one left. */
+export function crashSuite(kills: number): void {
+  describe('a killed process leaves the old state or the new one', () => {
+    for (const [mode, share] of [
+      ['commits', 2 / 3],
+      ['restores', 1 / 3],
+    ] as const) {
+      test(`${Math.ceil(kills * share)} times during ${mode}`, async () => {
+        const directory = join(base, mode)
+        mkdirSync(directory, { recursive: true })
+        const seen = new Set<string>()
+        for (let i = 0; i < Math.ceil(kills * share); i++) {
+          const { ready, bad } = await live(mode, directory, Math.random() * 80)
+          expect(bad, `life ${i}`).toBeUndefined()
+          seen.add(ready as string)
+        }
+        // The last one's work is checked too.
+        expect((await live(mode, directory, 0)).bad).toBeUndefined()
+        // Commits did land in between, also on a busy machine.
+        if (mode === 'commits') expect(seen.size).toBeGreaterThan(share * kills * 0.05)
+      }, 1_500_000)
+    }
+  })
+}

@@ -1,0 +1,3 @@
+import { crashSuite } from './crashSuite.js'
+
+crashSuite(Number(process.env['STATETREE_KILLS'] ?? 300))
