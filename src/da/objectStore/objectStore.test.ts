@@ -178,3 +178,17 @@ describe('signRequest', () => {
     )
   })
 })
+
+test.each(['../x/', './x/', 'a/../b/', '/x/', "it's/", 'a!/', 'a(1)/', 'a*/', '..'])(
+  'the prefix %j is refused',
+  (prefix) => {
+    const options = {
+      endpoint: 'http://store.test',
+      region: 'us-east-1',
+      bucket: 'bucket',
+      credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+    }
+    expect(() => objectStore({ ...options, prefix })).toThrow(/prefix/)
+    expect(() => objectStore({ ...options, prefix: 'policies/v1.0/' })).not.toThrow()
+  },
+)

@@ -103,6 +103,13 @@ export function objectStore(options: ObjectStoreOptions): DaClient {
       reason: `${JSON.stringify(bucket)} is no bucket name`,
     })
   }
+  // These characters are signed in one form and sent in another; dots would lead out of the bucket.
+  if (/[!'()*]/.test(prefix) || /(^|\/)\.{1,2}(\/|$)/.test(prefix) || prefix.startsWith('/')) {
+    throw new InvalidInputError({
+      field: 'prefix',
+      reason: "expected none of ! ' ( ) *, no leading slash and no segment `.` or `..`",
+    })
+  }
   const store = options.s3
     ? sdkStore(options.s3, { bucket, source, maxBytes })
     : fetchStore(options, source, maxBytes)
