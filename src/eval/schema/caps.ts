@@ -22,6 +22,7 @@ export const schemaCaps: {
   readonly instanceBytes: number
   readonly instanceDepth: number
   readonly steps: number
+  readonly comparisonWork: number
 } = {
   schemaBytes: 65_536,
   schemaDepth: 32,
@@ -38,6 +39,8 @@ export const schemaCaps: {
   instanceDepth: 64,
   /** Schemas applied to values in one validation. */
   steps: 100_000,
+  /** Characters serialised for `const`, `enum` and `uniqueItems`, in one validation. */
+  comparisonWork: 1_500_000,
 }
 
 /** A pattern compiled for matching in linear time. */
@@ -47,6 +50,23 @@ export type Pattern = { matches(text: string): boolean; size: number }
 export type CappedSchema = { schema: Json; patterns: ReadonlyMap<string, Pattern> }
 
 const branching: ReadonlySet<string> = new Set(['anyOf', 'oneOf', 'allOf'])
+
+/** What a value in a schema is: its members are keywords, names, patterns, or mean nothing. */
+type Place = 'schema' | 'map' | 'pattern map' | 'data'
+
+const places: ReadonlyMap<string, Place> = new Map<string, Place>([
+  ['patternProperties', 'pattern map'],
+  ['properties', 'map'],
+  ['$defs', 'map'],
+  ['definitions', 'map'],
+  ['dependentSchemas', 'map'],
+  ['dependencies', 'map'],
+  ['dependentRequired', 'data'],
+  ['const', 'data'],
+  ['enum', 'data'],
+  ['default', 'data'],
+  ['examples', 'data'],
+])
 
 /** Parses a schema and checks the bounds. */
 export function capSchema(
@@ -59,7 +79,7 @@ export function capSchema(
   const parsed = parseCapped(schemaJson, schemaCaps.schemaDepth)
   if ('issue' in parsed) return { issues: [parsed.issue] }
   const counter = { nodes: 0, program: 0, patterns: new Map<string, Pattern>() }
-  const issue = walk(parsed.value, { path: '', counter, isPatternMap: false })
+  const issue = walk(parsed.value, { path: '', counter, place: 'schema' })
   if (issue !== undefined) return { issues: [issue] }
   return { capped: { schema: parsed.value, patterns: counter.patterns } }
 }
@@ -82,28 +102,36 @@ type Counter = { nodes: number; program: number; patterns: Map<string, Pattern> 
 
 function walk(
   value: Json,
-  { path, counter, isPatternMap }: { path: string; counter: Counter; isPatternMap: boolean },
+  { path, counter, place }: { path: string; counter: Counter; place: Place },
 ): SchemaIssue | undefined {
   counter.nodes += 1
   if (counter.nodes > schemaCaps.schemaNodes) {
     return issueAt(path, `more than ${schemaCaps.schemaNodes} values`)
   }
   if (typeof value !== 'object' || value === null) return undefined
+  // Of a list, each item is what the list is.
+  const isSchema = place === 'schema' && !Array.isArray(value)
   const entries: readonly (readonly [string, Json])[] = Array.isArray(value)
     ? value.map((item, index) => [String(index), item] as const)
     : Object.entries(value as JsonObject)
   for (const [key, member] of entries) {
     const at = pointer(path, key)
-    if (branching.has(key) && Array.isArray(member) && member.length > schemaCaps.branches) {
+    if (
+      isSchema &&
+      branching.has(key) &&
+      Array.isArray(member) &&
+      member.length > schemaCaps.branches
+    ) {
       return issueAt(at, `${member.length} branches, more than ${schemaCaps.branches}`)
     }
-    const pattern = isPatternMap ? key : key === 'pattern' ? member : undefined
+    const pattern =
+      place === 'pattern map' ? key : isSchema && key === 'pattern' ? member : undefined
     if (typeof pattern === 'string') {
       const issue = addPattern(pattern, at, counter)
       if (issue !== undefined) return issue
     }
-    const inner = { path: at, counter, isPatternMap: key === 'patternProperties' && !isPatternMap }
-    const issue = walk(member, inner)
+    const inner = isSchema ? (places.get(key) ?? 'schema') : place === 'data' ? 'data' : 'schema'
+    const issue = walk(member, { path: at, counter, place: inner })
     if (issue !== undefined) return issue
   }
   return undefined

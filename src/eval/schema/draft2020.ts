@@ -40,6 +40,8 @@ class Run {
   issues: SchemaIssue[] = []
   #steps = 0
   #work = 0
+  #compared = 0
+  readonly #choices = new Map<Json, { texts: Set<string>; words: string }>()
   /** References being followed, with the value: meeting one again means no progress is made. */
   readonly #following = new Map<string, Set<Json>>()
   readonly #schema: CheckedSchema
@@ -65,6 +67,36 @@ class Run {
     if (Array.isArray(value)) valid = this.#array(keywords, value, path, seen) && valid
     else if (isObject(value)) valid = this.#object(keywords, value, path, seen) && valid
     return valid
+  }
+
+  /**
+   * Applies a schema to the same value. It does not see what its siblings have looked at; what it
+   * has looked at counts for the schema that holds it.
+   */
+  #inPlace(schema: Json, value: Json, path: string, seen: Seen): boolean {
+    const own = nothing()
+    const valid = this.apply(schema, value, path, own)
+    merge(seen, own)
+    return valid
+  }
+
+  /** Text for comparing a part of the value. Takes its length from the budget. */
+  #text(value: Json, path: string): string {
+    const text = stable(value)
+    this.#compared += text.length + 1
+    if (this.#compared > schemaCaps.comparisonWork) {
+      throw new OutOfBudget(path, 'comparing values of this size costs too much')
+    }
+    return text
+  }
+
+  /** What `const` or `enum` accepts, prepared once in a validation. */
+  #accepted(keyword: Json, values: readonly Json[]): { texts: Set<string>; words: string } {
+    const known = this.#choices.get(keyword)
+    if (known !== undefined) return known
+    const made = { texts: new Set(values.map(stable)), words: short(keyword) }
+    this.#choices.set(keyword, made)
+    return made
   }
 
   /** Applies a schema without keeping its issues. */
@@ -96,7 +128,7 @@ class Run {
     }
     values.add(value)
     this.#following.set(key, values)
-    const valid = this.apply(target, value, path, seen)
+    const valid = this.#inPlace(target, value, path, seen)
     values.delete(value)
     return valid
   }
@@ -114,12 +146,15 @@ class Run {
     }
     const constant = member(keywords, 'const')
     if (constant !== undefined) {
-      valid = this.#check(same(constant, value), path, `expected ${short(constant)}`) && valid
+      const { texts, words } = this.#accepted(constant, [constant])
+      const holds = texts.has(this.#text(value, path))
+      valid = this.#check(holds, path, `expected ${words}`) && valid
     }
     const allowed = member(keywords, 'enum')
     if (Array.isArray(allowed)) {
-      const holds = allowed.some((one: Json) => same(one, value))
-      valid = this.#check(holds, path, `expected one of ${short(allowed)}`) && valid
+      const { texts, words } = this.#accepted(allowed as Json, allowed)
+      const holds = texts.has(this.#text(value, path))
+      valid = this.#check(holds, path, `expected one of ${words}`) && valid
     }
     return valid
   }
@@ -183,11 +218,11 @@ class Run {
   #logic(keywords: JsonObject, value: Json, path: string, seen: Seen): boolean {
     let valid = true
     for (const schema of list(keywords, 'allOf')) {
-      valid = this.apply(schema, value, path, seen) && valid
+      valid = this.#inPlace(schema, value, path, seen) && valid
     }
     if (Object.hasOwn(keywords, 'anyOf')) {
-      valid = this.#count(list(keywords, 'anyOf'), value, path, seen) > 0 && valid
-      if (!valid) this.#fail(path, 'no branch of anyOf accepts the value')
+      const holds = this.#count(list(keywords, 'anyOf'), value, path, seen) > 0
+      valid = this.#check(holds, path, 'no branch of anyOf accepts the value') && valid
     }
     if (Object.hasOwn(keywords, 'oneOf')) {
       const count = this.#count(list(keywords, 'oneOf'), value, path, seen)
@@ -204,7 +239,7 @@ class Run {
       const holds = this.#test(condition, value, path, own)
       if (holds) merge(seen, own)
       const branch = member(keywords, holds ? 'then' : 'else')
-      if (branch !== undefined) valid = this.apply(branch, value, path, seen) && valid
+      if (branch !== undefined) valid = this.#inPlace(branch, value, path, seen) && valid
     }
     return valid
   }
@@ -230,7 +265,7 @@ class Run {
       what: String(value.length),
     })
     if (member(keywords, 'uniqueItems') === true) {
-      const unique = new Set(value.map(stable)).size === value.length
+      const unique = new Set(value.map((item) => this.#text(item, path))).size === value.length
       valid = this.#check(unique, path, 'an item is there twice') && valid
     }
     const prefix = list(keywords, 'prefixItems')
@@ -298,7 +333,7 @@ class Run {
       }
     }
     for (const [name, schema] of Object.entries(object(keywords, 'dependentSchemas'))) {
-      if (Object.hasOwn(value, name)) valid = this.apply(schema, value, path, seen) && valid
+      if (Object.hasOwn(value, name)) valid = this.#inPlace(schema, value, path, seen) && valid
     }
     const rest = member(keywords, 'unevaluatedProperties')
     if (rest === undefined) return valid
@@ -367,10 +402,6 @@ function typeName(value: Json): string {
 function isOfType(value: Json, name: string): boolean {
   if (name === 'integer') return typeof value === 'number' && Number.isInteger(value)
   return typeName(value) === name
-}
-
-function same(a: Json, b: Json): boolean {
-  return stable(a) === stable(b)
 }
 
 /** Text that is equal exactly for equal values: members sorted, `-0` as `0`. */

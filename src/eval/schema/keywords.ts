@@ -88,6 +88,7 @@ export function checkKeywords(
   const add = (path: string, message: string): void => {
     if (issues.length < 10) issues.push({ profile: '2020-12', path, message })
   }
+  const visited = new Set<Json>()
   visit(capped.schema, '')
   const references = new Map<string, Json>()
   for (const { ref, path } of wanted) {
@@ -108,7 +109,8 @@ export function checkKeywords(
       if (!Object.hasOwn(at, key)) return undefined
       at = (at as JsonObject)[key] as Json
     }
-    return isSchema(at) ? at : undefined
+    // Data that looks like a schema, say below `const`, was not checked as one.
+    return isSchema(at) && (typeof at === 'boolean' || visited.has(at)) ? at : undefined
   }
 
   function visit(schema: Json, path: string): void {
@@ -117,6 +119,7 @@ export function checkKeywords(
       add(path, 'expected a schema: an object or a boolean')
       return
     }
+    visited.add(schema)
     for (const [keyword, value] of Object.entries(schema)) {
       const at = pointer(path, keyword)
       const shape = shapes.get(keyword)
