@@ -506,6 +506,8 @@ describe('the 2020-12 profile', () => {
         fc.dictionary(fc.constantFrom('a', 'b', 'ab', 'c'), tie('value'), { maxKeys: 3 }),
       ) as fc.Arbitrary<Json>,
     }))
+    let answered = 0
+    let silent = 0
     await fc.assert(
       fc.asyncProperty(
         schema,
@@ -517,12 +519,23 @@ describe('the 2020-12 profile', () => {
             // Objects as JSON has them: ajv tells `{}` from one without a prototype.
             const one = JSON.parse(JSON.stringify(made)) as Json
             const verdict = await validate(json, one, standard)
-            expect(verdict.status).toBe(check(one) ? 'valid' : 'invalid')
+            let said: boolean
+            try {
+              said = check(one)
+            } catch (error) {
+              // Code that ajv generates for nested branches throws on some values: it says nothing.
+              expect(String(error)).toContain('Cannot set properties of undefined')
+              silent += 1
+              continue
+            }
+            answered += 1
+            expect(verdict.status).toBe(said ? 'valid' : 'invalid')
           }
         },
       ),
       { numRuns: Number(process.env['FC_NUM_RUNS'] ?? 60) },
     )
+    expect(answered).toBeGreaterThan(10 * silent)
   })
 
   test('refuses keywords nobody knows, and values of the wrong form', async () => {
