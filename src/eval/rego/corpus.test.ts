@@ -110,7 +110,7 @@ describe('the corpus', () => {
 
 const native =
   process.env['ENGINE_NATIVE'] ??
-  fileURLToPath(new URL('../../engine/target/release/native', import.meta.url))
+  fileURLToPath(new URL('../../../engine/target/release/native', import.meta.url))
 
 describe('the native engine', () => {
   const present = existsSync(native)
