@@ -3,4 +3,4 @@ import type { Hex } from 'viem'
 
 /** SHA-384 over the simulator's sources: one changed byte of them is another build. */
 export const SIMULATOR_SOURCE: Hex =
-  '0xbdc48a22a822b3ca14c8e336f699bd1439dcd9b9afe220e6373c589ce68b4748f9d855272d83707d14b28ae10145ee9c'
+  '0xd35fe23e28d3573c96f3fc924178bd98ebba35242a2ceb3cbb425f240e2fd87cb147170443fde4ae9ad795bea18b9232'
