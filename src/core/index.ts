@@ -117,6 +117,12 @@ export {
   locatorKinds,
   MAX_LOCATOR_BYTES,
 } from './locator.js'
+export {
+  type LocatorAnnouncement,
+  MAX_LOCATORS_TRIED,
+  type OrderLocatorsParameters,
+  orderLocators,
+} from './locatorOrder.js'
 export { decodeParams, encodeParams, ParamsNotCanonicalError } from './params.js'
 export {
   assertResponse,

@@ -4,7 +4,7 @@ import { computeArtifactHash } from '../core/artifact.js'
 import type { DaClient } from '../core/interfaces/daClient.js'
 import type { DaLocator } from '../core/locator.js'
 import { createDaAdapter } from './adapter.js'
-import { type ArtifactEvent, createArtifactSource, orderLocators } from './artifactSource.js'
+import { type ArtifactEvent, createArtifactSource } from './artifactSource.js'
 import { ArtifactUnavailableError, DaIntegrityError } from './errors.js'
 import { memoryDa } from './memoryDa.js'
 import { mockDa } from './mockDa.js'
@@ -174,28 +174,5 @@ describe('createArtifactSource', () => {
     expect(
       await source.hasArtifact?.({ hash: computeArtifactHash(new Uint8Array([7])), namespace: 4 }),
     ).toBe(false)
-  })
-})
-
-describe('orderLocators', () => {
-  const url = (name: string): DaLocator => ({ kind: 'https', url: `https://${name}.example/` })
-  test('registration, author, then the newest three of each other announcer', () => {
-    const ordered = orderLocators({
-      registration: [url('r')],
-      author: [url('a1'), url('a2')],
-      others: new Map([
-        ['0x01', ['s1', 's2', 's3', 's4'].map(url)],
-        ['0x02', ['t1'].map(url)],
-      ]),
-    })
-    expect(ordered).toEqual(['r', 'a1', 'a2', 's4', 's3', 's2', 't1'].map(url))
-  })
-  test('sixteen in all: a crowd of strangers cannot push out the author', () => {
-    const others = new Map(
-      Array.from({ length: 30 }, (_, i) => [`0x${i}`, [url(`s${i}`)]] as const),
-    )
-    const ordered = orderLocators({ registration: [url('r')], author: [url('a')], others })
-    expect(ordered).toHaveLength(16)
-    expect(ordered.slice(0, 2)).toEqual([url('r'), url('a')])
   })
 })

@@ -7,6 +7,7 @@ import { artifactHashBytes } from '../core/artifact.js'
 import type { ArtifactRequest, ArtifactSource } from '../core/interfaces/artifactSource.js'
 import type { DaClient, DaOptions } from '../core/interfaces/daClient.js'
 import { type DaLocator, encodeLocator } from '../core/locator.js'
+import { MAX_LOCATORS_TRIED } from '../core/locatorOrder.js'
 import { toHex } from '../internal/bytes.js'
 import {
   ArtifactUnavailableError,
@@ -21,9 +22,6 @@ import { createHealthBoard, type HealthBoard } from './health.js'
 import { createSingleFlight } from './internal/singleFlight.js'
 import { isVerified, marksVerified } from './internal/verifying.js'
 import { assertArtifact } from './verifier.js'
-
-/** Most locators of one artifact that are tried. */
-export const MAX_LOCATORS_TRIED = 16
 
 /** What happened while an artifact was resolved. */
 export type ArtifactEvent =
@@ -50,7 +48,10 @@ export type ArtifactEvent =
 export type ArtifactSourceOptions = {
   /** Backends in order of preference; by custom EigenDA, archive, bootnode, peer. */
   clients: readonly DaClient[]
-  /** Locators known for an artifact, in the order they are tried, after those of the request. */
+  /**
+   * Locators known for an artifact, in the order they are tried, after those of the request: that
+   * of `orderLocators`, as a commit pipeline's `locators` gives it.
+   */
   locatorsOf?:
     | ((request: ArtifactRequest, options: DaOptions) => Promise<readonly DaLocator[]>)
     | undefined
@@ -200,32 +201,6 @@ export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSo
   }
   marksVerified(source.getArtifact)
   return source
-}
-
-/** What announcements are known for one artifact, each list oldest first. */
-export type AnnouncedLocators = {
-  /** Those of the registration itself. */
-  registration: readonly DaLocator[]
-  /** Later ones of the template's author. */
-  author: readonly DaLocator[]
-  /** Those of anyone else, by announcer. */
-  others: ReadonlyMap<string, readonly DaLocator[]>
-}
-
-/**
- * Puts announced locators in the order they are tried: the registration's, the author's later
- * ones, then the newest three of each other announcer; 16 in all.
- *
- * @example
- * ```ts
- * import { orderLocators } from '@newton/policy-sdk/da'
- *
- * orderLocators({ registration: [{ kind: 'eigenDaArchive' }], author: [], others: new Map() })
- * ```
- */
-export function orderLocators({ registration, author, others }: AnnouncedLocators): DaLocator[] {
-  const strangers = [...others.values()].flatMap((announced) => announced.slice(-3).reverse())
-  return [...registration, ...author, ...strangers].slice(0, MAX_LOCATORS_TRIED)
 }
 
 type Try = { client: DaClient; source: string; locator: DaLocator; key: string }

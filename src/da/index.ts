@@ -8,12 +8,9 @@ export {
   requireArtifactHash,
 } from './adapter.js'
 export {
-  type AnnouncedLocators,
   type ArtifactEvent,
   type ArtifactSourceOptions,
   createArtifactSource,
-  MAX_LOCATORS_TRIED,
-  orderLocators,
 } from './artifactSource.js'
 export { type ByteStore, type MemoryByteStoreOptions, memoryByteStore } from './cache/byteStore.js'
 export { recordCacheMetrics } from './cache/cacheMetrics.js'

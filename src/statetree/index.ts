@@ -58,6 +58,7 @@ export {
   type RefusalReason,
 } from './pipeline/errors.js'
 export { type HeldBytes, holdQueueBytes } from './pipeline/hold.js'
+export type { ArtifactLocators, ClientOwner } from './pipeline/locators.js'
 export {
   type CommitHead,
   type CommitParameters,

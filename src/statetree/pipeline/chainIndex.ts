@@ -3,10 +3,17 @@
  * which artifacts are live at a block. Derived from events alone.
  */
 import type { Address, Hex } from 'viem'
-import { ARTIFACT_ABSENT, namespaces, ZERO_HASH } from '../../core/artifact.js'
+import { ARTIFACT_ABSENT, isArtifactNamespace, namespaces, ZERO_HASH } from '../../core/artifact.js'
 import type { ChainEvent } from '../../core/interfaces/chainEvents.js'
 import { type DaLocator, decodeLocator } from '../../core/locator.js'
 import type { ArtifactRef } from './delta.js'
+import {
+  type ArtifactLocators,
+  addAnnouncement,
+  changeClients,
+  type KeptAnnouncement,
+  type Ranked,
+} from './locators.js'
 import { refKey } from './queue.js'
 
 /** Constants of a chain that decide how long artifacts stay. Blocks. */
@@ -46,8 +53,8 @@ export type ChainIndex = {
   isLive(ref: ArtifactRef, block: bigint): boolean
   /** All artifacts that templates name. */
   artifacts(): Iterable<ArtifactRef>
-  /** Announced locators of an artifact, the newest first, at most 8. */
-  locators(hash: Hex): readonly DaLocator[]
+  /** What was announced of where an artifact is, and by whom. */
+  locatorsOf(ref: ArtifactRef): ArtifactLocators
   /** A view that takes changes of its own; `merge` moves them here. */
   fork(): ChainIndex & { merge(): void }
 }
@@ -87,11 +94,24 @@ type Tables = {
   /** Keys of the templates that name an artifact. */
   users: Table<readonly string[]>
   refs: Table<ArtifactRef>
-  announced: Table<readonly DaLocator[]>
+  /** By artifact. */
+  announced: Table<readonly KeptAnnouncement[]>
+  /** Clients with a current instance, by template. */
+  clients: Table<readonly Ranked[]>
 }
 
-/** Creates an empty index. */
-export function createChainIndex(retention: RetentionParameters): ChainIndex {
+/** Retention, and the secret by which an operator keeps some announcers of very many. */
+type IndexOptions = RetentionParameters & { locatorKey: Uint8Array }
+
+/**
+ * Creates an empty index.
+ *
+ * @param options.locatorKey - Secret of at least 16 bytes. Random where left out.
+ */
+export function createChainIndex(
+  options: RetentionParameters & { locatorKey?: Uint8Array | undefined },
+): ChainIndex {
+  const locatorKey = options.locatorKey ?? crypto.getRandomValues(new Uint8Array(32))
   return onTables(
     {
       templates: createTable(),
@@ -99,13 +119,15 @@ export function createChainIndex(retention: RetentionParameters): ChainIndex {
       users: createTable(),
       refs: createTable(),
       announced: createTable(),
+      clients: createTable(),
     },
-    retention,
+    { ...options, locatorKey },
   )
 }
 
-function onTables(tables: Tables, retention: RetentionParameters): ChainIndex {
-  const { templates, instances, users, refs, announced } = tables
+function onTables(tables: Tables, retention: IndexOptions): ChainIndex {
+  const { templates, instances, users, refs, announced, clients } = tables
+  const key = retention.locatorKey
 
   const register = (
     key: string,
@@ -139,12 +161,21 @@ function onTables(tables: Tables, retention: RetentionParameters): ChainIndex {
       waiting: new Map([...waiting, [id.toLowerCase() as Hex, event.blockNumber]]),
     }))
   }
-  const moveSlot = (previous: Hex, current: Hex, block: bigint): IndexedTemplate | undefined => {
+  const moveSlot = (
+    { previous, current, client }: { previous: Hex; current: Hex; client: Address },
+    block: bigint,
+  ): IndexedTemplate | undefined => {
     if (previous.toLowerCase() === current.toLowerCase()) {
       return templates.get(instances.get(current.toLowerCase())?.templateKey ?? '')
     }
     const left = previous === ZERO_HASH ? undefined : instances.get(previous.toLowerCase())
+    const noteClient = (templateKey: string, isCurrent: boolean): void =>
+      clients.set(
+        templateKey,
+        changeClients(clients.get(templateKey) ?? [], { address: client, current: isCurrent, key }),
+      )
     if (left !== undefined) {
+      noteClient(left.templateKey, false)
       const until =
         block +
         left.expireAfter +
@@ -157,6 +188,7 @@ function onTables(tables: Tables, retention: RetentionParameters): ChainIndex {
       }))
     }
     const entered = current === ZERO_HASH ? undefined : instances.get(current.toLowerCase())
+    if (entered !== undefined) noteClient(entered.templateKey, true)
     return change(entered?.templateKey, ({ slots, waiting }) => {
       const rest = new Map(waiting)
       rest.delete(current.toLowerCase() as Hex)
@@ -169,6 +201,24 @@ function onTables(tables: Tables, retention: RetentionParameters): ChainIndex {
     for (const deployedAt of row.waiting.values())
       if (block <= deployedAt + retention.keepBlocks) return true
     return false
+  }
+  const firstTemplate = (ref: ArtifactRef): IndexedTemplate | undefined =>
+    templates.get(users.get(refKey(ref))?.[0] ?? '')
+  const announce = (event: Extract<ChainEvent, { type: 'ArtifactAnnounced' }>): void => {
+    const { hash, namespace, announcer, blockNumber: block } = event
+    if (!isArtifactNamespace(namespace)) return
+    const ref = { namespace, hash: hash.toLowerCase() as Hex }
+    const template = firstTemplate(ref)
+    const locator = readLocator(event.locator)
+    if (template === undefined || locator === undefined) return
+    announced.set(
+      refKey(ref),
+      addAnnouncement(
+        announced.get(refKey(ref)) ?? [],
+        { announcer, block, locator },
+        { template, key },
+      ),
+    )
   }
   return {
     apply(event) {
@@ -198,19 +248,10 @@ function onTables(tables: Tables, retention: RetentionParameters): ChainIndex {
           return deploy(dataKey(event.templateId), event.id, event)
         case 'CurrentPolicyInstanceSet':
         case 'CurrentPolicyDataInstanceSet':
-          return moveSlot(event.previous, event.current, event.blockNumber)
-        case 'ArtifactAnnounced': {
-          const key = event.hash.toLowerCase()
-          let locator: DaLocator
-          try {
-            locator = decodeLocator(event.locator)
-          } catch {
-            // A locator is a hint: one that cannot be read helps nobody and hurts nobody.
-            return undefined
-          }
-          announced.set(key, [locator, ...(announced.get(key) ?? [])].slice(0, 8))
+          return moveSlot(event, event.blockNumber)
+        case 'ArtifactAnnounced':
+          announce(event)
           return undefined
-        }
         default:
           return undefined
       }
@@ -224,7 +265,15 @@ function onTables(tables: Tables, retention: RetentionParameters): ChainIndex {
     *artifacts() {
       for (const key of refs.keys()) yield refs.get(key) as ArtifactRef
     },
-    locators: (hash) => announced.get(hash.toLowerCase()) ?? [],
+    locatorsOf: (ref) => ({
+      announcements: announced.get(refKey(ref)) ?? [],
+      template: firstTemplate(ref),
+      clients: (users.get(refKey(ref)) ?? [])
+        .flatMap((templateKey) => clients.get(templateKey) ?? [])
+        .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+        .slice(0, 32)
+        .map(({ address }) => address),
+    }),
     fork() {
       const forks = {
         templates: templates.fork(),
@@ -232,6 +281,7 @@ function onTables(tables: Tables, retention: RetentionParameters): ChainIndex {
         users: users.fork(),
         refs: refs.fork(),
         announced: announced.fork(),
+        clients: clients.fork(),
       }
       return {
         ...onTables(forks, retention),
@@ -257,6 +307,15 @@ function present(artifacts: readonly (readonly [ArtifactRef['namespace'], Hex])[
   return artifacts
     .filter(([, hash]) => hash.toLowerCase() !== ARTIFACT_ABSENT)
     .map(([namespace, hash]) => ({ namespace, hash: hash.toLowerCase() as Hex }))
+}
+
+// A locator is a hint: one that cannot be read helps nobody and hurts nobody.
+function readLocator(locator: Hex): DaLocator | undefined {
+  try {
+    return decodeLocator(locator)
+  } catch {
+    return undefined
+  }
 }
 
 function laterBlock(a: bigint, b: bigint): bigint {

@@ -39,12 +39,10 @@ export async function holdQueueBytes(
     let bytes = await tree.store.bytes.get(hash)
     if (bytes === undefined && artifacts !== undefined) {
       const io = { signal: options.signal, timeout: options.timeout ?? 10_000 }
-      bytes = await withDeadline(`Fetching artifact ${hash}`, io, (signal) =>
-        artifacts.getArtifact(
-          { namespace, hash, locators: pipeline.index().locators(hash) },
-          { signal },
-        ),
-      ).catch(() => {
+      bytes = await withDeadline(`Fetching artifact ${hash}`, io, async (signal) => {
+        const locators = await pipeline.locators({ ref: { namespace, hash } }, { signal })
+        return artifacts.getArtifact({ namespace, hash, locators }, { signal })
+      }).catch(() => {
         options.signal?.throwIfAborted()
         return undefined
       })

@@ -5,6 +5,7 @@ import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { ChainEvent, ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { ExternalWrite, ExternalWrites } from '../../core/interfaces/externalWrites.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
+import type { DaLocator } from '../../core/locator.js'
 import type { MetricsRegistry } from '../../core/metrics.js'
 import { bytesToUint, concat, fixedFromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
@@ -15,6 +16,7 @@ import { type ChainIndex, createChainIndex, type RetentionParameters } from './c
 import { findCutoff } from './cutoff.js'
 import type { ArtifactRef, Delta } from './delta.js'
 import { PipelineStateError } from './errors.js'
+import { type ClientOwner, findLocators } from './locators.js'
 import { type QueueMetrics, queueMetrics } from './metrics.js'
 import {
   decodeQueueState,
@@ -86,6 +88,13 @@ export type CommitPipelineOptions = {
   parameters?: CommitParameters | undefined
   /** First block with events of the registries. Default 0. */
   startBlock?: bigint | undefined
+  /**
+   * This operator's own secret, at least 16 bytes, by which it orders the locators of strangers.
+   * Random where left out.
+   */
+  locatorKey?: Uint8Array | undefined
+  /** Owner of a client, whose announcements have places of their own. Without it only clients do. */
+  ownerOf?: ClientOwner | undefined
   metrics?: MetricsRegistry | undefined
   onEvent?: ((event: PipelineEvent) => void) | undefined
 }
@@ -127,6 +136,16 @@ export type CommitPipeline = {
   head(): CommitHead
   state(): QueueState
   index(): ChainIndex
+  /**
+   * Announced locators of an artifact, in the order they are tried.
+   *
+   * @param request.round - Another number is another order of strangers. Default: the last commit's.
+   * @param request.index - Default: the index as of the last commit.
+   */
+  locators(
+    request: { ref: ArtifactRef; round?: bigint | undefined; index?: ChainIndex | undefined },
+    options?: IoOptions,
+  ): Promise<readonly DaLocator[]>
   /** Whether an artifact is in the newest version of the tree. */
   inTree(ref: ArtifactRef): boolean
   /**
@@ -162,7 +181,8 @@ export async function openCommitPipeline(
   const { tree, events, external, startBlock = 0n } = options
   const parameters = options.parameters ?? commitParameters()
   const metrics = options.metrics && queueMetrics(options.metrics, events.chainId)
-  const index = createChainIndex(parameters)
+  const locatorKey = options.locatorKey ?? crypto.getRandomValues(new Uint8Array(32))
+  const index = createChainIndex({ ...parameters, locatorKey })
   let head = readHead(tree, startBlock)
   let state = readState(tree)
   if (head.cutoffBlock >= startBlock) {
@@ -181,6 +201,12 @@ export async function openCommitPipeline(
     head: () => head,
     state: () => state,
     index: () => index,
+    locators: ({ ref, round = head.sequenceNo, index: at = index }, locatorIo) =>
+      findLocators(
+        { index: at, key: locatorKey, ownerOf: options.ownerOf },
+        { ref, round },
+        locatorIo,
+      ),
     inTree,
     emit,
     metrics,

@@ -68,9 +68,11 @@ async function fetchBytes(
   if (artifacts === undefined) return undefined
   io.signal?.throwIfAborted()
   try {
-    return await withDeadline(`Fetching artifact ${ref.hash}`, io, (signal) =>
-      artifacts.getArtifact({ ...ref, locators: window.index.locators(ref.hash) }, { signal }),
-    )
+    return await withDeadline(`Fetching artifact ${ref.hash}`, io, async (signal) => {
+      const { index, timestamp: round } = window
+      const locators = await pipeline.locators({ ref, round, index }, { signal })
+      return artifacts.getArtifact({ ...ref, locators }, { signal })
+    })
   } catch (cause) {
     io.signal?.throwIfAborted()
     // Not an error of the commit: the next proposer may have the bytes.

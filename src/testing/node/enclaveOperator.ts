@@ -72,7 +72,10 @@ export async function createEnclaveOperator(
   parameters: EnclaveOperatorParameters,
 ): Promise<EnclaveOperator> {
   const { index, reader, events, da, privateData, fromBlock } = parameters
-  const artifacts = createArtifactSource({ clients: [da] })
+  const artifacts = createArtifactSource({
+    clients: [da],
+    locatorsOf: (ref, io) => pipeline.locators({ ref }, io),
+  })
   const tree = createStateTree({ store: memoryStore() })
   const pipeline = await openCommitPipeline({
     tree,
@@ -80,6 +83,7 @@ export async function createEnclaveOperator(
     artifacts,
     external: privateData,
     startBlock: fromBlock,
+    ownerOf: async (client, io) => (await reader.getClient(client, io))?.owner ?? null,
   })
   const committed = committedTree({ tree, events, startBlock: fromBlock })
   privateData.subscribe((hash, envelope) => tree.store.bytes.put(hash, envelope))
