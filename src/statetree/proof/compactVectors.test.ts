@@ -23,7 +23,10 @@ type Case = {
 
 const load = (name: string) =>
   JSON.parse(
-    readFileSync(new URL(`../../../test/vectors/jmt-compact/${name}.json`, import.meta.url), 'utf8'),
+    readFileSync(
+      new URL(`../../../test/vectors/jmt-compact/${name}.json`, import.meta.url),
+      'utf8',
+    ),
   ).cases
 
 describe('the verdicts that Solidity gives too', () => {

@@ -10,7 +10,9 @@ import { verifyProof } from './proof.js'
 import { toCompactProof, verifyTypedProof } from './typedProof.js'
 
 const load = (name: string) =>
-  JSON.parse(readFileSync(new URL(`../../../test/vectors/jmt/${name}.json`, import.meta.url), 'utf8'))
+  JSON.parse(
+    readFileSync(new URL(`../../../test/vectors/jmt/${name}.json`, import.meta.url), 'utf8'),
+  )
 
 const hashers = {
   'keccak256 wasm': keccakHasher(),
