@@ -3,7 +3,9 @@ import type { Abi, Address, Hex } from 'viem'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import type { WriteClient } from '../chain/client.js'
-import { checkInstance, checkSlot, registriesOf } from '../preflight/templates.js'
+import { checkInstance } from '../preflight/instances.js'
+import { checkSlot } from '../preflight/slots.js'
+import { registriesOf } from '../preflight/templates.js'
 import {
   addressOf,
   type EnsureResult,

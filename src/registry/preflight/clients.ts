@@ -1,6 +1,5 @@
 /** Checks before signing of the writes on clients. */
 import { type Abi, type Address, getAddress, parseAbi, zeroAddress } from 'viem'
-import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
 import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
 import type { WriteClient } from '../chain/client.js'
 import {
@@ -10,7 +9,7 @@ import {
 } from '../chain/errors.js'
 import { failed, holds, type PreflightCheck, passed } from '../chain/preflightCheck.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
-import { valueOrNull } from '../rows/rows.js'
+import { clientRecord, clientRecordCall } from '../rows/rows.js'
 
 /** ERC-165 id of `INewtonPolicyClient`. */
 const POLICY_CLIENT_INTERFACE = '0x52e18a74'
@@ -20,8 +19,6 @@ const policyClientAbi: Abi = parseAbi([
   'function getOwner() view returns (address)',
 ])
 
-type ClientRecord = { owner: Address; active: boolean }
-
 /** Checks the registration of a client. */
 export async function checkRegisterClient(
   client: WriteClient,
@@ -29,8 +26,11 @@ export async function checkRegisterClient(
 ): Promise<PreflightCheck[]> {
   const { registry, policyClient } = parameters
   const block = await readTag(client, 'latest')
-  const [record] = await readAt(client, { block, calls: [recordCall(registry, policyClient)] })
-  const known = valueOrNull(record as ReadResult, 'ClientNotRegistered') !== null
+  const [record] = await readAt(client, {
+    block,
+    calls: [clientRecordCall(registry, policyClient)],
+  })
+  const known = clientRecord(record as ReadResult) !== null
   const checks = [
     holds('ClientAlreadyRegistered', {
       ok: !known,
@@ -92,18 +92,10 @@ export async function checkOwnedClient(
   const { registry, policyClient, active, newOwner } = parameters
   const [result] = await readAt(client, {
     block: await readTag(client, 'latest'),
-    calls: [recordCall(registry, policyClient)],
+    calls: [clientRecordCall(registry, policyClient)],
   })
-  const record = valueOrNull(result as ReadResult, 'ClientNotRegistered') as ClientRecord | null
-  if (record === null) {
-    return [
-      failed(
-        'ClientNotRegistered',
-        `${policyClient} is not registered`,
-        'Its owner calls registerClient first.',
-      ),
-    ]
-  }
+  const record = clientRecord(result as ReadResult)
+  if (record === null) return [unregistered(policyClient)]
   const checks = [
     passed('ClientNotRegistered', `${policyClient} is registered`),
     ownerCheck(client, { policyClient, owner: record.owner }),
@@ -133,6 +125,24 @@ export async function checkOwnedClient(
   return checks
 }
 
+/** Whether a client is registered and active, and who owns it. */
+export function activeClientCheck(
+  result: ReadResult,
+  client: Address,
+): { check: PreflightCheck; owner?: Address | undefined } {
+  const record = clientRecord(result)
+  if (record === null) return { check: unregistered(client) }
+  const owner = getAddress(record.owner)
+  return {
+    owner,
+    check: holds('ClientNotRegistered', {
+      ok: record.active,
+      detail: `${client} is ${record.active ? 'registered and active' : 'not active'}`,
+      fix: 'Its owner calls activateClient.',
+    }),
+  }
+}
+
 /** Checks that the sender may say whether superseded instances are accepted for a client. */
 export async function checkAcceptSuperseded(
   client: WriteClient,
@@ -152,13 +162,12 @@ export async function checkAcceptSuperseded(
   return checkOwnedClient(client, { registry: valueFrom(registry) as Address, policyClient })
 }
 
-function recordCall(registry: Address, policyClient: Address): ReadCall {
-  return {
-    address: registry,
-    abi: policyClientRegistryAbi as Abi,
-    functionName: 'getClientRecord',
-    args: [policyClient],
-  }
+function unregistered(policyClient: Address): PreflightCheck {
+  return failed(
+    'ClientNotRegistered',
+    `${policyClient} is not registered`,
+    'Its owner calls registerClient first.',
+  )
 }
 
 function notClient(policyClient: Address): PreflightCheck {

@@ -46,7 +46,6 @@ export async function checkCommit(
     valueFrom,
   ) as [number, [Hex, bigint, bigint], bigint, Hex, Address, Address, number, number]
   const [root, sequenceNo, timestamp] = latest
-  const ahead = commit.timestamp - head.timestamp
   return [
     equal('UnsupportedStateCommitVersion', {
       found: commit.version,
@@ -73,9 +72,30 @@ export async function checkCommit(
       wanted: root,
       fix: 'Rebuild the commit on the root that is on chain.',
     }),
+    ...timestampChecks(commit, { last: timestamp, now: head.timestamp, lag }),
+    equal('CertificateMessageHashMismatch', {
+      found: certificate.messageHash,
+      wanted: messageHash,
+      fix: 'Use the certificate of this commit, made for this chain and registry.',
+    }),
+    ...(await quorumChecks(client, {
+      verifier,
+      set: { avs, id: setId },
+      certificate,
+      quorumBps: BigInt(quorumBps),
+    })),
+  ]
+}
+
+function timestampChecks(
+  commit: StateCommit,
+  { last, now, lag }: { last: bigint; now: bigint; lag: bigint },
+): PreflightCheck[] {
+  const ahead = commit.timestamp - now
+  return [
     holds('TimestampRegression', {
-      ok: commit.timestamp > timestamp,
-      detail: `its timestamp is ${commit.timestamp}, the last commit’s ${timestamp}`,
+      ok: commit.timestamp > last,
+      detail: `its timestamp is ${commit.timestamp}, the last commit’s ${last}`,
       fix: 'Wait for the next window.',
     }),
     ahead <= 0n
@@ -90,17 +110,6 @@ export async function checkCommit(
       detail: `its timestamp is ${-ahead} s behind the newest block, the bound is ${lag} s`,
       fix: 'Have a newer commit signed.',
     }),
-    equal('CertificateMessageHashMismatch', {
-      found: certificate.messageHash,
-      wanted: messageHash,
-      fix: 'Use the certificate of this commit, made for this chain and registry.',
-    }),
-    ...(await quorumChecks(client, {
-      verifier,
-      set: { avs, id: setId },
-      certificate,
-      quorumBps: BigInt(quorumBps),
-    })),
   ]
 }
 

@@ -107,6 +107,12 @@ export async function checkParams(
     : failed(rule, `the schema itself is refused: ${issues}`, 'The template cannot be used.')
 }
 
+/** Whether instances of a template need secrets; a policy template has no such schema. */
+export function hasSecrets(template: unknown): boolean {
+  const { secretsSchemaHash } = template as { secretsSchemaHash?: Hex | undefined }
+  return secretsSchemaHash !== undefined && secretsSchemaHash.toLowerCase() !== ARTIFACT_ABSENT
+}
+
 /** Whether an instance's sealed secrets are there. Unknown is a warning. */
 export async function checkSecrets(
   parameters: { client: Address; policyDataInstanceId: Hex; required: boolean },

@@ -1,7 +1,6 @@
 /** The {@link RegistryReader} over a viem client. */
 import type { Address, Hex } from 'viem'
 import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistryAbi.js'
-import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
 import type { InstanceRow, RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
@@ -15,7 +14,14 @@ import {
   readTag,
   valueFrom,
 } from '../chain/read.js'
-import { type Registries, type RegistryKind, slotValue, valueOrNull } from './rows.js'
+import {
+  type ClientRecord,
+  clientRecord,
+  clientRecordCall,
+  type Registries,
+  type RegistryKind,
+  slotValue,
+} from './rows.js'
 import { readSnapshot } from './snapshot.js'
 import {
   createRowCache,
@@ -199,21 +205,10 @@ async function readWhitelisted(
 async function readClientRecord(
   client: ReadClient,
   { registry, policyClient }: { registry: Address; policyClient: Address },
-): Promise<{ owner: Address; active: boolean } | null> {
+): Promise<ClientRecord | null> {
   const [result] = await readAt(client, {
     block: await readTag(client, 'latest'),
-    calls: [
-      {
-        address: registry,
-        abi: policyClientRegistryAbi,
-        functionName: 'getClientRecord',
-        args: [policyClient],
-      },
-    ],
+    calls: [clientRecordCall(registry, policyClient)],
   })
-  const record = valueOrNull(result as ReadResult, 'ClientNotRegistered') as {
-    owner: Address
-    active: boolean
-  } | null
-  return record === null ? null : { owner: record.owner, active: record.active }
+  return clientRecord(result as ReadResult)
 }

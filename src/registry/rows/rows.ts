@@ -1,5 +1,6 @@
 /** Calls for rows and slots, and strict decoding of what comes back. */
 import { type Abi, type Address, getAddress, type Hex } from 'viem'
+import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { ZERO_HASH } from '../../core/artifact.js'
@@ -56,6 +57,25 @@ export function valueOrNull(result: ReadResult, absent: string): unknown {
 /** A slot's value: zero is an empty slot. */
 export function slotValue(value: unknown): Hex | null {
   return value === ZERO_HASH ? null : (value as Hex)
+}
+
+/** What the client registry holds of a client. */
+export type ClientRecord = { owner: Address; active: boolean }
+
+/** The call that reads a client's record. */
+export function clientRecordCall(registry: Address, client: Address): ReadCall {
+  return {
+    address: registry,
+    abi: policyClientRegistryAbi as Abi,
+    functionName: 'getClientRecord',
+    args: [client],
+  }
+}
+
+/** A client's record, `null` where it is not registered. */
+export function clientRecord(result: ReadResult): ClientRecord | null {
+  const record = valueOrNull(result, 'ClientNotRegistered') as ClientRecord | null
+  return record === null ? null : { owner: record.owner, active: record.active }
 }
 
 /** A policy template's row, checked against its id. */
