@@ -49,6 +49,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'cbor',
     'nitro',
     'secrets',
+    'store',
     'wire',
     'transport',
     'evaluate',

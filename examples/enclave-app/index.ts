@@ -11,6 +11,7 @@ import {
   hpkeSeal,
   jsonCodec,
   memoryAnchor,
+  memoryBlobs,
   memoryKv,
   openSealedKv,
 } from '@newton/policy-sdk/enclave'
@@ -31,15 +32,10 @@ const keys = createKeyManager({
   masterSecret: crypto.getRandomValues(new Uint8Array(32)),
   pcr0: await attestor.measurement(),
 })
-let outside: Uint8Array | undefined
+const outside = memoryBlobs()
 const state = await openSealedKv({
   key: crypto.getRandomValues(new Uint8Array(32)),
-  place: {
-    read: async () => outside,
-    write: async (blob) => {
-      outside = blob
-    },
-  },
+  blobs: outside,
   anchor: memoryAnchor(),
 })
 const enclave = createAppEnclave({
@@ -109,4 +105,4 @@ const host = createAppHost({
 await host.run({ signal: done.signal })
 
 for (const transaction of landed) console.log(JSON.stringify(transaction))
-console.log(`sealed state outside the enclave: ${outside?.length} bytes`)
+console.log(`sealed records outside the enclave: ${(await outside.names()).length}`)

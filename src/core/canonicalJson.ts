@@ -141,7 +141,8 @@ export function memberPath(path: string, key: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`
 }
 
-function isWellFormed(text: string): boolean {
+/** Whether a text has no lone surrogate, and so a UTF-8 form of its own. */
+export function isWellFormed(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
     if (unit < 0xd800 || unit > 0xdfff) continue

@@ -53,14 +53,10 @@ export {
 } from './host/appHost.js'
 export { connectAppEnclave, serveAppEnclave } from './host/appWire.js'
 export { appUserData } from './host/call.js'
-export { bytesCodec, type Codec, jsonCodec, uint64Codec } from './host/codec.js'
 export {
   AppCallError,
   AppContractError,
   AppSequenceError,
-  SealedStateError,
-  StateRollbackError,
-  StoreConflictError,
 } from './host/errors.js'
 export {
   defineEvaluationService,
@@ -79,23 +75,6 @@ export {
   createKeyManager,
   type KeyManager,
 } from './host/keyManager.js'
-export { type KvBatch, type KvStore, memoryKv } from './host/kv.js'
-export { type BlobPlace, openSealedKv } from './host/sealedKv.js'
-export {
-  memoryAnchor,
-  NO_PREVIOUS_STATE,
-  openState,
-  type StateAnchor,
-  type StatePlace,
-  sealState,
-} from './host/sealedState.js'
-export {
-  createTypedStore,
-  defineKey,
-  type StoreKey,
-  type StoreTransaction,
-  type TypedStore,
-} from './host/typedStore.js'
 export {
   createDocumentVerifier,
   type DocumentVerifierParameters,
@@ -204,6 +183,33 @@ export {
   SecretsUploadRefusedError,
   uploadSecrets,
 } from './secrets/uploadSecrets.js'
+export {
+  memoryAnchor,
+  type StateAdvance,
+  type StateAnchor,
+  takesStep,
+} from './store/anchor.js'
+export { type BlobStore, memoryBlobs } from './store/blobs.js'
+export { bytesCodec, type Codec, jsonCodec, uint64Codec } from './store/codec.js'
+export { type KvTestApi, type KvUnderTest, testKvStore } from './store/conformance.js'
+export {
+  SealedStateError,
+  StateRollbackError,
+  StoreClosedError,
+  StoreConflictError,
+  StoreFailedError,
+  StoreStoppedError,
+} from './store/errors.js'
+export { type KvBatch, type KvStore, MAX_KEY_BYTES, memoryKv } from './store/kv.js'
+export { openSealedKv, type SealedKvParameters } from './store/sealedKv.js'
+export { NO_PREVIOUS_STATE, type StatePlace } from './store/sealedRecord.js'
+export {
+  createTypedStore,
+  defineKey,
+  type StoreKey,
+  type StoreTransaction,
+  type TypedStore,
+} from './store/typedStore.js'
 export { type HttpListener, httpListener, httpTransport } from './transport/http.js'
 export { createMemoryTransport, type MemoryTransport } from './transport/memory.js'
 export type { WireEvent } from './wire/client.js'

@@ -39,8 +39,13 @@ export function fixedFromHex(hex: string, size: number, field: string): Uint8Arr
   return bytes
 }
 
-/** Joins byte arrays. */
+/** Joins byte arrays. For lists of any length use {@link concatAll}: arguments are limited in number. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return concatAll(parts)
+}
+
+/** Joins the byte arrays of a list. */
+export function concatAll(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
   const out = new Uint8Array(length)

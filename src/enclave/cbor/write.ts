@@ -3,7 +3,7 @@
  * encoded bytes. What the wire protocol sends; the same value always gives the same bytes.
  */
 import { InvalidInputError } from '../../errors/common.js'
-import { compareBytes, concat } from '../../internal/bytes.js'
+import { compareBytes, concatAll } from '../../internal/bytes.js'
 
 /** What {@link writeCbor} encodes. Object members that are `undefined` are left out. */
 export type CborInput =
@@ -33,7 +33,7 @@ const encoder = new TextEncoder()
 export function writeCbor(value: CborInput): Uint8Array {
   const parts: Uint8Array[] = []
   write(value, parts, 0)
-  return concat(...parts)
+  return concatAll(parts)
 }
 
 /** The head of an item: major type and argument, shortest form. */
@@ -90,7 +90,7 @@ function map(value: object, parts: Uint8Array[], depth: number): void {
     if (item === undefined) continue
     const content: Uint8Array[] = []
     write(item, content, depth + 1)
-    encoded.push({ key: writeCbor(key), content: concat(...content) })
+    encoded.push({ key: writeCbor(key), content: concatAll(content) })
   }
   encoded.sort((a, b) => compareBytes(a.key, b.key))
   parts.push(cborHead(5, encoded.length))

@@ -12,7 +12,7 @@ import type { RegistrySnapshot } from '../../core/interfaces/registryReader.js'
 import { computeTaskId, decodeTask, encodeTask } from '../../core/task.js'
 import {
   compareBytes,
-  concat,
+  concatAll,
   fixedFromHex,
   fromHex,
   toHex,
@@ -49,7 +49,7 @@ export function computeRequestDigest(asked: EnclaveRequest): Hex {
   const { request, nonce, snapshot } = asked
   const { task } = request
   const hashes = (list: readonly Hex[]): Uint8Array =>
-    keccak(concat(...list.map((hash) => fromHex(hash))))
+    keccak(concatAll(list.map((hash) => fromHex(hash))))
   const outputs = request.agreedOutputs
   return toHex(
     keccak(
@@ -149,5 +149,5 @@ function envelopeWords(envelopes: ReadonlyMap<Hex, Uint8Array> | undefined): Uin
     ([id, envelope]) => [fixedFromHex(id, 32, 'envelopes'), keccak(envelope)] as const,
   )
   entries.sort(([a], [b]) => compareBytes(a, b))
-  return concat(...entries.flat())
+  return concatAll(entries.flat())
 }

@@ -5,9 +5,9 @@
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { Codec } from './codec.js'
+import type { Codec } from '../store/codec.js'
+import type { StoreTransaction } from '../store/typedStore.js'
 import type { Attestor, KeyManager } from './keyManager.js'
-import type { StoreTransaction } from './typedStore.js'
 
 /** Answers one kind of input. Knows no transport. */
 export type Handler<context, input, output> = (

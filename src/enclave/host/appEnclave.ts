@@ -8,6 +8,13 @@ import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual } from '../../internal/bytes.js'
 import { defaultRandomBytes } from '../nitro/nonces.js'
+import { bytesCodec, type Codec, uint64Codec } from '../store/codec.js'
+import {
+  defineKey,
+  type StoreKey,
+  type StoreTransaction,
+  type TypedStore,
+} from '../store/typedStore.js'
 import type { EnclaveApp, EnclaveContext, RequestRoutes } from './app.js'
 import {
   type AppCall,
@@ -18,10 +25,8 @@ import {
   hashCalls,
   type WireCall,
 } from './call.js'
-import { bytesCodec, type Codec, uint64Codec } from './codec.js'
 import { AppCallError, AppContractError, AppSequenceError } from './errors.js'
 import type { Attestor, KeyManager } from './keyManager.js'
-import { defineKey, type StoreKey, type StoreTransaction, type TypedStore } from './typedStore.js'
 
 /** Parameters of {@link createAppEnclave}. */
 export type AppEnclaveParameters<event, routes extends RequestRoutes, transaction> = {

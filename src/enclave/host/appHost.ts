@@ -4,6 +4,8 @@
  */
 import { isPolicySdkError } from '../../errors/base.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { type Codec, uint64Codec } from '../store/codec.js'
+import { defineKey, type StoreKey, type TypedStore } from '../store/typedStore.js'
 import type {
   ChainClient,
   ChainEvent,
@@ -15,9 +17,7 @@ import type {
   RequestRoutes,
 } from './app.js'
 import { decodeReply, encodeCall, type WireCall } from './call.js'
-import { type Codec, uint64Codec } from './codec.js'
 import { AppCallError } from './errors.js'
-import { defineKey, type StoreKey, type TypedStore } from './typedStore.js'
 
 /** Something that happened, for logs and metrics. */
 export type AppHostEvent =

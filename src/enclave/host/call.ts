@@ -1,5 +1,5 @@
 /** Calls between host and enclave, as deterministic CBOR. */
-import { concat, uintToBytes, utf8 } from '../../internal/bytes.js'
+import { concat, concatAll, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
 import { type CborMap, readCbor } from '../cbor/read.js'
 import { writeCbor } from '../cbor/write.js'
@@ -123,7 +123,7 @@ export function appUserData(parameters: {
     keccak(utf8(contract)),
     uintToBytes(sequence, 8, 'sequence'),
     hashCalls(calls),
-    keccak(concat(...framed)),
+    keccak(concatAll(framed)),
   )
 }
 

@@ -28,45 +28,6 @@ export class AppSequenceError extends BaseError {
   }
 }
 
-/** A sealed state is older than, or no successor of, what its anchor knows. */
-export class StateRollbackError extends BaseError {
-  override readonly name = 'StateRollbackError'
-  override readonly code = 'STATE_ROLLBACK'
-
-  constructor(
-    { sequence, expected }: { sequence: bigint; expected: bigint },
-    options: BaseErrorOptions = {},
-  ) {
-    super(`The sealed state has sequence ${sequence}, expected ${expected}.`, {
-      metaMessages: ['Restore the newest state. An older one is never opened.'],
-      ...options,
-    })
-  }
-}
-
-/** A sealed state does not open: another key, or changed bytes. */
-export class SealedStateError extends BaseError {
-  override readonly name = 'SealedStateError'
-  override readonly code = 'SEALED_STATE'
-
-  constructor({ reason }: { reason: string }, options: BaseErrorOptions = {}) {
-    super(`The sealed state is refused: ${reason}.`, options)
-  }
-}
-
-/** A transaction of a store lost against others again and again. */
-export class StoreConflictError extends BaseError {
-  override readonly name = 'StoreConflictError'
-  override readonly code = 'STORE_CONFLICT'
-
-  constructor({ attempts }: { attempts: number }, options: BaseErrorOptions = {}) {
-    super(`A transaction met conflicting writes ${attempts} times.`, {
-      retryable: true,
-      ...options,
-    })
-  }
-}
-
 /** An application enclave refused a call. */
 export class AppCallError extends BaseError {
   override readonly name = 'AppCallError'

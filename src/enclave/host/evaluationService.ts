@@ -8,8 +8,8 @@ import { fromHex, toHex } from '../../internal/bytes.js'
 import { readCbor } from '../cbor/read.js'
 import { writeCbor } from '../cbor/write.js'
 import { computeTaskUserData, encodeResult } from '../evaluate/result.js'
+import type { Codec } from '../store/codec.js'
 import { defineEnclaveApp, defineRequest, type EnclaveApp, type RequestRoute } from './app.js'
-import type { Codec } from './codec.js'
 
 /** A task that a chain asks to be evaluated. */
 export type TaskEvent = { task: Task; referenceTimestamp: number }

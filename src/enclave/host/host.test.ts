@@ -5,6 +5,9 @@ import { computeTaskUserData } from '../evaluate/result.js'
 import { assertNitroAttestation } from '../nitro/verify.js'
 import { hpkeSeal } from '../secrets/hpke.js'
 import { createSimulator } from '../simulator/index.js'
+import { type Codec, uint64Codec } from '../store/codec.js'
+import { type KvStore, memoryKv } from '../store/kv.js'
+import { createTypedStore, defineKey } from '../store/typedStore.js'
 import {
   type ChainClient,
   type ChainEvent,
@@ -17,7 +20,6 @@ import {
 import { type AppEnclaveParameters, createAppEnclave } from './appEnclave.js'
 import { type AppHostEvent, createAppHost } from './appHost.js'
 import { appUserData, decodeReply, encodeCall } from './call.js'
-import { type Codec, uint64Codec } from './codec.js'
 import { AppSequenceError } from './errors.js'
 import {
   defineEvaluationService,
@@ -27,8 +29,6 @@ import {
   taskEventCodec,
 } from './evaluationService.js'
 import { createAttestor, createKeyManager } from './keyManager.js'
-import { type KvStore, memoryKv } from './kv.js'
-import { createTypedStore, defineKey } from './typedStore.js'
 
 const simulator = createSimulator({ image: [{ name: 'app', bytes: Uint8Array.of(1) }] })
 const attestor = createAttestor(simulator.nsm)

@@ -4,7 +4,7 @@ export {
   childProcessTransport,
   standardStreams,
 } from './childProcess.js'
-export { fileBlob } from './fileBlob.js'
+export { fileBlobs } from './fileBlobs.js'
 export { lmdbKv } from './lmdbKv.js'
 export { nsmBridgeDevice } from './nsmBridge.js'
 export {

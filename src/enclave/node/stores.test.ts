@@ -1,78 +1,62 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { uint64Codec } from '../host/codec.js'
-import { type KvStore, memoryKv } from '../host/kv.js'
-import { openSealedKv } from '../host/sealedKv.js'
-import { memoryAnchor, openState, type StateAnchor, sealState } from '../host/sealedState.js'
-import { createTypedStore, defineKey } from '../host/typedStore.js'
-import { fileBlob, lmdbKv } from './index.js'
+import { memoryAnchor } from '../store/anchor.js'
+import { uint64Codec } from '../store/codec.js'
+import { testKvStore } from '../store/conformance.js'
+import { type KvStore, memoryKv } from '../store/kv.js'
+import { openSealedKv } from '../store/sealedKv.js'
+import { createTypedStore, defineKey } from '../store/typedStore.js'
+import { fileBlobs, lmdbKv } from './index.js'
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'kv-'))
 const key = new Uint8Array(32).fill(4)
-const sealedFile = (
-  anchor: StateAnchor = memoryAnchor(),
-  path = join(folder(), 'state'),
-): Promise<KvStore> => openSealedKv({ key, place: fileBlob({ path }), anchor })
-const backends: Record<string, () => Promise<KvStore>> = {
-  memory: async () => memoryKv(),
-  lmdb: () => lmdbKv({ path: folder() }),
-  'sealed file': () => sealedFile(),
-}
 const b = (...bytes: number[]): Uint8Array => Uint8Array.of(...bytes)
 
-describe.each(Object.keys(backends))('KvStore: %s', (name) => {
-  const open = backends[name] as () => Promise<KvStore>
+/** A backend that opens its newest store anew. */
+function persistent(
+  open: (path: string, anchor: ReturnType<typeof memoryAnchor>) => Promise<KvStore>,
+) {
+  const places = new WeakMap<KvStore, { path: string; anchor: ReturnType<typeof memoryAnchor> }>()
+  const openAt = async (
+    path: string,
+    anchor: ReturnType<typeof memoryAnchor>,
+  ): Promise<KvStore> => {
+    const kv = await open(path, anchor)
+    places.set(kv, { path, anchor })
+    return kv
+  }
+  return {
+    open: () => openAt(folder(), memoryAnchor()),
+    reopen: async (kv: KvStore) => {
+      const { path, anchor } = places.get(kv) as {
+        path: string
+        anchor: ReturnType<typeof memoryAnchor>
+      }
+      await kv.close()
+      return openAt(path, anchor)
+    },
+  }
+}
 
-  test('reads what was written, deletes, lists by prefix in order', async () => {
-    const kv = await open()
-    expect(await kv.get('a')).toBeUndefined()
-    expect(
-      await kv.commit({
-        checks: [],
-        writes: [
-          { key: 'p/2', value: b(2) },
-          { key: 'p/1', value: b() },
-          { key: 'q', value: b(3) },
-          { key: 'p', value: b(4) },
-        ],
-      }),
-    ).toBe(true)
-    expect(await kv.keys('p/')).toEqual(['p/1', 'p/2'])
-    expect(await kv.keys('')).toEqual(['p', 'p/1', 'p/2', 'q'])
-    expect(await kv.get('p/1')).toEqual(b())
-    await kv.commit({ checks: [], writes: [{ key: 'p/1', value: undefined }] })
-    expect(await kv.get('p/1')).toBeUndefined()
-    await kv.close()
-  })
+const lmdb = persistent((path) => lmdbKv({ path }))
+const sealed = persistent((path, anchor) =>
+  openSealedKv({ key, blobs: fileBlobs({ directory: path }), anchor }),
+)
+const backends: Record<string, { open: () => Promise<KvStore> }> = {
+  memory: { open: async () => memoryKv() },
+  lmdb,
+  'sealed files': sealed,
+}
 
-  test('a batch whose check does not hold writes nothing', async () => {
-    const kv = await open()
-    await kv.commit({ checks: [], writes: [{ key: 'a', value: b(1) }] })
-    const failing = [
-      { key: 'a', value: undefined },
-      { key: 'a', value: b(2) },
-      { key: 'b', value: b(1) },
-    ]
-    for (const check of failing) {
-      expect(await kv.commit({ checks: [check], writes: [{ key: 'c', value: b(9) }] })).toBe(false)
-    }
-    expect(await kv.get('c')).toBeUndefined()
-    await kv.close()
-  })
+testKvStore({ describe, test, expect }, { name: 'memory', open: async () => memoryKv() })
+testKvStore({ describe, test, expect }, { name: 'lmdb', ...lmdb })
+testKvStore({ describe, test, expect }, { name: 'sealed files', ...sealed })
 
-  test('values are copies', async () => {
-    const kv = await open()
-    const value = b(1, 2)
-    await kv.commit({ checks: [], writes: [{ key: 'a', value }] })
-    value.fill(9)
-    const read = (await kv.get('a')) as Uint8Array
-    read.fill(7)
-    expect(await kv.get('a')).toEqual(b(1, 2))
-    await kv.close()
-  })
+describe.each(Object.keys(backends))('typed store over %s', (name) => {
+  const { open } = backends[name] as { open: () => Promise<KvStore> }
 
   test('behaves as a plain map under any sequence of batches', async () => {
     await fc.assert(
@@ -88,10 +72,9 @@ describe.each(Object.keys(backends))('KvStore: %s', (name) => {
           const kv = await open()
           const model = new Map<string, Uint8Array>()
           for (const [k, value] of steps) {
-            await kv.commit({
-              checks: [{ key: k, value: model.get(k) }],
-              writes: [{ key: k, value }],
-            })
+            const ranges = [{ prefix: '', keys: [...model.keys()].sort() }]
+            const checks = [{ key: k, value: model.get(k) }]
+            expect(await kv.commit({ checks, ranges, writes: [{ key: k, value }] })).toBe(true)
             if (value === undefined) model.delete(k)
             else model.set(k, value)
           }
@@ -104,18 +87,89 @@ describe.each(Object.keys(backends))('KvStore: %s', (name) => {
     )
   }, 60_000)
 
-  test('typed transactions: a hundred increments at once lose none', async () => {
+  test('a hundred increments at once lose none, and each runs twice at most', async () => {
+    const store = createTypedStore(await open())
+    const count = defineKey('count', uint64Codec)
+    let runs = 0
+    await Promise.all(
+      Array.from({ length: 100 }, () =>
+        store.transaction(async (tx) => {
+          runs++
+          const before = (await tx.get(count)) ?? 0n
+          await new Promise((resolve) => setTimeout(resolve, 1))
+          tx.set(count, before + 1n)
+        }),
+      ),
+    )
+    expect(await store.get(count)).toBe(100n)
+    expect(runs).toBeLessThanOrEqual(210)
+    await store.close()
+  })
+
+  test('one seat, many claims that look at the list: one gets it', async () => {
+    const store = createTypedStore(await open())
+    const claim = (who: string): Promise<boolean> =>
+      store.transaction(async (tx) => {
+        if ((await tx.names('seat/')).length > 0) return false
+        await new Promise((resolve) => setTimeout(resolve, 2))
+        tx.set(defineKey(`seat/${who}`, uint64Codec), 1n)
+        return true
+      })
+    const got = await Promise.all(['alice', 'bob', 'carol', 'dave'].map(claim))
+    expect(got.filter(Boolean)).toEqual([true])
+    expect(await store.transaction((tx) => tx.names('seat/'))).toHaveLength(1)
+    await store.close()
+  })
+
+  test('an absent key that another one writes meanwhile is a conflict', async () => {
     const kv = await open()
     const store = createTypedStore(kv)
-    const count = defineKey('count', uint64Codec)
-    for (let round = 0; round < 10; round++) {
-      await Promise.all(
-        Array.from({ length: 10 }, () =>
-          store.transaction(async (tx) => tx.set(count, ((await tx.get(count)) ?? 0n) + 1n)),
-        ),
-      )
-    }
-    expect(await store.get(count)).toBe(100n)
+    const flag = defineKey('flag', uint64Codec)
+    const out = defineKey('out', uint64Codec)
+    let first = true
+    const seen = await store.transaction(async (tx) => {
+      const value = await tx.get(flag)
+      if (first) {
+        first = false
+        await kv.commit({ checks: [], writes: [{ key: 'flag', value: uint64Codec.encode(7n) }] })
+      }
+      tx.set(out, value ?? 0n)
+      return value
+    })
+    expect(seen).toBe(7n)
+    expect(await store.get(out)).toBe(7n)
+    await store.close()
+  })
+
+  test('a failure on a torn view is run again, one on a whole view is told', async () => {
+    const kv = await open()
+    const store = createTypedStore(kv)
+    const left = defineKey('left', uint64Codec)
+    const right = defineKey('right', uint64Codec)
+    await store.transaction((tx) => {
+      tx.set(left, 5n)
+      tx.set(right, 5n)
+    })
+    let runs = 0
+    const sum = await store.transaction(async (tx) => {
+      const l = (await tx.get(left)) as bigint
+      if (runs++ === 0) {
+        const writes = [
+          { key: 'left', value: uint64Codec.encode(1n) },
+          { key: 'right', value: uint64Codec.encode(9n) },
+        ]
+        await kv.commit({ checks: [], writes })
+      }
+      const r = (await tx.get(right)) as bigint
+      if (l + r !== 10n) throw new RangeError('the sum is always ten')
+      return l + r
+    })
+    expect([sum, runs]).toEqual([10n, 2])
+    await expect(
+      store.transaction(() => {
+        throw new RangeError('no')
+      }),
+    ).rejects.toThrow('no')
     await store.close()
   })
 
@@ -139,85 +193,49 @@ describe.each(Object.keys(backends))('KvStore: %s', (name) => {
   })
 })
 
-describe('sealed state', () => {
-  const set = (kv: KvStore, value: number): Promise<boolean> =>
-    kv.commit({ checks: [], writes: [{ key: 'a', value: b(value) }] })
+test('names that are cut inside a character are refused where they are defined', () => {
+  const cut = (user: string): string => `name/${user.slice(0, 8)}`
+  for (const user of ['player1\u{1F600}', 'player1\u{1F916}']) {
+    expect(() => defineKey(cut(user), uint64Codec)).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', field: 'name' }),
+    )
+  }
+})
 
-  test('is found again, and nothing of it is readable outside', async () => {
-    const anchor = memoryAnchor()
-    const path = join(folder(), 'state')
-    const kv = await sealedFile(anchor, path)
-    await kv.commit({
-      checks: [],
-      writes: [{ key: 'name', value: new TextEncoder().encode('hunter2') }],
-    })
+describe('sealed files', () => {
+  const put = (kv: KvStore, value: number): Promise<boolean> =>
+    kv.commit({ checks: [], writes: [{ key: 'name', value: b(value) }] })
+
+  test('nothing of the content is readable outside', async () => {
+    const directory = folder()
+    const kv = await openSealedKv({ key, blobs: fileBlobs({ directory }), anchor: memoryAnchor() })
+    const value = new TextEncoder().encode('hunter2')
+    await kv.commit({ checks: [], writes: [{ key: 'password', value }] })
     await kv.close()
-    expect(readFileSync(path).includes('hunter2')).toBe(false)
-    expect(readFileSync(path).includes('name')).toBe(false)
-    const again = await sealedFile(anchor, path)
-    expect(new TextDecoder().decode(await again.get('name'))).toBe('hunter2')
-  })
-
-  test('an older state, a missing one, and one of a fork are refused', async () => {
-    const anchor = memoryAnchor()
-    const path = join(folder(), 'state')
-    const kv = await sealedFile(anchor, path)
-    await set(kv, 1)
-    const old = readFileSync(path)
-    await set(kv, 2)
-    await kv.close()
-    const newest = readFileSync(path)
-    writeFileSync(path, old)
-    await expect(sealedFile(anchor, path)).rejects.toMatchObject({ code: 'STATE_ROLLBACK' })
-    await expect(sealedFile(anchor, join(folder(), 'none'))).rejects.toMatchObject({
-      code: 'SEALED_STATE',
-    })
-    const fork = await sealState({
-      key,
-      sequence: 3n,
-      previousHash: `0x${'11'.repeat(32)}`,
-      state: b(0xa0),
-    })
-    writeFileSync(path, fork.blob)
-    await expect(sealedFile(anchor, path)).rejects.toMatchObject({ code: 'STATE_ROLLBACK' })
-    writeFileSync(path, newest)
-    expect(await (await sealedFile(anchor, path)).get('a')).toEqual(b(2))
-  })
-
-  test('a writer that ended between the file and the anchor goes on from the file', async () => {
-    const anchor = memoryAnchor()
-    const path = join(folder(), 'state')
-    const kv = await sealedFile(anchor, path)
-    await set(kv, 1)
-    const failing: StateAnchor = {
-      latest: anchor.latest,
-      advance: async () => Promise.reject(new TypeError('crash')),
+    for (const file of readdirSync(directory)) {
+      expect(readFileSync(join(directory, file)).includes('hunter2')).toBe(false)
+      expect(readFileSync(join(directory, file)).includes('password')).toBe(false)
     }
-    const crashing = await sealedFile(failing, path)
-    await expect(set(crashing, 2)).rejects.toThrow('crash')
-    const again = await sealedFile(anchor, path)
-    expect(await again.get('a')).toEqual(b(2))
-    expect((await anchor.latest())?.sequence).toBe(2n)
   })
 
-  test('no changed byte of it opens, and no other key', async () => {
-    const { blob, stateHash } = await sealState({
-      key,
-      sequence: 1n,
-      previousHash: `0x${'00'.repeat(32)}`,
-      state: b(1, 2, 3),
-    })
-    const newest = { sequence: 1n, stateHash }
-    expect((await openState({ key, blob, newest })).state).toEqual(b(1, 2, 3))
-    for (let i = 0; i < blob.length; i++) {
-      const changed = blob.slice()
-      changed[i] = (changed[i] as number) ^ 1
-      await expect(openState({ key, blob: changed, newest: undefined })).rejects.toMatchObject({
-        code: expect.stringMatching(/^(SEALED_STATE|STATE_ROLLBACK)$/),
-      })
+  test('what a killed writer left half done is passed by', async () => {
+    const directory = folder()
+    const anchor = memoryAnchor()
+    const open = (): Promise<KvStore> =>
+      openSealedKv({ key, blobs: fileBlobs({ directory }), anchor })
+    await put(await open(), 1)
+    writeFileSync(join(directory, 'half.next'), b(1, 2))
+    writeFileSync(join(directory, `${'2'.padStart(20, '0')}-${'ab'.repeat(32)}`), b(1, 2))
+    const again = await open()
+    expect(await again.get('name')).toEqual(b(1))
+    expect(await put(again, 2)).toBe(true)
+  })
+
+  test('a name is never a path', async () => {
+    const blobs = fileBlobs({ directory: folder() })
+    for (const name of ['../x', '/etc/passwd', '', 'a/b', 'a.next']) {
+      await expect(blobs.read(name)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+      await expect(blobs.write(name, b(1))).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     }
-    await expect(openState({ key: new Uint8Array(32), blob, newest })).rejects.toMatchObject({
-      code: 'SEALED_STATE',
-    })
   })
 })
