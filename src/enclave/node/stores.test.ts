@@ -202,6 +202,17 @@ test('names that are cut inside a character are refused where they are defined',
   }
 })
 
+test('a typed store that was closed says so', async () => {
+  for (const { open } of Object.values(backends)) {
+    const store = createTypedStore(await open())
+    await store.close()
+    await expect(store.get(defineKey('a', uint64Codec))).rejects.toMatchObject({
+      name: 'StoreClosedError',
+      code: 'STORE_CLOSED',
+    })
+  }
+})
+
 describe('sealed files', () => {
   const put = (kv: KvStore, value: number): Promise<boolean> =>
     kv.commit({ checks: [], writes: [{ key: 'name', value: b(value) }] })
