@@ -31,130 +31,142 @@ const escapes: Readonly<Record<string, string>> = {
   t: '\t',
 }
 
+/** A text, how far it is read, and what the reader is held to. */
+type Cursor = JsonTextOptions & { readonly text: string; at: number }
+
 /** Parses `text`, or throws what `options.fail` returns for the first thing that is refused. */
 export function parseJsonText(text: string, options: JsonTextOptions): Json {
   const { maxDepth, fail } = options
-  let at = 0
-
   if (typeof text !== 'string') throw fail('$', 'expected text')
   if (text.charCodeAt(0) === 0xfeff) throw fail('$', 'a byte-order mark')
-  const value = readValue('$', 1)
-  skipSpace()
-  if (at < text.length) throw fail('$', `unexpected text after the value, at offset ${at}`)
+  const cursor: Cursor = { text, at: 0, maxDepth, fail }
+  const value = readValue(cursor, '$', 1)
+  skipSpace(cursor)
+  if (cursor.at < text.length) {
+    throw fail('$', `unexpected text after the value, at offset ${cursor.at}`)
+  }
   return value
+}
 
-  function readValue(path: string, depth: number): Json {
-    skipSpace()
-    const character = text[at]
-    if (character === '{' || character === '[') {
-      if (depth > maxDepth) throw fail(path, `nested deeper than ${maxDepth}`)
-      return character === '{' ? readObject(path, depth) : readArray(path, depth)
+function readValue(cursor: Cursor, path: string, depth: number): Json {
+  skipSpace(cursor)
+  const character = cursor.text[cursor.at]
+  if (character === '{' || character === '[') {
+    if (depth > cursor.maxDepth) throw cursor.fail(path, `nested deeper than ${cursor.maxDepth}`)
+    return character === '{' ? readObject(cursor, path, depth) : readArray(cursor, path, depth)
+  }
+  if (character === '"') return readString(cursor, path)
+  if (cursor.text.startsWith('true', cursor.at)) return literal(cursor, 4, true)
+  if (cursor.text.startsWith('false', cursor.at)) return literal(cursor, 5, false)
+  if (cursor.text.startsWith('null', cursor.at)) return literal(cursor, 4, null)
+  return readNumber(cursor, path)
+}
+
+function readObject(cursor: Cursor, path: string, depth: number): Json {
+  // Built with defineProperty: a member named __proto__ is data like any other.
+  const object: Record<string, Json> = {}
+  cursor.at++
+  skipSpace(cursor)
+  if (take(cursor, '}')) return object
+  for (;;) {
+    skipSpace(cursor)
+    if (cursor.text[cursor.at] !== '"')
+      throw cursor.fail(path, `expected a member name at offset ${cursor.at}`)
+    const name = readString(cursor, path)
+    const here = `${path}[${JSON.stringify(name)}]`
+    if (Object.hasOwn(object, name)) throw cursor.fail(here, 'a member named twice')
+    skipSpace(cursor)
+    if (!take(cursor, ':')) throw cursor.fail(here, `expected ":" at offset ${cursor.at}`)
+    const value = readValue(cursor, here, depth + 1)
+    Object.defineProperty(object, name, {
+      value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    })
+    skipSpace(cursor)
+    if (take(cursor, '}')) return object
+    if (!take(cursor, ',')) throw cursor.fail(path, `expected "," or "}" at offset ${cursor.at}`)
+  }
+}
+
+function readArray(cursor: Cursor, path: string, depth: number): Json {
+  const array: Json[] = []
+  cursor.at++
+  skipSpace(cursor)
+  if (take(cursor, ']')) return array
+  for (;;) {
+    array.push(readValue(cursor, `${path}[${array.length}]`, depth + 1))
+    skipSpace(cursor)
+    if (take(cursor, ']')) return array
+    if (!take(cursor, ',')) throw cursor.fail(path, `expected "," or "]" at offset ${cursor.at}`)
+  }
+}
+
+function readString(cursor: Cursor, path: string): string {
+  let out = ''
+  cursor.at++
+  for (;;) {
+    plainString.lastIndex = cursor.at
+    const run = plainString.exec(cursor.text)?.[0] ?? ''
+    out += run
+    cursor.at += run.length
+    const character = cursor.text[cursor.at++]
+    if (character === '"') break
+    if (character !== '\\')
+      throw cursor.fail(
+        path,
+        `a string is cut short or holds a control character, at offset ${cursor.at - 1}`,
+      )
+    const letter = cursor.text[cursor.at++] ?? ''
+    if (letter === 'u') {
+      const digits = cursor.text.slice(cursor.at, cursor.at + 4)
+      if (!/^[\da-fA-F]{4}$/.test(digits))
+        throw cursor.fail(path, `a malformed \\u escape at offset ${cursor.at - 2}`)
+      out += String.fromCharCode(Number.parseInt(digits, 16))
+      cursor.at += 4
+    } else {
+      const plain = escapes[letter]
+      if (plain === undefined)
+        throw cursor.fail(path, `an unknown escape at offset ${cursor.at - 2}`)
+      out += plain
     }
-    if (character === '"') return readString(path)
-    if (text.startsWith('true', at)) return literal(4, true)
-    if (text.startsWith('false', at)) return literal(5, false)
-    if (text.startsWith('null', at)) return literal(4, null)
-    return readNumber(path)
   }
+  if (/[\ud800-\udfff]/.test(out) && hasLoneSurrogate(out)) {
+    throw cursor.fail(path, 'a string with a lone surrogate')
+  }
+  return out
+}
 
-  function readObject(path: string, depth: number): Json {
-    // Built with defineProperty: a member named __proto__ is data like any other.
-    const object: Record<string, Json> = {}
-    at++
-    skipSpace()
-    if (take('}')) return object
-    for (;;) {
-      skipSpace()
-      if (text[at] !== '"') throw fail(path, `expected a member name at offset ${at}`)
-      const name = readString(path)
-      const here = `${path}[${JSON.stringify(name)}]`
-      if (Object.hasOwn(object, name)) throw fail(here, 'a member named twice')
-      skipSpace()
-      if (!take(':')) throw fail(here, `expected ":" at offset ${at}`)
-      const value = readValue(here, depth + 1)
-      Object.defineProperty(object, name, {
-        value,
-        enumerable: true,
-        writable: true,
-        configurable: true,
-      })
-      skipSpace()
-      if (take('}')) return object
-      if (!take(',')) throw fail(path, `expected "," or "}" at offset ${at}`)
-    }
+function readNumber(cursor: Cursor, path: string): number {
+  number.lastIndex = cursor.at
+  const source = number.exec(cursor.text)?.[0]
+  if (source === undefined) throw cursor.fail(path, `unexpected text at offset ${cursor.at}`)
+  cursor.at += source.length
+  const value = Number(source)
+  if (!Number.isFinite(value)) throw cursor.fail(path, `${source} is beyond the range of a number`)
+  if (/^-?\d+$/.test(source) && !Number.isSafeInteger(value)) {
+    throw cursor.fail(path, `the integer ${source} is outside ±(2^53 - 1) and would change`)
   }
+  return value
+}
 
-  function readArray(path: string, depth: number): Json {
-    const array: Json[] = []
-    at++
-    skipSpace()
-    if (take(']')) return array
-    for (;;) {
-      array.push(readValue(`${path}[${array.length}]`, depth + 1))
-      skipSpace()
-      if (take(']')) return array
-      if (!take(',')) throw fail(path, `expected "," or "]" at offset ${at}`)
-    }
-  }
+function literal<value extends Json>(cursor: Cursor, length: number, value: value): value {
+  cursor.at += length
+  return value
+}
 
-  function readString(path: string): string {
-    let out = ''
-    at++
-    for (;;) {
-      plainString.lastIndex = at
-      const run = plainString.exec(text)?.[0] ?? ''
-      out += run
-      at += run.length
-      const character = text[at++]
-      if (character === '"') break
-      if (character !== '\\')
-        throw fail(path, `a string is cut short or holds a control character, at offset ${at - 1}`)
-      const letter = text[at++] ?? ''
-      if (letter === 'u') {
-        const digits = text.slice(at, at + 4)
-        if (!/^[\da-fA-F]{4}$/.test(digits))
-          throw fail(path, `a malformed \\u escape at offset ${at - 2}`)
-        out += String.fromCharCode(Number.parseInt(digits, 16))
-        at += 4
-      } else {
-        const plain = escapes[letter]
-        if (plain === undefined) throw fail(path, `an unknown escape at offset ${at - 2}`)
-        out += plain
-      }
-    }
-    if (/[\ud800-\udfff]/.test(out) && hasLoneSurrogate(out)) {
-      throw fail(path, 'a string with a lone surrogate')
-    }
-    return out
-  }
+function take(cursor: Cursor, character: string): boolean {
+  if (cursor.text[cursor.at] !== character) return false
+  cursor.at++
+  return true
+}
 
-  function readNumber(path: string): number {
-    number.lastIndex = at
-    const source = number.exec(text)?.[0]
-    if (source === undefined) throw fail(path, `unexpected text at offset ${at}`)
-    at += source.length
-    const value = Number(source)
-    if (!Number.isFinite(value)) throw fail(path, `${source} is beyond the range of a number`)
-    if (/^-?\d+$/.test(source) && !Number.isSafeInteger(value)) {
-      throw fail(path, `the integer ${source} is outside ±(2^53 - 1) and would change`)
-    }
-    return value
-  }
-
-  function literal<value extends Json>(length: number, value: value): value {
-    at += length
-    return value
-  }
-
-  function take(character: string): boolean {
-    if (text[at] !== character) return false
-    at++
-    return true
-  }
-
-  function skipSpace(): void {
-    while (text[at] === ' ' || text[at] === '\n' || text[at] === '\t' || text[at] === '\r') at++
-  }
+function skipSpace(cursor: Cursor): void {
+  const { text } = cursor
+  let { at } = cursor
+  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\t' || text[at] === '\r') at++
+  cursor.at = at
 }
 
 function hasLoneSurrogate(text: string): boolean {

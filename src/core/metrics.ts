@@ -54,83 +54,82 @@ type Family = {
  */
 export function createMetricsRegistry(): MetricsRegistry {
   const families = new Map<string, Family>()
-
-  function family(
-    name: string,
-    help: string,
-    type: Family['type'],
-    bounds: readonly number[],
-  ): Family {
-    const existing = families.get(name)
-    if (existing) {
-      if (existing.type !== type) {
-        throw new InvalidInputError({
-          field: 'name',
-          reason: `${name} is already a ${existing.type}`,
-        })
-      }
-      return existing
-    }
-    if (!/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name)) {
-      throw new InvalidInputError({ field: 'name', reason: `${name} is not a metric name` })
-    }
-    const created: Family = { name, help, type, bounds, series: new Map() }
-    families.set(name, created)
-    return created
-  }
-
-  function seriesOf(of: Family, labels: MetricLabels): Series {
-    const key = labelText(labels)
-    let series = of.series.get(key)
-    if (!series) {
-      series = { labels, value: 0 }
-      if (of.type === 'histogram') {
-        series.buckets = of.bounds.map(() => 0)
-        series.count = 0
-      }
-      of.series.set(key, series)
-    }
-    return series
-  }
-
   return {
-    counter(name, help) {
-      const of = family(name, help, 'counter', [])
-      return {
-        inc(labels = {}, by = 1) {
-          if (!(by >= 0))
-            throw new InvalidInputError({ field: 'by', reason: 'a counter only grows' })
-          seriesOf(of, labels).value += by
-        },
-      }
-    },
-    gauge(name, help) {
-      const of = family(name, help, 'gauge', [])
-      return {
-        set(value, labels = {}) {
-          seriesOf(of, labels).value = value
-        },
-      }
-    },
-    histogram(name, help, buckets) {
-      const of = family(name, help, 'histogram', buckets)
-      return {
-        observe(value, labels = {}) {
-          const series = seriesOf(of, labels)
-          series.value += value
-          series.count = (series.count ?? 0) + 1
-          of.bounds.forEach((bound, index) => {
-            if (value <= bound && series.buckets)
-              series.buckets[index] = (series.buckets[index] ?? 0) + 1
-          })
-        },
-      }
-    },
+    counter: (name, help) =>
+      counterOf(familyIn(families, { name, help, type: 'counter', bounds: [] })),
+    gauge: (name, help) => gaugeOf(familyIn(families, { name, help, type: 'gauge', bounds: [] })),
+    histogram: (name, help, buckets) =>
+      histogramOf(familyIn(families, { name, help, type: 'histogram', bounds: buckets })),
     value(name, labels = {}) {
       return families.get(name)?.series.get(labelText(labels))?.value ?? 0
     },
     text() {
       return [...families.values()].map(familyText).join('')
+    },
+  }
+}
+
+function familyIn(families: Map<string, Family>, wanted: Omit<Family, 'series'>): Family {
+  const { name, type } = wanted
+  const existing = families.get(name)
+  if (existing) {
+    if (existing.type !== type) {
+      throw new InvalidInputError({
+        field: 'name',
+        reason: `${name} is already a ${existing.type}`,
+      })
+    }
+    return existing
+  }
+  if (!/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name)) {
+    throw new InvalidInputError({ field: 'name', reason: `${name} is not a metric name` })
+  }
+  const created: Family = { ...wanted, series: new Map() }
+  families.set(name, created)
+  return created
+}
+
+function seriesOf(of: Family, labels: MetricLabels): Series {
+  const key = labelText(labels)
+  let series = of.series.get(key)
+  if (!series) {
+    series = { labels, value: 0 }
+    if (of.type === 'histogram') {
+      series.buckets = of.bounds.map(() => 0)
+      series.count = 0
+    }
+    of.series.set(key, series)
+  }
+  return series
+}
+
+function counterOf(of: Family): Counter {
+  return {
+    inc(labels = {}, by = 1) {
+      if (!(by >= 0)) throw new InvalidInputError({ field: 'by', reason: 'a counter only grows' })
+      seriesOf(of, labels).value += by
+    },
+  }
+}
+
+function gaugeOf(of: Family): Gauge {
+  return {
+    set(value, labels = {}) {
+      seriesOf(of, labels).value = value
+    },
+  }
+}
+
+function histogramOf(of: Family): Histogram {
+  return {
+    observe(value, labels = {}) {
+      const series = seriesOf(of, labels)
+      series.value += value
+      series.count = (series.count ?? 0) + 1
+      of.bounds.forEach((bound, index) => {
+        if (value <= bound && series.buckets)
+          series.buckets[index] = (series.buckets[index] ?? 0) + 1
+      })
     },
   }
 }

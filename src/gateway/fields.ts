@@ -6,8 +6,10 @@
  * names the path. Nothing is guessed: a missing field is missing.
  */
 import type { Address, Hex } from 'viem'
+import type { Json } from '../core/canonicalJson.js'
 import type { Intent } from '../core/intent.js'
 import { toHex } from '../internal/bytes.js'
+import type { IoOptions } from '../internal/deadline.js'
 import { GatewayResponseError } from './errors.js'
 
 /** A JSON object of an answer with the path that leads to it. */
@@ -16,6 +18,9 @@ export type Fields = {
   readonly path: string
   readonly method: string
 }
+
+/** A request for a result that is an object. */
+export type FieldsCall = (method: string, params: Json, io?: IoOptions) => Promise<Fields>
 
 /** The object at `path`. */
 export function fieldsOf(

@@ -81,7 +81,47 @@ export function subscribeTask(
   parameters: SubscribeParameters,
 ): () => void {
   const { topic, onUpdate, onError, onEvent } = parameters
-  const { maxFailures = 8, idleTimeout = 60_000 } = parameters
+  const seen = new Set<string>()
+  return keepConnected(transport, parameters, {
+    onEnd: (reason) => onError?.(new GatewaySubscriptionError({ topic, reason })),
+    onMessage(message, { stop, end }) {
+      if (message.type === 'error') {
+        end('the gateway refused it')
+        return
+      }
+      if (message.type !== 'update' || message.subscription !== subscriptionId) return
+      const update = readUpdate(message.result)
+      if (update === undefined) {
+        onEvent?.({ type: 'unreadable' })
+        return
+      }
+      // After a reconnection the gateway may repeat itself.
+      const key = JSON.stringify(update)
+      if (seen.has(key)) return
+      if (seen.size < 1_024) seen.add(key)
+      if (endings.has(update.event)) stop()
+      onUpdate(update)
+    },
+  })
+}
+
+type Frame = { type?: unknown; subscription?: unknown; result?: unknown }
+type Listener = {
+  onMessage: (
+    message: Frame,
+    connection: { stop: () => void; end: (reason: string) => void },
+  ) => void
+  /** The connection ended for good, other than by its owner. */
+  onEnd: (reason: string) => void
+}
+
+/** Keeps a socket open, each one after the last, until it is stopped, refused, or lost too often. */
+function keepConnected(
+  transport: SubscriptionTransport,
+  parameters: SubscribeParameters,
+  { onMessage, onEnd }: Listener,
+): () => void {
+  const { topic, onEvent, maxFailures = 8, idleTimeout = 60_000 } = parameters
   const reconnectDelay =
     parameters.reconnectDelay ?? ((failures) => Math.min(500 * 2 ** (failures - 1), 30_000))
   let stopped = false
@@ -89,7 +129,6 @@ export function subscribeTask(
   let connections = 0
   let socket: WebSocketLike | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
-  const seen = new Set<string>()
 
   const stop = (): void => {
     stopped = true
@@ -101,7 +140,7 @@ export function subscribeTask(
   const end = (reason: string): void => {
     if (stopped) return
     stop()
-    onError?.(new GatewaySubscriptionError({ topic, reason }))
+    onEnd(reason)
   }
   const lost = (from: WebSocketLike | undefined, reason: string): void => {
     if (stopped || from !== socket) return
@@ -131,50 +170,27 @@ export function subscribeTask(
     }
     // The server answers, so whatever comes next is a new run of failures.
     failures = 0
-    if (message.type === 'error') {
-      end('the gateway refused it')
-      return
-    }
-    if (message.type !== 'update' || message.subscription !== subscriptionId) return
-    const update = readUpdate(message.result)
-    if (update === undefined) {
-      onEvent?.({ type: 'unreadable' })
-      return
-    }
-    // After a reconnection the gateway may repeat itself.
-    const key = JSON.stringify(update)
-    if (seen.has(key)) return
-    if (seen.size < 1_024) seen.add(key)
-    const ends = endings.has(update.event)
-    if (ends) stop()
-    onUpdate(update)
+    onMessage(message, { stop, end })
   }
   function connect(): void {
     if (stopped) return
-    let opening: WebSocketLike
-    try {
-      opening = transport.create(withKey(transport))
-    } catch (error) {
-      if (error instanceof InvalidInputError) throw error
-      // The platform's message may hold the URL, and with it the key.
+    const opening = openSocket(transport)
+    if (opening === undefined) {
       lost(undefined, 'no socket can be opened')
       return
     }
     socket = opening
     watchSilence(opening)
-    opening.onopen = (): void => {
-      if (stopped || opening !== socket) return
-      onEvent?.({ type: connections++ === 0 ? 'connected' : 'reconnected' })
-      opening.send(
-        JSON.stringify({ type: 'subscribe', id: subscriptionId, method: topic, params: null }),
-      )
-    }
-    opening.onmessage = (event: { data: unknown }): void => receive(opening, event.data)
-    opening.onerror = (): void => lost(opening, 'the connection failed')
-    opening.onclose = (event: { code?: number }): void => {
-      if (refusals.has(event?.code ?? 0)) end('the gateway refused the API key')
-      else lost(opening, 'the connection was closed')
-    }
+    attach(opening, {
+      onOpen: () => {
+        if (stopped || opening !== socket) return
+        onEvent?.({ type: connections++ === 0 ? 'connected' : 'reconnected' })
+        opening.send(subscribeFrame(topic))
+      },
+      onFrame: (frame) => receive(opening, frame),
+      onRefused: () => end('the gateway refused the API key'),
+      onLost: (reason) => lost(opening, reason),
+    })
   }
   connect()
   return stop
@@ -212,11 +228,40 @@ export function waitForTaskUpdate(
 
 const subscriptionId = 'sub-1'
 
+/** A socket that is connecting; `undefined` where the platform refuses to make one. */
+function openSocket(transport: SubscriptionTransport): WebSocketLike | undefined {
+  try {
+    return transport.create(withKey(transport))
+  } catch (error) {
+    if (error instanceof InvalidInputError) throw error
+    // The platform's message may hold the URL, and with it the key.
+    return undefined
+  }
+}
+
 function withKey({ url, apiKey }: SubscriptionTransport): string {
   if (apiKey === undefined) return url
   const full = new URL(url)
   full.searchParams.set('api_key', apiKey)
   return full.href
+}
+
+function attach(
+  socket: WebSocketLike,
+  listener: {
+    onOpen: () => void
+    onFrame: (frame: unknown) => void
+    onRefused: () => void
+    onLost: (reason: string) => void
+  },
+): void {
+  socket.onopen = listener.onOpen
+  socket.onmessage = (event: { data: unknown }): void => listener.onFrame(event.data)
+  socket.onerror = (): void => listener.onLost('the connection failed')
+  socket.onclose = (event: { code?: number }): void => {
+    if (refusals.has(event?.code ?? 0)) listener.onRefused()
+    else listener.onLost('the connection was closed')
+  }
 }
 
 function detach(socket: WebSocketLike): void {
@@ -230,9 +275,11 @@ function detach(socket: WebSocketLike): void {
   } catch {}
 }
 
-function readFrame(
-  frame: unknown,
-): { type?: unknown; subscription?: unknown; result?: unknown } | undefined {
+function subscribeFrame(topic: string): string {
+  return JSON.stringify({ type: 'subscribe', id: subscriptionId, method: topic, params: null })
+}
+
+function readFrame(frame: unknown): Frame | undefined {
   if (typeof frame !== 'string' || frame.length > MAX_FRAME) return undefined
   try {
     const message: unknown = JSON.parse(frame)
