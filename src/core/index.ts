@@ -25,6 +25,13 @@ export {
   parseJsonBytes,
 } from './canonicalJson.js'
 export {
+  type ChainConstants,
+  type ChallengeWindows,
+  chainConstants,
+  chains,
+  UnknownChainError,
+} from './chains.js'
+export {
   computeArtifactDigest,
   computeExpirationBlock,
   type DigestData,

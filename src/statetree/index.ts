@@ -60,11 +60,15 @@ export {
 export { type HeldBytes, holdQueueBytes } from './pipeline/hold.js'
 export type { ArtifactLocators, ClientOwner } from './pipeline/locators.js'
 export {
-  type CommitHead,
   type CommitParameters,
+  type CommitParametersInput,
+  commitParameters,
+  RetentionTooShortError,
+} from './pipeline/parameters.js'
+export {
+  type CommitHead,
   type CommitPipeline,
   type CommitPipelineOptions,
-  commitParameters,
   openCommitPipeline,
   type PipelineEvent,
   type PreparedWindow,

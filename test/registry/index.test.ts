@@ -19,6 +19,30 @@ beforeAll(async () => {
 })
 afterAll(() => chain?.anvil.stop())
 
+describe('windows', () => {
+  test('are those of the deployed contracts, and none where nothing is challenged', async () => {
+    const { owner, addresses } = chain
+    expect(await events.getWindows?.()).toEqual({
+      challengeWindow: 1_000n,
+      taskResponseWindow: 200n,
+    })
+    const { challengeVerifier, ...destination } = addresses
+    const elsewhere = await registry.createChainEvents({ client: owner, addresses: destination })
+    expect(await elsewhere.getWindows?.()).toBe(null)
+    const wrong = await registry.createChainEvents({
+      client: owner,
+      addresses: { ...addresses, challengeVerifier: `0x${'ee'.repeat(20)}` },
+    })
+    await expect(wrong.getWindows?.()).rejects.toMatchObject({ code: 'CONTRACT_NOT_FOUND' })
+    const other = await registry.createChainEvents({
+      client: owner,
+      addresses: { ...addresses, challengeVerifier: addresses.policyRegistry },
+    })
+    await expect(other.getWindows?.()).rejects.toThrow()
+    expect(challengeVerifier).toBeDefined()
+  })
+})
+
 describe('indexRegistry', () => {
   test('rebuilds what the contracts say, at every block', async () => {
     const { owner, addresses } = chain

@@ -17,7 +17,11 @@ type Body<event> = event extends unknown ? Omit<event, keyof EventPosition> : ne
 
 export type FakeChain = ReturnType<typeof createFakeChain>
 
-export function createFakeChain({ chainId = 31337n, blockSeconds = 12n } = {}) {
+export function createFakeChain({
+  chainId = 31337n,
+  blockSeconds = 12n,
+  windows = { challengeWindow: 1n, taskResponseWindow: 1n },
+} = {}) {
   const blocks: BlockReference[] = []
   const events: ChainEvent[] = []
   let pending: Body<ChainEvent>[] = []
@@ -65,6 +69,7 @@ export function createFakeChain({ chainId = 31337n, blockSeconds = 12n } = {}) {
       const at = blocks.length - 1 - Number(lag)
       return blocks[Math.max(0, at)] as BlockReference
     },
+    getWindows: async () => windows,
   })
   let latest: { sequenceNo: bigint; root: Hex; timestamp: bigint } | null = null
   const sink: CommitSink = {

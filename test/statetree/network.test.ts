@@ -21,9 +21,9 @@ import {
   decodeDelta,
   encodeDelta,
 } from '../../src/statetree/pipeline/delta.js'
+import { commitParameters } from '../../src/statetree/pipeline/parameters.js'
 import {
   type CommitPipeline,
-  commitParameters,
   deltaWrites,
   openCommitPipeline,
 } from '../../src/statetree/pipeline/pipeline.js'
@@ -49,7 +49,7 @@ vi.setConfig({ testTimeout: 300_000 })
 const windows = Number(process.env['STATETREE_WINDOWS'] ?? 200)
 const pcr0Commitment = keccakHex(utf8('pcr0'))
 const parameters = commitParameters({
-  blockSeconds: 12,
+  chainId: 31_337,
   finalityDelay: 24n,
   keepBlocks: 60n,
   challengeWindow: 8n,

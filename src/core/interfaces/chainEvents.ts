@@ -1,5 +1,6 @@
 import type { Address, Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
+import type { ChallengeWindows } from '../chains.js'
 import type { BlockReference } from './registryReader.js'
 
 /** Where a log stands in its chain. Logs are ordered by these three, in this order. */
@@ -87,4 +88,6 @@ export interface ChainEvents {
   getLatestBlock(options?: IoOptions): Promise<BlockReference>
   /** The newest block that will not be reorganized. */
   getFinalizedBlock(options?: IoOptions): Promise<BlockReference>
+  /** The deployed contracts' windows, `null` where this chain has no `ChallengeVerifier`. */
+  getWindows?(options?: IoOptions): Promise<ChallengeWindows | null>
 }

@@ -6,12 +6,13 @@ import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js
 import type { ChainEvent, ChainEvents, ChainEventType } from '../../core/interfaces/chainEvents.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { PolicyAddressesInput } from '../chain/addressBook.js'
+import type { PolicyAddressesInput, PolicyContract } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
 import { AddressRequiredError, RpcInconsistentError } from '../chain/errors.js'
 import { type ChainLog, readLogs } from '../chain/logs.js'
 import { readBlock, readTag } from '../chain/read.js'
+import { readWindows } from './windows.js'
 
 type EventItem = Extract<Abi[number], { type: 'event' }>
 type Source = 'policyRegistry' | 'policyDataRegistry' | 'stateCommitRegistry'
@@ -126,12 +127,9 @@ export async function createChainEvents(
     ['policyRegistry', resolveAddress('policyRegistry', { addresses, chainId })],
     ['policyDataRegistry', resolveAddress('policyDataRegistry', { addresses, chainId })],
   ])
-  try {
-    known.set('stateCommitRegistry', resolveAddress('stateCommitRegistry', { addresses, chainId }))
-  } catch (error) {
-    // Destination chains have none.
-    if (!(error instanceof AddressRequiredError)) throw error
-  }
+  const stateCommits = optionalAddress('stateCommitRegistry', { addresses, chainId })
+  if (stateCommits !== undefined) known.set('stateCommitRegistry', stateCommits)
+  const challengeVerifier = optionalAddress('challengeVerifier', { addresses, chainId })
   const run = <value>(
     operation: string,
     io: IoOptions | undefined,
@@ -157,6 +155,23 @@ export async function createChainEvents(
     getLatestBlock: (io) => run('getLatestBlock', io, (client) => readTag(client, 'latest')),
     getFinalizedBlock: (io) =>
       run('getFinalizedBlock', io, (client) => finalBlock(client, finality)),
+    getWindows: async (io) =>
+      challengeVerifier === undefined
+        ? null
+        : run('getWindows', io, (client) => readWindows(client, challengeVerifier)),
+  }
+}
+
+// Destination chains have no state commits and no challenges.
+function optionalAddress(
+  contract: PolicyContract,
+  at: { addresses: PolicyAddressesInput | undefined; chainId: number },
+): Address | undefined {
+  try {
+    return resolveAddress(contract, at)
+  } catch (error) {
+    if (error instanceof AddressRequiredError) return undefined
+    throw error
   }
 }
 

@@ -20,11 +20,10 @@ import { refKey } from './queue.js'
 export type RetentionParameters = {
   /** 7 days of blocks: `7 × 86,400 / blockSeconds`. */
   keepBlocks: bigint
-  /** Default 100, on L1. */
+  /** The contracts' windows. */
   challengeWindow: bigint
-  /** Default 30. */
   taskResponseWindow: bigint
-  /** Default 50. */
+  /** Beyond them. */
   safetyMargin: bigint
 }
 

@@ -24,10 +24,11 @@ import {
   validateProposal,
 } from './commit.js'
 import { computeDeltaHash, decodeDelta, encodeDelta } from './delta.js'
-import { commitParameters, openCommitPipeline } from './pipeline.js'
+import { commitParameters } from './parameters.js'
+import { openCommitPipeline } from './pipeline.js'
 
 const pcr0Commitment: Hex = keccakHex(utf8('pcr0'))
-const parameters = commitParameters({ blockSeconds: 12 })
+const parameters = commitParameters({ chainId: 31_337 })
 
 function source(bytes: Map<Hex, Uint8Array>) {
   return {

@@ -9,7 +9,8 @@ import { memoryStore } from '../store/memoryStore.js'
 import { applyCommit, type CommitProposal, proposeCommit, submitCommit } from './commit.js'
 import { committedTree } from './committed.js'
 import { envelopeWrites } from './envelopes.js'
-import { commitParameters, openCommitPipeline } from './pipeline.js'
+import { commitParameters } from './parameters.js'
+import { openCommitPipeline } from './pipeline.js'
 
 test('artifacts and envelopes are there from the block of their commit on', async () => {
   const chain = createFakeChain()
@@ -21,7 +22,7 @@ test('artifacts and envelopes are there from the block of their commit on', asyn
     tree,
     events,
     external,
-    parameters: commitParameters({ blockSeconds: 12 }),
+    parameters: commitParameters({ chainId: 31_337 }),
     artifacts: { getArtifact: async () => rego },
   })
   const committed = committedTree({ tree, events })

@@ -12,12 +12,13 @@ import type { IoOptions } from '../../internal/deadline.js'
 import type { StateTree } from '../stateTree.js'
 import type { TreeWrite } from '../tree/writes.js'
 import { deletionRecord } from './bytesGc.js'
-import { type ChainIndex, createChainIndex, type RetentionParameters } from './chainIndex.js'
+import { type ChainIndex, createChainIndex } from './chainIndex.js'
 import { findCutoff } from './cutoff.js'
 import type { ArtifactRef, Delta } from './delta.js'
 import { PipelineStateError } from './errors.js'
 import { type ClientOwner, findLocators } from './locators.js'
 import { type QueueMetrics, queueMetrics } from './metrics.js'
+import { type CommitParameters, resolveParameters } from './parameters.js'
 import {
   decodeQueueState,
   emptyQueue,
@@ -25,43 +26,6 @@ import {
   enqueue,
   type QueueState,
 } from './queue.js'
-
-/** Constants of one chain's commits. Equal for all operators. */
-export type CommitParameters = RetentionParameters & {
-  /** Seconds. Timestamps of commits are multiples of it. */
-  window: bigint
-  /** Seconds that the cutoff block is behind the timestamp. */
-  finalityDelay: bigint
-  /** Most bytes of one commit. */
-  maxCommitBytesPerWindow: number
-  /** Local disk use of waiting bytes above which backpressure is reported. */
-  maxDeferQueueBytes: number
-  /** Quiet windows after which a heartbeat is due. */
-  heartbeatWindows: bigint
-}
-
-/**
- * The constants of L1, or those of a chain with another block time.
- *
- * @param chain.blockSeconds - Seconds a block takes.
- */
-export function commitParameters(
-  chain: { blockSeconds: number } & Partial<CommitParameters> = { blockSeconds: 12 },
-): CommitParameters {
-  const { blockSeconds, ...rest } = chain
-  return {
-    window: 120n,
-    finalityDelay: 0n,
-    maxCommitBytesPerWindow: 50 * 1024 * 1024,
-    maxDeferQueueBytes: 500 * 1024 * 1024,
-    heartbeatWindows: 10n,
-    keepBlocks: BigInt(Math.ceil((7 * 86_400) / blockSeconds)),
-    challengeWindow: 100n,
-    taskResponseWindow: 30n,
-    safetyMargin: 50n,
-    ...rest,
-  }
-}
 
 /** Something that happened in a pipeline. */
 export type PipelineEvent =
@@ -85,6 +49,10 @@ export type CommitPipelineOptions = {
   artifacts?: ArtifactSource | undefined
   /** Writes of the private-data layer. Default: none. */
   external?: ExternalWrites | undefined
+  /**
+   * Constants of the network. Default: windows of the deployed contracts, the rest from the table of
+   * chains.
+   */
   parameters?: CommitParameters | undefined
   /** First block with events of the registries. Default 0. */
   startBlock?: bigint | undefined
@@ -173,13 +141,14 @@ const queueRecord = 'pipeline/queue'
  * Opens the pipeline of one chain on a tree, and reads the chain up to its last commit.
  *
  * @throws {PipelineStateError} when tree, records and chain do not fit together.
+ * @throws {RetentionTooShortError} for parameters that delete bytes while they can be needed.
  */
 export async function openCommitPipeline(
   options: CommitPipelineOptions,
   io: IoOptions = {},
 ): Promise<CommitPipeline> {
   const { tree, events, external, startBlock = 0n } = options
-  const parameters = options.parameters ?? commitParameters()
+  const parameters = await resolveParameters({ events, parameters: options.parameters }, io)
   const metrics = options.metrics && queueMetrics(options.metrics, events.chainId)
   const locatorKey = options.locatorKey ?? crypto.getRandomValues(new Uint8Array(32))
   const index = createChainIndex({ ...parameters, locatorKey })

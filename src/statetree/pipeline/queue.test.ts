@@ -24,13 +24,8 @@ import {
 import { computeDeltaHash, type Delta, decodeDelta, encodeDelta } from './delta.js'
 import { ProposalRefusedError } from './errors.js'
 import { holdQueueBytes } from './hold.js'
-import {
-  type CommitParameters,
-  type CommitPipeline,
-  commitParameters,
-  openCommitPipeline,
-  type PipelineEvent,
-} from './pipeline.js'
+import { type CommitParameters, commitParameters } from './parameters.js'
+import { type CommitPipeline, openCommitPipeline, type PipelineEvent } from './pipeline.js'
 import {
   applySelection,
   computeQueueHash,
@@ -261,7 +256,7 @@ async function setup(change: Partial<CommitParameters> = {}): Promise<Setup> {
   const pipeline = await openCommitPipeline({
     tree: createStateTree({ store: memoryStore() }),
     events: chain.view(),
-    parameters: commitParameters({ blockSeconds: 12, ...change }),
+    parameters: commitParameters({ chainId: 31_337, ...change }),
     metrics,
     onEvent: (event) => events.push(event),
     artifacts: {

@@ -1,5 +1,6 @@
 /** An operator whose evaluator runs behind the wire protocol in a simulated enclave. */
 import type { Address, Hex } from 'viem'
+import { foundry } from 'viem/chains'
 import { ARTIFACT_ABSENT, type ArtifactNamespace, namespaces } from '../../core/artifact.js'
 import type { BlsKey } from '../../core/bn254/index.js'
 import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
@@ -32,6 +33,7 @@ import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
 import {
   type CommittedTree,
+  commitParameters,
   committedTree,
   createStateTree,
   memoryStore,
@@ -81,6 +83,11 @@ export async function createEnclaveOperator(
     tree,
     events,
     artifacts,
+    // A devnet may have any chain id; its windows are those of its contracts.
+    parameters: commitParameters({
+      chainId: foundry.id,
+      windows: (await events.getWindows?.()) ?? undefined,
+    }),
     external: privateData,
     startBlock: fromBlock,
     ownerOf: async (client, io) => (await reader.getClient(client, io))?.owner ?? null,

@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { chainConstants, chains } from './chains.js'
+
+const configs = new URL('../../contracts/config/', import.meta.url)
+const ids = readdirSync(configs)
+  .filter((name) => /^\d+\.json$/.test(name))
+  .map((name) => Number(name.replace('.json', '')))
+
+describe('chainConstants', () => {
+  test.each(ids)('chain %i: the windows are those that the deploy script sets', (id) => {
+    const config = JSON.parse(readFileSync(new URL(`${id}.json`, configs), 'utf8'))
+    const { challengeWindow, taskResponseWindow } = chainConstants(id)
+    expect({ challengeWindow, taskResponseWindow }).toEqual({
+      challengeWindow: BigInt(config.challengeWindow),
+      taskResponseWindow: BigInt(config.taskResponseWindow),
+    })
+  })
+
+  test('there are configurations to compare with', () => {
+    expect(ids).toEqual(expect.arrayContaining([1, 8453, 31337]))
+  })
+
+  test('margins and windows are the same time on chains of another block time', () => {
+    for (const [id, row] of Object.entries(chains)) {
+      const seconds = (blocks: bigint): number => Number(blocks) * row.blockSeconds
+      expect(seconds(row.safetyMargin)).toBe(600)
+      if (id !== '31337') expect(seconds(row.challengeWindow)).toBe(7 * 86_400)
+      // A commit's timestamp may be an hour behind, two windows of 120 s are kept of it.
+      expect(row.finalityDelay).toBeLessThanOrEqual(3_600n - 240n)
+    }
+    expect(chainConstants(42161).safetyMargin).toBe(2_400n)
+    expect(chainConstants(1n)).toMatchObject({ finalityDelay: 1_200n, referenceDelay: 2n })
+  })
+
+  test('an unknown chain is an error that names what to do', () => {
+    for (const id of [5, 0, -1, 1.5, 2n ** 64n, 'constructor' as never, undefined as never]) {
+      expect(() => chainConstants(id)).toThrow(expect.objectContaining({ code: 'UNKNOWN_CHAIN' }))
+    }
+  })
+
+  test('the table cannot be changed', () => {
+    expect(Object.isFrozen(chains)).toBe(true)
+    for (const row of Object.values(chains)) expect(Object.isFrozen(row)).toBe(true)
+  })
+})

@@ -1,0 +1,93 @@
+/** The one table of chains: what differs between them and has to be the same for all operators. */
+import { BaseError, type BaseErrorOptions } from '../errors/base.js'
+
+/** How long a response can be given and challenged, in blocks of its chain. */
+export type ChallengeWindows = {
+  /** Blocks after acceptance or expiry, whichever is later, in which a response can be challenged. */
+  challengeWindow: bigint
+  /** Blocks after a task's reference block in which its response is accepted. */
+  taskResponseWindow: bigint
+}
+
+/** Constants of one chain. */
+export type ChainConstants = ChallengeWindows & {
+  name: string
+  /** Seconds that a block takes. */
+  blockSeconds: number
+  /** Blocks that the reference block of a new task is behind the head. */
+  referenceDelay: bigint
+  /** Seconds that the cutoff block of a commit is behind its timestamp. */
+  finalityDelay: bigint
+  /** Blocks that artifacts stay beyond the last one in which they can be needed. */
+  safetyMargin: bigint
+}
+
+/** The chain is not in the table. */
+export class UnknownChainError extends BaseError {
+  override readonly name = 'UnknownChainError'
+  override readonly code = 'UNKNOWN_CHAIN'
+
+  constructor({ chainId }: { chainId: bigint | number }, options: BaseErrorOptions = {}) {
+    super(`There are no constants for chain ${chainId}.`, {
+      metaMessages: [
+        `The table has chains ${Object.keys(chains).join(', ')}.`,
+        'Give the constants of the network yourself: all its operators have to use the same.',
+      ],
+      ...options,
+    })
+  }
+}
+
+const week = 7 * 86_400
+const marginSeconds = 600
+
+// The windows are those of contracts/config; what is deployed is read from the chain where it can be.
+function chain(
+  name: string,
+  kind: { blockSeconds: number; referenceDelay: bigint; finalityDelay: bigint },
+): ChainConstants {
+  const inBlocks = (seconds: number): bigint => BigInt(Math.ceil(seconds / kind.blockSeconds))
+  return Object.freeze({
+    name,
+    ...kind,
+    safetyMargin: inBlocks(marginSeconds),
+    challengeWindow: inBlocks(week),
+    taskResponseWindow: 200n,
+  })
+}
+
+const l1 = { blockSeconds: 12, referenceDelay: 2n, finalityDelay: 1_200n }
+const opStack = { blockSeconds: 2, referenceDelay: 5n, finalityDelay: 1_800n }
+const arbitrum = { blockSeconds: 0.25, referenceDelay: 20n, finalityDelay: 1_800n }
+const devnet = { blockSeconds: 12, referenceDelay: 0n, finalityDelay: 0n }
+
+/** Constants by chain id. */
+export const chains: Readonly<Record<number, ChainConstants>> = Object.freeze({
+  1: chain('Ethereum', l1),
+  11155111: chain('Sepolia', l1),
+  560048: chain('Hoodi', l1),
+  8453: chain('Base', opStack),
+  84532: chain('Base Sepolia', opStack),
+  10: chain('OP Mainnet', opStack),
+  11155420: chain('OP Sepolia', opStack),
+  42161: chain('Arbitrum One', arbitrum),
+  421614: chain('Arbitrum Sepolia', arbitrum),
+  31337: Object.freeze({ ...chain('Devnet', devnet), challengeWindow: 1_000n }),
+})
+
+/**
+ * The constants of a chain.
+ *
+ * @throws {UnknownChainError} where the table has none.
+ * @example
+ * ```ts
+ * import { chainConstants } from '@newton/policy-sdk'
+ *
+ * chainConstants(8453).challengeWindow // 302400n, seven days
+ * ```
+ */
+export function chainConstants(chainId: bigint | number): ChainConstants {
+  const found = Object.hasOwn(chains, String(chainId)) ? chains[Number(chainId)] : undefined
+  if (found === undefined) throw new UnknownChainError({ chainId })
+  return found
+}
