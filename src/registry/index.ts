@@ -225,6 +225,7 @@ export {
   RowMismatchError,
   RpcError,
   RpcInconsistentError,
+  RpcRateLimitError,
 } from './chain/errors.js'
 export type { PreflightCheck } from './chain/preflightCheck.js'
 export { type ReceiptOptions, waitForReceipt } from './chain/receipts.js'

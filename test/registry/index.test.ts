@@ -252,11 +252,15 @@ describe('ranges', () => {
     removed: false,
   })
   const addresses = { policyRegistry: address, policyDataRegistry: address }
+  const head = fakeBlock(1_000_000n, word(1))
+  const headAnd = (handler: () => unknown) =>
+    fakeClient(({ method }) => (method === 'eth_getBlockByNumber' ? head : handler()))
 
   test('10,000 logs through a node with limits on blocks and on results', async () => {
     const logs = Array.from({ length: 10_000 }, (_, index) => log(index))
     let requests = 0
     const client = fakeClient(({ method, params }) => {
+      if (method === 'eth_getBlockByNumber') return head
       if (method !== 'eth_getLogs') throw new FakeRpcError(-32601, `no ${method}`)
       requests += 1
       const { fromBlock, toBlock } = params[0] as { fromBlock: Hex; toBlock: Hex }
@@ -278,7 +282,7 @@ describe('ranges', () => {
   })
 
   test('error: a node that refuses a single block, or fails, is an error and no empty answer', async () => {
-    const refusing = fakeClient(() => {
+    const refusing = headAnd(() => {
       throw new FakeRpcError(-32005, 'limit exceeded')
     })
     const one = await registry.createChainEvents({ client: refusing, addresses })
@@ -287,7 +291,7 @@ describe('ranges', () => {
       retryable: true,
     })
     let calls = 0
-    const down = fakeClient(() => {
+    const down = headAnd(() => {
       calls += 1
       throw new FakeRpcError(-32603, 'internal error')
     })
@@ -311,7 +315,7 @@ describe('ranges', () => {
       [log(1), log(1)],
     ]
     for (const answer of answers) {
-      const fake = await registry.createChainEvents({ client: fakeClient(() => answer), addresses })
+      const fake = await registry.createChainEvents({ client: headAnd(() => answer), addresses })
       await expect(fake.getEvents({ fromBlock: 0n, toBlock: 10n })).rejects.toMatchObject({
         code: 'RPC_INCONSISTENT',
       })

@@ -144,6 +144,20 @@ export class RpcError extends BaseError {
   }
 }
 
+/** The node asks to slow down. */
+export class RpcRateLimitError extends BaseError {
+  override readonly name = 'RpcRateLimitError'
+  override readonly code = 'RPC_RATE_LIMITED'
+
+  constructor(options: BaseErrorOptions = {}) {
+    super('The node refuses more requests for now.', {
+      retryable: true,
+      metaMessages: ['Nothing was decided; wait, ask less often, or use another endpoint or plan.'],
+      ...options,
+    })
+  }
+}
+
 /** A block that was asked for is not there. */
 export class BlockNotFoundError extends BaseError {
   override readonly name = 'BlockNotFoundError'

@@ -1,7 +1,10 @@
 /** Logs of contracts over ranges of blocks, whatever the node's limits. */
 import { type Address, type Hex, isHex } from 'viem'
+import { mapBounded } from '../../internal/mapBounded.js'
 import { type ReadClient, request } from './client.js'
-import { RpcError, RpcInconsistentError } from './errors.js'
+import { BlockNotFoundError, RpcInconsistentError, RpcRateLimitError } from './errors.js'
+import { type BlockHeader, bloomTest, readHeader, readHeaders } from './headers.js'
+import { classifyLogRefusal } from './logRanges.js'
 
 /** A mined log, checked. */
 export type ChainLog = {
@@ -15,64 +18,169 @@ export type ChainLog = {
   transactionHash: Hex
 }
 
+/** Requests that must succeed at a size before a size that was refused is tried again. */
+const GROW_AFTER = 8
+
+/** Most requests for logs of single blocks at once. */
+const MAX_REQUESTS = 8
+
 /** What logs to read. */
 export type LogQuery = {
   addresses: readonly Address[]
   /** Any of these as first topic. */
   topics: readonly Hex[]
+  /** What the topics after the first must be. */
+  indexed?: readonly Hex[] | undefined
   fromBlock: bigint
   toBlock: bigint
   /** Most blocks of one request. @default 10000 */
   maxRange?: bigint | undefined
+  /**
+   * Blocks below the newest whose logs are proven complete; older ones are believed in ranges.
+   * @default 256
+   */
+  proofDepth?: bigint | undefined
 }
+
+/** Blocks below the newest whose logs are proven complete, where nothing else is said. */
+export const DEFAULT_PROOF_DEPTH = 256n
 
 /**
  * Reads all matching logs of a range, in chain order.
  *
- * Ranges that the node refuses as too large are halved until it answers.
+ * A node that is behind answers with fewer logs and no error, so an empty answer proves nothing. Of
+ * young blocks the headers are read, each the parent of the next: a block whose bloom filter holds
+ * no such log has none, and the logs of the others are asked for by the block's hash, which a node
+ * without that block refuses. Older blocks are read in ranges, halved where a node says that they
+ * are too large.
  *
+ * @throws {BlockNotFoundError} when the node has not reached `toBlock`.
  * @throws {RpcError} when the node does not answer, or refuses a single block.
+ * @throws {RpcRateLimitError} when the node asks to slow down.
  * @throws {RpcInconsistentError} when a log is not of the range, of the addresses or of one chain.
  */
 export async function readLogs(client: ReadClient, query: LogQuery): Promise<ChainLog[]> {
-  const { fromBlock, toBlock, maxRange = 10_000n } = query
+  const { fromBlock, toBlock, addresses, topics, proofDepth = DEFAULT_PROOF_DEPTH } = query
+  if (addresses.length === 0 || topics.length === 0 || fromBlock > toBlock) return []
+  const newest = await readHeader(client, 'latest')
+  if (toBlock > newest.number) {
+    throw new BlockNotFoundError({ block: toBlock, latest: newest.number })
+  }
+  const firstYoung = newest.number - proofDepth + 1n
   const logs: ChainLog[] = []
-  if (query.addresses.length === 0 || query.topics.length === 0) return logs
-  let from = fromBlock
-  let span = maxRange > 0n ? maxRange : 1n
-  while (from <= toBlock) {
-    const to = from + span - 1n < toBlock ? from + span - 1n : toBlock
-    try {
-      logs.push(...(await readRange(client, { ...query, fromBlock: from, toBlock: to })))
-      from = to + 1n
-      // Grow back slowly: one crowded stretch must not make the whole scan crawl.
-      if (span < maxRange) span = span * 2n < maxRange ? span * 2n : maxRange
-    } catch (error) {
-      if (to === from || !isRangeRefusal(error)) throw error
-      span = (to - from + 1n) / 2n
-    }
+  if (fromBlock < firstYoung) {
+    const last = toBlock < firstYoung ? toBlock : firstYoung - 1n
+    logs.push(...(await readOld(client, { ...query, toBlock: last })))
+  }
+  if (toBlock >= firstYoung) {
+    const first = fromBlock > firstYoung ? fromBlock : firstYoung
+    logs.push(...(await readYoung(client, { ...query, fromBlock: first }, newest)))
   }
   checkOrder(logs)
   return logs
 }
 
-async function readRange(client: ReadClient, query: LogQuery): Promise<ChainLog[]> {
-  const { addresses, topics, fromBlock, toBlock } = query
-  const raw = await request(`logs of blocks ${fromBlock} to ${toBlock}`, () =>
+/** Reads final blocks in ranges, whatever the node's limits on them. */
+async function readOld(client: ReadClient, query: LogQuery): Promise<ChainLog[]> {
+  const { fromBlock, toBlock, maxRange = 10_000n } = query
+  const logs: ChainLog[] = []
+  const most = maxRange > 0n ? maxRange : 1n
+  let from = fromBlock
+  let span = most
+  let refused: bigint | undefined
+  let inARow = 0
+  while (from <= toBlock) {
+    const to = from + span - 1n < toBlock ? from + span - 1n : toBlock
+    try {
+      logs.push(...(await readRange(client, { ...query, fromBlock: from, toBlock: to })))
+      from = to + 1n
+      // Grow back slowly: one crowded stretch must not make the whole scan crawl, and a limit on
+      // blocks must not be run against at every other request.
+      const larger = span * 2n < most ? span * 2n : most
+      if (refused === undefined || larger < refused || ++inARow >= GROW_AFTER) {
+        span = larger
+        inARow = 0
+      }
+    } catch (error) {
+      const refusal = classifyLogRefusal(error, { fromBlock: from, toBlock: to })
+      if (refusal.kind === 'rate') throw new RpcRateLimitError({ cause: error })
+      if (to === from || refusal.kind === 'other') throw error
+      refused = to - from + 1n
+      inARow = 0
+      span = refusal.blocks ?? refused / 2n
+    }
+  }
+  return logs
+}
+
+/** Reads young blocks one by one, as far as their headers do not prove that nothing is there. */
+async function readYoung(
+  client: ReadClient,
+  query: LogQuery,
+  newest: BlockHeader,
+): Promise<ChainLog[]> {
+  const { fromBlock, toBlock } = query
+  const headers = await readHeaders(client, { fromBlock, toBlock, newest })
+  const mayHold = bloomTest(query)
+  const found = await mapBounded(headers.filter(mayHold), MAX_REQUESTS, (header) =>
+    readBlockLogs(client, query, header),
+  )
+  return found.flat()
+}
+
+async function readBlockLogs(
+  client: ReadClient,
+  query: LogQuery,
+  { number, hash }: BlockHeader,
+): Promise<ChainLog[]> {
+  const operation = `logs of block ${number}`
+  const range = { fromBlock: number, toBlock: number }
+  try {
+    const logs = await ask(
+      client,
+      { ...query, ...range },
+      { operation, blocks: { blockHash: hash } },
+    )
+    if (logs.some(({ blockHash }) => blockHash.toLowerCase() !== hash.toLowerCase())) {
+      throw new RpcInconsistentError(`logs of another block came for block ${hash}`)
+    }
+    return logs
+  } catch (error) {
+    if (classifyLogRefusal(error, range).kind === 'rate') {
+      throw new RpcRateLimitError({ cause: error })
+    }
+    throw error
+  }
+}
+
+function readRange(client: ReadClient, query: LogQuery): Promise<ChainLog[]> {
+  const { fromBlock, toBlock } = query
+  return ask(client, query, {
+    operation: `logs of blocks ${fromBlock} to ${toBlock}`,
+    blocks: { fromBlock: hex(fromBlock), toBlock: hex(toBlock) },
+  })
+}
+
+async function ask(
+  client: ReadClient,
+  query: LogQuery,
+  {
+    operation,
+    blocks,
+  }: { operation: string; blocks: { blockHash: Hex } | { fromBlock: Hex; toBlock: Hex } },
+): Promise<ChainLog[]> {
+  const { addresses, topics, indexed = [] } = query
+  const raw = await request(operation, () =>
     client.request({
       method: 'eth_getLogs',
-      params: [
-        {
-          address: [...addresses],
-          topics: [[...topics]],
-          fromBlock: hex(fromBlock),
-          toBlock: hex(toBlock),
-        },
-      ],
+      params: [{ address: [...addresses], topics: [[...topics], ...indexed], ...blocks }],
     }),
   )
   if (!Array.isArray(raw)) throw new RpcInconsistentError('logs are not a list')
-  const wanted = new Set(addresses.map((address) => address.toLowerCase()))
+  const wanted = {
+    addresses: new Set(addresses.map((address) => address.toLowerCase())),
+    topics: new Set(topics.map((topic) => topic.toLowerCase())),
+  }
   return (raw as unknown[])
     .map((entry) => checkLog(entry, { query, wanted }))
     .sort(
@@ -83,9 +191,11 @@ async function readRange(client: ReadClient, query: LogQuery): Promise<ChainLog[
     )
 }
 
+type Wanted = { addresses: ReadonlySet<string>; topics: ReadonlySet<string> }
+
 function checkLog(
   entry: unknown,
-  { query, wanted }: { query: LogQuery; wanted: ReadonlySet<string> },
+  { query, wanted }: { query: LogQuery; wanted: Wanted },
 ): ChainLog {
   const raw = entry as Record<string, unknown>
   const topics = raw['topics']
@@ -119,8 +229,15 @@ function checkLog(
   if (log.blockNumber < query.fromBlock || log.blockNumber > query.toBlock) {
     throw new RpcInconsistentError(`a log of block ${log.blockNumber} came unasked`)
   }
-  if (!wanted.has(log.address.toLowerCase())) {
+  if (!wanted.addresses.has(log.address.toLowerCase())) {
     throw new RpcInconsistentError(`a log of ${log.address} came unasked`)
+  }
+  const [first = '0x', ...rest] = log.topics
+  const fits = (query.indexed ?? []).every(
+    (topic, index) => rest[index]?.toLowerCase() === topic.toLowerCase(),
+  )
+  if (!wanted.topics.has(first.toLowerCase()) || !fits) {
+    throw new RpcInconsistentError(`a log with topic ${first} came unasked`)
   }
   return log
 }
@@ -138,27 +255,6 @@ function checkOrder(logs: readonly ChainLog[]): void {
       throw new RpcInconsistentError(`block ${current.blockNumber} has a log index twice`)
     }
   }
-}
-
-const rangeWords =
-  /range|limit|too many|too large|exceed|more than|maximum|max(imum)? (block|results)|response size|query returned|10,?000|timed? ?out/i
-
-// Nodes say it in many ways; codes are -32005, -32602, -32600 or an HTTP 400 or 413.
-function isRangeRefusal(error: unknown): boolean {
-  if (!(error instanceof RpcError)) return false
-  let current: unknown = error.cause
-  for (let depth = 0; depth < 16 && current !== undefined && current !== null; depth++) {
-    const { code, status, message, details } = current as {
-      code?: unknown
-      status?: unknown
-      message?: unknown
-      details?: unknown
-    }
-    if (code === -32005 || status === 413) return true
-    if (rangeWords.test(`${String(details ?? '')} ${String(message ?? '')}`)) return true
-    current = (current as { cause?: unknown }).cause
-  }
-  return false
 }
 
 function hex(value: bigint): Hex {

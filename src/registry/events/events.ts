@@ -96,6 +96,12 @@ export type CreateChainEventsParameters = {
   addresses?: PolicyAddressesInput | undefined
   /** Most blocks of one request. @default 10000 */
   maxRange?: bigint | undefined
+  /**
+   * Blocks below the newest whose events are proven complete by their headers; older ones are
+   * believed in ranges.
+   * @default 256
+   */
+  proofDepth?: bigint | undefined
   /** Which block counts as final. @default 'finalized' */
   finality?: Finality | undefined
 }
@@ -117,7 +123,7 @@ export async function createChainEvents(
   parameters: CreateChainEventsParameters,
   options: IoOptions = {},
 ): Promise<ChainEvents> {
-  const { addresses, maxRange, finality = 'finalized' } = parameters
+  const { addresses, maxRange, proofDepth, finality = 'finalized' } = parameters
   const chainId = await withClient(
     'createChainEvents',
     { client: parameters.client, options },
@@ -148,6 +154,7 @@ export async function createChainEvents(
           fromBlock,
           toBlock,
           maxRange,
+          proofDepth,
         })
         return logs.map(decodeChainEvent)
       }),

@@ -133,15 +133,17 @@ export async function readOperatorTable(
     const chainId = await chainIdOf(bound)
     const address = resolveAddress('certificateVerifier', { addresses, chainId })
     const at = await readTag(bound, 'latest')
+    const timestampTopic: Hex = `0x${referenceTimestamp.toString(16).padStart(64, '0')}`
     const logs = await readLogs(bound, {
       addresses: [address],
       topics: [tableTopic],
+      indexed: [timestampTopic],
       fromBlock,
       toBlock: at.number,
-      maxRange,
+      // The topic names one table: most nodes give one log of any number of blocks.
+      maxRange: maxRange ?? at.number + 1n,
     })
-    const topic = `0x${referenceTimestamp.toString(16).padStart(64, '0')}`
-    const log = logs.find(({ topics }) => topics[1] === topic)
+    const log = logs[0]
     if (log === undefined) {
       throw new RpcInconsistentError(`no table was published for ${referenceTimestamp}`)
     }

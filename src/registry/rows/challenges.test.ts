@@ -1,6 +1,6 @@
 import { encodeAbiParameters, encodeEventTopics, encodeFunctionData, type Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
-import { FakeRpcError, fakeClient } from '../../../test/registry/fakeNode.js'
+import { FakeRpcError, fakeBlock, fakeClient } from '../../../test/registry/fakeNode.js'
 import { createWorld, word } from '../../../test/support/attestationWorld.js'
 import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
 import { createAcceptedResponses } from './challenges.js'
@@ -39,6 +39,7 @@ function node({ count, lost = [] }: { count: number; lost?: number[] }) {
   const load = { now: 0, most: 0, asked: 0 }
   const client = fakeClient(async ({ method, params }) => {
     if (method === 'eth_chainId') return '0x7a69'
+    if (method === 'eth_getBlockByNumber') return fakeBlock(1_000n, word(1_000))
     if (method === 'eth_getLogs') {
       return Array.from({ length: count }, (_, i) => ({
         ...{ address: registry, topics, data, transactionIndex: '0x0', logIndex: '0x0' },

@@ -19,6 +19,7 @@ import type {
 } from '../../core/interfaces/responses.js'
 import type { PolicyTaskResponse } from '../../core/response.js'
 import { computeTaskId, type Task } from '../../core/task.js'
+import { mapBounded } from '../../internal/mapBounded.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
@@ -32,6 +33,8 @@ export type ChallengeReaderParameters = {
   addresses?: PolicyAddressesInput | undefined
   /** Most blocks of one request for logs. */
   maxRange?: bigint | undefined
+  /** Blocks below the newest whose logs are proven complete. @default 256 */
+  proofDepth?: bigint | undefined
 }
 
 /**
@@ -41,7 +44,7 @@ export type ChallengeReaderParameters = {
  * task comes from the call's data where the transaction called `accept` itself and can be had.
  */
 export function createAcceptedResponses(parameters: ChallengeReaderParameters): AcceptedResponses {
-  const { client, addresses, maxRange } = parameters
+  const { client, addresses, maxRange, proofDepth } = parameters
   return {
     getAcceptedResponses: ({ fromBlock, toBlock }, options) =>
       withClient('getAcceptedResponses', { client, options }, async (bound) => {
@@ -53,8 +56,9 @@ export function createAcceptedResponses(parameters: ChallengeReaderParameters): 
           fromBlock,
           toBlock,
           maxRange,
+          proofDepth,
         })
-        return mapBounded(logs, (log) => readAccepted(bound, log))
+        return mapBounded(logs, MAX_REQUESTS, (log) => readAccepted(bound, log))
       }),
   }
 }
@@ -118,20 +122,6 @@ async function obtainTask(
   } catch {
     return null
   }
-}
-
-/** Maps in order, with a bounded number under way at once. */
-async function mapBounded<from, to>(
-  list: readonly from[],
-  work: (one: from) => Promise<to>,
-): Promise<to[]> {
-  const results: to[] = new Array(list.length)
-  const rest = list.entries()
-  const worker = async (): Promise<void> => {
-    for (const [index, one] of rest) results[index] = await work(one)
-  }
-  await Promise.all(Array.from({ length: MAX_REQUESTS }, worker))
-  return results
 }
 
 /** The task in a call of `accept`, if this is one and the task is the response's. */
