@@ -14,10 +14,7 @@ export {
 export type { FakeAnswer, FakeProxyFault, FakeRequest } from './eigenDaProxy/answers.js'
 export { TOY_TAU, toyCommitment } from './eigenDaProxy/certificate.js'
 export type { FakeMemstoreConfig } from './eigenDaProxy/config.js'
-export {
-  createFakeEigenDaProxy,
-  type FakeEigenDaProxy,
-  type FakeEigenDaProxyOptions,
-} from './eigenDaProxy/fakeProxy.js'
+export { createFakeEigenDaProxy, type FakeEigenDaProxy } from './eigenDaProxy/fakeProxy.js'
+export type { FakeEigenDaProxyOptions } from './eigenDaProxy/state.js'
 export { createTestOperator, type OperatorParts, type TestOperator } from './operator.js'
 export { createPrivateData, type PrivateData } from './privateData.js'

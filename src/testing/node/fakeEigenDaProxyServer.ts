@@ -1,11 +1,8 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FakeAnswer } from '../eigenDaProxy/answers.js'
-import {
-  createFakeEigenDaProxy,
-  type FakeEigenDaProxy,
-  type FakeEigenDaProxyOptions,
-} from '../eigenDaProxy/fakeProxy.js'
+import { createFakeEigenDaProxy, type FakeEigenDaProxy } from '../eigenDaProxy/fakeProxy.js'
+import type { FakeEigenDaProxyOptions } from '../eigenDaProxy/state.js'
 
 /** A fake proxy on a port of its own. */
 export type FakeEigenDaProxyServer = FakeEigenDaProxy & {
