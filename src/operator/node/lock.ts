@@ -1,0 +1,73 @@
+/** A directory belongs to one process: a lock that the kernel frees when its holder dies. */
+import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MissingPeerError } from '../../errors/common.js'
+import { DirectoryLockedError } from '../errors.js'
+
+/** A held lock. */
+export type DirectoryLock = { release(): Promise<void> }
+
+type LockBinding = { tryLock(fd: number): boolean; unlock(fd: number): void }
+
+/**
+ * Takes a directory for this process, made where it is missing.
+ *
+ * The lock is on an open file, never on its age or on a process number: it is free when its holder
+ * is dead and not before.
+ *
+ * @param options.role - Named to whom the lock is refused.
+ * @throws {DirectoryLockedError} naming the holder.
+ * @throws {MissingPeerError} when the optional peer `fs-native-extensions` is not installed.
+ * @example
+ * ```ts
+ * import { lockDirectory } from '@newton/policy-sdk/operator/node'
+ *
+ * const lock = await lockDirectory({ directory: '/tmp/newton-operator', role: 'operator' })
+ * await lock.release()
+ * ```
+ */
+export async function lockDirectory(options: {
+  directory: string
+  role: string
+}): Promise<DirectoryLock> {
+  const { directory, role } = options
+  const { tryLock, unlock } = await loadBinding()
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const file = await open(join(directory, 'LOCK'), 'a+', 0o600)
+  try {
+    if (!tryLock(file.fd)) {
+      throw new DirectoryLockedError({ directory, holder: await readHolder(file) })
+    }
+    await file.truncate(0)
+    await file.write(`${role}, process ${process.pid}\n`, 0)
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+  let held = true
+  return {
+    release: async () => {
+      if (!held) return
+      held = false
+      unlock(file.fd)
+      await file.close()
+    },
+  }
+}
+
+async function readHolder(file: FileHandle): Promise<string> {
+  const { buffer, bytesRead } = await file.read(new Uint8Array(256), 0, 256, 0)
+  const text = new TextDecoder().decode(buffer.subarray(0, bytesRead)).trim()
+  return text === '' ? 'another process' : text
+}
+
+async function loadBinding(): Promise<LockBinding> {
+  try {
+    // Named by a variable: the package has no types of its own.
+    const peer: string = 'fs-native-extensions'
+    const loaded = (await import(peer)) as LockBinding | { default: LockBinding }
+    return 'default' in loaded ? loaded.default : loaded
+  } catch (cause) {
+    throw new MissingPeerError({ peer: 'fs-native-extensions', needed: 'lockDirectory' }, { cause })
+  }
+}

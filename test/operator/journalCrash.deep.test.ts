@@ -1,0 +1,3 @@
+import { journalCrashSuite } from './journalCrashSuite.js'
+
+journalCrashSuite(150)
