@@ -62,6 +62,50 @@ export class StoreMismatchError extends BaseError {
   }
 }
 
+/** Another process, or another handle of this one, writes to the store. */
+export class StoreLockedError extends BaseError {
+  override readonly name = 'StoreLockedError'
+  override readonly code = 'STORE_LOCKED'
+  /** The process that has the store, where its record says so. */
+  readonly pid: number | undefined
+  /** The host it runs on. */
+  readonly host: string | undefined
+
+  constructor(
+    {
+      path,
+      reason,
+      pid,
+      host,
+    }: { path: string; reason: string; pid: number | undefined; host: string | undefined },
+    options: BaseErrorOptions = {},
+  ) {
+    const holder = pid === undefined ? 'another process' : `process ${pid} on ${host}`
+    super(`The store at ${path} belongs to ${holder}: ${reason}.`, {
+      metaMessages: [
+        'Nothing was written. Stop that process, or close its store, and open this one again.',
+      ],
+      ...options,
+    })
+    this.pid = pid
+    this.host = host
+  }
+}
+
+/** A store could not be written, such as on a full disk. What it held before is whole. */
+export class StoreWriteError extends BaseError {
+  override readonly name = 'StoreWriteError'
+  override readonly code = 'STORE_WRITE'
+
+  constructor({ path, reason }: { path: string; reason: string }, options: BaseErrorOptions = {}) {
+    super(`The store at ${path} could not be written: ${reason}.`, {
+      retryable: true,
+      metaMessages: ['Nothing of it is visible. Make room, or mend the disk, and write it again.'],
+      ...options,
+    })
+  }
+}
+
 /** Why a proof is refused. */
 export type ProofFault =
   | 'MALFORMED'

@@ -10,7 +10,9 @@ export {
   MalformedEncodingError,
   type ProofFault,
   SnapshotError,
+  StoreLockedError,
   StoreMismatchError,
+  StoreWriteError,
   TreeVersionError,
   VersionNotRetainedError,
 } from './errors.js'
@@ -169,7 +171,14 @@ export {
 } from './stateTree.js'
 export { memoryBytes } from './store/memoryBytes.js'
 export { memoryStore } from './store/memoryStore.js'
-export type { ByteStore, NodeStore, PruneStep, StoreCommit, StoreRange } from './store/store.js'
+export {
+  assertFollows,
+  type ByteStore,
+  type NodeStore,
+  type PruneStep,
+  type StoreCommit,
+  type StoreRange,
+} from './store/store.js'
 export type { CommitStats, TreeBatch } from './tree/batch.js'
 export type { TreeEntry } from './tree/iterate.js'
 export { decodeNode, encodeNode, type NodeChild, type TreeNode } from './tree/node.js'

@@ -1,7 +1,12 @@
 /** The simplest store that follows the interface: maps, no sharing with the tree. Can fail on demand. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { memoryBytes } from '../../src/statetree/store/memoryBytes.js'
-import type { NodeStore, StoreCommit, StoreRange } from '../../src/statetree/store/store.js'
+import {
+  assertFollows,
+  type NodeStore,
+  type StoreCommit,
+  type StoreRange,
+} from '../../src/statetree/store/store.js'
 
 export type MapStore = NodeStore & { nodes: Map<string, Uint8Array>; failNext(): void }
 
@@ -36,6 +41,7 @@ export function mapStore(): MapStore {
         failing = false
         throw new TypeError('disk full')
       }
+      assertFollows(commit.version, range)
       for (const [key, value] of commit.nodes) nodes.set(bytesToHex(key), value)
       for (const key of commit.stale) stale.push({ since: commit.version, key: bytesToHex(key) })
       roots.set(commit.version, commit.root)

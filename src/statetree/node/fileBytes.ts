@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hex } from 'viem'
-import { fixedFromHex, toHex } from '../../internal/bytes.js'
-import { BytesCorruptError } from '../errors.js'
-import { defaultHasher } from '../hash/hasher.js'
+import { bytesEqual } from '../../internal/bytes.js'
+import { StoreWriteError } from '../errors.js'
+import { assertNamed, byteName, type HashBytes } from '../store/byteNames.js'
 import type { ByteStore } from '../store/store.js'
 
 /**
@@ -13,9 +13,10 @@ import type { ByteStore } from '../store/store.js'
  * may share one directory.
  *
  * A file is written beside its place, flushed, and renamed: under a name there are all the bytes
- * or none. Reads check the hash.
+ * or none. Reads check the hash. A file that was damaged since is replaced by the next `put`.
  *
- * @param options.hash - What names bytes. Default: keccak-256.
+ * @param options.hash - What names bytes. Default: keccak-256 or SHA-256, as the tree's hasher is.
+ * @throws {StoreWriteError} from `put` when the disk is full or fails; what was there is kept.
  * @example
  * ```ts
  * import { fileBytes } from '@newton/policy-sdk/statetree/node'
@@ -25,12 +26,43 @@ import type { ByteStore } from '../store/store.js'
  */
 export async function fileBytes(options: {
   directory: string
-  hash?: ((bytes: Uint8Array) => Uint8Array) | undefined
+  hash?: HashBytes | undefined
 }): Promise<ByteStore> {
-  const { directory, hash = (bytes) => defaultHasher().hash(bytes) } = options
+  const { directory, hash } = options
   const incoming = join(directory, 'incoming')
   await mkdir(incoming, { recursive: true })
-  // What a killed process left half written. Young files may be another process's.
+  await removeDrafts(incoming)
+  const place = (name: Hex): Place => {
+    const key = byteName(name)
+    const folder = join(directory, key.slice(2, 4))
+    return { directory, incoming, folder, file: join(folder, key.slice(2)), key }
+  }
+  return {
+    has: async (name) => (await fileSize(place(name).file)) !== undefined,
+    async get(name) {
+      const { file, key } = place(name)
+      const bytes = await readWhole(file)
+      if (bytes !== undefined) assertNamed(key, bytes, hash)
+      return bytes
+    },
+    async put(name, bytes, { checked = false } = {}) {
+      const at = place(name)
+      // The caller may go on with its buffer while the file is written.
+      const own = checked ? bytes : bytes.slice()
+      if (!checked) assertNamed(at.key, own, hash)
+      await save(at, own)
+    },
+    async delete(name) {
+      await rm(place(name).file, { force: true })
+    },
+    list: () => listNames(directory),
+  }
+}
+
+type Place = { directory: string; incoming: string; folder: string; file: string; key: Hex }
+
+// What a killed process left half written. Young files may be another process's.
+async function removeDrafts(incoming: string): Promise<void> {
   const now = Date.now()
   for (const name of await readdir(incoming)) {
     const file = join(incoming, name)
@@ -40,71 +72,68 @@ export async function fileBytes(options: {
     )
     if (age > 3_600_000) await rm(file, { force: true })
   }
-  const place = (name: Hex): { folder: string; file: string; key: Hex } => {
-    const key = toHex(fixedFromHex(name, 32, 'hash'))
-    const folder = join(directory, key.slice(2, 4))
-    return { folder, file: join(folder, key.slice(2)), key }
+}
+
+// Whether a file has exactly these bytes: that it is there says nothing of what is in it.
+async function holds(file: string, bytes: Uint8Array): Promise<boolean> {
+  if ((await fileSize(file)) !== bytes.length) return false
+  const found = await readWhole(file).catch(() => undefined)
+  return found !== undefined && bytesEqual(found, bytes)
+}
+
+async function save(at: Place, bytes: Uint8Array): Promise<void> {
+  const draft = join(at.incoming, randomUUID())
+  try {
+    // Found whole, it may still be another writer's that is not flushed yet.
+    if (await holds(at.file, bytes)) {
+      await syncFolder(at.folder)
+      return
+    }
+    const made = await mkdir(at.folder, { recursive: true })
+    await writeDraft(draft, bytes)
+    await rename(draft, at.file)
+    await syncFolder(at.folder)
+    if (made !== undefined) await syncFolder(at.directory)
+  } catch (cause) {
+    await rm(draft, { force: true }).catch(() => {})
+    const reason = cause instanceof Error ? cause.message : 'the file cannot be written'
+    throw new StoreWriteError({ path: at.file, reason }, { cause })
   }
-  const exists = (file: string): Promise<boolean> =>
-    stat(file).then(
-      () => true,
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return false
-        throw error
-      },
-    )
-  return {
-    has: (name) => exists(place(name).file),
-    async get(name) {
-      const { file, key } = place(name)
-      let bytes: Uint8Array
-      try {
-        bytes = new Uint8Array(await readFile(file))
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-        throw error
-      }
-      const actual = toHex(hash(bytes))
-      if (actual !== key) throw new BytesCorruptError({ hash: key, actual })
-      return bytes
-    },
-    async put(name, bytes) {
-      const { folder, file, key } = place(name)
-      const actual = toHex(hash(bytes))
-      if (actual !== key) throw new BytesCorruptError({ hash: key, actual })
-      if (await exists(file)) return
-      const made = await mkdir(folder, { recursive: true })
-      const draft = join(incoming, randomUUID())
-      try {
-        const handle = await open(draft, 'wx')
-        try {
-          await handle.writeFile(bytes)
-          await handle.sync()
-        } finally {
-          await handle.close()
-        }
-        await rename(draft, file)
-      } catch (error) {
-        await rm(draft, { force: true })
-        throw error
-      }
-      await syncFolder(folder)
-      if (made !== undefined) await syncFolder(directory)
-    },
-    async delete(name) {
-      await rm(place(name).file, { force: true })
-    },
-    async list() {
-      const found: Hex[] = []
-      for (const folder of await readdir(directory)) {
-        if (!/^[0-9a-f]{2}$/.test(folder)) continue
-        for (const name of await readdir(join(directory, folder))) {
-          if (/^[0-9a-f]{64}$/.test(name)) found.push(`0x${name}`)
-        }
-      }
-      return found.sort()
-    },
+}
+
+async function writeDraft(draft: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(draft, 'wx')
+  try {
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
+}
+
+async function listNames(directory: string): Promise<Hex[]> {
+  const found: Hex[] = []
+  for (const folder of await readdir(directory)) {
+    if (!/^[0-9a-f]{2}$/.test(folder)) continue
+    for (const name of await readdir(join(directory, folder))) {
+      if (/^[0-9a-f]{64}$/.test(name)) found.push(`0x${name}`)
+    }
+  }
+  return found.sort()
+}
+
+/** Bytes of a file, or `undefined` where there is none. */
+function fileSize(file: string): Promise<number | undefined> {
+  return stat(file).then(({ size }) => size, absent)
+}
+
+function readWhole(file: string): Promise<Uint8Array | undefined> {
+  return readFile(file).then((bytes) => new Uint8Array(bytes), absent)
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined
+  throw error
 }
 
 // A rename is durable once its directory is. Not every platform can flush one.

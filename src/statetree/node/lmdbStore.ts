@@ -6,25 +6,46 @@
  * roots    version(8, BE)                               → root(32)
  * stale    staleSince(8, BE) ‖ key of the node          → nothing
  * records  name                                         → bytes
- * meta     "layout" → 1, "range" → oldest(8, BE) ‖ latest(8, BE)
+ * meta     "layout" → 1, "range" → oldest(8, BE) ‖ latest(8, BE), "writer" → who may write
  * ```
  * One transaction a commit: whenever the process dies, a reopened store has the old version or the
- * new one, whole.
+ * new one, whole. Who writes, and which version is next, is checked inside that transaction.
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
+import { isPolicySdkError } from '../../errors/base.js'
 import { MissingPeerError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
-import { StoreMismatchError } from '../errors.js'
-import type { ByteStore, NodeStore, StoreCommit, StoreRange } from '../store/store.js'
+import { StoreMismatchError, StoreWriteError } from '../errors.js'
+import {
+  assertFollows,
+  type ByteStore,
+  type NodeStore,
+  type PruneStep,
+  type StoreCommit,
+  type StoreRange,
+} from '../store/store.js'
 import { fileBytes } from './fileBytes.js'
+import { type WriterLock, writerLock } from './writerLock.js'
 
 type Table = Database<Uint8Array, Uint8Array>
+
+type Tables = {
+  path: string
+  root: RootDatabase
+  nodes: Table
+  roots: Table
+  stale: Table
+  records: Table
+  meta: Table
+}
 
 const layout = '1'
 const layoutKey = utf8('layout')
 const rangeKey = utf8('range')
+const writerKey = utf8('writer')
+const nothing = new Uint8Array(0)
 
 /** A store on disk. */
 export type LmdbStore = NodeStore & {
@@ -33,12 +54,17 @@ export type LmdbStore = NodeStore & {
 }
 
 /**
- * Opens or creates a store in a directory. One process at a time writes to it.
+ * Opens or creates a store in a directory. One handle at a time writes to it: a second one, in
+ * this process or another, is refused while the first may still run, and told who has it. A handle
+ * that was given up by a killed process is taken over.
  *
  * @param options.bytes - Where value bytes go, such as a directory that several chains share.
  * Default: files under `<path>/bytes`.
  * @throws {MissingPeerError} when the optional peer `lmdb` is not installed.
  * @throws {StoreMismatchError} for a directory written with another layout.
+ * @throws {StoreLockedError} when another process, or another handle, has the store.
+ * @throws {StoreWriteError} from any write when the disk is full or fails. What was there is whole,
+ * and the same handle goes on once there is room.
  * @example
  * ```ts
  * import { createStateTree } from '@newton/policy-sdk/statetree'
@@ -54,109 +80,46 @@ export async function lmdbStore(options: {
   const { path } = options
   await mkdir(path, { recursive: true })
   const bytes = options.bytes ?? (await fileBytes({ directory: join(path, 'bytes') }))
-  const { open } = await import('lmdb').catch((cause: unknown) => {
-    throw new MissingPeerError({ peer: 'lmdb', needed: 'lmdbStore' }, { cause })
-  })
-  const root: RootDatabase = open({ path: join(path, 'tree.mdb'), maxDbs: 8, noSubdir: true })
-  const table = (name: string): Table =>
-    root.openDB<Uint8Array, Uint8Array>({ name, keyEncoding: 'binary', encoding: 'binary' })
-  const nodes = table('nodes')
-  const roots = table('roots')
-  const stale = table('stale')
-  const records = table('records')
-  const meta = table('meta')
-  await checkLayout(meta, root)
-
-  const read = (from: Table, key: Uint8Array): Uint8Array | undefined => {
-    const found = from.get(key)
-    return found === undefined ? undefined : Uint8Array.from(found)
+  const tables = await openTables(path)
+  const { root, nodes, roots, records, meta } = tables
+  const lock = writerLock(
+    {
+      read: () => meta.get(writerKey),
+      write: (value) => meta.put(writerKey, value),
+      remove: () => meta.remove(writerKey),
+    },
+    path,
+  )
+  try {
+    transact(tables, () => {
+      checkLayout(meta)
+      lock.claim()
+    })
+  } catch (error) {
+    await root.close()
+    throw error
   }
-  const range = (): StoreRange | undefined => {
-    const found = meta.get(rangeKey)
-    if (found === undefined) return undefined
-    const view = new DataView(found.buffer, found.byteOffset, 16)
-    return { oldest: Number(view.getBigUint64(0)), latest: Number(view.getBigUint64(8)) }
-  }
-  const putRange = ({ oldest, latest }: StoreRange): void => {
-    const value = new Uint8Array(16)
-    value.set(be8(oldest))
-    value.set(be8(latest), 8)
-    meta.put(rangeKey, value)
-  }
-  const putRecords = (writes: StoreCommit['records']): void => {
-    for (const [name, value] of writes) {
-      if (value === null) records.remove(utf8(name))
-      else records.put(utf8(name), value)
-    }
-  }
-  // Committed is not yet flushed: a write resolves only when it is on disk.
-  const write = async (work: () => void): Promise<void> => {
-    await root.transaction(work)
-    await root.flushed
-  }
+  const write = <result>(work: () => result): result =>
+    transact(tables, () => {
+      lock.assertHeld()
+      return work()
+    })
   return {
     kind: 'lmdb',
     bytes,
-    range,
+    range: () => readRange(tables),
     rootHash: (version) => read(roots, be8(version)),
     getNode: (key) => read(nodes, key),
     record: (name) => read(records, utf8(name)),
-    recordNames(prefix) {
-      const names: string[] = []
-      for (const key of records.getKeys({ start: utf8(prefix) })) {
-        const name = fromUtf8(key as Uint8Array)
-        if (!name.startsWith(prefix)) break
-        names.push(name)
-      }
-      return names
-    },
+    recordNames: (prefix) => listRecords(tables, prefix),
     async commit(commit) {
-      await write(() => {
-        for (const [key, value] of commit.nodes) nodes.put(key, value)
-        const since = be8(commit.version)
-        for (const key of commit.stale) {
-          const entry = new Uint8Array(8 + key.length)
-          entry.set(since)
-          entry.set(key, 8)
-          stale.put(entry, new Uint8Array(0))
-        }
-        roots.put(since, commit.root)
-        putRecords(commit.records)
-        putRange({ oldest: range()?.oldest ?? commit.version, latest: commit.version })
-      })
+      write(() => putCommit(tables, commit))
     },
-    writeRecords: (writes) => write(() => putRecords(writes)),
-    async prune({ oldest, limit }) {
-      let removed = 0
-      let done = false
-      await write(() => {
-        const current = range()
-        if (current === undefined) {
-          done = true
-          return
-        }
-        if (oldest > current.oldest) {
-          for (const key of [...roots.getKeys({ start: be8(current.oldest), end: be8(oldest) })]) {
-            roots.remove(key as Uint8Array)
-          }
-          putRange({ oldest, latest: current.latest })
-        }
-        const end = be8(oldest + 1)
-        const entries = [...stale.getKeys({ start: new Uint8Array(8), end, limit: limit + 1 })]
-        for (const entry of entries.slice(0, limit)) {
-          const key = Uint8Array.from(entry as Uint8Array)
-          nodes.remove(key.subarray(8))
-          stale.remove(key)
-          removed++
-        }
-        done = entries.length <= limit
-      })
-      return { removed, done }
+    async writeRecords(writes) {
+      write(() => putRecords(tables, writes))
     },
-    async close() {
-      await root.flushed
-      await root.close()
-    },
+    prune: async (parameters) => write(() => pruneStep(tables, parameters)),
+    close: () => closeTables(tables, lock),
     diskBytes() {
       const stats = root.getStats() as { lastPageNumber?: number; pageSize?: number }
       return ((stats.lastPageNumber ?? 0) + 1) * (stats.pageSize ?? 4096)
@@ -164,15 +127,134 @@ export async function lmdbStore(options: {
   }
 }
 
-async function checkLayout(meta: Table, root: RootDatabase): Promise<void> {
+async function openTables(path: string): Promise<Tables> {
+  const { open } = await import('lmdb').catch((cause: unknown) => {
+    throw new MissingPeerError({ peer: 'lmdb', needed: 'lmdbStore' }, { cause })
+  })
+  const root: RootDatabase = open({
+    path: join(path, 'tree.mdb'),
+    maxDbs: 8,
+    noSubdir: true,
+    // A transaction that returns is on disk, and one that fails says so where it was begun.
+    overlappingSync: false,
+  })
+  const table = (name: string): Table =>
+    root.openDB<Uint8Array, Uint8Array>({ name, keyEncoding: 'binary', encoding: 'binary' })
+  return {
+    path,
+    root,
+    nodes: table('nodes'),
+    roots: table('roots'),
+    stale: table('stale'),
+    records: table('records'),
+    meta: table('meta'),
+  }
+}
+
+// One write transaction, flushed when this returns. What throws inside it leaves nothing behind.
+function transact<result>({ root, path }: Tables, work: () => result): result {
+  try {
+    return root.transactionSync(work)
+  } catch (cause) {
+    if (isPolicySdkError(cause)) throw cause
+    const reason = cause instanceof Error ? cause.message : 'the transaction failed'
+    throw new StoreWriteError({ path, reason }, { cause })
+  }
+}
+
+async function closeTables(tables: Tables, lock: WriterLock): Promise<void> {
+  try {
+    transact(tables, () => lock.release())
+  } catch {
+    // On a full disk the claim stays behind; it names a handle that is gone once the process is.
+  }
+  await tables.root.close()
+}
+
+function read(from: Table, key: Uint8Array): Uint8Array | undefined {
+  const found = from.get(key)
+  return found === undefined ? undefined : Uint8Array.from(found)
+}
+
+function readRange({ meta }: Tables): StoreRange | undefined {
+  const found = meta.get(rangeKey)
+  if (found === undefined) return undefined
+  const view = new DataView(found.buffer, found.byteOffset, 16)
+  return { oldest: Number(view.getBigUint64(0)), latest: Number(view.getBigUint64(8)) }
+}
+
+function putRange({ meta }: Tables, { oldest, latest }: StoreRange): void {
+  const value = new Uint8Array(16)
+  value.set(be8(oldest))
+  value.set(be8(latest), 8)
+  meta.put(rangeKey, value)
+}
+
+function listRecords({ records }: Tables, prefix: string): string[] {
+  const names: string[] = []
+  for (const key of records.getKeys({ start: utf8(prefix) })) {
+    const name = fromUtf8(key as Uint8Array)
+    if (!name.startsWith(prefix)) break
+    names.push(name)
+  }
+  return names
+}
+
+function putRecords({ records }: Tables, writes: StoreCommit['records']): void {
+  for (const [name, value] of writes) {
+    if (value === null) records.remove(utf8(name))
+    else records.put(utf8(name), value)
+  }
+}
+
+function putCommit(tables: Tables, commit: StoreCommit): void {
+  const range = readRange(tables)
+  assertFollows(commit.version, range)
+  for (const [key, value] of commit.nodes) tables.nodes.put(key, value)
+  const since = be8(commit.version)
+  for (const key of commit.stale) {
+    const entry = new Uint8Array(8 + key.length)
+    entry.set(since)
+    entry.set(key, 8)
+    tables.stale.put(entry, nothing)
+  }
+  tables.roots.put(since, commit.root)
+  putRecords(tables, commit.records)
+  putRange(tables, { oldest: range?.oldest ?? commit.version, latest: commit.version })
+}
+
+function pruneStep(
+  tables: Tables,
+  { oldest, limit }: { oldest: number; limit: number },
+): PruneStep {
+  const { nodes, roots, stale } = tables
+  const range = readRange(tables)
+  if (range === undefined) return { removed: 0, done: true }
+  if (oldest > range.oldest) {
+    for (const key of [...roots.getKeys({ start: be8(range.oldest), end: be8(oldest) })]) {
+      roots.remove(key as Uint8Array)
+    }
+    putRange(tables, { oldest, latest: range.latest })
+  }
+  const end = be8(oldest + 1)
+  const entries = [...stale.getKeys({ start: new Uint8Array(8), end, limit: limit + 1 })]
+  const taken = entries.slice(0, limit)
+  for (const entry of taken) {
+    const key = Uint8Array.from(entry as Uint8Array)
+    nodes.remove(key.subarray(8))
+    stale.remove(key)
+  }
+  return { removed: taken.length, done: entries.length <= limit }
+}
+
+function checkLayout(meta: Table): void {
   const found = meta.get(layoutKey)
   if (found === undefined) {
-    await meta.put(layoutKey, utf8(layout))
+    meta.put(layoutKey, utf8(layout))
     return
   }
   const written = fromUtf8(Uint8Array.from(found))
   if (written === layout) return
-  await root.close()
   throw new StoreMismatchError({ what: 'layout', found: written, expected: layout })
 }
 

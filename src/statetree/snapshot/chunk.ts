@@ -11,7 +11,7 @@ import { concat, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { MalformedEncodingError } from '../errors.js'
 import { proveRange, type RangeProof } from '../proof/rangeProof.js'
 import type { StateTree } from '../stateTree.js'
-import { iterate, type TreeEntry } from '../tree/iterate.js'
+import type { TreeEntry } from '../tree/iterate.js'
 
 /** A part of a snapshot. */
 export type SnapshotChunk = {
@@ -42,7 +42,7 @@ export function snapshotChunk(
   let last: TreeEntry | undefined
   let count = 0
   let to = highestKey
-  for (const entry of iterate(tree.view({ version }), from)) {
+  for (const entry of tree.entries({ version, from })) {
     if (count === maxLeaves && last !== undefined) {
       to = last.keyHash
       break

@@ -1,36 +1,28 @@
 /** Byte strings in memory, by content hash. */
 import type { Hex } from 'viem'
-import { fixedFromHex, toHex } from '../../internal/bytes.js'
-import { keccak } from '../../internal/keccak.js'
-import { BytesCorruptError } from '../errors.js'
+import { assertNamed, byteName, type HashBytes } from './byteNames.js'
 import type { ByteStore } from './store.js'
 
 /**
  * Creates a byte store in memory.
  *
- * @param options.hash - What names bytes. Default: keccak-256.
+ * @param options.hash - What names bytes. Default: keccak-256 or SHA-256, as the tree's hasher is.
  */
-export function memoryBytes(
-  options: { hash?: ((bytes: Uint8Array) => Uint8Array) | undefined } = {},
-): ByteStore {
-  const { hash = keccak } = options
+export function memoryBytes(options: { hash?: HashBytes | undefined } = {}): ByteStore {
   const held = new Map<Hex, Uint8Array>()
   return {
-    has: async (name) => held.has(normal(name)),
-    get: async (name) => held.get(normal(name))?.slice(),
-    async put(name, bytes) {
-      const key = normal(name)
-      const actual = toHex(hash(bytes))
-      if (actual !== key) throw new BytesCorruptError({ hash: key, actual })
-      if (!held.has(key)) held.set(key, bytes.slice())
+    has: async (name) => held.has(byteName(name)),
+    get: async (name) => held.get(byteName(name))?.slice(),
+    async put(name, bytes, { checked = false } = {}) {
+      const key = byteName(name)
+      if (held.has(key) && checked) return
+      const copy = bytes.slice()
+      if (!checked) assertNamed(key, copy, options.hash)
+      held.set(key, copy)
     },
     async delete(name) {
-      held.delete(normal(name))
+      held.delete(byteName(name))
     },
     list: async () => [...held.keys()].sort(),
   }
-}
-
-function normal(hash: Hex): Hex {
-  return toHex(fixedFromHex(hash, 32, 'hash'))
 }

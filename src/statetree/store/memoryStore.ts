@@ -15,7 +15,7 @@ import { encodeNode, readNode } from '../tree/node.js'
 import { decodeNodeKey } from '../tree/nodeKey.js'
 import { createResident } from '../tree/resident.js'
 import { memoryBytes } from './memoryBytes.js'
-import type { ByteStore, NodeStore, StoreCommit } from './store.js'
+import { assertFollows, type ByteStore, type NodeStore, type StoreCommit } from './store.js'
 
 /**
  * Creates a store in memory. Several trees may be opened on it, one after another or at once; all
@@ -68,8 +68,13 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
     },
     record: (name) => records.get(name)?.slice(),
     recordNames: (prefix) => [...records.keys()].filter((name) => name.startsWith(prefix)).sort(),
-    async commit(commit) {
-      writeRecords(commit.records)
+    async commit({ version, records: writes, resident: made }) {
+      const { latest, oldest } = resident
+      assertFollows(version, latest < 0 ? undefined : { oldest, latest })
+      if (made !== undefined) resident.versions.set(version, made)
+      if (latest < 0) resident.oldest = version
+      resident.latest = version
+      writeRecords(writes)
     },
     async writeRecords(writes) {
       writeRecords(writes)

@@ -1,6 +1,7 @@
 /** What a tree needs of the place where it is kept. */
 import type { Hex } from 'viem'
-import type { Resident } from '../tree/resident.js'
+import { TreeVersionError } from '../errors.js'
+import type { Resident, ResidentVersion } from '../tree/resident.js'
 
 /** Everything one version adds, written in one step or not at all. */
 export type StoreCommit = {
@@ -12,6 +13,8 @@ export type StoreCommit = {
   stale: readonly Uint8Array[]
   /** Named records of the application that belong to this version; `null` removes one. */
   records: readonly (readonly [name: string, value: Uint8Array | null])[]
+  /** For stores with `resident`: the version's records in its arena. */
+  resident?: ResidentVersion | undefined
 }
 
 /** The versions a store holds. */
@@ -37,7 +40,13 @@ export type NodeStore = {
   record(name: string): Uint8Array | undefined
   /** Names of all records that start with `prefix`, ascending. */
   recordNames(prefix: string): readonly string[]
-  /** Writes a version and its records, after everything of `bytes` written before it. */
+  /**
+   * Writes a version and its records, after everything of `bytes` written before it.
+   *
+   * Several trees, and several processes, may try the same version: the check that it follows the
+   * newest one is made in the step that writes it, and all but one are refused with
+   * `TreeVersionError`. {@link assertFollows} is that check.
+   */
   commit(commit: StoreCommit): Promise<void>
   /** Writes records alone, in one step. */
   writeRecords(records: StoreCommit['records']): Promise<void>
@@ -48,13 +57,31 @@ export type NodeStore = {
   readonly resident?: Resident | undefined
 }
 
+/**
+ * Checks that a version may be written to a store that holds `range`.
+ *
+ * @throws {TreeVersionError} unless it is the one after the newest, or the store is empty.
+ */
+export function assertFollows(version: number, range: StoreRange | undefined): void {
+  if (range === undefined || version === range.latest + 1) return
+  const expected = String(range.latest + 1)
+  const reason = version <= range.latest ? 'it is not after the newest one' : 'it leaves a gap'
+  throw new TreeVersionError({ version, expected, reason })
+}
+
 /** Keeps byte strings under their content hash. */
 export type ByteStore = {
   has(hash: Hex): Promise<boolean>
   /** `undefined` where there are none. Bytes that miss their hash are an error. */
   get(hash: Hex): Promise<Uint8Array | undefined>
-  /** Writes durably. Bytes that miss `hash` are refused. Again is harmless. */
-  put(hash: Hex, bytes: Uint8Array): Promise<void>
+  /**
+   * Writes durably. Bytes that miss `hash` are refused. Again is harmless, and mends bytes that were
+   * damaged where they are kept.
+   *
+   * @param options.checked - The caller derived `hash` from these bytes and leaves them alone: they
+   * are not hashed again. Default false.
+   */
+  put(hash: Hex, bytes: Uint8Array, options?: { checked?: boolean | undefined }): Promise<void>
   delete(hash: Hex): Promise<void>
   list(): Promise<readonly Hex[]>
 }

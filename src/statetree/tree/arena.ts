@@ -43,6 +43,8 @@ export type Arena = {
   leafFreeHead: number
   /** Records in use. */
   live: number
+  /** How often a record was given back: while it stays, ids mean what they meant. */
+  released: number
   records: Growable
   leaves: Growable
 }
@@ -63,6 +65,7 @@ export function createArena(records = 64): Arena {
     leafNext: 0,
     leafFreeHead: noId,
     live: 0,
+    released: 0,
     records: growable,
     leaves,
   }
@@ -160,6 +163,7 @@ export function release(arena: Arena, id: number): void {
   arena.words[at + LEFT] = arena.freeHead
   arena.freeHead = id
   arena.live--
+  arena.released++
 }
 
 /** Kind of a record. The empty subtree has none: test for {@link EMPTY} first. */

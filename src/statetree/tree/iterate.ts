@@ -1,4 +1,5 @@
 /** Leaves in key order. */
+import { InvalidInputError } from '../../errors/common.js'
 import {
   EMPTY,
   keyHashOf,
@@ -17,8 +18,38 @@ export type TreeEntry = { keyHash: Uint8Array; valueHash: Uint8Array }
 
 type Frame = { id: number; depth: number; path: Uint8Array }
 
-/** Yields the leaves of a view with a key at or after `from`, ascending. */
-export function* iterate(view: View, from: Uint8Array = new Uint8Array(32)): Generator<TreeEntry> {
+/**
+ * Yields the leaves of a view with a key at or after `from`, ascending.
+ *
+ * Records of the arena may be given back and used again between two steps. Whenever some were, the
+ * way to the next leaf is looked for anew in a view that `reopen` gives, so that an iterator, also
+ * one that nobody finishes, holds nothing.
+ */
+export function* iterate(
+  first: View,
+  options: { from?: Uint8Array | undefined; reopen: () => View },
+): Generator<TreeEntry> {
+  if (first.root === EMPTY) return
+  let view = first
+  let released = view.arena.released
+  let steps = walkFrom(view, options.from ?? new Uint8Array(32))
+  for (;;) {
+    const { value: entry, done } = steps.next()
+    if (done === true) return
+    const { keyHash } = entry
+    // The caller owns what it is given, and may change it.
+    const last = keyHash.slice()
+    yield entry
+    if (view.arena.released === released) continue
+    view = options.reopen()
+    released = view.arena.released
+    steps = walkFrom(view, last)
+    // The leaf of `last` was yielded before.
+    steps.next()
+  }
+}
+
+function* walkFrom(view: View, from: Uint8Array): Generator<TreeEntry, undefined> {
   const { arena } = view
   const stack: Frame[] = [{ id: view.root, depth: 0, path: new Uint8Array(32) }]
   for (let frame = stack.pop(); frame !== undefined; frame = stack.pop()) {
@@ -43,7 +74,10 @@ export function* iterate(view: View, from: Uint8Array = new Uint8Array(32)): Gen
 /** The leaf at `index` in key order, or `undefined` past the end. */
 export function entryAt(view: View, index: number): TreeEntry | undefined {
   const { arena } = view
-  if (index < 0 || index >= leafCountOf(arena, view.root)) return undefined
+  if (!Number.isSafeInteger(index) || index < 0) {
+    throw new InvalidInputError({ field: 'index', reason: 'expected an integer from 0 on' })
+  }
+  if (index >= leafCountOf(arena, view.root)) return undefined
   const path = new Uint8Array(32)
   let rest = index
   let id = view.root

@@ -1,7 +1,7 @@
 /** Writes of a commit: checked, in flat arrays, cut into runs of puts or deletes, sorted. */
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
-import { fixedFromHex } from '../../internal/bytes.js'
+import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import type { TreeHasher } from '../hash/hasher.js'
 
 /** Thirty-two bytes, as bytes or as hex. */
@@ -17,6 +17,12 @@ export type TreeWrite =
 
 /** A run of consecutive puts, or of consecutive deletes, sorted by key, each key once. */
 export type Run = { put: boolean; count: number; keys: Uint8Array; values: Uint8Array }
+
+/** Bytes to store beside the leaf that names them. `checked`: `name` was derived from them here. */
+export type NamedValue = { name: Hex; bytes: Uint8Array; checked: boolean }
+
+/** Writes as a commit needs them: nothing in them is the caller's any more. */
+export type PreparedWrites = { runs: Run[]; values: NamedValue[] }
 
 /** The bytes of a 32-byte input. Throws `InvalidInputError` naming `field`. */
 export function bytes32(value: Bytes32, field: string): Uint8Array {
@@ -69,6 +75,34 @@ export function prepareWrites(writes: Iterable<TreeWrite>, hasher: TreeHasher): 
     start = end
   }
   return runs
+}
+
+/**
+ * {@link prepareWrites}, with the values to store. Each is copied first, so that a caller who goes
+ * on with its buffer changes nothing, and hashed once: here, or where it is stored if it came with
+ * a hash.
+ *
+ * @throws {InvalidInputError} naming the malformed `writes[i]`.
+ */
+export function prepareValues(writes: Iterable<TreeWrite>, hasher: TreeHasher): PreparedWrites {
+  if (Array.isArray(writes) && !writes.some((write?: TreeWrite) => write?.value !== undefined)) {
+    return { runs: prepareWrites(writes, hasher), values: [] }
+  }
+  const values: NamedValue[] = []
+  const list = Array.from(writes, (write, i): TreeWrite => {
+    if (!(write?.value instanceof Uint8Array)) return write
+    const bytes = write.value.slice()
+    const { keyHash, valueHash } = write
+    // A delete stores nothing.
+    if (valueHash === null) return { keyHash, valueHash }
+    const hash =
+      valueHash === undefined
+        ? hasher.hash(bytes)
+        : bytes32(valueHash, `writes[${i}].valueHash`).slice()
+    values.push({ name: toHex(hash), bytes, checked: valueHash === undefined })
+    return { keyHash, valueHash: hash }
+  })
+  return { runs: prepareWrites(list, hasher), values }
 }
 
 function fast32(value: Bytes32 | null): Uint8Array | undefined {
