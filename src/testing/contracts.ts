@@ -1,41 +1,12 @@
 /** Deploys every contract of the system to a development chain. */
-import {
-  type Abi,
-  type Address,
-  encodeDeployData,
-  encodeFunctionData,
-  getAddress,
-  type Hex,
-  parseAbi,
-} from 'viem'
+import { type Address, encodeDeployData, encodeFunctionData, getAddress, type Hex } from 'viem'
 import { getBlockNumber, sendTransaction } from 'viem/actions'
-import { artifactProofsAbi } from '../core/abi/artifactProofsAbi.js'
-import { bn254CertificateVerifierAbi } from '../core/abi/bn254CertificateVerifierAbi.js'
-import { challengeVerifierAbi } from '../core/abi/challengeVerifierAbi.js'
 import { devnetSlasherAbi } from '../core/abi/devnetSlasherAbi.js'
-import { enclaveVersionRegistryAbi } from '../core/abi/enclaveVersionRegistryAbi.js'
-import { guardedTransferAbi } from '../core/abi/guardedTransferAbi.js'
-import { policyClientRegistryAbi } from '../core/abi/policyClientRegistryAbi.js'
-import { policyDataRegistryAbi } from '../core/abi/policyDataRegistryAbi.js'
-import { policyRegistryAbi } from '../core/abi/policyRegistryAbi.js'
-import { responseRegistryAbi } from '../core/abi/responseRegistryAbi.js'
-import { stateCommitRegistryAbi } from '../core/abi/stateCommitRegistryAbi.js'
 import { BaseError } from '../errors/base.js'
 import type { PolicyAddresses } from '../registry/chain/addressBook.js'
 import type { WriteClient } from '../registry/chain/client.js'
 import { waitForReceipt } from '../registry/chain/receipts.js'
-import { artifactProofsBytecode } from './artifacts/artifactProofs.generated.js'
-import { bn254CertificateVerifierBytecode } from './artifacts/bn254CertificateVerifier.generated.js'
-import { challengeVerifierBytecode } from './artifacts/challengeVerifier.generated.js'
-import { devnetSlasherBytecode } from './artifacts/devnetSlasher.generated.js'
-import { enclaveVersionRegistryBytecode } from './artifacts/enclaveVersionRegistry.generated.js'
-import { erc1967ProxyBytecode } from './artifacts/erc1967Proxy.generated.js'
-import { guardedTransferBytecode } from './artifacts/guardedTransfer.generated.js'
-import { policyClientRegistryBytecode } from './artifacts/policyClientRegistry.generated.js'
-import { policyDataRegistryBytecode } from './artifacts/policyDataRegistry.generated.js'
-import { policyRegistryBytecode } from './artifacts/policyRegistry.generated.js'
-import { responseRegistryBytecode } from './artifacts/responseRegistry.generated.js'
-import { stateCommitRegistryBytecode } from './artifacts/stateCommitRegistry.generated.js'
+import { artifacts, type ContractArtifact } from './artifacts/contracts.js'
 
 /** What the contracts of a development chain are set up with. Everything has a default. */
 export type DeployConfig = {
@@ -96,73 +67,90 @@ export async function deployContracts(
   client: WriteClient,
   config: DeployConfig = {},
 ): Promise<DeployedContracts> {
-  const owner = config.owner ?? client.account.address
-  const avs = config.avs ?? client.account.address
-  const blockKind = config.blockKind === 'arbsys' ? 2 : 1
-  const open = config.permissionless ?? true
-  const quorumBps = config.quorumBps ?? 6700
-  const challengeWindow = config.challengeWindow ?? 1000n
-  const upgradeDelay = config.upgradeDelay ?? challengeWindow + 1n
   const fromBlock = await getBlockNumber(client, { cacheTime: 0 })
-
-  const behindProxy = async (
-    contract: { abi: Abi; bytecode: Hex; name: string },
-    args: readonly unknown[],
-  ): Promise<Address> => {
-    const { abi, bytecode, name } = contract
-    const implementation = await deployContract(client, { abi, bytecode, name, args: [] })
-    const data = encodeFunctionData({ abi, functionName: 'initialize', args })
-    return deployContract(client, {
-      abi: proxyAbi,
-      bytecode: erc1967ProxyBytecode,
-      name: `${name} proxy`,
-      args: [implementation, data],
-    })
+  const common = {
+    owner: config.owner ?? client.account.address,
+    upgradeDelay: config.upgradeDelay ?? challengeWindowOf(config) + 1n,
+    blockKind: config.blockKind === 'arbsys' ? 2 : 1,
   }
+  const registries = await deployRegistries(client, common, config)
+  const commits = await deployCommits(client, common, config)
+  const responses = await deployResponses(client, { ...common, ...registries, ...commits }, config)
+  return { ...registries, ...commits, ...responses, fromBlock }
+}
 
-  const policyClientRegistry = await behindProxy(artifacts.policyClientRegistry, [
-    owner,
-    upgradeDelay,
-    blockKind,
-  ])
-  const enclaveVersionRegistry = await behindProxy(artifacts.enclaveVersionRegistry, [
-    owner,
-    upgradeDelay,
-    blockKind,
-  ])
+/** What every contract behind a proxy is initialized with. */
+type Common = { owner: Address; upgradeDelay: bigint; blockKind: number }
+
+function challengeWindowOf(config: DeployConfig): bigint {
+  return config.challengeWindow ?? 1000n
+}
+
+function quorumOf(client: WriteClient, config: DeployConfig): { avs: Address; quorumBps: number } {
+  return { avs: config.avs ?? client.account.address, quorumBps: config.quorumBps ?? 6700 }
+}
+
+/** The registries of clients, enclaves, policy data and policies. */
+async function deployRegistries(
+  client: WriteClient,
+  common: Common,
+  config: DeployConfig,
+): Promise<
+  Pick<
+    DeployedContracts,
+    'policyClientRegistry' | 'enclaveVersionRegistry' | 'policyDataRegistry' | 'policyRegistry'
+  >
+> {
+  const { owner, upgradeDelay, blockKind } = common
+  const open = config.permissionless ?? true
+  const ownable = [owner, upgradeDelay, blockKind]
+  const policyClientRegistry = await behindProxy(client, artifacts.policyClientRegistry, ownable)
+  const enclaveVersionRegistry = await behindProxy(
+    client,
+    artifacts.enclaveVersionRegistry,
+    ownable,
+  )
   const registryConfig = {
-    owner,
-    upgradeDelay,
-    blockKind,
+    ...common,
     clientRegistry: policyClientRegistry,
     templateRegistrationPermissionless: open,
     instanceDeploymentPermissionless: open,
   }
-  const policyDataRegistry = await behindProxy(artifacts.policyDataRegistry, [registryConfig])
-  const policyRegistry = await behindProxy(artifacts.policyRegistry, [
+  const policyDataRegistry = await behindProxy(client, artifacts.policyDataRegistry, [
+    registryConfig,
+  ])
+  const policyRegistry = await behindProxy(client, artifacts.policyRegistry, [
     registryConfig,
     policyDataRegistry,
   ])
-  const certificateVerifier = await behindProxy(artifacts.certificateVerifier, [
+  return { policyClientRegistry, enclaveVersionRegistry, policyDataRegistry, policyRegistry }
+}
+
+/** The verifier of certificates, the registry of state commits, and proofs under them. */
+async function deployCommits(
+  client: WriteClient,
+  common: Common,
+  config: DeployConfig,
+): Promise<
+  Pick<DeployedContracts, 'certificateVerifier' | 'stateCommitRegistry' | 'artifactProofs'>
+> {
+  const { avs, quorumBps } = quorumOf(client, config)
+  const certificateVerifier = await behindProxy(client, artifacts.certificateVerifier, [
     {
-      owner,
-      upgradeDelay,
-      blockKind,
+      ...common,
       operatorSet: { avs, id: 0 },
       maxStaleness: config.maxStaleness ?? 0,
       quorumBps,
     },
   ])
-  const stateCommitRegistry = await behindProxy(artifacts.stateCommitRegistry, [
+  const stateCommitRegistry = await behindProxy(client, artifacts.stateCommitRegistry, [
     {
-      owner,
-      upgradeDelay,
-      blockKind,
+      ...common,
       certificateVerifier,
       avs,
       commitVersion: config.commitVersion ?? 2,
       minQuorumBps: quorumBps,
-      snapshotSigners: config.snapshotSigners ?? [owner],
+      snapshotSigners: config.snapshotSigners ?? [common.owner],
       snapshotThreshold: config.snapshotThreshold ?? 1,
     },
   ])
@@ -170,7 +158,19 @@ export async function deployContracts(
     ...artifacts.artifactProofs,
     args: [stateCommitRegistry],
   })
-  const responseRegistry = await behindProxy(artifacts.responseRegistry, [
+  return { certificateVerifier, stateCommitRegistry, artifactProofs }
+}
+
+/** The registry of responses, their challenges and the slasher that a challenge calls. */
+async function deployResponses(
+  client: WriteClient,
+  wiring: Common &
+    Pick<DeployedContracts, 'policyRegistry' | 'certificateVerifier' | 'enclaveVersionRegistry'>,
+  config: DeployConfig,
+): Promise<Pick<DeployedContracts, 'responseRegistry' | 'slasher' | 'challengeVerifier'>> {
+  const { owner, upgradeDelay, policyRegistry, certificateVerifier, enclaveVersionRegistry } =
+    wiring
+  const responseRegistry = await behindProxy(client, artifacts.responseRegistry, [
     {
       owner,
       upgradeDelay,
@@ -184,14 +184,14 @@ export async function deployContracts(
     ...artifacts.slasher,
     args: [client.account.address],
   })
-  const challengeVerifier = await behindProxy(artifacts.challengeVerifier, [
+  const challengeVerifier = await behindProxy(client, artifacts.challengeVerifier, [
     {
       owner,
       upgradeDelay,
       responseRegistry,
       enclaveVersionRegistry,
       slasher,
-      challengeWindow,
+      challengeWindow: challengeWindowOf(config),
     },
   ])
   await send(client, {
@@ -202,19 +202,23 @@ export async function deployContracts(
       args: [challengeVerifier, true],
     }),
   })
-  return {
-    policyRegistry,
-    policyDataRegistry,
-    policyClientRegistry,
-    enclaveVersionRegistry,
-    certificateVerifier,
-    stateCommitRegistry,
-    responseRegistry,
-    challengeVerifier,
-    slasher,
-    artifactProofs,
-    fromBlock,
-  }
+  return { responseRegistry, slasher, challengeVerifier }
+}
+
+/** Creates an implementation and an ERC-1967 proxy that is initialized in its constructor. */
+async function behindProxy(
+  client: WriteClient,
+  contract: ContractArtifact,
+  args: readonly unknown[],
+): Promise<Address> {
+  const { abi, name } = contract
+  const implementation = await deployContract(client, { ...contract, args: [] })
+  const data = encodeFunctionData({ abi, functionName: 'initialize', args })
+  return deployContract(client, {
+    ...artifacts.proxy,
+    name: `${name} proxy`,
+    args: [implementation, data],
+  })
 }
 
 /**
@@ -228,9 +232,7 @@ export async function deployGuardedTransfer(
 ): Promise<Address> {
   const { responseRegistry, owner = client.account.address } = parameters
   return deployContract(client, {
-    abi: guardedTransferAbi,
-    bytecode: guardedTransferBytecode,
-    name: 'GuardedTransfer',
+    ...artifacts.guardedTransfer,
     args: [owner, responseRegistry],
   })
 }
@@ -238,7 +240,7 @@ export async function deployGuardedTransfer(
 /** Deploys one contract and returns its address. */
 export async function deployContract(
   client: WriteClient,
-  parameters: { abi: Abi; bytecode: Hex; args: readonly unknown[]; name: string },
+  parameters: ContractArtifact & { args: readonly unknown[] },
 ): Promise<Address> {
   const { abi, bytecode, args, name } = parameters
   const data = encodeDeployData({ abi, bytecode, args } as never)
@@ -261,55 +263,4 @@ async function send(
     chain: client.chain,
   } as never)
   return waitForReceipt(client, hash, { pollingInterval: 50 })
-}
-
-const proxyAbi: Abi = parseAbi(['constructor(address implementation, bytes data)'])
-
-const artifacts = {
-  policyClientRegistry: {
-    name: 'PolicyClientRegistry',
-    abi: policyClientRegistryAbi as Abi,
-    bytecode: policyClientRegistryBytecode,
-  },
-  enclaveVersionRegistry: {
-    name: 'EnclaveVersionRegistry',
-    abi: enclaveVersionRegistryAbi as Abi,
-    bytecode: enclaveVersionRegistryBytecode,
-  },
-  policyDataRegistry: {
-    name: 'PolicyDataRegistry',
-    abi: policyDataRegistryAbi as Abi,
-    bytecode: policyDataRegistryBytecode,
-  },
-  policyRegistry: {
-    name: 'PolicyRegistry',
-    abi: policyRegistryAbi as Abi,
-    bytecode: policyRegistryBytecode,
-  },
-  certificateVerifier: {
-    name: 'BN254CertificateVerifier',
-    abi: bn254CertificateVerifierAbi as Abi,
-    bytecode: bn254CertificateVerifierBytecode,
-  },
-  stateCommitRegistry: {
-    name: 'StateCommitRegistry',
-    abi: stateCommitRegistryAbi as Abi,
-    bytecode: stateCommitRegistryBytecode,
-  },
-  artifactProofs: {
-    name: 'ArtifactProofs',
-    abi: artifactProofsAbi as Abi,
-    bytecode: artifactProofsBytecode,
-  },
-  responseRegistry: {
-    name: 'ResponseRegistry',
-    abi: responseRegistryAbi as Abi,
-    bytecode: responseRegistryBytecode,
-  },
-  slasher: { name: 'DevnetSlasher', abi: devnetSlasherAbi as Abi, bytecode: devnetSlasherBytecode },
-  challengeVerifier: {
-    name: 'ChallengeVerifier',
-    abi: challengeVerifierAbi as Abi,
-    bytecode: challengeVerifierBytecode,
-  },
 }

@@ -46,20 +46,20 @@ function refusal(fault: NsmErrorName): NsmError {
   return new NsmError({ request: 'a request', fault })
 }
 
+/** One register. */
+type Pcr = { value: Uint8Array; locked: boolean }
+
+/** Answers one request from its fields; `null` is an answer without content. */
+type Handlers = Readonly<Record<string, (fields: CborMap) => CborInput>>
+
 /** Creates the device. */
 export function createSimulatedDevice(parameters: DeviceParameters): NsmDevice {
-  const bank = Array.from({ length: 32 }, (_, index) => ({
+  const bank: Pcr[] = Array.from({ length: 32 }, (_, index) => ({
     value: parameters.pcrs.get(index)?.slice() ?? new Uint8Array(48),
     locked: index < 16,
   }))
-  const pcr = (index: CborValue | undefined): { value: Uint8Array; locked: boolean } => {
-    if (typeof index !== 'number') throw refusal('InvalidArgument')
-    const entry = bank[index]
-    if (entry === undefined) throw refusal('InvalidIndex')
-    return entry
-  }
-
-  const handlers: Record<string, (fields: CborMap) => CborInput> = {
+  const handlers: Handlers = {
+    ...pcrHandlers(bank),
     DescribeNSM: () => ({
       version_major: 1,
       version_minor: 0,
@@ -69,6 +69,43 @@ export function createSimulatedDevice(parameters: DeviceParameters): NsmDevice {
       locked_pcrs: bank.flatMap((entry, index) => (entry.locked ? [index] : [])),
       digest: 'SHA384',
     }),
+    Attestation: (fields) => ({
+      document: attest(parameters, bank, {
+        userData: callerField(fields, 'user_data'),
+        nonce: callerField(fields, 'nonce'),
+        publicKey: callerField(fields, 'public_key'),
+      }),
+    }),
+    GetRandom: () => ({ random: parameters.randomBytes(256) }),
+  }
+  return { call: async (request) => answer(handlers, request) }
+}
+
+function answer(handlers: Handlers, request: Uint8Array): Uint8Array {
+  if (request.length > NSM_MAX_REQUEST) return refuse('InputTooLarge')
+  try {
+    const [name, fields] = parseRequest(request)
+    const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined
+    if (handler === undefined) return refuse('InvalidOperation')
+    const content = handler(fields)
+    const encoded = writeCbor(content === null ? name : { [name]: content })
+    return encoded.length > NSM_MAX_RESPONSE ? refuse('BufferTooSmall') : concat(encoded)
+  } catch (error) {
+    if (error instanceof NsmError) return refuse(error.fault)
+    if (error instanceof EnclaveCborError) return refuse('InvalidArgument')
+    throw error
+  }
+}
+
+/** The four requests on registers. */
+function pcrHandlers(bank: readonly Pcr[]): Handlers {
+  const pcr = (index: CborValue | undefined): Pcr => {
+    if (typeof index !== 'number') throw refusal('InvalidArgument')
+    const entry = bank[index]
+    if (entry === undefined) throw refusal('InvalidIndex')
+    return entry
+  }
+  return {
     DescribePCR: (fields) => {
       const { locked, value } = pcr(fields.get('index'))
       return { lock: locked, data: value }
@@ -93,62 +130,40 @@ export function createSimulatedDevice(parameters: DeviceParameters): NsmDevice {
       for (const entry of bank.slice(0, range)) entry.locked = true
       return null
     },
-    Attestation: (fields) => {
-      const field = (name: string): Uint8Array | undefined => {
-        const value = fields.get(name)
-        if (value === undefined || value === null) return undefined
-        if (!(value instanceof Uint8Array)) throw refusal('InvalidArgument')
-        if (value.length > 1024) throw refusal('InputTooLarge')
-        return value
-      }
-      return {
-        document: attest({
-          userData: field('user_data'),
-          nonce: field('nonce'),
-          publicKey: field('public_key'),
-        }),
-      }
-    },
-    GetRandom: () => ({ random: parameters.randomBytes(256) }),
   }
+}
 
-  const attest = (given: Pick<DocumentFields, 'userData' | 'nonce' | 'publicKey'>): Uint8Array => {
-    const fault = parameters.fault()
-    const timestamp = parameters.now()
-    const credential = parameters.pki.credentialAt(fault?.credentialAt ?? timestamp)
-    const locked = bank.flatMap((entry, index) =>
-      entry.locked ? [[index, entry.value] as const] : [],
-    )
-    const fields: DocumentFields = {
-      moduleId: parameters.moduleId,
-      digest: 'SHA384',
-      timestamp,
-      pcrs: new Map(locked),
-      ...given,
-      ...fault?.fields,
-    }
-    const form = { ...parameters.form, ...fault?.form }
-    const document = signDocument(encodePayload(fields, credential, form), credential, form)
-    return fault?.after?.(document) ?? document
-  }
+/** A field of an attestation request, which is the caller's to fill or to leave out. */
+function callerField(fields: CborMap, name: string): Uint8Array | undefined {
+  const value = fields.get(name)
+  if (value === undefined || value === null) return undefined
+  if (!(value instanceof Uint8Array)) throw refusal('InvalidArgument')
+  if (value.length > 1024) throw refusal('InputTooLarge')
+  return value
+}
 
-  return {
-    call: async (request) => {
-      if (request.length > NSM_MAX_REQUEST) return refuse('InputTooLarge')
-      try {
-        const [name, fields] = parseRequest(request)
-        const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined
-        if (handler === undefined) return refuse('InvalidOperation')
-        const content = handler(fields)
-        const answer = writeCbor(content === null ? name : { [name]: content })
-        return answer.length > NSM_MAX_RESPONSE ? refuse('BufferTooSmall') : concat(answer)
-      } catch (error) {
-        if (error instanceof NsmError) return refuse(error.fault)
-        if (error instanceof EnclaveCborError) return refuse('InvalidArgument')
-        throw error
-      }
-    },
+function attest(
+  parameters: DeviceParameters,
+  bank: readonly Pcr[],
+  given: Pick<DocumentFields, 'userData' | 'nonce' | 'publicKey'>,
+): Uint8Array {
+  const fault = parameters.fault()
+  const timestamp = parameters.now()
+  const credential = parameters.pki.credentialAt(fault?.credentialAt ?? timestamp)
+  const locked = bank.flatMap((entry, index) =>
+    entry.locked ? [[index, entry.value] as const] : [],
+  )
+  const fields: DocumentFields = {
+    moduleId: parameters.moduleId,
+    digest: 'SHA384',
+    timestamp,
+    pcrs: new Map(locked),
+    ...given,
+    ...fault?.fields,
   }
+  const form = { ...parameters.form, ...fault?.form }
+  const document = signDocument(encodePayload(fields, credential, form), credential, form)
+  return fault?.after?.(document) ?? document
 }
 
 function parseRequest(request: Uint8Array): [string, CborMap] {

@@ -32,10 +32,11 @@ export type SimulatorPki = {
   credentialAt(now: number): SimulatorCredential
 }
 
+/** The levels of the infrastructure, from the top. */
+type Level = 'root' | 'regional' | 'zonal' | 'instance' | 'leaf'
+
 /** Changes to certificates by level, for chains that break the profile. */
-export type PkiOverrides = Partial<
-  Record<'root' | 'regional' | 'zonal' | 'instance' | 'leaf', Partial<CertificateSpec>>
->
+export type PkiOverrides = Partial<Record<Level, Partial<CertificateSpec>>>
 
 const second = 1000
 const hour = 3600 * second
@@ -75,13 +76,37 @@ export function createSimulatorPki(parameters: {
   const seed = parameters.seed ?? defaultRandomBytes(48)
   const derive = (label: string): SigningKey =>
     signingKey(concat(utf8(`newton-simulator/${label}/`), seed))
-  const serialOf = (label: string): Uint8Array => {
-    const serial = derive(`serial/${label}`).publicKey.slice(1, 17)
-    serial[0] = ((serial[0] as number) & 0x7f) | 0x40
-    return serial
+  const root = { names: namesOf(moduleId), key: derive('root'), derive, signatures, overrides }
+  const authority: Authority = { ...root, rootDer: issueRoot(root) }
+
+  let current: SimulatorCredential | undefined
+  let issuedAt = 0
+  return {
+    root: { der: authority.rootDer, sha256: certificateFingerprint(authority.rootDer) },
+    credentialAt: (now) => {
+      if (current === undefined || now < issuedAt || now - issuedAt > leafUse) {
+        issuedAt = now
+        current = issueCredential(authority, now)
+      }
+      return current
+    },
   }
+}
+
+/** The root before it has a certificate: its names and its key, and how others are made. */
+type Root = {
+  names: Readonly<Record<Level, Uint8Array>>
+  key: SigningKey
+  derive: (label: string) => SigningKey
+  signatures: SignatureForm
+  overrides: PkiOverrides
+}
+
+type Authority = Root & { rootDer: Uint8Array }
+
+function namesOf(moduleId: string): Readonly<Record<Level, Uint8Array>> {
   const instanceId = moduleId.split('-enc')[0] as string
-  const names = {
+  return {
     root: name([...organization, ['CN', 'newton-simulator.nitro-enclaves']]),
     regional: name([
       ...organization,
@@ -101,122 +126,126 @@ export function createSimulatorPki(parameters: {
     ]),
     leaf: name([...location, ['CN', `${moduleId}.${region}.newton-simulator`]]),
   }
-  const rootKey = derive('root')
-  const rootDer = issueCertificate(
+}
+
+function serialOf({ derive }: Root, label: string): Uint8Array {
+  const serial = derive(`serial/${label}`).publicKey.slice(1, 17)
+  serial[0] = ((serial[0] as number) & 0x7f) | 0x40
+  return serial
+}
+
+function issueRoot(root: Root): Uint8Array {
+  return issueCertificate(
     {
-      serial: serialOf('root'),
-      issuer: names.root,
-      subject: names.root,
+      serial: serialOf(root, 'root'),
+      issuer: root.names.root,
+      subject: root.names.root,
       notBefore: rootFrom,
       notAfter: rootTo,
-      publicKey: rootKey.publicKey,
+      publicKey: root.key.publicKey,
       ca: true,
       keyUsage: [0, 5, 6],
       keyUsageCritical: true,
-      ...overrides.root,
+      ...root.overrides.root,
     },
-    rootKey,
+    root.key,
+    root.signatures,
+  )
+}
+
+/** Issues the chain below the root, and its leaf, for a time. */
+function issueCredential(authority: Authority, now: number): SimulatorCredential {
+  const { derive } = authority
+  const at = Math.floor(now / second) * second
+  const keys = {
+    root: authority.key,
+    regional: derive('regional'),
+    zonal: derive('zonal'),
+    instance: derive('instance'),
+  }
+  const regional = issueCa(authority, keys, {
+    level: 'regional',
+    above: 'root',
+    pathLength: 2,
+    notBefore: at - 6 * day,
+    notAfter: at + 14 * day,
+    keyUsage: [0, 5, 6],
+  })
+  const zonal = issueCa(authority, keys, {
+    level: 'zonal',
+    above: 'regional',
+    pathLength: 1,
+    notBefore: at - 2 * day,
+    notAfter: at + 3.75 * day,
+    keyUsage: [0, 5, 6],
+  })
+  const instance = issueCa(authority, keys, {
+    level: 'instance',
+    above: 'zonal',
+    pathLength: 0,
+    notBefore: at - 12 * hour,
+    notAfter: at + 12 * hour,
+    keyUsage: [5],
+  })
+  const leaf = issueLeaf(authority, keys.instance, at)
+  return { cabundle: [authority.rootDer, regional, zonal, instance], ...leaf }
+}
+
+function issueCa(
+  authority: Authority,
+  keys: Readonly<Record<Exclude<Level, 'leaf'>, SigningKey>>,
+  ca: {
+    level: 'regional' | 'zonal' | 'instance'
+    above: 'root' | 'regional' | 'zonal'
+    pathLength: number
+    notBefore: number
+    notAfter: number
+    keyUsage: readonly number[]
+  },
+): Uint8Array {
+  const { names, signatures, overrides } = authority
+  const { level, above, ...shape } = ca
+  return issueCertificate(
+    {
+      serial: serialOf(authority, `${level}/${shape.notBefore}`),
+      issuer: names[above],
+      subject: names[level],
+      publicKey: keys[level].publicKey,
+      ca: true,
+      keyUsageCritical: true,
+      keyIdentifiers: { issuerKey: keys[above].publicKey },
+      ...shape,
+      ...overrides[level],
+    },
+    keys[above],
     signatures,
   )
+}
 
-  const issue = (now: number): SimulatorCredential => {
-    const at = Math.floor(now / second) * second
-    const keys = {
-      regional: derive('regional'),
-      zonal: derive('zonal'),
-      instance: derive('instance'),
-    }
-    const leafKey = derive(`leaf/${at}`)
-    const ca = (
-      level: 'regional' | 'zonal' | 'instance',
-      above: { name: Uint8Array; key: SigningKey },
-      shape: {
-        pathLength: number
-        notBefore: number
-        notAfter: number
-        keyUsage: readonly number[]
-      },
-    ): Uint8Array =>
-      issueCertificate(
-        {
-          serial: serialOf(`${level}/${shape.notBefore}`),
-          issuer: above.name,
-          subject: names[level],
-          publicKey: keys[level].publicKey,
-          ca: true,
-          keyUsageCritical: true,
-          keyIdentifiers: { issuerKey: above.key.publicKey },
-          ...shape,
-          ...overrides[level],
-        },
-        above.key,
-        signatures,
-      )
-    const root = { name: names.root, key: rootKey }
-    const regional = ca('regional', root, {
-      pathLength: 2,
-      notBefore: at - 6 * day,
-      notAfter: at + 14 * day,
-      keyUsage: [0, 5, 6],
-    })
-    const zonal = ca(
-      'zonal',
-      { name: names.regional, key: keys.regional },
-      {
-        pathLength: 1,
-        notBefore: at - 2 * day,
-        notAfter: at + 3.75 * day,
-        keyUsage: [0, 5, 6],
-      },
-    )
-    const instance = ca(
-      'instance',
-      { name: names.zonal, key: keys.zonal },
-      {
-        pathLength: 0,
-        notBefore: at - 12 * hour,
-        notAfter: at + 12 * hour,
-        keyUsage: [5],
-      },
-    )
-    // AWS backdates a leaf by a few seconds at most.
-    const notBefore = at - 3 * second
-    const notAfter = notBefore + leafLife
-    const certificate = issueCertificate(
-      {
-        serial: serialOf(`leaf/${at}`),
-        issuer: names.instance,
-        subject: names.leaf,
-        notBefore,
-        notAfter,
-        publicKey: leafKey.publicKey,
-        ca: false,
-        keyUsage: [0, 1],
-        keyUsageCritical: false,
-        ...overrides.leaf,
-      },
-      keys.instance,
-      signatures,
-    )
-    return {
-      cabundle: [rootDer, regional, zonal, instance],
-      certificate,
-      key: leafKey,
+function issueLeaf(
+  authority: Authority,
+  issuerKey: SigningKey,
+  at: number,
+): Omit<SimulatorCredential, 'cabundle'> {
+  const key = authority.derive(`leaf/${at}`)
+  // AWS backdates a leaf by a few seconds at most.
+  const notBefore = at - 3 * second
+  const notAfter = notBefore + leafLife
+  const certificate = issueCertificate(
+    {
+      serial: serialOf(authority, `leaf/${at}`),
+      issuer: authority.names.instance,
+      subject: authority.names.leaf,
       notBefore,
       notAfter,
-    }
-  }
-
-  let current: SimulatorCredential | undefined
-  let issuedAt = 0
-  return {
-    root: { der: rootDer, sha256: certificateFingerprint(rootDer) },
-    credentialAt: (now) => {
-      if (current === undefined || now < issuedAt || now - issuedAt > leafUse) {
-        issuedAt = now
-        current = issue(now)
-      }
-      return current
+      publicKey: key.publicKey,
+      ca: false,
+      keyUsage: [0, 1],
+      keyUsageCritical: false,
+      ...authority.overrides.leaf,
     },
-  }
+    issuerKey,
+    authority.signatures,
+  )
+  return { certificate, key, notBefore, notAfter }
 }

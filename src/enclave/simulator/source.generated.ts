@@ -3,4 +3,4 @@ import type { Hex } from 'viem'
 
 /** SHA-384 over the simulator's sources: one changed byte of them is another build. */
 export const SIMULATOR_SOURCE: Hex =
-  '0xd35fe23e28d3573c96f3fc924178bd98ebba35242a2ceb3cbb425f240e2fd87cb147170443fde4ae9ad795bea18b9232'
+  '0x4f266f7395339c66bfb4b10d8f963f5648e638dfdbb3ff447636607720834bfa073fe8e0378e1772e2036c1567bc5219'
