@@ -14,8 +14,6 @@ export {
   type EnclaveEvaluator,
   type EnclaveEvaluatorParameters,
   type EnclaveEvent,
-  type EnclavePolicy,
-  type EnclaveSession,
 } from './evaluate/evaluator.js'
 export { computeRequestDigest, type EnclaveRequest } from './evaluate/request.js'
 export { computeTaskUserData } from './evaluate/result.js'
@@ -26,6 +24,7 @@ export {
   serveEnclave,
 } from './evaluate/serve.js'
 export { computeSessionUserData } from './evaluate/session.js'
+export type { EnclavePolicy, EnclaveSession } from './evaluate/sessionKeeper.js'
 export { createSnapshotReader } from './evaluate/snapshot.js'
 export { createTunnelHost, type TunnelDial, type TunnelHost } from './evaluate/tunnel.js'
 export {
@@ -213,7 +212,6 @@ export {
 export { type HttpListener, httpListener, httpTransport } from './transport/http.js'
 export { createMemoryTransport, type MemoryTransport } from './transport/memory.js'
 export type { WireEvent } from './wire/client.js'
-export { defaultWireLimits, type WireLimits } from './wire/connection.js'
 export {
   EnclaveBusyError,
   EnclaveClosedError,
@@ -223,4 +221,10 @@ export {
   type RemoteErrorCode,
   type WireFault,
 } from './wire/errors.js'
+export {
+  defaultServerLimits,
+  defaultWireLimits,
+  type ServerLimits,
+  type WireLimits,
+} from './wire/limits.js'
 export type { ByteStream, EnclaveListener, EnclaveTransport } from './wire/stream.js'

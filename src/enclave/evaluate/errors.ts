@@ -1,4 +1,5 @@
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
+import { clip } from '../wire/errors.js'
 
 /** What an enclave answered does not fit what it was asked, or not its own document. */
 export class EnclaveResultError extends BaseError {
@@ -11,8 +12,9 @@ export class EnclaveResultError extends BaseError {
     { field, reason }: { field: string; reason: string },
     options: BaseErrorOptions = {},
   ) {
-    super(`The enclave's answer is refused: \`${field}\`, ${reason}.`, options)
-    this.field = field
+    const at = clip(field)
+    super(`The enclave's answer is refused: \`${at}\`, ${clip(reason)}.`, options)
+    this.field = at
   }
 }
 

@@ -6,8 +6,9 @@ import { keccakHex } from '../../internal/keccak.js'
 import { assertArchivedNitroAttestation } from '../nitro/verify.js'
 import { createSimulator, type Simulator } from '../simulator/index.js'
 import { createMemoryTransport } from '../transport/memory.js'
-import { createEnclaveEvaluator, type EnclaveEvaluator, type EnclavePolicy } from './evaluator.js'
+import { createEnclaveEvaluator, type EnclaveEvaluator } from './evaluator.js'
 import { type ServedEnclave, type ServeEnclaveParameters, serveEnclave } from './serve.js'
+import type { EnclavePolicy } from './sessionKeeper.js'
 
 type Running = { simulator: Simulator; enclave: ServedEnclave; evaluator: EnclaveEvaluator }
 

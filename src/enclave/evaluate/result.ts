@@ -182,8 +182,9 @@ function parseResult(result: string): ParsedResult {
   let value: Json
   try {
     value = parseJson(result)
-  } catch (cause) {
-    throw new EnclaveResultError({ field: 'result', reason: 'not JSON' }, { cause })
+  } catch {
+    // Without the cause, which quotes what a stranger sent.
+    throw new EnclaveResultError({ field: 'result', reason: 'not JSON' })
   }
   const top = object(value, 'result')
   const engine = object(top['engine'], 'engine')

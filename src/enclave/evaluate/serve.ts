@@ -5,16 +5,19 @@ import type { Evaluator } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { CommittedArtifacts, EnvelopeSource } from '../../core/interfaces/secretsOpener.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { fromHex } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
-import type { CborInput } from '../cbor/write.js'
 import type { Nsm } from '../nsm.js'
 import { createDecryptionKey, type DecryptionKey } from '../secrets/keys.js'
 import { bytesOf } from '../wire/body.js'
-import type { Connection, WireLimits } from '../wire/connection.js'
+import type { Connection } from '../wire/connection.js'
 import { frameTypes } from '../wire/frame.js'
+import { defaultServerLimits, readLimits, type ServerLimits } from '../wire/limits.js'
+import { type ConnectionPool, createConnectionPool } from '../wire/pool.js'
 import { type ServedConnection, serveConnection, WireRefusal } from '../wire/server.js'
-import type { EnclaveListener } from '../wire/stream.js'
-import { createEnclaveArtifacts } from './artifacts.js'
+import type { ByteStream, EnclaveListener } from '../wire/stream.js'
+import { type Answer, createSharedAnswers, type SharedAnswers } from './answers.js'
+import { createEnclaveArtifacts, type EnclaveArtifacts } from './artifacts.js'
 import { EnclaveBuildError } from './errors.js'
 import { computeRequestDigest, decodeRequest, type EnclaveRequest } from './request.js'
 import { encodeAnswer, encodeResult, evaluationBinding } from './result.js'
@@ -41,7 +44,7 @@ export type ServeEnclaveParameters = {
   listener: EnclaveListener
   /** The key that documents name and secrets are sealed to. Without it, a fresh one for this run. */
   key?: DecryptionKey | undefined
-  limits?: Partial<WireLimits> | undefined
+  limits?: Partial<ServerLimits> | undefined
   /** Milliseconds an answer is kept for a request that is sent again. @default 60000 */
   answerTtl?: number | undefined
   now?: (() => number) | undefined
@@ -58,8 +61,6 @@ export type ServedEnclave = {
   close(): Promise<void>
 }
 
-type Answer = { readonly [key: string]: CborInput | undefined }
-
 /**
  * Serves an evaluator from inside an enclave.
  *
@@ -71,6 +72,52 @@ type Answer = { readonly [key: string]: CborInput | undefined }
  */
 export async function serveEnclave(parameters: ServeEnclaveParameters): Promise<ServedEnclave> {
   const { evaluator, nsm, listener, answerTtl = 60_000, now = Date.now } = parameters
+  assertParameters(parameters)
+  const key =
+    parameters.key ?? (await createDecryptionKey({ secret: (await nsm.random()).slice(0, 32) }))
+  const limits = readLimits(parameters.limits, defaultServerLimits)
+  const inside: Inside = {
+    evaluator,
+    nsm,
+    key,
+    publicKey: fromHex(key.publicKey),
+    pcr0Commitment: keccakHex((await nsm.describePcr(0)).data),
+    artifacts: createEnclaveArtifacts(),
+    answers: createSharedAnswers({ ttl: answerTtl, now }),
+    limits,
+    pool: createConnectionPool(limits),
+  }
+  const connections = new Set<ServedConnection>()
+  const serving = await listener.listen((stream) => {
+    parameters.onEvent?.({ type: 'connection' })
+    const served = serveStream(inside, stream, (cause) => {
+      connections.delete(served)
+      parameters.onEvent?.({ type: 'end', code: (cause as { code?: string } | undefined)?.code })
+    })
+    connections.add(served)
+  })
+  return {
+    publicKey: key.publicKey,
+    pcr0Commitment: inside.pcr0Commitment,
+    close: async () => {
+      await serving.close()
+      await Promise.all([...connections].map((connection) => connection.goAway()))
+    },
+  }
+}
+
+/** What is inside the enclave, shared by its connections. */
+type Inside = Pick<ServeEnclaveParameters, 'evaluator' | 'nsm'> & {
+  key: DecryptionKey
+  publicKey: Uint8Array
+  pcr0Commitment: Hex
+  artifacts: EnclaveArtifacts
+  answers: SharedAnswers
+  limits: ServerLimits
+  pool: ConnectionPool
+}
+
+function assertParameters({ evaluator, nsm }: ServeEnclaveParameters): void {
   if (typeof evaluator !== 'function' && typeof evaluator?.evaluate !== 'function') {
     throw new InvalidInputError({
       field: 'evaluator',
@@ -79,121 +126,99 @@ export async function serveEnclave(parameters: ServeEnclaveParameters): Promise<
   }
   if (typeof nsm?.attest !== 'function')
     throw new InvalidInputError({ field: 'nsm', reason: 'expected an NSM' })
-  const key =
-    parameters.key ?? (await createDecryptionKey({ secret: (await nsm.random()).slice(0, 32) }))
-  const pcr0Commitment = keccakHex((await nsm.describePcr(0)).data)
-  const artifacts = createEnclaveArtifacts()
-  const answered = new Map<Hex, { at: number; answer: Promise<Answer> }>()
-  const connections = new Set<ServedConnection>()
-  const publicKey = hexBytes(key.publicKey)
+}
 
-  const attest = async (nonce: Uint8Array, signal: AbortSignal): Promise<Answer> => {
-    const document = await nsm.attest(
-      { nonce, publicKey, userData: computeSessionUserData(key.epoch) },
-      { signal },
-    )
-    return { document, epoch: key.epoch.toString() }
+function serveStream(
+  inside: Inside,
+  stream: ByteStream,
+  onEnd: (cause: unknown) => void,
+): ServedConnection {
+  const { artifacts, answers, limits, pool } = inside
+  let live: Connection | undefined
+  let tunnel: TunnelGuest | undefined
+  const tunnelOn = (connection: Connection): TunnelGuest => {
+    live = connection
+    tunnel ??= createTunnelGuest(connection)
+    return tunnel
   }
-
-  const evaluate = async (
-    asked: EnclaveRequest,
-    requestDigest: Hex,
-    context: { signal: AbortSignal; connection: Connection; dial: TunnelDial },
-  ): Promise<Answer> => {
-    const { signal, connection, dial } = context
-    const named = asked.request.pcr0Commitment
-    if (named !== undefined && BigInt(named) !== 0n && named !== pcr0Commitment) {
-      throw new EnclaveBuildError({ named, connected: pcr0Commitment })
-    }
-    const services: EnclaveHostServices = {
-      registry:
-        asked.snapshot === undefined
-          ? undefined
-          : createSnapshotReader(asked.snapshot, {
-              ...asked.request,
-              whitelisted: asked.whitelisted,
-            }),
-      committed:
-        asked.committed === undefined
-          ? undefined
-          : {
-              isCommittedAt: async ({ hash }) =>
-                asked.committed?.includes(hash.toLowerCase() as Hex) === true,
-            },
-      artifacts: artifacts.source(connection),
-      envelopes: {
-        getEnvelope: async ({ policyDataInstanceId }) =>
-          asked.envelopes?.get(policyDataInstanceId.toLowerCase() as Hex) ?? null,
-      },
-      dial,
-    }
-    const inner = typeof evaluator === 'function' ? evaluator(services) : evaluator
-    const evaluation = await inner.evaluate(asked.request, { signal })
-    const { response } = evaluation
-    const result = encodeResult(evaluation)
-    const { userData, nonce } = evaluationBinding({ requestDigest, response, result })
-    const document = await nsm.attest({ userData, nonce }, { signal })
-    return encodeAnswer({ response, result, document })
-  }
-
-  /** Same digest, same answer: a request that is sent again must not be evaluated twice. */
-  const evaluateOnce = async (
-    asked: EnclaveRequest,
-    context: { signal: AbortSignal; connection: Connection; dial: TunnelDial },
-  ): Promise<Answer> => {
-    const digest = computeRequestDigest(asked)
-    for (const [old, { at }] of answered) {
-      if (now() - at <= answerTtl && answered.size <= 4096) break
-      answered.delete(old)
-    }
-    const before = answered.get(digest)
-    if (before !== undefined) return before.answer
-    const answer = evaluate(asked, digest, context)
-    answered.set(digest, { at: now(), answer })
-    // Only answers are kept; a failure may be tried again.
-    answer.catch(() => answered.delete(digest))
-    return answer
-  }
-
-  const serving = await listener.listen((stream) => {
-    parameters.onEvent?.({ type: 'connection' })
-    let live: Connection | undefined
-    let tunnel: TunnelGuest | undefined
-    const tunnelOn = (connection: Connection): TunnelGuest => {
-      live = connection
-      tunnel ??= createTunnelGuest(connection)
-      return tunnel
-    }
-    const served = serveConnection(stream, {
-      limits: parameters.limits,
-      handler: async ({ method, body }, { signal, connection }) => {
-        const { dial } = tunnelOn(connection)
-        if (method === 'attest') return attest(readNonce(body), signal)
-        if (method === 'evaluate')
-          return evaluateOnce(decodeRequest(body), { signal, connection, dial })
-        throw new WireRefusal({ remoteCode: 'UNKNOWN_METHOD' })
-      },
-      onEnclaveFrame: (frame, connection) => {
-        if (frame.type === frameTypes.ARTIFACT) artifacts.onFrame(frame, connection)
-        else return tunnelOn(connection).onFrame(frame)
-      },
-      onEnd: (cause) => {
-        connections.delete(served)
-        if (live !== undefined) artifacts.onEnd(live, cause)
-        tunnel?.closeAll(cause)
-        parameters.onEvent?.({ type: 'end', code: (cause as { code?: string } | undefined)?.code })
-      },
-    })
-    connections.add(served)
-  })
-
-  return {
-    publicKey: key.publicKey,
-    pcr0Commitment,
-    close: async () => {
-      await serving.close()
-      await Promise.all([...connections].map((connection) => connection.goAway()))
+  return serveConnection(stream, {
+    limits,
+    pool,
+    handler: async ({ method, body }, { signal, connection }) => {
+      const { dial } = tunnelOn(connection)
+      if (method === 'attest') return attestSession(inside, readNonce(body), signal)
+      if (method !== 'evaluate') throw new WireRefusal({ remoteCode: 'UNKNOWN_METHOD' })
+      const asked = decodeRequest(body)
+      const digest = computeRequestDigest(asked)
+      // Same digest, same answer: a request that is sent again must not be evaluated twice.
+      return answers.share(digest, { signal, connection }, (shared) =>
+        evaluateInside(inside, asked, { digest, signal: shared, connection, dial }),
+      )
     },
+    onEnclaveFrame: (frame, connection) => {
+      if (frame.type === frameTypes.ARTIFACT) artifacts.onFrame(frame, connection)
+      else return tunnelOn(connection).onFrame(frame)
+    },
+    onEnd: (cause) => {
+      if (live !== undefined) artifacts.onEnd(live, cause)
+      tunnel?.closeAll(cause)
+      onEnd(cause)
+    },
+  })
+}
+
+async function attestSession(
+  { nsm, key, publicKey }: Inside,
+  nonce: Uint8Array,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const userData = computeSessionUserData(key.epoch)
+  const document = await nsm.attest({ nonce, publicKey, userData }, { signal })
+  return { document, epoch: key.epoch.toString() }
+}
+
+async function evaluateInside(
+  inside: Inside,
+  asked: EnclaveRequest,
+  context: { digest: Hex; signal: AbortSignal; connection: Connection; dial: TunnelDial },
+): Promise<Answer> {
+  const { evaluator, nsm, pcr0Commitment } = inside
+  const { signal, digest: requestDigest } = context
+  const named = asked.request.pcr0Commitment
+  if (named !== undefined && BigInt(named) !== 0n && named !== pcr0Commitment) {
+    throw new EnclaveBuildError({ named, connected: pcr0Commitment })
+  }
+  const inner =
+    typeof evaluator === 'function' ? evaluator(hostServices(inside, asked, context)) : evaluator
+  const evaluation = await inner.evaluate(asked.request, { signal })
+  const { response } = evaluation
+  const result = encodeResult(evaluation)
+  const { userData, nonce } = evaluationBinding({ requestDigest, response, result })
+  const document = await nsm.attest({ userData, nonce }, { signal })
+  return encodeAnswer({ response, result, document })
+}
+
+function hostServices(
+  { artifacts }: Inside,
+  asked: EnclaveRequest,
+  { connection, dial }: { connection: Connection; dial: TunnelDial },
+): EnclaveHostServices {
+  const { snapshot, whitelisted, committed, envelopes } = asked
+  return {
+    registry:
+      snapshot === undefined
+        ? undefined
+        : createSnapshotReader(snapshot, { ...asked.request, whitelisted }),
+    committed:
+      committed === undefined
+        ? undefined
+        : { isCommittedAt: async ({ hash }) => committed.includes(hash.toLowerCase() as Hex) },
+    artifacts: artifacts.source(connection),
+    envelopes: {
+      getEnvelope: async ({ policyDataInstanceId }) =>
+        envelopes?.get(policyDataInstanceId.toLowerCase() as Hex) ?? null,
+    },
+    dial,
   }
 }
 
@@ -203,8 +228,4 @@ function readNonce(body: Parameters<typeof bytesOf>[0]): Uint8Array {
   } catch {
     throw new WireRefusal({ remoteCode: 'INVALID_REQUEST' })
   }
-}
-
-function hexBytes(hex: Hex): Uint8Array {
-  return Uint8Array.from(hex.slice(2).match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
 }

@@ -5,9 +5,15 @@ import { ARTIFACT_ABSENT, computeTaskId } from '../../core/index.js'
 import { fromHex, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { keccak, keccakHex } from '../../internal/keccak.js'
 import { createSimulator } from '../simulator/index.js'
-import { createMemoryTransport } from '../transport/memory.js'
+import { createMemoryTransport, createStreamPair } from '../transport/memory.js'
+import { writeBody } from '../wire/body.js'
+import type { Connection } from '../wire/connection.js'
+import { frameTypes } from '../wire/frame.js'
+import { serveConnection } from '../wire/server.js'
+import type { EnclaveTransport } from '../wire/stream.js'
+import type { Answer } from './answers.js'
 import { NotInSnapshotError } from './errors.js'
-import { createEnclaveEvaluator, type EnclaveEvent } from './evaluator.js'
+import { createEnclaveEvaluator, type EnclaveEvaluator, type EnclaveEvent } from './evaluator.js'
 import { computeRequestDigest } from './request.js'
 import { type EnclaveHostServices, serveEnclave } from './serve.js'
 import { createSnapshotReader, decodeSnapshot, encodeSnapshot } from './snapshot.js'
@@ -271,6 +277,182 @@ describe('sessions', () => {
       second.measurements.pcr0Commitment,
     )
     await evaluator.close()
+  })
+})
+
+describe('a connection that ends', () => {
+  const simulator = createSimulator({ image })
+
+  test('while its enclave is attested takes the session with it: no dead key is given out', async () => {
+    const sides = [createMemoryTransport(), createMemoryTransport()] as const
+    const [a, b] = await Promise.all(
+      sides.map(({ listener }) =>
+        serveEnclave({ evaluator: limitEvaluator(), nsm: simulator.nsm, listener }),
+      ),
+    )
+    let connections = 0
+    let cut: (() => void) | undefined
+    const transport = {
+      name: 'two',
+      connect: async () => {
+        const stream = await (
+          sides[Math.min(connections++, 1)] as (typeof sides)[0]
+        ).transport.connect()
+        cut = () => stream.destroy()
+        return stream
+      },
+    }
+    let armed = false
+    const evaluator = await createEnclaveEvaluator({
+      transport,
+      policy: {
+        ...simulator.policy,
+        revoked: async () => {
+          if (armed) {
+            armed = false
+            cut?.()
+            await new Promise((resolve) => setTimeout(resolve, 20))
+          }
+          return false
+        },
+      },
+    })
+    evaluator.dropSession()
+    armed = true
+    await expect(evaluator.session()).rejects.toMatchObject({
+      code: 'ENCLAVE_TRANSPORT',
+      retryable: true,
+    })
+    const next = await evaluator.session()
+    expect(next.recipient.publicKey).toBe(b?.publicKey)
+    expect(a?.publicKey).not.toBe(b?.publicKey)
+    await evaluator.close()
+  })
+
+  test('takes its session with it: the next one attests anew', async () => {
+    const { transport, listener } = createMemoryTransport()
+    await serveEnclave({ evaluator: limitEvaluator(), nsm: simulator.nsm, listener })
+    let cut: (() => void) | undefined
+    const seen: string[] = []
+    const evaluator = await createEnclaveEvaluator({
+      transport: {
+        name: 'cut',
+        connect: async () => {
+          const stream = await transport.connect()
+          cut = () => stream.destroy()
+          return stream
+        },
+      },
+      policy: simulator.policy,
+      onEvent: ({ type }) => seen.push(type),
+    })
+    cut?.()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect((await evaluator.evaluate(transferRequest(1n))).allow).toBe(true)
+    expect(seen.filter((type) => type === 'session')).toHaveLength(2)
+    await evaluator.close()
+  })
+
+  test('leaves an evaluation that another one waits for; the last who leaves ends it', async () => {
+    const { transport, listener } = createMemoryTransport()
+    const started: AbortSignal[] = []
+    const ends: (() => void)[] = []
+    const delay = (_: unknown, signal?: AbortSignal): Promise<void> =>
+      new Promise((resolve, reject) => {
+        started.push(signal as AbortSignal)
+        ends.push(resolve)
+        signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+      })
+    await serveEnclave({ evaluator: limitEvaluator({ delay }), nsm: simulator.nsm, listener })
+    const nonce = new Uint8Array(32).fill(5)
+    const open = (): Promise<EnclaveEvaluator> =>
+      createEnclaveEvaluator({
+        transport,
+        policy: simulator.policy,
+        randomBytes: () => nonce.slice(),
+      })
+    const [first, second] = [await open(), await open()]
+    const abandoned = new AbortController()
+    const one = first.evaluate(transferRequest(1n), { signal: abandoned.signal })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const two = second.evaluate(transferRequest(1n))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    abandoned.abort(new TypeError('gave up'))
+    await expect(one).rejects.toThrow('gave up')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(started).toHaveLength(1)
+    expect(started[0]?.aborted).toBe(false)
+    ends[0]?.()
+    expect((await two).allow).toBe(true)
+    const third = new AbortController()
+    const alone = first.evaluate(transferRequest(2n), { signal: third.signal })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    third.abort(new TypeError('gave up'))
+    await expect(alone).rejects.toThrow('gave up')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(started[1]?.aborted).toBe(true)
+    // Nothing of the cut one is kept: it can be asked again.
+    const again = first.evaluate(transferRequest(2n))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    ends[2]?.()
+    expect((await again).allow).toBe(true)
+    await Promise.all([first.close(), second.close()])
+  })
+})
+
+describe('an enclave that is not attested', () => {
+  const simulator = createSimulator({ image })
+  const rogue = (answer: (connection: Connection) => Promise<Answer>): EnclaveTransport => ({
+    name: 'rogue',
+    connect: async () => {
+      const [near, far] = createStreamPair()
+      serveConnection(far, { handler: (_, { connection }) => answer(connection) })
+      return near
+    },
+  })
+  const connect = (transport: EnclaveTransport, host = {}): Promise<unknown> =>
+    createEnclaveEvaluator({
+      transport,
+      policy: simulator.policy,
+      host,
+      wire: { retries: 0 },
+    }).catch((cause: unknown) => cause)
+
+  test('gets no artifact and no tunnel', async () => {
+    let asked = 0
+    const host = {
+      artifacts: {
+        getArtifact: async () => {
+          asked++
+          return new Uint8Array(4_000_000)
+        },
+      },
+    }
+    for (const type of [frameTypes.ARTIFACT, frameTypes.TCP_OPEN]) {
+      const failure = await connect(
+        rogue(async (connection) => {
+          const body = writeBody({ hash: new Uint8Array(32), namespace: 1, offset: 0 })
+          for (let i = 1; i <= 50; i++) {
+            await connection.send({ type, requestId: i, body }).catch(() => undefined)
+          }
+          return {}
+        }),
+        host,
+      )
+      expect(failure).toMatchObject({ code: 'ENCLAVE_PROTOCOL', fault: 'unattested' })
+    }
+    expect(asked).toBe(0)
+  })
+
+  test('says its epoch in a form, or is refused at once and in few words', async () => {
+    const document = await simulator.nsm.attest({ nonce: new Uint8Array(32) })
+    for (const epoch of ['9'.repeat(4_000_000), '-1', ' 0x10 ', '', '01', '18446744073709551616']) {
+      const started = process.cpuUsage()
+      const failure = (await connect(rogue(async () => ({ document, epoch })))) as Error
+      expect(failure).toMatchObject({ code: 'ENCLAVE_RESULT', field: 'epoch' })
+      expect(failure.message.length).toBeLessThan(400)
+      expect(process.cpuUsage(started).user).toBeLessThan(1_000_000)
+    }
   })
 })
 

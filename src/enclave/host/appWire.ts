@@ -3,7 +3,8 @@ import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { bytesOf } from '../wire/body.js'
 import { createWireClient, type WireClientOptions } from '../wire/client.js'
-import type { WireLimits } from '../wire/connection.js'
+import { defaultServerLimits, readLimits, type ServerLimits } from '../wire/limits.js'
+import { createConnectionPool } from '../wire/pool.js'
 import { type ServedConnection, serveConnection, WireRefusal } from '../wire/server.js'
 import type { EnclaveListener, EnclaveTransport } from '../wire/stream.js'
 import type { AppEnclave } from './appEnclave.js'
@@ -13,9 +14,11 @@ import { decodeCall } from './call.js'
 export async function serveAppEnclave(parameters: {
   enclave: AppEnclave
   listener: EnclaveListener
-  limits?: Partial<WireLimits> | undefined
+  limits?: Partial<ServerLimits> | undefined
 }): Promise<{ close(): Promise<void> }> {
-  const { enclave, listener, limits } = parameters
+  const { enclave, listener } = parameters
+  const limits = readLimits(parameters.limits, defaultServerLimits)
+  const pool = createConnectionPool(limits)
   if (typeof enclave?.call !== 'function') {
     throw new InvalidInputError({ field: 'enclave', reason: 'expected an application enclave' })
   }
@@ -23,6 +26,7 @@ export async function serveAppEnclave(parameters: {
   const serving = await listener.listen((stream) => {
     const served = serveConnection(stream, {
       limits,
+      pool,
       handler: async ({ method, body }) => {
         if (method !== 'app') throw new WireRefusal({ remoteCode: 'UNKNOWN_METHOD' })
         return { reply: await enclave.call(bytesOf(body, 'call')) }

@@ -5,8 +5,9 @@ import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import type { CborMap } from '../cbor/read.js'
 import type { CborInput } from '../cbor/write.js'
-import { greetingBody, readBody, readErrorBody, readGreeting, writeBody } from './body.js'
-import { type Connection, defaultWireLimits, runConnection, type WireLimits } from './connection.js'
+import { writeBody } from './body.js'
+import { type ClientSession, openSession, type SessionHandlers } from './clientSession.js'
+import type { Connection } from './connection.js'
 import {
   EnclaveBusyError,
   EnclaveClosedError,
@@ -14,8 +15,10 @@ import {
   EnclaveRemoteError,
   EnclaveTransportError,
 } from './errors.js'
-import { type Frame, frameTypes, WIRE_VERSION } from './frame.js'
+import { type Frame, frameTypes } from './frame.js'
+import { defaultWireLimits, readLimits, type WireLimits } from './limits.js'
 import type { EnclaveTransport } from './stream.js'
+import { createWaiters } from './waiters.js'
 
 /** Something that happened on the wire, for logs and metrics. */
 export type WireEvent =
@@ -29,7 +32,7 @@ export type WireClientOptions = {
   limits?: Partial<WireLimits> | undefined
   /** Most requests that wait for a free place. @default 4096 */
   maxQueue?: number | undefined
-  /** Most further tries of an idempotent request that got no answer at all. @default 2 */
+  /** Most further tries of an idempotent request that got no whole answer. @default 2 */
   retries?: number | undefined
   /** Takes frames that belong to no request of ours: ARTIFACT, TCP_OPEN, DATA, CLOSE. */
   onHostFrame?: ((frame: Frame, connection: Connection) => void | Promise<void>) | undefined
@@ -41,232 +44,51 @@ export type WireClientOptions = {
   implementation?: string | undefined
 }
 
+/** A request. */
+export type WireRequest = {
+  method: string
+  body: { readonly [key: string]: CborInput | undefined }
+  idempotent: boolean
+}
+
 /** Sends requests to one enclave. */
 export type WireClient = {
   /** @returns The body of the answer. */
-  request(
-    parameters: {
-      method: string
-      body: { readonly [key: string]: CborInput | undefined }
-      idempotent: boolean
-    },
+  request(parameters: WireRequest, options?: IoOptions): Promise<CborMap>
+  /** @returns The body of the answer and the connection it came over. */
+  exchange(
+    parameters: WireRequest,
     options?: IoOptions,
-  ): Promise<CborMap>
+  ): Promise<{ body: CborMap; connection: Connection }>
+  /** The connection that the next request takes, where there is one. */
+  current(): Connection | undefined
   /** Lets what is in flight finish, then ends. */
   close(): Promise<void>
   /** Number of requests in flight. */
   inflight(): number
 }
 
-type Pending = { resolve: (body: CborMap) => void; reject: (cause: unknown) => void }
+/** Cancelled requests whose answer may be missing before the peer counts as broken. */
+const mostAbandoned = 4_096
 
-type Session = {
-  connection: Connection
-  pending: Map<number, Pending>
-  /** Places given away to calls that have not sent their request yet. */
-  reserved: number
-  /** Ids whose late answer is dropped, each once. */
-  abandoned: Set<number>
-  maxInflight: number
-  leaving: boolean
-  missedPongs: number
-  pinger: ReturnType<typeof setInterval> | undefined
-}
+type Exchanged = { body: CborMap; connection: Connection }
 
 /** Creates the client. It connects with the first request. */
 export function createWireClient(options: WireClientOptions): WireClient {
-  const { transport, maxQueue = 4096, retries = 2, random = Math.random } = options
-  if (typeof transport?.connect !== 'function') {
+  const { maxQueue = 4096, retries = 2 } = options
+  if (typeof options.transport?.connect !== 'function') {
     throw new InvalidInputError({ field: 'transport', reason: 'expected a transport' })
   }
-  const limits: WireLimits = { ...defaultWireLimits, ...options.limits }
-  let session: Session | undefined
-  let connecting: Promise<Session> | undefined
-  let failures = 0
-  let closed = false
-  let nextId = 1
-  let waiting: (() => void)[] = []
-
-  const wakeOne = (): void => waiting.shift()?.()
-  const wakeAll = (): void => {
-    const all = waiting
-    waiting = []
-    for (const resume of all) resume()
-  }
-
-  const connect = async (): Promise<Session> => {
-    if (failures > 0) await pause(backoff(failures, random))
-    options.onEvent?.({ type: 'connect', attempt: failures + 1 })
-    try {
-      const opened = await withDeadline(
-        'Connecting to the enclave',
-        { timeout: limits.connectTimeout },
-        (signal) => open(signal),
-      )
-      return opened
-    } catch (cause) {
-      failures++
-      if (cause instanceof TimeoutError)
-        throw new EnclaveTransportError({ reason: 'no greeting in time' }, { cause })
-      if (cause instanceof EnclaveProtocolError || cause instanceof EnclaveTransportError)
-        throw cause
-      if (cause instanceof EnclaveRemoteError) throw cause
-      throw new EnclaveTransportError({ reason: 'connecting failed' }, { cause })
-    }
-  }
-
-  const open = async (signal: AbortSignal): Promise<Session> => {
-    const stream = await transport.connect({ signal })
-    let greeted: ((frame: Frame) => void) | undefined
-    let refused: ((cause: unknown) => void) | undefined
-    const greeting = new Promise<Frame>((resolve, reject) => {
-      greeted = resolve
-      refused = reject
-    })
-    const connection = runConnection(stream, limits, {
-      onFrame: (frame) => {
-        if (greeted === undefined) return onFrame(current, frame)
-        const first = greeted
-        greeted = undefined
-        first(frame)
-      },
-      onEnd: (cause) => {
-        refused?.(cause ?? new EnclaveTransportError({ reason: 'the peer ended' }))
-        onEnd(current, cause)
-      },
-    })
-    const current: Session = {
-      connection,
-      pending: new Map(),
-      reserved: 0,
-      abandoned: new Set(),
-      maxInflight: limits.maxInflight,
-      leaving: false,
-      missedPongs: 0,
-      pinger: undefined,
-    }
-    signal.addEventListener('abort', () => session !== current && connection.fail(signal.reason), {
-      once: true,
-    })
-    const { maxFrame, maxInflight } = limits
-    const implementation = options.implementation ?? 'newton-policy-sdk'
-    const hello = greetingBody({ versions: [WIRE_VERSION], maxFrame, maxInflight, implementation })
-    await connection.send({ type: frameTypes.HELLO, body: hello })
-    const answer = await greeting
-    const agreed = readAnswer(answer)
-    if (agreed === undefined || !agreed.versions.includes(WIRE_VERSION)) {
-      const cause = new EnclaveProtocolError({ fault: agreed === undefined ? 'hello' : 'version' })
-      connection.fail(cause)
-      throw cause
-    }
-    if (connection.ended) throw new EnclaveTransportError({ reason: 'it ended after the greeting' })
-    connection.limit(agreed.maxFrame)
-    current.maxInflight = Math.min(maxInflight, agreed.maxInflight)
-    current.pinger = setInterval(() => ping(current), limits.pingInterval)
-    // A ping must not keep a Node process alive; browsers give a number.
-    ;(current.pinger as { unref?: () => void }).unref?.()
-    session = current
-    return current
-  }
-
-  const ping = (current: Session): void => {
-    if (current.missedPongs >= 2) {
-      current.connection.fail(
-        new EnclaveTransportError({ reason: 'the enclave does not answer pings' }),
-      )
-      return
-    }
-    current.missedPongs++
-    current.connection.send({ type: frameTypes.PING }).catch(() => undefined)
-  }
-
-  const onFrame = async (current: Session, frame: Frame): Promise<void> => {
-    const { type, requestId } = frame
-    if (type === frameTypes.RESPONSE || (type === frameTypes.ERROR && requestId !== 0)) {
-      const entry = current.pending.get(requestId)
-      if (entry === undefined) {
-        if (current.abandoned.delete(requestId)) return
-        throw new EnclaveProtocolError({
-          fault: 'unknown-response',
-          details: `request ${requestId}`,
-        })
-      }
-      // Read before the request is settled, so that a bad body fails it with the connection.
-      const body = type === frameTypes.RESPONSE ? readBody(frame.body) : undefined
-      const remote = type === frameTypes.ERROR ? readErrorBody(frame.body) : undefined
-      current.pending.delete(requestId)
-      failures = 0
-      wakeOne()
-      if (body !== undefined) entry.resolve(body)
-      else if (remote !== undefined) {
-        const { code, reason, retryable } = remote
-        entry.reject(new EnclaveRemoteError({ remoteCode: code, reason, retryable }))
-      }
-      return
-    }
-    switch (type) {
-      case frameTypes.ERROR: {
-        const { code, reason } = readErrorBody(frame.body)
-        throw new EnclaveTransportError({ reason: `the enclave closed it with ${reason ?? code}` })
-      }
-      case frameTypes.PING:
-        await current.connection.send({ type: frameTypes.PONG })
-        return
-      case frameTypes.PONG:
-        current.missedPongs = 0
-        return
-      case frameTypes.GOAWAY:
-        leave(current)
-        return
-      case frameTypes.ARTIFACT:
-      case frameTypes.TCP_OPEN:
-      case frameTypes.DATA:
-      case frameTypes.CLOSE:
-        if (options.onHostFrame === undefined) break
-        await options.onHostFrame(frame, current.connection)
-        return
-    }
-    throw new EnclaveProtocolError({ fault: 'unexpected-frame', details: `type ${type}` })
-  }
-
-  /** New requests take another connection; this one ends when its last request does. */
-  const leave = (current: Session): void => {
-    current.leaving = true
-    if (session === current) session = undefined
-    if (current.pending.size === 0) void current.connection.finish()
-    wakeAll()
-  }
-
-  const onEnd = (current: Session, cause: unknown): void => {
-    clearInterval(current.pinger)
-    if (session === current) session = undefined
-    const reason = cause ?? new EnclaveTransportError({ reason: 'the enclave ended it' })
-    const { pending } = current
-    current.pending = new Map()
-    for (const entry of pending.values()) entry.reject(reason)
-    wakeAll()
-    options.onEvent?.({ type: 'disconnect', code: (reason as { code?: string }).code ?? 'UNKNOWN' })
-    options.onDisconnect?.(reason)
-  }
-
-  const ready = async (): Promise<Session> => {
-    if (closed) throw new EnclaveClosedError()
-    if (session?.connection.ended === false) return session
-    connecting ??= connect().finally(() => {
-      connecting = undefined
-    })
-    return connecting
-  }
+  const waiters = createWaiters()
+  const connector = createConnector(options, waiters)
 
   /** Waits for a connection with a free place. */
-  const admitted = async (signal: AbortSignal): Promise<Session> => {
+  const admitted = async (signal: AbortSignal): Promise<ClientSession> => {
     for (;;) {
       signal.throwIfAborted()
-      const current = await ready()
-      if (closed) throw new EnclaveClosedError()
+      const current = await connector.ready()
       if (current.connection.ended || current.leaving) {
-        // A peer that greets and goes at once must not be asked again without a pause.
-        failures++
+        connector.countFailure()
         throw new EnclaveTransportError({ reason: 'it ended before the request was sent' })
       }
       if (current.pending.size + current.reserved < current.maxInflight) {
@@ -274,115 +96,202 @@ export function createWireClient(options: WireClientOptions): WireClient {
         current.reserved++
         return current
       }
-      if (waiting.length >= maxQueue) {
-        throw new EnclaveBusyError({ limit: current.maxInflight + waiting.length })
+      if (waiters.size() >= maxQueue) {
+        throw new EnclaveBusyError({ limit: current.maxInflight + waiters.size() })
       }
-      await new Promise<void>((resolve) => {
-        const onAbort = (): void => {
-          waiting = waiting.filter((other) => other !== wake)
-          resolve()
-        }
-        const wake = (): void => {
-          signal.removeEventListener('abort', onAbort)
-          resolve()
-        }
-        waiting.push(wake)
-        signal.addEventListener('abort', onAbort, { once: true })
-      })
-      // The place that this call was woken for goes to the next one.
-      if (signal.aborted) wakeOne()
+      await waiters.wait(signal)
     }
   }
-
   const once = async (
     body: Uint8Array,
     signal: AbortSignal,
     deadline: () => number,
-  ): Promise<CborMap> => {
-    const current = await admitted(signal)
-    current.reserved--
-    const requestId = freshId(current)
-    let forget = (): void => undefined
-    const answer = new Promise<CborMap>((resolve, reject) => {
-      current.pending.set(requestId, { resolve, reject })
-      const onAbort = (): void => {
-        if (!current.pending.delete(requestId)) return
-        // The answer may be on its way: it is dropped for this id, once.
-        current.abandoned.add(requestId)
-        current.connection.send({ type: frameTypes.CANCEL, requestId }).catch(() => undefined)
-        wakeOne()
-        reject(signal.reason)
-      }
-      signal.addEventListener('abort', onAbort, { once: true })
-      forget = () => signal.removeEventListener('abort', onAbort)
-    })
-    try {
-      current.connection
-        .send({ type: frameTypes.REQUEST, requestId, deadline: deadline(), body })
-        .catch((cause: unknown) => {
-          const entry = current.pending.get(requestId)
-          current.pending.delete(requestId)
-          entry?.reject(cause)
-        })
-      return await answer
-    } finally {
-      forget()
-      if (current.leaving && current.pending.size === 0) void current.connection.finish()
-    }
+  ): Promise<Exchanged> => {
+    const session = await admitted(signal)
+    session.reserved--
+    const sent = { requestId: connector.freshId(session), body, deadline: deadline() }
+    return sendRequest(session, sent, { signal, onCancel: waiters.wakeOne })
   }
-
-  const freshId = (current: Session): number => {
-    for (;;) {
-      const id = nextId
-      nextId = nextId >= 0xffff_ffff ? 1 : nextId + 1
-      if (!current.pending.has(id) && !current.abandoned.has(id)) return id
-    }
-  }
-
-  return {
-    request: async ({ method, body, idempotent }, io = {}) => {
-      if (closed) throw new EnclaveClosedError()
-      const { timeout } = io
-      const started = Date.now()
-      const encoded = writeBody({ ...body, method })
-      const deadline = (): number =>
-        timeout === undefined ? 0 : Math.max(1, Math.ceil(timeout - (Date.now() - started)))
-      return await withDeadline(`The enclave request ${method}`, io, async (signal) => {
-        for (let attempt = 0; ; attempt++) {
-          try {
-            return await once(encoded, signal, deadline)
-          } catch (cause) {
-            // Only where nothing came back at all: an answer, even a broken one, is not asked for again.
-            const lost = cause instanceof EnclaveTransportError
-            if (!lost || !idempotent || attempt >= retries || closed || signal.aborted) throw cause
-            options.onEvent?.({ type: 'retry', method, attempt: attempt + 1 })
-          }
+  const exchange: WireClient['exchange'] = async ({ method, body, idempotent }, io = {}) => {
+    connector.assertOpen()
+    const { timeout } = io
+    const started = Date.now()
+    const encoded = writeBody({ ...body, method })
+    const deadline = (): number =>
+      timeout === undefined ? 0 : Math.max(1, Math.ceil(timeout - (Date.now() - started)))
+    return withDeadline(`The enclave request ${method}`, io, async (signal) => {
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return await once(encoded, signal, deadline)
+        } catch (cause) {
+          // Only where no whole answer came back: one that is refused is not asked for again.
+          const lost = cause instanceof EnclaveTransportError && connector.isOpen()
+          if (!lost || !idempotent || attempt >= retries || signal.aborted) throw cause
+          options.onEvent?.({ type: 'retry', method, attempt: attempt + 1 })
         }
+      }
+    })
+  }
+  return {
+    exchange,
+    request: async (parameters, io) => (await exchange(parameters, io)).body,
+    current: () => connector.current()?.connection,
+    close: connector.close,
+    inflight: () => connector.current()?.pending.size ?? 0,
+  }
+}
+
+/** Keeps one connection up: makes it when it is needed, pauses after failures, forgets it when it ends. */
+function createConnector(
+  options: WireClientOptions,
+  waiters: ReturnType<typeof createWaiters>,
+): {
+  ready(): Promise<ClientSession>
+  current(): ClientSession | undefined
+  isOpen(): boolean
+  assertOpen(): void
+  /** A peer that greets and goes at once must not be asked again without a pause. */
+  countFailure(): void
+  freshId(session: ClientSession): number
+  close(): Promise<void>
+} {
+  const { transport, random = Math.random, implementation = 'newton-policy-sdk' } = options
+  const limits = readLimits(options.limits, defaultWireLimits)
+  let session: ClientSession | undefined
+  let connecting: Promise<ClientSession> | undefined
+  let failures = 0
+  let closed = false
+  let nextId = 1
+
+  const forget = (ended: ClientSession): void => {
+    if (session === ended) session = undefined
+    waiters.wakeAll()
+  }
+  const handlers: SessionHandlers = {
+    onOpen: (opened) => {
+      session = opened
+    },
+    onAnswer: () => {
+      failures = 0
+      waiters.wakeOne()
+    },
+    onLeave: forget,
+    onEnd: (ended, cause) => {
+      forget(ended)
+      options.onEvent?.({ type: 'disconnect', code: codeOf(cause) })
+      options.onDisconnect?.(cause)
+    },
+    onHostFrame: options.onHostFrame,
+  }
+  const connect = async (): Promise<ClientSession> => {
+    if (failures > 0) await pause(backoff(failures, random))
+    options.onEvent?.({ type: 'connect', attempt: failures + 1 })
+    const { connectTimeout: timeout } = limits
+    try {
+      return await withDeadline('Connecting to the enclave', { timeout }, async (signal) => {
+        const stream = await transport.connect({ signal })
+        return openSession(stream, { limits, implementation, signal, handlers })
       })
+    } catch (cause) {
+      failures++
+      throw connectFailure(cause)
+    }
+  }
+  const assertOpen = (): void => {
+    if (closed) throw new EnclaveClosedError()
+  }
+  return {
+    ready: async () => {
+      assertOpen()
+      if (session?.connection.ended === false) return session
+      connecting ??= connect().finally(() => {
+        connecting = undefined
+      })
+      const opened = await connecting
+      assertOpen()
+      return opened
+    },
+    current: () => session,
+    isOpen: () => !closed,
+    assertOpen,
+    countFailure: () => {
+      failures++
+    },
+    freshId: ({ pending, abandoned }) => {
+      for (;;) {
+        const id = nextId
+        nextId = nextId >= 0xffff_ffff ? 1 : nextId + 1
+        if (!pending.has(id) && !abandoned.has(id)) return id
+      }
     },
     close: async () => {
       if (closed) return
       closed = true
-      const current = session
-      wakeAll()
-      if (current === undefined) return
-      await current.connection.send({ type: frameTypes.GOAWAY }).catch(() => undefined)
-      while (current.pending.size > 0 && !current.connection.ended) await pause(5)
-      clearInterval(current.pinger)
-      await current.connection.finish()
-      current.connection.fail(new EnclaveClosedError())
+      const last = session
+      waiters.wakeAll()
+      if (last !== undefined) await finishSession(last)
     },
-    inflight: () => session?.pending.size ?? 0,
   }
 }
 
-function readAnswer(frame: Frame): ReturnType<typeof readGreeting> | undefined {
-  if (frame.type === frameTypes.HELLO_ACK) return readGreeting(frame.body)
-  if (frame.type === frameTypes.ERROR) {
-    const { code, reason, retryable } = readErrorBody(frame.body)
-    throw new EnclaveRemoteError({ remoteCode: code, reason, retryable })
+async function sendRequest(
+  session: ClientSession,
+  sent: { requestId: number; deadline: number; body: Uint8Array },
+  { signal, onCancel }: { signal: AbortSignal; onCancel: () => void },
+): Promise<Exchanged> {
+  const { connection, pending, abandoned } = session
+  const { requestId } = sent
+  let forget = (): void => undefined
+  const answer = new Promise<CborMap>((resolve, reject) => {
+    pending.set(requestId, { resolve, reject })
+    const onAbort = (): void => {
+      if (!pending.delete(requestId)) return
+      // The answer may be on its way: it is dropped for this id, once.
+      abandoned.add(requestId)
+      if (abandoned.size > mostAbandoned)
+        connection.fail(new EnclaveTransportError({ reason: 'cancels are not answered' }))
+      connection.send({ type: frameTypes.CANCEL, requestId }).catch(() => undefined)
+      onCancel()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    forget = () => signal.removeEventListener('abort', onAbort)
+  })
+  try {
+    connection.send({ type: frameTypes.REQUEST, ...sent }).catch((cause: unknown) => {
+      const entry = pending.get(requestId)
+      pending.delete(requestId)
+      entry?.reject(cause)
+    })
+    return { body: await answer, connection }
+  } finally {
+    forget()
+    if (session.leaving && session.pending.size === 0) void connection.finish()
   }
-  return undefined
+}
+
+/** Says goodbye, lets what is in flight finish, and ends. */
+async function finishSession(session: ClientSession): Promise<void> {
+  const { connection } = session
+  await connection.send({ type: frameTypes.GOAWAY }).catch(() => undefined)
+  while (session.pending.size > 0 && !connection.ended) await pause(5)
+  clearInterval(session.pinger)
+  await connection.finish()
+  connection.fail(new EnclaveClosedError())
+}
+
+function connectFailure(cause: unknown): unknown {
+  if (cause instanceof TimeoutError)
+    return new EnclaveTransportError({ reason: 'no greeting in time' }, { cause })
+  const typed =
+    cause instanceof EnclaveProtocolError ||
+    cause instanceof EnclaveTransportError ||
+    cause instanceof EnclaveRemoteError
+  return typed ? cause : new EnclaveTransportError({ reason: 'connecting failed' }, { cause })
+}
+
+function codeOf(cause: unknown): string {
+  return (cause as { code?: string } | undefined)?.code ?? 'UNKNOWN'
 }
 
 /** 100 ms doubled per failure up to 5 s, of which a random half is taken off. */

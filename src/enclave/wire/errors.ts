@@ -16,6 +16,9 @@ export type WireFault =
   | 'body-timeout'
   | 'artifact'
   | 'tunnel'
+  | 'unattested'
+  | 'idle'
+  | 'budget'
 
 const sentences: Record<WireFault, string> = {
   magic: 'a frame does not start with NPEV',
@@ -32,6 +35,9 @@ const sentences: Record<WireFault, string> = {
   'body-timeout': 'a frame body did not arrive in time',
   artifact: 'an artifact answer does not fit its question',
   tunnel: 'a tunnel frame belongs to no tunnel',
+  unattested: 'the peer asks for something before it is attested',
+  idle: 'the peer sent nothing for too long',
+  budget: 'all peers together use more than is there, and this one moves least',
 }
 
 /** The peer broke the wire protocol. The connection is closed; nothing more is read from it. */
@@ -48,7 +54,7 @@ export class EnclaveProtocolError extends BaseError {
     super(`The enclave connection is closed: ${sentences[fault]}.`, {
       retryable: true,
       ...options,
-      details,
+      details: details === undefined ? undefined : clip(details),
     })
     this.fault = fault
   }
@@ -130,4 +136,9 @@ export class EnclaveRemoteError extends BaseError {
     this.remoteCode = fault.remoteCode
     this.reason = fault.reason
   }
+}
+
+/** Text that a peer may have had a part in, at most 200 characters of it. */
+export function clip(text: string): string {
+  return text.length <= 200 ? text : `${text.slice(0, 199)}…`
 }

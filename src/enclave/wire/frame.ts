@@ -74,7 +74,9 @@ export type FrameDecoder = {
   push(chunk: Uint8Array): Frame[]
   /** What the decoder is in the middle of. */
   waitingFor(): 'nothing' | 'header' | 'body'
-  /** Lowers the limit once it is agreed. */
+  /** Bytes that are held until their frame is whole. */
+  held(): number
+  /** Sets the limit that was agreed, for frames whose header comes after. */
   limit(maxFrame: number): void
 }
 
@@ -89,70 +91,131 @@ export function createFrameDecoder({
 } = {}): FrameDecoder {
   let most = maxFrame
   let spent: EnclaveProtocolError | undefined
-  let header: { frame: Omit<Frame, 'body'>; length: number } | undefined
-  let pieces: Uint8Array[] = []
-  let held = 0
-  const fail = (fault: WireFault, details?: string): EnclaveProtocolError => {
-    spent = new EnclaveProtocolError({ fault, details })
-    pieces = []
-    return spent
-  }
-  const readHeader = (bytes: Uint8Array): { frame: Omit<Frame, 'body'>; length: number } => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES)
-    if (magic.some((byte, index) => bytes[index] !== byte)) throw fail('magic')
-    const version = view.getUint8(4)
-    if (version !== WIRE_VERSION) throw fail('version', `version ${version}`)
-    const type = view.getUint8(5)
-    if (type < 1 || type > 13) throw fail('type', `type ${type}`)
-    if (view.getUint16(6) !== 0) throw fail('flags')
-    const length = view.getUint32(16)
-    if (length > most) throw fail('frame-too-large', `${length} bytes, at most ${most}`)
-    return {
-      frame: {
-        type: type as FrameType,
-        requestId: view.getUint32(8),
-        deadline: view.getUint32(12),
-      },
-      length,
+  let header: FrameHeader | undefined
+  const bytes = createByteQueue()
+  const readHeader = (): FrameHeader => {
+    try {
+      return decodeHeader(bytes.take(HEADER_BYTES), most)
+    } catch (cause) {
+      spent = cause as EnclaveProtocolError
+      bytes.clear()
+      throw cause
     }
-  }
-  /** Takes `count` bytes off the front of what is held. */
-  const take = (count: number): Uint8Array => {
-    const out: Uint8Array[] = []
-    let missing = count
-    while (missing > 0) {
-      const first = pieces[0] as Uint8Array
-      const part = first.subarray(0, missing)
-      out.push(part)
-      missing -= part.length
-      if (part.length === first.length) pieces.shift()
-      else pieces[0] = first.subarray(part.length)
-    }
-    held -= count
-    return out.length === 1 ? (out[0] as Uint8Array) : concat(...out)
   }
   return {
     push: (chunk) => {
       if (spent !== undefined) throw spent
-      if (chunk.length > 0) {
-        pieces.push(chunk)
-        held += chunk.length
-      }
+      bytes.push(chunk)
       const frames: Frame[] = []
       for (;;) {
         if (header === undefined) {
-          if (held < HEADER_BYTES) return frames
-          header = readHeader(take(HEADER_BYTES))
+          if (bytes.length() < HEADER_BYTES) return frames
+          header = readHeader()
         }
-        if (held < header.length) return frames
-        // A copy, so that a small body does not keep a large chunk alive and cannot change later.
-        frames.push({ ...header.frame, body: new Uint8Array(take(header.length)) })
+        if (bytes.length() < header.length) return frames
+        frames.push({ ...header.frame, body: bytes.take(header.length) })
         header = undefined
       }
     },
-    waitingFor: () => (header !== undefined ? 'body' : held > 0 ? 'header' : 'nothing'),
+    waitingFor: () => (header !== undefined ? 'body' : bytes.length() > 0 ? 'header' : 'nothing'),
+    held: () => bytes.length(),
     limit: (next) => {
-      most = Math.min(most, next)
+      most = next
+    },
+  }
+}
+
+type FrameHeader = { frame: Omit<Frame, 'body'>; length: number }
+
+function decodeHeader(bytes: Uint8Array, most: number): FrameHeader {
+  const fail = (fault: WireFault, details?: string): EnclaveProtocolError =>
+    new EnclaveProtocolError({ fault, details })
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES)
+  if (magic.some((byte, index) => bytes[index] !== byte)) throw fail('magic')
+  const version = view.getUint8(4)
+  if (version !== WIRE_VERSION) throw fail('version', `version ${version}`)
+  const type = view.getUint8(5)
+  if (type < 1 || type > 13) throw fail('type', `type ${type}`)
+  if (view.getUint16(6) !== 0) throw fail('flags')
+  const length = view.getUint32(16)
+  if (length > most) throw fail('frame-too-large', `${length} bytes, at most ${most}`)
+  return {
+    frame: {
+      type: type as FrameType,
+      requestId: view.getUint32(8),
+      deadline: view.getUint32(12),
+    },
+    length,
+  }
+}
+
+const smallChunk = 1_024
+const blockBytes = 65_536
+
+/** Bytes in the pieces they came in. Each byte is copied once, however small the pieces are. */
+function createByteQueue(): {
+  push(chunk: Uint8Array): void
+  /** Takes `count` bytes off the front, which are there; a copy, so that no chunk is kept alive by it. */
+  take(count: number): Uint8Array
+  length(): number
+  clear(): void
+} {
+  let pieces: Uint8Array[] = []
+  /** Index of the first piece, and what of it is used up. */
+  let first = 0
+  let used = 0
+  let held = 0
+  /** Small chunks are put together: a piece of its own for each byte would cost a hundredfold. */
+  let block: Uint8Array | undefined
+  let blockStart = 0
+  let blockUsed = 0
+  const gather = (chunk: Uint8Array): void => {
+    if (block === undefined || blockUsed + chunk.length > block.length) {
+      block = new Uint8Array(blockBytes)
+      blockStart = 0
+      blockUsed = 0
+    }
+    block.set(chunk, blockUsed)
+    const last = pieces.length - 1
+    const goesOn = last > first && pieces[last]?.buffer === block.buffer
+    if (!goesOn) blockStart = blockUsed
+    blockUsed += chunk.length
+    const piece = block.subarray(blockStart, blockUsed)
+    if (goesOn) pieces[last] = piece
+    else pieces.push(piece)
+  }
+  return {
+    push: (chunk) => {
+      if (chunk.length === 0) return
+      if (chunk.length < smallChunk) gather(chunk)
+      else pieces.push(chunk)
+      held += chunk.length
+    },
+    take: (count) => {
+      const out = new Uint8Array(count)
+      for (let at = 0; at < count; ) {
+        const piece = pieces[first] as Uint8Array
+        const part = piece.subarray(used, used + count - at)
+        out.set(part, at)
+        at += part.length
+        used += part.length
+        if (used === piece.length) {
+          first++
+          used = 0
+        }
+      }
+      held -= count
+      // Used pieces go together, not one by one: moving the rest each time would cost their square.
+      if (first > 1024 || first === pieces.length) {
+        pieces = pieces.slice(first)
+        first = 0
+      }
+      return out
+    },
+    length: () => held,
+    clear: () => {
+      pieces = []
+      held = 0
     },
   }
 }
