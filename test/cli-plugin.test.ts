@@ -147,6 +147,7 @@ describe.skipIf(!existsSync(bin))('newton-policy plugin', { timeout: 60_000 }, (
     [['run', 'echo.wasm', '--task-id', '0x12'], 'expected 32 bytes'],
     [['build', 'a.js', '--world', '9'], '--world is 0.1 or 0.2'],
     [['build', 'a.js', '--features', 'network'], 'known: clocks, random, stdio'],
+    [['build', 'a.js', '--timeout', '0'], '--timeout is whole seconds'],
     [['run'], 'Missing required'],
   ])('error: %j is a usage error', async (words, message) => {
     file('echo.wasm', await component())

@@ -115,6 +115,7 @@ export {
   PluginWorkerError,
 } from './plugins/errors.js'
 export type { PluginEvent } from './plugins/events.js'
+export { frozenInputs } from './plugins/frozenInputs.js'
 export {
   fetchTransport,
   type HttpPolicy,

@@ -7,6 +7,7 @@ import {
   checkPluginWorld,
   createPluginRuntime,
   encodeWasmArgs,
+  frozenInputs,
   PluginError,
   readComponentShape,
 } from '../../eval/index.js'
@@ -15,14 +16,13 @@ import {
   nodeHttpTransport,
   nodePluginWorkers,
   type PluginFeature,
+  pluginFeatures,
 } from '../../eval/node/index.js'
 import { fixedFromHex, fromUtf8, toHex, utf8 } from '../../internal/bytes.js'
 import { command, group } from '../command.js'
 import { FileAccessError, UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
 import { exitCodes } from '../output.js'
-
-const features: readonly PluginFeature[] = ['clocks', 'random', 'stdio']
 
 const build = command({
   name: 'build',
@@ -33,8 +33,15 @@ const build = command({
     world: { type: 'string', description: 'newton:provider version, 0.1 or 0.2', default: '0.2' },
     features: {
       type: 'string',
-      description: 'Engine features to keep, separated by commas: clocks, random, stdio',
+      description: `Engine features to keep, separated by commas: ${pluginFeatures.join(', ')}`,
+      default: 'clocks,random',
       valueHint: 'names',
+    },
+    timeout: {
+      type: 'string',
+      description: 'Seconds the build may take',
+      default: '120',
+      valueHint: 'seconds',
     },
     reproducible: {
       type: 'boolean',
@@ -47,6 +54,9 @@ const build = command({
     if (world !== '0.1' && world !== '0.2') {
       throw new UsageError(`--world is 0.1 or 0.2, not ${JSON.stringify(world)}.`)
     }
+    if (!/^[1-9]\d{0,4}$/.test(args.timeout)) {
+      throw new UsageError(`--timeout is whole seconds, not ${JSON.stringify(args.timeout)}.`)
+    }
     const out = args.out ?? `${basename(args.source, extname(args.source))}.wasm`
     const built = await buildPlugin(
       {
@@ -55,7 +65,7 @@ const build = command({
         features: featuresOf(args.features),
         requireReproducible: args.reproducible,
       },
-      { signal },
+      { signal, timeout: Number(args.timeout) * 1_000 },
     )
     const { component, wasmHash, size, warnings, toolchain } = built
     try {
@@ -93,8 +103,14 @@ const inspect = command({
     ]
     try {
       const world = checkPluginWorld(bytes)
+      const frozen = frozenInputs(bytes)
+      for (const what of frozen) {
+        terminal.stderr(
+          `warning: It has no ${what === 'clock' ? 'clock' : 'random bytes'} of the host: what it reads is that of its build, or an error.\n`,
+        )
+      }
       return {
-        data: { ...facts, imports, exports, accepted: true, world },
+        data: { ...facts, imports, exports, accepted: true, world, frozen },
         text: [...lines, 'accepted'].join('\n'),
       }
     } catch (error) {
@@ -189,11 +205,12 @@ export const plugin: CommandDef = group('plugin', 'Data plugins: build, inspect,
   run: async () => run,
 })
 
-function featuresOf(text: string | undefined): PluginFeature[] {
-  return commaList(text ?? '').map((name) => {
-    const feature = features.find((known) => known === name)
+function featuresOf(text: string): PluginFeature[] {
+  return commaList(text).map((name) => {
+    const feature = pluginFeatures.find((known) => known === name)
     if (feature === undefined) {
-      throw new UsageError(`--features has ${JSON.stringify(name)}; known: ${features.join(', ')}.`)
+      const known = pluginFeatures.join(', ')
+      throw new UsageError(`--features has ${JSON.stringify(name)}; known: ${known}.`)
     }
     return feature
   })

@@ -20,7 +20,7 @@ describe('buildPlugin', () => {
       http: true,
       secrets: true,
       tlsn: true,
-      wasi: [],
+      wasi: expect.arrayContaining([expect.stringContaining('wasi:clocks/wall-clock@')]),
     })
     expect(built.size.bytes).toBe(built.component.length)
     expect(built.size.sourceBytes).toBe(utf8(jsPluginSource).length)

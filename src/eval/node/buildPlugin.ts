@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -11,14 +11,10 @@ import { InvalidInputError, MissingPeerError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { checkPluginWorld, type PluginWorld } from '../plugins/component.js'
 import { providerWit } from '../plugins/providerWit.js'
-import {
-  BUILD_ROOT,
-  childSource,
-  DETERMINISM_KIT,
-  preloadSource,
-  shimSource,
-} from './deterministicBuild.js'
+import { inBuildRoot } from './buildRoot.js'
+import { childSource, DETERMINISM_KIT, preloadSource, shimSource } from './deterministicBuild.js'
 import { PluginBuildError } from './errors.js'
+import { encloseModule, type ParsedModule } from './frozenWorld.js'
 
 /** A feature of the JavaScript engine that a plugin may use, if asked for. */
 export type PluginFeature = 'clocks' | 'random' | 'stdio'
@@ -31,13 +27,19 @@ export type BuildPluginRequest = {
   world?: '0.1' | '0.2' | undefined
   /**
    * Engine features to keep. `clocks` makes `Date.now()` the reference block's time, `random` makes
-   * `Math.random()` the task's bytes; without them the one traps and the other repeats itself.
-   * @default []
+   * `Math.random()` and `crypto` the task's bytes; without them these throw. They throw as well
+   * while the module loads, which happens once, at the build. `stdio` is for debugging.
+   * @default ['clocks', 'random']
    */
   features?: readonly PluginFeature[] | undefined
   /** Refuses to build where the result would not be reproducible. @default false */
   requireReproducible?: boolean | undefined
 }
+
+/** Every feature that can be asked for. */
+export const pluginFeatures: readonly PluginFeature[] = ['clocks', 'random', 'stdio']
+
+const defaultFeatures: readonly PluginFeature[] = ['clocks', 'random']
 
 /** A built plugin. */
 export type BuiltPlugin = {
@@ -85,17 +87,10 @@ export async function buildPlugin(
   request: BuildPluginRequest,
   options: IoOptions = {},
 ): Promise<BuiltPlugin> {
-  const { source, world = '0.2', features = [], requireReproducible = false } = request
-  if (typeof source !== 'string' || source.trim() === '') {
-    throw new InvalidInputError({
-      field: 'source',
-      reason: 'expected the text of a JavaScript module',
-    })
-  }
-  if (source.length > 4 * 1024 * 1024) {
-    throw new InvalidInputError({ field: 'source', reason: 'the source is larger than 4 MiB' })
-  }
+  const { source, world, features, requireReproducible } = checkRequest(request)
   const componentize = findComponentize()
+  const parsed = await parseModule(componentize, source)
+  const { text, firstLineShift } = encloseModule(source, parsed, features)
   return withDeadline('Building the plugin', { timeout: 120_000, ...options }, (signal) =>
     inBuildRoot(signal, async (directory) => {
       const wizer = await prepareSnapshotTool(directory, componentize, signal)
@@ -111,19 +106,56 @@ export async function buildPlugin(
       await writeFile(preload, preloadSource)
       const job = {
         componentize: pathToFileURL(componentize).href,
-        source,
+        source: text,
         wit: providerWit[world],
         disable: disabled(features),
         wizer,
         out,
       }
       const args = ['--import', pathToFileURL(preload).href, child]
-      await runBuild({ args, input: JSON.stringify(job), directory, signal })
+      await runBuild({ args, input: JSON.stringify(job), directory, signal, firstLineShift })
       const component = new Uint8Array(await readFile(out))
       const { version } = JSON.parse(await readFile(`${out}.json`, 'utf8')) as { version: string }
       return describe({ component, source, version, reproducible: wizer !== undefined })
     }),
   )
+}
+
+function checkRequest(request: BuildPluginRequest): Required<BuildPluginRequest> & {
+  world: '0.1' | '0.2'
+  features: readonly PluginFeature[]
+  requireReproducible: boolean
+} {
+  const { source, world = '0.2', features = defaultFeatures, requireReproducible = false } = request
+  if (typeof source !== 'string' || source.trim() === '') {
+    throw new InvalidInputError({
+      field: 'source',
+      reason: 'expected the text of a JavaScript module',
+    })
+  }
+  if (source.length > 4 * 1024 * 1024) {
+    throw new InvalidInputError({ field: 'source', reason: 'the source is larger than 4 MiB' })
+  }
+  if (!Object.hasOwn(providerWit, world)) {
+    throw new InvalidInputError({ field: 'world', reason: "expected '0.1' or '0.2'" })
+  }
+  const unknown = features.find((feature) => !pluginFeatures.includes(feature))
+  if (unknown !== undefined) {
+    throw new InvalidInputError({
+      field: 'features',
+      reason: `${JSON.stringify(unknown)} is none of ${pluginFeatures.join(', ')}`,
+    })
+  }
+  return { source, world, features, requireReproducible }
+}
+
+/** The parser that ComponentizeJS brings. */
+async function parseModule(componentize: string, source: string): Promise<ParsedModule> {
+  const path = createRequire(componentize).resolve('oxc-parser')
+  const { parseSync } = (await import(pathToFileURL(path).href)) as {
+    parseSync: (name: string, text: string) => ParsedModule
+  }
+  return parseSync('plugin.js', source)
 }
 
 function describe(built: {
@@ -178,53 +210,6 @@ function findComponentize(): string {
   return file
 }
 
-/**
- * Runs `work` in the build folder, whose path is the same for every build. One build at a time: the
- * folder is the lock.
- */
-async function inBuildRoot<value>(
-  signal: AbortSignal,
-  work: (directory: string) => Promise<value>,
-): Promise<value> {
-  for (;;) {
-    signal.throwIfAborted()
-    try {
-      await mkdir(BUILD_ROOT, { mode: 0o700 })
-      break
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'EEXIST') throw error
-    }
-    if (await isAbandoned()) await rm(BUILD_ROOT, { recursive: true, force: true })
-    else await new Promise((resolve) => setTimeout(resolve, 250))
-  }
-  try {
-    await writeFile(join(BUILD_ROOT, 'pid'), String(process.pid))
-    return await work(BUILD_ROOT)
-  } finally {
-    await rm(BUILD_ROOT, { recursive: true, force: true })
-  }
-}
-
-/** Whether the process that holds the build folder is gone. */
-async function isAbandoned(): Promise<boolean> {
-  const pid = Number(await readFile(join(BUILD_ROOT, 'pid'), 'utf8').catch(() => ''))
-  if (!(pid > 0)) {
-    const age =
-      Date.now() -
-      (await stat(BUILD_ROOT).then(
-        ({ mtimeMs }) => mtimeMs,
-        () => Date.now(),
-      ))
-    return age > 10_000
-  }
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch (error) {
-    return (error as { code?: string }).code === 'ESRCH'
-  }
-}
-
 /** A snapshot tool without time and chance, or `undefined` where this machine cannot make one. */
 async function prepareSnapshotTool(
   directory: string,
@@ -259,8 +244,9 @@ async function runBuild(parameters: {
   input: string
   directory: string
   signal: AbortSignal
+  firstLineShift: number
 }): Promise<void> {
-  const { args, input, directory, signal } = parameters
+  const { args, input, directory, signal, firstLineShift } = parameters
   try {
     // No environment of the caller's reaches the build: it would be part of the output.
     const env = {
@@ -276,13 +262,21 @@ async function runBuild(parameters: {
   } catch (error) {
     signal.throwIfAborted()
     const text = String((error as { stderr?: unknown }).stderr ?? (error as Error).message)
-    const lines = text.split('\n').map((candidate) => candidate.trim())
-    const found =
-      lines.find((candidate) => /^(Syntax|Reference|Type|Range)Error\b/.test(candidate)) ??
-      lines.find((candidate) => /^Error\b/.test(candidate)) ??
-      text.slice(0, 300)
-    throw new PluginBuildError(found.replace(/\.$/, ''), { details: text.slice(0, 4_000) })
+    throw new PluginBuildError(firstError(text, firstLineShift), { details: text.slice(0, 4_000) })
   }
+}
+
+/** The error that the engine printed, with the place in the plugin where one is known. */
+function firstError(text: string, firstLineShift: number): string {
+  const found =
+    /^((?:\S.*:\d+:\d+ )?)((?:Syntax|Reference|Type|Range)?Error: (?!Failed to initialize).+)$/m.exec(
+      text,
+    )
+  if (found === null) return text.slice(0, 300).replace(/\.$/, '')
+  const [, place = '', message = ''] = found
+  const at = /@plugin\.js:(\d+):(\d+)/.exec(text) ?? /^plugin\.js:(\d+):(\d+) /.exec(place)
+  const column = Number(at?.[2]) - (at?.[1] === '1' ? firstLineShift : 0)
+  return `${at === null ? '' : `plugin.js:${at[1]}:${column} `}${message.replace(/[.:]$/, '')}`
 }
 
 function run(

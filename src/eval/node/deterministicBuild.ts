@@ -8,7 +8,7 @@
  */
 
 /** Name of the kit. Whoever rebuilds a plugin needs the same one. */
-export const DETERMINISM_KIT = 'newton-det/1'
+export const DETERMINISM_KIT = 'newton-det/2'
 
 /** Folder of every build: its path is part of the output. */
 export const BUILD_ROOT = '/tmp/newton-plugin-build'
@@ -62,15 +62,15 @@ long syscall(long number, ...) {
 
 /** Program of the build process. Reads its job as JSON on standard input. */
 export const childSource = `
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 const chunks = []
 for await (const chunk of process.stdin) chunks.push(chunk)
 const job = JSON.parse(Buffer.concat(chunks).toString('utf8'))
 const { componentize, version } = await import(job.componentize)
 const { component } = await componentize(job.source, {
+  sourceName: 'plugin.js',
   witWorld: job.wit,
   worldName: 'newton-provider',
-  sourceName: 'plugin.js',
   disableFeatures: job.disable,
   env: {},
   ...(job.wizer ? { wizerBin: job.wizer } : {}),

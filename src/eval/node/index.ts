@@ -9,6 +9,7 @@ export {
   buildPlugin,
   LARGE_PLUGIN_BYTES,
   type PluginFeature,
+  pluginFeatures,
 } from './buildPlugin.js'
 export { fileCompiledPluginStore } from './compiledPluginStore.js'
 export { DETERMINISM_KIT } from './deterministicBuild.js'

@@ -5,6 +5,7 @@
  * component itself. Source: the binary format of the WebAssembly component model
  * (Binary.md: preamble, section 10 imports, section 11 exports).
  */
+import { type ByteReader, byteReader } from './byteReader.js'
 import { PluginComponentError, PluginImportError, PluginLimitError } from './errors.js'
 
 /** An import or export of a component, by its external name. */
@@ -18,6 +19,8 @@ export type ComponentExtern = {
 export type ComponentShape = {
   imports: readonly ComponentExtern[]
   exports: readonly ComponentExtern[]
+  /** Names of its custom sections, in order, with where their contents lie. */
+  custom: readonly { name: string; start: number; end: number }[]
 }
 
 /** What a component that passed the allow-list may do. */
@@ -79,6 +82,7 @@ export function readComponentShape(bytes: Uint8Array): ComponentShape {
   }
   const imports: ComponentExtern[] = []
   const exports: ComponentExtern[] = []
+  const custom: { name: string; start: number; end: number }[] = []
   const reader = byteReader(bytes, preamble.length)
   while (!reader.done()) {
     const id = reader.byte()
@@ -87,9 +91,10 @@ export function readComponentShape(bytes: Uint8Array): ComponentShape {
     if (end > bytes.length) throw new PluginComponentError('a section runs past the end')
     if (id === 10) readExterns(reader, end, imports, false)
     else if (id === 11) readExterns(reader, end, exports, true)
+    else if (id === 0) custom.push({ name: reader.name(end), start: reader.position(), end })
     reader.seek(end)
   }
-  return { imports, exports }
+  return { imports, exports, custom }
 }
 
 /**
@@ -226,45 +231,4 @@ function readDescription(reader: ByteReader): ComponentExtern['sort'] {
     reader.u32()
   }
   return sort
-}
-
-type ByteReader = ReturnType<typeof byteReader>
-
-function byteReader(bytes: Uint8Array, start: number) {
-  let at = start
-  const byte = (): number => {
-    const value = bytes[at++]
-    if (value === undefined) throw new PluginComponentError('it ends too early')
-    return value
-  }
-  const u32 = (): number => {
-    let value = 0
-    for (let shift = 0; shift < 35; shift += 7) {
-      const next = byte()
-      value += (next & 0x7f) * 2 ** shift
-      if (next < 0x80) {
-        if (value > 0xffffffff) break
-        return value
-      }
-    }
-    throw new PluginComponentError('a length does not fit 32 bits')
-  }
-  return {
-    byte,
-    u32,
-    position: (): number => at,
-    seek: (to: number): void => {
-      at = to
-    },
-    done: (): boolean => at >= bytes.length,
-    name(end: number): string {
-      const length = u32()
-      if (at + length > end) throw new PluginComponentError('a name runs past its section')
-      const text = new TextDecoder('utf-8', { fatal: false }).decode(
-        bytes.subarray(at, at + length),
-      )
-      at += length
-      return text
-    },
-  }
 }
