@@ -85,6 +85,16 @@ export {
   simulateCommitStateRoot,
 } from './actions/commits.js'
 export {
+  dryRunSetCurrentPolicyDataInstance,
+  type PolicyDataSlotEvent,
+  type PolicyDataSlotInput,
+  type RevocationOptions,
+  type SlotRevocation,
+  setCurrentPolicyDataInstance,
+  setCurrentPolicyDataInstanceSync,
+  simulateSetCurrentPolicyDataInstance,
+} from './actions/dataSlots.js'
+export {
   deployPolicyDataInstance,
   deployPolicyDataInstanceSync,
   deployPolicyInstance,
@@ -93,26 +103,20 @@ export {
   dryRunDeployPolicyInstance,
   dryRunEnsurePolicyDataInstance,
   dryRunEnsurePolicyInstance,
-  dryRunSetCurrentPolicyDataInstance,
   dryRunSetCurrentPolicyInstance,
   ensurePolicyDataInstance,
   ensurePolicyDataInstanceSync,
   ensurePolicyInstance,
   ensurePolicyInstanceSync,
   type InstanceEvent,
-  type PolicyDataSlotEvent,
-  type PolicyDataSlotInput,
   type PolicySlotEvent,
   type PolicySlotInput,
-  setCurrentPolicyDataInstance,
-  setCurrentPolicyDataInstanceSync,
   setCurrentPolicyInstance,
   setCurrentPolicyInstanceSync,
   simulateDeployPolicyDataInstance,
   simulateDeployPolicyInstance,
   simulateEnsurePolicyDataInstance,
   simulateEnsurePolicyInstance,
-  simulateSetCurrentPolicyDataInstance,
   simulateSetCurrentPolicyInstance,
 } from './actions/instances.js'
 export {
@@ -165,6 +169,18 @@ export {
   simulateChallengePolicyResult,
   simulateSetAcceptSuperseded,
 } from './actions/responses.js'
+export {
+  dryRunRevokeResponse,
+  dryRunRevokeResponsesBefore,
+  type RevokeResponseInput,
+  type RevokeResponsesBeforeInput,
+  revokeResponse,
+  revokeResponseSync,
+  revokeResponsesBefore,
+  revokeResponsesBeforeSync,
+  simulateRevokeResponse,
+  simulateRevokeResponsesBefore,
+} from './actions/revocations.js'
 export {
   createAnnouncer,
   createChallengeSink,
@@ -222,6 +238,7 @@ export {
   MalformedReturnDataError,
   PreflightError,
   RegistryMismatchError,
+  RevocationFailedError,
   RowMismatchError,
   RpcError,
   RpcInconsistentError,

@@ -3,7 +3,7 @@
  * the contract with the error of the same name.
  */
 import type { Address, Hex } from 'viem'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   buildCertificate,
   type Certificate,
@@ -233,6 +233,113 @@ describe('challengeAttestationDigest', () => {
     await world.mine(1_600)
     await broken('ChallengeWindowClosed', challenge, accuse(signed))
     await world.anvil.rpc('evm_revert', [snapshot])
+  })
+})
+
+describe('revocations', () => {
+  const revoke: Actions<registry.RevokeResponseInput> = {
+    dryRun: registry.dryRunRevokeResponse,
+    send: registry.revokeResponse,
+  }
+  const before: Actions<registry.RevokeResponsesBeforeInput> = {
+    dryRun: registry.dryRunRevokeResponsesBefore,
+    send: registry.revokeResponsesBefore,
+  }
+  let snapshot: unknown
+  beforeEach(async () => {
+    snapshot = await world.anvil.rpc('evm_snapshot', [])
+  })
+  afterEach(async () => {
+    await world.anvil.rpc('evm_revert', [snapshot])
+  })
+
+  test('a revoked task is not accepted', async () => {
+    const signed = await honest()
+    const { clientOwner, challenger, addresses, mainClient: client } = world
+    const { taskId } = signed.response
+    await fine(revoke, [clientOwner, { client, taskId }])
+    await broken('NotClientOwner', revoke, [challenger, { client, taskId }])
+    await broken('ClientNotRegistered', revoke, [challenger, { client: address(7), taskId }])
+    const done = await registry.revokeResponseSync(clientOwner, { client, taskId, addresses })
+    expect(done).toMatchObject({ client, taskId })
+    await broken('TaskRevoked', accept, [challenger, signed])
+    const { ok, checks } = await registry.dryRunRevokeResponse(clientOwner, {
+      client,
+      taskId,
+      addresses,
+    })
+    expect(ok).toBe(true)
+    expect(checks.find(({ rule }) => rule === 'TaskRevoked')?.level).toBe('warning')
+  })
+
+  test('nor are responses of revoked reference blocks', async () => {
+    const signed = await honest()
+    const { clientOwner, challenger, addresses, mainClient: client } = world
+    const { referenceBlock: blockNumber } = signed.response
+    await fine(before, [clientOwner, { client, blockNumber }])
+    await broken('NotClientOwner', before, [challenger, { client, blockNumber }])
+    await broken('RevocationInFuture', before, [
+      clientOwner,
+      { client, blockNumber: blockNumber + 50n },
+    ])
+    const earlier = { client, blockNumber: blockNumber - 1n, addresses }
+    await registry.revokeResponsesBeforeSync(clientOwner, earlier)
+    await fine(accept, [challenger, signed])
+    await registry.revokeResponsesBeforeSync(clientOwner, { client, blockNumber, addresses })
+    await broken('ReferenceBlockRevoked', accept, [challenger, signed])
+    await broken('RevocationLowered', before, [clientOwner, { client, blockNumber: 1n }])
+    for (const wrong of [-1n, 1n << 64n, 5 as unknown as bigint]) {
+      await expect(
+        registry.revokeResponsesBefore(clientOwner, { client, blockNumber: wrong, addresses }),
+      ).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    }
+  })
+
+  test('a data slot that moves revokes what was allowed before, unless told otherwise', async () => {
+    const { clientOwner, challenger, addresses, mainClient: client } = world
+    const templateId = world.refs[0] as Hex
+    const move = async (n: number, extra: object = {}) =>
+      registry.setCurrentPolicyDataInstanceSync(clientOwner, {
+        client,
+        templateId,
+        instanceId: await world.addDataInstance(client, templateId, { n }),
+        addresses,
+        ...extra,
+      })
+    const kept = await honest()
+    expect((await move(901, { keepAccepted: true })).revocation).toBeNull()
+    await fine(accept, [challenger, kept])
+    const { receipt, revocation, current } = await move(902)
+    expect(revocation?.blockNumber).toBe(receipt.blockNumber - 1n)
+    await broken('ReferenceBlockRevoked', accept, [challenger, kept])
+    // The instance that is there already replaces nothing.
+    const again = await registry.setCurrentPolicyDataInstanceSync(clientOwner, {
+      client,
+      templateId,
+      instanceId: current,
+      addresses,
+    })
+    expect(again.revocation).toBeNull()
+    const failing = { ...addresses, responseRegistry: addresses.policyRegistry }
+    await expect(move(903, { addresses: failing })).rejects.toMatchObject({
+      code: 'REVOCATION_FAILED',
+      client,
+    })
+    const moved = await registry.getCurrentPolicyDataInstance(clientOwner, {
+      client,
+      templateId,
+      addresses,
+    })
+    expect(moved).not.toBe(current)
+    // Nothing is sent where it could not be revoked, or where the option is no boolean.
+    const { responseRegistry: _, ...without } = addresses
+    await expect(move(904, { addresses: without })).rejects.toMatchObject({
+      code: 'ADDRESS_REQUIRED',
+    })
+    await expect(move(905, { keepAccepted: 'no' })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    expect(
+      await registry.getCurrentPolicyDataInstance(clientOwner, { client, templateId, addresses }),
+    ).toBe(moved)
   })
 })
 

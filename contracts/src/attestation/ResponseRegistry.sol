@@ -16,6 +16,12 @@ import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 /// @notice Accepts responses with a certificate of the table in force at their reference block, and
 /// lets their clients use them once.
 contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
+    /// @dev What a client's owner decided, in one word.
+    struct ClientRules {
+        bool acceptSuperseded;
+        uint64 revokedBefore;
+    }
+
     /// @custom:storage-location erc7201:newton.storage.ResponseRegistry
     struct ResponseStorage {
         IPolicyRegistry policyRegistry;
@@ -23,7 +29,8 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         IPolicyClientRegistry clientRegistry;
         IBN254CertificateVerifier verifier;
         mapping(bytes32 taskId => AcceptedResponse) responses;
-        mapping(address client => bool) acceptSuperseded;
+        mapping(address client => ClientRules) rules;
+        mapping(address client => mapping(bytes32 taskId => bool)) revoked;
     }
 
     /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.ResponseRegistry")) - 1)) & ~0xff
@@ -59,7 +66,11 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         require(
             current < response.expirationBlock, ResponseExpired(response.expirationBlock, current)
         );
-        _requireCurrentInstance($, response);
+        ClientRules memory rules = $.rules[response.policyClient];
+        _requireNotRevoked(
+            $, rules, response.policyClient, response.taskId, response.referenceBlock
+        );
+        if (!rules.acceptSuperseded) _requireCurrentInstance($, response);
         bytes32 messageHash = PolicyMessages.messageHash(response);
         require(
             certificate.messageHash == messageHash,
@@ -88,7 +99,9 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             expirationBlock: _saturate(response.expirationBlock),
             allowed: allowed,
             consumed: false,
-            blockHashChecked: true
+            blockHashChecked: true,
+            // A block that was mined: far below 2^40.
+            referenceBlock: uint40(response.referenceBlock)
         });
         emit ResponseAccepted(
             response.taskId, response.policyClient, messageHash, allowed, response, certificate
@@ -153,7 +166,6 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         ResponseStorage storage $,
         PolicyTaskResponse calldata response
     ) private view {
-        if ($.acceptSuperseded[response.policyClient]) return;
         bytes32 instance = $.policyRegistry.currentInstance(response.policyClient);
         require(
             instance != 0 && instance == response.policyInstanceId,
@@ -181,19 +193,80 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         bytes32 intentHash = PolicyMessages.intentHash(intent);
         require(intentHash == response.intentHash, IntentMismatch(response.intentHash, intentHash));
         require(response.allowed, EvaluationDenied(taskId));
+        _requireStillWanted(client, taskId, response.referenceBlock);
         response.consumed = true;
         emit ResponseConsumed(taskId, client);
     }
 
+    /// @dev An allow is the client's own decision of a past block: it holds only while the client is
+    /// in use and its owner has not decided otherwise since.
+    function _requireStillWanted(address client, bytes32 taskId, uint256 referenceBlock)
+        private
+        view
+    {
+        ResponseStorage storage $ = _responseStorage();
+        require($.clientRegistry.isRegisteredClient(client), ClientNotActive(client));
+        ClientRules memory rules = $.rules[client];
+        _requireNotRevoked($, rules, client, taskId, referenceBlock);
+        if (rules.acceptSuperseded) return;
+        // By the move and not by the instance: a policy that is put back revives nothing.
+        (uint64 movedAt,) = $.policyRegistry.lastMove(client);
+        require(movedAt <= referenceBlock, PolicySlotMoved(client, movedAt, referenceBlock));
+    }
+
+    function _requireNotRevoked(
+        ResponseStorage storage $,
+        ClientRules memory rules,
+        address client,
+        bytes32 taskId,
+        uint256 referenceBlock
+    ) private view {
+        require(!$.revoked[client][taskId], TaskRevoked(client, taskId));
+        uint256 revokedUpTo = rules.revokedBefore;
+        require(
+            revokedUpTo == 0 || referenceBlock > revokedUpTo,
+            ReferenceBlockRevoked(client, revokedUpTo, referenceBlock)
+        );
+    }
+
+    // --- What a client's owner decides ---
+
+    /// @inheritdoc IResponseRegistry
+    function revoke(address client, bytes32 taskId) external {
+        _requireOwnerOrClient(client);
+        _responseStorage().revoked[client][taskId] = true;
+        emit ResponseRevoked(client, taskId);
+    }
+
+    /// @inheritdoc IResponseRegistry
+    function revokeBefore(address client, uint64 blockNumber) external {
+        _requireOwnerOrClient(client);
+        uint256 current = BlockSource.number();
+        require(blockNumber <= current, RevocationInFuture(blockNumber, current));
+        ClientRules storage rules = _responseStorage().rules[client];
+        uint64 revokedUpTo = rules.revokedBefore;
+        require(blockNumber >= revokedUpTo, RevocationLowered(revokedUpTo, blockNumber));
+        rules.revokedBefore = blockNumber;
+        emit ResponsesRevokedBefore(client, blockNumber);
+    }
+
     /// @inheritdoc IResponseRegistry
     function setAcceptSuperseded(address client, bool accepted) external {
-        ResponseStorage storage $ = _responseStorage();
+        _requireOwner(client);
+        _responseStorage().rules[client].acceptSuperseded = accepted;
+        emit AcceptSupersededSet(client, accepted);
+    }
+
+    /// @dev A client that is deactivated has its owner still.
+    function _requireOwnerOrClient(address client) private view {
+        if (msg.sender != client) _requireOwner(client);
+    }
+
+    function _requireOwner(address client) private view {
         require(
-            $.clientRegistry.getClientRecord(client).owner == msg.sender,
+            _responseStorage().clientRegistry.getClientRecord(client).owner == msg.sender,
             NotClientOwner(client, msg.sender)
         );
-        $.acceptSuperseded[client] = accepted;
-        emit AcceptSupersededSet(client, accepted);
     }
 
     // --- Reads ---
@@ -205,7 +278,17 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
 
     /// @inheritdoc IResponseRegistry
     function acceptsSuperseded(address client) external view returns (bool) {
-        return _responseStorage().acceptSuperseded[client];
+        return _responseStorage().rules[client].acceptSuperseded;
+    }
+
+    /// @inheritdoc IResponseRegistry
+    function isRevoked(address client, bytes32 taskId) external view returns (bool) {
+        return _responseStorage().revoked[client][taskId];
+    }
+
+    /// @inheritdoc IResponseRegistry
+    function revokedBefore(address client) external view returns (uint64) {
+        return _responseStorage().rules[client].revokedBefore;
     }
 
     /// @inheritdoc IResponseRegistry

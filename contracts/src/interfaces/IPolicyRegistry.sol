@@ -146,6 +146,11 @@ interface IPolicyRegistry is IArtifactRegistry {
         view
         returns (uint64 blockNumber, bytes32 instanceId);
 
+    /// @notice The last move of a slot: what a response of an earlier reference block was judged
+    /// by is no longer what the client's owner wants from that block on. Zeros before the first.
+    /// @param client The client.
+    function lastMove(address client) external view returns (uint64 blockNumber, bytes32 instanceId);
+
     /// @notice How many moves a slot's history holds.
     /// @param client The client.
     function slotLength(address client) external view returns (uint256);

@@ -32,6 +32,7 @@ interface IResponseRegistry {
     /// @param allowed The decision.
     /// @param consumed Whether it was used.
     /// @param blockHashChecked Whether the reference block's hash was compared with the chain's.
+    /// @param referenceBlock The block whose slots it was evaluated under.
     struct AcceptedResponse {
         bytes32 messageHash;
         bytes32 intentHash;
@@ -41,6 +42,7 @@ interface IResponseRegistry {
         bool allowed;
         bool consumed;
         bool blockHashChecked;
+        uint40 referenceBlock;
     }
 
     /// @notice What of a response is not the task's.
@@ -95,6 +97,18 @@ interface IResponseRegistry {
     error EvaluationDenied(bytes32 taskId);
     /// @notice The sender does not own the client.
     error NotClientOwner(address client, address caller);
+    /// @notice The client is not registered, or was deactivated: nothing is done for it.
+    error ClientNotActive(address client);
+    /// @notice The client's policy slot moved after the response's reference block.
+    error PolicySlotMoved(address client, uint256 movedAt, uint256 referenceBlock);
+    /// @notice The client revoked whatever this task was or will be answered.
+    error TaskRevoked(address client, bytes32 taskId);
+    /// @notice The client revoked all responses of reference blocks up to this one.
+    error ReferenceBlockRevoked(address client, uint256 revokedUpTo, uint256 referenceBlock);
+    /// @notice A revocation reaches past the current block.
+    error RevocationInFuture(uint256 given, uint256 current);
+    /// @notice A revocation never reaches less far than the one before.
+    error RevocationLowered(uint256 revokedUpTo, uint256 given);
 
     /// @notice A response was accepted; all of it and its certificate, for challengers.
     event ResponseAccepted(
@@ -110,6 +124,11 @@ interface IResponseRegistry {
     /// @notice A client's owner decided whether responses of an instance it has left count.
     event AcceptSupersededSet(address indexed client, bool accepted);
 
+    /// @notice The responses of one task are revoked.
+    event ResponseRevoked(address indexed client, bytes32 indexed taskId);
+    /// @notice All responses of reference blocks up to this one are revoked.
+    event ResponsesRevokedBefore(address indexed client, uint64 blockNumber);
+
     /// @notice Sets the contract up, once.
     function initialize(Setup calldata setup) external;
 
@@ -124,18 +143,36 @@ interface IResponseRegistry {
     ) external;
 
     /// @notice Uses an accepted response: by its client, once, before it expires, for the intent
-    /// that was evaluated, and only if the decision is allow.
+    /// that was evaluated, and only if the decision is allow. The client is registered and active,
+    /// it revoked neither the task nor the reference block, and its policy slot has not moved since
+    /// that block, unless it accepts superseded instances.
     function consume(bytes32 taskId, Intent calldata intent) external;
 
     /// @notice Whether responses of a policy instance that the client has left since the reference
-    /// block are still accepted. The client's owner only.
+    /// block are still accepted and used. The client's owner only.
     function setAcceptSuperseded(address client, bool accepted) external;
+
+    /// @notice Revokes whatever a task was answered, or will be: it is neither accepted nor used any
+    /// more. The client's owner or the client itself; for good.
+    function revoke(address client, bytes32 taskId) external;
+
+    /// @notice Revokes all responses whose reference block is this one or an earlier one. The
+    /// client's owner or the client itself.
+    /// @param client The client.
+    /// @param blockNumber At most the current block, and never below what was revoked before.
+    function revokeBefore(address client, uint64 blockNumber) external;
 
     /// @notice An accepted response, empty where there is none.
     function getResponse(bytes32 taskId) external view returns (AcceptedResponse memory);
 
     /// @notice Whether a client takes responses of an instance it has left.
     function acceptsSuperseded(address client) external view returns (bool);
+
+    /// @notice Whether a client revoked a task.
+    function isRevoked(address client, bytes32 taskId) external view returns (bool);
+
+    /// @notice Last reference block whose responses a client revoked, 0 where it revoked none.
+    function revokedBefore(address client) external view returns (uint64);
 
     /// @notice The policy registry.
     function policyRegistry() external view returns (address);

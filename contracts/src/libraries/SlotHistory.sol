@@ -81,6 +81,12 @@ library SlotHistory {
         return (uint64(_blockAt(self, header, index)), self.values[index]);
     }
 
+    /// @dev The last move; zeros before the first.
+    function last(History storage self) internal view returns (uint64 blockNumber, bytes32 value) {
+        uint256 count = uint64(self.header);
+        return count == 0 ? (0, bytes32(0)) : move(self, count - 1);
+    }
+
     function _blockAt(History storage self, uint256 header, uint256 index)
         private
         view

@@ -136,6 +136,15 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
     }
 
     /// @inheritdoc IPolicyRegistry
+    function lastMove(address client)
+        external
+        view
+        returns (uint64 blockNumber, bytes32 instanceId)
+    {
+        return _storage().slots[client].last();
+    }
+
+    /// @inheritdoc IPolicyRegistry
     function slotLength(address client) external view returns (uint256) {
         return _storage().slots[client].length();
     }

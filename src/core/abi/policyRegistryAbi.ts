@@ -587,6 +587,30 @@ export const policyRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "lastMove",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "blockNumber",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "instanceId",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "owner",
   "inputs": [],
   "outputs": [

@@ -440,6 +440,11 @@ export const responseRegistryAbi = [
       "name": "blockHashChecked",
       "type": "bool",
       "internalType": "bool"
+     },
+     {
+      "name": "referenceBlock",
+      "type": "uint40",
+      "internalType": "uint40"
      }
     ]
    }
@@ -485,6 +490,30 @@ export const responseRegistryAbi = [
   ],
   "outputs": [],
   "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "isRevoked",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "taskId",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
  },
  {
   "type": "function",
@@ -574,6 +603,61 @@ export const responseRegistryAbi = [
   "inputs": [],
   "outputs": [],
   "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "revoke",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "taskId",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "outputs": [],
+  "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "revokeBefore",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "blockNumber",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "outputs": [],
+  "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "revokedBefore",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
  },
  {
   "type": "function",
@@ -992,6 +1076,44 @@ export const responseRegistryAbi = [
  },
  {
   "type": "event",
+  "name": "ResponseRevoked",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "taskId",
+    "type": "bytes32",
+    "indexed": true,
+    "internalType": "bytes32"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
+  "name": "ResponsesRevokedBefore",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "blockNumber",
+    "type": "uint64",
+    "indexed": false,
+    "internalType": "uint64"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
   "name": "UpgradeCancelled",
   "inputs": [
    {
@@ -1116,6 +1238,17 @@ export const responseRegistryAbi = [
     "name": "referenceTimestamp",
     "type": "uint32",
     "internalType": "uint32"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "ClientNotActive",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
    }
   ]
  },
@@ -1275,6 +1408,27 @@ export const responseRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "PolicySlotMoved",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "movedAt",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "referenceBlock",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "ReferenceBlockHashMismatch",
   "inputs": [
    {
@@ -1311,6 +1465,27 @@ export const responseRegistryAbi = [
    },
    {
     "name": "current",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "ReferenceBlockRevoked",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "revokedUpTo",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "referenceBlock",
     "type": "uint256",
     "internalType": "uint256"
    }
@@ -1377,6 +1552,38 @@ export const responseRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "RevocationInFuture",
+  "inputs": [
+   {
+    "name": "given",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "current",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "RevocationLowered",
+  "inputs": [
+   {
+    "name": "revokedUpTo",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "given",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "TaskFieldMismatch",
   "inputs": [
    {
@@ -1397,6 +1604,22 @@ export const responseRegistryAbi = [
    },
    {
     "name": "given",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "TaskRevoked",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "taskId",
     "type": "bytes32",
     "internalType": "bytes32"
    }

@@ -39,14 +39,8 @@ export type InstanceEvent = {
 /** A move of a client's policy slot. */
 export type PolicySlotInput = { client: Address; instanceId: Hex }
 
-/** A move of a client's slot for one data template. */
-export type PolicyDataSlotInput = { client: Address; templateId: Hex; instanceId: Hex }
-
 /** What a move of the policy slot emits. */
 export type PolicySlotEvent = { client: Address; previous: Hex; current: Hex }
-
-/** What a move of a data slot emits. */
-export type PolicyDataSlotEvent = PolicySlotEvent & { templateId: Hex }
 
 const abis: Readonly<Record<RegistryKind, Abi>> = {
   policy: policyRegistryAbi as Abi,
@@ -232,43 +226,3 @@ export const simulateSetCurrentPolicyInstance: SimulateAction<PolicySlotInput, u
   movePolicy.simulate
 /** Checks and transaction of {@link setCurrentPolicyInstance}, without signing. */
 export const dryRunSetCurrentPolicyInstance: DryRunAction<PolicySlotInput> = movePolicy.dryRun
-
-const moveData: WriteTriple<PolicyDataSlotInput, PolicyDataSlotEvent, undefined> = defineWrite({
-  name: 'setCurrentPolicyDataInstance',
-  prepare: (client, parameters) => ({
-    address: registriesOf(client, parameters).policyDataRegistry,
-    abi: policyDataRegistryAbi as Abi,
-    functionName: 'setCurrentInstance',
-    args: [
-      addressOf(parameters.client, 'client'),
-      wordOf(parameters.templateId, 'templateId'),
-      wordOf(parameters.instanceId, 'instanceId'),
-    ],
-  }),
-  preflight: (client, parameters) =>
-    checkSlot(client, {
-      registries: registriesOf(client, parameters),
-      kind: 'policyData',
-      policyClient: addressOf(parameters.client, 'client'),
-      instanceId: wordOf(parameters.instanceId, 'instanceId'),
-      templateId: wordOf(parameters.templateId, 'templateId'),
-      checks: parameters.checks ?? {},
-      options: { signal: parameters.signal },
-    }),
-  eventName: 'CurrentPolicyDataInstanceSet',
-  event: (args) => args as PolicyDataSlotEvent,
-  result: () => undefined,
-})
-
-/** Moves a client's slot for one data template. */
-export const setCurrentPolicyDataInstance: WriteAction<PolicyDataSlotInput> = moveData.send
-/** Like {@link setCurrentPolicyDataInstance}, and waits for the receipt and its event. */
-export const setCurrentPolicyDataInstanceSync: SyncAction<
-  PolicyDataSlotInput,
-  PolicyDataSlotEvent
-> = moveData.sync
-/** Simulates {@link setCurrentPolicyDataInstance}. */
-export const simulateSetCurrentPolicyDataInstance: SimulateAction<PolicyDataSlotInput, undefined> =
-  moveData.simulate
-/** Checks and transaction of {@link setCurrentPolicyDataInstance}, without signing. */
-export const dryRunSetCurrentPolicyDataInstance: DryRunAction<PolicyDataSlotInput> = moveData.dryRun

@@ -7,18 +7,22 @@ import * as reads from '../rows/reads.js'
 import * as admin from './admin.js'
 import * as clients from './clients.js'
 import * as commits from './commits.js'
+import * as dataSlots from './dataSlots.js'
 import * as instances from './instances.js'
 import * as operators from './operators.js'
 import * as responses from './responses.js'
+import * as revocations from './revocations.js'
 import * as templates from './templates.js'
 
 type ReadModule = typeof reads & { importNewtonPolicy: typeof importNewtonPolicy }
 type WriteModule = typeof admin &
   typeof clients &
   typeof commits &
+  typeof dataSlots &
   typeof instances &
   typeof operators &
   typeof responses &
+  typeof revocations &
   typeof templates
 
 /** The actions of a module without their first parameter; addresses may be left out. */
@@ -80,11 +84,13 @@ export function policyActions(
       { importNewtonPolicy },
       templates,
       instances,
+      dataSlots,
       clients,
       admin,
       commits,
       operators,
       responses,
+      revocations,
     ]
     const policy: Record<string, unknown> = {}
     for (const module of modules) {

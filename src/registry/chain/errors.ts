@@ -248,6 +248,33 @@ export class EventMissingError extends BaseError {
   }
 }
 
+/** A data slot moved, but what was allowed with the instance before is not revoked yet. */
+export class RevocationFailedError extends BaseError {
+  override readonly name = 'RevocationFailedError'
+  override readonly code = 'REVOCATION_FAILED'
+  readonly client: Address
+  /** The transaction that moved the slot. */
+  readonly transactionHash: Hex
+  /** What `revokeResponsesBefore` has to be called with. */
+  readonly blockNumber: bigint
+
+  constructor(
+    parameters: { client: Address; transactionHash: Hex; blockNumber: bigint },
+    options: BaseErrorOptions = {},
+  ) {
+    const { client, transactionHash, blockNumber } = parameters
+    super(`${transactionHash} moved the slot, but earlier responses are not revoked.`, {
+      metaMessages: [
+        `Call \`revokeResponsesBefore\` with client ${client} and blockNumber ${blockNumber}n: until then what was allowed with the instance before can be used.`,
+      ],
+      ...options,
+    })
+    this.client = client
+    this.transactionHash = transactionHash
+    this.blockNumber = blockNumber
+  }
+}
+
 const hints: Readonly<Record<string, string>> = {
   TemplateAlreadyRegistered: 'The template is there already: use it, or call the ensure action.',
   InstanceAlreadyDeployed: 'The instance is there already: use it, or call the ensure action.',
@@ -259,6 +286,12 @@ const hints: Readonly<Record<string, string>> = {
   NotClientOwner: 'Send it from the owner that the PolicyClientRegistry knows, or as the client.',
   UnauthorizedTemplateAuthor: 'Ask the owner of the registry to put this account on its list.',
   UnauthorizedInstanceDeployer: 'Ask the owner of the registry to put this account on its list.',
+  ClientNotActive: 'The client’s owner registers it, or activates it, in the PolicyClientRegistry.',
+  PolicySlotMoved: 'Have the task evaluated again under the policy that is in force now.',
+  TaskRevoked: 'The client’s owner revoked it: have it evaluated again as a new task.',
+  ReferenceBlockRevoked: 'The client’s owner revoked it: have it evaluated at a newer block.',
+  RevocationInFuture: 'Revoke up to the newest block, and again later.',
+  RevocationLowered: 'Nothing to do: what was revoked stays revoked.',
   BlockNotMined: 'Ask for an earlier block: this one can still change.',
 }
 

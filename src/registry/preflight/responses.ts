@@ -46,15 +46,13 @@ export async function checkAccept(
       own('taskResponseWindow'),
       own('acceptsSuperseded', [response.policyClient]),
       own('certificateVerifier'),
+      own('isRevoked', [response.policyClient, response.taskId]),
+      own('revokedBefore', [response.policyClient]),
     ],
   })
-  const [accepted, registry, window, superseded, verifier] = first.map(valueFrom) as [
-    { acceptedAt: number },
-    Address,
-    bigint,
-    boolean,
-    Address,
-  ]
+  const [accepted, registry, window, superseded, verifier, revoked, revokedUpTo] = first.map(
+    valueFrom,
+  ) as [{ acceptedAt: number }, Address, bigint, boolean, Address, boolean, bigint]
   const [current, fresh] = (
     await readAt(client, {
       block: head,
@@ -83,6 +81,7 @@ export async function checkAccept(
       detail: `it expires at block ${response.expirationBlock}, the next block is ${head.number + 1n}`,
       fix: 'Have the task evaluated again.',
     }),
+    ...revocationChecks(response, { revoked, revokedUpTo }),
     superseded === true
       ? passed('PolicyInstanceSuperseded', 'the client accepts superseded instances')
       : holds('PolicyInstanceSuperseded', {
@@ -183,6 +182,24 @@ export async function checkChallenge(
     await quorumCheck(client, { verifier, response, certificate, head }),
   )
   return checks
+}
+
+function revocationChecks(
+  response: PolicyTaskResponse,
+  { revoked, revokedUpTo }: { revoked: boolean; revokedUpTo: bigint },
+): PreflightCheck[] {
+  return [
+    holds('TaskRevoked', {
+      ok: !revoked,
+      detail: `the client ${revoked ? 'revoked' : 'did not revoke'} the task`,
+      fix: 'Have it evaluated again as a new task, if the client’s owner wants it.',
+    }),
+    holds('ReferenceBlockRevoked', {
+      ok: revokedUpTo === 0n || response.referenceBlock > revokedUpTo,
+      detail: `the reference block is ${response.referenceBlock}, revoked up to ${revokedUpTo}`,
+      fix: 'Have the task evaluated again at a newer block.',
+    }),
+  ]
 }
 
 function domainChecks(

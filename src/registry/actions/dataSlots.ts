@@ -1,0 +1,135 @@
+/** Move data slots, and revoke what was allowed with the instance before. */
+import type { Abi, Address, Hex } from 'viem'
+import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
+import { ZERO_HASH } from '../../core/artifact.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { resolveAddress } from '../chain/addresses.js'
+import { type WriteClient, withClient } from '../chain/client.js'
+import { PreflightError, RevocationFailedError } from '../chain/errors.js'
+import { checkSlot } from '../preflight/slots.js'
+import { registriesOf } from '../preflight/templates.js'
+import { addressOf, wordOf } from '../rows/inputs.js'
+import type { WriteOptions } from '../rows/writeOptions.js'
+import type { PolicySlotEvent } from './instances.js'
+import { revokeResponsesBeforeSync } from './revocations.js'
+import {
+  type DryRunAction,
+  defineWrite,
+  type SimulateAction,
+  type SyncOptions,
+  type SyncResult,
+  type WriteAction,
+  type WriteTriple,
+} from './write.js'
+
+/** A move of a client's slot for one data template. */
+export type PolicyDataSlotInput = { client: Address; templateId: Hex; instanceId: Hex }
+
+/** What a move of a data slot emits. */
+export type PolicyDataSlotEvent = PolicySlotEvent & { templateId: Hex }
+
+/** What follows a move of a data slot. */
+export type RevocationOptions = {
+  /**
+   * Leaves what was allowed with the instance before usable until it expires. Without it, responses
+   * of reference blocks before the move are revoked in a second transaction.
+   */
+  keepAccepted?: boolean | undefined
+}
+
+/** The revocation that followed a move. */
+export type SlotRevocation = { transactionHash: Hex; blockNumber: bigint }
+
+const moveData: WriteTriple<PolicyDataSlotInput, PolicyDataSlotEvent, undefined> = defineWrite({
+  name: 'setCurrentPolicyDataInstance',
+  prepare: (client, parameters) => ({
+    address: registriesOf(client, parameters).policyDataRegistry,
+    abi: policyDataRegistryAbi as Abi,
+    functionName: 'setCurrentInstance',
+    args: [
+      addressOf(parameters.client, 'client'),
+      wordOf(parameters.templateId, 'templateId'),
+      wordOf(parameters.instanceId, 'instanceId'),
+    ],
+  }),
+  preflight: (client, parameters) =>
+    checkSlot(client, {
+      registries: registriesOf(client, parameters),
+      kind: 'policyData',
+      policyClient: addressOf(parameters.client, 'client'),
+      instanceId: wordOf(parameters.instanceId, 'instanceId'),
+      templateId: wordOf(parameters.templateId, 'templateId'),
+      checks: parameters.checks ?? {},
+      options: { signal: parameters.signal },
+    }),
+  eventName: 'CurrentPolicyDataInstanceSet',
+  event: (args) => args as PolicyDataSlotEvent,
+  result: () => undefined,
+})
+
+/**
+ * Moves a client’s slot for one data template. A move alone ends nothing that was allowed before:
+ * {@link setCurrentPolicyDataInstanceSync} also revokes it; after this one, call
+ * `revokeResponsesBefore` with the block before the move’s.
+ */
+export const setCurrentPolicyDataInstance: WriteAction<PolicyDataSlotInput> = moveData.send
+
+/**
+ * Like {@link setCurrentPolicyDataInstance}, waits for the receipt and its event, and then revokes
+ * the client’s responses of reference blocks before the move, unless `keepAccepted` is set or the
+ * slot named no other instance before.
+ *
+ * @returns The move’s event, and `revocation`: what was revoked, or `null`.
+ * @throws {RevocationFailedError} when the slot moved and the revocation did not succeed.
+ * @throws {AddressRequiredError} before anything is sent, when no `responseRegistry` is known.
+ */
+export async function setCurrentPolicyDataInstanceSync(
+  client: WriteClient,
+  parameters: PolicyDataSlotInput & RevocationOptions & WriteOptions & SyncOptions,
+): Promise<SyncResult<PolicyDataSlotEvent> & { revocation: SlotRevocation | null }> {
+  return withClient('setCurrentPolicyDataInstance', { client, options: parameters }, (bound) =>
+    moveAndRevoke(bound, parameters),
+  )
+}
+
+async function moveAndRevoke(
+  client: WriteClient,
+  parameters: PolicyDataSlotInput & RevocationOptions & WriteOptions & SyncOptions,
+): Promise<SyncResult<PolicyDataSlotEvent> & { revocation: SlotRevocation | null }> {
+  const { keepAccepted = false, addresses } = parameters
+  if (typeof keepAccepted !== 'boolean') {
+    throw new InvalidInputError({ field: 'keepAccepted', reason: 'expected a boolean' })
+  }
+  // A move that could not be followed by its revocation is not made.
+  if (!keepAccepted) resolveAddress('responseRegistry', { addresses, chainId: client.chain.id })
+  const move = await moveData.sync(client, parameters)
+  const { previous, current, receipt, transactionHash } = move
+  if (keepAccepted || previous === ZERO_HASH || previous === current) {
+    return { ...move, revocation: null }
+  }
+  const blockNumber = receipt.blockNumber - 1n
+  // The gas and the nonce that were given are the move’s.
+  const { gas: _gas, nonce: _nonce, ...options } = parameters
+  try {
+    const revoked = await revokeResponsesBeforeSync(client, { ...options, blockNumber })
+    return { ...move, revocation: { transactionHash: revoked.transactionHash, blockNumber } }
+  } catch (cause) {
+    // Somebody else’s revocation reaches further: there is nothing left to revoke.
+    if (cause instanceof PreflightError && onlyLowered(cause)) return { ...move, revocation: null }
+    throw new RevocationFailedError(
+      { client: parameters.client, transactionHash, blockNumber },
+      { cause },
+    )
+  }
+}
+
+function onlyLowered({ checks }: PreflightError): boolean {
+  const broken = checks.filter(({ ok, level }) => !ok && level === 'error')
+  return broken.length > 0 && broken.every(({ rule }) => rule === 'RevocationLowered')
+}
+
+/** Simulates {@link setCurrentPolicyDataInstance}. */
+export const simulateSetCurrentPolicyDataInstance: SimulateAction<PolicyDataSlotInput, undefined> =
+  moveData.simulate
+/** Checks and transaction of {@link setCurrentPolicyDataInstance}, without signing. */
+export const dryRunSetCurrentPolicyDataInstance: DryRunAction<PolicyDataSlotInput> = moveData.dryRun

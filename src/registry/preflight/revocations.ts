@@ -1,0 +1,99 @@
+/** Checks before signing of revocations. */
+import { type Abi, type Address, getAddress, type Hex } from 'viem'
+import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
+import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+import type { WriteClient } from '../chain/client.js'
+import { failed, holds, type PreflightCheck, passed, warning } from '../chain/preflightCheck.js'
+import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
+import { valueOrNull } from '../rows/rows.js'
+
+/** Checks the revocation of one task, or of all reference blocks up to one. */
+export async function checkRevocation(
+  client: WriteClient,
+  parameters: {
+    responseRegistry: Address
+    policyClient: Address
+    taskId?: Hex | undefined
+    blockNumber?: bigint | undefined
+  },
+): Promise<PreflightCheck[]> {
+  const { responseRegistry, policyClient, taskId, blockNumber } = parameters
+  const block = await readTag(client, 'latest')
+  const own = (functionName: string, args: readonly unknown[] = []): ReadCall => ({
+    address: responseRegistry,
+    abi: responseRegistryAbi as Abi,
+    functionName,
+    args,
+  })
+  const reads = [own('clientRegistry'), own('revokedBefore', [policyClient])]
+  if (taskId !== undefined) {
+    reads.push(own('isRevoked', [policyClient, taskId]), own('getResponse', [taskId]))
+  }
+  const [registry, revokedUpTo, revoked, response] = (
+    await readAt(client, { block, calls: reads })
+  ).map(valueFrom) as [Address, bigint, boolean?, { consumed: boolean }?]
+  const checks = [await revokerCheck(client, { registry, policyClient })]
+  if (blockNumber !== undefined) {
+    checks.push(
+      holds('RevocationInFuture', {
+        ok: blockNumber <= block.number,
+        detail: `up to block ${blockNumber}, the newest is ${block.number}`,
+        fix: `Revoke up to block ${block.number}, and again when later ones are there.`,
+      }),
+      holds('RevocationLowered', {
+        ok: blockNumber >= revokedUpTo,
+        detail: `up to block ${blockNumber}, revoked so far up to ${revokedUpTo}`,
+        fix: 'Nothing to do: what was revoked stays revoked.',
+      }),
+    )
+  }
+  if (revoked === true) {
+    checks.push(warning('TaskRevoked', 'the task is revoked already', 'Nothing to do.'))
+  }
+  if (response?.consumed === true) {
+    checks.push(
+      warning(
+        'AlreadyConsumed',
+        'the response of the task was used',
+        'It is too late to revoke it.',
+      ),
+    )
+  }
+  return checks
+}
+
+/** The client revokes for itself, registered or not; anyone else has to own it. */
+async function revokerCheck(
+  client: WriteClient,
+  { registry, policyClient }: { registry: Address; policyClient: Address },
+): Promise<PreflightCheck> {
+  const sender = getAddress(client.account.address)
+  if (sender === policyClient) return passed('NotClientOwner', `${sender} is the client itself`)
+  const [result] = await readAt(client, {
+    block: await readTag(client, 'latest'),
+    calls: [
+      {
+        address: registry,
+        abi: policyClientRegistryAbi as Abi,
+        functionName: 'getClientRecord',
+        args: [policyClient],
+      },
+    ],
+  })
+  const record = valueOrNull(result as ReadResult, 'ClientNotRegistered') as {
+    owner: Address
+  } | null
+  if (record === null) {
+    return failed(
+      'ClientNotRegistered',
+      `${policyClient} is not registered`,
+      'Only the client itself can revoke while it is not registered.',
+    )
+  }
+  const owner = getAddress(record.owner)
+  return holds('NotClientOwner', {
+    ok: owner === sender,
+    detail: owner === sender ? `${sender} owns the client` : `${sender} is not the owner ${owner}`,
+    fix: `Send it from ${owner}, or from the client.`,
+  })
+}
