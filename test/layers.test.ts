@@ -32,6 +32,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   core: ['abi', 'bn254', 'interfaces', 'newton'],
   da: [
     'internal',
+    'combined',
     'cache',
     'conformance',
     'eigenda',

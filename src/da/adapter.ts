@@ -172,6 +172,7 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
   const client: DaClient = {
     kind,
     retention,
+    paid: definition.paid ?? false,
     supports: (locator) => definition.supports(locator),
     put: (bytes, options = {}) => write('da.put', bytes, options),
     get: (locator, options = {}) =>

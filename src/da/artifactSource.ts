@@ -9,16 +9,19 @@ import type { DaClient, DaOptions } from '../core/interfaces/daClient.js'
 import { type DaLocator, encodeLocator } from '../core/locator.js'
 import { MAX_LOCATORS_TRIED } from '../core/locatorOrder.js'
 import { toHex } from '../internal/bytes.js'
+import { withDeadline } from '../internal/deadline.js'
+import { nameClients, requireMilliseconds } from './combined/members.js'
 import {
   ArtifactUnavailableError,
   type DaAttempt,
   DaBodyLengthError,
   DaIntegrityError,
   DaInvalidCertError,
+  DaNotFoundError,
   DaProtocolError,
 } from './errors.js'
-import { nameClients } from './fallback.js'
 import { createHealthBoard, type HealthBoard } from './health.js'
+import { hedged } from './internal/hedge.js'
 import { createSingleFlight } from './internal/singleFlight.js'
 import { isVerified, marksVerified } from './internal/verifying.js'
 import { assertArtifact } from './verifier.js'
@@ -57,6 +60,8 @@ export type ArtifactSourceOptions = {
     | undefined
   /** Milliseconds for one try. @default 150_000 */
   attemptTimeout?: number | undefined
+  /** Milliseconds after which the next try joins one under way. @default 500 */
+  hedgeDelay?: number | undefined
   /** Shared memory of who failed. A new one by default. */
   health?: HealthBoard | undefined
   onEvent?: ((event: ArtifactEvent) => void) | undefined
@@ -67,9 +72,10 @@ export type ArtifactSourceOptions = {
 /**
  * Creates an {@link ArtifactSource} over backends.
  *
- * Concurrent calls for one artifact share one fetch. Locators are tried in order, 16 at most,
- * then every keccak-addressed backend by the hash alone. Nothing is cached here: put a
- * `createLayeredArtifactCache` in front.
+ * Concurrent calls for one artifact share one fetch. Two locators are tried, then every
+ * keccak-addressed backend by the hash alone, then the other locators in order, 16 in all; the next
+ * one joins when one fails or is slow. Nothing is cached here: put a `createLayeredArtifactCache` in
+ * front.
  *
  * @throws {ArtifactUnavailableError} from its calls, with every try, when no source had the bytes.
  * @example
@@ -83,13 +89,68 @@ export type ArtifactSourceOptions = {
  * ```
  */
 export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSource {
-  const { clients, locatorsOf, attemptTimeout = 150_000, onEvent, now = Date.now } = options
+  requireMilliseconds('attemptTimeout', options.attemptTimeout)
+  requireMilliseconds('hedgeDelay', options.hedgeDelay)
+  const resolver = createResolver(options)
+  const flights = createSingleFlight<Uint8Array>('getArtifact')
+  const source: ArtifactSource = {
+    async getArtifact(request, io = {}) {
+      const own = normalized(request)
+      let started = false
+      const start = (signal: AbortSignal): Promise<Uint8Array> => {
+        started = true
+        return resolver.fetch(own, { signal, onProgress: io.onProgress })
+      }
+      let bytes: Uint8Array
+      try {
+        bytes = await flights.run(own.hash, io, start)
+      } catch (error) {
+        // Another caller's hints led nowhere; this caller's may still lead somewhere.
+        if (started || !(error instanceof ArtifactUnavailableError) || !request.locators?.length)
+          throw error
+        const hints = request.locators.map(locatorKey).join(' ')
+        bytes = await flights.run(`${own.hash} ${hints}`, io, start)
+      }
+      // Callers that shared a fetch must not see each other's changes.
+      return bytes.slice()
+    },
+    async hasArtifact(request, io = {}) {
+      const own = normalized(request)
+      if (await resolver.isAvailable(own, io)) return true
+      return source.getArtifact(request, io).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof ArtifactUnavailableError) return false
+          throw error
+        },
+      )
+    },
+  }
+  marksVerified(source.getArtifact)
+  return source
+}
+
+function normalized(request: ArtifactRequest): ArtifactRequest {
+  return {
+    ...request,
+    hash: toHex(artifactHashBytes(request.hash, { field: 'hash', optional: false })),
+  }
+}
+
+type Resolver = {
+  fetch(request: ArtifactRequest, io: DaOptions & { signal: AbortSignal }): Promise<Uint8Array>
+  /** Whether a backend says that it has the bytes. */
+  isAvailable(request: ArtifactRequest, io: DaOptions): Promise<boolean>
+}
+
+function createResolver(options: ArtifactSourceOptions): Resolver {
+  const { clients, locatorsOf, attemptTimeout = 150_000, now = Date.now } = options
+  const { hedgeDelay = 500 } = options
   const health = options.health ?? createHealthBoard({ now })
   const nameOf = nameClients(clients)
-  const flights = createSingleFlight<Uint8Array>('getArtifact')
   const emit = (event: ArtifactEvent): void => {
     try {
-      onEvent?.(event)
+      options.onEvent?.(event)
     } catch {
       // A broken hook must not decide whether an artifact can be had.
     }
@@ -110,97 +171,94 @@ export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSo
     return planTries({ clients, locators: [...(request.locators ?? []), ...known], nameOf })
   }
 
-  async function fetchArtifact(
-    request: ArtifactRequest,
-    io: DaOptions & { signal: AbortSignal },
+  async function attempt(
+    { client, source, locator, key }: Try,
+    { hash, io, attempts }: { hash: Hex; io: DaOptions; attempts: DaAttempt[] },
+    signal: AbortSignal,
   ): Promise<Uint8Array> {
-    const startedAt = now()
-    const { hash } = request
-    const attempts: DaAttempt[] = []
-    const plan = await planOf(request, io, attempts)
-    const trusted = plan.filter(({ source, key }) => !health.isBad(source, `${hash} ${key}`))
-    // All remembered as bad: the memory may be older than a repair, so they get another chance.
-    for (const { client, source, locator, key } of trusted.length > 0 ? trusted : plan) {
-      try {
-        const bytes = await client.getWithVerification(locator, hash, {
-          ...io,
-          timeout: attemptTimeout,
-        })
-        // Adapters are not believed either: one of a user's own may have forgotten to check.
-        if (!isVerified(client.getWithVerification)) assertArtifact(bytes, locator, hash)
-        health.succeeded(source)
-        emit({
-          type: 'artifact.fetched',
-          hash,
-          source,
-          byteLength: bytes.length,
-          attempts,
-          durationMs: now() - startedAt,
-        })
-        return bytes
-      } catch (error) {
-        io.signal.throwIfAborted()
-        attempts.push({ source, error })
-        if (isWrongCopy(error)) {
-          health.servedWrongCopy(source, `${hash} ${key}`)
-          emit({ type: 'artifact.wrongCopy', hash, source, locator, error })
-        } else {
-          health.failed(source)
-          emit({ type: 'artifact.attemptFailed', hash, source, locator, error })
-        }
+    try {
+      const budget = { timeout: attemptTimeout, onProgress: io.onProgress }
+      const bytes = await withDeadline(
+        `${source} getWithVerification`,
+        { signal, timeout: attemptTimeout },
+        (inner) => client.getWithVerification(locator, hash, { ...budget, signal: inner }),
+      )
+      // Adapters are not believed either: one of a user's own may have forgotten to check.
+      if (!isVerified(client.getWithVerification)) assertArtifact(bytes, locator, hash)
+      return bytes
+    } catch (error) {
+      // Stopped because another was faster, or because nobody waits: not the source's failure.
+      if (signal.aborted) throw error
+      attempts.push({ source, error })
+      if (isWrongCopy(error)) {
+        health.servedWrongCopy(source, `${hash} ${key}`)
+        emit({ type: 'artifact.wrongCopy', hash, source, locator, error })
+      } else {
+        health.failed(source)
+        emit({ type: 'artifact.attemptFailed', hash, source, locator, error })
       }
+      throw error
     }
-    emit({ type: 'artifact.unavailable', hash, attempts, durationMs: now() - startedAt })
-    throw new ArtifactUnavailableError({ artifactHash: hash, attempts })
   }
 
-  const source: ArtifactSource = {
-    async getArtifact(request, io = {}) {
-      const hash = toHex(artifactHashBytes(request.hash, { field: 'hash', optional: false }))
-      const own = { ...request, hash }
-      let started = false
-      const start = (signal: AbortSignal): Promise<Uint8Array> => {
-        started = true
-        return fetchArtifact(own, { signal, onProgress: io.onProgress })
-      }
-      let bytes: Uint8Array
+  return {
+    async fetch(request, io) {
+      const startedAt = now()
+      const { hash } = request
+      const attempts: DaAttempt[] = []
+      const plan = await planOf(request, io, attempts)
+      const trusted = plan.filter(({ source, key }) => !health.isBad(source, `${hash} ${key}`))
+      const own = { signal: io.signal, onProgress: growing(io.onProgress) }
+      // All remembered as bad: the memory may be older than a repair, so they get another chance.
+      const tries = (trusted.length > 0 ? trusted : plan).map((one) => ({
+        source: one.source,
+        run: (signal: AbortSignal) => attempt(one, { hash, io: own, attempts }, signal),
+      }))
       try {
-        bytes = await flights.run(hash, io, start)
-      } catch (error) {
-        // Another caller's hints led nowhere; this caller's may still lead somewhere.
-        if (started || !(error instanceof ArtifactUnavailableError) || !request.locators?.length)
-          throw error
-        bytes = await flights.run(
-          `${hash} ${request.locators.map(locatorKey).join(' ')}`,
-          io,
-          start,
-        )
+        if (tries.length === 0) throw new ArtifactUnavailableError({ artifactHash: hash, attempts })
+        const { value, winner } = await hedged(tries, { delay: hedgeDelay, signal: io.signal })
+        health.succeeded(winner)
+        const durationMs = now() - startedAt
+        const byteLength = value.length
+        emit({ type: 'artifact.fetched', hash, source: winner, byteLength, attempts, durationMs })
+        return value
+      } catch {
+        io.signal.throwIfAborted()
+        emit({ type: 'artifact.unavailable', hash, attempts, durationMs: now() - startedAt })
+        throw new ArtifactUnavailableError({ artifactHash: hash, attempts })
       }
-      // Callers that shared a fetch must not see each other's changes.
-      return bytes.slice()
     },
-    async hasArtifact(request, io = {}) {
-      const hash = toHex(artifactHashBytes(request.hash, { field: 'hash', optional: false }))
-      for (const { client, locator } of await planOf({ ...request, hash }, io, [])) {
-        if (!client.head) continue
-        try {
-          const { status } = await client.head(locator, { ...io, artifactHash: hash })
-          if (status === 'available') return true
-        } catch {
-          io.signal?.throwIfAborted()
-        }
+    async isAvailable(request, io) {
+      const { hash } = request
+      const ask = async ({ client, locator }: Try): Promise<boolean> => {
+        const options = { timeout: Math.min(attemptTimeout, io.timeout ?? attemptTimeout) }
+        const status = await withDeadline('head', { ...options, signal: io.signal }, (signal) =>
+          Promise.resolve(client.head?.(locator, { ...options, signal, artifactHash: hash })),
+        )
+        if (status?.status === 'available') return true
+        throw new DaNotFoundError({ source: nameOf(client), what: hash })
       }
-      return source.getArtifact(request, io).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof ArtifactUnavailableError) return false
-          throw error
-        },
-      )
+      // All at once, and the first that has it answers: one that hangs holds up nobody.
+      const answers = (await planOf(request, io, [])).filter(({ client }) => client.head).map(ask)
+      try {
+        return await Promise.any(answers)
+      } catch {
+        io.signal?.throwIfAborted()
+        return false
+      }
     },
   }
-  marksVerified(source.getArtifact)
-  return source
+}
+
+// Several sources may report at once; the caller sees one count that only grows.
+function growing(onProgress: DaOptions['onProgress']): DaOptions['onProgress'] {
+  if (onProgress === undefined) return undefined
+  let most = -1
+  return (progress) => {
+    if (progress.loaded <= most) return
+    most = progress.loaded
+    onProgress(progress)
+  }
 }
 
 type Try = { client: DaClient; source: string; locator: DaLocator; key: string }
@@ -225,10 +283,13 @@ function planTries({
       tries.push({ client, source: nameOf(client), locator, key })
     }
   }
-  for (const locator of locators.slice(0, MAX_LOCATORS_TRIED)) add(locator)
-  // Keccak-addressed backends need no announcement: the hash is the key.
+  const announced = locators.slice(0, MAX_LOCATORS_TRIED)
+  for (const locator of announced.slice(0, 2)) add(locator)
+  // Keccak-addressed backends need no announcement: the hash is the key. They are the caller's own,
+  // so they come before what the many have announced.
   add({ kind: 'eigenDaArchive' })
   add({ kind: 'keccakStore', name: '' })
+  for (const locator of announced.slice(2)) add(locator)
   return tries
 }
 

@@ -19,16 +19,21 @@ export {
   type EvaluationScope,
   type ScopeObserver,
 } from './cache/evaluationScope.js'
+export { type CacheEvent, type CacheTier, cacheTiers } from './cache/events.js'
 export {
-  type CacheEvent,
-  type CacheTier,
-  cacheTiers,
   createLayeredArtifactCache,
-  type Derivation,
   type LayeredArtifactCache,
   type LayeredCacheOptions,
-  type RowAccess,
 } from './cache/layeredCache.js'
+export type { Derivation, RowAccess } from './cache/memoryTier.js'
+export { type FallbackOptions, fallback } from './combined/fallback.js'
+export {
+  type ReplicatedClient,
+  type ReplicatedOptions,
+  type ReplicatedReceipt,
+  type ReplicationOutcome,
+  replicated,
+} from './combined/replicated.js'
 export {
   adviseCost,
   type CostAdvice,
@@ -92,14 +97,6 @@ export {
   ReplicationError,
   UnsupportedLocatorError,
 } from './errors.js'
-export {
-  type FallbackOptions,
-  fallback,
-  type ReplicatedClient,
-  type ReplicatedOptions,
-  type ReplicatedReceipt,
-  replicated,
-} from './fallback.js'
 export { createHealthBoard, type HealthBoard, type HealthBoardOptions } from './health.js'
 export { type HttpsOptions, https } from './https.js'
 export type { FetchLike } from './internal/http.js'

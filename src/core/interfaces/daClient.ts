@@ -50,6 +50,11 @@ export type DaStatus =
 export interface DaClient {
   readonly kind: string
   readonly retention: DaRetention
+  /**
+   * Whether a write may cost money, so that one without an answer must not be repeated elsewhere.
+   * Taken to be so unless it is `false`.
+   */
+  readonly paid?: boolean | undefined
   put(bytes: Uint8Array, options?: DaOptions): Promise<DaReceipt>
   /** Whether this backend can read locators like this one. Without it, all are tried. */
   supports?(locator: DaLocator): boolean

@@ -14,7 +14,8 @@ import { artifactPath, fileDa, listFiles } from '../node/fileDa.js'
 import { memoryByteStore } from './byteStore.js'
 import { recordCacheMetrics } from './cacheMetrics.js'
 import { createEvaluationScope } from './evaluationScope.js'
-import { type CacheEvent, createLayeredArtifactCache } from './layeredCache.js'
+import type { CacheEvent } from './events.js'
+import { createLayeredArtifactCache } from './layeredCache.js'
 import { createWeightedLru } from './weightedLru.js'
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)

@@ -1,6 +1,6 @@
 import type { MetricsRegistry } from '../../core/metrics.js'
 import type { ArtifactEvent } from '../artifactSource.js'
-import type { CacheEvent } from './layeredCache.js'
+import type { CacheEvent } from './events.js'
 
 const compileBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2, 5] as const
 

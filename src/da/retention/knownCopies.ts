@@ -53,6 +53,7 @@ export function createCopyKeeper({
 }): CopyKeeper {
   // The copy read last, by artifact: a certificate binds its bytes, so once is enough.
   const proven = new Map<Hex, string>()
+  const claimed = createClaims()
 
   async function prove(artifactHash: Hex, locator: DaLocator, io: IoOptions): Promise<void> {
     const text = encodeLocator(locator)
@@ -76,7 +77,7 @@ export function createCopyKeeper({
       let expiredAt: number | undefined
       const isDue = (): boolean => last === undefined || last.expiresAt - at <= renewBefore
       let tries = 0
-      for (const { locator, blockNumber } of newestFirst(entry, findings)) {
+      for (const { locator, blockNumber } of newestFirst(entry, claimed, findings)) {
         if (!isDue() || tries >= MOST_PROOFS) break
         let expiresAt: number
         try {
@@ -113,19 +114,37 @@ function ownCopy(record: RenewalRecord | undefined): KnownCopy | undefined {
   return { locator: record.locator, expiresAt: record.expiresAt ?? Number.POSITIVE_INFINITY }
 }
 
+/** Most certificates whose block is remembered; above it all are read anew. */
+const MOST_CLAIMS = 4_096
+
+/** Reads the block that the certificates of a locator name, once for each: plans come every hour. */
+function createClaims(): (locator: Extract<DaLocator, { kind: 'eigenDa' }>) => number {
+  const known = new Map<string, number>()
+  return ({ commitments }) => {
+    const key = commitments.join()
+    const before = known.get(key)
+    if (before !== undefined) return before
+    const blocks = commitments.map(
+      (commitment) => decodeEigenDaCommitment(commitment).batchHeader.referenceBlockNumber,
+    )
+    if (known.size >= MOST_CLAIMS) known.clear()
+    const block = Math.min(...blocks)
+    known.set(key, block)
+    return block
+  }
+}
+
 /** Announced EigenDA locators by the block their certificates name, which is a claim. */
 function newestFirst(
   { artifactHash, locators }: RetentionEntry,
+  claimed: ReturnType<typeof createClaims>,
   findings: RetentionFinding[],
 ): { locator: DaLocator; blockNumber: number }[] {
   const claims: { locator: DaLocator; blockNumber: number }[] = []
   for (const locator of locators) {
     if (locator.kind !== 'eigenDa') continue
     try {
-      const blocks = locator.commitments.map(
-        (commitment) => decodeEigenDaCommitment(commitment).batchHeader.referenceBlockNumber,
-      )
-      claims.push({ locator, blockNumber: Math.min(...blocks) })
+      claims.push({ locator, blockNumber: claimed(locator) })
     } catch (error) {
       findings.push({ type: 'unknownExpiry', artifactHash, error })
     }

@@ -16,6 +16,7 @@ import type { DaLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { isWrongCopy } from '../artifactSource.js'
+import { nameClients } from '../combined/members.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/eigenDaOptions.js'
 import {
   type DaAttempt,
@@ -24,7 +25,6 @@ import {
   DaOutcomeUnknownError,
   ReplicationError,
 } from '../errors.js'
-import { nameClients } from '../fallback.js'
 import type { RenewalRecord } from './journal.js'
 import { createCopyKeeper } from './knownCopies.js'
 import type {

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { computeArtifactHash } from '../core/artifact.js'
-import type { DaLocator } from '../core/locator.js'
-import { DaOutcomeUnknownError, ReplicationError } from './errors.js'
-import { fallback, replicated } from './fallback.js'
-import { createHealthBoard } from './health.js'
-import { memoryDa } from './memoryDa.js'
-import { mockDa } from './mockDa.js'
+import { computeArtifactHash } from '../../core/artifact.js'
+import type { DaLocator } from '../../core/locator.js'
+import { DaOutcomeUnknownError, ReplicationError } from '../errors.js'
+import { createHealthBoard } from '../health.js'
+import { memoryDa } from '../memoryDa.js'
+import { mockDa } from '../mockDa.js'
+import { fallback } from './fallback.js'
+import { replicated } from './replicated.js'
 
 const bytes = new TextEncoder().encode('{"a":1}')
 const hash = computeArtifactHash(bytes)
