@@ -1,72 +1,11 @@
-/** What ends up in an application's bundle, and whether it runs in a browser. */
+/** Whether the bundle of the verifier gives a browser the verdicts that Node has. */
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { describe, expect, test } from 'vitest'
-import { SIMULATOR_VERSION } from '../../src/enclave/simulator/index.js'
+import { bundle, verifier } from './bundle.js'
 
-const src = fileURLToPath(new URL('../../src/', import.meta.url))
 const vectors = new URL('../../../shared/vectors/public/nitro/', import.meta.url)
 const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path))
-
-type Bundle = { files: Map<string, string>; entryBytes: number; inputs: string[] }
-
-/** Bundles with splitting, as applications do: what an entry does not load at once is no part of it. */
-async function bundle(contents: string): Promise<Bundle> {
-  const result = await build({
-    stdin: { contents, resolveDir: src, loader: 'ts' },
-    bundle: true,
-    splitting: true,
-    outdir: '/out',
-    chunkNames: '[hash]',
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    platform: 'browser',
-    write: false,
-    metafile: true,
-  })
-  const named = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
-  const outputs = new Map(
-    Object.entries(result.metafile.outputs).map(([path, output]) => [named(path), output]),
-  )
-  const loaded = new Set<string>()
-  const load = (name: string): void => {
-    if (loaded.has(name)) return
-    loaded.add(name)
-    for (const { path, kind } of outputs.get(name)?.imports ?? [])
-      if (kind === 'import-statement') load(named(path))
-  }
-  load('stdin.js')
-  return {
-    files: new Map(result.outputFiles.map(({ path, text }) => [named(path), text])),
-    entryBytes: [...loaded].reduce((sum, name) => sum + (outputs.get(name)?.bytes ?? 0), 0),
-    inputs: Object.keys(result.metafile.inputs),
-  }
-}
-
-const verifier = `export { assertNitroAttestation, verifyNitroAttestation, verifyArchivedNitroAttestation } from './enclave/index.js'`
-
-describe('bundles', () => {
-  test('what a page loads for the verifier is under 60 kB minified; the fallback curve comes on demand', async () => {
-    const { entryBytes, files } = await bundle(verifier)
-    expect(entryBytes).toBeGreaterThan(10_000)
-    expect(entryBytes).toBeLessThan(60_000)
-    expect(files.size).toBeGreaterThan(1)
-  })
-
-  test('the production entry holds nothing of the simulator and nothing of Node', async () => {
-    const { files, inputs } = await bundle(`export * from './enclave/index.js'`)
-    expect(inputs.length).toBeGreaterThan(30)
-    expect(inputs.filter((path) => path.includes('simulator') || path.includes('/node/'))).toEqual(
-      [],
-    )
-    for (const trace of [SIMULATOR_VERSION, 'NOT AMAZON', 'newton-simulator', 'node:']) {
-      for (const text of files.values()) expect(text).not.toContain(trace)
-    }
-  })
-})
 
 if (chromium === undefined) console.warn('skipped: no Chromium at /usr/bin/chromium')
 describe.skipIf(chromium === undefined || !existsSync(vectors))('Chromium', () => {
