@@ -2,38 +2,16 @@
  * The corpus decided in Chromium, under a content security policy without eval, gives the bytes
  * that it gives in Node.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type CorpusPolicy, decideAll } from './support/engineEntry.js'
+import { engineScript, policies } from './support/engineCorpus.js'
+import { decideAll } from './support/engineEntry.js'
 
-const root = fileURLToPath(new URL('../', import.meta.url))
 const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
 const present = existsSync(executablePath)
-const folder = new URL('./corpus/rego/', import.meta.url)
-
-type Case = { input?: unknown; inputText?: string; data: unknown }
-
-const policies: readonly CorpusPolicy[] = readdirSync(folder)
-  .sort()
-  .map((file) => {
-    const source = readFileSync(new URL(file, folder), 'utf8')
-    const cases = source
-      .split('\n')
-      .filter((line) => line.startsWith('# case: '))
-      .map((line) => JSON.parse(line.slice('# case: '.length)) as Case)
-    return {
-      rego: source.replaceAll(/^# case: .*\n/gm, ''),
-      documents: cases.map(({ input, inputText, data }) => ({
-        inputJson: inputText ?? JSON.stringify(input),
-        dataJson: JSON.stringify(data),
-      })),
-    }
-  })
 
 describe('the engine in Chromium', () => {
   let server: Server
@@ -41,15 +19,7 @@ describe('the engine in Chromium', () => {
     if (!present && process.env['CI_REQUIRE_ALL'] !== '1') {
       console.log(`skipped: no browser at ${executablePath}`)
     }
-    const bundle = await build({
-      entryPoints: [`${root}test/support/engineEntry.ts`],
-      bundle: true,
-      format: 'esm',
-      platform: 'browser',
-      write: false,
-      external: ['@open-policy-agent/opa-wasm', '@bytecodealliance/*', 'node:*'],
-    })
-    const script = bundle.outputFiles[0]?.text ?? ''
+    const script = await engineScript('esm')
     server = createServer((request, response) => {
       const csp = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
       response.setHeader('content-security-policy', csp)
