@@ -169,6 +169,7 @@ const challenge = (startBlock: bigint, changes: Partial<ChallengerParameters> = 
       pollingInterval: 10,
     }),
     challengeWindow: 1_000n,
+    confirmations: 0,
     startBlock,
     ...changes,
   })

@@ -78,6 +78,9 @@ export type {
   ChainEvents,
   ChainEventType,
   EventPosition,
+  ReadAnchors,
+  SlotKeys,
+  SlotValues,
 } from './interfaces/chainEvents.js'
 export type {
   DaClient,

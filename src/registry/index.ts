@@ -253,8 +253,8 @@ export {
   decodeChainEvent,
   type Finality,
 } from './events/events.js'
+export { createIndexedReader } from './events/indexedReader.js'
 export {
-  createIndexedReader,
   type IndexRegistryParameters,
   type IndexSync,
   indexRegistry,

@@ -60,7 +60,12 @@ describe('indexRegistry', () => {
     })
     await registry.setEnclaveRequiredSync(owner, { addresses, required: true })
     await chain.mine(2)
-    const index = await registry.indexRegistry({ events, fromBlock: addresses.fromBlock, step: 7n })
+    const index = await registry.indexRegistry({
+      confirmations: 0,
+      events,
+      fromBlock: addresses.fromBlock,
+      step: 7n,
+    })
     const reader = await registry.createRegistryReader({ client: owner, addresses })
     expect(index.state.policyTemplates.get(policy.template)).toEqual(
       await reader.getPolicyTemplate(policy.template),
@@ -86,7 +91,11 @@ describe('indexRegistry', () => {
   test('a warm snapshot makes no request', async () => {
     const { owner, addresses } = chain
     const policy = await setUpPolicy(chain, 2)
-    const index = await registry.indexRegistry({ events, fromBlock: addresses.fromBlock })
+    const index = await registry.indexRegistry({
+      confirmations: 0,
+      events,
+      fromBlock: addresses.fromBlock,
+    })
     const reader = await registry.createRegistryReader({ client: owner, addresses })
     const block = await chain.height()
     const io = ['getBlock', 'snapshot', 'getPolicyInstance']
@@ -106,12 +115,25 @@ describe('indexRegistry', () => {
 
   test('resumes from its text, and refuses another', async () => {
     const { addresses } = chain
-    const index = await registry.indexRegistry({ events, fromBlock: addresses.fromBlock })
+    const index = await registry.indexRegistry({
+      confirmations: 0,
+      events,
+      fromBlock: addresses.fromBlock,
+    })
     const text = index.serialize()
     const policy = await setUpPolicy(chain, 3)
-    const resumed = await registry.indexRegistry({ events, fromBlock: 0n, state: text })
+    const resumed = await registry.indexRegistry({
+      confirmations: 0,
+      events,
+      fromBlock: 0n,
+      state: text,
+    })
     expect(resumed.state.policyInstances.has(policy.instance)).toBe(true)
-    const fresh = await registry.indexRegistry({ events, fromBlock: addresses.fromBlock })
+    const fresh = await registry.indexRegistry({
+      confirmations: 0,
+      events,
+      fromBlock: addresses.fromBlock,
+    })
     expect(resumed.state.policySlots).toEqual(fresh.state.policySlots)
     expect(parseIndexState(fresh.serialize())).toEqual(fresh.state)
     for (const bad of [
@@ -125,14 +147,23 @@ describe('indexRegistry', () => {
       )
     }
     await expect(
-      registry.indexRegistry({ events: { ...events, chainId: 5n }, fromBlock: 0n, state: text }),
+      registry.indexRegistry({
+        confirmations: 0,
+        events: { ...events, chainId: 5n },
+        fromBlock: 0n,
+        state: text,
+      }),
     ).rejects.toMatchObject({ code: 'INVALID_INPUT' })
   })
 
   test('a reorganization takes back what is not there any more', async () => {
     const { owner, addresses, anvil } = chain
     const policy = await setUpPolicy(chain, 4)
-    const index = await registry.indexRegistry({ events, fromBlock: addresses.fromBlock })
+    const index = await registry.indexRegistry({
+      confirmations: 0,
+      events,
+      fromBlock: addresses.fromBlock,
+    })
     const snapshot = await anvil.rpc('evm_snapshot')
     const kept = await chain.height()
     const lost = await registry.deployPolicyInstanceSync(owner, {
@@ -152,6 +183,7 @@ describe('indexRegistry', () => {
     const seen: string[] = []
     const unwatch = registry.watchPolicyEvents({
       events,
+      confirmations: 0,
       fromBlock: kept + 1n,
       pollingInterval: 10,
       onEvents: (list) => seen.push(...list.map(({ type }) => type)),
@@ -168,7 +200,11 @@ describe('indexRegistry', () => {
     expect(index.policySlotAt({ client: policy.client, block: await chain.height() })).toBe(
       policy.instance,
     )
-    const fresh = await registry.indexRegistry({ events, fromBlock: addresses.fromBlock })
+    const fresh = await registry.indexRegistry({
+      confirmations: 0,
+      events,
+      fromBlock: addresses.fromBlock,
+    })
     expect(index.state.policySlots).toEqual(fresh.state.policySlots)
     expect(index.state.policyInstances).toEqual(fresh.state.policyInstances)
     await until(() => undone.length > 0)
@@ -201,7 +237,11 @@ describe('indexRegistry', () => {
       instanceId: next.id,
     })
     await expect(
-      registry.indexRegistry({ events: dishonest, fromBlock: addresses.fromBlock }),
+      registry.indexRegistry({
+        confirmations: 0,
+        events: dishonest,
+        fromBlock: addresses.fromBlock,
+      }),
     ).rejects.toMatchObject({ code: 'RPC_INCONSISTENT' })
   })
 
@@ -216,7 +256,7 @@ describe('indexRegistry', () => {
         ),
     }
     await expect(
-      registry.indexRegistry({ events: forged, fromBlock: addresses.fromBlock }),
+      registry.indexRegistry({ confirmations: 0, events: forged, fromBlock: addresses.fromBlock }),
     ).rejects.toMatchObject({ code: 'ROW_MISMATCH' })
     let asked = 0
     const shifting: ChainEvents = {
@@ -228,7 +268,12 @@ describe('indexRegistry', () => {
       },
     }
     await expect(
-      registry.indexRegistry({ events: shifting, fromBlock: addresses.fromBlock, step: 5n }),
+      registry.indexRegistry({
+        confirmations: 0,
+        events: shifting,
+        fromBlock: addresses.fromBlock,
+        step: 5n,
+      }),
     ).rejects.toMatchObject({ code: 'RPC_INCONSISTENT', retryable: true })
   })
 })

@@ -51,6 +51,7 @@ export function setup(changes: Partial<ChallengerParameters> = {}) {
     },
     store: memoryChallengerStore(),
     startBlock: 90n,
+    confirmations: 0,
     challengeWindow: 100n,
     now: () => clock.now,
     onEvent: (event) => events.push(event),

@@ -220,6 +220,42 @@ describe('createChallenger', () => {
     expect(reads).toHaveLength(1)
   })
 
+  test('responses of blocks that change while they are read are read again', async () => {
+    const { world, accept, accepted, filed, parameters } = setup()
+    const lied = accept(lie(world), { at: 108n })
+    accepted.length = 0
+    const asked: unknown[] = []
+    let armed = true
+    const responses: typeof parameters.responses = {
+      getAcceptedResponses: async (range) => {
+        asked.push(range)
+        const found = await parameters.responses.getAcceptedResponses(range)
+        if (!armed) return found
+        armed = false
+        world.state.blockHashes.set(108n, word(8))
+        world.state.blockHashes.set(110n, word(10))
+        accepted.push({ ...lied, blockHash: word(8) })
+        return found
+      },
+    }
+    const challenger = createChallenger({ ...parameters, responses })
+    await expect(challenger.poll()).rejects.toMatchObject({ reason: 'RPC_FAILED' })
+    await challenger.poll()
+    expect(filed).toHaveLength(1)
+    expect(asked[1]).toMatchObject({ fromBlock: 90n, toBlock: 110n, blockHash: word(10) })
+  })
+
+  test('waits for confirmations, two where nothing is said', async () => {
+    const { world, accept, filed, parameters } = setup({ confirmations: undefined })
+    accept(lie(world), { at: 109n })
+    const challenger = createChallenger(parameters)
+    expect(await challenger.poll()).toMatchObject({ cursor: 108n, caughtUp: true, verified: 0 })
+    world.state.head = 111n
+    expect(await challenger.poll()).toMatchObject({ cursor: 109n, filed: 1 })
+    expect(filed).toHaveLength(1)
+    expect(() => createChallenger({ ...parameters, confirmations: -1 })).toThrow('confirmations')
+  })
+
   test('what cannot be encoded or does not verify is not filed', async () => {
     const { world, accept, accepted, filed, parameters, types } = setup()
     accept(lie(world), { signers: [0] })

@@ -5,6 +5,14 @@
  * before anything is sent, so a crash files late, never not at all; filing twice is harmless,
  * because the contract slashes each signer once for a message.
  */
+import {
+  checkConfirmations,
+  checkRead,
+  DEFAULT_CONFIRMATIONS,
+  type BlockMark as FollowedMark,
+  type FollowPlan,
+  planRead,
+} from '../../core/follow.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { InconclusiveError } from '../verify/errors.js'
@@ -26,10 +34,14 @@ import type {
 } from './types.js'
 import { isPast, saveState, verifyAccepted, verifyPending } from './work.js'
 
+/** Reorganizations of one poll after which the node is called inconsistent. */
+const MAX_REORGANIZATIONS = 8
+
 /**
  * Creates a challenger.
  *
- * @throws {InvalidInputError} when `signersPerChallenge` is not a whole number above zero.
+ * @throws {InvalidInputError} when `signersPerChallenge` is not a whole number above zero, or
+ * `confirmations` is no whole number.
  * @example
  * ```ts
  * import { createChallenger } from '@newton/policy-sdk/attestation'
@@ -44,6 +56,7 @@ export function createChallenger(parameters: ChallengerParameters): Challenger {
     const reason = 'expected a whole number above zero'
     throw new InvalidInputError({ field: 'signersPerChallenge', reason })
   }
+  checkConfirmations(parameters.confirmations ?? DEFAULT_CONFIRMATIONS)
   let running: Promise<PollReport> | undefined
   let state: ChallengerState | undefined
 
@@ -83,40 +96,65 @@ async function pollOnce(
   run: ChallengerRun,
   { state, options }: ChallengerPass,
 ): Promise<PollReport> {
-  const { registry } = run.reader
-  const what = { reason: 'RPC_FAILED', detail: 'reading blocks', signal: options.signal } as const
-  const head = await obtain(what, () => registry.getLatestBlock(options))
-  const before = state.marks.at(-1)
-  // A node that is behind is no reorganization: wait for it.
-  if (before !== undefined && head.number < BigInt(before.number))
-    return report(state, { caughtUp: true })
-  await rewind(run, { state, options })
-  const cursor = state.marks.at(-1)
-  const from = cursor === undefined ? (run.startBlock ?? 0n) : BigInt(cursor.number) + 1n
-  const last = from + (run.maxBlocks ?? 2_000n) - 1n
-  const to = last < head.number ? last : head.number
-  let verified = await verifyPending(run, { state, options, head: head.number })
-  if (to >= from) {
-    const block =
-      to === head.number ? head : await obtain(what, () => registry.getBlock(to, options))
-    if (block === null)
-      throw new InconclusiveError({ reason: 'RPC_FAILED', detail: `block ${to} is gone` })
-    const accepted = await obtain(what, () => {
-      return run.responses.getAcceptedResponses({ fromBlock: from, toBlock: to }, options)
-    })
-    for (const one of accepted) {
-      await verifyAccepted(run, { state, options, accepted: one })
-      verified++
-    }
-    state.marks = [...state.marks, { number: String(to), hash: block.hash }].slice(-MAX_MARKS)
-  }
+  const plan = await planOnCanonical(run, { state, options })
+  if (plan.status === 'behind') return report(state, { caughtUp: true })
+  const { head } = plan
+  let verified = await verifyPending(run, { state, options, head })
+  if (plan.status === 'read') verified += await readAndVerify(run, { state, options, plan })
   // What can no longer be challenged is of no more use, except to be filed as expired.
   state.outbox = state.outbox.filter((entry) => {
-    return entry.status === 'pending' || !isPast(run, { entry, head: head.number })
+    return entry.status === 'pending' || !isPast(run, { entry, head })
   })
   await saveState(run, state)
-  const filed = await fileAll(run, { state, options, head: head.number })
-  return report(state, { caughtUp: to >= head.number, verified, filed })
+  const filed = await fileAll(run, { state, options, head })
+  const read = state.marks.at(-1)
+  const caughtUp = read !== undefined && BigInt(read.number) >= head - confirmationsOf(run)
+  return report(state, { caughtUp, verified, filed })
+}
+
+const confirmationsOf = (run: ChallengerRun): bigint =>
+  BigInt(run.confirmations ?? DEFAULT_CONFIRMATIONS)
+
+/** The next read, after everything that was reorganized away is taken back. */
+async function planOnCanonical(
+  run: ChallengerRun,
+  { state, options }: ChallengerPass,
+): Promise<Exclude<FollowPlan, { status: 'reorganized' }>> {
+  const { reader, startBlock = 0n, maxBlocks = 2_000n } = run
+  const what = { reason: 'RPC_FAILED', detail: 'reading blocks', signal: options.signal } as const
+  const confirmations = Number(confirmationsOf(run))
+  for (let tries = 0; tries < MAX_REORGANIZATIONS; tries++) {
+    const marks = state.marks.map(({ number, hash }) => ({ number: BigInt(number), hash }))
+    const follow = { marks, startBlock, confirmations, maxBlocks }
+    const plan = await obtain(what, () => planRead(reader.registry, follow, options))
+    if (plan.status !== 'reorganized') return plan
+    rewind(run, { state, kept: plan.kept })
+  }
+  throw new InconclusiveError({ reason: 'RPC_FAILED', detail: 'blocks change with every read' })
+}
+
+/** Reads the accepted responses of a plan and verifies each. The cursor moves where all are there. */
+async function readAndVerify(
+  run: ChallengerRun,
+  pass: ChallengerPass & { plan: Extract<FollowPlan, { status: 'read' }> },
+): Promise<number> {
+  const { state, options, plan } = pass
+  const { fromBlock, toBlock, anchor, end } = plan
+  const what = {
+    reason: 'RPC_FAILED',
+    detail: 'reading responses',
+    signal: options.signal,
+  } as const
+  const range = { fromBlock, toBlock, parentHash: anchor?.hash, blockHash: end.hash }
+  const accepted = await obtain(what, () => run.responses.getAcceptedResponses(range, options))
+  const changed = await obtain(what, () =>
+    checkRead(run.reader.registry, { plan, found: accepted }, options),
+  )
+  if (changed !== undefined) throw new InconclusiveError({ reason: 'RPC_FAILED', detail: changed })
+  for (const one of accepted) await verifyAccepted(run, { state, options, accepted: one })
+  const mark = { number: String(end.number), hash: end.hash }
+  state.marks = [...state.marks, mark].slice(-MAX_MARKS)
+  return accepted.length
 }
 
 function report(state: ChallengerState, done: Partial<PollReport>): PollReport {
@@ -132,24 +170,18 @@ function report(state: ChallengerState, done: Partial<PollReport>): PollReport {
   }
 }
 
-/** Goes back to the newest block read that is still canonical, and forgets what came after it. */
-async function rewind(run: ChallengerRun, { state, options }: ChallengerPass): Promise<void> {
-  const { registry } = run.reader
-  const what = { reason: 'RPC_FAILED', detail: 'reading blocks', signal: options.signal } as const
-  const from = state.marks.at(-1)
-  while (state.marks.length > 0) {
-    const mark = state.marks.at(-1) as ChallengerState['marks'][number]
-    const block = await obtain(what, () => registry.getBlock(BigInt(mark.number), options))
-    if (block?.hash.toLowerCase() === mark.hash.toLowerCase()) break
-    state.marks.pop()
-  }
-  const kept = state.marks.at(-1)
-  if (from === undefined || kept === from) return
-  const to = kept === undefined ? -1n : BigInt(kept.number)
+/** Forgets what came after the newest block read that is still canonical. */
+function rewind(
+  run: ChallengerRun,
+  { state, kept }: { state: ChallengerState; kept: FollowedMark | null },
+): void {
+  const from = BigInt((state.marks.at(-1) as ChallengerState['marks'][number]).number)
+  const to = kept?.number ?? -1n
   const remains = (entry: { acceptedAt: string }): boolean => BigInt(entry.acceptedAt) <= to
+  state.marks = state.marks.filter(({ number }) => BigInt(number) <= to)
   state.pending = state.pending.filter(remains)
   state.outbox = state.outbox.filter(remains)
-  run.onEvent?.({ type: 'reorganized', from: BigInt(from.number), to })
+  run.onEvent?.({ type: 'reorganized', from, to })
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -49,6 +49,8 @@ export type ChallengerParameters = {
   startBlock?: bigint | undefined
   /** Blocks a challenge stays open, the contract's `challengeWindow`. Entries past it are dropped. */
   challengeWindow: bigint
+  /** Blocks to stay behind the newest one. @default 2 */
+  confirmations?: number | undefined
   /** Most blocks read in one poll. @default 2000n */
   maxBlocks?: bigint | undefined
   /** Most signers of one transaction. @default 32 */

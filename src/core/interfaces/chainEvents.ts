@@ -75,13 +75,16 @@ export type ChainEventType = ChainEvent['type']
 /** Ordered events and blocks of one chain. */
 export interface ChainEvents {
   readonly chainId: bigint
-  /** All events of blocks `fromBlock` to `toBlock`, both included, in chain order. */
+  /**
+   * All events of blocks `fromBlock` to `toBlock`, both included, in chain order. Fewer are an error:
+   * a node that has not reached `toBlock` fails.
+   */
   getEvents(
     parameters: {
       fromBlock: bigint
       toBlock: bigint
       types?: readonly ChainEventType[] | undefined
-    },
+    } & ReadAnchors,
     options?: IoOptions,
   ): Promise<readonly ChainEvent[]>
   getBlock(number: bigint, options?: IoOptions): Promise<BlockReference | null>
@@ -90,4 +93,32 @@ export interface ChainEvents {
   getFinalizedBlock(options?: IoOptions): Promise<BlockReference>
   /** The deployed contracts' windows, `null` where this chain has no `ChallengeVerifier`. */
   getWindows?(options?: IoOptions): Promise<ChallengeWindows | null>
+  /**
+   * What slots held at the end of a block, from the contracts and not from events: what is rebuilt
+   * from events is compared with it.
+   */
+  getSlotValues?(parameters: { block: bigint } & SlotKeys, options?: IoOptions): Promise<SlotValues>
+}
+
+/** Blocks that a read of a range has to fit: an answer of another branch is an error. */
+export type ReadAnchors = {
+  /** Hash of the block before `fromBlock`. */
+  parentHash?: Hex | undefined
+  /** Hash of `toBlock`. */
+  blockHash?: Hex | undefined
+}
+
+/** Which slots. */
+export type SlotKeys = {
+  policies: readonly Address[]
+  policyData: readonly { client: Address; templateId: Hex }[]
+}
+
+/** Values of slots, in the order of their keys; `null` is an empty slot. */
+export type SlotValues = {
+  /** Hash of the block that they are of. */
+  blockHash: Hex
+  policies: readonly (Hex | null)[]
+  policyData: readonly (Hex | null)[]
+  enclaveRequired: boolean
 }

@@ -3,7 +3,7 @@ import type { Certificate } from '../bn254/certificate.js'
 import type { OperatorTree } from '../bn254/operatorTable.js'
 import type { PolicyTaskResponse } from '../response.js'
 import type { Task } from '../task.js'
-import type { EventPosition } from './chainEvents.js'
+import type { EventPosition, ReadAnchors } from './chainEvents.js'
 
 /** A response that landed on chain. Its block is the block of acceptance. */
 export type AcceptedResponse = EventPosition & {
@@ -16,7 +16,7 @@ export type AcceptedResponse = EventPosition & {
 /** Accepted responses of one chain, in chain order. */
 export interface AcceptedResponses {
   getAcceptedResponses(
-    parameters: { fromBlock: bigint; toBlock: bigint },
+    parameters: { fromBlock: bigint; toBlock: bigint } & ReadAnchors,
     options?: IoOptions,
   ): Promise<readonly AcceptedResponse[]>
 }

@@ -120,13 +120,16 @@ export class RowMismatchError extends BaseError {
 export class RpcInconsistentError extends BaseError {
   override readonly name = 'RpcInconsistentError'
   override readonly code = 'RPC_INCONSISTENT'
+  /** Everything above this block may be wrong, where that much is known. */
+  readonly since: bigint | undefined
 
-  constructor(reason: string, options: BaseErrorOptions = {}) {
+  constructor(reason: string, options: BaseErrorOptions & { since?: bigint | undefined } = {}) {
     super(`The node contradicts itself: ${reason}.`, {
       retryable: true,
       metaMessages: ['Read again; if it stays so, use another endpoint.'],
       ...options,
     })
+    this.since = options.since
   }
 }
 

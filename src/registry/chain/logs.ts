@@ -1,5 +1,6 @@
 /** Logs of contracts over ranges of blocks, whatever the node's limits. */
 import { type Address, type Hex, isHex } from 'viem'
+import type { ReadAnchors } from '../../core/interfaces/chainEvents.js'
 import { mapBounded } from '../../internal/mapBounded.js'
 import { type ReadClient, request } from './client.js'
 import { BlockNotFoundError, RpcInconsistentError, RpcRateLimitError } from './errors.js'
@@ -40,7 +41,7 @@ export type LogQuery = {
    * @default 256
    */
   proofDepth?: bigint | undefined
-}
+} & ReadAnchors
 
 /** Blocks below the newest whose logs are proven complete, where nothing else is said. */
 export const DEFAULT_PROOF_DEPTH = 256n
@@ -74,7 +75,9 @@ export async function readLogs(client: ReadClient, query: LogQuery): Promise<Cha
   }
   if (toBlock >= firstYoung) {
     const first = fromBlock > firstYoung ? fromBlock : firstYoung
-    logs.push(...(await readYoung(client, { ...query, fromBlock: first }, newest)))
+    // The parent that is known is of the first block asked for.
+    const parentHash = first === fromBlock ? query.parentHash : undefined
+    logs.push(...(await readYoung(client, { ...query, fromBlock: first, parentHash }, newest)))
   }
   checkOrder(logs)
   return logs
@@ -121,6 +124,13 @@ async function readYoung(
 ): Promise<ChainLog[]> {
   const { fromBlock, toBlock } = query
   const headers = await readHeaders(client, { fromBlock, toBlock, newest })
+  const [first, last] = [headers[0] as BlockHeader, headers.at(-1) as BlockHeader]
+  if (query.blockHash !== undefined && !same(last.hash, query.blockHash)) {
+    throw new RpcInconsistentError(`block ${toBlock} has two hashes`)
+  }
+  if (query.parentHash !== undefined && !same(first.parentHash, query.parentHash)) {
+    throw new RpcInconsistentError(`block ${fromBlock} is not on top of the block before it`)
+  }
   const mayHold = bloomTest(query)
   const found = await mapBounded(headers.filter(mayHold), MAX_REQUESTS, (header) =>
     readBlockLogs(client, query, header),
@@ -141,7 +151,7 @@ async function readBlockLogs(
       { ...query, ...range },
       { operation, blocks: { blockHash: hash } },
     )
-    if (logs.some(({ blockHash }) => blockHash.toLowerCase() !== hash.toLowerCase())) {
+    if (logs.some(({ blockHash }) => !same(blockHash, hash))) {
       throw new RpcInconsistentError(`logs of another block came for block ${hash}`)
     }
     return logs
@@ -255,6 +265,10 @@ function checkOrder(logs: readonly ChainLog[]): void {
       throw new RpcInconsistentError(`block ${current.blockNumber} has a log index twice`)
     }
   }
+}
+
+function same(a: Hex, b: Hex): boolean {
+  return a.toLowerCase() === b.toLowerCase()
 }
 
 function hex(value: bigint): Hex {

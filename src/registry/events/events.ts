@@ -12,6 +12,8 @@ import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
 import { AddressRequiredError, RpcInconsistentError } from '../chain/errors.js'
 import { type ChainLog, readLogs } from '../chain/logs.js'
 import { readBlock, readTag } from '../chain/read.js'
+import type { Registries } from '../rows/rows.js'
+import { readSlotValues } from './slotValues.js'
 import { readWindows } from './windows.js'
 
 type EventItem = Extract<Abi[number], { type: 'event' }>
@@ -129,9 +131,14 @@ export async function createChainEvents(
     { client: parameters.client, options },
     chainIdOf,
   )
+  const registries: Registries = {
+    chainId: BigInt(chainId),
+    policyRegistry: resolveAddress('policyRegistry', { addresses, chainId }),
+    policyDataRegistry: resolveAddress('policyDataRegistry', { addresses, chainId }),
+  }
   const known = new Map<Source, Address>([
-    ['policyRegistry', resolveAddress('policyRegistry', { addresses, chainId })],
-    ['policyDataRegistry', resolveAddress('policyDataRegistry', { addresses, chainId })],
+    ['policyRegistry', registries.policyRegistry],
+    ['policyDataRegistry', registries.policyDataRegistry],
   ])
   const stateCommits = optionalAddress('stateCommitRegistry', { addresses, chainId })
   if (stateCommits !== undefined) known.set('stateCommitRegistry', stateCommits)
@@ -145,7 +152,7 @@ export async function createChainEvents(
 
   return {
     chainId: BigInt(chainId),
-    getEvents: ({ fromBlock, toBlock, types = chainEventTypes }, io) =>
+    getEvents: ({ fromBlock, toBlock, types = chainEventTypes, parentHash, blockHash }, io) =>
       run('getEvents', io, async (client) => {
         const wanted = types.flatMap((type) => sources[type])
         const logs = await readLogs(client, {
@@ -155,6 +162,8 @@ export async function createChainEvents(
           toBlock,
           maxRange,
           proofDepth,
+          parentHash,
+          blockHash,
         })
         return logs.map(decodeChainEvent)
       }),
@@ -162,6 +171,8 @@ export async function createChainEvents(
     getLatestBlock: (io) => run('getLatestBlock', io, (client) => readTag(client, 'latest')),
     getFinalizedBlock: (io) =>
       run('getFinalizedBlock', io, (client) => finalBlock(client, finality)),
+    getSlotValues: (request, io) =>
+      run('getSlotValues', io, (client) => readSlotValues(client, { registries, ...request })),
     getWindows: async (io) =>
       challengeVerifier === undefined
         ? null

@@ -53,6 +53,15 @@ export type IndexState = {
 /** Most blocks kept to notice reorganizations. */
 export const MAX_INDEXED_BLOCKS = 1_024
 
+/** Most locators of one artifact that one announcer has here; its oldest one goes first. */
+export const MAX_LOCATORS_PER_ANNOUNCER = 8
+
+/**
+ * Most locators of one artifact. Where that many are, only who has some already can replace its own:
+ * anybody may announce, and nobody can crowd out who was first.
+ */
+export const MAX_LOCATORS = 256
+
 /** A state with nothing read. */
 export function emptyIndexState(parameters: { chainId: bigint; fromBlock: bigint }): IndexState {
   return {
@@ -110,7 +119,10 @@ export function applyEvent(state: IndexState, event: ChainEvent): void {
         author: event.author,
         registeredAt: block,
       }
-      insert(state.policyTemplates, { id: event.id, row, computed: computePolicyTemplateId(row) })
+      insert(state, state.policyTemplates, {
+        ...{ id: event.id, row, since: row.registeredAt },
+        computed: computePolicyTemplateId(row),
+      })
       return
     }
     case 'PolicyDataTemplateRegistered': {
@@ -121,9 +133,8 @@ export function applyEvent(state: IndexState, event: ChainEvent): void {
         author: event.author,
         registeredAt: block,
       }
-      insert(state.policyDataTemplates, {
-        id: event.id,
-        row,
+      insert(state, state.policyDataTemplates, {
+        ...{ id: event.id, row, since: row.registeredAt },
         computed: computePolicyDataTemplateId(row),
       })
       return
@@ -144,59 +155,77 @@ export function applyEvent(state: IndexState, event: ChainEvent): void {
       const policy = event.type === 'PolicyInstanceDeployed'
       const compute = policy ? computePolicyInstanceId : computePolicyDataInstanceId
       const computed = compute({ chainId: state.chainId, client, templateId, paramsHash })
-      insert(policy ? state.policyInstances : state.policyDataInstances, {
-        id: event.id,
-        row,
-        computed,
+      needTemplate(state, { policy, templateId })
+      insert(state, policy ? state.policyInstances : state.policyDataInstances, {
+        ...{ id: event.id, row, computed, since: block },
       })
       return
     }
     case 'CurrentPolicyInstanceSet':
-      move(state.policySlots, { key: policySlotKey(event.client), block, event })
+      needInstance(state, state.policyInstances, event.current)
+      move(state, state.policySlots, { key: policySlotKey(event.client), block, event })
       return
     case 'CurrentPolicyDataInstanceSet':
-      move(state.policyDataSlots, {
+      needInstance(state, state.policyDataInstances, event.current)
+      move(state, state.policyDataSlots, {
         key: policyDataSlotKey(event.client, event.templateId),
         block,
         event,
       })
       return
     case 'EnclaveRequirementChanged': {
-      const list = state.enclaveRequired.filter((entry) => entry.block !== block)
-      state.enclaveRequired = [...list, { block, required: event.required }]
+      if (state.enclaveRequired.at(-1)?.block === block) state.enclaveRequired.pop()
+      state.enclaveRequired.push({ block, required: event.required })
       return
     }
     case 'ArtifactAnnounced': {
-      const list = state.locators.get(event.hash) ?? []
-      const { announcer, locator } = event
-      state.locators.set(event.hash, [...list, { block, announcer, locator }])
+      announce(state, event)
       return
     }
     default:
   }
 }
 
-/** Takes back everything above a block. */
+/** Remembers a block that was read; the last one is the cursor. */
+export function markRead(state: IndexState, { number, hash }: IndexedBlock): void {
+  if (state.blocks.at(-1)?.number !== number) state.blocks.push({ number, hash })
+  state.cursor = state.blocks.at(-1) as IndexedBlock
+  if (state.blocks.length > 2 * MAX_INDEXED_BLOCKS) {
+    state.blocks = state.blocks.slice(-MAX_INDEXED_BLOCKS)
+  }
+}
+
+/**
+ * Takes back everything above the last block that is remembered at or below `block`; all of it where
+ * none is.
+ */
 export function rollBack(state: IndexState, block: bigint): void {
+  state.blocks = state.blocks.filter(({ number }) => number <= block)
+  state.cursor = state.blocks.at(-1) ?? null
+  const to = state.cursor?.number ?? state.fromBlock - 1n
   for (const rows of [state.policyTemplates, state.policyDataTemplates]) {
-    for (const [id, row] of rows) if (row.registeredAt > block) rows.delete(id)
+    for (const [id, row] of rows) if (row.registeredAt > to) rows.delete(id)
   }
   for (const rows of [state.policyInstances, state.policyDataInstances]) {
-    for (const [id, row] of rows) if (row.deployedAt > block) rows.delete(id)
+    for (const [id, row] of rows) if (row.deployedAt > to) rows.delete(id)
   }
   for (const lists of [state.policySlots, state.policyDataSlots, state.locators] as Map<
     string,
     { block: bigint }[]
   >[]) {
     for (const [key, list] of lists) {
-      const kept = list.filter((entry) => entry.block <= block)
+      if ((list.at(-1) as { block: bigint }).block <= to) continue
+      const kept = list.filter((entry) => entry.block <= to)
       if (kept.length === 0) lists.delete(key)
       else lists.set(key, kept)
     }
   }
-  state.enclaveRequired = state.enclaveRequired.filter((entry) => entry.block <= block)
-  state.blocks = state.blocks.filter(({ number }) => number <= block)
-  state.cursor = state.blocks.at(-1) ?? null
+  state.enclaveRequired = state.enclaveRequired.filter((entry) => entry.block <= to)
+}
+
+/** Whether enclaves were required at the end of a block. */
+export function enclaveRequiredAt(state: Readonly<IndexState>, block: bigint): boolean {
+  return state.enclaveRequired.filter((entry) => entry.block <= block).at(-1)?.required ?? false
 }
 
 /** A state as JSON text, to be kept between runs. */
@@ -243,18 +272,43 @@ export function parseIndexState(text: string): IndexState {
   return state
 }
 
-function insert<row>(
+function insert<row extends { registeredAt: bigint } | { deployedAt: bigint }>(
+  state: IndexState,
   rows: Map<Hex, row>,
-  { id, row, computed }: { id: Hex; row: row; computed: Hex },
+  { id, row, computed, since }: { id: Hex; row: row; computed: Hex; since: bigint },
 ): void {
   if (computed !== id.toLowerCase())
     throw new RowMismatchError({ id, computed, row: 'row of a log' })
-  if (rows.has(id)) throw new RpcInconsistentError(`${id} was registered twice`)
+  const known = rows.get(id)
+  if (known !== undefined) {
+    const first = 'registeredAt' in known ? known.registeredAt : known.deployedAt
+    throw missed(state, `${id} was registered at blocks ${first} and ${since}`, first)
+  }
   rows.set(id, row)
+}
+
+// The contracts take no instance without its templates, and no slot without its instance: what is
+// not there was missed, nobody knows where.
+function needTemplate(
+  state: IndexState,
+  { policy, templateId }: { policy: boolean; templateId: Hex },
+): void {
+  const rows = policy ? state.policyTemplates : state.policyDataTemplates
+  const row = rows.get(templateId)
+  const refs =
+    row !== undefined && 'policyDataTemplateRefs' in row ? row.policyDataTemplateRefs : []
+  const absent =
+    row === undefined ? templateId : refs.find((ref) => !state.policyDataTemplates.has(ref))
+  if (absent !== undefined) throw missed(state, `no log registered the template ${absent}`)
+}
+
+function needInstance(state: IndexState, rows: Map<Hex, InstanceRow>, id: Hex): void {
+  if (!rows.has(id)) throw missed(state, `no log deployed the instance ${id}`)
 }
 
 // Every move names the value before it, so a log that is missing cannot stay unnoticed.
 function move(
+  state: IndexState,
   slots: Map<string, SlotMove[]>,
   parameters: { key: string; block: bigint; event: { previous: Hex; current: Hex } },
 ): void {
@@ -262,10 +316,30 @@ function move(
   const moves = slots.get(key) ?? []
   const last = moves.at(-1)
   if ((last?.id ?? ZERO_HASH) !== event.previous) {
-    throw new RpcInconsistentError(
-      `a slot moved from ${event.previous}, the logs before it say ${last?.id ?? 'empty'}`,
-    )
+    const reason = `a slot moved from ${event.previous}, the logs before it say ${last?.id ?? 'empty'}`
+    throw missed(state, reason, last?.block)
   }
-  const kept = last?.block === block ? moves.slice(0, -1) : moves
-  slots.set(key, [...kept, { block, id: event.current }])
+  if (last?.block === block) moves.pop()
+  moves.push({ block, id: event.current })
+  slots.set(key, moves)
+}
+
+function announce(
+  state: IndexState,
+  event: { hash: Hex; announcer: Address; locator: Hex; blockNumber: bigint },
+): void {
+  const { hash, announcer, locator, blockNumber: block } = event
+  const list = state.locators.get(hash) ?? []
+  const own = list.filter((one) => one.announcer === announcer)
+  const full = own.length >= MAX_LOCATORS_PER_ANNOUNCER || list.length >= MAX_LOCATORS
+  const [oldest] = own
+  if (full && oldest === undefined) return
+  if (full) list.splice(list.indexOf(oldest as IndexedLocator), 1)
+  list.push({ block, announcer, locator })
+  state.locators.set(hash, list)
+}
+
+// What is certain ends before the block of the last log that fits.
+function missed(state: IndexState, reason: string, last?: bigint): RpcInconsistentError {
+  return new RpcInconsistentError(reason, { since: (last ?? state.fromBlock) - 1n })
 }

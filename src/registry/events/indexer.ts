@@ -1,13 +1,13 @@
-/** Rebuilds all rows and slot histories from logs, and reads from them. */
+/** Rebuilds all rows and slot histories from logs, and checks them against the contracts. */
 import type { Address, Hex } from 'viem'
-import { getAddress } from 'viem'
+import {
+  checkConfirmations,
+  checkRead,
+  DEFAULT_CONFIRMATIONS,
+  type FollowPlan,
+  planRead,
+} from '../../core/follow.js'
 import type { ChainEvents, ChainEventType } from '../../core/interfaces/chainEvents.js'
-import type {
-  BlockReference,
-  PolicyDataSnapshot,
-  RegistryReader,
-  RegistrySnapshot,
-} from '../../core/interfaces/registryReader.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { RpcInconsistentError } from '../chain/errors.js'
@@ -15,7 +15,7 @@ import {
   applyEvent,
   emptyIndexState,
   type IndexState,
-  MAX_INDEXED_BLOCKS,
+  markRead,
   parseIndexState,
   policyDataSlotKey,
   policySlotKey,
@@ -23,6 +23,7 @@ import {
   serializeIndexState,
   slotAt,
 } from './indexState.js'
+import { createSlotCheck } from './slotCheck.js'
 
 /** Events that the index is made from. */
 const indexedTypes: readonly ChainEventType[] = [
@@ -45,6 +46,8 @@ export type IndexRegistryParameters = {
   state?: string | undefined
   /** Blocks of one step; after each the state is consistent. @default 10000 */
   step?: bigint | undefined
+  /** Blocks to stay behind the newest one. @default 2 */
+  confirmations?: number | undefined
   /** Called after each step. */
   onProgress?: ((progress: { block: bigint; target: bigint }) => void) | undefined
 }
@@ -56,12 +59,17 @@ export type IndexSync = {
   applied: number
   /** The block that everything above was taken back of; `null` where nothing was. */
   reorganizedTo: bigint | null
+  /** The node has not reached what was read before; nothing changed. */
+  behind: boolean
 }
 
 /** Rows and slot histories of one chain. */
 export type RegistryIndex = {
   readonly state: Readonly<IndexState>
-  /** Reads on, to `toBlock` or the newest block; takes back what was reorganized away. */
+  /**
+   * Reads on, to `toBlock` or the newest confirmed block; takes back what was reorganized away. Calls
+   * made meanwhile wait for their turn.
+   */
   sync(options?: IoOptions & { toBlock?: bigint | undefined }): Promise<IndexSync>
   /** The state as text, to resume from. */
   serialize(): string
@@ -72,14 +80,18 @@ export type RegistryIndex = {
 }
 
 /**
- * Indexes the registries: reads all logs once and then only what is new.
+ * Indexes the registries: reads all logs once and then only what is new, `confirmations` behind the
+ * newest block.
  *
- * Each row is checked against its id, and each slot move against the one before it, so that a
- * wrong or missing log is an error. Hashes of read blocks are kept: when one is not on the chain
- * any more, everything above the last common block is taken back and read again.
+ * Each row is checked against its id, each slot move against the one before it and against the rows
+ * it needs, and slots against what the contracts hold at the block that was read: those that moved,
+ * and some of the others in turn. Where that shows a log that was missed, everything since the last
+ * certain move is taken back and read again, once; then it is an error, and the index answers only up
+ * to where it is certain. Hashes of read blocks are kept: when one is another now, everything above
+ * the last common block is taken back. A node that is behind changes nothing.
  *
  * @throws {InvalidInputError} for a state of another chain or version.
- * @throws {RpcInconsistentError} when the node contradicts itself; the state stays as it was.
+ * @throws {RpcInconsistentError} when the node contradicts itself.
  * @example
  * ```ts
  * import { createChainEvents, indexRegistry } from '@newton/policy-sdk/registry'
@@ -93,62 +105,20 @@ export async function indexRegistry(
   parameters: IndexRegistryParameters,
   options: IoOptions = {},
 ): Promise<RegistryIndex> {
-  const { events, fromBlock, step = 10_000n, onProgress } = parameters
-  const state =
-    parameters.state === undefined
-      ? emptyIndexState({ chainId: events.chainId, fromBlock })
-      : parseIndexState(parameters.state)
-  if (state.chainId !== events.chainId) {
-    throw new InvalidInputError({
-      field: 'state',
-      reason: `it is of chain ${state.chainId}, the events are of ${events.chainId}`,
-    })
+  const { events } = parameters
+  const confirmations = checkConfirmations(parameters.confirmations ?? DEFAULT_CONFIRMATIONS)
+  const state = openState(parameters)
+  const run: IndexRun = {
+    ...{ events, state, confirmations, step: parameters.step ?? 10_000n },
+    checkSlots: createSlotCheck({ events, state }),
+    onProgress: parameters.onProgress,
   }
-
-  const advance = async (target: BlockReference, io: IoOptions): Promise<number> => {
-    const from = state.cursor === null ? state.fromBlock : state.cursor.number + 1n
-    const to = from + step - 1n < target.number ? from + step - 1n : target.number
-    const end = to === target.number ? target : await events.getBlock(to, io)
-    if (end === null) throw new RpcInconsistentError(`block ${to} is gone`)
-    const found = await events.getEvents({ fromBlock: from, toBlock: to, types: indexedTypes }, io)
-    // The logs count only if they were read from the chain that the cursor ends on.
-    await assertSame(state.cursor, { events, io })
-    await assertSame(end, { events, io })
-    const next = cloneState(state)
-    for (const event of found) {
-      const { blockNumber: number, blockHash: hash } = event
-      if (number === end.number && hash !== end.hash) {
-        throw new RpcInconsistentError(`block ${number} has two hashes`)
-      }
-      applyEvent(next, event)
-      if (next.blocks.at(-1)?.number !== number) next.blocks.push({ number, hash })
-    }
-    const cursor = { number: end.number, hash: end.hash }
-    if (next.blocks.at(-1)?.number !== cursor.number) next.blocks.push(cursor)
-    next.blocks = next.blocks.slice(-MAX_INDEXED_BLOCKS)
-    next.cursor = cursor
-    Object.assign(state, next)
-    onProgress?.({ block: to, target: target.number })
-    return found.length
+  let turn: Promise<unknown> = Promise.resolve()
+  const sync: RegistryIndex['sync'] = (syncOptions = {}) => {
+    const mine = turn.then(() => syncOnce(run, syncOptions))
+    turn = mine.catch(() => undefined)
+    return mine
   }
-
-  const sync: RegistryIndex['sync'] = async (syncOptions = {}) => {
-    const { toBlock, ...io } = syncOptions
-    const reorganizedTo = await settle(state, { events, io })
-    const latest = await events.getLatestBlock(io)
-    const wanted =
-      toBlock === undefined || toBlock >= latest.number
-        ? latest
-        : await events.getBlock(toBlock, io)
-    if (wanted === null) throw new RpcInconsistentError(`block ${toBlock} is gone`)
-    let applied = 0
-    while ((state.cursor?.number ?? state.fromBlock - 1n) < wanted.number) {
-      io.signal?.throwIfAborted()
-      applied += await advance(wanted, io)
-    }
-    return { cursor: state.cursor?.number ?? state.fromBlock - 1n, applied, reorganizedTo }
-  }
-
   await sync(options)
   return {
     state,
@@ -165,113 +135,89 @@ export async function indexRegistry(
   }
 }
 
-/**
- * A reader that answers from an index: rows by id, slots by their history. What the index has not
- * read goes to `reader`.
- *
- * Reads at or below the index's cursor make no request, but for a block's timestamp the first time.
- */
-export function createIndexedReader(parameters: {
-  index: RegistryIndex
-  reader: RegistryReader
-}): RegistryReader {
-  const { index, reader } = parameters
-  const { state } = index
-  const covers = (block: bigint): boolean =>
-    state.cursor !== null && block >= state.fromBlock && block <= state.cursor.number
-  const blocks = new Map<string, BlockReference>()
-
-  // A block is named by number and by the cursor it was read under: a reorganization moves it.
-  const blockAt = async (number: bigint, io?: IoOptions): Promise<BlockReference | null> => {
-    const key = `${number} ${state.cursor?.hash ?? ''}`
-    const cached = blocks.get(key)
-    if (cached !== undefined) return cached
-    const block = await reader.getBlock(number, io)
-    if (block !== null && covers(number)) {
-      if (blocks.size >= 256) blocks.clear()
-      blocks.set(key, block)
-    }
-    return block
-  }
-
-  const snapshot: RegistryReader['snapshot'] = async ({ client, block: number }, io) => {
-    if (!covers(number)) return reader.snapshot({ client, block: number }, io)
-    const block = await blockAt(number, io)
-    if (block === null) throw new RpcInconsistentError(`block ${number} is gone`)
-    return snapshotOf(index, { client, block, reader })
-  }
-
-  return {
-    chainId: reader.chainId,
-    policyRegistry: reader.policyRegistry,
-    policyDataRegistry: reader.policyDataRegistry,
-    getPolicyTemplate: async (id, io) =>
-      state.policyTemplates.get(lower(id)) ?? reader.getPolicyTemplate(id, io),
-    getPolicyDataTemplate: async (id, io) =>
-      state.policyDataTemplates.get(lower(id)) ?? reader.getPolicyDataTemplate(id, io),
-    getPolicyInstance: async (id, io) =>
-      state.policyInstances.get(lower(id)) ?? reader.getPolicyInstance(id, io),
-    getPolicyDataInstance: async (id, io) =>
-      state.policyDataInstances.get(lower(id)) ?? reader.getPolicyDataInstance(id, io),
-    currentPolicyInstanceAt: async (request, io) =>
-      covers(request.block)
-        ? index.policySlotAt(request)
-        : reader.currentPolicyInstanceAt(request, io),
-    currentPolicyDataInstanceAt: async (request, io) =>
-      covers(request.block)
-        ? index.policyDataSlotAt(request)
-        : reader.currentPolicyDataInstanceAt(request, io),
-    enclaveRequiredAt: async (block, io) =>
-      covers(block) ? requiredAt(state, block) : reader.enclaveRequiredAt(block, io),
-    isEnclaveWhitelistedAt: (request, io) => reader.isEnclaveWhitelistedAt(request, io),
-    getBlock: blockAt,
-    getLatestBlock: (io) => reader.getLatestBlock(io),
-    getClient: (client, io) => reader.getClient(client, io),
-    snapshot,
-  }
+type IndexRun = {
+  events: ChainEvents
+  state: IndexState
+  confirmations: number
+  step: bigint
+  checkSlots: ReturnType<typeof createSlotCheck>
+  onProgress: IndexRegistryParameters['onProgress']
 }
 
-function snapshotOf(
-  index: RegistryIndex,
-  parameters: { client: Address; block: BlockReference; reader: RegistryReader },
-): RegistrySnapshot {
-  const { client, block, reader } = parameters
-  const { state } = index
-  const at = block.number
-  const policyInstanceId = index.policySlotAt({ client, block: at })
-  const policyInstance =
-    policyInstanceId === null ? null : (state.policyInstances.get(policyInstanceId) ?? null)
-  if (policyInstanceId !== null && policyInstance === null) {
-    throw new RpcInconsistentError(`slot names ${policyInstanceId}, which was never deployed`)
-  }
-  const policyTemplate =
-    policyInstance === null ? null : (state.policyTemplates.get(policyInstance.templateId) ?? null)
-  const data = (policyTemplate?.policyDataTemplateRefs ?? []).map((ref): PolicyDataSnapshot => {
-    const instanceId = index.policyDataSlotAt({ client, templateId: ref, block: at })
-    const instance =
-      instanceId === null ? null : (state.policyDataInstances.get(instanceId) ?? null)
-    if (instanceId !== null && instance === null) {
-      throw new RpcInconsistentError(`slot names ${instanceId}, which was never deployed`)
-    }
-    const template = state.policyDataTemplates.get(ref) ?? null
-    return { templateId: ref, template, instanceId, instance }
+/** Reorganizations of one sync after which the node is called inconsistent. */
+const MAX_REORGANIZATIONS = 8
+
+function openState({ events, fromBlock, state: text }: IndexRegistryParameters): IndexState {
+  const { chainId } = events
+  const state = text === undefined ? emptyIndexState({ chainId, fromBlock }) : parseIndexState(text)
+  if (state.chainId === chainId) return state
+  throw new InvalidInputError({
+    field: 'state',
+    reason: `it is of chain ${state.chainId}, the events are of ${chainId}`,
   })
-  return {
-    chainId: reader.chainId,
-    policyRegistry: reader.policyRegistry,
-    policyDataRegistry: reader.policyDataRegistry,
-    client: getAddress(client),
-    block,
-    policyInstanceId,
-    policyInstance,
-    policyTemplate,
-    data,
-    enclaveRequired: requiredAt(state, at),
+}
+
+async function syncOnce(
+  run: IndexRun,
+  { toBlock, ...io }: IoOptions & { toBlock?: bigint | undefined },
+): Promise<IndexSync> {
+  const { events, state, confirmations, step } = run
+  const done: IndexSync = { cursor: 0n, applied: 0, reorganizedTo: null, behind: false }
+  let reorganizations = 0
+  let repaired = false
+  for (;;) {
+    io.signal?.throwIfAborted()
+    const follow = { marks: state.blocks, startBlock: state.fromBlock, maxBlocks: step }
+    const plan = await planRead(events, { ...follow, confirmations, toBlock }, io)
+    if (plan.status === 'reorganized') {
+      if (++reorganizations > MAX_REORGANIZATIONS) {
+        throw new RpcInconsistentError('its blocks change with every read')
+      }
+      rollBack(state, plan.kept?.number ?? state.fromBlock - 1n)
+      done.reorganizedTo = cursorOf(state)
+    } else if (plan.status === 'read') {
+      try {
+        done.applied += await advance(run, plan, io)
+      } catch (error) {
+        if (!(error instanceof RpcInconsistentError) || error.since === undefined) throw error
+        // A log was missed: what may be wrong goes, whether it can be read again or not.
+        rollBack(state, error.since)
+        if (repaired) throw error
+        repaired = true
+      }
+    } else {
+      return { ...done, cursor: cursorOf(state), behind: plan.status === 'behind' }
+    }
   }
 }
 
-function requiredAt(state: Readonly<IndexState>, block: bigint): boolean {
-  return state.enclaveRequired.filter((entry) => entry.block <= block).at(-1)?.required ?? false
+/** Reads one step. The state changes only where all of it counts. */
+async function advance(
+  { events, state, checkSlots, onProgress, confirmations }: IndexRun,
+  plan: Extract<FollowPlan, { status: 'read' }>,
+  io: IoOptions,
+): Promise<number> {
+  const { fromBlock, toBlock, anchor, end, head } = plan
+  const range = { fromBlock, toBlock, parentHash: anchor?.hash, blockHash: end.hash }
+  const found = await events.getEvents({ ...range, types: indexedTypes }, io)
+  const reason = await checkRead(events, { plan, found }, io)
+  if (reason !== undefined) throw new RpcInconsistentError(reason)
+  await checkSlots({ end, found }, io)
+  const before = cursorOf(state)
+  try {
+    for (const event of found) applyEvent(state, event)
+  } catch (error) {
+    rollBack(state, before)
+    throw error
+  }
+  for (const { blockNumber: number, blockHash: hash } of found) markRead(state, { number, hash })
+  markRead(state, end)
+  onProgress?.({ block: toBlock, target: head - BigInt(confirmations) })
+  return found.length
+}
+
+function cursorOf(state: Readonly<IndexState>): bigint {
+  return state.cursor?.number ?? state.fromBlock - 1n
 }
 
 function assertRead(state: Readonly<IndexState>, block: bigint): void {
@@ -282,52 +228,4 @@ function assertRead(state: Readonly<IndexState>, block: bigint): void {
       hint: 'Call sync() first.',
     })
   }
-}
-
-// Goes back to the last block that is still on the chain.
-async function settle(
-  state: IndexState,
-  { events, io }: { events: ChainEvents; io: IoOptions },
-): Promise<bigint | null> {
-  for (let i = state.blocks.length - 1; i >= 0; i--) {
-    const block = state.blocks[i] as { number: bigint; hash: Hex }
-    const now = await events.getBlock(block.number, io)
-    if (now?.hash !== block.hash) continue
-    if (i === state.blocks.length - 1) return null
-    rollBack(state, block.number)
-    return block.number
-  }
-  if (state.cursor === null) return null
-  rollBack(state, state.fromBlock - 1n)
-  return state.fromBlock - 1n
-}
-
-async function assertSame(
-  block: { number: bigint; hash: Hex } | null,
-  { events, io }: { events: ChainEvents; io: IoOptions },
-): Promise<void> {
-  if (block === null) return
-  const now = await events.getBlock(block.number, io)
-  if (now?.hash !== block.hash) {
-    throw new RpcInconsistentError(`block ${block.number} changed while logs were read`)
-  }
-}
-
-// Lists are replaced and never changed in place, so that copying the maps is enough.
-function cloneState(state: IndexState): IndexState {
-  return {
-    ...state,
-    blocks: [...state.blocks],
-    policyTemplates: new Map(state.policyTemplates),
-    policyDataTemplates: new Map(state.policyDataTemplates),
-    policyInstances: new Map(state.policyInstances),
-    policyDataInstances: new Map(state.policyDataInstances),
-    policySlots: new Map(state.policySlots),
-    policyDataSlots: new Map(state.policyDataSlots),
-    locators: new Map(state.locators),
-  }
-}
-
-function lower(id: Hex): Hex {
-  return id.toLowerCase() as Hex
 }

@@ -1,31 +1,46 @@
 /** Live events: new blocks are read as they come, reorganized ones are reported as undone. */
+import {
+  type BlockMark,
+  checkConfirmations,
+  checkRead,
+  DEFAULT_CONFIRMATIONS,
+  planRead,
+} from '../../core/follow.js'
 import type { ChainEvent, ChainEvents, ChainEventType } from '../../core/interfaces/chainEvents.js'
-import type { BlockReference } from '../../core/interfaces/registryReader.js'
+import { RpcInconsistentError } from '../chain/errors.js'
 
 /** Parameters of {@link watchPolicyEvents} and the watchers of single events. */
 export type WatchParameters<event extends ChainEvent = ChainEvent> = {
   events: ChainEvents
-  /** Called with new events in chain order. */
-  onEvents: (events: readonly event[]) => void
+  /**
+   * Called with new events in chain order. They count as delivered when it has returned, or its
+   * promise is fulfilled; when it fails they come again.
+   */
+  onEvents: (events: readonly event[]) => unknown
   /** Called when blocks were reorganized away: everything above `block` is undone. */
-  onReorganization?: ((block: bigint) => void) | undefined
+  onReorganization?: ((block: bigint) => unknown) | undefined
   /** Called with errors; watching goes on. Without it, errors are dropped and tried again. */
   onError?: ((error: unknown) => void) | undefined
-  /** First block; the one after the newest where left out. */
+  /** First block; the one after the newest that counts where left out. */
   fromBlock?: bigint | undefined
-  /** Blocks behind the newest that are waited for. @default 0 */
+  /** Blocks behind the newest that are waited for. @default 2 */
   confirmations?: number | undefined
   /** Milliseconds between looks. @default 4000 */
   pollingInterval?: number | undefined
   /** Blocks kept to notice reorganizations. @default 128 */
   memory?: number | undefined
+  /** Most blocks of one look. @default 2000 */
+  maxBlocks?: bigint | undefined
   signal?: AbortSignal | undefined
 }
 
 /**
- * Follows events of the contracts.
+ * Follows events of the contracts, `confirmations` behind the newest block.
+ *
+ * A node that is behind is waited for; only another block at the same height is a reorganization.
  *
  * @returns A function that stops watching.
+ * @throws {InvalidInputError} when `confirmations` is not a whole number.
  * @example
  * ```ts
  * import { createChainEvents, watchPolicyEvents } from '@newton/policy-sdk/registry'
@@ -38,46 +53,15 @@ export type WatchParameters<event extends ChainEvent = ChainEvent> = {
 export function watchPolicyEvents(
   parameters: WatchParameters & { types?: readonly ChainEventType[] | undefined },
 ): () => void {
-  const { events, onEvents, onReorganization, onError, types, signal } = parameters
-  const { confirmations = 0, pollingInterval = 4_000, memory = 128 } = parameters
+  const { onError, signal, pollingInterval = 4_000 } = parameters
+  const confirmations = checkConfirmations(parameters.confirmations ?? DEFAULT_CONFIRMATIONS)
   const controller = new AbortController()
-  let next = parameters.fromBlock
-  let start: bigint | undefined
-  let seen: BlockReference[] = []
+  const look = createLook({ ...parameters, confirmations }, controller.signal)
   let timer: ReturnType<typeof setTimeout> | undefined
-
-  const look = async (): Promise<void> => {
-    const options = { signal: controller.signal }
-    const latest = await events.getLatestBlock(options)
-    const head = latest.number - BigInt(confirmations)
-    next ??= head + 1n
-    if (start === undefined) {
-      // The block before the first is remembered too, so that a reorganization of the first shows.
-      const anchor = next > 0n ? await events.getBlock(next - 1n, options) : null
-      start = next - 1n
-      seen = anchor === null ? [] : [anchor]
-    }
-    const kept = await common(seen, { events, options })
-    if (kept.length < seen.length) {
-      // Where nothing that is remembered is left, all that was reported is undone.
-      const block = kept.at(-1)?.number ?? start
-      const anchor = kept.length === 0 && block >= 0n ? await events.getBlock(block, options) : null
-      seen = anchor === null ? kept : [anchor]
-      next = block + 1n
-      onReorganization?.(block)
-    }
-    if (head < next) return
-    const found = await events.getEvents({ fromBlock: next, toBlock: head, types }, options)
-    const end = await events.getBlock(head, options)
-    if (end === null || controller.signal.aborted) return
-    seen = [...seen, end].slice(-memory)
-    next = head + 1n
-    if (found.length > 0) onEvents(found)
-  }
 
   const loop = async (): Promise<void> => {
     try {
-      await look()
+      while (!controller.signal.aborted && (await look()));
     } catch (error) {
       if (controller.signal.aborted) return
       onError?.(error)
@@ -96,17 +80,57 @@ export function watchPolicyEvents(
   return unwatch
 }
 
-// The remembered blocks that are still on the chain.
-async function common(
-  seen: readonly BlockReference[],
-  { events, options }: { events: ChainEvents; options: { signal: AbortSignal } },
-): Promise<BlockReference[]> {
-  for (let length = seen.length; length > 0; length--) {
-    const block = seen[length - 1] as BlockReference
-    const now = await events.getBlock(block.number, options)
-    if (now?.hash === block.hash) return seen.slice(0, length)
+/** One look at the chain. True where there is more to be looked at right away. */
+function createLook(
+  parameters: WatchParameters & {
+    types?: readonly ChainEventType[] | undefined
+    confirmations: number
+  },
+  signal: AbortSignal,
+): () => Promise<boolean> {
+  const { events, onEvents, onReorganization, types, confirmations } = parameters
+  const { memory = 128, maxBlocks = 2_000n } = parameters
+  const io = { signal }
+  let startBlock = parameters.fromBlock
+  let marks: BlockMark[] | undefined
+
+  // The block before the first is remembered too, so that a reorganization of the first shows.
+  const begin = async (): Promise<BlockMark[] | undefined> => {
+    if (startBlock === undefined) {
+      const head = (await events.getLatestBlock(io)).number - BigInt(confirmations)
+      startBlock = head < 0n ? 0n : head + 1n
+    }
+    if (startBlock === 0n) return []
+    const anchor = await events.getBlock(startBlock - 1n, io)
+    return anchor === null ? undefined : [{ number: anchor.number, hash: anchor.hash }]
   }
-  return []
+
+  return async () => {
+    marks ??= await begin()
+    if (marks === undefined || startBlock === undefined) return false
+    const plan = await planRead(events, { marks, startBlock, confirmations, maxBlocks }, io)
+    if (plan.status === 'reorganized') {
+      // Where nothing that is remembered is left, all that was reported is undone.
+      await onReorganization?.(plan.kept?.number ?? startBlock - 1n)
+      marks =
+        plan.kept === null
+          ? undefined
+          : marks.filter(({ number }) => number <= (plan.kept as BlockMark).number)
+      return true
+    }
+    if (plan.status !== 'read') return false
+    const { fromBlock, toBlock, anchor, end } = plan
+    const found = await events.getEvents(
+      { fromBlock, toBlock, types, parentHash: anchor?.hash, blockHash: end.hash },
+      io,
+    )
+    const reason = await checkRead(events, { plan, found }, io)
+    if (reason !== undefined) throw new RpcInconsistentError(reason)
+    if (signal.aborted) return false
+    if (found.length > 0) await onEvents(found)
+    marks = [...marks, end].slice(-memory)
+    return toBlock < plan.head - BigInt(confirmations)
+  }
 }
 
 /** Events of one name. Two names may share a member of the union. */

@@ -46,7 +46,7 @@ export type ChallengeReaderParameters = {
 export function createAcceptedResponses(parameters: ChallengeReaderParameters): AcceptedResponses {
   const { client, addresses, maxRange, proofDepth } = parameters
   return {
-    getAcceptedResponses: ({ fromBlock, toBlock }, options) =>
+    getAcceptedResponses: ({ fromBlock, toBlock, parentHash, blockHash }, options) =>
       withClient('getAcceptedResponses', { client, options }, async (bound) => {
         const chainId = await chainIdOf(bound)
         const address = resolveAddress('responseRegistry', { addresses, chainId })
@@ -57,6 +57,8 @@ export function createAcceptedResponses(parameters: ChallengeReaderParameters): 
           toBlock,
           maxRange,
           proofDepth,
+          parentHash,
+          blockHash,
         })
         return mapBounded(logs, MAX_REQUESTS, (log) => readAccepted(bound, log))
       }),

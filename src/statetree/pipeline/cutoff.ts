@@ -3,7 +3,7 @@ import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { CutoffNotFinalError, PipelineStateError } from './errors.js'
+import { CutoffNotFinalError } from './errors.js'
 
 /**
  * Finds the cutoff by bisection.
@@ -40,7 +40,8 @@ export async function findCutoff(
   while (low <= high) {
     const middle = (low + high) / 2n
     const block = await events.getBlock(middle, io)
-    if (block === null) throw new PipelineStateError({ reason: `block ${middle} cannot be read` })
+    // A node that is behind the one that told the newest block: later it is there.
+    if (block === null) throw new CutoffNotFinalError({ timestamp, finalized: finalized.number })
     if (block.timestamp <= limit) {
       found = block
       low = middle + 1n

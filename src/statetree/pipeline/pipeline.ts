@@ -186,7 +186,11 @@ export async function openCommitPipeline(
       const fresh =
         cutoff.number > head.cutoffBlock
           ? await events.getEvents(
-              { fromBlock: head.cutoffBlock + 1n, toBlock: cutoff.number },
+              {
+                fromBlock: head.cutoffBlock + 1n,
+                toBlock: cutoff.number,
+                blockHash: cutoff.hash,
+              },
               prepareIo,
             )
           : []

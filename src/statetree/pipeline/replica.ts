@@ -86,10 +86,11 @@ export function createReplica(options: {
     onAnomaly(found)
   }
   const readEvents = async (io: IoOptions): Promise<void> => {
-    const toBlock = (await events.getFinalizedBlock(io)).number
+    const { number: toBlock, hash: blockHash } = await events.getFinalizedBlock(io)
     if (toBlock <= read) return
     const types = ['StateRootCommitted', 'CommitAnnounced'] as const
-    for (const event of await events.getEvents({ fromBlock: read + 1n, toBlock, types }, io)) {
+    const range = { fromBlock: read + 1n, toBlock, blockHash }
+    for (const event of await events.getEvents({ ...range, types }, io)) {
       if (event.type === 'StateRootCommitted') landed.set(event.sequenceNo, event)
       if (event.type === 'CommitAnnounced' && !announced.has(event.sequenceNo)) {
         announced.set(event.sequenceNo, event)
