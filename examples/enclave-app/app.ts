@@ -6,6 +6,7 @@
  */
 import {
   type AppChainEvent,
+  AppRefusalError,
   bytesCodec,
   defineEnclaveApp,
   defineKey,
@@ -25,6 +26,7 @@ export type AuctionEvent =
 export type AuctionTransaction =
   | { type: 'accepted'; bidder: string }
   | { type: 'winner'; bidder: string; price: number }
+  | { type: 'refused'; reason: string }
 
 type Bid = { bidder: string; amount: number }
 type Routes = {
@@ -59,17 +61,31 @@ export const bidAad = (bidder: string): Uint8Array =>
 const fromHex = (hex: string): Uint8Array =>
   Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
 
+/** Anybody can bid garbage: it is refused, attested, and the auction goes on. */
+async function openBid(
+  input: { bidder: string; enc: string; ciphertext: string },
+  keys: EnclaveContext['keys'],
+): Promise<number> {
+  try {
+    const opened = await keys.open('bids', {
+      enc: fromHex(input.enc),
+      ciphertext: fromHex(input.ciphertext),
+      context: { aad: bidAad(input.bidder) },
+    })
+    const { amount } = record(JSON.parse(new TextDecoder().decode(opened)))
+    if (typeof amount === 'number' && Number.isSafeInteger(amount) && amount > 0) return amount
+  } catch {
+    // Why it does not open is the bidder's business.
+  }
+  throw new AppRefusalError({ reason: 'BAD_BID' })
+}
+
 async function takeBid(
   input: { bidder: string; enc: string; ciphertext: string },
   { keys, store }: EnclaveContext,
 ): Promise<{ bidder: string }> {
   const { bidder } = input
-  const opened = await keys.open('bids', {
-    enc: fromHex(input.enc),
-    ciphertext: fromHex(input.ciphertext),
-    context: { aad: bidAad(bidder) },
-  })
-  const amount = Number(record(JSON.parse(new TextDecoder().decode(opened)))['amount'])
+  const amount = await openBid(input, keys)
   const all = [...((await store.get(bids)) ?? []), { bidder, amount }]
   store.set(
     bids,
@@ -83,7 +99,7 @@ async function endAuction(
   { store }: EnclaveContext,
 ): Promise<{ bidder: string; price: number }> {
   const [best, second] = (await store.get(bids)) ?? []
-  if (best === undefined) throw new TypeError('no bids')
+  if (best === undefined) throw new AppRefusalError({ reason: 'NO_BIDS' })
   // The second price: what the winner would have had to outbid.
   return { bidder: best.bidder, price: second?.amount ?? best.amount }
 }
@@ -122,12 +138,14 @@ export const auction: EnclaveApp<AuctionEvent, Routes, AuctionTransaction> = def
       },
       transaction: ([answer]) =>
         answer?.type === 'bid' ? { type: 'accepted', bidder: answer.output.bidder } : undefined,
+      refused: ({ reason }) => ({ type: 'refused', reason }),
     },
     ended: {
       matches: ({ type }) => type === 'ended',
       build: () => ({ type: 'end', input: new Uint8Array(0) }),
       transaction: ([answer]) =>
         answer?.type === 'end' ? { type: 'winner', ...answer.output } : undefined,
+      refused: ({ reason }) => ({ type: 'refused', reason }),
     },
   },
 })

@@ -51,11 +51,14 @@ export {
   createAppHost,
 } from './host/appHost.js'
 export { connectAppEnclave, serveAppEnclave } from './host/appWire.js'
-export { appUserData } from './host/call.js'
+export { type AppRefusal, appRefusalUserData, appUserData } from './host/call.js'
 export {
   AppCallError,
   AppContractError,
+  AppRefusalError,
   AppSequenceError,
+  EventBuildError,
+  TransactionRejectedError,
 } from './host/errors.js'
 export {
   defineEvaluationService,
@@ -68,6 +71,7 @@ export {
   type TaskEvent,
   taskEventCodec,
 } from './host/evaluationService.js'
+export type { DeadLetter, HostStep, LetterPlace } from './host/journal.js'
 export {
   type Attestor,
   createAttestor,

@@ -23,6 +23,7 @@ await serveAppEnclave({
     keys,
     store: createTypedStore(await lmdbKv({ path: process.env['ENCLAVE_STORE'] as string })),
     chain: 'trust-host',
+    rollback: 'trust-host',
   }),
   listener: duplexListener({ stream: standardStreams() }),
 })

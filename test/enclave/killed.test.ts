@@ -90,5 +90,6 @@ test('the example application runs', async () => {
     'tsx',
     path('../../examples/enclave-app/index.ts'),
   ])
+  expect(stdout).toContain('{"reason":"BAD_BID","type":"refused"}')
   expect(stdout).toContain('{"bidder":"bob","price":150,"type":"winner"}')
 }, 60_000)

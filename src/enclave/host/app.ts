@@ -7,6 +7,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { Codec } from '../store/codec.js'
 import type { StoreTransaction } from '../store/typedStore.js'
+import type { AppRefusal } from './call.js'
 import type { Attestor, KeyManager } from './keyManager.js'
 
 /** Answers one kind of input. Knows no transport. */
@@ -72,9 +73,14 @@ export interface ChainClient<event, transaction, receipt> {
   /** Events from a cursor on, at least once each, for as long as the signal allows. */
   events(options: {
     from: string | undefined
+    /** The contract that the enclave deployed, once it has. */
+    contract?: string | undefined
     signal: AbortSignal
   }): AsyncIterable<ChainEvent<event>>
-  /** Submits; the same key again gives the same receipt and no second transaction. */
+  /**
+   * Submits; the same key again gives the same receipt and no second transaction. Rejects with
+   * {@link TransactionRejectedError}, or another error that is not `retryable`, where it can never succeed.
+   */
   submit(
     transaction: transaction,
     options: IoOptions & { idempotencyKey: string },
@@ -111,6 +117,14 @@ export interface EventRoute<event, routes, transaction> {
     answers: readonly RequestAnswer<routes>[],
     evidence: { document: Uint8Array; event: ChainEvent<event> },
   ): transaction | undefined
+  /**
+   * Turns a refusal into what is submitted: `refused` by the handler, or `skipped` after its handler failed
+   * too often. A contract that takes its answers in order needs one. Without it, nothing is submitted.
+   */
+  refused?(
+    refusal: AppRefusal,
+    evidence: { document: Uint8Array; event: ChainEvent<event> },
+  ): transaction | undefined
 }
 
 /** An application. */
@@ -119,8 +133,15 @@ export type EnclaveApp<event, routes extends RequestRoutes, transaction> = {
   name: string
   requests: routes
   events: Record<string, EventRoute<event, routes, transaction>>
-  /** What the enclave deploys its contract with. The contract is bound to it afterwards, once. */
-  deploy?: ((context: Omit<EnclaveContext, 'store' | 'origin'>) => Promise<transaction>) | undefined
+  /**
+   * What the enclave deploys its contract with, and the address that this makes: from sender and nonce, or
+   * CREATE2. Asked once; the enclave is bound to that address from then on.
+   */
+  deploy?:
+    | ((
+        context: Omit<EnclaveContext, 'store' | 'origin'>,
+      ) => Promise<{ transaction: transaction; contract: string }>)
+    | undefined
 }
 
 /** Defines a kind of request; its types flow on from here. */

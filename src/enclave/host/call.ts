@@ -3,38 +3,47 @@ import { concat, concatAll, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
 import { type CborMap, readCbor } from '../cbor/read.js'
 import { writeCbor } from '../cbor/write.js'
-import { AppCallError } from './errors.js'
+import { AppCallError, reasonForm } from './errors.js'
 
 /** One request inside a call. */
 export type WireCall = { type: string; input: Uint8Array }
 
+/** A place in a contract's events, with what shows how far the contract has got. */
+export type EventPlace = {
+  contract: string
+  sequence: bigint
+  chainSequence: bigint
+  proof: Uint8Array | undefined
+}
+
 /** What the host asks. */
 export type AppCall =
-  | {
-      kind: 'event'
-      contract: string
-      sequence: bigint
-      chainSequence: bigint
-      proof: Uint8Array | undefined
-      calls: readonly WireCall[]
-    }
+  | ({ kind: 'event'; calls: readonly WireCall[] } & EventPlace)
+  | ({ kind: 'skip'; calls: readonly WireCall[]; reason: string } & EventPlace)
   | { kind: 'user'; call: WireCall }
   | { kind: 'deploy' }
   | { kind: 'bind'; contract: string }
 
+/** Why a request has no outputs, attested. */
+export type AppRefusal = { type: 'refused' | 'skipped'; reason: string }
+
 /** What the enclave answers. */
 export type AppReply =
-  | { ok: true; outputs: readonly { type: string; output: Uint8Array }[]; document: Uint8Array }
-  | { ok: false; code: string; retryable: boolean }
+  | {
+      ok: true
+      outputs: readonly { type: string; output: Uint8Array }[]
+      document: Uint8Array
+      refusal?: AppRefusal | undefined
+    }
+  | { ok: false; code: string; retryable: boolean; byHandler: boolean }
 
 /** Encodes a call. */
 export function encodeCall(call: AppCall): Uint8Array {
   switch (call.kind) {
     case 'event':
+    case 'skip':
       return writeCbor({
         ...call,
-        sequence: call.sequence,
-        proof: call.proof,
         calls: call.calls.map(({ type, input }) => ({ type, input })),
       })
     case 'user':
@@ -50,39 +59,42 @@ export function decodeCall(bytes: Uint8Array): AppCall {
   const kind = map.get('kind')
   if (kind === 'user') return { kind, call: wireCall(map.get('call')) }
   if (kind === 'deploy') return { kind }
-  const contract = map.get('contract')
-  if (typeof contract !== 'string' || contract.length === 0 || contract.length > 256)
-    throw malformed()
+  const contract = contractOf(map)
   if (kind === 'bind') return { kind, contract }
   const calls = map.get('calls')
+  if ((kind !== 'event' && kind !== 'skip') || !Array.isArray(calls)) throw malformed()
   const proof = map.get('proof')
-  if (kind !== 'event' || !Array.isArray(calls)) throw malformed()
-  return {
-    kind,
+  const place = {
     contract,
     sequence: integer(map.get('sequence')),
     chainSequence: integer(map.get('chainSequence')),
     proof: proof instanceof Uint8Array ? proof : undefined,
     calls: calls.map((entry) => wireCall(entry)),
   }
+  return kind === 'event' ? { kind, ...place } : { kind, ...place, reason: reasonOf(map) }
 }
 
 /** Encodes a reply. */
 export function encodeReply(reply: AppReply): Uint8Array {
-  return writeCbor(
-    reply.ok ? { ...reply, outputs: reply.outputs.map((output) => ({ ...output })) } : { ...reply },
-  )
+  if (!reply.ok) return writeCbor({ ...reply })
+  const { outputs, document, refusal } = reply
+  return writeCbor({
+    ok: true,
+    outputs: outputs.map((output) => ({ ...output })),
+    document,
+    refusal: refusal === undefined ? undefined : { ...refusal },
+  })
 }
 
-/** Decodes a reply. Throws `AppCallError` for a refusal and for what is no reply. */
+/** Decodes a reply. Throws `AppCallError` for a failure and for what is no reply. */
 export function decodeReply(bytes: Uint8Array): Extract<AppReply, { ok: true }> {
   const map = mapOf(readCbor(bytes, { form: 'strict' }))
   if (map.get('ok') !== true) {
     const code = map.get('code')
-    const known = typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code)
     throw new AppCallError({
-      reason: known ? code : 'UNKNOWN',
+      reason: typeof code === 'string' && reasonForm.test(code) ? code : 'UNKNOWN',
       retryable: map.get('retryable') === true,
+      byHandler: map.get('byHandler') === true,
     })
   }
   const outputs = map.get('outputs')
@@ -91,11 +103,31 @@ export function decodeReply(bytes: Uint8Array): Extract<AppReply, { ok: true }> 
   return {
     ok: true,
     document,
+    refusal: map.has('refusal') ? readRefusal(mapOf(map.get('refusal'))) : undefined,
     outputs: outputs.map((entry) => {
       const { type, input } = wireCall(entry, 'output')
       return { type, output: input }
     }),
   }
+}
+
+function readRefusal(map: CborMap): AppRefusal {
+  const type = map.get('type')
+  if (type !== 'refused' && type !== 'skipped') throw malformed()
+  return { type, reason: reasonOf(map) }
+}
+
+function contractOf(map: CborMap): string {
+  const contract = map.get('contract')
+  // As a part of keys it has to fit, and to be itself in UTF-8.
+  if (typeof contract !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(contract)) throw malformed()
+  return contract
+}
+
+function reasonOf(map: CborMap): string {
+  const reason = map.get('reason')
+  if (typeof reason === 'string' && reasonForm.test(reason)) return reason
+  throw malformed()
 }
 
 /** Hash of what an event asks: two requests under one sequence are told apart by it. */
@@ -124,6 +156,29 @@ export function appUserData(parameters: {
     uintToBytes(sequence, 8, 'sequence'),
     hashCalls(calls),
     keccak(concatAll(framed)),
+  )
+}
+
+/**
+ * User data of a refusal: `keccak256(keccak256("NewtonEnclaveAppRefusalV1") ‖ keccak256(app) ‖
+ * keccak256(contract) ‖ sequence(8) ‖ requestHash ‖ keccak256(type ‖ ":" ‖ reason))`, the type being
+ * `refused` (by the handler) or `skipped` (by the operator, after it failed).
+ */
+export function appRefusalUserData(parameters: {
+  app: string
+  contract: string
+  sequence: bigint
+  calls: readonly WireCall[]
+  refusal: AppRefusal
+}): Uint8Array {
+  const { app, contract, sequence, calls, refusal } = parameters
+  return keccak(
+    keccak(utf8('NewtonEnclaveAppRefusalV1')),
+    keccak(utf8(app)),
+    keccak(utf8(contract)),
+    uintToBytes(sequence, 8, 'sequence'),
+    hashCalls(calls),
+    keccak(utf8(`${refusal.type}:${refusal.reason}`)),
   )
 }
 

@@ -8,6 +8,7 @@ import { createSimulator } from '../simulator/index.js'
 import { type Codec, uint64Codec } from '../store/codec.js'
 import { type KvStore, memoryKv } from '../store/kv.js'
 import { createTypedStore, defineKey } from '../store/typedStore.js'
+import { EnclaveTransportError } from '../wire/errors.js'
 import {
   type ChainClient,
   type ChainEvent,
@@ -19,8 +20,13 @@ import {
 } from './app.js'
 import { type AppEnclaveParameters, createAppEnclave } from './appEnclave.js'
 import { type AppHostEvent, createAppHost } from './appHost.js'
-import { appUserData, decodeReply, encodeCall } from './call.js'
-import { AppSequenceError } from './errors.js'
+import { appRefusalUserData, appUserData, decodeReply, encodeCall } from './call.js'
+import {
+  AppCallError,
+  AppRefusalError,
+  AppSequenceError,
+  TransactionRejectedError,
+} from './errors.js'
 import {
   defineEvaluationService,
   type EvaluatedTransaction,
@@ -43,8 +49,12 @@ type Counter = EnclaveApp<bigint, Routes, bigint>
 
 /** Adds what events say to a sealed total and submits the new total. */
 function counter(
-  options: { before?: (input: bigint, context: EnclaveContext) => void | Promise<void> } = {},
+  options: {
+    before?: (input: bigint, context: EnclaveContext) => void | Promise<void>
+    deploys?: string
+  } = {},
 ): Counter {
+  const { deploys } = options
   return defineEnclaveApp<bigint, Routes, bigint>({
     name: 'counter',
     requests: {
@@ -64,9 +74,12 @@ function counter(
         matches: (event) => event !== 999n,
         build: ({ event }) => ({ type: 'add', input: event }),
         transaction: ([answer]) => answer?.output,
+        // The contract takes answers in order: a refusal is one too.
+        refused: ({ type }) => (type === 'refused' ? 1_000n : 2_000n),
       },
     },
-    deploy: async () => 42n,
+    deploy:
+      deploys === undefined ? undefined : async () => ({ transaction: 42n, contract: deploys }),
   })
 }
 
@@ -123,6 +136,7 @@ function enclaveOf(
     keys,
     store: createTypedStore(kv),
     chain: 'trust-host',
+    rollback: 'trust-host',
     transactionCodec: uint64Codec,
     ...more,
   }).call
@@ -240,6 +254,7 @@ describe('the enclave side', () => {
 
   test('the sequence of the chain is proved where a proof is asked for', async () => {
     const call = enclaveOf(counter(), memoryKv(), {
+      contract: { address: '0xc1' },
       chain: {
         verifySequence: async ({ claimed, proof }) => {
           if (proof === undefined) throw new TypeError('no proof')
@@ -247,7 +262,7 @@ describe('the enclave side', () => {
         },
       },
     })
-    expect(refusal(await call(event(1n, 5n)))).toBe('HANDLER_FAILED')
+    expect(refusal(await call(event(1n, 5n)))).toBe('ENCLAVE_FAILED')
     expect(() => enclaveOf(counter(), memoryKv(), { chain: undefined as never })).toThrow(
       expect.objectContaining({ field: 'chain' }),
     )
@@ -431,17 +446,43 @@ describe('the host side', () => {
 
   test("a user's request takes the same handlers; deploying binds the contract", async () => {
     const chain = testChain([])
-    const host = hostOf(chain, enclaveOf(counter()))
+    const app = counter({ deploys: '0xc1' })
+    const host = hostOf(chain, enclaveOf(app), { app })
     const { output: sum, document } = await host.request('add', 9n)
     expect(sum).toBe(9n)
     expect(document.length).toBeGreaterThan(1000)
-    const { contract } = await host.deploy(() => '0xc1')
+    const { contract } = await host.deploy()
     expect(contract).toBe('0xc1')
+    expect((await host.deploy()).contract).toBe('0xc1')
     expect(chain.landed).toEqual([42n])
-    await expect(host.deploy(() => '0xc2')).rejects.toMatchObject({
+    await expect(host.bind('0xc2')).rejects.toMatchObject({
       code: 'APP_CALL',
       reason: 'APP_CONTRACT',
     })
+  })
+
+  test('starting deploys once, then follows; started again it follows', async () => {
+    const app = counter({ deploys: '0xc1' })
+    const chain = testChain([5n, 6n])
+    const [kv, enclaveKv] = [memoryKv(), memoryKv()]
+    for (const expected of [
+      [42n, 5n, 11n],
+      [42n, 5n, 11n],
+    ]) {
+      const stop = new AbortController()
+      const host = hostOf(
+        { ...chain, sequence: async () => ({ sequence: 0n }) },
+        enclaveOf(app, enclaveKv),
+        { app, kv },
+      )
+      const { contract, stopped } = await host.start({ signal: stop.signal })
+      expect(contract).toBe('0xc1')
+      for (let i = 0; i < 500 && chain.landed.length < 3; i++)
+        await new Promise((resolve) => setTimeout(resolve, 2))
+      stop.abort()
+      await stopped
+      expect(chain.landed).toEqual(expected)
+    }
   })
 
   test('several requests of one event are answered as one', async () => {
@@ -461,6 +502,265 @@ describe('the host side', () => {
     const chain = testChain([5n])
     await follow(hostOf(chain, enclaveOf(app), { app }), () => chain.landed.length === 1)
     expect(chain.landed).toEqual([10n])
+  })
+})
+
+describe('what cannot be done', () => {
+  const failing = (input: bigint, how: () => unknown): Counter =>
+    counter({
+      before: (given, { store }) => {
+        if (given !== input) return
+        store.set(total, 1_000_000n)
+        throw how()
+      },
+    })
+  const hostOf = (
+    app: Counter,
+    chain: ReturnType<typeof testChain>,
+    options: Partial<Parameters<typeof createAppHost<bigint, Routes, bigint, string>>[0]> = {},
+  ): ReturnType<typeof createAppHost<bigint, Routes, bigint, string>> =>
+    createAppHost({
+      app,
+      chain: { ...chain, sequence: async () => ({ sequence: 0n }) },
+      enclave: enclaveOf(app),
+      store: createTypedStore(memoryKv()),
+      eventCodec: uint64Codec,
+      transactionCodec: uint64Codec,
+      retryDelay: () => 1,
+      ...options,
+    })
+
+  test("a handler's refusal uses the sequence, keeps nothing, and is attested", async () => {
+    const app = failing(13n, () => new AppRefusalError({ reason: 'BAD_BID' }))
+    const call = enclaveOf(app)
+    expect(output(await call(event(1n, 5n)))).toBe(5n)
+    const bytes = await call(event(2n, 13n))
+    const reply = decodeReply(bytes)
+    expect(reply).toMatchObject({ outputs: [], refusal: { type: 'refused', reason: 'BAD_BID' } })
+    await assertNitroAttestation(reply.document, {
+      ...simulator.policy,
+      freshness: { kind: 'maxAge', maxAge: 60_000 },
+      binding: {
+        userData: appRefusalUserData({
+          app: 'counter',
+          contract: '0xc1',
+          sequence: 2n,
+          calls: [{ type: 'add', input: uint64Codec.encode(13n) }],
+          refusal: { type: 'refused', reason: 'BAD_BID' },
+        }),
+        publicKey: 'absent',
+      },
+    })
+    expect(Buffer.compare(await call(event(2n, 13n)), bytes)).toBe(0)
+    expect(output(await call(event(3n, 1n)))).toBe(6n)
+    expect(() => new AppRefusalError({ reason: 'not a code' })).toThrow('reason')
+  })
+
+  test('garbage among events stops nobody: refused, or skipped when its attempts are over', async () => {
+    const refusing = failing(13n, () => new AppRefusalError({ reason: 'BAD_BID' }))
+    const throwing = failing(13n, () => new TypeError('a bug'))
+    for (const [app, code, attempts] of [
+      [refusing, 1_000n, 0],
+      [throwing, 2_000n, 4],
+    ] as const) {
+      const chain = testChain([1n, 13n, 2n, 13n, 3n])
+      const seen: AppHostEvent[] = []
+      const host = hostOf(app, chain, { handleAttempts: 4, onEvent: (e) => seen.push(e) })
+      await follow(host, () => chain.landed.length === 5)
+      expect(chain.landed).toEqual([1n, code, 3n, code, 6n])
+      expect(seen.filter(({ type }) => type === 'failed')).toHaveLength(attempts * 2)
+      expect(await host.deadLetters.list()).toHaveLength(attempts === 0 ? 0 : 2)
+    }
+  })
+
+  test('what says that it is not retryable is a dead letter at once', async () => {
+    const app = failing(13n, () => new AppCallError({ reason: 'NEVER', retryable: false }))
+    const chain = testChain([13n, 2n])
+    const host = hostOf(app, chain)
+    await follow(host, () => chain.landed.length === 2)
+    expect(chain.landed).toEqual([2_000n, 2n])
+    expect(await host.deadLetters.list()).toMatchObject([
+      { step: 'handle', sequence: 1n, code: 'NEVER', attempts: 1, state: 'passed' },
+    ])
+    const place = { step: 'handle', contract: '0xc1', sequence: 1n } as const
+    await expect(host.deadLetters.retry(place)).rejects.toThrow('skipped')
+    await host.deadLetters.skip(place)
+    expect(await host.deadLetters.list()).toEqual([])
+    await expect(host.deadLetters.skip(place)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+
+  test('held letters wait for an operator, who retries or skips them', async () => {
+    let broken = true
+    const app = counter({
+      before: (given) => {
+        if (given === 13n || (given === 7n && broken)) throw new TypeError('a bug')
+      },
+    })
+    const chain = testChain([7n, 13n, 1n])
+    const host = hostOf(app, chain, { handleAttempts: 2, deadLetters: 'hold' })
+    const controller = new AbortController()
+    const running = host.run({ signal: controller.signal })
+    const letters = async (count: number): Promise<void> => {
+      for (let i = 0; i < 500 && (await host.deadLetters.list()).length < count; i++)
+        await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    await letters(1)
+    expect(chain.landed).toEqual([])
+    broken = false
+    await host.deadLetters.retry({ step: 'handle', contract: '0xc1', sequence: 1n })
+    await letters(1)
+    expect(await host.deadLetters.list()).toMatchObject([{ sequence: 2n, state: 'held' }])
+    await host.deadLetters.skip(
+      { step: 'handle', contract: '0xc1', sequence: 2n },
+      { reason: 'BY_OPERATOR' },
+    )
+    for (let i = 0; i < 500 && chain.landed.length < 3; i++)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    controller.abort()
+    await running
+    expect(chain.landed).toEqual([7n, 2_000n, 8n])
+  })
+
+  test('a submission that is rejected is kept, does not stop the next, and can be sent again', async () => {
+    const chain = testChain([1n, 2n, 3n])
+    let rejects = true
+    const submit: typeof chain.submit = async (transaction, options) => {
+      if (transaction === 3n && rejects) throw new TransactionRejectedError({ reason: 'reverted' })
+      return chain.submit(transaction, options)
+    }
+    const host = hostOf(counter(), { ...chain, submit })
+    await follow(host, () => chain.landed.length === 2)
+    expect(chain.landed).toEqual([1n, 6n])
+    expect(await host.deadLetters.list()).toMatchObject([
+      { step: 'submit', sequence: 2n, code: 'TRANSACTION_REJECTED', attempts: 3, state: 'passed' },
+    ])
+    rejects = false
+    await host.deadLetters.retry({ step: 'submit', contract: '0xc1', sequence: 2n })
+    await follow(host, () => chain.landed.length === 3)
+    expect(chain.landed).toEqual([1n, 6n, 3n])
+    expect(await host.pending()).toEqual({ inbox: 0, outbox: 0, deadLetters: 0 })
+  })
+
+  test('an event that cannot be built is skipped; an enclave that is away is waited for', async () => {
+    const app: Counter = {
+      ...counter(),
+      events: {
+        added: {
+          ...(counter().events['added'] as Counter['events'][string]),
+          build: ({ event: amount }) => {
+            if (amount === 13n) throw new TypeError('garbage')
+            return { type: 'add', input: amount }
+          },
+        },
+      },
+    }
+    const enclave = enclaveOf(app)
+    let away = 60
+    const chain = testChain([13n, 2n])
+    const host = hostOf(app, chain, {
+      handleAttempts: 3,
+      enclave: async (bytes) => {
+        if (away-- > 0) throw new EnclaveTransportError({ reason: 'connecting failed' })
+        return enclave(bytes)
+      },
+    })
+    await follow(host, () => chain.landed.length === 2)
+    expect(chain.landed).toEqual([2_000n, 2n])
+    expect(await host.deadLetters.list()).toMatchObject([{ sequence: 1n, code: 'EVENT_BUILD' }])
+  })
+
+  test('a store that fails for a while, at any of its calls, ends nothing and loses nothing', async () => {
+    const unhandled: unknown[] = []
+    const onUnhandled = (cause: unknown): void => void unhandled.push(cause)
+    process.on('unhandledRejection', onUnhandled)
+    for (let from = 0; from < 40; from += 3) {
+      const kv = memoryKv()
+      let calls = 0
+      const shaky =
+        <args extends unknown[], result>(
+          work: (...args: args) => Promise<result>,
+        ): ((...args: args) => Promise<result>) =>
+        async (...args) => {
+          calls++
+          if (calls > from && calls < from + 25) throw new TypeError('EIO')
+          return work(...args)
+        }
+      const store = createTypedStore({
+        ...kv,
+        get: shaky(kv.get),
+        keys: shaky(kv.keys),
+        commit: shaky(kv.commit),
+      })
+      const chain = testChain([1n, 2n, 3n])
+      await follow(hostOf(counter(), chain, { store }), () => chain.landed.length === 3)
+      expect(chain.landed).toEqual([1n, 3n, 6n])
+    }
+    process.off('unhandledRejection', onUnhandled)
+    expect(unhandled).toEqual([])
+  }, 60_000)
+
+  test('sixty users on one key: everybody is answered, no handler runs for ever', async () => {
+    let runs = 0
+    const host = hostOf(
+      counter({
+        before: async () => {
+          runs++
+          await new Promise((resolve) => setTimeout(resolve, 1))
+        },
+      }),
+      testChain([]),
+    )
+    const answers = await Promise.all(Array.from({ length: 60 }, () => host.request('add', 1n)))
+    expect(answers.map((answer) => Number(answer.output)).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 60 }, (_, i) => i + 1),
+    )
+    expect(runs).toBeLessThanOrEqual(180)
+  }, 60_000)
+
+  test("a user's request that is refused is told with its document", async () => {
+    const app = failing(13n, () => new AppRefusalError({ reason: 'NO_FUNDS' }))
+    const host = hostOf(app, testChain([]))
+    const refused = await host.request('add', 13n).catch((cause: unknown) => cause)
+    expect(refused).toMatchObject({ code: 'APP_REFUSAL', reason: 'NO_FUNDS' })
+    expect((refused as AppRefusalError).document?.length).toBeGreaterThan(1_000)
+  })
+})
+
+describe('trust that is said aloud', () => {
+  const proven = { verifySequence: async () => 0n }
+
+  test('the host binds no contract where its word does not count, before or after deploying', async () => {
+    const app = counter({ deploys: '0xc1' })
+    const call = enclaveOf(app, memoryKv(), { chain: proven })
+    const bind = (contract: string): Uint8Array => encodeCall({ kind: 'bind', contract })
+    expect(refusal(await call(bind('0xattacker')))).toBe('APP_CONTRACT')
+    expect(refusal(await call(event(1n, 1n)))).toBe('APP_CONTRACT')
+    const [deployment, address] = decodeReply(await call(encodeCall({ kind: 'deploy' }))).outputs
+    expect(new TextDecoder().decode(address?.output)).toBe('0xc1')
+    expect(uint64Codec.decode(deployment?.output as Uint8Array)).toBe(42n)
+    expect(refusal(await call(bind('0xattacker')))).toBe('APP_CONTRACT')
+    expect(refusal(await call(event(1n, 1n, 0n, '0xattacker')))).toBe('APP_CONTRACT')
+    expect(output(await call(event(1n, 1n)))).toBe(1n)
+    const named = enclaveOf(counter(), memoryKv(), {
+      chain: proven,
+      contract: { address: '0xc9' },
+    })
+    expect(refusal(await named(event(1n, 1n)))).toBe('APP_CONTRACT')
+    expect(output(await named(event(1n, 1n, 0n, '0xc9')))).toBe(1n)
+  })
+
+  test('neither a contract, nor a store that can be put back, is taken in silence', () => {
+    expect(() => enclaveOf(counter(), memoryKv(), { chain: proven })).toThrow(
+      expect.objectContaining({ field: 'contract' }),
+    )
+    expect(() => enclaveOf(counter(), memoryKv(), { rollback: undefined })).toThrow(
+      expect.objectContaining({ field: 'store' }),
+    )
+    expect(() => enclaveOf(counter(), memoryKv(), { rollback: 'yes' as never })).toThrow(
+      expect.objectContaining({ field: 'rollback' }),
+    )
+    const kv: KvStore = { ...memoryKv(), rollbackProtected: true }
+    expect(() => enclaveOf(counter(), kv, { rollback: undefined })).not.toThrow()
   })
 })
 
@@ -494,6 +794,7 @@ describe('the evaluation service', () => {
       keys,
       store: createTypedStore(memoryKv()),
       chain: 'trust-host',
+      rollback: 'trust-host',
     })
     const host = createAppHost({
       app,

@@ -125,6 +125,7 @@ describe('faults of sequences', () => {
         }),
         store: createTypedStore(memoryKv()),
         chain: 'trust-host',
+        rollback: 'trust-host',
       })
       let fault: typeof entry | undefined
       const call = faultyCalls(enclave.call, () => fault)

@@ -115,6 +115,7 @@ function endSession(session: ClientSession, cause: unknown, handlers: SessionHan
   const reason = cause ?? new EnclaveTransportError({ reason: 'the enclave ended it' })
   const { pending } = session
   session.pending = new Map()
+  if (reason instanceof EnclaveTransportError) reason.sent = pending.size > 0
   for (const entry of pending.values()) entry.reject(reason)
   handlers.onEnd(session, reason)
 }

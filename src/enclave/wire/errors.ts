@@ -64,6 +64,8 @@ export class EnclaveProtocolError extends BaseError {
 export class EnclaveTransportError extends BaseError {
   override readonly name = 'EnclaveTransportError'
   override readonly code = 'ENCLAVE_TRANSPORT'
+  /** Whether requests were in work on the connection that was lost. */
+  sent = false
 
   constructor({ reason }: { reason: string }, options: BaseErrorOptions = {}) {
     super(`The connection to the enclave failed: ${reason}.`, {
