@@ -13,7 +13,14 @@
  */
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
-import { concat, fixedFromHex, uintToBytes } from '../internal/bytes.js'
+import {
+  bytesEqual,
+  bytesToUint,
+  concat,
+  fixedFromHex,
+  toHex,
+  uintToBytes,
+} from '../internal/bytes.js'
 import { keccakHex } from '../internal/keccak.js'
 import { artifactHashBytes, ZERO_HASH } from './artifact.js'
 import { assertExpireAfter, MAX_REFS } from './ids.js'
@@ -127,4 +134,45 @@ export function computeExpirationBlock(parameters: {
     })
   }
   return referenceBlock + least
+}
+
+/**
+ * Decodes what {@link encodeDigestPreimage} writes: a number of words that is 8 + 6n, or one more
+ * with an enclave.
+ *
+ * @throws {InvalidInputError} where the bytes are no preimage.
+ */
+export function decodeDigestPreimage(bytes: Uint8Array): DigestPreimage {
+  const count = bytes.length / 32 - 8
+  const refs = Math.floor(count / 6)
+  if (!Number.isInteger(count) || count < 0 || count % 6 > 1 || refs > MAX_REFS) {
+    const reason = `${bytes.length} bytes are no preimage of a digest`
+    throw new InvalidInputError({ field: 'preimage', reason })
+  }
+  const word = (index: number): Uint8Array => bytes.subarray(index * 32, index * 32 + 32)
+  const hash = (index: number): Hex => toHex(word(index))
+  const preimage: DigestPreimage = {
+    chainId: bytesToUint(word(0)),
+    policyInstanceId: hash(1),
+    policyTemplateId: hash(2),
+    regoHash: hash(3),
+    policyParamsSchemaHash: hash(4),
+    paramsHash: hash(5),
+    referenceBlock: bytesToUint(word(6)),
+    expirationBlock: bytesToUint(word(7)),
+    data: [...Array(refs).keys()].map((ref) => ({
+      policyDataInstanceId: hash(8 + 6 * ref),
+      policyDataTemplateId: hash(9 + 6 * ref),
+      wasmHash: hash(10 + 6 * ref),
+      policyDataParamsSchemaHash: hash(11 + 6 * ref),
+      secretsSchemaHash: hash(12 + 6 * ref),
+      dataParamsHash: hash(13 + 6 * ref),
+    })),
+    ...(count % 6 === 1 ? { pcr0Commitment: hash(8 + 6 * refs) } : {}),
+  }
+  // What does not encode to the same bytes again, such as a zero last word, is no preimage.
+  if (!bytesEqual(encodeDigestPreimage(preimage), bytes)) {
+    throw new InvalidInputError({ field: 'preimage', reason: 'not the canonical encoding' })
+  }
+  return preimage
 }

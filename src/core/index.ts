@@ -36,6 +36,7 @@ export {
   computeExpirationBlock,
   type DigestData,
   type DigestPreimage,
+  decodeDigestPreimage,
   encodeDigestPreimage,
 } from './digest.js'
 export {

@@ -1,4 +1,4 @@
-/** The operator network: signing behind a journal. */
+/** The operator network: calls between operators, and signing behind a journal. */
 export {
   DirectoryLockedError,
   EquivocationRefusedError,
@@ -7,6 +7,44 @@ export {
   JournalFloorError,
   JournalMissingError,
 } from './errors.js'
+export {
+  type CallSigner,
+  computeParamsDigest,
+  MAX_CALL_SECONDS,
+  type OperatorRpcCall,
+  type OperatorRpcTypedData,
+  operatorRpcTypedData,
+  type RpcDomain,
+} from './rpc/auth.js'
+export {
+  createOperatorClient,
+  type OperatorClient,
+  type OperatorClientParameters,
+} from './rpc/client.js'
+export { OperatorAnswerError, OperatorRpcError, OperatorUnreachableError } from './rpc/errors.js'
+export { type RpcFault, rpcFaults } from './rpc/faults.js'
+export type { RpcLimits } from './rpc/limits.js'
+export {
+  type EvaluateAndSignParams,
+  type OperatorMethod,
+  type OperatorMethods,
+  operatorMethods,
+  type ProposalHead,
+  type RpcMethod,
+  type SignedEvaluation,
+} from './rpc/methods.js'
+export {
+  createOperatorRpc,
+  type MethodParams,
+  type MethodResult,
+  type OperatorHandlers,
+  type OperatorRpc,
+  type OperatorRpcParameters,
+  type RpcAnswer,
+  type RpcContext,
+  type RpcEvent,
+  type RpcRequest,
+} from './rpc/server.js'
 export {
   createSigningGuard,
   type OperatorSigner,

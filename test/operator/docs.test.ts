@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { expect, test } from 'vitest'
+import { rpcFaults } from '../../src/operator/index.js'
 import { entrySources } from '../entryPoints.js'
 
 const snippets = [
@@ -46,3 +47,13 @@ test.each(snippets.map((code, index) => [index, code] as const))(
   },
   60_000,
 )
+
+test('the page has every fault of a call', () => {
+  const rows = [...page.matchAll(/^\| (-\d+) \| `(\w+)` \| (\d+) \| (yes|no) \|$/gm)]
+  expect(
+    rows.map(([, code, name, status, again]) => [
+      name,
+      { code: Number(code), retryable: again === 'yes', status: Number(status) },
+    ]),
+  ).toEqual(Object.entries(rpcFaults))
+})

@@ -1,0 +1,69 @@
+/** Errors of calls between operators and whoever asks them. */
+import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
+import { type RpcFault, rpcFaults } from './faults.js'
+
+/** A call was refused, by this operator or by the one that was asked. `fault` says why. */
+export class OperatorRpcError extends BaseError {
+  override readonly name = 'OperatorRpcError'
+  override readonly code = 'OPERATOR_RPC'
+  readonly fault: RpcFault
+  /** The JSON-RPC code. */
+  readonly rpcCode: number
+  /** Milliseconds after which the call may be made again, where the operator said so. */
+  readonly retryAfter: number | undefined
+
+  constructor(
+    {
+      fault,
+      detail,
+      retryAfter,
+    }: { fault: RpcFault; detail: string; retryAfter?: number | undefined },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The operator refuses the call (${fault}): ${detail}.`, {
+      retryable: rpcFaults[fault].retryable,
+      metaMessages: [
+        rpcFaults[fault].retryable
+          ? 'The same call may succeed later.'
+          : 'The same call will be refused again.',
+      ],
+      ...options,
+    })
+    this.fault = fault
+    this.rpcCode = rpcFaults[fault].code
+    this.retryAfter = retryAfter
+  }
+}
+
+/** An operator cannot be reached, or does not answer in time. */
+export class OperatorUnreachableError extends BaseError {
+  override readonly name = 'OperatorUnreachableError'
+  override readonly code = 'OPERATOR_UNREACHABLE'
+
+  constructor(
+    { operator, reason }: { operator: string; reason: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`Operator ${operator} cannot be reached: ${reason}.`, {
+      retryable: true,
+      metaMessages: ['The others go on without it.'],
+      ...options,
+    })
+  }
+}
+
+/** An operator's answer is not what the method gives. */
+export class OperatorAnswerError extends BaseError {
+  override readonly name = 'OperatorAnswerError'
+  override readonly code = 'OPERATOR_ANSWER'
+
+  constructor(
+    { operator, method, reason }: { operator: string; method: string; reason: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`Operator ${operator} answers ${method} with what is no answer: ${reason}.`, {
+      metaMessages: ['It counts as silent. Nothing of the answer is used.'],
+      ...options,
+    })
+  }
+}

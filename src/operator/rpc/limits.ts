@@ -1,0 +1,123 @@
+/** How much one caller may ask for, and all together. What is over is refused at once, never queued. */
+import { InvalidInputError } from '../../errors/common.js'
+import { OperatorRpcError } from './errors.js'
+
+/** Bounds of a server. */
+export type RpcLimits = {
+  /** Calls a second of one caller, averaged. @default 200 */
+  perSecond?: number | undefined
+  /** Calls that one caller may make at once after a pause. @default 400 */
+  burst?: number | undefined
+  /** Calls of one caller that run at a time. @default 64 */
+  concurrent?: number | undefined
+  /** Calls of all callers that run at a time, those not yet authenticated included. @default 256 */
+  concurrentInAll?: number | undefined
+  /** Calls that are remembered until they expire. @default 262_144 */
+  nonces?: number | undefined
+  /** Milliseconds for one call. @default 15_000 */
+  timeout?: number | undefined
+  /** Bytes of a body. @default 1 MiB */
+  bodyBytes?: number | undefined
+}
+
+/** Bounds with their defaults. */
+export function resolveLimits(limits: RpcLimits = {}): { [name in keyof RpcLimits]-?: number } {
+  const resolved = {
+    perSecond: limits.perSecond ?? 200,
+    burst: limits.burst ?? 400,
+    concurrent: limits.concurrent ?? 64,
+    concurrentInAll: limits.concurrentInAll ?? 256,
+    nonces: limits.nonces ?? 262_144,
+    timeout: limits.timeout ?? 15_000,
+    bodyBytes: limits.bodyBytes ?? 1_048_576,
+  }
+  for (const [name, value] of Object.entries(resolved)) {
+    if (!Number.isFinite(value) || value <= 0) {
+      throw new InvalidInputError({ field: `limits.${name}`, reason: 'expected a positive number' })
+    }
+  }
+  return resolved
+}
+
+/** Counts calls. */
+export type RpcMeter = {
+  /** Takes a place among all calls, or throws. Returns what gives it back. */
+  enter(): () => void
+  /** Takes a place among the caller's, or throws. Returns what gives it back. */
+  admit(caller: string): () => void
+  /** Remembers a call; `other content` where its nonce was used for another one. */
+  remember(call: {
+    caller: string
+    nonce: string
+    content: string
+    expiresAt: bigint
+  }): 'new' | 'again' | 'other content'
+}
+
+type Account = { tokens: number; at: number; running: number }
+
+/** Creates a meter. `now` is in milliseconds. */
+export function createMeter(limits: ReturnType<typeof resolveLimits>, now: () => number): RpcMeter {
+  const accounts = new Map<string, Account>()
+  const nonces = new Map<string, { content: string; expiresAt: number }>()
+  let running = 0
+  let swept = now()
+
+  const sweep = (): void => {
+    swept = now()
+    for (const [name, { expiresAt }] of nonces) if (expiresAt < swept) nonces.delete(name)
+  }
+  return {
+    enter() {
+      if (running >= limits.concurrentInAll) {
+        throw overloaded('too many calls run at a time', 250)
+      }
+      running++
+      return once(() => {
+        running--
+      })
+    },
+    admit(caller) {
+      const at = now()
+      const account = accounts.get(caller) ?? { tokens: limits.burst, at, running: 0 }
+      accounts.set(caller, account)
+      const earned = ((at - account.at) * limits.perSecond) / 1_000
+      account.tokens = Math.min(limits.burst, account.tokens + Math.max(0, earned))
+      account.at = at
+      if (account.running >= limits.concurrent) {
+        throw overloaded('too many calls of this caller run at a time', 250)
+      }
+      if (account.tokens < 1) {
+        const wait = Math.ceil(((1 - account.tokens) * 1_000) / limits.perSecond)
+        throw overloaded('this caller calls too often', wait)
+      }
+      account.tokens -= 1
+      account.running++
+      return once(() => {
+        account.running--
+      })
+    },
+    remember({ caller, nonce, content, expiresAt }) {
+      const name = `${caller} ${nonce}`
+      const before = nonces.get(name)
+      if (before !== undefined) return before.content === content ? 'again' : 'other content'
+      if (nonces.size >= limits.nonces || now() - swept > 10_000) sweep()
+      if (nonces.size >= limits.nonces) throw overloaded('too many calls are remembered', 1_000)
+      nonces.set(name, { content, expiresAt: Number(expiresAt) * 1_000 })
+      return 'new'
+    },
+  }
+}
+
+function overloaded(detail: string, retryAfter: number): OperatorRpcError {
+  return new OperatorRpcError({ fault: 'OVERLOADED', detail, retryAfter })
+}
+
+function once(work: () => void): () => void {
+  let done = false
+  return () => {
+    if (done) return
+    done = true
+    work()
+  }
+}

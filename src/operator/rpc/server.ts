@@ -1,0 +1,287 @@
+/**
+ * Answers calls: a fetch handler's inside, without a socket. A call is read, authenticated, rated, and
+ * only then worked on; whatever happens, there is an answer with a code, and never a stack.
+ */
+import type { Address } from 'viem'
+import { type Json, type JsonObject, parseJson } from '../../core/canonicalJson.js'
+import { type BaseError, isPolicySdkError } from '../../errors/base.js'
+import { TimeoutError } from '../../errors/common.js'
+import { fromUtf8 } from '../../internal/bytes.js'
+import { withDeadline } from '../../internal/deadline.js'
+import {
+  type CallHeader,
+  computeParamsDigest,
+  MAX_CALL_SECONDS,
+  type RpcDomain,
+  readCallHeader,
+  recoverCaller,
+} from './auth.js'
+import { OperatorRpcError } from './errors.js'
+import { faultOfError, type RpcFault, rpcFaults } from './faults.js'
+import { createMeter, type RpcLimits, resolveLimits } from './limits.js'
+import {
+  isOperatorMethod,
+  type OperatorMethod,
+  type OperatorMethods,
+  operatorMethods,
+} from './methods.js'
+
+/** Parameters of a method. */
+export type MethodParams<name extends OperatorMethod> = ReturnType<
+  OperatorMethods[name]['readParams']
+>
+/** Result of a method. */
+export type MethodResult<name extends OperatorMethod> = ReturnType<
+  OperatorMethods[name]['readResult']
+>
+
+/** Who calls, and until when the answer is waited for. */
+export type RpcContext = { caller: Address; signal: AbortSignal }
+
+/** What answers each method; one that is left out is not offered. */
+export type OperatorHandlers = {
+  [name in OperatorMethod]?: (
+    params: MethodParams<name>,
+    context: RpcContext,
+  ) => Promise<MethodResult<name>>
+}
+
+/** One call as it came in. */
+export type RpcRequest = {
+  body: Uint8Array
+  authorization: string | null | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** What goes out. */
+export type RpcAnswer = { status: number; body: string; retryAfter?: number | undefined }
+
+/** What a server tells its owner. */
+export type RpcEvent = {
+  type: 'rpc.call'
+  method: string
+  outcome: 'ok' | RpcFault
+  milliseconds: number
+  caller: Address | undefined
+  /** What was thrown, where the outcome is `INTERNAL`. */
+  error?: unknown
+}
+
+/** Parameters of {@link createOperatorRpc}. */
+export type OperatorRpcParameters = RpcDomain & {
+  /** The operator that is called: calls to another one are refused. */
+  operator: Address
+  handlers: OperatorHandlers
+  /** Whether a caller may call a method. Asked after the caller was recovered from the signature. */
+  allow: (call: { caller: Address; method: OperatorMethod }) => boolean | Promise<boolean>
+  limits?: RpcLimits | undefined
+  /** Milliseconds. @default Date.now */
+  now?: (() => number) | undefined
+  onEvent?: ((event: RpcEvent) => void) | undefined
+}
+
+/** Answers calls. */
+export type OperatorRpc = {
+  /** Never throws. */
+  handle(request: RpcRequest): Promise<RpcAnswer>
+  readonly limits: ReturnType<typeof resolveLimits>
+}
+
+/**
+ * Creates the server side of the operator RPC.
+ *
+ * @throws {InvalidInputError} for limits that are none.
+ * @example
+ * ```ts
+ * import { createOperatorRpc } from '@newton/policy-sdk/operator'
+ *
+ * const rpc = createOperatorRpc({
+ *   operator,
+ *   chainId: 1n,
+ *   policyRegistry,
+ *   handlers: { newt_getOutputs: async ({ taskId, hash }) => outputs.get(taskId, hash) },
+ *   allow: ({ caller }) => caller === gateway,
+ * })
+ * const { status, body } = await rpc.handle({ body: bytes, authorization: header })
+ * ```
+ */
+export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRpc {
+  const { handlers, onEvent } = parameters
+  const now = parameters.now ?? Date.now
+  const limits = resolveLimits(parameters.limits)
+  const meter = createMeter(limits, now)
+
+  const authenticate = async (
+    call: { method: OperatorMethod; params: Json },
+    header: CallHeader,
+  ): Promise<Address> => {
+    const paramsHash = computeParamsDigest(call.params)
+    const { operator, chainId, policyRegistry } = parameters
+    const caller = await recoverCaller(
+      { operator, method: call.method, paramsHash, ...header },
+      { chainId, policyRegistry },
+    )
+    const allowed =
+      caller !== undefined && (await parameters.allow({ caller, method: call.method })) === true
+    if (!allowed) throw refuse('UNAUTHENTICATED', 'the caller is not one that this operator lists')
+    const content = `${call.method} ${paramsHash}`
+    const { nonce, expiresAt } = header
+    if (meter.remember({ caller, nonce, content, expiresAt }) === 'other content') {
+      throw refuse('CALL_REPLAYED', 'its nonce was used for another call')
+    }
+    return caller
+  }
+
+  return {
+    limits,
+    async handle({ body, authorization, signal }) {
+      const started = now()
+      const seen: { id: string | null; method: string; caller: Address | undefined } = {
+        id: null,
+        method: '',
+        caller: undefined,
+      }
+      const leave: (() => void)[] = []
+      try {
+        leave.push(meter.enter())
+        if (body.length > limits.bodyBytes) {
+          throw refuse('TOO_LARGE', `a body has at most ${limits.bodyBytes} bytes`)
+        }
+        const header = checkHeader(authorization, now())
+        const request = readRequest(body)
+        seen.id = request.id
+        const { method, params } = request
+        if (!isOperatorMethod(method) || handlers[method] === undefined) {
+          throw refuse('METHOD_NOT_FOUND', 'this operator has no such method')
+        }
+        seen.method = method
+        seen.caller = await authenticate({ method, params }, header)
+        leave.push(meter.admit(seen.caller))
+        const result = await run({ method, params, handlers, caller: seen.caller, signal, limits })
+        onEvent?.({ type: 'rpc.call', ...told(seen), outcome: 'ok', milliseconds: now() - started })
+        return { status: 200, body: JSON.stringify({ jsonrpc: '2.0', id: seen.id, result }) }
+      } catch (error) {
+        const refused = toRefusal(error)
+        onEvent?.({
+          type: 'rpc.call',
+          ...told(seen),
+          outcome: refused.fault,
+          milliseconds: now() - started,
+          ...(refused.fault === 'INTERNAL' ? { error } : {}),
+        })
+        return writeRefusal(seen.id, refused)
+      } finally {
+        for (const give of leave) give()
+      }
+    },
+  }
+}
+
+function told(seen: { method: string; caller: Address | undefined }): {
+  method: string
+  caller: Address | undefined
+} {
+  return { method: seen.method, caller: seen.caller }
+}
+
+async function run(parameters: {
+  method: OperatorMethod
+  params: Json
+  handlers: OperatorHandlers
+  caller: Address
+  signal: AbortSignal | undefined
+  limits: ReturnType<typeof resolveLimits>
+}): Promise<Json> {
+  const { method, params, handlers, caller, signal, limits } = parameters
+  const codec = operatorMethods[method]
+  let read: unknown
+  try {
+    read = codec.readParams(params)
+  } catch (error) {
+    const detail = isPolicySdkError(error) ? error.shortMessage : 'the parameters are malformed'
+    throw refuse('INVALID_PARAMS', withoutStop(detail), error)
+  }
+  const handler = handlers[method] as (params: unknown, context: RpcContext) => Promise<never>
+  const result = await withDeadline(method, { signal, timeout: limits.timeout }, (inner) =>
+    handler(read, { caller, signal: inner }),
+  )
+  return codec.writeResult(result)
+}
+
+function checkHeader(authorization: string | null | undefined, now: number): CallHeader {
+  const header = readCallHeader(authorization)
+  if (header === undefined) {
+    throw refuse(
+      'UNAUTHENTICATED',
+      'expected authorization: OperatorRpcCall <signature>.<nonce>.<expiresAt>',
+    )
+  }
+  const seconds = Number(header.expiresAt) - now / 1_000
+  if (seconds <= 0) throw refuse('CALL_EXPIRED', 'its time is over')
+  if (seconds > MAX_CALL_SECONDS) {
+    throw refuse('CALL_EXPIRED', `it may be valid for at most ${MAX_CALL_SECONDS} s`)
+  }
+  return header
+}
+
+function readRequest(body: Uint8Array): { id: string; method: string; params: Json } {
+  let value: Json
+  try {
+    value = parseJson(fromUtf8(body))
+  } catch (cause) {
+    throw refuse('PARSE_ERROR', 'the body is no JSON that all readers understand alike', cause)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw refuse('INVALID_REQUEST', 'expected one request object; batches are not taken')
+  }
+  const request = value as JsonObject
+  const { jsonrpc, id, method, params } = request
+  const known = Object.keys(request).every((name) =>
+    ['jsonrpc', 'id', 'method', 'params'].includes(name),
+  )
+  if (jsonrpc !== '2.0' || !known) throw refuse('INVALID_REQUEST', 'expected JSON-RPC 2.0')
+  if (typeof id !== 'string' || id.length === 0 || id.length > 128) {
+    throw refuse('INVALID_REQUEST', 'expected an id of 1 to 128 characters')
+  }
+  if (typeof method !== 'string' || method.length > 64) {
+    throw refuse('INVALID_REQUEST', 'expected the name of a method')
+  }
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) {
+    throw refuse('INVALID_REQUEST', 'expected parameters by name')
+  }
+  return { id, method, params }
+}
+
+function refuse(fault: RpcFault, detail: string, cause?: unknown): OperatorRpcError {
+  return new OperatorRpcError({ fault, detail }, cause === undefined ? {} : { cause })
+}
+
+/** What is thrown on the way of a call, as it is said to a stranger. */
+function toRefusal(error: unknown): OperatorRpcError {
+  if (error instanceof OperatorRpcError) return error
+  if (error instanceof TimeoutError) return refuse('TIMED_OUT', 'it took too long', error)
+  if (!isPolicySdkError(error)) return refuse('INTERNAL', 'it failed', error)
+  const fault = faultOfError((error as BaseError).code)
+  // What has no fault of its own may speak of this machine: its text stays here.
+  const detail = fault === 'INTERNAL' ? 'it failed' : withoutStop(error.shortMessage)
+  return refuse(fault, detail, error)
+}
+
+function writeRefusal(id: string | null, refused: OperatorRpcError): RpcAnswer {
+  const { fault, rpcCode, retryAfter, retryable } = refused
+  const data = {
+    name: fault,
+    retryable,
+    ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter }),
+  }
+  const error = { code: rpcCode, message: refused.shortMessage.slice(0, 1_024), data }
+  return {
+    status: rpcFaults[fault].status,
+    body: JSON.stringify({ jsonrpc: '2.0', id, error }),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  }
+}
+
+function withoutStop(text: string): string {
+  return text.replace(/\.$/, '')
+}
