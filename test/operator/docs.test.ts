@@ -6,9 +6,8 @@ import { expect, test } from 'vitest'
 import { rpcFaults } from '../../src/operator/index.js'
 import { entrySources } from '../entryPoints.js'
 
-const snippets = [
-  ...readFileSync('docs/operator.md', 'utf8').matchAll(/```ts\n([\s\S]*?)```/g),
-].map(([, code]) => code as string)
+const page = readFileSync('docs/operator.md', 'utf8')
+const snippets = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code as string)
 // The longest name first: an alias also takes the paths below it.
 const alias = Object.fromEntries(
   Object.entries(entrySources())
