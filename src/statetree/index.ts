@@ -59,6 +59,7 @@ export {
   ProposalRefusedError,
   type RefusalReason,
 } from './pipeline/errors.js'
+export type { FetchLimits } from './pipeline/fetchBytes.js'
 export { type HeldBytes, holdQueueBytes } from './pipeline/hold.js'
 export type { ArtifactLocators, ClientOwner } from './pipeline/locators.js'
 export {

@@ -26,6 +26,7 @@ import { defaultHasher } from '../hash/hasher.js'
 import { previewRoot } from '../tree/preview.js'
 import { computeDeltaHash, type Delta, decodeDelta, encodeDelta } from './delta.js'
 import { CutoffNotFinalError, ProposalRefusedError, type RefusalReason } from './errors.js'
+import type { FetchLimits } from './fetchBytes.js'
 import { type CommitPipeline, deltaWrites, type PreparedWindow } from './pipeline.js'
 import { applySelection, computeQueueHash, type QueueState } from './queue.js'
 import { selectEntries } from './select.js'
@@ -57,9 +58,7 @@ export type ProposalParameters = {
   version?: 1 | 2 | undefined
   /** Default: the delta is not published. */
   publish?: PublishDelta | undefined
-  /** Milliseconds to wait for the bytes of one artifact. Default 10,000. */
-  fetchTimeout?: number | undefined
-}
+} & FetchLimits
 
 /**
  * Proposes the commit of a window, or nothing where none is due.
@@ -74,8 +73,10 @@ export async function proposeCommit(
   const window = await pipeline.prepare(parameters.timestamp, io)
   if (!pipeline.isDue(window)) return undefined
   const { included, omitted } = await selectEntries(pipeline, window, {
-    ...io,
-    timeout: parameters.fetchTimeout ?? 10_000,
+    signal: io.signal,
+    fetchTimeout: parameters.fetchTimeout,
+    fetchBudget: parameters.fetchBudget,
+    fetchConcurrency: parameters.fetchConcurrency,
   })
   const { state, quarantined } = applySelection(window.state, { included, omitted })
   const head = pipeline.head()

@@ -1,7 +1,10 @@
 /** Bytes of waiting artifacts, kept here before their commit so that the next proposer has them. */
 import type { Hex } from 'viem'
-import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import type { IoOptions } from '../../internal/deadline.js'
+import type { ArtifactRef } from './delta.js'
+import { type FetchLimits, fetchWaiting } from './fetchBytes.js'
 import type { CommitPipeline } from './pipeline.js'
+import { refKey } from './queue.js'
 
 /** What is held after a pass. `backpressure`: the limit was reached before the end of the queue. */
 export type HeldBytes = {
@@ -12,56 +15,77 @@ export type HeldBytes = {
 }
 
 /**
- * Fetches the bytes of queued and quarantined artifacts, in order, until `maxDeferQueueBytes` are
- * held. Past it nothing is lost: the queue is the chain's, and the bytes stay where they are.
+ * Fetches the bytes of queued and quarantined artifacts, several at a time, until
+ * `maxDeferQueueBytes` are held or the time is over; what was omitted before is tried later. Past the
+ * limit nothing is lost: the queue is the chain's, and the bytes stay where they are.
  *
  * Sets `policy_commit_defer_queue_bytes` and reports backpressure through the pipeline's events.
  *
  * @param options.timeout - Milliseconds for each artifact. Default 10,000.
+ * @param options.fetchBudget - Milliseconds for the pass. Default 60,000.
+ * @throws {StoreWriteError} when bytes cannot be stored.
  */
 export async function holdQueueBytes(
   pipeline: CommitPipeline,
-  options: IoOptions = {},
+  options: IoOptions & Omit<FetchLimits, 'fetchTimeout'> = {},
 ): Promise<HeldBytes> {
-  const { artifacts, tree, parameters } = pipeline
+  const { tree, parameters } = pipeline
+  const limit = parameters.maxDeferQueueBytes
   const { queue, quarantine } = pipeline.state()
-  const missing: Hex[] = []
-  const held = new Map<Hex, number>()
-  let total = 0
-  let backpressure = false
-  for (const { namespace, hash } of [...queue, ...quarantine]) {
-    options.signal?.throwIfAborted()
-    if (held.has(hash)) continue
-    if (total > parameters.maxDeferQueueBytes) {
-      backpressure = true
-      break
-    }
-    let bytes = await tree.store.bytes.get(hash)
-    if (bytes === undefined && artifacts !== undefined) {
-      const io = { signal: options.signal, timeout: options.timeout ?? 10_000 }
-      bytes = await withDeadline(`Fetching artifact ${hash}`, io, async (signal) => {
-        const locators = await pipeline.locators({ ref: { namespace, hash } }, { signal })
-        return artifacts.getArtifact({ namespace, hash, locators }, { signal })
-      }).catch(() => {
-        options.signal?.throwIfAborted()
-        return undefined
-      })
-      if (bytes !== undefined) await tree.store.bytes.put(hash, bytes)
-    }
-    if (bytes === undefined) missing.push(hash)
-    else {
-      held.set(hash, bytes.length)
-      total += bytes.length
-    }
-  }
-  pipeline.metrics?.bytes(total)
-  if (backpressure) {
+  const waiting = onePerHash([...queue, ...quarantine])
+  let fetching = 0
+  const sizes = await fetchWaiting(
+    pipeline,
+    {
+      refs: onePerHash([...[...queue].sort((a, b) => a.omissions - b.omissions), ...quarantine]),
+      locators: (ref, io) => pipeline.locators({ ref }, io),
+      wanted: () => fetching <= limit,
+      async keep({ hash }, bytes) {
+        fetching += bytes.length
+        // Whole and here already, it is only compared.
+        await tree.store.bytes.put(hash, bytes, { checked: true })
+        return bytes.length
+      },
+    },
+    { ...options, fetchTimeout: options.timeout },
+  )
+  const held = count(waiting, { limit, sizeOf: (ref) => sizeIn(sizes.get(refKey(ref))) })
+  pipeline.metrics?.bytes(held.bytes)
+  if (held.backpressure) {
     pipeline.metrics?.deferred('backpressure')
-    pipeline.emit({
-      type: 'statetree.backpressure',
-      queueBytes: total,
-      limit: parameters.maxDeferQueueBytes,
-    })
+    pipeline.emit({ type: 'statetree.backpressure', queueBytes: held.bytes, limit })
   }
-  return { artifacts: held.size, bytes: total, missing, backpressure }
+  return held
+}
+
+function sizeIn(
+  result: { status: 'here'; kept: number } | { status: string } | undefined,
+): number | undefined {
+  return result !== undefined && 'kept' in result ? result.kept : undefined
+}
+
+function count(
+  waiting: readonly ArtifactRef[],
+  { limit, sizeOf }: { limit: number; sizeOf: (ref: ArtifactRef) => number | undefined },
+): HeldBytes {
+  const missing: Hex[] = []
+  let artifacts = 0
+  let bytes = 0
+  for (const ref of waiting) {
+    if (bytes > limit) return { artifacts, bytes, missing, backpressure: true }
+    const size = sizeOf(ref)
+    if (size === undefined) missing.push(ref.hash)
+    else {
+      artifacts++
+      bytes += size
+    }
+  }
+  return { artifacts, bytes, missing, backpressure: false }
+}
+
+// The same bytes may wait under two namespaces.
+function onePerHash(refs: readonly ArtifactRef[]): ArtifactRef[] {
+  const seen = new Map<Hex, ArtifactRef>()
+  for (const { namespace, hash } of refs) if (!seen.has(hash)) seen.set(hash, { namespace, hash })
+  return [...seen.values()]
 }

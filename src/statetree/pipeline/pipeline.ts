@@ -32,6 +32,7 @@ export type PipelineEvent =
   | { type: 'statetree.enqueued'; count: number; block: bigint }
   | { type: 'statetree.skipped'; template: readonly ArtifactRef[]; reason: 'author' | 'total' }
   | { type: 'statetree.omitted'; ref: ArtifactRef; cause: unknown }
+  | { type: 'statetree.damaged'; hash: Hex; mended: boolean; cause: unknown }
   | {
       type: 'statetree.committed'
       sequenceNo: bigint
