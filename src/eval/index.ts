@@ -115,14 +115,15 @@ export {
   PluginWorkerError,
 } from './plugins/errors.js'
 export type { PluginEvent } from './plugins/events.js'
+export { fetchTransport } from './plugins/fetchTransport.js'
 export { frozenInputs } from './plugins/frozenInputs.js'
 export {
-  fetchTransport,
   type HttpPolicy,
   type HttpTransport,
   type HttpTransportResponse,
   PrivateAddressError,
   ResponseTooLargeError,
+  UnreadableResponseError,
 } from './plugins/http.js'
 export { defaultPluginLimits, type PluginLimits } from './plugins/limits.js'
 export type { CompiledPluginStore, PluginReference } from './plugins/loader.js'

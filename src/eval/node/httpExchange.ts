@@ -1,8 +1,15 @@
 /** One HTTP exchange of a plugin, over whatever connection the caller arranges. */
-import http, { type RequestOptions } from 'node:http'
+import http, { type IncomingMessage, type RequestOptions } from 'node:http'
 import https from 'node:https'
-import { type HttpTransportResponse, ResponseTooLargeError } from '../plugins/http.js'
+import {
+  type ContentCoding,
+  contentCodings,
+  type HttpTransportResponse,
+  ResponseTooLargeError,
+  UnreadableResponseError,
+} from '../plugins/http.js'
 import type { GuestRequest } from '../plugins/protocol.js'
+import { CODING_OVERHEAD, decodeBody } from './decodeBody.js'
 
 /** How an exchange is bounded, and how it connects. */
 export type HttpExchangeOptions = {
@@ -13,7 +20,7 @@ export type HttpExchangeOptions = {
 }
 
 /**
- * Sends a request and reads its response up to `maxResponseBytes`.
+ * Sends a request and reads its response up to `maxResponseBytes`, its content codings taken off.
  *
  * Never follows redirects, keeps no connections, sends no headers of its own but `host` and
  * `content-length`. Headers of one name are all sent.
@@ -35,29 +42,57 @@ export function exchangeHttp(
         signal,
         ...connection,
       },
-      (response) => {
-        const chunks: Uint8Array[] = []
-        let length = 0
-        response.on('data', (chunk: Uint8Array) => {
-          length += chunk.length
-          if (length > maxResponseBytes)
-            response.destroy(new ResponseTooLargeError(maxResponseBytes))
-          else chunks.push(chunk)
-        })
-        response.on('error', reject)
-        response.on('end', () => {
-          const body = new Uint8Array(length)
-          let at = 0
-          for (const chunk of chunks) {
-            body.set(chunk, at)
-            at += chunk.length
-          }
-          fulfil({ status: response.statusCode ?? 0, headers: pairs(response.rawHeaders), body })
-        })
-      },
+      (response) => fulfil(readResponse(response, maxResponseBytes)),
     )
+    // A server that leaves HTTP has not answered; without a listener its socket would just stay open.
+    outgoing.on('upgrade', (_, socket) => {
+      socket.destroy()
+      reject(new UnreadableResponseError('the server switched to another protocol'))
+    })
     outgoing.on('error', reject)
     outgoing.end(request.body)
+  })
+}
+
+async function readResponse(
+  response: IncomingMessage,
+  limit: number,
+): Promise<HttpTransportResponse> {
+  const headers = pairs(response.rawHeaders)
+  let codings: readonly ContentCoding[]
+  try {
+    codings = contentCodings(headers)
+  } catch (error) {
+    response.destroy()
+    throw error
+  }
+  const coded = await collect(response, codings.length === 0 ? limit : limit + CODING_OVERHEAD)
+  return {
+    status: response.statusCode ?? 0,
+    headers,
+    body: await decodeBody(coded, codings, limit),
+  }
+}
+
+function collect(response: IncomingMessage, limit: number): Promise<Uint8Array> {
+  return new Promise((fulfil, reject) => {
+    const chunks: Uint8Array[] = []
+    let length = 0
+    response.on('data', (chunk: Uint8Array) => {
+      length += chunk.length
+      if (length > limit) response.destroy(new ResponseTooLargeError(limit))
+      else chunks.push(chunk)
+    })
+    response.on('error', reject)
+    response.on('end', () => {
+      const body = new Uint8Array(length)
+      let at = 0
+      for (const chunk of chunks) {
+        body.set(chunk, at)
+        at += chunk.length
+      }
+      fulfil(body)
+    })
   })
 }
 

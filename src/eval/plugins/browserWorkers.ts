@@ -1,5 +1,5 @@
 import { MissingPeerError } from '../../errors/common.js'
-import { fetchTransport } from './http.js'
+import { fetchTransport } from './fetchTransport.js'
 import type { PluginWorker, PluginWorkers } from './workerPool.js'
 import { compileWorkerSource, runWorkerSource } from './workers.generated.js'
 

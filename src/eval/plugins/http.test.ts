@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { utf8 } from '../../internal/bytes.js'
+import { fetchTransport } from './fetchTransport.js'
 import {
   checkRequest,
-  fetchTransport,
   type HttpTransport,
   PrivateAddressError,
   performRequest,
@@ -72,6 +72,7 @@ describe('performRequest', () => {
     const answer = await performRequest(request(), policy, { transport: answering({ headers }) })
     expect(answer).toMatchObject({
       headers: [
+        ['content-encoding', 'gzip'],
         ['x-a', '1'],
         ['x-b', '2'],
         ['x-b', '1'],

@@ -50,8 +50,8 @@ export type HttpTransportResponse = {
 }
 
 /**
- * Performs one request that the policy allowed. Never follows a redirect; gives up on a body over
- * `maxResponseBytes` with a {@link ResponseTooLargeError}; refuses addresses that resolve to
+ * Performs one request that the policy allowed. Never follows a redirect; decodes the content codings
+ * gzip, deflate and br; gives up on a body over `maxResponseBytes`, counted after decoding, with a {@link ResponseTooLargeError}; refuses addresses that resolve to
  * private ones with a {@link PrivateAddressError} unless `allowPrivate`.
  */
 export type HttpTransport = (
@@ -66,6 +66,16 @@ export class ResponseTooLargeError extends BaseError {
 
   constructor(limit: number) {
     super(`The response has more than ${limit} bytes.`)
+  }
+}
+
+/** A response that no guest is given: its body or its status is none that every platform reads alike. */
+export class UnreadableResponseError extends BaseError {
+  override readonly name = 'UnreadableResponseError'
+  override readonly code = 'HTTP_RESPONSE_UNREADABLE'
+
+  constructor(reason: string) {
+    super(`The response cannot be read: ${reason}.`)
   }
 }
 
@@ -161,6 +171,8 @@ export async function performRequest(
       (deadline) => transport(request, { signal: deadline, maxResponseBytes, allowPrivate }),
     )
     if (response.body.length > maxResponseBytes) throw new ResponseTooLargeError(maxResponseBytes)
+    // What one platform decodes and another hands over as it came is neither's answer.
+    contentCodings(response.headers)
     return {
       status: response.status,
       headers: normalizeHeaders(response.headers),
@@ -184,34 +196,28 @@ export async function performRequest(
   }
 }
 
+/** How a body was coded on its way. */
+export type ContentCoding = 'gzip' | 'deflate' | 'br'
+
 /**
- * A transport over `fetch`, for browsers and wherever names are resolved by somebody else. It
- * cannot see which address a name resolves to; use the Node transport where that matters.
+ * The codings of a body in the order they were applied, from `content-encoding`.
+ *
+ * @throws {UnreadableResponseError} for a coding that not every platform decodes, and for more than three.
  */
-export function fetchTransport(
-  options: { fetch?: typeof globalThis.fetch | undefined } = {},
-): HttpTransport {
-  const { fetch = globalThis.fetch } = options
-  return async (request, { signal, maxResponseBytes }) => {
-    const response = await fetch(request.url, {
-      method: request.method,
-      headers: request.headers.map(([name, value]): [string, string] => [name, value]),
-      body: request.body === undefined ? null : (request.body as Uint8Array<ArrayBuffer>),
-      redirect: 'manual',
-      credentials: 'omit',
-      cache: 'no-store',
-      referrerPolicy: 'no-referrer',
-      signal,
-    })
-    // A browser shows nothing of a redirect.
-    if (response.type === 'opaqueredirect')
-      return { status: 302, headers: [], body: new Uint8Array() }
-    return {
-      status: response.status,
-      headers: [...response.headers],
-      body: await readBody(response, maxResponseBytes),
-    }
-  }
+export function contentCodings(
+  headers: readonly (readonly [string, string])[],
+): readonly ContentCoding[] {
+  const names = headers
+    .filter(([name]) => name.toLowerCase() === 'content-encoding')
+    .flatMap(([, value]) => value.toLowerCase().split(','))
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && name !== 'identity')
+  if (names.length > 3) throw new UnreadableResponseError('it has more than three content codings')
+  return names.map((name) => {
+    const coding = name === 'x-gzip' ? 'gzip' : name
+    if (coding === 'gzip' || coding === 'deflate' || coding === 'br') return coding
+    throw new UnreadableResponseError('its content coding is none of gzip, deflate, br')
+  })
 }
 
 /** An exchange in the form of transcripts. */
@@ -253,38 +259,14 @@ function hostMatches(pattern: string, url: URL): boolean {
 }
 
 /**
- * Names in lower case, sorted, without those that belong to the connection or its encoding, so that
- * the guest sees the same list on every platform.
+ * Names in lower case, sorted, without those that belong to the connection, so that the guest sees
+ * the same list on every platform. `content-encoding` stays, though the body is decoded, as in `fetch`.
  */
 function normalizeHeaders(
   headers: readonly (readonly [string, string])[],
 ): (readonly [string, string])[] {
   return headers
     .map(([name, value]) => [name.toLowerCase(), value] as const)
-    .filter(([name]) => !hopHeaders.has(name) && name !== 'content-encoding')
+    .filter(([name]) => !hopHeaders.has(name))
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-}
-
-async function readBody(response: Response, limit: number): Promise<Uint8Array> {
-  const reader = response.body?.getReader()
-  if (!reader) return new Uint8Array()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    length += value.length
-    if (length > limit) {
-      await reader.cancel()
-      throw new ResponseTooLargeError(limit)
-    }
-    chunks.push(value)
-  }
-  const body = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    body.set(chunk, at)
-    at += chunk.length
-  }
-  return body
 }

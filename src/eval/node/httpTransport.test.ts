@@ -1,0 +1,130 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fetchTransport } from '../plugins/fetchTransport.js'
+import { performRequest, resolveHttpPolicy } from '../plugins/http.js'
+import type { GuestAnswer } from '../plugins/protocol.js'
+import { nodeHttpTransport } from './httpTransport.js'
+
+const plain = Buffer.from(JSON.stringify({ score: 7, text: 'a'.repeat(10_000) }))
+const limit = 65_536
+const policy = resolveHttpPolicy({ allowPrivate: true, maxResponseBytes: limit, timeout: 5_000 })
+const transports = { node: nodeHttpTransport(), fetch: fetchTransport() }
+
+/** What the server sends: the value of `content-encoding`, and the body on the wire. */
+const replies: Record<string, readonly [string | string[] | undefined, Buffer]> = {
+  plain: [undefined, plain],
+  identity: ['identity', plain],
+  gzip: ['gzip', gzipSync(plain)],
+  'x-gzip': ['X-GZIP', gzipSync(plain)],
+  deflate: ['deflate', deflateSync(plain)],
+  'raw deflate': ['deflate', deflateRawSync(plain)],
+  br: ['br', brotliCompressSync(plain)],
+  'gzip in br': ['gzip, br', brotliCompressSync(gzipSync(plain))],
+}
+const odd: typeof replies = {
+  zstd: ['zstd', plain],
+  'gzip and a stranger': ['gzip, zstd', gzipSync(plain)],
+  'four codings': ['gzip, gzip, gzip, gzip', gzipSync(gzipSync(gzipSync(gzipSync(plain))))],
+  'not gzip': ['gzip', plain],
+}
+const cut = gzipSync(plain).subarray(0, -20)
+const bombs: typeof replies = {
+  'plain bomb': [undefined, Buffer.alloc(limit + 1)],
+  'gzip bomb': ['gzip', gzipSync(Buffer.alloc(50_000_000))],
+  'br bomb': ['br', brotliCompressSync(Buffer.alloc(50_000_000))],
+  'gzip in gzip bomb': ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(50_000_000)))],
+}
+
+let server: Server
+let port: number
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    const name = decodeURIComponent(request.url?.slice(1) ?? '')
+    response.sendDate = false
+    if (name === '101') {
+      response.socket?.end(
+        'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
+      )
+      return
+    }
+    const [coding, body] = { ...replies, ...odd, ...bombs, cut: ['gzip', cut] as const }[name] ?? [
+      undefined,
+      Buffer.alloc(0),
+    ]
+    if (coding !== undefined) response.setHeader('content-encoding', coding)
+    if (name === 'empty gzip') response.setHeader('content-encoding', 'gzip')
+    response.end(body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  port = (server.address() as AddressInfo).port
+})
+afterAll(() => {
+  server.close()
+  server.closeAllConnections()
+})
+
+const ask = (name: string, transport: keyof typeof transports): Promise<GuestAnswer> =>
+  performRequest(
+    {
+      url: `http://127.0.0.1:${port}/${encodeURIComponent(name)}`,
+      method: 'GET',
+      headers: [],
+      body: undefined,
+    },
+    policy,
+    { transport: transports[transport] },
+  )
+
+describe('content codings', () => {
+  test.each(Object.keys(replies))(
+    'behavior: %s is the same bytes on every transport',
+    async (name) => {
+      const answer = await ask(name, 'node')
+      expect(answer).toMatchObject({ status: 200 })
+      if ('error' in answer) return
+      expect(Buffer.from(answer.body).equals(plain)).toBe(true)
+      const [coding] = replies[name] ?? []
+      const kept = answer.headers.filter(([header]) => header === 'content-encoding')
+      expect(kept).toEqual(coding === undefined ? [] : [['content-encoding', coding]])
+      expect(await ask(name, 'fetch')).toEqual(answer)
+    },
+  )
+
+  test('behavior: an empty body has no coding to take off', async () => {
+    const answer = await ask('empty gzip', 'node')
+    expect(answer).toMatchObject({ status: 200, body: new Uint8Array() })
+    expect(await ask('empty gzip', 'fetch')).toEqual(answer)
+  })
+
+  test.each(Object.keys(odd))('error: %s is no answer on any transport', async (name) => {
+    for (const transport of ['node', 'fetch'] as const)
+      expect(await ask(name, transport), transport).toEqual({ error: 'request failed' })
+  })
+
+  test.each(Object.keys(bombs))('error: a %s ends at the limit', async (name) => {
+    for (const transport of ['node', 'fetch'] as const)
+      await expect(ask(name, transport), transport).rejects.toMatchObject({
+        code: 'PLUGIN_LIMIT',
+        limit: 'responseBytes',
+      })
+  })
+
+  test('error: a body that ends inside its coding is no answer', async () => {
+    expect(await ask('cut', 'node')).toEqual({ error: 'request failed' })
+  })
+
+  test('error: a server that leaves HTTP fails the request at once', async () => {
+    const slow = { ...policy, timeout: 60_000 }
+    const request = {
+      url: `http://127.0.0.1:${port}/101`,
+      method: 'GET',
+      headers: [],
+      body: undefined,
+    }
+    expect(await performRequest(request, slow, { transport: transports.node })).toEqual({
+      error: 'request failed',
+    })
+  })
+})
