@@ -15,6 +15,8 @@ export type JsonTextOptions = {
   maxDepth: number
   /** Builds the error for the value at `path`. */
   fail: (path: string, reason: string) => Error
+  /** Value of an integer outside ±(2^53 - 1). Left out: it is refused. */
+  largeInteger?: ((source: string) => unknown) | undefined
 }
 
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
@@ -36,10 +38,10 @@ type Cursor = JsonTextOptions & { readonly text: string; at: number }
 
 /** Parses `text`, or throws what `options.fail` returns for the first thing that is refused. */
 export function parseJsonText(text: string, options: JsonTextOptions): Json {
-  const { maxDepth, fail } = options
+  const { fail } = options
   if (typeof text !== 'string') throw fail('$', 'expected text')
   if (text.charCodeAt(0) === 0xfeff) throw fail('$', 'a byte-order mark')
-  const cursor: Cursor = { text, at: 0, maxDepth, fail }
+  const cursor: Cursor = { ...options, text, at: 0 }
   const value = readValue(cursor, '$', 1)
   skipSpace(cursor)
   if (cursor.at < text.length) {
@@ -146,6 +148,7 @@ function readNumber(cursor: Cursor, path: string): number {
   const value = Number(source)
   if (!Number.isFinite(value)) throw cursor.fail(path, `${source} is beyond the range of a number`)
   if (/^-?\d+$/.test(source) && !Number.isSafeInteger(value)) {
+    if (cursor.largeInteger) return cursor.largeInteger(source) as number
     throw cursor.fail(path, `the integer ${source} is outside ±(2^53 - 1) and would change`)
   }
   return value

@@ -144,6 +144,7 @@ export type {
   RegoLimits,
   RegoModule,
   RegoOutcome,
+  RegoValue,
 } from './rego/engine.js'
 export type { RegoInspection } from './rego/inspection.js'
 export { inspectPolicy } from './rego/inspectPolicy.js'

@@ -820,6 +820,14 @@ describe('createEvaluator', () => {
 
   test('error: attesting without knowing what is committed', async () => {
     const deployment = deploySimulated(await plain())
+    for (const [name, value] of [
+      ['mode', 'simluate'],
+      ['mode', ''],
+      ['assurance', 'tdx'],
+    ]) {
+      const wrong = parametersOf(deployment, { committed: undefined, [name as string]: value })
+      expect(() => createEvaluator(wrong)).toThrow(expect.objectContaining({ field: name }))
+    }
     expect(() => createEvaluator(parametersOf(deployment, { committed: undefined }))).toThrow(
       /committed/,
     )

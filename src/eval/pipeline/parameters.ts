@@ -11,6 +11,7 @@ import type {
   SecretsOpener,
 } from '../../core/interfaces/secretsOpener.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { assertChoice } from '../../internal/options.js'
 import type { PluginRuntime } from '../plugins/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
 
@@ -44,9 +45,14 @@ export type EvaluatorParameters = {
   allowOpaSemantics?: boolean | undefined
 }
 
+const assurances: readonly Assurance[] = ['nitro', 'simulator', 'local']
+
 /** Refuses an engine that decides otherwise than operators, and attesting what is not committed. */
 export function assertEvaluatorParameters(parameters: EvaluatorParameters): void {
-  const { engine, mode = 'attest' } = parameters
+  const { engine, mode = 'attest', assurance = 'local' } = parameters
+  // Another mode would be neither: it would not ask for `committed` and not warn either.
+  assertChoice('mode', mode, ['attest', 'simulate'])
+  assertChoice('assurance', assurance, assurances)
   if (engine.semantics !== 'operator' && parameters.allowOpaSemantics !== true) {
     throw new InvalidInputError({
       field: 'engine',

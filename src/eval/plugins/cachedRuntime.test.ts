@@ -196,6 +196,27 @@ describe('compiled plugins', () => {
     expect(() => create({ limits: { time: 0 } })).toThrow(/limits.time/)
     expect(() => create({ limits: { memoryBytes: Number.NaN } })).toThrow(/limits.memoryBytes/)
   })
+
+  test.each([
+    [{ limits: { tiem: 5 } as never }, 'limits.tiem'],
+    [{ limits: { time: 2 ** 31 } }, 'limits.time'],
+    [{ limits: { outputBytes: '5' as never } }, 'limits.outputBytes'],
+    [{ http: { maxRequests: Number.NaN } }, 'http.maxRequests'],
+    [{ http: { maxResponseBytes: Number.POSITIVE_INFINITY } }, 'http.maxResponseBytes'],
+    [{ http: { timeout: 2 ** 31 } }, 'http.timeout'],
+    [{ http: { allowPrivate: 'false' as never } }, 'http.allowPrivate'],
+    [{ http: { hosts: 'api.example.com' as never } }, 'http.hosts'],
+    [{ http: { hosts: [''] } }, 'http.hosts'],
+    [{ http: { methods: 'GET' as never } }, 'http.methods'],
+    [{ http: { host: ['api.example.com'] } as never }, 'http.host'],
+    [{ cache: 'toString' as never }, 'cache'],
+    [{ cache: { entries: Number.NaN, bytes: 1 } }, 'cache'],
+    [{ concurrency: 0 }, 'concurrency'],
+  ])('error: %j is refused by name', (parameters, field) => {
+    expect(() => create(parameters)).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', field: expect.stringContaining(field) }),
+    )
+  })
 })
 
 describe('createWorkerPool', () => {

@@ -7,9 +7,11 @@
  */
 import type { HttpExchange } from '../../core/interfaces/evaluator.js'
 import { BaseError } from '../../errors/base.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { toHex } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import { isPrivateHost } from '../../internal/privateAddress.js'
 import { PluginHttpRefusedError, PluginLimitError } from './errors.js'
 import type { GuestAnswer, GuestRequest } from './protocol.js'
@@ -89,9 +91,13 @@ export class PrivateAddressError extends BaseError {
   }
 }
 
-/** Fills in the defaults of a policy. */
+/**
+ * Checks a policy and fills in the defaults.
+ *
+ * @throws {InvalidInputError} for a value that would be taken for something else.
+ */
 export function resolveHttpPolicy(policy: HttpPolicy = {}): ResolvedHttpPolicy {
-  return {
+  const resolved: ResolvedHttpPolicy = {
     hosts: policy.hosts,
     methods: policy.methods ?? ['GET', 'POST', 'PUT', 'DELETE'],
     allowPrivate: policy.allowPrivate ?? false,
@@ -100,6 +106,24 @@ export function resolveHttpPolicy(policy: HttpPolicy = {}): ResolvedHttpPolicy {
     maxRequestBytes: policy.maxRequestBytes ?? 1_048_576,
     timeout: policy.timeout ?? 10_000,
   }
+  assertKnown('http', policy, Object.keys(resolved))
+  for (const name of ['hosts', 'methods'] as const) {
+    const list: unknown = resolved[name]
+    // A text has `includes` as well, which finds parts of it.
+    if (list === undefined && name === 'hosts') continue
+    if (!Array.isArray(list) || !list.every((item) => typeof item === 'string' && item !== '')) {
+      throw new InvalidInputError({ field: `http.${name}`, reason: 'expected a list of texts' })
+    }
+  }
+  if (typeof resolved.allowPrivate !== 'boolean') {
+    throw new InvalidInputError({ field: 'http.allowPrivate', reason: 'expected true or false' })
+  }
+  // A plugin without any request is a policy, too.
+  assertCount('http.maxRequests', resolved.maxRequests, { least: 0 })
+  assertCount('http.maxResponseBytes', resolved.maxResponseBytes)
+  assertCount('http.maxRequestBytes', resolved.maxRequestBytes)
+  assertCount('http.timeout', resolved.timeout, { most: MAX_TIMER })
+  return resolved
 }
 
 /**

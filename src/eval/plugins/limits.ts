@@ -1,7 +1,7 @@
 /**
  * What one run may use, and how the options become complete.
  */
-import { InvalidInputError } from '../../errors/common.js'
+import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 
 /** Limits of one run. Hitting one is inconclusive, never a decision. */
 export type PluginLimits = {
@@ -32,19 +32,21 @@ export const defaultPluginLimits: PluginLimits = {
   randomBytes: 1_048_576,
 }
 
-/** Checks the limits that are given and fills in the defaults. */
+/**
+ * Checks the limits that are given and fills in the defaults.
+ *
+ * @throws {InvalidInputError} for a limit of another name, and for what is no positive integer.
+ */
 export function resolveLimits(given: Partial<PluginLimits>): PluginLimits {
-  return { ...defaultPluginLimits, ...definedOnly(given) }
-}
-
-function definedOnly<values extends Record<string, unknown>>(values: values): values {
-  for (const [name, value] of Object.entries(values)) {
+  const names = Object.keys(defaultPluginLimits) as (keyof PluginLimits)[]
+  assertKnown('limits', given, names)
+  const limits = { ...defaultPluginLimits }
+  for (const name of names) {
+    const value = given[name]
     if (value === undefined) continue
-    if (typeof value !== 'number' || !(value > 0)) {
-      throw new InvalidInputError({ field: `limits.${name}`, reason: 'expected a positive number' })
-    }
+    const timer = name === 'time' || name === 'compileTime'
+    assertCount(`limits.${name}`, value, timer ? { most: MAX_TIMER } : {})
+    limits[name] = value
   }
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== undefined),
-  ) as values
+  return limits
 }

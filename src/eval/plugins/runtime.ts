@@ -6,6 +6,7 @@ import type { Hex } from 'viem'
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertChoice, assertCount } from '../../internal/options.js'
 import {
   type CacheStats,
   type PluginCacheLimits,
@@ -80,14 +81,16 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
   const policy = resolveHttpPolicy(parameters.http)
   const limits = resolveLimits(parameters.limits ?? {})
   const metrics = parameters.metrics ?? createMetricsRegistry()
-  const bounds =
-    typeof parameters.cache === 'object'
-      ? parameters.cache
-      : pluginCachePresets[parameters.cache ?? 'staging']
+  const { cache = 'staging', concurrency = workers.concurrency } = parameters
+  if (typeof cache !== 'object') {
+    assertChoice('cache', cache, Object.keys(pluginCachePresets) as PluginCachePreset[])
+  }
+  const bounds = typeof cache === 'object' ? cache : pluginCachePresets[cache]
+  assertCount('concurrency', concurrency)
   const meters = createPluginMeters(metrics)
   const runners = createWorkerPool({
     start: workers.startRunWorker,
-    size: parameters.concurrency ?? workers.concurrency,
+    size: concurrency,
   })
   const compilers = createWorkerPool({ start: workers.startCompileWorker, size: 1 })
   let jobs = 0

@@ -1,7 +1,6 @@
 /**
  * The interface of Rego engines.
  */
-import type { Json } from '../../core/canonicalJson.js'
 import type { RegoLocation } from '../errors.js'
 
 /** One Rego source with the name that errors show. */
@@ -21,6 +20,16 @@ export type RegoLimits = {
   maxMemoryBytes?: number | undefined
 }
 
+/** JSON in which an integer outside ±(2^53 - 1) is a bigint: the engine has 64 bits. */
+export type RegoValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly RegoValue[]
+  | { readonly [member: string]: RegoValue }
+
 /**
  * How an evaluation ended. Only `defined` with `allow === true` allows; `undefined` and any other
  * defined value deny; `error` and `unsupported` are no decision.
@@ -33,7 +42,7 @@ export type RegoOutcome =
       /** Strings of the set `deny`, sorted by their UTF-8 bytes. */
       reasons: string[]
       /** The value of `allow`. */
-      value: Json
+      value: RegoValue
       /** Why there are no reasons, where evaluating `deny` failed and `allow` did not need it. */
       reasonsError?: string | undefined
     }

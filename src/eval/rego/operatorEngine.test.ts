@@ -40,4 +40,54 @@ deny contains sprintf("score %d", [data.wasm.score]) if data.wasm.score > 10
       location: { line: 4, column: 13, text: '  input.x = = 1', caret: '            ^' },
     })
   })
+
+  test.each([
+    ['9007199254740993', 9_007_199_254_740_993n],
+    ['18446744073709551615', 18_446_744_073_709_551_615n],
+    ['-9223372036854775808', -9_223_372_036_854_775_808n],
+    ['9007199254740991', 9_007_199_254_740_991],
+    ['1234567890123456.5', 1_234_567_890_123_456.5],
+    [
+      '{"a": [18446744073709551615, "18446744073709551615"], "__proto__": 9007199254740993}',
+      JSON.parse('{"a": [0, "18446744073709551615"], "__proto__": 0}', (_, value) => value),
+    ],
+  ])('behavior: the value %s is what the engine has', async (source, value) => {
+    const policy = await engine.prepare({ rego: utf8(`package p\nallow := ${source}`) })
+    const outcome = policy.evaluate({ inputJson: '{}', dataJson: '{}' }, world)
+    if (outcome.kind !== 'defined') expect.fail(outcome.kind)
+    expect(outcome.allow).toBe(false)
+    if (typeof value !== 'object') {
+      expect(outcome.value).toBe(value)
+      return
+    }
+    const got = outcome.value as Record<string, unknown>
+    expect(got['a']).toEqual([18_446_744_073_709_551_615n, '18446744073709551615'])
+    expect(Object.getOwnPropertyDescriptor(got, '__proto__')?.value).toBe(9_007_199_254_740_993n)
+  })
+
+  test.each([
+    ['input', '{"s":"\ud800"}', '{}'],
+    ['input', '{"s":"\udc00x"}', '{}'],
+    ['data', '{}', '{"params":{"\ud83d":1}}'],
+  ])('error: half a character in %s is no input', async (_, inputJson, dataJson) => {
+    const policy = await engine.prepare({ rego: utf8('package p\nallow if true') })
+    expect(policy.evaluate({ inputJson, dataJson }, world)).toMatchObject({
+      kind: 'error',
+      code: 'INVALID_INPUT',
+    })
+    const whole = { inputJson: '{"s":"\ud83d\ude00"}', dataJson: '{}' }
+    expect(policy.evaluate(whole, world)).toMatchObject({ kind: 'defined', allow: true })
+  })
+
+  test.each([
+    [{ maxSteps: Number.NaN }, 'limits.maxSteps'],
+    [{ maxSteps: 0 }, 'limits.maxSteps'],
+    [{ maxSteps: 1.5 }, 'limits.maxSteps'],
+    [{ maxMemoryBytes: 2 ** 32 }, 'limits.maxMemoryBytes'],
+    [{ maxMemoryBytes: Number.POSITIVE_INFINITY }, 'limits.maxMemoryBytes'],
+    [{ steps: 5 } as never, 'limits.steps'],
+  ])('error: the limits %j are refused by name', async (limits, field) => {
+    const preparing = engine.prepare({ rego: utf8('package p\nallow if true') }, limits)
+    await expect(preparing).rejects.toMatchObject({ code: 'INVALID_INPUT', field })
+  })
 })

@@ -4,10 +4,12 @@
  * What it decides is what operators decide, because it is their code; see engine/ and
  * docs/decisions/engine-crate.md.
  */
-import type { Json } from '../../core/canonicalJson.js'
+import { isWellFormed } from '../../core/canonicalJson.js'
+import { parseJsonText } from '../../core/jsonText.js'
 import { fixedFromHex, fromUtf8 } from '../../internal/bytes.js'
+import { assertCount, assertKnown } from '../../internal/options.js'
 import type { RegoLocation } from '../errors.js'
-import { type RegoRefusal, RegoRefusedError, RegoSourceError } from '../errors.js'
+import { EngineError, type RegoRefusal, RegoRefusedError, RegoSourceError } from '../errors.js'
 import type {
   PreparedPolicy,
   RegoEngine,
@@ -15,6 +17,7 @@ import type {
   RegoLimits,
   RegoModule,
   RegoOutcome,
+  RegoValue,
 } from './engine.js'
 import { createEngineInstance, type EngineFault, type EngineInstance } from './engineInstance.js'
 import { loadEngineModule } from './engineModule.js'
@@ -96,6 +99,10 @@ function preparePolicy(
       if (disposed) return error('DISPOSED', 'the policy was disposed of')
       if (standsInFor(packageName, dataJson)) {
         return error('INVALID_INPUT', `data has a member named like the package, ${packageName}`)
+      }
+      // The encoder would put U+FFFD in place of half a character: another text, another decision.
+      if (!isWellFormed(inputJson) || !isWellFormed(dataJson)) {
+        return error('INVALID_INPUT', 'input or data holds half of a surrogate pair')
       }
       let world: { blockTimestamp: bigint; seed: Uint8Array }
       try {
@@ -219,13 +226,13 @@ function worldOf({ blockTimestamp, seed }: RegoEvaluateOptions): {
 
 type Decision = {
   defined: boolean
-  value: Json
+  value: RegoValue
   reasons: string[]
   reasonsError: string | null
 }
 
 function outcomeOf(answer: string): RegoOutcome {
-  const decision = JSON.parse(answer) as Decision | { error: Failure }
+  const decision = parseAnswer(answer) as Decision | { error: Failure }
   if ('error' in decision) {
     const { code, message, location } = decision.error
     const at = location ?? undefined
@@ -241,14 +248,34 @@ function outcomeOf(answer: string): RegoOutcome {
   return reasonsError === null ? outcome : { ...outcome, reasonsError }
 }
 
+/** Deepest value the engine writes: its own limit is lower. */
+const ANSWER_DEPTH = 1_024
+
+/** The answer with its integers as they are. `JSON.parse` rounds those of 17 digits and more. */
+function parseAnswer(answer: string): unknown {
+  if (!/\d{16}/.test(answer)) return JSON.parse(answer)
+  const fail = (path: string, reason: string): Error =>
+    new EngineError(`its answer is not JSON at ${path}: ${reason}`)
+  return parseJsonText(answer, { maxDepth: ANSWER_DEPTH, fail, largeInteger: BigInt })
+}
+
 function error(code: string, message: string): RegoOutcome {
   return { kind: 'error', code, message }
 }
 
-/** @internal Limits with the defaults filled in. */
+/** What the module's memory can grow to; see engine/build.ts. */
+const MODULE_BYTES = 512 * 1024 * 1024
+
+/**
+ * @internal Limits with the defaults filled in.
+ *
+ * @throws {InvalidInputError} for a limit of another name, and for what is no positive integer.
+ */
 export function limitsOf(limits: RegoLimits): typeof defaultLimits {
-  return {
-    maxSteps: limits.maxSteps ?? defaultLimits.maxSteps,
-    maxMemoryBytes: limits.maxMemoryBytes ?? defaultLimits.maxMemoryBytes,
-  }
+  assertKnown('limits', limits, Object.keys(defaultLimits))
+  const { maxSteps = defaultLimits.maxSteps, maxMemoryBytes = defaultLimits.maxMemoryBytes } =
+    limits
+  assertCount('limits.maxSteps', maxSteps)
+  assertCount('limits.maxMemoryBytes', maxMemoryBytes, { most: MODULE_BYTES })
+  return { maxSteps, maxMemoryBytes }
 }

@@ -37,6 +37,15 @@ const params = {
   additionalProperties: false,
 }
 
+test.each(['operator', 'Both', '', 'toString', null])(
+  'error: the profile %j, which does not exist, is no validator',
+  (profiles) => {
+    expect(() => createSchemaValidator({ profiles: profiles as never })).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', field: 'profiles' }),
+    )
+  },
+)
+
 describe('createSchemaValidator', () => {
   test('default', async () => {
     expect(await validate(params, { limit: 5, asset: 'eth', tags: ['a'] })).toEqual({

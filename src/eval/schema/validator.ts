@@ -11,6 +11,7 @@ import type {
   SchemaValidator,
   SchemaVerdict,
 } from '../../core/interfaces/schemaValidator.js'
+import { assertChoice } from '../../internal/options.js'
 import { EngineError } from '../errors.js'
 import { createEngineInstance, type EngineInstance } from '../rego/engineInstance.js'
 import { loadEngineModule } from '../rego/engineModule.js'
@@ -32,6 +33,7 @@ const OPERATOR_MEMORY = 128 * 1024 * 1024
  *
  * @param options.profiles - `both` for params and secrets; `2020-12` for files that operators
  * never see. Default `both`.
+ * @throws {InvalidInputError} for another name.
  * @example
  * ```ts
  * import { createSchemaValidator } from '@newton/policy-sdk/eval'
@@ -46,7 +48,10 @@ const OPERATOR_MEMORY = 128 * 1024 * 1024
 export function createSchemaValidator(
   options: { profiles?: SchemaProfiles | undefined } = {},
 ): SchemaValidator {
-  const withOperator = (options.profiles ?? 'both') === 'both'
+  const { profiles = 'both' } = options
+  // A name that is compared and not checked would quietly leave the operators' rules out.
+  assertChoice('profiles', profiles, ['both', '2020-12'])
+  const withOperator = profiles === 'both'
   const operator = operatorProfile()
 
   async function check(

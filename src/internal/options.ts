@@ -1,0 +1,44 @@
+/**
+ * Checks of option values. An option that is only compared takes a slip of the pen for its
+ * default, or for no limit at all.
+ */
+import { InvalidInputError } from '../errors/common.js'
+
+/** Milliseconds of the longest timer: a longer one fires at once. */
+export const MAX_TIMER = 2_147_483_647
+
+/** Refuses a value that is none of `choices`. */
+export function assertChoice<choice extends string>(
+  field: string,
+  value: unknown,
+  choices: readonly choice[],
+): asserts value is choice {
+  if ((choices as readonly unknown[]).includes(value)) return
+  const known = choices.map((name) => `'${name}'`).join(' or ')
+  throw new InvalidInputError({ field, reason: `expected ${known}` })
+}
+
+/**
+ * Refuses what is no integer from `least` (1) to `most`: `NaN` would pass every comparison with a
+ * limit.
+ */
+export function assertCount(
+  field: string,
+  value: unknown,
+  { least = 1, most = Number.MAX_SAFE_INTEGER }: { least?: number; most?: number } = {},
+): asserts value is number {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return
+  const bound =
+    most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`
+  throw new InvalidInputError({ field, reason: `expected an integer ${bound}` })
+}
+
+/** Refuses members of `given` that are not in `known`: a misspelled limit would limit nothing. */
+export function assertKnown(field: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  throw new InvalidInputError({
+    field: `${field}.${unknown}`,
+    reason: `it is none of ${known.join(', ')}`,
+  })
+}
