@@ -3,11 +3,13 @@ import { utf8 } from '../../internal/bytes.js'
 import { fetchTransport } from './fetchTransport.js'
 import {
   checkRequest,
+  contentCodings,
   type HttpTransport,
   PrivateAddressError,
   performRequest,
   ResponseTooLargeError,
   resolveHttpPolicy,
+  UnreadableResponseError,
 } from './http.js'
 import type { GuestRequest } from './protocol.js'
 
@@ -57,6 +59,22 @@ describe('checkRequest', () => {
     expect(() =>
       checkRequest(request({ headers: new Array(101).fill(['a', 'b']) }), policy),
     ).toThrow(limit)
+  })
+})
+
+describe('contentCodings', () => {
+  test('behavior: in the order they were applied, by one name each', () => {
+    const headers = [
+      ['Content-Encoding', 'X-GZIP, identity'],
+      ['content-encoding', ' br ,deflate'],
+    ] as const
+    expect(contentCodings(headers)).toEqual(['gzip', 'br', 'deflate'])
+    expect(contentCodings([['x-content-encoding', 'zstd']])).toEqual([])
+  })
+
+  test('error: what not every platform decodes', () => {
+    for (const value of ['zstd', 'gzip;q=1', 'gzip,gzip,gzip,gzip', 'constructor'])
+      expect(() => contentCodings([['content-encoding', value]])).toThrow(UnreadableResponseError)
   })
 })
 
