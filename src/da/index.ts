@@ -109,7 +109,8 @@ export {
   mockDa,
   mockFaultKinds,
 } from './mockDa.js'
-export { type ObjectStoreOptions, objectStore, type S3Like } from './objectStore/objectStore.js'
+export { type ObjectStoreOptions, objectStore } from './objectStore/objectStore.js'
+export type { S3Like } from './objectStore/sdkStore.js'
 export { type S3Credentials, signRequest } from './objectStore/sigv4.js'
 export {
   memoryJournal,

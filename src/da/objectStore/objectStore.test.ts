@@ -3,7 +3,8 @@ import { computeArtifactHash } from '../../core/artifact.js'
 import type { DaLocator } from '../../core/locator.js'
 import { daConformance } from '../conformance/index.js'
 import type { FetchLike } from '../internal/http.js'
-import { type ObjectStoreOptions, objectStore, type S3Like } from './objectStore.js'
+import { type ObjectStoreOptions, objectStore } from './objectStore.js'
+import type { S3Like } from './sdkStore.js'
 import { signRequest } from './sigv4.js'
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
@@ -11,8 +12,11 @@ const locator: DaLocator = { kind: 'keccakStore', name: '' }
 const bytes = text('{"type":"object"}')
 const hash = computeArtifactHash(bytes)
 
+const tagOf = (object: Uint8Array | undefined): string =>
+  `"${computeArtifactHash(object ?? new Uint8Array()).slice(2, 34)}"`
+
 /** A store that keeps S3's rules for the calls that are made. */
-function fakeS3() {
+function fakeS3({ etags = true } = {}) {
   const objects = new Map<string, Uint8Array>()
   const log: string[] = []
   const next: { status: number; code: string }[] = []
@@ -20,7 +24,7 @@ function fakeS3() {
     const { pathname } = new URL(input)
     const headers = new Headers(init.headers)
     log.push(
-      `${init.method} ${headers.get('if-none-match') ?? '-'} ${headers.has('authorization') ? 'signed' : 'plain'}`,
+      `${init.method} ${headers.get('if-none-match') ?? headers.get('if-match') ?? '-'} ${headers.has('authorization') ? 'signed' : 'plain'}`,
     )
     const error = (status: number, code: string): Response =>
       new Response(
@@ -32,11 +36,15 @@ function fakeS3() {
     const held = objects.get(pathname)
     if (init.method === 'PUT') {
       if (held && headers.get('if-none-match') === '*') return error(412, 'PreconditionFailed')
+      const wanted = headers.get('if-match')
+      if (wanted !== null && !held) return error(404, 'NoSuchKey')
+      if (wanted !== null && wanted !== tagOf(held)) return error(412, 'PreconditionFailed')
       objects.set(pathname, new Uint8Array(await new Response(init.body ?? null).arrayBuffer()))
       return new Response(null, { status: 200 })
     }
     if (!held) return error(404, 'NoSuchKey')
-    const length = { 'content-length': String(held.length) }
+    const length: Record<string, string> = { 'content-length': String(held.length) }
+    if (etags) length['etag'] = tagOf(held)
     return new Response(init.method === 'HEAD' ? null : (held as unknown as BodyInit), {
       headers: length,
     })
@@ -55,15 +63,16 @@ const over = (s3: ReturnType<typeof fakeS3>, more: Partial<ObjectStoreOptions> =
   })
 
 /** The SDK's shape over the same rules. */
-function fakeSdk(): S3Like {
-  const objects = new Map<string, Uint8Array>()
+function fakeSdk(objects = new Map<string, Uint8Array>()): S3Like {
   const fail = (name: string, httpStatusCode: number): never => {
     throw Object.assign(new TypeError(name), { name, $metadata: { httpStatusCode } })
   }
   return {
-    async putObject({ Key, Body }, { abortSignal }) {
+    async putObject({ Key, Body, IfMatch, IfNoneMatch }, { abortSignal }) {
       abortSignal.throwIfAborted()
-      if (objects.has(Key)) fail('PreconditionFailed', 412)
+      const held = objects.get(Key)
+      if (IfNoneMatch === '*' && held) fail('PreconditionFailed', 412)
+      if (IfMatch !== undefined && IfMatch !== tagOf(held)) fail('PreconditionFailed', 412)
       objects.set(Key, Body)
     },
     async getObject({ Key }) {
@@ -71,6 +80,7 @@ function fakeSdk(): S3Like {
       return {
         Body: { transformToByteArray: async () => held.slice() },
         ContentLength: held.length,
+        ETag: tagOf(held),
       }
     },
     async headObject({ Key }) {
@@ -101,13 +111,62 @@ describe('objectStore', () => {
     expect([...s3.objects.keys()]).toEqual([`/artifacts/v1/${hash.slice(2)}`])
     expect(s3.log).toEqual(['PUT * signed', 'PUT * signed', 'GET - signed'])
   })
-  test('a key that is taken by other bytes is refused, not overwritten', async () => {
+  test('damage at rest is replaced by a write of the artifact, just that version of it', async () => {
     const s3 = fakeS3()
-    s3.objects.set(`/artifacts/${hash.slice(2)}`, text('other'))
-    await expect(over(s3).put(bytes)).rejects.toMatchObject({ code: 'DA_INTEGRITY' })
+    const key = `/artifacts/${hash.slice(2)}`
+    s3.objects.set(key, text('other'))
     await expect(over(s3).getWithVerification(locator, hash)).rejects.toMatchObject({
       code: 'DA_INTEGRITY',
     })
+    await over(s3).put(bytes)
+    expect(s3.objects.get(key)).toEqual(bytes)
+    expect(s3.log.slice(-3)).toEqual([
+      'PUT * signed',
+      'GET - signed',
+      `PUT ${tagOf(text('other'))} signed`,
+    ])
+    const objects = new Map([[hash.slice(2), text('other')]])
+    await objectStore({ bucket: 'artifacts', s3: fakeSdk(objects) }).put(bytes)
+    expect(objects.get(hash.slice(2))).toEqual(bytes)
+  })
+  test('what changes while it is replaced is looked at again', async () => {
+    const s3 = fakeS3()
+    const key = `/artifacts/${hash.slice(2)}`
+    s3.objects.set(key, text('other'))
+    const racing: FetchLike = async (input, init) => {
+      const answer = await s3.fetch(input, init)
+      // Another writer repairs it between our reading and our writing.
+      if (init.method === 'GET') s3.objects.set(key, bytes)
+      return answer
+    }
+    const { evidence } = await over(s3, { fetch: racing }).put(bytes)
+    expect(evidence.checks).toEqual(['keccak256'])
+    const removed: FetchLike = async (input, init) => {
+      const answer = await s3.fetch(input, init)
+      if (init.method === 'PUT' && answer.status === 412) s3.objects.clear()
+      return answer
+    }
+    await over(s3, { fetch: removed }).put(bytes)
+    expect(s3.objects.get(key)).toEqual(bytes)
+  })
+  test('what cannot be told apart, or changes all the time, is not overwritten', async () => {
+    const key = `/artifacts/${hash.slice(2)}`
+    const blind = fakeS3({ etags: false })
+    blind.objects.set(key, text('other'))
+    await expect(over(blind).put(bytes)).rejects.toMatchObject({ code: 'DA_INTEGRITY' })
+    expect(blind.objects.get(key)).toEqual(text('other'))
+    const busy = fakeS3()
+    let n = 0
+    busy.objects.set(key, text('other'))
+    const changing: FetchLike = async (input, init) => {
+      const answer = await busy.fetch(input, init)
+      if (init.method === 'GET') busy.objects.set(key, text(`other ${n++}`))
+      return answer
+    }
+    await expect(over(busy, { fetch: changing }).put(bytes)).rejects.toMatchObject({
+      code: 'DA_INTEGRITY',
+    })
+    expect(n).toBe(3)
   })
   test('a store that is busy is asked again', async () => {
     const s3 = fakeS3()

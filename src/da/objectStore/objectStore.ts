@@ -1,53 +1,21 @@
 /**
- * Any S3-compatible store, keys by keccak-256, written once and never over.
+ * Any S3-compatible store, keys by keccak-256; a copy is written once and never over.
  *
  * A store is believed about nothing: what it returns is hashed, and an object that is already there
  * is read back before a write counts as done.
  */
 import type { Hex } from 'viem'
 import type { DaClient } from '../../core/interfaces/daClient.js'
-import { BaseError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
 import { createDaAdapter, type DaCall, type DaHooks, requireArtifactHash } from '../adapter.js'
-import {
-  DaConfigError,
-  DaIntegrityError,
-  DaNotFoundError,
-  DaPayloadTooLargeError,
-  DaRateLimitedError,
-  DaRequestRejectedError,
-  DaUnavailableError,
-} from '../errors.js'
-import {
-  discard,
-  type Exchange,
-  type FetchLike,
-  readBody,
-  readErrorText,
-  send,
-} from '../internal/http.js'
+import { DaIntegrityError, DaNotFoundError, DaPayloadTooLargeError } from '../errors.js'
+import type { FetchLike } from '../internal/http.js'
 import { withRetry } from '../internal/retry.js'
-import { type S3Credentials, signRequest } from './sigv4.js'
-
-/** The part of `S3` of `@aws-sdk/client-s3` that is used. Pass an instance as `s3`. */
-export type S3Like = {
-  putObject(
-    input: { Bucket: string; Key: string; Body: Uint8Array; IfNoneMatch: '*'; ContentType: string },
-    options: { abortSignal: AbortSignal },
-  ): Promise<unknown>
-  getObject(
-    input: { Bucket: string; Key: string },
-    options: { abortSignal: AbortSignal },
-  ): Promise<{
-    Body?: { transformToByteArray(): Promise<Uint8Array> } | undefined
-    ContentLength?: number | undefined
-  }>
-  headObject(
-    input: { Bucket: string; Key: string },
-    options: { abortSignal: AbortSignal },
-  ): Promise<{ ContentLength?: number | undefined }>
-}
+import { fetchStore } from './fetchStore.js'
+import { type S3Like, sdkStore } from './sdkStore.js'
+import type { S3Credentials } from './sigv4.js'
+import type { Store } from './store.js'
 
 /** Options of {@link objectStore}. */
 export type ObjectStoreOptions = DaHooks & {
@@ -79,8 +47,9 @@ export type ObjectStoreOptions = DaHooks & {
 /**
  * Creates an adapter for an object store.
  *
- * Writes carry `If-None-Match: *`, so that nothing is ever overwritten; writing the same artifact
- * twice is the same as once.
+ * Writes carry `If-None-Match: *`, so that a copy is never overwritten; writing the same artifact
+ * twice is the same as once. An object whose bytes are not those of its key is damage: a write of the
+ * artifact replaces just that version of it (`If-Match`).
  *
  * @example
  * ```ts
@@ -97,22 +66,10 @@ export function objectStore(options: ObjectStoreOptions): DaClient {
   const { bucket, prefix = '', name = '', maxBytes = 67_108_864, random = Math.random } = options
   const { tries = 4, baseDelay = 200, maxDelay = 4_000 } = options.retry ?? {}
   const source = name === '' ? 'object-store' : `object-store:${name}`
-  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
-    throw new InvalidInputError({
-      field: 'bucket',
-      reason: `${JSON.stringify(bucket)} is no bucket name`,
-    })
-  }
-  // These characters are signed in one form and sent in another; dots would lead out of the bucket.
-  if (/[!'()*]/.test(prefix) || /(^|\/)\.{1,2}(\/|$)/.test(prefix) || prefix.startsWith('/')) {
-    throw new InvalidInputError({
-      field: 'prefix',
-      reason: "expected none of ! ' ( ) *, no leading slash and no segment `.` or `..`",
-    })
-  }
+  assertPlace({ bucket, prefix })
   const store = options.s3
     ? sdkStore(options.s3, { bucket, source, maxBytes })
-    : fetchStore(options, source, maxBytes)
+    : fetchStore(options, { source, maxBytes })
   const keyOf = (hash: Hex): string => `${prefix}${hash.slice(2)}`
   const retrying = <value>(call: DaCall, work: () => Promise<value>): Promise<value> =>
     withRetry(work, { tries, baseDelay, maxDelay, random, signal: call.signal })
@@ -128,31 +85,20 @@ export function objectStore(options: ObjectStoreOptions): DaClient {
         if (bytes.length > maxBytes)
           throw new DaPayloadTooLargeError({ source, byteLength: bytes.length, limit: maxBytes })
         const key = keyOf(call.hash)
-        const outcome = await retrying(call, () =>
-          store.putIfAbsent(key, bytes.slice(), call.signal),
-        )
-        if (outcome === 'exists') {
-          // Someone wrote this key before. Whether it was this artifact is for its hash to say.
-          const held = await retrying(call, () => store.get(key, call))
-          const actual = longKeccakHex(held)
-          if (actual !== call.hash) {
-            throw new DaIntegrityError({
-              source,
-              expected: call.hash,
-              actual,
-              reason: 'the key is taken by other bytes',
-            })
-          }
+        const again = {
+          retrying: <value>(work: () => Promise<value>) => retrying(call, work),
+          call,
         }
+        const outcome = await putOrRepair(store, { key, bytes: bytes.slice(), source }, again)
         call.onProgress?.({ loaded: bytes.length, total: bytes.length })
         return {
           locator: { kind: 'keccakStore', name },
-          checks: outcome === 'exists' ? ['keccak256'] : [],
+          checks: outcome === 'held' ? ['keccak256'] : [],
         }
       },
       async read(_locator, call) {
         const hash = requireArtifactHash(source, call.artifactHash)
-        return retrying(call, () => store.get(keyOf(hash), call))
+        return (await retrying(call, () => store.get(keyOf(hash), call))).bytes
       },
       async head(_locator, call) {
         const hash = requireArtifactHash(source, call.artifactHash)
@@ -169,203 +115,55 @@ export function objectStore(options: ObjectStoreOptions): DaClient {
   )
 }
 
-type Store = {
-  putIfAbsent(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<'written' | 'exists'>
-  get(key: string, call: Pick<DaCall, 'signal' | 'onProgress'>): Promise<Uint8Array>
-  head(key: string, signal: AbortSignal): Promise<number | undefined>
+/** Writes that are tried on one key while others change it. */
+const MOST_WRITES = 3
+
+/** Writes, counts a copy that is there already, or replaces what is no copy. */
+async function putOrRepair(
+  store: Store,
+  { key, bytes, source }: { key: string; bytes: Uint8Array; source: string },
+  { call, retrying }: { call: DaCall & { hash: Hex }; retrying: Retrying },
+): Promise<'written' | 'held'> {
+  const { hash: expected, signal } = call
+  let replacing: string | undefined
+  let actual: Hex | undefined
+  for (let writes = 0; writes < MOST_WRITES; writes++) {
+    const outcome = await retrying(() => store.put(key, bytes, { replacing, signal }))
+    if (outcome === 'written') return 'written'
+    // Someone wrote this key. Whether it was this artifact is for its hash to say.
+    let held: Awaited<ReturnType<Store['get']>>
+    try {
+      held = await retrying(() => store.get(key, { signal }))
+    } catch (error) {
+      if (!(error instanceof DaNotFoundError)) throw error
+      // Removed in between: the key is free again.
+      replacing = undefined
+      continue
+    }
+    actual = longKeccakHex(held.bytes)
+    if (actual === expected) return 'held'
+    replacing = held.etag
+    // Without a tag there is no telling which version would be overwritten.
+    if (replacing === undefined) break
+  }
+  const reason = 'the key is taken by other bytes, and the store does not let them be replaced'
+  throw new DaIntegrityError({ source, expected, ...(actual && { actual }), reason })
 }
 
-function fetchStore(options: ObjectStoreOptions, source: string, maxBytes: number): Store {
-  const {
-    bucket,
-    region = 'us-east-1',
-    credentials,
-    stallTimeout = 15_000,
-    now = Date.now,
-  } = options
-  const endpoint = options.endpoint ?? ''
-  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
+type Retrying = <value>(work: () => Promise<value>) => Promise<value>
+
+function assertPlace({ bucket, prefix }: { bucket: string; prefix: string }): void {
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
     throw new InvalidInputError({
-      field: 'endpoint',
-      reason: 'expected an http or https URL, or pass `s3`',
+      field: 'bucket',
+      reason: `${JSON.stringify(bucket)} is no bucket name`,
     })
   }
-  const base = endpoint.replace(/\/+$/, '')
-  const fetcher: FetchLike = options.fetch ?? ((input, init) => fetch(input, init))
-
-  async function request(
-    method: string,
-    key: string,
-    signal: AbortSignal,
-    body?: Uint8Array,
-  ): Promise<{ exchange: Exchange; response: Response }> {
-    const url = new URL(`${base}/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`)
-    const plain: Record<string, string> = body
-      ? { 'content-type': 'application/octet-stream', 'if-none-match': '*' }
-      : {}
-    const headers = credentials
-      ? signRequest(
-          { method, url, headers: plain, body: body ?? new Uint8Array(0) },
-          { credentials, region, now: now() },
-        )
-      : plain
-    const exchange: Exchange = { source, fetch: fetcher, signal }
-    const init: RequestInit = { method, headers }
-    if (body) init.body = body as unknown as BodyInit
-    return { exchange, response: await send(exchange, url.href, init) }
+  // These characters are signed in one form and sent in another; dots would lead out of the bucket.
+  if (/[!'()*]/.test(prefix) || /(^|\/)\.{1,2}(\/|$)/.test(prefix) || prefix.startsWith('/')) {
+    throw new InvalidInputError({
+      field: 'prefix',
+      reason: "expected none of ! ' ( ) *, no leading slash and no segment `.` or `..`",
+    })
   }
-
-  return {
-    async putIfAbsent(key, bytes, signal) {
-      const { exchange, response } = await request('PUT', key, signal, bytes)
-      if (response.status === 200 || response.status === 201 || response.status === 204) {
-        await discard(response)
-        return 'written'
-      }
-      if (response.status === 412) {
-        await discard(response)
-        return 'exists'
-      }
-      throw await statusError(exchange, response, key)
-    },
-    async get(key, { signal, onProgress }) {
-      const { exchange, response } = await request('GET', key, signal)
-      if (response.status !== 200) throw await statusError(exchange, response, key)
-      return readBody(exchange, response, { limit: maxBytes, onProgress, stallTimeout })
-    },
-    async head(key, signal) {
-      const { exchange, response } = await request('HEAD', key, signal)
-      if (response.status !== 200) throw await statusError(exchange, response, key)
-      await discard(response)
-      const length = response.headers.get('content-length')
-      return length === null ? undefined : Number(length)
-    },
-  }
-}
-
-function sdkStore(
-  s3: S3Like,
-  { bucket, source, maxBytes }: { bucket: string; source: string; maxBytes: number },
-): Store {
-  async function mapped<value>(
-    key: string,
-    signal: AbortSignal,
-    work: () => Promise<value>,
-  ): Promise<value> {
-    try {
-      return await work()
-    } catch (error) {
-      signal.throwIfAborted()
-      if (error instanceof BaseError) throw error
-      const { name, $metadata } = error as {
-        name?: string
-        $metadata?: { httpStatusCode?: number }
-      }
-      throw storeError(
-        { source, key, status: $metadata?.httpStatusCode ?? 0, code: name ?? '' },
-        error,
-      )
-    }
-  }
-  return {
-    async putIfAbsent(key, bytes, signal) {
-      return mapped(key, signal, async () => {
-        try {
-          await s3.putObject(
-            {
-              Bucket: bucket,
-              Key: key,
-              Body: bytes,
-              IfNoneMatch: '*',
-              ContentType: 'application/octet-stream',
-            },
-            { abortSignal: signal },
-          )
-          return 'written'
-        } catch (error) {
-          const { name, $metadata } = error as {
-            name?: string
-            $metadata?: { httpStatusCode?: number }
-          }
-          if (name === 'PreconditionFailed' || $metadata?.httpStatusCode === 412) return 'exists'
-          throw error
-        }
-      })
-    },
-    async get(key, { signal, onProgress }) {
-      return mapped(key, signal, async () => {
-        const { Body, ContentLength } = await s3.getObject(
-          { Bucket: bucket, Key: key },
-          { abortSignal: signal },
-        )
-        if ((ContentLength ?? 0) > maxBytes) {
-          throw new DaIntegrityError({
-            source,
-            reason: `an object of ${ContentLength} bytes, over the limit of ${maxBytes}`,
-          })
-        }
-        const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array(0)
-        onProgress?.({ loaded: bytes.length, total: ContentLength })
-        return bytes
-      })
-    },
-    async head(key, signal) {
-      return mapped(key, signal, async () => {
-        const { ContentLength } = await s3.headObject(
-          { Bucket: bucket, Key: key },
-          { abortSignal: signal },
-        )
-        return ContentLength
-      })
-    },
-  }
-}
-
-async function statusError(
-  exchange: Exchange,
-  response: Response,
-  key: string,
-): Promise<BaseError> {
-  const { raw } = await readErrorText(exchange, response)
-  const code = /<Code>([A-Za-z0-9]{1,64})<\/Code>/.exec(raw)?.[1] ?? ''
-  return storeError({ source: exchange.source, key, status: response.status, code })
-}
-
-function storeError(
-  { source, key, status, code }: { source: string; key: string; status: number; code: string },
-  cause?: unknown,
-): BaseError {
-  const options = cause === undefined ? {} : { cause }
-  const reason = [status === 0 ? '' : `status ${status}`, code]
-    .filter((part) => part !== '')
-    .join(', ')
-  if (status === 404 || code === 'NoSuchKey' || code === 'NotFound') {
-    if (code === 'NoSuchBucket') return new DaConfigError({ source, reason, status }, options)
-    return new DaNotFoundError({ source, what: `object ${key}` }, options)
-  }
-  if (status === 429 || code === 'SlowDown') return new DaRateLimitedError({ source }, options)
-  if (status === 401 || status === 403) {
-    return new DaConfigError(
-      {
-        source,
-        reason,
-        hint: 'Check the keys. Without the right to list, a store also answers so for what it does not hold.',
-        status,
-      },
-      options,
-    )
-  }
-  if (status === 501) {
-    return new DaConfigError(
-      { source, reason, hint: 'The store must support `If-None-Match` on writes.', status },
-      options,
-    )
-  }
-  // 409 is two writers of one key at once: the same write may simply be made again.
-  if (status >= 500 || status === 409 || status === 0)
-    return new DaUnavailableError(
-      { source, reason: reason === '' ? 'no answer' : reason, status },
-      options,
-    )
-  return new DaRequestRejectedError({ source, reason, status }, options)
 }

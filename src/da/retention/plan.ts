@@ -21,7 +21,7 @@ export type RetentionStep =
       type: 'archive'
       artifactHash: Hex
       namespace: ArtifactNamespace
-      /** The store to fill; the others follow in order where it refuses. */
+      /** The store to fill, or to repair; each has a step of its own. */
       store: string
       locators: readonly DaLocator[]
     }
@@ -50,7 +50,7 @@ export type RetentionStep =
 
 /** Something to know. */
 export type RetentionFinding =
-  /** No permanent store has the bytes; an `archive` step follows where there is a store. */
+  /** No permanent store has the bytes; `archive` steps follow where there are stores. */
   | { type: 'nowherePermanent'; artifactHash: Hex }
   /** The last expiring copy is gone. */
   | { type: 'expired'; artifactHash: Hex; expiresAt: number }
@@ -64,6 +64,12 @@ export type RetentionFinding =
   | { type: 'damagedCopy'; artifactHash: Hex; store: string; error: unknown }
   /** An expiring copy is left to lapse; an archive holds the bytes. */
   | { type: 'lapsing'; artifactHash: Hex; expiresAt: number | undefined; store: string }
+  /** Neither a copy that was read or paid for nor an archive holds it: there are only claims. */
+  | { type: 'onlyClaimed'; artifactHash: Hex }
+  /** A copy is due, and there is no publisher to renew it at. */
+  | { type: 'renewalMissing'; artifactHash: Hex; expiresAt: number | undefined }
+  /** The artifact could not be looked at; the others were. */
+  | { type: 'notPlanned'; artifactHash: Hex; error: unknown }
   /** A renewal that may have been paid is held back until it is urgent. */
   | {
       type: 'renewalUncertain'
@@ -84,6 +90,8 @@ export type RetentionPlan = {
 export type RetentionResult = {
   step: RetentionStep
   status: 'done' | 'skipped' | 'failed'
-  /** Why, unless done. */
+  /** Why it was skipped. */
+  reason?: string | undefined
+  /** Why it failed. */
   error?: unknown
 }

@@ -234,7 +234,7 @@ describe('createRetentionKeeper', () => {
     }
     const keeper = at.keeper({ archives: [at.archive, down] })
     const { findings, steps } = await keeper.plan()
-    expect(types(findings)).toEqual(['nowherePermanent', 'expired'])
+    expect(types(findings)).toEqual(['storeUnreachable', 'expired', 'onlyClaimed'])
     expect(types(steps)).toEqual(['archive', 'renew'])
     // The bytes are gone everywhere: both steps fail, with what was tried.
     expect(await keeper.apply({ at: 0, steps, findings })).toMatchObject([
@@ -478,12 +478,12 @@ describe('several archives', () => {
       },
     }
     const keeper = at.keeper({ archives: [full, at.archive] })
-    expect(await keeper.apply(await keeper.plan())).toMatchObject([{ status: 'done' }])
-    expect((await keeper.plan()).steps).toEqual([])
-    const alone = at.keeper({ archives: [full], entries: async () => [at.entry()] })
-    expect(await alone.apply(await alone.plan())).toMatchObject([
-      { status: 'failed', error: { code: 'DA_REPLICATION' } },
+    expect(await keeper.apply(await keeper.plan())).toMatchObject([
+      { status: 'failed', error: { code: 'DA_FAILOVER' } },
+      { status: 'done' },
     ])
+    // It is tried again at every run, and nobody else is.
+    expect((await keeper.plan()).steps).toMatchObject([{ type: 'archive', store: 'memory#0' }])
   })
 })
 

@@ -24,6 +24,8 @@ export type RetentionKeeperOptions = {
   blockTime: (block: bigint, options: IoOptions) => Promise<number>
   /** Seconds of age at which a copy is renewed. @default 13 days */
   renewAfter?: number | undefined
+  /** Seconds between two readings of a copy in an archive, to find damage. @default 30 days */
+  verifyEvery?: number | undefined
   /** Seconds before expiry when a renewal that may have been paid is made again. @default 6 hours */
   urgentBefore?: number | undefined
   /** Milliseconds since the epoch. @default Date.now */

@@ -1,0 +1,194 @@
+/**
+ * The permanent stores of a keeper: which of them hold an artifact, and the filling of those that do
+ * not. Each is asked for itself, so that one that is down, full or damaged keeps none of the others.
+ */
+import type { Hex } from 'viem'
+import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
+import type { DaClient } from '../../core/interfaces/daClient.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { isWrongCopy } from '../artifactSource.js'
+import { nameClients, putWithin } from '../combined/members.js'
+import { DaExpiredError, DaNotFoundError } from '../errors.js'
+import type { RetentionEntry, RetentionFinding, RetentionStep } from './plan.js'
+import { archiveLocators } from './retentionOptions.js'
+
+/** Announced locators of one artifact under which an archive is asked, beside its own. */
+const MOST_LOCATORS = 8
+/** Milliseconds for one question to one archive. */
+const CHECK_TIMEOUT = 60_000
+/** Failures in a row after which an archive is not asked again in this plan. */
+const MOST_FAILURES = 3
+/** Seconds for which an archive that gave the bytes counts as one that does. */
+const PROOF_AGE = 86_400
+
+/** What the archives say of one artifact. */
+export type ArchivedCopies = {
+  /** An archive that holds it; where `thorough`, one that gave the bytes within the last day. */
+  store: string | undefined
+  /** Archives to fill: those that do not have it, and those that have other bytes. */
+  missing: readonly string[]
+}
+
+/** One plan's view of the archives. */
+export type ArchiveRound = {
+  look(
+    entry: RetentionEntry,
+    options: { thorough: boolean; findings: RetentionFinding[]; io: IoOptions },
+  ): Promise<ArchivedCopies>
+}
+
+/** The archives of a keeper. */
+export type ArchiveKeeper = {
+  /** Opens a plan made at `at`, in Unix seconds. */
+  open(at: number): ArchiveRound
+  /** Writes the bytes to one archive, and reads them back. */
+  fill(
+    step: Extract<RetentionStep, { type: 'archive' }>,
+    io: IoOptions,
+  ): Promise<'done' | 'skipped'>
+  /** Forgets the bytes that were fetched for the steps of one plan. */
+  close(): void
+}
+
+type Answer = 'proven' | 'holds' | 'missing' | 'damaged' | 'unreachable'
+
+/** Creates the keeper of the archives. */
+export function createArchiveKeeper(options: {
+  archives: readonly DaClient[]
+  source: ArtifactSource
+  /** Seconds between two readings of one copy. */
+  verifyEvery: number
+  now: () => number
+}): ArchiveKeeper {
+  const { archives, source, verifyEvery, now } = options
+  const nameOf = nameClients(archives)
+  /** Unix seconds at which a copy was last read, by store and artifact. */
+  const proven = new Map<string, number>()
+  const damaged = new Map<string, unknown>()
+  const keyOf = (store: string, hash: Hex): string => `${hash} ${store}`
+  let lastPlan: number | undefined
+  let fetched: { hash: Hex; bytes: Uint8Array } | undefined
+
+  async function askAt(
+    archive: DaClient,
+    entry: RetentionEntry,
+    { read, io }: { read: boolean; io: IoOptions },
+  ): Promise<Exclude<Answer, 'unreachable'>> {
+    const { artifactHash } = entry
+    let wrong: unknown
+    for (const locator of archiveLocators(archive, entry).slice(0, MOST_LOCATORS)) {
+      try {
+        if (!read && archive.head) {
+          const { status } = await archive.head(locator, { ...io, artifactHash })
+          if (status === 'available') return 'holds'
+          if (status === 'missing') continue
+        }
+        await archive.getWithVerification(locator, artifactHash, io)
+        return 'proven'
+      } catch (error) {
+        io.signal?.throwIfAborted()
+        if (isWrongCopy(error)) wrong ??= error
+        // What a permanent store says it dropped is as good as not there.
+        else if (!(error instanceof DaNotFoundError || error instanceof DaExpiredError)) throw error
+      }
+    }
+    if (wrong === undefined) return 'missing'
+    damaged.set(keyOf(nameOf(archive), artifactHash), wrong)
+    return 'damaged'
+  }
+
+  return {
+    open(at) {
+      const before = lastPlan ?? at - 3_600
+      lastPlan = at
+      const failures = new Map<string, { count: number; error: unknown }>()
+
+      async function ask(
+        archive: DaClient,
+        entry: RetentionEntry,
+        { thorough, findings, io }: Parameters<ArchiveRound['look']>[1],
+      ): Promise<Answer> {
+        const store = nameOf(archive)
+        const { artifactHash } = entry
+        const key = keyOf(store, artifactHash)
+        const isFresh = (proven.get(key) ?? Number.NEGATIVE_INFINITY) >= at - PROOF_AGE
+        const isTurn = turnOf(key, at, verifyEvery) !== turnOf(key, before, verifyEvery)
+        const read = damaged.has(key) || isTurn || (thorough && !isFresh)
+        const failed = failures.get(store)
+        try {
+          if (failed && failed.count >= MOST_FAILURES) throw failed.error
+          const asked = {
+            signal: io.signal,
+            timeout: Math.min(io.timeout ?? CHECK_TIMEOUT, CHECK_TIMEOUT),
+          }
+          const answer = await withDeadline(`asking ${store}`, asked, (signal) =>
+            askAt(archive, entry, { read, io: { signal, timeout: asked.timeout } }),
+          )
+          failures.delete(store)
+          if (answer !== 'damaged') damaged.delete(key)
+          if (answer === 'proven') proven.set(key, at)
+          if (answer === 'damaged') {
+            findings.push({ type: 'damagedCopy', artifactHash, store, error: damaged.get(key) })
+          }
+          return answer === 'holds' && thorough && isFresh ? 'proven' : answer
+        } catch (error) {
+          io.signal?.throwIfAborted()
+          failures.set(store, { count: (failed?.count ?? 0) + 1, error })
+          findings.push({ type: 'storeUnreachable', artifactHash, store, error })
+          return 'unreachable'
+        }
+      }
+
+      return {
+        async look(entry, looking) {
+          // Each has findings of its own, so that the order of archives is that of the findings.
+          const parts = await Promise.all(
+            archives.map(async (archive) => {
+              const findings: RetentionFinding[] = []
+              const answer = await ask(archive, entry, { ...looking, findings })
+              return { store: nameOf(archive), answer, findings }
+            }),
+          )
+          for (const part of parts) looking.findings.push(...part.findings)
+          const held = parts.find(
+            ({ answer }) => answer === 'proven' || (answer === 'holds' && !looking.thorough),
+          )
+          if (held === undefined && parts.every(({ answer }) => answer !== 'unreachable')) {
+            looking.findings.push({ type: 'nowherePermanent', artifactHash: entry.artifactHash })
+          }
+          const missing = parts.filter(({ answer }) => answer === 'missing' || answer === 'damaged')
+          return { store: held?.store, missing: missing.map(({ store }) => store) }
+        },
+      }
+    },
+    async fill({ artifactHash, namespace, locators, store }, io) {
+      const archive = archives.find((candidate) => nameOf(candidate) === store)
+      if (!archive) return 'skipped'
+      if (fetched?.hash !== artifactHash) {
+        const bytes = await source.getArtifact({ hash: artifactHash, namespace, locators }, io)
+        fetched = { hash: artifactHash, bytes }
+      }
+      const { bytes } = fetched
+      const { locator } = await putWithin(
+        archive,
+        { bytes, source: store, timeout: io.timeout },
+        io,
+      )
+      // A store is believed when it gives the bytes back.
+      const key = keyOf(store, artifactHash)
+      await archive.getWithVerification(locator, artifactHash, io)
+      proven.set(key, Math.floor(now() / 1_000))
+      damaged.delete(key)
+      return 'done'
+    },
+    close() {
+      fetched = undefined
+    },
+  }
+}
+
+// Readings are spread over the period by the hash, so that no plan reads everything.
+function turnOf(key: string, at: number, period: number): number {
+  const phase = (Number.parseInt(key.slice(2, 10), 16) / 2 ** 32) * period
+  return Math.floor((at + phase) / period)
+}

@@ -1,0 +1,177 @@
+/** What is to be done for one artifact, from what its copies, archives and journal say. */
+import type { Hex } from 'viem'
+import { type DaLocator, encodeLocator } from '../../core/locator.js'
+import type { IoOptions } from '../../internal/deadline.js'
+import { EIGENDA_RETENTION_SECONDS } from '../eigenda/eigenDaOptions.js'
+import type { ArchivedCopies, ArchiveRound } from './archives.js'
+import type { RenewalRecord } from './journal.js'
+import type { CopyKeeper, KnownCopies } from './knownCopies.js'
+import type { RetentionEntry, RetentionFinding, RetentionStep } from './plan.js'
+import { sameLocator } from './retentionOptions.js'
+
+/** What a plan for one artifact is made with. */
+export type EntryPlanning = {
+  record: RenewalRecord | undefined
+  /** Unix seconds. */
+  at: number
+  copies: CopyKeeper
+  archives: ArchiveRound
+  findings: RetentionFinding[]
+  /** Whether there is somewhere to renew at. */
+  canRenew: boolean
+  /** Seconds before expiry in which a copy is due. */
+  renewBefore: number
+  /** Seconds before expiry in which a renewal that may have been paid is made again. */
+  urgentBefore: number
+  io: IoOptions
+}
+
+/** Plans one artifact: what was paid for first, then archives, then the renewal. */
+export async function planEntry(
+  entry: RetentionEntry,
+  planning: EntryPlanning,
+): Promise<RetentionStep[]> {
+  const { record, at, copies, archives, findings, renewBefore, io } = planning
+  const paid = paidSteps(entry, record)
+  const answered = record?.state === 'sending' && (await arrived(record, planning))
+  if (answered) {
+    const { artifactHash, namespace, templateId } = entry
+    const found = await archives.look(entry, { thorough: false, findings, io })
+    return [
+      { type: 'announce', artifactHash, namespace, templateId, locator: answered },
+      ...archiveSteps(entry, found, [answered]),
+    ]
+  }
+  const known = await copies.look(entry, record, at, findings, io)
+  const { last, expiredAt } = known
+  const isDue = last === undefined || last.expiresAt - at <= renewBefore
+  // Only where a copy that is still there is about to lapse does an archive's word not do.
+  const isLapsing = entry.policy === 'lapse' && isDue && expiredAt === undefined
+  const thorough = isLapsing && (last !== undefined || isClaimed(entry))
+  const found = await archives.look(entry, { thorough, findings, io })
+  const { artifactHash } = entry
+  if (expiredAt !== undefined)
+    findings.push({ type: 'expired', artifactHash, expiresAt: expiredAt })
+  const steps = [
+    ...paid,
+    ...settledByChain(artifactHash, record, known),
+    ...archiveSteps(entry, found, [last?.locator, record?.locator]),
+  ]
+  return isDue ? [...steps, ...renewalSteps(entry, { known, found, planning })] : steps
+}
+
+function paidSteps(
+  { artifactHash, namespace, templateId, locators }: RetentionEntry,
+  record: RenewalRecord | undefined,
+): RetentionStep[] {
+  if (record?.state !== 'paid') return []
+  const { locator } = record
+  if (locators.some((other) => sameLocator(other, locator)))
+    return [{ type: 'settle', artifactHash }]
+  return [{ type: 'announce', artifactHash, namespace, templateId, locator }]
+}
+
+/** Whether a renewal of unknown outcome did go through, by the bytes under what it answered. */
+async function arrived(
+  record: Extract<RenewalRecord, { state: 'sending' }>,
+  { copies, findings, io }: EntryPlanning,
+): Promise<DaLocator | undefined> {
+  const { artifactHash, locator } = record
+  if (!locator) return undefined
+  try {
+    await copies.prove(artifactHash, locator, io)
+    return locator
+  } catch (error) {
+    io.signal?.throwIfAborted()
+    findings.push({ type: 'unprovenCopy', artifactHash, locator, error })
+    return undefined
+  }
+}
+
+// A renewal whose end was never seen, but whose copy is on chain: blobs refer to a block that is an
+// hour old at most.
+function settledByChain(
+  artifactHash: Hex,
+  record: RenewalRecord | undefined,
+  { last }: KnownCopies,
+): RetentionStep[] {
+  if (record?.state !== 'sending' || last === undefined) return []
+  const published = last.expiresAt - EIGENDA_RETENTION_SECONDS
+  return Number.isFinite(published) && published >= record.startedAt - 7_200
+    ? [{ type: 'settle', artifactHash }]
+    : []
+}
+
+function archiveSteps(
+  { artifactHash, namespace, locators }: RetentionEntry,
+  { missing }: ArchivedCopies,
+  known: readonly (DaLocator | undefined)[],
+): RetentionStep[] {
+  if (missing.length === 0) return []
+  const first = knownFirst(locators, known)
+  return missing.map((store) => ({
+    type: 'archive',
+    artifactHash,
+    namespace,
+    store,
+    locators: first,
+  }))
+}
+
+function isClaimed({ locators }: RetentionEntry): boolean {
+  return locators.some(({ kind }) => kind === 'eigenDa')
+}
+
+function renewalSteps(
+  entry: RetentionEntry,
+  {
+    known: { last },
+    found: { store },
+    planning,
+  }: { known: KnownCopies; found: ArchivedCopies; planning: EntryPlanning },
+): RetentionStep[] {
+  const { artifactHash, namespace, templateId, locators } = entry
+  const { record, at, findings, urgentBefore } = planning
+  const expiresAt = last?.expiresAt === Number.POSITIVE_INFINITY ? undefined : last?.expiresAt
+  if (entry.policy === 'lapse' && store !== undefined) {
+    findings.push({ type: 'lapsing', artifactHash, expiresAt, store })
+    return []
+  }
+  // An artifact that never had an expiring copy is kept by its archives alone.
+  if (last === undefined && !isClaimed(entry)) return []
+  const isGone = last === undefined || last.expiresAt <= at
+  if (isGone && store === undefined) findings.push({ type: 'onlyClaimed', artifactHash })
+  if (!planning.canRenew) {
+    findings.push({ type: 'renewalMissing', artifactHash, expiresAt })
+    return []
+  }
+  const isUrgent = expiresAt === undefined || expiresAt - at <= urgentBefore
+  // Paid or not, it is tried again only when time runs out, and then not at every run.
+  if (record?.state === 'sending' && (!isUrgent || at - record.startedAt < urgentBefore / 3)) {
+    const { startedAt } = record
+    findings.push({ type: 'renewalUncertain', artifactHash, startedAt, expiresAt })
+    return []
+  }
+  return [
+    {
+      type: 'renew',
+      artifactHash,
+      namespace,
+      templateId,
+      previous: last?.locator,
+      locators: knownFirst(locators, [last?.locator, record?.locator]),
+      expiresAt,
+      mayPayTwice: record?.state === 'sending',
+    },
+  ]
+}
+
+/** The copies known to be there before those that anyone may have announced. */
+function knownFirst(
+  locators: readonly DaLocator[],
+  known: readonly (DaLocator | undefined)[],
+): readonly DaLocator[] {
+  const first = known.filter((locator) => locator !== undefined)
+  const keys = new Set(first.map(encodeLocator))
+  return [...first, ...locators.filter((locator) => !keys.has(encodeLocator(locator)))]
+}

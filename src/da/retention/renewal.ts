@@ -1,0 +1,180 @@
+/** Renewals carried out: noted before they are sent, and again with every fact that comes back. */
+import type { Hex } from 'viem'
+import type { Announcer } from '../../core/interfaces/announcer.js'
+import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
+import type { DaClient, DaReceipt } from '../../core/interfaces/daClient.js'
+import type { DaLocator } from '../../core/locator.js'
+import { InvalidInputError, TimeoutError } from '../../errors/common.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { DaIntegrityError, DaOutcomeUnknownError } from '../errors.js'
+import type { RenewalRecord, RetentionJournal } from './journal.js'
+import type { CopyKeeper } from './knownCopies.js'
+import type { RetentionEntry, RetentionStep } from './plan.js'
+import { isRefusal, sameLocator } from './retentionOptions.js'
+
+type RenewStep = Extract<RetentionStep, { type: 'renew' }>
+type AnnounceStep = Extract<RetentionStep, { type: 'announce' }>
+
+/** Milliseconds for a publisher that says nothing of its own. */
+const LONGEST_RENEWAL = 900_000
+
+/** How a step ended, and why it was left out. */
+export type StepOutcome = { status: 'done' } | { status: 'skipped'; reason: string }
+
+const done: StepOutcome = { status: 'done' }
+const skipped = (reason: string): StepOutcome => ({ status: 'skipped', reason })
+
+/** The half of a keeper that pays and announces. */
+export type Renewals = {
+  renew(step: RenewStep, io: IoOptions): Promise<StepOutcome>
+  announce(step: AnnounceStep, io: IoOptions): Promise<StepOutcome>
+  /** The copy that was paid for is on chain: it stays known, since others cannot change it. */
+  hold(artifactHash: Hex): Promise<void>
+}
+
+/** Parts of {@link createRenewals}. */
+export type RenewalOptions = {
+  entries: (options: IoOptions) => Promise<readonly RetentionEntry[]>
+  publisher: DaClient | undefined
+  source: ArtifactSource
+  announcer: Announcer | undefined
+  journal: RetentionJournal
+  copies: CopyKeeper
+  renewBefore: number
+  /** Milliseconds since the epoch. */
+  now: () => number
+}
+
+/** Creates the half of a keeper that pays and announces. */
+export function createRenewals(options: RenewalOptions): Renewals {
+  const { publisher, announcer, journal, copies, now } = options
+  const seconds = (): number => Math.floor(now() / 1_000)
+
+  async function known(artifactHash: Hex): Promise<RenewalRecord | undefined> {
+    return (await journal.read()).find((kept) => kept.artifactHash === artifactHash)
+  }
+
+  async function record(artifactHash: Hex, next: RenewalRecord | undefined): Promise<void> {
+    const dayAgo = seconds() - 86_400
+    const others = (await journal.read()).filter(
+      (kept) =>
+        kept.artifactHash !== artifactHash &&
+        !(kept.state === 'held' && (kept.expiresAt ?? Number.POSITIVE_INFINITY) < dayAgo),
+    )
+    await journal.write(next ? [...others, next] : others)
+  }
+
+  async function hold(artifactHash: Hex): Promise<void> {
+    const kept = await known(artifactHash)
+    await record(artifactHash, kept?.state === 'paid' ? { ...kept, state: 'held' } : undefined)
+  }
+
+  /** Unix seconds until when a copy paid for at `from` is kept. */
+  function keptUntil(from: number): number | undefined {
+    return publisher?.retention.kind === 'expires' ? from + publisher.retention.seconds : undefined
+  }
+
+  async function tell(
+    { artifactHash, namespace, templateId, locator }: Omit<AnnounceStep, 'type'>,
+    io: IoOptions,
+  ): Promise<void> {
+    if (!announcer) {
+      const reason = 'a renewed locator must be announced by someone'
+      throw new InvalidInputError({ field: 'announcer', reason })
+    }
+    await announcer.announceArtifact({ templateId, namespace, locator }, io)
+    await hold(artifactHash)
+  }
+
+  /** Sends a renewal. Whatever it answers, and whatever it leaves open, is in the journal after. */
+  async function send(
+    client: DaClient,
+    {
+      bytes,
+      step,
+      at,
+      before,
+    }: { bytes: Uint8Array; step: RenewStep; at: number; before: RenewalRecord | undefined },
+    io: IoOptions,
+  ): Promise<DaReceipt> {
+    const { artifactHash, previous } = step
+    await record(artifactHash, { state: 'sending', artifactHash, startedAt: at })
+    const limit = { signal: io.signal, timeout: io.timeout ?? LONGEST_RENEWAL }
+    try {
+      return await withDeadline('renewal', limit, (signal) =>
+        client.renew && previous
+          ? client.renew(previous, bytes, { ...io, signal })
+          : client.put(bytes, { ...io, signal }),
+      )
+    } catch (error) {
+      // Only a failure that is known not to have been paid may be forgotten.
+      const isOpen =
+        error instanceof DaOutcomeUnknownError ||
+        error instanceof TimeoutError ||
+        io.signal?.aborted === true
+      if (!isOpen && isRefusal(error)) await record(artifactHash, before)
+      // What was answered is what was paid for: it is read again later instead of paid again.
+      if (error instanceof DaOutcomeUnknownError && error.locator) {
+        const { locator } = error
+        await record(artifactHash, { state: 'sending', artifactHash, startedAt: at, locator })
+      }
+      throw error
+    }
+  }
+
+  return {
+    hold,
+    async announce(step, io) {
+      const { artifactHash, locator } = step
+      const kept = await known(artifactHash)
+      if (!kept?.locator || !sameLocator(kept.locator, locator))
+        return skipped('the journal has another copy by now')
+      if (kept.state === 'held') return skipped('it was announced before')
+      if (kept.state === 'sending') {
+        await copies.prove(artifactHash, locator, io)
+        const expiresAt = keptUntil(kept.startedAt)
+        await record(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
+      }
+      await tell(step, io)
+      return done
+    },
+    async renew(step, io) {
+      const { artifactHash, namespace, locators, templateId } = step
+      if (!publisher) return skipped('there is no publisher')
+      const before = await known(artifactHash)
+      if (before?.state === 'sending' && !step.mayPayTwice)
+        return skipped('another renewal was sent after this plan')
+      // A plan may be old: what the chain shows now decides whether there is anything to pay for.
+      const at = seconds()
+      const entry = (await options.entries(io)).find(
+        (candidate) => candidate.artifactHash.toLowerCase() === artifactHash,
+      )
+      if (!entry) return skipped('the artifact is not kept any more')
+      const { last } = await copies.look({ ...entry, artifactHash }, before, at, [], io)
+      if (last && last.expiresAt - at > options.renewBefore)
+        return skipped('a copy was found that is not due')
+      const request = { hash: artifactHash, namespace, locators }
+      const bytes = await options.source.getArtifact(request, io)
+      const receipt = await send(publisher, { bytes, step, at, before }, io)
+      assertReceipt(receipt, { artifactHash, source: publisher.kind })
+      const { locator } = receipt
+      const expiresAt = receipt.expiresAt ?? keptUntil(at)
+      await record(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
+      if (announcer) await tell({ artifactHash, namespace, templateId, locator }, io)
+      return done
+    },
+  }
+}
+
+function assertReceipt(
+  receipt: { artifactHash: Hex; locator: DaLocator },
+  { artifactHash, source }: { artifactHash: Hex; source: string },
+): void {
+  if (receipt.artifactHash === artifactHash) return
+  throw new DaIntegrityError({
+    source,
+    expected: artifactHash,
+    actual: receipt.artifactHash,
+    reason: 'the receipt names another artifact',
+  })
+}
