@@ -88,7 +88,10 @@ export {
   createReplica,
   type DeltaSource,
   type Replica,
+  type ReplicaOptions,
   type ReplicaStatus,
+  type ReplicaStop,
+  type ResponseBinding,
 } from './pipeline/replica.js'
 export {
   decodeBorshProof,

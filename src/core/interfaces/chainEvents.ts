@@ -65,6 +65,7 @@ export type ChainEvent = EventPosition &
         daCertHash: Hex
         pcr0Commitment: Hex
       }
+    | { type: 'SnapshotAnchored'; sequenceNo: bigint; root: Hex; timestamp: bigint }
     | { type: 'CommitAnnounced'; sequenceNo: bigint; deltaHash: Hex; locators: readonly Hex[] }
     | { type: 'CommitCopyAnnounced'; sequenceNo: bigint; locator: Hex }
   )

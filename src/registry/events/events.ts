@@ -29,6 +29,7 @@ const sources: Readonly<Record<ChainEventType, readonly Source[]>> = {
   ArtifactAnnounced: ['policyRegistry', 'policyDataRegistry'],
   EnclaveRequirementChanged: ['policyRegistry'],
   StateRootCommitted: ['stateCommitRegistry'],
+  SnapshotAnchored: ['stateCommitRegistry'],
   CommitAnnounced: ['stateCommitRegistry'],
   CommitCopyAnnounced: ['stateCommitRegistry'],
 }

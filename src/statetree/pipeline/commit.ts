@@ -1,6 +1,5 @@
 /** Proposing, validating, signing, aggregating and submitting state commits. */
 import type { Address, Hex } from 'viem'
-import { ZERO_HASH } from '../../core/artifact.js'
 import {
   buildCertificate,
   type Certificate,
@@ -12,6 +11,7 @@ import {
 import type { CommitSink } from '../../core/interfaces/sinks.js'
 import type { DaLocator } from '../../core/locator.js'
 import {
+  assertStateCommit,
   computeDaCertHash,
   computeStateCommitHash,
   type StateCommit,
@@ -149,17 +149,12 @@ export async function validateProposal(
     reason,
     detail,
   })
-  if (proposal.commit.pcr0Commitment === ZERO_HASH)
-    return refuse('WRONG_COMMIT', 'pcr0Commitment is zero')
-  if (
-    parameters.pcr0Commitment !== undefined &&
-    parameters.pcr0Commitment !== proposal.commit.pcr0Commitment
-  ) {
-    return {
-      status: 'abstain',
-      reason: 'OTHER_BUILD',
-      detail: `it names ${proposal.commit.pcr0Commitment}`,
-    }
+  const malformed = shapeFault(proposal)
+  if (malformed !== undefined) return { status: 'refuse', ...malformed }
+  const own = parameters.pcr0Commitment?.toLowerCase()
+  if (own !== undefined && own !== proposal.commit.pcr0Commitment.toLowerCase()) {
+    const detail = `it names ${proposal.commit.pcr0Commitment}`
+    return { status: 'abstain', reason: 'OTHER_BUILD', detail }
   }
   let delta: Delta
   try {
@@ -188,6 +183,26 @@ export async function validateProposal(
   const fault = checkCommit(pipeline, { proposal, root: verdict.root })
   if (fault !== undefined) return { status: 'refuse', ...fault }
   return { status: 'valid', window, delta, next: verdict.next, root: verdict.root }
+}
+
+// What comes from a peer is of any type.
+function shapeFault(proposal: unknown): { reason: RefusalReason; detail: string } | undefined {
+  if (typeof proposal !== 'object' || proposal === null)
+    return { reason: 'WRONG_COMMIT', detail: 'it is no proposal' }
+  const { commit, delta, deltaHash, locators } = proposal as Partial<CommitProposal>
+  try {
+    assertStateCommit(commit as StateCommit)
+  } catch (error) {
+    const detail = isPolicySdkError(error) ? error.shortMessage : 'it has no commit'
+    return { reason: 'WRONG_COMMIT', detail }
+  }
+  if (!(delta instanceof Uint8Array))
+    return { reason: 'MALFORMED_DELTA', detail: 'its delta is no bytes' }
+  if (typeof deltaHash !== 'string')
+    return { reason: 'DELTA_HASH_MISMATCH', detail: 'its deltaHash is no hash' }
+  if (!Array.isArray(locators))
+    return { reason: 'WRONG_COMMIT', detail: 'its locators are no list' }
+  return undefined
 }
 
 function checkCommit(

@@ -19,15 +19,18 @@ export async function findCutoff(
     timestamp: bigint
     parameters: { window: bigint; finalityDelay: bigint }
     after: { timestamp: bigint; cutoffBlock: bigint }
+    /** The commit is on chain: its timestamp is what it is. */
+    landed?: boolean | undefined
   },
   io: IoOptions,
 ): Promise<BlockReference> {
   const { events, timestamp, after } = parameters
   const { window, finalityDelay } = parameters.parameters
-  if (timestamp % window !== 0n || timestamp <= after.timestamp) {
+  const grid = parameters.landed === true ? 1n : window
+  if (timestamp % grid !== 0n || timestamp <= after.timestamp) {
     throw new InvalidInputError({
       field: 'timestamp',
-      reason: `expected a multiple of ${window} after ${after.timestamp}, got ${timestamp}`,
+      reason: `expected a multiple of ${grid} after ${after.timestamp}, got ${timestamp}`,
     })
   }
   const limit = timestamp - finalityDelay

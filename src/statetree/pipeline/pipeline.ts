@@ -7,6 +7,7 @@ import type { ExternalWrite, ExternalWrites } from '../../core/interfaces/extern
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import type { DaLocator } from '../../core/locator.js'
 import type { MetricsRegistry } from '../../core/metrics.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, concat, fixedFromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { StateTree } from '../stateTree.js'
@@ -23,7 +24,8 @@ import {
   decodeQueueState,
   emptyQueue,
   encodeQueueState,
-  enqueue,
+  type GrowingQueue,
+  growQueue,
   type QueueState,
 } from './queue.js'
 
@@ -83,6 +85,8 @@ export type CommitHead = {
 
 /** What the next commit is made of, before anything is selected. */
 export type PreparedWindow = {
+  /** The head it was prepared on: it can be applied to no other. */
+  after: CommitHead
   timestamp: bigint
   cutoff: BlockReference
   /** Queue and quarantine after the events up to the cutoff. */
@@ -120,14 +124,23 @@ export type CommitPipeline = {
   /**
    * Reads the chain up to the cutoff of a window.
    *
+   * @param options.landed - The commit is on chain already: any timestamp after the last is taken.
    * @throws {CutoffNotFinalError} when this operator has to abstain.
+   * @throws {InvalidInputError} when `timestamp` is not that of a window after the last commit.
    */
-  prepare(timestamp: bigint, options?: IoOptions): Promise<PreparedWindow>
+  prepare(
+    timestamp: bigint,
+    options?: IoOptions & { landed?: boolean | undefined },
+  ): Promise<PreparedWindow>
   /**
    * Whether a commit is due: something waits or has to go, or the last commit is 10 windows ago.
    */
   isDue(window: PreparedWindow): boolean
-  /** Stores a commit that was validated: tree, queue and head in one step. */
+  /**
+   * Stores a commit that was validated: tree, queue and head in one step.
+   *
+   * @throws {InvalidInputError} when another commit was applied since the window was prepared.
+   */
   apply(window: PreparedWindow, commit: AppliedCommit): Promise<CommitHead>
   /** @internal */
   emit(event: PipelineEvent): void
@@ -148,102 +161,146 @@ export async function openCommitPipeline(
   options: CommitPipelineOptions,
   io: IoOptions = {},
 ): Promise<CommitPipeline> {
-  const { tree, events, external, startBlock = 0n } = options
-  const parameters = await resolveParameters({ events, parameters: options.parameters }, io)
-  const metrics = options.metrics && queueMetrics(options.metrics, events.chainId)
-  const locatorKey = options.locatorKey ?? crypto.getRandomValues(new Uint8Array(32))
-  const index = createChainIndex({ ...parameters, locatorKey })
-  let head = readHead(tree, startBlock)
-  let state = readState(tree)
-  if (head.cutoffBlock >= startBlock) {
-    const past = await events.getEvents({ fromBlock: startBlock, toBlock: head.cutoffBlock }, io)
-    for (const event of past) index.apply(event)
-  }
-  const emit = (event: PipelineEvent): void => options.onEvent?.(event)
-  const inTree = (ref: ArtifactRef): boolean =>
-    tree.get(computeKeyHash(ref.namespace, ref.hash)) !== undefined
-
+  const opened = await openState(options, io)
+  const { tree, events, parameters, metrics, index, locatorKey, standing } = opened
   return {
     chainId: events.chainId,
     tree,
     parameters,
     artifacts: options.artifacts,
-    head: () => head,
-    state: () => state,
+    head: () => standing.head,
+    state: () => standing.state,
     index: () => index,
-    locators: ({ ref, round = head.sequenceNo, index: at = index }, locatorIo) =>
+    locators: ({ ref, round = standing.head.sequenceNo, index: at = index }, locatorIo) =>
       findLocators(
         { index: at, key: locatorKey, ownerOf: options.ownerOf },
         { ref, round },
         locatorIo,
       ),
-    inTree,
-    emit,
+    inTree: opened.inTree,
+    emit: opened.emit,
     metrics,
-    async prepare(timestamp, prepareIo = {}) {
-      const cutoff = await findCutoff({ events, timestamp, parameters, after: head }, prepareIo)
-      const fork = index.fork()
-      const waiting = { queue: [...state.queue], quarantine: state.quarantine }
-      const fresh =
-        cutoff.number > head.cutoffBlock
-          ? await events.getEvents(
-              {
-                fromBlock: head.cutoffBlock + 1n,
-                toBlock: cutoff.number,
-                blockHash: cutoff.hash,
-              },
-              prepareIo,
-            )
-          : []
-      for (const event of fresh) {
-        const enqueued = ingest(event, { index: fork, waiting, inTree })
-        if (enqueued === undefined) continue
-        if (enqueued.skipped !== undefined) {
-          metrics?.deferred('backpressure')
-          emit({ type: 'statetree.skipped', template: enqueued.refs, reason: enqueued.skipped })
-        } else if (enqueued.added > 0) {
-          emit({ type: 'statetree.enqueued', count: enqueued.added, block: event.blockNumber })
-        }
-      }
-      const deletions = [...fork.artifacts()]
-        .filter((ref) => inTree(ref) && !fork.isLive(ref, cutoff.number))
-        .sort(compareRefs)
-      const sequenceNo = head.sequenceNo + 1n
-      const foreign =
-        (await external?.writesFor({ sequenceNo, cutoffBlock: cutoff.number }, prepareIo)) ?? []
-      metrics?.depth(waiting.queue.length)
-      return { timestamp, cutoff, state: waiting, deletions, foreign, index: fork }
+    prepare: (timestamp, prepareIo = {}) => prepareWindow(opened, timestamp, prepareIo),
+    isDue({ state, deletions, foreign, timestamp }) {
+      if (state.queue.length > 0 || deletions.length > 0 || foreign.length > 0) return true
+      return timestamp - standing.head.timestamp >= parameters.window * parameters.heartbeatWindows
     },
-    isDue({ state: waiting, deletions, foreign, timestamp }) {
-      if (waiting.queue.length > 0 || deletions.length > 0 || foreign.length > 0) return true
-      return timestamp - head.timestamp >= parameters.window * parameters.heartbeatWindows
-    },
-    async apply(window, { delta, deltaHash, next }) {
-      const sequenceNo = head.sequenceNo + 1n
-      const cutoffBlock = window.cutoff.number
-      const { timestamp } = window
-      const result = await tree.commit(deltaWrites(delta), {
-        version: Number(sequenceNo),
-        records: [
-          [headRecord, encodeHead({ deltaHash, cutoffBlock, timestamp })],
-          [queueRecord, encodeQueueState(next)],
-          ...deletionRecord(sequenceNo, delta.deleted),
-        ],
-      })
-      window.index.merge()
-      state = next
-      head = { sequenceNo, deltaHash, cutoffBlock, timestamp, root: result.root }
-      metrics?.depth(next.queue.length)
-      emit({
-        type: 'statetree.committed',
-        sequenceNo,
-        root: result.root,
-        included: delta.included.length,
-        deleted: delta.deleted.length,
-      })
-      return head
-    },
+    apply: (window, commit) => applyWindow(opened, window, commit),
   }
+}
+
+type Opened = {
+  tree: StateTree
+  events: ChainEvents
+  external: ExternalWrites | undefined
+  parameters: CommitParameters
+  metrics: QueueMetrics | undefined
+  index: ChainIndex
+  locatorKey: Uint8Array
+  inTree: (ref: ArtifactRef) => boolean
+  emit: (event: PipelineEvent) => void
+  standing: { head: CommitHead; state: QueueState }
+}
+
+async function openState(options: CommitPipelineOptions, io: IoOptions): Promise<Opened> {
+  const { tree, events, external, startBlock = 0n } = options
+  const parameters = await resolveParameters({ events, parameters: options.parameters }, io)
+  const locatorKey = options.locatorKey ?? crypto.getRandomValues(new Uint8Array(32))
+  const index = createChainIndex({ ...parameters, locatorKey })
+  const head = readHead(tree, startBlock)
+  if (head.cutoffBlock >= startBlock) {
+    const past = await events.getEvents({ fromBlock: startBlock, toBlock: head.cutoffBlock }, io)
+    for (const event of past) index.apply(event)
+  }
+  return {
+    tree,
+    events,
+    external,
+    parameters,
+    metrics: options.metrics && queueMetrics(options.metrics, events.chainId),
+    index,
+    locatorKey,
+    inTree: (ref) => tree.get(computeKeyHash(ref.namespace, ref.hash)) !== undefined,
+    emit: (event) => options.onEvent?.(event),
+    standing: { head, state: readState(tree) },
+  }
+}
+
+async function prepareWindow(
+  opened: Opened,
+  timestamp: bigint,
+  { landed, ...io }: IoOptions & { landed?: boolean | undefined },
+): Promise<PreparedWindow> {
+  const { events, parameters, metrics, inTree, standing } = opened
+  const { head, state } = standing
+  const cutoff = await findCutoff({ events, timestamp, parameters, after: head, landed }, io)
+  const index = opened.index.fork()
+  const growing = growQueue(state)
+  const fromBlock = head.cutoffBlock + 1n
+  const { number: toBlock, hash: blockHash } = cutoff
+  const fresh =
+    toBlock >= fromBlock ? await events.getEvents({ fromBlock, toBlock, blockHash }, io) : []
+  for (const event of fresh) ingest(opened, { event, index, growing })
+  const deletions = [...index.artifacts()]
+    .filter((ref) => inTree(ref) && !index.isLive(ref, cutoff.number))
+    .sort(compareRefs)
+  const sequenceNo = head.sequenceNo + 1n
+  const foreign =
+    (await opened.external?.writesFor({ sequenceNo, cutoffBlock: cutoff.number }, io)) ?? []
+  const waiting = growing.state()
+  metrics?.depth(waiting.queue.length)
+  return { after: head, timestamp, cutoff, state: waiting, deletions, foreign, index }
+}
+
+// Takes one event in: what it tells of templates and slots, and the artifacts it queues.
+function ingest(
+  { metrics, emit, inTree }: Opened,
+  { event, index, growing }: { event: ChainEvent; index: ChainIndex; growing: GrowingQueue },
+): void {
+  const template = index.apply(event)
+  if (template === undefined) return
+  const { artifacts: refs, author } = template
+  const { added, skipped } = growing.add({ refs, author, inTree })
+  if (skipped !== undefined) {
+    metrics?.deferred('backpressure')
+    emit({ type: 'statetree.skipped', template: refs, reason: skipped })
+  } else if (added > 0) {
+    emit({ type: 'statetree.enqueued', count: added, block: event.blockNumber })
+  }
+}
+
+async function applyWindow(
+  { tree, metrics, emit, standing }: Opened,
+  window: PreparedWindow,
+  { delta, deltaHash, next }: AppliedCommit,
+): Promise<CommitHead> {
+  if (window.after !== standing.head) {
+    const reason = 'another commit was applied since it was prepared; prepare it again'
+    throw new InvalidInputError({ field: 'window', reason })
+  }
+  const sequenceNo = standing.head.sequenceNo + 1n
+  const cutoffBlock = window.cutoff.number
+  const { timestamp } = window
+  const result = await tree.commit(deltaWrites(delta), {
+    version: Number(sequenceNo),
+    records: [
+      [headRecord, encodeHead({ deltaHash, cutoffBlock, timestamp })],
+      [queueRecord, encodeQueueState(next)],
+      ...deletionRecord(sequenceNo, delta.deleted),
+    ],
+  })
+  window.index.merge()
+  standing.state = next
+  standing.head = { sequenceNo, deltaHash, cutoffBlock, timestamp, root: result.root }
+  metrics?.depth(next.queue.length)
+  emit({
+    type: 'statetree.committed',
+    sequenceNo,
+    root: result.root,
+    included: delta.included.length,
+    deleted: delta.deleted.length,
+  })
+  return standing.head
 }
 
 /** The writes of a delta, in the form of the tree. */
@@ -266,32 +323,6 @@ export function deltaWrites(delta: Pick<Delta, 'included' | 'deleted' | 'foreign
 export function compareRefs(a: ArtifactRef, b: ArtifactRef): number {
   if (a.namespace !== b.namespace) return a.namespace - b.namespace
   return a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0
-}
-
-type Ingested = {
-  refs: readonly ArtifactRef[]
-  added: number
-  skipped: 'author' | 'total' | undefined
-}
-
-function ingest(
-  event: ChainEvent,
-  at: {
-    index: ChainIndex
-    waiting: { queue: QueueState['queue']; quarantine: QueueState['quarantine'] }
-    inTree: (ref: ArtifactRef) => boolean
-  },
-): Ingested | undefined {
-  const template = at.index.apply(event)
-  if (template === undefined) return undefined
-  const before = at.waiting.queue.length
-  const { queue, skipped } = enqueue(at.waiting, {
-    refs: template.artifacts,
-    author: template.author,
-    inTree: at.inTree,
-  })
-  at.waiting.queue = queue
-  return { refs: template.artifacts, added: queue.length - before, skipped }
 }
 
 function readHead(tree: StateTree, startBlock: bigint): CommitHead {

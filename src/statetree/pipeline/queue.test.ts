@@ -32,7 +32,8 @@ import {
   decodeQueueState,
   emptyQueue,
   encodeQueueState,
-  enqueue,
+  growQueue,
+  type QueuedEvent,
   type QueueState,
   queueLimits,
 } from './queue.js'
@@ -41,7 +42,13 @@ const pcr0Commitment = keccakHex(utf8('pcr0'))
 const hashOf = (n: number): Hex => keccakHex(utf8(`artifact ${n}`))
 const none = (): boolean => false
 
-describe('enqueue', () => {
+const enqueue = (state: QueueState, event: QueuedEvent) => {
+  const growing = growQueue(state)
+  const { skipped } = growing.add(event)
+  return { queue: growing.state().queue, skipped }
+}
+
+describe('growQueue', () => {
   const many = (count: number, by: number, from = 0): QueueState => {
     let queue: QueueState['queue'] = []
     for (let i = 0; i < count; i++) {

@@ -86,29 +86,48 @@ export function refKey({ namespace, hash }: { namespace: number; hash: Hex }): s
   return `${namespace}:${hash.toLowerCase()}`
 }
 
-/** What the entries of one event do to the queue. */
-export type Enqueued = { queue: QueueEntry[]; skipped: 'author' | 'total' | undefined }
+/** The artifacts of one event, and whose template they are of. */
+export type QueuedEvent = {
+  refs: readonly ArtifactRef[]
+  author: Address
+  inTree: (ref: ArtifactRef) => boolean
+}
 
-/**
- * Appends the artifacts of one event. Those in tree, queue or quarantine are dropped; if the rest
- * would pass a bound the event is skipped whole.
- */
-export function enqueue(
-  state: { queue: readonly QueueEntry[]; quarantine: readonly ArtifactRef[] },
-  event: { refs: readonly ArtifactRef[]; author: Address; inTree: (ref: ArtifactRef) => boolean },
-): Enqueued {
-  const known = new Set([...state.queue, ...state.quarantine].map(refKey))
-  const fresh = event.refs.filter((ref) => !known.has(refKey(ref)) && !event.inTree(ref))
-  const queue = [...state.queue]
-  if (fresh.length === 0) return { queue, skipped: undefined }
-  const author = event.author.toLowerCase() as Address
-  const pending = queue.filter((entry) => entry.author === author).length
-  if (pending + fresh.length > queueLimits.perAuthor) return { queue, skipped: 'author' }
-  if (queue.length + fresh.length > queueLimits.total) return { queue, skipped: 'total' }
-  for (const { namespace, hash } of fresh) {
-    queue.push({ namespace, hash: hash.toLowerCase() as Hex, author, omissions: 0 })
+/** A queue that takes in events, each at a cost of its own artifacts alone. */
+export type GrowingQueue = {
+  /** The state so far. */
+  state(): QueueState
+  /**
+   * Appends the artifacts of one event. Those in tree, queue or quarantine are dropped; if the rest
+   * would pass a bound the event is skipped whole.
+   */
+  add(event: QueuedEvent): { added: number; skipped: 'author' | 'total' | undefined }
+}
+
+/** Starts from a state, which stays as it is. */
+export function growQueue({ queue: before, quarantine }: QueueState): GrowingQueue {
+  const queue = [...before]
+  const known = new Set([...before, ...quarantine].map(refKey))
+  const pending = new Map<Address, number>()
+  for (const { author } of before) pending.set(author, (pending.get(author) ?? 0) + 1)
+  return {
+    state: () => ({ queue: [...queue], quarantine }),
+    add(event) {
+      const fresh = event.refs.filter((ref) => !known.has(refKey(ref)) && !event.inTree(ref))
+      if (fresh.length === 0) return { added: 0, skipped: undefined }
+      const author = event.author.toLowerCase() as Address
+      const own = (pending.get(author) ?? 0) + fresh.length
+      if (own > queueLimits.perAuthor) return { added: 0, skipped: 'author' }
+      if (queue.length + fresh.length > queueLimits.total) return { added: 0, skipped: 'total' }
+      for (const { namespace, hash } of fresh) {
+        const entry = { namespace, hash: hash.toLowerCase() as Hex, author, omissions: 0 }
+        queue.push(entry)
+        known.add(refKey(entry))
+      }
+      pending.set(author, own)
+      return { added: fresh.length, skipped: undefined }
+    },
   }
-  return { queue, skipped: undefined }
 }
 
 /** What a walk over the queue selected, and the state it leaves. */
