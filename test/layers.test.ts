@@ -29,7 +29,7 @@ const ranks: Readonly<Record<string, number>> = {
  * rooms (`errors.ts`, `stateTree.ts`) has no place in the order, and forms no circle with them.
  */
 const rooms: Readonly<Record<string, readonly string[]>> = {
-  core: ['abi', 'bn254', 'interfaces', 'newton'],
+  core: ['abi', 'bn254', 'ethereum', 'interfaces', 'newton'],
   da: [
     'internal',
     'combined',

@@ -39,6 +39,18 @@ export {
   decodeDigestPreimage,
   encodeDigestPreimage,
 } from './digest.js'
+export { type ExecutionHeader, readExecutionHeader } from './ethereum/header.js'
+export {
+  type ProvenAccount,
+  type ProvenLog,
+  type ProvenReceipt,
+  type StateProofFault,
+  verifyAccountProof,
+  verifyReceiptProof,
+  verifyStorageProof,
+} from './ethereum/proofs.js'
+export { type SlotVerdict, verifySlotProof } from './ethereum/slotProof.js'
+export type { TrieFault } from './ethereum/trie.js'
 export {
   encodeEvaluationResult,
   evaluateResult,

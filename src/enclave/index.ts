@@ -79,6 +79,12 @@ export {
   type KeyManager,
 } from './host/keyManager.js'
 export {
+  type HeaderTrust,
+  headerQuorum,
+  SequenceProofError,
+  storageSequence,
+} from './host/provenSequence.js'
+export {
   createDocumentVerifier,
   type DocumentVerifierParameters,
 } from './nitro/documentVerifier.js'

@@ -247,6 +247,7 @@ export {
 export type { PreflightCheck } from './chain/preflightCheck.js'
 export { type ReceiptOptions, waitForReceipt } from './chain/receipts.js'
 export { decodeRevert } from './chain/revert.js'
+export { getSlotProof, type SlotProof } from './chain/slotProof.js'
 export {
   type CreateChainEventsParameters,
   createChainEvents,

@@ -4,6 +4,7 @@ export {
   childProcessTransport,
   standardStreams,
 } from './childProcess.js'
+export { fileAnchor } from './fileAnchor.js'
 export { fileBlobs } from './fileBlobs.js'
 export { lmdbKv } from './lmdbKv.js'
 export { nsmBridgeDevice } from './nsmBridge.js'

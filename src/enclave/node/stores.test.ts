@@ -9,7 +9,7 @@ import { testKvStore } from '../store/conformance.js'
 import { type KvStore, memoryKv } from '../store/kv.js'
 import { openSealedKv } from '../store/sealedKv.js'
 import { createTypedStore, defineKey } from '../store/typedStore.js'
-import { fileBlobs, lmdbKv } from './index.js'
+import { fileAnchor, fileBlobs, lmdbKv } from './index.js'
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'kv-'))
 const key = new Uint8Array(32).fill(4)
@@ -240,6 +240,29 @@ describe('sealed files', () => {
     const again = await open()
     expect(await again.get('name')).toEqual(b(1))
     expect(await put(again, 2)).toBe(true)
+  })
+
+  test('an anchor in another folder outlives the process; of two writers one goes on', async () => {
+    const [directory, anchored] = [folder(), folder()]
+    const open = (): Promise<KvStore> =>
+      openSealedKv({
+        key,
+        blobs: fileBlobs({ directory }),
+        anchor: fileAnchor({ directory: anchored }),
+      })
+    const first = await open()
+    for (let n = 1; n <= 100; n++) await put(first, n)
+    expect(readdirSync(anchored)).toHaveLength(64)
+    const second = await open()
+    expect(await second.get('name')).toEqual(b(100))
+    const outcomes = await Promise.allSettled([put(first, 101), put(second, 102)])
+    const lost = outcomes.filter(({ status }) => status === 'rejected')
+    expect(lost).toMatchObject([{ reason: { code: 'STORE_STOPPED' } }])
+    const winner = outcomes[0]?.status === 'fulfilled' ? 101 : 102
+    expect(await (await open()).get('name')).toEqual(b(winner))
+    writeFileSync(join(anchored, '9'.repeat(20)), 'nonsense')
+    await expect(open()).rejects.toMatchObject({ code: 'SEALED_STATE' })
+    expect(() => fileAnchor({ directory: '' })).toThrow('directory')
   })
 
   test('a name is never a path', async () => {
