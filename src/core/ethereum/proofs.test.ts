@@ -52,7 +52,7 @@ function* broken(nodes: readonly Hex[]): Generator<readonly Hex[]> {
       yield swapped(nodes, index, toHex(changed))
     }
     yield nodes.filter((_, other) => other !== index)
-    yield swapped(nodes, index, `${node}00`)
+    yield swapped(nodes, index, `${node}00` as Hex)
     yield swapped(nodes, index, node.slice(0, -2) as Hex)
   }
   yield [...nodes, nodes.at(-1) as Hex]
