@@ -3,19 +3,17 @@ import {
   computeArtifactDigest,
   computeArtifactHash,
   type DigestPreimage,
-  type Evaluation,
   type PolicyTaskResponse,
 } from '@newton/policy-sdk'
 
-export function forgeDigest(evaluation: Evaluation): {
-  response: PolicyTaskResponse
-  preimage: DigestPreimage
-} {
+type Attested = { response: PolicyTaskResponse; preimage: DigestPreimage }
+
+export function forgeDigest(honest: Attested): Attested {
   const wasmHash = computeArtifactHash(new TextEncoder().encode('another plugin'))
-  const data = evaluation.digestPreimage.data.map((entry) => ({ ...entry, wasmHash }))
-  const preimage = { ...evaluation.digestPreimage, data }
+  const data = honest.preimage.data.map((entry) => ({ ...entry, wasmHash }))
+  const preimage = { ...honest.preimage, data }
   return {
     preimage,
-    response: { ...evaluation.response, artifactDigest: computeArtifactDigest(preimage) },
+    response: { ...honest.response, artifactDigest: computeArtifactDigest(preimage) },
   }
 }

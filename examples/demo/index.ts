@@ -6,7 +6,6 @@
 import {
   computeMessageHash,
   computeTaskId,
-  type Evaluation,
   encodeEvaluationResult,
   evaluateResult,
   type Intent,
@@ -29,6 +28,7 @@ import {
   encodeWasmArgs,
   operatorEngine,
 } from '@newton/policy-sdk/eval'
+import type { TaskAnswer } from '@newton/policy-sdk/operator'
 import {
   acceptResponseSync,
   challengeAttestationDigestSync,
@@ -294,35 +294,16 @@ async function main(): Promise<void> {
         nonce,
       }
     }
-    const evaluateByAll = async (
-      task: Task,
-    ): Promise<{ evaluation: Evaluation; certificate: Certificate }> => {
-      const request = {
-        task,
-        pcr0Commitment: devnet.pcr0Commitment,
-        referenceTimestamp: devnet.referenceTimestamp,
-      }
-      const results = await Promise.all(
-        devnet.operators.map((operator) => operator.evaluate(request, { timeout: 30_000 })),
+    // Operators commit to their plugin outputs, agree, evaluate in their enclaves, journal and sign;
+    // each is asked over its socket.
+    const evaluateByAll = async (task: Task): Promise<TaskAnswer> => {
+      const answer = await devnet.evaluate(task, { timeout: 90_000 })
+      expect(answer.faults.length === 0, JSON.stringify(answer.faults))
+      expect(
+        answer.documents.length === answer.signers.length,
+        'an evaluation ran outside its enclave',
       )
-      const [first] = results
-      expect(first !== undefined, 'nobody evaluated')
-      const { evaluation } = first
-      for (const other of results) {
-        expect(
-          computeMessageHash(other.evaluation.response) === computeMessageHash(evaluation.response),
-          'operators disagree',
-        )
-        expect(other.evaluation.assurance === 'simulator', 'an evaluation ran outside its enclave')
-      }
-      return {
-        evaluation,
-        certificate: certify(
-          devnet,
-          results.map(({ share }) => share),
-          evaluation.response,
-        ),
-      }
+      return answer
     }
     // What anyone can build who has an RPC and the artifacts: no operator is asked.
     const source = createArtifactSource({ clients: [devnet.da] })
@@ -333,34 +314,38 @@ async function main(): Promise<void> {
       replayer: createResultReplayer({ engine: operatorEngine() }),
       envelopes: (devnet.operators[3] as Devnet['operators'][number]).committed,
     }
-    const verify = (task: Task, evaluation: Evaluation, certificate: Certificate) =>
+    const verify = ({ task, response, certificate, preimage, inputs }: TaskAnswer) =>
       verifyTaskAttestation({
         reader,
         task,
-        response: evaluation.response,
+        response,
         certificate,
         level: 'result',
-        preimage: evaluation.digestPreimage,
-        inputs: { outputs: evaluation.outputs, secrets: evaluation.secrets },
+        preimage,
+        inputs,
       })
 
     const allowed = await run('evaluate a transfer in four enclaves: allowed', async () => {
       const task = await createTask(goodRecipient, parseEther('1'), 1n)
-      const value = { task, ...(await evaluateByAll(task)) }
-      expect(value.evaluation.allow, `it was denied: ${value.evaluation.reasons.join('; ')}`)
-      return { value, result: `allow, digest ${short(value.evaluation.artifactDigest)}` }
+      const value = await evaluateByAll(task)
+      const { response, reasons } = value
+      expect(evaluateResult(response.evaluationResult), `it was denied: ${reasons.join('; ')}`)
+      return {
+        value,
+        result: `allow, digest ${short(response.artifactDigest)}, ${value.signers.length} signers`,
+      }
     })
     const denied = await run('evaluate a transfer in four enclaves: denied', async () => {
       const task = await createTask(badRecipient, parseEther('1'), 2n)
-      const value = { task, ...(await evaluateByAll(task)) }
-      expect(!value.evaluation.allow, 'it was allowed')
-      expect(value.evaluation.reasons.length > 0, 'it was denied without a reason')
-      return { value, result: `deny: ${value.evaluation.reasons.join('; ')}` }
+      const value = await evaluateByAll(task)
+      expect(!evaluateResult(value.response.evaluationResult), 'it was allowed')
+      expect(value.reasons.length > 0, 'it was denied without a reason')
+      return { value, result: `deny: ${value.reasons.join('; ')}` }
     })
 
     await run('verify both from chain state alone, down to a re-run', async () => {
-      for (const { task, evaluation, certificate } of [allowed, denied]) {
-        const outcome = await verify(task, evaluation, certificate)
+      for (const answer of [allowed, denied]) {
+        const outcome = await verify(answer)
         expect(
           outcome.status === 'valid' && outcome.level === 'result',
           `the outcome is ${JSON.stringify(outcome.status)} ${'reason' in outcome ? outcome.reason : ''}`,
@@ -372,9 +357,9 @@ async function main(): Promise<void> {
     await run(
       'accept on chain: the allowed transfer goes through, the denied one does not',
       async () => {
-        for (const { task, evaluation, certificate } of [allowed, denied]) {
+        for (const { task, response, certificate } of [allowed, denied]) {
           await acceptResponseSync(challenger, {
-            response: evaluation.response,
+            response,
             certificate,
             task,
             addresses,
@@ -423,13 +408,13 @@ async function main(): Promise<void> {
       'a dishonest quorum signs a response with a forged plugin: challenged and slashed',
       async () => {
         const task = await createTask(badRecipient, parseEther('1'), 3n)
-        const { evaluation } = await evaluateByAll(task)
+        const honest = await evaluateByAll(task)
         const { forgeDigest } = await import('./forge.js')
-        const forged = forgeDigest(evaluation)
+        const forged = forgeDigest(honest)
         const dishonest = devnet.operators.slice(0, 3)
         const certificate = certify(
           devnet,
-          dishonest.map((operator) => operator.signAnything(forged.response)),
+          await Promise.all(dishonest.map((operator) => operator.signAnything(forged.response))),
           forged.response,
         )
         const outcome = await verifyTaskAttestation({
@@ -478,12 +463,15 @@ async function main(): Promise<void> {
       'a dishonest quorum signs the right digest with a false result: found by the re-run',
       async () => {
         const task = await createTask(badRecipient, parseEther('1'), 4n)
-        const { evaluation } = await evaluateByAll(task)
-        expect(!evaluateResult(evaluation.evaluationResult), 'the honest result allows')
-        const response = { ...evaluation.response, evaluationResult: encodeEvaluationResult(true) }
+        const honest = await evaluateByAll(task)
+        const { evaluationResult } = honest.response
+        expect(!evaluateResult(evaluationResult), 'the honest result allows')
+        const response = { ...honest.response, evaluationResult: encodeEvaluationResult(true) }
         const certificate = certify(
           devnet,
-          devnet.operators.slice(0, 3).map((operator) => operator.signAnything(response)),
+          await Promise.all(
+            devnet.operators.slice(0, 3).map((operator) => operator.signAnything(response)),
+          ),
           response,
         )
         const byQuorum = await verifyTaskAttestation({
@@ -492,10 +480,10 @@ async function main(): Promise<void> {
           response,
           certificate,
           level: 'quorum',
-          preimage: evaluation.digestPreimage,
+          preimage: honest.preimage,
         })
         expect(byQuorum.status === 'valid', `at level quorum it is ${byQuorum.status}`)
-        const outcome = await verify(task, { ...evaluation, response }, certificate)
+        const outcome = await verify({ ...honest, response, certificate })
         expect(
           outcome.status === 'disputed' && outcome.reason === 'WRONG_RESULT',
           `the outcome is ${outcome.status}`,

@@ -1,5 +1,13 @@
 /** The operator network: calls between operators, and signing behind a journal. */
 export {
+  type Committer,
+  type CommitterParameters,
+  createCommitter,
+  type DeltaReader,
+  type WindowOutcome,
+} from './commits/committer.js'
+export { createDeltaReader } from './commits/deltas.js'
+export {
   DirectoryLockedError,
   EquivocationRefusedError,
   JournalDamagedError,
@@ -7,6 +15,11 @@ export {
   JournalFloorError,
   JournalMissingError,
 } from './errors.js'
+export {
+  createOperatorNode,
+  type OperatorNode,
+  type OperatorNodeParameters,
+} from './roles/operator.js'
 export {
   type CallSigner,
   computeParamsDigest,
@@ -65,3 +78,11 @@ export {
   memoryJournalStorage,
   type WitnessMark,
 } from './signing/storage.js'
+export { type CollectTaskParameters, collectTask, type TaskAnswer } from './tasks/collecting.js'
+export { type OperatorFault, TaskFailedError, type TaskFailure } from './tasks/errors.js'
+export {
+  createTaskEvaluator,
+  type TaskEvaluator,
+  type TaskEvaluatorParameters,
+} from './tasks/evaluating.js'
+export { knownTables, type OperatorTables, type TableInForce } from './tasks/tables.js'

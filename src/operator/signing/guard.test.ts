@@ -157,6 +157,8 @@ describe('createSigningGuard', () => {
     )
     const [first, second] = await Promise.all(calls)
     expect(second).toEqual(first)
+    expect(await guard.findDocument(response().taskId)).toBe('0x01')
+    expect(await guard.findDocument(word('another task'))).toBeUndefined()
     const messageHash = computeMessageHash(response())
     const digest = computeTeeDocumentDigest({ messageHash, document: Uint8Array.of(1) })
     expect(first!.document).toBe('0x01')

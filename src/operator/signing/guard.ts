@@ -84,6 +84,8 @@ export type SigningGuard = {
     parameters: { response: PolicyTaskResponse; document: Hex },
     options?: IoOptions,
   ): Promise<{ document: Hex; signature: G1Point }>
+  /** The document that a task's response was answered for with. */
+  findDocument(taskId: Hex): Promise<Hex | undefined>
   /** Signs a commit that this operator has derived itself. */
   signCommit(
     parameters: {
@@ -212,6 +214,10 @@ export function createSigningGuard(parameters: {
         const signed = await sign(record, digest, options)
         return { document: toHex(signed.answer), signature: signed.signature }
       })
+    },
+    async findDocument(taskId) {
+      const found = await journal.find('document', taskId)
+      return found === undefined ? undefined : toHex(found.answer)
     },
     async signCommit({ proposal, verdict, domain, referenceTimestamp }, options) {
       const { commit } = proposal

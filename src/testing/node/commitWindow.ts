@@ -1,21 +1,12 @@
-/** One commit window of a development network, from the cutoff to the landed root. */
+/** One commit window of a development network, from the cutoff to the root in every tree. */
 import type { Hex, PublicClient } from 'viem'
-import type { OperatorTable, SignatureShare } from '../../core/bn254/index.js'
-import type { CertificateReader } from '../../core/interfaces/certificates.js'
-import type { DaClient } from '../../core/interfaces/daClient.js'
+import { createOperatorClient } from '../../operator/index.js'
 import type { WriteClient } from '../../registry/chain/client.js'
 import { createCommitSink } from '../../registry/index.js'
-import {
-  aggregateCommit,
-  type CommitProposal,
-  decodeDelta,
-  proposeCommit,
-  proposerIndex,
-  submitCommit,
-} from '../../statetree/index.js'
+import { type CommitProposal, decodeDelta } from '../../statetree/index.js'
 import type { DeployedContracts } from '../contracts.js'
-import type { TestOperator } from '../operator.js'
 import { type Anvil, AnvilError } from './anvil.js'
+import type { EnclaveOperator } from './enclaveOperator.js'
 
 /** What one window ended in. */
 export type CommitOutcome = {
@@ -30,20 +21,17 @@ export type CommitOutcome = {
   transactionHash: Hex
 }
 
-/** Lets the window that is running end, and lands its commit. */
+/** Lets the window that is running end: its proposer asks the others and lands the commit. */
 export async function commitWindow(parameters: {
   anvil: Anvil
   client: PublicClient
+  /** Pays for the commit. */
   owner: WriteClient
   contracts: DeployedContracts
-  operators: readonly TestOperator[]
-  table: OperatorTable
-  certificates: CertificateReader
-  da: DaClient
-  pcr0Commitment: Hex
+  operators: readonly EnclaveOperator[]
 }): Promise<CommitOutcome | undefined> {
-  const { anvil, client, owner, contracts, operators, table, certificates, da } = parameters
-  const window = operators[0]?.pipeline.parameters.window
+  const { anvil, client, owner, contracts, operators } = parameters
+  const window = operators[0]?.window
   if (window === undefined) throw new AnvilError('A network without operators commits nothing.')
   const { timestamp: now } = await client.getBlock()
   const timestamp = (now / window + 1n) * window
@@ -53,42 +41,38 @@ export async function commitWindow(parameters: {
   await anvil.rpc('evm_setNextBlockTimestamp', [Number(timestamp) + 1])
   await anvil.rpc('anvil_mine', ['0x1'])
 
-  const proposer = operators[
-    proposerIndex({ timestamp, window, operators: operators.length })
-  ] as TestOperator
-  const proposal = await proposeCommit(proposer.pipeline, {
-    timestamp,
-    pcr0Commitment: parameters.pcr0Commitment,
-    publish: async ({ bytes }) => [(await da.put(bytes)).locator],
-  })
-  if (proposal === undefined) return undefined
-  const delta = decodeDelta(proposal.delta)
-  const inForce = await certificates.tableAt(delta.cutoffBlock)
-  if (inForce === null) throw new AnvilError('No operator table is in force at the cutoff block.')
-  const context = {
-    domain: {
-      chainId: BigInt(owner.chain.id),
-      registry: contracts.stateCommitRegistry,
-      operatorSetId: 0,
-    },
-    referenceTimestamp: inForce.referenceTimestamp,
-  }
-  const shares: SignatureShare[] = []
-  for (const operator of operators) shares.push(await operator.signCommit(proposal, context))
-  const { certificate, signers } = aggregateCommit(
-    { commit: proposal.commit, table, shares },
-    context,
-  )
   const sink = createCommitSink({ client: owner, addresses: contracts })
-  const landed = await submitCommit(sink, { proposal, certificate })
-  for (const operator of operators) await operator.applyCommit(proposal)
-  return {
-    sequenceNo: proposal.commit.sequenceNo,
-    root: proposal.commit.newStateRoot,
-    included: delta.included.length,
-    foreign: delta.foreign.length,
-    signers: signers.length,
-    proposal,
-    transactionHash: landed.commit,
+  const { chain } = owner
+  for (const { account, node } of operators) {
+    const peers = operators.map(({ address: operator, url }) =>
+      createOperatorClient({
+        operator,
+        url: `${url}/rpc`,
+        account,
+        chainId: BigInt(chain.id),
+        policyRegistry: contracts.policyRegistry,
+        timeout: 20_000,
+      }),
+    )
+    const outcome = await node.commits.runWindow({ timestamp, peers, sink })
+    if (outcome.status === 'not proposer') continue
+    if (outcome.status === 'not due') return undefined
+    if (outcome.status === 'no quorum') {
+      const said = outcome.faults.map(({ operator, detail }) => `${operator}: ${detail}`)
+      throw new AnvilError(`Too few operators signed the commit. ${said.join(' ')}`)
+    }
+    for (const operator of operators) await operator.node.commits.follow()
+    const { proposal, signers, transactionHash } = outcome
+    const delta = decodeDelta(proposal.delta)
+    return {
+      sequenceNo: proposal.commit.sequenceNo,
+      root: proposal.commit.newStateRoot,
+      included: delta.included.length,
+      foreign: delta.foreign.length,
+      signers: signers.length,
+      proposal,
+      transactionHash,
+    }
   }
+  throw new AnvilError('No operator is the proposer of the window.')
 }

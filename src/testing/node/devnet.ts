@@ -26,9 +26,20 @@ import type { CertificateReader } from '../../core/interfaces/certificates.js'
 import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import type { Task } from '../../core/task.js'
 import { fileDa } from '../../da/node/index.js'
 import { utf8 } from '../../internal/bytes.js'
+import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
+import {
+  type CallSigner,
+  collectTask,
+  createOperatorClient,
+  knownTables,
+  type OperatorClient,
+  type OperatorTables,
+  type TaskAnswer,
+} from '../../operator/index.js'
 import type { WriteClient } from '../../registry/chain/client.js'
 import { waitForReceipt } from '../../registry/chain/receipts.js'
 import {
@@ -40,7 +51,6 @@ import {
   registerOperatorKeySync,
 } from '../../registry/index.js'
 import { type DeployConfig, type DeployedContracts, deployContracts } from '../contracts.js'
-import type { TestOperator } from '../operator.js'
 import { createPrivateData, type PrivateData } from '../privateData.js'
 import { type Anvil, startAnvil } from './anvil.js'
 import { type CommitOutcome, commitWindow } from './commitWindow.js'
@@ -87,6 +97,12 @@ export type Devnet = {
   referenceTimestamp: number
   /** `keccak256(PCR0)` of the operators' enclaves. */
   pcr0Commitment: Hex
+  /** Tables of the network, with both keys of each operator. */
+  tables: OperatorTables
+  /** Calls of the gateway's account to each operator, over its socket. */
+  clients: readonly OperatorClient[]
+  /** Asks all operators for a task, as a gateway does. Ends with a certificate, or without a decision. */
+  evaluate(task: Task, options?: IoOptions): Promise<TaskAnswer>
   /** Lets the next window end and lands its commit. `undefined` where none is due. */
   commit(): Promise<CommitOutcome | undefined>
   /** Mines blocks. */
@@ -96,7 +112,10 @@ export type Devnet = {
 
 /**
  * Starts a network: anvil, all contracts, a file store, and operators with simulated enclaves whose
- * documents are verified as those of real ones are.
+ * documents are verified as those of real ones are. Operators keep journals on disk, listen on sockets
+ * of this machine, and agree, sign and commit as they do anywhere: see `docs/operator.md`.
+ *
+ * Needs the optional peers `hono`, `@hono/node-server` and `fs-native-extensions`.
  *
  * @example
  * ```ts
@@ -130,11 +149,20 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     const certificates = await createCertificateReader({ client, addresses: contracts })
     const privateData = createPrivateData()
 
+    const accounts = [...Array(count).keys()].map((index) =>
+      mnemonicToAccount(mnemonic, { addressIndex: 20 + index }),
+    )
+    const gateway = mnemonicToAccount(mnemonic, { addressIndex: 19 })
+    const known: OperatorTable[] = []
+    const tables = knownTables({ certificates, tables: known })
     const operators: EnclaveOperator[] = []
-    for (let index = 0; index < count; index++) {
+    // What operators keep belongs to this chain, which ends with the process.
+    const kept = await mkdtemp(join(tmpdir(), 'newton-devnet-operators-'))
+    closers.push(() => rm(kept, { recursive: true, force: true }))
+    for (const [index, account] of accounts.entries()) {
       const operator = await createEnclaveOperator({
         index,
-        address: mnemonicToAccount(mnemonic, { addressIndex: 20 + index }).address,
+        account,
         key: blsKeyFromSeed(keccak(utf8(`newton devnet operator ${index}`))),
         secretsKey: keccak(utf8('newton devnet secrets key')),
         reader,
@@ -142,6 +170,12 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
         da,
         privateData,
         fromBlock: contracts.fromBlock,
+        stateCommitRegistry: contracts.stateCommitRegistry,
+        tables,
+        gateways: [gateway.address],
+        peers: accounts.map(({ address }) => address),
+        peerUrls: () => operators.map(({ url }) => url),
+        directory: join(kept, String(index)),
         allowHost: options.allowHost ?? (() => true),
       })
       closers.push(operator.close)
@@ -150,7 +184,9 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     // The contract wants the table strictly ascending by address.
     operators.sort((a, b) => (a.address.toLowerCase() < b.address.toLowerCase() ? -1 : 1))
     const { table, referenceTimestamp } = await enlist({ operators, owner, contracts, client })
-    const pcr0Commitment = (operators[0] as TestOperator).pcr0Commitment
+    known.push(table)
+    const clients = operators.map((operator) => clientOf(operator, { account: gateway, reader }))
+    const pcr0Commitment = (operators[0] as EnclaveOperator).pcr0Commitment
     await activateEnclaveVersionSync(owner, {
       pcr0Hash: pcr0Commitment,
       label: 'devnet',
@@ -176,19 +212,12 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
       table,
       referenceTimestamp,
       pcr0Commitment,
+      tables,
+      clients,
+      evaluate: (task, io) =>
+        collectTask({ task, pcr0Commitment, operators: clients, registry: reader, tables, ...io }),
       mine,
-      commit: () =>
-        commitWindow({
-          anvil,
-          client,
-          owner,
-          contracts,
-          operators,
-          table,
-          certificates,
-          da,
-          pcr0Commitment,
-        }),
+      commit: () => commitWindow({ anvil, client, owner, contracts, operators }),
       stop,
     }
   } catch (error) {
@@ -197,8 +226,23 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
   }
 }
 
+function clientOf(
+  { address: operator, url }: EnclaveOperator,
+  { account, reader }: { account: CallSigner; reader: RegistryReader },
+): OperatorClient {
+  const { chainId, policyRegistry } = reader
+  return createOperatorClient({
+    operator,
+    url: `${url}/rpc`,
+    account,
+    chainId,
+    policyRegistry,
+    timeout: 20_000,
+  })
+}
+
 async function enlist(parameters: {
-  operators: readonly TestOperator[]
+  operators: readonly EnclaveOperator[]
   owner: WriteClient
   contracts: DeployedContracts
   client: PublicClient

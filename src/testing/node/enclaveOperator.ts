@@ -1,12 +1,13 @@
-/** An operator whose evaluator runs behind the wire protocol in a simulated enclave. */
-import type { Address, Hex } from 'viem'
-import { foundry } from 'viem/chains'
+/** An operator of a devnet: the parts of `src/operator`, with an evaluator in a simulated enclave. */
+import { join } from 'node:path'
+import type { Address, Hex, LocalAccount } from 'viem'
 import { ARTIFACT_ABSENT, type ArtifactNamespace, namespaces } from '../../core/artifact.js'
-import type { BlsKey } from '../../core/bn254/index.js'
+import { type BlsKey, computeSignableDigest, type SignatureShare } from '../../core/bn254/index.js'
 import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import type { EvaluationRequest } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import { createArtifactSource } from '../../da/index.js'
 import {
   createDecryptionKey,
@@ -32,21 +33,28 @@ import { utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
 import {
+  computeJournalDomain,
+  createDeltaReader,
+  createOperatorNode,
+  createSigningGuard,
+  type OperatorNode,
+  type OperatorTables,
+} from '../../operator/index.js'
+import { listenOperator, openFileJournal } from '../../operator/node/index.js'
+import {
   type CommittedTree,
-  commitParameters,
   committedTree,
   createStateTree,
   memoryStore,
   openCommitPipeline,
 } from '../../statetree/index.js'
-import { createTestOperator, type TestOperator } from '../operator.js'
 import type { PrivateData } from '../privateData.js'
 import { tunnelTransport } from './tunnelTransport.js'
 
 /** Parameters of {@link createEnclaveOperator}. */
 export type EnclaveOperatorParameters = {
   index: number
-  address: Address
+  account: LocalAccount
   key: BlsKey
   /** The 32-byte secret that all operators' enclaves are provisioned with. */
   secretsKey: Uint8Array
@@ -55,46 +63,144 @@ export type EnclaveOperatorParameters = {
   da: DaClient
   privateData: PrivateData
   fromBlock: bigint
+  stateCommitRegistry: Address
+  tables: OperatorTables
+  /** Accounts that may ask for tasks. */
+  gateways: readonly Address[]
+  /** Accounts of all operators. */
+  peers: readonly Address[]
+  /** Base URLs of the operators that run. */
+  peerUrls: () => readonly string[]
+  /** A directory of its own. */
+  directory: string
   allowHost: (target: { host: string; port: number }) => boolean
 }
 
-/** An operator with its enclave. */
-export type EnclaveOperator = TestOperator & {
-  evaluator: EnclaveEvaluator
+/** An operator with its enclave, behind a socket. */
+export type EnclaveOperator = {
+  readonly address: Address
+  readonly account: LocalAccount
+  readonly key: BlsKey
+  /** `keccak256(PCR0)` of its enclave build. */
+  readonly pcr0Commitment: Hex
+  readonly node: OperatorNode
+  /** Base URL of its server. */
+  readonly url: string
+  readonly evaluator: EnclaveEvaluator
   /** What its tree holds under the root committed at a block, with proofs. */
-  committed: CommittedTree
+  readonly committed: CommittedTree
+  /** Seconds of a commit window. */
+  readonly window: bigint
+  /**
+   * Signs whatever it is given, past its journal. An honest operator has no such function: it is how
+   * tests build dishonest ones.
+   */
+  signAnything(response: PolicyTaskResponse): Promise<SignatureShare>
   close(): Promise<void>
 }
 
 /**
- * Creates an operator: a tree of its own, and an evaluator inside a simulated enclave that is
- * reached over TCP. All operators run the same image, so their PCR0 is the same.
+ * Creates an operator: a tree of its own, a signing journal on disk, a server, and an evaluator inside
+ * a simulated enclave that is reached over TCP. All operators run the same image, so their PCR0 is the
+ * same.
  */
 export async function createEnclaveOperator(
   parameters: EnclaveOperatorParameters,
 ): Promise<EnclaveOperator> {
-  const { index, reader, events, da, privateData, fromBlock } = parameters
-  const artifacts = createArtifactSource({
-    clients: [da],
-    locatorsOf: (ref, io) => pipeline.locators({ ref }, io),
-  })
-  const tree = createStateTree({ store: memoryStore() })
-  const pipeline = await openCommitPipeline({
-    tree,
-    events,
-    artifacts,
-    // A devnet may have any chain id; its windows are those of its contracts.
-    parameters: commitParameters({
-      chainId: foundry.id,
-      windows: (await events.getWindows?.()) ?? undefined,
-    }),
-    external: privateData,
-    startBlock: fromBlock,
-    ownerOf: async (client, io) => (await reader.getClient(client, io))?.owner ?? null,
-  })
-  const committed = committedTree({ tree, events, startBlock: fromBlock })
-  privateData.subscribe((hash, envelope) => tree.store.bytes.put(hash, envelope))
+  const { account, key, reader, events, da, privateData, fromBlock, tables } = parameters
+  const closers: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const each of closers.splice(0).reverse()) await each()
+  }
+  try {
+    const artifacts = createArtifactSource({ clients: [da] })
+    const tree = createStateTree({ store: memoryStore() })
+    const pipeline = await openCommitPipeline({
+      tree,
+      events,
+      artifacts,
+      external: privateData,
+      startBlock: fromBlock,
+    })
+    const committed = committedTree({ tree, events, startBlock: fromBlock })
+    privateData.subscribe((hash, envelope) => tree.store.bytes.put(hash, envelope))
+    const { evaluator, pcr0Commitment } = await startEnclave({ ...parameters, committed, closers })
+    const { chainId, policyRegistry } = reader
+    const latest = await reader.getLatestBlock()
+    const journal = await openFileJournal({
+      directory: join(parameters.directory, 'journal'),
+      domain: computeJournalDomain({ chainId, policyRegistry, publicKey: key.publicKey }),
+      head: { block: latest.number, timestamp: latest.timestamp },
+      create: true,
+    })
+    closers.push(journal.close)
+    const guard = createSigningGuard({
+      operator: account.address,
+      chainId,
+      policyRegistry,
+      signer: key,
+      journal,
+      // One process and one endpoint: nothing can be behind or disagree.
+      assertReady: async () => undefined,
+    })
+    const node = createOperatorNode({
+      guard,
+      tables,
+      pcr0Commitment,
+      gateways: parameters.gateways,
+      peers: parameters.peers,
+      // The first run of a plugin compiles it, four times on one machine.
+      limits: { timeout: 60_000 },
+      tasks: { evaluator, registry: reader },
+      commits: {
+        pipeline,
+        events,
+        stateCommitRegistry: parameters.stateCommitRegistry,
+        startBlock: fromBlock,
+        publish: async ({ bytes }) => [(await da.put(bytes)).locator],
+        readDelta: createDeltaReader({ artifacts, peers: parameters.peerUrls }),
+      },
+    })
+    const server = await listenOperator({
+      rpc: node.rpc,
+      delta: async (hash) => node.commits.delta(hash),
+    })
+    closers.push(() => server.close(1_000))
+    return {
+      address: account.address,
+      account,
+      key,
+      pcr0Commitment,
+      node,
+      url: server.url,
+      evaluator,
+      committed,
+      window: pipeline.parameters.window,
+      signAnything: async (response) => {
+        const { referenceTimestamp } = response
+        const messageHash = computeMessageHash(response)
+        const digest = computeSignableDigest({ referenceTimestamp, messageHash })
+        return { operator: account.address, signature: await key.sign(digest) }
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
 
+/** Starts an enclave and connects to it. What it opens is closed through `closers`. */
+async function startEnclave(parameters: {
+  index: number
+  secretsKey: Uint8Array
+  reader: RegistryReader
+  da: DaClient
+  committed: CommittedTree
+  allowHost: (target: { host: string; port: number }) => boolean
+  closers: (() => Promise<void>)[]
+}): Promise<{ evaluator: EnclaveEvaluator; pcr0Commitment: Hex }> {
+  const { index, reader, committed, closers } = parameters
   const engine = operatorEngine()
   const simulator = createSimulator({
     image: [{ name: 'engine', bytes: utf8(engine.id) }],
@@ -111,6 +217,7 @@ export async function createEnclaveOperator(
     },
     http: { allowPrivate: true },
   })
+  closers.push(async () => plugins.close())
   const schemas = createSchemaValidator()
   const opener = createSecretsOpener({ keys: [key] })
   const listener = tcpListener({ port: 0 })
@@ -133,13 +240,14 @@ export async function createEnclaveOperator(
       })
     },
   })
+  closers.push(() => enclave.close())
   const port = listener.address()?.port ?? 0
   const inner = await createEnclaveEvaluator({
     transport: tcpTransport({ port }),
     policy: simulator.policy,
     host: {
       registry: reader,
-      artifacts,
+      artifacts: createArtifactSource({ clients: [parameters.da] }),
       envelopes: committed,
       tunnel: createTunnelHost({
         dial: (target, options) => tcpTransport(target).connect(options),
@@ -147,6 +255,7 @@ export async function createEnclaveOperator(
       }),
     },
   })
+  closers.push(async () => inner.close())
   const evaluator: EnclaveEvaluator = {
     ...inner,
     evaluate: async (request, options) => {
@@ -154,23 +263,7 @@ export async function createEnclaveOperator(
       return inner.evaluate(request, options)
     },
   }
-  const operator = createTestOperator({
-    address: parameters.address,
-    key: parameters.key,
-    pipeline,
-    evaluator,
-    pcr0Commitment: enclave.pcr0Commitment,
-  })
-  return {
-    ...operator,
-    evaluator,
-    committed,
-    close: async () => {
-      await inner.close()
-      await enclave.close()
-      await plugins.close()
-    },
-  }
+  return { evaluator, pcr0Commitment: enclave.pcr0Commitment }
 }
 
 /** Refuses a task whose artifacts are not all under the root committed at its reference block. */

@@ -1,0 +1,90 @@
+/** An operator: its part of tasks and of commits, behind calls that are authenticated. */
+import type { Address } from 'viem'
+import { ZERO_HASH } from '../../core/artifact.js'
+import { type Committer, type CommitterParameters, createCommitter } from '../commits/committer.js'
+import type { OperatorMethod } from '../rpc/methods.js'
+import { createOperatorRpc, type OperatorRpc, type OperatorRpcParameters } from '../rpc/server.js'
+import type { SigningGuard } from '../signing/guard.js'
+import {
+  createTaskEvaluator,
+  type TaskEvaluator,
+  type TaskEvaluatorParameters,
+} from '../tasks/evaluating.js'
+
+/** Parameters of {@link createOperatorNode}. */
+export type OperatorNodeParameters = {
+  guard: SigningGuard
+  tasks: Omit<TaskEvaluatorParameters, 'guard' | 'tables' | 'pcr0Commitment'>
+  commits: Omit<CommitterParameters, 'guard' | 'tables' | 'pcr0Commitment'>
+  tables: TaskEvaluatorParameters['tables']
+  /** `keccak256(PCR0)` of this operator's enclave build. */
+  pcr0Commitment: CommitterParameters['pcr0Commitment']
+  /** Accounts of gateways, which may ask for tasks. */
+  gateways: readonly Address[]
+  /** Accounts of operators, which may ask for commits. */
+  peers: readonly Address[]
+  limits?: OperatorRpcParameters['limits']
+  now?: OperatorRpcParameters['now']
+  onEvent?: OperatorRpcParameters['onEvent']
+}
+
+/** An operator. */
+export type OperatorNode = {
+  readonly operator: Address
+  readonly rpc: OperatorRpc
+  readonly tasks: TaskEvaluator
+  readonly commits: Committer
+}
+
+const taskMethods: ReadonlySet<OperatorMethod> = new Set([
+  'newt_fetchPolicyData',
+  'newt_evaluateAndSign',
+  'newt_getOutputs',
+])
+
+/**
+ * Joins the parts of an operator. Nothing runs by itself: calls come in through `rpc`, windows and
+ * landed commits through `commits.runWindow` and `commits.follow`.
+ *
+ * @throws {InvalidInputError} for parts that do not fit together.
+ * @example
+ * ```ts
+ * import { createOperatorNode } from '@newton/policy-sdk/operator'
+ * import { listenOperator } from '@newton/policy-sdk/operator/node'
+ *
+ * const node = createOperatorNode({ guard, tables, pcr0Commitment, gateways, peers, tasks, commits })
+ * const server = await listenOperator({ rpc: node.rpc, port: 8700 })
+ * ```
+ */
+export function createOperatorNode(parameters: OperatorNodeParameters): OperatorNode {
+  const { guard, tables, pcr0Commitment } = parameters
+  const build = pcr0Commitment === ZERO_HASH ? {} : { pcr0Commitment }
+  const tasks = createTaskEvaluator({ ...parameters.tasks, ...build, guard, tables })
+  const commits = createCommitter({ ...parameters.commits, guard, tables, pcr0Commitment })
+  const lower = (accounts: readonly Address[]): ReadonlySet<string> =>
+    new Set(accounts.map((account) => account.toLowerCase()))
+  const [gateways, peers] = [lower(parameters.gateways), lower(parameters.peers)]
+  const rpc = createOperatorRpc({
+    operator: guard.operator,
+    chainId: parameters.tasks.registry.chainId,
+    policyRegistry: parameters.tasks.registry.policyRegistry,
+    allow: ({ caller, method }) => (taskMethods.has(method) ? gateways : peers).has(caller),
+    limits: parameters.limits,
+    now: parameters.now,
+    onEvent: parameters.onEvent,
+    handlers: {
+      newt_fetchPolicyData: ({ task }, { signal }) => tasks.fetchPolicyData(task, { signal }),
+      newt_evaluateAndSign: (params, { signal }) => tasks.evaluateAndSign(params, { signal }),
+      newt_getOutputs: (params) => tasks.getOutputs(params),
+      newt_getStateCommitProposal: async ({ timestamp }, { signal }) => {
+        const proposal = await commits.propose(timestamp, { signal })
+        if (proposal === undefined) return null
+        const { commit, deltaHash, locators } = proposal
+        return { commit, deltaHash, locators }
+      },
+      newt_signStateCommit: async ({ proposal }, { signal }) =>
+        (await commits.sign(proposal, { signal })).signature,
+    },
+  })
+  return { operator: guard.operator, rpc, tasks, commits }
+}

@@ -1,0 +1,386 @@
+/**
+ * What is asked of operators for one task, from its first commitment to its certificate.
+ *
+ * 1. All operators are asked for their commitment to plugin outputs; as soon as a majority by stake
+ *    named the same ones, or at the deadline, it goes on. A policy without plugins has no such phase.
+ * 2. Those that can sign are asked to evaluate. Answers are checked against the task, grouped by
+ *    message hash, and the first group at quorum is aggregated and checked as a whole. Only where that
+ *    fails is each share looked at, and whoever sent a bad one is named and left out.
+ *
+ * Nothing is believed that an operator sends: the certificate is checked, outputs and preimage are
+ * compared with what was signed.
+ */
+import type { Hex } from 'viem'
+import { agreeOnOutputs, type OutputCommitment } from '../../attestation/index.js'
+import { ZERO_HASH } from '../../core/artifact.js'
+import {
+  buildCertificate,
+  type Certificate,
+  CertificateBuildError,
+  type SignatureShare,
+} from '../../core/bn254/index.js'
+import { canonicalJson, type Json } from '../../core/canonicalJson.js'
+import { computeArtifactDigest, type DigestPreimage } from '../../core/digest.js'
+import { computeInputsHash } from '../../core/inputsHash.js'
+import { computeIntentHash } from '../../core/intent.js'
+import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
+import { computeTaskId, type Task } from '../../core/task.js'
+import { isPolicySdkError } from '../../errors/base.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import type { OperatorClient } from '../rpc/client.js'
+import type { SignedEvaluation } from '../rpc/methods.js'
+import { type OperatorFault, TaskFailedError } from './errors.js'
+import { type OperatorTables, reaches, type TableInForce, weightOf } from './tables.js'
+
+/** A task with everything that `verifyTaskAttestation` needs at level `result`. */
+export type TaskAnswer = {
+  task: Task
+  taskId: Hex
+  response: PolicyTaskResponse
+  certificate: Certificate
+  preimage: DigestPreimage
+  inputs: {
+    outputs: Readonly<Record<Hex, Json>>
+    secrets: Readonly<Record<Hex, Hex>>
+  }
+  reasons: readonly string[]
+  /** Indices in the table of those that signed. */
+  signers: readonly number[]
+  /** Documents of enclaves with their operators' signatures, for the verifier and the challenger. */
+  documents: readonly { operator: Hex; bytes: Hex; signature: { X: bigint; Y: bigint } }[]
+  /** What operators did that was not this answer. */
+  faults: readonly OperatorFault[]
+}
+
+/** Parameters of {@link collectTask}. */
+export type CollectTaskParameters = {
+  task: Task
+  /** `keccak256(PCR0)` that is asked for; left out where no enclave is named. */
+  pcr0Commitment?: Hex | undefined
+  operators: readonly OperatorClient[]
+  registry: RegistryReader
+  tables: OperatorTables
+  /** Milliseconds for all of it. @default 30_000 */
+  timeout?: number | undefined
+  signal?: AbortSignal | undefined
+  /** Milliseconds. @default Date.now */
+  now?: (() => number) | undefined
+}
+
+/**
+ * Gathers a task's certificate from operators.
+ *
+ * @throws {TaskFailedError} with what each operator did, where there is no decision.
+ * @example
+ * ```ts
+ * import { collectTask } from '@newton/policy-sdk/operator'
+ *
+ * const { response, certificate } = await collectTask({ task, operators, registry, tables })
+ * ```
+ */
+export async function collectTask(parameters: CollectTaskParameters): Promise<TaskAnswer> {
+  const { task, registry, tables, signal, timeout = 30_000 } = parameters
+  const taskId = computeTaskId(task)
+  const now = parameters.now ?? Date.now
+  const until = now() + timeout * 0.4
+  return withDeadline(`task ${taskId}`, { signal, timeout }, async (inner) => {
+    const io = { signal: inner }
+    const block = task.referenceBlock
+    const [snapshot, inForce] = await Promise.all([
+      registry.snapshot({ client: task.policyClient, block }, io),
+      tables.tableAt(block, io),
+    ])
+    if (snapshot.policyInstance === null || snapshot.policyTemplate === null) {
+      const detail = `client ${task.policyClient} has no policy at block ${block}`
+      throw new TaskFailedError({ taskId, failure: 'NOT_DECIDABLE', detail })
+    }
+    const missing = snapshot.data.find(({ instance }) => instance === null)
+    if (missing !== undefined) {
+      const detail = `client ${task.policyClient} has no instance of ${missing.templateId} at block ${block}`
+      throw new TaskFailedError({ taskId, failure: 'NOT_DECIDABLE', detail })
+    }
+    if (inForce === null) {
+      const detail = `no known operator table is in force at block ${block}`
+      throw new TaskFailedError({ taskId, failure: 'NO_OPERATORS', detail })
+    }
+    const state: Collecting = {
+      taskId,
+      inForce,
+      operators: parameters.operators.filter(
+        ({ operator }) => inForce.table.indexOf(operator) >= 0,
+      ),
+      faults: [],
+    }
+    const templates = snapshot.data.map(({ templateId }) => templateId)
+    const commitments =
+      templates.length === 0
+        ? []
+        : await collectCommitments(state, { task, until, now, signal: inner })
+    const signing = chooseSigners(state, { templates, commitments })
+    const pcr0Commitment = parameters.pcr0Commitment ?? ZERO_HASH
+    const request = {
+      task,
+      pcr0Commitment,
+      referenceTimestamp: inForce.referenceTimestamp,
+      commitments,
+    }
+    return collectShares(state, { request, signing, signal: inner })
+  })
+}
+
+type Collecting = {
+  taskId: Hex
+  inForce: TableInForce
+  operators: readonly OperatorClient[]
+  faults: OperatorFault[]
+}
+
+/** Asks all for their commitment, and ends when a majority named the same outputs. */
+async function collectCommitments(
+  state: Collecting,
+  options: { task: Task; until: number; now: () => number; signal: AbortSignal },
+): Promise<OutputCommitment[]> {
+  const { task, until, now, signal } = options
+  const { table } = state.inForce
+  const total = table.info.totalWeights
+  const commitments: OutputCommitment[] = []
+  const byHashes = new Map<string, number[]>()
+  const left = { timeout: Math.max(1, until - now()) }
+  await race(state, { ...left, signal }, async (client, io) => {
+    const commitment = await client.call('newt_fetchPolicyData', { task }, io)
+    if (commitment.operator.toLowerCase() !== client.operator.toLowerCase()) {
+      fault(state, client, 'MALFORMED', 'a commitment of another operator')
+      return false
+    }
+    commitments.push(commitment)
+    const key = canonicalJson(commitment.hashes)
+    const group = [...(byHashes.get(key) ?? []), table.indexOf(client.operator)]
+    byHashes.set(key, group)
+    // Signatures are checked once, when it is decided; here it is only about when to stop waiting.
+    return reaches(weightOf(table, group), { total, bps: 5_001 })
+  })
+  return commitments
+}
+
+function chooseSigners(
+  state: Collecting,
+  parameters: { templates: readonly Hex[]; commitments: readonly OutputCommitment[] },
+): readonly OperatorClient[] {
+  const { templates, commitments } = parameters
+  const { taskId, inForce, operators, faults } = state
+  if (templates.length === 0) return operators
+  try {
+    const { table } = inForce
+    const { hashes, refused } = agreeOnOutputs({ table, taskId, templates, commitments })
+    for (const { operator, fault: what } of refused) {
+      faults.push({ operator, fault: what, detail: 'its commitment does not count' })
+    }
+    // Who committed to other outputs abstains; who was slow may have the same ones by now.
+    const others = new Set(
+      commitments
+        .filter((own) =>
+          Object.entries(hashes).some(([id, hash]) => own.hashes[id as Hex] !== hash),
+        )
+        .map(({ operator }) => operator.toLowerCase()),
+    )
+    for (const operator of others) {
+      faults.push({
+        operator,
+        fault: 'OTHER_OUTPUTS',
+        detail: 'its outputs are not the majority’s',
+      })
+    }
+    return operators.filter(({ operator }) => !others.has(operator.toLowerCase()))
+  } catch (cause) {
+    if (!isPolicySdkError(cause) || cause.code !== 'INPUTS_DIVERGE') throw cause
+    const detail = cause.shortMessage.replace(/\.$/, '')
+    throw new TaskFailedError({ taskId, failure: 'INPUTS_DIVERGE', detail, faults }, { cause })
+  }
+}
+
+type Group = { answers: Map<number, SignedEvaluation>; first: SignedEvaluation }
+
+/** Asks the signers, and ends with the first certificate that reaches the quorum. */
+async function collectShares(
+  state: Collecting,
+  options: {
+    request: Parameters<typeof checkAnswer>[0]['request']
+    signing: readonly OperatorClient[]
+    signal: AbortSignal
+  },
+): Promise<TaskAnswer> {
+  const { request, signal } = options
+  const { taskId, inForce, faults } = state
+  const { table, quorumBps } = inForce
+  const total = table.info.totalWeights
+  const groups = new Map<Hex, Group>()
+  let answer: TaskAnswer | undefined
+  await race({ ...state, operators: options.signing }, { signal }, async (client, io) => {
+    const signed = await client.call('newt_evaluateAndSign', request, {
+      ...io,
+      timeout: 30_000,
+    })
+    if (answer !== undefined) return true
+    const wrong = checkAnswer({ request, taskId, signed })
+    if (wrong !== undefined) {
+      fault(state, client, 'MALFORMED', wrong)
+      return false
+    }
+    const messageHash = computeMessageHash(signed.response)
+    const group = groups.get(messageHash) ?? { answers: new Map(), first: signed }
+    groups.set(messageHash, group)
+    group.answers.set(table.indexOf(client.operator), signed)
+    if (!reaches(weightOf(table, group.answers.keys()), { total, bps: quorumBps })) return false
+    answer = await certify(state, { group, messageHash, task: request.task })
+    return answer !== undefined
+  })
+  if (answer !== undefined) return answer
+  const detail = `${groups.size} different responses, none with ${quorumBps / 100} % of the stake behind it`
+  throw new TaskFailedError({ taskId, failure: 'NO_QUORUM', detail, faults })
+}
+
+/** Aggregates a group; who sent a bad share leaves it. `undefined` where the rest is too little. */
+async function certify(
+  state: Collecting,
+  parameters: { group: Group; messageHash: Hex; task: Task },
+): Promise<TaskAnswer | undefined> {
+  const { group, messageHash, task } = parameters
+  const { taskId, inForce, faults } = state
+  const { table, referenceTimestamp, quorumBps } = inForce
+  for (;;) {
+    const total = table.info.totalWeights
+    if (!reaches(weightOf(table, group.answers.keys()), { total, bps: quorumBps })) return undefined
+    const shares: SignatureShare[] = [...group.answers].map(([index, { signature }]) => ({
+      operator: table.operators[index]?.operator as Hex,
+      signature,
+    }))
+    try {
+      const built = await buildCertificate({ table, referenceTimestamp, messageHash, shares })
+      const { response, preimage, outputs, secrets, reasons } = group.first
+      return {
+        task,
+        taskId,
+        response,
+        certificate: built.certificate,
+        preimage,
+        inputs: { outputs, secrets },
+        reasons,
+        signers: built.signers,
+        documents: [...group.answers].flatMap(([index, { document }]) =>
+          document === undefined
+            ? []
+            : [{ operator: table.operators[index]?.operator as Hex, ...document }],
+        ),
+        faults: [...faults],
+      }
+    } catch (error) {
+      const bad = error instanceof CertificateBuildError ? error.operators : []
+      if (bad.length === 0) throw error
+      for (const index of bad) {
+        group.answers.delete(index)
+        const operator = table.operators[index]?.operator as Hex
+        faults.push({
+          operator,
+          fault: 'SHARE_INVALID',
+          detail: 'its signature is not over its response',
+        })
+      }
+      const [next] = group.answers.values()
+      if (next === undefined) return undefined
+      group.first = next
+    }
+  }
+}
+
+/** What is wrong with an answer, without any pairing; `undefined` where it is of the task. */
+function checkAnswer(parameters: {
+  request: {
+    task: Task
+    pcr0Commitment: Hex
+    referenceTimestamp: number
+    commitments: readonly OutputCommitment[]
+  }
+  taskId: Hex
+  signed: SignedEvaluation
+}): string | undefined {
+  const { request, taskId, signed } = parameters
+  const { task } = request
+  const { response, preimage, outputs, secrets } = signed
+  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+  if (
+    response.taskId !== taskId ||
+    response.chainId !== task.chainId ||
+    !same(response.policyRegistry, task.policyRegistry) ||
+    !same(response.policyClient, task.policyClient) ||
+    response.intentHash !== computeIntentHash(task.intent) ||
+    response.referenceBlock !== task.referenceBlock ||
+    !same(response.referenceBlockHash, task.referenceBlockHash) ||
+    response.referenceTimestamp !== request.referenceTimestamp ||
+    response.pcr0Commitment !== request.pcr0Commitment
+  ) {
+    return 'a response to another task'
+  }
+  try {
+    if (computeArtifactDigest(preimage) !== response.artifactDigest) return 'another preimage'
+    if (computeInputsHash({ outputs, secrets }) !== response.inputsHash) return 'other inputs'
+  } catch {
+    return 'inputs that have no hash'
+  }
+  return undefined
+}
+
+/**
+ * Asks operators at once, and ends when `work` says that it is enough, all have answered, or time is
+ * over. Calls that still run are then given up.
+ */
+async function race(
+  state: Pick<Collecting, 'operators' | 'faults'>,
+  options: { timeout?: number | undefined; signal: AbortSignal },
+  work: (client: OperatorClient, io: IoOptions) => Promise<boolean>,
+): Promise<void> {
+  const { timeout, signal } = options
+  const controller = new AbortController()
+  const stop = (): void => controller.abort(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  const io = { signal: controller.signal, timeout }
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let left = state.operators.length
+      if (left === 0) resolve()
+      for (const client of state.operators) {
+        work(client, io)
+          .then((enough) => {
+            if (enough) resolve()
+          })
+          .catch((error: unknown) => {
+            if (signal.aborted) reject(signal.reason)
+            if (!controller.signal.aborted) fault(state, client, ...describeError(error))
+          })
+          .finally(() => {
+            left--
+            if (left === 0) resolve()
+          })
+      }
+    })
+  } finally {
+    signal.removeEventListener('abort', stop)
+    controller.abort()
+  }
+}
+
+function describeError(error: unknown): [string, string] {
+  if (!isPolicySdkError(error))
+    return ['FAILED', error instanceof Error ? error.message : 'it failed']
+  const name = 'fault' in error && typeof error.fault === 'string' ? error.fault : error.code
+  return [name, error.shortMessage]
+}
+
+function fault(
+  state: Pick<Collecting, 'faults'>,
+  { operator }: OperatorClient,
+  what: string,
+  detail: string,
+): void {
+  state.faults.push({ operator, fault: what, detail })
+}

@@ -1,0 +1,246 @@
+/**
+ * An operator's part of a task: it commits to its plugin outputs, and signs what it has evaluated on
+ * outputs of its own that the majority has too. What it has answered once it answers from the journal.
+ */
+import type { Hex } from 'viem'
+import { agreeOnOutputs, assertOwnOutputs, type OutputCommitment } from '../../attestation/index.js'
+import { ZERO_HASH } from '../../core/artifact.js'
+import {
+  canonicalBytes,
+  type Json,
+  type JsonObject,
+  parseJsonBytes,
+} from '../../core/canonicalJson.js'
+import {
+  type DigestPreimage,
+  decodeDigestPreimage,
+  encodeDigestPreimage,
+} from '../../core/digest.js'
+import type { Evaluation, Evaluator } from '../../core/interfaces/evaluator.js'
+import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import {
+  computeMessageHash,
+  decodeResponse,
+  encodeResponse,
+  type PolicyTaskResponse,
+} from '../../core/response.js'
+import { computeTaskId, type Task } from '../../core/task.js'
+import { fromHex, toHex } from '../../internal/bytes.js'
+import type { IoOptions } from '../../internal/deadline.js'
+import { keccakHex } from '../../internal/keccak.js'
+import { JournalDamagedError } from '../errors.js'
+import { OperatorRpcError } from '../rpc/errors.js'
+import type { EvaluateAndSignParams, SignedEvaluation } from '../rpc/methods.js'
+import type { SigningGuard } from '../signing/guard.js'
+import type { OperatorTables, TableInForce } from './tables.js'
+
+/** Parameters of {@link createTaskEvaluator}. */
+export type TaskEvaluatorParameters = {
+  guard: SigningGuard
+  evaluator: Evaluator
+  registry: RegistryReader
+  tables: OperatorTables
+  /** `keccak256(PCR0)` of this operator's enclave build; left out where it has none. */
+  pcr0Commitment?: Hex | undefined
+  /** Blocks behind the head after which a task is not taken any more. @default 900 */
+  maxAge?: bigint | undefined
+  /** Evaluations that run at a time. @default 32 */
+  concurrent?: number | undefined
+}
+
+/** An operator's part of tasks. */
+export type TaskEvaluator = {
+  fetchPolicyData(task: Task, options?: IoOptions): Promise<OutputCommitment>
+  evaluateAndSign(params: EvaluateAndSignParams, options?: IoOptions): Promise<SignedEvaluation>
+  getOutputs(parameters: { taskId: Hex; hash: Hex }): Promise<Json>
+}
+
+/** What is kept of an answer in the journal: all but the signatures, which are made again. */
+type KeptAnswer = Omit<SignedEvaluation, 'signature' | 'document'>
+
+/** Creates an operator's part of tasks. */
+export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEvaluator {
+  const { guard, registry, tables, pcr0Commitment, maxAge = 900n, concurrent = 32 } = parameters
+  const evaluations = createFlights(concurrent)
+
+  const assertOwnTask = async (task: Task, options: IoOptions | undefined): Promise<void> => {
+    if (
+      task.chainId !== registry.chainId ||
+      task.policyRegistry.toLowerCase() !== registry.policyRegistry.toLowerCase()
+    ) {
+      throw refuse('FOREIGN_CHAIN', `this operator evaluates for chain ${registry.chainId}`)
+    }
+    const latest = await registry.getLatestBlock(options)
+    if (task.referenceBlock > latest.number) {
+      throw refuse('BEHIND', `the newest block here is ${latest.number}`)
+    }
+    if (task.referenceBlock + maxAge < latest.number) {
+      throw refuse('TASK_EXPIRED', `its reference block is more than ${maxAge} blocks old`)
+    }
+  }
+  const tableOf = async (task: Task, options: IoOptions | undefined): Promise<TableInForce> => {
+    const inForce = await tables.tableAt(task.referenceBlock, options)
+    if (inForce === null || inForce.table.indexOf(guard.operator) === -1) {
+      throw refuse('OPERATOR_NOT_REGISTERED', 'this operator is not in the table of the task')
+    }
+    return inForce
+  }
+  /** One evaluation of a task at a time: whoever asks meanwhile waits for the same one. */
+  const evaluate = (
+    request: { task: Task; referenceTimestamp: number; outputs?: Readonly<Record<Hex, Json>> },
+    options: IoOptions | undefined,
+  ): Promise<Evaluation> => {
+    const { task, referenceTimestamp, outputs } = request
+    const taskId = computeTaskId(task)
+    return evaluations(`${taskId} ${outputs === undefined ? 'run' : 'agreed'}`, () =>
+      parameters.evaluator.evaluate(
+        {
+          task,
+          referenceTimestamp,
+          ...(pcr0Commitment === undefined ? {} : { pcr0Commitment }),
+          ...(outputs === undefined ? {} : { agreedOutputs: outputs }),
+        },
+        { timeout: options?.timeout },
+      ),
+    )
+  }
+  const sign = async (
+    kept: KeptAnswer,
+    document: Hex | undefined,
+    options: IoOptions | undefined,
+  ): Promise<SignedEvaluation> => {
+    const { response } = kept
+    const signed = await guard.signResponse({ response, answer: encodeAnswer(kept) }, options)
+    const answer = decodeAnswer(signed.answer, response)
+    const held = document ?? (await guard.findDocument(response.taskId))
+    if (held === undefined) return { ...answer, signature: signed.share.signature }
+    const { document: bytes, signature } = await guard.signDocument(
+      { response, document: held },
+      options,
+    )
+    return { ...answer, signature: signed.share.signature, document: { bytes, signature } }
+  }
+
+  return {
+    async fetchPolicyData(task, options) {
+      await assertOwnTask(task, options)
+      const taskId = computeTaskId(task)
+      const { referenceBlock } = task
+      const before = await guard.findOutputs(taskId)
+      if (before !== undefined) {
+        return guard.signOutputs({ taskId, referenceBlock, outputs: before }, options)
+      }
+      const { referenceTimestamp } = await tableOf(task, options)
+      const { outputs } = await evaluate({ task, referenceTimestamp }, options)
+      return guard.signOutputs({ taskId, referenceBlock, outputs }, options)
+    },
+    async evaluateAndSign(params, options) {
+      const { task, referenceTimestamp, commitments } = params
+      await assertOwnTask(task, options)
+      if (params.pcr0Commitment !== (pcr0Commitment ?? ZERO_HASH)) {
+        throw refuse('ENCLAVE_MISSING', 'this operator runs another build')
+      }
+      const taskId = computeTaskId(task)
+      const inForce = await tableOf(task, options)
+      if (inForce.referenceTimestamp !== referenceTimestamp) {
+        throw refuse('BEHIND', `the table in force is of ${inForce.referenceTimestamp}`)
+      }
+      const before = await guard.findResponse(taskId)
+      if (before !== undefined) {
+        return sign(decodeKept(before.answer, before.messageHash), undefined, options)
+      }
+      const { policyClient: client, referenceBlock: block } = task
+      const snapshot = await registry.snapshot({ client, block }, options)
+      const templates = snapshot.data.map(({ templateId }) => templateId)
+      let outputs: Readonly<Record<Hex, Json>> = {}
+      if (templates.length > 0) {
+        const { table } = inForce
+        const { hashes } = agreeOnOutputs({ table, taskId, templates, commitments })
+        const own = await guard.findOutputs(taskId)
+        if (own === undefined) {
+          throw refuse('UNKNOWN_TASK', 'this operator has no outputs of its own for it')
+        }
+        assertOwnOutputs({ agreed: hashes, outputs: own })
+        outputs = own
+      }
+      const evaluation = await evaluate({ task, referenceTimestamp, outputs }, options)
+      const { response, digestPreimage: preimage, secrets, reasons, document } = evaluation
+      return sign(
+        { response, preimage, outputs: evaluation.outputs, secrets, reasons },
+        document,
+        options,
+      )
+    },
+    async getOutputs({ taskId, hash }) {
+      const outputs = Object.values((await guard.findOutputs(taskId)) ?? {})
+      const found = outputs.find((output) => keccakHex(canonicalBytes(output)) === hash)
+      if (found === undefined) throw refuse('UNKNOWN_TASK', 'there is no such output here')
+      return found
+    },
+  }
+}
+
+function encodeAnswer({ response, preimage, outputs, secrets, reasons }: KeptAnswer): Uint8Array {
+  return canonicalBytes({
+    response: encodeResponse(response),
+    preimage: toHex(encodeDigestPreimage(preimage)),
+    outputs: outputs as JsonObject,
+    secrets: secrets as JsonObject,
+    reasons: [...reasons],
+  })
+}
+
+function decodeAnswer(bytes: Uint8Array, response: PolicyTaskResponse): KeptAnswer {
+  return decodeKept(bytes, computeMessageHash(response))
+}
+
+/** Reads an answer of the journal, and compares it with the message hash it was recorded under. */
+function decodeKept(bytes: Uint8Array, messageHash: Hex): KeptAnswer {
+  try {
+    const kept = parseJsonBytes(bytes) as Record<string, Json>
+    const response = decodeResponse(kept['response'] as Hex)
+    const preimage: DigestPreimage = decodeDigestPreimage(fromHex(kept['preimage'] as Hex))
+    if (computeMessageHash(response) === messageHash) {
+      return {
+        response,
+        preimage,
+        outputs: kept['outputs'] as Record<Hex, Json>,
+        secrets: kept['secrets'] as Record<Hex, Hex>,
+        reasons: kept['reasons'] as string[],
+      }
+    }
+  } catch (cause) {
+    throw damaged(cause)
+  }
+  throw damaged()
+}
+
+function damaged(cause?: unknown): JournalDamagedError {
+  const reason = 'an answer is not the one that was recorded'
+  return new JournalDamagedError({ segment: 0, offset: 0, reason }, { cause })
+}
+
+/** Runs one piece of work for each key at a time, and so many keys at most. */
+function createFlights(
+  most: number,
+): <value>(key: string, work: () => Promise<value>) => Promise<value> {
+  const flights = new Map<string, Promise<unknown>>()
+  return <value>(key: string, work: () => Promise<value>): Promise<value> => {
+    const running = flights.get(key)
+    if (running !== undefined) return running as Promise<value>
+    if (flights.size >= most) {
+      const detail = 'too many evaluations run at a time'
+      throw new OperatorRpcError({ fault: 'OVERLOADED', detail, retryAfter: 250 })
+    }
+    const flight = work().finally(() => flights.delete(key))
+    flights.set(key, flight)
+    return flight
+  }
+}
+
+function refuse(
+  fault: ConstructorParameters<typeof OperatorRpcError>[0]['fault'],
+  detail: string,
+): OperatorRpcError {
+  return new OperatorRpcError({ fault, detail })
+}

@@ -1,0 +1,63 @@
+/** Operator tables with both keys, as they are in force at a block. */
+import type { OperatorTable } from '../../core/bn254/index.js'
+import type { CertificateReader } from '../../core/interfaces/certificates.js'
+import type { IoOptions } from '../../internal/deadline.js'
+
+/** The table in force at a block. */
+export type TableInForce = {
+  referenceTimestamp: number
+  /** Hundredths of a percent that a certificate needs of every strategy. */
+  quorumBps: number
+  table: OperatorTable
+}
+
+/** Gives tables. `null`: none is in force yet, or the one that is is not known. */
+export interface OperatorTables {
+  tableAt(block: bigint, options?: IoOptions): Promise<TableInForce | null>
+}
+
+/**
+ * Tables that are known by configuration, used only where the chain has the same one in force: its
+ * root, its size and its weights.
+ */
+export function knownTables(parameters: {
+  certificates: CertificateReader
+  tables: readonly OperatorTable[]
+}): OperatorTables {
+  return {
+    async tableAt(block, options) {
+      const inForce = await parameters.certificates.tableAt(block, options)
+      if (inForce === null) return null
+      const { referenceTimestamp, quorumBps } = inForce
+      const { operatorInfoTreeRoot, numOperators } = inForce.table
+      const table = parameters.tables.find(
+        ({ info }) =>
+          info.operatorInfoTreeRoot.toLowerCase() === operatorInfoTreeRoot.toLowerCase() &&
+          BigInt(info.numOperators) === BigInt(numOperators),
+      )
+      return table === undefined ? null : { referenceTimestamp, quorumBps, table }
+    },
+  }
+}
+
+/** Whether weights reach a share of the whole in every strategy. Empty weights never do. */
+export function reaches(
+  weights: readonly bigint[],
+  { total, bps }: { total: readonly bigint[]; bps: number },
+): boolean {
+  return (
+    total.length > 0 &&
+    total.every((whole, strategy) => (weights[strategy] ?? 0n) * 10_000n >= whole * BigInt(bps))
+  )
+}
+
+/** The sum of the weights of operators, given by index. */
+export function weightOf(table: OperatorTable, indices: Iterable<number>): readonly bigint[] {
+  const sum = table.info.totalWeights.map(() => 0n)
+  for (const index of indices) {
+    for (const [strategy, weight] of (table.operators[index]?.weights ?? []).entries()) {
+      sum[strategy] = (sum[strategy] ?? 0n) + weight
+    }
+  }
+  return sum
+}

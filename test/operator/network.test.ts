@@ -1,0 +1,372 @@
+/** A network of operators over real sockets: what one of them can spoil, and what it cannot. */
+import type { Address, Hex } from 'viem'
+import { mnemonicToAccount } from 'viem/accounts'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { verifyTaskAttestation } from '../../src/attestation/index.js'
+import {
+  ARTIFACT_ABSENT,
+  computeArtifactHash,
+  computeMessageHash,
+  computeTaskId,
+  encodeEvaluationResult,
+  evaluateResult,
+  type Task,
+} from '../../src/core/index.js'
+import { createArtifactSource } from '../../src/da/index.js'
+import { createResultReplayer, operatorEngine } from '../../src/eval/index.js'
+import { utf8 } from '../../src/internal/bytes.js'
+import {
+  collectTask,
+  createOperatorClient,
+  createOperatorRpc,
+  type OperatorClient,
+  type OperatorHandlers,
+} from '../../src/operator/index.js'
+import { listenOperator } from '../../src/operator/node/index.js'
+import {
+  createCommitSink,
+  deployPolicyInstanceSync,
+  registerClientSync,
+  registerPolicyTemplateSync,
+  setCurrentPolicyInstanceSync,
+} from '../../src/registry/index.js'
+import { deployGuardedTransfer } from '../../src/testing/index.js'
+import { createDevnet, type Devnet } from '../../src/testing/node/index.js'
+
+let devnet: Devnet
+let policyClient: Address
+let nonce = 0n
+const locator = { kind: 'keccakStore', name: '' } as const
+const gateway = mnemonicToAccount('test test test test test test test test test test test junk', {
+  addressIndex: 19,
+})
+
+async function registerPolicy(text: string): Promise<Hex> {
+  const rego = utf8(text)
+  await devnet.da.put(rego)
+  const { id } = await registerPolicyTemplateSync(devnet.owner, {
+    regoHash: computeArtifactHash(rego),
+    paramsSchemaHash: ARTIFACT_ABSENT,
+    policyDataTemplateRefs: [],
+    locators: { rego: locator },
+    addresses: devnet.contracts,
+  })
+  return id
+}
+
+async function taskOf(change: Partial<Task> = {}): Promise<Task> {
+  await devnet.mine(2)
+  const number = (await devnet.client.getBlockNumber({ cacheTime: 0 })) - 1n
+  const block = await devnet.client.getBlock({ blockNumber: number })
+  nonce++
+  return {
+    chainId: BigInt(devnet.chain.id),
+    policyRegistry: devnet.contracts.policyRegistry,
+    policyClient,
+    intent: {
+      from: '0x00000000000000000000000000000000000000f1',
+      to: '0x00000000000000000000000000000000000000f2',
+      value: 3n,
+      data: '0x',
+      chainId: BigInt(devnet.chain.id),
+      functionSignature: '0x',
+    },
+    wasmArgs: '0x',
+    referenceBlock: block.number,
+    referenceBlockHash: block.hash,
+    nonce,
+    ...change,
+  }
+}
+
+beforeAll(async () => {
+  devnet = await createDevnet()
+  const { contracts: addresses } = devnet
+  const owner = devnet.account(0)
+  policyClient = await deployGuardedTransfer(owner, {
+    responseRegistry: addresses.responseRegistry,
+  })
+  await registerClientSync(owner, { client: policyClient, addresses })
+  const templateId = await registerPolicy(`package limit
+default allow := false
+deny contains "over the limit" if input.value > 5
+allow if count(deny) == 0`)
+  const { id: instanceId } = await deployPolicyInstanceSync(owner, {
+    client: policyClient,
+    templateId,
+    expireAfter: 300n,
+    addresses,
+  })
+  await setCurrentPolicyInstanceSync(owner, { client: policyClient, instanceId, addresses })
+  expect((await devnet.commit())?.signers).toBe(4)
+}, 180_000)
+afterAll(() => devnet?.stop(), 30_000)
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+const clientAt = (index: number, url: string, account = gateway): OperatorClient =>
+  createOperatorClient({
+    operator: devnet.operators[index]!.address,
+    url: `${url}/rpc`,
+    account,
+    chainId: BigInt(devnet.chain.id),
+    policyRegistry: devnet.contracts.policyRegistry,
+    timeout: 20_000,
+  })
+
+/** A server in the place of an operator, which does what it is told. */
+async function inPlaceOf(index: number, handlers: OperatorHandlers): Promise<OperatorClient> {
+  const rpc = createOperatorRpc({
+    operator: devnet.operators[index]!.address,
+    chainId: BigInt(devnet.chain.id),
+    policyRegistry: devnet.contracts.policyRegistry,
+    handlers,
+    allow: () => true,
+  })
+  const server = await listenOperator({ rpc })
+  closers.push(() => server.close(100))
+  return clientAt(index, server.url)
+}
+
+const collect = (task: Task, operators: readonly OperatorClient[]) =>
+  collectTask({
+    task,
+    operators,
+    pcr0Commitment: devnet.pcr0Commitment,
+    registry: devnet.reader,
+    tables: devnet.tables,
+    timeout: 30_000,
+  })
+
+const replaced = (index: number, client: OperatorClient): OperatorClient[] =>
+  devnet.clients.map((each, at) => (at === index ? client : each))
+
+describe('a task', () => {
+  test('default: from the operators to a certificate that verifies down to a re-run', async () => {
+    const task = await taskOf()
+    const answer = await devnet.evaluate(task)
+    expect(evaluateResult(answer.response.evaluationResult)).toBe(true)
+    expect(answer.signers.length).toBeGreaterThanOrEqual(3)
+    expect(answer.documents.length).toBe(answer.signers.length)
+    expect(answer.faults).toEqual([])
+    const outcome = await verifyTaskAttestation({
+      reader: {
+        registry: devnet.reader,
+        artifacts: createArtifactSource({ clients: [devnet.da] }),
+        certificates: devnet.certificates,
+        replayer: createResultReplayer({ engine: operatorEngine() }),
+      },
+      task,
+      response: answer.response,
+      certificate: answer.certificate,
+      level: 'result',
+      preimage: answer.preimage,
+      inputs: answer.inputs,
+    })
+    expect(outcome).toMatchObject({ status: 'valid', level: 'result' })
+    const denied = await devnet.evaluate(await taskOf({ intent: { ...task.intent, value: 6n } }))
+    expect(evaluateResult(denied.response.evaluationResult)).toBe(false)
+    expect(denied.reasons).toEqual(['over the limit'])
+  }, 60_000)
+
+  test('behavior: asked again, each operator gives the answer of its journal', async () => {
+    const task = await taskOf()
+    const request = {
+      task,
+      pcr0Commitment: devnet.pcr0Commitment,
+      referenceTimestamp: devnet.referenceTimestamp,
+      commitments: [],
+    }
+    const client = devnet.clients[0] as OperatorClient
+    const [first, second] = await Promise.all([
+      client.call('newt_evaluateAndSign', request),
+      client.call('newt_evaluateAndSign', request),
+    ])
+    const third = await client.call('newt_evaluateAndSign', request)
+    // A document is made anew by each evaluation: that it is the same says that it was kept.
+    expect(second).toEqual(first)
+    expect(third).toEqual(first)
+  }, 60_000)
+
+  test.each<[string, string, () => Promise<OperatorClient>]>([
+    ['is cut off', 'OPERATOR_UNREACHABLE', async () => clientAt(0, 'http://127.0.0.1:9')],
+    ['refuses', 'METHOD_NOT_FOUND', () => inPlaceOf(0, {})],
+    [
+      'signs something else than it answers',
+      'SHARE_INVALID',
+      () =>
+        inPlaceOf(0, {
+          newt_evaluateAndSign: async (params) => {
+            const honest = await devnet.clients[0]!.call('newt_evaluateAndSign', params)
+            const other = devnet.operators[0]!.key.sign(computeMessageHash(honest.response))
+            return { ...honest, signature: await other }
+          },
+        }),
+    ],
+    [
+      'answers another task',
+      'MALFORMED',
+      () =>
+        inPlaceOf(0, {
+          newt_evaluateAndSign: async (params) => {
+            const task = { ...params.task, nonce: params.task.nonce + 1_000_000n }
+            return devnet.clients[0]!.call('newt_evaluateAndSign', { ...params, task })
+          },
+        }),
+    ],
+    [
+      'gives inputs that were not signed',
+      'MALFORMED',
+      () =>
+        inPlaceOf(0, {
+          newt_evaluateAndSign: async (params) => {
+            const honest = await devnet.clients[0]!.call('newt_evaluateAndSign', params)
+            return { ...honest, outputs: { [computeTaskId(params.task)]: 1 } }
+          },
+        }),
+    ],
+  ])(
+    'behavior: an operator that %s is named, and the others go on',
+    async (_name, fault, make) => {
+      const made = await make()
+      let heard = (): void => undefined
+      const said = new Promise<void>((resolve) => {
+        heard = resolve
+      })
+      const bad: OperatorClient = {
+        ...made,
+        call: (...call) => made.call(...call).finally(() => heard()),
+      }
+      // The other three carry the quorum only together: the last of them waits until the bad one spoke.
+      const last = devnet.clients[3] as OperatorClient
+      const waiting: OperatorClient = {
+        ...last,
+        call: (...call) => said.then(() => last.call(...call)),
+      }
+      const answer = await collect(await taskOf(), [bad, ...devnet.clients.slice(1, 3), waiting])
+      expect(answer.signers).toEqual([1, 2, 3])
+      expect(answer.faults).toMatchObject([{ operator: bad.operator, fault }])
+    },
+    60_000,
+  )
+
+  test('behavior: a false decision of one operator is another group, and never the answer', async () => {
+    const liar = await inPlaceOf(0, {
+      newt_evaluateAndSign: async (params) => {
+        const honest = await devnet.clients[0]!.call('newt_evaluateAndSign', params)
+        const response = { ...honest.response, evaluationResult: encodeEvaluationResult(false) }
+        const { signature } = await devnet.operators[0]!.signAnything(response)
+        return { ...honest, response, signature }
+      },
+    })
+    const answer = await collect(await taskOf(), replaced(0, liar))
+    expect(evaluateResult(answer.response.evaluationResult)).toBe(true)
+    expect(answer.signers).toEqual([1, 2, 3])
+  }, 60_000)
+
+  test('error: TASK_FAILED where too few are left, with what each one did', async () => {
+    const cut = [0, 1].map((index) => clientAt(index, 'http://127.0.0.1:9'))
+    const failed = collect(await taskOf(), [...cut, ...devnet.clients.slice(2)])
+    await expect(failed).rejects.toMatchObject({
+      code: 'TASK_FAILED',
+      failure: 'NO_QUORUM',
+      faults: [{ fault: 'OPERATOR_UNREACHABLE' }, { fault: 'OPERATOR_UNREACHABLE' }],
+    })
+  }, 60_000)
+
+  test('error: TASK_FAILED for a client without a policy, before anyone is asked', async () => {
+    const task = await taskOf({ policyClient: '0x00000000000000000000000000000000000000cc' })
+    await expect(collect(task, [])).rejects.toMatchObject({ failure: 'NOT_DECIDABLE' })
+    const early = await taskOf({ referenceBlock: 1n })
+    await expect(collect(early, [])).rejects.toMatchObject({ code: 'TASK_FAILED' })
+  })
+})
+
+describe('an operator', () => {
+  const ask = (task: Task, change: object = {}) =>
+    (devnet.clients[0] as OperatorClient).call('newt_evaluateAndSign', {
+      task,
+      pcr0Commitment: devnet.pcr0Commitment,
+      referenceTimestamp: devnet.referenceTimestamp,
+      commitments: [],
+      ...change,
+    })
+
+  test('error: every refusal has its fault', async () => {
+    const task = await taskOf()
+    const refused: [string, Promise<unknown>][] = [
+      ['FOREIGN_CHAIN', ask({ ...task, chainId: 1n })],
+      ['FOREIGN_CHAIN', ask({ ...task, policyRegistry: policyClient })],
+      ['BEHIND', ask({ ...task, referenceBlock: task.referenceBlock + 1_000n })],
+      ['ENCLAVE_MISSING', ask(task, { pcr0Commitment: `0x${'11'.repeat(32)}` })],
+      ['BEHIND', ask(task, { referenceTimestamp: 1 })],
+      ['OPERATOR_NOT_REGISTERED', ask({ ...task, referenceBlock: 1n })],
+    ]
+    for (const [fault, call] of refused) {
+      await expect(call, fault).rejects.toMatchObject({ code: 'OPERATOR_RPC', fault })
+    }
+    const client = devnet.clients[0] as OperatorClient
+    const taskId = computeTaskId(task)
+    await expect(client.call('newt_getOutputs', { taskId, hash: taskId })).rejects.toMatchObject({
+      fault: 'UNKNOWN_TASK',
+    })
+  }, 60_000)
+
+  test('error: a peer asks for no task, a gateway for no commit', async () => {
+    const { url, account } = devnet.operators[1]!
+    const peer = clientAt(1, url, account as typeof gateway)
+    const refused = { fault: 'UNAUTHENTICATED' }
+    await expect(peer.call('newt_fetchPolicyData', { task: await taskOf() })).rejects.toMatchObject(
+      refused,
+    )
+    await expect(
+      devnet.clients[1]!.call('newt_getStateCommitProposal', { timestamp: 120n }),
+    ).rejects.toMatchObject(refused)
+  })
+})
+
+describe('a commit', () => {
+  test('behavior: lands with one operator cut off, which then catches up alone', async () => {
+    await registerPolicy('package other\n')
+    const { operators, anvil, contracts } = devnet
+    const window = operators[0]!.window
+    const { timestamp: now } = await devnet.client.getBlock()
+    let timestamp = (now / window + 1n) * window
+    const sink = createCommitSink({ client: devnet.owner, addresses: contracts })
+    // The last one is cut off, so a window is looked for that is another one's.
+    while ((timestamp / window) % BigInt(operators.length) === BigInt(operators.length - 1)) {
+      timestamp += window
+    }
+    for (const at of [timestamp, timestamp + 1n]) {
+      await anvil.rpc('evm_setNextBlockTimestamp', [Number(at)])
+      await anvil.rpc('anvil_mine', ['0x1'])
+    }
+    const outcomes = []
+    for (const { account, node } of operators.slice(0, 3)) {
+      const peers = operators.map(({ url }, index) =>
+        clientAt(index, index === 3 ? 'http://127.0.0.1:9' : url, account as typeof gateway),
+      )
+      outcomes.push(await node.commits.runWindow({ timestamp, peers, sink }))
+    }
+    const landed = outcomes.filter(({ status }) => status === 'landed')
+    expect(outcomes.filter(({ status }) => status === 'not proposer')).toHaveLength(2)
+    expect(landed).toMatchObject([
+      {
+        signers: [0, 1, 2],
+        faults: [{ operator: operators[3]!.address, fault: 'OPERATOR_UNREACHABLE' }],
+      },
+    ])
+    const roots = []
+    for (const { node } of operators) roots.push(await node.commits.follow())
+    expect(new Set(roots.map(({ root }) => root)).size).toBe(1)
+    expect(roots[3]).toMatchObject({ sequenceNo: 2n, waitingFor: undefined })
+    // The delta is kept by those that signed it, and given to whoever asks by its hash.
+    const { deltaHash } = (landed[0] as { proposal: { deltaHash: Hex } }).proposal
+    expect((await fetch(`${operators[1]!.url}/deltas/${deltaHash}`)).status).toBe(200)
+    // Nothing is due any more.
+    expect(await devnet.commit()).toBeUndefined()
+  }, 120_000)
+})
