@@ -132,7 +132,12 @@ export type {
   EnvelopeSource,
   SecretsOpener,
 } from './interfaces/secretsOpener.js'
-export type { ChallengeSink, CommitSink, SignerWitness } from './interfaces/sinks.js'
+export type {
+  ChallengeSink,
+  CommitSink,
+  SendingOptions,
+  SignerWitness,
+} from './interfaces/sinks.js'
 export {
   type DaLocator,
   decodeLocator,

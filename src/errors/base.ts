@@ -49,6 +49,8 @@ export class BaseError extends Error {
   readonly metaMessages: readonly string[]
   /** The technical reason, if there is one. */
   readonly details: string | undefined
+  /** The transaction that was sent before this happened, where one was: it may be mined. */
+  transactionHash: `0x${string}` | undefined
 
   constructor(shortMessage: string, options: BaseErrorOptions = {}) {
     const { cause, metaMessages = [], retryable = false } = options

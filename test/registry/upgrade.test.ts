@@ -17,7 +17,7 @@ import { getStorageAt, readContract } from 'viem/actions'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { policyRegistryAbi } from '../../src/core/abi/policyRegistryAbi.js'
 import { stateCommitRegistryAbi } from '../../src/core/abi/stateCommitRegistryAbi.js'
-import { sendCall, waitFor } from '../../src/registry/actions/write.js'
+import { sendWrite, waitForMined } from '../../src/registry/actions/transactions.js'
 import { getCurrentPolicyInstance, getPolicyTemplate } from '../../src/registry/index.js'
 import { policyRegistryBytecode } from '../../src/testing/artifacts/policyRegistry.generated.js'
 import { deployContract, deployContracts } from '../../src/testing/contracts.js'
@@ -41,9 +41,9 @@ async function write(
   client: TestClient = chain.owner,
 ): Promise<bigint> {
   const call = { address, abi, functionName, args }
-  const transactionHash = await sendCall(client, { write: call, gas: 2_000_000n })
+  const sent = await sendWrite(client, { write: call, gas: 2_000_000n })
   const options = { pollingInterval: 10 }
-  return (await waitFor(client, { write: call, transactionHash, options })).blockNumber
+  return (await waitForMined(client, { write: call, sent, options })).blockNumber
 }
 
 const digestOf = (address: Address): Promise<Hex> =>

@@ -256,6 +256,65 @@ describe('createChallenger', () => {
     expect(() => createChallenger({ ...parameters, confirmations: -1 })).toThrow('confirmations')
   })
 
+  test('what was filed or settled is looked at until its effect stays', async () => {
+    const slashed = new Set<number>()
+    const { world, accept, filed, failures, events, types, parameters } = setup({
+      finalityDepth: 3n,
+    })
+    const sink: typeof parameters.sink = {
+      challengeAttestationDigest: parameters.sink.challengeAttestationDigest,
+      slashedSigners: async ({ operatorIndices }) => ({
+        block: world.blockAt(world.state.head),
+        slashed: operatorIndices.filter((index) => slashed.has(index)),
+      }),
+    }
+    accept(lie(world))
+    failures.push(new RevertError('NothingToSlash'))
+    const challenger = createChallenger({ ...parameters, sink })
+    await challenger.poll()
+    expect((await challenger.outbox())[0]?.status).toBe('settled')
+    // Nobody was slashed after all: it is filed.
+    await challenger.poll()
+    expect(filed).toHaveLength(1)
+    for (const index of [0, 1, 2]) slashed.add(index)
+    await challenger.poll()
+    world.state.head = 112n
+    await challenger.poll()
+    // The block in which they were seen slashed is another now.
+    world.state.head = 113n
+    world.state.blockHashes.set(110n, word(7))
+    await challenger.poll()
+    world.state.head = 114n
+    await challenger.poll()
+    expect((await challenger.outbox())[0]?.status).toBe('filed')
+    world.state.head = 117n
+    await challenger.poll()
+    expect((await challenger.outbox())[0]?.status).toBe('final')
+    expect(types().filter((type) => type !== 'verified' && type !== 'reorganized')).toEqual([
+      'settled',
+      'reopened',
+      'filed',
+      'final',
+    ])
+    expect(events.at(-1)).toMatchObject({ type: 'final', block: 114n })
+  })
+
+  test('what was filed, is gone and past its window, has expired', async () => {
+    const { world, accept, types, parameters } = setup()
+    const sink: typeof parameters.sink = {
+      challengeAttestationDigest: parameters.sink.challengeAttestationDigest,
+      slashedSigners: async () => ({ block: world.blockAt(world.state.head), slashed: [] }),
+    }
+    accept(lie(world))
+    const challenger = createChallenger({ ...parameters, sink })
+    await challenger.poll()
+    world.state.head = 400n
+    await challenger.poll()
+    expect(types().at(-1)).toBe('expired')
+    await challenger.poll()
+    expect(await challenger.outbox()).toEqual([])
+  })
+
   test('what cannot be encoded or does not verify is not filed', async () => {
     const { world, accept, accepted, filed, parameters, types } = setup()
     accept(lie(world), { signers: [0] })

@@ -17,6 +17,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { InconclusiveError } from '../verify/errors.js'
 import { obtain } from '../verify/reader.js'
+import { lookAgain } from './effects.js'
 import { fileAll } from './filing.js'
 import {
   type ChallengerState,
@@ -101,11 +102,15 @@ async function pollOnce(
   const { head } = plan
   let verified = await verifyPending(run, { state, options, head })
   if (plan.status === 'read') verified += await readAndVerify(run, { state, options, plan })
-  // What can no longer be challenged is of no more use, except to be filed as expired.
+  // What can no longer be challenged is of no more use, except to be filed as expired; what was filed
+  // is looked at until it is final.
   state.outbox = state.outbox.filter((entry) => {
-    return entry.status === 'pending' || !isPast(run, { entry, head })
+    const seen = entry.status === 'filed' || entry.status === 'settled'
+    const open = entry.status === 'pending' || (seen && run.sink.slashedSigners !== undefined)
+    return open || !isPast(run, { entry, head })
   })
   await saveState(run, state)
+  await lookAgain(run, { state, options, head })
   const filed = await fileAll(run, { state, options, head })
   const read = state.marks.at(-1)
   const caughtUp = read !== undefined && BigInt(read.number) >= head - confirmationsOf(run)

@@ -3,6 +3,7 @@
  * slashed shields the others. Progress is saved after each batch; a batch that was filed and not
  * saved is refused by the contract as slashed already.
  */
+import type { Hex } from 'viem'
 import {
   type Certificate,
   decodeCertificate,
@@ -12,7 +13,7 @@ import {
 import { decodeResponse, type PolicyTaskResponse } from '../../core/response.js'
 import { InconclusiveError } from '../verify/errors.js'
 import { classifyRefusal, type FilingRefusal } from './refusal.js'
-import type { OutboxEntry } from './state.js'
+import type { OutboxEntry, SentBatch } from './state.js'
 import type { ChallengerPass, ChallengerRun } from './types.js'
 import { isPast, nextTry, saveState, verdictOn } from './work.js'
 
@@ -21,7 +22,7 @@ const SIGNERS_PER_CHALLENGE = 32
 
 type Accusation = { response: PolicyTaskResponse; certificate: Certificate; tree: OperatorTree }
 type Refused = { refusal: FilingRefusal; error: unknown }
-type EntryPass = ChallengerPass & { entry: OutboxEntry }
+export type EntryPass = ChallengerPass & { entry: OutboxEntry }
 
 /** Files every challenge that is due, saving after each batch. Returns how many are complete. */
 export async function fileAll(
@@ -59,10 +60,15 @@ async function fileEntry(run: ChallengerRun, pass: EntryPass): Promise<Refused |
     return { refusal: 'later', error }
   }
   entry.unfiled ??= signersOf(accusation)
-  const left = [...entry.unfiled]
+  let left = [...entry.unfiled]
   let refused: Refused | undefined
+  // What was sent and is not seen on chain comes first, in the same batches: nothing is doubled.
+  const sent = (entry.sent ?? []).map(({ signers }) => signers)
   while (left.length > 0) {
-    const batch = left.splice(0, signersPerChallenge)
+    const before = sent.shift()
+    if (before !== undefined && !before.every((index) => left.includes(index))) continue
+    const batch = before ?? left.slice(0, signersPerChallenge)
+    left = left.filter((index) => !batch.includes(index))
     const outcome = await fileBatch(run, { ...pass, accusation, batch })
     refused = outcome ?? refused
     if (outcome !== undefined && outcome.refusal !== 'signers') break
@@ -70,7 +76,10 @@ async function fileEntry(run: ChallengerRun, pass: EntryPass): Promise<Refused |
   return refused
 }
 
-async function accuse(run: ChallengerRun, { entry, options }: EntryPass): Promise<Accusation> {
+export async function accuse(
+  run: ChallengerRun,
+  { entry, options }: EntryPass,
+): Promise<Accusation> {
   const response = decodeResponse(entry.response)
   const certificate = decodeCertificate(entry.certificate)
   const tree = await run.operators.operatorTreeAt(response.referenceBlock, options)
@@ -81,7 +90,7 @@ async function accuse(run: ChallengerRun, { entry, options }: EntryPass): Promis
 }
 
 /** Everyone in the table who is not a non-signer of the certificate signed. */
-function signersOf({ tree, certificate }: Accusation): number[] {
+export function signersOf({ tree, certificate }: Accusation): number[] {
   const silent = new Set(certificate.nonSignerWitnesses.map((one) => one.operatorIndex))
   return tree.operators.flatMap((_, index) => (silent.has(index) ? [] : [index]))
 }
@@ -95,9 +104,12 @@ async function fileBatch(run: ChallengerRun, pass: BatchPass): Promise<Refused |
   try {
     const signers = batch.map((index) => operatorWitness(tree, index))
     const parameters = { ...accused, signers }
-    const { transactionHash } = await run.sink.challengeAttestationDigest(parameters, options)
-    entry.transactionHash = transactionHash
-    entry.transactionHashes = [...(entry.transactionHashes ?? []), transactionHash]
+    const { transactionHash } = await run.sink.challengeAttestationDigest(parameters, {
+      ...options,
+      previous: sentBefore(entry, batch)?.hashes.slice(),
+      onTransactionHash: (hash) => noteSent(run, { ...pass, hash }),
+    })
+    keepHash(entry, transactionHash)
     run.onEvent?.({ type: 'filed', messageHash: entry.id, transactionHash })
   } catch (error) {
     if (options.signal?.aborted === true) throw options.signal.reason
@@ -108,6 +120,31 @@ async function fileBatch(run: ChallengerRun, pass: BatchPass): Promise<Refused |
   entry.unfiled = entry.unfiled?.filter((index) => !batch.includes(index))
   await saveState(run, state)
   return undefined
+}
+
+/** What was sent of exactly this batch before. */
+function sentBefore({ sent }: OutboxEntry, batch: readonly number[]): SentBatch | undefined {
+  return sent?.find(({ signers }) => {
+    return signers.length === batch.length && signers.every((one, i) => one === batch[i])
+  })
+}
+
+/** Saves a hash before its transaction leaves. */
+async function noteSent(
+  run: ChallengerRun,
+  { state, entry, batch, hash }: BatchPass & { hash: Hex },
+): Promise<void> {
+  keepHash(entry, hash)
+  const known = sentBefore(entry, batch)
+  if (known !== undefined) known.hashes.push(hash)
+  else entry.sent = [...(entry.sent ?? []), { signers: [...batch], hashes: [hash] }]
+  await saveState(run, state)
+  run.onEvent?.({ type: 'sending', messageHash: entry.id, transactionHash: hash })
+}
+
+function keepHash(entry: OutboxEntry, hash: Hex): void {
+  entry.transactionHash = hash
+  entry.transactionHashes = [...new Set([...(entry.transactionHashes ?? []), hash])]
 }
 
 async function fileHalves(run: ChallengerRun, pass: BatchPass): Promise<Refused | undefined> {
@@ -125,6 +162,7 @@ async function fileHalves(run: ChallengerRun, pass: BatchPass): Promise<Refused 
 /** Every signer was reached, by this challenger or by somebody else. */
 function complete(run: ChallengerRun, entry: OutboxEntry): void {
   entry.status = entry.transactionHash === undefined ? 'settled' : 'filed'
+  entry.effect = undefined
   if (!isFiled(entry)) run.onEvent?.({ type: 'settled', messageHash: entry.id })
 }
 

@@ -27,8 +27,14 @@ export type PendingResponse = {
   reason: string
 }
 
-/** Where a challenge stands. */
-export type ChallengeStatus = 'pending' | 'filed' | 'settled' | 'refused' | 'expired'
+/**
+ * Where a challenge stands. `filed` and `settled` are what was seen at the newest block, and are looked
+ * at again: `final` is the end of a challenge whose signers are slashed in a block that stays.
+ */
+export type ChallengeStatus = 'pending' | 'filed' | 'settled' | 'final' | 'refused' | 'expired'
+
+/** One batch of signers, and all transactions that carried exactly it. */
+export type SentBatch = { signers: number[]; hashes: Hex[] }
 
 /** A challenge to file, or filed. `id` is the message hash. */
 export type OutboxEntry = Omit<PendingResponse, 'task'> & {
@@ -40,8 +46,12 @@ export type OutboxEntry = Omit<PendingResponse, 'task'> & {
   unfiled?: number[] | undefined
   /** The newest transaction of `transactionHashes`. */
   transactionHash?: Hex | undefined
-  /** One transaction for each batch of signers. */
+  /** All that was sent, replacements and what was lost to reorganizations too. */
   transactionHashes?: Hex[] | undefined
+  /** Batches of signers that were sent, each with the hashes of its sendings. */
+  sent?: SentBatch[] | undefined
+  /** The block in which all signers that were reached were seen slashed. */
+  effect?: BlockMark | undefined
   error?: string | undefined
 }
 

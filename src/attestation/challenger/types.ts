@@ -29,7 +29,13 @@ export type ChallengerEvent =
     }
   /** One batch of signers was slashed. */
   | { type: 'filed'; messageHash: Hex; transactionHash: Hex }
+  /** A transaction is about to leave. */
+  | { type: 'sending'; messageHash: Hex; transactionHash: Hex }
   | { type: 'settled' | 'expired'; messageHash: Hex }
+  /** The signers are slashed in a block that stays. */
+  | { type: 'final'; messageHash: Hex; block: bigint }
+  /** What was filed or settled is not on the chain (any more), and is filed again. */
+  | { type: 'reopened'; messageHash: Hex }
   | { type: 'refused' | 'retry'; messageHash: Hex; error: unknown }
   | { type: 'reorganized'; from: bigint; to: bigint }
   | { type: 'unreadable'; acceptedAt: bigint; error: unknown }
@@ -51,6 +57,12 @@ export type ChallengerParameters = {
   challengeWindow: bigint
   /** Blocks to stay behind the newest one. @default 2 */
   confirmations?: number | undefined
+  /**
+   * Blocks on top of one in which all signers were seen slashed, after which a challenge ends. Until
+   * then it is looked at again, and filed again where a reorganization took it.
+   * @default 64n
+   */
+  finalityDepth?: bigint | undefined
   /** Most blocks read in one poll. @default 2000n */
   maxBlocks?: bigint | undefined
   /** Most signers of one transaction. @default 32 */

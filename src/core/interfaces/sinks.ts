@@ -4,6 +4,7 @@ import type { Certificate } from '../bn254/certificate.js'
 import type { DaLocator } from '../locator.js'
 import type { PolicyTaskResponse } from '../response.js'
 import type { StateCommit } from '../stateCommit.js'
+import type { BlockReference } from './registryReader.js'
 
 /** Lands state commits and announces their deltas. */
 export interface CommitSink {
@@ -26,6 +27,14 @@ export type SignerWitness = {
   operatorInfo: { pubkey: { X: bigint; Y: bigint }; weights: readonly bigint[] }
 }
 
+/** What is known of earlier sendings of a write, and who wants to know of new ones. */
+export type SendingOptions = IoOptions & {
+  /** Hashes of what was sent for this very write before; none of it is doubled. */
+  previous?: readonly Hex[] | undefined
+  /** Told each hash before its transaction leaves; sending waits for its promise. */
+  onTransactionHash?: ((hash: Hex) => unknown) | undefined
+}
+
 /** Files challenges on chain. */
 export interface ChallengeSink {
   challengeAttestationDigest(
@@ -34,6 +43,19 @@ export interface ChallengeSink {
       certificate: Certificate
       signers: readonly SignerWitness[]
     },
-    options?: IoOptions,
+    options?: SendingOptions,
   ): Promise<{ transactionHash: Hex }>
+  /**
+   * Which of these signers the contract has slashed for a message, at the end of the newest block.
+   * Without it nobody can tell whether a challenge outlived a reorganization.
+   */
+  slashedSigners?(
+    parameters: {
+      messageHash: Hex
+      /** The block whose operator table the indices are of. */
+      referenceBlock: bigint
+      operatorIndices: readonly number[]
+    },
+    options?: IoOptions,
+  ): Promise<{ block: BlockReference; slashed: readonly number[] }>
 }

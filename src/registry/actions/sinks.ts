@@ -7,6 +7,7 @@ import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { type WriteClient, withClient } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
+import { createSlashingReader } from '../rows/slashing.js'
 import { announceCommitSync, commitStateRootSync } from './commits.js'
 import { challengeAttestationDigestSync } from './responses.js'
 import { announceArtifactSync } from './templates.js'
@@ -84,17 +85,28 @@ export function createCommitSink(parameters: SinkParameters): CommitSink {
   }
 }
 
-/** Files challenges, and waits for the receipts. */
+/** Milliseconds after which what is not mined is sent again with higher fees. */
+const REPLACE_AFTER = 60_000
+
+/**
+ * Files challenges, waits for the receipts, and tells who is slashed.
+ *
+ * A transaction that waits longer than a minute is sent again with higher fees (`replaceAfter`,
+ * `maxFeePerGas`), where the account signs here.
+ */
 export function createChallengeSink(parameters: SinkParameters): ChallengeSink {
   const { client, ...fixed } = parameters
+  const slashing = createSlashingReader({ client, addresses: fixed.addresses })
   return {
     challengeAttestationDigest: async (input, options) => {
       const { transactionHash } = await challengeAttestationDigestSync(client, {
+        ...{ replaceAfter: REPLACE_AFTER },
         ...fixed,
         ...options,
         ...input,
       })
       return { transactionHash }
     },
+    slashedSigners: slashing,
   }
 }

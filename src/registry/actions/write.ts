@@ -1,37 +1,32 @@
 /** The three forms of every write: send, send and wait, simulate. */
 import {
-  type Abi,
   type Address,
   decodeEventLog,
   decodeFunctionResult,
-  encodeFunctionData,
   type Hex,
   type Log,
   type TransactionReceipt,
 } from 'viem'
-import { call, sendTransaction } from 'viem/actions'
+import { call } from 'viem/actions'
 import { assertChain, request, type WriteClient, withClient } from '../chain/client.js'
 import { ContractRevertError, EventMissingError, PreflightError } from '../chain/errors.js'
 import type { PreflightCheck } from '../chain/preflightCheck.js'
-import { waitForReceipt } from '../chain/receipts.js'
 import { toCallError } from '../chain/revert.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
+import {
+  checkReceipt,
+  encodeWrite,
+  lookUp,
+  raisedFees,
+  type SentTransaction,
+  type SyncOptions,
+  sendWrite,
+  type WriteCall,
+  waitForMined,
+  withHash,
+} from './transactions.js'
 
-/** A transaction before it is signed. */
-export type WriteCall = {
-  address: Address
-  abi: Abi
-  functionName: string
-  args: readonly unknown[]
-}
-
-/** Parameters that the waiting form takes besides. */
-export type SyncOptions = {
-  /** Blocks to wait for, the including one counted. @default 1 */
-  confirmations?: number | undefined
-  /** Milliseconds between looks at the chain. */
-  pollingInterval?: number | undefined
-}
+export type { SyncOptions, WriteCall } from './transactions.js'
 
 /** What the waiting form returns: the receipt, and the event that tells what happened. */
 export type SyncResult<event> = { receipt: TransactionReceipt; transactionHash: Hex } & event
@@ -127,13 +122,40 @@ export function defineWrite<parameters, event, result>(
 
   const submit = async (
     client: WriteClient,
-    parameters: parameters & WriteOptions,
-  ): Promise<Hex> => {
+    parameters: parameters & WriteOptions & SyncOptions,
+    replaces?: SentTransaction,
+  ): Promise<SentTransaction> => {
     const write = definition.prepare(client, parameters)
     await assertChain(client)
     await check(client, parameters)
     await simulateCall(client, write)
-    return sendCall(client, { write, gas: parameters.gas, nonce: parameters.nonce })
+    const { onTransactionHash } = parameters
+    const gas = replaces?.gas ?? parameters.gas
+    const nonce = replaces?.nonce ?? parameters.nonce
+    const fees = replaces && raisedFees(replaces, parameters)
+    return sendWrite(client, { write, gas, nonce, fees, onTransactionHash })
+  }
+
+  // What was sent before decides first: a write that is mined or on its way is never doubled.
+  const submitAndWait = async (
+    client: WriteClient,
+    parameters: parameters & WriteOptions & SyncOptions,
+  ): Promise<TransactionReceipt> => {
+    const { previous = [] } = parameters
+    const write = definition.prepare(client, parameters)
+    const before =
+      previous.length === 0
+        ? {}
+        : await request('what was sent before', () => lookUp(client, previous))
+    if (before.receipt !== undefined)
+      return checkReceipt(client, { write, receipt: before.receipt })
+    const { waiting } = before
+    const sent =
+      waiting !== undefined && raisedFees(waiting, parameters) === undefined
+        ? waiting
+        : await submit(client, parameters, waiting)
+    const hashes = waiting === undefined ? [] : previous
+    return waitForMined(client, { write, sent, hashes, options: parameters })
   }
 
   return {
@@ -157,21 +179,26 @@ export function defineWrite<parameters, event, result>(
         }
       }),
     send: (client, parameters) =>
-      withClient(name, { client, options: parameters }, (bound) => submit(bound, parameters)),
-    sync: (client, parameters) =>
-      withClient(name, { client, options: parameters }, async (bound) => {
-        const transactionHash = await submit(bound, parameters)
-        const write = definition.prepare(bound, parameters)
-        const receipt = await waitFor(bound, { write, transactionHash, options: parameters })
-        const args = findEvent(receipt.logs, { write, eventName: definition.eventName })
-        if (args === undefined && definition.noEvent !== undefined) {
-          return { receipt, transactionHash, ...definition.noEvent(bound, parameters) }
-        }
-        if (args === undefined) {
-          throw new EventMissingError({ eventName: definition.eventName, transactionHash })
-        }
-        return { receipt, transactionHash, ...definition.event(args) }
-      }),
+      withClient(
+        name,
+        { client, options: parameters },
+        async (bound) => (await submit(bound, parameters)).hash,
+      ),
+    sync: async (client, parameters) => {
+      let hash: Hex | undefined
+      const onTransactionHash = (sent: Hex): unknown => {
+        hash = sent
+        return parameters.onTransactionHash?.(sent)
+      }
+      try {
+        return await withClient(name, { client, options: parameters }, async (bound) => {
+          const receipt = await submitAndWait(bound, { ...parameters, onTransactionHash })
+          return syncResult(definition, { client: bound, parameters, receipt })
+        })
+      } catch (error) {
+        throw withHash(error, hash)
+      }
+    },
     simulate: (client, parameters) =>
       withClient(name, { client, options: parameters }, async (bound) => {
         const write = definition.prepare(bound, parameters)
@@ -182,6 +209,28 @@ export function defineWrite<parameters, event, result>(
         }
       }),
   }
+}
+
+/** What the waiting form returns for a receipt. */
+function syncResult<parameters, event, result>(
+  definition: WriteDefinition<parameters, event, result>,
+  {
+    client,
+    parameters,
+    receipt,
+  }: {
+    client: WriteClient
+    parameters: parameters & WriteOptions
+    receipt: TransactionReceipt
+  },
+): SyncResult<event> {
+  const { transactionHash } = receipt
+  const { eventName } = definition
+  const write = definition.prepare(client, parameters)
+  const args = findEvent(receipt.logs, { write, eventName })
+  if (args !== undefined) return { receipt, transactionHash, ...definition.event(args) }
+  if (definition.noEvent === undefined) throw new EventMissingError({ eventName, transactionHash })
+  return { receipt, transactionHash, ...definition.noEvent(client, parameters) }
 }
 
 async function simulatedCheck(client: WriteClient, write: WriteCall): Promise<PreflightCheck> {
@@ -198,12 +247,6 @@ async function simulatedCheck(client: WriteClient, write: WriteCall): Promise<Pr
       fix: error.metaMessages[0] ?? 'The contract refuses it.',
     }
   }
-}
-
-/** Calldata of a write. */
-export function encodeWrite(write: WriteCall): Hex {
-  const { abi, functionName, args } = write
-  return encodeFunctionData({ abi, functionName, args })
 }
 
 /**
@@ -223,59 +266,6 @@ export async function simulateCall(client: WriteClient, write: WriteCall): Promi
   } catch (cause) {
     throw toCallError(cause, write)
   }
-}
-
-/** Signs and sends. */
-export async function sendCall(
-  client: WriteClient,
-  parameters: { write: WriteCall; gas?: bigint | undefined; nonce?: number | undefined },
-): Promise<Hex> {
-  const { write, gas, nonce } = parameters
-  try {
-    return await sendTransaction(client, {
-      account: client.account,
-      chain: client.chain,
-      to: write.address,
-      data: encodeWrite(write),
-      ...(gas === undefined ? {} : { gas }),
-      ...(nonce === undefined ? {} : { nonce }),
-    } as never)
-  } catch (cause) {
-    throw toCallError(cause, write)
-  }
-}
-
-/**
- * Waits for the receipt. A transaction that reverted is replayed at its block for the reason.
- *
- * @throws {ContractRevertError} when the transaction reverted.
- */
-export async function waitFor(
-  client: WriteClient,
-  parameters: { write: WriteCall; transactionHash: Hex; options: SyncOptions },
-): Promise<TransactionReceipt> {
-  const { write, transactionHash, options } = parameters
-  const receipt = await request(`the receipt of ${transactionHash}`, () =>
-    waitForReceipt(client, transactionHash, options),
-  )
-  if (receipt.status === 'success') return receipt
-  try {
-    await call(client, {
-      account: client.account,
-      to: write.address,
-      data: encodeWrite(write),
-      blockNumber: receipt.blockNumber,
-    })
-  } catch (cause) {
-    throw toCallError(cause, write)
-  }
-  throw new ContractRevertError({
-    errorName: undefined,
-    args: [],
-    raw: '0x',
-    contract: write.address,
-    functionName: write.functionName,
-  })
 }
 
 /** Arguments of the first event of that name from the written contract. */

@@ -233,11 +233,33 @@ export class PreflightError extends BaseError {
   }
 }
 
+/** A transaction was sent and is not mined in the time that was given. It may still be. */
+export class TransactionPendingError extends BaseError {
+  override readonly name = 'TransactionPendingError'
+  override readonly code = 'TRANSACTION_PENDING'
+  /** All that were sent with one nonce; at most one of them is ever mined. */
+  readonly transactionHashes: readonly Hex[]
+
+  constructor(
+    { transactionHashes }: { transactionHashes: readonly Hex[] },
+    options: BaseErrorOptions = {},
+  ) {
+    const hash = transactionHashes.at(-1) as Hex
+    super(`Transaction ${hash} was sent and is not mined yet.`, {
+      metaMessages: [
+        'It may still be mined: look it up before sending another, or pass its hash as `previous`.',
+      ],
+      ...options,
+    })
+    this.transactionHash = hash
+    this.transactionHashes = transactionHashes
+  }
+}
+
 /** A transaction was mined without the event it should have emitted. */
 export class EventMissingError extends BaseError {
   override readonly name = 'EventMissingError'
   override readonly code = 'EVENT_MISSING'
-  readonly transactionHash: Hex
 
   constructor(
     { eventName, transactionHash }: { eventName: string; transactionHash: Hex },
@@ -257,7 +279,7 @@ export class RevocationFailedError extends BaseError {
   override readonly code = 'REVOCATION_FAILED'
   readonly client: Address
   /** The transaction that moved the slot. */
-  readonly transactionHash: Hex
+  override transactionHash: Hex
   /** What `revokeResponsesBefore` has to be called with. */
   readonly blockNumber: bigint
 

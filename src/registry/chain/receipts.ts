@@ -1,12 +1,8 @@
 /** Waiting for a transaction's receipt. */
-import {
-  type Hex,
-  type TransactionReceipt,
-  TransactionReceiptNotFoundError,
-  WaitForTransactionReceiptTimeoutError,
-} from 'viem'
+import { type Hex, type TransactionReceipt, TransactionReceiptNotFoundError } from 'viem'
 import { getBlockNumber, getTransactionReceipt } from 'viem/actions'
 import type { ReadClient } from './client.js'
+import { TransactionPendingError } from './errors.js'
 
 /** How long and how often to look. */
 export type ReceiptOptions = {
@@ -19,34 +15,49 @@ export type ReceiptOptions = {
 }
 
 /**
- * Waits for a receipt by asking for it.
+ * Waits for a receipt by asking for it, through failures of the node.
  *
  * viem's own wait looks again only when the block number changes, and can miss that change while it
  * still looks into the last one: on a chain that mines only on demand it then waits for ever.
  *
- * @throws `WaitForTransactionReceiptTimeoutError` of viem when it does not come.
+ * @param hash - The transaction, or all that were sent with one nonce: one of them is mined.
+ * @throws {TransactionPendingError} when none comes in time, with the last failure as its cause.
  */
 export async function waitForReceipt(
   client: ReadClient,
-  hash: Hex,
+  hash: Hex | readonly Hex[],
   options: ReceiptOptions = {},
 ): Promise<TransactionReceipt> {
   const { confirmations = 1, receiptTimeout = 180_000 } = options
+  const hashes = typeof hash === 'string' ? [hash] : hash
   const interval = options.pollingInterval ?? client.pollingInterval
   const until = performance.now() + receiptTimeout
+  let failure: unknown
   for (;;) {
-    const receipt = await findReceipt(client, hash)
-    if (receipt !== undefined) {
-      if (confirmations <= 1) return receipt
-      const latest = await getBlockNumber(client, { cacheTime: 0 })
-      if (latest - receipt.blockNumber + 1n >= BigInt(confirmations)) return receipt
+    try {
+      for (const one of hashes) {
+        const receipt = await findReceipt(client, one)
+        if (receipt === undefined) continue
+        if (confirmations <= 1) return receipt
+        const latest = await getBlockNumber(client, { cacheTime: 0 })
+        if (latest - receipt.blockNumber + 1n >= BigInt(confirmations)) return receipt
+      }
+    } catch (error) {
+      // The transaction is on its way whether this node answers or not.
+      failure = error
     }
-    if (performance.now() > until) throw new WaitForTransactionReceiptTimeoutError({ hash })
+    if (performance.now() > until) {
+      throw new TransactionPendingError({ transactionHashes: hashes }, { cause: failure })
+    }
     await new Promise((resolve) => setTimeout(resolve, interval))
   }
 }
 
-async function findReceipt(client: ReadClient, hash: Hex): Promise<TransactionReceipt | undefined> {
+/** A receipt, `undefined` where there is none yet. */
+export async function findReceipt(
+  client: ReadClient,
+  hash: Hex,
+): Promise<TransactionReceipt | undefined> {
   try {
     return await getTransactionReceipt(client, { hash })
   } catch (error) {
