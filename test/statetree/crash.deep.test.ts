@@ -1,3 +1,3 @@
 import { crashSuite } from './crashSuite.js'
 
-crashSuite(Number(process.env['STATETREE_KILLS'] ?? 300))
+crashSuite(Number(process.env['STATETREE_KILLS'] ?? 450))

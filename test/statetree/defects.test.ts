@@ -1,11 +1,15 @@
 /** Each known defect of the reference crate and of other trees, shown to be absent here. */
 import { readFileSync } from 'node:fs'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import type { Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
+import { toHex } from '../../src/internal/bytes.js'
 import { keccakHasher } from '../../src/statetree/hash/hasher.js'
 import { PLACEHOLDER_HASH } from '../../src/statetree/hash/scheme.js'
 import { proveMany, verifyMultiProof } from '../../src/statetree/proof/multiproof.js'
 import { verifyProof } from '../../src/statetree/proof/proof.js'
+import { verifyRangeProof } from '../../src/statetree/proof/rangeProof.js'
+import { verifyTypedProof } from '../../src/statetree/proof/typedProof.js'
 import { assertUpdate, proveUpdate, verifyUpdate } from '../../src/statetree/proof/updateProof.js'
 import { snapshotChunk } from '../../src/statetree/snapshot/chunk.js'
 import { restoreSnapshot } from '../../src/statetree/snapshot/restore.js'
@@ -70,6 +74,38 @@ describe('update proofs', () => {
     expect(verifyUpdate({ ...honest, writes: [{ keyHash: key(99), valueHash: key(1) }] })).toBe(
       true,
     )
+  })
+})
+
+describe('hex in the place of bytes', () => {
+  // Keys of bytes 0 to 9 are those that a string's characters are taken for as numbers.
+  const digits = (n: number) => {
+    const bytes = new Uint8Array(32)
+    for (let i = 2; i < 32; i++) bytes[i] = (i * n) % 10
+    return bytes
+  }
+  const asText = (bytes: Uint8Array): Hex =>
+    `0x${[...bytes.slice(2)].map(String).join('')}${'0'.repeat(34)}`
+  const [keyHash, valueHash] = [digits(7), digits(3)]
+
+  test('a leaf of text is the bytes it spells, and proves nothing of others', async () => {
+    const tree = createStateTree({ store: memoryStore() })
+    const { root } = await tree.commit([{ keyHash, valueHash }], { version: 1 })
+    const leaf = { keyHash: asText(keyHash), valueHash: asText(valueHash) } as never
+    const writes = [{ keyHash, valueHash: null }]
+    expect(
+      verifyUpdate({ oldRoot: root, newRoot: root, writes, proof: [{ leaf, siblings: [] }] }),
+    ).toBe(false)
+    const range = { from: new Uint8Array(32), to: new Uint8Array(32).fill(255) }
+    const proof = { tags: new Uint8Array(0), hashes: new Uint8Array(0) }
+    expect(verifyRangeProof({ root, range, entries: [leaf], proof })).toBe(false)
+    // The same leaf, spelled right, is the leaf.
+    const spelled = { keyHash: toHex(keyHash), valueHash: toHex(valueHash) } as never
+    expect(verifyRangeProof({ root, range, entries: [spelled], proof })).toBe(true)
+    for (const verify of [verifyProof, verifyTypedProof] as const) {
+      const typed = { leaf, siblings: [] } as never
+      expect(verify({ root, keyHash, valueHash: null, proof: typed })).toBe(false)
+    }
   })
 })
 

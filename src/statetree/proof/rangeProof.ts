@@ -116,7 +116,7 @@ export function assertRangeProof({
   try {
     const bounds = rangeBytes(range)
     const expected = bytes32(root, 'root')
-    assertEntries(entries, bounds)
+    const leaves = readEntries(entries, bounds)
     const reader = createPartialReader(proof)
     const visit = (depth: number, path: Uint8Array, below: readonly TreeEntry[]): Uint8Array => {
       const place = relate(path, depth, bounds)
@@ -165,7 +165,7 @@ export function assertRangeProof({
           return refuseProof('MISSING_PARTS', 'a part of the range is hidden behind a hash')
       }
     }
-    const found = visit(0, new Uint8Array(32), entries)
+    const found = visit(0, new Uint8Array(32), leaves)
     reader.end()
     if (!bytesEqual(found, expected)) refuseProof('ROOT_MISMATCH', 'it leads to another root')
   } catch (cause) {
@@ -186,18 +186,20 @@ function rangeBytes({ from, to }: KeyRange): Bounds {
   return bounds
 }
 
-function assertEntries(entries: readonly TreeEntry[], { from, to }: Bounds): void {
-  if (!Array.isArray(entries)) refuseProof('MALFORMED', 'entries are no list')
+// The entries as bytes, whatever form they came in: what is checked is what is used.
+function readEntries(entries: readonly TreeEntry[], { from, to }: Bounds): TreeEntry[] {
+  if (!Array.isArray(entries)) return refuseProof('MALFORMED', 'entries are no list')
   let last: Uint8Array | undefined
-  for (const entry of entries as readonly TreeEntry[]) {
-    const key = bytes32(entry.keyHash, 'entries.keyHash')
-    bytes32(entry.valueHash, 'entries.valueHash')
-    if (last !== undefined && compare32(last, key) >= 0)
+  return (entries as readonly TreeEntry[]).map((entry) => {
+    const keyHash = bytes32(entry.keyHash, 'entries.keyHash')
+    const valueHash = bytes32(entry.valueHash, 'entries.valueHash')
+    if (last !== undefined && compare32(last, keyHash) >= 0)
       refuseProof('ORDER', 'entries do not ascend')
-    if (compare32(key, from) < 0 || compare32(key, to) > 0)
+    if (compare32(keyHash, from) < 0 || compare32(keyHash, to) > 0)
       refuseProof('ORDER', 'an entry is outside the range')
-    last = key
-  }
+    last = keyHash
+    return { keyHash, valueHash }
+  })
 }
 
 // Where the keys that start with `depth` bits of `path` lie.

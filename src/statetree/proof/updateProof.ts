@@ -121,20 +121,20 @@ type Step = { proof: TypedProof; hasher: TreeHasher }
 function step(root: Uint8Array, write: UpdateWrite, { proof, hasher }: Step): Uint8Array {
   const key = bytes32(write.keyHash, 'writes.keyHash')
   const value = write.valueHash === null ? null : bytes32(write.valueHash, 'writes.valueHash')
-  const { leaf, siblings } = proof
+  const { siblings } = proof
+  // What is checked is what is used: bytes, whatever form the leaf came in.
+  const leaf = proof.leaf && {
+    keyHash: bytes32(proof.leaf.keyHash, 'leaf.keyHash'),
+    valueHash: bytes32(proof.leaf.valueHash, 'leaf.valueHash'),
+  }
   if (!Array.isArray(siblings) || !siblings.every(isSibling))
     refuse('MALFORMED', 'its siblings are malformed')
   if (siblings.length > MAX_DEPTH)
     refuse('TOO_DEEP', `${siblings.length} siblings, at most ${MAX_DEPTH}`)
-  if (leaf !== undefined) {
-    bytes32(leaf.keyHash, 'leaf.keyHash')
-    bytes32(leaf.valueHash, 'leaf.valueHash')
-    if (commonPrefixBits(key, leaf.keyHash) < siblings.length) {
-      refuse('OTHER_LEAF_NOT_ON_PATH', 'its leaf is not on the path of the key')
-    }
-  }
+  if (leaf !== undefined && commonPrefixBits(key, leaf.keyHash) < siblings.length)
+    refuse('OTHER_LEAF_NOT_ON_PATH', 'its leaf is not on the path of the key')
   // The path has to be the real one, also where the write changes nothing.
-  if (!bytesEqual(typedRoot(proof, key, hasher), root))
+  if (!bytesEqual(typedRoot({ leaf, siblings }, key, hasher), root))
     refuse('ROOT_MISMATCH', 'a proof is of another root')
   const own = leaf !== undefined && bytesEqual(leaf.keyHash, key)
   if (value === null) return own ? rootWithout(key, siblings, hasher) : root
