@@ -330,11 +330,14 @@ describe('slashable', () => {
     const before = await world.stakes()
     const head = await world.reader.registry.getLatestBlock()
     const hash = word(0)
-    const position = { blockNumber: head.number, blockHash: hash, transactionHash: hash }
+    const position = { blockNumber: head.number, blockHash: head.hash, transactionHash: hash }
     const seen = { ...lie, ...position, transactionIndex: 0, logIndex: 0 }
     const errors: unknown[] = []
     const challenger = challenge(head.number, {
-      responses: { getAcceptedResponses: async () => [seen] },
+      responses: {
+        getAcceptedResponses: async ({ fromBlock, toBlock }) =>
+          fromBlock <= head.number && head.number <= toBlock ? [seen] : [],
+      },
       signersPerChallenge: 1,
       backoff: () => 0,
       onEvent: (event) => {
