@@ -235,7 +235,7 @@ describe('what is fed', () => {
     const policy = await prepare(rules)
     const one = policy.evaluate(empty, world)
     expect(one).toMatchObject({
-      value: [1_700_000_000_000_000_000, expect.any(Number), expect.any(String)],
+      value: [1_700_000_000_000_000_000n, expect.any(Number), expect.any(String)],
     })
     expect(policy.evaluate(empty, world)).toEqual(one)
     const again = await prepare(rules)
