@@ -297,16 +297,16 @@ describe('an operator', () => {
 
   test('error: every refusal has its fault', async () => {
     const task = await taskOf()
-    const refused: [string, Promise<unknown>][] = [
-      ['FOREIGN_CHAIN', ask({ ...task, chainId: 1n })],
-      ['FOREIGN_CHAIN', ask({ ...task, policyRegistry: policyClient })],
-      ['BEHIND', ask({ ...task, referenceBlock: task.referenceBlock + 1_000n })],
-      ['ENCLAVE_MISSING', ask(task, { pcr0Commitment: `0x${'11'.repeat(32)}` })],
-      ['BEHIND', ask(task, { referenceTimestamp: 1 })],
-      ['OPERATOR_NOT_REGISTERED', ask({ ...task, referenceBlock: 1n })],
+    const refused: [string, () => Promise<unknown>][] = [
+      ['FOREIGN_CHAIN', () => ask({ ...task, chainId: 1n })],
+      ['FOREIGN_CHAIN', () => ask({ ...task, policyRegistry: policyClient })],
+      ['BEHIND', () => ask({ ...task, referenceBlock: task.referenceBlock + 1_000n })],
+      ['ENCLAVE_MISSING', () => ask(task, { pcr0Commitment: `0x${'11'.repeat(32)}` })],
+      ['BEHIND', () => ask(task, { referenceTimestamp: 1 })],
+      ['OPERATOR_NOT_REGISTERED', () => ask({ ...task, referenceBlock: 1n })],
     ]
     for (const [fault, call] of refused) {
-      await expect(call, fault).rejects.toMatchObject({ code: 'OPERATOR_RPC', fault })
+      await expect(call(), fault).rejects.toMatchObject({ code: 'OPERATOR_RPC', fault })
     }
     const client = devnet.clients[0] as OperatorClient
     const taskId = computeTaskId(task)
