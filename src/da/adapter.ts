@@ -21,6 +21,7 @@ import { toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
 import { DaOutcomeUnknownError, DaRequestRejectedError, UnsupportedLocatorError } from './errors.js'
 import { artifactHashOf } from './internal/artifactHash.js'
+import { growingProgress } from './internal/progress.js'
 import { marksVerified } from './internal/verifying.js'
 import { assertArtifact } from './verifier.js'
 
@@ -136,9 +137,12 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
       type,
       async () => {
         const hash = artifactHashOf(bytes)
+        // What is sent is what was hashed: the array is the caller's again while the call runs.
+        const own = bytes.slice()
+        const onProgress = growingProgress(options.onProgress)
         const timeout = options.timeout ?? timeouts?.put ?? 60_000
         const result = await withDeadline(`${source} ${type}`, { ...options, timeout }, (signal) =>
-          run(bytes, { ...options, signal, hash }),
+          run(own, { ...options, onProgress, signal, hash }),
         ).catch((error: unknown) => {
           if (!definition.paid || !(error instanceof TimeoutError)) throw error
           throw new DaOutcomeUnknownError(
@@ -146,11 +150,12 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
             { cause: error },
           )
         })
+        onProgress?.({ loaded: own.length, total: own.length })
         const evidence: DaEvidence = { source, checks: result.checks }
         const receipt: DaReceipt = {
           locator: result.locator,
           artifactHash: hash,
-          byteLength: bytes.length,
+          byteLength: own.length,
           evidence,
         }
         if (result.expiresAt !== undefined) receipt.expiresAt = result.expiresAt
@@ -164,9 +169,12 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
     if (!definition.supports(locator))
       throw new UnsupportedLocatorError({ source, kind: locator.kind })
     const timeout = options.timeout ?? timeouts?.get ?? 60_000
-    return withDeadline(`${source} da.get`, { ...options, timeout }, (signal) =>
-      definition.read(locator, { ...options, signal }),
+    const onProgress = growingProgress(options.onProgress)
+    const bytes = await withDeadline(`${source} da.get`, { ...options, timeout }, (signal) =>
+      definition.read(locator, { ...options, onProgress, signal }),
     )
+    onProgress?.({ loaded: bytes.length, total: bytes.length })
+    return bytes
   }
 
   const client: DaClient = {

@@ -49,6 +49,11 @@ describe('https', () => {
     'https://metadata.internal/a',
     'https://printer.local/a',
     'https://intranet/a',
+    'https://kubernetes.default.svc/a',
+    'https://nas.home/a',
+    'https://168.63.129.16/a',
+    'https://mirror.example:8443/a',
+    'https://mirror.example:22/a',
     'http://mirror.example/a',
     'file:///etc/passwd',
     'https://user:secret@mirror.example/a',
@@ -182,7 +187,9 @@ describe('https', () => {
   })
 
   test('writes nowhere', async () => {
-    await expect(https().put(bytes)).rejects.toMatchObject({ code: 'DA_CONFIG' })
+    await expect(https({ fetch: guardedFetch() }).put(bytes)).rejects.toMatchObject({
+      code: 'DA_CONFIG',
+    })
   })
 })
 

@@ -2,11 +2,13 @@
  * Plain HTTPS URLs. Off for operators unless they ask for it: a URL on chain is anyone's wish about
  * where a machine should connect to.
  *
- * Private, loopback and link-local addresses are never reached, in the URL or in a redirect. A
- * browser cannot see what a name resolves to; on Node use `guardedFetch` of `da/node`, which checks
- * the address it connects to.
+ * Private, loopback and link-local addresses are never reached, in the URL or in a redirect, nor
+ * ports other than 443. What a name resolves to can only be seen where the connection is made: where
+ * a process could, as on Node, `fetch` must be named, and `guardedFetch` of `da/node` checks the
+ * address it connects to.
  */
 import type { DaClient } from '../core/interfaces/daClient.js'
+import { InvalidInputError } from '../errors/common.js'
 import { isPrivateHost } from '../internal/privateAddress.js'
 import { createDaAdapter, type DaCall, type DaHooks } from './adapter.js'
 import {
@@ -32,6 +34,10 @@ import {
 
 /** Options of {@link https}. */
 export type HttpsOptions = DaHooks & {
+  /**
+   * How URLs are fetched. The platform's own in a browser; on Node it must be given, because the
+   * platform's own connects to whatever a name resolves to.
+   */
   fetch?: FetchLike | undefined
   /** Most bytes of one artifact. @default 32 MiB */
   maxBytes?: number | undefined
@@ -39,7 +45,10 @@ export type HttpsOptions = DaHooks & {
   maxRedirects?: number | undefined
   /** Times that a broken body is continued with a range request. @default 3 */
   maxResumes?: number | undefined
-  /** Hosts that are reached, and no others. All public ones by default. */
+  /**
+   * Hosts that are reached, and no others; one with a port is reached at that port. All public ones
+   * at port 443 by default.
+   */
   hosts?: readonly string[] | undefined
   /** Milliseconds without a byte inside a body. @default 15_000 */
   stallTimeout?: number | undefined
@@ -48,17 +57,19 @@ export type HttpsOptions = DaHooks & {
 /**
  * Creates an adapter that reads `https` locators. It does not write.
  *
- * @throws {ForbiddenAddressError} from reads of private addresses and other schemes.
+ * @throws {InvalidInputError} on Node without `fetch`.
+ * @throws {ForbiddenAddressError} from reads of private addresses, other ports and other schemes.
  * @example
  * ```ts
  * import { https } from '@newton/policy-sdk/da'
+ * import { guardedFetch } from '@newton/policy-sdk/da/node'
  *
- * const da = https({ maxBytes: 16 * 1024 * 1024 })
+ * const da = https({ maxBytes: 16 * 1024 * 1024, fetch: guardedFetch() })
  * ```
  */
 export function https(options: HttpsOptions = {}): DaClient {
   const { maxBytes = 33_554_432, maxRedirects = 0, maxResumes = 3, stallTimeout = 15_000 } = options
-  const fetcher: FetchLike = options.fetch ?? ((input, init) => fetch(input, init))
+  const fetcher = options.fetch ?? platformFetch()
   const hosts = options.hosts && new Set(options.hosts.map((host) => host.toLowerCase()))
 
   function assertAllowed(url: string): URL {
@@ -71,6 +82,7 @@ export function https(options: HttpsOptions = {}): DaClient {
     if (parsed.username !== '' || parsed.password !== '') return refuse('the URL has credentials')
     if (isPrivateHost(parsed.hostname))
       return refuse(`${parsed.hostname} is not on the public internet`)
+    if (!hosts && parsed.port !== '') return refuse(`port ${parsed.port} is not that of the web`)
     if (hosts && !hosts.has(parsed.host.toLowerCase()))
       return refuse(`${parsed.host} is not one of the allowed hosts`)
     return parsed
@@ -164,6 +176,19 @@ export function https(options: HttpsOptions = {}): DaClient {
     },
     options,
   )
+}
+
+/** The platform's own fetch, where nothing better can be had. */
+function platformFetch(): FetchLike {
+  const { process } = globalThis as { process?: { versions?: { node?: string } } }
+  if (process?.versions?.node !== undefined) {
+    throw new InvalidInputError({
+      field: 'fetch',
+      reason: 'the own fetch of Node connects to private addresses that a public name resolves to',
+      hint: "Pass guardedFetch() of '@newton/policy-sdk/da/node'.",
+    })
+  }
+  return (input, init) => fetch(input, init)
 }
 
 type Opened = { exchange: Exchange; response: Response }

@@ -34,7 +34,13 @@ const privateSuffixes = [
   '.internal',
   '.intranet',
   '.lan',
+  '.localdomain',
+  '.private',
+  '.home',
+  '.corp',
   '.home.arpa',
+  // Services of a Kubernetes cluster, which its resolver completes.
+  '.svc',
   '.onion',
 ]
 
@@ -44,6 +50,8 @@ const privateIpv4: readonly (readonly [number, number])[] = [
   [0x0a000000, 8],
   [0x64400000, 10],
   [0x7f000000, 8],
+  // The host of an Azure machine, reached under an address that looks public.
+  [0xa83f8110, 32],
   [0xa9fe0000, 16],
   [0xac100000, 12],
   [0xc0000000, 24],

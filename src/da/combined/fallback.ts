@@ -7,6 +7,7 @@ import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { withDeadline } from '../../internal/deadline.js'
 import { type DaAttempt, DaOutcomeUnknownError, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
+import { growingProgress } from '../internal/progress.js'
 import {
   mayBePaid,
   nameClients,
@@ -85,6 +86,9 @@ async function putToFirst(
   { clients, options, health, nameOf }: Writers,
 ): Promise<DaReceipt> {
   const { putTimeout, continueAfterUnknownOutcome = false } = options
+  // A later backend gets the bytes of the call, whatever the caller does with the array meanwhile.
+  const own = bytes instanceof Uint8Array ? bytes.slice() : bytes
+  const onProgress = growingProgress(io.onProgress)
   const clock = options.clock ?? (() => performance.now())
   const end = io.timeout === undefined ? undefined : clock() + io.timeout
   const attempts: DaAttempt[] = []
@@ -96,7 +100,11 @@ async function putToFirst(
     const sharers = mayBePaid(client) && !continueAfterUnknownOutcome ? 1 : ordered.length - index
     const timeout = putTimeout ?? (left === undefined ? undefined : left / sharers)
     try {
-      const receipt = await putWithin(client, { bytes, source, timeout }, io)
+      const receipt = await putWithin(
+        client,
+        { bytes: own, source, timeout },
+        { ...io, onProgress },
+      )
       health.succeeded(source)
       return receipt
     } catch (error) {

@@ -6,6 +6,7 @@ import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { DaIntegrityError, DaNotFoundError, UnsupportedLocatorError } from '../errors.js'
 import type { HealthBoard } from '../health.js'
 import { hedged } from '../internal/hedge.js'
+import { growingProgress } from '../internal/progress.js'
 
 type Members = {
   /** Milliseconds. @default 2_000 */
@@ -28,14 +29,19 @@ export function combinedReads(
     one: (client: DaClient, signal: AbortSignal) => Promise<Uint8Array>,
   ): Promise<Uint8Array> => readHedged(clients, members, { locator, io, key, one })
   return {
-    get: (locator, io: DaReadOptions = {}) =>
-      read(locator, { io, key: io.artifactHash ?? JSON.stringify(locator) }, (client, signal) =>
-        client.get(locator, { ...io, signal }),
-      ),
-    getWithVerification: (locator, expected, io = {}) =>
-      read(locator, { io, key: expected }, (client, signal) =>
-        client.getWithVerification(locator, expected, { ...io, signal }),
-      ),
+    get: (locator, io: DaReadOptions = {}) => {
+      const onProgress = growingProgress(io.onProgress)
+      const key = io.artifactHash ?? JSON.stringify(locator)
+      return read(locator, { io, key }, (client, signal) =>
+        client.get(locator, { ...io, onProgress, signal }),
+      )
+    },
+    getWithVerification: (locator, expected, io = {}) => {
+      const onProgress = growingProgress(io.onProgress)
+      return read(locator, { io, key: expected }, (client, signal) =>
+        client.getWithVerification(locator, expected, { ...io, onProgress, signal }),
+      )
+    },
     head: (locator, io = {}) => headOfAny(clients, locator, io),
   }
 }

@@ -3,6 +3,7 @@ import type { DaClient, DaOptions, DaReceipt } from '../../core/interfaces/daCli
 import { InvalidInputError } from '../../errors/common.js'
 import { type DaAttempt, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
+import { growingProgress } from '../internal/progress.js'
 import { sleep } from '../internal/sleep.js'
 import type { FallbackOptions } from './fallback.js'
 import {
@@ -114,6 +115,7 @@ async function putToAll(
   io.signal?.throwIfAborted()
   // Writes may go on after the call, when the caller's array is the caller's again.
   const own = bytes instanceof Uint8Array ? bytes.slice() : bytes
+  const onProgress = growingProgress(io.onProgress)
   const timeout = options.putTimeout ?? io.timeout
   const writes = clients.map(
     (client): Write => ({
@@ -127,7 +129,11 @@ async function putToAll(
   const ended = clients.map(async (client, index) => {
     const { source, permanent } = writes[index] as Write
     try {
-      const receipt = await putWithin(client, { bytes: own, source, timeout }, io)
+      const receipt = await putWithin(
+        client,
+        { bytes: own, source, timeout },
+        { ...io, onProgress },
+      )
       writes[index] = { source, permanent, state: 'written', receipt }
       health.succeeded(source)
     } catch (error) {

@@ -7,7 +7,7 @@ import type { DaClient } from '../../core/interfaces/daClient.js'
 import { fallback } from '../combined/fallback.js'
 import { replicated } from '../combined/replicated.js'
 import { memoryDa } from '../memoryDa.js'
-import { mockDa } from '../mockDa.js'
+import { type MockDa, type MockDaOptions, mockDa } from '../mockDa.js'
 import { artifactPath, fileDa } from '../node/fileDa.js'
 import { daConformance } from './index.js'
 
@@ -16,113 +16,216 @@ afterAll(async () => {
   for (const directory of directories) await rm(directory, { recursive: true, force: true })
 })
 
-const backends: Record<string, () => DaClient | Promise<DaClient>> = {
-  memoryDa: () => memoryDa(),
-  mockDa: () => mockDa(),
-  'mockDa that expires': () => mockDa({ expiresIn: 100 }),
-  fileDa: async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'file-da-'))
-    directories.push(directory)
-    return fileDa({ directory })
-  },
-  fallback: () => fallback([mockDa({ name: 'a' }), memoryDa({ name: 'b' })]),
-  replicated: () => replicated([memoryDa({ name: 'a' }), mockDa({ name: 'b' })]),
+type Backend = {
+  create(): DaClient | Promise<DaClient>
+  /** What the suite does behind the client's back. */
+  hooks?(client: DaClient): { corrupt(hash: Hex): void | Promise<void>; stall?(): void }
 }
 
-for (const [name, create] of Object.entries(backends)) {
-  describe(name, () => {
-    for (const { name: what, run } of daConformance({ create })) test(what, run)
-  })
-}
-
-describe('damage at rest', () => {
-  const createIn = async (directories: Map<DaClient, string>): Promise<DaClient> => {
-    const directory = await mkdtemp(join(tmpdir(), 'file-da-'))
-    const client = fileDa({ directory })
-    directories.set(client, directory)
+const mocks = new Map<DaClient, readonly MockDa[]>()
+const ofMocks = (make: (mocks: readonly MockDa[]) => DaClient, options: MockDaOptions = {}) => ({
+  create() {
+    const members = ['a', 'b'].map((name) => mockDa({ ...options, name }))
+    const client = make(members)
+    mocks.set(client, members)
     return client
-  }
-  const damage = async (directory: string, hash: Hex): Promise<void> => {
-    const path = artifactPath(directory, hash)
-    const bytes = await readFile(path)
-    bytes[7] = (bytes[7] as number) ^ 1
-    await writeFile(path, bytes)
-  }
-  const suite = (wrap: (client: DaClient) => DaClient) => {
-    const places = new Map<DaClient, string>()
-    return daConformance({
-      create: async () => {
-        const inner = await createIn(places)
-        const client = wrap(inner)
-        places.set(client, places.get(inner) as string)
-        return client
-      },
-      corrupt: (client, hash) => damage(places.get(client) as string, hash),
-      dispose: (client) => rm(places.get(client) as string, { recursive: true, force: true }),
-    }).filter(({ name }) => name.includes('damaged'))
-  }
-  test('is refused', async () => {
-    const [check] = suite((client) => ({ ...client }))
-    await check?.run()
-    expect(check).toBeDefined()
-  })
-  test('is seen where reads are not hashed', async () => {
-    const [check] = suite((client) => ({
-      ...client,
-      getWithVerification: (locator, artifactHash, io) =>
-        client.get(locator, { ...io, artifactHash }),
-    }))
-    await expect(check?.run()).rejects.toMatchObject({ code: 'DA_CONFORMANCE' })
-  })
+  },
+  hooks: (client: DaClient) => ({
+    corrupt: () => {
+      for (const member of mocks.get(client) ?? []) member.fail({ kind: 'corrupted', times: 9 })
+    },
+    stall: () => {
+      for (const member of mocks.get(client) ?? [])
+        member.fail({ kind: 'slow', on: 'any', delay: 600_000, times: 99 })
+    },
+  }),
 })
 
+const folders = new Map<DaClient, string>()
+const inFolder = async (): Promise<DaClient> => {
+  const directory = await mkdtemp(join(tmpdir(), 'file-da-'))
+  directories.push(directory)
+  const client = fileDa({ directory })
+  folders.set(client, directory)
+  return client
+}
+
+const backends: Record<string, Backend> = {
+  memoryDa: { create: () => memoryDa() },
+  mockDa: ofMocks(([first]) => first as MockDa),
+  'mockDa that expires': ofMocks(([first]) => first as MockDa, { expiresIn: 100 }),
+  fileDa: {
+    create: inFolder,
+    hooks: (client) => ({ corrupt: (hash) => damage(folders.get(client) as string, hash) }),
+  },
+  fallback: ofMocks((members) => fallback(members, { hedgeDelay: 5 })),
+  replicated: ofMocks((members) => replicated(members, { hedgeDelay: 5 })),
+}
+
+for (const [name, { create, hooks }] of Object.entries(backends)) {
+  const suite = daConformance({
+    create,
+    corrupt: hooks ? (client, hash) => hooks(client).corrupt(hash) : 'cannot',
+    stall: name === 'fileDa' || !hooks ? 'cannot' : (client) => hooks(client).stall?.(),
+  })
+  describe(name, () => {
+    for (const { name: what, run } of suite) test(what, run)
+  })
+}
+
+async function damage(directory: string, hash: Hex): Promise<void> {
+  const path = artifactPath(directory, hash)
+  const bytes = await readFile(path)
+  bytes[7] = (bytes[7] as number) ^ 1
+  await writeFile(path, bytes)
+}
+
 describe('the suite itself', () => {
-  const broken: Record<string, (client: DaClient) => DaClient> = {
-    'unverified reads': (client) => ({
-      ...client,
-      getWithVerification: (locator, expected, options) =>
-        client.get(locator, { ...options, artifactHash: expected }).catch(() => new Uint8Array(64)),
-    }),
-    'a flipped byte': (client) => ({
-      ...client,
-      getWithVerification: async (locator, expected, options) => {
-        const bytes = await client.getWithVerification(locator, expected, options)
-        bytes[0] = (bytes[0] as number) ^ 1
-        return bytes
+  type Get = DaClient['get']
+  const broken: Record<string, { breakIt(client: MockDa): MockDa; noticedBy: RegExp }> = {
+    'reads that are not hashed': {
+      breakIt: (client) => ({
+        ...client,
+        getWithVerification: (locator, artifactHash, io) =>
+          client.get(locator, { ...io, artifactHash }),
+      }),
+      noticedBy: /damaged where they are held/,
+    },
+    'reads that are not hashed, through a `get` of its own': {
+      breakIt(client) {
+        const own: MockDa = { ...client }
+        own.getWithVerification = (locator, artifactHash, io) =>
+          own.get(locator, { ...io, artifactHash })
+        return own
       },
-    }),
-    'a wrong length in receipts': (client) => ({
-      ...client,
-      put: async (bytes, options) => ({ ...(await client.put(bytes, options)), byteLength: 1 }),
-    }),
-    'untyped errors': (client) => ({
-      ...client,
-      getWithVerification: (locator, expected, options) =>
-        client.getWithVerification(locator, expected, options).catch(() => {
-          throw new TypeError('something')
-        }),
-    }),
-    'a deaf ear for aborts': (client) => ({
-      ...client,
-      get: (locator, options) => client.get(locator, { ...options, signal: undefined }),
-    }),
-    'no expiry in receipts': (client) => ({
-      ...client,
-      retention: { kind: 'expires', seconds: 1 },
-    }),
+      noticedBy: /from its own `get`/,
+    },
+    'a deaf ear for `timeout`': {
+      breakIt: (client) => ({
+        ...client,
+        get: (locator, io) => client.get(locator, { ...io, timeout: undefined }),
+      }),
+      noticedBy: /^ends when the time is up/,
+    },
+    'a deaf ear for `timeout` of writes': {
+      breakIt: (client) => ({
+        ...client,
+        put: (bytes, io) => client.put(bytes, { ...io, timeout: undefined }),
+      }),
+      noticedBy: /^ends when the time is up/,
+    },
+    'a deaf ear for `signal` once it has begun': {
+      breakIt(client) {
+        const get: Get = (locator, io = {}) => {
+          io.signal?.throwIfAborted()
+          return client.get(locator, { ...io, signal: undefined })
+        }
+        return { ...client, get: async (locator, io) => get(locator, io) }
+      },
+      noticedBy: /^ends when the caller leaves/,
+    },
+    'a deaf ear for aborts': {
+      breakIt: (client) => ({
+        ...client,
+        get: (locator, io) => client.get(locator, { ...io, signal: undefined }),
+      }),
+      noticedBy: /^stops at once for a caller who left/,
+    },
+    'no progress': {
+      breakIt: (client) => ({
+        ...client,
+        getWithVerification: (locator, hash, io) =>
+          client.getWithVerification(locator, hash, { ...io, onProgress: undefined }),
+      }),
+      noticedBy: /^reports progress/,
+    },
+    'progress that stops on the way': {
+      breakIt: (client) => ({
+        ...client,
+        put: (bytes, io) => {
+          io?.onProgress?.({ loaded: 1 })
+          return client.put(bytes, { ...io, onProgress: undefined })
+        },
+      }),
+      noticedBy: /^reports progress/,
+    },
+    'its own buffer handed back': {
+      breakIt(client) {
+        const kept = new Map<string, Uint8Array>()
+        const get: Get = async (locator, io = {}) => {
+          const key = io.artifactHash ?? ''
+          const bytes = kept.get(key) ?? (await client.get(locator, io))
+          kept.set(key, bytes)
+          return bytes
+        }
+        return { ...client, get }
+      },
+      noticedBy: /^keeps its bytes apart/,
+    },
+    'the buffer of the caller kept': {
+      breakIt: (client) => ({
+        ...client,
+        put: async (bytes, io) => {
+          await Promise.resolve()
+          return client.put(bytes, io)
+        },
+      }),
+      noticedBy: /^takes the bytes as they are/,
+    },
+    'a flipped byte': {
+      breakIt: (client) => ({
+        ...client,
+        getWithVerification: async (locator, expected, io) => {
+          const bytes = await client.getWithVerification(locator, expected, io)
+          bytes[0] = (bytes[0] as number) ^ 1
+          return bytes
+        },
+      }),
+      noticedBy: /^returns the 33 bytes/,
+    },
+    'a wrong length in receipts': {
+      breakIt: (client) => ({
+        ...client,
+        put: async (bytes, io) => ({ ...(await client.put(bytes, io)), byteLength: 1 }),
+      }),
+      noticedBy: /^names what was put/,
+    },
+    'untyped errors': {
+      breakIt: (client) => ({
+        ...client,
+        getWithVerification: (locator, expected, io) =>
+          client.getWithVerification(locator, expected, io).catch(() => {
+            throw new TypeError('something')
+          }),
+      }),
+      noticedBy: /^fails with a typed error/,
+    },
+    'no expiry in receipts': {
+      breakIt: (client) => ({ ...client, retention: { kind: 'expires', seconds: 1 } }),
+      noticedBy: /^names what was put/,
+    },
   }
-  for (const [what, breakIt] of Object.entries(broken)) {
-    test(`notices ${what}`, async () => {
-      const failures: string[] = []
-      for (const { name, run } of daConformance({
-        create: () => breakIt(memoryDa()),
-        sizes: [33],
-      })) {
-        await run().catch((error: { code?: string }) => failures.push(`${name}: ${error.code}`))
-      }
-      expect(failures.length).toBeGreaterThan(0)
-      for (const failed of failures) expect(failed).toMatch(/: (DA_CONFORMANCE|DA_[A-Z_]+)$/)
-      expect(failures.some((failed) => failed.endsWith('DA_CONFORMANCE'))).toBe(true)
+  test.each(Object.entries(broken))('error: DA_CONFORMANCE for %s', async (_, bad) => {
+    const failures: string[] = []
+    const cases = daConformance({
+      create: () => bad.breakIt(mockDa()),
+      corrupt: (client) => client.fail({ kind: 'corrupted', times: 9 }),
+      stall: (client) => client.fail({ kind: 'slow', on: 'any', delay: 600_000, times: 99 }),
+      patience: 300,
+      sizes: [33],
     })
-  }
+    for (const { name, run } of cases) {
+      await run().catch((error: { code?: string }) => {
+        if (error.code === 'DA_CONFORMANCE') failures.push(name)
+      })
+    }
+    expect(failures).toContainEqual(expect.stringMatching(bad.noticedBy))
+  })
+
+  test.each(['corrupt', 'stall'] as const)('error: INVALID_INPUT without %s', (field) => {
+    const options = { create: () => memoryDa(), corrupt: 'cannot', stall: 'cannot' } as const
+    expect(() => daConformance({ ...options, [field]: undefined as never })).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', field }),
+    )
+  })
 })

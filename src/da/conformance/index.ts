@@ -5,9 +5,10 @@
  */
 import type { Hex } from 'viem'
 import { computeArtifactHash } from '../../core/artifact.js'
-import type { DaClient, DaProgress } from '../../core/interfaces/daClient.js'
+import type { DaClient, DaOptions, DaProgress } from '../../core/interfaces/daClient.js'
 import { type DaLocator, decodeLocator, encodeLocator } from '../../core/locator.js'
 import { BaseError, isPolicySdkError } from '../../errors/base.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual } from '../../internal/bytes.js'
 
 /** One check of a suite. `run` rejects with {@link ConformanceError} when it fails. */
@@ -20,17 +21,24 @@ export class ConformanceError extends BaseError {
 }
 
 /** Options of {@link daConformance}. */
-export type DaConformanceOptions = {
+export type DaConformanceOptions<client extends DaClient = DaClient> = {
   /** Makes a fresh backend; called once for each case. */
-  create: () => DaClient | Promise<DaClient>
+  create: () => client | Promise<client>
   /** Called with the backend after each case. */
-  dispose?: ((client: DaClient) => void | Promise<void>) | undefined
+  dispose?: ((client: client) => void | Promise<void>) | undefined
   /**
-   * Changes a byte of what the backend holds under a hash, behind its back. With it the suite sees
-   * whether `getWithVerification` hashes what it read, which nothing else can show of a store whose
-   * key is the hash.
+   * Changes a byte of what the backend holds under a hash, or answers with, behind its back. Nothing
+   * else shows whether `getWithVerification` hashes what it read where the key is the hash, so a
+   * suite that cannot do it must say `'cannot'`.
    */
-  corrupt?: ((client: DaClient, hash: Hex) => void | Promise<void>) | undefined
+  corrupt: ((client: client, hash: Hex) => void | Promise<void>) | 'cannot'
+  /**
+   * Makes whatever stands behind the backend stop answering, for reads and writes, until a call's
+   * signal fires. Nothing else shows whether `timeout` and `signal` end a call under way.
+   */
+  stall: ((client: client) => void | Promise<void>) | 'cannot'
+  /** Milliseconds after which a call that should have ended counts as hanging. @default 10_000 */
+  patience?: number | undefined
   /** Sizes of the artifacts that are stored, in bytes. @default [1, 31, 32, 33, 1_000, 70_000] */
   sizes?: readonly number[] | undefined
 }
@@ -41,16 +49,26 @@ export type DaConformanceOptions = {
  * @example
  * ```ts
  * import { daConformance } from '@newton/policy-sdk/da/conformance'
- * import { memoryDa } from '@newton/policy-sdk/da'
+ * import { mockDa } from '@newton/policy-sdk/da'
  *
- * for (const { run } of daConformance({ create: () => memoryDa() })) await run()
+ * const cases = daConformance({
+ *   create: () => mockDa(),
+ *   corrupt: (client) => client.fail({ kind: 'corrupted' }),
+ *   stall: (client) => client.fail({ kind: 'slow', delay: 600_000, on: 'any', times: 99 }),
+ * })
+ * for (const { run } of cases) await run()
  * // with vitest: test(name, run)
  * ```
+ * @throws {InvalidInputError} where `corrupt` or `stall` is neither a function nor `'cannot'`.
  */
-export function daConformance(options: DaConformanceOptions): ConformanceCase[] {
-  const { create, dispose, corrupt, sizes = [1, 31, 32, 33, 1_000, 70_000] } = options
+export function daConformance<client extends DaClient>(
+  options: DaConformanceOptions<client>,
+): ConformanceCase[] {
+  const { create, dispose, sizes = [1, 31, 32, 33, 1_000, 70_000], patience = 10_000 } = options
+  const corrupt = hookOf(options, 'corrupt')
+  const stall = hookOf(options, 'stall')
   const cases: ConformanceCase[] = []
-  const add = (name: string, body: (client: DaClient) => Promise<void>): void => {
+  const add = (name: string, body: (client: client) => Promise<void>): void => {
     cases.push({
       name,
       async run() {
@@ -111,6 +129,20 @@ export function daConformance(options: DaConformanceOptions): ConformanceCase[] 
       require(isPolicySdkError(error), 'it did not fail with a typed error')
     })
   }
+  add('refuses other bytes from its own `get`', async (client) => {
+    const bytes = sampleBytes(64, 18)
+    const { locator, artifactHash } = await client.put(bytes)
+    if (!Reflect.set(client, 'get', async () => sampleBytes(64, 19))) return
+    let read: Uint8Array
+    try {
+      read = await client.getWithVerification(locator, artifactHash)
+    } catch (error) {
+      require(isPolicySdkError(error), 'it did not fail with a typed error')
+      return
+    }
+    require(bytesEqual(read, bytes), '`getWithVerification` returned bytes of another hash')
+  })
+  if (stall) addStalled(add, { stall, patience })
   add('fails with a typed error for what it does not hold', async (client) => {
     const { locator } = await (await create()).put(sampleBytes(64, 6))
     const error = await failure(
@@ -126,8 +158,26 @@ export function daConformance(options: DaConformanceOptions): ConformanceCase[] 
     const first = await client.getWithVerification(locator, artifactHash)
     require(bytesEqual(first, original), 'a change of the input after `put` changed what is held')
     first.fill(0)
-    const second = await client.getWithVerification(locator, artifactHash)
+    const second = await client.get(locator, { artifactHash })
     require(bytesEqual(second, original), 'a change of the output changed what is held')
+    second.fill(0)
+    const third = await client.getWithVerification(locator, artifactHash)
+    require(bytesEqual(third, original), 'a change of what `get` returned changed what is held')
+    const fourth = await client.get(locator, { artifactHash })
+    require(bytesEqual(fourth, original), 'a change of what `get` returned changed what it returns')
+  })
+  add('takes the bytes as they are when `put` is called', async (client) => {
+    const bytes = sampleBytes(60_000, 27)
+    const original = bytes.slice()
+    const writing = client.put(bytes)
+    bytes.fill(0)
+    const { locator, artifactHash } = await writing
+    require(artifactHash ===
+      computeArtifactHash(original), 'a change of the input during `put` changed the receipt')
+    require(bytesEqual(
+      await client.getWithVerification(locator, artifactHash),
+      original,
+    ), 'a change of the input during `put` changed what is held')
   })
   add('takes the same bytes twice', async (client) => {
     const bytes = sampleBytes(40, 9)
@@ -188,16 +238,25 @@ export function daConformance(options: DaConformanceOptions): ConformanceCase[] 
       require((await failure(call())) === reason, 'the rejection is not the signal’s reason')
     }
   })
-  add('reports progress that only grows', async (client) => {
+  add('reports progress that only grows, to the end', async (client) => {
     const bytes = sampleBytes(30_000, 13)
-    const { locator, artifactHash } = await client.put(bytes)
     const seen: DaProgress[] = []
-    await client.getWithVerification(locator, artifactHash, {
-      onProgress: (progress) => seen.push({ ...progress }),
-    })
-    require(seen.every(
-      ({ loaded }, index) => index === 0 || loaded >= (seen[index - 1] as DaProgress).loaded,
-    ), 'progress went backwards')
+    const check = (what: string): void => {
+      require(seen.length > 0, `${what} reported no progress`)
+      require(seen.every(
+        ({ loaded }, index) => index === 0 || loaded >= (seen[index - 1] as DaProgress).loaded,
+      ), `progress of ${what} went backwards`)
+      require(seen.at(-1)?.loaded ===
+        bytes.length, `progress of ${what} ended before all bytes had moved`)
+      seen.length = 0
+    }
+    const onProgress = (progress: DaProgress): void => void seen.push({ ...progress })
+    const { locator, artifactHash } = await client.put(bytes, { onProgress })
+    check('`put`')
+    await client.get(locator, { artifactHash, onProgress })
+    check('`get`')
+    await client.getWithVerification(locator, artifactHash, { onProgress })
+    check('`getWithVerification`')
   })
   add('says what it holds, where it can', async (client) => {
     if (!client.head) return
@@ -225,8 +284,88 @@ export function daConformance(options: DaConformanceOptions): ConformanceCase[] 
   return cases
 }
 
+type AddCase<client> = (name: string, body: (client: client) => Promise<void>) => void
+
+/** A call of the backend, by its name. */
+type Call = [name: string, run: (io: DaOptions) => Promise<unknown>]
+
+function addStalled<client extends DaClient>(
+  add: AddCase<client>,
+  { stall, patience }: { stall: (client: client) => void | Promise<void>; patience: number },
+): void {
+  const callsOf = async (client: client): Promise<Call[]> => {
+    const bytes = sampleBytes(64, 28)
+    const { locator, artifactHash } = await client.put(bytes)
+    await stall(client)
+    const { head, renew } = client
+    const calls: Call[] = [
+      ['get', (io) => client.get(locator, { ...io, artifactHash })],
+      ['getWithVerification', (io) => client.getWithVerification(locator, artifactHash, io)],
+      ['put', (io) => client.put(sampleBytes(64, 29), io)],
+    ]
+    if (head) calls.push(['head', (io) => head.call(client, locator, { ...io, artifactHash })])
+    if (renew) calls.push(['renew', (io) => renew.call(client, locator, bytes, io)])
+    return calls
+  }
+  const ended = async (name: string, call: Promise<unknown>): Promise<unknown> => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(broken(`\`${name}\` went on after its end`)), patience)
+    })
+    try {
+      return await Promise.race([call, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+  add('ends when the time is up', async (client) => {
+    for (const [name, call] of await callsOf(client)) {
+      const ending = call({ timeout: 50 })
+      // A question may also be answered with "unknown"; bytes cannot.
+      if (name === 'head')
+        await ended(
+          name,
+          ending.catch(() => undefined),
+        )
+      else {
+        const error = await ended(name, failure(ending))
+        require(isPolicySdkError(error), `\`${name}\` did not fail with a typed error`)
+      }
+    }
+  })
+  add('ends when the caller leaves', async (client) => {
+    for (const [name, call] of await callsOf(client)) {
+      const controller = new AbortController()
+      const reason = new DOMException('left', 'AbortError')
+      const ending = ended(name, failure(call({ signal: controller.signal })))
+      controller.abort(reason)
+      require((await ending) === reason, `the rejection of \`${name}\` is not the signal’s reason`)
+    }
+  })
+}
+
+/** A hook, `undefined` where the author says that there can be none. */
+function hookOf<client extends DaClient, name extends 'corrupt' | 'stall'>(
+  options: DaConformanceOptions<client>,
+  name: name,
+): Exclude<DaConformanceOptions<client>[name], 'cannot'> | undefined {
+  const hook = options[name]
+  if (hook === 'cannot') return undefined
+  if (typeof hook === 'function')
+    return hook as Exclude<DaConformanceOptions<client>[name], 'cannot'>
+  throw new InvalidInputError({
+    field: name,
+    reason: "expected a function or 'cannot'",
+    hint: 'Without it the suite passes a backend that does not hash, or never ends a call.',
+  })
+}
+
+function broken(reason: string): ConformanceError {
+  return new ConformanceError(`The contract is broken: ${reason}.`)
+}
+
 function require(condition: boolean, reason: string): void {
-  if (!condition) throw new ConformanceError(`The contract is broken: ${reason}.`)
+  if (!condition) throw broken(reason)
 }
 
 async function failure(call: Promise<unknown>): Promise<unknown> {

@@ -25,6 +25,7 @@ import {
   DaUnavailableError,
 } from '../errors.js'
 import { redactText } from '../internal/http.js'
+import { payloadCapacity, SYMBOL_BYTES } from './payloadCodec.js'
 
 /** An answer that is not 200. */
 export type ProxyAnswer = {
@@ -63,7 +64,7 @@ export function writeError(answer: ProxyAnswer, byteLength: number, limit: numbe
   if (status === 429) return new DaRateLimitedError({ source, retryAfter: retryAfterOf(answer) })
   if (status === 503) return new DaFailoverError({ source, reason: orStatus(text, status) })
   if (status === 413 || (status === 400 && /too large|larger than/i.test(text))) {
-    return new DaPayloadTooLargeError({ source, byteLength, limit })
+    return new DaPayloadTooLargeError({ source, byteLength, limit: saidLimit(text) ?? limit })
   }
   if (status === 400)
     return new DaRequestRejectedError({ source, reason: orStatus(text, status), status })
@@ -85,6 +86,12 @@ export function writeError(answer: ProxyAnswer, byteLength: number, limit: numbe
     })
   }
   return new DaProtocolError({ source, reason: `status ${status} on a write` })
+}
+
+// A proxy with a lower limit of its own says it in the answer, as bytes of the encoded blob.
+function saidLimit(text: string): number | undefined {
+  const bytes = Number(/max blob size (\d{1,9})/i.exec(text)?.[1] ?? Number.NaN)
+  return bytes >= 2 * SYMBOL_BYTES ? payloadCapacity(Math.floor(bytes / SYMBOL_BYTES)) : undefined
 }
 
 const noArchive = /expected S3 backend|S3 is disabled/i

@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid'
 import { toHex } from '../../internal/bytes.js'
 import { isWrongCopy } from '../artifactSource.js'
 import type { HealthBoard } from '../health.js'
+import { createGate } from '../internal/gate.js'
 import { hedged } from '../internal/hedge.js'
 import { fetchBlock, fetchCar, type Gateway } from './gateway.js'
 
@@ -43,7 +44,10 @@ export function createGatewayRace(parameters: {
   }
 }
 
-/** Blocks of one read: what a CAR brought, then one by one. */
+/** Blocks of one read that are asked for at once, whatever the depth of its tree. */
+const CONCURRENCY = 8
+
+/** Blocks of one read: what a CAR brought, then singly, a few at a time. */
 export function createBlockSource(parameters: {
   race: GatewayRace
   maxBytes: number
@@ -53,6 +57,7 @@ export function createBlockSource(parameters: {
   const { race, maxBytes, maxBlocks, signal } = parameters
   const have = new Map<string, Uint8Array>()
   const pending = new Map<string, Promise<Uint8Array>>()
+  const gate = createGate(CONCURRENCY)
   return {
     /** A stop on the way is no failure: the missing blocks are asked for singly. */
     async fill(root: CID): Promise<void> {
@@ -78,7 +83,10 @@ export function createBlockSource(parameters: {
       if (known) return Promise.resolve(known)
       let fetching = pending.get(key)
       if (!fetching) {
-        fetching = race(key, signal, (gateway, inner) => fetchBlock(gateway, cid, inner))
+        fetching = gate(() => {
+          signal.throwIfAborted()
+          return race(key, signal, (gateway, inner) => fetchBlock(gateway, cid, inner))
+        })
         pending.set(key, fetching)
       }
       return fetching

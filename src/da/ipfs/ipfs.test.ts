@@ -6,6 +6,7 @@ import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { describe, expect, test } from 'vitest'
 import { computeArtifactHash } from '../../core/artifact.js'
+import type { DaClient } from '../../core/interfaces/daClient.js'
 import { concat, toHex } from '../../internal/bytes.js'
 import { createArtifactSource } from '../artifactSource.js'
 import { daConformance } from '../conformance/index.js'
@@ -39,6 +40,14 @@ type Fault = {
 function fakeGateway(blocks: Map<string, Uint8Array> = new Map()) {
   const faults: (Fault & { left: number })[] = []
   const log: string[] = []
+  let isStalled = false
+  /** Waits for the caller to leave, where the gateway is stalled. */
+  async function turn(signal: AbortSignal | null | undefined): Promise<void> {
+    if (!isStalled) return
+    await new Promise((_, reject) =>
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true }),
+    )
+  }
   const key = (cid: CID): string => toHex(cid.multihash.bytes)
   const add = (...added: readonly IpfsBlock[]): void => {
     for (const { cid, bytes } of added) blocks.set(key(cid), bytes)
@@ -72,6 +81,7 @@ function fakeGateway(blocks: Map<string, Uint8Array> = new Map()) {
     const url = new URL(input)
     log.push(`${init.method ?? 'GET'} ${url.searchParams.get('format')}`)
     init.signal?.throwIfAborted()
+    await turn(init.signal)
     const cid = CID.parse(url.pathname.replace('/ipfs/', ''))
     const isCar = url.searchParams.get('format') === 'car'
     const fault = faults.find(({ left, on = 'raw' }) => left > 0 && on === (isCar ? 'car' : 'raw'))
@@ -115,6 +125,10 @@ function fakeGateway(blocks: Map<string, Uint8Array> = new Map()) {
     add,
     log,
     blocks,
+    turn,
+    stall: () => {
+      isStalled = true
+    },
     fail: (...more: Fault[]) =>
       void faults.push(...more.map((fault) => ({ ...fault, left: fault.times ?? 1 }))),
   }
@@ -132,6 +146,37 @@ function over(
     stallTimeout: 20,
     ...more,
   })
+}
+
+/** A tree of leaves of a few bytes, with so many children a node at each level. */
+function nested(
+  bytes: Uint8Array,
+  { leafBytes, widths }: { leafBytes: number; widths: readonly number[] },
+  add: (...blocks: readonly IpfsBlock[]) => void,
+): CID {
+  const save = (block: IpfsBlock, fileBytes: number) => {
+    add(block)
+    return { cid: block.cid, fileBytes }
+  }
+  let level = Array.from({ length: bytes.length / leafBytes }, (_, index) => {
+    const leaf = bytes.slice(index * leafBytes, (index + 1) * leafBytes)
+    return save({ cid: blockCid(codecs.raw, leaf), bytes: leaf }, leaf.length)
+  })
+  for (const width of widths) {
+    level = Array.from({ length: level.length / width }, (_, index) => {
+      const children = level.slice(index * width, (index + 1) * width)
+      const sizes = children.map(({ fileBytes }) => BigInt(fileBytes))
+      const node = dagPb.encode(
+        dagPb.prepare({
+          Data: new UnixFS({ type: 'file', blockSizes: sizes }).marshal(),
+          Links: children.map(({ cid }) => ({ Name: '', Hash: cid, Tsize: 1 })),
+        }),
+      )
+      const total = Number(sizes.reduce((sum, size) => sum + size, 0n))
+      return save({ cid: blockCid(codecs.dagPb, node), bytes: node }, total)
+    })
+  }
+  return (level[0] as { cid: CID }).cid
 }
 
 /** Deep equality of megabytes takes seconds; this does not. */
@@ -199,13 +244,30 @@ describe('named profiles', () => {
 
 describe('conformance', () => {
   for (const pinned of [true, false]) {
+    const behind = new Map<DaClient, ReturnType<typeof fakeGateway>>()
     const create = () => {
       const gateway = fakeGateway()
-      return over({ g: gateway }, { pinned, upload: async ({ blocks }) => gateway.add(...blocks) })
+      const client = over(
+        { g: gateway },
+        {
+          pinned,
+          upload: async ({ blocks }, { signal }) => {
+            await gateway.turn(signal)
+            gateway.add(...blocks)
+          },
+        },
+      )
+      behind.set(client, gateway)
+      return client
     }
+    const suite = daConformance({
+      create,
+      corrupt: (client) => behind.get(client)?.fail({ kind: 'other', times: 99 }),
+      stall: (client) => behind.get(client)?.stall(),
+      sizes: [1, 1_000, 1_048_577],
+    })
     describe(pinned ? 'pinned' : 'not pinned', () => {
-      for (const { name, run } of daConformance({ create, sizes: [1, 1_000, 1_048_577] }))
-        test(name, run)
+      for (const { name, run } of suite) test(name, run)
     })
   }
   test('without an upload, writing is a matter of configuration', async () => {
@@ -308,6 +370,41 @@ describe('reads', () => {
       { code: 'DA_NOT_FOUND' },
     )
   })
+  test('a tree of many levels asks for a few blocks at once, on one listener each', async () => {
+    // 40 nodes of 40 leaves below eight nodes: what each level wants ahead would add up.
+    const bytes = seeded(8 * 40 * 40, 'a deep tree')
+    const gateway = fakeGateway()
+    const root = nested(bytes, { leafBytes: 1, widths: [40, 40, 8] }, gateway.add)
+    let running = 0
+    let most = 0
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', onWarning)
+    try {
+      const da = ipfs({
+        gateways: ['https://g'],
+        car: false,
+        maxBlocks: 20_000,
+        fetch: async (input, init) => {
+          running += 1
+          most = Math.max(most, running)
+          await new Promise((resolve) => setImmediate(resolve))
+          running -= 1
+          return gateway.fetch(input, init)
+        },
+      })
+      const read = await da.getWithVerification(
+        cidLocator(root.toString()),
+        computeArtifactHash(bytes),
+      )
+      expect(Buffer.compare(read, bytes)).toBe(0)
+      await new Promise((resolve) => setImmediate(resolve))
+    } finally {
+      process.off('warning', onWarning)
+    }
+    expect(most).toBeLessThanOrEqual(8)
+    expect(warnings.map(({ name }) => name)).toEqual([])
+  })
   test('a slow gateway is overtaken', async () => {
     const slow = filled()
     const da = ipfs({
@@ -371,17 +468,18 @@ describe('hostile trees', () => {
   }
 
   test('a small tree that unfolds to a large file is stopped', async () => {
+    // The library that makes these nodes writes sizes between 2 and 4 GiB wrong: no level has one.
     const blocks = [leaf]
     let size = 10n
     for (let level = 0; level < 8; level++) {
       const { cid } = blocks[blocks.length - 1] as IpfsBlock
       blocks.push(
         nodeOf(
-          new UnixFS({ type: 'file', blockSizes: new Array<bigint>(50).fill(size) }),
-          new Array<CID>(50).fill(cid),
+          new UnixFS({ type: 'file', blockSizes: new Array<bigint>(40).fill(size) }),
+          new Array<CID>(40).fill(cid),
         ),
       )
-      size *= 50n
+      size *= 40n
     }
     const root = (blocks[blocks.length - 1] as IpfsBlock).cid
     await expect(read(root, blocks)).rejects.toMatchObject({ code: 'DA_PROTOCOL' })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { computeArtifactHash } from '../../core/artifact.js'
+import type { DaClient } from '../../core/interfaces/daClient.js'
 import type { DaLocator } from '../../core/locator.js'
 import { daConformance } from '../conformance/index.js'
 import type { FetchLike } from '../internal/http.js'
@@ -18,9 +19,11 @@ const tagOf = (object: Uint8Array | undefined): string =>
 /** A store that keeps S3's rules for the calls that are made. */
 function fakeS3({ etags = true } = {}) {
   const objects = new Map<string, Uint8Array>()
+  const { turn, stall } = createTurns()
   const log: string[] = []
   const next: { status: number; code: string }[] = []
   const fetch: FetchLike = async (input, init) => {
+    await turn(init.signal)
     const { pathname } = new URL(input)
     const headers = new Headers(init.headers)
     log.push(
@@ -49,7 +52,23 @@ function fakeS3({ etags = true } = {}) {
       headers: length,
     })
   }
-  return { fetch, objects, log, next }
+  return { fetch, objects, log, next, stall }
+}
+
+/** A store's turn to answer, which does not come any more once it is stalled. */
+function createTurns() {
+  let isStalled = false
+  return {
+    turn: async (signal: AbortSignal | null | undefined): Promise<void> => {
+      if (!isStalled) return
+      await new Promise((_, reject) =>
+        signal?.addEventListener('abort', () => reject(signal.reason), { once: true }),
+      )
+    },
+    stall: () => {
+      isStalled = true
+    },
+  }
 }
 
 const over = (s3: ReturnType<typeof fakeS3>, more: Partial<ObjectStoreOptions> = {}) =>
@@ -63,19 +82,22 @@ const over = (s3: ReturnType<typeof fakeS3>, more: Partial<ObjectStoreOptions> =
   })
 
 /** The SDK's shape over the same rules. */
-function fakeSdk(objects = new Map<string, Uint8Array>()): S3Like {
+function fakeSdk(objects = new Map<string, Uint8Array>(), turns = createTurns()): S3Like {
+  const { turn } = turns
   const fail = (name: string, httpStatusCode: number): never => {
     throw Object.assign(new TypeError(name), { name, $metadata: { httpStatusCode } })
   }
   return {
     async putObject({ Key, Body, IfMatch, IfNoneMatch }, { abortSignal }) {
       abortSignal.throwIfAborted()
+      await turn(abortSignal)
       const held = objects.get(Key)
       if (IfNoneMatch === '*' && held) fail('PreconditionFailed', 412)
       if (IfMatch !== undefined && IfMatch !== tagOf(held)) fail('PreconditionFailed', 412)
       objects.set(Key, Body)
     },
-    async getObject({ Key }) {
+    async getObject({ Key }, { abortSignal }) {
+      await turn(abortSignal)
       const held = objects.get(Key) ?? fail('NoSuchKey', 404)
       return {
         Body: { transformToByteArray: async () => held.slice() },
@@ -83,21 +105,46 @@ function fakeSdk(objects = new Map<string, Uint8Array>()): S3Like {
         ETag: tagOf(held),
       }
     },
-    async headObject({ Key }) {
+    async headObject({ Key }, { abortSignal }) {
+      await turn(abortSignal)
       return { ContentLength: (objects.get(Key) ?? fail('NotFound', 404)).length }
     },
   }
 }
 
 describe('conformance', () => {
+  type Behind = { objects: Map<string, Uint8Array>; stall(): void }
+  const behind = new Map<DaClient, Behind>()
+  const kept = (client: DaClient, store: Behind): DaClient => {
+    behind.set(client, store)
+    return client
+  }
+  const overFetch = (more: Partial<ObjectStoreOptions> = {}): DaClient => {
+    const s3 = fakeS3()
+    return kept(over(s3, more), s3)
+  }
+  const overSdk = (): DaClient => {
+    const objects = new Map<string, Uint8Array>()
+    const turns = createTurns()
+    const s3 = fakeSdk(objects, turns)
+    const options = { bucket: 'artifacts', s3, retry: { baseDelay: 1, maxDelay: 2 } }
+    return kept(objectStore(options), { objects, stall: turns.stall })
+  }
   for (const [name, create] of Object.entries({
-    'signed fetch': () => over(fakeS3()),
-    'public bucket': () => over(fakeS3(), { credentials: undefined, prefix: 'a b/c+d/' }),
-    'AWS SDK': () =>
-      objectStore({ bucket: 'artifacts', s3: fakeSdk(), retry: { baseDelay: 1, maxDelay: 2 } }),
+    'signed fetch': () => overFetch(),
+    'public bucket': () => overFetch({ credentials: undefined, prefix: 'a b/c+d/' }),
+    'AWS SDK': overSdk,
   })) {
+    const suite = daConformance({
+      create,
+      corrupt: (client) => {
+        for (const object of behind.get(client)?.objects.values() ?? [])
+          object[0] = (object[0] as number) ^ 1
+      },
+      stall: (client) => behind.get(client)?.stall(),
+    })
     describe(name, () => {
-      for (const { name: what, run } of daConformance({ create })) test(what, run)
+      for (const { name: what, run } of suite) test(what, run)
     })
   }
 })

@@ -66,14 +66,16 @@ async function disperse(
     state.randomBytes,
   )
   const rlp = encodeCertRlp(cert)
+  const versionByte = state.certVersion - 1
   state.blobs.set(keccakHex(rlp), {
     payload: payload.slice(),
+    versionByte,
     at: state.now(),
     error: state.config.derivationError,
   })
   const name = keccakHex(payload)
   state.dispersals.set(name, (state.dispersals.get(name) ?? 0) + 1)
-  return { rlp, versionByte: state.certVersion - 1 }
+  return { rlp, versionByte }
 }
 
 /** A certificate in a path, as hex. */
@@ -111,6 +113,8 @@ export async function getBlob(
       500,
       `${prefix}failed to read from all storage backends: unsupported certificate version: 2`,
     )
+  // The same certificate under the byte of another version does not parse as that version.
+  if (version !== blob.versionByte) return failure(418, JSON.stringify({ StatusCode: 1, Msg: '' }))
   const encoded = query.get('return_encoded_payload')
   const wantsEncoded = encoded !== null && ['', 'true', '1'].includes(encoded.toLowerCase())
   return distorted(success(wantsEncoded ? encodePayload(blob.payload) : blob.payload), fault)

@@ -260,22 +260,39 @@ else
   }))
 
 describe('conformance', () => {
+  const behind = new Map<DaClient, FakeEigenDaProxy>()
+  const overFake = (more: Partial<EigenDaOptions> = {}): DaClient => {
+    const proxy = createFakeEigenDaProxy()
+    const client = eigenDa(over(proxy, more))
+    behind.set(client, proxy)
+    return client
+  }
   const backends: Record<string, () => DaClient> = {
-    eigenDa: () => eigenDa(over(createFakeEigenDaProxy())),
-    'eigenDa with KZG': () =>
-      eigenDa(over(createFakeEigenDaProxy(), { kzg: createKzg({ srs: toySrs(64) }) })),
-    'eigenDa in parts': () =>
-      eigenDa(over(createFakeEigenDaProxy(), { maxPayloadBytes: 20_000, afterPut: 'nothing' })),
-    'eigenDa.archive': () =>
-      eigenDa.archive({ url: 'http://proxy.test', fetch: createFakeEigenDaProxy().fetch }),
+    eigenDa: () => overFake(),
+    'eigenDa with KZG': () => overFake({ kzg: createKzg({ srs: toySrs(64) }) }),
+    'eigenDa in parts': () => overFake({ maxPayloadBytes: 20_000, afterPut: 'nothing' }),
+    'eigenDa.archive': () => {
+      const proxy = createFakeEigenDaProxy()
+      const client = eigenDa.archive({ url: 'http://proxy.test', fetch: proxy.fetch })
+      behind.set(client, proxy)
+      return client
+    },
   }
   for (const [name, create] of Object.entries(backends)) {
+    const suite = daConformance({
+      create,
+      corrupt: (client) => behind.get(client)?.fail({ kind: 'poisoned', times: 99 }),
+      stall: (client) =>
+        behind
+          .get(client)
+          ?.fail(
+            { kind: 'silent', on: 'get', times: 99 },
+            { kind: 'silent', on: 'put', times: 99 },
+          ),
+      sizes: [1, 31, 32, 1_000, 70_000],
+    })
     describe(name, () => {
-      for (const { name: what, run } of daConformance({
-        create,
-        sizes: [1, 31, 32, 1_000, 70_000],
-      }))
-        test(what, run)
+      for (const { name: what, run } of suite) test(what, run)
     })
   }
 })
@@ -399,16 +416,24 @@ describe('writes', () => {
       code: 'DA_PAYLOAD_TOO_LARGE',
     })
     expect(proxy.log.filter((line) => line.startsWith('POST'))).toHaveLength(0)
-    // The proxy's own, lower limit counts too.
-    proxy.configure({ maxBlobSizeBytes: 4_096 * 32 })
-    await expect(eigenDa(over(proxy, { maxParts: 1 })).put(sample(126_946))).rejects.toMatchObject({
+    // The proxy's own, lower limit counts too, and is the one that is named.
+    const lower = createFakeEigenDaProxy({ config: { maxBlobSizeBytes: 4_096 * 32 } })
+    const refused = {
       code: 'DA_PAYLOAD_TOO_LARGE',
-    })
+      message: expect.stringMatching(/limit of 126945 bytes/),
+    }
+    await expect(eigenDa(over(lower, { maxParts: 1 })).put(sample(126_946))).rejects.toMatchObject(
+      refused,
+    )
+    expect(lower.log.filter((line) => line.startsWith('POST'))).toHaveLength(0)
     await expect(
-      eigenDa(over(proxy, { maxParts: 1, probe: false })).put(sample(126_946)),
-    ).rejects.toMatchObject({
-      code: 'DA_PAYLOAD_TOO_LARGE',
-    })
+      eigenDa(over(lower, { maxParts: 1, probe: false })).put(sample(126_946)),
+    ).rejects.toMatchObject(refused)
+    // One that was lowered after the start says nothing of it until bytes are sent.
+    proxy.configure({ maxBlobSizeBytes: 4_096 * 32 })
+    await expect(eigenDa(over(proxy, { maxParts: 1 })).put(sample(126_946))).rejects.toMatchObject(
+      refused,
+    )
   })
   test('a certificate for other bytes is refused, by KZG and by reading back', async () => {
     for (const more of [{ kzg: createKzg({ srs: toySrs(8) }) }, {}]) {

@@ -5,7 +5,7 @@
  *
  * Behaviour follows `api/proxy` of Layr-Labs/eigenda at v2.7.0 with its router, gorilla/mux 1.8.0.
  */
-import { type FetchLike, payloadCapacity } from '../../da/index.js'
+import type { FetchLike } from '../../da/index.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
 import {
@@ -105,9 +105,10 @@ async function route(state: FakeProxyState, request: FakeRequest, url: URL): Pro
   if (path === '/memstore/config') {
     if (method === 'PATCH') {
       const problem = patchConfig(state.config, request.body)
-      if (problem !== undefined) return failure(400, problem)
+      if (problem === 'panic') return { ...failure(500, ''), effect: 'reset' }
+      if (problem !== undefined) return failure(400, problem.message)
     } else if (method !== 'GET') return notAllowed()
-    return success(utf8(`${JSON.stringify(showConfig(state.config, state.certVersion))}\n`))
+    return success(utf8(`${JSON.stringify(showConfig(state.config, state.shownCertVersion))}\n`))
   }
   return failure(404, '404 page not found')
 }
@@ -157,14 +158,23 @@ function isStandard(query: URLSearchParams): boolean {
   return query.get('commitment_mode') === 'standard'
 }
 
-function compatibility({ config, apis, readOnly }: FakeProxyState): Record<string, unknown> {
+// Made when the proxy starts: no later change of the memory store's limits shows here.
+function compatibility({
+  maxPayloadBytes,
+  apis,
+  readOnly,
+}: FakeProxyState): Record<string, unknown> {
   return {
     version: '2.7.0',
     chain_id: '',
     directory_address: '0x9620dC4B3564198554e4D2b06dEFB7A369D90257',
-    cert_verifier_address: '0x17ec4112c4BbD540E2c1fE0A49D264a280176F0D',
-    max_payload_size_bytes: payloadCapacity(config.maxBlobSizeBytes / 32),
-    apis_enabled: apis,
+    // Memory mode resolves no verifier.
+    cert_verifier_address: '',
+    max_payload_size_bytes: maxPayloadBytes,
+    apis_enabled: apiOrder.filter((api) => apis.includes(api)),
     read_only_mode: readOnly,
   }
 }
+
+/** The order in which the proxy lists what it serves, whatever order it was started with. */
+const apiOrder = ['metrics', 'arb', 'admin', 'op-generic', 'op-keccak', 'standard']

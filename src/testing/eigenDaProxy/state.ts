@@ -1,6 +1,7 @@
 /** What a fake proxy holds, and the faults it is still to make. */
 import type { Hex } from 'viem'
 import type { G1Point } from '../../core/bn254/points.js'
+import { payloadCapacity } from '../../da/index.js'
 import { type FakeAnswer, type FakeProxyFault, failure } from './answers.js'
 import { sequence, toyCommitment } from './certificate.js'
 import type { FakeMemstoreConfig } from './config.js'
@@ -33,6 +34,10 @@ export type FakeProxyState = {
   readonly readOnly: boolean
   readonly archive: boolean
   readonly certVersion: 3 | 4
+  /** The version as `/memstore/config` shows it: zero where nothing was asked for. */
+  readonly shownCertVersion: 0 | 3 | 4
+  /** The limit that `/config` tells, as it was at the start. */
+  readonly maxPayloadBytes: number
   readonly hasConfigRoute: boolean
   readonly commit: (payload: Uint8Array) => Promise<G1Point>
   readonly now: () => number
@@ -50,17 +55,22 @@ export type FakeProxyState = {
 /** A stored payload, and the error that its derivation is to end in. */
 export type FakeBlob = {
   payload: Uint8Array
+  /** Version byte under which its certificate was handed out. */
+  versionByte: number
   at: number
   error: FakeMemstoreConfig['derivationError']
 }
 
 /** A fresh fake's state. */
 export function createFakeState(options: FakeEigenDaProxyOptions): FakeProxyState {
+  const startBlobBytes = options.config?.maxBlobSizeBytes ?? MAX_BODY_BYTES
   return {
     apis: options.apis ?? ['standard', 'op-generic', 'op-keccak'],
     readOnly: options.readOnly ?? false,
     archive: options.archive ?? true,
     certVersion: options.certVersion ?? 4,
+    shownCertVersion: options.certVersion ?? 0,
+    maxPayloadBytes: payloadCapacity(Math.floor(startBlobBytes / 32)),
     hasConfigRoute: options.hasConfigRoute ?? true,
     commit: options.commit ?? toyCommitment,
     now: options.now ?? Date.now,
