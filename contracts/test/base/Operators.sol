@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
-import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {BN254CertificateVerifier} from "../../src/attestation/BN254CertificateVerifier.sol";
 import {
     BN254Certificate,
@@ -94,8 +93,6 @@ library G2Sums {
 abstract contract Operators is Test {
     using BN254 for BN254.G1Point;
 
-    error DeploymentFailed(string name);
-
     uint256 internal constant OPERATORS = 5;
     address internal constant AVS = address(0xA75);
     uint32 internal constant TABLE = 1_750_000_000;
@@ -126,20 +123,18 @@ abstract contract Operators is Test {
 
     function deployVerifier(BlockKind kind, uint32 maxStaleness) internal {
         verifier = BN254CertificateVerifier(
-            address(
-                new ERC1967Proxy(
-                    deployCode("BN254CertificateVerifier", ""),
-                    abi.encodeCall(
-                        BN254CertificateVerifier.initialize,
-                        (IBN254CertificateVerifier.Setup({
-                                owner: verifierOwner,
-                                upgradeDelay: 100,
-                                blockKind: kind,
-                                operatorSet: OperatorSet(AVS, 0),
-                                maxStaleness: maxStaleness,
-                                quorumBps: QUORUM_BPS
-                            }))
-                    )
+            proxy(
+                deployCode("BN254CertificateVerifier", ""),
+                abi.encodeCall(
+                    BN254CertificateVerifier.initialize,
+                    (IBN254CertificateVerifier.Setup({
+                            owner: verifierOwner,
+                            upgradeDelay: 100,
+                            blockKind: kind,
+                            operatorSet: OperatorSet(AVS, 0),
+                            maxStaleness: maxStaleness,
+                            quorumBps: QUORUM_BPS
+                        }))
                 )
             )
         );
@@ -147,20 +142,6 @@ abstract contract Operators is Test {
         for (uint256 i; i < OPERATORS; ++i) {
             registerKey(i);
         }
-    }
-
-    /// @dev Deploys from the artifact: `new` would have the compiler optimize the contract once more
-    /// inside of every test.
-    function deployCode(string memory name, bytes memory arguments)
-        internal
-        returns (address deployed)
-    {
-        bytes memory code =
-            abi.encodePacked(vm.getCode(string.concat(name, ".sol:", name)), arguments);
-        assembly ("memory-safe") {
-            deployed := create(0, add(code, 0x20), mload(code))
-        }
-        require(deployed != address(0), DeploymentFailed(name));
     }
 
     /// @dev A verifier whose table is in force from this block on.

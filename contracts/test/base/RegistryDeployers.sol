@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
-import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {INewtonPolicyClient} from "../../src/interfaces/INewtonPolicyClient.sol";
 import {BlockKind} from "../../src/libraries/BlockSource.sol";
 import {EnclaveVersionRegistry} from "../../src/registries/EnclaveVersionRegistry.sol";
@@ -122,19 +121,9 @@ abstract contract RegistryDeployers is Test {
         clients.registerClient(address(created));
     }
 
-    /// @dev Deploys from the artifact: `new` would have the compiler optimize the contract once
-    /// more inside of every test.
     function fromArtifact(string memory name) internal returns (address deployed) {
-        bytes memory code = vm.getCode(string.concat(name, ".sol:", name));
-        assembly ("memory-safe") {
-            deployed := create(0, add(code, 0x20), mload(code))
-        }
-        assertTrue(deployed.code.length != 0, name);
+        deployed = deployCode(name, "");
         vm.label(deployed, string.concat(name, " implementation"));
-    }
-
-    function proxy(address implementation, bytes memory data) internal returns (address) {
-        return address(new ERC1967Proxy(implementation, data));
     }
 
     function hashOf(string memory text) internal pure returns (bytes32) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {Vm} from "./Vm.sol";
 
 /// @notice Base of every test contract: cheatcodes, assertions, bounded fuzz values and the lists
@@ -22,6 +23,30 @@ abstract contract Test {
     address[] private _targetedSenders;
     address[] private _excludedContracts;
     FuzzSelector[] private _targetedSelectors;
+
+    // --- Deployment from artifacts ---
+
+    /// @dev Deploys a contract as it is shipped: `new` would compile it once more inside of every
+    /// test, and not as foundry.toml says (see contracts/solc).
+    function deployCode(string memory name, bytes memory arguments) internal returns (address) {
+        return create(abi.encodePacked(vm.getCode(string.concat(name, ".sol:", name)), arguments));
+    }
+
+    function proxy(address implementation, bytes memory data) internal returns (address) {
+        return deployCode(type(ERC1967Proxy).name, abi.encode(implementation, data));
+    }
+
+    /// @dev Reverts as the constructor does.
+    function create(bytes memory code) internal returns (address deployed) {
+        assembly ("memory-safe") {
+            deployed := create(0, add(code, 0x20), mload(code))
+            if iszero(deployed) {
+                let free := mload(0x40)
+                returndatacopy(free, 0, returndatasize())
+                revert(free, returndatasize())
+            }
+        }
+    }
 
     // --- Assertions ---
 

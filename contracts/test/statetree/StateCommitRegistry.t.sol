@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
-import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {
     BN254Certificate,
     BN254OperatorSetInfo,
@@ -76,11 +75,9 @@ abstract contract StateCommitBase is Operators {
 
     function deployRegistry(uint8 version, uint8 threshold) internal returns (StateCommitRegistry) {
         return StateCommitRegistry(
-            address(
-                new ERC1967Proxy(
-                    deployCode("StateCommitRegistry", ""),
-                    abi.encodeCall(StateCommitRegistry.initialize, (setupOf(version, threshold)))
-                )
+            proxy(
+                deployCode("StateCommitRegistry", ""),
+                abi.encodeCall(StateCommitRegistry.initialize, (setupOf(version, threshold)))
             )
         );
     }
@@ -827,14 +824,15 @@ contract StateCommitRegistryTest is StateCommitBase {
             vm.expectRevert(
                 abi.encodeWithSelector(IStateCommitRegistry.InvalidCommitVersion.selector, version)
             );
-            new ERC1967Proxy(implementation, data);
+            proxy(implementation, data);
         }
     }
 
     // --- Proofs under committed roots ---
 
     function test_artifactProofs() public {
-        ArtifactProofs proofs = new ArtifactProofs(address(registry));
+        ArtifactProofs proofs =
+            ArtifactProofs(deployCode("ArtifactProofs", abi.encode(address(registry))));
         string memory json = vm.readFile("test/vectors/messages/artifactProofs.json");
         StateTreeVerifier.Proof memory absence = abi.decode(
             vm.parseJsonBytes(json, ".trees[3].absent[0].proof.encoded"), (StateTreeVerifier.Proof)
