@@ -27,6 +27,7 @@ const contracts = [
   'PolicyDataRegistry',
   'PolicyRegistry',
   'ResponseRegistry',
+  'StateAnchor',
   'StateCommitRegistry',
 ]
 
@@ -38,6 +39,11 @@ const testContracts: Readonly<Record<string, string>> = {
   ProxyModelClient: 'ProxyModel',
   ProxyModelFactory: 'ProxyModel',
   SimulatedArbSys: 'BlockSource.t',
+}
+
+/** Contracts of the examples: ABI and bytecode stand beside the example. */
+const exampleContracts: Readonly<Record<string, string>> = {
+  SealedBidAuction: 'examples/enclave-app',
 }
 
 type AbiItem = { type: string; name?: string; inputs?: { type: string }[] }
@@ -88,7 +94,13 @@ for (const name of contracts) {
   )
 }
 
-for (const [name, file] of Object.entries(testContracts)) {
+const withBytecode = [
+  ...Object.entries(testContracts).map(([name, file]) => {
+    return { name, file, folder: 'src/testing/artifacts' }
+  }),
+  ...Object.entries(exampleContracts).map(([name, folder]) => ({ name, file: name, folder })),
+]
+for (const { name, file, folder } of withBytecode) {
   const artifact = findArtifact(name, file)
   if (artifact === undefined) {
     missing.push(name)
@@ -97,7 +109,7 @@ for (const [name, file] of Object.entries(testContracts)) {
   const base = camel(name)
   const abi = JSON.stringify(sortAbi(artifact.abi), null, 1)
   files.set(
-    `src/testing/artifacts/${base}.generated.ts`,
+    `${folder}/${base}.generated.ts`,
     `${header}import type { Hex } from 'viem'\n\n/** ABI of \`${name}\`. */\nexport const ${base}Abi = ${abi} as const\n\n` +
       `/** Creation bytecode of \`${name}\`. */\nexport const ${base}Bytecode: Hex =\n  '${artifact.bytecode.object}'\n`,
   )
@@ -130,7 +142,7 @@ for (const [path, content] of files) {
 }
 
 // A file that nothing generates any more would stay behind unseen.
-for (const folder of ['src/core/abi', 'src/testing/artifacts']) {
+for (const folder of ['src/core/abi', 'src/testing/artifacts', 'examples/enclave-app']) {
   for (const file of existsSync(join(root, folder)) ? readdirSync(join(root, folder)) : []) {
     const path = `${folder}/${file}`
     if (!files.has(path) && (file.endsWith('Abi.ts') || file.endsWith('.generated.ts'))) {

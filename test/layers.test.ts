@@ -58,7 +58,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'simulator',
     'node',
   ],
-  registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions'],
+  registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions', 'enclaveApp'],
   operator: ['rpc', 'signing', 'tasks', 'commits', 'roles', 'node'],
   testing: ['artifacts', 'eigenDaProxy', 'msw', 'node'],
   cli: ['commands'],

@@ -78,6 +78,7 @@ contract Deploy {
         address responseRegistry;
         address slasher;
         address challengeVerifier;
+        address stateAnchor;
     }
 
     /// @notice Deploys to the chain that the RPC endpoint is of.
@@ -168,6 +169,7 @@ contract Deploy {
         );
         _deployCommits(config, deployed, owner, avs);
         _deployResponses(config, deployed, owner, deployer);
+        deployed.stateAnchor = _create("StateAnchor", "");
     }
 
     /// @notice Writes what was deployed, as JSON.
@@ -182,6 +184,7 @@ contract Deploy {
         vm.serializeAddress(key, "policyRegistry", deployed.policyRegistry);
         vm.serializeAddress(key, "responseRegistry", deployed.responseRegistry);
         vm.serializeAddress(key, "slasher", deployed.slasher);
+        vm.serializeAddress(key, "stateAnchor", deployed.stateAnchor);
         string memory json =
             vm.serializeAddress(key, "stateCommitRegistry", deployed.stateCommitRegistry);
         vm.writeJson(json, path);

@@ -9,7 +9,7 @@ contract SizesTest is Test {
     uint256 private constant MOST_INITCODE = 49_152;
 
     function test_sizes() public {
-        string[10] memory names = [
+        string[11] memory names = [
             "ArtifactProofs",
             "BN254CertificateVerifier",
             "ChallengeVerifier",
@@ -19,6 +19,7 @@ contract SizesTest is Test {
             "PolicyDataRegistry",
             "PolicyRegistry",
             "ResponseRegistry",
+            "StateAnchor",
             "StateCommitRegistry"
         ];
         for (uint256 i; i < names.length; ++i) {

@@ -39,6 +39,7 @@ export {
   decodeDigestPreimage,
   encodeDigestPreimage,
 } from './digest.js'
+export { type EventVerdict, verifyEventProof } from './ethereum/eventProof.js'
 export { type ExecutionHeader, readExecutionHeader } from './ethereum/header.js'
 export {
   type ProvenAccount,

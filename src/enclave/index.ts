@@ -53,6 +53,11 @@ export {
 export { connectAppEnclave, serveAppEnclave } from './host/appWire.js'
 export { type AppRefusal, appRefusalUserData, appUserData } from './host/call.js'
 export {
+  type AnchorCarrier,
+  type ChainAnchorParameters,
+  chainAnchor,
+} from './host/chainAnchor.js'
+export {
   AppCallError,
   AppContractError,
   AppRefusalError,
@@ -76,9 +81,13 @@ export {
   type Attestor,
   createAttestor,
   createKeyManager,
+  type EnclaveAccount,
   type KeyManager,
 } from './host/keyManager.js'
+export type { AppHostMetrics } from './host/metrics.js'
 export {
+  type ChainProofs,
+  chainProofs,
   type HeaderTrust,
   headerQuorum,
   SequenceProofError,

@@ -244,10 +244,25 @@ export {
   RpcInconsistentError,
   RpcRateLimitError,
 } from './chain/errors.js'
+export { getEventProof } from './chain/eventProof.js'
 export type { PreflightCheck } from './chain/preflightCheck.js'
 export { type ReceiptOptions, waitForReceipt } from './chain/receipts.js'
 export { decodeRevert } from './chain/revert.js'
 export { getSlotProof, type SlotProof } from './chain/slotProof.js'
+export { createAnchorCarrier } from './enclaveApp/anchorCarrier.js'
+export {
+  type EvmChainClient,
+  type EvmChainClientParameters,
+  evmChainClient,
+} from './enclaveApp/chainClient.js'
+export type { SendingParameters, SubmissionEvent } from './enclaveApp/submitting.js'
+export {
+  type EvmEvent,
+  type EvmReceipt,
+  type EvmTransaction,
+  evmEventCodec,
+  evmTransactionCodec,
+} from './enclaveApp/values.js'
 export {
   type CreateChainEventsParameters,
   createChainEvents,

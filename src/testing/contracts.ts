@@ -76,7 +76,8 @@ export async function deployContracts(
   const registries = await deployRegistries(client, common, config)
   const commits = await deployCommits(client, common, config)
   const responses = await deployResponses(client, { ...common, ...registries, ...commits }, config)
-  return { ...registries, ...commits, ...responses, fromBlock }
+  const stateAnchor = await deployContract(client, { ...artifacts.stateAnchor, args: [] })
+  return { ...registries, ...commits, ...responses, stateAnchor, fromBlock }
 }
 
 /** What every contract behind a proxy is initialized with. */

@@ -4,6 +4,7 @@ import { fromRlp, type Hex, toRlp } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { concat, fromHex, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { keccak, keccakHex } from '../../internal/keccak.js'
+import { proveInTrie } from './buildTrie.js'
 import { readExecutionHeader } from './header.js'
 import { verifyAccountProof, verifyReceiptProof, verifyStorageProof } from './proofs.js'
 import { readRlp, rlpInteger } from './rlp.js'
@@ -320,5 +321,42 @@ describe('headers', () => {
     ]
     for (const one of wrong) expect(readExecutionHeader(one)).toBeUndefined()
     expect(readExecutionHeader('0x' as never)).toBeUndefined()
+  })
+})
+
+describe('proveInTrie', () => {
+  test('builds the roots and proofs of another library', async () => {
+    const entry = fc.tuple(
+      fc.uint8Array({ minLength: 2, maxLength: 2 }),
+      fc.uint8Array({ minLength: 1, maxLength: 40 }),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(entry, { minLength: 1, maxLength: 40 }), async (list) => {
+        const entries = [...new Map(list.map((one) => [toHex(one[0]), one])).values()]
+        const other = await trieOf(entries)
+        for (const [key, value] of entries) {
+          const { root, nodes } = proveInTrie(entries, key)
+          expect(toHex(root)).toBe(toHex(other.root))
+          expect(nodes.map((node) => toHex(node))).toEqual(
+            (await other.prove(key)).map((node) => toHex(node)),
+          )
+          expect(verifyTrieProof({ root, key, nodes })).toEqual({ status: 'valid', value })
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('an empty trie is proved by nothing, or by its one empty node', () => {
+    const { root, nodes } = proveInTrie([], Uint8Array.of(1))
+    const key = Uint8Array.of(1)
+    expect(nodes).toEqual([])
+    const empty = { status: 'valid', value: null }
+    expect(verifyTrieProof({ root, key, nodes })).toEqual(empty)
+    expect(verifyTrieProof({ root, key, nodes: [Uint8Array.of(0x80)] })).toEqual(empty)
+    const other = proveInTrie([[key, Uint8Array.of(2)]], key).root
+    expect(verifyTrieProof({ root: other, key, nodes: [Uint8Array.of(0x80)] }).status).toBe(
+      'reject',
+    )
   })
 })

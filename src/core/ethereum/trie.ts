@@ -18,8 +18,9 @@ export type TrieVerdict =
 
 const maxNodes = 128
 const maxBytes = 8_388_608
-/** Hash of the empty trie, `keccak256(0x80)`. */
-const emptyRoot = keccak(Uint8Array.of(0x80))
+/** The empty trie is one node, the empty string. */
+const emptyNode = Uint8Array.of(0x80)
+const emptyRoot = keccak(emptyNode)
 
 /**
  * Verifies a proof of presence or absence. Never throws.
@@ -37,7 +38,10 @@ export function verifyTrieProof(parameters: {
   if (!isProof(parameters)) return reject('MALFORMED')
   const size = nodes.reduce((sum, node) => sum + node.length, 0)
   if (nodes.length > maxNodes || size > maxBytes || key.length > 64) return reject('LIMIT')
-  if (nodes.length === 0) {
+  // An empty trie: some nodes of Ethereum prove it by nothing, others by its one empty node.
+  const isEmpty =
+    nodes.length === 0 || (nodes.length === 1 && bytesEqual(nodes[0] as Uint8Array, emptyNode))
+  if (isEmpty) {
     return bytesEqual(root, emptyRoot) ? { status: 'valid', value: null } : reject('INCOMPLETE')
   }
   const path = nibblesOf(key)

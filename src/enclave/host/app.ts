@@ -90,6 +90,10 @@ export interface ChainClient<event, transaction, receipt> {
     contract: string,
     options?: IoOptions,
   ): Promise<{ sequence: bigint; proof?: Uint8Array | undefined }>
+  /** What the contract has taken at the newest block, final or not, unproved: for a host whose answer is refused. */
+  taken?(contract: string, options?: IoOptions): Promise<bigint>
+  /** Reads something of the chain; the form is the client's own. An unproved word. */
+  query?(call: never, options?: IoOptions): Promise<unknown>
   /** Proves that a value is in a contract's storage. */
   proveExistence?(
     parameters: { contract: string; key: Hex },

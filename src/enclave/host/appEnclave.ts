@@ -13,7 +13,7 @@ import type { EnclaveApp, RequestRoutes } from './app.js'
 import { assertContract, bindContract, type ContractRule, deployOnce } from './binding.js'
 import { type AppCall, type AppReply, appUserData, decodeCall, encodeReply } from './call.js'
 import { AppCallError } from './errors.js'
-import { useSequence } from './eventSequence.js'
+import { recallAnswer, useSequence } from './eventSequence.js'
 import type { Attestor, KeyManager } from './keyManager.js'
 
 /** Parameters of {@link createAppEnclave}. */
@@ -79,10 +79,15 @@ export function createAppEnclave<event, routes extends RequestRoutes, transactio
     call: async (bytes) => {
       try {
         const call = decodeCall(bytes)
-        const ordered = call.kind === 'event' || call.kind === 'skip'
-        return ordered
-          ? await inOrder(call.contract, () => onEvent(inside, call))
-          : await onRequest(inside, call)
+        switch (call.kind) {
+          case 'event':
+          case 'skip':
+            return await inOrder(call.contract, () => onEvent(inside, call))
+          case 'recall':
+            return await inOrder(call.contract, () => onRecall(inside, call))
+          default:
+            return await onRequest(inside, call)
+        }
       } catch (cause) {
         return encodeReply(describeFailure(cause))
       }
@@ -156,7 +161,7 @@ async function onEvent<event, routes extends RequestRoutes, transaction>(
   call: Extract<AppCall, { kind: 'event' | 'skip' }>,
 ): Promise<Uint8Array> {
   const { app, chain, store, surroundings, rule } = inside
-  const { contract, sequence, calls, proof } = call
+  const { contract, sequence, calls, proof, id } = call
   const chainSequence =
     chain === 'trust-host'
       ? call.chainSequence
@@ -164,7 +169,7 @@ async function onEvent<event, routes extends RequestRoutes, transaction>(
   const asked = { calls, contract, sequence }
   return store.transaction(async (tx) => {
     await assertContract(tx, contract, rule)
-    return useSequence(tx, { ...asked, chainSequence }, async () =>
+    return useSequence(tx, { ...asked, chainSequence, id }, async () =>
       encodeReply(
         call.kind === 'event'
           ? await answerCalls(app, asked, { tx, surroundings })
@@ -175,6 +180,16 @@ async function onEvent<event, routes extends RequestRoutes, transaction>(
             ),
       ),
     )
+  })
+}
+
+async function onRecall<event, routes extends RequestRoutes, transaction>(
+  { store, rule }: Inside<event, routes, transaction>,
+  call: Extract<AppCall, { kind: 'recall' }>,
+): Promise<Uint8Array> {
+  return store.transaction(async (tx) => {
+    await assertContract(tx, call.contract, rule)
+    return recallAnswer(tx, call)
   })
 }
 

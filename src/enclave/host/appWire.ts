@@ -59,7 +59,7 @@ export function connectAppEnclave(
   return {
     call: async (bytes, options = {}) => {
       const { kind } = decodeCall(bytes)
-      const idempotent = kind === 'event' || kind === 'bind'
+      const idempotent = kind !== 'user'
       const body = await client.request(
         { method: 'app', body: { call: bytes }, idempotent },
         { timeout: 60_000, ...options },

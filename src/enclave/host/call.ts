@@ -14,12 +14,15 @@ export type EventPlace = {
   sequence: bigint
   chainSequence: bigint
   proof: Uint8Array | undefined
+  /** Distinguishes two versions of one event. An answer that was given is found again by it. */
+  id?: string | undefined
 }
 
 /** What the host asks. */
 export type AppCall =
   | ({ kind: 'event'; calls: readonly WireCall[] } & EventPlace)
   | ({ kind: 'skip'; calls: readonly WireCall[]; reason: string } & EventPlace)
+  | { kind: 'recall'; contract: string; sequence: bigint; id: string }
   | { kind: 'user'; call: WireCall }
   | { kind: 'deploy' }
   | { kind: 'bind'; contract: string }
@@ -61,6 +64,11 @@ export function decodeCall(bytes: Uint8Array): AppCall {
   if (kind === 'deploy') return { kind }
   const contract = contractOf(map)
   if (kind === 'bind') return { kind, contract }
+  const id = idOf(map)
+  if (kind === 'recall') {
+    if (id === undefined) throw malformed()
+    return { kind, contract, sequence: integer(map.get('sequence')), id }
+  }
   const calls = map.get('calls')
   if ((kind !== 'event' && kind !== 'skip') || !Array.isArray(calls)) throw malformed()
   const proof = map.get('proof')
@@ -69,6 +77,7 @@ export function decodeCall(bytes: Uint8Array): AppCall {
     sequence: integer(map.get('sequence')),
     chainSequence: integer(map.get('chainSequence')),
     proof: proof instanceof Uint8Array ? proof : undefined,
+    id,
     calls: calls.map((entry) => wireCall(entry)),
   }
   return kind === 'event' ? { kind, ...place } : { kind, ...place, reason: reasonOf(map) }
@@ -122,6 +131,13 @@ function contractOf(map: CborMap): string {
   // As a part of keys it has to fit, and to be itself in UTF-8.
   if (typeof contract !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(contract)) throw malformed()
   return contract
+}
+
+function idOf(map: CborMap): string | undefined {
+  const id = map.get('id')
+  if (id === undefined) return undefined
+  if (typeof id !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(id)) throw malformed()
+  return id
 }
 
 function reasonOf(map: CborMap): string {

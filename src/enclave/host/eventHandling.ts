@@ -10,7 +10,14 @@ import type {
   RequestCall,
   RequestRoutes,
 } from './app.js'
-import { type AppRefusal, decodeReply, encodeCall, type WireCall } from './call.js'
+import {
+  type AppCall,
+  type AppRefusal,
+  type AppReply,
+  decodeReply,
+  encodeCall,
+  type WireCall,
+} from './call.js'
 import { AppCallError, EventBuildError } from './errors.js'
 
 /** What the handling of events works with. */
@@ -37,19 +44,21 @@ export async function handleEvent<event, routes extends RequestRoutes, transacti
   { skip, signal }: { skip?: string | undefined; signal: AbortSignal },
 ): Promise<Handled<transaction>> {
   const { app, chain, enclave } = handling
-  const { contract, sequence } = received
+  const { contract, sequence, id } = received
   const route = routeOf(app, received)
   const calls = await buildCalls(handling, received, { route, lenient: skip !== undefined })
   const known = await chain.sequence(contract, { signal })
-  const place = { contract, sequence, chainSequence: known.sequence, proof: known.proof, calls }
-  const reply = decodeReply(
-    await enclave(
-      encodeCall(
-        skip === undefined ? { kind: 'event', ...place } : { kind: 'skip', ...place, reason: skip },
-      ),
-      { signal },
-    ),
-  )
+  const place = { contract, sequence, id, chainSequence: known.sequence, proof: known.proof, calls }
+  const ask = async (call: AppCall): Promise<Extract<AppReply, { ok: true }>> =>
+    decodeReply(await enclave(encodeCall(call), { signal }))
+  const reply = await ask(
+    skip === undefined ? { kind: 'event', ...place } : { kind: 'skip', ...place, reason: skip },
+  ).catch((cause: unknown) => {
+    // Answered before, by a host that died before it kept the answer, or by another one.
+    const isDone = cause instanceof AppCallError && cause.reason === 'SEQUENCE_REPLAY'
+    if (!isDone) throw cause
+    return ask({ kind: 'recall', contract, sequence, id })
+  })
   const { refusal, document } = reply
   const evidence = { document, event: received }
   if (refusal !== undefined) return { refusal, submission: route?.refused?.(refusal, evidence) }

@@ -1,7 +1,8 @@
 /**
  * The sequence of a contract's events, inside the enclave: checked, used and answered in one transaction.
  */
-import { bytesEqual } from '../../internal/bytes.js'
+import { bytesEqual, concat, utf8 } from '../../internal/bytes.js'
+import { keccak } from '../../internal/keccak.js'
 import { bytesCodec, uint64Codec } from '../store/codec.js'
 import { defineKey, type StoreKey, type StoreTransaction } from '../store/typedStore.js'
 import { type EventPlace, hashCalls, type WireCall } from './call.js'
@@ -10,7 +11,7 @@ import { AppSequenceError } from './errors.js'
 const sequenceKey = (contract: string): StoreKey<bigint> =>
   defineKey(`@sequence/${contract}`, uint64Codec)
 const answerKey = (contract: string, sequence: bigint): StoreKey<Uint8Array> =>
-  defineKey(`@answer/${contract}/${sequence.toString().padStart(20, '0')}`, bytesCodec)
+  defineKey(`@reply/${contract}/${sequence.toString().padStart(20, '0')}`, bytesCodec)
 
 /** Answers of the past that are kept for a host that asks again. */
 const keptAnswers = 256n
@@ -35,15 +36,34 @@ export async function useSequence(
   const hash = hashCalls(calls)
   if (sequence <= committed) {
     const kept = await tx.get(answerKey(contract, sequence))
-    if (kept !== undefined && bytesEqual(kept.subarray(0, 32), hash)) return kept.slice(32)
+    if (kept !== undefined && bytesEqual(kept.subarray(0, 32), hash)) return kept.slice(64)
     throw new AppSequenceError({ ...fault, fault: 'replay' })
   }
   const reply = await answer()
-  const kept = new Uint8Array(32 + reply.length)
-  kept.set(hash)
-  kept.set(reply, 32)
+  const kept = concat(hash, idHash(place.id), reply)
   tx.set(sequenceKey(contract), sequence)
   tx.set(answerKey(contract, sequence), kept)
   if (sequence > keptAnswers) tx.delete(answerKey(contract, sequence - keptAnswers))
   return reply
+}
+
+/**
+ * The answer that was given to an event before, whatever was brought along to ask for it: a host that
+ * asked, and died, builds its request anew, with newer proofs.
+ *
+ * @throws {AppSequenceError} where none is kept, or it was of another event.
+ */
+export async function recallAnswer(
+  tx: StoreTransaction,
+  { contract, sequence, id }: { contract: string; sequence: bigint; id: string },
+): Promise<Uint8Array> {
+  const committed = (await tx.get(sequenceKey(contract))) ?? 0n
+  const kept = await tx.get(answerKey(contract, sequence))
+  if (kept !== undefined && bytesEqual(kept.subarray(32, 64), idHash(id))) return kept.slice(64)
+  const fault = sequence > committed ? 'gap' : 'replay'
+  throw new AppSequenceError({ contract, sequence, committed, fault })
+}
+
+function idHash(id: string | undefined): Uint8Array {
+  return id === undefined ? new Uint8Array(32) : keccak(utf8(id))
 }

@@ -1,8 +1,10 @@
 /** Keys of an application enclave: operations by purpose, never the keys. */
 import { ed25519 } from '@noble/curves/ed25519.js'
+import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
+import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { toHex } from '../../internal/bytes.js'
 import type { Nsm } from '../nsm.js'
 import type { HpkeContext } from '../secrets/hpke.js'
@@ -22,7 +24,15 @@ export interface KeyManager {
   sign(purpose: string, message: Uint8Array): Promise<Hex>
   /** HMAC-SHA256. */
   mac(purpose: string, message: Uint8Array): Promise<Hex>
+  /** An account of EVM chains: signs answers that contracts check, and transactions. */
+  evmAccount(purpose: string): Promise<EnclaveAccount>
 }
+
+/** An account whose key stays inside. */
+export type EnclaveAccount = Pick<
+  PrivateKeyAccount,
+  'address' | 'sign' | 'signMessage' | 'signTransaction' | 'signTypedData'
+>
 
 /** Makes attestation documents. */
 export interface Attestor {
@@ -75,5 +85,15 @@ export function createKeyManager(parameters: {
     verifyingKey: async (purpose) => toHex(ed25519.getPublicKey(derive('sign', purpose))),
     sign: async (purpose, message) => toHex(ed25519.sign(message, derive('sign', purpose))),
     mac: async (purpose, message) => toHex(hmac(sha256, derive('mac', purpose), message)),
+    evmAccount: async (purpose) => {
+      const account = privateKeyToAccount(toHex(secp256k1Scalar(derive('evm', purpose))))
+      const { address, sign, signMessage, signTransaction, signTypedData } = account
+      return { address, sign, signMessage, signTransaction, signTypedData }
+    },
   }
+}
+
+/** One of 2^128 derived secrets is no key of the curve; the next hash of it is. */
+function secp256k1Scalar(secret: Uint8Array): Uint8Array {
+  return secp256k1.utils.isValidSecretKey(secret) ? secret : secp256k1Scalar(sha256(secret))
 }

@@ -1,4 +1,5 @@
 /** Work of each contract in its own line: handled in order, submitted in order, and never in silence. */
+import { pause } from '../../internal/pause.js'
 import type { HostStep } from './journal.js'
 
 /** One piece of work: there may be more, there is none, or it failed and comes again. */
@@ -69,18 +70,4 @@ export function createLines(options: {
       while (busy.size > 0) await Promise.all(busy.values())
     },
   }
-}
-
-/** Waits, at most until the signal fires. */
-export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, milliseconds)
-    function done(): void {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    signal.addEventListener('abort', done, { once: true })
-    if (signal.aborted) done()
-  })
 }

@@ -1,6 +1,8 @@
 /** A contract's sequence, read inside the enclave from a proof that the host only carries. */
-import { type Hex, isAddress } from 'viem'
+import { type Address, type Hex, isAddress } from 'viem'
+import { verifyEventProof } from '../../core/ethereum/eventProof.js'
 import type { ExecutionHeader } from '../../core/ethereum/header.js'
+import type { ProvenLog } from '../../core/ethereum/proofs.js'
 import { verifySlotProof } from '../../core/ethereum/slotProof.js'
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
@@ -53,21 +55,70 @@ export function storageSequence(parameters: { slot: Hex; isTrusted: HeaderTrust 
 } {
   const { slot, isTrusted } = parameters
   fixedFromHex(slot, 32, 'slot')
+  const proofs = chainProofs({ isTrusted })
+  return {
+    verifySequence: async ({ contract, proof }) => {
+      return (await proofs.slot(proof, { contract, slot })).value
+    },
+  }
+}
+
+/** What a proof about a contract shows, with the trusted block it shows it of. */
+export type ChainProofs = {
+  /** The value of a storage slot. */
+  slot(
+    proof: Uint8Array | undefined,
+    place: { contract: string; slot: Hex },
+  ): Promise<{ value: bigint; header: ExecutionHeader }>
+  /** A log that the contract emitted. */
+  event(
+    proof: Uint8Array | undefined,
+    place: { contract: string },
+  ): Promise<{ log: ProvenLog; header: ExecutionHeader }>
+}
+
+/**
+ * Checks proofs that the host carries, for handlers inside the enclave: `proveExistence` and `proveEvent`
+ * of `evmChainClient` make them. Each throws {@link SequenceProofError} for a proof that shows nothing.
+ *
+ * @param parameters.isTrusted - Such as {@link headerQuorum}, or a light client.
+ */
+export function chainProofs(parameters: { isTrusted: HeaderTrust }): ChainProofs {
+  const { isTrusted } = parameters
   if (typeof isTrusted !== 'function') {
     throw new InvalidInputError({ field: 'isTrusted', reason: 'expected a function: no default' })
   }
+  const check = async <verdict extends { header: ExecutionHeader }>(
+    proof: Uint8Array | undefined,
+    contract: string,
+    verify: (
+      proof: Uint8Array,
+      contract: Address,
+    ) => ({ status: 'valid' } & verdict) | { status: 'reject'; code: string },
+  ): Promise<verdict> => {
+    if (proof === undefined) throw new SequenceProofError({ fault: 'MISSING' })
+    if (!isAddress(contract, { strict: false })) {
+      throw new SequenceProofError({ fault: 'NO_ACCOUNT' })
+    }
+    const found = verify(proof, contract)
+    if (found.status !== 'valid') throw new SequenceProofError({ fault: found.code })
+    if ((await isTrusted(found.header)) !== true) {
+      throw new SequenceProofError({ fault: 'UNTRUSTED' })
+    }
+    return found
+  }
   return {
-    verifySequence: async ({ contract, proof }) => {
-      if (proof === undefined) throw new SequenceProofError({ fault: 'MISSING' })
-      if (!isAddress(contract, { strict: false })) {
-        throw new SequenceProofError({ fault: 'NO_ACCOUNT' })
-      }
-      const verdict = verifySlotProof(proof, { contract, slot })
-      if (verdict.status !== 'valid') throw new SequenceProofError({ fault: verdict.code })
-      if ((await isTrusted(verdict.header)) !== true) {
-        throw new SequenceProofError({ fault: 'UNTRUSTED' })
-      }
-      return verdict.value
+    slot: async (proof, { contract, slot }) => {
+      const { value, header } = await check(proof, contract, (bytes, address) =>
+        verifySlotProof(bytes, { contract: address, slot }),
+      )
+      return { value, header }
+    },
+    event: async (proof, { contract }) => {
+      const { log, header } = await check(proof, contract, (bytes, address) =>
+        verifyEventProof(bytes, { contract: address }),
+      )
+      return { log, header }
     },
   }
 }

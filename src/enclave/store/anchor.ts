@@ -5,7 +5,11 @@ import { StateRollbackError } from './errors.js'
 import { NO_PREVIOUS_STATE, type StatePlace } from './sealedRecord.js'
 
 /** A step from one state to the next. */
-export type StateAdvance = StatePlace & { previous: Hex }
+export type StateAdvance = StatePlace & {
+  previous: Hex
+  /** Who moves the anchor from here on, where the anchor knows its writers by a key: the last step of a line. */
+  successor?: string | undefined
+}
 
 /**
  * What knows the newest state: the chain, read through a proof, or a service that the host does not run.

@@ -23,7 +23,7 @@ import {
   signTransaction,
 } from 'viem/actions'
 import { isPolicySdkError } from '../../errors/base.js'
-import type { WriteClient } from '../chain/client.js'
+import type { ReadClient, WriteClient } from '../chain/client.js'
 import { ContractRevertError, TransactionPendingError } from '../chain/errors.js'
 import { findReceipt, type ReceiptOptions, waitForReceipt } from '../chain/receipts.js'
 import { toCallError } from '../chain/revert.js'
@@ -34,6 +34,17 @@ export type WriteCall = {
   abi: Abi
   functionName: string
   args: readonly unknown[]
+}
+
+/** A transaction whose calldata is there already. */
+export type RawCall = {
+  address: Address
+  data: Hex
+  value?: bigint | undefined
+  /** What errors call it. */
+  functionName: string
+  /** Knows the errors of the contract. */
+  abi?: Abi | undefined
 }
 
 /** Parameters that the waiting form takes besides. */
@@ -54,11 +65,12 @@ export type SyncOptions = ReceiptOptions & {
    * Told each hash before its transaction leaves, replacements too; sending waits for its promise.
    * With a wallet the hash is known only after.
    */
-  onTransactionHash?: ((hash: Hex) => unknown) | undefined
+  onTransactionHash?: ((hash: Hex, sent: SentTransaction) => unknown) | undefined
 }
 
 /** Calldata of a write. */
-export function encodeWrite(write: WriteCall): Hex {
+export function encodeWrite(write: WriteCall | RawCall): Hex {
+  if ('data' in write) return write.data
   const { abi, functionName, args } = write
   return encodeFunctionData({ abi, functionName, args })
 }
@@ -71,10 +83,12 @@ export type SentTransaction = {
   nonce?: number | undefined
   fees?: Fees | undefined
   gas?: bigint | undefined
+  /** Its signed bytes, where it was signed here. */
+  serialized?: Hex | undefined
 }
 
 type SendParameters = {
-  write: WriteCall
+  write: WriteCall | RawCall
   gas?: bigint | undefined
   nonce?: number | undefined
   fees?: Fees | undefined
@@ -103,12 +117,11 @@ async function sendByWallet(
   const hash = await sendTransaction(client, {
     account: client.account,
     chain: client.chain,
-    to: write.address,
-    data: encodeWrite(write),
+    ...target(write),
     ...(gas === undefined ? {} : { gas }),
     ...(nonce === undefined ? {} : { nonce }),
   } as never)
-  await onTransactionHash?.(hash)
+  await onTransactionHash?.(hash, { hash })
   return { hash }
 }
 
@@ -117,7 +130,7 @@ async function signAndSend(
   { write, fees, onTransactionHash, ...given }: SendParameters,
 ): Promise<SentTransaction> {
   const { account, chain } = client
-  const bare = { account, to: write.address, data: encodeWrite(write) }
+  const bare = { account, ...target(write) }
   const gas = given.gas ?? withMargin(await estimateOnMined(client, bare))
   const nonce =
     given.nonce ??
@@ -130,25 +143,43 @@ async function signAndSend(
   } as never)
   const serializedTransaction = await signTransaction(client, prepared as never)
   const hash = keccak256(serializedTransaction)
-  await onTransactionHash?.(hash)
+  const used = prepared as Partial<Fees> & { nonce?: number }
+  const sent = {
+    ...{ hash, gas, serialized: serializedTransaction },
+    ...{ nonce: used.nonce, fees: feesOf(used) },
+  }
+  await onTransactionHash?.(hash, sent)
   try {
-    await sendRawTransaction(client, { serializedTransaction })
+    await broadcast(client, serializedTransaction)
+  } catch (error) {
+    throw withHash(toCallError(error, write), hash)
+  }
+  return sent
+}
+
+/** Sends signed bytes. A node that has them already has been sent them. */
+export async function broadcast(client: ReadClient, serialized: Hex): Promise<void> {
+  try {
+    await sendRawTransaction(client, { serializedTransaction: serialized })
   } catch (error) {
     // A transport that tries again meets its own transaction.
-    if (!/already known|already imported|known transaction/i.test(String(error))) {
-      throw withHash(toCallError(error, write), hash)
-    }
+    if (!/already known|already imported|known transaction/i.test(String(error))) throw error
   }
-  const {
-    maxFeePerGas,
-    maxPriorityFeePerGas,
-    nonce: usedNonce,
-  } = prepared as Partial<Fees> & {
-    nonce?: number
+}
+
+function target(write: WriteCall | RawCall): { to: Address; data: Hex; value?: bigint } {
+  const value = 'data' in write ? write.value : undefined
+  return {
+    to: write.address,
+    data: encodeWrite(write),
+    ...(value === undefined ? {} : { value }),
   }
-  const known = maxFeePerGas !== undefined && maxPriorityFeePerGas !== undefined
-  const used = known ? { maxFeePerGas, maxPriorityFeePerGas } : undefined
-  return { hash, nonce: usedNonce, gas, fees: used }
+}
+
+function feesOf({ maxFeePerGas, maxPriorityFeePerGas }: Partial<Fees>): Fees | undefined {
+  return maxFeePerGas === undefined || maxPriorityFeePerGas === undefined
+    ? undefined
+    : { maxFeePerGas, maxPriorityFeePerGas }
 }
 
 /**
@@ -157,7 +188,7 @@ async function signAndSend(
  */
 async function estimateOnMined(
   client: WriteClient,
-  bare: { account: WriteClient['account']; to: Address; data: Hex },
+  bare: { account: WriteClient['account']; to: Address; data: Hex; value?: bigint },
 ): Promise<bigint> {
   try {
     return await estimateGas(client, { ...bare, blockTag: 'latest' })
@@ -190,7 +221,7 @@ function inTurn<value>(client: WriteClient, work: () => Promise<value>): Promise
  * @returns The receipt where one was mined, or the transaction that waits.
  */
 export async function lookUp(
-  client: WriteClient,
+  client: ReadClient,
   hashes: readonly Hex[],
 ): Promise<{ receipt?: TransactionReceipt; waiting?: SentTransaction }> {
   for (const hash of hashes) {
@@ -203,10 +234,8 @@ export async function lookUp(
       throw error
     })
     if (found === undefined || found.blockNumber !== null) continue
-    const { nonce, gas, maxFeePerGas, maxPriorityFeePerGas } = found
-    const known = maxFeePerGas !== undefined && maxPriorityFeePerGas !== undefined
-    const fees = known ? { maxFeePerGas, maxPriorityFeePerGas } : undefined
-    return { waiting: { hash, nonce, gas, fees } }
+    const { nonce, gas } = found
+    return { waiting: { hash, nonce, gas, fees: feesOf(found as Partial<Fees>) } }
   }
   return {}
 }
@@ -290,7 +319,7 @@ export function raisedFees(
 /** The receipt where the transaction succeeded. @throws {ContractRevertError} where it reverted. */
 export async function checkReceipt(
   client: WriteClient,
-  { write, receipt }: { write: WriteCall; receipt: TransactionReceipt },
+  { write, receipt }: { write: WriteCall | RawCall; receipt: TransactionReceipt },
 ): Promise<TransactionReceipt> {
   if (receipt.status === 'success') return receipt
   const { address: contract, functionName } = write
@@ -300,8 +329,7 @@ export async function checkReceipt(
   try {
     await call(client, {
       account: client.account,
-      to: contract,
-      data: encodeWrite(write),
+      ...target(write),
       blockNumber: receipt.blockNumber,
     })
   } catch (cause) {

@@ -186,9 +186,9 @@ export function defineWrite<parameters, event, result>(
       ),
     sync: async (client, parameters) => {
       let hash: Hex | undefined
-      const onTransactionHash = (sent: Hex): unknown => {
-        hash = sent
-        return parameters.onTransactionHash?.(sent)
+      const onTransactionHash = (sentHash: Hex, sent: SentTransaction): unknown => {
+        hash = sentHash
+        return parameters.onTransactionHash?.(sentHash, sent)
       }
       try {
         return await withClient(name, { client, options: parameters }, async (bound) => {

@@ -13,6 +13,7 @@ export type PolicyAddresses = {
   challengeVerifier: Address
   slasher: Address
   artifactProofs: Address
+  stateAnchor: Address
 }
 
 /** Name of a contract. */

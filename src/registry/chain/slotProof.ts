@@ -1,11 +1,11 @@
 /** Proofs of storage slots, read from a node and verified before they are given on. */
 import { type Address, type Hex, isHex, numberToHex, toRlp } from 'viem'
 import { verifySlotProof } from '../../core/ethereum/slotProof.js'
-import { fromHex, toHex } from '../../internal/bytes.js'
+import { fromHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { keccakHex } from '../../internal/keccak.js'
 import { type ReadClient, request, withClient } from './client.js'
 import { BlockNotFoundError, RpcInconsistentError } from './errors.js'
+import { encodeHeader } from './rawHeader.js'
 
 /** A slot's value, its block, and the bytes that prove it. */
 export type SlotProof = {
@@ -69,58 +69,6 @@ export async function getSlotProof(
 
 function ask(client: ReadClient, method: string, params: unknown[]): Promise<unknown> {
   return request(method, () => client.request({ method, params } as never))
-}
-
-/** Fields of a header in their order, with those that forks have added since. */
-const words = [
-  'parentHash',
-  'sha3Uncles',
-  'miner',
-  'stateRoot',
-  'transactionsRoot',
-  'receiptsRoot',
-  'logsBloom',
-] as const
-const quantities = ['difficulty', 'number', 'gasLimit', 'gasUsed', 'timestamp'] as const
-const tail = ['extraData', 'mixHash', 'nonce'] as const
-const added = [
-  'baseFeePerGas',
-  'withdrawalsRoot',
-  'blobGasUsed',
-  'excessBlobGas',
-  'parentBeaconBlockRoot',
-  'requestsHash',
-] as const
-
-/** Builds the header's bytes anew; they are right where their hash is the block's. */
-function encodeHeader(block: Record<string, unknown>): Hex {
-  const fields = [
-    ...words.map((name) => bytesField(block[name])),
-    ...quantities.map((name) => quantityField(block[name])),
-    ...tail.map((name) => bytesField(block[name])),
-    ...added
-      .filter((name) => block[name] !== undefined && block[name] !== null)
-      .map((name) =>
-        /Root$|Hash$/.test(name) ? bytesField(block[name]) : quantityField(block[name]),
-      ),
-  ]
-  const encoded = toRlp(fields)
-  const hash = block['hash']
-  if (typeof hash !== 'string' || keccakHex(fromHex(encoded)) !== hash.toLowerCase()) {
-    throw new RpcInconsistentError('the fields of a block do not hash to its hash')
-  }
-  return encoded
-}
-
-function bytesField(value: unknown): Hex {
-  if (isHex(value) && value.length % 2 === 0) return value
-  throw new RpcInconsistentError('a field of a block is missing')
-}
-
-function quantityField(value: unknown): Hex {
-  if (!isHex(value)) throw new RpcInconsistentError('a field of a block is missing')
-  const digits = value.slice(2).replace(/^0+/, '')
-  return digits === '' ? '0x' : toHex(fromHex(`0x${digits.length % 2 === 0 ? '' : '0'}${digits}`))
 }
 
 function proofNodes(answer: unknown): [Hex[], Hex[]] {

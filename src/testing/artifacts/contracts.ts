@@ -10,6 +10,7 @@ import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+import { stateAnchorAbi } from '../../core/abi/stateAnchorAbi.js'
 import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
 import { artifactProofsBytecode } from './artifactProofs.generated.js'
 import { bn254CertificateVerifierBytecode } from './bn254CertificateVerifier.generated.js'
@@ -22,6 +23,7 @@ import { policyClientRegistryBytecode } from './policyClientRegistry.generated.j
 import { policyDataRegistryBytecode } from './policyDataRegistry.generated.js'
 import { policyRegistryBytecode } from './policyRegistry.generated.js'
 import { responseRegistryBytecode } from './responseRegistry.generated.js'
+import { stateAnchorBytecode } from './stateAnchor.generated.js'
 import { stateCommitRegistryBytecode } from './stateCommitRegistry.generated.js'
 
 /** A contract that can be created. */
@@ -75,6 +77,7 @@ export const artifacts = {
     abi: challengeVerifierAbi as Abi,
     bytecode: challengeVerifierBytecode,
   },
+  stateAnchor: { name: 'StateAnchor', abi: stateAnchorAbi as Abi, bytecode: stateAnchorBytecode },
   guardedTransfer: {
     name: 'GuardedTransfer',
     abi: guardedTransferAbi as Abi,
