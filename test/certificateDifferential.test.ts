@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { compareCertificates } from './certificateDifferential.js'
+import { startChain } from './registry/chain.js'
+
+test('behavior: the contract and an independent check agree on certificates of random tables', async () => {
+  const chain = await startChain()
+  try {
+    const result = await compareCertificates(chain, { tables: 6, perTable: 5, seed: 'few' })
+    expect(result.certificates).toBe(30)
+    // Neither takes everything nor refuses everything.
+    expect(result.taken).toBeGreaterThan(2)
+    expect(result.taken).toBeLessThan(28)
+  } finally {
+    await chain.anvil.stop()
+  }
+}, 120_000)
