@@ -115,13 +115,13 @@ describe.skipIf(!existsSync(bin))('newton-policy', () => {
   test('behavior: configuration is private and printed without credentials', async () => {
     expect((await cli('config', 'init')).code).toBe(0)
     expect((await cli('config', 'init')).code).toBe(2)
-    expect((await cli('config', 'set', 'api_key', 'hunter2')).code).toBe(0)
+    expect((await cli('config', 'set', 'gateway-api-key', 'hunter2')).code).toBe(0)
     expect(
       (await cli('config', 'set', 'chains.sepolia.rpc_url', 'https://rpc.example/v2/hunter3')).code,
     ).toBe(0)
-    expect((await cli('config', 'set', 'chains.sepolia.id', 'x')).code).toBe(2)
+    expect((await cli('config', 'set', 'chains.sepolia.chain_id', 'x')).code).toBe(2)
     expect((await cli('config', 'set', 'unknown', '1')).code).toBe(2)
-    const path = join(home, 'config', 'newton-policy', 'config.toml')
+    const path = join(home, 'config', 'newton', 'config.toml')
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(readFileSync(path, 'utf8')).toContain('hunter2')
     for (const run of [await cli('config', 'show'), await cli('config', 'show', '--json')]) {

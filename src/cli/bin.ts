@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { homedir } from 'node:os'
 import { run } from './main.js'
+import { clackPrompt } from './prompt.js'
 
 const controller = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -20,9 +21,11 @@ process.exitCode = await run(
     stdout: (text) => process.stdout.write(text),
     stderr: (text) => process.stderr.write(text),
     env: process.env,
-    interactive: process.stderr.isTTY === true && !process.env['CI'],
+    interactive:
+      process.stderr.isTTY === true && process.stdin.isTTY === true && !process.env['CI'],
     cwd: process.cwd(),
     home: homedir(),
+    prompt: clackPrompt(),
   },
   controller.signal,
 )

@@ -1,5 +1,11 @@
 /** How commands are declared: citty's definitions, with a result in place of printing. */
-import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs } from 'citty'
+import {
+  type ArgsDef,
+  type CommandDef,
+  type CommandMeta,
+  defineCommand,
+  type ParsedArgs,
+} from 'citty'
 import type { CommandResult, Terminal } from './output.js'
 
 /** What a command gets besides its arguments. */
@@ -19,11 +25,13 @@ export function command<const args extends ArgsDef>(definition: {
   name: string
   description: string
   args: args
+  /** Options that are not switches and may be said to be none, as in `--no-params`. */
+  negatable?: readonly string[] | undefined
   run: (input: CommandInput<args & typeof commonArgs>) => Promise<CommandResult> | CommandResult
 }): CommandDef {
-  const { name, description, args, run } = definition
+  const { name, description, args, negatable = [], run } = definition
   return defineCommand({
-    meta: { name, description },
+    meta: { name, description, negatable } as CommandMeta,
     args: { ...args, ...commonArgs },
     run: (context) => {
       const { terminal, signal } = context.data as { terminal: Terminal; signal: AbortSignal }

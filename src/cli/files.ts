@@ -13,9 +13,11 @@ export async function readBytes(terminal: Terminal, path: string): Promise<Uint8
   }
 }
 
-/** A JSON object in a file, read strictly. */
+/** A JSON object in a file, or written on the command line itself, read strictly. */
 export async function readJsonObject(terminal: Terminal, path: string): Promise<JsonObject> {
-  const value = parseJsonBytes(await readBytes(terminal, path))
+  const inline = path.trimStart().startsWith('{')
+  const bytes = inline ? new TextEncoder().encode(path) : await readBytes(terminal, path)
+  const value = parseJsonBytes(bytes)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError(`${path} does not hold a JSON object.`)
   }

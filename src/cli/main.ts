@@ -1,5 +1,6 @@
 import { type ArgDef, type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty'
 import { rootCommand } from './commands/index.js'
+import { didYouMean } from './didYouMean.js'
 import { UsageError } from './errors.js'
 import { type CommandResult, exitCodes, printError, printResult, type Terminal } from './output.js'
 
@@ -18,7 +19,7 @@ export async function run(
   try {
     const found = await findCommand(argv)
     name = found.path.join(' ')
-    if (argv.includes('--version') && found.path.length === 1) {
+    if (found.path.length === 1 && (argv.includes('--version') || argv.includes('-v'))) {
       return printResult(terminal, await version(), { json, command: name })
     }
     const help = argv.includes('--help') || argv.includes('-h')
@@ -61,8 +62,9 @@ async function findCommand(argv: readonly string[]): Promise<Found> {
     if (word === undefined || word.startsWith('-') || Object.keys(subCommands).length === 0) break
     const next = subCommands[word]
     if (!Object.hasOwn(subCommands, word) || next === undefined) {
+      const names = Object.keys(subCommands)
       throw new UsageError(`${path.join(' ')} has no command ${JSON.stringify(word)}.`, {
-        metaMessages: [`Commands: ${Object.keys(subCommands).join(', ')}.`],
+        metaMessages: [...didYouMean(word, names), `Commands: ${names.join(', ')}.`],
       })
     }
     command = (await resolve(next)) as CommandDef
@@ -75,6 +77,7 @@ async function findCommand(argv: readonly string[]): Promise<Found> {
 // An option that is misspelled must not be ignored: `--dryrun` would then write.
 async function assertOptions(command: CommandDef, words: readonly string[]): Promise<void> {
   const args = ((await resolve(command.args)) ?? {}) as ArgsDef
+  const { negatable = [] } = ((await resolve(command.meta)) ?? {}) as { negatable?: string[] }
   const known = new Map<string, ArgDef>()
   for (const [name, definition] of Object.entries(args)) {
     if (definition.type === 'positional') continue
@@ -91,11 +94,15 @@ async function assertOptions(command: CommandDef, words: readonly string[]): Pro
     const match = /^--?([A-Za-z][\w-]*)(?:=|$)/.exec(word)
     if (match === null) continue
     const name = match[1] as string
-    const positive = name.startsWith('no-') && known.get(name.slice(3))?.type === 'boolean'
+    const positive =
+      name.startsWith('no-') &&
+      (known.get(name.slice(3))?.type === 'boolean' || negatable.includes(name.slice(3)))
     if (!known.has(name) && !positive) {
-      const options = Object.entries(args).filter(([, { type }]) => type !== 'positional')
+      const options = Object.entries(args)
+        .filter(([, { type }]) => type !== 'positional')
+        .map(([option]) => `--${option}`)
       throw new UsageError(`There is no option ${word}.`, {
-        metaMessages: [`Options: ${options.map(([option]) => `--${option}`).join(', ')}.`],
+        metaMessages: [...didYouMean(`--${name}`, options), `Options: ${options.join(', ')}.`],
       })
     }
   }

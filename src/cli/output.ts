@@ -5,6 +5,7 @@
  * `--json` there is one envelope on stdout and nothing else.
  */
 import { isPolicySdkError } from '../errors/index.js'
+import type { Prompt } from './prompt.js'
 
 /** Exit codes. Part of the API. */
 export const exitCodes = {
@@ -26,6 +27,8 @@ export type Terminal = {
   interactive: boolean
   cwd: string
   home: string
+  /** How a person is asked, where there is one. */
+  prompt?: Prompt | undefined
 }
 
 /** What a command hands back. */

@@ -278,6 +278,14 @@ export {
 } from './events/indexer.js'
 export type { IndexState, SlotMove } from './events/indexState.js'
 export {
+  type Listed,
+  type ListedInstance,
+  listPolicyDataInstances,
+  listPolicyDataTemplates,
+  listPolicyInstances,
+  listPolicyTemplates,
+} from './events/lists.js'
+export {
   type WatchParameters,
   watchArtifactAnnounced,
   watchCurrentPolicyDataInstanceSet,

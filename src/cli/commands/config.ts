@@ -1,16 +1,23 @@
+import { basename, dirname, join } from 'node:path'
 import type { CommandDef } from 'citty'
 import { stringify } from 'smol-toml'
 import { command, group } from '../command.js'
 import {
   configPath,
   isExposed,
+  isSecret,
   loadConfig,
   masked,
   profileName,
   saveConfig,
+  settingName,
   withSetting,
+  writePrivately,
 } from '../config.js'
 import { UsageError } from '../errors.js'
+import { encryptKey } from '../keystore.js'
+import type { Terminal } from '../output.js'
+import { promptOf } from '../prompt.js'
 
 const profileArg = {
   profile: { type: 'string', description: 'Profile to use', valueHint: 'name' },
@@ -31,9 +38,9 @@ const init = command({
       profile: 'devnet',
       profiles: {
         devnet: {
-          mainnet: false,
+          network: 'devnet',
           default_chain: 'devnet',
-          chains: { devnet: { id: 31337, rpc_url: 'http://127.0.0.1:8545' } },
+          chains: { devnet: { chain_id: 31337, rpc_url: 'http://127.0.0.1:8545' } },
         },
       },
     })
@@ -43,26 +50,71 @@ const init = command({
 
 const set = command({
   name: 'set',
-  description: 'Set one setting of a profile',
+  description:
+    'Set one setting of a profile; a credential without a value is asked for. Example: newton-policy config set chains.sepolia.rpc_url https://…',
   args: {
     key: {
       type: 'positional',
-      description: 'Such as gateway_url or chains.sepolia.rpc_url',
+      description: 'Such as gateway_url, signer-key or chains.sepolia.rpc_url',
       required: true,
     },
-    value: { type: 'positional', description: 'Its value', required: true },
+    value: { type: 'positional', description: 'Its value', required: false },
     ...profileArg,
   },
   run: async ({ args, terminal }) => {
     const config = await loadConfig(terminal)
     const profile = profileName(terminal, config, args.profile)
-    const path = await saveConfig(
-      terminal,
-      withSetting(config, { profile, key: args.key, value: args.value }),
-    )
-    return { data: { path, profile, key: args.key }, text: `Set ${args.key} of profile ${profile}` }
+    const key = settingName(args.key)
+    const setting = await settingOf(terminal, { key, given: args.value, profile })
+    const next = withSetting(config, { profile, ...setting })
+    // The first profile that is made is the one in use.
+    const path = await saveConfig(terminal, { ...next, profile: next.profile ?? profile })
+    return {
+      data: { path, profile, key: setting.key },
+      text: `Set ${setting.key} of profile ${profile}`,
+    }
   },
 })
+
+// A key that is typed goes into a keystore; one that comes as a word lies in clear, which is said.
+async function settingOf(
+  terminal: Terminal,
+  { key, given, profile }: { key: string; given: string | undefined; profile: string },
+): Promise<{ key: string; value: string }> {
+  if (given !== undefined) {
+    if (isSecret(key)) {
+      terminal.stderr(
+        `warning: ${key} lies in clear in ${configPath(terminal)}, and the command is in your history\n`,
+      )
+    }
+    return { key, value: given }
+  }
+  const prompt = promptOf(terminal)
+  if (!isSecret(key) || prompt === undefined) {
+    throw new UsageError(`${key} needs a value.`, {
+      metaMessages: isSecret(key)
+        ? ['Run it in a terminal to be asked, or set the environment variable instead.']
+        : [],
+    })
+  }
+  const value = (await prompt.secret(key))?.trim()
+  if (!value) throw new UsageError('Nothing was given, and nothing was changed.')
+  if (key !== 'signer_key') {
+    terminal.stderr(`warning: ${key} lies in clear in ${configPath(terminal)}\n`)
+    return { key, value }
+  }
+  if (!/^0x[\da-fA-F]{64}$/.test(value)) {
+    throw new UsageError('The private key is not 32 bytes as 0x-hex.')
+  }
+  const password = await prompt.secret('Password for the keystore')
+  if (!password) throw new UsageError('A keystore needs a password; nothing was changed.')
+  if ((await prompt.secret('The password again')) !== password) {
+    throw new UsageError('The passwords differ; nothing was changed.')
+  }
+  const path = join(dirname(configPath(terminal)), 'keystores', `${basename(profile)}.json`)
+  await writePrivately(path, encryptKey(value as `0x${string}`, password))
+  return { key: 'keystore', value: path }
+}
 
 const show = command({
   name: 'show',
@@ -73,7 +125,8 @@ const show = command({
     const path = configPath(terminal)
     if (await isExposed(terminal))
       terminal.stderr(`warning: ${path} can be read by others; run chmod 600 ${path}\n`)
-    return { data: { path, ...config }, text: `# ${path}\n${stringify(config).trimEnd()}` }
+    const text = config.profiles === undefined ? 'no profiles yet' : stringify(config).trimEnd()
+    return { data: { path, ...config }, text: `# ${path}\n${text}` }
   },
 })
 

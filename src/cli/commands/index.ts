@@ -8,6 +8,7 @@ export const rootCommand: CommandDef = group(
   {
     policy: () => import('./policy.js').then((module) => module.policy),
     'policy-data': () => import('./policyData.js').then((module) => module.policyData),
+    client: () => import('./client.js').then((module) => module.client),
     devnet: () => import('./devnet.js').then((module) => module.devnet),
     config: () => import('./config.js').then((module) => module.config),
     completions: () => import('./completions.js').then((module) => module.completions(rootCommand)),

@@ -1,0 +1,110 @@
+/** `policy describe`: what a policy needs, what is there, and the next command. */
+import type { CommandDef } from 'citty'
+import type { Address, Hex } from 'viem'
+import {
+  createRegistryReader,
+  type DescribeNode,
+  type DescribeTarget,
+  describePolicy,
+  flattenNodes,
+} from '../../../registry/index.js'
+import { daArgs, daOf, sourceOf } from '../../artifactStore.js'
+import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../chain.js'
+import { command } from '../../command.js'
+import { UsageError } from '../../errors.js'
+import { exitCodes, type Terminal } from '../../output.js'
+
+/** `policy describe`. */
+export const describe: CommandDef = command({
+  name: 'describe',
+  description:
+    'Draw what a policy rests on, what is missing, and the next command. Example: newton-policy policy describe --client 0x…',
+  args: {
+    'policy-instance': { type: 'string', description: 'Id of an instance', valueHint: 'id' },
+    'policy-template': { type: 'string', description: 'Id of a template', valueHint: 'id' },
+    client: { type: 'string', description: 'Address of a client', valueHint: '0x…' },
+    'all-chains': {
+      type: 'boolean',
+      description: 'A template on all chains of the profile',
+      default: false,
+    },
+    ...daArgs,
+    ...chainArgs,
+  },
+  run: async ({ args, terminal, signal }) => {
+    const subject = subjectOf(args)
+    if (args['all-chains'] && subject.policyTemplate === undefined) {
+      throw new UsageError('--all-chains goes with --policy-template: instances have one chain.')
+    }
+    const targets = args['all-chains']
+      ? await chainsOf(terminal, { names: undefined, args })
+      : [await chainOf(terminal, args)]
+    const described = []
+    for (const target of targets) {
+      const node = await describeOn(terminal, { target, subject, args, signal })
+      described.push({ chain: target.name, chainId: target.chain.id, node })
+    }
+    const text = described.map(({ chain, node }) => {
+      const drawn = drawTree(node).join('\n')
+      return args['all-chains'] ? `${chain}\n${drawn}` : drawn
+    })
+    const [first] = described
+    const missing = described.every(({ node }) => node.status === 'missing')
+    return {
+      data: args['all-chains'] ? { chains: described } : first?.node,
+      text: text.join('\n\n'),
+      exitCode: missing ? exitCodes.notFound : exitCodes.done,
+    }
+  },
+})
+
+function subjectOf(args: {
+  'policy-instance'?: string | undefined
+  'policy-template'?: string | undefined
+  client?: string | undefined
+}): DescribeTarget {
+  const given = [args['policy-instance'], args['policy-template'], args.client]
+  if (given.filter((value) => value !== undefined).length !== 1) {
+    throw new UsageError('Name one of --policy-instance, --policy-template and --client.')
+  }
+  if (args['policy-instance'] !== undefined)
+    return { policyInstance: args['policy-instance'] as Hex }
+  return args.client === undefined
+    ? { policyTemplate: args['policy-template'] as Hex }
+    : { client: args.client as Address }
+}
+
+async function describeOn(
+  terminal: Terminal,
+  parameters: {
+    target: ChainTarget
+    subject: DescribeTarget
+    args: { da?: string | undefined }
+    signal: AbortSignal
+  },
+): Promise<DescribeNode> {
+  const { target, subject, args, signal } = parameters
+  const { client, addresses, profile } = target
+  const reader = await createRegistryReader({ client, addresses }, { signal })
+  const artifacts = sourceOf(daOf(terminal, { args, profile }))
+  return describePolicy({ ...subject, reader, checks: { artifacts } }, { signal })
+}
+
+const marks = { ok: '✓', missing: '✗', pending: '…', stale: '!', unavailable: '?' } as const
+
+/** The tree as lines: state, what, detail; then what to run for each node that wants something. */
+export function drawTree(root: DescribeNode): string[] {
+  const lines: string[] = []
+  const draw = (node: DescribeNode, prefix: string, branch: string, below: string): void => {
+    const id = node.id === null ? '' : ` ${node.id}`
+    lines.push(`${prefix}${branch}${marks[node.status]} ${node.label}${id}: ${node.detail}`)
+    for (const [index, child] of node.children.entries()) {
+      const last = index === node.children.length - 1
+      draw(child, `${prefix}${below}`, last ? '└─ ' : '├─ ', last ? '   ' : '│  ')
+    }
+  }
+  draw(root, '', '', '')
+  const next = [...new Set(flattenNodes(root).flatMap((node) => node.next ?? []))]
+  if (next.length > 0) lines.push('', 'next:', ...next.map((line) => `  ${line}`))
+  return lines
+}

@@ -1,0 +1,358 @@
+/** The commands that instances of both kinds have: deploy, show, list, set-current. */
+import type { ArgsDef, CommandDef } from 'citty'
+import type { Address, Hex } from 'viem'
+import {
+  ARTIFACT_ABSENT,
+  decodeParams,
+  type InstanceRow,
+  type RegistryReader,
+} from '../../../core/index.js'
+import { createSchemaValidator } from '../../../eval/index.js'
+import { fromHex } from '../../../internal/bytes.js'
+import {
+  createRegistryReader,
+  type DryRun,
+  type InstanceInput,
+  type ListedInstance,
+  type RegistryIndex,
+  type WriteClient,
+  type WriteOptions,
+} from '../../../registry/index.js'
+import { daArgs, daOf, sourceOf } from '../../artifactStore.js'
+import { type ChainArgs, type ChainTarget, chainArgs, chainOf } from '../../chain.js'
+import { command } from '../../command.js'
+import { UsageError } from '../../errors.js'
+import { readJsonObject } from '../../files.js'
+import { type CommandResult, exitCodes, type Terminal, toJson } from '../../output.js'
+import {
+  confirmMainnet,
+  performWrite,
+  signersFor,
+  type WriteArgs,
+  writeArgs,
+} from '../../writing.js'
+import { indexOf } from './templateCommands.js'
+
+/** Parameters of a write and what it takes besides. */
+type Parameters<input> = input & WriteOptions & { onTransactionHash?: (hash: Hex) => unknown }
+
+/** What moving a slot takes. */
+export type SlotMove = { client: Address; instanceId: Hex; templateId: Hex }
+
+/** What differs between the two kinds of instances. */
+export type InstanceKind = {
+  /** Such as `policy instance`. */
+  label: string
+  /** The words that reach this group. */
+  words: string
+  /** Its option in `set-current`. */
+  option: 'policy-instance' | 'policy-data-instance'
+  /** Options of `deploy` that only this kind has. */
+  deployArgs: ArgsDef
+  dryRunDeploy: (client: WriteClient, parameters: Parameters<InstanceInput>) => Promise<DryRun>
+  deploy: (
+    client: WriteClient,
+    parameters: Parameters<InstanceInput>,
+  ) => Promise<{ id: Hex; created: boolean; transactionHash: Hex }>
+  dryRunMove: (client: WriteClient, parameters: Parameters<SlotMove>) => Promise<DryRun>
+  move: (
+    client: WriteClient,
+    parameters: Parameters<SlotMove>,
+  ) => Promise<{ previous: Hex; transactionHash: Hex }>
+  schemaHash: (reader: RegistryReader, templateId: Hex) => Promise<Hex | undefined>
+  read: (reader: RegistryReader, id: Hex) => Promise<InstanceRow | null>
+  current: (
+    reader: RegistryReader,
+    parameters: { client: Address; templateId: Hex; block: bigint },
+  ) => Promise<Hex | null>
+  list: (index: RegistryIndex, filter: { client?: Address | undefined }) => ListedInstance[]
+  /** Data slots that move with a deployment, checked before anything is signed. */
+  dataSlots?: (
+    reader: RegistryReader,
+    parameters: { args: Deploying['args']; policyClient: Address },
+  ) => Promise<{ id: Hex; templateId: Hex }[]>
+  dataKind?: InstanceKind
+  /** What to run next. */
+  next: (reader: RegistryReader, instance: { id: Hex; templateId: Hex }) => Promise<string[]>
+}
+
+/** A deployment under way. */
+export type Deploying = {
+  terminal: Terminal
+  args: Readonly<Record<string, unknown>> & WriteArgs & ChainArgs
+  reader: RegistryReader
+  client: WriteClient
+  options: WriteOptions
+  policyClient: Address
+}
+
+const deployArgs = {
+  template: { type: 'string', description: 'Id of the template', required: true, valueHint: 'id' },
+  client: {
+    type: 'string',
+    description: 'Address of the policy client; not the signer',
+    required: true,
+    valueHint: '0x…',
+  },
+  params: {
+    type: 'string',
+    description: 'Params: a JSON file, or the object itself; --no-params for none',
+    valueHint: 'file.json',
+  },
+  'expire-after': {
+    type: 'string',
+    description: 'Blocks for which a result stays valid',
+    required: true,
+    valueHint: 'blocks',
+  },
+  'set-current': {
+    type: 'boolean',
+    description:
+      'Make it the client’s current one; the default where the signer owns the client, --no-set-current leaves the slot alone',
+  },
+  ...daArgs,
+  ...chainArgs,
+  ...writeArgs,
+} as const
+
+/** `deploy`. */
+export function deployInstance(kind: InstanceKind): CommandDef {
+  return command({
+    name: 'deploy',
+    description: `Deploy a ${kind.label} and print its id. Example: newton-policy ${kind.words} deploy --template 0x… --client 0x… --params params.json --expire-after 150`,
+    args: { ...kind.deployArgs, ...deployArgs },
+    negatable: ['params'],
+    run: async (input) => {
+      const { terminal, signal } = input
+      const args = input.args as unknown as Deploying['args']
+      const target = await chainOf(terminal, args)
+      await confirmMainnet(terminal, { targets: [target], args })
+      const { client: viewer, addresses, profile } = target
+      const reader = await createRegistryReader({ client: viewer, addresses }, { signal })
+      const deployment: InstanceInput = {
+        templateId: args['template'] as Hex,
+        client: args['client'] as Address,
+        params: await paramsOf(kind, { terminal, args, reader }),
+        expireAfter: blocksOf(args['expire-after'] as string),
+      }
+      const policyClient = deployment.client
+      const dataSlots = (await kind.dataSlots?.(reader, { args, policyClient })) ?? []
+      const [client] = (await signersFor(terminal, { targets: [target], args })) as [WriteClient]
+      const artifacts = sourceOf(daOf(terminal, { args: args as { da?: string }, profile }))
+      const options: WriteOptions = {
+        addresses,
+        signal,
+        checks: { artifacts, schemas: createSchemaValidator() },
+      }
+      const { dryRun, result } = await performWrite(terminal, {
+        write: {
+          dryRun: () => kind.dryRunDeploy(client, { ...deployment, ...options }),
+          done: async ({ ids }) => (await kind.read(reader, ids['id'] as Hex)) !== null,
+          send: (hooks) =>
+            kind.deploy(client, { ...deployment, ...options, preflight: false, ...hooks }),
+        },
+        args,
+      })
+      const id = dryRun.ids['id'] as Hex
+      if (args['dry-run'] === true) return { data: { id, dryRun }, text: id }
+      const created = result?.created ?? false
+      terminal.stderr(created ? `deployed ${id}\n` : `already deployed: ${id}\n`)
+      const record = await reader.getClient(policyClient, { signal })
+      const owned = record?.owner.toLowerCase() === client.account.address.toLowerCase()
+      const work: Deploying = { terminal, args, reader, client, options, policyClient }
+      const { templateId } = deployment
+      const slot = await moveAfterDeploy(kind, {
+        work,
+        owned,
+        dataSlots,
+        instance: { id, templateId },
+      })
+      for (const line of await kind.next(reader, { id, templateId })) {
+        terminal.stderr(`next: ${line}\n`)
+      }
+      const transactionHash = result?.transactionHash ?? null
+      return { data: { id, created, transactionHash, ...slot }, text: id }
+    },
+  })
+}
+
+function blocksOf(text: string): bigint {
+  if (/^\d+$/.test(text)) return BigInt(text)
+  throw new UsageError(`--expire-after is a number of blocks, not ${JSON.stringify(text)}.`)
+}
+
+async function paramsOf(
+  kind: InstanceKind,
+  { terminal, args, reader }: Pick<Deploying, 'terminal' | 'args' | 'reader'>,
+): Promise<InstanceInput['params']> {
+  const given = args['params'] as string | false | undefined
+  if (typeof given === 'string') return readJsonObject(terminal, given)
+  const schemaHash = await kind.schemaHash(reader, args['template'] as Hex)
+  if (given === undefined && schemaHash !== undefined && schemaHash !== ARTIFACT_ABSENT) {
+    throw new UsageError('The template has a schema of params, and no params were given.', {
+      metaMessages: ['Give --params <file.json>, or say --no-params.'],
+    })
+  }
+  return undefined
+}
+
+async function moveAfterDeploy(
+  kind: InstanceKind,
+  parameters: {
+    work: Deploying
+    owned: boolean
+    dataSlots: readonly { id: Hex; templateId: Hex }[]
+    instance: { id: Hex; templateId: Hex }
+  },
+): Promise<object> {
+  const { work, owned, dataSlots, instance } = parameters
+  const { terminal, args, policyClient } = work
+  const said = args['set-current'] as boolean | undefined
+  if (!(said ?? owned)) {
+    const words = `newton-policy ${kind.words} set-current --client ${policyClient}`
+    if (said === undefined) {
+      terminal.stderr(
+        `the signer does not own ${policyClient}: its owner runs\n  ${words} --${kind.option} ${instance.id}\n`,
+      )
+    }
+    return { current: false }
+  }
+  for (const slot of dataSlots) await moveSlot(kind.dataKind as InstanceKind, { work, ...slot })
+  const dataInstances = dataSlots.map(({ id }) => id)
+  return { ...(await moveSlot(kind, { work, ...instance })), dataInstances }
+}
+
+/** Moves a slot unless it is there already. */
+export async function moveSlot(
+  kind: InstanceKind,
+  { work, id, templateId }: { work: Deploying; id: Hex; templateId: Hex },
+): Promise<{ current: boolean; previous?: Hex; slotTransactionHash?: Hex }> {
+  const { terminal, args, reader, client, options, policyClient } = work
+  const { number: block } = await reader.getLatestBlock({ signal: options.signal })
+  if (
+    (await kind.current(reader, { client: policyClient, templateId, block })) === id.toLowerCase()
+  ) {
+    terminal.stderr(`current already: ${id}\n`)
+    return { current: true }
+  }
+  const move: Parameters<SlotMove> = {
+    client: policyClient,
+    instanceId: id,
+    templateId,
+    ...options,
+  }
+  const { result } = await performWrite(terminal, {
+    write: {
+      dryRun: () => kind.dryRunMove(client, move),
+      send: (hooks) => kind.move(client, { ...move, preflight: false, ...hooks }),
+    },
+    args,
+  })
+  if (result === undefined) return { current: false }
+  terminal.stderr(`current  ${id}\n`)
+  return { current: true, previous: result.previous, slotTransactionHash: result.transactionHash }
+}
+
+/** `set-current`. */
+export function setCurrent(kind: InstanceKind): CommandDef {
+  return command({
+    name: 'set-current',
+    description: `Make a ${kind.label} its client’s current one`,
+    args: {
+      client: {
+        ...{ type: 'string', description: 'Address of the policy client', required: true },
+        valueHint: '0x…',
+      },
+      [kind.option]: {
+        type: 'string',
+        alias: 'instance',
+        description: 'Id of the instance',
+        required: true,
+        valueHint: 'id',
+      },
+      ...daArgs,
+      ...chainArgs,
+      ...writeArgs,
+    } as ArgsDef,
+    run: async (input) => {
+      const { terminal, signal } = input
+      const args = input.args as unknown as Deploying['args']
+      const target = await chainOf(terminal, args)
+      await confirmMainnet(terminal, { targets: [target], args })
+      const { client: viewer, addresses, profile } = target
+      const reader = await createRegistryReader({ client: viewer, addresses }, { signal })
+      const id = args[kind.option] as Hex
+      const row = await kind.read(reader, id)
+      if (row === null) return absent(kind, { id, target })
+      const [client] = (await signersFor(terminal, { targets: [target], args })) as [WriteClient]
+      const artifacts = sourceOf(daOf(terminal, { args: args as { da?: string }, profile }))
+      const options: WriteOptions = {
+        ...{ addresses, signal },
+        checks: { artifacts, schemas: createSchemaValidator() },
+      }
+      const policyClient = args['client'] as Address
+      const work: Deploying = { terminal, args, reader, client, options, policyClient }
+      const slot = await moveSlot(kind, { work, id, templateId: row.templateId })
+      return { data: { id, ...slot }, text: id }
+    },
+  })
+}
+
+function absent(
+  kind: InstanceKind,
+  { id, target }: { id: Hex; target: ChainTarget },
+): CommandResult {
+  return {
+    data: { id, chainId: target.chain.id, instance: null },
+    text: `no ${kind.label} ${id} on ${target.name}`,
+    exitCode: exitCodes.notFound,
+  }
+}
+
+/** `show`. */
+export function showInstance(kind: InstanceKind): CommandDef {
+  return command({
+    name: 'show',
+    description: `Show a ${kind.label} with its params`,
+    args: { id: { type: 'positional', description: 'Its id', required: true }, ...chainArgs },
+    run: async ({ args, terminal, signal }) => {
+      const target = await chainOf(terminal, args)
+      const { client, addresses } = target
+      const reader = await createRegistryReader({ client, addresses }, { signal })
+      const id = args.id as Hex
+      const row = await kind.read(reader, id)
+      if (row === null) return absent(kind, { id, target })
+      const { number: block } = await reader.getLatestBlock({ signal })
+      const current = (await kind.current(reader, { ...row, block })) === id.toLowerCase()
+      const params = decodeParams(fromHex(row.params, 'params'))
+      const { params: _bytes, ...rest } = row
+      const lines = [
+        ...Object.entries(rest).map(([name, value]) => `${name.padEnd(12)} ${String(value)}`),
+        `${'current'.padEnd(12)} ${current ? 'yes' : 'no'}`,
+        `${'params'.padEnd(12)} ${params === undefined ? 'none' : toJson(params)}`,
+      ]
+      return { data: { id, ...rest, current, params: params ?? null }, text: lines.join('\n') }
+    },
+  })
+}
+
+/** `list`. */
+export function listInstances(kind: InstanceKind): CommandDef {
+  return command({
+    name: 'list',
+    description: `List the ${kind.label}s of a chain, read from its events`,
+    args: {
+      client: { type: 'string', description: 'Only those of this client', valueHint: '0x…' },
+      ...chainArgs,
+    },
+    run: async ({ args, terminal }) => {
+      const index = await indexOf(terminal, await chainOf(terminal, args))
+      const rows = kind.list(index, { client: args.client as Address | undefined })
+      const lines = rows.map(
+        ({ id, client, deployedAt, current }) =>
+          `${id}  block ${deployedAt}  ${client}${current ? '  current' : ''}`,
+      )
+      return { data: { instances: rows }, text: lines.join('\n') || 'none' }
+    },
+  })
+}

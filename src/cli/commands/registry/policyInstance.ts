@@ -1,0 +1,86 @@
+/** `policy instance`. */
+import type { CommandDef } from 'citty'
+import type { Address, Hex } from 'viem'
+import type { RegistryReader } from '../../../core/index.js'
+import {
+  dryRunEnsurePolicyInstance,
+  dryRunSetCurrentPolicyInstance,
+  ensurePolicyInstanceSync,
+  listPolicyInstances,
+  setCurrentPolicyInstanceSync,
+} from '../../../registry/index.js'
+import { group } from '../../command.js'
+import { UsageError } from '../../errors.js'
+import { dataInstanceKind } from './dataInstance.js'
+import {
+  type Deploying,
+  deployInstance,
+  type InstanceKind,
+  listInstances,
+  setCurrent,
+  showInstance,
+} from './instanceCommands.js'
+
+const kind: InstanceKind = {
+  label: 'policy instance',
+  words: 'policy instance',
+  option: 'policy-instance',
+  deployArgs: {
+    'data-instances': {
+      type: 'string',
+      description:
+        'Policy-data instances that it rests on, one for each data template; made current with it',
+      valueHint: 'ids',
+    },
+  },
+  dryRunDeploy: dryRunEnsurePolicyInstance,
+  deploy: ensurePolicyInstanceSync,
+  dryRunMove: dryRunSetCurrentPolicyInstance,
+  move: setCurrentPolicyInstanceSync,
+  schemaHash: async (reader, id) => (await reader.getPolicyTemplate(id))?.paramsSchemaHash,
+  read: (reader, id) => reader.getPolicyInstance(id),
+  current: (reader, slot) => reader.currentPolicyInstanceAt(slot),
+  list: listPolicyInstances,
+  dataSlots: dataSlotsOf,
+  dataKind: dataInstanceKind,
+  next: async (_reader, { id }) => [`newton-policy policy describe --policy-instance ${id}`],
+}
+
+// Checked before anything is signed: it must not become current with data of another configuration.
+async function dataSlotsOf(
+  reader: RegistryReader,
+  { args, policyClient }: { args: Deploying['args']; policyClient: Address },
+): Promise<{ id: Hex; templateId: Hex }[]> {
+  const text = args['data-instances'] as string | undefined
+  if (text === undefined) return []
+  const template = await reader.getPolicyTemplate(args['template'] as Hex)
+  const refs = new Set(template?.policyDataTemplateRefs)
+  const slots: { id: Hex; templateId: Hex }[] = []
+  for (const id of text.split(',').map((word) => word.trim() as Hex)) {
+    const row = await reader.getPolicyDataInstance(id)
+    if (row === null) throw new UsageError(`--data-instances: ${id} is not deployed.`)
+    if (row.client.toLowerCase() !== policyClient.toLowerCase()) {
+      throw new UsageError(`--data-instances: ${id} belongs to ${row.client}.`)
+    }
+    if (!refs.delete(row.templateId)) {
+      throw new UsageError(
+        `--data-instances: ${id} is of ${row.templateId}, which the policy does not need or which is there twice.`,
+      )
+    }
+    slots.push({ id, templateId: row.templateId })
+  }
+  if (refs.size > 0) throw new UsageError(`--data-instances has none of ${[...refs].join(', ')}.`)
+  return slots
+}
+
+/** The commands of policy instances. */
+export const policyInstance: CommandDef = group(
+  'instance',
+  'Policy instances: a template and params for one client on one chain',
+  {
+    deploy: async () => deployInstance(kind),
+    show: async () => showInstance(kind),
+    list: async () => listInstances(kind),
+    'set-current': async () => setCurrent(kind),
+  },
+)

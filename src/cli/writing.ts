@@ -1,0 +1,114 @@
+/** How a command writes to a chain: checks shown, nothing signed where one fails or on a dry run. */
+import type { Hex } from 'viem'
+import {
+  type DryRun,
+  type PreflightCheck,
+  PreflightError,
+  type WriteClient,
+} from '../registry/index.js'
+import { type ChainTarget, writeClientOf } from './chain.js'
+import { signerArgs, signerOf } from './credentials.js'
+import { UsageError } from './errors.js'
+import type { Terminal } from './output.js'
+import { promptOf } from './prompt.js'
+
+/** Options of commands that write. */
+export const writeArgs = {
+  ...signerArgs,
+  'dry-run': {
+    type: 'boolean',
+    description: 'Print the checks, the id and the transaction; sign nothing',
+    default: false,
+  },
+  yes: { type: 'boolean', description: 'Do not ask before writing to a mainnet', default: false },
+} as const
+
+/** Arguments of {@link writeArgs}, as a command has them. */
+export type WriteArgs = {
+  'signer-key'?: string | undefined
+  keystore?: string | undefined
+  'dry-run'?: boolean | undefined
+  yes?: boolean | undefined
+}
+
+/** The signing clients of one or several chains, with one account. */
+export async function signersFor(
+  terminal: Terminal,
+  { targets, args }: { targets: readonly ChainTarget[]; args: WriteArgs },
+): Promise<WriteClient[]> {
+  const { profile } = targets[0] as ChainTarget
+  const account = await signerOf(terminal, { args, profile })
+  return targets.map((target) => writeClientOf(target, account))
+}
+
+/**
+ * Asks before the first write of a profile that is marked mainnet, or on a chain that is one.
+ *
+ * @throws {UsageError} where nobody can be asked, or the answer is no.
+ */
+export async function confirmMainnet(
+  terminal: Terminal,
+  { targets, args }: { targets: readonly ChainTarget[]; args: WriteArgs },
+): Promise<void> {
+  const names = targets.filter(isMainnet).map(({ name }) => name)
+  if (names.length === 0 || args.yes === true || args['dry-run'] === true) return
+  const prompt = promptOf(terminal)
+  if (prompt === undefined) {
+    throw new UsageError(`${names.join(', ')}: this writes to a mainnet.`, {
+      metaMessages: ['Say so with --yes; see what it would do with --dry-run.'],
+    })
+  }
+  if (!(await prompt.confirm(`Write to ${names.join(', ')}, a mainnet?`))) {
+    throw new UsageError('Nothing was written.')
+  }
+}
+
+const mainnets = new Set([1, 10, 8453, 42_161])
+
+function isMainnet({ profile, chain }: ChainTarget): boolean {
+  return profile.network === 'mainnet' || mainnets.has(chain.id)
+}
+
+/** Prints each check of a write on stderr. */
+export function printChecks(terminal: Terminal, checks: readonly PreflightCheck[]): void {
+  for (const { ok, level, rule, detail, fix } of checks) {
+    const mark = ok ? 'ok     ' : level === 'error' ? 'FAILED ' : 'warning'
+    terminal.stderr(
+      `${mark} ${rule}: ${detail}${ok || fix === '' ? '' : `\n        fix: ${fix}`}\n`,
+    )
+  }
+}
+
+/** One write of a command. */
+export type Write<result> = {
+  dryRun: () => Promise<DryRun>
+  /** Whether the chain has it already: then nothing is sent. */
+  done?: (dryRun: DryRun) => Promise<boolean>
+  /** Sends and waits; the checks were made. */
+  send: (hooks: { onTransactionHash: (hash: Hex) => void }) => Promise<result>
+}
+
+/**
+ * Makes the checks of a write, shows them, and sends it where all pass.
+ *
+ * @returns `undefined` for `result` on a dry run, and where there was nothing to do.
+ * @throws {PreflightError} where a check failed; nothing was signed.
+ */
+export async function performWrite<result>(
+  terminal: Terminal,
+  { write, args }: { write: Write<result>; args: WriteArgs },
+): Promise<{ dryRun: DryRun; result: result | undefined }> {
+  const dryRun = await write.dryRun()
+  printChecks(terminal, dryRun.checks)
+  if (!dryRun.ok) throw new PreflightError({ action: dryRun.action, checks: dryRun.checks })
+  if (args['dry-run'] === true) {
+    const { to, data } = dryRun.transaction
+    terminal.stderr(`would send ${dryRun.action}: to ${to}, data ${data}\n`)
+    return { dryRun, result: undefined }
+  }
+  if (await write.done?.(dryRun)) return { dryRun, result: undefined }
+  const result = await write.send({
+    onTransactionHash: (hash) => terminal.stderr(`sent    ${dryRun.action}: ${hash}\n`),
+  })
+  return { dryRun, result }
+}

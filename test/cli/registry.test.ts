@@ -1,0 +1,247 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { toHex } from 'viem'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startChain, type TestChain } from '../registry/chain.js'
+import { isBuilt, type Run, shell } from './runner.js'
+
+const key = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+const stranger = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d'
+const home = mkdtempSync(join(tmpdir(), 'newton-policy-cli-registry-'))
+
+let chain: TestChain
+let client: `0x${string}`
+
+const files = {
+  'policy.rego': 'package example\ndefault allow := false\nallow if data.params.open\n',
+  'params.schema.json':
+    '{"type":"object","properties":{"open":{"type":"boolean"}},"required":["open"],"additionalProperties":false}',
+  'data.schema.json': '{"type":"object","properties":{"region":{"type":"string"}}}',
+  'secrets.schema.json': '{"type":"object","properties":{"key":{"type":"string"}}}',
+  'params.json': '{"open":true}',
+  'wrong.json': '{"open":"yes"}',
+  'plugin.wasm': '\0asm plugin',
+}
+
+beforeAll(async () => {
+  chain = await startChain()
+  client = await chain.policyClient()
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(home, name), text)
+  const { fromBlock, ...contracts } = chain.addresses
+  const toml = [
+    'profile = "devnet"',
+    '[profiles.devnet]',
+    'network = "devnet"',
+    'default_chain = "local"',
+    `da_directory = ${JSON.stringify(join(home, 'artifacts'))}`,
+    '[profiles.devnet.chains.local]',
+    'chain_id = 31337',
+    `rpc_url = "${chain.anvil.url}"`,
+    `from_block = ${fromBlock}`,
+    '[profiles.devnet.chains.local.contracts]',
+    ...Object.entries(contracts).map(([name, address]) => `${name} = "${address}"`),
+    '[profiles.devnet.chains.dead]',
+    'chain_id = 31337',
+    `rpc_url = "${chain.anvil.url}"`,
+    '[profiles.prod]',
+    'network = "mainnet"',
+    'default_chain = "local"',
+    '[profiles.prod.chains.local]',
+    `rpc_url = "${chain.anvil.url}"`,
+    '[profiles.wrong.chains.local]',
+    'chain_id = 5',
+    `rpc_url = "${chain.anvil.url}"`,
+  ]
+  writeFileSync(join(home, 'config.toml'), toml.join('\n'), { mode: 0o600 })
+}, 60_000)
+afterAll(async () => {
+  await chain?.anvil.stop()
+  rmSync(home, { recursive: true, force: true })
+})
+
+describe.skipIf(!isBuilt)('commands on a chain', () => {
+  const ids: Record<string, string> = {}
+  const step = async (name: string, words: string[], code = 0): Promise<Run> => {
+    const result = await shell(home, {
+      NEWTON_SIGNER_KEY: key,
+      NEWTON_CONFIG: join(home, 'config.toml'),
+    })(...words)
+    expect({ code: result.code, stderr: result.stderr }, name).toMatchObject({ code })
+    ids[name] = result.stdout.trim()
+    return result
+  }
+  const dataTemplate = [
+    ...['policy-data', 'template', 'register', '--wasm', 'plugin.wasm'],
+    ...['--params-schema', 'data.schema.json', '--secrets-schema', 'secrets.schema.json'],
+  ]
+
+  test('behavior: the ten commands, then again with nothing changed', async () => {
+    for (const round of [1, 2]) {
+      const again = round === 2
+      const registered = await step('data', dataTemplate)
+      expect(registered.stdout).toMatch(/^0x[\da-f]{64}\n$/)
+      expect(registered.stderr).toContain(again ? 'already registered' : 'local: registered')
+      const policyWords = [
+        ...['policy', 'template', 'register', 'policy.rego', 'params.schema.json'],
+        ...['--data-templates', ids['data'] as string],
+      ]
+      await step('policy', policyWords)
+      const dataWords = [
+        ...['policy-data', 'instance', 'deploy', '--template', ids['data'] as string],
+        ...['--client', client, '--params', '{"region":"us"}', '--expire-after', '150'],
+      ]
+      const data = await step('dataInstance', dataWords)
+      expect(data.stderr).toContain(again ? 'already deployed' : 'deployed 0x')
+      // A template with a schema of secrets says what comes next.
+      expect(data.stderr).toContain(
+        'next: newton-policy policy-data instance set-secrets --instance',
+      )
+      const instanceWords = [
+        ...['policy', 'instance', 'deploy', '--template', ids['policy'] as string],
+        ...['--client', client, '--params', 'params.json', '--expire-after', '150'],
+        ...['--data-instances', ids['dataInstance'] as string],
+      ]
+      const instance = await step('instance', instanceWords)
+      expect(instance.stderr).toContain(again ? 'current already' : 'current  0x')
+      if (again) expect(instance.stderr).not.toContain('sent ')
+      const shown = await step('shown', ['policy', 'instance', 'show', ids['instance'] as string])
+      expect(shown.stdout).toContain('current      yes')
+      expect(shown.stdout).toContain('{"open":true}')
+    }
+  }, 60_000)
+
+  test('behavior: lists, show and describe tell what was made', async () => {
+    const owner = chain.owner.account.address
+    const listed = await step('list', ['policy', 'template', 'list', '--author', owner])
+    expect(listed.stdout).toContain(ids['policy'])
+    const none = await step('none', ['policy', 'template', 'list', '--author', client])
+    expect(none.stdout).toBe('none\n')
+    const instances = await step('list', ['policy', 'instance', 'list', '--client', client])
+    expect(instances.stdout).toMatch(new RegExp(`${ids['instance']}.*current`))
+    const data = await step('list', [
+      'policy-data',
+      'instance',
+      'list',
+      '--client',
+      client,
+      '--json',
+    ])
+    expect(JSON.parse(data.stdout)).toMatchObject({
+      data: { instances: [{ id: ids['dataInstance'], current: true }] },
+    })
+    const shown = await step('show', ['policy-data', 'template', 'show', ids['data'] as string])
+    expect(shown.stdout).toContain(`by ${owner}`)
+    const matrix = await step(
+      'matrix',
+      ['policy', 'template', 'show', ids['policy'] as string, '--all-chains'],
+      1,
+    )
+    // One of the two chains has no addresses: the answer is an error and not half of one.
+    expect(matrix.stderr).toContain('ADDRESS_REQUIRED')
+    const tree = await step('tree', ['policy', 'describe', '--client', client])
+    expect(tree.stdout).toContain('✓ policy instance')
+    expect(tree.stdout).toContain('└─ ')
+    expect(tree.stdout).toMatch(/next:\n {2}newton-policy policy-data instance set-secrets/)
+    const record = await step('client', ['client', 'show', client])
+    expect(record.stdout).toContain(owner)
+  }, 60_000)
+
+  test('behavior: two chains at once, of which one fails, is run again for that one', async () => {
+    const words = [
+      'policy',
+      'template',
+      'register',
+      '--rego',
+      'policy.rego',
+      '--chains',
+      'local,dead',
+    ]
+    const half = await step('half', [...words, '--json'], 1)
+    expect(half.stdout).toContain('ADDRESS_REQUIRED')
+  }, 60_000)
+
+  test('behavior: a dry run prints the id and signs nothing', async () => {
+    const before = await chain.height()
+    const words = [
+      ...['policy', 'instance', 'deploy', '--template', ids['policy'] as string],
+      ...['--client', client, '--params', '{"open":false}', '--expire-after', '9', '--dry-run'],
+    ]
+    const dry = await step('dry', words)
+    expect(dry.stdout).toMatch(/^0x[\da-f]{64}\n$/)
+    expect(dry.stderr).toContain('would send ensurePolicyInstance')
+    expect(dry.stderr).not.toContain('sent ')
+    expect(await chain.height()).toBe(before)
+  }, 60_000)
+
+  const deploy = (...more: string[]) => [
+    ...['policy', 'instance', 'deploy', '--client', client],
+    ...more,
+  ]
+
+  test('error: every mistake stops before signing and says what to run', async () => {
+    const before = await chain.height()
+    const unknown = toHex(7n, { size: 32 })
+    const good = ['--template', ids['policy'] as string]
+    const after = ['--expire-after', '150']
+    const open = ['--params', 'params.json']
+    const cases: [string[], number, RegExp][] = [
+      [deploy('--template', unknown, '--no-params', ...after), 1, /TemplateNotRegistered/],
+      [deploy(...good, ...after), 2, /schema of params.*no params/s],
+      [deploy(...good, ...after, '--params', 'wrong.json'), 1, /FAILED {2}ParamsMatchSchema/],
+      [deploy(...good, ...open, '--expire-after', '0'), 2, /expireAfter/],
+      [deploy(...good, ...open), 2, /--expire-after/],
+      [deploy(...good, ...open, ...after, '--data-instances', unknown), 2, /not deployed/],
+      [deploy(...good, ...open, ...after, '--chains', 'local'), 2, /no option --chains/],
+      [deploy(...good, ...open, ...after, '--chain', 'nope'), 2, /no chain "nope"/],
+      [deploy(...good, ...open, ...after, '--profile', 'nope'), 2, /no profile "nope"/],
+      [deploy(...good, ...open, ...after, '--profile', 'prod'), 2, /mainnet.*--yes/s],
+      [deploy(...good, ...open, ...after, '--profile', 'wrong', '--chain', 'local'), 1, /chain/],
+      [['policy', 'instance', 'set-current', '--client', client, '--instance', unknown], 4, /^$/],
+      [['policy', 'template', 'regster'], 2, /Did you mean register\?/],
+      [['policy', 'describe'], 2, /Name one of/],
+      [['client', 'register', client], 1, /ClientAlreadyRegistered/],
+    ]
+    for (const [words, code, message] of cases) {
+      const result = await step(words.join(' '), words, code)
+      expect(result.stderr, words.join(' ')).toMatch(message)
+      expect(result.stderr).not.toContain('sent ')
+    }
+    expect(await chain.height()).toBe(before)
+  }, 120_000)
+
+  test('error: a signer that does not own the client deploys, and is told who moves the slot', async () => {
+    const config = { NEWTON_CONFIG: join(home, 'config.toml') }
+    const words = deploy(
+      ...['--template', ids['policy'] as string, '--params', '{"open":false}'],
+      ...['--expire-after', '150'],
+    )
+    const deployed = await shell(home, { ...config, NEWTON_SIGNER_KEY: stranger })(...words)
+    expect(deployed.code).toBe(0)
+    expect(deployed.stderr).toContain('the signer does not own')
+    expect(deployed.stderr).toContain('policy instance set-current --client')
+    const move = [
+      ...['policy', 'instance', 'set-current', '--client', client],
+      ...['--policy-instance', deployed.stdout.trim()],
+    ]
+    const refused = await shell(home, { ...config, NEWTON_SIGNER_KEY: stranger })(...move)
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toContain('FAILED')
+    // The very words that it was told, by the owner.
+    await step('move', move)
+  }, 60_000)
+
+  test('error: no key, a wrong key and a key on the command line', async () => {
+    const config = { NEWTON_CONFIG: join(home, 'config.toml') }
+    const words = ['client', 'activate', client]
+    const none = await shell(home, config)(...words)
+    expect(none).toMatchObject({ code: 2, stdout: '' })
+    expect(none.stderr).toMatch(/--keystore.*NEWTON_SIGNER_KEY.*config set signer-key/s)
+    const wrong = await shell(home, { ...config, NEWTON_SIGNER_KEY: '0x1234secret' })(...words)
+    expect(wrong.code).toBe(2)
+    expect(wrong.stderr).not.toContain('secret')
+    const seen = await shell(home, config)(...words, '--signer-key', key)
+    expect(seen.stderr).toContain('warning: a key on the command line')
+    expect(seen.stderr + seen.stdout).not.toContain(key.slice(4))
+  }, 60_000)
+})
