@@ -24,14 +24,16 @@ export const commonArgs = {
 export function command<const args extends ArgsDef>(definition: {
   name: string
   description: string
+  /** One line that can be typed, shown by `--help`. */
+  example: string
   args: args
   /** Options that are not switches and may be said to be none, as in `--no-params`. */
   negatable?: readonly string[] | undefined
   run: (input: CommandInput<args & typeof commonArgs>) => Promise<CommandResult> | CommandResult
 }): CommandDef {
-  const { name, description, args, negatable = [], run } = definition
+  const { name, description, example, args, negatable = [], run } = definition
   return defineCommand({
-    meta: { name, description, negatable } as CommandMeta,
+    meta: { name, description, example, negatable } as CommandMeta,
     args: { ...args, ...commonArgs },
     run: (context) => {
       const { terminal, signal } = context.data as { terminal: Terminal; signal: AbortSignal }

@@ -3,13 +3,8 @@
  *
  * @see https://ethereum.org/en/developers/docs/data-structures-and-encoding/web3-secret-storage/
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  randomBytes,
-  scryptSync,
-  timingSafeEqual,
-} from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from 'node:crypto'
+import { scrypt } from '@noble/hashes/scrypt.js'
 import { keccak256 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { UsageError } from './errors.js'
@@ -104,14 +99,11 @@ function parseKeystore(text: string, path: string): Keystore {
   return value
 }
 
+// OpenSSL refuses parameters that files in the wild have, such as r = 1 with n = 2^18.
 function derive(password: string, parameters: Keystore['crypto']['kdfparams']): Buffer {
   const { n, r, p, dklen, salt } = parameters
-  return scryptSync(password, Buffer.from(salt, 'hex'), dklen, {
-    N: n,
-    r,
-    p,
-    maxmem: 2 * MAX_MEMORY,
-  })
+  const options = { N: n, r, p, dkLen: dklen, maxmem: 2 * MAX_MEMORY }
+  return Buffer.from(scrypt(Buffer.from(password), Buffer.from(salt, 'hex'), options))
 }
 
 function mac(derived: Buffer, ciphertext: Buffer): Buffer {

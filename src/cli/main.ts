@@ -123,7 +123,11 @@ async function resolve<value>(
 // citty names a command by its own word and its parent's: the whole path is what can be typed.
 async function usageOf({ command, path }: Found, terminal: Terminal): Promise<string> {
   const meta = { ...(await resolve(command.meta)), name: path.join(' ') }
-  const usage = (await renderUsage({ ...command, meta })).trimEnd()
+  const rendered = (await renderUsage({ ...command, meta })).trimEnd()
+  const { example } = meta as { example?: string }
+  // Padding at the ends of lines is noise where the text is kept.
+  const trimmed = rendered.replace(/[ \t]+$/gm, '')
+  const usage = example === undefined ? trimmed : `${trimmed}\n\nEXAMPLE\n\n  ${example}`
   return terminal.interactive && !terminal.env['NO_COLOR'] ? usage : plain(usage)
 }
 

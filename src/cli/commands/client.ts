@@ -36,6 +36,7 @@ function write(name: keyof typeof actions): CommandDef {
   const { dryRun, send, done } = actions[name]
   return command({
     name,
+    example: `newton-policy client ${name} 0x… --chain devnet`,
     description: descriptions[name],
     args: { ...clientArg, ...chainArgs, ...writeArgs },
     run: async ({ args, terminal, signal }) => {
@@ -63,6 +64,7 @@ function write(name: keyof typeof actions): CommandDef {
 
 const show = command({
   name: 'show',
+  example: 'newton-policy client show 0x… --chain devnet',
   description: 'Show whether a contract is a registered client, and its owner',
   args: { ...clientArg, ...chainArgs },
   run: async ({ args, terminal, signal }) => {

@@ -8,8 +8,11 @@ type Entry = { path: string; words: string[] }
 export const completions = (root: CommandDef): CommandDef =>
   command({
     name: 'completions',
-    description: 'Print a completion script for bash, zsh or fish',
-    args: { shell: { type: 'positional', description: 'bash, zsh or fish', required: true } },
+    example: 'newton-policy completions bash',
+    description: 'Print a completion script for bash, zsh, fish or PowerShell',
+    args: {
+      shell: { type: 'positional', description: 'bash, zsh, fish or powershell', required: true },
+    },
     run: async ({ args }) => {
       const entries = await collect(root, '')
       const script = render(args.shell, entries)
@@ -75,11 +78,29 @@ compdef _newton_policy newton-policy`
           }),
         )
         .join('\n')
+    case 'powershell':
+      return powershell(entries)
     default:
       throw new UsageError(`There are no completions for ${JSON.stringify(shell)}.`, {
-        metaMessages: ['Shells: bash, zsh, fish.'],
+        metaMessages: ['Shells: bash, zsh, fish, powershell.'],
       })
   }
+}
+
+function powershell(entries: readonly Entry[]): string {
+  const cases = entries
+    .map(({ path, words }) => `    '${path}' { '${words.join(' ')}' }`)
+    .join('\n')
+  return `Register-ArgumentCompleter -Native -CommandName newton-policy -ScriptBlock {
+  param($wordToComplete, $commandAst, $cursorPosition)
+  $trail = @($commandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" } |
+    Where-Object { $_ -notlike '-*' -and $_ -ne $wordToComplete }) -join ' '
+  $words = switch ($trail) {
+${cases}
+  }
+  "$words".Split(' ') | Where-Object { $_ -like "$wordToComplete*" } |
+    ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
+}`
 }
 
 async function resolve<value>(value: Resolvable<value> | undefined): Promise<value | undefined> {

@@ -25,6 +25,7 @@ const profileArg = {
 
 const init = command({
   name: 'init',
+  example: 'newton-policy config init',
   description: 'Create the configuration file with one profile for a local devnet',
   args: {},
   run: async ({ terminal }) => {
@@ -50,8 +51,8 @@ const init = command({
 
 const set = command({
   name: 'set',
-  description:
-    'Set one setting of a profile; a credential without a value is asked for. Example: newton-policy config set chains.sepolia.rpc_url https://…',
+  example: 'newton-policy config set chains.sepolia.rpc_url https://rpc.example',
+  description: 'Set one setting of a profile; a credential without a value is asked for.',
   args: {
     key: {
       type: 'positional',
@@ -118,6 +119,7 @@ async function settingOf(
 
 const show = command({
   name: 'show',
+  example: 'newton-policy config show',
   description: 'Print the configuration, credentials masked',
   args: {},
   run: async ({ terminal }) => {
@@ -125,13 +127,15 @@ const show = command({
     const path = configPath(terminal)
     if (await isExposed(terminal))
       terminal.stderr(`warning: ${path} can be read by others; run chmod 600 ${path}\n`)
-    const text = config.profiles === undefined ? 'no profiles yet' : stringify(config).trimEnd()
+    const empty = Object.keys(config.profiles ?? {}).length === 0
+    const text = empty ? 'no profiles yet' : stringify(config).trimEnd()
     return { data: { path, ...config }, text: `# ${path}\n${text}` }
   },
 })
 
 const useProfile = command({
   name: 'use-profile',
+  example: 'newton-policy config use-profile testnet',
   description: 'Make a profile the default',
   args: { name: { type: 'positional', description: 'The profile', required: true } },
   run: async ({ args, terminal }) => {

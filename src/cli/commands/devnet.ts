@@ -6,6 +6,7 @@ import { UsageError } from '../errors.js'
 /** `devnet`: a whole network in one process, until Ctrl-C. */
 export const devnet: CommandDef = command({
   name: 'devnet',
+  example: 'newton-policy devnet --state ./devnet',
   description:
     'Run a local network: chain, contracts, file DA, four operators with simulated enclaves',
   args: {

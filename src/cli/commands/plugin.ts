@@ -26,6 +26,7 @@ import { exitCodes } from '../output.js'
 
 const build = command({
   name: 'build',
+  example: 'newton-policy plugin build plugin.js --out plugin.wasm',
   description: 'Build a JavaScript plugin into a component; prints its hash',
   args: {
     source: { type: 'positional', description: 'Module that exports run(input)', required: true },
@@ -86,6 +87,7 @@ const build = command({
 
 const inspect = command({
   name: 'inspect',
+  example: 'newton-policy plugin inspect plugin.wasm',
   description: 'Print what a component imports; exit code 3 where operators would refuse it',
   args: { file: { type: 'positional', description: 'The component', required: true } },
   run: async ({ args, terminal }) => {
@@ -127,6 +129,7 @@ const inspect = command({
 
 const run = command({
   name: 'run',
+  example: 'newton-policy plugin run plugin.wasm --wasm-args wasm-args.json --params params.json',
   description: 'Run a plugin as operators do and print its output',
   args: {
     file: { type: 'positional', description: 'The component', required: true },

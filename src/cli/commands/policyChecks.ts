@@ -10,9 +10,10 @@ import { exitCodes } from '../output.js'
 /** `policy lint`. */
 export const lint: CommandDef = command({
   name: 'lint',
+  example: 'newton-policy policy lint policy.rego --params-schema params.schema.json',
   description: 'Check a policy for what has gone wrong in real ones; exit code 3 for errors',
   args: {
-    rego: { type: 'string', description: 'Rego source', required: true, valueHint: 'file' },
+    rego: { type: 'string', description: 'Rego source; also the first word', valueHint: 'file' },
     'params-schema': {
       type: 'string',
       description: 'JSON Schema of the params',
@@ -20,15 +21,16 @@ export const lint: CommandDef = command({
     },
   },
   run: async ({ args, terminal }) => {
+    const rego = args.rego ?? args._[0]
+    if (rego === undefined) throw new UsageError('Missing required argument: --rego')
     const schema = args['params-schema']
     const findings = await lintPolicy({
-      rego: await readBytes(terminal, args.rego),
+      rego: await readBytes(terminal, rego),
       paramsSchema:
         schema === undefined ? undefined : fromUtf8(await readBytes(terminal, schema), schema),
     })
     const lines = findings.map(({ rule, severity, message, fix, location }) => {
-      const place =
-        location === undefined ? args.rego : `${args.rego}:${location.line}:${location.column}`
+      const place = location === undefined ? rego : `${rego}:${location.line}:${location.column}`
       return `${place} ${severity} ${rule}: ${message}\n  fix: ${fix}`
     })
     const errors = findings.filter(({ severity }) => severity === 'error').length
@@ -43,6 +45,7 @@ export const lint: CommandDef = command({
 /** `policy test`. */
 export const testPolicy: CommandDef = command({
   name: 'test',
+  example: 'newton-policy policy test policy.rego policy_test.rego',
   description:
     'Run *_test.rego files with the operators’ engine and print coverage; exit code 3 for a failure',
   args: {

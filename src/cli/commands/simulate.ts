@@ -65,6 +65,8 @@ const simulateArgs = {
 /** `policy simulate`: what the operators would decide, from files. */
 export const simulatePolicy: CommandDef = command({
   name: 'simulate',
+  example:
+    'newton-policy policy simulate --rego policy.rego --params params.json --to 0x2222222222222222222222222222222222222222 --value 7',
   description: 'Evaluate a policy from files with the operators’ engine; exit code 3 for a deny',
   args: simulateArgs,
   run: async ({ args, terminal, signal }) => {

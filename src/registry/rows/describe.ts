@@ -111,7 +111,7 @@ async function clientNode(context: Context, client: Address): Promise<DescribeNo
           label: 'current policy',
           status: 'missing',
           detail: 'no policy instance is set',
-          next: `newton-policy policy instance deploy --client ${client} --set-current`,
+          next: `newton-policy policy instance deploy --template <id> --client ${client} --params <file.json> --expire-after <blocks>`,
           children: [],
         }
       : await policyInstanceNode(context, slot)
@@ -126,10 +126,10 @@ async function clientNode(context: Context, client: Address): Promise<DescribeNo
         : `owner ${record.owner}${record.active ? '' : ', not active'}`,
     next:
       record === null
-        ? 'registerClient, from its owner'
+        ? `newton-policy client register ${client} # from its owner`
         : record.active
           ? undefined
-          : 'activateClient, from its owner',
+          : `newton-policy client activate ${client} # from its owner`,
     children: [child],
   }
 }
@@ -144,7 +144,7 @@ async function policyInstanceNode(context: Context, id: Hex): Promise<DescribeNo
       label: 'policy instance',
       status: 'missing',
       detail: `not deployed on chain ${reader.chainId}`,
-      next: 'newton-policy policy instance deploy',
+      next: 'newton-policy policy instance deploy --template <id> --client <address> --params <file.json> --expire-after <blocks>',
       children: [],
     }
   }
@@ -177,7 +177,7 @@ async function policyTemplateNode(
       label: 'policy template',
       status: 'missing',
       detail: `not registered on chain ${reader.chainId}`,
-      next: `newton-policy policy template register --chains ${reader.chainId}`,
+      next: `newton-policy policy template register --rego <file> --chain-id ${reader.chainId}`,
       children: [],
     }
   }
@@ -221,7 +221,7 @@ async function dataSlotNode(
       label: 'current policy data',
       status: 'missing',
       detail: `the slot for ${ref} is empty`,
-      next: `newton-policy policy-data instance deploy --client ${client} --template ${ref} --set-current`,
+      next: `newton-policy policy-data instance deploy --template ${ref} --client ${client} --params <file.json> --expire-after <blocks>`,
       children: [template],
     }
   }
@@ -253,7 +253,7 @@ async function dataTemplateNode(context: Context, id: Hex): Promise<DescribeNode
       label: 'policy-data template',
       status: 'missing',
       detail: `not registered on chain ${reader.chainId}`,
-      next: `newton-policy policy-data template register --chains ${reader.chainId}`,
+      next: `newton-policy policy-data template register --wasm <file> --chain-id ${reader.chainId}`,
       children: [],
     }
   }
@@ -285,7 +285,7 @@ async function secretsNode(
   secret: { client: Address; policyDataInstanceId: Hex },
 ): Promise<DescribeNode> {
   const { checks, options } = context
-  const upload = `newton-policy policy-data instance set-secrets --policy-data-instance ${secret.policyDataInstanceId}`
+  const upload = `newton-policy policy-data instance set-secrets --instance ${secret.policyDataInstanceId} --secrets <file.json> --enclave-key <key>`
   const known = await attempt(options, () => checks.secrets?.getSecretsStatus(secret, options))
   const status = known === 'present' ? 'ok' : known === 'missing' ? 'missing' : 'unavailable'
   return {
@@ -324,7 +324,7 @@ async function artifactNode(
     ]
   }
   if (available === false) {
-    const next = `newton-policy artifact publish # bytes of ${hash}`
+    const next = `newton-policy artifact publish <file> # its hash is ${hash}`
     return [{ ...node, status: 'missing', detail: 'its bytes cannot be had', next }]
   }
   if (committed === false) {

@@ -35,7 +35,9 @@ export const dataInstanceKind: InstanceKind = {
     const row = await reader.getPolicyDataTemplate(templateId)
     return row === null || row.secretsSchemaHash === ARTIFACT_ABSENT
       ? []
-      : [`newton-policy policy-data instance set-secrets --instance ${id} --secrets <file.json>`]
+      : [
+          `newton-policy policy-data instance set-secrets --instance ${id} --secrets <file.json> --enclave-key <key>`,
+        ]
   },
 }
 
@@ -48,5 +50,7 @@ export const dataInstance: CommandDef = group(
     show: async () => showInstance(dataInstanceKind),
     list: async () => listInstances(dataInstanceKind),
     'set-current': async () => setCurrent(dataInstanceKind),
+    'set-secrets': () => import('./secrets.js').then((module) => module.setSecrets),
+    'show-secrets': () => import('./secrets.js').then((module) => module.showSecrets),
   },
 )

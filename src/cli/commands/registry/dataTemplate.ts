@@ -19,7 +19,8 @@ const hashOf = (bytes: Uint8Array | undefined) =>
 /** The commands of policy-data templates. */
 export const dataTemplate: CommandDef = templateCommands<PolicyDataTemplateInput>({
   label: 'policy-data template',
-  example: 'newton-policy policy-data template register --wasm plugin.wasm --chain devnet',
+  words: 'policy-data template',
+  fileWords: 'plugin.wasm params.schema.json',
   args: {
     wasm: { type: 'string', description: 'WASM component; also the first word', valueHint: 'file' },
     'params-schema': {

@@ -17,8 +17,8 @@ import { exitCodes, type Terminal } from '../../output.js'
 /** `policy describe`. */
 export const describe: CommandDef = command({
   name: 'describe',
-  description:
-    'Draw what a policy rests on, what is missing, and the next command. Example: newton-policy policy describe --client 0x…',
+  example: 'newton-policy policy describe --client 0x…',
+  description: 'Draw what a policy rests on, what is missing, and the next command.',
   args: {
     'policy-instance': { type: 'string', description: 'Id of an instance', valueHint: 'id' },
     'policy-template': { type: 'string', description: 'Id of a template', valueHint: 'id' },

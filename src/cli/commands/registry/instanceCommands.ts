@@ -119,7 +119,8 @@ const deployArgs = {
 export function deployInstance(kind: InstanceKind): CommandDef {
   return command({
     name: 'deploy',
-    description: `Deploy a ${kind.label} and print its id. Example: newton-policy ${kind.words} deploy --template 0x… --client 0x… --params params.json --expire-after 150`,
+    example: `newton-policy ${kind.words} deploy --template 0x… --client 0x… --params params.json --expire-after 150`,
+    description: `Deploy a ${kind.label} and print its id.`,
     args: { ...kind.deployArgs, ...deployArgs },
     negatable: ['params'],
     run: async (input) => {
@@ -257,6 +258,7 @@ export async function moveSlot(
 export function setCurrent(kind: InstanceKind): CommandDef {
   return command({
     name: 'set-current',
+    example: `newton-policy ${kind.words} set-current --client 0x… --${kind.option} 0x…`,
     description: `Make a ${kind.label} its client’s current one`,
     args: {
       client: {
@@ -313,6 +315,7 @@ function absent(
 export function showInstance(kind: InstanceKind): CommandDef {
   return command({
     name: 'show',
+    example: `newton-policy ${kind.words} show 0x…`,
     description: `Show a ${kind.label} with its params`,
     args: { id: { type: 'positional', description: 'Its id', required: true }, ...chainArgs },
     run: async ({ args, terminal, signal }) => {
@@ -340,6 +343,7 @@ export function showInstance(kind: InstanceKind): CommandDef {
 export function listInstances(kind: InstanceKind): CommandDef {
   return command({
     name: 'list',
+    example: `newton-policy ${kind.words} list --client 0x…`,
     description: `List the ${kind.label}s of a chain, read from its events`,
     args: {
       client: { type: 'string', description: 'Only those of this client', valueHint: '0x…' },

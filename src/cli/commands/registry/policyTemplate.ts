@@ -19,7 +19,8 @@ import { fileOf, templateCommands } from './templateCommands.js'
 /** The commands of policy templates. */
 export const policyTemplate: CommandDef = templateCommands<PolicyTemplateInput>({
   label: 'policy template',
-  example: 'newton-policy policy template register --rego policy.rego --chain devnet',
+  words: 'policy template',
+  fileWords: 'policy.rego params.schema.json',
   args: {
     rego: { type: 'string', description: 'Rego source; also the first word', valueHint: 'file' },
     'params-schema': {

@@ -33,7 +33,9 @@ export type TemplateKind<input> = {
   label: string
   /** Options that name the files. */
   args: ArgsDef
-  example: string
+  /** The words that reach this group, and those of an example's files. */
+  words: string
+  fileWords: string
   files: (args: Args, terminal: Terminal) => Promise<Files>
   /** The template, with where its files are. */
   input: (files: Files, args: Args, locators: Record<string, DaLocator>) => input
@@ -68,6 +70,7 @@ export function templateCommands<input>(kind: TemplateKind<input>): CommandDef {
 function computeId<input>(kind: TemplateKind<input>): CommandDef {
   return command({
     name: 'compute-id',
+    example: `newton-policy ${kind.words} compute-id ${kind.fileWords}`,
     description: `Compute the id of a ${kind.label} from its files, offline`,
     args: kind.args,
     run: async ({ args, terminal }) => {
@@ -92,7 +95,8 @@ const registerArgs = {
 function register<input>(kind: TemplateKind<input>): CommandDef {
   return command({
     name: 'register',
-    description: `Publish a ${kind.label} and register it; prints its id. Example: ${kind.example}`,
+    example: `newton-policy ${kind.words} register ${kind.fileWords} --chain devnet`,
+    description: `Publish a ${kind.label} and register it; prints its id.`,
     args: { ...kind.args, ...registerArgs },
     run: async ({ args, terminal }) => {
       const files = await kind.files(args, terminal)
@@ -187,6 +191,7 @@ function outcomeOf(
 function show<input>(kind: TemplateKind<input>): CommandDef {
   return command({
     name: 'show',
+    example: `newton-policy ${kind.words} show 0x… --all-chains`,
     description: `Show a ${kind.label}; with --all-chains, on which chains of the profile it is`,
     args: {
       id: { type: 'positional', description: 'Its id', required: true },
@@ -234,6 +239,7 @@ export function rowLines(row: object): string[] {
 function list<input>(kind: TemplateKind<input>): CommandDef {
   return command({
     name: 'list',
+    example: `newton-policy ${kind.words} list --author 0x…`,
     description: `List the ${kind.label}s of a chain, read from its events`,
     args: {
       author: { type: 'string', description: 'Only those of this account', valueHint: '0x…' },

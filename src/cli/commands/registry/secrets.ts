@@ -1,0 +1,180 @@
+/** `policy-data instance set-secrets` and `show-secrets`. */
+import type { CommandDef } from 'citty'
+import type { Hex } from 'viem'
+import { ARTIFACT_ABSENT, namespaces, type RegistryReader } from '../../../core/index.js'
+import {
+  gatewayRecipient,
+  pinnedRecipient,
+  type RecipientKey,
+  type SecretsValidation,
+  sealSecrets,
+  uploadSecrets,
+} from '../../../enclave/index.js'
+import { createSchemaValidator } from '../../../eval/index.js'
+import type { GatewayClient } from '../../../gateway/index.js'
+import { fromUtf8 } from '../../../internal/bytes.js'
+import { createRegistryReader } from '../../../registry/index.js'
+import { daArgs, requireDa, sourceOf } from '../../artifactStore.js'
+import { type ChainTarget, chainArgs, chainOf } from '../../chain.js'
+import { command } from '../../command.js'
+import { signerArgs, signerOf } from '../../credentials.js'
+import { UsageError } from '../../errors.js'
+import { readBytes } from '../../files.js'
+import { type GatewayArgs, gatewayArgs, gatewayOf } from '../../gateway.js'
+import { exitCodes, type Terminal, toJson } from '../../output.js'
+
+const instanceArg = {
+  instance: {
+    type: 'string',
+    description: 'Id of the policy-data instance',
+    required: true,
+    valueHint: 'id',
+  },
+} as const
+
+/** `set-secrets`. */
+export const setSecrets: CommandDef = command({
+  name: 'set-secrets',
+  example:
+    'newton-policy policy-data instance set-secrets --instance 0x… --secrets secrets.json --enclave-key 0x…',
+  description:
+    'Seal the secrets of a policy-data instance to the enclaves and upload them; the client’s owner signs.',
+  args: {
+    ...instanceArg,
+    secrets: { type: 'string', description: 'JSON file', required: true, valueHint: 'file.json' },
+    'enclave-key': {
+      type: 'string',
+      description: 'Public key of the enclaves, checked before; without it the gateway is asked',
+      valueHint: '0x…',
+    },
+    'trust-gateway': {
+      type: 'boolean',
+      description: 'Believe the gateway about the key: whoever runs it could read the secrets',
+      default: false,
+    },
+    sequence: {
+      type: 'string',
+      description: 'One more than the sequence of the secrets before',
+      default: '1',
+      valueHint: 'n',
+    },
+    ...daArgs,
+    ...gatewayArgs,
+    ...chainArgs,
+    ...signerArgs,
+  },
+  run: async ({ args, terminal, signal }) => {
+    if (!/^[1-9]\d{0,18}$/.test(args.sequence)) {
+      throw new UsageError(`--sequence is a number from 1, not ${JSON.stringify(args.sequence)}.`)
+    }
+    const target = await chainOf(terminal, args)
+    const { addresses, profile } = target
+    const reader = await createRegistryReader({ client: target.client, addresses }, { signal })
+    const instanceId = args.instance as Hex
+    const { client, validation } = await needed(terminal, { reader, target, instanceId, args })
+    const gateway = gatewayOf(terminal, { args, profile })
+    const recipient = await recipientOf(gateway, {
+      key: args['enclave-key'],
+      trusted: args['trust-gateway'],
+    })
+    const account = await signerOf(terminal, { args, profile })
+    const record = await reader.getClient(client, { signal })
+    if (record?.owner.toLowerCase() !== account.address.toLowerCase()) {
+      throw new UsageError(`${account.address} is not the owner of ${client}.`, {
+        metaMessages: [`Its owner is ${record?.owner ?? 'nobody: it is not registered'}.`],
+      })
+    }
+    const { envelope } = await sealSecrets({
+      ...{ recipient, validation, client, policyDataInstanceId: instanceId },
+      secrets: await readBytes(terminal, args.secrets),
+      chainId: reader.chainId,
+      sequence: BigInt(args.sequence),
+    })
+    const { envelopeHash, sequence, status } = await uploadSecrets(
+      {
+        gateway,
+        envelope,
+        policyDataRegistry: reader.policyDataRegistry,
+        sign: (typedData) => account.signTypedData(typedData),
+      },
+      { signal },
+    )
+    terminal.stderr(`${status}: they count once the operators have committed them\n`)
+    return { data: { instanceId, envelopeHash, sequence, status }, text: envelopeHash }
+  },
+})
+
+async function needed(
+  terminal: Terminal,
+  parameters: {
+    reader: RegistryReader
+    target: ChainTarget
+    instanceId: Hex
+    args: { da?: string | undefined }
+  },
+) {
+  const { reader, target, instanceId, args } = parameters
+  const row = await reader.getPolicyDataInstance(instanceId)
+  if (row === null) {
+    throw new UsageError(`${instanceId} is not a policy-data instance on ${target.name}.`, {
+      metaMessages: [
+        'Deploy it first: newton-policy policy-data instance deploy --template <id> --client <address> --params <file.json> --expire-after <blocks>',
+      ],
+    })
+  }
+  const template = await reader.getPolicyDataTemplate(row.templateId)
+  const hash = template?.secretsSchemaHash
+  if (hash === undefined || hash === ARTIFACT_ABSENT) {
+    throw new UsageError(`The template ${row.templateId} takes no secrets.`)
+  }
+  const source = sourceOf(requireDa(terminal, { args, profile: target.profile }))
+  const bytes = await source?.getArtifact({ hash, namespace: namespaces.secretsSchema })
+  const validation: SecretsValidation = {
+    validator: createSchemaValidator(),
+    schemaJson: fromUtf8(bytes as Uint8Array, 'secrets schema'),
+  }
+  return { client: row.client, validation }
+}
+
+async function recipientOf(
+  gateway: GatewayClient,
+  { key, trusted }: { key: string | undefined; trusted: boolean },
+): Promise<RecipientKey> {
+  if (key !== undefined) return pinnedRecipient({ publicKey: key as Hex })
+  if (!trusted) {
+    throw new UsageError('Nothing says which key the secrets may be sealed to.', {
+      metaMessages: [
+        'Give the key of the enclaves with --enclave-key, or say --trust-gateway: whoever runs the gateway could then read them.',
+      ],
+    })
+  }
+  return gatewayRecipient({ key: await gateway.getSecretsPublicKey(), trustGateway: true })
+}
+
+/** `show-secrets`. */
+export const showSecrets: CommandDef = command({
+  name: 'show-secrets',
+  example: 'newton-policy policy-data instance show-secrets --instance 0x…',
+  description:
+    'Show what is known about sealed secrets: sequence, key, size, time; never the secrets',
+  args: { ...instanceArg, ...gatewayArgs, ...chainArgs },
+  run: async ({ args, terminal, signal }) => {
+    const { profile, chain } = await chainOf(terminal, args)
+    const gateway = gatewayOf(terminal, { args: args as GatewayArgs, profile })
+    const metadata = await gateway.request(
+      {
+        method: 'newt_getSecretsMetadata',
+        params: { chain_id: chain.id, policy_data_instance_id: args.instance },
+        retry: 'read',
+      },
+      { signal },
+    )
+    if (typeof metadata !== 'object' || metadata === null) {
+      return { data: { metadata: null }, text: 'no secrets', exitCode: exitCodes.notFound }
+    }
+    const lines = Object.entries(metadata).map(
+      ([name, value]) => `${name.padEnd(18)} ${typeof value === 'string' ? value : toJson(value)}`,
+    )
+    return { data: { metadata }, text: lines.join('\n') }
+  },
+})

@@ -1,0 +1,36 @@
+/** The gateway that a command talks to. */
+import { createGatewayClient, type GatewayClient } from '../gateway/index.js'
+import type { Profile } from './config.js'
+import { apiKeyArgs, apiKeyOf } from './credentials.js'
+import { UsageError } from './errors.js'
+import type { Terminal } from './output.js'
+
+/** Options of commands that talk to a gateway. */
+export const gatewayArgs = {
+  gateway: { type: 'string', description: 'URL of the gateway', valueHint: 'url' },
+  ...apiKeyArgs,
+} as const
+
+/** Arguments of {@link gatewayArgs}, as a command has them. */
+export type GatewayArgs = { gateway?: string | undefined; 'api-key'?: string | undefined }
+
+/**
+ * A client of the gateway: `--gateway`, `NEWTON_GATEWAY_URL`, the profile.
+ *
+ * @throws {UsageError} where there is none, naming every way to give one.
+ */
+export function gatewayOf(
+  terminal: Terminal,
+  { args, profile }: { args: GatewayArgs; profile: Profile },
+): GatewayClient {
+  const url = args.gateway ?? (terminal.env['NEWTON_GATEWAY_URL'] || profile.gateway_url)
+  if (url === undefined) {
+    throw new UsageError('There is no gateway to talk to.', {
+      metaMessages: [
+        'Give --gateway, set NEWTON_GATEWAY_URL, or keep it in the profile:',
+        'newton-policy config set gateway_url <url>',
+      ],
+    })
+  }
+  return createGatewayClient({ url, apiKey: apiKeyOf(terminal, { args, profile }) })
+}

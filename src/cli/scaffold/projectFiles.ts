@@ -1,0 +1,94 @@
+/** Everything of a new project that is not the policy or the plugin. */
+import { buildCommand, pluginFiles } from './pluginFiles.js'
+import { policyFiles } from './policyFiles.js'
+
+/** A project to make. */
+export type Project = { name: string; language: 'javascript' | 'rust'; version: string }
+
+/** Text by path. */
+export function projectFiles(project: Project): Readonly<Record<string, string>> {
+  return {
+    'package.json': packageJson(project),
+    'README.md': readme(project),
+    '.gitignore': 'node_modules\nartifacts\nplugin/plugin.wasm\nplugin/target\n',
+    '.github/workflows/ci.yml': workflow,
+    ...policyFiles,
+    ...pluginFiles(project.language),
+  }
+}
+
+const lint =
+  'newton-policy policy lint policy/policy.rego --params-schema policy/params.schema.json'
+const test = 'newton-policy policy test policy/policy.rego policy/policy_test.rego'
+const simulate = [
+  'newton-policy policy simulate --rego policy/policy.rego',
+  '--params policy/params.json --params-schema policy/params.schema.json',
+  '--plugin plugin/plugin.wasm --plugin-params plugin/params.json',
+  '--plugin-params-schema plugin/params.schema.json --wasm-args wasm-args.json',
+  '--to 0x2222222222222222222222222222222222222222 --value 1000',
+].join(' ')
+
+function packageJson({ name, language, version }: Project): string {
+  const value = {
+    name,
+    private: true,
+    type: 'module',
+    scripts: {
+      build: buildCommand[language],
+      lint,
+      test: `${lint} && ${test}`,
+      simulate,
+      devnet: 'newton-policy devnet',
+    },
+    devDependencies: {
+      '@newton/policy-sdk': `^${version}`,
+      viem: '^2.54.0',
+      '@bytecodealliance/jco-transpile': '^0.15.0',
+      '@bytecodealliance/preview2-shim': '^0.26.1',
+      ...(language === 'javascript' ? { '@bytecodealliance/componentize-js': '^0.23.0' } : {}),
+    },
+  }
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+const workflow = `name: ci
+on: [push, pull_request]
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-node@v4
+        with: { node-version: 20 }
+      - run: npm install
+      - run: npm run build
+      - run: npm test
+      - run: npm run simulate
+`
+
+function readme({ name }: Project): string {
+  return `# ${name}
+
+A policy: \`policy/policy.rego\` decides, \`plugin/\` finds out what it has to know.
+
+\`\`\`sh
+npm install
+npm run build       # the plugin, into plugin/plugin.wasm
+npm test            # lint, and the tests of the policy
+npm run simulate    # what the operators would decide: allow
+\`\`\`
+
+## Deploy
+
+On a local network, started with \`npm run devnet\` in another terminal; \`$CLIENT\` is the address of the
+policy client that it prints. On another one, name its profile: \`--profile testnet\`.
+
+\`\`\`sh
+DATA=$(npx newton-policy policy-data template register plugin/plugin.wasm plugin/params.schema.json)
+POLICY=$(npx newton-policy policy template register policy/policy.rego policy/params.schema.json --data-templates $DATA)
+DATA_INSTANCE=$(npx newton-policy policy-data instance deploy --template $DATA --client $CLIENT --params plugin/params.json --expire-after 150)
+npx newton-policy policy instance deploy --template $POLICY --client $CLIENT --params policy/params.json --expire-after 150 --data-instances $DATA_INSTANCE
+npx newton-policy policy describe --client $CLIENT
+\`\`\`
+`
+}
