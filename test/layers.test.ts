@@ -61,7 +61,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions', 'enclaveApp'],
   operator: ['rpc', 'signing', 'tasks', 'commits', 'roles', 'node'],
   testing: ['artifacts', 'eigenDaProxy', 'msw', 'node'],
-  cli: ['commands'],
+  cli: ['scaffold', 'commands'],
 }
 
 type Import = {

@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { run } from '../../src/cli/main.js'
+import type { Terminal } from '../../src/cli/output.js'
 
 export const bin = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url))
 
@@ -33,4 +35,23 @@ export function shell(home: string, env: Record<string, string> = {}) {
       child.on('error', reject)
       child.on('close', (code) => resolve({ code, stdout, stderr }))
     })
+}
+
+/** The same words without a process: what is left of a call once Node has started. */
+export function session(home: string, env: Record<string, string> = {}) {
+  return async (...words: string[]): Promise<Run> => {
+    let stdout = ''
+    let stderr = ''
+    const terminal: Terminal = {
+      stdout: (text) => {
+        stdout += text
+      },
+      stderr: (text) => {
+        stderr += text
+      },
+      ...{ env, interactive: false, cwd: home, home },
+    }
+    const code = await run(words, terminal, new AbortController().signal)
+    return { code, stdout, stderr }
+  }
 }
