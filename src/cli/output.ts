@@ -5,7 +5,6 @@
  * `--json` there is one envelope on stdout and nothing else.
  */
 import { isPolicySdkError } from '../errors/index.js'
-import type { Prompt } from './prompt.js'
 
 /** Exit codes. Part of the API. */
 export const exitCodes = {
@@ -17,6 +16,14 @@ export const exitCodes = {
   tryAgain: 5,
   interrupted: 130,
 } as const
+
+/** How a person is asked. Injected, so that tests can answer. */
+export type Prompt = {
+  /** What was typed, without echo. `undefined` where it was cancelled. */
+  secret(question: string): Promise<string | undefined>
+  /** Yes or no; cancelled is no. */
+  confirm(question: string): Promise<boolean>
+}
 
 /** Where a command reads its surroundings from and writes to. Injected, so that tests can. */
 export type Terminal = {

@@ -1,13 +1,5 @@
 /** Questions, asked only where somebody can answer. */
-import type { Terminal } from './output.js'
-
-/** How a person is asked. Injected, so that tests can answer. */
-export type Prompt = {
-  /** What was typed, without echo. `undefined` where it was cancelled. */
-  secret(question: string): Promise<string | undefined>
-  /** Yes or no; cancelled is no. */
-  confirm(question: string): Promise<boolean>
-}
+import type { Prompt, Terminal } from './output.js'
 
 /** Questions on the process's own terminal. */
 export function clackPrompt(): Prompt {

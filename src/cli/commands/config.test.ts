@@ -5,8 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { configPath } from '../config.js'
 import { decryptKey } from '../keystore.js'
 import { run } from '../main.js'
-import type { Terminal } from '../output.js'
-import type { Prompt } from '../prompt.js'
+import type { Prompt, Terminal } from '../output.js'
 
 let home: string
 beforeEach(() => {
