@@ -12,6 +12,7 @@ export default defineConfig({
         find: /^@newton\/policy-sdk\/(abi|newton)$/,
         replacement: `${src('core/')}$1/index.ts`,
       },
+      { find: '@newton/policy-sdk/attestation/mcl', replacement: src('core/bn254/mcl/index.ts') },
       { find: /^@newton\/policy-sdk\/(.+)$/, replacement: `${src('')}$1/index.ts` },
     ],
   },

@@ -152,7 +152,7 @@ async function aggregates(): Promise<void> {
         keyPoints.reduce((sum, one) => sum.add(one)).toAffine()
       },
     })
-    const quorum = buildCertificate({
+    const quorum = await buildCertificate({
       ...parameters,
       shares: shares.slice(0, Math.ceil(count * 0.75)),
     })

@@ -62,17 +62,19 @@ const { run, table } = createSteps(print)
 const short = (hash: Hex): string => `${hash.slice(0, 10)}…${hash.slice(-4)}`
 
 /** Signs a response with some operators, as an aggregator does. */
-const certify = (
+const certify = async (
   devnet: Devnet,
   shares: readonly SignatureShare[],
   response: PolicyTaskResponse,
-): Certificate =>
-  buildCertificate({
+): Promise<Certificate> => {
+  const { certificate } = await buildCertificate({
     table: devnet.table,
     referenceTimestamp: response.referenceTimestamp,
     messageHash: computeMessageHash(response),
     shares,
-  }).certificate
+  })
+  return certificate
+}
 
 /** Calls a contract as `wallet` would, and says whether it would go through. */
 async function refusal(
@@ -412,7 +414,7 @@ async function main(): Promise<void> {
         const { forgeDigest } = await import('./forge.js')
         const forged = forgeDigest(honest)
         const dishonest = devnet.operators.slice(0, 3)
-        const certificate = certify(
+        const certificate = await certify(
           devnet,
           await Promise.all(dishonest.map((operator) => operator.signAnything(forged.response))),
           forged.response,
@@ -467,7 +469,7 @@ async function main(): Promise<void> {
         const { evaluationResult } = honest.response
         expect(!evaluateResult(evaluationResult), 'the honest result allows')
         const response = { ...honest.response, evaluationResult: encodeEvaluationResult(true) }
-        const certificate = certify(
+        const certificate = await certify(
           devnet,
           await Promise.all(
             devnet.operators.slice(0, 3).map((operator) => operator.signAnything(response)),

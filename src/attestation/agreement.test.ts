@@ -19,20 +19,21 @@ const { keys, table } = createWorld()
 const taskId = word(1)
 const templates = [word(11), word(12)] as const
 const outputs = (a: number, b = 0): Record<Hex, Json> => ({ [word(11)]: { a }, [word(12)]: { b } })
-const from = (index: number, own: Record<Hex, Json>, of = taskId): OutputCommitment =>
+const from = (index: number, own: Record<Hex, Json>, of = taskId): Promise<OutputCommitment> =>
   commitToOutputs({
     key: keys[index] as (typeof keys)[number],
     operator: address(0x100 + index),
     taskId: of,
     outputs: own,
   })
-const agree = (commitments: readonly OutputCommitment[]) =>
-  agreeOnOutputs({ table, taskId, templates, commitments })
+type Given = OutputCommitment | Promise<OutputCommitment>
+const agree = async (commitments: readonly Given[]) =>
+  agreeOnOutputs({ table, taskId, templates, commitments: await Promise.all(commitments) })
 
 describe('agreeOnOutputs', () => {
-  test('the majority by stake is agreed, the others abstain', () => {
+  test('the majority by stake is agreed, the others abstain', async () => {
     const own = [outputs(1), outputs(1), outputs(2), outputs(1)]
-    const agreement = agree(own.map((one, index) => from(index, one)))
+    const agreement = await agree(own.map((one, index) => from(index, one)))
     expect(agreement.hashes).toEqual(computeOutputHashes(outputs(1)))
     expect(agreement.signers).toEqual([0, 1, 3])
     expect(agreement.weights).toEqual([300n])
@@ -49,8 +50,8 @@ describe('agreeOnOutputs', () => {
     expect(abstains).toEqual([false, false, true, false])
   })
 
-  test('each output has its own majority; signers equal all of them', () => {
-    const agreement = agree([
+  test('each output has its own majority; signers equal all of them', async () => {
+    const agreement = await agree([
       from(0, outputs(1, 1)),
       from(1, outputs(1, 1)),
       from(2, outputs(1, 2)),
@@ -65,11 +66,13 @@ describe('agreeOnOutputs', () => {
     ['half of those who answered is no majority of the table', [outputs(1), outputs(1)]],
     ['all differ', [outputs(1), outputs(2), outputs(3), outputs(4)]],
     ['nobody answered', []],
-  ])('%s', (_name, own) => {
-    expect(() => agree(own.map((one, index) => from(index, one)))).toThrow(InputsDivergeError)
+  ])('%s', async (_name, own) => {
+    await expect(agree(own.map((one, index) => from(index, one)))).rejects.toThrow(
+      InputsDivergeError,
+    )
   })
 
-  test('a majority must hold in every strategy', () => {
+  test('a majority must hold in every strategy', async () => {
     const weights = [
       [90n, 1n],
       [4n, 1n],
@@ -83,46 +86,45 @@ describe('agreeOnOutputs', () => {
         weights: weights[i] as bigint[],
       })),
     )
-    const commitments = [from(0, outputs(1)), from(3, outputs(2))]
-    expect(() => agreeOnOutputs({ table: other, taskId, templates, commitments })).toThrow(
+    const commitments = [await from(0, outputs(1)), await from(3, outputs(2))]
+    await expect(agreeOnOutputs({ table: other, taskId, templates, commitments })).rejects.toThrow(
       InputsDivergeError,
     )
-    const both = [from(0, outputs(1)), from(3, outputs(1))]
-    expect(agreeOnOutputs({ table: other, taskId, templates, commitments: both }).signers).toEqual([
-      0, 3,
-    ])
+    const both = [await from(0, outputs(1)), await from(3, outputs(1))]
+    const agreed = await agreeOnOutputs({ table: other, taskId, templates, commitments: both })
+    expect(agreed.signers).toEqual([0, 3])
   })
 
-  test('a policy without plugins agrees on nothing', () => {
-    const commitments = [0, 1, 2].map((index) => from(index, {}))
-    expect(agreeOnOutputs({ table, taskId, templates: [], commitments })).toMatchObject({
+  test('a policy without plugins agrees on nothing', async () => {
+    const commitments = await Promise.all([0, 1, 2].map((index) => from(index, {})))
+    expect(await agreeOnOutputs({ table, taskId, templates: [], commitments })).toMatchObject({
       hashes: {},
       signers: [0, 1, 2],
     })
   })
 
-  test('what does not count is named', () => {
+  test('what does not count is named', async () => {
     const honest = [0, 1, 2].map((index) => from(index, outputs(1)))
-    const stolen = { ...from(0, outputs(2)), operator: address(0x103) }
+    const stolen = { ...(await from(0, outputs(2))), operator: address(0x103) }
     const cases: [OutputCommitment, string][] = [
       [stolen, 'SIGNATURE_INVALID'],
-      [from(3, outputs(1), word(9)), 'OTHER_TASK'],
-      [{ ...from(3, outputs(1)), operator: address(7) }, 'UNKNOWN_OPERATOR'],
-      [from(3, { [word(11)]: { a: 1 } }), 'OTHER_TEMPLATES'],
-      [from(3, { ...outputs(1), [word(13)]: {} }), 'OTHER_TEMPLATES'],
-      [{ ...from(3, outputs(1)), hashes: { [word(11)]: '0x' } }, 'MALFORMED'],
+      [await from(3, outputs(1), word(9)), 'OTHER_TASK'],
+      [{ ...(await from(3, outputs(1))), operator: address(7) }, 'UNKNOWN_OPERATOR'],
+      [await from(3, { [word(11)]: { a: 1 } }), 'OTHER_TEMPLATES'],
+      [await from(3, { ...outputs(1), [word(13)]: {} }), 'OTHER_TEMPLATES'],
+      [{ ...(await from(3, outputs(1))), hashes: { [word(11)]: '0x' } }, 'MALFORMED'],
       [null as never, 'MALFORMED'],
     ]
     for (const [commitment, fault] of cases) {
-      const agreement = agree([...honest, commitment])
+      const agreement = await agree([...honest, commitment])
       expect(agreement.signers).toEqual([0, 1, 2])
       expect(agreement.refused.map((one) => one.fault)).toEqual([fault])
     }
   })
 
-  test('an operator that says two things says nothing; saying one twice is fine', () => {
+  test('an operator that says two things says nothing; saying one twice is fine', async () => {
     const honest = [0, 1, 2].map((index) => from(index, outputs(1)))
-    const agreement = agree([
+    const agreement = await agree([
       ...honest,
       from(3, outputs(1)),
       from(3, outputs(2)),
@@ -132,7 +134,24 @@ describe('agreeOnOutputs', () => {
     expect(agreement.refused).toEqual([{ operator: address(0x103), fault: 'EQUIVOCATION' }])
   })
 
-  test('hashes are those of canonical JSON; the digest orders templates', () => {
+  test('a bad signature in the name of another takes nothing from its own', async () => {
+    const own = await Promise.all([0, 1, 2].map((index) => from(index, outputs(1))))
+    const forged = { ...(own[0] as OutputCommitment), signature: own[1]?.signature as never }
+    for (const commitments of [
+      [forged, ...own],
+      [...own, forged, forged],
+    ]) {
+      const agreement = await agree(commitments)
+      expect(agreement.signers).toEqual([0, 1, 2])
+      expect(agreement.refused).toEqual(
+        commitments
+          .filter((one) => one === forged)
+          .map(() => ({ operator: address(0x100), fault: 'SIGNATURE_INVALID' })),
+      )
+    }
+  })
+
+  test('hashes are those of canonical JSON; the digest orders templates', async () => {
     const hashes = computeOutputHashes({ [word(11)]: { b: 1, a: 2 } })
     expect(hashes[word(11)]).toBe(keccakHex(utf8('{"a":2,"b":1}')))
     const one = { [word(12)]: word(2), [word(11)]: word(1) }
@@ -146,7 +165,7 @@ describe('agreeOnOutputs', () => {
     expect(() => computeOutputHashes({ '0x11': {} })).toThrow('outputs.0x11')
   })
 
-  test('an agreed output that one does not have makes one abstain', () => {
+  test('an agreed output that one does not have makes one abstain', async () => {
     expect(() =>
       assertOwnOutputs({ agreed: computeOutputHashes(outputs(1)), outputs: {} }),
     ).toThrow(AbstainError)

@@ -13,15 +13,19 @@
  */
 import type { Address, Hex } from 'viem'
 import {
-  type BlsKey,
+  type BackendOptions,
+  type BlsSigner,
+  findBadShares,
   type G1Point,
+  isUsableSignature,
   type OperatorTable,
+  signWith,
   type TableOperator,
-  verifySignature,
 } from '../core/bn254/index.js'
 import { canonicalBytes, type Json } from '../core/canonicalJson.js'
 import { InvalidInputError } from '../errors/common.js'
 import { concat, fixedFromHex, toHex, utf8 } from '../internal/bytes.js'
+import { type IoOptions, withDeadline } from '../internal/deadline.js'
 import { keccak, keccakHex } from '../internal/keccak.js'
 import { AbstainError, InputsDivergeError } from './errors.js'
 
@@ -93,16 +97,24 @@ export function computeOutputsDigest(parameters: { taskId: Hex; hashes: OutputHa
   )
 }
 
-/** Makes an operator's signed commitment to its outputs. */
-export function commitToOutputs(parameters: {
-  key: BlsKey
-  operator: Address
-  taskId: Hex
-  outputs: Readonly<Record<Hex, Json>>
-}): OutputCommitment {
+/**
+ * Makes an operator's signed commitment to its outputs.
+ *
+ * @throws {InvalidPointError} where the signer answers with no point of the curve.
+ */
+export async function commitToOutputs(
+  parameters: {
+    key: BlsSigner
+    operator: Address
+    taskId: Hex
+    outputs: Readonly<Record<Hex, Json>>
+  },
+  options: IoOptions = {},
+): Promise<OutputCommitment> {
   const { key, operator, taskId, outputs } = parameters
   const hashes = computeOutputHashes(outputs)
-  return { operator, taskId, hashes, signature: key.sign(computeOutputsDigest({ taskId, hashes })) }
+  const signature = await signWith(key, computeOutputsDigest({ taskId, hashes }), options)
+  return { operator, taskId, hashes, signature }
 }
 
 /**
@@ -117,18 +129,21 @@ export function commitToOutputs(parameters: {
  * ```ts
  * import { agreeOnOutputs } from '@newton/policy-sdk/attestation'
  *
- * const agreement = agreeOnOutputs({ table, taskId, templates, commitments })
+ * const agreement = await agreeOnOutputs({ table, taskId, templates, commitments })
  * agreement.signers // who may sign
  * ```
  */
-export function agreeOnOutputs(parameters: {
-  table: OperatorTable
-  taskId: Hex
-  templates: readonly Hex[]
-  commitments: readonly OutputCommitment[]
-}): OutputAgreement {
+export async function agreeOnOutputs(
+  parameters: BackendOptions & {
+    table: OperatorTable
+    taskId: Hex
+    templates: readonly Hex[]
+    commitments: readonly OutputCommitment[]
+  },
+  options: IoOptions = {},
+): Promise<OutputAgreement> {
   const { table, templates } = parameters
-  const { counted, refused } = countCommitments(parameters)
+  const { counted, refused } = await countCommitments(parameters, options)
   const { totalWeights } = table.info
   const hashes: Record<Hex, Hex> = {}
   const divergent: Hex[] = []
@@ -170,22 +185,36 @@ export function assertOwnOutputs(parameters: {
   if (templates.length > 0) throw new AbstainError({ templates })
 }
 
-function countCommitments(parameters: {
-  table: OperatorTable
-  taskId: Hex
-  templates: readonly Hex[]
-  commitments: readonly OutputCommitment[]
-}): { counted: Map<number, OutputHashes>; refused: OutputAgreement['refused'] } {
+type ReadCommitment = {
+  commitment: OutputCommitment
+  index: number
+  hashes: OutputHashes
+  digest: Hex
+}
+
+async function countCommitments(
+  parameters: Parameters<typeof agreeOnOutputs>[0],
+  options: IoOptions,
+): Promise<{ counted: Map<number, OutputHashes>; refused: OutputAgreement['refused'] }> {
+  const { table } = parameters
   const counted = new Map<number, OutputHashes>()
   const refused: { operator: Address; fault: CommitmentFault }[] = []
   const twice = new Set<number>()
+  const read: ReadCommitment[] = []
   for (const commitment of parameters.commitments) {
-    const read = readCommitment(commitment, parameters)
-    if (typeof read === 'string') {
-      refused.push({ operator: commitment?.operator, fault: read })
+    const one = readCommitment(commitment, parameters)
+    if (typeof one === 'string') refused.push({ operator: commitment?.operator, fault: one })
+    else read.push(one)
+  }
+  const bad = await withDeadline('checking commitments', options, (signal) =>
+    findUnsigned(read, { table, backend: parameters.backend, signal }),
+  )
+  for (const one of read) {
+    const { index, hashes } = one
+    if (bad.has(one)) {
+      refused.push({ operator: one.commitment.operator, fault: 'SIGNATURE_INVALID' })
       continue
     }
-    const [index, hashes] = read
     const before = counted.get(index)
     const differs =
       before !== undefined &&
@@ -195,15 +224,45 @@ function countCommitments(parameters: {
   }
   for (const index of twice) {
     counted.delete(index)
-    refused.push({ operator: operatorAt(parameters.table, index).operator, fault: 'EQUIVOCATION' })
+    refused.push({ operator: operatorAt(table, index).operator, fault: 'EQUIVOCATION' })
   }
   return { counted, refused }
+}
+
+/**
+ * The commitments whose signature is bad. Those that name the same hashes are checked together: mostly
+ * that is all of them. Several of one operator are checked one after the other.
+ */
+async function findUnsigned(
+  read: readonly ReadCommitment[],
+  options: BackendOptions & { table: OperatorTable; signal: AbortSignal },
+): Promise<Set<ReadCommitment>> {
+  const bad = new Set<ReadCommitment>()
+  const rounds = new Map<string, Map<number, ReadCommitment>>()
+  const seen = new Map<string, number>()
+  for (const one of read) {
+    const own = `${one.digest}:${one.index}`
+    const round = seen.get(own) ?? 0
+    seen.set(own, round + 1)
+    const key = `${one.digest}:${round}`
+    const members = rounds.get(key) ?? new Map<number, ReadCommitment>()
+    members.set(one.index, one)
+    rounds.set(key, members)
+  }
+  for (const members of rounds.values()) {
+    const [first] = members.values()
+    const fresh = new Map([...members].map(([index, one]) => [index, one.commitment.signature]))
+    const { digest } = first as ReadCommitment
+    const found = await findBadShares({ ...options, digest, good: new Map(), fresh })
+    for (const index of found) bad.add(members.get(index) as ReadCommitment)
+  }
+  return bad
 }
 
 function readCommitment(
   commitment: OutputCommitment,
   { table, taskId, templates }: { table: OperatorTable; taskId: Hex; templates: readonly Hex[] },
-): [number, OutputHashes] | CommitmentFault {
+): ReadCommitment | CommitmentFault {
   try {
     if (commitment.taskId.toLowerCase() !== taskId.toLowerCase()) return 'OTHER_TASK'
     const index = table.indexOf(commitment.operator)
@@ -211,12 +270,9 @@ function readCommitment(
     const hashes = normalizeHashes(commitment.hashes)
     const named = templates.every((id) => id.toLowerCase() in hashes)
     if (!named || Object.keys(hashes).length !== templates.length) return 'OTHER_TEMPLATES'
-    const { pubkey, pubkeyG2 } = operatorAt(table, index)
     const digest = computeOutputsDigest({ taskId, hashes })
-    const { signature } = commitment
-    return verifySignature({ digest, signature, pubkey, pubkeyG2 })
-      ? [index, hashes]
-      : 'SIGNATURE_INVALID'
+    if (!isUsableSignature(commitment.signature)) return 'SIGNATURE_INVALID'
+    return { commitment, index, hashes, digest }
   } catch {
     return 'MALFORMED'
   }

@@ -5,7 +5,6 @@
 import type { Address, Hex } from 'viem'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
-  buildCertificate,
   type Certificate,
   computeSignableDigest,
   operatorWitness,
@@ -21,6 +20,7 @@ import { computeTaskId, type Task } from '../../src/core/task.js'
 import type { WriteClient } from '../../src/registry/chain/client.js'
 import * as registry from '../../src/registry/index.js'
 import { deployGuardedTransfer } from '../../src/testing/index.js'
+import { joinShares } from '../support/certificates.js'
 import { type ChainWorld, createChainWorld } from '../support/chainWorld.js'
 
 let world: ChainWorld
@@ -368,7 +368,7 @@ describe('commitStateRoot and announceCommit', () => {
       const operator = world.operators[index] as ChainWorld['operators'][number]
       return { operator: operator.address, signature: operator.key.sign(digest) }
     })
-    return buildCertificate({ table, referenceTimestamp, messageHash, shares }).certificate
+    return joinShares({ table, referenceTimestamp, messageHash, shares })
   }
   const input = async (
     changes: Partial<StateCommit> & { age?: bigint } = {},

@@ -7,7 +7,6 @@ import type { AttestationReader, AttestedInputs } from '../../src/attestation/ve
 import { ARTIFACT_ABSENT, computeArtifactHash, ZERO_HASH } from '../../src/core/artifact.js'
 import {
   blsKeyFromSeed,
-  buildCertificate,
   type Certificate,
   computeSignableDigest,
   createOperatorTable,
@@ -38,6 +37,7 @@ import { computeMessageHash, type PolicyTaskResponse } from '../../src/core/resp
 import { computeTaskId, type Task } from '../../src/core/task.js'
 import { toHex, uintToBytes, utf8 } from '../../src/internal/bytes.js'
 import { keccakHex } from '../../src/internal/keccak.js'
+import { joinShares } from './certificates.js'
 
 export const address = (n: number): Address => toHex(uintToBytes(n, 20))
 export const word = (n: number): Hex => toHex(uintToBytes(n, 32))
@@ -343,8 +343,7 @@ export function createWorld() {
       operator: (by.operators[i] as { operator: Address }).operator,
       signature: (signing[i] as (typeof keys)[number]).sign(digest),
     }))
-    return buildCertificate({ table: by, referenceTimestamp: under, messageHash, shares })
-      .certificate
+    return joinShares({ table: by, referenceTimestamp: under, messageHash, shares })
   }
 
   return {

@@ -19,7 +19,6 @@ import { devnetSlasherAbi } from '../../src/core/abi/devnetSlasherAbi.js'
 import { ARTIFACT_ABSENT, computeArtifactHash, ZERO_HASH } from '../../src/core/artifact.js'
 import {
   blsKeyFromSeed,
-  buildCertificate,
   type Certificate,
   createOperatorTable,
   type OperatorTable,
@@ -61,6 +60,7 @@ import {
   type TestOperator,
 } from '../../src/testing/index.js'
 import { type Anvil, startAnvil } from '../../src/testing/node/index.js'
+import { joinShares } from './certificates.js'
 
 const mnemonic = 'test test test test test test test test test test test junk'
 export const stake = 10n ** 18n
@@ -145,7 +145,7 @@ export async function createChainWorld() {
   ).sort((a, b) => (a.address.toLowerCase() < b.address.toLowerCase() ? -1 : 1))
   for (const { address: operator, key } of operators) {
     const { pubkey: pkG1, pubkeyG2: pkG2 } = key.publicKey
-    const proof = provePossession(key, {
+    const proof = await provePossession(key, {
       chainId: 31_337n,
       verifier: addresses.certificateVerifier,
       operator,
@@ -292,12 +292,12 @@ export async function createChainWorld() {
       members = operators,
     }: { signers?: readonly number[]; by?: OperatorTable; members?: readonly TestOperator[] } = {},
   ): Certificate =>
-    buildCertificate({
+    joinShares({
       table: by,
       referenceTimestamp: response.referenceTimestamp,
       messageHash: computeMessageHash(response),
       shares: signers.map((index) => (members[index] as TestOperator).signAnything(response)),
-    }).certificate
+    })
   const stakes = (): Promise<bigint[]> =>
     Promise.all(
       operators.map(({ address }) =>

@@ -309,8 +309,8 @@ describe('proof of possession', () => {
     expect(computePossessionDigest({ ...context, ...key.publicKey })).toBe(keccak256(encoded))
   })
 
-  test('only for this chain, verifier, operator and key', () => {
-    const proof = provePossession(key, context)
+  test('only for this chain, verifier, operator and key', async () => {
+    const proof = await provePossession(key, context)
     const valid = { ...context, ...key.publicKey, proof }
     expect(verifyPossession(valid)).toBe(true)
     expect(explainPossession({ ...valid, chainId: 1n })).toBe('SIGNATURE_INVALID')

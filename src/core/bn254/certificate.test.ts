@@ -1,15 +1,14 @@
 import fc from 'fast-check'
 import { type Address, encodeAbiParameters, type Hex, keccak256 } from 'viem'
 import { describe, expect, test } from 'vitest'
+import { joinShares } from '../../../test/support/certificates.js'
 import { fromHex, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import {
   addG1,
   addG2,
   BN254_CERTIFICATE_TYPEHASH,
   blsKeyFromSeed,
-  buildCertificate,
   type Certificate,
-  type CertificateBuildError,
   computeOperatorInfoLeaf,
   computeSignableDigest,
   createBlsKey,
@@ -47,7 +46,7 @@ const shares = (signers: readonly number[]) =>
     signature: keys[index]?.sign(digest) as { X: bigint; Y: bigint },
   }))
 const build = (signers: readonly number[]): Certificate =>
-  buildCertificate({ table, referenceTimestamp, messageHash, shares: shares(signers) }).certificate
+  joinShares({ table, referenceTimestamp, messageHash, shares: shares(signers) })
 const against = (
   certificate: Certificate,
   overrides: Partial<VerifyCertificateParameters> = {},
@@ -67,7 +66,7 @@ const faultOf = (work: () => unknown): string => {
   try {
     work()
   } catch (error) {
-    return (error as OperatorTableError | CertificateBuildError).fault
+    return (error as OperatorTableError).fault
   }
   return 'none'
 }
@@ -193,39 +192,6 @@ describe('operator table', () => {
       'operators[0].operator',
     )
     expect(() => table.proof(5)).toThrow('`index`')
-  })
-})
-
-describe('buildCertificate', () => {
-  test('who does not sign is a non-signer', () => {
-    const built = buildCertificate({
-      table,
-      referenceTimestamp,
-      messageHash,
-      shares: shares([4, 0, 3]),
-    })
-    expect(built.signers).toEqual([0, 3, 4])
-    expect(built.certificate.nonSignerWitnesses.map((one) => one.operatorIndex)).toEqual([1, 2])
-    expect(built.certificate.apk).toEqual(
-      addG2([0, 3, 4].map((i) => operators[i]?.pubkeyG2 as never)),
-    )
-  })
-
-  test('error: each fault names its operators', () => {
-    const base = { table, referenceTimestamp, messageHash }
-    const [a, b] = shares([0, 1]) as [ReturnType<typeof shares>[0], ReturnType<typeof shares>[0]]
-    const fault = (list: ReturnType<typeof shares>): string =>
-      faultOf(() => buildCertificate({ ...base, shares: list }))
-    expect(fault([])).toBe('NO_SIGNERS')
-    expect(fault([a, a])).toBe('DUPLICATE_SIGNER')
-    expect(fault([a, { ...b, operator: address(77) }])).toBe('UNKNOWN_OPERATOR')
-    expect(fault([a, { ...b, signature: G1_INFINITY }])).toBe('SHARE_INVALID')
-    try {
-      buildCertificate({ ...base, shares: [a, { ...b, signature: foreign.sign(digest) }] })
-      expect.unreachable()
-    } catch (error) {
-      expect(error).toMatchObject({ fault: 'SHARE_INVALID', operators: [1] })
-    }
   })
 })
 

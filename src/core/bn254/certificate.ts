@@ -12,10 +12,9 @@
 import { type Address, decodeAbiParameters, encodeAbiParameters, type Hex } from 'viem'
 import { fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
-import { CertificateBuildError, CertificateError } from './errors.js'
-import type { OperatorInfo, OperatorTable, OperatorTree } from './operatorTable.js'
-import { type G1Point, type G2Point, readG1, sumG1, sumG2 } from './points.js'
-import { explainSignature, verifySignature } from './signature.js'
+import { CertificateError } from './errors.js'
+import type { OperatorInfo, OperatorTree } from './operatorTable.js'
+import type { G1Point, G2Point } from './points.js'
 
 /** An operator of the table with the proof that it is there. */
 export type OperatorInfoWitness = {
@@ -109,68 +108,22 @@ export type SignatureShare = {
   signature: G1Point
 }
 
-/**
- * Joins operators' signatures to a certificate.
- *
- * Operators of the table without a share become non-signer witnesses. The sum is verified once;
- * only when that fails is each share checked, to name the operators that sent a bad one.
- *
- * @returns The certificate and the indices of its signers in the table, ascending.
- * @throws {CertificateBuildError} `NO_SIGNERS`, `DUPLICATE_SIGNER`, `UNKNOWN_OPERATOR` or
- * `SHARE_INVALID`, with the operators at fault.
- */
-export function buildCertificate(parameters: {
-  table: OperatorTable
+/** Puts a certificate together from sums that were checked. */
+export function assembleCertificate(parameters: {
+  table: OperatorTree
   referenceTimestamp: number
   messageHash: Hex
-  shares: readonly SignatureShare[]
-}): { certificate: Certificate; signers: readonly number[] } {
-  const { table, referenceTimestamp, messageHash, shares } = parameters
-  const digest = computeSignableDigest({ referenceTimestamp, messageHash })
-  const bySigner = new Map<number, G1Point>()
-  for (const { operator, signature } of shares) {
-    const index = table.indexOf(operator)
-    if (index === -1) {
-      throw new CertificateBuildError({
-        fault: 'UNKNOWN_OPERATOR',
-        detail: `${operator} is not in the table`,
-      })
-    }
-    if (bySigner.has(index)) {
-      throw new CertificateBuildError({
-        fault: 'DUPLICATE_SIGNER',
-        detail: `${operator} signed twice`,
-        operators: [index],
-      })
-    }
-    bySigner.set(index, signature)
-  }
-  if (bySigner.size === 0) {
-    throw new CertificateBuildError({ fault: 'NO_SIGNERS', detail: 'nobody signed' })
-  }
-  const signers = [...bySigner.keys()].sort((a, b) => a - b)
-  const malformed = signers.filter((index) => {
-    return readG1(bySigner.get(index), { infinity: false }).fault !== undefined
-  })
-  if (malformed.length > 0) throw invalidShares(malformed)
-  const signature = sumG1([...bySigner.values()])
-  // The table's keys were checked when it was made: their subgroup checks are not paid for twice.
-  const apk = sumG2(signers.map((index) => operatorAt(table, index).pubkeyG2))
-  const pubkey = sumG1(signers.map((index) => operatorAt(table, index).pubkey))
-  if (explainSignature({ digest, signature, pubkey, pubkeyG2: apk }) !== undefined) {
-    throw invalidShares(
-      signers.filter((index) => {
-        const { pubkey: own, pubkeyG2 } = operatorAt(table, index)
-        const share = bySigner.get(index) as G1Point
-        return !verifySignature({ digest, signature: share, pubkey: own, pubkeyG2 })
-      }),
-    )
-  }
+  signature: G1Point
+  apk: G2Point
+  /** Indices of those that signed. */
+  signers: Iterable<number>
+}): Certificate {
+  const { table, referenceTimestamp, messageHash, signature, apk } = parameters
+  const signed = new Set(parameters.signers)
   const nonSignerWitnesses = table.operators.flatMap((_, index) => {
-    return bySigner.has(index) ? [] : [operatorWitness(table, index)]
+    return signed.has(index) ? [] : [operatorWitness(table, index)]
   })
-  const certificate = { referenceTimestamp, messageHash, signature, apk, nonSignerWitnesses }
-  return { certificate, signers }
+  return { referenceTimestamp, messageHash, signature, apk, nonSignerWitnesses }
 }
 
 /** The entry at `index` of a table with its proof. Throws `InvalidInputError` past the table. */
@@ -218,10 +171,6 @@ export function decodeCertificate(data: Hex | Uint8Array): Certificate {
   return certificate
 }
 
-function operatorAt(table: OperatorTable, index: number): OperatorTable['operators'][number] {
-  return table.operators[index] as OperatorTable['operators'][number]
-}
-
 function readHex(data: Hex): Uint8Array {
   try {
     return fromHex(data, 'certificate')
@@ -232,12 +181,4 @@ function readHex(data: Hex): Uint8Array {
 
 function malformed(detail: string, cause?: unknown): CertificateError {
   return new CertificateError({ reason: 'MALFORMED', detail }, { cause })
-}
-
-function invalidShares(operators: readonly number[]): CertificateBuildError {
-  return new CertificateBuildError({
-    fault: 'SHARE_INVALID',
-    detail: `operators ${operators.join(', ')} sent no valid signature over this message`,
-    operators,
-  })
 }

@@ -1,3 +1,4 @@
+import type { Address } from 'viem'
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
 
 /** Why a pair of coordinates is no usable point of BN254. */
@@ -40,6 +41,22 @@ export class InvalidBlsSecretError extends BaseError {
   }
 }
 
+/** A backend cannot compute: nothing was found out about what it was asked for. */
+export class Bn254BackendError extends BaseError {
+  override readonly name = 'Bn254BackendError'
+  override readonly code = 'BN254_BACKEND'
+
+  constructor(
+    { backend, reason }: { backend: string; reason: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The BN254 backend ${backend} cannot compute: ${reason}.`, {
+      metaMessages: ['Use nobleBackend, or give the backend a process or worker of its own.'],
+      ...options,
+    })
+  }
+}
+
 /** Why an operator table, its members or the signatures over it cannot be used. */
 export type OperatorTableFault =
   | 'EMPTY_OPERATOR_SET'
@@ -74,26 +91,41 @@ export type CertificateBuildFault =
   | 'UNKNOWN_OPERATOR'
   | 'SHARE_INVALID'
 
-/** Signatures do not make a certificate. `operators` are the indices at fault. */
+/** A share that is not part of a certificate. */
+export type RefusedShare = {
+  /** As the share named it. */
+  readonly operator: Address
+  /** Index in the table, `-1` where the operator is not in it. */
+  readonly index: number
+  readonly fault: Exclude<CertificateBuildFault, 'NO_SIGNERS'>
+  /** The fact behind it, as a clause. */
+  readonly detail: string
+}
+
+/** Signatures do not make a certificate. */
 export class CertificateBuildError extends BaseError {
   override readonly name = 'CertificateBuildError'
   override readonly code = 'CERTIFICATE_BUILD'
   /** What is wrong with the signatures. */
   readonly fault: CertificateBuildFault
-  /** Indices of the operators at fault, in the table. */
-  readonly operators: readonly number[]
+  /** Why each share was left out. */
+  readonly refused: readonly RefusedShare[]
 
   constructor(
     {
       fault,
       detail,
-      operators = [],
-    }: { fault: CertificateBuildFault; detail: string; operators?: readonly number[] | undefined },
+      refused = [],
+    }: {
+      fault: CertificateBuildFault
+      detail: string
+      refused?: readonly RefusedShare[] | undefined
+    },
     options: BaseErrorOptions = {},
   ) {
     super(`The signatures do not make a certificate (${fault}): ${detail}.`, options)
     this.fault = fault
-    this.operators = operators
+    this.refused = refused
   }
 }
 

@@ -1,8 +1,20 @@
 export {
+  type Aggregation,
+  type AggregatorParameters,
+  buildCertificate,
+  type CertificateAggregator,
+  createAggregator,
+} from './aggregator.js'
+export {
+  type Bn254Backend,
+  nobleBackend,
+  type PairingProduct,
+  type PointPair,
+} from './backend.js'
+export {
   BN254_CERTIFICATE_TYPEHASH,
   bn254AbiComponents,
   bn254CertificateParameter,
-  buildCertificate,
   type Certificate,
   computeSignableDigest,
   decodeCertificate,
@@ -12,6 +24,7 @@ export {
   type SignatureShare,
 } from './certificate.js'
 export {
+  Bn254BackendError,
   CertificateBuildError,
   type CertificateBuildFault,
   CertificateError,
@@ -20,14 +33,17 @@ export {
   OperatorTableError,
   type OperatorTableFault,
   type PointFault,
+  type RefusedShare,
 } from './errors.js'
 export { hashToG1 } from './hashToG1.js'
 export {
   type BlsKey,
   type BlsPublicKey,
+  type BlsSigner,
   blsKeyFromSeed,
   createBlsKey,
   randomBlsKey,
+  signWith,
 } from './keys.js'
 export {
   computeOperatorInfoLeaf,
@@ -42,9 +58,8 @@ export {
   type TableOperator,
   verifyOperatorProof,
 } from './operatorTable.js'
+export { addG1, addG2 } from './pointSums.js'
 export {
-  addG1,
-  addG2,
   decodeG1,
   decodeG2,
   encodeG1,
@@ -66,8 +81,11 @@ export {
   provePossession,
   verifyPossession,
 } from './possession.js'
+export { findBadShares } from './shareChecks.js'
 export {
+  type BackendOptions,
   explainSignature,
+  isUsableSignature,
   type SignatureCheck,
   type SignatureFault,
   verifySignature,

@@ -3,10 +3,18 @@ import { bn254 } from '@noble/curves/bn254.js'
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, concat, utf8 } from '../../internal/bytes.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
 import { InvalidBlsSecretError } from './errors.js'
 import { digestToNobleG1 } from './hashToG1.js'
-import { fromNobleG1, fromNobleG2, type G1Point, type G2Point, GROUP_ORDER } from './points.js'
+import {
+  assertG1,
+  fromNobleG1,
+  fromNobleG2,
+  type G1Point,
+  type G2Point,
+  GROUP_ORDER,
+} from './points.js'
 
 /** Both forms of a public key: the same secret times either generator. */
 export type BlsPublicKey = {
@@ -14,7 +22,18 @@ export type BlsPublicKey = {
   readonly pubkeyG2: G2Point
 }
 
-/** A BLS key that signs digests. */
+/**
+ * Whoever signs digests with one key: a `BlsKey` of this process, a signer over the network, hardware.
+ *
+ * Everything that signs takes one, and waits for it.
+ */
+export type BlsSigner = {
+  readonly publicKey: BlsPublicKey
+  /** Signs 32 bytes as `BlsKey` does. Rejects where it does not sign. */
+  sign(digest: Hex, options?: IoOptions): G1Point | Promise<G1Point>
+}
+
+/** A BLS key that signs digests, at once. */
 export type BlsKey = {
   readonly publicKey: BlsPublicKey
   /**
@@ -48,6 +67,23 @@ export function createBlsKey(secret: Uint8Array | bigint): BlsKey {
     publicKey,
     sign: (digest: Hex): G1Point => fromNobleG1(digestToNobleG1(digest).multiply(scalar)),
   })
+}
+
+/**
+ * Asks a signer for a signature, and checks that it answers with a point of the curve.
+ *
+ * @throws {InvalidPointError} where it does not.
+ */
+export async function signWith(
+  signer: Pick<BlsSigner, 'sign'>,
+  digest: Hex,
+  options: IoOptions = {},
+): Promise<G1Point> {
+  const signature = await withDeadline('signing', options, async (signal) =>
+    signer.sign(digest, { ...options, signal }),
+  )
+  assertG1(signature, { field: 'signature' })
+  return signature
 }
 
 /**
@@ -92,6 +128,7 @@ function readSecret(secret: Uint8Array | bigint): bigint {
   return scalar
 }
 
-function platformRandomBytes(length: number): Uint8Array {
+/** Randomness of the platform. */
+export function platformRandomBytes(length: number): Uint8Array {
   return globalThis.crypto.getRandomValues(new Uint8Array(length))
 }

@@ -12,19 +12,26 @@
 import { bn254 } from '@noble/curves/bn254.js'
 import type { Address, Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
-import { concat, fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
+import {
+  bytesEqual,
+  concat,
+  fixedFromHex,
+  fromHex,
+  toHex,
+  uintToBytes,
+} from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
-import { OperatorTableError } from './errors.js'
+import { InvalidPointError, OperatorTableError, type PointFault } from './errors.js'
+import { findBadKey } from './keyChecks.js'
 import {
   assertG1,
-  assertG2,
   fromNobleG1,
   type G1Point,
   type G2Point,
   g1Words,
-  g2Words,
+  readCurveG2,
 } from './points.js'
-import { findKeyMismatch } from './signature.js'
+import type { BackendOptions } from './signature.js'
 
 /** One operator's key and stake weights, as the tree holds them. */
 export type OperatorInfo = {
@@ -130,7 +137,7 @@ export function createOperatorTree(operators: readonly OperatorInfo[]): Operator
  * order of addresses.
  *
  * Every key is checked: on its curve, in its subgroup, G1 and G2 of one secret, no operator and no
- * key twice.
+ * key twice. What is costly is done for all keys at once, and not again for a key that passed before.
  *
  * @throws {OperatorTableError} for an empty set, weights that differ in length or overflow,
  * repeats, keys of two secrets.
@@ -145,24 +152,26 @@ export function createOperatorTree(operators: readonly OperatorInfo[]): Operator
  * table.info.totalWeights // [100n]
  * ```
  */
-export function createOperatorTable(operators: readonly TableOperator[]): OperatorTable {
+export function createOperatorTable(
+  operators: readonly TableOperator[],
+  options: BackendOptions = {},
+): OperatorTable {
   const tree = createOperatorTree(operators)
   const byAddress = new Map<string, number>()
   const keys = operators.map(({ operator, pubkey, pubkeyG2 }, index) => {
     const address = toHex(fixedFromHex(operator, 20, `operators[${index}].operator`))
     assertUnused({ seen: byAddress.has(address), fault: 'DUPLICATE_OPERATOR', index })
     byAddress.set(address, index)
-    return {
-      pubkey: assertG1(pubkey, { field: `operators[${index}].pubkey` }),
-      pubkeyG2: assertG2(pubkeyG2, { field: `operators[${index}].pubkeyG2` }),
-      transcript: concat(g1Words(pubkey), g2Words(pubkeyG2)),
-    }
+    const { fault } = readCurveG2(pubkeyG2, { infinity: false })
+    if (fault !== undefined) throw badKey(index, fault)
+    return { pubkey, pubkeyG2 }
   })
-  const wrong = findKeyMismatch(keys)
-  if (wrong !== undefined) {
-    const detail = `the G1 and G2 keys of operators[${wrong}] have different secrets`
+  const bad = findBadKey(keys, options.backend)
+  if (bad?.fault === 'KEY_MISMATCH') {
+    const detail = `the G1 and G2 keys of operators[${bad.index}] have different secrets`
     throw new OperatorTableError({ fault: 'KEY_MISMATCH', detail })
   }
+  if (bad !== undefined) throw badKey(bad.index, bad.fault)
   return Object.freeze({
     ...tree,
     operators: tree.operators as readonly TableOperator[],
@@ -183,8 +192,22 @@ export function verifyOperatorProof(parameters: {
   root: Hex
   numOperators: bigint
 }): boolean {
-  const { info, operatorIndex, proof, root, numOperators } = parameters
-  try {
+  return operatorProofs(parameters).verify(parameters)
+}
+
+/**
+ * {@link verifyOperatorProof} for many entries of one table: what one proof has hashed, the next one
+ * does not hash again. A node counts as proved only with the very siblings that it was proved with, so
+ * that the verdict on each proof is the one that it would have alone.
+ */
+export function operatorProofs(table: { root: Hex; numOperators: bigint }): {
+  verify(entry: { info: OperatorInfo; operatorIndex: number; proof: Hex }): boolean
+} {
+  /** By level and index: the node, and the rest of the proof above it. */
+  const proved = new Map<string, { node: Uint8Array; above: Uint8Array }>()
+  const check = (entry: { info: OperatorInfo; operatorIndex: number; proof: Hex }): boolean => {
+    const { info, operatorIndex, proof } = entry
+    const { root, numOperators } = table
     if (!Number.isInteger(operatorIndex) || operatorIndex < 0) return false
     if (numOperators > BigInt(2 ** 32) || BigInt(operatorIndex) >= numOperators) return false
     if (/^0x0*$/.test(root)) return false
@@ -192,14 +215,33 @@ export function verifyOperatorProof(parameters: {
     if (siblings.length !== 32 * treeDepth(Number(numOperators))) return false
     let node = operatorInfoLeaf(info)
     let index = operatorIndex
-    for (let offset = 0; offset < siblings.length; offset += 32) {
-      const sibling = siblings.subarray(offset, offset + 32)
+    const path: [string, { node: Uint8Array; above: Uint8Array }][] = []
+    let known = false
+    for (let level = 0; level * 32 <= siblings.length; level++) {
+      const above = siblings.subarray(level * 32)
+      const place = `${level}:${index}`
+      const before = proved.get(place)
+      known =
+        before !== undefined && bytesEqual(before.node, node) && bytesEqual(before.above, above)
+      if (known) break
+      path.push([place, { node, above }])
+      if (above.length === 0) break
+      const sibling = above.subarray(0, 32)
       node = index % 2 === 0 ? keccak(node, sibling) : keccak(sibling, node)
       index = Math.floor(index / 2)
     }
-    return index === 0 && toHex(node) === root.toLowerCase()
-  } catch {
-    return false
+    if (!known && !(index === 0 && toHex(node) === root.toLowerCase())) return false
+    for (const [place, step] of path) proved.set(place, step)
+    return true
+  }
+  return {
+    verify(entry) {
+      try {
+        return check(entry)
+      } catch {
+        return false
+      }
+    },
   }
 }
 
@@ -251,6 +293,10 @@ function merkleProof(
     position >>= 1
   }
   return toHex(concat(...siblings))
+}
+
+function badKey(index: number, fault: PointFault): InvalidPointError {
+  return new InvalidPointError({ field: `operators[${index}].pubkeyG2`, fault, group: 'G2' })
 }
 
 function addWeights(

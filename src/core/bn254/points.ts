@@ -13,6 +13,7 @@ import { bn254 } from '@noble/curves/bn254.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, concat, uintToBytes } from '../../internal/bytes.js'
 import { InvalidPointError, type PointFault } from './errors.js'
+import { isInG2Subgroup } from './subgroup.js'
 
 /** A point of G1, ABI-ready as `(uint256 X, uint256 Y)`. Infinity is all zero. */
 export type G1Point = { readonly X: bigint; readonly Y: bigint }
@@ -79,7 +80,24 @@ export function readG1(value: unknown, { infinity }: { infinity: boolean }): Poi
 }
 
 /** Reads a G2 point that may come from anyone, with its subgroup check. Never throws. */
-export function readG2(value: unknown, { infinity }: { infinity: boolean }): PointRead<NobleG2> {
+export function readG2(
+  value: unknown,
+  { infinity, isInSubgroup }: { infinity: boolean; isInSubgroup?: SubgroupCheck | undefined },
+): PointRead<NobleG2> {
+  const read = readCurveG2(value, { infinity })
+  if (read.fault !== undefined || read.point.is0()) return read
+  const inside = isInSubgroup?.(value as G2Point) ?? isInG2Subgroup(read.point)
+  return inside ? read : { fault: 'POINT_NOT_IN_SUBGROUP', point: undefined }
+}
+
+/** Whether a point of the curve is in the subgroup. */
+export type SubgroupCheck = (point: G2Point) => boolean
+
+/** {@link readG2} without the subgroup check, for callers that make it for many points at once. */
+export function readCurveG2(
+  value: unknown,
+  { infinity }: { infinity: boolean },
+): PointRead<NobleG2> {
   if (!isG2Shape(value)) return { fault: 'MALFORMED_POINT', point: undefined }
   const [x1, x0] = value.X
   const [y1, y0] = value.Y
@@ -94,9 +112,7 @@ export function readG2(value: unknown, { infinity }: { infinity: boolean }): Poi
   const y = { c0: y0, c1: y1 }
   const right = Fp2.add(Fp2.mul(Fp2.sqr(x), x), bn254.G2.Point.CURVE().b)
   if (!Fp2.eql(Fp2.sqr(y), right)) return { fault: 'POINT_NOT_ON_CURVE', point: undefined }
-  const point = bn254.G2.Point.fromAffine({ x, y })
-  if (!point.isTorsionFree()) return { fault: 'POINT_NOT_IN_SUBGROUP', point: undefined }
-  return { fault: undefined, point }
+  return { fault: undefined, point: bn254.G2.Point.fromAffine({ x, y }) }
 }
 
 /**
@@ -127,6 +143,16 @@ export function assertG2(
   if (read.fault !== undefined)
     throw new InvalidPointError({ field, fault: read.fault, group: 'G2' })
   return read.point
+}
+
+/** A checked G1 point as the curve library computes with it. */
+export function toNobleG1({ X: x, Y: y }: G1Point): NobleG1 {
+  return bn254.G1.Point.fromAffine({ x, y })
+}
+
+/** A checked G2 point as the curve library computes with it. */
+export function toNobleG2({ X, Y }: G2Point): NobleG2 {
+  return bn254.G2.Point.fromAffine({ x: { c0: X[1], c1: X[0] }, y: { c0: Y[1], c1: Y[0] } })
 }
 
 /** The contract form of a G1 point. */
@@ -210,47 +236,14 @@ export function g1Equal(a: G1Point, b: G1Point): boolean {
   return a.X === b.X && a.Y === b.Y
 }
 
-/**
- * Adds G1 points: aggregates signatures or G1 keys.
- *
- * @throws {InvalidPointError} naming `points[i]`.
- */
-export function addG1(points: readonly G1Point[]): G1Point {
-  let sum: NobleG1 = bn254.G1.Point.ZERO
-  points.forEach((point, index) => {
-    sum = sum.add(assertG1(point, { field: `points[${index}]`, infinity: true }))
-  })
-  return fromNobleG1(sum)
+/** Whether two G2 points have the same coordinates. */
+export function g2Equal(a: G2Point, b: G2Point): boolean {
+  return a.X[0] === b.X[0] && a.X[1] === b.X[1] && a.Y[0] === b.Y[0] && a.Y[1] === b.Y[1]
 }
 
-/**
- * Adds G2 points: aggregates G2 keys.
- *
- * @throws {InvalidPointError} naming `points[i]`.
- */
-export function addG2(points: readonly G2Point[]): G2Point {
-  let sum: NobleG2 = bn254.G2.Point.ZERO
-  points.forEach((point, index) => {
-    sum = sum.add(assertG2(point, { field: `points[${index}]`, infinity: true }))
-  })
-  return fromNobleG2(sum)
-}
-
-/** {@link addG1} of points that were checked before. */
-export function sumG1(points: readonly G1Point[]): G1Point {
-  const sum = points.reduce<NobleG1>((total, { X: x, Y: y }) => {
-    return total.add(bn254.G1.Point.fromAffine({ x, y }))
-  }, bn254.G1.Point.ZERO)
-  return fromNobleG1(sum)
-}
-
-/** {@link addG2} of points that were checked before. */
-export function sumG2(points: readonly G2Point[]): G2Point {
-  const sum = points.reduce<NobleG2>((total, { X, Y }) => {
-    const x = { c0: X[1], c1: X[0] }
-    return total.add(bn254.G2.Point.fromAffine({ x, y: { c0: Y[1], c1: Y[0] } }))
-  }, bn254.G2.Point.ZERO)
-  return fromNobleG2(sum)
+/** The negative of a G1 point. */
+export function negateG1({ X, Y }: G1Point): G1Point {
+  return { X, Y: Y === 0n ? 0n : FIELD_MODULUS - Y }
 }
 
 function isG1Shape(value: unknown): value is G1Point {

@@ -11,10 +11,12 @@
  */
 import type { Address, Hex } from 'viem'
 import { fixedFromHex, uintToBytes, utf8 } from '../../internal/bytes.js'
+import type { IoOptions } from '../../internal/deadline.js'
 import { keccak, keccakHex } from '../../internal/keccak.js'
-import type { BlsKey, BlsPublicKey } from './keys.js'
+import { Bn254BackendError } from './errors.js'
+import { type BlsPublicKey, type BlsSigner, signWith } from './keys.js'
 import { type G1Point, g1Words, g2Words } from './points.js'
-import { explainSignature, type SignatureFault } from './signature.js'
+import { type BackendOptions, explainSignature, type SignatureFault } from './signature.js'
 
 /** `keccak256("NewtonBN254ProofOfPossessionV1")`. */
 export const PROOF_OF_POSSESSION_TAG = 'NewtonBN254ProofOfPossessionV1'
@@ -48,6 +50,7 @@ export function computePossessionDigest(context: PossessionContext & BlsPublicKe
 /**
  * Proves possession of `key` for one operator at one verifier.
  *
+ * @throws {InvalidPointError} where the signer answers with no point of the curve.
  * @example
  * ```ts
  * import { blsKeyFromSeed, provePossession, verifyPossession } from '@newton/policy-sdk/attestation'
@@ -55,30 +58,38 @@ export function computePossessionDigest(context: PossessionContext & BlsPublicKe
  * const key = blsKeyFromSeed(new Uint8Array(32))
  * const verifier = `0x${'aa'.repeat(20)}` as const
  * const context = { chainId: 1, verifier, operator: `0x${'bb'.repeat(20)}` as const }
- * const proof = provePossession(key, context)
+ * const proof = await provePossession(key, context)
  * verifyPossession({ ...context, ...key.publicKey, proof }) // true
  * ```
  */
-export function provePossession(key: BlsKey, context: PossessionContext): G1Point {
-  return key.sign(computePossessionDigest({ ...context, ...key.publicKey }))
+export async function provePossession(
+  key: BlsSigner,
+  context: PossessionContext,
+  options: IoOptions = {},
+): Promise<G1Point> {
+  const digest = computePossessionDigest({ ...context, ...key.publicKey })
+  return signWith(key, digest, options)
 }
 
 /** Verifies a proof of possession and that both keys have one secret. Never throws. */
 export function verifyPossession(
   parameters: PossessionContext & BlsPublicKey & { proof: G1Point },
+  options: BackendOptions = {},
 ): boolean {
-  return explainPossession(parameters) === undefined
+  return explainPossession(parameters, options) === undefined
 }
 
 /** {@link verifyPossession} with the reason of a refusal, `undefined` where it is valid. */
 export function explainPossession(
   parameters: PossessionContext & BlsPublicKey & { proof: G1Point },
+  options: BackendOptions = {},
 ): SignatureFault | undefined {
   try {
     const { proof: signature, pubkey, pubkeyG2 } = parameters
     const digest = computePossessionDigest(parameters)
-    return explainSignature({ digest, signature, pubkey, pubkeyG2 })
-  } catch {
+    return explainSignature({ digest, signature, pubkey, pubkeyG2 }, options)
+  } catch (error) {
+    if (error instanceof Bn254BackendError) throw error
     return 'MALFORMED_DIGEST'
   }
 }

@@ -9,10 +9,10 @@ import type { Hex } from 'viem'
 import { BaseError } from '../../errors/base.js'
 import { fixedFromHex } from '../../internal/bytes.js'
 import { type Certificate, computeSignableDigest, type OperatorInfoWitness } from './certificate.js'
-import { CertificateError, type PointFault } from './errors.js'
-import { type OperatorSetInfo, verifyOperatorProof } from './operatorTable.js'
+import { Bn254BackendError, CertificateError, type PointFault } from './errors.js'
+import { type OperatorSetInfo, operatorProofs } from './operatorTable.js'
 import { fromNobleG1, g1Equal, type NobleG1, readG1 } from './points.js'
-import { explainSignature } from './signature.js'
+import { type BackendOptions, explainSignature } from './signature.js'
 
 /** Every reason for which a certificate is refused. */
 export type CertificateRefusal =
@@ -41,7 +41,7 @@ export type CertificateRefusal =
 export const BPS_DENOMINATOR = 10_000
 
 /** What a certificate is verified against. */
-export type VerifyCertificateParameters = {
+export type VerifyCertificateParameters = BackendOptions & {
   certificate: Certificate
   /** The table in force, as the chain keeps it. */
   table: OperatorSetInfo
@@ -61,9 +61,11 @@ export type CertificateVerification =
   | { readonly status: 'reject'; readonly code: CertificateRefusal; readonly detail: string }
 
 /**
- * Verifies a certificate: table, message, non-signer witnesses, quorum, signature. Never throws.
+ * Verifies a certificate: table, message, non-signer witnesses, quorum, signature. Never throws
+ * for what it is given.
  *
  * @returns `valid` with the signed weight of each strategy, or `reject` with the code.
+ * @throws {Bn254BackendError} only, where `backend` cannot compute: that is no verdict.
  * @example
  * ```ts
  * import { verifyCertificate } from '@newton/policy-sdk/attestation'
@@ -84,6 +86,7 @@ export function verifyCertificate(
       const code = error.reason as CertificateRefusal
       return { status: 'reject', code, detail: error.detail }
     }
+    if (error instanceof Bn254BackendError) throw error
     const detail = error instanceof BaseError ? error.shortMessage : 'it is not a certificate'
     return { status: 'reject', code: 'MALFORMED', detail }
   }
@@ -126,12 +129,16 @@ function checkCertificate(parameters: VerifyCertificateParameters): readonly big
   if (aggregate.fault !== undefined) throw refuse(aggregate.fault, 'the key of the table')
   const signers = fromNobleG1(aggregate.point.add(nonSigners.negate()))
   if (g1Equal(signers, { X: 0n, Y: 0n })) throw refuse('NO_SIGNERS', 'nobody signed')
-  const fault = explainSignature({
-    digest: computeSignableDigest({ referenceTimestamp, messageHash }),
-    signature: certificate.signature,
-    pubkey: signers,
-    pubkeyG2: certificate.apk,
-  })
+  const { backend } = parameters
+  const fault = explainSignature(
+    {
+      digest: computeSignableDigest({ referenceTimestamp, messageHash }),
+      signature: certificate.signature,
+      pubkey: signers,
+      pubkeyG2: certificate.apk,
+    },
+    { backend },
+  )
   if (fault === 'KEY_MISMATCH') {
     throw refuse('UNKNOWN_OPERATOR', 'its key is not the sum of the keys of the signers it names')
   }
@@ -204,13 +211,14 @@ function subtractNonSigners({ certificate, table, quorumBps }: VerifyCertificate
 } {
   const signed = [...table.totalWeights]
   let nonSigners: NobleG1 = bn254.G1.Point.ZERO
+  const { operatorInfoTreeRoot: root, numOperators } = table
+  const proofs = operatorProofs({ root, numOperators })
   for (const {
     operatorIndex,
     operatorInfo: info,
     operatorInfoProof: proof,
   } of certificate.nonSignerWitnesses) {
-    const { operatorInfoTreeRoot: root, numOperators } = table
-    if (!verifyOperatorProof({ info, operatorIndex, proof, root, numOperators })) {
+    if (!proofs.verify({ info, operatorIndex, proof })) {
       throw refuse('UNKNOWN_OPERATOR', `non-signer ${operatorIndex} is not proved in the table`)
     }
     const pubkey = readG1(info.pubkey, { infinity: false })

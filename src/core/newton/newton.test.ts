@@ -320,7 +320,7 @@ describe('signature data', () => {
     expect(codeOf(parameters)).toBe(code)
   })
 
-  test('destination: the certificate over the consensus digest', () => {
+  test('destination: the certificate over the consensus digest', async () => {
     const table = createOperatorTable(
       keys.map((key, i) => ({
         operator: `0x${(i + 1).toString(16).padStart(40, '0')}` as const,
@@ -334,7 +334,7 @@ describe('signature data', () => {
       operator: table.operators[i]?.operator as Hex,
       signature: (keys[i] as (typeof keys)[number]).sign(signable),
     }))
-    const { certificate } = buildCertificate({
+    const { certificate } = await buildCertificate({
       table,
       referenceTimestamp,
       messageHash: digest,

@@ -226,7 +226,14 @@ export function createCommitter(parameters: CommitterParameters): Committer {
         signal: io?.signal,
       })
       const context = { domain, referenceTimestamp }
-      const certified = await certifyCommit({ proposal, shares, inForce, faults, context })
+      const certified = await certifyCommit({
+        proposal,
+        shares,
+        inForce,
+        faults,
+        context,
+        signal: io?.signal,
+      })
       if (certified === undefined) return { status: 'no quorum', proposal, faults }
       const { certificate, signers } = certified
       const landed = await submitCommit(sink, { proposal, certificate }, io)
@@ -309,28 +316,23 @@ async function certifyCommit(parameters: {
   inForce: TableInForce
   faults: OperatorFault[]
   context: Parameters<typeof aggregateCommit>[1]
+  signal: AbortSignal | undefined
 }): Promise<{ certificate: Certificate; signers: readonly number[] } | undefined> {
-  const { proposal, inForce, faults, context } = parameters
+  const { proposal, shares, inForce, faults, context, signal } = parameters
   const { table, quorumBps } = inForce
-  let shares = parameters.shares.filter(({ operator }) => table.indexOf(operator) >= 0)
   const total = table.info.totalWeights
-  for (;;) {
-    const indices = shares.map(({ operator }) => table.indexOf(operator))
-    if (!reaches(weightOf(table, indices), { total, bps: quorumBps })) return undefined
-    try {
-      return await aggregateCommit({ commit: proposal.commit, table, shares }, context)
-    } catch (error) {
-      const bad = error instanceof CertificateBuildError ? error.operators : []
-      if (bad.length === 0) throw error
-      for (const index of bad) {
-        const operator = table.operators[index]?.operator as Hex
-        faults.push({
-          operator,
-          fault: 'SHARE_INVALID',
-          detail: 'its signature is not over the commit',
-        })
-      }
-      shares = shares.filter(({ operator }) => !bad.includes(table.indexOf(operator)))
-    }
+  const enough = (indices: readonly number[]): boolean =>
+    reaches(weightOf(table, indices), { total, bps: quorumBps })
+  const listed = shares.filter(({ operator }) => table.indexOf(operator) >= 0)
+  if (!enough(listed.map(({ operator }) => table.indexOf(operator)))) return undefined
+  try {
+    const { commit } = proposal
+    const built = await aggregateCommit({ commit, table, shares: listed }, context, { signal })
+    faults.push(...built.refused)
+    return enough(built.signers) ? built : undefined
+  } catch (error) {
+    if (!(error instanceof CertificateBuildError)) throw error
+    faults.push(...error.refused)
+    return undefined
   }
 }

@@ -14,9 +14,11 @@ import type { Hex } from 'viem'
 import { agreeOnOutputs, type OutputCommitment } from '../../attestation/index.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import {
+  type Aggregation,
   buildCertificate,
   type Certificate,
   CertificateBuildError,
+  type RefusedShare,
   type SignatureShare,
 } from '../../core/bn254/index.js'
 import { canonicalJson, type Json } from '../../core/canonicalJson.js'
@@ -117,7 +119,7 @@ export async function collectTask(parameters: CollectTaskParameters): Promise<Ta
       templates.length === 0
         ? []
         : await collectCommitments(state, { task, until, now, signal: inner })
-    const signing = chooseSigners(state, { templates, commitments })
+    const signing = await chooseSigners(state, { templates, commitments, signal: inner })
     const pcr0Commitment = parameters.pcr0Commitment ?? ZERO_HASH
     const request = {
       task,
@@ -163,16 +165,23 @@ async function collectCommitments(
   return commitments
 }
 
-function chooseSigners(
+async function chooseSigners(
   state: Collecting,
-  parameters: { templates: readonly Hex[]; commitments: readonly OutputCommitment[] },
-): readonly OperatorClient[] {
-  const { templates, commitments } = parameters
+  parameters: {
+    templates: readonly Hex[]
+    commitments: readonly OutputCommitment[]
+    signal: AbortSignal
+  },
+): Promise<readonly OperatorClient[]> {
+  const { templates, commitments, signal } = parameters
   const { taskId, inForce, operators, faults } = state
   if (templates.length === 0) return operators
   try {
     const { table } = inForce
-    const { hashes, refused } = agreeOnOutputs({ table, taskId, templates, commitments })
+    const { hashes, refused } = await agreeOnOutputs(
+      { table, taskId, templates, commitments },
+      { signal },
+    )
     for (const { operator, fault: what } of refused) {
       faults.push({ operator, fault: what, detail: 'its commitment does not count' })
     }
@@ -199,7 +208,13 @@ function chooseSigners(
   }
 }
 
-type Group = { answers: Map<number, SignedEvaluation>; first: SignedEvaluation }
+type Group = {
+  answers: Map<number, SignedEvaluation>
+  first: SignedEvaluation
+  /** Answers that came in, and whether they are being aggregated. */
+  received: number
+  busy: boolean
+}
 
 /** Asks the signers, and ends with the first certificate that reaches the quorum. */
 async function collectShares(
@@ -228,11 +243,28 @@ async function collectShares(
       return false
     }
     const messageHash = computeMessageHash(signed.response)
-    const group = groups.get(messageHash) ?? { answers: new Map(), first: signed }
+    const group = groups.get(messageHash) ?? {
+      answers: new Map(),
+      first: signed,
+      received: 0,
+      busy: false,
+    }
     groups.set(messageHash, group)
+    group.received++
     group.answers.set(table.indexOf(client.operator), signed)
     if (!reaches(weightOf(table, group.answers.keys()), { total, bps: quorumBps })) return false
-    answer = await certify(state, { group, messageHash, task: request.task })
+    if (group.busy) return false
+    group.busy = true
+    try {
+      // What comes in meanwhile is aggregated by the same call, not once for each.
+      for (let taken = -1; answer === undefined && taken !== group.received; ) {
+        taken = group.received
+        const made = await certify(state, { group, messageHash, task: request.task, signal })
+        answer ??= made
+      }
+    } finally {
+      group.busy = false
+    }
     return answer !== undefined
   })
   if (answer !== undefined) return answer
@@ -243,53 +275,50 @@ async function collectShares(
 /** Aggregates a group; who sent a bad share leaves it. `undefined` where the rest is too little. */
 async function certify(
   state: Collecting,
-  parameters: { group: Group; messageHash: Hex; task: Task },
+  parameters: { group: Group; messageHash: Hex; task: Task; signal: AbortSignal },
 ): Promise<TaskAnswer | undefined> {
-  const { group, messageHash, task } = parameters
+  const { group, messageHash, task, signal } = parameters
   const { taskId, inForce, faults } = state
   const { table, referenceTimestamp, quorumBps } = inForce
-  for (;;) {
-    const total = table.info.totalWeights
-    if (!reaches(weightOf(table, group.answers.keys()), { total, bps: quorumBps })) return undefined
-    const shares: SignatureShare[] = [...group.answers].map(([index, { signature }]) => ({
-      operator: table.operators[index]?.operator as Hex,
-      signature,
-    }))
-    try {
-      const built = await buildCertificate({ table, referenceTimestamp, messageHash, shares })
-      const { response, preimage, outputs, secrets, reasons } = group.first
-      return {
-        task,
-        taskId,
-        response,
-        certificate: built.certificate,
-        preimage,
-        inputs: { outputs, secrets },
-        reasons,
-        signers: built.signers,
-        documents: [...group.answers].flatMap(([index, { document }]) =>
-          document === undefined
-            ? []
-            : [{ operator: table.operators[index]?.operator as Hex, ...document }],
-        ),
-        faults: [...faults],
-      }
-    } catch (error) {
-      const bad = error instanceof CertificateBuildError ? error.operators : []
-      if (bad.length === 0) throw error
-      for (const index of bad) {
-        group.answers.delete(index)
-        const operator = table.operators[index]?.operator as Hex
-        faults.push({
-          operator,
-          fault: 'SHARE_INVALID',
-          detail: 'its signature is not over its response',
-        })
-      }
-      const [next] = group.answers.values()
-      if (next === undefined) return undefined
-      group.first = next
-    }
+  const total = table.info.totalWeights
+  if (!reaches(weightOf(table, group.answers.keys()), { total, bps: quorumBps })) return undefined
+  const shares: SignatureShare[] = [...group.answers].map(([index, { signature }]) => ({
+    operator: table.operators[index]?.operator as Hex,
+    signature,
+  }))
+  let built: Aggregation | undefined
+  let refused: readonly RefusedShare[]
+  try {
+    built = await buildCertificate({ table, referenceTimestamp, messageHash, shares }, { signal })
+    refused = built.refused
+  } catch (error) {
+    if (!(error instanceof CertificateBuildError)) throw error
+    refused = error.refused
+  }
+  for (const { index, operator, fault, detail } of refused) {
+    if (group.answers.delete(index)) faults.push({ operator, fault, detail })
+  }
+  const [next] = group.answers.values()
+  if (built === undefined || next === undefined) return undefined
+  group.first = next
+  if (!reaches(weightOf(table, built.signers), { total, bps: quorumBps })) return undefined
+  const { response, preimage, outputs, secrets, reasons } = group.first
+  return {
+    task,
+    taskId,
+    response,
+    certificate: built.certificate,
+    preimage,
+    inputs: { outputs, secrets },
+    reasons,
+    signers: built.signers,
+    documents: built.signers.flatMap((index) => {
+      const document = group.answers.get(index)?.document
+      return document === undefined
+        ? []
+        : [{ operator: table.operators[index]?.operator as Hex, ...document }]
+    }),
+    faults: [...faults],
   }
 }
 

@@ -155,7 +155,7 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       let outputs: Readonly<Record<Hex, Json>> = {}
       if (templates.length > 0) {
         const { table } = inForce
-        const { hashes } = agreeOnOutputs({ table, taskId, templates, commitments })
+        const { hashes } = await agreeOnOutputs({ table, taskId, templates, commitments }, options)
         const own = await guard.findOutputs(taskId)
         if (own === undefined) {
           throw refuse('UNKNOWN_TASK', 'this operator has no outputs of its own for it')

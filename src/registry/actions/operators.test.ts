@@ -51,7 +51,7 @@ test('operators, a commit and its events', async () => {
       operator,
       pkG1: key.publicKey.pubkey,
       pkG2: key.publicKey.pubkeyG2,
-      proof: provePossession(key, context),
+      proof: await provePossession(key, context),
     })
   }
   const { timestamp } = (await anvil.rpc('eth_getBlockByNumber', ['latest', false])) as {
@@ -101,7 +101,7 @@ test('operators, a commit and its events', async () => {
   const shares = operators
     .slice(0, 3)
     .map(({ operator, key }) => ({ operator, signature: key.sign(digest) }))
-  const { certificate } = buildCertificate({ table, referenceTimestamp, messageHash, shares })
+  const { certificate } = await buildCertificate({ table, referenceTimestamp, messageHash, shares })
   expect(await certificates.verifyCertificateAt({ block, certificate })).toBe(true)
   expect(
     await certificates.verifyCertificateAt({

@@ -81,9 +81,13 @@ describe('a commit by four operators', () => {
       const verdict = await validateProposal(pipelines[i]!, { proposal, pcr0Commitment })
       expect(verdict.status).toBe('valid')
       if (i === 3) continue
-      shares.push(signCommit({ proposal, verdict, operator: author(i), signer: keys[i]! }, context))
+      const own = { proposal, verdict, operator: author(i), signer: keys[i]! }
+      shares.push(await signCommit(own, context))
     }
-    const { certificate } = aggregateCommit({ commit: proposal.commit, table, shares }, context)
+    const { certificate } = await aggregateCommit(
+      { commit: proposal.commit, table, shares },
+      context,
+    )
     const messageHash = computeStateCommitHash(proposal.commit, domain)
     expect(
       verifyCertificate({

@@ -1,12 +1,15 @@
 /** Proposing, validating, signing, aggregating and submitting state commits. */
 import type { Address, Hex } from 'viem'
 import {
+  type Aggregation,
+  type BlsSigner,
+  type Bn254Backend,
   buildCertificate,
   type Certificate,
   computeSignableDigest,
-  type G1Point,
   type OperatorTable,
   type SignatureShare,
+  signWith,
 } from '../../core/bn254/index.js'
 import type { CommitSink } from '../../core/interfaces/sinks.js'
 import type { DaLocator } from '../../core/locator.js'
@@ -237,8 +240,8 @@ function checkCommit(
       }
 }
 
-/** Signs 32-byte digests; a `BlsKey` is one. */
-export type CommitSigner = { sign(digest: Hex): G1Point }
+/** Signs 32-byte digests; a `BlsSigner` is one. */
+export type CommitSigner = Pick<BlsSigner, 'sign'>
 
 /** Where and under which table a commit is signed. */
 export type CommitContext = {
@@ -259,7 +262,7 @@ export function computeCommitDigest(commit: StateCommit, context: CommitContext)
  *
  * @throws {ProposalRefusedError} for any other verdict: nothing unchecked is ever signed.
  */
-export function signCommit(
+export async function signCommit(
   parameters: {
     proposal: CommitProposal
     verdict: ProposalVerdict
@@ -267,7 +270,8 @@ export function signCommit(
     signer: CommitSigner
   },
   context: CommitContext,
-): SignatureShare {
+  options: IoOptions = {},
+): Promise<SignatureShare> {
   const { proposal, verdict, operator, signer } = parameters
   if (verdict.status !== 'valid' || verdict.root !== proposal.commit.newStateRoot) {
     const reason = verdict.status === 'refuse' ? verdict.reason : 'WRONG_COMMIT'
@@ -275,24 +279,31 @@ export function signCommit(
       verdict.status === 'valid' ? 'the verdict is of another proposal' : verdict.detail
     throw new ProposalRefusedError({ reason, detail })
   }
-  return { operator, signature: signer.sign(computeCommitDigest(proposal.commit, context)) }
+  const digest = computeCommitDigest(proposal.commit, context)
+  return { operator, signature: await signWith(signer, digest, options) }
 }
 
 /**
  * Joins the operators' signatures on a commit to a certificate.
  *
- * @throws {CertificateBuildError} for a share that is not of the table or does not verify.
+ * @returns The certificate of all good shares, and the others with why they were left out. Whether the
+ * rest is enough is for the caller to decide.
+ * @throws {CertificateBuildError} where no share is good.
  */
-export function aggregateCommit(
-  parameters: { commit: StateCommit; table: OperatorTable; shares: readonly SignatureShare[] },
+export async function aggregateCommit(
+  parameters: {
+    commit: StateCommit
+    table: OperatorTable
+    shares: readonly SignatureShare[]
+    backend?: Bn254Backend | undefined
+  },
   context: CommitContext,
-): { certificate: Certificate; signers: readonly number[] } {
-  return buildCertificate({
-    table: parameters.table,
-    referenceTimestamp: context.referenceTimestamp,
-    messageHash: computeStateCommitHash(parameters.commit, context.domain),
-    shares: parameters.shares,
-  })
+  options: IoOptions = {},
+): Promise<Aggregation> {
+  const { commit, table, shares, backend } = parameters
+  const { referenceTimestamp, domain } = context
+  const messageHash = computeStateCommitHash(commit, domain)
+  return buildCertificate({ table, referenceTimestamp, messageHash, shares, backend }, options)
 }
 
 /** Lands a commit on chain, then announces where its delta is. */

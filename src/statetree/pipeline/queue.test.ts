@@ -453,9 +453,11 @@ describe('the pipeline', () => {
       referenceTimestamp: 1,
     }
     const attempt = { proposal: wrong, verdict, operator: author(0), signer }
-    expect(() => signCommit(attempt, context)).toThrow(ProposalRefusedError)
+    await expect(signCommit(attempt, context)).rejects.toThrow(ProposalRefusedError)
     const valid = await validateProposal(s.pipeline, { proposal })
-    expect(() => signCommit({ ...attempt, verdict: valid }, context)).toThrow('another proposal')
+    await expect(signCommit({ ...attempt, verdict: valid }, context)).rejects.toThrow(
+      'another proposal',
+    )
     await expect(applyCommit(s.pipeline, wrong)).rejects.toMatchObject({
       code: 'PROPOSAL_REFUSED',
       reason: 'WRONG_ROOT',

@@ -252,7 +252,7 @@ async function enlist(parameters: {
   const verifier = contracts.certificateVerifier as Address
   for (const { address: operator, key } of operators) {
     const { pubkey, pubkeyG2 } = key.publicKey
-    const proof = provePossession(key, { chainId, verifier, operator })
+    const proof = await provePossession(key, { chainId, verifier, operator })
     await registerOperatorKeySync(owner, {
       operator,
       pkG1: pubkey,
