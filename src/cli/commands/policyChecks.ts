@@ -26,6 +26,7 @@ export const lint: CommandDef = command({
     const schema = args['params-schema']
     const findings = await lintPolicy({
       rego: await readBytes(terminal, rego),
+      file: basename(rego),
       paramsSchema:
         schema === undefined ? undefined : fromUtf8(await readBytes(terminal, schema), schema),
     })

@@ -15,6 +15,8 @@ import { createSchemaValidator } from '../schema/validator.js'
 /** The files of a template. Every schema is optional, as it is on chain. */
 export type TemplateSources = {
   rego: string | Uint8Array
+  /** The name of the Rego file, for places. Default `policy.rego`. */
+  regoFile?: string | undefined
   policyParamsSchema?: string | Uint8Array | undefined
   /** Schemas of the data templates it needs. */
   dataSchemas?:
@@ -98,13 +100,13 @@ export async function checkTemplate(
 }
 
 async function checkRego(
-  { rego, policyParamsSchema }: TemplateSources,
+  { rego, regoFile = 'policy.rego', policyParamsSchema }: TemplateSources,
   { schema, problems }: { schema: JsonObject | undefined; problems: TemplateProblem[] },
 ): Promise<{ package?: string | undefined; params: readonly string[] }> {
   const file = 'rego'
   try {
     const source = textOf(rego, file)
-    const modules = [{ name: 'policy.rego', source }]
+    const modules = [{ name: regoFile, source }]
     const policy = await operatorEngine().prepare({ rego: modules })
     const packagePath = policy.package
     policy.dispose()

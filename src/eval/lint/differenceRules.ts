@@ -55,16 +55,19 @@ const notCall: LintRule = {
   id: 'opa-not-undefined',
   severity: 'info',
   explanation:
-    'For operators `not f(x)` holds when x is undefined. OPA takes the argument out first, so the whole statement is undefined and the rule does not fire.',
+    'For operators `not f(x)`, `not f(x) < y` and `not x + 1 < y` hold when x is undefined. OPA takes the call out first, so the whole statement is undefined and the rule does not fire.',
   fix: 'Give the argument a name first, so that both agree: `x := data.wasm.score; not f(x)`.',
   find: function* ({ module }) {
     for (const rule of module.rules) {
       for (const body of rule.bodies) {
         for (const condition of body.conditions) {
           const { operand, comparison } = condition
-          const call = operand?.call ?? comparison?.left.call ?? comparison?.right.call
-          if (condition.kind !== 'not' || call === undefined) continue
-          yield { message: `\`not\` of a call to ${call}`, at: condition }
+          if (condition.kind !== 'not') continue
+          const sides = [operand, comparison?.left, comparison?.right]
+          const call = sides.find((side) => side?.call !== undefined)?.call
+          const computes = sides.some((side) => side !== undefined && 'arithmetic' in side)
+          if (call !== undefined) yield { message: `\`not\` of a call to ${call}`, at: condition }
+          else if (computes) yield { message: '`not` of a calculation', at: condition }
         }
       }
     }
@@ -92,6 +95,81 @@ function* findFractions(context: LintContext): Iterable<LintHit> {
       yield { message: 'a computed or fractional number is compared', at: comparison }
     }
   }
+}
+
+/** From here on the operators' engine has doubles where OPA has integers. */
+const FIRST_INEXACT = 2 ** 64
+
+const largeIntegers: LintRule = {
+  id: 'large-integers',
+  severity: 'warning',
+  explanation:
+    'An integer above 2^64 - 1, which is 18.4 ether in wei, becomes a double of 53 bits when it is read from a document or by to_number, for operators too: 1000000000000000000001 and 1000000000000000000000 are equal, where OPA tells them apart.',
+  fix: 'Compare amounts in a larger unit that a plugin computed, or compare decimal strings of one length: `count(a) > count(b)`, then `a > b`.',
+  find: (context) => findLargeIntegers(context),
+}
+
+function* findLargeIntegers(context: LintContext): Iterable<LintHit> {
+  for (const { left, right, operator, line, column, rule } of context.comparisons) {
+    const at = { line, column }
+    const sides = [left, right]
+    const literal = sides.find(
+      (side) => typeof side.literal === 'number' && Math.abs(side.literal) >= FIRST_INEXACT,
+    )
+    if (literal !== undefined) {
+      yield { message: 'an integer of more than 64 bits is compared as a double', at }
+      continue
+    }
+    const amount = sides.some((side) => {
+      if (side.call !== 'to_number' || side.of[0] === undefined) return false
+      const path = context.pathOf(side.of[0], rule)
+      if (path?.[0] !== 'input') return false
+      return path[1] === 'value' || path[1] === 'decoded_function_arguments'
+    })
+    if (!amount) continue
+    const exact = operator === '==' || operator === '!='
+    const message = 'an amount of more than 64 bits is compared as a double'
+    yield { message, at, severity: exact ? 'warning' : 'info' }
+  }
+}
+
+const silentUndefined: LintRule = {
+  id: 'builtin-undefined',
+  severity: 'warning',
+  explanation:
+    'Where these builtins fail, the operators’ engine makes them undefined without an error: time.add_date by years from a 29 February, bits.* of what was read as more than 64 bits. A denial that depends on them does not fire, and OPA computes a value.',
+  fix: 'Require the value by name, so that there is no allow without it: `expires := time.add_date(issued, 0, 12, 0)` in a rule that `allow` needs. Add months in place of years.',
+  find: function* ({ module }) {
+    for (const rule of module.rules) {
+      for (const call of rule.calls) {
+        if (call.of.every(({ literal }) => literal !== undefined)) continue
+        if (call.name === 'time.add_date' && call.of[1]?.literal !== 0) {
+          yield { message: 'time.add_date by years is undefined from a 29 February', at: call }
+        } else if (call.name.startsWith('bits.')) {
+          yield {
+            message: `${call.name} is undefined for what was read as more than 64 bits`,
+            at: call,
+          }
+        }
+      }
+    }
+  },
+}
+
+const jsonPaths: LintRule = {
+  id: 'opa-json-paths',
+  severity: 'info',
+  explanation:
+    'For operators json.remove and json.filter drop a for the path "a/b" where a is no object, and json.filter keeps an empty object where b is missing; OPA leaves what the path does not reach.',
+  fix: 'Use object.remove and object.filter, or build the object that is wanted.',
+  find: function* ({ module }) {
+    for (const rule of module.rules) {
+      for (const call of rule.calls) {
+        if (call.name !== 'json.remove' && call.name !== 'json.filter') continue
+        yield { message: `${call.name} takes paths in another way than OPA`, at: call }
+      }
+    }
+  },
 }
 
 const unknownFunctions: LintRule = {
@@ -126,6 +204,9 @@ export const differenceRules: readonly LintRule[] = [
   builtinErrors,
   notCall,
   fractions,
+  largeIntegers,
+  silentUndefined,
+  jsonPaths,
   unknownFunctions,
   operatorFunctions,
 ]

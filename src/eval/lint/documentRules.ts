@@ -88,6 +88,23 @@ function properties(schema: JsonObject): JsonObject {
     : {}
 }
 
+/**
+ * The properties that `data.params` has. The params of composed packs come in an envelope, with a
+ * `_manifest`, the list of `modules`, and the params of each pack below `params`; their policies read
+ * what is inside.
+ */
+function paramsOf(schema: JsonObject): { inside: JsonObject; envelope: readonly string[] } {
+  const outside = properties(schema)
+  const inner = outside['params']
+  const isEnvelope = ['_manifest', 'modules', 'params'].every((name) =>
+    Object.hasOwn(outside, name),
+  )
+  if (!isEnvelope || typeof inner !== 'object' || inner === null || Array.isArray(inner)) {
+    return { inside: outside, envelope: [] }
+  }
+  return { inside: properties(inner as JsonObject), envelope: Object.keys(outside) }
+}
+
 const paramsNotInSchema: LintRule = {
   id: 'params-not-in-schema',
   severity: 'error',
@@ -135,7 +152,8 @@ function missingParams(
   context: LintContext,
 ): readonly { name: string; ref: ResolvedRef; meant: string | undefined }[] {
   if (context.schema === undefined) return []
-  const known = Object.keys(properties(context.schema))
+  const { inside, envelope } = paramsOf(context.schema)
+  const known = [...Object.keys(inside), ...envelope]
   return [...membersRead(context, ['data', 'params'])]
     .filter(([name]) => !known.includes(name))
     .map(([name, ref]) => ({ name, ref, meant: closest(name, known) }))
@@ -149,7 +167,7 @@ const paramNeverRead: LintRule = {
   find: function* (context) {
     if (context.schema === undefined || readsAll(context, ['data', 'params'])) return
     const read = membersRead(context, ['data', 'params'])
-    for (const name of Object.keys(properties(context.schema))) {
+    for (const name of Object.keys(paramsOf(context.schema).inside)) {
       if (!read.has(name)) yield { message: `the param ${name} is never read`, at: firstLine }
     }
   },
@@ -213,8 +231,26 @@ const numberForms: LintRule = {
   find: (context) => findNumberForms(context),
 }
 
+/** What builtins give, where that decides a comparison. */
+const results: ReadonlyMap<string, 'string' | 'number'> = new Map([
+  ...['format_int', 'sprintf', 'lower', 'upper', 'concat', 'trim', 'substring', 'replace'].map(
+    (name) => [name, 'string'] as const,
+  ),
+  ...['to_number', 'count', 'abs', 'round', 'ceil', 'floor', 'sum', 'time.now_ns'].map(
+    (name) => [name, 'number'] as const,
+  ),
+])
+
 function* findNumberForms(context: LintContext): Iterable<LintHit> {
   for (const { left, right, operator, line, column, rule } of context.comparisons) {
+    if (left.call !== undefined || right.call !== undefined) {
+      const kinds = [kindOf(context, left, rule), kindOf(context, right, rule)]
+      if (kinds.includes('string') && kinds.includes('number')) {
+        const call = left.call ?? right.call
+        const message = `${call} gives a ${results.get(call ?? '')}, compared with the other kind`
+        yield { message, at: { line, column } }
+      }
+    }
     for (const [mine, other] of [
       [left, right],
       [right, left],
@@ -245,11 +281,12 @@ function kindOf(
   rule: ResolvedRef['rule'],
 ): string | undefined {
   if (operand.literal !== undefined) return typeof operand.literal
+  if (operand.call !== undefined) return results.get(operand.call)
   const path = context.pathOf(operand, rule)
   if (path === undefined || context.schema === undefined) return undefined
   const name = startsWith(path, ['data', 'params']) ? path[2] : undefined
   if (typeof name !== 'string') return undefined
-  const property = properties(context.schema)[name] as JsonObject | undefined
+  const property = paramsOf(context.schema).inside[name] as JsonObject | undefined
   const type = property?.['type']
   return type === 'integer' ? 'number' : typeof type === 'string' ? type : undefined
 }

@@ -45,6 +45,7 @@ export const lintRules: readonly LintRule[] = [
  * Lints one policy.
  *
  * @param parameters.rego - The Rego source, as text or UTF-8 bytes.
+ * @param parameters.file - Its name, for places. Default `policy.rego`.
  * @param parameters.paramsSchema - JSON text of the params schema. Without it, rules about params
  * stay silent.
  * @returns Findings in the order of the source. Empty where nothing is wrong.
@@ -59,11 +60,12 @@ export const lintRules: readonly LintRule[] = [
  */
 export async function lintPolicy(parameters: {
   rego: string | Uint8Array
+  file?: string | undefined
   paramsSchema?: string | undefined
 }): Promise<readonly LintFinding[]> {
-  const { rego, paramsSchema } = parameters
+  const { rego, file = 'policy.rego', paramsSchema } = parameters
   const source = typeof rego === 'string' ? rego : fromUtf8(rego, 'rego')
-  const modules = [{ name: 'policy.rego', source }]
+  const modules = [{ name: file, source }]
   let context: LintContext | undefined
   let policy: PreparedPolicy | undefined
   try {

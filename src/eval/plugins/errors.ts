@@ -28,6 +28,8 @@ export class PluginError extends BaseError {
 export class PluginComponentError extends PluginError {
   override readonly name = 'PluginComponentError'
   override readonly code = 'PLUGIN_COMPONENT_INVALID'
+  /** What is wrong, without the sentence around it. */
+  readonly reason: string
 
   constructor(reason: string, options: BaseErrorOptions = {}) {
     super(`The plugin cannot be loaded: ${reason}.`, {
@@ -36,6 +38,7 @@ export class PluginComponentError extends PluginError {
       ],
       ...options,
     })
+    this.reason = reason
   }
 }
 
@@ -129,10 +132,13 @@ export class PluginLimitError extends PluginError {
   override readonly name = 'PluginLimitError'
   override readonly code = 'PLUGIN_LIMIT'
   readonly limit: PluginLimit
+  /** Which limit and by what, without the sentence around it. */
+  readonly reason: string
 
-  constructor(limit: PluginLimit, message: string, options: BaseErrorOptions = {}) {
-    super(`The plugin hit a limit: ${message}.`, options)
+  constructor(limit: PluginLimit, reason: string, options: BaseErrorOptions = {}) {
+    super(`The plugin hit a limit: ${reason}.`, options)
     this.limit = limit
+    this.reason = reason
   }
 }
 

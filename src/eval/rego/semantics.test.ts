@@ -228,3 +228,35 @@ describe('10: further facts', () => {
     }
   })
 })
+
+describe('11: what the engine cannot compute and says nothing about', () => {
+  const value = async (rule: string): Promise<unknown> => {
+    const outcome = await evaluate(`allow := ${rule}`)
+    return outcome.kind === 'defined' ? outcome.value : outcome.kind
+  }
+
+  test('integers of more than 64 bits are doubles', async () => {
+    const [large, larger] = ['"1000000000000000000000"', '"1000000000000000000001"']
+    expect(await value(`to_number(${larger}) > to_number(${large})`)).toBe(false)
+    expect(await value(`to_number(${larger}) == to_number(${large})`)).toBe(true)
+    expect(await value('18446744073709551614 + 1 == 18446744073709551615')).toBe(true)
+  })
+
+  test('years from a 29 February, and bits beyond 64, are undefined', async () => {
+    expect(await value('time.add_date(1709210096000000000, 1, 0, 0)')).toBe('undefined')
+    expect(await value('time.add_date(1709210096000000000, 0, 12, 0)')).toBeTypeOf('bigint')
+    expect(await value('bits.and(to_number("18446744073709551617"), 1)')).toBe('undefined')
+    expect(await value('bits.and(18446744073709551617, 1)')).toBe(1)
+    // So a denial on them does not fire, and its negation does.
+    const rules = 'allow if not time.add_date(1709210096000000000, 1, 0, 0) < 5'
+    expect(await evaluate(rules)).toMatchObject(allowed)
+  })
+
+  test('paths of json.remove and json.filter stop early', async () => {
+    expect(await value('json.remove({"a": 1, "d": 2}, ["a/b"])')).toEqual({ d: 2 })
+    expect(await value('json.filter({"a": 1, "d": 2}, ["a/b"])')).toEqual({})
+    expect(await value('strings.replace_n({"a": "b", "b": "c"}, "a")')).toBe('c')
+    expect(await value('upper("ß")')).toBe('SS')
+    expect(await value('regex.match(`^\\w$`, "é")')).toBe(true)
+  })
+})

@@ -33,12 +33,11 @@ export async function compileJob(job: CompileJob, transpiler: Transpiler): Promi
     }
   } catch (error) {
     const limit = error instanceof PluginLimitError ? error.limit : undefined
-    const known = error instanceof PluginError
     return {
       id: job.id,
       status: 'error',
-      code: known ? error.code : 'PLUGIN_COMPONENT_INVALID',
-      message: known ? error.shortMessage : describe(error),
+      code: error instanceof PluginError ? error.code : 'PLUGIN_COMPONENT_INVALID',
+      message: reasonOf(error),
       limit,
     }
   }
@@ -89,7 +88,11 @@ function toScript(source: string): string {
   return script
 }
 
-function describe(error: unknown): string {
+/** What goes into the sentence that the caller's error makes of it. */
+function reasonOf(error: unknown): string {
+  if (error instanceof PluginLimitError || error instanceof PluginComponentError) {
+    return error.reason
+  }
   const payload = (error as { payload?: unknown } | null)?.payload
   return String(payload ?? (error as { message?: unknown } | null)?.message ?? error).slice(
     0,
