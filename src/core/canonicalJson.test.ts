@@ -53,7 +53,15 @@ describe('canonicalJson', () => {
     for (const bits of rfc8785Numbers()) {
       const view = new DataView(new ArrayBuffer(8))
       view.setBigUint64(0, bits)
-      chunk.push(`${bits.toString(16)},${canonicalJson(view.getFloat64(0))}\n`)
+      const value = view.getFloat64(0)
+      const large = Number.isInteger(value) && Math.abs(value) > 2 ** 53 - 1
+      // Integers of this range have an RFC 8785 form, which is refused here.
+      if (large && Math.abs(value) < 1e21) {
+        expect(() => canonicalJson(value)).toThrow(CanonicalJsonError)
+        chunk.push(`${bits.toString(16)},${value}\n`)
+      } else {
+        chunk.push(`${bits.toString(16)},${canonicalJson(value)}\n`)
+      }
       count++
       const expected = checksums.get(count)
       if (chunk.length === 10_000 || expected !== undefined) {
@@ -73,7 +81,9 @@ describe('canonicalJson', () => {
         { maxDepth: 4 },
         fc.constant(null),
         fc.boolean(),
-        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc
+          .double({ noNaN: true, noDefaultInfinity: true })
+          .filter((value) => /[.e]/.test(`${value}`) || Number.isSafeInteger(value)),
         fc.maxSafeInteger(),
         fc.string({ unit: 'grapheme' }),
         fc.array(tie('value'), { maxLength: 5 }),
@@ -82,7 +92,9 @@ describe('canonicalJson', () => {
     }))
     fc.assert(
       fc.property(json.value, (value) => {
-        expect(canonicalJson(value as Json)).toBe(canonicalizeReference(value))
+        const text = canonicalJson(value as Json)
+        expect(text).toBe(canonicalizeReference(value))
+        expect(canonicalJson(parseJson(text))).toBe(text)
       }),
       { numRuns: 2_000 },
     )
@@ -90,7 +102,7 @@ describe('canonicalJson', () => {
 
   test('behavior: key order is by UTF-16 code units, -0 is 0', () => {
     expect(canonicalJson({ '\ufb33': 1, '\u{1f602}': 2 })).toBe('{"\u{1f602}":2,"\ufb33":1}')
-    expect(canonicalJson([-0, 1e21, 1e20, 5e-324])).toBe('[0,1e+21,100000000000000000000,5e-324]')
+    expect(canonicalJson([-0, 1e21, 5e-324])).toBe('[0,1e+21,5e-324]')
   })
 
   const self: unknown[] = []
@@ -116,6 +128,9 @@ describe('canonicalJson', () => {
     ['function', { f: () => 1 }, '$.f'],
     ['symbol', { s: Symbol('s') }, '$.s'],
     ['symbol name', { [Symbol('s')]: 1 }, '$'],
+    ['2^53', { amounts: [2 ** 53] }, '$.amounts[0]'],
+    ['an amount in wei', { max: 5e18 }, '$.max'],
+    ['the largest number without an exponent', [-999_999_999_999_999_900_000], '$[0]'],
     ['bigint', { 'odd name': 1n }, '$["odd name"]'],
     ['accessor', Object.defineProperty({}, 'a', { get: () => 1, enumerable: true }), '$.a'],
     ['array accessor', Object.defineProperty([1], 0, { get: () => 1, enumerable: true }), '$[0]'],
@@ -196,6 +211,8 @@ describe('parseJson', () => {
     ['byte-order mark', '\ufeff{}', '$'],
     ['large integer', '{"n":9007199254740993}', '$["n"]'],
     ['large negative integer', '[-9007199254740992]', '$[0]'],
+    ['large integer with an exponent', '{"n":[5e18]}', '$["n"][0]'],
+    ['large integer with a fraction', '9007199254740992.0', '$'],
     ['number out of range', '1e999', '$'],
     ['lone surrogate escape', '["\\ud800"]', '$[0]'],
     ['lone surrogate name', '{"\\udc00":1}', '$'],

@@ -3,12 +3,12 @@
  *
  * `json-canonicalize` writes the bytes. The gate refuses first whatever would make two readers
  * disagree: what JSON cannot hold, what `JSON.stringify` would change or drop, and integers that a
- * double would change silently. See docs/decisions/core-canonical-json.md.
+ * double would change silently. What it lets through, {@link parseJson} reads back. See docs/decisions/core-canonical-json.md.
  */
 import { canonicalize } from 'json-canonicalize'
 import { BaseError } from '../errors/base.js'
 import { fromUtf8, utf8 } from '../internal/bytes.js'
-import { type Json, parseJsonText } from './jsonText.js'
+import { ambiguousInteger, isAmbiguousInteger, type Json, parseJsonText } from './jsonText.js'
 
 export type { Json, JsonObject } from './jsonText.js'
 
@@ -19,6 +19,7 @@ export const MAX_JSON_DEPTH = 64
  * Serializes a value as RFC 8785 canonical JSON text.
  *
  * @param value - null, booleans, finite numbers, well-formed strings, plain arrays and objects.
+ * Integers are ±(2^53 - 1) at most: amounts in wei are decimal strings.
  * @throws {CanonicalJsonError} with the path of the first value that is refused.
  * @example
  * ```ts
@@ -39,7 +40,7 @@ export function canonicalBytes(value: Json): Uint8Array {
 
 /**
  * Parses JSON text strictly: no duplicate member names, no byte-order mark, no lone surrogates,
- * no integer outside ±(2^53 - 1), nesting at most 64 deep.
+ * no integer outside ±(2^53 - 1) in whatever form, nesting at most 64 deep.
  *
  * @throws {CanonicalJsonError} with the path of the offending value.
  */
@@ -84,6 +85,7 @@ function visit(value: unknown, path: string, depth: number): void {
       return
     case 'number':
       if (!Number.isFinite(value)) throw refuse(path, `${value} has no JSON form`)
+      if (isAmbiguousInteger(value)) throw refuse(path, ambiguousInteger(String(value)))
       return
     case 'string':
       if (!isWellFormed(value))
@@ -91,6 +93,8 @@ function visit(value: unknown, path: string, depth: number): void {
       return
     case 'object':
       break
+    case 'bigint':
+      throw refuse(path, `the bigint ${value} has no JSON form: write it as a decimal string`)
     default:
       throw refuse(path, `a value of type ${typeof value} has no JSON form`)
   }

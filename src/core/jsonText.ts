@@ -149,9 +149,26 @@ function readNumber(cursor: Cursor, path: string): number {
   if (!Number.isFinite(value)) throw cursor.fail(path, `${source} is beyond the range of a number`)
   if (/^-?\d+$/.test(source) && !Number.isSafeInteger(value)) {
     if (cursor.largeInteger) return cursor.largeInteger(source) as number
-    throw cursor.fail(path, `the integer ${source} is outside ±(2^53 - 1) and would change`)
+    throw cursor.fail(path, ambiguousInteger(source))
+  }
+  // `1e20` would be written as the digits that are refused above.
+  if (!cursor.largeInteger && isAmbiguousInteger(value)) {
+    throw cursor.fail(path, ambiguousInteger(source))
   }
   return value
+}
+
+/**
+ * Whether a number is written as an integer that readers take for different values: beyond
+ * ±(2^53 - 1), and below 1e21, from where on numbers are written with an exponent.
+ */
+export function isAmbiguousInteger(value: number): boolean {
+  return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21
+}
+
+/** Why such a number is refused, and what to do. */
+export function ambiguousInteger(source: string): string {
+  return `the integer ${source} is outside ±(2^53 - 1) and would change: write it as a decimal string, "${source}", and have the policy read it with to_number`
 }
 
 function literal<value extends Json>(cursor: Cursor, length: number, value: value): value {

@@ -17,13 +17,15 @@ import { MAX_PARAMS_BYTES } from './ids.js'
 /**
  * Encodes params as the bytes that go on chain. `undefined` and `{}` give zero bytes.
  *
- * @throws {CanonicalJsonError} for a value canonical JSON refuses.
+ * Integers beyond ±(2^53 - 1), amounts in wei first of all, are given as decimal strings.
+ *
+ * @throws {CanonicalJsonError} for a value canonical JSON refuses, with its path.
  * @throws {InvalidInputError} for anything but an object, or more than 8,192 bytes.
  * @example
  * ```ts
  * import { encodeParams } from '@newton/policy-sdk'
  *
- * encodeParams({ maxAmount: 1000 })
+ * encodeParams({ maxAmount: '5000000000000000000', perDay: 3 })
  * ```
  */
 export function encodeParams(params: JsonObject | undefined): Uint8Array {
@@ -39,6 +41,8 @@ export function encodeParams(params: JsonObject | undefined): Uint8Array {
       reason: `at most ${MAX_PARAMS_BYTES} bytes in canonical form, got ${bytes.length}`,
     })
   }
+  // What operators cannot read is not written: an instance is never changed again.
+  decodeParams(bytes)
   return bytes
 }
 
