@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
@@ -8,6 +8,8 @@ import { describe, expect, test } from 'vitest'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
   exports: Record<string, string | { types: string; default: string }>
+  peerDependencies: Record<string, string>
+  peerDependenciesMeta: Record<string, { optional: true }>
 }
 const entries = Object.entries(manifest.exports).flatMap(([name, target]) =>
   typeof target === 'string' ? [] : [{ name: `@newton/policy-sdk${name.slice(1)}`, ...target }],
@@ -17,6 +19,39 @@ if (!built) {
   if (process.env['CI_REQUIRE_ALL']) throw new Error('run npm run build first')
   console.warn('skipped: the package is not built; run npm run build')
 }
+
+describe('peers', () => {
+  const { peerDependencies, peerDependenciesMeta } = manifest
+  const optional = Object.keys(peerDependenciesMeta)
+  const sources = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' })
+    // What `init` writes into a project is text here.
+    .filter((file) => /(?<!\.test|\.test-d)\.ts$/.test(file) && !file.startsWith('cli/scaffold/'))
+    .map((file) => ({ file, text: readFileSync(`${root}src/${file}`, 'utf8') }))
+  const imports = (text: string, peer: string): string[] =>
+    [...text.matchAll(/^(?:import|export) (?!type )[^'"`]*from '([^']+)'/gm)]
+      .map(([, specifier]) => specifier as string)
+      .filter((specifier) => specifier === peer || specifier.startsWith(`${peer}/`))
+
+  test('behavior: every optional peer is needed by something that ships', () => {
+    const unused = optional.filter(
+      (peer) =>
+        !sources.some(({ text }) => new RegExp(`['"\`]${peer}(?:/[\\w./-]+)?['"\`]`).test(text)),
+    )
+    expect(unused).toEqual([])
+    expect(Object.keys(peerDependencies).filter((peer) => !optional.includes(peer))).toEqual([
+      'viem',
+    ])
+  })
+
+  test('behavior: one that is missing is an error of ours: none is imported before it is needed', () => {
+    const early = optional.flatMap((peer) =>
+      sources
+        .filter(({ text }) => imports(text, peer).length > 0)
+        .map(({ file }) => `${file}: ${peer}`),
+    )
+    expect(early).toEqual([])
+  })
+})
 
 describe.skipIf(!built)('the built package', () => {
   test('behavior: every declared file is there', () => {
@@ -53,14 +88,7 @@ describe.skipIf(!built)('the built package', () => {
         target: 'es2022',
         logLevel: 'silent',
         // Optional peers that a user brings; the transpiler asks for a file only under Node.
-        external: [
-          '@open-policy-agent/opa-wasm',
-          '@bytecodealliance/*',
-          'lmdb',
-          'msw',
-          'msw/*',
-          'vitest',
-        ],
+        external: ['@open-policy-agent/opa-wasm', '@bytecodealliance/*', 'lmdb', 'msw', 'msw/*'],
       })
       const builtIns = Object.values(result.metafile.inputs)
         .flatMap((input) => input.imports)

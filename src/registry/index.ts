@@ -14,7 +14,7 @@ export {
   type EnclaveRequiredInput,
   type EnclaveVersionInput,
   type GateInput,
-  type ListInput,
+  type InstanceDeployerInput,
   type Pcr0Input,
   setEnclaveRequired,
   setEnclaveRequiredSync,
@@ -33,6 +33,7 @@ export {
   simulateSetInstanceDeploymentPermissionless,
   simulateSetTemplateAuthor,
   simulateSetTemplateRegistrationPermissionless,
+  type TemplateAuthorInput,
 } from './actions/admin.js'
 export {
   type ChainOutcome,
@@ -223,15 +224,18 @@ export type {
   SyncAction,
   SyncOptions,
   SyncResult,
+  Write,
   WriteAction,
 } from './actions/write.js'
 export type { PolicyAddresses, PolicyAddressesInput, PolicyContract } from './chain/addressBook.js'
 export { resolveAddress } from './chain/addresses.js'
 export type { ReadClient, WriteClient } from './chain/client.js'
 export {
+  AccountRequiredError,
   AddressRequiredError,
   BlockNotFoundError,
   ChainMismatchError,
+  ChainRequiredError,
   ContractNotFoundError,
   ContractRevertError,
   EventMissingError,

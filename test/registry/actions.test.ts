@@ -145,7 +145,7 @@ describe('templates', () => {
     const listed = await registry.setTemplateAuthorSync(owner, {
       addresses,
       registry: 'policy',
-      account: stranger.account.address,
+      author: stranger.account.address,
       allowed: true,
     })
     expect(listed).toMatchObject({ author: stranger.account.address, allowed: true })
@@ -160,7 +160,7 @@ describe('templates', () => {
         addresses,
         preflight: false,
         registry: 'policy',
-        account: stranger.account.address,
+        author: stranger.account.address,
         allowed: true,
       }),
       'OwnableUnauthorizedAccount',
@@ -336,7 +336,7 @@ describe('instances and slots', () => {
     await registry.setInstanceDeployerSync(owner, {
       addresses,
       registry: 'policyData',
-      account: stranger.account.address,
+      deployer: stranger.account.address,
       allowed: true,
     })
     await registry.deployPolicyDataInstanceSync(stranger, data)

@@ -33,6 +33,15 @@ test('a write needs chain and account', () => {
   void (() => deployPolicyInstance(neither, instance))
 })
 
+test('what the client lacks comes with the call', () => {
+  void (() => deployPolicyInstance(noAccount, { ...instance, account }))
+  void (() => deployPolicyInstance(noAccount, { ...instance, account: account.address }))
+  void (() => deployPolicyInstance(noChain, { ...instance, chain: foundry }))
+  void (() => deployPolicyInstance(neither, { ...instance, account, chain: foundry }))
+  // @ts-expect-error no chain
+  void (() => deployPolicyInstance(neither, { ...instance, account }))
+})
+
 test('a read needs neither', () => {
   expectTypeOf(getPolicyTemplate).toBeCallableWith(createClient({ transport }), { id: '0x01' })
 })
@@ -42,13 +51,17 @@ test('instance actions take one chain', () => {
   void (() => deployPolicyInstance(whole, { ...instance, chains: [] }))
 })
 
-test('the decorator offers writes only where they can work', () => {
+test('the decorator asks with each call for what the client lacks', () => {
   const extended = whole.extend(policyActions())
   expectTypeOf(extended.policy.registerPolicyTemplateSync).toBeFunction()
   expectTypeOf(extended.policy.registerPolicyTemplateSync).returns.resolves.toHaveProperty('id')
   expectTypeOf(registerPolicyTemplateSync).returns.resolves.toHaveProperty('receipt')
   const reading = createPublicClient({ chain: foundry, transport }).extend(policyActions())
   expectTypeOf(reading.policy.getPolicyTemplate).toBeFunction()
-  // @ts-expect-error no account, no writes
-  void (() => reading.policy.registerPolicyTemplate)
+  // @ts-expect-error no account: it is named as what is missing
+  void (() => reading.policy.deployPolicyInstance(instance))
+  void (() => reading.policy.deployPolicyInstance({ ...instance, account }))
+  const nothing = createPublicClient({ transport }).extend(policyActions())
+  // @ts-expect-error no chain either
+  void (() => nothing.policy.deployPolicyInstance({ ...instance, account }))
 })

@@ -63,7 +63,6 @@ export type EnclaveEvaluator = Evaluator & {
   /** Forgets the session; the next call attests anew. */
   dropSession(): void
   close(): Promise<void>
-  [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
@@ -129,7 +128,6 @@ export async function createEnclaveEvaluator(
     session: (options = {}) => withDeadline('Attesting the enclave', options, keeper.current),
     dropSession: keeper.drop,
     close,
-    [Symbol.asyncDispose]: close,
   }
   try {
     await evaluator.session({ timeout: minute })

@@ -22,8 +22,10 @@ import {
 
 /** Opens or closes a gate of one registry. */
 export type GateInput = { registry: RegistryKind; permissionless: boolean }
-/** Puts an account on a list of one registry, or takes it off. */
-export type ListInput = { registry: RegistryKind; account: Address; allowed: boolean }
+/** Puts an author on the list of one registry, or takes it off. */
+export type TemplateAuthorInput = { registry: RegistryKind; author: Address; allowed: boolean }
+/** Puts a deployer on the list of one registry, or takes it off. */
+export type InstanceDeployerInput = { registry: RegistryKind; deployer: Address; allowed: boolean }
 /** Whether every task needs an enclave. */
 export type EnclaveRequiredInput = { required: boolean }
 /** A build, by `keccak256(PCR0)`, with a name for people. */
@@ -101,44 +103,48 @@ export const simulateSetInstanceDeploymentPermissionless: SimulateAction<GateInp
 /** Checks and transaction of {@link setInstanceDeploymentPermissionless}, nothing signed. */
 export const dryRunSetInstanceDeploymentPermissionless: DryRunAction<GateInput> = instances.dryRun
 
-const listArgs = ({ account, allowed }: ListInput): readonly unknown[] => [
-  addressOf(account, 'account'),
-  allowed,
-]
-
-const author: WriteTriple<ListInput, { author: Address; allowed: boolean }, undefined> = gate({
-  name: 'setTemplateAuthor',
-  eventName: 'TemplateAuthorSet',
-  args: listArgs,
-})
+const author: WriteTriple<TemplateAuthorInput, { author: Address; allowed: boolean }, undefined> =
+  gate({
+    name: 'setTemplateAuthor',
+    eventName: 'TemplateAuthorSet',
+    args: ({ author, allowed }) => [addressOf(author, 'author'), allowed],
+  })
 
 /** Puts an account on the list of template authors, or takes it off. The owner only. */
-export const setTemplateAuthor: WriteAction<ListInput> = author.send
+export const setTemplateAuthor: WriteAction<TemplateAuthorInput> = author.send
 /** Like {@link setTemplateAuthor}, and waits. */
-export const setTemplateAuthorSync: SyncAction<ListInput, { author: Address; allowed: boolean }> =
-  author.sync
+export const setTemplateAuthorSync: SyncAction<
+  TemplateAuthorInput,
+  { author: Address; allowed: boolean }
+> = author.sync
 /** Simulates {@link setTemplateAuthor}. */
-export const simulateSetTemplateAuthor: SimulateAction<ListInput, undefined> = author.simulate
+export const simulateSetTemplateAuthor: SimulateAction<TemplateAuthorInput, undefined> =
+  author.simulate
 /** Checks and transaction of {@link setTemplateAuthor}, nothing signed. */
-export const dryRunSetTemplateAuthor: DryRunAction<ListInput> = author.dryRun
+export const dryRunSetTemplateAuthor: DryRunAction<TemplateAuthorInput> = author.dryRun
 
-const deployer: WriteTriple<ListInput, { deployer: Address; allowed: boolean }, undefined> = gate({
+const deployer: WriteTriple<
+  InstanceDeployerInput,
+  { deployer: Address; allowed: boolean },
+  undefined
+> = gate({
   name: 'setInstanceDeployer',
   eventName: 'InstanceDeployerSet',
-  args: listArgs,
+  args: ({ deployer, allowed }) => [addressOf(deployer, 'deployer'), allowed],
 })
 
 /** Puts an account on the list of instance deployers, or takes it off. The owner only. */
-export const setInstanceDeployer: WriteAction<ListInput> = deployer.send
+export const setInstanceDeployer: WriteAction<InstanceDeployerInput> = deployer.send
 /** Like {@link setInstanceDeployer}, and waits. */
 export const setInstanceDeployerSync: SyncAction<
-  ListInput,
+  InstanceDeployerInput,
   { deployer: Address; allowed: boolean }
 > = deployer.sync
 /** Simulates {@link setInstanceDeployer}. */
-export const simulateSetInstanceDeployer: SimulateAction<ListInput, undefined> = deployer.simulate
+export const simulateSetInstanceDeployer: SimulateAction<InstanceDeployerInput, undefined> =
+  deployer.simulate
 /** Checks and transaction of {@link setInstanceDeployer}, nothing signed. */
-export const dryRunSetInstanceDeployer: DryRunAction<ListInput> = deployer.dryRun
+export const dryRunSetInstanceDeployer: DryRunAction<InstanceDeployerInput> = deployer.dryRun
 
 const requirement: WriteTriple<EnclaveRequiredInput, { required: boolean }, undefined> =
   defineWrite({

@@ -4,7 +4,7 @@ import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { WriteClient } from '../chain/client.js'
-import { withClient } from '../chain/client.js'
+import { withClient, writerOf } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
 import { registriesOf } from '../preflight/templates.js'
 import {
@@ -72,7 +72,8 @@ async function onChains(
     throw new InvalidInputError({ field: 'chains', reason: 'expected at least one chain' })
   }
   const seen = new Set<number>()
-  for (const [index, { client }] of chains.entries()) {
+  for (const [index, target] of chains.entries()) {
+    const client = writerOf(`chains[${index}]`, target.client, {})
     if (seen.has(client.chain.id)) {
       throw new InvalidInputError({
         field: `chains[${index}]`,

@@ -4,7 +4,7 @@ import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { resolveAddress } from '../chain/addresses.js'
-import { type WriteClient, withClient } from '../chain/client.js'
+import { type ReadClient, type WriteClient, withClient, writerOf } from '../chain/client.js'
 import { PreflightError, RevocationFailedError } from '../chain/errors.js'
 import { checkSlot } from '../preflight/slots.js'
 import { registriesOf } from '../preflight/templates.js'
@@ -18,6 +18,7 @@ import {
   type SimulateAction,
   type SyncOptions,
   type SyncResult,
+  type Write,
   type WriteAction,
   type WriteTriple,
 } from './write.js'
@@ -83,11 +84,16 @@ export const setCurrentPolicyDataInstance: WriteAction<PolicyDataSlotInput> = mo
  * @throws {RevocationFailedError} when the slot moved and the revocation did not succeed.
  * @throws {AddressRequiredError} before anything is sent, when no `responseRegistry` is known.
  */
-export async function setCurrentPolicyDataInstanceSync(
-  client: WriteClient,
+export const setCurrentPolicyDataInstanceSync: Write<
+  PolicyDataSlotInput & RevocationOptions & WriteOptions & SyncOptions,
+  SyncResult<PolicyDataSlotEvent> & { revocation: SlotRevocation | null }
+> = async (
+  client: ReadClient,
   parameters: PolicyDataSlotInput & RevocationOptions & WriteOptions & SyncOptions,
-): Promise<SyncResult<PolicyDataSlotEvent> & { revocation: SlotRevocation | null }> {
-  return withClient('setCurrentPolicyDataInstance', { client, options: parameters }, (bound) =>
+) => {
+  const name = 'setCurrentPolicyDataInstance'
+  const writer = writerOf(name, client, parameters)
+  return withClient(name, { client: writer, options: parameters }, (bound) =>
     moveAndRevoke(bound, parameters),
   )
 }

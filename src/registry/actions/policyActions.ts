@@ -1,5 +1,5 @@
 /** All actions under one key of a viem client. */
-import type { Account, Chain, Client, Transport } from 'viem'
+import type { Account, Address, Chain, Client, Transport } from 'viem'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { WriteClient } from '../chain/client.js'
 import { importNewtonPolicy } from '../newton/importPolicy.js'
@@ -26,26 +26,36 @@ type WriteModule = typeof admin &
   typeof templates
 
 /** The actions of a module without their first parameter; addresses may be left out. */
-type Bound<module> = {
+type Bound<module, more = unknown> = {
   [name in keyof module as module[name] extends (...parameters: never[]) => Promise<unknown>
     ? name
     : never]: module[name] extends (client: never, parameters: infer parameters) => infer result
-    ? (parameters: parameters) => result
+    ? (parameters: parameters & more) => result
     : never
 }
 
 /** Actions of any client. */
 export type PolicyReadActions = Bound<ReadModule>
 
-/** Actions of a client with chain and account. */
-export type PolicyWriteActions = Bound<WriteModule>
+/** Actions that write; `more` is what the client does not have and each call has to give. */
+export type PolicyWriteActions<more = unknown> = Bound<WriteModule, more>
+
+type Sender = { account: Account | Address }
+type Where = { chain: Chain }
 
 /**
- * What {@link policyActions} adds. Writes are there only for a client whose type has a chain and
- * an account: without, using them does not compile.
+ * What {@link policyActions} adds. What the type of the client lacks, a chain or an account, is
+ * required with each call that writes, as in viem's own actions.
  */
 export type PolicyActions<client> = {
-  policy: client extends WriteClient ? PolicyReadActions & PolicyWriteActions : PolicyReadActions
+  policy: PolicyReadActions &
+    (client extends WriteClient
+      ? PolicyWriteActions
+      : client extends Where
+        ? PolicyWriteActions<Sender>
+        : client extends { account: Account }
+          ? PolicyWriteActions<Where>
+          : PolicyWriteActions<Sender & Where>)
 }
 
 /** Options of {@link policyActions}. */

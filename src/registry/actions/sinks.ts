@@ -5,7 +5,7 @@ import type { Announcer } from '../../core/interfaces/announcer.js'
 import type { ChallengeSink, CommitSink } from '../../core/interfaces/sinks.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
-import { type WriteClient, withClient } from '../chain/client.js'
+import { type WriteClient, withClient, writerOf } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
 import { createSlashingReader } from '../rows/slashing.js'
 import { announceCommitSync, commitStateRootSync } from './commits.js'
@@ -21,7 +21,8 @@ export type SinkParameters = SyncOptions & {
 
 /** Announces locators of artifacts on chain, and waits for the receipt. */
 export function createAnnouncer(parameters: SinkParameters): Announcer {
-  const { client, ...fixed } = parameters
+  const { client: given, ...fixed } = parameters
+  const client = writerOf('createAnnouncer', given, {})
   return {
     announceArtifact: async (announcement, options) => {
       const { transactionHash } = await announceArtifactSync(client, {
@@ -46,7 +47,8 @@ export function createAnnouncer(parameters: SinkParameters): Announcer {
  * ```
  */
 export function createCommitSink(parameters: SinkParameters): CommitSink {
-  const { client, ...fixed } = parameters
+  const { client: given, ...fixed } = parameters
+  const client = writerOf('createCommitSink', given, {})
   return {
     commitStateRoot: async (input, options) => {
       const { transactionHash } = await commitStateRootSync(client, {
@@ -95,7 +97,8 @@ const REPLACE_AFTER = 60_000
  * `maxFeePerGas`), where the account signs here.
  */
 export function createChallengeSink(parameters: SinkParameters): ChallengeSink {
-  const { client, ...fixed } = parameters
+  const { client: given, ...fixed } = parameters
+  const client = writerOf('createChallengeSink', given, {})
   const slashing = createSlashingReader({ client, addresses: fixed.addresses })
   return {
     challengeAttestationDigest: async (input, options) => {

@@ -1,14 +1,25 @@
 /** The three forms of every write: send, send and wait, simulate. */
 import {
+  type Account,
   type Address,
+  type Chain,
+  type Client,
   decodeEventLog,
   decodeFunctionResult,
   type Hex,
   type Log,
   type TransactionReceipt,
+  type Transport,
 } from 'viem'
 import { call } from 'viem/actions'
-import { assertChain, request, type WriteClient, withClient } from '../chain/client.js'
+import {
+  assertChain,
+  type ReadClient,
+  request,
+  type WriteClient,
+  withClient,
+  writerOf,
+} from '../chain/client.js'
 import { ContractRevertError, EventMissingError, PreflightError } from '../chain/errors.js'
 import type { PreflightCheck } from '../chain/preflightCheck.js'
 import { toCallError } from '../chain/revert.js'
@@ -34,23 +45,41 @@ export type SyncResult<event> = { receipt: TransactionReceipt; transactionHash: 
 /** What the simulating form returns: what the call would return, and the transaction. */
 export type SimulateResult<result> = { result: result; request: { to: Address; data: Hex } }
 
+/**
+ * A write with a viem client. What the client does not have, an account or a chain, comes with the
+ * call, as in viem's own actions.
+ */
+export type Write<parameters, result> = {
+  (
+    client: ReadClient,
+    parameters: parameters & { account: Account | Address; chain: Chain },
+  ): Promise<result>
+  (
+    client: Client<Transport, Chain | undefined, Account>,
+    parameters: parameters & { chain: Chain },
+  ): Promise<result>
+  (
+    client: Client<Transport, Chain, Account | undefined>,
+    parameters: parameters & { account: Account | Address },
+  ): Promise<result>
+  // The last one is what `Parameters` and `infer` see.
+  (client: WriteClient, parameters: parameters): Promise<result>
+}
+
 /** A write, sent: returns the transaction hash. */
-export type WriteAction<parameters> = (
-  client: WriteClient,
-  parameters: parameters & WriteOptions,
-) => Promise<Hex>
+export type WriteAction<parameters> = Write<parameters & WriteOptions, Hex>
 
 /** A write, sent and waited for. */
-export type SyncAction<parameters, event> = (
-  client: WriteClient,
-  parameters: parameters & WriteOptions & SyncOptions,
-) => Promise<SyncResult<event>>
+export type SyncAction<parameters, event> = Write<
+  parameters & WriteOptions & SyncOptions,
+  SyncResult<event>
+>
 
 /** A write, only simulated. */
-export type SimulateAction<parameters, result> = (
-  client: WriteClient,
-  parameters: parameters & WriteOptions,
-) => Promise<SimulateResult<result>>
+export type SimulateAction<parameters, result> = Write<
+  parameters & WriteOptions,
+  SimulateResult<result>
+>
 
 /** What a write is made of. */
 export type WriteDefinition<parameters, event, result> = {
@@ -89,10 +118,7 @@ export type DryRun = {
 }
 
 /** A write's checks and transaction, without signing. */
-export type DryRunAction<parameters> = (
-  client: WriteClient,
-  parameters: parameters & WriteOptions,
-) => Promise<DryRun>
+export type DryRunAction<parameters> = Write<parameters & WriteOptions, DryRun>
 
 /** The forms of one write. */
 export type WriteTriple<parameters, event, result> = {
@@ -158,9 +184,15 @@ export function defineWrite<parameters, event, result>(
     return waitForMined(client, { write, sent, hashes, options: parameters })
   }
 
+  const withWriter = async <value>(
+    client: ReadClient,
+    options: WriteOptions,
+    work: (client: WriteClient) => Promise<value>,
+  ): Promise<value> => withClient(name, { client: writerOf(name, client, options), options }, work)
+
   return {
-    dryRun: (client, parameters) =>
-      withClient(name, { client, options: parameters }, async (bound) => {
+    dryRun: async (client: ReadClient, parameters: parameters & WriteOptions): Promise<DryRun> =>
+      withWriter(client, parameters, async (bound) => {
         const write = definition.prepare(bound, parameters)
         const checks = [...((await definition.preflight?.(bound, parameters)) ?? [])]
         // Where the rules are not listed one by one, the contract's own word is the check.
@@ -178,20 +210,19 @@ export function defineWrite<parameters, event, result>(
           },
         }
       }),
-    send: (client, parameters) =>
-      withClient(
-        name,
-        { client, options: parameters },
-        async (bound) => (await submit(bound, parameters)).hash,
-      ),
-    sync: async (client, parameters) => {
+    send: async (client: ReadClient, parameters: parameters & WriteOptions): Promise<Hex> =>
+      withWriter(client, parameters, async (bound) => (await submit(bound, parameters)).hash),
+    sync: async (
+      client: ReadClient,
+      parameters: parameters & WriteOptions & SyncOptions,
+    ): Promise<SyncResult<event>> => {
       let hash: Hex | undefined
       const onTransactionHash = (sentHash: Hex, sent: SentTransaction): unknown => {
         hash = sentHash
         return parameters.onTransactionHash?.(sentHash, sent)
       }
       try {
-        return await withClient(name, { client, options: parameters }, async (bound) => {
+        return await withWriter(client, parameters, async (bound) => {
           const receipt = await submitAndWait(bound, { ...parameters, onTransactionHash })
           return syncResult(definition, { client: bound, parameters, receipt })
         })
@@ -199,8 +230,11 @@ export function defineWrite<parameters, event, result>(
         throw withHash(error, hash)
       }
     },
-    simulate: (client, parameters) =>
-      withClient(name, { client, options: parameters }, async (bound) => {
+    simulate: async (
+      client: ReadClient,
+      parameters: parameters & WriteOptions,
+    ): Promise<SimulateResult<result>> =>
+      withWriter(client, parameters, async (bound) => {
         const write = definition.prepare(bound, parameters)
         const value = await simulateCall(bound, write)
         return {

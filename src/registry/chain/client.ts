@@ -1,15 +1,33 @@
 /** viem clients as the actions take them. */
-import type { Account, Chain, Client, Transport } from 'viem'
+import type { Account, Address, Chain, Client, Transport } from 'viem'
+import { parseAccount } from 'viem/accounts'
 import { getChainId } from 'viem/actions'
 import { isPolicySdkError } from '../../errors/base.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { ChainMismatchError, RpcError } from './errors.js'
+import { AccountRequiredError, ChainMismatchError, ChainRequiredError, RpcError } from './errors.js'
 
 /** A client that can read. A chain is optional: it is asked for where it matters. */
 export type ReadClient = Client<Transport, Chain | undefined, Account | undefined>
 
 /** A client that can write: chain and account are required by type. */
 export type WriteClient = Client<Transport, Chain, Account>
+
+/**
+ * The client as a writer: with the account and the chain of the call, else its own.
+ *
+ * @throws {AccountRequiredError} and {@link ChainRequiredError} where neither has one.
+ */
+export function writerOf(
+  action: string,
+  client: ReadClient,
+  call: { account?: Account | Address | undefined; chain?: Chain | undefined },
+): WriteClient {
+  const account = call.account === undefined ? client.account : parseAccount(call.account)
+  if (account === undefined) throw new AccountRequiredError({ action })
+  const chain = call.chain ?? client.chain
+  if (chain === undefined) throw new ChainRequiredError({ action })
+  return { ...client, account, chain } as WriteClient
+}
 
 /**
  * Runs `work` with a client whose requests are aborted with the caller's signal or timeout.

@@ -3,6 +3,36 @@ import type { Address, Hex } from 'viem'
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
 import type { PreflightCheck } from './preflightCheck.js'
 
+/** A write was asked of a client that has no account, and none came with the call. */
+export class AccountRequiredError extends BaseError {
+  override readonly name = 'AccountRequiredError'
+  override readonly code = 'ACCOUNT_REQUIRED'
+
+  constructor({ action }: { action: string }, options: BaseErrorOptions = {}) {
+    super(`\`${action}\` needs an account that sends.`, {
+      metaMessages: [
+        'Give `account` with the call, or create the wallet client with one: `createWalletClient({ account, … })`.',
+      ],
+      ...options,
+    })
+  }
+}
+
+/** A write was asked of a client that has no chain, and none came with the call. */
+export class ChainRequiredError extends BaseError {
+  override readonly name = 'ChainRequiredError'
+  override readonly code = 'CHAIN_REQUIRED'
+
+  constructor({ action }: { action: string }, options: BaseErrorOptions = {}) {
+    super(`\`${action}\` needs the chain that it is meant for.`, {
+      metaMessages: [
+        'Give `chain` with the call, or create the wallet client with one: `createWalletClient({ chain, … })`.',
+      ],
+      ...options,
+    })
+  }
+}
+
 /** A contract refused a call. Name and arguments are decoded where an ABI knows them. */
 export class ContractRevertError extends BaseError {
   override readonly name = 'ContractRevertError'

@@ -75,6 +75,12 @@ export function wordOf(value: Hex, field: string): Hex {
   return toHex(fixedFromHex(value, 32, field))
 }
 
+/** Checks a block number. */
+export function blockOf(value: bigint, field: string): bigint {
+  if (typeof value === 'bigint' && value >= 0n) return value
+  throw new InvalidInputError({ field, reason: 'expected a block number as a bigint, 0 or more' })
+}
+
 /** Arguments of `registerTemplate` and `ensureTemplate`, with the id. */
 export function preparePolicyTemplate(input: PolicyTemplateInput): {
   id: Hex

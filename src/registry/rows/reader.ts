@@ -14,6 +14,7 @@ import {
   readTag,
   valueFrom,
 } from '../chain/read.js'
+import { addressOf, blockOf, wordOf } from './inputs.js'
 import {
   type ClientRecord,
   clientRecord,
@@ -105,16 +106,28 @@ export async function createRegistryReader(
     ...rowReads(run),
     ...slotReads(run),
     isEnclaveWhitelistedAt: (build, io) =>
-      run('isEnclaveWhitelistedAt', io, async ({ client }) =>
-        readWhitelisted(client, { ...build, registry: enclaveRegistry() }),
-      ),
-    getBlock: (number, io) => run('getBlock', io, ({ client }) => readBlock(client, number)),
+      run('isEnclaveWhitelistedAt', io, async ({ client }) => {
+        const pcr0Commitment = wordOf(build.pcr0Commitment, 'pcr0Commitment')
+        const block = blockOf(build.block, 'block')
+        return readWhitelisted(client, { pcr0Commitment, block, registry: enclaveRegistry() })
+      }),
+    getBlock: (number, io) =>
+      run('getBlock', io, async ({ client }) => readBlock(client, blockOf(number, 'number'))),
     getLatestBlock: (io) => run('getLatestBlock', io, ({ client }) => readTag(client, 'latest')),
     getClient: (policyClient, io) =>
-      run('getClient', io, ({ client }) =>
-        readClientRecord(client, { policyClient, registry: clientRegistry }),
+      run('getClient', io, async ({ client }) =>
+        readClientRecord(client, {
+          policyClient: addressOf(policyClient, 'client'),
+          registry: clientRegistry,
+        }),
       ),
-    snapshot: (request, io) => run('snapshot', io, (source) => readSnapshot(source, request)),
+    snapshot: (request, io) =>
+      run('snapshot', io, async (source) =>
+        readSnapshot(source, {
+          client: addressOf(request.client, 'client'),
+          block: blockOf(request.block, 'block'),
+        }),
+      ),
   }
 }
 
@@ -137,18 +150,21 @@ function rowReads(
     kind: RegistryKind,
     id: Hex,
   ): Promise<InstanceRow | null> => {
+    const ids = [wordOf(id, 'id')]
     const at = await readTag(source.client, 'latest')
-    return (await readInstances(source, { kind, ids: [id], at }))[0] ?? null
+    return (await readInstances(source, { kind, ids, at }))[0] ?? null
   }
   return {
     getPolicyTemplate: (id, io) =>
-      run('getPolicyTemplate', io, async (source) =>
-        readPolicyTemplate(source, id, await readTag(source.client, 'latest')),
-      ),
+      run('getPolicyTemplate', io, async (source) => {
+        const wanted = wordOf(id, 'id')
+        return readPolicyTemplate(source, wanted, await readTag(source.client, 'latest'))
+      }),
     getPolicyDataTemplate: (id, io) =>
-      run('getPolicyDataTemplate', io, async (source) =>
-        readPolicyDataTemplate(source, id, await readTag(source.client, 'latest')),
-      ),
+      run('getPolicyDataTemplate', io, async (source) => {
+        const wanted = wordOf(id, 'id')
+        return readPolicyDataTemplate(source, wanted, await readTag(source.client, 'latest'))
+      }),
     getPolicyInstance: (id, io) =>
       run('getPolicyInstance', io, (source) => instance(source, 'policy', id)),
     getPolicyDataInstance: (id, io) =>
@@ -166,19 +182,20 @@ function slotReads(
   return {
     currentPolicyInstanceAt: ({ client, block }, io) =>
       run('currentPolicyInstanceAt', io, async (source) => {
-        const call = { kind: 'policy', current: 'currentInstance', args: [client] } as const
-        return slotValue(await readSlot(source, call, block))
+        const args = [addressOf(client, 'client')]
+        const call = { kind: 'policy', current: 'currentInstance', args } as const
+        return slotValue(await readSlot(source, call, blockOf(block, 'block')))
       }),
     currentPolicyDataInstanceAt: ({ client, templateId, block }, io) =>
       run('currentPolicyDataInstanceAt', io, async (source) => {
-        const args = [client, templateId]
+        const args = [addressOf(client, 'client'), wordOf(templateId, 'templateId')]
         const call = { kind: 'policyData', current: 'currentInstance', args } as const
-        return slotValue(await readSlot(source, call, block))
+        return slotValue(await readSlot(source, call, blockOf(block, 'block')))
       }),
     enclaveRequiredAt: (block, io) =>
       run('enclaveRequiredAt', io, async (source) => {
         const call = { kind: 'policy', current: 'enclaveRequired', args: [] } as const
-        return (await readSlot(source, call, block)) as boolean
+        return (await readSlot(source, call, blockOf(block, 'block'))) as boolean
       }),
   }
 }

@@ -239,8 +239,11 @@ describe('as a server', () => {
 
 describe('with msw', () => {
   const proxy = createFakeEigenDaProxy()
-  const server = setupServer(...eigenDaProxyHandlers(proxy, 'http://eigenda.example'))
-  beforeAll(() => server.listen({ onUnhandledRequest: 'bypass' }))
+  const server = setupServer()
+  beforeAll(async () => {
+    server.use(...(await eigenDaProxyHandlers(proxy, 'http://eigenda.example')))
+    server.listen({ onUnhandledRequest: 'bypass' })
+  })
   afterAll(() => server.close())
   test('handlers answer for the proxy', async () => {
     const da = eigenDa({ url: 'http://eigenda.example', retry: quick })

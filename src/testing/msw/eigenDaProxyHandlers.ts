@@ -1,18 +1,24 @@
-import { HttpResponse, http, type RequestHandler } from 'msw'
+import type { RequestHandler } from 'msw'
+import { MissingPeerError } from '../../errors/common.js'
 import type { FakeEigenDaProxy } from '../eigenDaProxy/fakeProxy.js'
 
 /**
  * Handlers of `msw` that answer for a proxy at `baseUrl`, in Node and in browsers.
  *
+ * @throws {MissingPeerError} when the optional peer `msw` is not installed.
  * @example
  * ```ts
  * import { eigenDaProxyHandlers } from '@newton/policy-sdk/testing/msw'
  * import { createFakeEigenDaProxy } from '@newton/policy-sdk/testing'
  *
- * const handlers = eigenDaProxyHandlers(createFakeEigenDaProxy(), 'http://proxy.test')
+ * const handlers = await eigenDaProxyHandlers(createFakeEigenDaProxy(), 'http://proxy.test')
  * ```
  */
-export function eigenDaProxyHandlers(proxy: FakeEigenDaProxy, baseUrl: string): RequestHandler[] {
+export async function eigenDaProxyHandlers(
+  proxy: FakeEigenDaProxy,
+  baseUrl: string,
+): Promise<RequestHandler[]> {
+  const { HttpResponse, http } = await loadMsw()
   const base = baseUrl.replace(/\/+$/, '')
   return [
     http.all(`${base}/*`, async ({ request }) => {
@@ -35,4 +41,12 @@ export function eigenDaProxyHandlers(proxy: FakeEigenDaProxy, baseUrl: string): 
       }
     }),
   ]
+}
+
+async function loadMsw(): Promise<typeof import('msw')> {
+  try {
+    return await import('msw')
+  } catch (cause) {
+    throw new MissingPeerError({ peer: 'msw', needed: 'eigenDaProxyHandlers' }, { cause })
+  }
 }
