@@ -13,3 +13,13 @@ export {
   TimeoutError,
 } from './errors/index.js'
 export type { IoOptions } from './internal/deadline.js'
+export {
+  createProcessMemory,
+  type EvictionReason,
+  type MemoryEntry,
+  type MemoryEvent,
+  type MemorySlot,
+  type MemoryStats,
+  type ProcessMemory,
+  type ProcessMemoryOptions,
+} from './internal/processMemory.js'

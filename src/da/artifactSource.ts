@@ -10,6 +10,7 @@ import { type DaLocator, encodeLocator } from '../core/locator.js'
 import { MAX_LOCATORS_TRIED } from '../core/locatorOrder.js'
 import { toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
+import { createSingleFlight } from '../internal/singleFlight.js'
 import { nameClients, requireMilliseconds } from './combined/members.js'
 import {
   ArtifactUnavailableError,
@@ -22,7 +23,6 @@ import {
 } from './errors.js'
 import { createHealthBoard, type HealthBoard } from './health.js'
 import { hedged } from './internal/hedge.js'
-import { createSingleFlight } from './internal/singleFlight.js'
 import { isVerified, marksVerified } from './internal/verifying.js'
 import { assertArtifact } from './verifier.js'
 

@@ -85,7 +85,6 @@ export {
 } from './pipeline/simulate.js'
 export { browserPluginWorkers } from './plugins/browserWorkers.js'
 export {
-  type CacheStats,
   type PluginCacheLimits,
   type PluginCachePreset,
   pluginCachePresets,

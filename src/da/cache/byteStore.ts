@@ -1,7 +1,7 @@
 /** The second tier: artifact bytes and registry rows close by, bounded, oldest use first out. */
 import type { Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
-import { createWeightedLru } from './weightedLru.js'
+import { createProcessMemory } from '../../internal/processMemory.js'
 
 /**
  * A local store of bytes by key. Never believed: what it returns is hashed by its caller.
@@ -40,25 +40,27 @@ export type MemoryByteStoreOptions = {
  */
 export function memoryByteStore(options: MemoryByteStoreOptions = {}): ByteStore {
   const { maxEntries = 1_024, maxBytes = 268_435_456, isNeeded } = options
-  const held = createWeightedLru<Uint8Array>({ maxEntries, maxWeight: maxBytes })
+  const held = createProcessMemory({ maxEntries, maxBytes })
+  const at = (key: string) => ({ form: 'bytes', key })
   return {
     name: 'memory',
     async read(key) {
-      return held.get(key)?.slice()
+      return held.peek<Uint8Array>(at(key))?.slice()
     },
     async write(key, bytes) {
-      if (isNeeded?.(key as Hex)) held.pin(key)
-      else held.unpin(key)
-      held.set(key, bytes.slice(), bytes.length)
+      if (isNeeded?.(key as Hex)) held.pin(at(key))
+      else held.unpin(at(key))
+      held.set(at(key), { value: bytes.slice(), weight: bytes.length })
     },
     async remove(key) {
-      held.delete(key)
+      held.delete(at(key))
     },
     async has(key) {
-      return held.get(key) !== undefined
+      return held.peek(at(key)) !== undefined
     },
     async usage() {
-      return { entries: held.size, bytes: held.weight }
+      const { entries, bytes } = held.stats()
+      return { entries, bytes }
     },
   }
 }

@@ -16,7 +16,6 @@ import { recordCacheMetrics } from './cacheMetrics.js'
 import { createEvaluationScope } from './evaluationScope.js'
 import type { CacheEvent } from './events.js'
 import { createLayeredArtifactCache } from './layeredCache.js'
-import { createWeightedLru } from './weightedLru.js'
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 const bytes = text('package example\n')
@@ -223,8 +222,9 @@ describe('createLayeredArtifactCache', () => {
         { form: 'wasm', produce: () => ({}) },
       )
     }
-    expect(sizes).toEqual([24, 48, 48])
-    expect(evicted).toEqual(['bytes'])
+    // Each filling tells the size, and so does each departure.
+    expect(sizes).toEqual([24, 48, 48, 48])
+    expect(evicted).toEqual(['size'])
   })
 
   test('rows are kept when they verify and never believed from disk', async () => {
@@ -298,25 +298,30 @@ describe('createLayeredArtifactCache', () => {
   })
 
   test('metrics carry the agreed names', async () => {
-    const { source } = await network(bytes)
+    const other = text('package other\n')
+    const { source } = await network(bytes, other)
     const metrics = createMetricsRegistry()
     const cache = createLayeredArtifactCache({
       da: source,
       memory: { maxEntries: 1 },
       onEvent: recordCacheMetrics(metrics).onCacheEvent,
     })
-    const derive = (form: string) =>
-      cache.getDerived({ hash, namespace: 6 }, { form, produce: () => ({}) })
+    const derive = (form: string, of = hash) =>
+      cache.getDerived({ hash: of, namespace: 6 }, { form, produce: () => ({}) })
     await derive('wasm')
     await derive('wasm')
     await derive('rego')
-    expect(metrics.value('wasm_module_cache_hits_total')).toBe(1)
-    expect(metrics.value('wasm_module_cache_misses_total')).toBe(1)
-    expect(metrics.value('wasm_module_cache_entries')).toBe(1)
-    expect(metrics.value('wasm_module_cache_evictions_total', { reason: 'entries' })).toBe(1)
+    await derive('rego', computeArtifactHash(other))
+    // Forms of every kind are told apart by a label; compiled plugins have their own names elsewhere.
+    expect(metrics.value('artifact_cache_lookups_total', { tier: 'L1', result: 'hit' })).toBe(1)
+    expect(metrics.value('artifact_cache_lookups_total', { tier: 'L1', result: 'miss' })).toBe(3)
+    expect(metrics.value('artifact_cache_entries', { form: 'rego' })).toBe(1)
+    expect(metrics.value('artifact_cache_ram_bytes', { form: 'wasm' })).toBe(3 * bytes.length)
+    const evicted = { form: 'rego', reason: 'count' }
+    expect(metrics.value('artifact_cache_evictions_total', evicted)).toBe(1)
     const page = metrics.text()
-    expect(page).toContain('wasm_module_compile_duration_seconds_bucket{le="0.05"} 1\n')
-    expect(page).toContain('wasm_module_compile_duration_seconds_count 1\n')
+    expect(page).toContain('artifact_cache_form_seconds_count{form="rego"} 2\n')
+    expect(page).not.toContain('wasm_module_')
     for (const line of page.trimEnd().split('\n')) {
       expect(line).toMatch(
         /^(# (HELP|TYPE) \S+ .+|[a-zA-Z_:][\w:]*(\{[^}]*\})? [-+]?(\d[\d.e+-]*|Inf|NaN))$/,
@@ -436,29 +441,5 @@ describe('diskByteStore', () => {
     for (const key of ['../x', '0x/../../etc', 'row-../../x', '']) {
       await expect(store.write(key, bytes)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     }
-  })
-})
-
-describe('createWeightedLru', () => {
-  test('keeps its bounds under any sequence', () => {
-    const lru = createWeightedLru<number>({ maxEntries: 3, maxWeight: 10 })
-    let state = 1
-    for (let i = 0; i < 2_000; i++) {
-      state = (state * 48_271) % 2_147_483_647
-      lru.set(String(state % 7), i, state % 12)
-      if (state % 3 === 0) lru.get(String(state % 5))
-      expect(lru.size).toBeLessThanOrEqual(3)
-      expect(lru.weight).toBeLessThanOrEqual(10)
-      expect(lru.weight).toBeGreaterThanOrEqual(0)
-    }
-  })
-  test('pinned entries stay; a newcomer that does not fit beside them is not kept', () => {
-    const lru = createWeightedLru<string>({ maxEntries: 2, maxWeight: 100 })
-    lru.pin('a')
-    lru.pin('b')
-    lru.set('a', 'A', 1)
-    lru.set('b', 'B', 1)
-    expect(lru.set('c', 'C', 1)).toBe(false)
-    expect([lru.get('a'), lru.get('b'), lru.get('c')]).toEqual(['A', 'B', undefined])
   })
 })

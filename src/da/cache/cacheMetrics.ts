@@ -2,13 +2,13 @@ import type { MetricsRegistry } from '../../core/metrics.js'
 import type { ArtifactEvent } from '../artifactSource.js'
 import type { CacheEvent } from './events.js'
 
-const compileBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2, 5] as const
+const formBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2, 5] as const
 
 /**
  * Makes hooks that record the cache's and the sources' events in a registry of metrics.
  *
- * Compiled WASM is reported under `wasm_module_cache_*`, everything else under
- * `artifact_cache_*`.
+ * All of them are `artifact_*`: `wasm_module_*` are the plugin runtime's, which alone knows what is
+ * a compiled plugin.
  *
  * @example
  * ```ts
@@ -24,28 +24,20 @@ export function recordCacheMetrics(metrics: MetricsRegistry): {
   onCacheEvent: (event: CacheEvent) => void
   onArtifactEvent: (event: ArtifactEvent) => void
 } {
-  const wasmHits = metrics.counter(
-    'wasm_module_cache_hits_total',
-    'Compiled modules found in memory.',
+  const making = metrics.histogram(
+    'artifact_cache_form_seconds',
+    'Time to make a form of an artifact, such as a prepared policy.',
+    formBuckets,
   )
-  const wasmMisses = metrics.counter(
-    'wasm_module_cache_misses_total',
-    'Compiled modules not found in memory.',
-  )
-  const compile = metrics.histogram(
-    'wasm_module_compile_duration_seconds',
-    'Time to compile one module.',
-    compileBuckets,
-  )
-  const entries = metrics.gauge('wasm_module_cache_entries', 'Entries in the memory tier.')
-  const ram = metrics.gauge('wasm_module_cache_ram_bytes', 'Bytes charged to the memory tier.')
+  const entries = metrics.gauge('artifact_cache_entries', 'Entries in memory, by form.')
+  const ram = metrics.gauge('artifact_cache_ram_bytes', 'Bytes charged to memory, by form.')
   const evictions = metrics.counter(
-    'wasm_module_cache_evictions_total',
-    'Entries evicted from the memory tier.',
+    'artifact_cache_evictions_total',
+    'Entries that left memory, by form and reason.',
   )
   const prewarm = metrics.counter(
-    'wasm_module_prewarm_attempts_total',
-    'Templates prepared ahead of use.',
+    'artifact_cache_prewarm_total',
+    'Templates fetched ahead of use, by result.',
   )
   const lookups = metrics.counter('artifact_cache_lookups_total', 'Lookups by tier and result.')
   const filled = metrics.counter('artifact_cache_filled_bytes_total', 'Bytes written to a tier.')
@@ -62,26 +54,22 @@ export function recordCacheMetrics(metrics: MetricsRegistry): {
     onCacheEvent(event) {
       switch (event.type) {
         case 'cache.lookup':
-          lookups.inc({ tier: event.tier, result: event.result })
-          if (event.tier === 'L1' && event.form === 'wasm')
-            (event.result === 'hit' ? wasmHits : wasmMisses).inc()
-          return
+          return lookups.inc({ tier: event.tier, result: event.result })
         case 'cache.fill':
           return filled.inc({ tier: event.tier }, event.byteLength)
         case 'cache.produced':
-          if (event.form === 'wasm') compile.observe(event.durationMs / 1_000)
-          return
+          return making.observe(event.durationMs / 1_000, { form: event.form })
         case 'cache.evict':
-          return evictions.inc({ reason: event.reason })
+          return evictions.inc({ form: event.form, reason: event.reason })
         case 'cache.size':
-          entries.set(event.entries)
-          return ram.set(event.bytes)
+          entries.set(event.entries, { form: event.form })
+          return ram.set(event.bytes, { form: event.form })
         case 'cache.wrongCopy':
           return wrong.inc({ source: event.source })
         case 'cache.storeFailed':
           return failures.inc({ operation: event.operation })
         case 'cache.prewarm':
-          return prewarm.inc({ result: event.result })
+          return prewarm.inc({ result: event.result === 'ok' ? 'success' : 'fail' })
       }
     },
     onArtifactEvent(event) {

@@ -13,6 +13,11 @@ import type { DaOptions } from '../../core/interfaces/daClient.js'
 import { toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
+import {
+  createProcessMemory,
+  type ProcessMemory,
+  type ProcessMemoryOptions,
+} from '../../internal/processMemory.js'
 import { requireMilliseconds } from '../combined/members.js'
 import { DaIntegrityError } from '../errors.js'
 import type { ByteStore } from './byteStore.js'
@@ -24,8 +29,8 @@ import { createMemoryTier, type Derivation, type RowAccess } from './memoryTier.
 
 /** Options of {@link createLayeredArtifactCache}. */
 export type LayeredCacheOptions = {
-  /** L1 bounds. @default 256 entries, 512 MiB */
-  memory?: { maxEntries?: number | undefined; maxBytes?: number | undefined } | undefined
+  /** L1: the memory that the whole process shares, or the bounds of one made for the cache. */
+  memory?: ProcessMemory | ProcessMemoryOptions | undefined
   /** L2: `diskByteStore` on Node, `memoryByteStore` elsewhere. */
   disk?: ByteStore | undefined
   /** L3: the locators announced on chain. */
@@ -49,6 +54,11 @@ export type LayeredCacheOptions = {
 
 /** The five-tier cache. It is an `ArtifactSource` itself. */
 export type LayeredArtifactCache = ArtifactSource & {
+  /**
+   * L1 itself: pass it as `memory` to the evaluator, the plugin runtime, the schema validator and
+   * the registry reader, so that all of them keep what they make under one bound.
+   */
+  readonly memory: ProcessMemory
   hasArtifact: NonNullable<ArtifactSource['hasArtifact']>
   /** A compiled form of an artifact, from memory or made of verified bytes. */
   getDerived<value>(
@@ -96,31 +106,33 @@ export function createLayeredArtifactCache(
   options: LayeredCacheOptions = {},
 ): LayeredArtifactCache {
   requireMilliseconds('hedgeDelay', options.hedgeDelay)
-  const { maxEntries = 256, maxBytes = 536_870_912 } = options.memory ?? {}
   const { clock = (): number => performance.now(), da, peers, hedgeDelay = 2_000 } = options
   const emit = safely(options.onEvent)
   const disk = createDiskTier(options.disk, emit)
   const bytes = createByteTiers({ disk, da, peers, hedgeDelay, emit })
-  const memory = createMemoryTier({ maxEntries, maxBytes, clock, bytes, disk, emit })
+  const { memory: given = {} } = options
+  const memory = 'peek' in given ? given : createProcessMemory(given)
+  const tier = createMemoryTier({ memory, clock, bytes, disk, emit })
 
   const cache: LayeredArtifactCache = {
+    memory,
     getArtifact: async (request, io = {}) => (await bytes.get(normalized(request), io)).slice(),
     hasArtifact: async (request, io = {}) => bytes.has(normalized(request), io),
-    getDerived: async (request, derivation, io = {}) => memory.getDerived(request, derivation, io),
-    getRow: async (key, access, io = {}) => memory.getRow(key, access, io),
+    getDerived: async (request, derivation, io = {}) => tier.getDerived(request, derivation, io),
+    getRow: async (key, access, io = {}) => tier.getRow(key, access, io),
     openEvaluation: () =>
       createEvaluationScope((result) =>
         emit({ type: 'cache.lookup', tier: 'L0', result, form: 'evaluation' }),
       ),
-    warm: (io = {}) => warmTemplates(cache, { options, pin: memory.pin, emit }, io),
-    async put(hash, given, io = {}) {
+    warm: (io = {}) => warmTemplates(cache, { options, pin: tier.pin, emit }, io),
+    async put(hash, own, io = {}) {
       const name = toHex(artifactHashBytes(hash, { field: 'hash', optional: false }))
-      const actual = longKeccakHex(given)
+      const actual = longKeccakHex(own)
       if (actual !== name) {
         const reason = 'the bytes are not this artifact'
         throw new DaIntegrityError({ source: 'caller', expected: name, actual, reason })
       }
-      await disk.write(name, given, io)
+      await disk.write(name, own, io)
     },
     clear: () => memory.clear(),
   }

@@ -2,11 +2,10 @@
 import type { ArtifactRequest } from '../../core/interfaces/artifactSource.js'
 import type { DaOptions } from '../../core/interfaces/daClient.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { createSingleFlight } from '../internal/singleFlight.js'
+import type { ProcessMemory } from '../../internal/processMemory.js'
 import { type ByteTiers, normalized } from './byteTiers.js'
 import type { DiskTier } from './diskTier.js'
 import type { EmitCacheEvent } from './events.js'
-import { createWeightedLru } from './weightedLru.js'
 
 /** How a compiled form of an artifact is made. */
 export type Derivation<value> = {
@@ -29,8 +28,7 @@ export type RowAccess<row> = {
 
 /** Parts of {@link createMemoryTier}. */
 export type MemoryTierOptions = {
-  maxEntries: number
-  maxBytes: number
+  memory: ProcessMemory
   clock: () => number
   bytes: ByteTiers
   disk: DiskTier
@@ -47,33 +45,21 @@ export type MemoryTier = {
   getRow<row>(key: string, access: RowAccess<row>, io: IoOptions): Promise<row>
   /** Keeps a form of an artifact whatever else comes. */
   pin(request: ArtifactRequest, form: string): void
-  clear(): void
 }
 
 /** Creates the tier over the tiers of bytes. */
 export function createMemoryTier(options: MemoryTierOptions): MemoryTier {
-  const { clock, bytes: tiers, disk, emit } = options
-  const flights = createSingleFlight<unknown>('getDerived')
-  const memory = createWeightedLru<{ value: unknown; form: string }>({
-    maxEntries: options.maxEntries,
-    maxWeight: options.maxBytes,
-    onEvict: (_key, { form }, reason) => emit({ type: 'cache.evict', tier: 'L1', form, reason }),
+  const { clock, bytes: tiers, disk, emit, memory } = options
+  memory.observe((event) => {
+    const { form, key } = event
+    if (event.type === 'lookup')
+      return emit({ type: 'cache.lookup', tier: 'L1', result: event.result, form })
+    if (event.type === 'filled')
+      emit({ type: 'cache.fill', tier: 'L1', key: `${form}:${key}`, byteLength: event.weight })
+    else emit({ type: 'cache.evict', tier: 'L1', form, reason: event.reason })
+    const { entries, bytes } = memory.stats(form)
+    emit({ type: 'cache.size', tier: 'L1', form, entries, bytes })
   })
-
-  const remember = (key: string, form: string, value: unknown, weight: number): void => {
-    if (memory.set(key, { value, form }, weight)) {
-      emit({ type: 'cache.fill', tier: 'L1', key, byteLength: weight })
-    }
-    emit({ type: 'cache.size', tier: 'L1', form, entries: memory.size, bytes: memory.weight })
-  }
-  const lookUp = (key: string, form: string): { value: unknown } | undefined => {
-    const known = memory.get(key)
-    emit({ type: 'cache.lookup', tier: 'L1', result: known ? 'hit' : 'miss', form })
-    return known
-  }
-  const keyOf = (request: ArtifactRequest, form: string): string =>
-    `${form}:${normalized(request).hash}`
-
   return {
     async getDerived<value>(
       request: ArtifactRequest,
@@ -81,32 +67,34 @@ export function createMemoryTier(options: MemoryTierOptions): MemoryTier {
       io: DaOptions,
     ) {
       const { form } = derivation
-      const key = keyOf(request, form)
-      const known = lookUp(key, form)
-      if (known) return known.value as value
-      return (await flights.run(key, io, async (signal) => {
-        const bytes = await tiers.get(normalized(request), { ...io, signal, timeout: undefined })
-        const startedAt = clock()
-        // Another form may be made of the same bytes at this moment, and this one may change them.
-        const value = await derivation.produce(bytes.slice(), { signal })
-        emit({ type: 'cache.produced', form, key, durationMs: clock() - startedAt })
-        const usual = bytes.length * (form === 'wasm' ? 3 : 1)
-        remember(key, form, value, derivation.weigh?.(value, bytes) ?? usual)
-        return value
-      })) as value
+      const wanted = normalized(request)
+      const slot = { form, key: wanted.hash }
+      const { onProgress, ...waiting } = io
+      return memory.get(
+        slot,
+        async (signal) => {
+          const bytes = await tiers.get(wanted, { onProgress, signal })
+          const startedAt = clock()
+          // Another form may be made of the same bytes at this moment, and this one may change them.
+          const value = await derivation.produce(bytes.slice(), { signal })
+          const durationMs = clock() - startedAt
+          emit({ type: 'cache.produced', form, key: `${form}:${wanted.hash}`, durationMs })
+          const usual = bytes.length * (form === 'wasm' ? 3 : 1)
+          return { value, weight: derivation.weigh?.(value, bytes) ?? usual }
+        },
+        waiting,
+      )
     },
-    async getRow<row>(key: string, access: RowAccess<row>, io: IoOptions) {
-      const memoryKey = `row:${key}`
-      const known = lookUp(memoryKey, 'row')
-      if (known) return known.value as row
-      return (await flights.run(memoryKey, io, async (signal) => {
-        const { row, byteLength, verified } = await rowBelow(key, access, { disk, emit, signal })
-        if (verified) remember(memoryKey, 'row', row, byteLength)
-        return row
-      })) as row
-    },
-    pin: (request, form) => memory.pin(keyOf(request, form)),
-    clear: () => memory.clear(),
+    getRow: <row>(key: string, access: RowAccess<row>, io: IoOptions) =>
+      memory.get(
+        { form: 'row', key },
+        async (signal) => {
+          const { row, byteLength, verified } = await rowBelow(key, access, { disk, emit, signal })
+          return { value: row, weight: byteLength, keep: verified }
+        },
+        io,
+      ),
+    pin: (request, form) => memory.pin({ form, key: normalized(request).hash }),
   }
 }
 

@@ -12,6 +12,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual, concat, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { createSingleFlight } from '../../internal/singleFlight.js'
 import { createDaAdapter, type DaCall } from '../adapter.js'
 import {
   DaConfigError,
@@ -26,7 +27,6 @@ import {
   DaUnavailableError,
 } from '../errors.js'
 import { withRetry } from '../internal/retry.js'
-import { createSingleFlight } from '../internal/singleFlight.js'
 import type { EigenDaCert } from './cert.js'
 import { eigenDaArchive } from './eigenDaArchive.js'
 import {

@@ -48,8 +48,8 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   assertEvaluatorParameters(parameters)
   const { registry, engine, mode = 'attest', assurance = 'local' } = parameters
   accelerateKeccak()
-  const policies = createPolicyCache(engine)
-  const accepted = createAcceptedParams()
+  const policies = createPolicyCache(engine, parameters.memory)
+  const accepted = createAcceptedParams(parameters.memory)
   const facts = createPlanFacts()
   const simulating = mode === 'simulate'
 

@@ -12,6 +12,7 @@ import type {
 } from '../../core/interfaces/secretsOpener.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { assertChoice } from '../../internal/options.js'
+import type { ProcessMemory } from '../../internal/processMemory.js'
 import type { PluginRuntime } from '../plugins/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
 
@@ -30,6 +31,8 @@ export type EvaluatorParameters = {
   /** Runs the data plugins. See createPluginRuntime(). */
   plugins: Pick<PluginRuntime, 'run'>
   schemas: SchemaValidator
+  /** Memory shared with other parts of the process. One of its own by default. */
+  memory?: ProcessMemory | undefined
   /** Left out: policies whose plugins take secrets end in an error. */
   secrets?: EvaluatorSecrets | undefined
   /** Which artifacts are under the committed root. Required to attest. */

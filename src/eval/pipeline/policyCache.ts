@@ -1,11 +1,11 @@
 /**
- * Parsed policies in memory, by the hash of their Rego.
+ * Parsed policies in memory, by the engine and the hash of their Rego.
  */
 import type { Hex } from 'viem'
-import { createSingleFlightCache } from '../plugins/cache.js'
+import { createProcessMemory, type ProcessMemory } from '../../internal/processMemory.js'
 import type { PreparedPolicy, RegoEngine } from '../rego/engine.js'
 
-type Entry = { policy: PreparedPolicy; users: number; evicted: boolean; disposed: boolean }
+type Entry = { policy: PreparedPolicy; users: number; isGone: boolean; isDisposed: boolean }
 
 /** See {@link createPolicyCache}. */
 export type PolicyCache = {
@@ -15,46 +15,32 @@ export type PolicyCache = {
     load: () => Promise<Uint8Array>,
     use: (policy: PreparedPolicy) => value,
   ): Promise<value>
-  clear(): void
 }
 
-/** Creates a cache of prepared policies, at most 256 of them and 64 MiB of Rego. */
+/**
+ * Creates a cache of prepared policies in a memory, by default one of 256 policies and 64 MiB of
+ * Rego.
+ */
 export function createPolicyCache(
   engine: RegoEngine,
-  options: { entries?: number | undefined } = {},
+  memory: ProcessMemory = createProcessMemory({ maxBytes: 64 * 1024 * 1024 }),
 ): PolicyCache {
-  const entries = new Map<string, Entry>()
-  const cache = createSingleFlightCache<Entry>(
-    { entries: options.entries ?? 256, bytes: 64 * 1024 * 1024 },
-    (key) => retire(key),
-  )
-
-  function retire(key: string): void {
-    const entry = entries.get(key)
-    if (!entry) return
-    entries.delete(key)
-    entry.evicted = true
-    settle(entry)
-  }
-
-  function settle(entry: Entry): void {
-    if (!entry.evicted || entry.users > 0 || entry.disposed) return
-    entry.disposed = true
-    entry.policy.dispose()
-  }
-
+  const owner = numberOf(engine)
   return {
     async with(hash, load, use) {
       for (;;) {
-        const entry = await cache.get(hash, async () => {
+        const entry = await memory.get({ form: 'rego', key: `${owner}/${hash}` }, async () => {
           const rego = await load()
           const policy = await engine.prepare({ rego })
-          const fresh: Entry = { policy, users: 0, evicted: false, disposed: false }
-          entries.set(hash, fresh)
-          return { value: fresh, weight: rego.length }
+          const fresh: Entry = { policy, users: 0, isGone: false, isDisposed: false }
+          const dispose = (): void => {
+            fresh.isGone = true
+            settle(fresh)
+          }
+          return { value: fresh, weight: rego.length, dispose }
         })
-        // Evicted between the load and here: load again.
-        if (entry.disposed) continue
+        // Gone between the load and here: load again.
+        if (entry.isDisposed) continue
         entry.users++
         try {
           return use(entry.policy)
@@ -64,9 +50,23 @@ export function createPolicyCache(
         }
       }
     },
-    clear() {
-      cache.clear()
-      for (const key of [...entries.keys()]) retire(key)
-    },
   }
+}
+
+function settle(entry: Entry): void {
+  if (!entry.isGone || entry.users > 0 || entry.isDisposed) return
+  entry.isDisposed = true
+  entry.policy.dispose()
+}
+
+const numbers = new WeakMap<RegoEngine, number>()
+let engines = 0
+
+/** A policy runs in the engine that prepared it: two engines of one name have each their own. */
+function numberOf(engine: RegoEngine): number {
+  const known = numbers.get(engine)
+  if (known !== undefined) return known
+  engines += 1
+  numbers.set(engine, engines)
+  return engines
 }

@@ -2,6 +2,7 @@
  * What the steps of one evaluation share.
  */
 import type { IoOptions } from '../../internal/deadline.js'
+import { createProcessMemory, type ProcessMemory } from '../../internal/processMemory.js'
 import type { EvaluatorParameters } from './parameters.js'
 import type { EvaluationPlan } from './plan.js'
 
@@ -18,20 +19,14 @@ export type Step = EvaluatorParameters & {
 /** Params a schema has accepted. An instance's params never change, so neither does the verdict. */
 export type AcceptedParams = { has(key: string): boolean; add(key: string): void }
 
-/** Remembers the last 512: at most 4 MiB, as params have at most 8 KiB. */
-export function createAcceptedParams(): AcceptedParams {
-  const keys = new Set<string>()
+/** Remembers in a memory, by default one of 512 of them and 4 MiB. */
+export function createAcceptedParams(
+  memory: ProcessMemory = createProcessMemory({ maxBytes: 4_194_304, maxEntries: 512 }),
+): AcceptedParams {
+  const form = 'accepted params'
   return {
-    has(key) {
-      if (!keys.delete(key)) return false
-      keys.add(key)
-      return true
-    },
-    add(key) {
-      keys.add(key)
-      const [oldest] = keys
-      if (keys.size > 512 && oldest !== undefined) keys.delete(oldest)
-    },
+    has: (key) => memory.peek({ form, key }) !== undefined,
+    add: (key) => void memory.set({ form, key }, { value: true, weight: 2 * key.length }),
   }
 }
 

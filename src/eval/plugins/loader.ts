@@ -4,7 +4,7 @@
 import type { Hex } from 'viem'
 import { fixedFromHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { type CacheStats, createSingleFlightCache, type PluginCacheLimits } from './cache.js'
+import type { MemoryStats, ProcessMemory } from '../../internal/processMemory.js'
 import { checkPluginWorld, type PluginWorld } from './component.js'
 import {
   PluginComponentError,
@@ -42,8 +42,8 @@ const FORMAT = 'newton-plugin/1'
 /** What {@link createPluginLoader} works with. */
 export type PluginLoaderParameters = {
   limits: PluginLimits
-  /** Bounds of the cache. */
-  bounds: PluginCacheLimits
+  /** Where compiled plugins are held, by their component's hash: one of two chains is compiled once. */
+  memory: ProcessMemory
   store: CompiledPluginStore | undefined
   /** Workers that hash. */
   runners: WorkerPool
@@ -56,27 +56,48 @@ export type PluginLoaderParameters = {
 /** See {@link createPluginLoader}. */
 export type PluginLoader = {
   load(plugin: PluginReference, options?: IoOptions): Promise<LoadedPlugin>
-  stats(): CacheStats
+  stats(): MemoryStats
+  /** Forgets what it has compiled. */
   clear(): void
 }
 
-/** Creates a loader with its cache. */
+/** Creates a loader over a memory. */
 export function createPluginLoader(parameters: PluginLoaderParameters): PluginLoader {
-  const { limits, meters, onEvent } = parameters
-  const cache = createSingleFlightCache<LoadedPlugin>(parameters.bounds, (key, reason) => {
-    meters.evictions.inc({ reason })
-    onEvent({ type: 'plugin.evicted', wasmHash: key as Hex, reason })
+  const { limits, meters, onEvent, memory } = parameters
+  /** Hashes by the key of what this loader compiled: others that share the memory tell of theirs. */
+  const own = new Map<string, Hex>()
+  const slotOf = (wasmHash: Hex) => ({
+    form: FORM,
+    key: `${wasmHash}/${limits.memoryBytes}/${limits.tableEntries}`,
   })
+  const unobserve = memory.observe((event) => {
+    const wasmHash = event.form === FORM ? own.get(event.key) : undefined
+    if (event.type !== 'evicted' || wasmHash === undefined) return
+    own.delete(event.key)
+    measure()
+    if (event.reason === 'cleared') return
+    meters.evictions.inc({ reason: event.reason })
+    onEvent({ type: 'plugin.evicted', wasmHash, reason: event.reason })
+  })
+  const measure = (): void => {
+    const { entries, bytes } = memory.stats(FORM)
+    meters.entries.set(entries)
+    meters.bytes.set(bytes)
+  }
 
   async function load(plugin: PluginReference, options: IoOptions = {}): Promise<LoadedPlugin> {
     const wasmHash = normalizeHash(plugin.wasmHash)
-    const before = cache.stats()
+    const slot = slotOf(wasmHash)
+    const isHeld = memory.peek(slot) !== undefined
+    let isMade = false
     // Callers share this work, so none of their signals may end it; each only stops waiting.
-    const shared = cache.get(wasmHash, async () => {
+    const shared = memory.get(slot, async () => {
+      isMade = true
       const started = performance.now()
       const result = await compile(parameters, wasmHash, plugin, { timeout: limits.compileTime })
       const durationMs = performance.now() - started
       meters.compile.observe(durationMs / 1_000)
+      own.set(slot.key, wasmHash)
       onEvent({
         type: 'plugin.compiled',
         wasmHash,
@@ -87,16 +108,25 @@ export function createPluginLoader(parameters: PluginLoaderParameters): PluginLo
       return { value: result.loaded, weight: result.bytes * 3 }
     })
     const loaded = await withDeadline('Loading a plugin', options, () => shared)
-    const after = cache.stats()
-    if (after.hits > before.hits) meters.hits.inc()
-    if (after.misses > before.misses) meters.misses.inc()
-    meters.entries.set(after.entries)
-    meters.bytes.set(after.bytes)
+    if (isHeld) meters.hits.inc()
+    else if (isMade) meters.misses.inc()
+    measure()
     return loaded
   }
 
-  return { load, stats: () => cache.stats(), clear: () => cache.clear() }
+  return {
+    load,
+    stats: () => memory.stats(FORM),
+    clear() {
+      unobserve()
+      for (const key of own.keys()) memory.delete({ form: FORM, key })
+      own.clear()
+    },
+  }
 }
+
+/** The form of compiled plugins in a memory. */
+const FORM = 'wasm'
 
 type CompileResult = { loaded: LoadedPlugin; bytes: number; source: 'bytes' | 'store' }
 

@@ -8,11 +8,11 @@ import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { assertChoice, assertCount } from '../../internal/options.js'
 import {
-  type CacheStats,
-  type PluginCacheLimits,
-  type PluginCachePreset,
-  pluginCachePresets,
-} from './cache.js'
+  createProcessMemory,
+  type MemoryStats,
+  type ProcessMemory,
+} from '../../internal/processMemory.js'
+import { type PluginCacheLimits, type PluginCachePreset, pluginCachePresets } from './cache.js'
 import type { PluginWorld } from './component.js'
 import { createPluginMeters, type PluginEvent } from './events.js'
 import { type HttpPolicy, type HttpTransport, resolveHttpPolicy } from './http.js'
@@ -29,7 +29,9 @@ export type PluginRuntimeParameters = {
   /** How allowed requests are made. @default the transport of `workers` */
   transport?: HttpTransport | undefined
   limits?: Partial<PluginLimits> | undefined
-  /** @default 'staging' */
+  /** Memory shared with other parts of the process, in place of `cache`. */
+  memory?: ProcessMemory | undefined
+  /** Bounds of a memory of its own. @default 'staging' */
   cache?: PluginCachePreset | PluginCacheLimits | undefined
   store?: CompiledPluginStore | undefined
   /** Runs at once. @default half of the cores */
@@ -48,7 +50,7 @@ export type PluginRuntime = {
     plugins: readonly PluginReference[],
     options?: IoOptions,
   ): Promise<{ wasmHash: Hex; result: 'success' | 'fail'; error?: unknown }[]>
-  stats(): CacheStats
+  stats(): MemoryStats
   readonly metrics: MetricsRegistry
   /** Stops all workers. Runs under way fail. */
   close(): void
@@ -81,11 +83,8 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
   const policy = resolveHttpPolicy(parameters.http)
   const limits = resolveLimits(parameters.limits ?? {})
   const metrics = parameters.metrics ?? createMetricsRegistry()
-  const { cache = 'staging', concurrency = workers.concurrency } = parameters
-  if (typeof cache !== 'object') {
-    assertChoice('cache', cache, Object.keys(pluginCachePresets) as PluginCachePreset[])
-  }
-  const bounds = typeof cache === 'object' ? cache : pluginCachePresets[cache]
+  const { concurrency = workers.concurrency } = parameters
+  const memory = memoryOf(parameters)
   assertCount('concurrency', concurrency)
   const meters = createPluginMeters(metrics)
   const runners = createWorkerPool({
@@ -95,7 +94,7 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
   const compilers = createWorkerPool({ start: workers.startCompileWorker, size: 1 })
   let jobs = 0
   const shared = { limits, runners, meters, onEvent, nextJob: () => ++jobs }
-  const loader = createPluginLoader({ ...shared, bounds, store, compilers })
+  const loader = createPluginLoader({ ...shared, memory, store, compilers })
   const { load } = loader
   const run = createPluginRunner({ ...shared, load, policy, transport })
 
@@ -128,4 +127,27 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
       loader.clear()
     },
   }
+}
+
+function memoryOf({ memory, cache }: PluginRuntimeParameters): ProcessMemory {
+  if (memory !== undefined) {
+    if (cache === undefined) return memory
+    throw new InvalidInputError({
+      field: 'cache',
+      reason: 'the bounds are those of `memory`',
+      hint: 'Leave `cache` out, or give createProcessMemory() the bounds.',
+    })
+  }
+  const preset = cache ?? 'staging'
+  if (typeof preset !== 'object') {
+    assertChoice('cache', preset, Object.keys(pluginCachePresets) as PluginCachePreset[])
+  }
+  const { entries, bytes } = typeof preset === 'object' ? preset : pluginCachePresets[preset]
+  if (!Number.isInteger(entries) || entries < 1 || !(bytes > 0)) {
+    throw new InvalidInputError({
+      field: 'cache',
+      reason: 'expected at least one entry and one byte',
+    })
+  }
+  return createProcessMemory({ maxEntries: entries, maxBytes: bytes })
 }

@@ -11,7 +11,10 @@ import type {
   SchemaValidator,
   SchemaVerdict,
 } from '../../core/interfaces/schemaValidator.js'
+import { utf8 } from '../../internal/bytes.js'
+import { keccakHex } from '../../internal/keccak.js'
 import { assertChoice } from '../../internal/options.js'
+import { createProcessMemory, type ProcessMemory } from '../../internal/processMemory.js'
 import { EngineError } from '../errors.js'
 import { createEngineInstance, type EngineInstance } from '../rego/engineInstance.js'
 import { loadEngineModule } from '../rego/engineModule.js'
@@ -33,6 +36,8 @@ const OPERATOR_MEMORY = 128 * 1024 * 1024
  *
  * @param options.profiles - `both` for params and secrets; `2020-12` for files that operators
  * never see. Default `both`.
+ * @param options.memory - Where checked schemas are held, shared with other parts of the process. One
+ * of its own of 8 MiB by default.
  * @throws {InvalidInputError} for another name.
  * @example
  * ```ts
@@ -46,17 +51,25 @@ const OPERATOR_MEMORY = 128 * 1024 * 1024
  * ```
  */
 export function createSchemaValidator(
-  options: { profiles?: SchemaProfiles | undefined } = {},
+  options: { profiles?: SchemaProfiles | undefined; memory?: ProcessMemory | undefined } = {},
 ): SchemaValidator {
-  const { profiles = 'both' } = options
+  const { profiles = 'both', memory = createProcessMemory({ maxBytes: 8_388_608 }) } = options
   // A name that is compared and not checked would quietly leave the operators' rules out.
   assertChoice('profiles', profiles, ['both', '2020-12'])
   const withOperator = profiles === 'both'
   const operator = operatorProfile()
 
-  async function check(
-    schemaJson: string,
-  ): Promise<{ checked: CheckedSchema } | { issues: readonly SchemaIssue[] }> {
+  /** A schema is checked once: the answer is a function of its text. Refusals are not kept. */
+  function check(schemaJson: string): Promise<Checked> {
+    const key = `${profiles} ${keccakHex(utf8(schemaJson))}`
+    return memory.get({ form: 'schema', key }, async () => {
+      const value = await checkAnew(schemaJson)
+      // Parsed, a text takes several times its length.
+      return { value, weight: 8 * schemaJson.length, keep: 'checked' in value }
+    })
+  }
+
+  async function checkAnew(schemaJson: string): Promise<Checked> {
     const bounded = capSchema(schemaJson)
     if (bounded.issues !== undefined) return { issues: bounded.issues }
     const standard = checkKeywords(bounded.capped)
@@ -86,6 +99,8 @@ export function createSchemaValidator(
 function unusable(issues: readonly SchemaIssue[]): SchemaVerdict {
   return { status: 'unusable-schema', issues }
 }
+
+type Checked = { checked: CheckedSchema } | { issues: readonly SchemaIssue[] }
 
 type OperatorAnswer =
   | { error: { message: string } }

@@ -3,6 +3,7 @@ import type { Address, Hex } from 'viem'
 import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistryAbi.js'
 import type { InstanceRow, RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { createProcessMemory, type ProcessMemory } from '../../internal/processMemory.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
@@ -44,8 +45,10 @@ export type CreateRegistryReaderParameters = {
    * @default 64
    */
   cacheDepth?: number | undefined
-  /** Most rows kept. @default 4096 */
+  /** Most rows kept in a memory of the reader's own. @default 4096 */
   cacheSize?: number | undefined
+  /** Memory shared with other parts of the process, in place of one of its own. */
+  memory?: ProcessMemory | undefined
 }
 
 /**
@@ -90,7 +93,8 @@ export async function createRegistryReader(
     (client) => checkRegistries(client, registries),
   )
 
-  const cache = createRowCache({ depth: cacheDepth, size: cacheSize })
+  const memory = parameters.memory ?? createProcessMemory({ entriesOf: { row: cacheSize } })
+  const cache = createRowCache(memory, { depth: cacheDepth, registries })
   const run: Run = (operation, io, work) =>
     withClient(
       `RegistryReader.${operation}`,

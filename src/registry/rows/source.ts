@@ -6,6 +6,7 @@ import type {
   PolicyDataTemplateRow,
   PolicyTemplateRow,
 } from '../../core/interfaces/registryReader.js'
+import type { ProcessMemory } from '../../internal/processMemory.js'
 import type { ReadClient } from '../chain/client.js'
 import { type ReadCall, type ReadResult, readAnchor, readAt, valueFrom } from '../chain/read.js'
 import {
@@ -23,7 +24,6 @@ export type RowSource = { client: ReadClient; registries: Registries; cache: Row
 
 /** Rows kept by id. */
 export type RowCache = {
-  has(key: string): boolean
   get(key: string): unknown
   /** Keeps `row` where it is old enough, and hands it back. */
   keep<row>(key: string, row: row, blocks: { since: bigint; latest: bigint }): row
@@ -35,16 +35,24 @@ export type Anchor = { block: BlockReference; at: BlockReference }
 /** A slot or a switch of a registry, named by the function that reads it now. */
 export type SlotCall = { kind: RegistryKind; current: string; args: readonly unknown[] }
 
-/** Creates a cache of at most `size` rows, none younger than `depth` blocks. */
-export function createRowCache({ depth, size }: { depth: number; size: number }): RowCache {
-  const rows = new Map<string, unknown>()
+/** Bytes that a row is charged with beside its params: ids, addresses, blocks. */
+const ROW_BYTES = 1_024
+
+/** Creates a cache in a memory of rows of some registries, none younger than `depth` blocks. */
+export function createRowCache(
+  memory: ProcessMemory,
+  { depth, registries }: { depth: number; registries: Registries },
+): RowCache {
+  const { chainId, policyRegistry, policyDataRegistry } = registries
+  const place = `${chainId} ${policyRegistry} ${policyDataRegistry}`
+  const slot = (key: string) => ({ form: 'row', key: `${place} ${key}` })
   return {
-    has: (key) => rows.has(key),
-    get: (key) => rows.get(key),
+    get: (key) => memory.peek(slot(key)),
     keep(key, row, { since, latest }) {
       if (latest - since < BigInt(depth)) return row
-      if (rows.size >= size) rows.delete(rows.keys().next().value as string)
-      rows.set(key, row)
+      const { params } = row as { params?: unknown }
+      const weight = ROW_BYTES + (typeof params === 'string' ? params.length : 0)
+      memory.set(slot(key), { value: row, weight })
       return row
     },
   }
@@ -95,7 +103,8 @@ export async function readInstances(
   { kind, ids, at }: { kind: RegistryKind; ids: readonly Hex[]; at: BlockReference },
 ): Promise<(InstanceRow | null)[]> {
   const key = (id: Hex): string => `${kind} instance ${id}`
-  const unknown = ids.filter((id) => !cache.has(key(id)))
+  const known = new Map(ids.map((id) => [id, cache.get(key(id)) as InstanceRow | undefined]))
+  const unknown = ids.filter((id) => known.get(id) === undefined)
   const calls = unknown.flatMap((id) => [
     registryCall(registries, kind, 'getInstance', [id]),
     registryCall(registries, kind, 'getParams', [id]),
@@ -109,7 +118,7 @@ export async function readInstances(
     const row = instanceRow(kind, { id, chainId: registries.chainId, value, params })
     found.set(id, cache.keep(key(id), row, { since: row.deployedAt, latest: at.number }))
   }
-  return ids.map((id) => found.get(id) ?? (cache.get(key(id)) as InstanceRow | undefined) ?? null)
+  return ids.map((id) => found.get(id) ?? known.get(id) ?? null)
 }
 
 /**

@@ -8,7 +8,12 @@ import type { DaClient } from '../../core/interfaces/daClient.js'
 import type { EvaluationRequest } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
-import { createArtifactSource } from '../../da/index.js'
+import {
+  createArtifactSource,
+  createLayeredArtifactCache,
+  type LayeredArtifactCache,
+  memoryByteStore,
+} from '../../da/index.js'
 import {
   createDecryptionKey,
   createEnclaveEvaluator,
@@ -32,6 +37,7 @@ import { nodePluginWorkers } from '../../eval/node/index.js'
 import { utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
+import { createProcessMemory } from '../../internal/processMemory.js'
 import {
   computeJournalDomain,
   createDeltaReader,
@@ -113,7 +119,11 @@ export async function createEnclaveOperator(
     for (const each of closers.splice(0).reverse()) await each()
   }
   try {
-    const artifacts = createArtifactSource({ clients: [da] })
+    // One cache for the tree's bytes and for what the enclave asks of its host.
+    const artifacts = createLayeredArtifactCache({
+      disk: memoryByteStore(),
+      da: createArtifactSource({ clients: [da] }),
+    })
     const tree = createStateTree({ store: memoryStore() })
     const pipeline = await openCommitPipeline({
       tree,
@@ -124,7 +134,12 @@ export async function createEnclaveOperator(
     })
     const committed = committedTree({ tree, events, startBlock: fromBlock })
     privateData.subscribe((hash, envelope) => tree.store.bytes.put(hash, envelope))
-    const { evaluator, pcr0Commitment } = await startEnclave({ ...parameters, committed, closers })
+    const { evaluator, pcr0Commitment } = await startEnclave({
+      ...parameters,
+      artifacts,
+      committed,
+      closers,
+    })
     const { chainId, policyRegistry } = reader
     const latest = await reader.getLatestBlock()
     const journal = await openFileJournal({
@@ -195,7 +210,7 @@ async function startEnclave(parameters: {
   index: number
   secretsKey: Uint8Array
   reader: RegistryReader
-  da: DaClient
+  artifacts: LayeredArtifactCache
   committed: CommittedTree
   allowHost: (target: { host: string; port: number }) => boolean
   closers: (() => Promise<void>)[]
@@ -208,8 +223,11 @@ async function startEnclave(parameters: {
   })
   const key = await createDecryptionKey({ secret: parameters.secretsKey })
   let dial: TunnelDial | undefined
+  // What the enclave compiles stays inside it, under one bound for all of its parts.
+  const memory = createProcessMemory()
   const plugins = createPluginRuntime({
     workers: nodePluginWorkers(),
+    memory,
     // The enclave has no network of its own: every connection is one through the host.
     transport: (request, options) => {
       if (dial === undefined) throw new EnclaveTransportError({ reason: 'no host is connected' })
@@ -218,7 +236,7 @@ async function startEnclave(parameters: {
     http: { allowPrivate: true },
   })
   closers.push(async () => plugins.close())
-  const schemas = createSchemaValidator()
+  const schemas = createSchemaValidator({ memory })
   const opener = createSecretsOpener({ keys: [key] })
   const listener = tcpListener({ port: 0 })
   const enclave = await serveEnclave({
@@ -233,6 +251,7 @@ async function startEnclave(parameters: {
         engine,
         plugins,
         schemas,
+        memory,
         secrets: { opener, envelopes: host.envelopes },
         // The host has asked its own tree before the request came in.
         committed: { isCommittedAt: async () => true },
@@ -247,7 +266,7 @@ async function startEnclave(parameters: {
     policy: simulator.policy,
     host: {
       registry: reader,
-      artifacts: createArtifactSource({ clients: [parameters.da] }),
+      artifacts: parameters.artifacts,
       envelopes: committed,
       tunnel: createTunnelHost({
         dial: (target, options) => tcpTransport(target).connect(options),

@@ -1,4 +1,4 @@
-import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { type IoOptions, withDeadline } from './deadline.js'
 
 /** Joins concurrent calls for one key into one piece of work. */
 export type SingleFlight<value> = {
