@@ -59,7 +59,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'node',
   ],
   registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions', 'enclaveApp'],
-  operator: ['rpc', 'signing', 'tasks', 'commits', 'roles', 'node'],
+  operator: ['rpc', 'signing', 'tasks', 'commits', 'gateway', 'roles', 'node'],
   testing: ['artifacts', 'eigenDaProxy', 'msw', 'node'],
   cli: ['scaffold', 'commands'],
 }

@@ -7,8 +7,6 @@ import {
   computeMessageHash,
   computeTaskId,
   encodeEvaluationResult,
-  evaluateResult,
-  type Intent,
   type PolicyTaskResponse,
   type Task,
 } from '@newton/policy-sdk'
@@ -28,7 +26,7 @@ import {
   encodeWasmArgs,
   operatorEngine,
 } from '@newton/policy-sdk/eval'
-import type { TaskAnswer } from '@newton/policy-sdk/operator'
+import { createTaskClient, type VerifiedTask } from '@newton/policy-sdk/operator'
 import {
   acceptResponseSync,
   challengeAttestationDigestSync,
@@ -272,42 +270,8 @@ async function main(): Promise<void> {
       }
     })
 
-    const createTask = async (to: Address, value: bigint, nonce: bigint): Promise<Task> => {
-      await devnet.mine(2)
-      const block = await devnet.client.getBlock({
-        blockNumber: (await devnet.client.getBlockNumber({ cacheTime: 0 })) - 1n,
-      })
-      const intent: Intent = {
-        from: user.account.address,
-        to,
-        value,
-        data: '0x',
-        chainId: BigInt(devnet.chain.id),
-        functionSignature: '0x',
-      }
-      return {
-        chainId: BigInt(devnet.chain.id),
-        policyRegistry: addresses.policyRegistry,
-        policyClient: client,
-        intent,
-        wasmArgs: encodeWasmArgs({ address: to }),
-        referenceBlock: block.number,
-        referenceBlockHash: block.hash,
-        nonce,
-      }
-    }
-    // Operators commit to their plugin outputs, agree, evaluate in their enclaves, journal and sign;
-    // each is asked over its socket.
-    const evaluateByAll = async (task: Task): Promise<TaskAnswer> => {
-      const answer = await devnet.evaluate(task, { timeout: 90_000 })
-      expect(answer.faults.length === 0, JSON.stringify(answer.faults))
-      expect(
-        answer.documents.length === answer.signers.length,
-        'an evaluation ran outside its enclave',
-      )
-      return answer
-    }
-    // What anyone can build who has an RPC and the artifacts: no operator is asked.
+    // What anyone can build who has an RPC and the artifacts: the gateway is not believed, and no
+    // operator is asked.
     const source = createArtifactSource({ clients: [devnet.da] })
     const reader = {
       registry: devnet.reader,
@@ -316,7 +280,31 @@ async function main(): Promise<void> {
       replayer: createResultReplayer({ engine: operatorEngine() }),
       envelopes: (devnet.operators[3] as Devnet['operators'][number]).committed,
     }
-    const verify = ({ task, response, certificate, preimage, inputs }: TaskAnswer) =>
+    const tasks = createTaskClient({ gateway: { url: devnet.gatewayUrl }, reader })
+    // The gateway makes the task and asks operators over their sockets: they commit to their plugin
+    // outputs, agree, evaluate in their enclaves, journal and sign. What comes back was run again here.
+    const evaluateByAll = async (to: Address): Promise<VerifiedTask> => {
+      await devnet.mine(2)
+      const answer = await tasks.createTask({
+        policyClient: client,
+        intent: {
+          from: user.account.address,
+          to,
+          value: parseEther('1'),
+          data: '0x',
+          chainId: BigInt(devnet.chain.id),
+          functionSignature: '0x',
+        },
+        wasmArgs: encodeWasmArgs({ address: to }),
+        timeout: 90_000,
+      })
+      expect(
+        answer.documents.length === answer.signers.length,
+        'an evaluation ran outside its enclave',
+      )
+      return answer
+    }
+    const verify = ({ task, response, certificate, preimage, inputs }: VerifiedTask) =>
       verifyTaskAttestation({
         reader,
         task,
@@ -328,19 +316,17 @@ async function main(): Promise<void> {
       })
 
     const allowed = await run('evaluate a transfer in four enclaves: allowed', async () => {
-      const task = await createTask(goodRecipient, parseEther('1'), 1n)
-      const value = await evaluateByAll(task)
+      const value = await evaluateByAll(goodRecipient)
       const { response, reasons } = value
-      expect(evaluateResult(response.evaluationResult), `it was denied: ${reasons.join('; ')}`)
+      expect(value.allowed, `it was denied: ${reasons.join('; ')}`)
       return {
         value,
         result: `allow, digest ${short(response.artifactDigest)}, ${value.signers.length} signers`,
       }
     })
     const denied = await run('evaluate a transfer in four enclaves: denied', async () => {
-      const task = await createTask(badRecipient, parseEther('1'), 2n)
-      const value = await evaluateByAll(task)
-      expect(!evaluateResult(value.response.evaluationResult), 'it was allowed')
+      const value = await evaluateByAll(badRecipient)
+      expect(!value.allowed, 'it was allowed')
       expect(value.reasons.length > 0, 'it was denied without a reason')
       return { value, result: `deny: ${value.reasons.join('; ')}` }
     })
@@ -409,8 +395,8 @@ async function main(): Promise<void> {
     await run(
       'a dishonest quorum signs a response with a forged plugin: challenged and slashed',
       async () => {
-        const task = await createTask(badRecipient, parseEther('1'), 3n)
-        const honest = await evaluateByAll(task)
+        const honest = await evaluateByAll(badRecipient)
+        const { task } = honest
         const { forgeDigest } = await import('./forge.js')
         const forged = forgeDigest(honest)
         const dishonest = devnet.operators.slice(0, 3)
@@ -464,10 +450,8 @@ async function main(): Promise<void> {
     await run(
       'a dishonest quorum signs the right digest with a false result: found by the re-run',
       async () => {
-        const task = await createTask(badRecipient, parseEther('1'), 4n)
-        const honest = await evaluateByAll(task)
-        const { evaluationResult } = honest.response
-        expect(!evaluateResult(evaluationResult), 'the honest result allows')
+        const honest = await evaluateByAll(badRecipient)
+        expect(!honest.allowed, 'the honest result allows')
         const response = { ...honest.response, evaluationResult: encodeEvaluationResult(true) }
         const certificate = await certify(
           devnet,
@@ -478,7 +462,7 @@ async function main(): Promise<void> {
         )
         const byQuorum = await verifyTaskAttestation({
           reader,
-          task,
+          task: honest.task,
           response,
           certificate,
           level: 'quorum',

@@ -15,6 +15,32 @@ export {
   JournalFloorError,
   JournalMissingError,
 } from './errors.js'
+export { anyCaller, apiKeyCallers, type CallerCheck, hashApiKey } from './gateway/callers.js'
+export { GatewayAnswerError } from './gateway/errors.js'
+export type { GatewayEvent } from './gateway/events.js'
+export { createGateway, type Gateway, type GatewayParameters } from './gateway/gateway.js'
+export { memoryGatewayStore } from './gateway/memoryStore.js'
+export type { GatewayMethod, GatewayRpc } from './gateway/methods.js'
+export {
+  type GatewayStore,
+  type Lease,
+  type LeasedTask,
+  type StoredAnswer,
+  type StoredShare,
+  type StoredTask,
+  type TaskFailureRecord,
+  type TaskState,
+  taskStates,
+} from './gateway/store.js'
+export {
+  createTaskClient,
+  type SentRequest,
+  type TaskClient,
+  type TaskClientParameters,
+  type TaskProgress,
+  type VerifiedTask,
+} from './gateway/taskClient.js'
+export type { TaskRequest, TaskStatus } from './gateway/wire.js'
 export {
   createOperatorNode,
   type OperatorNode,
@@ -34,6 +60,7 @@ export {
   type OperatorClient,
   type OperatorClientParameters,
 } from './rpc/client.js'
+export type { RpcAnswer } from './rpc/envelope.js'
 export { OperatorAnswerError, OperatorRpcError, OperatorUnreachableError } from './rpc/errors.js'
 export { type RpcFault, rpcFaults } from './rpc/faults.js'
 export type { RpcLimits } from './rpc/limits.js'
@@ -53,7 +80,6 @@ export {
   type OperatorHandlers,
   type OperatorRpc,
   type OperatorRpcParameters,
-  type RpcAnswer,
   type RpcContext,
   type RpcEvent,
   type RpcRequest,
@@ -78,7 +104,12 @@ export {
   memoryJournalStorage,
   type WitnessMark,
 } from './signing/storage.js'
-export { type CollectTaskParameters, collectTask, type TaskAnswer } from './tasks/collecting.js'
+export {
+  type CollectedShare,
+  type CollectTaskParameters,
+  collectTask,
+  type TaskAnswer,
+} from './tasks/collecting.js'
 export { type OperatorFault, TaskFailedError, type TaskFailure } from './tasks/errors.js'
 export {
   createTaskEvaluator,

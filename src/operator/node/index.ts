@@ -1,4 +1,6 @@
 /** The operator network on Node: files, locks, sockets. */
+export { type GatewayRoutes, gatewayApp, listenGateway } from './gatewayServer.js'
+export type { HealthRoutes, ListenAddress, RoleServer } from './http.js'
 export { openFileJournal, witnessFile } from './journalFile.js'
 export {
   type ListenOptions,

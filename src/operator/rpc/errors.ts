@@ -2,6 +2,9 @@
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
 import { type RpcFault, rpcFaults } from './faults.js'
 
+/** Who refuses a call. */
+export type Refuser = 'operator' | 'gateway'
+
 /** A call was refused, by this operator or by the one that was asked. `fault` says why. */
 export class OperatorRpcError extends BaseError {
   override readonly name = 'OperatorRpcError'
@@ -17,10 +20,17 @@ export class OperatorRpcError extends BaseError {
       fault,
       detail,
       retryAfter,
-    }: { fault: RpcFault; detail: string; retryAfter?: number | undefined },
+      by = 'operator',
+    }: {
+      fault: RpcFault
+      detail: string
+      retryAfter?: number | undefined
+      /** Who refuses. @default 'operator' */
+      by?: Refuser | undefined
+    },
     options: BaseErrorOptions = {},
   ) {
-    super(`The operator refuses the call (${fault}): ${detail}.`, {
+    super(`The ${by} refuses the call (${fault}): ${detail}.`, {
       retryable: rpcFaults[fault].retryable,
       metaMessages: [
         rpcFaults[fault].retryable

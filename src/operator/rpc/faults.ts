@@ -1,5 +1,5 @@
 /**
- * What an operator refuses a call with. Numbers of the standard and of the current protocol where it
+ * What an operator or a gateway refuses a call with. Numbers of the standard and of the current protocol where it
  * has one, own ones from -32640 to -32659. Code and name are API.
  */
 
@@ -29,6 +29,10 @@ export const rpcFaults = {
   COMMIT_REFUSED: { code: -32_651, retryable: false, status: 200 },
   TOO_LARGE: { code: -32_652, retryable: false, status: 413 },
   TIMED_OUT: { code: -32_653, retryable: true, status: 200 },
+  NO_QUORUM: { code: -32_654, retryable: true, status: 200 },
+  REQUEST_REUSED: { code: -32_655, retryable: false, status: 200 },
+  CLIENT_NOT_ACTIVE: { code: -32_656, retryable: false, status: 200 },
+  EQUIVOCATION: { code: -32_657, retryable: false, status: 200 },
 } as const satisfies Record<string, { code: number; retryable: boolean; status: number }>
 
 /** Name of a fault. */
@@ -51,6 +55,12 @@ const faultsByErrorCode: Readonly<Record<string, RpcFault>> = {
   TREE_VERSION_NOT_RETAINED: 'BEHIND',
   CUTOFF_NOT_FINAL: 'BEHIND',
   PROPOSAL_REFUSED: 'COMMIT_REFUSED',
+  POLICY_NOT_DEPLOYED_ON_CHAIN: 'EVALUATION_FAILED',
+  POLICY_DATA_INSTANCE_MISSING: 'EVALUATION_FAILED',
+  POLICY_DATA_KIND_MISMATCH: 'EVALUATION_FAILED',
+  POLICY_EVALUATION_FAILED: 'EVALUATION_FAILED',
+  REGISTRY_ROW_INCONSISTENT: 'CONTRACT_READ_FAILED',
+  TASK_MISMATCH: 'BEHIND',
   TIMEOUT: 'TIMED_OUT',
 }
 

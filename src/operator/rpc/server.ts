@@ -3,10 +3,8 @@
  * only then worked on; whatever happens, there is an answer with a code, and never a stack.
  */
 import type { Address } from 'viem'
-import { type Json, type JsonObject, parseJson } from '../../core/canonicalJson.js'
-import { type BaseError, isPolicySdkError } from '../../errors/base.js'
-import { TimeoutError } from '../../errors/common.js'
-import { fromUtf8 } from '../../internal/bytes.js'
+import type { Json } from '../../core/canonicalJson.js'
+import { isPolicySdkError } from '../../errors/base.js'
 import { withDeadline } from '../../internal/deadline.js'
 import {
   type CallHeader,
@@ -16,8 +14,15 @@ import {
   readCallHeader,
   recoverCaller,
 } from './auth.js'
-import { OperatorRpcError } from './errors.js'
-import { faultOfError, type RpcFault, rpcFaults } from './faults.js'
+import {
+  type RpcAnswer,
+  readRequest,
+  refuse,
+  toRefusal,
+  withoutStop,
+  writeRefusal,
+} from './envelope.js'
+import type { RpcFault } from './faults.js'
 import { createMeter, type RpcLimits, resolveLimits } from './limits.js'
 import {
   isOperatorMethod,
@@ -52,9 +57,6 @@ export type RpcRequest = {
   authorization: string | null | undefined
   signal?: AbortSignal | undefined
 }
-
-/** What goes out. */
-export type RpcAnswer = { status: number; body: string; retryAfter?: number | undefined }
 
 /** What a server tells its owner. */
 export type RpcEvent = {
@@ -199,7 +201,7 @@ async function run(parameters: {
     read = codec.readParams(params)
   } catch (error) {
     const detail = isPolicySdkError(error) ? error.shortMessage : 'the parameters are malformed'
-    throw refuse('INVALID_PARAMS', withoutStop(detail), error)
+    throw refuse('INVALID_PARAMS', withoutStop(detail), { cause: error })
   }
   const handler = handlers[method] as (params: unknown, context: RpcContext) => Promise<never>
   const result = await withDeadline(method, { signal, timeout: limits.timeout }, (inner) =>
@@ -222,66 +224,4 @@ function checkHeader(authorization: string | null | undefined, now: number): Cal
     throw refuse('CALL_EXPIRED', `it may be valid for at most ${MAX_CALL_SECONDS} s`)
   }
   return header
-}
-
-function readRequest(body: Uint8Array): { id: string; method: string; params: Json } {
-  let value: Json
-  try {
-    value = parseJson(fromUtf8(body))
-  } catch (cause) {
-    throw refuse('PARSE_ERROR', 'the body is no JSON that all readers understand alike', cause)
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw refuse('INVALID_REQUEST', 'expected one request object; batches are not taken')
-  }
-  const request = value as JsonObject
-  const { jsonrpc, id, method, params } = request
-  const known = Object.keys(request).every((name) =>
-    ['jsonrpc', 'id', 'method', 'params'].includes(name),
-  )
-  if (jsonrpc !== '2.0' || !known) throw refuse('INVALID_REQUEST', 'expected JSON-RPC 2.0')
-  if (typeof id !== 'string' || id.length === 0 || id.length > 128) {
-    throw refuse('INVALID_REQUEST', 'expected an id of 1 to 128 characters')
-  }
-  if (typeof method !== 'string' || method.length > 64) {
-    throw refuse('INVALID_REQUEST', 'expected the name of a method')
-  }
-  if (typeof params !== 'object' || params === null || Array.isArray(params)) {
-    throw refuse('INVALID_REQUEST', 'expected parameters by name')
-  }
-  return { id, method, params }
-}
-
-function refuse(fault: RpcFault, detail: string, cause?: unknown): OperatorRpcError {
-  return new OperatorRpcError({ fault, detail }, cause === undefined ? {} : { cause })
-}
-
-/** What is thrown on the way of a call, as it is said to a stranger. */
-function toRefusal(error: unknown): OperatorRpcError {
-  if (error instanceof OperatorRpcError) return error
-  if (error instanceof TimeoutError) return refuse('TIMED_OUT', 'it took too long', error)
-  if (!isPolicySdkError(error)) return refuse('INTERNAL', 'it failed', error)
-  const fault = faultOfError((error as BaseError).code)
-  // What has no fault of its own may speak of this machine: its text stays here.
-  const detail = fault === 'INTERNAL' ? 'it failed' : withoutStop(error.shortMessage)
-  return refuse(fault, detail, error)
-}
-
-function writeRefusal(id: string | null, refused: OperatorRpcError): RpcAnswer {
-  const { fault, rpcCode, retryAfter, retryable } = refused
-  const data = {
-    name: fault,
-    retryable,
-    ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter }),
-  }
-  const error = { code: rpcCode, message: refused.shortMessage.slice(0, 1_024), data }
-  return {
-    status: rpcFaults[fault].status,
-    body: JSON.stringify({ jsonrpc: '2.0', id, error }),
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-  }
-}
-
-function withoutStop(text: string): string {
-  return text.replace(/\.$/, '')
 }

@@ -10,7 +10,7 @@
  * Nothing is believed that an operator sends: the certificate is checked, outputs and preimage are
  * compared with what was signed.
  */
-import type { Hex } from 'viem'
+import type { Address, Hex } from 'viem'
 import { agreeOnOutputs, type OutputCommitment } from '../../attestation/index.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import {
@@ -18,6 +18,7 @@ import {
   buildCertificate,
   type Certificate,
   CertificateBuildError,
+  type G1Point,
   type RefusedShare,
   type SignatureShare,
 } from '../../core/bn254/index.js'
@@ -25,7 +26,7 @@ import { canonicalJson, type Json } from '../../core/canonicalJson.js'
 import { computeArtifactDigest, type DigestPreimage } from '../../core/digest.js'
 import { computeInputsHash } from '../../core/inputsHash.js'
 import { computeIntentHash } from '../../core/intent.js'
-import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import { computeTaskId, type Task } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
@@ -55,6 +56,14 @@ export type TaskAnswer = {
   faults: readonly OperatorFault[]
 }
 
+/** A response with an operator's signature under it. */
+export type CollectedShare = {
+  operator: Address
+  messageHash: Hex
+  response: PolicyTaskResponse
+  signature: G1Point
+}
+
 /** Parameters of {@link collectTask}. */
 export type CollectTaskParameters = {
   task: Task
@@ -63,6 +72,15 @@ export type CollectTaskParameters = {
   operators: readonly OperatorClient[]
   registry: RegistryReader
   tables: OperatorTables
+  /** What the registries hold for the task, where it was read already. */
+  snapshot?: RegistrySnapshot | undefined
+  /** Told when operators are asked for what; asking waits for it. */
+  onPhase?: ((phase: 'committing' | 'signing') => Promise<void> | void) | undefined
+  /**
+   * Keeps a share before it counts. Gives all different ones that its operator sent for the task, this
+   * one included: more than one are an equivocation, and none of them counts.
+   */
+  keepShare?: ((share: CollectedShare) => Promise<readonly CollectedShare[]>) | undefined
   /** Milliseconds for all of it. @default 30_000 */
   timeout?: number | undefined
   signal?: AbortSignal | undefined
@@ -90,7 +108,7 @@ export async function collectTask(parameters: CollectTaskParameters): Promise<Ta
     const io = { signal: inner }
     const block = task.referenceBlock
     const [snapshot, inForce] = await Promise.all([
-      registry.snapshot({ client: task.policyClient, block }, io),
+      parameters.snapshot ?? registry.snapshot({ client: task.policyClient, block }, io),
       tables.tableAt(block, io),
     ])
     if (snapshot.policyInstance === null || snapshot.policyTemplate === null) {
@@ -113,13 +131,16 @@ export async function collectTask(parameters: CollectTaskParameters): Promise<Ta
         ({ operator }) => inForce.table.indexOf(operator) >= 0,
       ),
       faults: [],
+      keepShare: parameters.keepShare,
     }
+    if (snapshot.data.length > 0) await parameters.onPhase?.('committing')
     const templates = snapshot.data.map(({ templateId }) => templateId)
     const commitments =
       templates.length === 0
         ? []
         : await collectCommitments(state, { task, until, now, signal: inner })
     const signing = await chooseSigners(state, { templates, commitments, signal: inner })
+    await parameters.onPhase?.('signing')
     const pcr0Commitment = parameters.pcr0Commitment ?? ZERO_HASH
     const request = {
       task,
@@ -136,6 +157,7 @@ type Collecting = {
   inForce: TableInForce
   operators: readonly OperatorClient[]
   faults: OperatorFault[]
+  keepShare: CollectTaskParameters['keepShare']
 }
 
 /** Asks all for their commitment, and ends when a majority named the same outputs. */
@@ -243,6 +265,8 @@ async function collectShares(
       return false
     }
     const messageHash = computeMessageHash(signed.response)
+    if (await equivocates(state, { client, signed, messageHash })) return false
+    if (answer !== undefined) return true
     const group = groups.get(messageHash) ?? {
       answers: new Map(),
       first: signed,
@@ -270,6 +294,21 @@ async function collectShares(
   if (answer !== undefined) return answer
   const detail = `${groups.size} different responses, none with ${quorumBps / 100} % of the stake behind it`
   throw new TaskFailedError({ taskId, failure: 'NO_QUORUM', detail, faults })
+}
+
+/** Whether the operator has sent another response for this task before, whoever asked it then. */
+async function equivocates(
+  state: Collecting,
+  answered: { client: OperatorClient; signed: SignedEvaluation; messageHash: Hex },
+): Promise<boolean> {
+  const { client, signed, messageHash } = answered
+  const { response, signature } = signed
+  const { operator } = client
+  const all = await state.keepShare?.({ operator, messageHash, response, signature })
+  if (all === undefined || all.length < 2) return false
+  const detail = `it answered with ${all.length} different responses`
+  fault(state, client, 'EQUIVOCATION', detail)
+  return true
 }
 
 /** Aggregates a group; who sent a bad share leaves it. `undefined` where the rest is too little. */

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type Account,
-  type Address,
   type Chain,
   createPublicClient,
   createWalletClient,
@@ -13,15 +12,8 @@ import {
   type PublicClient,
 } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
-import { writeContract } from 'viem/actions'
 import { foundry } from 'viem/chains'
-import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
-import {
-  blsKeyFromSeed,
-  createOperatorTable,
-  type OperatorTable,
-  provePossession,
-} from '../../core/bn254/index.js'
+import { blsKeyFromSeed, type OperatorTable } from '../../core/bn254/index.js'
 import type { CertificateReader } from '../../core/interfaces/certificates.js'
 import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
@@ -32,32 +24,32 @@ import { utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
 import {
+  anyCaller,
   type CallSigner,
   collectTask,
+  createGateway,
   createOperatorClient,
   knownTables,
+  memoryGatewayStore,
   type OperatorClient,
   type OperatorTables,
   type TaskAnswer,
 } from '../../operator/index.js'
+import { listenGateway } from '../../operator/node/index.js'
 import type { WriteClient } from '../../registry/chain/client.js'
-import { waitForReceipt } from '../../registry/chain/receipts.js'
 import {
   activateEnclaveVersionSync,
   createCertificateReader,
   createChainEvents,
   createRegistryReader,
-  publishOperatorTableSync,
-  registerOperatorKeySync,
 } from '../../registry/index.js'
 import { type DeployConfig, type DeployedContracts, deployContracts } from '../contracts.js'
 import { createPrivateData, type PrivateData } from '../privateData.js'
 import { type Anvil, startAnvil } from './anvil.js'
 import { type CommitOutcome, commitWindow } from './commitWindow.js'
 import { createEnclaveOperator, type EnclaveOperator } from './enclaveOperator.js'
+import { enlist } from './enlist.js'
 
-/** Stake of each operator at the development slasher, in wei. */
-const stake = 10n ** 18n
 /** The mnemonic that anvil funds. */
 const mnemonic = 'test test test test test test test test test test test junk'
 
@@ -101,7 +93,9 @@ export type Devnet = {
   tables: OperatorTables
   /** Calls of the gateway's account to each operator, over its socket. */
   clients: readonly OperatorClient[]
-  /** Asks all operators for a task, as a gateway does. Ends with a certificate, or without a decision. */
+  /** The gateway's endpoint, for `createTaskClient`. It takes any caller. */
+  gatewayUrl: string
+  /** Asks all operators for a task that is made elsewhere. Ends with a certificate, or without a decision. */
   evaluate(task: Task, options?: IoOptions): Promise<TaskAnswer>
   /** Lets the next window end and lands its commit. `undefined` where none is due. */
   commit(): Promise<CommitOutcome | undefined>
@@ -111,8 +105,8 @@ export type Devnet = {
 }
 
 /**
- * Starts a network: anvil, all contracts, a file store, and operators with simulated enclaves whose
- * documents are verified as those of real ones are. Operators keep journals on disk, listen on sockets
+ * Starts a network: anvil, all contracts, a file store, a gateway, and operators with simulated
+ * enclaves whose documents are verified as those of real ones are. Operators keep journals on disk, listen on sockets
  * of this machine, and agree, sign and commit as they do anywhere: see `docs/operator.md`.
  *
  * Needs the optional peers `hono`, `@hono/node-server` and `fs-native-extensions`.
@@ -152,7 +146,7 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     const accounts = [...Array(count).keys()].map((index) =>
       mnemonicToAccount(mnemonic, { addressIndex: 20 + index }),
     )
-    const gateway = mnemonicToAccount(mnemonic, { addressIndex: 19 })
+    const gatewayAccount = mnemonicToAccount(mnemonic, { addressIndex: 19 })
     const known: OperatorTable[] = []
     const tables = knownTables({ certificates, tables: known })
     const operators: EnclaveOperator[] = []
@@ -172,7 +166,7 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
         fromBlock: contracts.fromBlock,
         stateCommitRegistry: contracts.stateCommitRegistry,
         tables,
-        gateways: [gateway.address],
+        gateways: [gatewayAccount.address],
         peers: accounts.map(({ address }) => address),
         peerUrls: () => operators.map(({ url }) => url),
         directory: join(kept, String(index)),
@@ -185,12 +179,27 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     operators.sort((a, b) => (a.address.toLowerCase() < b.address.toLowerCase() ? -1 : 1))
     const { table, referenceTimestamp } = await enlist({ operators, owner, contracts, client })
     known.push(table)
-    const clients = operators.map((operator) => clientOf(operator, { account: gateway, reader }))
+    const clients = operators.map((operator) =>
+      clientOf(operator, { account: gatewayAccount, reader }),
+    )
     const pcr0Commitment = (operators[0] as EnclaveOperator).pcr0Commitment
     await activateEnclaveVersionSync(owner, {
       pcr0Hash: pcr0Commitment,
       label: 'devnet',
       addresses: contracts,
+    })
+
+    const gateway = createGateway({
+      ...{ registry: reader, tables, operators: clients, pcr0Commitment },
+      store: memoryGatewayStore(),
+      callers: anyCaller(),
+      // On a chain that mines nothing by itself, what is accepted must not name the newest block.
+      referenceDelay: 1n,
+    })
+    const server = await listenGateway({ gateway })
+    closers.push(async () => {
+      await gateway.close()
+      await server.close(1_000)
     })
 
     const mine = async (blocks = 1): Promise<void> => {
@@ -214,6 +223,7 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
       pcr0Commitment,
       tables,
       clients,
+      gatewayUrl: `${server.url}/rpc`,
       evaluate: (task, io) =>
         collectTask({ task, pcr0Commitment, operators: clients, registry: reader, tables, ...io }),
       mine,
@@ -239,55 +249,4 @@ function clientOf(
     policyRegistry,
     timeout: 20_000,
   })
-}
-
-async function enlist(parameters: {
-  operators: readonly EnclaveOperator[]
-  owner: WriteClient
-  contracts: DeployedContracts
-  client: PublicClient
-}): Promise<{ table: OperatorTable; referenceTimestamp: number }> {
-  const { operators, owner, contracts, client } = parameters
-  const chainId = BigInt(owner.chain.id)
-  const verifier = contracts.certificateVerifier as Address
-  for (const { address: operator, key } of operators) {
-    const { pubkey, pubkeyG2 } = key.publicKey
-    const proof = await provePossession(key, { chainId, verifier, operator })
-    await registerOperatorKeySync(owner, {
-      operator,
-      pkG1: pubkey,
-      pkG2: pubkeyG2,
-      proof,
-      addresses: contracts,
-    })
-  }
-  const { slasher } = contracts
-  for (const { address } of operators) {
-    const hash = await writeContract(owner, {
-      address: slasher,
-      abi: devnetSlasherAbi,
-      functionName: 'setStake',
-      args: [address, stake],
-      account: owner.account,
-      chain: owner.chain,
-    })
-    await waitForReceipt(client, hash)
-  }
-  const weights = operators.map(() => [100n])
-  const { timestamp } = await client.getBlock()
-  const referenceTimestamp = Number(timestamp)
-  await publishOperatorTableSync(owner, {
-    referenceTimestamp,
-    operators: operators.map(({ address }) => address),
-    weights,
-    addresses: contracts,
-  })
-  const table = createOperatorTable(
-    operators.map(({ address: operator, key }, index) => ({
-      operator,
-      ...key.publicKey,
-      weights: weights[index] as bigint[],
-    })),
-  )
-  return { table, referenceTimestamp }
 }

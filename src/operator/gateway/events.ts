@@ -1,0 +1,26 @@
+/** What a gateway tells its owner. */
+import type { Hex } from 'viem'
+import type { RpcFault } from '../rpc/faults.js'
+
+/** An event of a gateway. None holds a key, a parameter or an answer. */
+export type GatewayEvent =
+  | {
+      type: 'gateway.call'
+      method: string
+      outcome: 'ok' | RpcFault
+      milliseconds: number
+      caller: string | undefined
+      /** What was thrown, where the outcome is `INTERNAL`. */
+      error?: unknown
+    }
+  | {
+      type: 'task.ended'
+      taskId: Hex
+      outcome: 'signed' | RpcFault
+      milliseconds: number
+      error?: unknown
+    }
+  /** What one operator did that was not the answer. */
+  | { type: 'operator.fault'; taskId: Hex; operator: string; fault: string; detail: string }
+  /** The store failed; what was to be kept is tried again when the lease has ended. */
+  | { type: 'store.failed'; error: unknown }

@@ -1,0 +1,240 @@
+/**
+ * A gateway: takes tasks from clients, asks operators, keeps the answer and gives it to whoever may
+ * ask. It is not believed: clients verify what it answers.
+ */
+import type { Hex } from 'viem'
+import { ZERO_HASH } from '../../core/artifact.js'
+import { canonicalBytes, type Json, type JsonObject } from '../../core/canonicalJson.js'
+import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import { computeTaskId, encodeTask } from '../../core/task.js'
+import { InvalidInputError } from '../../errors/common.js'
+import type { IoOptions } from '../../internal/deadline.js'
+import { keccakHex } from '../../internal/keccak.js'
+import type { OperatorClient } from '../rpc/client.js'
+import { refuse } from '../rpc/envelope.js'
+import type { RpcLimits } from '../rpc/limits.js'
+import type { OperatorTables } from '../tasks/tables.js'
+import type { CallerCheck } from './callers.js'
+import type { GatewayEvent } from './events.js'
+import { createGatewayRpc, type GatewayRpc } from './methods.js'
+import { prepareTask } from './preparing.js'
+import { type RunParameters, runTask } from './running.js'
+import { type GatewayStore, isDecided, type LeasedTask, type StoredTask } from './store.js'
+import { createChanges } from './waiting.js'
+import { type TaskRequest, writeTaskRequest, writeTaskStatus } from './wire.js'
+
+/** Parameters of {@link createGateway}. */
+export type GatewayParameters = {
+  registry: RegistryReader
+  tables: OperatorTables
+  /** Clients of the operators, by the gateway's account. Looked at for each task. */
+  operators: readonly OperatorClient[] | (() => readonly OperatorClient[])
+  store: GatewayStore
+  callers: CallerCheck
+  /** `keccak256(PCR0)` of the build that operators are asked for. Left out: no enclave is asked for. */
+  pcr0Commitment?: Hex | undefined
+  /** Blocks that a task's reference block is behind the head. @default the chain table's */
+  referenceDelay?: bigint | undefined
+  /** Names this gateway in leases: no two that share a store have the same. @default 16 random bytes */
+  owner?: string | undefined
+  /** Milliseconds after which the tasks of a gateway that died are taken up. @default 5_000 */
+  lease?: number | undefined
+  /** Milliseconds between looks for tasks that nobody works on. @default 250 */
+  pollInterval?: number | undefined
+  /** Tasks that are worked on at a time. @default 256 */
+  concurrent?: number | undefined
+  limits?: RpcLimits | undefined
+  /** Milliseconds. @default Date.now */
+  now?: (() => number) | undefined
+  randomBytes?: ((length: number) => Uint8Array) | undefined
+  onEvent?: ((event: GatewayEvent) => void) | undefined
+}
+
+/** A gateway. */
+export type Gateway = {
+  /** Answers calls; mounted by `listenGateway`, or in a server of one's own. */
+  readonly rpc: GatewayRpc
+  /** Keeps a task and works on it. Returns where it stands at once. */
+  send(request: TaskRequest, from: { caller: string }, options?: IoOptions): Promise<StoredTask>
+  /** Where a task stands, once it is decided or `wait` milliseconds are over. */
+  status(
+    taskId: Hex,
+    from: { caller: string; wait?: number | undefined },
+    options?: IoOptions,
+  ): Promise<JsonObject>
+  /** Takes no new task, hands back what it works on. The store stays open: it is its owner's. */
+  close(): Promise<void>
+}
+
+/**
+ * Creates a gateway. It looks for tasks that nobody works on until it is closed.
+ *
+ * @throws {InvalidInputError} for limits, times or a build that are none.
+ * @example
+ * ```ts
+ * import { anyCaller, createGateway, memoryGatewayStore } from '@newton/policy-sdk/operator'
+ * import { listenGateway } from '@newton/policy-sdk/operator/node'
+ *
+ * const gateway = createGateway({ registry, tables, operators, store: memoryGatewayStore(), callers: anyCaller() })
+ * const server = await listenGateway({ gateway, port: 8600 })
+ * ```
+ */
+export function createGateway(parameters: GatewayParameters): Gateway {
+  const { registry, tables, store, onEvent = () => undefined } = parameters
+  const { now = Date.now, lease = 5_000, pollInterval = 250, concurrent = 256 } = parameters
+  const pcr0Commitment = readBuild(parameters.pcr0Commitment)
+  for (const [field, value] of Object.entries({ lease, pollInterval, concurrent })) {
+    if (!Number.isFinite(value) || value <= 0) {
+      throw new InvalidInputError({ field, reason: 'expected a positive number' })
+    }
+  }
+  const randomBytes =
+    parameters.randomBytes ??
+    ((length) => globalThis.crypto.getRandomValues(new Uint8Array(length)))
+  const owner = parameters.owner ?? keccakHex(randomBytes(16)).slice(2, 34)
+  const given = parameters.operators
+  const operators = typeof given === 'function' ? given : (): typeof given => given
+  const changes = createChanges()
+  const controller = new AbortController()
+  const running = new Set<Promise<void>>()
+  const run: RunParameters = {
+    ...{ store, registry, tables, operators, lease, now, onEvent },
+    onChange: changes.tell,
+  }
+  const start = (task: LeasedTask, snapshot?: Parameters<typeof runTask>[2]['snapshot']): void => {
+    const work = runTask(task, run, { signal: controller.signal, snapshot }).finally(() => {
+      running.delete(work)
+      changes.tell(task.taskId)
+    })
+    running.add(work)
+  }
+
+  const send: Gateway['send'] = async (request, { caller }, options) => {
+    if (controller.signal.aborted) throw refuse('NOT_READY', 'it is closing', { by: 'gateway' })
+    if (running.size >= concurrent) {
+      throw refuse('OVERLOADED', 'too many tasks are worked on', { by: 'gateway', retryAfter: 500 })
+    }
+    const contentHash = hashRequest(request)
+    for (;;) {
+      const prepared = await prepareTask(
+        request,
+        { registry, pcr0Commitment, randomBytes, referenceDelay: parameters.referenceDelay },
+        options,
+      )
+      const at = now()
+      const task: StoredTask = {
+        taskId: computeTaskId(prepared.task),
+        task: encodeTask(prepared.task),
+        ...{ caller, contentHash, pcr0Commitment },
+        requestId: request.requestId,
+        broadcast: request.broadcast === true,
+        state: 'received',
+        failure: undefined,
+        deadline: at + (request.timeout ?? 30_000),
+        createdAt: at,
+      }
+      const kept = await store.insert(task, { owner, lease })
+      if (kept.status === 'taken') continue
+      if (kept.status === 'again') {
+        if (kept.task.contentHash === contentHash) return kept.task
+        const detail = `${request.requestId} names another request of this caller`
+        throw refuse('REQUEST_REUSED', detail, { by: 'gateway' })
+      }
+      start({ ...task, fence: kept.fence }, prepared.snapshot)
+      return task
+    }
+  }
+
+  const status: Gateway['status'] = async (taskId, { caller, wait = 0 }, options) => {
+    const until = now() + wait
+    for (;;) {
+      const changed = changes.next(taskId)
+      try {
+        const task = await store.find(taskId)
+        if (task === undefined || task.caller !== caller) {
+          throw refuse('UNKNOWN_TASK', 'this caller has no such task', { by: 'gateway' })
+        }
+        const left = until - now()
+        if (isDecided(task) || left <= 0) return await describe(task, store)
+        // Another gateway may work on it: its changes are only seen in the store.
+        await changed.within(Math.min(left, pollInterval), options?.signal)
+      } finally {
+        changed.forget()
+      }
+    }
+  }
+
+  const claiming = pollStore(
+    { store, owner, lease, concurrent, pollInterval },
+    {
+      ...{ running, start, onEvent },
+      signal: controller.signal,
+    },
+  )
+  const rpc = createGatewayRpc({
+    callers: parameters.callers,
+    limits: parameters.limits,
+    ...{ now, onEvent, send, status },
+  })
+  return {
+    ...{ rpc, send, status },
+    close: async () => {
+      controller.abort()
+      await Promise.all([claiming, ...running])
+    },
+  }
+}
+
+/** Claims tasks that nobody works on, until the signal fires. */
+async function pollStore(
+  parameters: {
+    store: GatewayStore
+    owner: string
+    lease: number
+    concurrent: number
+    pollInterval: number
+  },
+  at: {
+    running: ReadonlySet<unknown>
+    start: (task: LeasedTask) => void
+    onEvent: (event: GatewayEvent) => void
+    signal: AbortSignal
+  },
+): Promise<void> {
+  const { store, owner, lease, concurrent, pollInterval } = parameters
+  while (!at.signal.aborted) {
+    const limit = concurrent - at.running.size
+    try {
+      if (limit > 0) for (const task of await store.claim({ owner, lease, limit })) at.start(task)
+    } catch (error) {
+      at.onEvent({ type: 'store.failed', error })
+    }
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        at.signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, pollInterval)
+      at.signal.addEventListener('abort', done, { once: true })
+      if (at.signal.aborted) done()
+    })
+  }
+}
+
+async function describe(task: StoredTask, store: GatewayStore): Promise<JsonObject> {
+  const { taskId, state, failure } = task
+  const kept = isDecided(task) ? await store.answer(taskId) : undefined
+  const answer = kept === undefined ? undefined : (JSON.parse(kept.answer) as JsonObject)
+  return writeTaskStatus({ taskId, state, failure, answer })
+}
+
+function hashRequest({ requestId: _, ...content }: TaskRequest): Hex {
+  return keccakHex(canonicalBytes(writeTaskRequest(content) as Json))
+}
+
+function readBuild(pcr0Commitment: Hex | undefined): Hex {
+  if (pcr0Commitment === undefined) return ZERO_HASH
+  if (/^0x[0-9a-fA-F]{64}$/.test(pcr0Commitment)) return pcr0Commitment.toLowerCase() as Hex
+  throw new InvalidInputError({ field: 'pcr0Commitment', reason: 'expected 32 bytes' })
+}

@@ -1,0 +1,236 @@
+/**
+ * Works on tasks: from `received` to an answer that is kept, or a failure that is. A task is worked on
+ * under a lease that is renewed; one whose gateway died is taken up by whoever claims it next, and
+ * operators answer again from their journals.
+ */
+import type { Hex } from 'viem'
+import { decodeG1, encodeG1 } from '../../core/bn254/index.js'
+import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
+import { decodeResponse, encodeResponse } from '../../core/response.js'
+import { decodeTask } from '../../core/task.js'
+import { isPolicySdkError } from '../../errors/base.js'
+import { TimeoutError } from '../../errors/common.js'
+import { fromHex, toHex } from '../../internal/bytes.js'
+import type { OperatorClient } from '../rpc/client.js'
+import { toRefusal, withoutStop } from '../rpc/envelope.js'
+import type { RpcFault } from '../rpc/faults.js'
+import { type CollectedShare, collectTask, type TaskAnswer } from '../tasks/collecting.js'
+import { type OperatorFault, TaskFailedError, type TaskFailure } from '../tasks/errors.js'
+import type { OperatorTables } from '../tasks/tables.js'
+import type { GatewayEvent } from './events.js'
+import type {
+  GatewayStore,
+  LeasedTask,
+  StoredShare,
+  TaskFailureRecord,
+  TaskState,
+} from './store.js'
+import { writeTaskAnswer } from './wire.js'
+
+/** What tasks are worked on with. */
+export type RunParameters = {
+  store: GatewayStore
+  registry: RegistryReader
+  tables: OperatorTables
+  operators: () => readonly OperatorClient[]
+  /** Milliseconds that a lease lasts without being renewed. */
+  lease: number
+  now: () => number
+  /** Called after each change that is kept. */
+  onChange: (taskId: Hex, state: TaskState) => void
+  onEvent: (event: GatewayEvent) => void
+}
+
+/** The lease is somebody else's by now: whatever this gateway still knows of the task is not told. */
+const leaseLost: unique symbol = Symbol('lease lost')
+
+/** Faults of operators that may be gone when they are asked again. */
+const passing = new Set([
+  ...['OPERATOR_UNREACHABLE', 'OVERLOADED', 'BEHIND', 'NOT_READY', 'TIMED_OUT'],
+  ...['CONTRACT_READ_FAILED', 'ENCLAVE_MISSING', 'INTERNAL'],
+])
+
+/**
+ * Works on a task until it is decided, its lease is lost, or the signal fires, which hands it back.
+ * Never throws.
+ */
+export async function runTask(
+  task: LeasedTask,
+  parameters: RunParameters,
+  options: { signal: AbortSignal; snapshot?: RegistrySnapshot | undefined },
+): Promise<void> {
+  const { store, now, lease } = parameters
+  const { signal } = options
+  const { taskId, fence } = task
+  const holder = { taskId, fence }
+  const controller = new AbortController()
+  const stop = (): void => controller.abort(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  const renewing = setInterval(() => {
+    store.renew(holder, lease).then(
+      (held) => {
+        if (!held) controller.abort(leaseLost)
+      },
+      // A store that does not answer now may at the next turn; until then the lease lasts.
+      () => undefined,
+    )
+  }, lease / 3)
+  const started = now()
+  try {
+    const answer = await decide(task, parameters, { ...options, signal: controller.signal })
+    await finish({ task, answer, started }, parameters)
+  } catch (error) {
+    await giveUp({ task, error, started }, parameters, controller.signal)
+  } finally {
+    clearInterval(renewing)
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** Asks operators until there is an answer, or asking again is of no use. */
+async function decide(
+  task: LeasedTask,
+  parameters: RunParameters,
+  options: { signal: AbortSignal; snapshot?: RegistrySnapshot | undefined },
+): Promise<TaskAnswer> {
+  const { store, registry, tables, operators, now } = parameters
+  const { signal } = options
+  const { taskId, fence } = task
+  for (;;) {
+    const left = task.deadline - now()
+    if (left <= 0) throw new TimeoutError({ operation: `task ${taskId}`, timeout: 0 })
+    try {
+      return await collectTask({
+        task: decodeTask(task.task),
+        pcr0Commitment: task.pcr0Commitment,
+        operators: operators(),
+        registry,
+        tables,
+        snapshot: options.snapshot,
+        onPhase: async (state) => {
+          if (!(await store.advance({ taskId, fence }, { state }))) throw leaseLost
+          parameters.onChange(taskId, state)
+        },
+        keepShare: async (share) => {
+          const all = await store.addShare(taskId, toStored(share))
+          return all.map(fromStored)
+        },
+        timeout: left,
+        signal,
+        now,
+      })
+    } catch (error) {
+      if (signal.aborted || !mayPass(error) || task.deadline - now() < 1_000) throw error
+      await pause(500, signal)
+    }
+  }
+}
+
+/** Keeps the answer. One that is there already, of another gateway, is the answer. */
+async function finish(
+  done: { task: LeasedTask; answer: TaskAnswer; started: number },
+  { store, now, onChange, onEvent }: RunParameters,
+): Promise<void> {
+  const { taskId, fence } = done.task
+  const { faults, ...answer } = done.answer
+  const { messageHash } = answer.certificate
+  const text = JSON.stringify(writeTaskAnswer(answer))
+  const kept = await store.saveAnswer({ taskId, fence }, { messageHash, answer: text })
+  tellFaults(taskId, faults, onEvent)
+  if (kept !== 'stored') return
+  onEvent({ type: 'task.ended', taskId, outcome: 'signed', milliseconds: now() - done.started })
+  onChange(taskId, 'signed')
+}
+
+async function giveUp(
+  failed: { task: LeasedTask; error: unknown; started: number },
+  { store, now, onChange, onEvent }: RunParameters,
+  signal: AbortSignal,
+): Promise<void> {
+  const { task, error, started } = failed
+  const { taskId, fence } = task
+  if (error === leaseLost || signal.reason === leaseLost) return
+  try {
+    // Shut down: whoever is next goes on with it.
+    if (signal.aborted) {
+      await store.release({ taskId, fence })
+      return
+    }
+    const failure = describeFailure(error)
+    if (error instanceof TaskFailedError) tellFaults(taskId, error.faults, onEvent)
+    if (!(await store.advance({ taskId, fence }, { state: 'failed', failure }))) return
+    const milliseconds = now() - started
+    onEvent({ type: 'task.ended', taskId, outcome: failure.fault, milliseconds, error })
+    onChange(taskId, 'failed')
+  } catch (cause) {
+    // The store does not take it: the lease ends by itself, and the task is claimed again.
+    onEvent({ type: 'store.failed', error: cause })
+  }
+}
+
+const faultsOfFailures: Readonly<Record<TaskFailure, RpcFault>> = {
+  NOT_DECIDABLE: 'EVALUATION_FAILED',
+  NO_OPERATORS: 'NOT_READY',
+  INPUTS_DIVERGE: 'INPUTS_DIVERGE',
+  NO_QUORUM: 'NO_QUORUM',
+}
+
+/** What is told of a failure. What operators said of each other stays in the hooks. */
+export function describeFailure(error: unknown): TaskFailureRecord {
+  if (error instanceof TaskFailedError) {
+    const fault = faultsOfFailures[error.failure]
+    return { fault, detail: withoutStop(error.shortMessage), code: error.code }
+  }
+  const { fault, shortMessage } = toRefusal(error, 'gateway')
+  const code = isPolicySdkError(error) && fault !== 'INTERNAL' ? { code: error.code } : {}
+  const prefix = `The gateway refuses the call (${fault}): `
+  const text = shortMessage.startsWith(prefix) ? shortMessage.slice(prefix.length) : shortMessage
+  return { fault, detail: withoutStop(text), ...code }
+}
+
+function mayPass(error: unknown): boolean {
+  if (error === leaseLost) return false
+  if (error instanceof TaskFailedError) {
+    return error.failure === 'NO_QUORUM' && error.faults.some(({ fault }) => passing.has(fault))
+  }
+  return isPolicySdkError(error) && error.retryable && !(error instanceof TimeoutError)
+}
+
+function tellFaults(
+  taskId: Hex,
+  faults: readonly OperatorFault[],
+  onEvent: RunParameters['onEvent'],
+): void {
+  for (const fault of faults) onEvent({ type: 'operator.fault', taskId, ...fault })
+}
+
+function toStored({ operator, messageHash, response, signature }: CollectedShare): StoredShare {
+  return {
+    operator: operator.toLowerCase() as Hex,
+    messageHash,
+    response: encodeResponse(response),
+    signature: toHex(encodeG1(signature)),
+  }
+}
+
+function fromStored({ operator, messageHash, response, signature }: StoredShare): CollectedShare {
+  return {
+    operator,
+    messageHash,
+    response: decodeResponse(response),
+    signature: decodeG1(fromHex(signature)),
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, milliseconds)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}

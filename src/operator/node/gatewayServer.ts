@@ -1,0 +1,59 @@
+/** A gateway's HTTP server, which browsers may call from any origin. */
+import type { Hono } from 'hono'
+import type { GatewayRpc } from '../gateway/methods.js'
+import {
+  answerCall,
+  createApp,
+  type HealthRoutes,
+  type ListenAddress,
+  type RoleServer,
+  serve,
+} from './http.js'
+
+/** What a gateway's server offers. */
+export type GatewayRoutes = HealthRoutes & { gateway: { readonly rpc: GatewayRpc } }
+
+/**
+ * Makes the routes as a `hono` app, to be mounted in a server of one's own.
+ *
+ * @throws {MissingPeerError} when the optional peer `hono` is not installed.
+ */
+export async function gatewayApp(routes: GatewayRoutes): Promise<Hono> {
+  const { rpc } = routes.gateway
+  const app = await createApp(routes)
+  // A key travels in a header that the page sets itself, never in a cookie: any origin may ask.
+  const open = { 'access-control-allow-origin': '*' }
+  app.options('/rpc', () => {
+    const headers = {
+      ...open,
+      'access-control-allow-methods': 'POST',
+      'access-control-allow-headers': 'authorization, content-type',
+      'access-control-max-age': '86400',
+    }
+    return new Response(null, { status: 204, headers })
+  })
+  app.post('/rpc', async (context) => {
+    const answer = await answerCall(context, rpc)
+    for (const [name, value] of Object.entries(open)) answer.headers.set(name, value)
+    answer.headers.set('access-control-expose-headers', 'retry-after')
+    return answer
+  })
+  return app
+}
+
+/**
+ * Listens. Slow clients are cut as {@link listenOperator} does.
+ *
+ * @throws {MissingPeerError} when the optional peers `hono` and `@hono/node-server` are not installed.
+ * @throws {InvalidInputError} where the address cannot be had.
+ * @example
+ * ```ts
+ * import { listenGateway } from '@newton/policy-sdk/operator/node'
+ *
+ * const server = await listenGateway({ gateway, port: 8600 })
+ * await server.close()
+ * ```
+ */
+export async function listenGateway(options: GatewayRoutes & ListenAddress): Promise<RoleServer> {
+  return serve(await gatewayApp(options), options)
+}

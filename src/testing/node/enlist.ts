@@ -1,0 +1,65 @@
+/** Brings a network's operators on chain: keys, stake, and the table that they are in. */
+import type { Address, PublicClient } from 'viem'
+import { writeContract } from 'viem/actions'
+import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
+import { createOperatorTable, type OperatorTable, provePossession } from '../../core/bn254/index.js'
+import type { WriteClient } from '../../registry/chain/client.js'
+import { waitForReceipt } from '../../registry/chain/receipts.js'
+import { publishOperatorTableSync, registerOperatorKeySync } from '../../registry/index.js'
+import type { DeployedContracts } from '../contracts.js'
+import type { EnclaveOperator } from './enclaveOperator.js'
+
+/** Stake of each operator at the development slasher, in wei. */
+const stake = 10n ** 18n
+
+/** Registers keys, gives stake, publishes the table. Operators come in ascending order of address. */
+export async function enlist(parameters: {
+  operators: readonly EnclaveOperator[]
+  owner: WriteClient
+  contracts: DeployedContracts
+  client: PublicClient
+}): Promise<{ table: OperatorTable; referenceTimestamp: number }> {
+  const { operators, owner, contracts, client } = parameters
+  const chainId = BigInt(owner.chain.id)
+  const verifier = contracts.certificateVerifier as Address
+  for (const { address: operator, key } of operators) {
+    const { pubkey, pubkeyG2 } = key.publicKey
+    const proof = await provePossession(key, { chainId, verifier, operator })
+    await registerOperatorKeySync(owner, {
+      operator,
+      pkG1: pubkey,
+      pkG2: pubkeyG2,
+      proof,
+      addresses: contracts,
+    })
+  }
+  const { slasher } = contracts
+  for (const { address } of operators) {
+    const hash = await writeContract(owner, {
+      address: slasher,
+      abi: devnetSlasherAbi,
+      functionName: 'setStake',
+      args: [address, stake],
+      account: owner.account,
+      chain: owner.chain,
+    })
+    await waitForReceipt(client, hash)
+  }
+  const weights = operators.map(() => [100n])
+  const { timestamp } = await client.getBlock()
+  const referenceTimestamp = Number(timestamp)
+  await publishOperatorTableSync(owner, {
+    referenceTimestamp,
+    operators: operators.map(({ address }) => address),
+    weights,
+    addresses: contracts,
+  })
+  const table = createOperatorTable(
+    operators.map(({ address: operator, key }, index) => ({
+      operator,
+      ...key.publicKey,
+      weights: weights[index] as bigint[],
+    })),
+  )
+  return { table, referenceTimestamp }
+}

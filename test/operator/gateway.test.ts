@@ -1,0 +1,470 @@
+/** A gateway over its HTTP server: what it takes, what it keeps, what it answers, and who believes it. */
+import type { Hex } from 'viem'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { encodeEvaluationResult, evaluateResult } from '../../src/core/evaluationResult.js'
+import { decodeResponse, encodeResponse } from '../../src/core/response.js'
+import { encodeTask } from '../../src/core/task.js'
+import {
+  apiKeyCallers,
+  createTaskClient,
+  type GatewayParameters,
+  hashApiKey,
+  memoryGatewayStore,
+  type StoredTask,
+  type TaskClient,
+  type TaskProgress,
+  type TaskRequest,
+} from '../../src/operator/index.js'
+import { listenGateway } from '../../src/operator/node/index.js'
+import { address, client, pcr0, word } from '../support/attestationWorld.js'
+import { createGatewayWorld, operatorOf } from '../support/gatewayWorld.js'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+/** Waits as long as a slow machine needs. */
+const poll: typeof expect.poll = (read) => expect.poll(read, { timeout: 60_000 })
+
+type Started = ReturnType<typeof createGatewayWorld> & { url: string; tasks: TaskClient }
+
+async function start(change: Partial<GatewayParameters> = {}): Promise<Started> {
+  const made = createGatewayWorld(change)
+  closers.push(made.gateway.close)
+  const server = await listenGateway({ gateway: made.gateway })
+  closers.push(() => server.close(1_000))
+  const url = `${server.url}/rpc`
+  const tasks = createTaskClient({ gateway: { url }, reader: made.world.reader })
+  return { ...made, url, tasks }
+}
+
+const request: TaskRequest = {
+  policyClient: client,
+  intent: {
+    from: address(5),
+    to: address(6),
+    value: 7n,
+    data: '0x',
+    chainId: 31_337n,
+    functionSignature: '0x',
+  },
+  timeout: 60_000,
+}
+const wire = {
+  policy_client: client,
+  intent: {
+    ...{ from: address(5), to: address(6), value: '0x7', data: '0x' },
+    ...{ chain_id: '0x7a69', function_signature: '0x' },
+  },
+}
+
+async function call(
+  url: string,
+  { method = 'newt_sendTask', params = wire as object, headers = {}, body = '' } = {},
+): Promise<{ status: number; result?: never; error?: { code: number; data: object } }> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers,
+    body: body || JSON.stringify({ jsonrpc: '2.0', id: 'a', method, params }),
+  })
+  return { status: response.status, ...((await response.json()) as object) }
+}
+
+describe('createTaskClient', () => {
+  test('default: a task from its request to a decision that was verified down to a re-run', async () => {
+    const { tasks, store } = await start({ pcr0Commitment: pcr0 })
+    const task = await tasks.createTask({ ...request, wasmArgs: '0x7b7d' })
+    expect(task).toMatchObject({ allowed: true, state: 'signed', task: { wasmArgs: '0x7b7d' } })
+    expect(task.signers.length).toBeGreaterThanOrEqual(3)
+    expect(task.response.pcr0Commitment).toBe(pcr0)
+    expect(await store.count()).toEqual({ signed: 1 })
+  })
+
+  test('behavior: a deny is a decision', async () => {
+    const { tasks, world, operators } = await start()
+    for (const index of operators.keys())
+      operators[index] = operatorOf(world, index, { scores: [99, 1] })
+    expect(await tasks.createTask(request)).toMatchObject({ allowed: false })
+  })
+
+  test('behavior: a task is sent, watched and waited for', async () => {
+    const { tasks } = await start()
+    const sent = await tasks.sendTask(request)
+    const seen: TaskProgress[] = []
+    await new Promise<void>((resolve, reject) => {
+      tasks.watchTask({
+        sent,
+        onProgress: (progress) => {
+          seen.push(progress)
+          if (progress.state === 'signed') resolve()
+        },
+        onError: reject,
+      })
+    })
+    expect(seen.at(-1)).toMatchObject({ state: 'signed', result: { allowed: true } })
+    expect(await tasks.waitForTask(sent)).toMatchObject({ taskId: sent.taskId, allowed: true })
+  })
+
+  test('behavior: a watcher is told of a failure, and of nothing after it was stopped', async () => {
+    const { tasks, world, operators } = await start()
+    for (const index of operators.keys()) {
+      operators[index] = operatorOf(world, index, { scores: [index, 1] })
+    }
+    const sent = await tasks.sendTask(request)
+    const failed = await new Promise<TaskProgress>((resolve, reject) => {
+      tasks.watchTask({
+        sent,
+        onProgress: (progress) => {
+          if (progress.state === 'failed') resolve(progress)
+        },
+        onError: reject,
+      })
+    })
+    expect(failed).toMatchObject({ error: { fault: 'INPUTS_DIVERGE' } })
+    const stop = tasks.watchTask({
+      sent,
+      onProgress: () => expect.unreachable(),
+      onError: () => expect.unreachable(),
+    })
+    stop()
+    await expect(tasks.waitForTask(sent)).rejects.toMatchObject({ fault: 'INPUTS_DIVERGE' })
+  })
+
+  /** A gateway that answers with what `change` makes of the honest status. */
+  async function lying(change: (status: Record<string, unknown>) => unknown): Promise<TaskClient> {
+    const { url, world } = await start()
+    return createTaskClient({
+      reader: world.reader,
+      gateway: {
+        url,
+        fetch: async (...asked) => {
+          const response = await fetch(...asked)
+          const { result, ...rest } = (await response.json()) as { result: Record<string, unknown> }
+          return new Response(JSON.stringify({ ...rest, result: change(result) }))
+        },
+      },
+    })
+  }
+
+  test('error: GATEWAY_ANSWER for what is no answer, or one to another request', async () => {
+    const { tasks } = await start()
+    const other = await tasks.createTask({ ...request, intent: { ...request.intent, value: 1n } })
+    const lies: [string, (status: Record<string, unknown>) => unknown][] = [
+      ['a number', () => 7],
+      ['no such state', (status) => ({ ...status, state: 'done' })],
+      ['no answer', ({ answer: _, ...status }) => status],
+      [
+        'the task of somebody else',
+        (status) => ({
+          ...status,
+          answer: { ...(status['answer'] as object), task: encodeTask(other.task) },
+        }),
+      ],
+      ['a member too many', (status) => ({ ...status, verified: true })],
+    ]
+    for (const [name, change] of lies) {
+      const liar = await lying(change)
+      await expect(liar.createTask(request), name).rejects.toMatchObject({ code: 'GATEWAY_ANSWER' })
+    }
+  })
+
+  test('error: GATEWAY_ANSWER for a reference block that was old when it was asked', async () => {
+    const { tasks, world } = await start({ referenceDelay: 50n })
+    world.state.head = 200n
+    await expect(tasks.createTask(request)).rejects.toMatchObject({
+      code: 'GATEWAY_ANSWER',
+      message: expect.stringContaining('too old'),
+    })
+  })
+
+  test('error: ATTESTATION_NOT_VALID for a decision that nobody signed', async () => {
+    const liar = await lying((status) => {
+      const answer = status['answer'] as { response: Hex }
+      const signed = decodeResponse(answer.response)
+      const response = encodeResponse({
+        ...signed,
+        evaluationResult: encodeEvaluationResult(!evaluateResult(signed.evaluationResult)),
+      })
+      return { ...status, answer: { ...answer, response } }
+    })
+    await expect(liar.createTask(request)).rejects.toMatchObject({ code: 'ATTESTATION_NOT_VALID' })
+  })
+
+  test('error: INVALID_INPUT for a reader that cannot re-run, and for a request that is none', async () => {
+    const { tasks, world, url } = await start()
+    for (const part of ['artifacts', 'certificates', 'replayer']) {
+      const reader = { ...world.reader, [part]: undefined }
+      expect(() => createTaskClient({ gateway: { url }, reader })).toThrow(`reader.${part}`)
+    }
+    const documents = { verifyDocument: async () => ({ status: 'valid' }) as never }
+    expect(() =>
+      createTaskClient({ gateway: { url }, reader: { ...world.reader, documents } }),
+    ).toThrow('tables')
+    for (const change of [{ timeout: 1 }, { requestId: 'a b' }, { policyClient: '0x12' as Hex }]) {
+      expect(() => tasks.createTask({ ...request, ...change })).toThrow(/is not valid/)
+    }
+  })
+
+  test('behavior: an answer that is lost makes no second task', async () => {
+    const { url, world, store } = await start()
+    let lost = 0
+    const tasks = createTaskClient({
+      reader: world.reader,
+      gateway: {
+        url,
+        fetch: async (...asked) => {
+          const response = await fetch(...asked)
+          if (lost++ === 0) throw new TypeError('the connection was lost')
+          return response
+        },
+      },
+    })
+    expect(await tasks.createTask(request)).toMatchObject({ allowed: true })
+    expect(await store.count()).toEqual({ signed: 1 })
+  })
+})
+
+describe('createGateway', () => {
+  const calls = {
+    'a body that is no JSON': [400, 'PARSE_ERROR', { body: '{' }],
+    'no JSON-RPC': [400, 'INVALID_REQUEST', { body: '{"id":"a"}' }],
+    'an unknown method': [404, 'METHOD_NOT_FOUND', { method: 'newt_drain' }],
+    'a member too many': [400, 'INVALID_PARAMS', { params: { ...wire, quorum_number: '00' } }],
+    'an intent without a member': [400, 'INVALID_PARAMS', { params: { ...wire, intent: {} } }],
+    'a quantity with a leading zero': [
+      400,
+      'INVALID_PARAMS',
+      { params: { ...wire, intent: { ...wire.intent, value: '0x07' } } },
+    ],
+    'a timeout of an hour': [400, 'INVALID_PARAMS', { params: { ...wire, timeout: 3_600 } }],
+    'a body that is too large': [413, 'TOO_LARGE', { body: ' '.repeat(1_048_577) }],
+    'an intent for another chain': [
+      200,
+      'FOREIGN_CHAIN',
+      { params: { ...wire, intent: { ...wire.intent, chain_id: '0x1' } } },
+    ],
+    'a task that it does not have': [
+      200,
+      'UNKNOWN_TASK',
+      { method: 'newt_getTask', params: { task_id: word(1) } },
+    ],
+    'a wait of an hour': [
+      400,
+      'INVALID_PARAMS',
+      { method: 'newt_getTask', params: { task_id: word(1), wait: 3_600 } },
+    ],
+    'a client without a policy': [
+      200,
+      'EVALUATION_FAILED',
+      { params: { ...wire, policy_client: address(0xc2) } },
+    ],
+  } as const
+  test('error: each bad call has its code and its name', async () => {
+    const { url, events } = await start()
+    for (const [name, [status, fault, change]] of Object.entries(calls)) {
+      const answer = await call(url, change)
+      expect({ name, status: answer.status, data: answer.error?.data }).toMatchObject({
+        name,
+        status,
+        data: { name: fault },
+      })
+      expect(events.at(-1)).toMatchObject({ type: 'gateway.call', outcome: fault })
+    }
+  })
+
+  test('error: what no operator could decide is answered before any is asked', async () => {
+    const { url, world, operators } = await start()
+    for (const index of operators.keys()) {
+      operators[index] = operatorOf(world, index, { before: () => expect.unreachable() })
+    }
+    const data = (answer: Awaited<ReturnType<typeof call>>) => answer.error?.data
+    const params = { ...wire, policy_client: address(0xc2) }
+    expect(data(await call(url, { params }))).toMatchObject({
+      code: 'POLICY_NOT_DEPLOYED_ON_CHAIN',
+    })
+    world.state.enclaveRequired = true
+    expect(data(await call(url))).toMatchObject({ name: 'ENCLAVE_MISSING' })
+    world.registry.getClient = async () => ({ owner: address(9), active: false })
+    expect(data(await call(url))).toMatchObject({ name: 'CLIENT_NOT_ACTIVE', retryable: false })
+    world.registry.getClient = async () => null
+    expect(data(await call(url))).toMatchObject({ name: 'CLIENT_NOT_ACTIVE' })
+  })
+
+  test('error: ENCLAVE_MISSING for a build that is not whitelisted', async () => {
+    const { url, world } = await start({ pcr0Commitment: pcr0 })
+    world.whitelist.clear()
+    expect((await call(url)).error?.data).toMatchObject({ name: 'ENCLAVE_MISSING' })
+  })
+
+  test('error: UNAUTHENTICATED without a key, UNKNOWN_TASK with the key of somebody else', async () => {
+    const { url } = await start({
+      callers: apiKeyCallers({ a: [hashApiKey('key a')], b: [hashApiKey('key b')] }),
+    })
+    const as = (key: string) => ({ headers: { authorization: `Bearer ${key}` } })
+    for (const headers of [{}, as('key c').headers, { authorization: 'key a' }]) {
+      expect(await call(url, { headers })).toMatchObject({ status: 401, error: { code: -32_002 } })
+    }
+    const { result } = await call(url, as('key a'))
+    const get = {
+      method: 'newt_getTask',
+      params: { task_id: (result as unknown as { task_id: Hex }).task_id },
+    }
+    expect((await call(url, { ...get, ...as('key a') })).error).toBeUndefined()
+    expect((await call(url, { ...get, ...as('key b') })).error?.data).toMatchObject({
+      name: 'UNKNOWN_TASK',
+    })
+    expect(() => apiKeyCallers({ a: ['0x12'] })).toThrow('keys.a')
+    expect(() => apiKeyCallers({ a: [word(1)], b: [word(1)] })).toThrow('keys.b')
+  })
+
+  test('behavior: one request id is one task, and with other content an error', async () => {
+    const { url, store } = await start()
+    const params = { ...wire, request_id: 'order-7' }
+    const [one, two] = await Promise.all([call(url, { params }), call(url, { params })])
+    const id = (answer: { result?: never }) =>
+      (answer.result as unknown as { task_id: Hex }).task_id
+    expect(id(one)).toBe(id(two))
+    const other = await call(url, { params: { ...params, wasm_args: '7b7d' } })
+    expect(other.error?.data).toMatchObject({ name: 'REQUEST_REUSED', retryable: false })
+    expect(Object.values(await store.count())).toEqual([1])
+  })
+
+  test('behavior: pages of any origin may call', async () => {
+    const { url } = await start()
+    const asked = await fetch(url, { method: 'OPTIONS' })
+    expect(asked.status).toBe(204)
+    expect(asked.headers.get('access-control-allow-headers')).toContain('authorization')
+    const answered = await fetch(url, { method: 'POST', body: '{}' })
+    expect(answered.headers.get('access-control-allow-origin')).toBe('*')
+  })
+
+  test('error: OVERLOADED with a time, and never a queue', async () => {
+    const { url, world, operators } = await start({ concurrent: 1 })
+    let free = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      free = resolve
+    })
+    operators[0] = operatorOf(world, 0, { before: () => held })
+    operators[1] = operatorOf(world, 1, { before: () => held })
+    expect((await call(url)).error).toBeUndefined()
+    expect(await call(url)).toMatchObject({ status: 429, error: { data: { name: 'OVERLOADED' } } })
+    free()
+  })
+
+  test('error: NO_QUORUM names the failure; operators that may come back are asked again', async () => {
+    const { tasks, world, operators, events } = await start()
+    operators[0] = operatorOf(world, 0, { unreachable: true })
+    let asked = 0
+    operators[1] = operatorOf(world, 1, {
+      before: async (method) => {
+        if (method === 'newt_evaluateAndSign' && asked++ === 0) {
+          operators[0] = operatorOf(world, 0)
+          throw new TypeError('it fails once')
+        }
+      },
+    })
+    expect(await tasks.createTask(request)).toMatchObject({ allowed: true })
+    expect(events.some((event) => event.type === 'task.ended' && event.outcome === 'signed')).toBe(
+      true,
+    )
+    const wrong = (index: number) =>
+      operatorOf(world, index, {
+        response: (response) => ({ ...response, expirationBlock: 120n + BigInt(index) }),
+      })
+    for (const index of operators.keys()) operators[index] = wrong(index)
+    await expect(tasks.createTask(request)).rejects.toMatchObject({ fault: 'NO_QUORUM' })
+  })
+
+  test('behavior: a second response of one operator is kept as evidence, and counts in neither', async () => {
+    const store = memoryGatewayStore()
+    const first = createGatewayWorld({ store, owner: 'first', lease: 50 })
+    // The first gateway hears one operator's first response, and is gone before the others answer.
+    const never = new Promise<void>(() => undefined)
+    for (const index of [1, 2, 3]) {
+      first.operators[index] = operatorOf(first.world, index, {
+        before: (method) => (method === 'newt_evaluateAndSign' ? never : Promise.resolve()),
+      })
+    }
+    first.operators[0] = operatorOf(first.world, 0, {
+      response: (response) => ({ ...response, expirationBlock: 139n }),
+    })
+    const { taskId } = await first.gateway.send(
+      { ...request, timeout: 20_000 },
+      { caller: 'anyone' },
+    )
+    await poll(async () => (await store.shares(taskId)).length).toBe(1)
+    await first.gateway.close()
+
+    const second = await start({ store, owner: 'second' })
+    await poll(async () => (await store.find(taskId))?.state).toBe('signed')
+    const { answer } = (await second.gateway.status(taskId, { caller: 'anyone' })) as {
+      answer: { signers: number[] }
+    }
+    expect(answer.signers).toEqual([1, 2, 3])
+    const evidence = (await store.shares(taskId)).filter(
+      ({ operator }) => operator === second.operators[0]?.operator,
+    )
+    expect(new Set(evidence.map(({ messageHash }) => messageHash)).size).toBe(2)
+    expect(second.events).toContainEqual(
+      expect.objectContaining({ type: 'operator.fault', fault: 'EQUIVOCATION' }),
+    )
+    // What is evidence outlives the task.
+    await store.prune({ before: Number.MAX_SAFE_INTEGER })
+    expect(await store.find(taskId)).toBeUndefined()
+    expect((await store.shares(taskId)).length).toBeGreaterThanOrEqual(2)
+  })
+
+  test('error: TIMED_OUT at the deadline, and a closed gateway takes nothing', async () => {
+    let clock = 1_000_000
+    const { gateway, world, operators, store } = await start({ now: () => clock })
+    for (const index of operators.keys())
+      operators[index] = operatorOf(world, index, { unreachable: true })
+    const { taskId } = await gateway.send(request, { caller: 'anyone' })
+    clock += 100_000
+    await expect
+      .poll(async () => (await store.find(taskId))?.failure?.fault)
+      .toMatch(/TIMED_OUT|INPUTS_DIVERGE/)
+    await gateway.close()
+    await expect(gateway.send(request, { caller: 'anyone' })).rejects.toMatchObject({
+      fault: 'NOT_READY',
+    })
+  })
+
+  test('error: options that are none', () => {
+    for (const change of [
+      { lease: 0 },
+      { concurrent: Number.NaN },
+      { pcr0Commitment: '0x12' as Hex },
+    ]) {
+      expect(() => createGatewayWorld(change)).toThrow(/is not valid/)
+    }
+  })
+
+  test('behavior: a store that fails is told to the owner, and the gateway goes on', async () => {
+    const store = memoryGatewayStore()
+    let broken = true
+    const claim = store.claim.bind(store)
+    store.claim = (parameters) =>
+      broken ? Promise.reject(new TypeError('the disk is gone')) : claim(parameters)
+    const { events, tasks } = await start({ store })
+    await poll(() => events.some(({ type }) => type === 'store.failed')).toBe(true)
+    broken = false
+    expect(await tasks.createTask(request)).toMatchObject({ allowed: true })
+  })
+
+  test('behavior: a gateway that was paused past its lease changes nothing', async () => {
+    const { store, gateway } = await start({ lease: 60_000 })
+    const { taskId } = (await gateway.send(request, { caller: 'anyone' })) as StoredTask
+    await poll(async () => (await store.find(taskId))?.state).toBe('signed')
+    const stale = { taskId, fence: 0 }
+    expect(await store.advance(stale, { state: 'failed' })).toBe(false)
+    expect(await store.renew(stale, 1_000)).toBe(false)
+    expect(await store.saveAnswer(stale, { messageHash: word(1), answer: '{}' })).toBe('lost')
+    const held = { taskId, fence: 1 }
+    expect(await store.saveAnswer(held, { messageHash: word(1), answer: '{}' })).toBe('exists')
+    expect((await store.find(taskId))?.state).toBe('signed')
+  })
+})
