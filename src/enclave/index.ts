@@ -76,6 +76,7 @@ export {
   type TaskEvent,
   taskEventCodec,
 } from './host/evaluationService.js'
+export { handOverState, receiveHandOver, requestHandOver } from './host/handOver.js'
 export type { DeadLetter, HostStep, LetterPlace } from './host/journal.js'
 export {
   type Attestor,
@@ -211,6 +212,7 @@ export { type BlobStore, memoryBlobs } from './store/blobs.js'
 export { bytesCodec, type Codec, jsonCodec, uint64Codec } from './store/codec.js'
 export { type KvTestApi, type KvUnderTest, testKvStore } from './store/conformance.js'
 export {
+  HandOverPendingError,
   SealedStateError,
   StateRollbackError,
   StoreClosedError,
@@ -219,7 +221,8 @@ export {
   StoreStoppedError,
 } from './store/errors.js'
 export { type KvBatch, type KvStore, MAX_KEY_BYTES, memoryKv } from './store/kv.js'
-export { openSealedKv, type SealedKvParameters } from './store/sealedKv.js'
+export type { TakeOver } from './store/sealedHistory.js'
+export { openSealedKv, type SealedKv, type SealedKvParameters } from './store/sealedKv.js'
 export { NO_PREVIOUS_STATE, type StatePlace } from './store/sealedRecord.js'
 export {
   createTypedStore,

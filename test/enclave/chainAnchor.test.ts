@@ -7,14 +7,19 @@ import {
   type BlobStore,
   type ChainAnchorParameters,
   chainAnchor,
+  createAttestor,
   createKeyManager,
   createTypedStore,
   type HeaderTrust,
+  handOverState,
   memoryBlobs,
   memoryKv,
   openSealedKv,
+  receiveHandOver,
+  requestHandOver,
   type StateAnchor,
 } from '../../src/enclave/index.js'
+import { createSimulator, type Simulator } from '../../src/enclave/simulator/index.js'
 import { createAnchorCarrier, type SubmissionEvent } from '../../src/registry/index.js'
 import { artifacts } from '../../src/testing/artifacts/contracts.js'
 import { deployContract } from '../../src/testing/contracts.js'
@@ -92,6 +97,12 @@ const anchorOf = (
     ...{ contract, chainId, account, carrier, isTrusted: near, pollingInterval: 5 },
     ...more,
   })
+}
+
+type Side = {
+  simulator: Simulator
+  keys: ReturnType<typeof createKeyManager>
+  attestor: ReturnType<typeof createAttestor>
 }
 
 async function copyOf(blobs: BlobStore): Promise<BlobStore> {
@@ -232,6 +243,47 @@ describe('chainAnchor', () => {
     expect(await anchor.latest()).toEqual({ sequence: 3n, stateHash: three.stateHash })
     const nobody = { ...step(4n, three.stateHash), successor: 'me' }
     await expect(stranger.advance(nobody)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+
+  test('the next build takes the line over with a key of its own, through a reorganization', async () => {
+    const blobs = memoryBlobs()
+    const { carrier } = carrierOf('latest')
+    const line = account.address
+    const first = await openSealedKv({ key, blobs, anchor: anchorOf(carrier) })
+    await first.commit(put('a'))
+    const [old, next] = [1, 2].map((version) => {
+      const image = [{ name: 'app', bytes: Uint8Array.of(version) }]
+      const simulator = createSimulator({ image })
+      const pcr0 = Buffer.from(simulator.measurements.pcrs[0].slice(2), 'hex')
+      const keys = createKeyManager({ masterSecret: new Uint8Array(32).fill(version), pcr0 })
+      return { simulator, keys, attestor: createAttestor(simulator.nsm) }
+    }) as [Side, Side]
+    const successor = await next.keys.evmAccount('state-anchor')
+    await handOverState({
+      ...{ state: first, attestor: old.attestor },
+      policy: { ...next.simulator.policy, freshness: { kind: 'maxAge', maxAge: 60_000 } },
+      request: await requestHandOver({ ...next, anchorKey: successor.address }),
+    })
+    const { clock: _, ...policy } = old.simulator.policy
+    const takeOver = receiveHandOver({ blobs, ...next, policy: { ...policy, at: 'document' } })
+    const openNext = (by = carrier) =>
+      openSealedKv({
+        ...{ key: new Uint8Array(32).fill(8), blobs, takeOver },
+        anchor: anchorOf(by, { line, account: successor }),
+      })
+    await expect(openNext()).rejects.toMatchObject({ code: 'HAND_OVER_PENDING' })
+    await mine()
+    const second = await openNext()
+    const snapshot = await anvil.rpc('evm_snapshot')
+    await second.commit(put('b'))
+    await anvil.rpc('evm_revert', [snapshot])
+    await anvil.rpc('evm_increaseTime', [60])
+    await mine(1)
+    await second.commit(put('c'))
+    expect(await (await openNext(carrierOf('latest').carrier)).keys('')).toEqual(['a', 'b', 'c'])
+    // The old key is worth nothing any more.
+    const stale = openSealedKv({ key, blobs, anchor: anchorOf(carrier) })
+    await expect(stale).rejects.toMatchObject({ code: 'SEALED_STATE' })
   })
 
   test('error: INVALID_INPUT for options that are none', () => {

@@ -46,6 +46,11 @@ export type AppEnclaveParameters<event, routes extends RequestRoutes, transactio
    * back gets two answers for one sequence.
    */
   rollback?: 'trust-host' | undefined
+  /**
+   * Hands the state over to the next build when the host brings its request, such as `handOverState` with a
+   * policy of which builds those are. Without it, requests are refused.
+   */
+  handOver?: ((request: Uint8Array) => Promise<void>) | undefined
   /** How `deploy`'s transaction crosses to the host. */
   transactionCodec?: Codec<transaction> | undefined
   now?: (() => number) | undefined
@@ -195,7 +200,7 @@ async function onRecall<event, routes extends RequestRoutes, transaction>(
 
 async function onRequest<event, routes extends RequestRoutes, transaction>(
   inside: Inside<event, routes, transaction>,
-  call: Extract<AppCall, { kind: 'user' | 'deploy' | 'bind' }>,
+  call: Extract<AppCall, { kind: 'user' | 'deploy' | 'bind' | 'hand-over' }>,
 ): Promise<Uint8Array> {
   const { app, store, surroundings, rule } = inside
   switch (call.kind) {
@@ -206,6 +211,12 @@ async function onRequest<event, routes extends RequestRoutes, transaction>(
       })
     case 'deploy':
       return encodeReply(await deploy(inside))
+    case 'hand-over':
+      if (inside.handOver === undefined) {
+        throw new AppCallError({ reason: 'NO_HAND_OVER', retryable: false })
+      }
+      await inside.handOver(call.request)
+      return encodeReply({ ok: true, outputs: [], document: new Uint8Array(0) })
     case 'bind':
       return store.transaction(async (tx) => {
         await bindContract(tx, call.contract, rule)

@@ -44,6 +44,11 @@ export type AppHost<routes extends RequestRoutes, receipt> = {
   deploy(options?: IoOptions): Promise<{ receipt: receipt; contract: string }>
   /** Binds an enclave that takes the host's word for its contract. */
   bind(contract: string, options?: IoOptions): Promise<void>
+  /**
+   * Brings the next build's request to the enclave, which hands its state over and then refuses everything.
+   * What waits goes on with the enclave that has it.
+   */
+  handOver(request: Uint8Array, options?: IoOptions): Promise<void>
   /** Events and answers that are not done yet, and dead letters. */
   pending(): Promise<{ inbox: number; outbox: number; deadLetters: number }>
   /** What waits, for how long, and how often steps failed. */
@@ -100,6 +105,9 @@ export function createAppHost<event, routes extends RequestRoutes, transaction, 
     bind: async (contract, options) => {
       decodeReply(await enclave(encodeCall({ kind: 'bind', contract }), options))
       await journal.setDeployed(contract)
+    },
+    handOver: async (request, options) => {
+      decodeReply(await enclave(encodeCall({ kind: 'hand-over', request }), options))
     },
     pending: () => journal.counts(),
     metrics: async () => context.metrics.read(await journal.counts()),

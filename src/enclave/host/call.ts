@@ -25,6 +25,7 @@ export type AppCall =
   | { kind: 'recall'; contract: string; sequence: bigint; id: string }
   | { kind: 'user'; call: WireCall }
   | { kind: 'deploy' }
+  | { kind: 'hand-over'; request: Uint8Array }
   | { kind: 'bind'; contract: string }
 
 /** Why a request has no outputs, attested. */
@@ -62,6 +63,11 @@ export function decodeCall(bytes: Uint8Array): AppCall {
   const kind = map.get('kind')
   if (kind === 'user') return { kind, call: wireCall(map.get('call')) }
   if (kind === 'deploy') return { kind }
+  if (kind === 'hand-over') {
+    const request = map.get('request')
+    if (!(request instanceof Uint8Array)) throw malformed()
+    return { kind, request }
+  }
   const contract = contractOf(map)
   if (kind === 'bind') return { kind, contract }
   const id = idOf(map)

@@ -96,3 +96,17 @@ export class StoreStoppedError extends BaseError {
     })
   }
 }
+
+/** A line has ended, and a reorganization could still undo that: its successor waits. */
+export class HandOverPendingError extends BaseError {
+  override readonly name = 'HandOverPendingError'
+  override readonly code = 'HAND_OVER_PENDING'
+
+  constructor(options: BaseErrorOptions = {}) {
+    super('The end of the line before is not final yet.', {
+      retryable: true,
+      metaMessages: ['Open the store again once it is. Keep the build before ready until then.'],
+      ...options,
+    })
+  }
+}

@@ -47,6 +47,16 @@ export function decodeContent(bytes: Uint8Array): [string, Uint8Array | undefine
   return content
 }
 
+/** Content of a line's last record: who moves the anchor after it, where that is somebody else. */
+export function writeEnd({ successor }: { successor: string | undefined }): Uint8Array {
+  return utf8(successor ?? '')
+}
+
+/** Reads {@link writeEnd}. */
+export function readEnd(content: Uint8Array): { successor?: string } {
+  return content.length === 0 ? {} : { successor: fromUtf8(content) }
+}
+
 function unreadable(): SealedStateError {
   return new SealedStateError({ reason: 'its content is not readable' })
 }

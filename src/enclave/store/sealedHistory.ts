@@ -1,22 +1,37 @@
 /** Reading sealed records back: from the one that the anchor names to the last whole one before it. */
 import type { Hex } from 'viem'
 import { isPolicySdkError } from '../../errors/base.js'
+import { keccakHex } from '../../internal/keccak.js'
 import { type StateAdvance, type StateAnchor, samePlace } from './anchor.js'
 import type { BlobStore } from './blobs.js'
-import { SealedStateError, StateRollbackError, StoreStoppedError } from './errors.js'
-import { decodeContent } from './sealedContent.js'
+import {
+  HandOverPendingError,
+  SealedStateError,
+  StateRollbackError,
+  StoreStoppedError,
+} from './errors.js'
+import { decodeContent, readEnd } from './sealedContent.js'
 import {
   NO_PREVIOUS_STATE,
   openRecord,
   placeOfName,
   type RecordKind,
+  recordKindOf,
   recordName,
   type StatePlace,
   type StateRecord,
 } from './sealedRecord.js'
 
+/** Takes over from a line that ended at a place: the content that it left. */
+export type TakeOver = (place: StatePlace) => Promise<Uint8Array>
+
 /** What a history is read with. */
-export type HistorySource = { key: CryptoKey; blobs: BlobStore; anchor: StateAnchor }
+export type HistorySource = {
+  key: CryptoKey
+  blobs: BlobStore
+  anchor: StateAnchor
+  takeOver?: TakeOver | undefined
+}
 
 /** A history as it stands. */
 export type SealedHistory = {
@@ -61,7 +76,7 @@ export async function openHistory(source: HistorySource): Promise<SealedHistory>
 }
 
 async function readHistory(
-  { key, blobs }: HistorySource,
+  { key, blobs, anchor, takeOver }: HistorySource,
   newest: StatePlace | undefined,
 ): Promise<SealedHistory> {
   const history: SealedHistory = {
@@ -79,6 +94,9 @@ async function readHistory(
     const blob = await blobs.read(recordName(place))
     if (blob === undefined)
       throw await missingRecord(blobs, { place, newest: newest as StatePlace })
+    if (takeOver !== undefined && place === newest && isEnd(blob, place)) {
+      return inherit(history, { place, content: await takeOverFinal(anchor, { place, takeOver }) })
+    }
     const record = await openRecord(blob, { key, place })
     records.push({ place, record, bytes: blob.length })
     place = record.kind === 'whole' ? undefined : placeBefore(record)
@@ -91,6 +109,33 @@ async function readHistory(
     applyRecord(history, { place, record, bytes })
   }
   return history
+}
+
+/** Whether bytes are the last record of a line, at the very place that the anchor names. */
+function isEnd(blob: Uint8Array, place: StatePlace): boolean {
+  return keccakHex(blob) === place.stateHash && recordKindOf(blob) === 'end'
+}
+
+/** A line that may come back with a reorganization is not taken over. */
+async function takeOverFinal(
+  anchor: StateAnchor,
+  { place, takeOver }: { place: StatePlace; takeOver: TakeOver },
+): Promise<Uint8Array> {
+  if (anchor.final !== undefined && !samePlace(await anchor.final(), place)) {
+    throw new HandOverPendingError()
+  }
+  return takeOver(place)
+}
+
+/** A history that starts where another line ended. */
+function inherit(
+  history: SealedHistory,
+  { place, content }: { place: StatePlace; content: Uint8Array },
+): SealedHistory {
+  for (const [name, value] of decodeContent(content)) {
+    if (value !== undefined) history.map.set(name, value)
+  }
+  return { ...history, newest: place, base: place }
 }
 
 function placeBefore({ sequence, previousHash }: StateRecord): StatePlace | undefined {
@@ -156,9 +201,11 @@ async function adoptFollowers(source: HistorySource, history: SealedHistory): Pr
     const sequence = (history.newest?.sequence ?? 0n) + 1n
     const previous: Hex = history.newest?.stateHash ?? NO_PREVIOUS_STATE
     const next = places.filter((place) => place.sequence === sequence).slice(0, mostCandidates)
-    const found = await firstFollower(next, { key, blobs, previous })
+    const mustBeWhole = history.wholes.length === 0
+    const found = await firstFollower(next, { key, blobs, previous, mustBeWhole })
     if (found === undefined) return
-    const step = { ...found.place, previous }
+    const { kind, content } = found.record
+    const step = { ...found.place, previous, ...(kind === 'end' ? readEnd(content) : {}) }
     await anchor.advance(step)
     history.steps.push(step)
     applyRecord(history, found)
@@ -168,15 +215,19 @@ async function adoptFollowers(source: HistorySource, history: SealedHistory): Pr
 /** The first of some records that opens and follows `previous`; what does not is a stranger's. */
 async function firstFollower(
   places: readonly StatePlace[],
-  { key, blobs, previous }: { key: CryptoKey; blobs: BlobStore; previous: Hex },
+  {
+    key,
+    blobs,
+    previous,
+    mustBeWhole,
+  }: { key: CryptoKey; blobs: BlobStore; previous: Hex; mustBeWhole: boolean },
 ): Promise<{ place: StatePlace; record: StateRecord; bytes: number } | undefined> {
   for (const place of places) {
     const blob = await blobs.read(recordName(place))
     if (blob === undefined) continue
     try {
       const record = await openRecord(blob, { key, place })
-      const fits =
-        record.previousHash === previous && (place.sequence > 1n || record.kind === 'whole')
+      const fits = record.previousHash === previous && (!mustBeWhole || record.kind === 'whole')
       if (fits) return { place, record, bytes: blob.length }
     } catch (cause) {
       if (!isPolicySdkError(cause)) throw cause

@@ -20,14 +20,22 @@ import {
   type KvStore,
 } from './kv.js'
 import { createNameIndex } from './nameIndex.js'
-import { encodeContent } from './sealedContent.js'
-import { countRecord, openHistory, resendSteps, type SealedHistory } from './sealedHistory.js'
+import { encodeContent, writeEnd } from './sealedContent.js'
 import {
+  countRecord,
+  openHistory,
+  resendSteps,
+  type SealedHistory,
+  type TakeOver,
+} from './sealedHistory.js'
+import {
+  bequestName,
   importSealingKey,
   NO_PREVIOUS_STATE,
-  placeOfName,
+  placeOfAnyName,
   type RecordKind,
   recordName,
+  type StatePlace,
   sealRecord,
 } from './sealedRecord.js'
 
@@ -37,9 +45,27 @@ export type SealedKvParameters = {
   key: Uint8Array
   blobs: BlobStore
   anchor: StateAnchor
+  /** Starts from where another line ended, such as `receiveHandOver`. Asked only where the anchor stands there. */
+  takeOver?: TakeOver | undefined
   /** Milliseconds that one call of `blobs` or `anchor` may take. @default 60000 */
   timeout?: number | undefined
   randomBytes?: ((length: number) => Uint8Array) | undefined
+}
+
+/** A sealed store. */
+export type SealedKv = KvStore & {
+  /**
+   * Ends this line for good: its last record is written, the anchor moves there, and every later call is
+   * refused with `STORE_STOPPED`.
+   *
+   * @param options.successor - Who moves the anchor from then on, as the anchor knows its writers.
+   * @param options.bequeath - Given all of the content and the place of the last record, makes what the
+   * successor reads. Kept beside the record before the anchor moves, so nothing is lost in between.
+   */
+  endLine(options: {
+    successor?: string | undefined
+    bequeath: (state: { place: StatePlace; content: Uint8Array }) => Promise<Uint8Array>
+  }): Promise<StatePlace>
 }
 
 type Changes = ReadonlyMap<string, Uint8Array | undefined>
@@ -76,7 +102,7 @@ const leastWholeBytes = 65_536
  * const kv = await openSealedKv({ key, blobs: fileBlobs({ directory: './state' }), anchor: memoryAnchor() })
  * ```
  */
-export async function openSealedKv(parameters: SealedKvParameters): Promise<KvStore> {
+export async function openSealedKv(parameters: SealedKvParameters): Promise<SealedKv> {
   const { timeout = 60_000, randomBytes = defaultRandomBytes } = parameters
   if (!Number.isFinite(timeout) || timeout <= 0) {
     throw new InvalidInputError({ field: 'timeout', reason: 'expected milliseconds above 0' })
@@ -86,6 +112,7 @@ export async function openSealedKv(parameters: SealedKvParameters): Promise<KvSt
     key,
     blobs: boundedBlobs(parameters.blobs, timeout),
     anchor: boundedAnchor(parameters.anchor, timeout),
+    takeOver: parameters.takeOver,
   }
   const history = await openHistory(source)
   const names = createNameIndex()
@@ -135,6 +162,17 @@ export async function openSealedKv(parameters: SealedKvParameters): Promise<KvSt
       working ??= work()
       return done
     },
+    endLine: async (options) => {
+      assertOpen()
+      while (working !== undefined) await working
+      const ended = log.end(options)
+      // What comes meanwhile waits, and meets a store that has stopped.
+      working = ended.then(
+        () => work(),
+        () => work(),
+      )
+      return ended
+    },
     close: async () => {
       closed = true
       await working
@@ -142,7 +180,10 @@ export async function openSealedKv(parameters: SealedKvParameters): Promise<KvSt
   }
 }
 
+type EndOptions = Parameters<SealedKv['endLine']>[0]
+
 type RecordLog = {
+  end(options: EndOptions): Promise<StatePlace>
   /** @returns For each batch whether it happened. All that happen are in one record. */
   commit(batches: readonly KvBatch[]): Promise<boolean[]>
   assertRunning(): void
@@ -187,6 +228,10 @@ function createRecordLog(
       }
     }
     history.steps.push(step)
+    if (kind === 'end') {
+      stopped = new StoreStoppedError({ reason: 'its line has ended and was handed over' })
+      return
+    }
     const place = { sequence: step.sequence, stateHash: step.stateHash }
     countRecord(history, { place, kind, bytes })
   }
@@ -216,7 +261,7 @@ function createRecordLog(
     const previous = history.newest?.stateHash ?? NO_PREVIOUS_STATE
     const sequence = (history.newest?.sequence ?? 0n) + 1n
     const whole =
-      sequence === 1n ||
+      history.wholes.length === 0 ||
       history.changes >= mostChanges ||
       history.changedBytes > Math.max(leastWholeBytes, history.wholeBytes)
     const content = encodeContent(whole ? merged(history.map, changes) : changes)
@@ -234,6 +279,26 @@ function createRecordLog(
     if (whole) await forgetOld()
   }
 
+  const end = async ({ successor, bequeath }: EndOptions): Promise<StatePlace> => {
+    const previous = history.newest?.stateHash ?? NO_PREVIOUS_STATE
+    const sequence = (history.newest?.sequence ?? 0n) + 1n
+    const { blob, stateHash } = await sealRecord(
+      { kind: 'end', sequence, previousHash: previous, content: writeEnd({ successor }) },
+      { key, randomBytes },
+    )
+    const place = { sequence, stateHash }
+    const bequest = await bequeath({ place, content: encodeContent(history.map) })
+    try {
+      await blobs.write(bequestName(place), bequest)
+      await blobs.write(recordName(place), blob)
+    } catch (cause) {
+      throw new StoreFailedError({ step: 'writing the last record', outcome: 'unknown' }, { cause })
+    }
+    const step = { ...place, previous, successor }
+    await settle({ step, kind: 'end', bytes: blob.length, changes: new Map() })
+    return place
+  }
+
   /** Deletes what a whole and final record has made useless. What is left over is deleted the next time. */
   const forgetOld = async (): Promise<void> => {
     try {
@@ -247,7 +312,7 @@ function createRecordLog(
       const kept = history.wholes.filter((sequence) => sequence <= final.sequence).at(-1)
       if (kept === undefined) return
       for (const name of await blobs.names()) {
-        const place = placeOfName(name)
+        const place = placeOfAnyName(name)
         if (place !== undefined && place.sequence < kept) await blobs.delete(name)
       }
       history.wholes = history.wholes.filter((sequence) => sequence >= kept)
@@ -260,9 +325,18 @@ function createRecordLog(
     assertRunning: () => {
       if (stopped !== undefined) throw stopped
     },
+    end: async (options) => {
+      if (stopped !== undefined) throw stopped
+      if (doubt !== undefined) await settle(doubt)
+      if (stopped !== undefined) throw stopped
+      // A line starts with a whole record, also one that ends at once.
+      if (history.newest === undefined) await append(new Map())
+      return end(options)
+    },
     commit: async (batches) => {
       if (stopped !== undefined) throw stopped
       if (doubt !== undefined) await settle(doubt)
+      if (stopped !== undefined) throw stopped
       const { happened, changes } = decideBatches(batches, { map: history.map, names })
       if (changes.size > 0) await append(changes)
       return happened

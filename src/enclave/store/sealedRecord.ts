@@ -111,9 +111,24 @@ export function recordName({ sequence, stateHash }: StatePlace): string {
   return `${sequence.toString().padStart(20, '0')}-${stateHash.slice(2)}`
 }
 
+/** The kind of a record, which its bytes tell without a key; `undefined` for bytes that are none. */
+export function recordKindOf(blob: Uint8Array): RecordKind | undefined {
+  return recordKinds[blob[magic.length] ?? recordKinds.length]
+}
+
+/** Name of what a line leaves for its successor, beside its last record. */
+export function bequestName(place: StatePlace): string {
+  return `${recordName(place)}-b`
+}
+
 /** The place that a name tells, or `undefined` where it is none of a record. */
 export function placeOfName(name: string): StatePlace | undefined {
-  const match = /^([0-9]{20})-([0-9a-f]{64})$/.exec(name)
+  return name.endsWith('-b') ? undefined : placeOfAnyName(name)
+}
+
+/** As {@link placeOfName}, of a record or of what stands beside one. */
+export function placeOfAnyName(name: string): StatePlace | undefined {
+  const match = /^([0-9]{20})-([0-9a-f]{64})(-b)?$/.exec(name)
   if (match === null) return undefined
   return { sequence: BigInt(match[1] as string), stateHash: `0x${match[2] as string}` }
 }
