@@ -60,14 +60,6 @@ export function messageOf(error: unknown): string {
   return typeof shortMessage === 'string' ? shortMessage.replace(/\.$/, '') : String(error)
 }
 
-export function definedOnly<record extends object>(
-  record: record,
-): { [key in keyof record]?: Exclude<record[key], undefined> } {
-  return Object.fromEntries(
-    Object.entries(record).filter(([, value]) => value !== undefined),
-  ) as never
-}
-
 /** The certificate of a fresh write: it must parse and be for a blob of the right length. */
 export function checkedCert(source: string, commitment: Hex, part: Uint8Array): EigenDaCert {
   let cert: EigenDaCert

@@ -1,8 +1,11 @@
 /** Options of the EigenDA adapter, and what the network promises. */
+import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { DaHooks } from '../adapter.js'
 import type { FetchLike } from '../internal/http.js'
 import type { EigenDaCert } from './cert.js'
+import { MAX_PAYLOAD_BYTES } from './payloadCodec.js'
+import { type ProxyTarget, proxyBase } from './proxyClient.js'
 
 /** Seconds the network keeps a blob: 100,800 blocks of twelve seconds. */
 export const EIGENDA_RETENTION_SECONDS = 1_209_600
@@ -57,4 +60,52 @@ export type EigenDaOptions = DaHooks & {
 export type EigenDaKzg = {
   readonly maxSymbols: number
   assertCommits(payload: Uint8Array, cert: EigenDaCert, options?: IoOptions): Promise<void>
+}
+
+/** Options with their defaults, checked once. */
+export type EigenDaSettings = Pick<EigenDaOptions, 'kzg' | 'checkCert' | 'currentBlock'> & {
+  source: string
+  target: ProxyTarget
+  /** Most bytes of one part. */
+  limit: number
+  maxParts: number
+  probe: boolean
+  kzgMaxSymbols: number
+  afterPut: 'readBack' | 'nothing'
+  retry: { reads: number; writes: number; baseDelay: number; maxDelay: number }
+  random: () => number
+  now: () => number
+}
+
+/** @throws {InvalidInputError} for a malformed URL or option. */
+export function eigenDaSettings(options: EigenDaOptions): EigenDaSettings {
+  const { source = 'eigenda', maxPayloadBytes: limit = MAX_PAYLOAD_BYTES } = options
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAYLOAD_BYTES) {
+    throw new InvalidInputError({
+      field: 'maxPayloadBytes',
+      reason: `expected 1 to ${MAX_PAYLOAD_BYTES}`,
+    })
+  }
+  const { reads = 5, writes = 3, baseDelay = 500, maxDelay = 8_000 } = options.retry ?? {}
+  return {
+    source,
+    target: {
+      url: proxyBase(options.url),
+      fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+      headers: options.headers ?? {},
+      source,
+      stallTimeout: options.stallTimeout ?? 30_000,
+    },
+    limit,
+    maxParts: options.maxParts ?? 4,
+    probe: options.probe ?? true,
+    kzgMaxSymbols: options.kzgMaxSymbols ?? 65_536,
+    afterPut: options.afterPut ?? 'readBack',
+    retry: { reads, writes, baseDelay, maxDelay },
+    random: options.random ?? Math.random,
+    now: options.now ?? Date.now,
+    kzg: options.kzg,
+    checkCert: options.checkCert,
+    currentBlock: options.currentBlock,
+  }
 }

@@ -16,6 +16,7 @@ import {
 import type {
   InstanceRow,
   PolicyDataTemplateRow,
+  PolicyTemplateRow,
   RegistrySnapshot,
 } from '../../core/interfaces/registryReader.js'
 import { decodeParams } from '../../core/params.js'
@@ -80,96 +81,31 @@ export function planEvaluation(parameters: {
 }): EvaluationPlan {
   const { task, snapshot, pcr0Commitment, facts = createPlanFacts() } = parameters
   checkTask(task, snapshot)
-  const client = task.policyClient.toLowerCase()
-  const block = task.referenceBlock
-  const { policyInstanceId, policyInstance, policyTemplate } = snapshot
-  if (policyInstanceId === null)
-    throw new PolicyNotDeployedOnChainError({ client, block, missing: 'current policy' })
-  if (policyInstance === null) {
-    throw new PolicyNotDeployedOnChainError({
-      client,
-      block,
-      missing: `policy instance ${policyInstanceId}`,
-    })
-  }
-  if (policyTemplate === null) {
-    throw new PolicyNotDeployedOnChainError({
-      client,
-      block,
-      missing: `policy template ${policyInstance.templateId}`,
-    })
-  }
-  checkInstance(policyInstance, {
-    id: policyInstanceId,
-    task,
-    compute: computePolicyInstanceId,
-    what: 'policy instance',
-    facts,
-  })
-  const { regoHash, paramsSchemaHash, policyDataTemplateRefs } = policyTemplate
-  same(
-    facts.ids.of(['policy template', regoHash, paramsSchemaHash, ...policyDataTemplateRefs], () =>
-      computePolicyTemplateId(policyTemplate),
-    ),
-    policyInstance.templateId,
-    'the policy template row has another id',
-  )
-  notAfter(policyTemplate.registeredAt, block, 'the policy template')
-  const refs = policyTemplate.policyDataTemplateRefs
+  const policy = policyRows(task, snapshot)
+  checkPolicy(task, policy, facts)
+  const refs = policy.template.policyDataTemplateRefs
   if (snapshot.data.length !== refs.length) {
     throw new RegistryRowInconsistentError(
       `${snapshot.data.length} data rows for ${refs.length} refs`,
     )
   }
-  const data = snapshot.data.map((entry, index): PlannedData => {
-    const ref = refs[index] as Hex
-    same(entry.templateId, ref, `data row ${index} is for another template`)
-    const missing = (what: string): PolicyDataInstanceMissingError =>
-      new PolicyDataInstanceMissingError({ client, block, templateId: ref, missing: what })
-    if (entry.template === null) throw missing('registered row')
-    if (entry.instanceId === null) throw missing('current data instance')
-    if (entry.instance === null) throw missing(`data instance ${entry.instanceId}`)
-    if (entry.instance.templateId.toLowerCase() !== ref.toLowerCase()) {
-      throw new PolicyDataKindMismatchError({ expected: ref, actual: entry.instance.templateId })
-    }
-    const { template } = entry
-    same(
-      facts.ids.of(
-        ['data template', template.wasmHash, template.paramsSchemaHash, template.secretsSchemaHash],
-        () => computePolicyDataTemplateId(template),
-      ),
-      ref,
-      'the data template row has another id',
-    )
-    notAfter(entry.template.registeredAt, block, 'the data template')
-    checkInstance(entry.instance, {
-      id: entry.instanceId,
-      task,
-      compute: computePolicyDataInstanceId,
-      what: 'data instance',
-      facts,
-    })
-    return {
-      templateId: lower(ref),
-      instanceId: lower(entry.instanceId),
-      template: entry.template,
-      params: planParams(facts, entry.instance, entry.template.paramsSchemaHash),
-      needsSecrets: lower(entry.template.secretsSchemaHash) !== ARTIFACT_ABSENT,
-    }
+  const data = snapshot.data.map((entry, index) => {
+    same(entry.templateId, refs[index] as Hex, `data row ${index} is for another template`)
+    return planData(task, entry, facts)
   })
   const rows = snapshot.data.map(({ instance }) => instance as InstanceRow)
   const expirationBlock = computeExpirationBlock({
-    referenceBlock: block,
-    expireAfter: [policyInstance.expireAfter, ...rows.map(({ expireAfter }) => expireAfter)],
+    referenceBlock: task.referenceBlock,
+    expireAfter: [policy.instance.expireAfter, ...rows.map(({ expireAfter }) => expireAfter)],
   })
   const preimage: DigestPreimage = {
     chainId: task.chainId,
-    policyInstanceId: lower(policyInstanceId),
-    policyTemplateId: lower(policyInstance.templateId),
-    regoHash: lower(policyTemplate.regoHash),
-    policyParamsSchemaHash: lower(policyTemplate.paramsSchemaHash),
-    paramsHash: lower(policyInstance.paramsHash),
-    referenceBlock: block,
+    policyInstanceId: lower(policy.instanceId),
+    policyTemplateId: lower(policy.instance.templateId),
+    regoHash: lower(policy.template.regoHash),
+    policyParamsSchemaHash: lower(policy.template.paramsSchemaHash),
+    paramsHash: lower(policy.instance.paramsHash),
+    referenceBlock: task.referenceBlock,
     expirationBlock,
     data: data.map(({ templateId, instanceId, template }, index) => ({
       policyDataInstanceId: instanceId,
@@ -186,12 +122,88 @@ export function planEvaluation(parameters: {
     policyTemplateId: preimage.policyTemplateId,
     regoHash: preimage.regoHash,
     paramsSchemaHash: preimage.policyParamsSchemaHash,
-    params: planParams(facts, policyInstance, policyTemplate.paramsSchemaHash),
+    params: planParams(facts, policy.instance, policy.template.paramsSchemaHash),
     data,
     expirationBlock,
     blockTimestamp: snapshot.block.timestamp,
     enclaveRequired: snapshot.enclaveRequired || data.some(({ needsSecrets }) => needsSecrets),
     preimage,
+  }
+}
+
+/** The client's policy, all of whose rows are there. */
+type PolicyRows = { instanceId: Hex; instance: InstanceRow; template: PolicyTemplateRow }
+
+function policyRows(task: Task, snapshot: RegistrySnapshot): PolicyRows {
+  const { policyInstanceId, policyInstance, policyTemplate } = snapshot
+  const client = task.policyClient.toLowerCase()
+  const absent = (missing: string): PolicyNotDeployedOnChainError =>
+    new PolicyNotDeployedOnChainError({ client, block: task.referenceBlock, missing })
+  if (policyInstanceId === null) throw absent('current policy')
+  if (policyInstance === null) throw absent(`policy instance ${policyInstanceId}`)
+  if (policyTemplate === null) throw absent(`policy template ${policyInstance.templateId}`)
+  return { instanceId: policyInstanceId, instance: policyInstance, template: policyTemplate }
+}
+
+function checkPolicy(task: Task, policy: PolicyRows, facts: PlanFacts): void {
+  const { instanceId, instance, template } = policy
+  checkInstance(instance, {
+    id: instanceId,
+    task,
+    compute: computePolicyInstanceId,
+    what: 'policy instance',
+    facts,
+  })
+  const { regoHash, paramsSchemaHash, policyDataTemplateRefs } = template
+  same(
+    facts.ids.of(['policy template', regoHash, paramsSchemaHash, ...policyDataTemplateRefs], () =>
+      computePolicyTemplateId(template),
+    ),
+    instance.templateId,
+    'the policy template row has another id',
+  )
+  notAfter(template.registeredAt, task.referenceBlock, 'the policy template')
+}
+
+/** Checks one data row of the snapshot, which is for the template that it names. */
+function planData(
+  task: Task,
+  entry: RegistrySnapshot['data'][number],
+  facts: PlanFacts,
+): PlannedData {
+  const { templateId, template, instanceId, instance } = entry
+  const client = task.policyClient.toLowerCase()
+  const block = task.referenceBlock
+  const missing = (what: string): PolicyDataInstanceMissingError =>
+    new PolicyDataInstanceMissingError({ client, block, templateId, missing: what })
+  if (template === null) throw missing('registered row')
+  if (instanceId === null) throw missing('current data instance')
+  if (instance === null) throw missing(`data instance ${instanceId}`)
+  if (instance.templateId.toLowerCase() !== templateId.toLowerCase()) {
+    throw new PolicyDataKindMismatchError({ expected: templateId, actual: instance.templateId })
+  }
+  same(
+    facts.ids.of(
+      ['data template', template.wasmHash, template.paramsSchemaHash, template.secretsSchemaHash],
+      () => computePolicyDataTemplateId(template),
+    ),
+    templateId,
+    'the data template row has another id',
+  )
+  notAfter(template.registeredAt, block, 'the data template')
+  checkInstance(instance, {
+    id: instanceId,
+    task,
+    compute: computePolicyDataInstanceId,
+    what: 'data instance',
+    facts,
+  })
+  return {
+    templateId: lower(templateId),
+    instanceId: lower(instanceId),
+    template,
+    params: planParams(facts, instance, template.paramsSchemaHash),
+    needsSecrets: lower(template.secretsSchemaHash) !== ARTIFACT_ABSENT,
   }
 }
 

@@ -122,27 +122,7 @@ export function createWorkerPool(parameters: {
     try {
       const worker = start()
       const pooled: PooledWorker = { worker, loaded: new Set(), loads: 0 }
-      await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => {
-          worker.terminate()
-          reject(new PluginWorkerError(`it was not ready within ${startTimeout} ms`))
-        }, startTimeout)
-        worker.listen({
-          onMessage: (message) => {
-            clearTimeout(timer)
-            const { failed } = message as WorkerReady
-            if (failed === undefined) resolve()
-            else {
-              worker.terminate()
-              reject(new PluginWorkerError(failed))
-            }
-          },
-          onExit: (reason) => {
-            clearTimeout(timer)
-            reject(new PluginWorkerError(reason))
-          },
-        })
-      })
+      await untilReady(worker, startTimeout)
       worker.listen({ onMessage: () => {}, onExit: () => discard(pooled) })
       all.add(pooled)
       return pooled
@@ -159,29 +139,14 @@ export function createWorkerPool(parameters: {
     prepare: (worker: PooledWorker) => object,
     options: JobOptions,
   ): Promise<reply> {
-    const { operation, signal, timeout } = options
     if (closed) throw new PluginWorkerError('the runtime is closed', { retryable: false })
-    const pooled = await acquire(signal)
+    const pooled = await acquire(options.signal)
     let done = false
-    let timer: ReturnType<typeof setTimeout> | undefined
-    let onAbort: (() => void) | undefined
     try {
-      signal?.throwIfAborted()
-      const reply = await new Promise<reply>((resolve, reject) => {
-        pooled.worker.listen({
-          onMessage: (message) => resolve(message as reply),
-          onExit: (reason) => reject(new PluginWorkerError(reason)),
-        })
-        timer = setTimeout(() => reject(new TimeoutError({ operation, timeout })), timeout)
-        onAbort = () => reject(signal?.reason)
-        signal?.addEventListener('abort', onAbort, { once: true })
-        pooled.worker.post(prepare(pooled))
-      })
+      const reply = await runOn<reply>(pooled, prepare, options)
       done = true
       return reply
     } finally {
-      clearTimeout(timer)
-      if (onAbort) signal?.removeEventListener('abort', onAbort)
       if (done) {
         pooled.worker.listen({ onMessage: () => {}, onExit: () => discard(pooled) })
         release(pooled)
@@ -206,5 +171,56 @@ export function createWorkerPool(parameters: {
       for (const next of waiting.splice(0)) next(undefined)
     },
     size,
+  }
+}
+
+/** Waits for a new worker's first message; one that fails or is late is ended. */
+function untilReady(worker: PluginWorker, timeout: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      worker.terminate()
+      reject(new PluginWorkerError(`it was not ready within ${timeout} ms`))
+    }, timeout)
+    worker.listen({
+      onMessage: (message) => {
+        clearTimeout(timer)
+        const { failed } = message as WorkerReady
+        if (failed === undefined) resolve()
+        else {
+          worker.terminate()
+          reject(new PluginWorkerError(failed))
+        }
+      },
+      onExit: (reason) => {
+        clearTimeout(timer)
+        reject(new PluginWorkerError(reason))
+      },
+    })
+  })
+}
+
+/** One job on a worker that nobody else uses. */
+async function runOn<reply>(
+  pooled: PooledWorker,
+  prepare: (worker: PooledWorker) => object,
+  { operation, signal, timeout }: JobOptions,
+): Promise<reply> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let onAbort: (() => void) | undefined
+  try {
+    signal?.throwIfAborted()
+    return await new Promise<reply>((resolve, reject) => {
+      pooled.worker.listen({
+        onMessage: (message) => resolve(message as reply),
+        onExit: (reason) => reject(new PluginWorkerError(reason)),
+      })
+      timer = setTimeout(() => reject(new TimeoutError({ operation, timeout })), timeout)
+      onAbort = () => reject(signal?.reason)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      pooled.worker.post(prepare(pooled))
+    })
+  } finally {
+    clearTimeout(timer)
+    if (onAbort) signal?.removeEventListener('abort', onAbort)
   }
 }

@@ -78,124 +78,136 @@ function each(shape: Shape, names: string): [string, Shape][] {
 /** A schema that was checked, with what its references point at. */
 export type CheckedSchema = CappedSchema & { references: ReadonlyMap<string, Json> }
 
+/** What one walk over a schema collects. */
+type Walk = {
+  root: Json
+  issues: SchemaIssue[]
+  /** Schemas that were checked as schemas. */
+  visited: Set<Json>
+  anchors: Map<string, Json>
+  references: { ref: string; path: string }[]
+}
+
+/** One keyword of a schema. */
+type Keyword = { keyword: string; shape: Shape; value: Json; at: string; atRoot: boolean }
+
 /** Checks every keyword of a schema. At most ten issues. */
 export function checkKeywords(
   capped: CappedSchema,
 ): { checked: CheckedSchema; issues?: undefined } | { issues: readonly SchemaIssue[] } {
-  const issues: SchemaIssue[] = []
-  const anchors = new Map<string, Json>()
-  const wanted: { ref: string; path: string }[] = []
-  const add = (path: string, message: string): void => {
-    if (issues.length < 10) issues.push({ profile: '2020-12', path, message })
+  const walk: Walk = {
+    root: capped.schema,
+    issues: [],
+    visited: new Set(),
+    anchors: new Map(),
+    references: [],
   }
-  const visited = new Set<Json>()
-  visit(capped.schema, '')
+  visit(walk, capped.schema, '')
   const references = new Map<string, Json>()
-  for (const { ref, path } of wanted) {
-    const target = resolve(ref)
-    if (target === undefined) add(path, `$ref ${JSON.stringify(ref)} points at nothing`)
+  for (const { ref, path } of walk.references) {
+    const target = resolve(walk, ref)
+    if (target === undefined) add(walk, path, `$ref ${JSON.stringify(ref)} points at nothing`)
     else references.set(ref, target)
   }
-  if (issues.length > 0) return { issues }
+  if (walk.issues.length > 0) return { issues: walk.issues }
   return { checked: { ...capped, references } }
+}
 
-  function resolve(ref: string): Json | undefined {
-    if (ref === '#') return capped.schema
-    if (!ref.startsWith('#/')) return anchors.get(ref.slice(1))
-    let at: Json = capped.schema
-    for (const part of ref.slice(2).split('/')) {
-      const key = decode(part)
-      if (key === undefined || typeof at !== 'object' || at === null) return undefined
-      if (!Object.hasOwn(at, key)) return undefined
-      at = (at as JsonObject)[key] as Json
-    }
-    // Data that looks like a schema, say below `const`, was not checked as one.
-    return isSchema(at) && (typeof at === 'boolean' || visited.has(at)) ? at : undefined
+function add({ issues }: Walk, path: string, message: string): void {
+  if (issues.length < 10) issues.push({ profile: '2020-12', path, message })
+}
+
+function visit(walk: Walk, schema: Json, path: string): void {
+  if (typeof schema === 'boolean') return
+  if (!isObject(schema)) {
+    add(walk, path, 'expected a schema: an object or a boolean')
+    return
   }
+  walk.visited.add(schema)
+  for (const [keyword, value] of Object.entries(schema)) {
+    const at = pointer(path, keyword)
+    const shape = shapes.get(keyword)
+    if (shape === undefined) {
+      const why = unimplemented.has(keyword) ? 'is not supported' : 'is not a keyword'
+      add(walk, at, `${JSON.stringify(keyword)} ${why}`)
+      continue
+    }
+    check(walk, { keyword, shape, value, at, atRoot: path === '' })
+  }
+}
 
-  function visit(schema: Json, path: string): void {
-    if (typeof schema === 'boolean') return
-    if (!isObject(schema)) {
-      add(path, 'expected a schema: an object or a boolean')
+function check(walk: Walk, given: Keyword): void {
+  const { shape, value, at } = given
+  switch (shape) {
+    case 'schema':
+      visit(walk, value, at)
       return
-    }
-    visited.add(schema)
-    for (const [keyword, value] of Object.entries(schema)) {
-      const at = pointer(path, keyword)
-      const shape = shapes.get(keyword)
-      if (shape === undefined) {
-        const why = unimplemented.has(keyword) ? 'is not supported' : 'is not a keyword'
-        add(at, `${JSON.stringify(keyword)} ${why}`)
-        continue
+    case 'schemas':
+      if (!Array.isArray(value) || value.length === 0) {
+        add(walk, at, 'expected schemas')
+        return
       }
-      check({ keyword, shape, value, at, atRoot: path === '' })
-    }
+      for (const [index, item] of value.entries()) visit(walk, item as Json, pointer(at, index))
+      return
+    case 'schema map':
+      if (!isObject(value)) {
+        add(walk, at, 'expected an object of schemas')
+        return
+      }
+      for (const [key, item] of Object.entries(value)) visit(walk, item, pointer(at, key))
+      return
+    case 'strings map':
+      if (!isObject(value)) {
+        add(walk, at, 'expected an object of lists of names')
+        return
+      }
+      for (const [key, item] of Object.entries(value)) {
+        if (!isNames(item)) add(walk, pointer(at, key), 'expected a list of unique names')
+      }
+      return
+    case 'ref':
+      if (typeof value !== 'string' || !value.startsWith('#')) {
+        add(walk, at, 'only references inside the schema, which start with #')
+        return
+      }
+      walk.references.push({ ref: value, path: at })
+      return
+    case 'string':
+      checkString(walk, given)
+      return
+    default:
+      if (!fits(shape, value)) add(walk, at, `expected ${describe(shape)}`)
   }
+}
 
-  function check(given: {
-    keyword: string
-    shape: Shape
-    value: Json
-    at: string
-    atRoot: boolean
-  }): void {
-    const { keyword, shape, value, at, atRoot } = given
-    switch (shape) {
-      case 'schema':
-        visit(value, at)
-        return
-      case 'schemas':
-        if (!Array.isArray(value) || value.length === 0) {
-          add(at, 'expected schemas')
-          return
-        }
-        for (const [index, item] of value.entries()) visit(item as Json, pointer(at, index))
-        return
-      case 'schema map':
-        if (!isObject(value)) {
-          add(at, 'expected an object of schemas')
-          return
-        }
-        for (const [key, item] of Object.entries(value)) visit(item, pointer(at, key))
-        return
-      case 'strings map':
-        if (!isObject(value)) {
-          add(at, 'expected an object of lists of names')
-          return
-        }
-        for (const [key, item] of Object.entries(value)) {
-          if (!isNames(item)) add(pointer(at, key), 'expected a list of unique names')
-        }
-        return
-      case 'ref':
-        if (typeof value !== 'string' || !value.startsWith('#')) {
-          add(at, 'only references inside the schema, which start with #')
-          return
-        }
-        wanted.push({ ref: value, path: at })
-        return
-      case 'string':
-        if (typeof value !== 'string') {
-          add(at, 'expected a string')
-          return
-        }
-        if (keyword === '$id' && !atRoot) {
-          add(at, '$id is only supported at the root')
-          return
-        }
-        if (keyword === '$anchor') {
-          const parent = at.slice(0, at.lastIndexOf('/'))
-          anchors.set(value, locate(parent))
-        }
-        return
-      default:
-        if (!fits(shape, value)) add(at, `expected ${describe(shape)}`)
-    }
+function checkString(walk: Walk, given: Keyword): void {
+  const { keyword, value, at, atRoot } = given
+  if (typeof value !== 'string') {
+    add(walk, at, 'expected a string')
+    return
   }
+  if (keyword === '$id' && !atRoot) {
+    add(walk, at, '$id is only supported at the root')
+    return
+  }
+  if (keyword === '$anchor') {
+    const parent = at.slice(0, at.lastIndexOf('/'))
+    walk.anchors.set(value, parent === '' ? walk.root : (resolvePointer(walk.root, parent) as Json))
+  }
+}
 
-  function locate(path: string): Json {
-    return path === '' ? capped.schema : (resolvePointer(capped.schema, path) as Json)
+function resolve({ root, anchors, visited }: Walk, ref: string): Json | undefined {
+  if (ref === '#') return root
+  if (!ref.startsWith('#/')) return anchors.get(ref.slice(1))
+  let at: Json = root
+  for (const part of ref.slice(2).split('/')) {
+    const key = decode(part)
+    if (key === undefined || typeof at !== 'object' || at === null) return undefined
+    if (!Object.hasOwn(at, key)) return undefined
+    at = (at as JsonObject)[key] as Json
   }
+  // Data that looks like a schema, say below `const`, was not checked as one.
+  return isSchema(at) && (typeof at === 'boolean' || visited.has(at)) ? at : undefined
 }
 
 function resolvePointer(root: Json, path: string): Json | undefined {

@@ -52,6 +52,29 @@ export function hashJob(job: HashJob): HashReply {
   return { id: job.id, wasmHash: longKeccakHex(job.hash) }
 }
 
+/**
+ * How a run ended, where the host decided it. Set before the guest is unwound: a guest that catches
+ * the unwinding and returns something anyway does not get to decide how the run ended.
+ */
+type Control = {
+  readonly ending: Ending | undefined
+  /** What is thrown through the guest. */
+  end(how: Ending): Error
+}
+
+function createControl(realm: Realm): Control {
+  let ending: Ending | undefined
+  return {
+    get ending() {
+      return ending
+    },
+    end(how) {
+      ending ??= how
+      return realm.createAbort('the run ended')
+    },
+  }
+}
+
 /** Runs `job` once. Never throws: whatever happens is in the reply. */
 export function runJob(
   job: RunJob,
@@ -62,14 +85,8 @@ export function runJob(
   const started = performance.now()
   const memories = new Set<WebAssembly.Memory>()
   const stderr = createCapture(job.limits.stderrBytes)
-  // Set by the host before it unwinds the guest. A guest that catches the unwinding and returns
-  // something anyway does not get to decide how the run ended.
-  let ending: Ending | undefined
-  const end = (how: Ending): Error => {
-    ending ??= how
-    return realm.createAbort('the run ended')
-  }
-  let used = 0
+  const control = createControl(realm)
+  const http = createReplayedHttp(job, control)
   const reply = (result: Record<string, unknown>): RunReply =>
     ({
       id: job.id,
@@ -78,78 +95,15 @@ export function runJob(
       milliseconds: performance.now() - started,
       ...result,
     }) as RunReply
-
-  const stream = createByteStream(job.seed)
-  let randomLeft = job.limits.randomBytes
-  const random = (length: number): Uint8Array => {
-    if (ending) throw end(ending)
-    randomLeft -= length
-    if (randomLeft < 0) {
-      throw end({
-        status: 'limit',
-        limit: 'random',
-        message: `it asked for more than ${job.limits.randomBytes} random bytes`,
-      })
-    }
-    return stream(length)
-  }
-
-  const fetch = (request: GuestRequest): unknown => {
-    if (ending) throw end(ending)
-    const copy: GuestRequest = {
-      url: request.url,
-      method: request.method,
-      headers: request.headers.map(([name, value]) => [name, value]),
-      body:
-        request.body === undefined || request.body === null
-          ? undefined
-          : Uint8Array.from(request.body),
-    }
-    const identity = identityOf(copy)
-    const index = used++
-    const known = job.answers[index]
-    if (known === undefined) {
-      if (index >= job.limits.requests) {
-        throw end({
-          status: 'limit',
-          limit: 'requests',
-          message: `it made more than ${job.limits.requests} requests`,
-        })
-      }
-      throw end({ status: 'request', identity, request: copy })
-    }
-    if (known.request !== identity) throw end({ status: 'diverged', index, identity })
-    // A thrown object with a payload is WIT's error case.
-    if ('error' in known.answer) throw { payload: known.answer.error }
-    return {
-      status: known.answer.status,
-      headers: known.answer.headers.map(([name, value]) => [name, value]),
-      body: known.answer.body,
-    }
-  }
-
   const imports: Record<string, unknown> = {
     ...createWasi({
       wallClockSeconds: job.wallClockSeconds,
-      random,
+      random: createRandom(job, control),
       write: stderr.write,
-      abort: (message) => end({ status: 'trap', message }),
+      abort: (message) => control.end({ status: 'trap', message }),
     }),
-    'newton:provider/http': { fetch },
-    'newton:provider/secrets': {
-      get: () => {
-        if (job.secrets === undefined) throw { payload: 'there are no secrets for this plugin' }
-        return { value: Uint8Array.from(job.secrets) }
-      },
-    },
-    'newton:provider/tlsn': {
-      verify: () => {
-        throw { payload: 'TLSNotary proofs are not supported by this host' }
-      },
-      verifyFromCid: () => {
-        throw { payload: 'TLSNotary proofs are not supported by this host' }
-      },
-    },
+    'newton:provider/http': { fetch: http.fetch },
+    ...otherProviders(job),
   }
   const modules = new Map(plugin.modules)
 
@@ -170,7 +124,7 @@ export function runJob(
       },
     )
     const output = instance.run(job.input)
-    if (ending) return reply(ending)
+    if (control.ending) return reply(control.ending)
     if (typeof output !== 'string')
       return reply({ status: 'trap', message: '`run` did not return text' })
     if (output.length > job.limits.outputBytes || utf8Length(output) > job.limits.outputBytes) {
@@ -180,12 +134,88 @@ export function runJob(
         message: `its output is larger than ${job.limits.outputBytes} bytes`,
       })
     }
-    return reply({ status: 'ok', output, used })
+    return reply({ status: 'ok', output, used: http.used() })
   } catch (error) {
-    if (ending) return reply(ending)
+    if (control.ending) return reply(control.ending)
     return reply(classify(error, memories, job.limits.memoryBytes))
   } finally {
     job.secrets?.fill(0)
+  }
+}
+
+/** Bytes derived from the task, up to a limit. */
+function createRandom(job: RunJob, control: Control): (length: number) => Uint8Array {
+  const stream = createByteStream(job.seed)
+  let left = job.limits.randomBytes
+  return (length) => {
+    if (control.ending) throw control.end(control.ending)
+    left -= length
+    if (left < 0) {
+      throw control.end({
+        status: 'limit',
+        limit: 'random',
+        message: `it asked for more than ${job.limits.randomBytes} random bytes`,
+      })
+    }
+    return stream(length)
+  }
+}
+
+/** Requests, answered in order by what earlier runs asked for. */
+function createReplayedHttp(
+  job: RunJob,
+  control: Control,
+): { fetch: (request: GuestRequest) => unknown; used: () => number } {
+  let used = 0
+  const fetch = (request: GuestRequest): unknown => {
+    if (control.ending) throw control.end(control.ending)
+    const copy: GuestRequest = {
+      url: request.url,
+      method: request.method,
+      headers: request.headers.map(([name, value]) => [name, value]),
+      body:
+        request.body === undefined || request.body === null
+          ? undefined
+          : Uint8Array.from(request.body),
+    }
+    const identity = identityOf(copy)
+    const index = used++
+    const known = job.answers[index]
+    if (known === undefined) {
+      if (index >= job.limits.requests) {
+        throw control.end({
+          status: 'limit',
+          limit: 'requests',
+          message: `it made more than ${job.limits.requests} requests`,
+        })
+      }
+      throw control.end({ status: 'request', identity, request: copy })
+    }
+    if (known.request !== identity) throw control.end({ status: 'diverged', index, identity })
+    // A thrown object with a payload is WIT's error case.
+    if ('error' in known.answer) throw { payload: known.answer.error }
+    return {
+      status: known.answer.status,
+      headers: known.answer.headers.map(([name, value]) => [name, value]),
+      body: known.answer.body,
+    }
+  }
+  return { fetch, used: () => used }
+}
+
+/** What of `newton:provider` needs no host. */
+function otherProviders(job: RunJob): Record<string, unknown> {
+  const unsupported = (): never => {
+    throw { payload: 'TLSNotary proofs are not supported by this host' }
+  }
+  return {
+    'newton:provider/secrets': {
+      get: () => {
+        if (job.secrets === undefined) throw { payload: 'there are no secrets for this plugin' }
+        return { value: Uint8Array.from(job.secrets) }
+      },
+    },
+    'newton:provider/tlsn': { verify: unsupported, verifyFromCid: unsupported },
   }
 }
 

@@ -6,6 +6,8 @@
  * environment, no arguments. Source: the WIT files of WASI 0.2.
  */
 
+import { createWasiResources } from './wasiResources.js'
+
 /** What a run gives its WASI. */
 export type WasiParameters = {
   wallClockSeconds: bigint
@@ -22,78 +24,10 @@ type Functions = Record<string, unknown>
 export function createWasi(parameters: WasiParameters): Record<string, Functions> {
   const { wallClockSeconds, random, write, abort } = parameters
 
-  /** Thrown where WIT says `err(closed)`. */
-  const closed = (): unknown => ({ payload: { tag: 'closed' } })
-  const unsupported = (): never => {
-    throw { payload: 'unsupported' }
-  }
-
-  class WasiError {
-    toDebugString(): string {
-      return 'closed'
-    }
-  }
-  class Pollable {
-    ready(): boolean {
-      return true
-    }
-    block(): void {}
-  }
-  class InputStream {
-    read(): Uint8Array {
-      throw closed()
-    }
-    blockingRead(): Uint8Array {
-      throw closed()
-    }
-    skip(): bigint {
-      throw closed()
-    }
-    blockingSkip(): bigint {
-      throw closed()
-    }
-    subscribe(): Pollable {
-      return new Pollable()
-    }
-  }
-  class OutputStream {
-    checkWrite(): bigint {
-      return 65_536n
-    }
-    write(bytes: Uint8Array): void {
-      write(bytes)
-    }
-    blockingWriteAndFlush(bytes: Uint8Array): void {
-      write(bytes)
-    }
-    flush(): void {}
-    blockingFlush(): void {}
-    writeZeroes(length: bigint): void {
-      write(new Uint8Array(Number(length > 65_536n ? 65_536n : length)))
-    }
-    blockingWriteZeroesAndFlush(length: bigint): void {
-      this.writeZeroes(length)
-    }
-    splice(): bigint {
-      throw closed()
-    }
-    blockingSplice(): bigint {
-      throw closed()
-    }
-    subscribe(): Pollable {
-      return new Pollable()
-    }
-  }
+  const { WasiError, Pollable, InputStream, OutputStream, Descriptor, DirectoryEntryStream } =
+    createWasiResources(write)
   class TerminalInput {}
   class TerminalOutput {}
-  class Descriptor {}
-  class DirectoryEntryStream {}
-  // No descriptor is ever handed out; the methods exist because the guest links against them.
-  for (const name of descriptorMethods)
-    Object.defineProperty(Descriptor.prototype, name, { value: unsupported })
-  Object.defineProperty(DirectoryEntryStream.prototype, 'readDirectoryEntry', {
-    value: unsupported,
-  })
 
   const randomU64 = (): bigint => {
     const bytes = random(8)
@@ -158,33 +92,3 @@ export function createWasi(parameters: WasiParameters): Record<string, Functions
     'wasi:random/insecure-seed': { insecureSeed: () => [randomU64(), randomU64()] },
   }
 }
-
-const descriptorMethods = [
-  'readViaStream',
-  'writeViaStream',
-  'appendViaStream',
-  'advise',
-  'syncData',
-  'getFlags',
-  'getType',
-  'setSize',
-  'setTimes',
-  'read',
-  'write',
-  'readDirectory',
-  'sync',
-  'createDirectoryAt',
-  'stat',
-  'statAt',
-  'setTimesAt',
-  'linkAt',
-  'openAt',
-  'readlinkAt',
-  'removeDirectoryAt',
-  'renameAt',
-  'symlinkAt',
-  'unlinkFileAt',
-  'isSameObject',
-  'metadataHash',
-  'metadataHashAt',
-]
