@@ -25,6 +25,7 @@ const contracts = [
   'GuardedTransfer',
   'PolicyClientRegistry',
   'PolicyDataRegistry',
+  'PolicyDeployer',
   'PolicyRegistry',
   'ResponseRegistry',
   'StateAnchor',

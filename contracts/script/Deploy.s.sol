@@ -70,6 +70,7 @@ contract Deploy {
     struct Deployment {
         address policyClientRegistry;
         address enclaveVersionRegistry;
+        address policyDeployer;
         address policyDataRegistry;
         address policyRegistry;
         address certificateVerifier;
@@ -81,11 +82,15 @@ contract Deploy {
         address stateAnchor;
     }
 
+    /// @dev Whether contracts are created by the sender of a broadcast and not by this contract.
+    bool private _broadcasting;
+
     /// @notice Deploys to the chain that the RPC endpoint is of.
     function run() external returns (Deployment memory deployed) {
         string memory name = vm.toString(block.chainid);
         Config memory config = read(vm.readFile(string.concat("contracts/config/", name, ".json")));
         vm.startBroadcast();
+        _broadcasting = true;
         deployed = deploy(config, msg.sender);
         vm.stopBroadcast();
         write(deployed, string.concat("contracts/deployments/", name, ".json"));
@@ -131,28 +136,7 @@ contract Deploy {
         deployed.enclaveVersionRegistry = config.enclaveVersionRegistry != address(0)
             ? _builds(config)
             : _proxy("EnclaveVersionRegistry", plain);
-        RegistryConfig memory registry = RegistryConfig({
-            owner: owner,
-            upgradeDelay: config.upgradeDelay,
-            blockKind: config.blockKind,
-            clientRegistry: deployed.policyClientRegistry,
-            templateRegistrationPermissionless: config.templatesOpen,
-            instanceDeploymentPermissionless: config.instancesOpen
-        });
-        deployed.policyDataRegistry = _proxy(
-            "PolicyDataRegistry",
-            abi.encodeWithSignature(
-                "initialize((address,uint64,uint8,address,bool,bool))", registry
-            )
-        );
-        deployed.policyRegistry = _proxy(
-            "PolicyRegistry",
-            abi.encodeWithSignature(
-                "initialize((address,uint64,uint8,address,bool,bool),address)",
-                registry,
-                deployed.policyDataRegistry
-            )
-        );
+        _deployRegistries(config, deployed, owner, deployer);
         deployed.certificateVerifier = _proxy(
             "BN254CertificateVerifier",
             abi.encodeCall(
@@ -181,6 +165,7 @@ contract Deploy {
         vm.serializeAddress(key, "enclaveVersionRegistry", deployed.enclaveVersionRegistry);
         vm.serializeAddress(key, "policyClientRegistry", deployed.policyClientRegistry);
         vm.serializeAddress(key, "policyDataRegistry", deployed.policyDataRegistry);
+        vm.serializeAddress(key, "policyDeployer", deployed.policyDeployer);
         vm.serializeAddress(key, "policyRegistry", deployed.policyRegistry);
         vm.serializeAddress(key, "responseRegistry", deployed.responseRegistry);
         vm.serializeAddress(key, "slasher", deployed.slasher);
@@ -285,6 +270,49 @@ contract Deploy {
             }
             require(found, UnknownKey(keys[i]));
         }
+    }
+
+    /// @dev The deployer of policies names the registries before they are there, by the addresses
+    /// that follow its own; they refuse to be initialized where it does not name them.
+    function _deployRegistries(
+        Config memory config,
+        Deployment memory deployed,
+        address owner,
+        address deployer
+    ) private {
+        address creator = _broadcasting ? deployer : address(this);
+        uint256 nonce = vm.getNonce(creator);
+        deployed.policyDeployer = _create(
+            "PolicyDeployer",
+            abi.encode(
+                deployed.policyClientRegistry,
+                vm.computeCreateAddress(creator, nonce + 2),
+                vm.computeCreateAddress(creator, nonce + 4)
+            )
+        );
+        RegistryConfig memory registry = RegistryConfig({
+            owner: owner,
+            upgradeDelay: config.upgradeDelay,
+            blockKind: config.blockKind,
+            clientRegistry: deployed.policyClientRegistry,
+            templateRegistrationPermissionless: config.templatesOpen,
+            instanceDeploymentPermissionless: config.instancesOpen,
+            policyDeployer: deployed.policyDeployer
+        });
+        deployed.policyDataRegistry = _proxy(
+            "PolicyDataRegistry",
+            abi.encodeWithSignature(
+                "initialize((address,uint64,uint8,address,bool,bool,address))", registry
+            )
+        );
+        deployed.policyRegistry = _proxy(
+            "PolicyRegistry",
+            abi.encodeWithSignature(
+                "initialize((address,uint64,uint8,address,bool,bool,address),address)",
+                registry,
+                deployed.policyDataRegistry
+            )
+        );
     }
 
     function _deployCommits(

@@ -54,6 +54,7 @@ contract DeployTest is Test {
         PolicyRegistry registry = PolicyRegistry(deployed.policyRegistry);
         assertEq(registry.dataRegistry(), deployed.policyDataRegistry);
         assertEq(registry.clientRegistry(), deployed.policyClientRegistry);
+        assertEq(registry.policyDeployer(), deployed.policyDeployer);
         assertEq(registry.owner(), deployer);
         assertEq(registry.upgradeDelay(), 1001);
         assertTrue(registry.templateRegistrationPermissionless());

@@ -89,12 +89,24 @@ export {
   dryRunSetCurrentPolicyDataInstance,
   type PolicyDataSlotEvent,
   type PolicyDataSlotInput,
-  type RevocationOptions,
-  type SlotRevocation,
   setCurrentPolicyDataInstance,
   setCurrentPolicyDataInstanceSync,
   simulateSetCurrentPolicyDataInstance,
 } from './actions/dataSlots.js'
+export type { DeployPolicyInput } from './actions/deploymentParameters.js'
+export {
+  type CancelDeploymentInput,
+  cancelDeployment,
+  cancelDeploymentSync,
+  type DeploymentCancelledEvent,
+  dryRunCancelDeployment,
+  dryRunSignDeployment,
+  type SignDeploymentDryRun,
+  type SignDeploymentInput,
+  type SignedDeployment,
+  signDeployment,
+  simulateCancelDeployment,
+} from './actions/deploymentSignatures.js'
 export {
   deployPolicyDataInstance,
   deployPolicyDataInstanceSync,
@@ -142,6 +154,14 @@ export {
   policyActions,
 } from './actions/policyActions.js'
 export {
+  deployPolicy,
+  deployPolicySync,
+  dryRunDeployPolicy,
+  type PolicyDeployedEvent,
+  type PolicyDeployedResult,
+  simulateDeployPolicy,
+} from './actions/policyDeployments.js'
+export {
   type AcceptResponseInput,
   type AcceptSupersededInput,
   acceptResponse,
@@ -188,6 +208,7 @@ export {
   createCommitSink,
   type SinkParameters,
 } from './actions/sinks.js'
+export type { RevocationOptions, SlotRevocation } from './actions/slotRevocation.js'
 export {
   type AnnounceArtifactInput,
   type ArtifactAnnouncedEvent,
@@ -346,6 +367,15 @@ export type {
   PolicyTemplateInput,
 } from './rows/inputs.js'
 export type { OffchainChecks, SecretsStatus, SecretsStatusSource } from './rows/offchain.js'
+export type {
+  DeploymentAuthorization,
+  DeploymentTerms,
+  DeploymentTypedData,
+  PolicyDeploymentInput,
+  ReadyPolicyDeployment,
+  ReadySlotInstance,
+  SlotInstanceInput,
+} from './rows/policyDeployment.js'
 export { type CreateRegistryReaderParameters, createRegistryReader } from './rows/reader.js'
 export {
   describe,

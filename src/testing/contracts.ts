@@ -1,6 +1,13 @@
 /** Deploys every contract of the system to a development chain. */
-import { type Address, encodeDeployData, encodeFunctionData, getAddress, type Hex } from 'viem'
-import { getBlockNumber, sendTransaction } from 'viem/actions'
+import {
+  type Address,
+  encodeDeployData,
+  encodeFunctionData,
+  getAddress,
+  getContractAddress,
+  type Hex,
+} from 'viem'
+import { getBlockNumber, getTransactionCount, sendTransaction } from 'viem/actions'
 import { devnetSlasherAbi } from '../core/abi/devnetSlasherAbi.js'
 import { BaseError } from '../errors/base.js'
 import type { PolicyAddresses } from '../registry/chain/addressBook.js'
@@ -99,7 +106,11 @@ async function deployRegistries(
 ): Promise<
   Pick<
     DeployedContracts,
-    'policyClientRegistry' | 'enclaveVersionRegistry' | 'policyDataRegistry' | 'policyRegistry'
+    | 'policyClientRegistry'
+    | 'enclaveVersionRegistry'
+    | 'policyDeployer'
+    | 'policyDataRegistry'
+    | 'policyRegistry'
   >
 > {
   const { owner, upgradeDelay, blockKind } = common
@@ -111,9 +122,20 @@ async function deployRegistries(
     artifacts.enclaveVersionRegistry,
     ownable,
   )
+  // The deployer names the registries before they are there: an implementation and a proxy each
+  // follow it. They refuse to be initialized where it does not name them.
+  const from = client.account.address
+  const nonce = await getTransactionCount(client, { address: from, blockTag: 'pending' })
+  const nextAddress = (after: number): Address =>
+    getContractAddress({ from, nonce: BigInt(nonce + after) })
+  const policyDeployer = await deployContract(client, {
+    ...artifacts.policyDeployer,
+    args: [policyClientRegistry, nextAddress(2), nextAddress(4)],
+  })
   const registryConfig = {
     ...common,
     clientRegistry: policyClientRegistry,
+    policyDeployer,
     templateRegistrationPermissionless: open,
     instanceDeploymentPermissionless: open,
   }
@@ -124,7 +146,13 @@ async function deployRegistries(
     registryConfig,
     policyDataRegistry,
   ])
-  return { policyClientRegistry, enclaveVersionRegistry, policyDataRegistry, policyRegistry }
+  return {
+    policyClientRegistry,
+    enclaveVersionRegistry,
+    policyDeployer,
+    policyDataRegistry,
+    policyRegistry,
+  }
 }
 
 /** The verifier of certificates, the registry of state commits, and proofs under them. */

@@ -38,7 +38,7 @@ test.runIf(run)(
       const client = createClient({ chain: foundry, transport: http(anvil.url) })
       const reader = await createRegistryReader({ client, addresses })
       expect(await reader.getPolicyTemplate(`0x${'11'.repeat(32)}`)).toBe(null)
-      expect(Object.keys(addresses)).toHaveLength(10)
+      expect(Object.keys(addresses)).toHaveLength(11)
     } finally {
       await anvil.stop()
       rmSync(out, { force: true })

@@ -22,12 +22,14 @@ abstract contract PolicyGuard is Ownable2Step, INewtonPolicyClient, IPolicyGuard
     IPolicyRegistry public immutable policyRegistry;
     address private immutable _dataRegistry;
     address private immutable _clientRegistry;
+    address private immutable _policyDeployer;
 
     constructor(address initialOwner, address responseRegistry) Ownable(initialOwner) {
         responses = IResponseRegistry(responseRegistry);
         policyRegistry = IPolicyRegistry(responses.policyRegistry());
         _dataRegistry = policyRegistry.dataRegistry();
         _clientRegistry = responses.clientRegistry();
+        _policyDeployer = policyRegistry.policyDeployer();
     }
 
     /// @inheritdoc IPolicyGuard
@@ -54,7 +56,7 @@ abstract contract PolicyGuard is Ownable2Step, INewtonPolicyClient, IPolicyGuard
     function _requireTarget(address target) private view {
         bool forbidden = target == address(0) || target == address(this)
             || target == address(responses) || target == address(policyRegistry)
-            || target == _dataRegistry || target == _clientRegistry;
+            || target == _dataRegistry || target == _clientRegistry || target == _policyDeployer;
         require(!forbidden, ForbiddenTarget(target));
     }
 

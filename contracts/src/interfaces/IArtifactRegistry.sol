@@ -55,6 +55,18 @@ interface IArtifactRegistry {
     /// @notice A row could not be written.
     /// @param id The template or instance.
     error RowNotStored(bytes32 id);
+    /// @notice Only the deployer that this registry names may say for whom it acts.
+    /// @param caller The sender.
+    error NotPolicyDeployer(address caller);
+    /// @notice The deployer names other registries than those it is named by.
+    /// @param deployer What was given.
+    error ForeignDeployer(address deployer);
+    /// @notice A slot holds something else than the deployment was written for.
+    /// @param client The client.
+    /// @param templateId The data template of the slot, zero for the policy slot.
+    /// @param expected What it should have held, zero for empty.
+    /// @param found What it holds.
+    error SlotMoved(address client, bytes32 templateId, bytes32 expected, bytes32 found);
 
     /// @notice Says where the bytes of an artifact can be found. A hint: what the locator leads to
     /// is checked against the hash.
@@ -87,6 +99,9 @@ interface IArtifactRegistry {
 
     /// @notice The registry that knows clients and their owners.
     function clientRegistry() external view returns (address);
+
+    /// @notice The one contract that may act for others here. Never changes.
+    function policyDeployer() external view returns (address);
 
     /// @notice Where this contract reads block numbers: 1 native, 2 ArbSys.
     function blockKind() external view returns (uint8);

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IArtifactRegistry} from "./IArtifactRegistry.sol";
+import {DataTemplateSpec, InstanceSpec} from "./IPolicyDeployer.sol";
 
 /// @title IPolicyDataRegistry
 /// @notice Templates of data plugins, clients' instances of them, and for every client and
@@ -116,6 +117,21 @@ interface IPolicyDataRegistry is IArtifactRegistry {
     /// @param templateId The template.
     /// @param instanceId An instance of that client and that template.
     function setCurrentInstance(address client, bytes32 templateId, bytes32 instanceId) external;
+
+    /// @notice The data plugins' part of a deployment: registers missing templates, deploys missing
+    /// instances, moves their slots. Only the deployer that {policyDeployer} names.
+    /// @param account For whom: judged by the gates, recorded as author and announcer, and the
+    /// client's owner or the client itself.
+    /// @param client The client.
+    /// @param templates Templates that may be missing.
+    /// @param instances The instances, and what their slots hold before.
+    /// @return ids What the slots hold now.
+    function deployAs(
+        address account,
+        address client,
+        DataTemplateSpec[] calldata templates,
+        InstanceSpec[] calldata instances
+    ) external returns (bytes32[] memory ids);
 
     /// @notice The current instance, or zero.
     /// @param client The client.

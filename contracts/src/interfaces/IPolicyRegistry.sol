@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IArtifactRegistry} from "./IArtifactRegistry.sol";
+import {InstanceSpec, PolicyTemplateSpec} from "./IPolicyDeployer.sol";
 
 /// @title IPolicyRegistry
 /// @notice Policy templates, clients' instances of them, and for every client the slot that names
@@ -124,6 +125,21 @@ interface IPolicyRegistry is IArtifactRegistry {
     /// @param client The client.
     /// @param instanceId An instance of that client.
     function setCurrentInstance(address client, bytes32 instanceId) external;
+
+    /// @notice The policy's part of a deployment: registers missing templates, deploys the instance
+    /// where it is missing, moves the slot. Only the deployer that {policyDeployer} names.
+    /// @param account For whom: judged by the gates, recorded as author and announcer, and the
+    /// client's owner or the client itself.
+    /// @param client The client.
+    /// @param templates Templates that may be missing.
+    /// @param instance The instance, and what the slot holds before.
+    /// @return id What the slot holds now.
+    function deployAs(
+        address account,
+        address client,
+        PolicyTemplateSpec[] calldata templates,
+        InstanceSpec calldata instance
+    ) external returns (bytes32 id);
 
     /// @notice Requires an enclave for every task, or not. Owner only.
     /// @param required The rule from this block's end on.

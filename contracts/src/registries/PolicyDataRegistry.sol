@@ -3,6 +3,11 @@ pragma solidity ^0.8.27;
 
 import {IArtifactRegistry} from "../interfaces/IArtifactRegistry.sol";
 import {IPolicyDataRegistry} from "../interfaces/IPolicyDataRegistry.sol";
+import {
+    DataTemplateSpec,
+    IPolicyDeployer,
+    InstanceSpec
+} from "../interfaces/IPolicyDeployer.sol";
 import {ArtifactIds} from "../libraries/ArtifactIds.sol";
 import {CodeRows} from "../libraries/CodeRows.sol";
 import {SlotHistory} from "../libraries/SlotHistory.sol";
@@ -29,6 +34,10 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
     /// @param config Owner, delay, block source, client registry and first gates.
     function initialize(RegistryConfig calldata config) external initializer {
         __RegistryBase_init(config);
+        require(
+            IPolicyDeployer(config.policyDeployer).policyDataRegistry() == address(this),
+            ForeignDeployer(config.policyDeployer)
+        );
     }
 
     /// @inheritdoc IPolicyDataRegistry
@@ -40,7 +49,7 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
     ) external returns (bytes32 id) {
         id = ArtifactIds.policyDataTemplateId(wasmHash, paramsSchemaHash, secretsSchemaHash);
         require(!CodeRows.exists(_templateKey(id)), TemplateAlreadyRegistered(id));
-        _register(id, wasmHash, paramsSchemaHash, secretsSchemaHash, locators);
+        _register(msg.sender, id, wasmHash, paramsSchemaHash, secretsSchemaHash, locators);
     }
 
     /// @inheritdoc IPolicyDataRegistry
@@ -50,10 +59,8 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         bytes32 secretsSchemaHash,
         bytes[3] calldata locators
     ) external returns (bytes32 id, bool created) {
-        id = ArtifactIds.policyDataTemplateId(wasmHash, paramsSchemaHash, secretsSchemaHash);
-        if (CodeRows.exists(_templateKey(id))) return (id, false);
-        _register(id, wasmHash, paramsSchemaHash, secretsSchemaHash, locators);
-        return (id, true);
+        return
+            _ensureTemplate(msg.sender, wasmHash, paramsSchemaHash, secretsSchemaHash, locators);
     }
 
     /// @inheritdoc IPolicyDataRegistry
@@ -66,7 +73,8 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         bytes32 paramsHash;
         (id, paramsHash) = _instanceId(templateId, client, params, expireAfter);
         require(!CodeRows.exists(_instanceKey(id)), InstanceAlreadyDeployed(id));
-        _deploy(id, paramsHash, templateId, client, params, expireAfter);
+        _ownerOf(client);
+        _deploy(msg.sender, id, paramsHash, templateId, client, params, expireAfter);
     }
 
     /// @inheritdoc IPolicyDataRegistry
@@ -79,18 +87,44 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         bytes32 paramsHash;
         (id, paramsHash) = _instanceId(templateId, client, params, expireAfter);
         if (CodeRows.exists(_instanceKey(id))) return (id, false);
-        _deploy(id, paramsHash, templateId, client, params, expireAfter);
+        _ownerOf(client);
+        _deploy(msg.sender, id, paramsHash, templateId, client, params, expireAfter);
         return (id, true);
     }
 
     /// @inheritdoc IPolicyDataRegistry
     function setCurrentInstance(address client, bytes32 templateId, bytes32 instanceId) external {
-        _checkSlotMover(client);
+        _checkSlotMover(msg.sender, client);
         (bytes32 instanceTemplate, address instanceClient) = _instanceHead(instanceId);
         require(instanceClient == client, InstanceClientMismatch(instanceId, client));
         require(instanceTemplate == templateId, InstanceTemplateMismatch(instanceId, templateId));
         bytes32 previous = _storage().slots[client][templateId].push(_blockNumber(), instanceId);
         emit CurrentPolicyDataInstanceSet(client, templateId, previous, instanceId);
+    }
+
+    /// @inheritdoc IPolicyDataRegistry
+    function deployAs(
+        address account,
+        address client,
+        DataTemplateSpec[] calldata templates,
+        InstanceSpec[] calldata instances
+    ) external returns (bytes32[] memory ids) {
+        _checkDeployer();
+        _checkSlotMover(account, client);
+        for (uint256 i = 0; i < templates.length; ++i) {
+            DataTemplateSpec calldata spec = templates[i];
+            _ensureTemplate(
+                account,
+                spec.wasmHash,
+                spec.paramsSchemaHash,
+                spec.secretsSchemaHash,
+                spec.locators
+            );
+        }
+        ids = new bytes32[](instances.length);
+        for (uint256 i = 0; i < instances.length; ++i) {
+            ids[i] = _deployAndMove(account, client, instances[i]);
+        }
     }
 
     /// @inheritdoc IPolicyDataRegistry
@@ -180,13 +214,51 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         (id,) = _instanceId(templateId, client, params, expireAfter);
     }
 
+    /// @dev Client and account were checked.
+    function _deployAndMove(address account, address client, InstanceSpec calldata instance)
+        private
+        returns (bytes32 id)
+    {
+        bytes32 templateId = instance.templateId;
+        SlotHistory.History storage slot = _storage().slots[client][templateId];
+        bytes32 previous = slot.latest();
+        require(
+            previous == instance.replaces,
+            SlotMoved(client, templateId, instance.replaces, previous)
+        );
+        bytes32 paramsHash;
+        (id, paramsHash) = _instanceId(templateId, client, instance.params, instance.expireAfter);
+        if (!CodeRows.exists(_instanceKey(id))) {
+            _deploy(
+                account, id, paramsHash, templateId, client, instance.params, instance.expireAfter
+            );
+        }
+        slot.push(_blockNumber(), id);
+        emit CurrentPolicyDataInstanceSet(client, templateId, previous, id);
+    }
+
+    function _ensureTemplate(
+        address account,
+        bytes32 wasmHash,
+        bytes32 paramsSchemaHash,
+        bytes32 secretsSchemaHash,
+        bytes[3] calldata locators
+    ) private returns (bytes32 id, bool created) {
+        id = ArtifactIds.policyDataTemplateId(wasmHash, paramsSchemaHash, secretsSchemaHash);
+        if (CodeRows.exists(_templateKey(id))) return (id, false);
+        _register(account, id, wasmHash, paramsSchemaHash, secretsSchemaHash, locators);
+        return (id, true);
+    }
+
     function _register(
+        address account,
         bytes32 id,
         bytes32 wasmHash,
         bytes32 paramsSchemaHash,
         bytes32 secretsSchemaHash,
         bytes[3] calldata locators
-    ) private onlyTemplateAuthor {
+    ) private {
+        _checkTemplateAuthor(account);
         _checkArtifact(wasmHash, 0, false);
         _checkArtifact(paramsSchemaHash, 1, true);
         _checkArtifact(secretsSchemaHash, 2, true);
@@ -194,20 +266,27 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
             id,
             _templateKey(id),
             abi.encodePacked(
-                wasmHash, paramsSchemaHash, secretsSchemaHash, msg.sender, uint64(_blockNumber())
+                wasmHash, paramsSchemaHash, secretsSchemaHash, account, uint64(_blockNumber())
             )
         );
         emit PolicyDataTemplateRegistered(
-            id, msg.sender, wasmHash, paramsSchemaHash, secretsSchemaHash
+            id, account, wasmHash, paramsSchemaHash, secretsSchemaHash
         );
-        _announce(id, wasmHash, ArtifactIds.NAMESPACE_WASM, locators[0]);
+        _announce(account, id, wasmHash, ArtifactIds.NAMESPACE_WASM, locators[0]);
         _announce(
-            id, paramsSchemaHash, ArtifactIds.NAMESPACE_POLICY_DATA_PARAMS_SCHEMA, locators[1]
+            account,
+            id,
+            paramsSchemaHash,
+            ArtifactIds.NAMESPACE_POLICY_DATA_PARAMS_SCHEMA,
+            locators[1]
         );
-        _announce(id, secretsSchemaHash, ArtifactIds.NAMESPACE_SECRETS_SCHEMA, locators[2]);
+        _announce(
+            account, id, secretsSchemaHash, ArtifactIds.NAMESPACE_SECRETS_SCHEMA, locators[2]
+        );
     }
 
     function _deploy(
+        address account,
         bytes32 id,
         bytes32 paramsHash,
         bytes32 templateId,
@@ -217,7 +296,7 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
     ) private {
         bytes memory template = CodeRows.read(_templateKey(templateId), 0);
         require(template.length != 0, TemplateNotRegistered(templateId));
-        _checkInstance(client, params, expireAfter, CodeRows.word(template, 32));
+        _checkInstance(account, params, expireAfter, CodeRows.word(template, 32));
         _storeInstance(id, templateId, client, params, expireAfter);
         emit PolicyDataInstanceDeployed(id, client, templateId, paramsHash, expireAfter, params);
     }

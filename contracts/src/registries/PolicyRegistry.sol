@@ -2,6 +2,11 @@
 pragma solidity ^0.8.27;
 
 import {IPolicyDataRegistry} from "../interfaces/IPolicyDataRegistry.sol";
+import {
+    IPolicyDeployer,
+    InstanceSpec,
+    PolicyTemplateSpec
+} from "../interfaces/IPolicyDeployer.sol";
 import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
 import {ArtifactIds} from "../libraries/ArtifactIds.sol";
 import {CodeRows} from "../libraries/CodeRows.sol";
@@ -38,6 +43,12 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
     {
         __RegistryBase_init(config);
         require(dataRegistry_.code.length != 0, NoContractCode(dataRegistry_));
+        IPolicyDeployer deployer = IPolicyDeployer(config.policyDeployer);
+        require(
+            deployer.policyRegistry() == address(this)
+                && deployer.policyDataRegistry() == dataRegistry_,
+            ForeignDeployer(config.policyDeployer)
+        );
         _storage().dataRegistry = dataRegistry_;
     }
 
@@ -50,7 +61,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
     ) external returns (bytes32 id) {
         id = ArtifactIds.policyTemplateId(regoHash, paramsSchemaHash, refs);
         require(!CodeRows.exists(_templateKey(id)), TemplateAlreadyRegistered(id));
-        _register(id, regoHash, paramsSchemaHash, refs, locators);
+        _register(msg.sender, id, regoHash, paramsSchemaHash, refs, locators);
     }
 
     /// @inheritdoc IPolicyRegistry
@@ -60,10 +71,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes32[] calldata refs,
         bytes[2] calldata locators
     ) external returns (bytes32 id, bool created) {
-        id = ArtifactIds.policyTemplateId(regoHash, paramsSchemaHash, refs);
-        if (CodeRows.exists(_templateKey(id))) return (id, false);
-        _register(id, regoHash, paramsSchemaHash, refs, locators);
-        return (id, true);
+        return _ensureTemplate(msg.sender, regoHash, paramsSchemaHash, refs, locators);
     }
 
     /// @inheritdoc IPolicyRegistry
@@ -76,7 +84,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes32 paramsHash;
         (id, paramsHash) = _instanceId(templateId, client, params, expireAfter);
         require(!CodeRows.exists(_instanceKey(id)), InstanceAlreadyDeployed(id));
-        _deploy(id, paramsHash, templateId, client, params, expireAfter);
+        _deployChecked(id, paramsHash, templateId, client, params, expireAfter);
     }
 
     /// @inheritdoc IPolicyRegistry
@@ -89,13 +97,13 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes32 paramsHash;
         (id, paramsHash) = _instanceId(templateId, client, params, expireAfter);
         if (CodeRows.exists(_instanceKey(id))) return (id, false);
-        _deploy(id, paramsHash, templateId, client, params, expireAfter);
+        _deployChecked(id, paramsHash, templateId, client, params, expireAfter);
         return (id, true);
     }
 
     /// @inheritdoc IPolicyRegistry
     function setCurrentInstance(address client, bytes32 instanceId) external {
-        _checkSlotMover(client);
+        _checkSlotMover(msg.sender, client);
         (bytes32 templateId, address instanceClient) = _instanceHead(instanceId);
         require(instanceClient == client, InstanceClientMismatch(instanceId, client));
         PolicyRegistryStorage storage $ = _storage();
@@ -103,6 +111,43 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         _checkDataSlots($.dataRegistry, client, templateId, slot.latest());
         bytes32 previous = slot.push(_blockNumber(), instanceId);
         emit CurrentPolicyInstanceSet(client, previous, instanceId);
+    }
+
+    /// @inheritdoc IPolicyRegistry
+    function deployAs(
+        address account,
+        address client,
+        PolicyTemplateSpec[] calldata templates,
+        InstanceSpec calldata instance
+    ) external returns (bytes32 id) {
+        _checkDeployer();
+        _checkSlotMover(account, client);
+        for (uint256 i = 0; i < templates.length; ++i) {
+            PolicyTemplateSpec calldata spec = templates[i];
+            _ensureTemplate(
+                account, spec.regoHash, spec.paramsSchemaHash, spec.refs, spec.locators
+            );
+        }
+        PolicyRegistryStorage storage $ = _storage();
+        SlotHistory.History storage slot = $.slots[client];
+        bytes32 previous = slot.latest();
+        require(
+            previous == instance.replaces,
+            SlotMoved(client, bytes32(0), instance.replaces, previous)
+        );
+        bytes32 templateId = instance.templateId;
+        bytes32 paramsHash;
+        (id, paramsHash) = _instanceId(templateId, client, instance.params, instance.expireAfter);
+        if (!CodeRows.exists(_instanceKey(id))) {
+            _deploy(
+                account, id, paramsHash, templateId, client, instance.params, instance.expireAfter
+            );
+        }
+        // A data slot is filled only by an instance of a registered template, so that whether the
+        // data templates are registered need not be asked besides.
+        _checkDataSlots($.dataRegistry, client, templateId, previous);
+        slot.push(_blockNumber(), id);
+        emit CurrentPolicyInstanceSet(client, previous, id);
     }
 
     /// @inheritdoc IPolicyRegistry
@@ -202,13 +247,28 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         (id,) = _instanceId(templateId, client, params, expireAfter);
     }
 
+    function _ensureTemplate(
+        address account,
+        bytes32 regoHash,
+        bytes32 paramsSchemaHash,
+        bytes32[] calldata refs,
+        bytes[2] calldata locators
+    ) private returns (bytes32 id, bool created) {
+        id = ArtifactIds.policyTemplateId(regoHash, paramsSchemaHash, refs);
+        if (CodeRows.exists(_templateKey(id))) return (id, false);
+        _register(account, id, regoHash, paramsSchemaHash, refs, locators);
+        return (id, true);
+    }
+
     function _register(
+        address account,
         bytes32 id,
         bytes32 regoHash,
         bytes32 paramsSchemaHash,
         bytes32[] calldata refs,
         bytes[2] calldata locators
-    ) private onlyTemplateAuthor {
+    ) private {
+        _checkTemplateAuthor(account);
         _checkArtifact(regoHash, 0, false);
         _checkArtifact(paramsSchemaHash, 1, true);
         require(refs.length <= ArtifactIds.MAX_REFS, TooManyRefs(refs.length));
@@ -218,14 +278,39 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         _store(
             id,
             _templateKey(id),
-            abi.encodePacked(regoHash, paramsSchemaHash, msg.sender, uint64(_blockNumber()), refs)
+            abi.encodePacked(regoHash, paramsSchemaHash, account, uint64(_blockNumber()), refs)
         );
-        emit PolicyTemplateRegistered(id, msg.sender, regoHash, paramsSchemaHash, refs);
-        _announce(id, regoHash, ArtifactIds.NAMESPACE_REGO, locators[0]);
-        _announce(id, paramsSchemaHash, ArtifactIds.NAMESPACE_POLICY_PARAMS_SCHEMA, locators[1]);
+        emit PolicyTemplateRegistered(id, account, regoHash, paramsSchemaHash, refs);
+        _announce(account, id, regoHash, ArtifactIds.NAMESPACE_REGO, locators[0]);
+        _announce(
+            account,
+            id,
+            paramsSchemaHash,
+            ArtifactIds.NAMESPACE_POLICY_PARAMS_SCHEMA,
+            locators[1]
+        );
+    }
+
+    /// @dev Deploys for the sender: whether client and data templates are there is asked here.
+    function _deployChecked(
+        bytes32 id,
+        bytes32 paramsHash,
+        bytes32 templateId,
+        address client,
+        bytes calldata params,
+        uint64 expireAfter
+    ) private {
+        _ownerOf(client);
+        bytes32[] memory refs = _refs(templateId);
+        if (refs.length != 0) {
+            bytes32 missing = IPolicyDataRegistry(_storage().dataRegistry).firstUnregistered(refs);
+            require(missing == bytes32(0), PolicyDataTemplateNotRegistered(missing));
+        }
+        _deploy(msg.sender, id, paramsHash, templateId, client, params, expireAfter);
     }
 
     function _deploy(
+        address account,
         bytes32 id,
         bytes32 paramsHash,
         bytes32 templateId,
@@ -235,12 +320,7 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
     ) private {
         bytes memory template = CodeRows.read(_templateKey(templateId), 0);
         require(template.length != 0, TemplateNotRegistered(templateId));
-        _checkInstance(client, params, expireAfter, CodeRows.word(template, 32));
-        bytes32[] memory refs = _refs(templateId);
-        if (refs.length != 0) {
-            bytes32 missing = IPolicyDataRegistry(_storage().dataRegistry).firstUnregistered(refs);
-            require(missing == bytes32(0), PolicyDataTemplateNotRegistered(missing));
-        }
+        _checkInstance(account, params, expireAfter, CodeRows.word(template, 32));
         _storeInstance(id, templateId, client, params, expireAfter);
         emit PolicyInstanceDeployed(id, client, templateId, paramsHash, expireAfter, params);
     }

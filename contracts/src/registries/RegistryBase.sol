@@ -4,6 +4,7 @@ pragma solidity ^0.8.27;
 import {IAllowlistGuard} from "../interfaces/IAllowlistGuard.sol";
 import {IArtifactRegistry} from "../interfaces/IArtifactRegistry.sol";
 import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
+import {IPolicyDeployer} from "../interfaces/IPolicyDeployer.sol";
 import {ArtifactIds} from "../libraries/ArtifactIds.sol";
 import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
 import {CodeRows} from "../libraries/CodeRows.sol";
@@ -16,6 +17,7 @@ import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 /// @param clientRegistry The registry that knows clients and their owners.
 /// @param templateRegistrationPermissionless Whether anyone may register templates at first.
 /// @param instanceDeploymentPermissionless Whether anyone may deploy instances at first.
+/// @param policyDeployer The one contract that may act for others. Never changes.
 struct RegistryConfig {
     address owner;
     uint64 upgradeDelay;
@@ -23,6 +25,7 @@ struct RegistryConfig {
     address clientRegistry;
     bool templateRegistrationPermissionless;
     bool instanceDeploymentPermissionless;
+    address policyDeployer;
 }
 
 /// @title RegistryBase
@@ -39,6 +42,7 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         bool instancesOpen;
         mapping(address author => bool) authors;
         mapping(address deployer => bool) deployers;
+        address policyDeployer;
     }
 
     /// @notice The client registry has no code.
@@ -67,6 +71,12 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         $.blockKind = config.blockKind;
         $.templatesOpen = config.templateRegistrationPermissionless;
         $.instancesOpen = config.instanceDeploymentPermissionless;
+        require(config.policyDeployer.code.length != 0, NoContractCode(config.policyDeployer));
+        require(
+            IPolicyDeployer(config.policyDeployer).clientRegistry() == config.clientRegistry,
+            ForeignDeployer(config.policyDeployer)
+        );
+        $.policyDeployer = config.policyDeployer;
         emit TemplateRegistrationPermissionChanged(config.templateRegistrationPermissionless);
         emit InstanceDeploymentPermissionChanged(config.instanceDeploymentPermissionless);
     }
@@ -117,13 +127,15 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         return _base().deployers[deployer];
     }
 
-    /// @dev Refuses senders who may not register templates.
-    modifier onlyTemplateAuthor() {
+    /// @dev Refuses accounts that may not register templates.
+    function _checkTemplateAuthor(address account) internal view {
         RegistryBaseStorage storage $ = _base();
-        if (!$.templatesOpen) {
-            require($.authors[msg.sender], UnauthorizedTemplateAuthor(msg.sender));
-        }
-        _;
+        if (!$.templatesOpen) require($.authors[account], UnauthorizedTemplateAuthor(account));
+    }
+
+    /// @dev Refuses callers other than the one contract that tells for whom it acts.
+    function _checkDeployer() internal view {
+        require(msg.sender == _base().policyDeployer, NotPolicyDeployer(msg.sender));
     }
 
     // --------------------------------------------------------------------------------- shared
@@ -137,7 +149,7 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
             hash != bytes32(0) && hash != ArtifactIds.ARTIFACT_ABSENT,
             UnknownArtifact(templateId, namespace)
         );
-        _announce(templateId, hash, namespace, locator);
+        _announce(msg.sender, templateId, hash, namespace, locator);
     }
 
     /// @inheritdoc IArtifactRegistry
@@ -159,6 +171,11 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
     /// @inheritdoc IArtifactRegistry
     function clientRegistry() external view returns (address) {
         return _base().clientRegistry;
+    }
+
+    /// @inheritdoc IArtifactRegistry
+    function policyDeployer() external view returns (address) {
+        return _base().policyDeployer;
     }
 
     /// @inheritdoc IArtifactRegistry
@@ -191,13 +208,17 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         returns (bytes32);
 
     /// @dev Emits a locator, unless it is empty.
-    function _announce(bytes32 templateId, bytes32 hash, uint8 namespace, bytes calldata locator)
-        internal
-    {
+    function _announce(
+        address account,
+        bytes32 templateId,
+        bytes32 hash,
+        uint8 namespace,
+        bytes calldata locator
+    ) internal {
         if (locator.length == 0) return;
         require(locator.length <= ArtifactIds.MAX_LOCATOR, LocatorTooLarge(locator.length));
         require(hash != ArtifactIds.ARTIFACT_ABSENT, UnknownArtifact(templateId, namespace));
-        emit ArtifactAnnounced(hash, namespace, msg.sender, locator);
+        emit ArtifactAnnounced(hash, namespace, account, locator);
     }
 
     /// @dev Checks one artifact hash of a template.
@@ -213,7 +234,7 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         require(CodeRows.write(key, data), RowNotStored(id));
     }
 
-    /// @dev Checks everything an instance needs besides its template, and writes its row.
+    /// @dev Writes an instance's row.
     function _storeInstance(
         bytes32 id,
         bytes32 templateId,
@@ -230,16 +251,16 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         );
     }
 
-    /// @dev The sender's permission and the limits of an instance's own values.
+    /// @dev An account's permission and the limits of an instance's own values.
     function _checkInstance(
-        address client,
+        address account,
         bytes calldata params,
         uint64 expireAfter,
         bytes32 paramsSchemaHash
     ) internal view {
         RegistryBaseStorage storage $ = _base();
         if (!$.instancesOpen) {
-            require($.deployers[msg.sender], UnauthorizedInstanceDeployer(msg.sender));
+            require($.deployers[account], UnauthorizedInstanceDeployer(account));
         }
         require(expireAfter != 0, ExpireAfterZero());
         require(expireAfter <= type(uint32).max, ExpireAfterTooLarge(expireAfter));
@@ -248,13 +269,12 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
             params.length == 0 || paramsSchemaHash != ArtifactIds.ARTIFACT_ABSENT,
             ParamsNotAllowed()
         );
-        _ownerOf(client);
     }
 
-    /// @dev Refuses senders other than a client's owner and the client itself.
-    function _checkSlotMover(address client) internal view {
+    /// @dev Refuses accounts other than an active client's owner and the client itself.
+    function _checkSlotMover(address account, address client) internal view {
         address owner_ = _ownerOf(client);
-        require(msg.sender == owner_ || msg.sender == client, NotClientOwner(client, msg.sender));
+        require(account == owner_ || account == client, NotClientOwner(client, account));
     }
 
     /// @dev The owner of a registered, active client.
@@ -329,7 +349,11 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
 
     function _baseDigest() internal view returns (bytes32) {
         RegistryBaseStorage storage $ = _base();
-        return keccak256(abi.encode($.clientRegistry, $.blockKind, CodeRows.INIT_CODE_HASH));
+        return keccak256(
+            abi.encode(
+                $.clientRegistry, $.blockKind, $.policyDeployer, CodeRows.INIT_CODE_HASH
+            )
+        );
     }
 
     function _base() internal pure returns (RegistryBaseStorage storage $) {

@@ -134,12 +134,13 @@ contract PolicyGuardTest is AttestationDeployers {
 
     /// As the client, a user could move the policy that judges it.
     function test_execute_notIntoTheProtocol() public {
-        address[6] memory targets = [
+        address[7] memory targets = [
             address(policies),
             address(dataRegistry),
             address(clients),
             address(responses),
             address(guard),
+            address(policyDeployer),
             address(0)
         ];
         for (uint256 i; i < targets.length; ++i) {

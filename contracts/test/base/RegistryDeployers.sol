@@ -6,6 +6,7 @@ import {BlockKind} from "../../src/libraries/BlockSource.sol";
 import {EnclaveVersionRegistry} from "../../src/registries/EnclaveVersionRegistry.sol";
 import {PolicyClientRegistry} from "../../src/registries/PolicyClientRegistry.sol";
 import {PolicyDataRegistry} from "../../src/registries/PolicyDataRegistry.sol";
+import {PolicyDeployer} from "../../src/registries/PolicyDeployer.sol";
 import {PolicyRegistry} from "../../src/registries/PolicyRegistry.sol";
 import {RegistryConfig} from "../../src/registries/RegistryBase.sol";
 import {Test} from "./Test.sol";
@@ -57,6 +58,7 @@ abstract contract RegistryDeployers is Test {
     PolicyClientRegistry internal clients;
     PolicyDataRegistry internal dataRegistry;
     PolicyRegistry internal policies;
+    PolicyDeployer internal policyDeployer;
     EnclaveVersionRegistry internal enclaves;
 
     address internal owner = makeAddr("registry owner");
@@ -85,6 +87,19 @@ abstract contract RegistryDeployers is Test {
         );
         registryKind = kind;
         registryOpen = open;
+        // The deployer names the registries before they are there: two implementations and two
+        // proxies follow it.
+        uint256 nonce = vm.getNonce(address(this));
+        policyDeployer = PolicyDeployer(
+            fromArtifact(
+                "PolicyDeployer",
+                abi.encode(
+                    clients,
+                    vm.computeCreateAddress(address(this), nonce + 2),
+                    vm.computeCreateAddress(address(this), nonce + 4)
+                )
+            )
+        );
         RegistryConfig memory config = _config();
         dataRegistry = PolicyDataRegistry(
             proxy(
@@ -111,7 +126,8 @@ abstract contract RegistryDeployers is Test {
             blockKind: registryKind,
             clientRegistry: address(clients),
             templateRegistrationPermissionless: registryOpen,
-            instanceDeploymentPermissionless: registryOpen
+            instanceDeploymentPermissionless: registryOpen,
+            policyDeployer: address(policyDeployer)
         });
     }
 
@@ -122,7 +138,14 @@ abstract contract RegistryDeployers is Test {
     }
 
     function fromArtifact(string memory name) internal returns (address deployed) {
-        deployed = deployCode(name, "");
+        return fromArtifact(name, "");
+    }
+
+    function fromArtifact(string memory name, bytes memory arguments)
+        internal
+        returns (address deployed)
+    {
+        deployed = deployCode(name, arguments);
         vm.label(deployed, string.concat(name, " implementation"));
     }
 

@@ -3,418 +3,418 @@
 /** ABI of `GuardedTransfer`. */
 export const guardedTransferAbi = [
  {
-  "type": "constructor",
   "inputs": [
    {
+    "internalType": "address",
     "name": "initialOwner",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    },
    {
+    "internalType": "address",
     "name": "responseRegistry",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
   ],
-  "stateMutability": "nonpayable"
+  "stateMutability": "nonpayable",
+  "type": "constructor"
  },
  {
-  "type": "receive",
-  "stateMutability": "payable"
+  "stateMutability": "payable",
+  "type": "receive"
  },
  {
-  "type": "function",
-  "name": "acceptOwnership",
   "inputs": [],
+  "name": "acceptOwnership",
   "outputs": [],
-  "stateMutability": "nonpayable"
+  "stateMutability": "nonpayable",
+  "type": "function"
  },
  {
-  "type": "function",
-  "name": "balanceOf",
   "inputs": [
    {
+    "internalType": "address",
     "name": "account",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
   ],
+  "name": "balanceOf",
   "outputs": [
    {
+    "internalType": "uint256",
     "name": "",
-    "type": "uint256",
-    "internalType": "uint256"
+    "type": "uint256"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
-  "name": "deposit",
   "inputs": [],
+  "name": "deposit",
   "outputs": [],
-  "stateMutability": "payable"
+  "stateMutability": "payable",
+  "type": "function"
  },
  {
-  "type": "function",
-  "name": "execute",
   "inputs": [
    {
+    "internalType": "bytes32",
     "name": "taskId",
-    "type": "bytes32",
-    "internalType": "bytes32"
+    "type": "bytes32"
    },
    {
-    "name": "intent",
-    "type": "tuple",
-    "internalType": "struct Intent",
     "components": [
      {
+      "internalType": "address",
       "name": "from",
-      "type": "address",
-      "internalType": "address"
+      "type": "address"
      },
      {
+      "internalType": "address",
       "name": "to",
-      "type": "address",
-      "internalType": "address"
+      "type": "address"
      },
      {
+      "internalType": "uint256",
       "name": "value",
-      "type": "uint256",
-      "internalType": "uint256"
+      "type": "uint256"
      },
      {
+      "internalType": "bytes",
       "name": "data",
-      "type": "bytes",
-      "internalType": "bytes"
+      "type": "bytes"
      },
      {
+      "internalType": "uint256",
       "name": "chainId",
-      "type": "uint256",
-      "internalType": "uint256"
+      "type": "uint256"
      },
      {
+      "internalType": "bytes",
       "name": "functionSignature",
-      "type": "bytes",
-      "internalType": "bytes"
+      "type": "bytes"
      }
-    ]
+    ],
+    "internalType": "struct Intent",
+    "name": "intent",
+    "type": "tuple"
    }
   ],
+  "name": "execute",
   "outputs": [
    {
+    "internalType": "bytes",
     "name": "result",
-    "type": "bytes",
-    "internalType": "bytes"
+    "type": "bytes"
    }
   ],
-  "stateMutability": "payable"
+  "stateMutability": "payable",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [],
   "name": "getNewtonPolicyTaskManager",
-  "inputs": [],
   "outputs": [
    {
+    "internalType": "address",
     "name": "",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [],
   "name": "getOwner",
-  "inputs": [],
   "outputs": [
    {
+    "internalType": "address",
     "name": "",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [],
   "name": "getPolicyAddress",
-  "inputs": [],
   "outputs": [
    {
+    "internalType": "address",
     "name": "",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [],
   "name": "getPolicyId",
-  "inputs": [],
   "outputs": [
    {
+    "internalType": "bytes32",
     "name": "",
-    "type": "bytes32",
-    "internalType": "bytes32"
+    "type": "bytes32"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [],
   "name": "owner",
-  "inputs": [],
   "outputs": [
    {
+    "internalType": "address",
     "name": "",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [],
   "name": "pendingOwner",
-  "inputs": [],
   "outputs": [
    {
+    "internalType": "address",
     "name": "",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [],
   "name": "policyRegistry",
-  "inputs": [],
   "outputs": [
    {
+    "internalType": "contract IPolicyRegistry",
     "name": "",
-    "type": "address",
-    "internalType": "contract IPolicyRegistry"
+    "type": "address"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [],
   "name": "renounceOwnership",
-  "inputs": [],
   "outputs": [],
-  "stateMutability": "nonpayable"
+  "stateMutability": "nonpayable",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [],
   "name": "responses",
-  "inputs": [],
   "outputs": [
    {
+    "internalType": "contract IResponseRegistry",
     "name": "",
-    "type": "address",
-    "internalType": "contract IResponseRegistry"
+    "type": "address"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
-  "name": "supportsInterface",
   "inputs": [
    {
+    "internalType": "bytes4",
     "name": "interfaceId",
-    "type": "bytes4",
-    "internalType": "bytes4"
+    "type": "bytes4"
    }
   ],
+  "name": "supportsInterface",
   "outputs": [
    {
+    "internalType": "bool",
     "name": "",
-    "type": "bool",
-    "internalType": "bool"
+    "type": "bool"
    }
   ],
-  "stateMutability": "view"
+  "stateMutability": "view",
+  "type": "function"
  },
  {
-  "type": "function",
+  "inputs": [
+   {
+    "internalType": "address",
+    "name": "newOwner",
+    "type": "address"
+   }
+  ],
   "name": "transferOwnership",
-  "inputs": [
-   {
-    "name": "newOwner",
-    "type": "address",
-    "internalType": "address"
-   }
-  ],
   "outputs": [],
-  "stateMutability": "nonpayable"
+  "stateMutability": "nonpayable",
+  "type": "function"
  },
  {
-  "type": "event",
-  "name": "Deposited",
+  "anonymous": false,
   "inputs": [
    {
-    "name": "account",
-    "type": "address",
     "indexed": true,
-    "internalType": "address"
+    "internalType": "address",
+    "name": "account",
+    "type": "address"
    },
    {
+    "indexed": false,
+    "internalType": "uint256",
     "name": "amount",
-    "type": "uint256",
-    "indexed": false,
-    "internalType": "uint256"
+    "type": "uint256"
    }
   ],
-  "anonymous": false
+  "name": "Deposited",
+  "type": "event"
  },
  {
-  "type": "event",
-  "name": "IntentExecuted",
+  "anonymous": false,
   "inputs": [
    {
+    "indexed": true,
+    "internalType": "bytes32",
     "name": "taskId",
-    "type": "bytes32",
-    "indexed": true,
-    "internalType": "bytes32"
+    "type": "bytes32"
    },
    {
+    "indexed": true,
+    "internalType": "address",
     "name": "from",
-    "type": "address",
-    "indexed": true,
-    "internalType": "address"
+    "type": "address"
    },
    {
+    "indexed": true,
+    "internalType": "address",
     "name": "to",
-    "type": "address",
-    "indexed": true,
-    "internalType": "address"
+    "type": "address"
    },
    {
-    "name": "value",
-    "type": "uint256",
     "indexed": false,
-    "internalType": "uint256"
+    "internalType": "uint256",
+    "name": "value",
+    "type": "uint256"
    }
   ],
-  "anonymous": false
+  "name": "IntentExecuted",
+  "type": "event"
  },
  {
-  "type": "event",
+  "anonymous": false,
+  "inputs": [
+   {
+    "indexed": true,
+    "internalType": "address",
+    "name": "previousOwner",
+    "type": "address"
+   },
+   {
+    "indexed": true,
+    "internalType": "address",
+    "name": "newOwner",
+    "type": "address"
+   }
+  ],
   "name": "OwnershipTransferStarted",
-  "inputs": [
-   {
-    "name": "previousOwner",
-    "type": "address",
-    "indexed": true,
-    "internalType": "address"
-   },
-   {
-    "name": "newOwner",
-    "type": "address",
-    "indexed": true,
-    "internalType": "address"
-   }
-  ],
-  "anonymous": false
+  "type": "event"
  },
  {
-  "type": "event",
+  "anonymous": false,
+  "inputs": [
+   {
+    "indexed": true,
+    "internalType": "address",
+    "name": "previousOwner",
+    "type": "address"
+   },
+   {
+    "indexed": true,
+    "internalType": "address",
+    "name": "newOwner",
+    "type": "address"
+   }
+  ],
   "name": "OwnershipTransferred",
+  "type": "event"
+ },
+ {
+  "inputs": [],
+  "name": "CallDataNotAllowed",
+  "type": "error"
+ },
+ {
+  "inputs": [],
+  "name": "CallFailed",
+  "type": "error"
+ },
+ {
   "inputs": [
    {
-    "name": "previousOwner",
-    "type": "address",
-    "indexed": true,
-    "internalType": "address"
-   },
-   {
-    "name": "newOwner",
-    "type": "address",
-    "indexed": true,
-    "internalType": "address"
+    "internalType": "address",
+    "name": "target",
+    "type": "address"
    }
   ],
-  "anonymous": false
- },
- {
-  "type": "error",
-  "name": "CallDataNotAllowed",
-  "inputs": []
- },
- {
-  "type": "error",
-  "name": "CallFailed",
-  "inputs": []
- },
- {
-  "type": "error",
   "name": "ForbiddenTarget",
-  "inputs": [
-   {
-    "name": "target",
-    "type": "address",
-    "internalType": "address"
-   }
-  ]
+  "type": "error"
  },
  {
-  "type": "error",
-  "name": "InsufficientBalance",
   "inputs": [
    {
+    "internalType": "uint256",
     "name": "balance",
-    "type": "uint256",
-    "internalType": "uint256"
+    "type": "uint256"
    },
    {
+    "internalType": "uint256",
     "name": "needed",
-    "type": "uint256",
-    "internalType": "uint256"
+    "type": "uint256"
    }
-  ]
+  ],
+  "name": "InsufficientBalance",
+  "type": "error"
  },
  {
-  "type": "error",
-  "name": "NotIntentSender",
   "inputs": [
    {
+    "internalType": "address",
     "name": "expected",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    },
    {
+    "internalType": "address",
     "name": "caller",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
-  ]
+  ],
+  "name": "NotIntentSender",
+  "type": "error"
  },
  {
-  "type": "error",
-  "name": "OwnableInvalidOwner",
   "inputs": [
    {
+    "internalType": "address",
     "name": "owner",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
-  ]
+  ],
+  "name": "OwnableInvalidOwner",
+  "type": "error"
  },
  {
-  "type": "error",
-  "name": "OwnableUnauthorizedAccount",
   "inputs": [
    {
+    "internalType": "address",
     "name": "account",
-    "type": "address",
-    "internalType": "address"
+    "type": "address"
    }
-  ]
+  ],
+  "name": "OwnableUnauthorizedAccount",
+  "type": "error"
  }
 ] as const

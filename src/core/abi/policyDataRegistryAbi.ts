@@ -209,6 +209,84 @@ export const policyDataRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "deployAs",
+  "inputs": [
+   {
+    "name": "account",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "templates",
+    "type": "tuple[]",
+    "internalType": "struct DataTemplateSpec[]",
+    "components": [
+     {
+      "name": "wasmHash",
+      "type": "bytes32",
+      "internalType": "bytes32"
+     },
+     {
+      "name": "paramsSchemaHash",
+      "type": "bytes32",
+      "internalType": "bytes32"
+     },
+     {
+      "name": "secretsSchemaHash",
+      "type": "bytes32",
+      "internalType": "bytes32"
+     },
+     {
+      "name": "locators",
+      "type": "bytes[3]",
+      "internalType": "bytes[3]"
+     }
+    ]
+   },
+   {
+    "name": "instances",
+    "type": "tuple[]",
+    "internalType": "struct InstanceSpec[]",
+    "components": [
+     {
+      "name": "templateId",
+      "type": "bytes32",
+      "internalType": "bytes32"
+     },
+     {
+      "name": "params",
+      "type": "bytes",
+      "internalType": "bytes"
+     },
+     {
+      "name": "expireAfter",
+      "type": "uint64",
+      "internalType": "uint64"
+     },
+     {
+      "name": "replaces",
+      "type": "bytes32",
+      "internalType": "bytes32"
+     }
+    ]
+   }
+  ],
+  "outputs": [
+   {
+    "name": "ids",
+    "type": "bytes32[]",
+    "internalType": "bytes32[]"
+   }
+  ],
+  "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
   "name": "deployInstance",
   "inputs": [
    {
@@ -511,6 +589,11 @@ export const policyDataRegistryAbi = [
       "name": "instanceDeploymentPermissionless",
       "type": "bool",
       "internalType": "bool"
+     },
+     {
+      "name": "policyDeployer",
+      "type": "address",
+      "internalType": "address"
      }
     ]
    }
@@ -640,6 +723,19 @@ export const policyDataRegistryAbi = [
       "internalType": "bytes32"
      }
     ]
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "policyDeployer",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "address",
+    "internalType": "address"
    }
   ],
   "stateMutability": "view"
@@ -1379,6 +1475,17 @@ export const policyDataRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "ForeignDeployer",
+  "inputs": [
+   {
+    "name": "deployer",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "InstanceAlreadyDeployed",
   "inputs": [
    {
@@ -1497,6 +1604,17 @@ export const policyDataRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "NotPolicyDeployer",
+  "inputs": [
+   {
+    "name": "caller",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "OwnableInvalidOwner",
   "inputs": [
    {
@@ -1539,6 +1657,32 @@ export const policyDataRegistryAbi = [
   "inputs": [
    {
     "name": "id",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "SlotMoved",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "templateId",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   },
+   {
+    "name": "expected",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   },
+   {
+    "name": "found",
     "type": "bytes32",
     "internalType": "bytes32"
    }

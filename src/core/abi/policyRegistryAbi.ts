@@ -212,6 +212,84 @@ export const policyRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "deployAs",
+  "inputs": [
+   {
+    "name": "account",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "templates",
+    "type": "tuple[]",
+    "internalType": "struct PolicyTemplateSpec[]",
+    "components": [
+     {
+      "name": "regoHash",
+      "type": "bytes32",
+      "internalType": "bytes32"
+     },
+     {
+      "name": "paramsSchemaHash",
+      "type": "bytes32",
+      "internalType": "bytes32"
+     },
+     {
+      "name": "refs",
+      "type": "bytes32[]",
+      "internalType": "bytes32[]"
+     },
+     {
+      "name": "locators",
+      "type": "bytes[2]",
+      "internalType": "bytes[2]"
+     }
+    ]
+   },
+   {
+    "name": "instance",
+    "type": "tuple",
+    "internalType": "struct InstanceSpec",
+    "components": [
+     {
+      "name": "templateId",
+      "type": "bytes32",
+      "internalType": "bytes32"
+     },
+     {
+      "name": "params",
+      "type": "bytes",
+      "internalType": "bytes"
+     },
+     {
+      "name": "expireAfter",
+      "type": "uint64",
+      "internalType": "uint64"
+     },
+     {
+      "name": "replaces",
+      "type": "bytes32",
+      "internalType": "bytes32"
+     }
+    ]
+   }
+  ],
+  "outputs": [
+   {
+    "name": "id",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
   "name": "deployInstance",
   "inputs": [
    {
@@ -503,6 +581,11 @@ export const policyRegistryAbi = [
       "name": "instanceDeploymentPermissionless",
       "type": "bool",
       "internalType": "bool"
+     },
+     {
+      "name": "policyDeployer",
+      "type": "address",
+      "internalType": "address"
      }
     ]
    },
@@ -661,6 +744,19 @@ export const policyRegistryAbi = [
       "internalType": "bytes32"
      }
     ]
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "policyDeployer",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "address",
+    "internalType": "address"
    }
   ],
   "stateMutability": "view"
@@ -1405,6 +1501,17 @@ export const policyRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "ForeignDeployer",
+  "inputs": [
+   {
+    "name": "deployer",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "InstanceAlreadyDeployed",
   "inputs": [
    {
@@ -1507,6 +1614,17 @@ export const policyRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "NotPolicyDeployer",
+  "inputs": [
+   {
+    "name": "caller",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "OwnableInvalidOwner",
   "inputs": [
    {
@@ -1582,6 +1700,32 @@ export const policyRegistryAbi = [
   "inputs": [
    {
     "name": "id",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "SlotMoved",
+  "inputs": [
+   {
+    "name": "client",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "templateId",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   },
+   {
+    "name": "expected",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   },
+   {
+    "name": "found",
     "type": "bytes32",
     "internalType": "bytes32"
    }

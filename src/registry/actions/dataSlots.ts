@@ -2,16 +2,18 @@
 import type { Abi, Address, Hex } from 'viem'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { ZERO_HASH } from '../../core/artifact.js'
-import { InvalidInputError } from '../../errors/common.js'
-import { resolveAddress } from '../chain/addresses.js'
 import { type ReadClient, type WriteClient, withClient, writerOf } from '../chain/client.js'
-import { PreflightError, RevocationFailedError } from '../chain/errors.js'
 import { checkSlot } from '../preflight/slots.js'
 import { registriesOf } from '../preflight/templates.js'
 import { addressOf, wordOf } from '../rows/inputs.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
 import type { PolicySlotEvent } from './instances.js'
-import { revokeResponsesBeforeSync } from './revocations.js'
+import {
+  keepsAccepted,
+  type RevocationOptions,
+  revokeAfterMove,
+  type SlotRevocation,
+} from './slotRevocation.js'
 import {
   type DryRunAction,
   defineWrite,
@@ -28,18 +30,6 @@ export type PolicyDataSlotInput = { client: Address; templateId: Hex; instanceId
 
 /** What a move of a data slot emits. */
 export type PolicyDataSlotEvent = PolicySlotEvent & { templateId: Hex }
-
-/** What follows a move of a data slot. */
-export type RevocationOptions = {
-  /**
-   * Leaves what was allowed with the instance before usable until it expires. Without it, responses
-   * of reference blocks before the move are revoked in a second transaction.
-   */
-  keepAccepted?: boolean | undefined
-}
-
-/** The revocation that followed a move. */
-export type SlotRevocation = { transactionHash: Hex; blockNumber: bigint }
 
 const moveData: WriteTriple<PolicyDataSlotInput, PolicyDataSlotEvent, undefined> = defineWrite({
   name: 'setCurrentPolicyDataInstance',
@@ -102,36 +92,14 @@ async function moveAndRevoke(
   client: WriteClient,
   parameters: PolicyDataSlotInput & RevocationOptions & WriteOptions & SyncOptions,
 ): Promise<SyncResult<PolicyDataSlotEvent> & { revocation: SlotRevocation | null }> {
-  const { keepAccepted = false, addresses } = parameters
-  if (typeof keepAccepted !== 'boolean') {
-    throw new InvalidInputError({ field: 'keepAccepted', reason: 'expected a boolean' })
-  }
   // A move that could not be followed by its revocation is not made.
-  if (!keepAccepted) resolveAddress('responseRegistry', { addresses, chainId: client.chain.id })
+  const keepAccepted = keepsAccepted(client, parameters)
   const move = await moveData.sync(client, parameters)
-  const { previous, current, receipt, transactionHash } = move
+  const { previous, current } = move
   if (keepAccepted || previous === ZERO_HASH || previous === current) {
     return { ...move, revocation: null }
   }
-  const blockNumber = receipt.blockNumber - 1n
-  // The gas and the nonce that were given are the move’s.
-  const { gas: _gas, nonce: _nonce, ...options } = parameters
-  try {
-    const revoked = await revokeResponsesBeforeSync(client, { ...options, blockNumber })
-    return { ...move, revocation: { transactionHash: revoked.transactionHash, blockNumber } }
-  } catch (cause) {
-    // Somebody else’s revocation reaches further: there is nothing left to revoke.
-    if (cause instanceof PreflightError && onlyLowered(cause)) return { ...move, revocation: null }
-    throw new RevocationFailedError(
-      { client: parameters.client, transactionHash, blockNumber },
-      { cause },
-    )
-  }
-}
-
-function onlyLowered({ checks }: PreflightError): boolean {
-  const broken = checks.filter(({ ok, level }) => !ok && level === 'error')
-  return broken.length > 0 && broken.every(({ rule }) => rule === 'RevocationLowered')
+  return { ...move, revocation: await revokeAfterMove(client, parameters, move) }
 }
 
 /** Simulates {@link setCurrentPolicyDataInstance}. */

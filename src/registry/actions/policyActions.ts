@@ -8,8 +8,10 @@ import * as admin from './admin.js'
 import * as clients from './clients.js'
 import * as commits from './commits.js'
 import * as dataSlots from './dataSlots.js'
+import * as deploymentSignatures from './deploymentSignatures.js'
 import * as instances from './instances.js'
 import * as operators from './operators.js'
+import * as policyDeployments from './policyDeployments.js'
 import * as responses from './responses.js'
 import * as revocations from './revocations.js'
 import * as templates from './templates.js'
@@ -19,8 +21,10 @@ type WriteModule = typeof admin &
   typeof clients &
   typeof commits &
   typeof dataSlots &
+  typeof deploymentSignatures &
   typeof instances &
   typeof operators &
+  typeof policyDeployments &
   typeof responses &
   typeof revocations &
   typeof templates
@@ -95,10 +99,12 @@ export function policyActions(
       templates,
       instances,
       dataSlots,
+      deploymentSignatures,
       clients,
       admin,
       commits,
       operators,
+      policyDeployments,
       responses,
       revocations,
     ]

@@ -5,6 +5,7 @@ import type { Address } from 'viem'
 export type PolicyAddresses = {
   policyRegistry: Address
   policyDataRegistry: Address
+  policyDeployer: Address
   policyClientRegistry: Address
   enclaveVersionRegistry: Address
   certificateVerifier: Address

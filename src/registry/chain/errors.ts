@@ -347,6 +347,13 @@ const hints: Readonly<Record<string, string>> = {
   ReferenceBlockRevoked: 'The client’s owner revoked it: have it evaluated at a newer block.',
   RevocationInFuture: 'Revoke up to the newest block, and again later.',
   RevocationLowered: 'Nothing to do: what was revoked stays revoked.',
+  SlotMoved: 'Look at what was set meanwhile, and prepare the deployment again.',
+  NotPolicyDeployer: 'Send it through the PolicyDeployer that the registries name.',
+  DeploymentExpired: 'Have the client’s owner sign again with a later deadline.',
+  NotSponsor: 'Send it from the sponsor that the client’s owner named.',
+  DeploymentNonceUsed: 'It was sent or cancelled: have the client’s owner sign with another nonce.',
+  InvalidDeploymentSignature:
+    'Pass deployment and authorization as `signDeployment` returned them, signed by the owner of now.',
   BlockNotMined: 'Ask for an earlier block: this one can still change.',
 }
 

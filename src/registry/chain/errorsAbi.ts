@@ -5,6 +5,7 @@ import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
 import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistryAbi.js'
 import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
+import { policyDeployerAbi } from '../../core/abi/policyDeployerAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
 import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
@@ -15,6 +16,7 @@ export type AbiError = Extract<Abi[number], { type: 'error' }>
 const sources: readonly Abi[] = [
   policyRegistryAbi,
   policyDataRegistryAbi,
+  policyDeployerAbi,
   policyClientRegistryAbi,
   enclaveVersionRegistryAbi,
   responseRegistryAbi,

@@ -8,6 +8,7 @@ import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistry
 import { guardedTransferAbi } from '../../core/abi/guardedTransferAbi.js'
 import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
+import { policyDeployerAbi } from '../../core/abi/policyDeployerAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
 import { stateAnchorAbi } from '../../core/abi/stateAnchorAbi.js'
@@ -21,6 +22,7 @@ import { erc1967ProxyBytecode } from './erc1967Proxy.generated.js'
 import { guardedTransferBytecode } from './guardedTransfer.generated.js'
 import { policyClientRegistryBytecode } from './policyClientRegistry.generated.js'
 import { policyDataRegistryBytecode } from './policyDataRegistry.generated.js'
+import { policyDeployerBytecode } from './policyDeployer.generated.js'
 import { policyRegistryBytecode } from './policyRegistry.generated.js'
 import { responseRegistryBytecode } from './responseRegistry.generated.js'
 import { stateAnchorBytecode } from './stateAnchor.generated.js'
@@ -45,6 +47,11 @@ export const artifacts = {
     name: 'PolicyDataRegistry',
     abi: policyDataRegistryAbi as Abi,
     bytecode: policyDataRegistryBytecode,
+  },
+  policyDeployer: {
+    name: 'PolicyDeployer',
+    abi: policyDeployerAbi as Abi,
+    bytecode: policyDeployerBytecode,
   },
   policyRegistry: {
     name: 'PolicyRegistry',
