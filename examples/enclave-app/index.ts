@@ -1,110 +1,118 @@
-/** Runs the auction: a contract in memory, an enclave in the simulator, a host between them. */
+/** Runs the auction on a chain of its own: `npm run example:enclave`. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { assertNitroAttestation, hpkeSeal } from '@newton/policy-sdk/enclave'
+import { deployContracts } from '@newton/policy-sdk/testing'
+import { startAnvil } from '@newton/policy-sdk/testing/node'
 import {
-  type AppChainEvent,
-  assertNitroAttestation,
-  type ChainClient,
-  createAppEnclave,
-  createAppHost,
-  createAttestor,
-  createKeyManager,
-  createTypedStore,
-  hpkeSeal,
-  jsonCodec,
-  memoryAnchor,
-  memoryBlobs,
-  memoryKv,
-  openSealedKv,
-} from '@newton/policy-sdk/enclave'
-import { createSimulator } from '@newton/policy-sdk/enclave/simulator'
-import { type AuctionEvent, type AuctionTransaction, auction, bidAad } from './app.js'
+  type Address,
+  concatHex,
+  createWalletClient,
+  fromHex,
+  type Hex,
+  http,
+  publicActions,
+  toHex,
+} from 'viem'
+import { mnemonicToAccount } from 'viem/accounts'
+import { foundry } from 'viem/chains'
+import { bidAad } from './app.js'
+import { openHost } from './host.js'
+import { auctionSimulator } from './image.js'
+import { sealedBidAuctionAbi as abi } from './sealedBidAuction.generated.js'
 
-const hex = (bytes: Uint8Array): string =>
-  [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
-const bytes = (text: string): Uint8Array =>
-  Uint8Array.from(text.slice(2).match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+// A chain whose blocks are final two blocks later, and that goes on by itself.
+const anvil = await startAnvil({ slotsInAnEpoch: 1 })
+const ticking = setInterval(() => void anvil.rpc('anvil_mine', ['0x1']).catch(() => undefined), 250)
+const folder = mkdtempSync(join(tmpdir(), 'auction-'))
+const stop = new AbortController()
 
-// The enclave: measured image, keys of this build, state that leaves it sealed only.
-const simulator = createSimulator({
-  image: [{ name: 'auction', bytes: new TextEncoder().encode(auction.name) }],
-})
-const attestor = createAttestor(simulator.nsm)
-const keys = createKeyManager({
-  masterSecret: crypto.getRandomValues(new Uint8Array(32)),
-  pcr0: await attestor.measurement(),
-})
-const outside = memoryBlobs()
-const state = await openSealedKv({
-  key: crypto.getRandomValues(new Uint8Array(32)),
-  blobs: outside,
-  anchor: memoryAnchor(),
-})
-const enclave = createAppEnclave({
-  app: auction,
-  attestor,
-  keys,
-  store: createTypedStore(state),
-  chain: 'trust-host',
-})
-
-// Bidders take the key from a verified document and seal to it.
-const document = await simulator.nsm.attest({ publicKey: bytes(await keys.publicKey('bids')) })
-const { publicKey } = await assertNitroAttestation(document, {
-  ...simulator.policy,
-  freshness: { kind: 'maxAge', maxAge: 60_000 },
-  binding: { userData: 'absent', publicKey: 'x25519' },
-})
-const events: AuctionEvent[] = []
-for (const [bidder, amount] of [
-  ['alice', 120],
-  ['bob', 180],
-  ['carol', 150],
-] as const) {
-  const plaintext = new TextEncoder().encode(JSON.stringify({ amount }))
-  const { enc, ciphertext } = await hpkeSeal(bytes(publicKey as string), plaintext, {
-    aad: bidAad(bidder),
+const wallet = (addressIndex: number) => {
+  const account = mnemonicToAccount('test test test test test test test test test test test junk', {
+    addressIndex,
   })
-  events.push({ type: 'bid', bidder, enc: hex(enc), ciphertext: hex(ciphertext) })
+  return createWalletClient({ account, chain: foundry, transport: http(anvil.url) }).extend(
+    publicActions,
+  )
 }
-// Anybody may bid anything.
-events.push({ type: 'bid', bidder: 'mallory', enc: 'zz', ciphertext: '00' })
-events.push({ type: 'ended' })
+const keyOf = (index: number): Hex =>
+  toHex(wallet(index).account.getHdKey().privateKey as Uint8Array)
 
-// The contract, in memory: it emits events and takes one answer for each.
-const landed: AuctionTransaction[] = []
-const chain: ChainClient<AuctionEvent, AuctionTransaction, void> = {
-  events: async function* ({ signal }): AsyncGenerator<AppChainEvent<AuctionEvent>> {
-    for (const [index, event] of events.entries()) {
-      yield {
-        cursor: String(index),
-        contract: 'auction',
-        sequence: BigInt(index + 1),
-        id: String(index),
-        event,
-      }
-    }
-    await new Promise<void>((resolve) =>
-      signal.addEventListener('abort', () => resolve(), { once: true }),
-    )
-  },
-  submit: async (transaction) => {
-    landed.push(transaction)
-  },
-  sequence: async () => ({ sequence: BigInt(landed.length) }),
-}
-
-const done = new AbortController()
-const host = createAppHost({
-  app: auction,
-  chain,
-  enclave: enclave.call,
-  store: createTypedStore(memoryKv()),
-  eventCodec: jsonCodec((value) => value as AuctionEvent),
-  transactionCodec: jsonCodec((value) => value as AuctionTransaction),
-  onEvent: (event) => {
-    if (event.type === 'submitted' && landed.length === events.length) done.abort()
-  },
+const { stateAnchor } = await deployContracts(wallet(0))
+const { host, transport, close } = await openHost({
+  ...{ rpcUrl: anvil.url, folder, stateAnchor, key: keyOf(1), anchorKey: keyOf(2) },
 })
-await host.run({ signal: done.signal })
+try {
+  // Starts the enclave, has it deploy its contract, and follows that.
+  const { contract, stopped } = await host.start({ signal: stop.signal })
+  const address = contract as Address
+  console.log(`contract ${address}`)
 
-for (const transaction of landed) console.log(JSON.stringify(transaction))
-console.log(`sealed records outside the enclave: ${(await outside.names()).length}`)
+  // Bidders take the key from a verified document and seal to it.
+  const nonce = crypto.getRandomValues(new Uint8Array(32))
+  const { output: document } = await host.request('key', nonce)
+  const { publicKey } = await assertNitroAttestation(document, {
+    ...auctionSimulator().policy,
+    freshness: { kind: 'nonce', nonce },
+    binding: { userData: 'absent', publicKey: 'x25519' },
+  })
+  const bid = async (index: number, sealed: (bidder: Address) => Promise<Hex>): Promise<void> => {
+    const bidder = wallet(index)
+    const args = [await sealed(bidder.account.address)] as const
+    const hash = await bidder.writeContract({ address, abi, functionName: 'bid', args })
+    await bidder.waitForTransactionReceipt({ hash, pollingInterval: 100 })
+  }
+  const amount =
+    (value: number) =>
+    async (bidder: Address): Promise<Hex> => {
+      const plaintext = new TextEncoder().encode(JSON.stringify({ amount: value }))
+      const { enc, ciphertext } = await hpkeSeal(fromHex(publicKey as Hex, 'bytes'), plaintext, {
+        aad: bidAad(bidder),
+      })
+      return concatHex([toHex(enc), toHex(ciphertext)])
+    }
+  await bid(3, amount(120))
+  await bid(4, amount(180))
+  // Anybody may bid anything.
+  await bid(6, async () => '0x00')
+  // And an enclave may die. Its state is on disk, sealed, and the chain knows which one is the newest.
+  transport.kill()
+  await bid(5, amount(150))
+
+  const reader = wallet(0)
+  const lastBlock = await reader.readContract({ address, abi, functionName: 'lastBlock' })
+  const left = lastBlock - (await reader.getBlockNumber()) + 1n
+  await anvil.rpc('anvil_mine', [toHex(left > 0n ? left : 1n)])
+  const hash = await reader.writeContract({ address, abi, functionName: 'end' })
+  await reader.waitForTransactionReceipt({ hash, pollingInterval: 100 })
+
+  const answers = await new Promise<readonly { args: unknown }[]>((resolve) => {
+    const look = setInterval(async () => {
+      const found = await reader.getContractEvents({
+        ...{ address, abi, eventName: 'Answered', fromBlock: 0n },
+      })
+      if (found.length < 5) return
+      clearInterval(look)
+      resolve(found)
+    }, 250)
+  })
+  for (const { args } of answers) {
+    const { sequence, answer } = args as { sequence: bigint; answer: number }
+    console.log(`event ${sequence}: ${['accepted', 'refused', 'winner'][answer]}`)
+  }
+  const winner = await reader.readContract({ address, abi, functionName: 'winner' })
+  const price = await reader.readContract({ address, abi, functionName: 'price' })
+  console.log(`winner ${winner} pays ${price}`)
+  stop.abort()
+  await stopped
+  console.log(
+    `handled ${(await host.metrics()).handled}, dead letters ${(await host.metrics()).deadLetters}`,
+  )
+} finally {
+  stop.abort()
+  await close()
+  clearInterval(ticking)
+  await anvil.stop()
+  rmSync(folder, { recursive: true, force: true })
+}

@@ -50,7 +50,7 @@ export async function answerCalls<event, routes extends RequestRoutes, transacti
     answered = await runCalls(app, calls, { ...surroundings, store: overlay.transaction, origin })
   } catch (cause) {
     if (!(cause instanceof AppRefusalError)) throw new HandlerFailure(cause)
-    return attestRefusal(app.name, { ...asked, refusal: refusalOf(cause) }, surroundings)
+    return attestRefusal(app, { ...asked, refusal: refusalOf(cause) }, surroundings)
   }
   overlay.takeOver()
   const { outputs } = answered
@@ -61,14 +61,17 @@ export async function answerCalls<event, routes extends RequestRoutes, transacti
 }
 
 /** Attests that a request has no outputs, and why. */
-export async function attestRefusal(
-  app: string,
+export async function attestRefusal<event, routes extends RequestRoutes, transaction>(
+  { name, signRefusal }: EnclaveApp<event, routes, transaction>,
   refused: Asked & { refusal: AppRefusal },
-  { attestor }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<AppReply & { ok: true }> {
-  const userData = appRefusalUserData({ app, ...refused })
-  const document = await attestor.attest({ userData })
-  return { ok: true, outputs: [], document, refusal: refused.refusal }
+  const { contract, sequence, refusal } = refused
+  const userData = appRefusalUserData({ app: name, ...refused })
+  const document = await surroundings.attestor.attest({ userData })
+  const signed = await signRefusal?.({ contract, sequence, refusal }, surroundings)
+  const outputs = signed === undefined ? [] : [{ type: '@refusal', output: signed }]
+  return { ok: true, outputs, document, refusal }
 }
 
 async function runCalls<event, routes extends RequestRoutes, transaction>(

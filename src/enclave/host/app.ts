@@ -127,7 +127,12 @@ export interface EventRoute<event, routes, transaction> {
    */
   refused?(
     refusal: AppRefusal,
-    evidence: { document: Uint8Array; event: ChainEvent<event> },
+    evidence: {
+      document: Uint8Array
+      event: ChainEvent<event>
+      /** What {@link EnclaveApp.signRefusal} made. */
+      signed: Uint8Array | undefined
+    },
   ): transaction | undefined
 }
 
@@ -137,6 +142,16 @@ export type EnclaveApp<event, routes extends RequestRoutes, transaction> = {
   name: string
   requests: routes
   events: Record<string, EventRoute<event, routes, transaction>>
+  /**
+   * Makes what the contract checks of a refusal or a skip, where that is no document. Goes to `refused`. The
+   * contract is empty and the sequence 0 for a user's request.
+   */
+  signRefusal?:
+    | ((
+        refused: { contract: string; sequence: bigint; refusal: AppRefusal },
+        context: Omit<EnclaveContext, 'store' | 'origin'>,
+      ) => Promise<Uint8Array>)
+    | undefined
   /**
    * What the enclave deploys its contract with, and the address that this makes: from sender and nonce, or
    * CREATE2. Asked once; the enclave is bound to that address from then on.

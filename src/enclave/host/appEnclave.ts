@@ -179,7 +179,7 @@ async function onEvent<event, routes extends RequestRoutes, transaction>(
         call.kind === 'event'
           ? await answerCalls(app, asked, { tx, surroundings })
           : await attestRefusal(
-              app.name,
+              app,
               { ...asked, refusal: { type: 'skipped', reason: call.reason } },
               surroundings,
             ),

@@ -61,7 +61,10 @@ export async function handleEvent<event, routes extends RequestRoutes, transacti
   })
   const { refusal, document } = reply
   const evidence = { document, event: received }
-  if (refusal !== undefined) return { refusal, submission: route?.refused?.(refusal, evidence) }
+  if (refusal !== undefined) {
+    const signed = reply.outputs[0]?.output
+    return { refusal, submission: route?.refused?.(refusal, { ...evidence, signed }) }
+  }
   if (route === undefined || calls.length === 0) return { refusal, submission: undefined }
   return { refusal, submission: route.transaction(decodeAnswers(app, reply.outputs), evidence) }
 }
