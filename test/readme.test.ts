@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { lintPolicy } from '../src/eval/index.js'
 
 const path = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url))
 const readme = readFileSync(path('README.md'), 'utf8')
@@ -28,6 +29,23 @@ describe('README', () => {
     )
     expect(stdout).toMatch(/^false \[ 'over the limit' \]\n$/)
   }, 60_000)
+
+  test('behavior: its policies, and those of the pages, are clean under the linter', async () => {
+    const pages = readdirSync(path('docs'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.md'))
+      .map((file) => readFileSync(path(`docs/${file}`), 'utf8'))
+    const policies = [readme, ...pages].flatMap((page) =>
+      [...page.matchAll(/`(package [\s\S]*?)`\)/g)].map(([, rego]) => rego as string),
+    )
+    expect(policies.length).toBeGreaterThan(1)
+    for (const rego of policies) {
+      const findings = await lintPolicy({ rego: new TextEncoder().encode(rego) })
+      expect(
+        findings.filter(({ severity }) => severity !== 'info'),
+        rego,
+      ).toEqual([])
+    }
+  })
 
   test('behavior: its links lead somewhere', () => {
     const broken = [...readme.matchAll(/\]\(([^)#]+)\)/g)]

@@ -1,0 +1,130 @@
+/**
+ * Every TypeScript block of the README and the pages compiles, against the public entries.
+ *
+ * Each block is a module of its own. What it takes from its reader is declared in a comment of the
+ * page, `<!-- given … -->`, and said in words beside the block; a block may also use what blocks above
+ * it on the page made.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+const pages = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`),
+]
+
+type Snippet = { name: string; code: string }
+
+const importLine = /^import (?:type )?\{[^}]*\} from '[^']+'\n/gm
+
+/** The blocks of a page as modules. */
+function snippetsOf(page: string, text: string): Snippet[] {
+  const parts = [
+    ...text.matchAll(/^<!-- given\n([\s\S]*?)-->|^```(?:ts|typescript)\n([\s\S]*?)^```/gm),
+  ]
+  let given = ''
+  const made: string[] = []
+  return parts.flatMap(([, declarations, code], index) => {
+    if (declarations !== undefined) {
+      given += declarations
+      return []
+    }
+    const block = code as string
+    const before = made.filter((earlier) => usesNamesOf(block, earlier))
+    made.push(block)
+    const own = declared([...before, block].join('\n'))
+    // What a block makes by itself is not given.
+    const lines = given
+      .split('\n')
+      .filter((line) => !own.some((name) => line.startsWith(`declare const ${name}:`)))
+    return [
+      {
+        name: `${page.replaceAll('/', '-')}.${index}.ts`,
+        code: moduleOf([lines.join('\n'), ...before, block]),
+      },
+    ]
+  })
+}
+
+const declared = (code: string): string[] =>
+  [
+    ...code.matchAll(
+      /^(?:export )?(?:const|let|function|async function|class) (?:\{([^}]*)\}|(\w+))/gm,
+    ),
+  ]
+    .flatMap(([, group, name]) => (name === undefined ? (group as string).split(',') : [name]))
+    .map((name) => name.split(':').at(-1)?.trim() ?? '')
+    .filter((name) => name !== '')
+
+// A block that makes a name itself does not take it from above.
+function usesNamesOf(block: string, earlier: string): boolean {
+  const own = new Set(declared(block))
+  const theirs = declared(earlier)
+  return (
+    !theirs.some((name) => own.has(name)) &&
+    theirs.some((name) => new RegExp(`\\b${name}\\b`).test(block))
+  )
+}
+
+/** Parts as one module: their imports once, at the top. */
+function moduleOf(parts: readonly string[]): string {
+  const names = new Map<string, Set<string>>()
+  const bodies = parts.map((part) => {
+    for (const [line] of part.matchAll(importLine)) {
+      const [, type, list = '', from = ''] =
+        /^import (type )?\{([^}]*)\} from '([^']+)'/.exec(line) ?? []
+      const known = names.get(from) ?? new Set()
+      names.set(from, known)
+      for (const name of list.split(',').map((word) => word.trim())) {
+        if (name !== '') known.add(type === undefined ? name : `type ${name}`)
+      }
+    }
+    return part.replace(importLine, '')
+  })
+  const imports = [...names].map(
+    ([from, list]) => `import { ${[...list].join(', ')} } from '${from}'`,
+  )
+  return `${[...imports, ...bodies].join('\n')}\nexport {}\n`
+}
+
+test('behavior: every block of the README and the pages compiles', () => {
+  const snippets = pages.flatMap((page) => snippetsOf(page, readFileSync(join(root, page), 'utf8')))
+  expect(snippets.length).toBeGreaterThan(20)
+  const virtual = new Map(snippets.map(({ name, code }) => [join(root, 'docs', name), code]))
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile) as {
+    config: { compilerOptions: object }
+  }
+  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
+  const settings = { ...options, incremental: false, tsBuildInfoFile: undefined }
+  const host = ts.createCompilerHost(settings)
+  const { readFile, fileExists, getSourceFile } = host
+  host.readFile = (file) => virtual.get(file) ?? readFile(file)
+  host.fileExists = (file) => virtual.has(file) || fileExists(file)
+  host.getSourceFile = (file, languageVersion, ...rest) => {
+    const text = virtual.get(file)
+    return text === undefined
+      ? getSourceFile(file, languageVersion, ...rest)
+      : ts.createSourceFile(file, text, languageVersion)
+  }
+  const program = ts.createProgram([...virtual.keys()], settings, host)
+  const problems = [...virtual.keys()].flatMap((file) => {
+    const source = program.getSourceFile(file)
+    return [
+      ...program.getSyntacticDiagnostics(source),
+      ...program.getSemanticDiagnostics(source),
+    ].map(({ messageText, start }) => {
+      const line = source?.getLineAndCharacterOfPosition(start ?? 0).line ?? 0
+      const shown = virtual.get(file)?.split('\n')[line]
+      const message = ts.flattenDiagnosticMessageText(messageText, '\n')
+      return `${file.slice(root.length)}: ${message}\n    ${shown}`
+    })
+  })
+  expect(problems).toEqual([])
+}, 240_000)
