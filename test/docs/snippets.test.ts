@@ -102,15 +102,16 @@ test('behavior: every block of the README and the pages compiles', () => {
     config: { compilerOptions: object }
   }
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
-  const settings = { ...options, incremental: false, tsBuildInfoFile: undefined }
+  const { tsBuildInfoFile: _, ...rest } = options
+  const settings: ts.CompilerOptions = { ...rest, incremental: false }
   const host = ts.createCompilerHost(settings)
   const { readFile, fileExists, getSourceFile } = host
   host.readFile = (file) => virtual.get(file) ?? readFile(file)
   host.fileExists = (file) => virtual.has(file) || fileExists(file)
-  host.getSourceFile = (file, languageVersion, ...rest) => {
+  host.getSourceFile = (file, languageVersion, ...more) => {
     const text = virtual.get(file)
     return text === undefined
-      ? getSourceFile(file, languageVersion, ...rest)
+      ? getSourceFile(file, languageVersion, ...more)
       : ts.createSourceFile(file, text, languageVersion)
   }
   const program = ts.createProgram([...virtual.keys()], settings, host)
