@@ -259,6 +259,7 @@ export {
   ChainRequiredError,
   ContractNotFoundError,
   ContractRevertError,
+  EndpointsDisagreeError,
   EventMissingError,
   MalformedReturnDataError,
   PreflightError,
@@ -268,6 +269,7 @@ export {
   RpcError,
   RpcInconsistentError,
   RpcRateLimitError,
+  StaleHeadError,
 } from './chain/errors.js'
 export { getEventProof } from './chain/eventProof.js'
 export type { PreflightCheck } from './chain/preflightCheck.js'
@@ -351,6 +353,12 @@ export {
   createAcceptedResponses,
   createOperatorTrees,
 } from './rows/challenges.js'
+export {
+  type ComparedEndpoint,
+  type CompareOptions,
+  type ComparingReader,
+  createComparingReader,
+} from './rows/comparing.js'
 export {
   type DescribeNode,
   type DescribeParameters,

@@ -39,11 +39,18 @@ export class AttestationError extends BaseError {
     const reason = outcome.status === 'consistent' ? outcome.level : outcome.reason
     super(`The attestation is not valid: ${outcome.status} (${reason}).`, {
       retryable: outcome.status === 'inconclusive',
-      metaMessages: [attestationAdvice[outcome.status]],
+      metaMessages: [adviceOn(outcome)],
       ...options,
     })
     this.outcome = outcome
   }
+}
+
+function adviceOn(outcome: Exclude<AttestationOutcome, { status: 'valid' }>): string {
+  if (outcome.status !== 'slashable' || outcome.challengeable) {
+    return attestationAdvice[outcome.status]
+  }
+  return 'Do not act on it. It cannot be challenged: the contract accepts no response of this instance, and takes challenges of accepted responses only.'
 }
 
 const attestationAdvice = {

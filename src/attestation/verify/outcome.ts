@@ -24,6 +24,8 @@ export type RejectReason =
   | 'EXPIRED'
   | 'UNKNOWN_OPERATOR'
   | 'BAD_CERTIFICATE'
+  /** Only with `acceptance`: the contract takes no certificate of a table this old. */
+  | 'CERTIFICATE_STALE'
   | MismatchReason
 
 /** What could not be obtained or decided. Never valid, never evidence. */
@@ -53,6 +55,13 @@ export type AttestationOutcome =
       readonly status: 'slashable'
       readonly reason: MismatchReason | 'WRONG_RESULT'
       readonly evidence: Evidence
+      /**
+       * Whether a challenge has a way on chain. Challenges are of accepted responses: `true` where it
+       * was accepted (`accepted`) or can be; `false` where acceptance refuses it, because the instance
+       * that it names is not the client's current one. A client that accepts superseded instances
+       * makes that possible again.
+       */
+      readonly challengeable: boolean
     }
   | { readonly status: 'disputed'; readonly reason: 'WRONG_RESULT'; readonly evidence: Evidence }
   | {

@@ -28,7 +28,9 @@ import { computeMessageHash, type PolicyTaskResponse } from '../../core/response
 import { computeTaskId, type Task } from '../../core/task.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { AttestationError } from './errors.js'
 import { type AttestationOutcome, attestationLevels } from './outcome.js'
+import type { AttestationReader } from './reader.js'
 import { computeTeeDocumentDigest, type SignedTeeDocument } from './teeDocument.js'
 import {
   assertTaskAttestation,
@@ -675,6 +677,86 @@ describe('honest operators are never to blame', () => {
     }
     change(world)
     expect(await verdict(honest)).toBe('valid result')
+  })
+})
+
+describe('acceptance', () => {
+  // The head of the world is 1_750_000_000 + its number.
+  const stale = (maxStaleness: number | undefined, changes: Partial<Case> = {}) => {
+    const world = createWorld()
+    const honest = honestCase(world)
+    const certificates = world.reader.certificates as NonNullable<AttestationReader['certificates']>
+    const tableAt = async (block: bigint) => {
+      const found = await certificates.tableAt(block)
+      return found === null ? null : { ...found, maxStaleness }
+    }
+    const reader = { ...world.reader, certificates: { ...certificates, tableAt } }
+    return verdict({ ...honest, level: 'quorum', reader, ...changes })
+  }
+  const { head } = createWorld().state
+  const age = Number(1_750_000_000n + head) - createWorld().state.tables[0]!.referenceTimestamp
+
+  test('behavior: a table too old for the contract is refused where acceptance is asked for', async () => {
+    expect(await stale(age - 1)).toBe('valid quorum')
+    expect(await stale(age - 1, { acceptance: true })).toBe('reject CERTIFICATE_STALE')
+    expect(await stale(age, { acceptance: true })).toBe('valid quorum')
+    // Zero is for ever, as in the contract.
+    expect(await stale(0, { acceptance: true })).toBe('valid quorum')
+  })
+
+  test('behavior: it is judged at the block that is passed', async () => {
+    const at = head - 1n
+    expect(await stale(age - 1, { acceptance: true, at })).toBe('valid quorum')
+    expect(await stale(age - 2, { acceptance: true, at })).toBe('reject CERTIFICATE_STALE')
+  })
+
+  test('behavior: a reader that does not tell makes it inconclusive', async () => {
+    expect(await stale(undefined, { acceptance: true })).toBe(
+      'inconclusive CERTIFICATE_UNAVAILABLE',
+    )
+  })
+
+  test('behavior: a lie under an old table is a lie, and says whether it can be challenged', async () => {
+    const world = createWorld()
+    const honest = honestCase(world)
+    const { response } = honest
+    const lie = { ...response, artifactDigest: word(66) }
+    const dishonest = {
+      ...honest,
+      response: lie,
+      certificate: world.sign(lie),
+      preimage: undefined,
+    }
+    expect(await verifyTaskAttestation({ ...dishonest, acceptance: true })).toMatchObject({
+      status: 'slashable',
+      reason: 'DIGEST_MISMATCH',
+      challengeable: true,
+    })
+    const foreign = world.addPolicyInstance(world.templateId, { params: { max: 1 } })
+    const wrong = { ...response, policyInstanceId: foreign }
+    const named = { ...dishonest, response: wrong, certificate: world.sign(wrong) }
+    const outcome = await verifyTaskAttestation(named)
+    expect(outcome).toMatchObject({
+      status: 'slashable',
+      reason: 'WRONG_INSTANCE',
+      challengeable: false,
+    })
+    const error = await assertTaskAttestation(named).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(AttestationError)
+    expect((error as AttestationError).message).toContain('cannot be challenged')
+    for (const known of [{ accepted: true }, { task: null, taskChecked: true }]) {
+      expect(await verifyTaskAttestation({ ...named, ...known })).toMatchObject({
+        reason: 'WRONG_INSTANCE',
+        challengeable: true,
+      })
+    }
+    // The slot moved to it meanwhile: it can be accepted, and then challenged.
+    world.move(world.policySlots, address(0xc1), { block: 101n, id: foreign })
+    world.state.head = 102n
+    expect(await verifyTaskAttestation(named)).toMatchObject({
+      reason: 'WRONG_INSTANCE',
+      challengeable: true,
+    })
   })
 })
 

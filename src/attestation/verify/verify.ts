@@ -11,12 +11,10 @@
 
 import { ZERO_HASH } from '../../core/artifact.js'
 import type { Certificate } from '../../core/bn254/index.js'
-import type { DigestPreimage } from '../../core/digest.js'
-import type { PluginTranscript } from '../../core/interfaces/evaluator.js'
-import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
-import type { Task } from '../../core/task.js'
+import { computeMessageHash } from '../../core/response.js'
 import { TimeoutError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { isChallengeable, judgeQuorum } from './acceptance.js'
 import { fetchArtifacts } from './artifacts.js'
 import { checkBinding, checkReferenceBlock } from './binding.js'
 import { AttestationError, InconclusiveError } from './errors.js'
@@ -30,39 +28,12 @@ import {
   type ConsistentLevel,
   includesLevel,
 } from './outcome.js'
-import { checkQuorum } from './quorum.js'
-import { type AttestationReader, type AttestedInputs, obtain } from './reader.js'
+import type { VerifyTaskAttestationParameters } from './parameters.js'
+import { obtain } from './reader.js'
 import { rerunResult } from './rerun.js'
-import { computeTeeUserData, isSignersDocument, type SignedTeeDocument } from './teeDocument.js'
+import { computeTeeUserData, isSignersDocument } from './teeDocument.js'
 
-/** Parameters of {@link verifyTaskAttestation}. */
-export type VerifyTaskAttestationParameters = IoOptions & {
-  reader: AttestationReader
-  /** `null` only with `taskChecked`. */
-  task: Task | null
-  /**
-   * The response was accepted on chain, which compared it with its task: `task` may then be `null`.
-   * @default false
-   */
-  taskChecked?: boolean | undefined
-  response: PolicyTaskResponse
-  /** Needed from level `quorum` on. */
-  certificate?: Certificate | undefined
-  /** @default 'quorum' */
-  level?: AttestationLevel | undefined
-  /** Block at which validity is judged; the newest by default. A challenger passes the acceptance block. */
-  at?: bigint | undefined
-  /** The digest's preimage as it travels with the response: names a mismatch. */
-  preimage?: DigestPreimage | undefined
-  /** Outputs and envelope hashes as they travel with the response. Needed at level `result`. */
-  inputs?: AttestedInputs | undefined
-  /** Plugin exchanges, replayed at level `result` where a plugin replayer is set. */
-  transcript?: readonly PluginTranscript[] | undefined
-  /** The enclave's document, checked at level `result` where a document verifier is set. */
-  document?: SignedTeeDocument | undefined
-  /** Whether a result verifier is configured on chain, so that a false result is slashable. */
-  resultsSlashable?: boolean | undefined
-}
+export type { VerifyTaskAttestationParameters } from './parameters.js'
 
 /**
  * Verifies what operators signed, from chain state. Never throws on hostile input.
@@ -117,7 +88,7 @@ async function verifyLevels(
   parameters: VerifyTaskAttestationParameters,
   options: IoOptions,
 ): Promise<AttestationOutcome> {
-  const { reader, task, response, certificate, at, preimage, level = 'quorum' } = parameters
+  const { reader, task, response, at, preimage, level = 'quorum' } = parameters
   const atIsBlock = at === undefined || typeof at === 'bigint'
   if (!attestationLevels.includes(level) || reader?.registry === undefined || !atIsBlock) {
     const detail = 'expected a known level, a reader with a registry, and a block as a bigint'
@@ -145,9 +116,7 @@ async function verifyLevels(
     throw new InconclusiveError({ reason: 'REGISTRY_INCONSISTENT', detail: 'there is no digest' })
   }
   // Before the artifacts: a bad certificate is refused without moving megabytes.
-  const quorum = includesLevel(level, 'quorum')
-    ? await checkQuorum({ certificates: reader.certificates, response, certificate }, options)
-    : undefined
+  const quorum = includesLevel(level, 'quorum') ? await judgeQuorum(parameters, options) : undefined
   if (quorum?.refusal !== undefined) return { status: 'reject', ...quorum.refusal }
   const artifacts = await fetchArtifacts({ source: reader.artifacts, preimage: honest }, options)
   if (quorum === undefined) return consistent(level)
@@ -157,7 +126,9 @@ async function verifyLevels(
   const tee = await checkDocument({ parameters, table }, options)
   const evidenceOf = (found: FoundEvidence): Evidence => evidence({ parameters, state }, found)
   if (tee !== undefined) {
-    return { status: 'slashable', reason: 'INVALID_TEE_ATTESTATION', evidence: evidenceOf(tee) }
+    const challengeable = await isChallengeable(parameters, options)
+    const reason = 'INVALID_TEE_ATTESTATION'
+    return { status: 'slashable', reason, evidence: evidenceOf(tee), challengeable }
   }
   if (task === null) {
     throw new InconclusiveError({
@@ -174,11 +145,9 @@ async function verifyLevels(
   if (rerun === undefined) return { status: 'valid', level: 'result' }
   const detail = `a re-run on the attested inputs gives ${rerun.allow ? 'allow' : 'deny'}`
   const found = evidenceOf({ kind: 'result', reason: 'WRONG_RESULT', detail, rerun })
-  return {
-    status: resultsSlashable ? 'slashable' : 'disputed',
-    reason: 'WRONG_RESULT',
-    evidence: found,
-  }
+  if (!resultsSlashable) return { status: 'disputed', reason: 'WRONG_RESULT', evidence: found }
+  const challengeable = await isChallengeable(parameters, options)
+  return { status: 'slashable', reason: 'WRONG_RESULT', evidence: found, challengeable }
 }
 
 async function judgeMismatch(
@@ -192,15 +161,15 @@ async function judgeMismatch(
 ): Promise<AttestationOutcome> {
   const { parameters, state, mismatch, level } = found
   if (!includesLevel(level, 'quorum')) return { status: 'reject', ...mismatch }
-  const { reader, response, certificate } = parameters
-  const { certificates } = reader
-  const quorum = await checkQuorum({ certificates, response, certificate }, options)
+  // A lie under a table that is too old is a lie all the same.
+  const quorum = await judgeQuorum({ ...parameters, acceptance: false }, options)
   if (quorum.refusal !== undefined) return { status: 'reject', ...quorum.refusal }
   const kind = mismatch.reason === 'INVALID_TEE_ATTESTATION' ? 'tee' : 'digest'
   return {
     status: 'slashable',
     reason: mismatch.reason,
     evidence: evidence({ parameters, state }, { kind, ...mismatch }),
+    challengeable: await isChallengeable(parameters, options),
   }
 }
 

@@ -146,6 +146,57 @@ export class RowMismatchError extends BaseError {
   }
 }
 
+/** The newest block of an endpoint is too old: it is stuck, or its clock or ours is wrong. */
+export class StaleHeadError extends BaseError {
+  override readonly name = 'StaleHeadError'
+  override readonly code = 'STALE_HEAD'
+  readonly block: bigint
+  /** Milliseconds that the block lies behind the clock. */
+  readonly age: number
+
+  constructor(
+    { block, age, maxHeadAge }: { block: bigint; age: number; maxHeadAge: number },
+    options: BaseErrorOptions = {},
+  ) {
+    super(
+      `The newest block ${block} is ${Math.round(age / 1_000)} seconds old, at most ${maxHeadAge / 1_000} are allowed.`,
+      {
+        retryable: true,
+        metaMessages: ['The endpoint is stuck: use another one. Or this clock is wrong.'],
+        ...options,
+      },
+    )
+    this.block = block
+    this.age = age
+  }
+}
+
+/** Endpoints of one chain say different things: at least one of them is behind, or lies. */
+export class EndpointsDisagreeError extends BaseError {
+  override readonly name = 'EndpointsDisagreeError'
+  override readonly code = 'ENDPOINTS_DISAGREE'
+  readonly operation: string
+  /** Two answers that differ, shortened, with the names of their endpoints. */
+  readonly answers: readonly { endpoint: string; answer: string }[]
+
+  constructor(
+    parameters: { operation: string; answers: readonly { endpoint: string; answer: string }[] },
+    options: BaseErrorOptions = {},
+  ) {
+    const { operation, answers } = parameters
+    const said = answers.map(({ endpoint, answer }) => `${endpoint} says ${answer}`).join(', ')
+    super(`Endpoints disagree on ${operation}: ${said}.`, {
+      retryable: true,
+      metaMessages: [
+        'Nothing was decided. One that is behind catches up; where it lasts, one of them lies.',
+      ],
+      ...options,
+    })
+    this.operation = operation
+    this.answers = answers
+  }
+}
+
 /** Two answers of the node contradict each other: a reorganization, or an endpoint that lies. */
 export class RpcInconsistentError extends BaseError {
   override readonly name = 'RpcInconsistentError'

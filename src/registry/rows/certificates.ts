@@ -67,11 +67,19 @@ export async function createCertificateReader(
         if (table?.ok === false && table.error.errorName === 'NoTable') return null
         const [referenceTimestamp, quorumBps] = valueFrom(table) as [number, number]
         if (referenceTimestamp === 0) return null
-        const [info] = await readAt(client, {
+        const [info, staleness] = await readAt(client, {
           block: at,
-          calls: [call('getOperatorSetInfo', [valueFrom(set), referenceTimestamp])],
+          calls: [
+            call('getOperatorSetInfo', [valueFrom(set), referenceTimestamp]),
+            call('maxOperatorTableStaleness', [valueFrom(set)]),
+          ],
         })
-        return { referenceTimestamp, quorumBps, table: valueFrom(info) as OperatorSetInfo }
+        return {
+          referenceTimestamp,
+          quorumBps,
+          table: valueFrom(info) as OperatorSetInfo,
+          maxStaleness: valueFrom(staleness) as number,
+        }
       }),
     verifyCertificateAt: ({ block, certificate }, io) =>
       run('verifyCertificateAt', io, async (client) => {

@@ -15,6 +15,7 @@ import {
   readTag,
   valueFrom,
 } from '../chain/read.js'
+import { type HeadAge, headAgeCheck } from './headAge.js'
 import { addressOf, blockOf, wordOf } from './inputs.js'
 import {
   type ClientRecord,
@@ -36,7 +37,7 @@ import {
 import { checkRegistries } from './wiring.js'
 
 /** Parameters of {@link createRegistryReader}. */
-export type CreateRegistryReaderParameters = {
+export type CreateRegistryReaderParameters = HeadAge & {
   client: ReadClient
   addresses?: PolicyAddressesInput | undefined
   /**
@@ -77,6 +78,7 @@ export async function createRegistryReader(
   options: IoOptions = {},
 ): Promise<RegistryReader> {
   const { addresses, cacheDepth = 64, cacheSize = 4096 } = parameters
+  const checkAge = headAgeCheck(parameters)
   const chainId = await withClient(
     'createRegistryReader',
     { client: parameters.client, options },
@@ -117,7 +119,8 @@ export async function createRegistryReader(
       }),
     getBlock: (number, io) =>
       run('getBlock', io, async ({ client }) => readBlock(client, blockOf(number, 'number'))),
-    getLatestBlock: (io) => run('getLatestBlock', io, ({ client }) => readTag(client, 'latest')),
+    getLatestBlock: (io) =>
+      run('getLatestBlock', io, async ({ client }) => checkAge(await readTag(client, 'latest'))),
     getClient: (policyClient, io) =>
       run('getClient', io, async ({ client }) =>
         readClientRecord(client, {
