@@ -58,7 +58,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'simulator',
     'node',
   ],
-  registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions', 'enclaveApp'],
+  registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions', 'enclaveApp', 'node'],
   operator: ['rpc', 'signing', 'tasks', 'commits', 'gateway', 'roles', 'node'],
   testing: ['artifacts', 'eigenDaProxy', 'msw', 'node'],
   cli: ['scaffold', 'commands'],

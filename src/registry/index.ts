@@ -261,6 +261,7 @@ export {
   ContractRevertError,
   EndpointsDisagreeError,
   EventMissingError,
+  IndexStoreError,
   MalformedReturnDataError,
   PreflightError,
   RegistryMismatchError,
@@ -304,6 +305,7 @@ export {
   type RegistryIndex,
 } from './events/indexer.js'
 export type { IndexState, SlotMove } from './events/indexState.js'
+export { type IndexHandle, type IndexStore, memoryIndexStore } from './events/indexStore.js'
 export {
   type Listed,
   type ListedInstance,

@@ -146,6 +146,19 @@ export class RowMismatchError extends BaseError {
   }
 }
 
+/** The store of an index holds what this version did not write, or what was damaged since. */
+export class IndexStoreError extends BaseError {
+  override readonly name = 'IndexStoreError'
+  override readonly code = 'INDEX_STORE'
+
+  constructor({ reason }: { reason: string }, options: BaseErrorOptions = {}) {
+    super(`The store of the index cannot be read: ${reason}.`, {
+      metaMessages: ['Delete it and index again from the first block: the chain has it all.'],
+      ...options,
+    })
+  }
+}
+
 /** The newest block of an endpoint is too old: it is stuck, or its clock or ours is wrong. */
 export class StaleHeadError extends BaseError {
   override readonly name = 'StaleHeadError'

@@ -11,18 +11,19 @@ import type { ChainEvents, ChainEventType } from '../../core/interfaces/chainEve
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { RpcInconsistentError } from '../chain/errors.js'
+import { applyEvent } from './indexEvents.js'
+import { changedRecords, readRecords } from './indexRecords.js'
 import {
-  applyEvent,
   emptyIndexState,
   type IndexState,
   markRead,
-  parseIndexState,
   policyDataSlotKey,
   policySlotKey,
   rollBack,
-  serializeIndexState,
   slotAt,
 } from './indexState.js'
+import type { IndexHandle, IndexStore } from './indexStore.js'
+import { parseIndexState, serializeIndexState } from './indexText.js'
 import { createSlotCheck } from './slotCheck.js'
 
 /** Events that the index is made from. */
@@ -44,6 +45,11 @@ export type IndexRegistryParameters = {
   fromBlock: bigint
   /** What `serialize` gave in an earlier run: reading goes on after it. */
   state?: string | undefined
+  /**
+   * Where the index is kept: what it holds is read on from, and each step is written to it. One index
+   * at a time has it.
+   */
+  store?: IndexStore | undefined
   /** Blocks of one step; after each the state is consistent. @default 10000 */
   step?: bigint | undefined
   /** Blocks to stay behind the newest one. @default 2 */
@@ -73,6 +79,8 @@ export type RegistryIndex = {
   sync(options?: IoOptions & { toBlock?: bigint | undefined }): Promise<IndexSync>
   /** The state as text, to resume from. */
   serialize(): string
+  /** Waits for what is under way, and gives the store back. No `sync` after it. */
+  close(): Promise<void>
   /** The policy slot at the end of a block that was read. */
   policySlotAt(parameters: { client: Address; block: bigint }): Hex | null
   /** The policy-data slot at the end of a block that was read. */
@@ -90,7 +98,8 @@ export type RegistryIndex = {
  * to where it is certain. Hashes of read blocks are kept: when one is another now, everything above
  * the last common block is taken back. A node that is behind changes nothing.
  *
- * @throws {InvalidInputError} for a state of another chain or version.
+ * @throws {InvalidInputError} for a state of another chain or version, and a store that is in use.
+ * @throws {IndexStoreError} for a store with records that were damaged.
  * @throws {RpcInconsistentError} when the node contradicts itself.
  * @example
  * ```ts
@@ -107,23 +116,40 @@ export async function indexRegistry(
 ): Promise<RegistryIndex> {
   const { events } = parameters
   const confirmations = checkConfirmations(parameters.confirmations ?? DEFAULT_CONFIRMATIONS)
-  const state = openState(parameters)
+  const { state, handle } = await openState(parameters)
   const run: IndexRun = {
-    ...{ events, state, confirmations, step: parameters.step ?? 10_000n },
+    ...{ events, state, handle, confirmations, step: parameters.step ?? 10_000n },
     checkSlots: createSlotCheck({ events, state }),
     onProgress: parameters.onProgress,
   }
   let turn: Promise<unknown> = Promise.resolve()
-  const sync: RegistryIndex['sync'] = (syncOptions = {}) => {
-    const mine = turn.then(() => syncOnce(run, syncOptions))
+  let closed = false
+  const inTurn = <value>(work: () => Promise<value>): Promise<value> => {
+    const mine = turn.then(work)
     turn = mine.catch(() => undefined)
     return mine
   }
-  await sync(options)
+  const sync: RegistryIndex['sync'] = (syncOptions = {}) =>
+    inTurn(async () => {
+      if (closed) throw new InvalidInputError({ field: 'index', reason: 'it was closed' })
+      return syncOnce(run, syncOptions)
+    })
+  try {
+    await sync(options)
+  } catch (error) {
+    await handle?.close()
+    throw error
+  }
   return {
     state,
     sync,
     serialize: () => serializeIndexState(state),
+    close: () =>
+      inTurn(async () => {
+        if (closed) return
+        closed = true
+        await handle?.close()
+      }),
     policySlotAt: ({ client, block }) => {
       assertRead(state, block)
       return slotAt(state.policySlots.get(policySlotKey(client)), block)
@@ -138,6 +164,7 @@ export async function indexRegistry(
 type IndexRun = {
   events: ChainEvents
   state: IndexState
+  handle: IndexHandle | undefined
   confirmations: number
   step: bigint
   checkSlots: ReturnType<typeof createSlotCheck>
@@ -147,14 +174,47 @@ type IndexRun = {
 /** Reorganizations of one sync after which the node is called inconsistent. */
 const MAX_REORGANIZATIONS = 8
 
-function openState({ events, fromBlock, state: text }: IndexRegistryParameters): IndexState {
+async function openState({
+  events,
+  fromBlock,
+  state: text,
+  store,
+}: IndexRegistryParameters): Promise<{ state: IndexState; handle: IndexHandle | undefined }> {
+  if (text !== undefined && store !== undefined) {
+    throw new InvalidInputError({ field: 'state', reason: 'either a state or a store is given' })
+  }
   const { chainId } = events
-  const state = text === undefined ? emptyIndexState({ chainId, fromBlock }) : parseIndexState(text)
-  if (state.chainId === chainId) return state
-  throw new InvalidInputError({
-    field: 'state',
-    reason: `it is of chain ${state.chainId}, the events are of ${chainId}`,
-  })
+  const handle = await store?.open()
+  try {
+    const kept = handle === undefined ? undefined : readRecords(handle.records())
+    const known = text === undefined ? kept : parseIndexState(text)
+    const state = known ?? emptyIndexState({ chainId, fromBlock })
+    if (state.chainId !== chainId) {
+      throw new InvalidInputError({
+        field: store === undefined ? 'state' : 'store',
+        reason: `it is of chain ${state.chainId}, the events are of ${chainId}`,
+      })
+    }
+    if (handle !== undefined) state.changed = new Set()
+    return { state, handle }
+  } catch (error) {
+    await handle?.close()
+    throw error
+  }
+}
+
+/** Writes what changed. Where that fails it stays noted, and is written with the next step. */
+async function save({ state, handle }: IndexRun): Promise<void> {
+  const records = handle === undefined ? undefined : changedRecords(state)
+  if (records === undefined || records.size === 0) return
+  const noted = state.changed
+  state.changed = new Set()
+  try {
+    await handle?.write(records)
+  } catch (error) {
+    state.changed = new Set([...(noted ?? []), ...state.changed])
+    throw error
+  }
 }
 
 async function syncOnce(
@@ -174,14 +234,17 @@ async function syncOnce(
         throw new RpcInconsistentError('its blocks change with every read')
       }
       rollBack(state, plan.kept?.number ?? state.fromBlock - 1n)
+      await save(run)
       done.reorganizedTo = cursorOf(state)
     } else if (plan.status === 'read') {
       try {
         done.applied += await advance(run, plan, io)
+        await save(run)
       } catch (error) {
         if (!(error instanceof RpcInconsistentError) || error.since === undefined) throw error
         // A log was missed: what may be wrong goes, whether it can be read again or not.
         rollBack(state, error.since)
+        await save(run)
         if (repaired) throw error
         repaired = true
       }

@@ -1,0 +1,99 @@
+/** An index in LMDB: one transaction a step, one writer at a time. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { RootDatabase } from 'lmdb'
+import { isPolicySdkError } from '../../errors/base.js'
+import { MissingPeerError } from '../../errors/common.js'
+import { writerLock } from '../../statetree/node/writerLock.js'
+import { IndexStoreError } from '../chain/errors.js'
+import type { IndexHandle, IndexStore } from '../events/indexStore.js'
+
+const WRITER = 'writer'
+
+/**
+ * Keeps an index in a directory.
+ *
+ * A second handle, in this process or another, is refused while the first may still run, and told who
+ * has it; a handle that a killed process left is taken over. Whenever the process dies, the store has
+ * a step whole or not at all.
+ *
+ * @throws {MissingPeerError} from `open`, when the optional peer `lmdb` is not installed.
+ * @throws {StoreLockedError} from `open` and from writes, when another handle has the store.
+ * @throws {IndexStoreError} from writes, when the disk is full or fails.
+ * @example
+ * ```ts
+ * import { createChainEvents, indexRegistry } from '@newton/policy-sdk/registry'
+ * import { lmdbIndexStore } from '@newton/policy-sdk/registry/node'
+ *
+ * const events = await createChainEvents({ client, addresses })
+ * const store = lmdbIndexStore({ path: './index' })
+ * const index = await indexRegistry({ events, fromBlock: 0n, store })
+ * ```
+ */
+export function lmdbIndexStore({ path }: { path: string }): IndexStore {
+  return { open: () => openHandle(path) }
+}
+
+async function openHandle(path: string): Promise<IndexHandle> {
+  const { open } = await import('lmdb').catch((cause: unknown) => {
+    throw new MissingPeerError({ peer: 'lmdb', needed: 'lmdbIndexStore' }, { cause })
+  })
+  await mkdir(path, { recursive: true })
+  const root: RootDatabase = open({
+    path: join(path, 'index.mdb'),
+    maxDbs: 2,
+    noSubdir: true,
+    // A transaction that returns is on disk, and one that fails says so where it was begun.
+    overlappingSync: false,
+  })
+  const records = root.openDB<Uint8Array, string>({ name: 'records', encoding: 'binary' })
+  const meta = root.openDB<Uint8Array, string>({ name: 'meta', encoding: 'binary' })
+  const lock = writerLock(
+    {
+      read: () => meta.get(WRITER),
+      write: (value) => meta.put(WRITER, value),
+      remove: () => meta.remove(WRITER),
+    },
+    path,
+  )
+  const transact = (work: () => void): void => {
+    try {
+      root.transactionSync(work)
+    } catch (cause) {
+      if (isPolicySdkError(cause)) throw cause
+      const reason = cause instanceof Error ? cause.message : 'the transaction failed'
+      throw new IndexStoreError({ reason: `a write to ${path} failed: ${reason}` }, { cause })
+    }
+  }
+  try {
+    transact(() => lock.claim())
+  } catch (error) {
+    await root.close()
+    throw error
+  }
+  return {
+    *records() {
+      for (const { key, value } of records.getRange()) {
+        yield [key, Uint8Array.from(value)] as const
+      }
+    },
+    async write(changes) {
+      transact(() => {
+        lock.assertHeld()
+        for (const [key, value] of changes) {
+          // Inside a transaction these have happened when they return.
+          if (value === null) void records.remove(key)
+          else void records.put(key, value)
+        }
+      })
+    },
+    async close() {
+      try {
+        transact(() => lock.release())
+      } catch {
+        // On a full disk the claim stays; it names a handle that is gone once the process is.
+      }
+      await root.close()
+    },
+  }
+}
