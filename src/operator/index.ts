@@ -74,6 +74,11 @@ export {
   type SignedEvaluation,
 } from './rpc/methods.js'
 export {
+  createReadAuthentication,
+  type ReadAuthentication,
+  type ReadAuthenticationParameters,
+} from './rpc/readAuth.js'
+export {
   createOperatorRpc,
   type MethodParams,
   type MethodResult,

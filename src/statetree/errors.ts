@@ -197,3 +197,29 @@ export class BytesCorruptError extends BaseError {
     super(`Bytes named ${hash} hash to ${actual}.`, options)
   }
 }
+
+/** A server does not answer a read with a leaf, and says by its status why. */
+export class LeafRefusedError extends BaseError {
+  override readonly name = 'LeafRefusedError'
+  override readonly code = 'TREE_LEAF_REFUSED'
+  /** 400 malformed, 401 nobody signed, 403 the caller is not let in, 404 the root is not there. */
+  readonly status: number
+  readonly reason: string
+
+  constructor(
+    { status, reason }: { status: number; reason: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The leaf is not read: ${reason} (${status}).`, {
+      retryable: status === 404 || status === 429 || status >= 500,
+      metaMessages: [
+        status === 401 || status === 403
+          ? 'Sign the call with `authorize`, by an account that the private-data layer lets in.'
+          : 'Ask for a root that is retained, or ask another peer.',
+      ],
+      ...options,
+    })
+    this.status = status
+    this.reason = reason
+  }
+}

@@ -7,6 +7,7 @@ export {
   BytesNotFoundError,
   CorruptNodeError,
   InvalidProofError,
+  LeafRefusedError,
   MalformedEncodingError,
   type ProofFault,
   SnapshotError,
@@ -167,6 +168,7 @@ export {
   type SnapshotServerOptions,
   snapshotServer,
 } from './snapshot/server.js'
+export type { LeafAdmission, LeafReading, SignedReadParams } from './snapshot/signedRead.js'
 export {
   type CommitResult,
   createStateTree,

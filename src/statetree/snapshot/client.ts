@@ -1,11 +1,26 @@
 /** Reads from a bootnode. Transfers that break off go on where they stopped. */
 import type { Hex } from 'viem'
+import { computeKeyHash } from '../../core/artifact.js'
+import type { JsonObject } from '../../core/canonicalJson.js'
 import { concat, fromUtf8, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { BytesCorruptError, BytesNotFoundError, SnapshotError } from '../errors.js'
+import {
+  BytesCorruptError,
+  BytesNotFoundError,
+  LeafRefusedError,
+  SnapshotError,
+} from '../errors.js'
 import { defaultHasher } from '../hash/hasher.js'
+import { verifyProof } from '../proof/proof.js'
 import { decodeChunk, type SnapshotChunk } from './chunk.js'
 import type { SnapshotManifest } from './server.js'
+import {
+  type LeafReading,
+  readReading,
+  SIGNED_READ_METHOD,
+  type SignedReadParams,
+  writeReadParams,
+} from './signedRead.js'
 
 /** A bootnode as its client sees it. */
 export type SnapshotClient = {
@@ -17,6 +32,14 @@ export type SnapshotClient = {
   bytes(hash: Hex, io?: IoOptions): Promise<Uint8Array>
   /** An encoded delta that hashes to `hash`. */
   delta(hash: Hex, io?: IoOptions): Promise<Uint8Array>
+  /**
+   * A leaf whose value and proof are checked against `commit.root` of the answer, which is the root
+   * that was asked for where one was. Whether that root was committed is the chain's to say.
+   *
+   * @throws {LeafRefusedError} where the caller is not let in, or the root is not there.
+   * @throws {SnapshotError} where the answer shows something else.
+   */
+  read(params: SignedReadParams, io?: IoOptions): Promise<LeafReading>
 }
 
 /** Options of {@link snapshotClient}. */
@@ -27,6 +50,10 @@ export type SnapshotClientOptions = {
   resumptions?: number | undefined
   /** Most bytes taken for one answer. Default 64 MiB. */
   maxBytes?: number | undefined
+  /** Signs a read: gives the `authorization` header. Left out: only public leaves can be read. */
+  authorize?:
+    | ((call: { method: typeof SIGNED_READ_METHOD; params: JsonObject }) => Promise<string>)
+    | undefined
 }
 
 /** Creates a client of one bootnode. */
@@ -93,7 +120,60 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
     },
     bytes: (hash, io = {}) => hashed('bytes', hash, io),
     delta: (hash, io = {}) => hashed('delta', hash, io),
+    read: (params, io = {}) =>
+      withDeadline('POST read', io, async (signal) => {
+        const written = writeReadParams(params)
+        const method = SIGNED_READ_METHOD
+        const authorization = await options.authorize?.({ method, params: written })
+        const response = await send(
+          new Request(`${base}/v1/read`, {
+            method: 'POST',
+            body: JSON.stringify(written),
+            headers: {
+              'content-type': 'application/json',
+              ...(authorization === undefined ? {} : { authorization }),
+            },
+            signal,
+          }),
+        )
+        const answer = await bounded(response, maxBytes)
+        if (response.status !== 200) {
+          const reason = new TextDecoder().decode(answer.subarray(0, 200))
+          throw new LeafRefusedError({ status: response.status, reason })
+        }
+        const reading = readReading(parsed(answer))
+        checkReading(params, reading)
+        return reading
+      }),
   }
+}
+
+async function bounded(response: Response, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let received = 0
+  for await (const part of bodyOf(response)) {
+    received += part.length
+    if (received > maxBytes) throw new SnapshotError({ reason: `it is over ${maxBytes} bytes` })
+    parts.push(part)
+  }
+  return concat(...parts)
+}
+
+function checkReading(
+  { namespace, name, root }: SignedReadParams,
+  { valueHash, value, proof, commit }: LeafReading,
+): void {
+  const refuse = (reason: string): never => {
+    throw new SnapshotError({ reason })
+  }
+  if (root !== undefined && commit.root !== root.toLowerCase()) refuse('it read under another root')
+  const keyHash = computeKeyHash(namespace, name)
+  if (!verifyProof({ root: commit.root, keyHash, valueHash, proof }))
+    refuse('its proof does not show the leaf')
+  if (value !== undefined && toHex(defaultHasher().hash(value)) !== valueHash)
+    refuse('its value is not that of the leaf')
+  if (namespace <= 3 && valueHash !== null && value === undefined)
+    refuse('it does not hold the bytes of the leaf')
 }
 
 async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
@@ -106,14 +186,17 @@ async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
   }
 }
 
-function readManifest(bytes: Uint8Array): SnapshotManifest {
-  let value: unknown
+/** JSON, or `undefined`, which is refused like any other wrong shape. */
+function parsed(bytes: Uint8Array): unknown {
   try {
-    value = JSON.parse(fromUtf8(bytes))
+    return JSON.parse(fromUtf8(bytes))
   } catch {
-    // Not JSON: refused below like any other wrong shape.
-    value = undefined
+    return undefined
   }
+}
+
+function readManifest(bytes: Uint8Array): SnapshotManifest {
+  const value = parsed(bytes)
   const manifest = value as SnapshotManifest
   const isHex = (text: unknown): boolean =>
     typeof text === 'string' && /^0x([0-9a-f]{2})*$/.test(text)

@@ -7,17 +7,28 @@
  * GET /v1/snapshot/<version>/<from>    chunk that starts at the key <from>
  * GET /v1/bytes/<hash>                 artifact bytes; Range
  * GET /v1/delta/<hash>                 DeltaV1; Range
+ * POST /v1/read                        one leaf with its proof; private ones to whom `admission` lets in
  * ```
  * Nothing it says has to be believed: roots, proofs and hashes are checked by the client. Values of
- * the private-data layer are not served, their hashes are.
+ * the private-data layer are served by no other way, their hashes are.
  */
 import type { Hex } from 'viem'
 import { computeKeyHash } from '../../core/artifact.js'
-import { fixedFromHex, toHex } from '../../internal/bytes.js'
+import { concat, fixedFromHex, toHex } from '../../internal/bytes.js'
+import { LeafRefusedError } from '../errors.js'
+import { decodeDelta } from '../pipeline/delta.js'
 import type { QueueState } from '../pipeline/queue.js'
 import { encodeQueueState } from '../pipeline/queue.js'
 import type { StateTree } from '../stateTree.js'
 import { encodeChunk, snapshotChunk } from './chunk.js'
+import {
+  type LeafAdmission,
+  type LeafSource,
+  MAX_READ_BYTES,
+  readLeaf,
+  readReadParams,
+  writeReading,
+} from './signedRead.js'
 
 /** What a server says about a version. */
 export type SnapshotManifest = {
@@ -42,6 +53,10 @@ export type SnapshotServerOptions = {
   delta?: ((hash: Hex) => Promise<Uint8Array | undefined>) | undefined
   /** Leaves of a chunk. Default 4,096. */
   maxLeaves?: number | undefined
+  /** Who may read leaves of the private-data layer. Left out: nobody. */
+  admission?: LeafAdmission | undefined
+  /** The root committed at a block, for reads at blocks. See `committedTree`. */
+  rootAt?: LeafSource['rootAt']
 }
 
 /**
@@ -52,13 +67,17 @@ export function snapshotServer(
   options: SnapshotServerOptions,
 ): (request: Request) => Promise<Response> {
   const { tree, maxLeaves } = options
-  const delta = options.delta ?? ((hash) => tree.store.bytes.get(hash))
+  // The tree's bytes are also those of private leaves: what is no delta is not handed out as one.
+  const delta =
+    options.delta ?? (async (hash: Hex) => deltaOrNothing(await tree.store.bytes.get(hash)))
   return async (request) => {
     const parts = new URL(request.url).pathname.split('/').filter((part) => part !== '')
     const at = parts.indexOf('v1')
-    if (request.method !== 'GET') return text(405, 'only GET')
     const [kind, first, second] = parts.slice(at + 1)
     if (at === -1) return text(404, 'not found')
+    if (kind === 'read' && first === undefined)
+      return request.method === 'POST' ? read(options, request) : text(405, 'only POST')
+    if (request.method !== 'GET') return text(405, 'only GET')
     if (kind === 'snapshot') return snapshot(options, { first, second, maxLeaves })
     if (first === undefined || !/^0x[0-9a-f]{64}$/.test(first)) return text(404, 'not found')
     if (kind === 'bytes') {
@@ -99,9 +118,59 @@ function snapshot(
 
 // Only bytes that a leaf of namespaces 4 to 8 names under their own hash.
 function isPublic(tree: StateTree, hash: Hex): boolean {
-  return [4, 5, 6, 7, 8].some(
-    (namespace) => tree.get(computeKeyHash(namespace, hash)) !== undefined,
-  )
+  return [4, 5, 6, 7, 8].some((namespace) => tree.get(computeKeyHash(namespace, hash)) === hash)
+}
+
+function deltaOrNothing(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  if (bytes === undefined) return undefined
+  try {
+    decodeDelta(bytes)
+    return bytes
+  } catch {
+    return undefined
+  }
+}
+
+async function read(options: SnapshotServerOptions, request: Request): Promise<Response> {
+  try {
+    const body = await boundedText(request)
+    let params: unknown
+    try {
+      params = JSON.parse(body)
+    } catch {
+      // Not JSON: refused below like any other wrong shape.
+      params = undefined
+    }
+    const reading = await readLeaf(
+      options,
+      readReadParams(params),
+      request.headers.get('authorization'),
+    )
+    return Response.json(writeReading(reading), { headers: { 'cache-control': 'no-store' } })
+  } catch (error) {
+    if (error instanceof LeafRefusedError) return text(error.status, error.reason)
+    throw error
+  }
+}
+
+async function boundedText(request: Request): Promise<string> {
+  const reader = request.body?.getReader()
+  const parts: Uint8Array[] = []
+  let size = 0
+  for (;;) {
+    const next = await reader?.read()
+    if (next === undefined || next.done) break
+    size += next.value.length
+    if (size > MAX_READ_BYTES) {
+      await reader?.cancel()
+      throw new LeafRefusedError({
+        status: 400,
+        reason: `expected at most ${MAX_READ_BYTES} bytes`,
+      })
+    }
+    parts.push(next.value)
+  }
+  return new TextDecoder().decode(concat(...parts))
 }
 
 function ranged(bytes: Uint8Array | undefined, request: Request): Response {
