@@ -220,6 +220,10 @@ describe.skipIf(!existsSync(bin))('newton-policy', () => {
         if (stderr.includes('Ctrl-C ends')) resolve()
       })
     })
+    let stdout = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString()
+    })
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
     await ready
     const url = `http://127.0.0.1:${port}`
@@ -227,14 +231,14 @@ describe.skipIf(!existsSync(bin))('newton-policy', () => {
     const headers = { 'content-type': 'application/json' }
     const answer = (await (await fetch(url, { method: 'POST', headers, body })).json()) as object
     expect(answer).toMatchObject({ result: '0x7a69' })
-    expect(stderr).toContain('responseRegistry')
+    expect(stdout).toContain('responseRegistry')
     child.kill('SIGINT')
     expect(await ended).toBe(0)
     await expect(fetch(url, { method: 'POST', headers, body })).rejects.toThrow()
   }, 90_000)
 
   test('behavior: completions name every command', async () => {
-    for (const shell of ['bash', 'zsh', 'fish']) {
+    for (const shell of ['bash', 'zsh', 'fish', 'powershell']) {
       const { stdout, code } = await cli('completions', shell)
       expect(code).toBe(0)
       expect(stdout).toContain('compute-id')

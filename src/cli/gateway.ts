@@ -15,14 +15,14 @@ export const gatewayArgs = {
 export type GatewayArgs = { gateway?: string | undefined; 'api-key'?: string | undefined }
 
 /**
- * A client of the gateway: `--gateway`, `NEWTON_GATEWAY_URL`, the profile.
+ * Where the gateway is, with the key for it: `--gateway`, `NEWTON_GATEWAY_URL`, the profile.
  *
  * @throws {UsageError} where there is none, naming every way to give one.
  */
-export function gatewayOf(
+export function gatewayOptionsOf(
   terminal: Terminal,
   { args, profile }: { args: GatewayArgs; profile: Profile },
-): GatewayClient {
+): { url: string; apiKey: string | undefined } {
   const url = args.gateway ?? (terminal.env['NEWTON_GATEWAY_URL'] || profile.gateway_url)
   if (url === undefined) {
     throw new UsageError('There is no gateway to talk to.', {
@@ -32,5 +32,13 @@ export function gatewayOf(
       ],
     })
   }
-  return createGatewayClient({ url, apiKey: apiKeyOf(terminal, { args, profile }) })
+  return { url, apiKey: apiKeyOf(terminal, { args, profile }) }
+}
+
+/** A client of the gateway, found like {@link gatewayOptionsOf}. */
+export function gatewayOf(
+  terminal: Terminal,
+  parameters: { args: GatewayArgs; profile: Profile },
+): GatewayClient {
+  return createGatewayClient(gatewayOptionsOf(terminal, parameters))
 }

@@ -46,6 +46,8 @@ export type CommandResult = {
   text: string
   /** Other than 0 where the command worked and its answer is "no". */
   exitCode?: number | undefined
+  /** The command printed its result itself, when it was there. */
+  printed?: boolean | undefined
 }
 
 const denied = new Set(['POLICY_DENIED', 'VERIFICATION_FAILED', 'NOT_VERIFIED'])
@@ -68,6 +70,7 @@ export function printResult(
   { json, command }: { json: boolean; command: string },
 ): number {
   const exitCode = result.exitCode ?? exitCodes.done
+  if (result.printed === true) return exitCode
   if (json) {
     terminal.stdout(`${toJson({ ok: true, data: result.data, meta: { command, exitCode } })}\n`)
   } else if (result.text !== '') {

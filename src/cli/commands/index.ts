@@ -13,6 +13,7 @@ export const rootCommand: CommandDef = group(
     devnet: () => import('./devnet.js').then((module) => module.devnet),
     config: () => import('./config.js').then((module) => module.config),
     completions: () => import('./completions.js').then((module) => module.completions(rootCommand)),
+    task: () => import('./task.js').then((module) => module.task),
     state: () => import('./state.js').then((module) => module.state),
     doctor: () => import('./doctor.js').then((module) => module.doctor),
     artifact: () => import('./artifact.js').then((module) => module.artifact),

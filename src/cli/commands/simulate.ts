@@ -1,19 +1,17 @@
 import { watch } from 'node:fs'
 import { resolve } from 'node:path'
 import type { CommandDef } from 'citty'
-import { type Address, type Hex, toHex } from 'viem'
 import {
   createPluginRuntime,
   createSchemaValidator,
   operatorEngine,
-  parseFunctionSignature,
   type SimulationRequest,
   simulate,
 } from '../../eval/index.js'
 import { nodeHttpTransport, nodePluginWorkers } from '../../eval/node/index.js'
 import { command } from '../command.js'
-import { UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
+import { integer, intentArgs, intentOf } from '../intent.js'
 import { type CommandResult, exitCodes, printError, printResult, type Terminal } from '../output.js'
 
 const simulateArgs = {
@@ -34,25 +32,7 @@ const simulateArgs = {
     valueHint: 'file',
   },
   'wasm-args': { type: 'string', description: 'Arguments for the plugin', valueHint: 'file.json' },
-  from: {
-    type: 'string',
-    description: 'Sender of the transaction',
-    valueHint: '0x…',
-    default: `0x${'11'.repeat(20)}`,
-  },
-  to: {
-    type: 'string',
-    description: 'Recipient of the transaction',
-    valueHint: '0x…',
-    required: true,
-  },
-  value: { type: 'string', description: 'Wei', default: '0' },
-  data: { type: 'string', description: 'Calldata', valueHint: '0x…', default: '0x' },
-  function: {
-    type: 'string',
-    description: 'Signature to decode the calldata by',
-    valueHint: 'function f(…)',
-  },
+  ...intentArgs,
   'chain-id': { type: 'string', description: 'Chain of the transaction', default: '1' },
   'allow-private': {
     type: 'boolean',
@@ -113,7 +93,6 @@ async function requestOf(args: Args, terminal: Terminal): Promise<SimulationRequ
   const json = (path: string | undefined) =>
     path === undefined ? undefined : readJsonObject(terminal, path)
   const wasm = await bytes(args.plugin)
-  if (args.function !== undefined) parseFunctionSignature(args.function)
   return {
     rego: await readBytes(terminal, args.rego as string),
     params: await json(args.params),
@@ -131,22 +110,8 @@ async function requestOf(args: Args, terminal: Terminal): Promise<SimulationRequ
             },
           ],
     wasmArgs: await json(args['wasm-args']),
-    intent: {
-      from: args.from as Address,
-      to: args.to as Address,
-      value: integer(args.value, '--value'),
-      data: args.data as Hex,
-      chainId: integer(args['chain-id'], '--chain-id'),
-      functionSignature: args.function === undefined ? '0x' : toHex(args.function),
-    },
+    intent: intentOf(args, integer(args['chain-id'], '--chain-id')),
   }
-}
-
-function integer(text: string | undefined, option: string): bigint {
-  if (text === undefined || !/^(?:\d+|0x[\da-fA-F]+)$/.test(text)) {
-    throw new UsageError(`${option} is an integer, not ${JSON.stringify(text)}.`)
-  }
-  return BigInt(text)
 }
 
 function filesOf(args: Args, terminal: Terminal): string[] {

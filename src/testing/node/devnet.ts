@@ -79,6 +79,8 @@ export type Devnet = {
   /** A funded account, 0 to 9, that is not an operator. */
   account(index: number): WriteClient
   da: DaClient
+  /** Where it keeps what it stores; artifacts are in `artifacts` below it. */
+  directory: string
   reader: RegistryReader
   events: ChainEvents
   certificates: CertificateReader
@@ -213,6 +215,7 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
       owner,
       account: (index) => wallet(mnemonicToAccount(mnemonic, { addressIndex: 1 + index })),
       da,
+      directory,
       reader,
       events,
       certificates,

@@ -1,0 +1,120 @@
+/** From nothing to an evaluated transaction, by the commands alone, against a devnet of its own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from '@newton/policy-sdk/testing/node'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bin, isBuilt, session } from './runner.js'
+
+const home = mkdtempSync(join(tmpdir(), 'newton-policy-cli-devnet-'))
+const run = session(home)
+let devnet: ChildProcess
+let output = ''
+let errors = ''
+let ready: { client: string; chainId: number; gatewayUrl: string; contracts: object }
+
+beforeAll(async () => {
+  if (!isBuilt) return
+  const port = String(await freePort())
+  const words = [bin, 'devnet', '--json', '--port', port, '--window', '1', '--state', 'state']
+  const env = { PATH: process.env['PATH'], HOME: home }
+  devnet = spawn(process.execPath, words, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  devnet.stderr?.on('data', (chunk: Buffer) => {
+    errors += chunk.toString()
+  })
+  await new Promise<void>((resolve, reject) => {
+    devnet.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      if (output.endsWith('\n')) resolve()
+    })
+    devnet.on('close', (code) => reject(new Error(`it ended with ${code}: ${errors}`)))
+  })
+  ready = (JSON.parse(output) as { data: typeof ready }).data
+}, 120_000)
+afterAll(async () => {
+  if (devnet !== undefined && devnet.exitCode === null) {
+    devnet.removeAllListeners('close')
+    const closed = new Promise((resolve) => devnet.on('close', resolve))
+    devnet.kill('SIGINT')
+    await closed
+  }
+  rmSync(home, { recursive: true, force: true })
+})
+
+const rego = `package limit
+default allow := false
+amount := to_number(input.value)
+deny contains "over the limit" if amount > data.params.max
+allow if { amount <= data.params.max; count(deny) == 0 }
+`
+const schema = {
+  type: 'object',
+  properties: { max: { type: 'integer' } },
+  required: ['max'],
+  additionalProperties: false,
+}
+
+describe.skipIf(!isBuilt)('devnet', () => {
+  test('behavior: it says at once where everything is, and keeps it as a profile', async () => {
+    expect(ready).toMatchObject({
+      chainId: 31_337,
+      client: expect.stringMatching(/^0x[\da-fA-F]{40}$/) as string,
+      gatewayUrl: expect.stringMatching(/^http:/) as string,
+    })
+    // The other commands find it without another word.
+    const doctor = await run('doctor')
+    expect(doctor.stdout).toContain('ok      chain devnet')
+    expect(doctor.stdout).toContain('ok      store of artifacts: file')
+    const shown = await run('client', 'show', ready.client)
+    expect(shown.stdout).toContain('active  yes')
+  })
+
+  test('behavior: a policy is deployed, committed and decides', async () => {
+    writeFileSync(join(home, 'policy.rego'), rego)
+    writeFileSync(join(home, 'schema.json'), JSON.stringify(schema))
+    const { client } = ready
+    const template = await run('policy', 'template', 'register', 'policy.rego', 'schema.json')
+    expect(template).toMatchObject({ code: 0 })
+    const instance = await run(
+      ...['policy', 'instance', 'deploy', '--template', template.stdout.trim()],
+      ...['--client', client, '--params', '{"max":5}', '--expire-after', '150'],
+    )
+    expect(instance.stderr).toContain('current  0x')
+    const ask = (value: string) =>
+      run('task', 'create', '--client', client, '--to', `0x${'22'.repeat(20)}`, '--value', value)
+    // Operators attest to what is committed only: until then there is no decision.
+    let allowed = await ask('5')
+    for (let tries = 0; allowed.code !== 0 && tries < 40; tries++) {
+      expect(allowed.stdout).toBe('')
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      allowed = await ask('5')
+    }
+    expect(allowed).toMatchObject({ code: 0, stdout: 'allow\n' })
+    expect(allowed.stderr).toMatch(/verified task 0x[\da-f]{64}: [34] operators signed/)
+    const denied = await ask('6')
+    expect(denied).toMatchObject({ code: 3, stdout: 'deny\n  - over the limit\n' })
+    const root = await run('state', 'root')
+    expect(root.stdout).toMatch(/^0x[\da-f]{64}\n$/)
+    const commits = await run('state', 'commits', '--json')
+    const listed = JSON.parse(commits.stdout) as { data: { commits: { root: string }[] } }
+    expect(listed.data.commits.at(-1)?.root).toBe(root.stdout.trim())
+    expect(errors).toMatch(/commit \d+: 0x/)
+  }, 120_000)
+
+  test('error: a gateway that is not there is not waited for, and no task without one', async () => {
+    const words = ['task', 'create', '--client', ready.client, '--to', `0x${'22'.repeat(20)}`]
+    const none = await session(home, { NEWTON_CONFIG: 'none.toml', NEWTON_CHAIN: '1' })(...words)
+    expect(none.code).toBe(2)
+    const unknown = await run(
+      ...words.slice(0, 2),
+      '--client',
+      `0x${'99'.repeat(20)}`,
+      ...words.slice(4),
+    )
+    expect(unknown.code).not.toBe(0)
+    expect(unknown.stdout).toBe('')
+    const bad = await run(...words, '--value', 'x')
+    expect(bad.code).toBe(2)
+  }, 60_000)
+})
