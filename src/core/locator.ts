@@ -19,6 +19,9 @@ import {
 /** Most bytes of one locator. */
 export const MAX_LOCATOR_BYTES = 16_384
 
+/** Most names in the path of a CID. */
+const MAX_PATH_SEGMENTS = 32
+
 /** Kind bytes of locators. */
 export const locatorKinds = {
   eigenDa: 0x01,
@@ -34,8 +37,8 @@ export type DaLocator =
   | { kind: 'eigenDa'; commitments: readonly Hex[] }
   /** The EigenDA proxy's keccak lane: the key is the artifact hash. */
   | { kind: 'eigenDaArchive' }
-  /** CIDv1, binary form. */
-  | { kind: 'cid'; cid: Hex }
+  /** CIDv1, binary form, and a path in the directory it names, such as `v1/policy.rego`. */
+  | { kind: 'cid'; cid: Hex; path?: string | undefined }
   | { kind: 'https'; url: string }
   /** A store addressed by keccak: a file directory, memory, an object store. Name may be empty. */
   | { kind: 'keccakStore'; name: string }
@@ -86,7 +89,7 @@ export function decodeLocator(locator: Hex): DaLocator {
       }
       return { kind: 'eigenDaArchive' }
     case locatorKinds.cid:
-      return { kind: 'cid', cid: toHex(cidBytes(content)) }
+      return cidLocatorOf(cidBytes(content))
     case locatorKinds.https:
       return { kind: 'https', url: httpsUrl(fromUtf8(content, 'locator')) }
     case locatorKinds.keccakStore:
@@ -114,7 +117,11 @@ function locatorBytes(locator: DaLocator): Uint8Array {
     case 'eigenDaArchive':
       return Uint8Array.of(locatorKinds.eigenDaArchive)
     case 'cid':
-      return concat(Uint8Array.of(locatorKinds.cid), cidBytes(fromHex(locator.cid, 'cid')))
+      return concat(
+        Uint8Array.of(locatorKinds.cid),
+        cidBytes(fromHex(locator.cid, 'cid')),
+        locator.path === undefined ? new Uint8Array(0) : utf8(`/${cidPath(locator.path)}`),
+      )
     case 'https':
       return concat(Uint8Array.of(locatorKinds.https), utf8(httpsUrl(locator.url)))
     case 'keccakStore':
@@ -163,6 +170,45 @@ function cidBytes(bytes: Uint8Array): Uint8Array {
     throw new InvalidInputError({ field: 'cid', reason: 'expected the binary form of a CIDv1' })
   }
   return bytes
+}
+
+/** A CID says itself how long it is; what follows is `/` and a path. */
+function cidLocatorOf(content: Uint8Array): DaLocator {
+  const length = cidLength(content)
+  if (length === undefined || length >= content.length) return { kind: 'cid', cid: toHex(content) }
+  const text = fromUtf8(content.subarray(length), 'locator')
+  if (!text.startsWith('/'))
+    throw new InvalidInputError({ field: 'cid', reason: 'bytes follow it that are no path' })
+  const path = cidPath(text.slice(1))
+  return { kind: 'cid', cid: toHex(content.subarray(0, length)), path }
+}
+
+/** Version, codec, hash and length are varints; `undefined` where the CID is cut short. */
+function cidLength(bytes: Uint8Array): number | undefined {
+  let at = 0
+  let value = 0
+  for (let field = 0; field < 4; field++) {
+    value = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++]
+      if (byte === undefined || shift > 28) return undefined
+      value += (byte & 0x7f) * 2 ** shift
+      if (byte < 0x80) break
+    }
+  }
+  return at + value
+}
+
+function cidPath(path: string): string {
+  const segments = path.split('/')
+  const isPlain = segments.every((name) => name !== '' && name !== '.' && name !== '..')
+  if (!isPlain || segments.length > MAX_PATH_SEGMENTS) {
+    throw new InvalidInputError({
+      field: 'path',
+      reason: `expected 1 to ${MAX_PATH_SEGMENTS} names with slashes between them`,
+    })
+  }
+  return path
 }
 
 function httpsUrl(text: string): string {

@@ -60,13 +60,14 @@ export function createBlockSource(parameters: {
   const gate = createGate(CONCURRENCY)
   return {
     /** A stop on the way is no failure: the missing blocks are asked for singly. */
-    async fill(root: CID): Promise<void> {
+    async fill(root: CID, path?: string | undefined): Promise<void> {
       try {
-        const blocks = await race(`car ${root}`, signal, async (gateway, inner) => {
+        const blocks = await race(`car ${root}/${path ?? ''}`, signal, async (gateway, inner) => {
           const found: [string, Uint8Array][] = []
           const limit = maxBytes + maxBlocks * 128
           await fetchCar(gateway, root, {
             signal: inner,
+            path,
             maxBytes: limit,
             onBlock: (cid, bytes) => found.push([keyOf(cid), bytes]),
           })

@@ -74,15 +74,24 @@ export async function fetchCar(
   cid: CID,
   {
     signal,
+    path,
     maxBytes,
     onBlock,
-  }: { signal: AbortSignal; maxBytes: number; onBlock: (cid: CID, bytes: Uint8Array) => void },
+  }: {
+    signal: AbortSignal
+    /** Of a file in the directory that the CID names: its blocks come with those on the way. */
+    path?: string | undefined
+    maxBytes: number
+    onBlock: (cid: CID, bytes: Uint8Array) => void
+  },
 ): Promise<void> {
   const { source } = gateway
   requireKnownHash(source, cid)
   const exchange: Exchange = { source, fetch: gateway.fetch, signal }
   const query = 'format=car&dag-scope=entity&car-version=1&car-order=dfs&car-dups=n'
-  const response = await send(exchange, `${gateway.url}/ipfs/${cid}?${query}`, {
+  const names = path === undefined ? [] : path.split('/').map(encodeURIComponent)
+  const place = ['ipfs', cid.toString(), ...names].join('/')
+  const response = await send(exchange, `${gateway.url}/${place}?${query}`, {
     headers: {
       ...gateway.headers,
       accept: 'application/vnd.ipld.car; version=1; order=dfs; dups=n',

@@ -9,8 +9,9 @@ import { createHealthBoard, type HealthBoard } from '../health.js'
 import type { FetchLike } from '../internal/http.js'
 import type { ArtifactCheck } from '../verifier.js'
 import { createBlockSource, createGatewayRace } from './blocks.js'
+import { resolvePath } from './directory.js'
 import { type Gateway, probeBlock } from './gateway.js'
-import { codecs, parseCid } from './multihash.js'
+import { codecs, parseCid, pathOf } from './multihash.js'
 import {
   buildUnixfs,
   type IpfsBlock,
@@ -86,6 +87,12 @@ export function ipfs(options: IpfsOptions): DaClient {
   const daySeconds = 86_400
 
   const race = createGatewayRace({ gateways, health, hedgeDelay })
+  const fileOf = async (
+    root: CID,
+    path: string | undefined,
+    getBlock: (cid: CID) => Promise<Uint8Array>,
+  ): Promise<CID> =>
+    path === undefined ? root : resolvePath(root, path, { source, getBlock, maxBlocks })
 
   return createDaAdapter(
     {
@@ -113,10 +120,12 @@ export function ipfs(options: IpfsOptions): DaClient {
       },
       async read(locator, { signal, onProgress }) {
         const root = rootOf(locator)
+        const path = pathOf(locator)
         const blocks = createBlockSource({ race, maxBytes, maxBlocks, signal })
         // A raw root is the whole file, and one block is one request in any case.
-        if (car && root.code === codecs.dagPb) await blocks.fill(root)
-        return walkUnixfs(root, {
+        if (car && root.code === codecs.dagPb) await blocks.fill(root, path)
+        const file = await fileOf(root, path, blocks.get)
+        return walkUnixfs(file, {
           source,
           getBlock: blocks.get,
           limits: { maxBytes, maxBlocks, maxDepth },
@@ -125,9 +134,11 @@ export function ipfs(options: IpfsOptions): DaClient {
       },
       async head(locator, { signal }) {
         const root = rootOf(locator)
+        const blocks = createBlockSource({ race, maxBytes, maxBlocks, signal })
         try {
-          const found = await race(`head ${root}`, signal, async (gateway, inner) =>
-            probeBlock(gateway, root, inner),
+          const file = await fileOf(root, pathOf(locator), blocks.get)
+          const found = await race(`head ${file}`, signal, async (gateway, inner) =>
+            probeBlock(gateway, file, inner),
           )
           return { status: found ? 'available' : 'unknown' }
         } catch {
@@ -148,7 +159,8 @@ export function ipfs(options: IpfsOptions): DaClient {
 export function cidCheck(): ArtifactCheck {
   return {
     name: 'multihash',
-    supports: ({ kind }) => kind === 'cid',
+    // What a directory holds under a path only a walk from its root shows.
+    supports: (locator) => locator.kind === 'cid' && locator.path === undefined,
     async check(bytes, locator) {
       const cid = parseCid(locator)
       const profile = matchProfile(bytes, cid)

@@ -3,7 +3,7 @@ import { blake2b } from '@noble/hashes/blake2.js'
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
-import type { DaLocator } from '../../core/locator.js'
+import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual, fromHex, toHex } from '../../internal/bytes.js'
 
@@ -26,7 +26,8 @@ export function parseCid(cid: string | DaLocator): CID {
 }
 
 /**
- * Makes the locator of a CID given as text. A `Qm…` becomes the CIDv1 of the same block.
+ * Makes the locator of a CID given as text, with a path after it where the file is in a directory. A
+ * `Qm…` becomes the CIDv1 of the same block.
  *
  * @throws {InvalidInputError} when it is no CID.
  * @example
@@ -37,12 +38,24 @@ export function parseCid(cid: string | DaLocator): CID {
  * ```
  */
 export function cidLocator(cid: string): DaLocator {
-  return { kind: 'cid', cid: toHex(parseCid(cid).toV1().bytes) }
+  const [root = '', ...names] = cid.split('/')
+  const locator: DaLocator = { kind: 'cid', cid: toHex(parseCid(root).toV1().bytes) }
+  if (names.length === 0) return locator
+  // Encoding checks the path.
+  const withPath: DaLocator = { ...locator, path: names.join('/') }
+  encodeLocator(withPath)
+  return withPath
 }
 
-/** The text of a locator's CID, version 1, base32. */
+/** The text of a locator's CID, version 1, base32, and of its path. */
 export function cidText(locator: DaLocator): string {
-  return parseCid(locator).toString()
+  const path = pathOf(locator)
+  return path === undefined ? `${parseCid(locator)}` : `${parseCid(locator)}/${path}`
+}
+
+/** The path of a locator, where it has one. */
+export function pathOf(locator: DaLocator): string | undefined {
+  return locator.kind === 'cid' ? locator.path : undefined
 }
 
 /** CIDv1 of one block. */
