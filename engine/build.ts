@@ -5,14 +5,17 @@
  *   npx tsx engine/build.ts --check   compares inputs and module with BUILD.json, and rebuilds
  *                                     where the same compiler with the wasm32 target is present
  *
- * Needs cargo with the target wasm32-unknown-unknown. The compiler and wasm-opt are part of the
- * inputs: with the same ones, the same bytes come out in any directory.
+ * Needs cargo with the target wasm32-unknown-unknown, and git to apply the patch. The compiler and
+ * wasm-opt are part of the inputs: with the same ones, the same bytes come out in any directory.
+ *
+ * The crate comes from the registry by native/Cargo.lock, which holds its checksum, and is patched in
+ * target/; `npx tsx engine/build.ts --crate` does that alone.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { addMeter } from './meter.ts'
@@ -22,6 +25,8 @@ const root = join(engine, '..')
 const generated = join(root, 'src/eval/rego/engineModule.generated.ts')
 const record = join(engine, 'BUILD.json')
 const target = 'wasm32-unknown-unknown'
+const crate = { name: 'newton-regorus', version: '0.2.0' }
+const patch = join(engine, `${crate.name}.patch`)
 /** 512 MiB: what no limit can raise. The limit of an evaluation is the allocator's. */
 const maxPages = 8192
 
@@ -38,7 +43,8 @@ function sha256(bytes: Uint8Array | string): string {
 }
 
 function inputs(): Record<string, string> {
-  const files = ['Cargo.toml', 'Cargo.lock', 'build.ts', 'meter.ts']
+  const files = ['Cargo.toml', 'Cargo.lock', 'build.ts', 'meter.ts', basename(patch)]
+  files.push('native/Cargo.toml', 'native/Cargo.lock')
   for (const folder of ['src', 'stubs']) {
     for (const entry of readdirSync(join(engine, folder), {
       recursive: true,
@@ -51,9 +57,13 @@ function inputs(): Record<string, string> {
   return Object.fromEntries(entries)
 }
 
-function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): string {
+function run(
+  command: string,
+  args: readonly string[],
+  { env = {}, cwd = engine }: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
+): string {
   const result = spawnSync(command, args, {
-    cwd: engine,
+    cwd,
     env: { ...process.env, ...env },
     encoding: 'utf8',
     maxBuffer: 1 << 28,
@@ -81,7 +91,30 @@ function binaryenVersion(): string {
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }
 
+/** Puts the published crate, patched, where Cargo.toml looks for it. */
+function patchCrate(): void {
+  const manifest = join(engine, 'native/Cargo.toml')
+  const args = ['metadata', '--locked', '--format-version', '1', '--manifest-path', manifest]
+  const { packages } = JSON.parse(run('cargo', args)) as {
+    packages: { name: string; version: string; manifest_path: string }[]
+  }
+  const found = packages.find((one) => one.name === crate.name && one.version === crate.version)
+  if (found === undefined) throw new Error(`native/Cargo.lock has no ${crate.name}`)
+  const to = join(engine, 'target', crate.name)
+  rmSync(to, { recursive: true, force: true })
+  const from = dirname(found.manifest_path)
+  cpSync(from, to, {
+    recursive: true,
+    preserveTimestamps: true,
+    filter: (file) => !/^\.cargo/.test(relative(from, file)),
+  })
+  // Without a repository around it, or git would look for the paths from that one's root.
+  const env = { GIT_CEILING_DIRECTORIES: join(engine, 'target') }
+  run('git', ['apply', '--whitespace=nowarn', patch], { cwd: to, env })
+}
+
 function buildModule(): Uint8Array {
+  patchCrate()
   const cargoHome = process.env['CARGO_HOME'] ?? join(homedir(), '.cargo')
   const output = process.env['CARGO_TARGET_DIR'] ?? join(engine, 'target')
   const flags = [
@@ -90,7 +123,7 @@ function buildModule(): Uint8Array {
     `--remap-path-prefix=${engine.replace(/\/$/, '')}=/engine`,
   ]
   run('cargo', ['build', '--release', '--locked', '--lib', '--target', target], {
-    CARGO_ENCODED_RUSTFLAGS: flags.join('\u001f'),
+    env: { CARGO_ENCODED_RUSTFLAGS: flags.join('\u001f') },
   })
   const built = join(output, target, 'release/newton_policy_engine.wasm')
   const optimized = join(output, target, 'release/newton_policy_engine.opt.wasm')
@@ -117,7 +150,7 @@ function buildModule(): Uint8Array {
 function write(module: Uint8Array, compiler: string): void {
   const packed = gzipSync(module, { level: 9 })
   const build: Build = {
-    crate: 'newton-regorus 0.2.0',
+    crate: `${crate.name} ${crate.version}, patched`,
     rustc: compiler,
     binaryen: binaryenVersion(),
     inputs: inputs(),
@@ -158,7 +191,8 @@ function check(): string[] {
   return problems
 }
 
-if (process.argv.includes('--check')) {
+if (process.argv.includes('--crate')) patchCrate()
+else if (process.argv.includes('--check')) {
   const problems = check()
   for (const problem of problems) console.error(`engine: ${problem}`)
   process.exitCode = problems.length > 0 ? 1 : 0

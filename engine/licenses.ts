@@ -86,7 +86,8 @@ writeFileSync(
   `# Third-party licences of the engine module
 
 The WebAssembly module of \`src/eval/rego/engineModule.generated.ts\` is compiled from \`engine/src\` and
-these crates. Written by \`engine/licenses.ts\`.
+these crates. Written by \`engine/licenses.ts\`. newton-regorus is changed by
+\`engine/newton-regorus.patch\`.
 
 | crate | version | licence |
 |---|---|---|

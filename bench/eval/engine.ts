@@ -1,30 +1,41 @@
 /**
- * The engine alone, beside the bare engine and OPA's runtime.
+ * The engine alone, beside the bare module, the published crate built natively, and OPA's runtime.
  *
  * "Bare" is the module called directly with texts that are already in its memory's encoding: what
- * is left when our adapter is taken away. OPA's runtime needs a compiled bundle, which only the
- * `opa` tool makes: where OPA_POLICY_WASM names one, compiled from bench/eval/guard.rego with the
- * entrypoints guard/allow and guard/deny, it is measured on the same documents.
+ * is left when our adapter is taken away. The native crate is engine/native, unpatched, where it is
+ * built. OPA's runtime needs a compiled bundle, which only the `opa` tool makes: where it is found, or
+ * named by OPA, the policies are compiled in the set-up and run by `@open-policy-agent/opa-wasm`,
+ * called bare, with its documents as text as ours are.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadPolicy } from '@open-policy-agent/opa-wasm'
 import type { PreparedPolicy } from '../../src/eval/index.js'
-import { createSchemaValidator, opaWasmEngine, operatorEngine } from '../../src/eval/index.js'
+import { createSchemaValidator, operatorEngine } from '../../src/eval/index.js'
 import { createEngineInstance } from '../../src/eval/rego/engineInstance.js'
 import { loadEngineModule } from '../../src/eval/rego/engineModule.js'
+import { hasNativeEngine, nativeEngine } from '../../test/evalFuzz/oracle.js'
 import type { Row } from './pipeline.js'
 
-const guard: string = readFileSync(new URL('./guard.rego', import.meta.url), 'utf8')
 const world = { blockTimestamp: 1_700_000_000n, seed: `0x${'11'.repeat(32)}` }
 
-const inputJson: string = JSON.stringify({
+function source(name: string): string {
+  return readFileSync(new URL(`./${name}.rego`, import.meta.url), 'utf8')
+}
+
+const guard: string = source('guard')
+
+const intent = {
   from: '0xabc',
   to: '0xdef',
   value: 12345,
   chain_id: 1,
   function: { name: 'transfer' },
   decoded_function_arguments: ['0xdef', '100'],
-})
-const dataJson: string = JSON.stringify({
+}
+const guardData = {
   params: { max_score: 50, max_value: 100_000, functions: ['transfer'], recipients: ['0xdef'] },
   wasm: {
     sanctioned: false,
@@ -35,13 +46,89 @@ const dataJson: string = JSON.stringify({
       { name: 'c', score: 3 },
     ],
   },
-})
-
-/** The policy of the benchmark with its rules `copies` times over. */
-function sized(copies: number): string {
-  const [head = '', ...rules] = guard.split('\n\n')
-  return [head, ...Array.from({ length: copies }, () => rules.join('\n\n'))].join('\n\n')
 }
+const symbols = ['ETH', 'USDC', 'WBTC', 'DAI']
+const vaultData = {
+  params: {
+    tokens: symbols.map((symbol, index) => ({ symbol, limit: 100_000 * (index + 1) })),
+    admins: ['0xAbC', '0x123'],
+    vaults: [
+      { id: 'v1', chain: 1, operations: ['deposit', 'withdraw', 'transfer'] },
+      { id: 'v2', chain: 137, operations: ['deposit'] },
+    ],
+    recipients: ['0xDEF', '0x456'],
+    max_share: 6_000,
+    max_age: 300,
+  },
+  wasm: {
+    paused: false,
+    prices: Object.fromEntries(
+      symbols.map((symbol, index) => [symbol, { usd: index + 1, age: 60 }]),
+    ),
+    positions: Array.from({ length: 12 }, (_, index) => ({
+      symbol: symbols[index % symbols.length],
+      amount: 10 * (index + 1),
+      owner: `0x${index}`,
+    })),
+  },
+}
+const paymentsData = {
+  params: {
+    now: 1_700_000_000,
+    window: 86_400,
+    limits: { gold: 10_000_000, silver: 100_000, basic: 1_000 },
+    weekends: false,
+    max_share: 90,
+  },
+  wasm: {
+    score: 85,
+    tags: ['retail', 'eu'],
+    payments: Array.from({ length: 16 }, (_, index) => ({
+      to: `0x${(index % 5).toString(16).repeat(8)}`,
+      amount: 100 * (index + 1),
+      at: 1_700_000_000 - 600 * index,
+      memo: `invoice ${index}`,
+    })),
+  },
+}
+
+type Measured = { name: string; rego: string; package: string; input: unknown; data: unknown }
+
+/** The rules of the small policy `copies` times over, with one default. */
+function copied(copies: number): string {
+  const [head = '', ...rules] = guard.split('\n\n').filter((rule) => !rule.startsWith('default'))
+  const all = Array.from({ length: copies }, () => rules.join('\n\n'))
+  return [head, 'default allow := false', ...all].join('\n\n')
+}
+
+/** The small policy and nineteen times its rules under names that nothing reads. */
+function flat(): string {
+  const rules = guard.split('\n\n').filter((rule) => rule.startsWith('deny'))
+  const unread = Array.from({ length: 19 }, (_, index) =>
+    rules.map((rule) => rule.replace('deny', `unread_${index}`)).join('\n\n'),
+  )
+  return [guard.trimEnd(), ...unread].join('\n\n')
+}
+
+const measured: readonly Measured[] = [
+  { name: 'small', rego: guard, package: 'guard', input: intent, data: guardData },
+  {
+    name: 'flat, little of it reached',
+    rego: flat(),
+    package: 'guard',
+    input: intent,
+    data: guardData,
+  },
+  { name: 'all of it reached', rego: copied(20), package: 'guard', input: intent, data: guardData },
+  { name: 'vault', rego: source('vault'), package: 'vault', input: intent, data: vaultData },
+  {
+    name: 'payments',
+    rego: source('payments'),
+    package: 'payments',
+    input: intent,
+    data: paymentsData,
+  },
+]
 
 /** Medians in microseconds of calls that take turns, so that other work hits them alike. */
 function medians(runs: readonly (() => unknown)[], count: number): readonly number[] {
@@ -56,54 +143,122 @@ function medians(runs: readonly (() => unknown)[], count: number): readonly numb
   return times.map((list) => list.sort((x, y) => x - y)[list.length >> 1] as number)
 }
 
-async function bare(source: string): Promise<() => void> {
+async function bare(rego: string, texts: readonly string[]): Promise<() => void> {
   const module = await loadEngineModule()
   const instance = createEngineInstance(module, { maxMemoryBytes: 64 << 20 })
-  instance.call('engine_load', [JSON.stringify({ modules: [{ path: 'p', source }] })], 1e9)
+  instance.call('engine_load', [JSON.stringify({ modules: [{ path: 'p', source: rego }] })], 1e9)
   return () => {
-    instance.call('engine_decide', [inputJson, dataJson], 1e9)
+    instance.call('engine_decide', texts, 1e9)
   }
+}
+
+/** The policy by OPA's runtime, or undefined where there is no `opa`. */
+async function byOpa(
+  policy: Measured,
+  texts: readonly [string, string],
+): Promise<(() => void) | undefined> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-opa-'))
+  try {
+    const file = join(folder, 'policy.rego')
+    writeFileSync(file, policy.rego)
+    const entrypoints = ['allow', 'deny'].flatMap((rule) => ['-e', `${policy.package}/${rule}`])
+    const bundle = join(folder, 'bundle.tar.gz')
+    const opa = process.env['OPA'] ?? 'opa'
+    const built = spawnSync(opa, ['build', '-t', 'wasm', ...entrypoints, '-o', bundle, file])
+    if (built.status !== 0) return undefined
+    spawnSync('tar', ['-xzf', bundle, '-C', folder])
+    const loaded = await loadPolicy(readFileSync(join(folder, 'policy.wasm')), undefined, {
+      'time.weekday': () => 'Tuesday',
+    })
+    return () => {
+      loaded.setData(JSON.parse(texts[1]) as object)
+      const input = JSON.parse(texts[0]) as object
+      loaded.evaluate(input, 0)
+      loaded.evaluate(input, 1)
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** The median of the published crate built natively, in microseconds. */
+function byNative(
+  { rego }: Measured,
+  [input, data]: readonly [string, string],
+  count: number,
+): number | undefined {
+  if (!hasNativeEngine) return undefined
+  const request = { modules: [{ path: 'p', source: rego }], input, data, repeat: count }
+  const { stdout } = spawnSync(nativeEngine, {
+    input: `${JSON.stringify(request)}\n`,
+    encoding: 'utf8',
+  })
+  return (JSON.parse(stdout) as { microseconds?: number }).microseconds
 }
 
 /** Rows of the engine, the schemas, and what opening them costs. */
 export async function engineRows({ quick = false }: { quick?: boolean } = {}): Promise<Row[]> {
   const count = quick ? 200 : 3_000
   const rows: Row[] = []
-  for (const copies of [1, 5, 20]) {
-    const source = sized(copies)
-    const rego = new TextEncoder().encode(source)
+  let small = 0
+  for (const one of measured) {
+    const texts = [JSON.stringify(one.input), JSON.stringify(one.data)] as const
+    const documents = { inputJson: texts[0], dataJson: texts[1] }
+    const rego = new TextEncoder().encode(one.rego)
     const policy: PreparedPolicy = await operatorEngine().prepare({ rego })
     const runs: (() => unknown)[] = [
-      () => policy.evaluate({ inputJson, dataJson }, world),
-      await bare(source),
+      () => policy.evaluate(documents, world),
+      await bare(one.rego, texts),
     ]
-    const opa = process.env['OPA_POLICY_WASM']
-    if (copies === 1 && opa !== undefined && existsSync(opa)) {
-      const policyWasm = new Uint8Array(readFileSync(opa))
-      const theirs = await opaWasmEngine({ policyWasm }).prepare({ rego })
-      runs.push(() => theirs.evaluate({ inputJson, dataJson }, world))
-    }
-    const [ours = 0, bareTime = 0, opaTime] = medians(runs, Math.ceil(count / copies))
+    const opa = await byOpa(one, texts)
+    if (opa !== undefined) runs.push(opa)
+    const [ours = 0, bareTime = 0, opaTime] = medians(runs, count)
+    const native = byNative(one, texts, count)
+    policy.dispose()
+    if (one.name === 'small') small = ours
     rows.push({
-      name: `warm evaluation, policy of ${Math.round(rego.length / 100) / 10} kB`,
+      name: `warm evaluation, ${one.name}, ${Math.round(rego.length / 100) / 10} kB`,
       ours,
       unit: 'µs',
       better: 'lower',
-      peers: { bare: bareTime, ...(opaTime === undefined ? {} : { 'opa-wasm': opaTime }) },
-      target: copies === 1 ? 1_000 : undefined,
+      peers: {
+        bare: bareTime,
+        ...(one.name.startsWith('flat') ? { small } : {}),
+        ...(opaTime === undefined ? {} : { 'opa-wasm': opaTime }),
+        ...(native === undefined ? {} : { 'crate, native': native }),
+      },
+      target: targetOf(one.name, { small, opaTime, native }),
     })
   }
   rows.push(await preparing(quick ? 5 : 50), await schemas(quick ? 50 : 1_000))
   return rows
 }
 
+/** What a decision may cost: 1.5 times OPA's runtime, no more than the crate natively, flat in size. */
+function targetOf(
+  name: string,
+  {
+    small,
+    opaTime,
+    native,
+  }: { small: number; opaTime: number | undefined; native: number | undefined },
+): number | undefined {
+  const bounds = [
+    ...(opaTime === undefined || name === 'all of it reached' ? [] : [1.5 * opaTime]),
+    ...(native === undefined ? [] : [native]),
+    ...(name.startsWith('flat') ? [1.2 * small] : []),
+  ]
+  return bounds.length === 0 ? undefined : Math.round(Math.min(...bounds) * 10) / 10
+}
+
 async function preparing(count: number): Promise<Row> {
   const rego = new TextEncoder().encode(guard)
+  const documents = { inputJson: JSON.stringify(intent), dataJson: JSON.stringify(guardData) }
   const times: number[] = []
   for (let i = 0; i < count; i++) {
     const start = performance.now()
     const policy = await operatorEngine().prepare({ rego })
-    policy.evaluate({ inputJson, dataJson }, world)
+    policy.evaluate(documents, world)
     times.push(performance.now() - start)
     policy.dispose()
   }

@@ -44,6 +44,7 @@ pub struct Analysis {
     modules: Vec<ModuleFacts>,
     needs_clock: bool,
     needs_seed: bool,
+    needs_identity: bool,
     unknown_functions: Vec<Json>,
 }
 
@@ -54,6 +55,7 @@ impl Analysis {
             modules,
             needs_clock: false,
             needs_seed: false,
+            needs_identity: false,
             unknown_functions: Vec::new(),
         };
         analysis.resolve()?;
@@ -97,7 +99,7 @@ impl Analysis {
         }
         let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut spans: BTreeMap<String, Span> = BTreeMap::new();
-        let (mut clock, mut seed) = (false, false);
+        let (mut clock, mut seed, mut identity) = (false, false, false);
         let mut unknown = Vec::new();
         for module in &self.modules {
             for rule in &module.rules {
@@ -119,6 +121,7 @@ impl Analysis {
                         None if builtins::exists(name) => {
                             clock |= builtins::CLOCK.contains(&name.as_str());
                             seed |= builtins::SEED.contains(&name.as_str());
+                            identity |= builtins::IDENTITY.contains(&name.as_str());
                         }
                         // Operators may have it; the policy is fine as long as no call is reached.
                         None => {
@@ -137,6 +140,7 @@ impl Analysis {
         }
         self.needs_clock = clock;
         self.needs_seed = seed;
+        self.needs_identity = identity;
         self.unknown_functions = unknown;
         for function in &functions {
             if reaches_itself(function, &edges) {
@@ -156,6 +160,7 @@ impl Analysis {
             "packagePath": self.package_path(),
             "needsClock": self.needs_clock,
             "needsSeed": self.needs_seed,
+            "needsIdentity": self.needs_identity,
             "unknownFunctions": self.unknown_functions,
             "modules": self.modules.iter().map(ModuleFacts::to_json).collect::<Vec<_>>(),
         })

@@ -15,6 +15,19 @@ pub const EXTENSIONS: &[&str] = &[
     "newton.crypto.ecdsa_recover_signer_personal",
 ];
 
+/// Registered for a decision that comes with identity data.
+pub const IDENTITY: &[&str] = &[
+    "newton.identity.get",
+    "newton.identity.kyc.address_in_countries",
+    "newton.identity.kyc.address_in_subdivision",
+    "newton.identity.kyc.address_not_in_subdivision",
+    "newton.identity.kyc.age_gte",
+    "newton.identity.kyc.check_approved",
+    "newton.identity.kyc.issued_since",
+    "newton.identity.kyc.not_expired",
+    "newton.identity.kyc.valid_for",
+];
+
 pub const NAMES: &[&str] = &[
     "__builtin_sets.intersection",
     "__builtin_sets.union",
@@ -144,5 +157,5 @@ pub const NAMES: &[&str] = &[
 
 /// Whether the engine has a builtin of this name.
 pub fn exists(name: &str) -> bool {
-    NAMES.contains(&name) || EXTENSIONS.contains(&name)
+    [NAMES, EXTENSIONS, IDENTITY].iter().any(|names| names.contains(&name))
 }

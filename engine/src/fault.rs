@@ -1,6 +1,9 @@
 //! What ends a call early, and the two things a host fixes: memory and seed.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[cfg(target_arch = "wasm32")]
+use crate::pool::Pool;
+#[cfg(target_arch = "wasm32")]
+use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::Mutex;
 
@@ -14,39 +17,50 @@ static MESSAGE: Mutex<String> = Mutex::new(String::new());
 static SEED: Mutex<([u8; 32], u64)> = Mutex::new(([0; 32], 0));
 
 /// Counts live bytes; an allocation beyond the limit ends the call.
-struct Bounded;
+#[cfg(target_arch = "wasm32")]
+struct Bounded(Pool);
 
 #[cfg(target_arch = "wasm32")]
-fn stop() -> ! {
+fn out_of_memory() -> ! {
+    KIND.store(MEMORY, Ordering::Relaxed);
     core::arch::wasm32::unreachable()
 }
-#[cfg(not(target_arch = "wasm32"))]
-fn stop() -> ! {
-    std::process::abort()
-}
 
+#[cfg(target_arch = "wasm32")]
+#[inline]
 fn charge(size: usize) {
     let live = LIVE.fetch_add(size, Ordering::Relaxed) + size;
     if live > LIMIT.load(Ordering::Relaxed) {
-        KIND.store(MEMORY, Ordering::Relaxed);
-        stop();
+        out_of_memory();
     }
 }
 
+#[cfg(target_arch = "wasm32")]
+#[inline]
+fn there(block: *mut u8) -> *mut u8 {
+    if block.is_null() {
+        out_of_memory();
+    }
+    block
+}
+
+#[cfg(target_arch = "wasm32")]
 unsafe impl GlobalAlloc for Bounded {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         charge(layout.size());
-        System.alloc(layout)
+        there(self.0.take(layout))
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         charge(layout.size());
-        System.alloc_zeroed(layout)
+        there(self.0.take_zeroed(layout))
     }
 
+    #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        System.dealloc(pointer, layout)
+        self.0.give(pointer, layout);
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -55,13 +69,21 @@ unsafe impl GlobalAlloc for Bounded {
         } else {
             LIVE.fetch_sub(layout.size() - size, Ordering::Relaxed);
         }
-        System.realloc(pointer, layout, size)
+        there(self.0.resize(pointer, layout, size))
     }
 }
 
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
-static ALLOCATOR: Bounded = Bounded;
+static ALLOCATOR: Bounded = Bounded(Pool::new());
+
+/// Wipes what calls have left on the stack.
+pub fn wipe_stack() {
+    #[cfg(target_arch = "wasm32")]
+    unsafe {
+        ALLOCATOR.0.wipe_stack();
+    }
+}
 
 pub fn install(memory_limit: usize) {
     LIMIT.store(memory_limit, Ordering::Relaxed);

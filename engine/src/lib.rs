@@ -9,8 +9,12 @@
 
 mod analysis;
 mod builtins;
+mod fast;
 mod fault;
+mod identity;
 mod policy;
+#[cfg(target_arch = "wasm32")]
+mod pool;
 mod schema;
 mod syntax;
 
@@ -122,6 +126,18 @@ pub unsafe extern "C" fn engine_load(pointer: *const u8, length: usize) {
     }
 }
 
+/// Sets the identity data of the next decision, as JSON. It is dropped with that decision.
+///
+/// # Safety
+/// See [`text`].
+#[no_mangle]
+pub unsafe extern "C" fn engine_set_identity(pointer: *const u8, length: usize) {
+    match text(pointer, length) {
+        Err(message) => answer_input_error(message),
+        Ok(kyc) => answer(POLICY.with(|policy| policy.borrow_mut().set_identity(kyc))),
+    }
+}
+
 /// Evaluates the decision of the loaded policy on an input and a data document.
 ///
 /// # Safety
@@ -136,8 +152,16 @@ pub unsafe extern "C" fn engine_decide(
     match (text(input, input_length), text(data, data_length)) {
         (Err(message), _) => answer_input_error(format!("input: {message}")),
         (_, Err(message)) => answer_input_error(format!("data: {message}")),
-        (Ok(input), Ok(data)) => answer(POLICY.with(|policy| policy.borrow().decide(input, data))),
+        (Ok(input), Ok(data)) => answer(POLICY.with(|policy| policy.borrow_mut().decide(input, data))),
     }
+}
+
+/// Wipes the answer of the last call and what calls have left on the stack. What they allocated was
+/// wiped when it was given back, and the kept engine holds no documents.
+#[no_mangle]
+pub extern "C" fn engine_forget() {
+    RESULT.with(|slot| *slot.borrow_mut() = String::new());
+    fault::wipe_stack();
 }
 
 /// Evaluates one query: `{"query","input"?,"data"?}`, the two documents as JSON text.

@@ -1,7 +1,10 @@
 //! Loading and evaluating one policy, or a policy with its tests.
 
 use crate::analysis::Analysis;
+use crate::fast::Fast;
+use crate::identity::Kyc;
 use crate::syntax::{evaluation_failure, Failure};
+use regorus::extensions::identity::KycIdentityData;
 use regorus::{Engine, Value};
 use serde::Deserialize;
 
@@ -27,19 +30,25 @@ struct QueryRequest {
 
 #[derive(Default)]
 pub struct Policy {
-    /// Holds the parsed modules and no data. Every decision starts from a copy of it.
+    /// Holds the parsed modules and no data. What errs is answered by a copy of it.
     pristine: Option<Engine>,
+    /// Answers what does not err.
+    fast: Fast,
     /// Lives through all queries, because it gathers coverage.
     covering: Option<Engine>,
     queries: Queries,
+    /// For the next decision only.
+    identity: Option<KycIdentityData>,
 }
 
 #[derive(Default)]
-struct Queries {
+pub struct Queries {
     allow: String,
     deny: String,
     /// Both at once, so that what they share is evaluated once.
     both: Option<String>,
+    /// The same in parts: `allow`, then `deny` where there is one. None where a part is no name.
+    pub paths: Vec<Vec<String>>,
 }
 
 impl Policy {
@@ -66,6 +75,7 @@ impl Policy {
             .eval_query("true".to_string(), false)
             .map_err(|error| Failure::from_engine("COMPILE", &error.to_string()))?;
         self.queries = Queries::of(&analysis);
+        self.fast = Fast::of(&engine, &self.queries);
         if request.coverage {
             let mut covering = engine.clone();
             covering.set_enable_coverage(true);
@@ -75,11 +85,20 @@ impl Policy {
         Ok(analysis.to_json())
     }
 
-    pub fn decide(&self, input: &str, data: &str) -> String {
+    pub fn decide(&mut self, input: &str, data: &str) -> String {
+        let identity = self.identity.take();
         let Some(pristine) = &self.pristine else {
             return Failure::new("NOT_LOADED", "no policy is loaded").to_json();
         };
         let mut engine = pristine.clone();
+        if let Some(identity) = identity {
+            // Its functions hold the data they are made with, so they are made for one decision.
+            if let Err(error) = engine.with_newton_identity_kyc_extensions(identity, None) {
+                return Failure::new("EVALUATION", error.to_string()).to_json();
+            }
+        } else if let Some(values) = self.fast.decide(input, data) {
+            return decision(values.first(), values.get(1), None);
+        }
         if let Err(failure) = set_documents(&mut engine, Some(input), Some(data)) {
             return failure.to_json();
         }
@@ -101,6 +120,17 @@ impl Policy {
         match first_value(&mut engine, &self.queries.deny) {
             Ok(deny) => decision(allow.as_ref(), deny.as_ref(), None),
             Err(failure) => decision(allow.as_ref(), None, Some(failure.message)),
+        }
+    }
+
+    /// Takes the identity data of the next decision.
+    pub fn set_identity(&mut self, kyc: &str) -> String {
+        match serde_json::from_str::<Kyc>(kyc) {
+            Ok(kyc) => {
+                self.identity = Some(kyc.into());
+                "{}".to_string()
+            }
+            Err(error) => Failure::new("INVALID_INPUT", format!("identity: {error}")).to_json(),
         }
     }
 
@@ -153,7 +183,19 @@ impl Queries {
             return Queries::default();
         };
         let both = format!("[[x | x := {package}.allow], [x | x := {package}.deny]]");
+        let parts = |rule: &str| -> Vec<String> {
+            package.split('.').skip(1).chain([rule]).map(str::to_string).collect()
+        };
+        let mut paths = Vec::new();
+        // Brackets hold a part that is no name, which a query spells in its own way.
+        if !package.contains('[') {
+            paths.push(parts("allow"));
+            if analysis.has_rule("deny") {
+                paths.push(parts("deny"));
+            }
+        }
         Queries {
+            paths,
             allow: format!("{package}.allow"),
             deny: format!("{package}.deny"),
             both: analysis.has_rule("deny").then_some(both),
@@ -221,6 +263,7 @@ fn decision(allow: Option<&Value>, deny: Option<&Value>, reasons_error: Option<S
             .collect(),
         _ => Vec::new(),
     };
+    let allow = allow.filter(|value| **value != Value::Undefined);
     format!(
         r#"{{"defined":{},"value":{},"reasons":{},"reasonsError":{}}}"#,
         allow.is_some(),

@@ -44,6 +44,7 @@ export type RegoRefusal =
   | 'package'
   | 'recursion'
   | 'nondeterministic'
+  | 'unsupported'
   | 'step-limit'
   | 'memory-limit'
   | 'too-deep'

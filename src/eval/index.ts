@@ -57,6 +57,7 @@ export type {
   EvaluatorParameters,
   EvaluatorRegistry,
   EvaluatorSecrets,
+  IdentitySource,
 } from './pipeline/parameters.js'
 export {
   type EvaluationPlan,
@@ -144,7 +145,9 @@ export type {
   RegoModule,
   RegoOutcome,
   RegoValue,
+  UnsupportedFunction,
 } from './rego/engine.js'
+export type { IdentityData, KycIdentity } from './rego/identity.js'
 export type { RegoInspection } from './rego/inspection.js'
 export { inspectPolicy } from './rego/inspectPolicy.js'
 export { opaWasmEngine } from './rego/opaWasmEngine.js'

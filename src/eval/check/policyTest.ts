@@ -83,7 +83,8 @@ export async function runPolicyTests(parameters: {
   const world = { blockTimestamp, seed: fixedFromHex(`0x${'00'.repeat(32)}`, 32, 'seed') }
   const start = (): { instance: EngineInstance; inspection: RegoInspection } => {
     const loaded = loadPolicy(module, { request, limits })
-    loaded.instance.setWorld(world)
+    loaded.instance.setClock(world.blockTimestamp)
+    loaded.instance.setSeed(world.seed)
     return loaded
   }
   let { instance, inspection } = start()

@@ -91,22 +91,21 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
       : await runPlugins(step, { request, taskId, envelopes })
     clock.mark('plugins')
 
+    const identity = await parameters.identity?.getIdentity({ task, taskId }, options)
     const { wasm, warnings: collisions } = mergeOutputs(ran.outputs)
     warnings.push(...collisions)
-    const {
-      allow,
-      reasons,
-      warnings: missing,
-    } = await policies.with(plan.regoHash, rego, (policy) =>
+    const decision = await policies.with(plan.regoHash, rego, (policy) =>
       decide(policy, {
         task,
         taskId,
         blockTimestamp: plan.blockTimestamp,
         paramsText: plan.params.text,
         wasm,
+        identity,
       }),
     )
-    warnings.push(...missing)
+    const { allow, reasons } = decision
+    warnings.push(...decision.warnings)
     clock.mark('rego')
 
     const bound = bindResponse({

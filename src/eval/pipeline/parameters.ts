@@ -1,6 +1,8 @@
 /**
  * What the local evaluator works with, checked before the first evaluation.
  */
+
+import type { Hex } from 'viem'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { Assurance } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
@@ -10,11 +12,14 @@ import type {
   EnvelopeSource,
   SecretsOpener,
 } from '../../core/interfaces/secretsOpener.js'
+import type { Task } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
+import type { IoOptions } from '../../internal/deadline.js'
 import { assertChoice } from '../../internal/options.js'
 import type { ProcessMemory } from '../../internal/processMemory.js'
 import type { PluginRuntime } from '../plugins/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
+import type { IdentityData } from '../rego/identity.js'
 
 /** What the evaluator reads of the chain. */
 export type EvaluatorRegistry = Pick<RegistryReader, 'snapshot'> &
@@ -22,6 +27,15 @@ export type EvaluatorRegistry = Pick<RegistryReader, 'snapshot'> &
 
 /** How sealed secrets are found and opened. */
 export type EvaluatorSecrets = { opener: SecretsOpener; envelopes: EnvelopeSource }
+
+/** Where the identity data of a task comes from: the private namespaces of those who hold it. */
+export type IdentitySource = {
+  /** The data of the one the task is for, or undefined where there is none. */
+  getIdentity(
+    request: { task: Task; taskId: Hex },
+    options: IoOptions,
+  ): Promise<IdentityData | undefined>
+}
 
 /** Options of the evaluator. */
 export type EvaluatorParameters = {
@@ -35,6 +49,8 @@ export type EvaluatorParameters = {
   memory?: ProcessMemory | undefined
   /** Left out: policies whose plugins take secrets end in an error. */
   secrets?: EvaluatorSecrets | undefined
+  /** For policies that call `newton.identity.*`; without it such a call is an error. */
+  identity?: IdentitySource | undefined
   /** Which artifacts are under the committed root. Required to attest. */
   committed?: CommittedArtifacts | undefined
   /**

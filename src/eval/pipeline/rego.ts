@@ -8,6 +8,7 @@ import { computeTaskId } from '../../core/task.js'
 import { compareBytes, utf8 } from '../../internal/bytes.js'
 import { intentToInputJson } from '../intent/parseIntent.js'
 import type { PreparedPolicy, RegoOutcome } from '../rego/engine.js'
+import type { IdentityData } from '../rego/identity.js'
 import { PolicyEvaluationError } from './errors.js'
 
 /** A plugin's output with the template it came from. */
@@ -50,15 +51,16 @@ export function decide(
     blockTimestamp: bigint
     paramsText: string
     wasm: JsonObject
+    identity?: IdentityData | undefined
   },
 ): Decision {
-  const { task, blockTimestamp, paramsText, wasm } = parameters
+  const { task, blockTimestamp, paramsText, wasm, identity } = parameters
   const outcome = policy.evaluate(
     {
       inputJson: intentToInputJson(task.intent),
       dataJson: `{"params":${paramsText},"wasm":${canonicalJson(wasm)}}`,
     },
-    { blockTimestamp, seed: parameters.taskId ?? computeTaskId(task) },
+    { blockTimestamp, seed: parameters.taskId ?? computeTaskId(task), identity },
   )
   return toDecision(outcome)
 }

@@ -29,6 +29,7 @@ import type { IoOptions } from '../../internal/deadline.js'
 import { encodeWasmArgs } from '../intent/wasmArgs.js'
 import type { PluginRuntime } from '../plugins/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
+import type { IdentityData } from '../rego/identity.js'
 import { operatorEngine } from '../rego/operatorEngine.js'
 import { createSchemaValidator } from '../schema/validator.js'
 import { createEvaluator } from './evaluator.js'
@@ -51,6 +52,8 @@ export type SimulationRequest = {
   plugins?: readonly SimulatedPlugin[] | undefined
   intent: Intent
   wasmArgs?: JsonObject | undefined
+  /** For policies that call `newton.identity.*`. */
+  identity?: IdentityData | undefined
   /** @default the address 0x…c11e */
   client?: Address | undefined
   /** Blocks a result stays valid. @default 100n */
@@ -127,6 +130,7 @@ export async function simulate(
     registry: { snapshot: async () => snapshot },
     artifacts,
     mode: 'simulate',
+    identity: { getIdentity: async () => request.identity },
     secrets: {
       // The plaintext stands in for the envelope: there is nothing to open.
       envelopes: {

@@ -2,6 +2,7 @@
  * The interface of Rego engines.
  */
 import type { RegoLocation } from '../errors.js'
+import type { IdentityData } from './identity.js'
 
 /** One Rego source with the name that errors show. */
 export type RegoModule = { name: string; source: string }
@@ -62,12 +63,24 @@ export type RegoEvaluateOptions = {
   blockTimestamp: bigint
   /** The task id, 32 bytes of hex: the seed. */
   seed: string
+  /** What `newton.identity.*` decides on. Without it, a call of one is `unsupported`. */
+  identity?: IdentityData | undefined
 }
+
+/** A function that a policy calls and the engine does not have. */
+export type UnsupportedFunction = { name: string; location: RegoLocation }
 
 /** A policy that parsed. */
 export interface PreparedPolicy {
   /** Path of the package, without `data.`. */
   readonly package: string
+  /**
+   * Functions that the policy calls and the engine does not have. An evaluation that reaches one is
+   * `unsupported`; one that does not is decided.
+   */
+  readonly unsupported?: readonly UnsupportedFunction[] | undefined
+  /** Whether it calls `newton.identity.*`. */
+  readonly needsIdentity?: boolean | undefined
   /** Evaluates the decision. Never throws: what goes wrong is an outcome. */
   evaluate(
     input: { inputJson: string; dataJson: string },
@@ -85,7 +98,8 @@ export interface RegoEngine {
    * Parses and checks one module.
    *
    * @throws {RegoSourceError} for what does not parse or compile, with line, column and a caret.
-   * @throws {RegoRefusedError} for recursion, nondeterminism and what breaks the decision rule.
+   * @throws {RegoRefusedError} for recursion, nondeterminism, what breaks the decision rule, and
+   * functions of the operators that cannot be evaluated here.
    */
   prepare(
     source: { rego: Uint8Array | readonly RegoModule[] },

@@ -18,8 +18,10 @@ type Exports = {
   engine_fault_length(): number
   engine_set_clock(milliseconds: number): void
   engine_set_seed(pointer: number): void
+  engine_set_identity(pointer: number, length: number): void
   engine_load(pointer: number, length: number): void
   engine_decide(input: number, inputLength: number, data: number, dataLength: number): void
+  engine_forget(): void
   engine_query(pointer: number, length: number): void
   engine_coverage(): void
   engine_schema_load(pointer: number, length: number): void
@@ -38,6 +40,7 @@ export type EngineAnswer = { answer: string; fault?: undefined } | { fault: Engi
 /** The calls of an instance that take texts. */
 export type EngineCall =
   | 'engine_load'
+  | 'engine_set_identity'
   | 'engine_decide'
   | 'engine_query'
   | 'engine_coverage'
@@ -46,13 +49,20 @@ export type EngineCall =
 
 /** One instance of the engine. */
 export type EngineInstance = {
-  /** Calls an export with texts, within `maxSteps`. */
+  /**
+   * Calls an export with texts, within `maxSteps`. Nothing of the texts or of the answer is left in
+   * the module's memory afterwards, but for the policy or schema that a call loads.
+   */
   call(name: EngineCall, texts: readonly string[], maxSteps: number): EngineAnswer
-  /** Sets what the clock and the random builtins give. */
-  setWorld(world: { blockTimestamp: bigint; seed: Uint8Array }): void
+  /** Sets what the clock gives, in seconds. */
+  setClock(blockTimestamp: bigint): void
+  /** Sets what the random builtins draw from: 32 bytes. */
+  setSeed(seed: Uint8Array): void
   /** Bytes of linear memory: grows, never shrinks. */
   memoryBytes(): number
 }
+
+type Place = { pointer: number; length: number }
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -66,10 +76,21 @@ export function createEngineInstance(
   engine.engine_init(maxMemoryBytes)
   let faulted = false
 
-  function put(bytes: Uint8Array): number {
-    const pointer = engine.engine_alloc(bytes.length)
-    new Uint8Array(engine.memory.buffer, pointer, bytes.length).set(bytes)
-    return pointer
+  function room(length: number): { pointer: number; bytes: Uint8Array } {
+    const pointer = engine.engine_alloc(length)
+    return { pointer, bytes: new Uint8Array(engine.memory.buffer, pointer >>> 0, length) }
+  }
+
+  /** Writes a text into the module's memory; in place where it is ASCII, as most are. */
+  function put(value: string): Place {
+    const { pointer, bytes } = room(value.length)
+    const length = value.length
+    if (encoder.encodeInto(value, bytes).read === length) return { pointer, length }
+    engine.engine_free(pointer, length)
+    const encoded = encoder.encode(value)
+    const wider = room(encoded.length)
+    wider.bytes.set(encoded)
+    return { pointer: wider.pointer, length: encoded.length }
   }
 
   function text(pointer: number, length: number): string {
@@ -82,23 +103,27 @@ export function createEngineInstance(
       if (faulted) throw new EngineError('a stopped instance was called')
       engine.fuel.value = BigInt(maxSteps)
       try {
-        const places: { pointer: number; length: number }[] = []
-        for (const value of texts) {
-          const bytes = encoder.encode(value)
-          places.push({ pointer: put(bytes), length: bytes.length })
-        }
+        const places = texts.map(put)
         const numbers = places.flatMap(({ pointer, length }) => [pointer, length])
         ;(engine[name] as (...numbers: number[]) => void)(...numbers)
         for (const { pointer, length } of places) engine.engine_free(pointer, length)
-        return { answer: text(engine.engine_result_pointer(), engine.engine_result_length()) }
+        const answer = text(engine.engine_result_pointer(), engine.engine_result_length())
+        engine.engine_forget()
+        return { answer }
       } catch (cause) {
         faulted = true
-        return { fault: faultOf(engine, cause, { maxSteps, text }) }
+        const fault = faultOf(engine, cause, { maxSteps, text })
+        // Whoever still holds the memory finds nothing of what was evaluated.
+        new Uint8Array(engine.memory.buffer).fill(0)
+        return { fault }
       }
     },
-    setWorld({ blockTimestamp, seed }) {
+    setClock(blockTimestamp) {
       engine.engine_set_clock(Number(blockTimestamp) * 1000)
-      const pointer = put(seed)
+    },
+    setSeed(seed) {
+      const { pointer, bytes } = room(seed.length)
+      bytes.set(seed)
       engine.engine_set_seed(pointer)
       engine.engine_free(pointer, seed.length)
     },

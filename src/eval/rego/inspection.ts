@@ -69,6 +69,7 @@ export type RegoInspection = {
   packagePath: string | null
   needsClock: boolean
   needsSeed: boolean
+  needsIdentity: boolean
   /** Calls of functions the engine does not have. */
   unknownFunctions: readonly (Place & { name: string })[]
   modules: readonly ModuleInspection[]

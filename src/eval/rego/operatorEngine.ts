@@ -18,9 +18,11 @@ import type {
   RegoModule,
   RegoOutcome,
   RegoValue,
+  UnsupportedFunction,
 } from './engine.js'
 import { createEngineInstance, type EngineFault, type EngineInstance } from './engineInstance.js'
 import { loadEngineModule } from './engineModule.js'
+import { identityJson } from './identity.js'
 import type { RegoInspection } from './inspection.js'
 
 /** Id of the engine, as results name it. */
@@ -90,11 +92,16 @@ function preparePolicy(
   const first = loadPolicy(module, { request, limits })
   const inspection = first.inspection
   const packageName = checkPackage(inspection)
+  const unsupported = unsupportedBy(inspection, only)
+  // A `with` can put a random builtin in the place of another function.
+  const drawsSeed = inspection.needsSeed || /rand|uuid/.test(only.source)
   let instance: EngineInstance | undefined = first.instance
   let disposed = false
 
   return {
     package: packageName,
+    unsupported,
+    needsIdentity: inspection.needsIdentity,
     evaluate({ inputJson, dataJson }, options) {
       if (disposed) return error('DISPOSED', 'the policy was disposed of')
       if (standsInFor(packageName, dataJson)) {
@@ -104,7 +111,7 @@ function preparePolicy(
       if (!isWellFormed(inputJson) || !isWellFormed(dataJson)) {
         return error('INVALID_INPUT', 'input or data holds half of a surrogate pair')
       }
-      let world: { blockTimestamp: bigint; seed: Uint8Array }
+      let world: World
       try {
         world = worldOf(options)
       } catch (cause) {
@@ -113,13 +120,18 @@ function preparePolicy(
       const running = instance ?? loadPolicy(module, { request, limits }).instance
       // Taken out of use until the evaluation has come to an end of its own.
       instance = undefined
-      running.setWorld(world)
+      running.setClock(world.blockTimestamp)
+      if (drawsSeed) running.setSeed(world.seed)
+      if (world.identity !== undefined && inspection.needsIdentity) {
+        const taken = running.call('engine_set_identity', [world.identity], limits.maxSteps)
+        if (taken.fault !== undefined) return error(taken.fault.code, taken.fault.message)
+      }
       const { answer, fault } = answerOf(
         running.call('engine_decide', [inputJson, dataJson], limits.maxSteps),
       )
       if (fault !== undefined) return error(fault.code, fault.message)
       // Random builtins draw from the seed in order: the next evaluation starts over.
-      if (!inspection.needsSeed && running.memoryBytes() <= RETAINED_BYTES) instance = running
+      if (!drawsSeed && running.memoryBytes() <= RETAINED_BYTES) instance = running
       return outcomeOf(answer)
     },
     dispose() {
@@ -217,11 +229,37 @@ function standsInFor(packageName: string, dataJson: string): boolean {
   }
 }
 
-function worldOf({ blockTimestamp, seed }: RegoEvaluateOptions): {
-  blockTimestamp: bigint
-  seed: Uint8Array
-} {
-  return { blockTimestamp: BigInt(blockTimestamp), seed: fixedFromHex(seed, 32, 'seed') }
+type World = { blockTimestamp: bigint; seed: Uint8Array; identity: string | undefined }
+
+function worldOf({ blockTimestamp, seed, identity }: RegoEvaluateOptions): World {
+  const seconds = BigInt(blockTimestamp)
+  return {
+    blockTimestamp: seconds,
+    seed: fixedFromHex(seed, 32, 'seed'),
+    identity: identity === undefined ? undefined : identityJson(identity, seconds),
+  }
+}
+
+/**
+ * The functions that the engine does not have. Those in the operators' own namespace are a refusal:
+ * operators evaluate them, so what is decided here without them could be another decision.
+ */
+function unsupportedBy(
+  inspection: RegoInspection,
+  { name: file, source }: RegoModule,
+): readonly UnsupportedFunction[] {
+  const lines = source.split('\n')
+  return inspection.unknownFunctions.map(({ name, line, column }) => {
+    const caret = `${' '.repeat(Math.max(0, column - 1))}^`
+    const location = { file, line, column, text: lines[line - 1], caret }
+    if (!name.startsWith('newton.')) return { name, location }
+    throw new RegoRefusedError({
+      refusal: 'unsupported',
+      reason: `${name} cannot be evaluated here`,
+      location,
+      hint: 'Evaluate this policy at an operator. Here are newton.crypto.ecdsa_recover_signer, its _personal form, newton.identity.get and newton.identity.kyc.',
+    })
+  })
 }
 
 type Decision = {
