@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type Account,
+  type Address,
   type Chain,
   createPublicClient,
   createWalletClient,
   type Hex,
   http,
+  type LocalAccount,
   type PublicClient,
 } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
@@ -47,7 +49,11 @@ import { type DeployConfig, type DeployedContracts, deployContracts } from '../c
 import { createPrivateData, type PrivateData } from '../privateData.js'
 import { type Anvil, startAnvil } from './anvil.js'
 import { type CommitOutcome, commitWindow } from './commitWindow.js'
-import { createEnclaveOperator, type EnclaveOperator } from './enclaveOperator.js'
+import {
+  createEnclaveOperator,
+  type EnclaveOperator,
+  type EnclaveOperatorParameters,
+} from './enclaveOperator.js'
 import { enlist } from './enlist.js'
 
 /** The mnemonic that anvil funds. */
@@ -151,34 +157,10 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     const gatewayAccount = mnemonicToAccount(mnemonic, { addressIndex: 19 })
     const known: OperatorTable[] = []
     const tables = knownTables({ certificates, tables: known })
-    const operators: EnclaveOperator[] = []
-    // What operators keep belongs to this chain, which ends with the process.
-    const kept = await mkdtemp(join(tmpdir(), 'newton-devnet-operators-'))
-    closers.push(() => rm(kept, { recursive: true, force: true }))
-    for (const [index, account] of accounts.entries()) {
-      const operator = await createEnclaveOperator({
-        index,
-        account,
-        key: blsKeyFromSeed(keccak(utf8(`newton devnet operator ${index}`))),
-        secretsKey: keccak(utf8('newton devnet secrets key')),
-        reader,
-        events,
-        da,
-        privateData,
-        fromBlock: contracts.fromBlock,
-        stateCommitRegistry: contracts.stateCommitRegistry,
-        tables,
-        gateways: [gatewayAccount.address],
-        peers: accounts.map(({ address }) => address),
-        peerUrls: () => operators.map(({ url }) => url),
-        directory: join(kept, String(index)),
-        allowHost: options.allowHost ?? (() => true),
-      })
-      closers.push(operator.close)
-      operators.push(operator)
-    }
-    // The contract wants the table strictly ascending by address.
-    operators.sort((a, b) => (a.address.toLowerCase() < b.address.toLowerCase() ? -1 : 1))
+    const operators = await startOperators({
+      ...{ accounts, reader, events, da, privateData, tables, closers },
+      ...{ contracts, gateway: gatewayAccount.address, allowHost: options.allowHost },
+    })
     const { table, referenceTimestamp } = await enlist({ operators, owner, contracts, client })
     known.push(table)
     const clients = operators.map((operator) =>
@@ -191,19 +173,11 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
       addresses: contracts,
     })
 
-    const gateway = createGateway({
-      ...{ registry: reader, tables, operators: clients, pcr0Commitment },
-      store: memoryGatewayStore(),
-      callers: anyCaller(),
-      // On a chain that mines nothing by itself, what is accepted must not name the newest block.
-      referenceDelay: 1n,
+    const gatewayUrl = await startGateway({
+      registry: reader,
+      operators: clients,
+      ...{ tables, pcr0Commitment, closers },
     })
-    const server = await listenGateway({ gateway })
-    closers.push(async () => {
-      await gateway.close()
-      await server.close(1_000)
-    })
-
     const mine = async (blocks = 1): Promise<void> => {
       await anvil.rpc('anvil_mine', [`0x${blocks.toString(16)}`])
     }
@@ -226,7 +200,7 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
       pcr0Commitment,
       tables,
       clients,
-      gatewayUrl: `${server.url}/rpc`,
+      gatewayUrl,
       evaluate: (task, io) =>
         collectTask({ task, pcr0Commitment, operators: clients, registry: reader, tables, ...io }),
       mine,
@@ -237,6 +211,73 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     await stop()
     throw error
   }
+}
+
+/** Starts an operator for each account; they are returned in the order of the contract's table. */
+async function startOperators(
+  parameters: Pick<
+    EnclaveOperatorParameters,
+    'reader' | 'events' | 'da' | 'privateData' | 'tables'
+  > & {
+    accounts: readonly LocalAccount[]
+    contracts: DeployedContracts
+    gateway: Address
+    allowHost: DevnetOptions['allowHost']
+    /** What is opened is closed through these. */
+    closers: (() => Promise<void>)[]
+  },
+): Promise<EnclaveOperator[]> {
+  const { accounts, contracts, gateway, allowHost = () => true, closers, ...shared } = parameters
+  const operators: EnclaveOperator[] = []
+  // What operators keep belongs to this chain, which ends with the process.
+  const kept = await mkdtemp(join(tmpdir(), 'newton-devnet-operators-'))
+  closers.push(() => rm(kept, { recursive: true, force: true }))
+  for (const [index, account] of accounts.entries()) {
+    const operator = await createEnclaveOperator({
+      ...shared,
+      index,
+      account,
+      key: blsKeyFromSeed(keccak(utf8(`newton devnet operator ${index}`))),
+      secretsKey: keccak(utf8('newton devnet secrets key')),
+      fromBlock: contracts.fromBlock,
+      stateCommitRegistry: contracts.stateCommitRegistry,
+      gateways: [gateway],
+      peers: accounts.map(({ address }) => address),
+      peerUrls: () => operators.map(({ url }) => url),
+      directory: join(kept, String(index)),
+      allowHost,
+    })
+    closers.push(operator.close)
+    operators.push(operator)
+  }
+  // The contract wants the table strictly ascending by address.
+  return operators.sort((a, b) => (a.address.toLowerCase() < b.address.toLowerCase() ? -1 : 1))
+}
+
+/** Starts a gateway that takes any caller, and returns its endpoint. */
+async function startGateway({
+  closers,
+  ...parameters
+}: {
+  registry: RegistryReader
+  tables: OperatorTables
+  operators: readonly OperatorClient[]
+  pcr0Commitment: Hex
+  closers: (() => Promise<void>)[]
+}): Promise<string> {
+  const gateway = createGateway({
+    ...parameters,
+    store: memoryGatewayStore(),
+    callers: anyCaller(),
+    // On a chain that mines nothing by itself, what is accepted must not name the newest block.
+    referenceDelay: 1n,
+  })
+  const server = await listenGateway({ gateway })
+  closers.push(async () => {
+    await gateway.close()
+    await server.close(1_000)
+  })
+  return `${server.url}/rpc`
 }
 
 function clientOf(

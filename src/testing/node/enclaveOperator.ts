@@ -48,6 +48,7 @@ import {
 } from '../../operator/index.js'
 import { listenOperator, openFileJournal } from '../../operator/node/index.js'
 import {
+  type CommitPipeline,
   type CommittedTree,
   committedTree,
   createStateTree,
@@ -113,27 +114,13 @@ export type EnclaveOperator = {
 export async function createEnclaveOperator(
   parameters: EnclaveOperatorParameters,
 ): Promise<EnclaveOperator> {
-  const { account, key, reader, events, da, privateData, fromBlock, tables } = parameters
+  const { account, key, reader, events, da, fromBlock, tables } = parameters
   const closers: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {
     for (const each of closers.splice(0).reverse()) await each()
   }
   try {
-    // One cache for the tree's bytes and for what the enclave asks of its host.
-    const artifacts = createLayeredArtifactCache({
-      disk: memoryByteStore(),
-      da: createArtifactSource({ clients: [da] }),
-    })
-    const tree = createStateTree({ store: memoryStore() })
-    const pipeline = await openCommitPipeline({
-      tree,
-      events,
-      artifacts,
-      external: privateData,
-      startBlock: fromBlock,
-    })
-    const committed = committedTree({ tree, events, startBlock: fromBlock })
-    privateData.subscribe((hash, envelope) => tree.store.bytes.put(hash, envelope))
+    const { artifacts, pipeline, committed } = await followArtifacts(parameters)
     const { evaluator, pcr0Commitment } = await startEnclave({
       ...parameters,
       artifacts,
@@ -203,6 +190,32 @@ export async function createEnclaveOperator(
     await close()
     throw error
   }
+}
+
+/** The operator's tree, which follows the chain, and the bytes that are in it. */
+async function followArtifacts(
+  parameters: Pick<EnclaveOperatorParameters, 'events' | 'da' | 'privateData' | 'fromBlock'>,
+): Promise<{
+  artifacts: LayeredArtifactCache
+  pipeline: CommitPipeline
+  committed: CommittedTree
+}> {
+  const { events, da, privateData, fromBlock } = parameters
+  // One cache for the tree's bytes and for what the enclave asks of its host.
+  const artifacts = createLayeredArtifactCache({
+    disk: memoryByteStore(),
+    da: createArtifactSource({ clients: [da] }),
+  })
+  const tree = createStateTree({ store: memoryStore() })
+  const pipeline = await openCommitPipeline({
+    tree,
+    events,
+    artifacts,
+    external: privateData,
+    startBlock: fromBlock,
+  })
+  privateData.subscribe((hash, envelope) => tree.store.bytes.put(hash, envelope))
+  return { artifacts, pipeline, committed: committedTree({ tree, events, startBlock: fromBlock }) }
 }
 
 /** Starts an enclave and connects to it. What it opens is closed through `closers`. */
