@@ -96,17 +96,19 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const operators = typeof given === 'function' ? given : (): typeof given => given
   const changes = createChanges()
   const controller = new AbortController()
-  const running = new Set<Promise<void>>()
+  // A signal for each task: one for all would have a listener for each.
+  const running = new Map<Promise<void>, AbortController>()
   const run: RunParameters = {
     ...{ store, registry, tables, operators, lease, now, onEvent },
     onChange: changes.tell,
   }
   const start = (task: LeasedTask, snapshot?: Parameters<typeof runTask>[2]['snapshot']): void => {
-    const work = runTask(task, run, { signal: controller.signal, snapshot }).finally(() => {
+    const own = new AbortController()
+    const work = runTask(task, run, { signal: own.signal, snapshot }).finally(() => {
       running.delete(work)
       changes.tell(task.taskId)
     })
-    running.add(work)
+    running.set(work, own)
   }
 
   const send: Gateway['send'] = async (request, { caller }, options) => {
@@ -180,7 +182,9 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     ...{ rpc, send, status },
     close: async () => {
       controller.abort()
-      await Promise.all([claiming, ...running])
+      await claiming
+      for (const own of running.values()) own.abort()
+      await Promise.all(running.keys())
     },
   }
 }
@@ -195,7 +199,7 @@ async function pollStore(
     pollInterval: number
   },
   at: {
-    running: ReadonlySet<unknown>
+    running: { readonly size: number }
     start: (task: LeasedTask) => void
     onEvent: (event: GatewayEvent) => void
     signal: AbortSignal

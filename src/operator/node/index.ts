@@ -10,3 +10,4 @@ export {
   operatorApp,
 } from './listen.js'
 export { type DirectoryLock, lockDirectory } from './lock.js'
+export { pgliteGatewayStore, postgresGatewayStore, type StoreDomain } from './postgres.js'

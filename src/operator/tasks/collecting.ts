@@ -408,22 +408,26 @@ async function race(
   work: (client: OperatorClient, io: IoOptions) => Promise<boolean>,
 ): Promise<void> {
   const { timeout, signal } = options
-  const controller = new AbortController()
-  const stop = (): void => controller.abort(signal.reason)
+  // A signal for each call: one for all would have a listener for each operator.
+  const calls = state.operators.map((client) => ({ client, controller: new AbortController() }))
+  let ended = false
+  const stop = (): void => {
+    ended = true
+    for (const { controller } of calls) controller.abort(signal.reason)
+  }
   signal.addEventListener('abort', stop, { once: true })
-  const io = { signal: controller.signal, timeout }
   try {
     await new Promise<void>((resolve, reject) => {
-      let left = state.operators.length
+      let left = calls.length
       if (left === 0) resolve()
-      for (const client of state.operators) {
-        work(client, io)
+      for (const { client, controller } of calls) {
+        work(client, { signal: controller.signal, timeout })
           .then((enough) => {
             if (enough) resolve()
           })
           .catch((error: unknown) => {
             if (signal.aborted) reject(signal.reason)
-            if (!controller.signal.aborted) fault(state, client, ...describeError(error))
+            if (!ended) fault(state, client, ...describeError(error))
           })
           .finally(() => {
             left--
@@ -433,7 +437,7 @@ async function race(
     })
   } finally {
     signal.removeEventListener('abort', stop)
-    controller.abort()
+    stop()
   }
 }
 

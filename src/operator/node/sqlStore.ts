@@ -1,0 +1,322 @@
+/**
+ * A gateway's store in Postgres, through `kysely`: a server's, which several gateways share, or one
+ * in this process. A task is claimed under `FOR UPDATE SKIP LOCKED`, leases go by the database's clock,
+ * and the primary key of responses makes a second answer to a task impossible.
+ */
+import type { Kysely, Selectable, sql as Sql } from 'kysely'
+import type { Hex } from 'viem'
+import { InvalidInputError } from '../../errors/common.js'
+import {
+  type GatewayStore,
+  isEnded,
+  type LeasedTask,
+  type StoredShare,
+  type StoredTask,
+  type TaskFailureRecord,
+  type TaskState,
+} from '../gateway/store.js'
+
+type TaskRow = {
+  task_id: string
+  task: string
+  caller: string
+  request_id: string | null
+  content_hash: string
+  pcr0_commitment: string
+  broadcast: boolean
+  state: string
+  failure: string | null
+  /** Unix milliseconds; some drivers give text. */
+  deadline: number | string
+  created_at: number | string
+  owner: string
+  lease_until: unknown
+  fence: number | string
+  ended: boolean
+}
+type ShareRow = {
+  task_id: string
+  operator: string
+  message_hash: string
+  response: string
+  signature: string
+}
+
+/** The tables. */
+export type GatewayTables = {
+  newton_store: { id: number; version: number; domain: string }
+  newton_task: TaskRow
+  newton_share: ShareRow
+  newton_response: { task_id: string; message_hash: string; answer: string }
+}
+
+const version = 1
+
+/** Makes the tables where they are missing, and refuses those of another network. */
+export async function migrate(
+  db: Kysely<GatewayTables>,
+  { sql, domain }: { sql: typeof Sql; domain: string },
+): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    // Gateways that start at once make the tables one after another.
+    await sql`select pg_advisory_xact_lock(724901337)`.execute(tx)
+    await sql`create table if not exists newton_store (
+      id integer primary key check (id = 1), version integer not null, domain text not null
+    )`.execute(tx)
+    await tx
+      .insertInto('newton_store')
+      .values({ id: 1, version, domain })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    const held = await tx.selectFrom('newton_store').selectAll().executeTakeFirstOrThrow()
+    if (held.version !== version || held.domain !== domain) {
+      throw new InvalidInputError({
+        field: 'domain',
+        reason: `the store is of ${held.domain}, version ${held.version}, not of ${domain}, version ${version}`,
+        hint: 'Use a database of its own for each chain and registry.',
+      })
+    }
+    await sql`create table if not exists newton_task (
+      task_id text primary key, task text not null, caller text not null, request_id text,
+      content_hash text not null, pcr0_commitment text not null, broadcast boolean not null,
+      state text not null, failure text, deadline bigint not null, created_at bigint not null,
+      owner text not null, lease_until timestamptz not null, fence bigint not null,
+      ended boolean not null, unique (caller, request_id)
+    )`.execute(tx)
+    await sql`create index if not exists newton_task_free
+      on newton_task (deadline) where not ended`.execute(tx)
+    await sql`create table if not exists newton_share (
+      task_id text not null, operator text not null, message_hash text not null,
+      response text not null, signature text not null,
+      primary key (task_id, operator, message_hash)
+    )`.execute(tx)
+    await sql`create table if not exists newton_response (
+      task_id text primary key, message_hash text not null, answer text not null
+    )`.execute(tx)
+  })
+}
+
+/** A store over tables that are there. */
+export function sqlGatewayStore(
+  db: Kysely<GatewayTables>,
+  { sql, close }: { sql: typeof Sql; close: () => Promise<void> },
+): GatewayStore {
+  const leaseEnd = (milliseconds: number) =>
+    sql`clock_timestamp() + ${milliseconds} * interval '1 millisecond'`
+  return {
+    ...taskParts(db, { sql, leaseEnd }),
+    ...answerParts(db, { sql }),
+    close,
+  }
+}
+
+function taskParts(
+  db: Kysely<GatewayTables>,
+  { sql, leaseEnd }: { sql: typeof Sql; leaseEnd: (milliseconds: number) => unknown },
+): Pick<
+  GatewayStore,
+  'insert' | 'find' | 'claim' | 'renew' | 'release' | 'advance' | 'count' | 'prune'
+> {
+  const find = async (taskId: Hex): Promise<StoredTask | undefined> => {
+    const row = await db
+      .selectFrom('newton_task')
+      .selectAll()
+      .where('task_id', '=', taskId)
+      .executeTakeFirst()
+    return row === undefined ? undefined : readTask(row)
+  }
+  return {
+    find,
+    async insert(task, { owner, lease }) {
+      const made = await db
+        .insertInto('newton_task')
+        .values({ ...writeTask(task), owner, lease_until: leaseEnd(lease), fence: 1 } as never)
+        .onConflict((conflict) => conflict.doNothing())
+        .returning('task_id')
+        .executeTakeFirst()
+      if (made !== undefined) return { status: 'inserted', fence: 1 }
+      if (task.requestId !== undefined) {
+        const again = await db
+          .selectFrom('newton_task')
+          .selectAll()
+          .where('caller', '=', task.caller)
+          .where('request_id', '=', task.requestId)
+          .executeTakeFirst()
+        if (again !== undefined) return { status: 'again', task: readTask(again) }
+      }
+      return { status: 'taken' }
+    },
+    async claim({ owner, lease, limit }) {
+      const { rows } = await sql<Selectable<TaskRow>>`
+        with free as (
+          select task_id from newton_task where not ended and lease_until < clock_timestamp()
+          order by deadline limit ${limit} for update skip locked
+        )
+        update newton_task set owner = ${owner}, lease_until = ${leaseEnd(lease)}, fence = fence + 1
+        from free where newton_task.task_id = free.task_id returning newton_task.*`.execute(db)
+      return rows.map((row): LeasedTask => ({ ...readTask(row), fence: Number(row.fence) }))
+    },
+    async renew({ taskId, fence }, milliseconds) {
+      const { numUpdatedRows } = await db
+        .updateTable('newton_task')
+        .set({ lease_until: leaseEnd(milliseconds) } as never)
+        .where('task_id', '=', taskId)
+        .where('fence', '=', fence)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
+    async release({ taskId, fence }) {
+      await db
+        .updateTable('newton_task')
+        .set({ lease_until: sql`'-infinity'` } as never)
+        .where('task_id', '=', taskId)
+        .where('fence', '=', fence)
+        .execute()
+    },
+    async advance({ taskId, fence }, { state, failure }) {
+      const ended = sql`case when broadcast then ${isEnded({ state, broadcast: true })}::boolean
+        else ${isEnded({ state, broadcast: false })}::boolean end`
+      const { numUpdatedRows } = await db
+        .updateTable('newton_task')
+        .set({ state, failure: writeFailure(failure), ended } as never)
+        .where('task_id', '=', taskId)
+        .where('fence', '=', fence)
+        .executeTakeFirst()
+      return numUpdatedRows === 1n
+    },
+    async count() {
+      const rows = await db
+        .selectFrom('newton_task')
+        .select(({ fn }) => ['state', fn.countAll().as('tasks')])
+        .groupBy('state')
+        .execute()
+      return Object.fromEntries(rows.map(({ state, tasks }) => [state, Number(tasks)]))
+    },
+    async prune({ before }) {
+      await db.transaction().execute(async (tx) => {
+        const gone = sql`select task_id from newton_task where ended and created_at < ${before}`
+        await sql`delete from newton_response where task_id in (${gone})`.execute(tx)
+        // Two different shares of one operator are evidence, and stay.
+        await sql`delete from newton_share where task_id in (${gone}) and task_id not in (
+          select task_id from newton_share group by task_id, operator having count(*) > 1
+        )`.execute(tx)
+        await sql`delete from newton_task where ended and created_at < ${before}`.execute(tx)
+      })
+    },
+  }
+}
+
+function answerParts(
+  db: Kysely<GatewayTables>,
+  { sql }: { sql: typeof Sql },
+): Pick<GatewayStore, 'addShare' | 'shares' | 'saveAnswer' | 'answer'> {
+  return {
+    async addShare(taskId, share) {
+      await db
+        .insertInto('newton_share')
+        .values({
+          task_id: taskId,
+          operator: share.operator,
+          message_hash: share.messageHash,
+          response: share.response,
+          signature: share.signature,
+        })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute()
+      const rows = await db
+        .selectFrom('newton_share')
+        .selectAll()
+        .where('task_id', '=', taskId)
+        .where('operator', '=', share.operator)
+        .execute()
+      return rows.map(readShare)
+    },
+    async shares(taskId) {
+      const rows = await db
+        .selectFrom('newton_share')
+        .selectAll()
+        .where('task_id', '=', taskId)
+        .execute()
+      return rows.map(readShare)
+    },
+    saveAnswer: ({ taskId, fence }, { messageHash, answer }) =>
+      db.transaction().execute(async (tx) => {
+        const held = await tx
+          .selectFrom('newton_task')
+          .select('fence')
+          .where('task_id', '=', taskId)
+          .forUpdate()
+          .executeTakeFirst()
+        if (held === undefined || Number(held.fence) !== fence) return 'lost'
+        const made = await tx
+          .insertInto('newton_response')
+          .values({ task_id: taskId, message_hash: messageHash, answer })
+          .onConflict((conflict) => conflict.doNothing())
+          .returning('task_id')
+          .executeTakeFirst()
+        if (made === undefined) return 'exists'
+        await tx
+          .updateTable('newton_task')
+          .set({ state: 'signed', ended: sql`not broadcast` } as never)
+          .where('task_id', '=', taskId)
+          .execute()
+        return 'stored'
+      }),
+    async answer(taskId) {
+      const row = await db
+        .selectFrom('newton_response')
+        .selectAll()
+        .where('task_id', '=', taskId)
+        .executeTakeFirst()
+      return row === undefined
+        ? undefined
+        : { messageHash: row.message_hash as Hex, answer: row.answer }
+    },
+  }
+}
+
+function writeTask(task: StoredTask): Omit<TaskRow, 'owner' | 'lease_until' | 'fence'> {
+  return {
+    task_id: task.taskId,
+    task: task.task,
+    caller: task.caller,
+    request_id: task.requestId ?? null,
+    content_hash: task.contentHash,
+    pcr0_commitment: task.pcr0Commitment,
+    broadcast: task.broadcast,
+    state: task.state,
+    failure: writeFailure(task.failure),
+    deadline: task.deadline,
+    created_at: task.createdAt,
+    ended: isEnded(task),
+  }
+}
+
+function readTask(row: Selectable<TaskRow>): StoredTask {
+  return {
+    taskId: row.task_id as Hex,
+    task: row.task as Hex,
+    caller: row.caller,
+    requestId: row.request_id ?? undefined,
+    contentHash: row.content_hash as Hex,
+    pcr0Commitment: row.pcr0_commitment as Hex,
+    broadcast: row.broadcast,
+    state: row.state as TaskState,
+    failure: row.failure === null ? undefined : (JSON.parse(row.failure) as TaskFailureRecord),
+    deadline: Number(row.deadline),
+    createdAt: Number(row.created_at),
+  }
+}
+
+function readShare(row: Selectable<ShareRow>): StoredShare {
+  return {
+    operator: row.operator as Hex,
+    messageHash: row.message_hash as Hex,
+    response: row.response as Hex,
+    signature: row.signature as Hex,
+  }
+}
+
+function writeFailure(failure: TaskFailureRecord | undefined): string | null {
+  return failure === undefined ? null : JSON.stringify(failure)
+}

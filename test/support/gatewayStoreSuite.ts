@@ -1,0 +1,148 @@
+/** What every store of a gateway does, whatever keeps it. */
+import { expect, test } from 'vitest'
+import type { GatewayStore, StoredShare, StoredTask } from '../../src/operator/index.js'
+import { address, word } from './attestationWorld.js'
+
+let count = 0
+/** A task that no other test has. */
+export const newTask = (change: Partial<StoredTask> = {}): StoredTask => {
+  count++
+  return {
+    taskId: word(Date.now() * 1_000 + count),
+    task: '0x1234',
+    caller: 'a',
+    requestId: undefined,
+    contentHash: word(1),
+    pcr0Commitment: word(0),
+    broadcast: false,
+    state: 'received',
+    failure: undefined,
+    deadline: 2_000_000_000_000 + count,
+    createdAt: 1_900_000_000_000,
+    ...change,
+  }
+}
+const share = (change: Partial<StoredShare> = {}): StoredShare => ({
+  operator: address(1),
+  messageHash: word(1),
+  response: '0x12',
+  signature: '0x34',
+  ...change,
+})
+
+/** Defines the tests. The store is empty, and of this suite alone. */
+export function gatewayStoreSuite(open: () => GatewayStore): void {
+  const mine = { owner: 'me', lease: 60_000 }
+
+  test('behavior: a task comes back as it was kept, and once', async () => {
+    const store = open()
+    const task = newTask({ requestId: 'order', deadline: 2_000_000_000_123 })
+    expect(await store.insert(task, mine)).toEqual({ status: 'inserted', fence: 1 })
+    expect(await store.find(task.taskId)).toEqual(task)
+    expect(await store.insert({ ...task, requestId: undefined }, mine)).toEqual({ status: 'taken' })
+    const again = await store.insert(newTask({ requestId: 'order' }), mine)
+    expect(again).toEqual({ status: 'again', task })
+    const others = await store.insert(newTask({ requestId: 'order', caller: 'b' }), mine)
+    expect(others.status).toBe('inserted')
+    expect(await store.find(word(7))).toBeUndefined()
+  })
+
+  test('behavior: of tasks inserted at once under one request id, one is made', async () => {
+    const store = open()
+    const made = await Promise.all(
+      Array.from({ length: 8 }, () => store.insert(newTask({ requestId: 'at once' }), mine)),
+    )
+    expect(made.filter(({ status }) => status === 'inserted')).toHaveLength(1)
+    expect(made.filter(({ status }) => status === 'again')).toHaveLength(7)
+  })
+
+  test('behavior: a task is claimed once, by the nearest deadline, and a stale fence changes nothing', async () => {
+    const store = open()
+    const [late, soon, held, ended] = [newTask(), newTask({ deadline: 5 }), newTask(), newTask()]
+    for (const task of [late, soon, ended]) await store.insert(task, { owner: 'dead', lease: -1 })
+    await store.insert(held, mine)
+    await store.advance({ taskId: ended.taskId, fence: 1 }, { state: 'failed' })
+    const claimed = await Promise.all([
+      store.claim({ owner: 'x', lease: 60_000, limit: 1 }),
+      store.claim({ owner: 'y', lease: 60_000, limit: 100 }),
+    ])
+    const ids = claimed.flat().map(({ taskId }) => taskId)
+    expect(ids.filter((id) => id === soon.taskId)).toHaveLength(1)
+    expect(ids.filter((id) => id === late.taskId)).toHaveLength(1)
+    expect(ids).not.toContain(held.taskId)
+    expect(ids).not.toContain(ended.taskId)
+    const lease = { taskId: soon.taskId, fence: 2 }
+    expect(claimed.flat().find(({ taskId }) => taskId === soon.taskId)?.fence).toBe(2)
+    const stale = { ...lease, fence: 1 }
+    expect(await store.advance(stale, { state: 'signing' })).toBe(false)
+    expect(await store.renew(stale, 1_000)).toBe(false)
+    await store.release(stale)
+    expect(await store.claim({ owner: 'z', lease: 1, limit: 100 })).toEqual([])
+    expect(await store.renew(lease, 60_000)).toBe(true)
+    expect(await store.advance(lease, { state: 'signing' })).toBe(true)
+    await store.release(lease)
+    const next = await store.claim({ owner: 'z', lease: 60_000, limit: 100 })
+    expect(next).toMatchObject([{ taskId: soon.taskId, state: 'signing', fence: 3 }])
+  })
+
+  test('behavior: a failure is kept with its reason', async () => {
+    const store = open()
+    const task = newTask()
+    await store.insert(task, mine)
+    const failure = { fault: 'NO_QUORUM', detail: 'two of four', code: 'TASK_FAILED' } as const
+    await store.advance({ taskId: task.taskId, fence: 1 }, { state: 'failed', failure })
+    expect(await store.find(task.taskId)).toEqual({ ...task, state: 'failed', failure })
+  })
+
+  test('behavior: there is one answer, of whoever holds the task', async () => {
+    const store = open()
+    const task = newTask()
+    await store.insert(task, mine)
+    const held = { taskId: task.taskId, fence: 1 }
+    const answer = { messageHash: word(1), answer: '{"a":1}' }
+    expect(await store.saveAnswer({ ...held, fence: 2 }, answer)).toBe('lost')
+    expect(await store.answer(task.taskId)).toBeUndefined()
+    expect(await store.saveAnswer(held, answer)).toBe('stored')
+    expect(await store.saveAnswer(held, { messageHash: word(2), answer: '{}' })).toBe('exists')
+    expect(await store.answer(task.taskId)).toEqual(answer)
+    expect((await store.find(task.taskId))?.state).toBe('signed')
+  })
+
+  test('behavior: a task that is to be landed is claimed after it was signed', async () => {
+    const store = open()
+    const task = newTask({ broadcast: true })
+    await store.insert(task, { owner: 'dead', lease: -1 })
+    await store.saveAnswer(
+      { taskId: task.taskId, fence: 1 },
+      { messageHash: word(1), answer: '{}' },
+    )
+    const [claimed] = await store.claim({ ...mine, limit: 1 })
+    expect(claimed).toMatchObject({ taskId: task.taskId, state: 'signed', broadcast: true })
+    await store.advance({ taskId: task.taskId, fence: 2 }, { state: 'final' })
+    await store.release({ taskId: task.taskId, fence: 2 })
+    expect(await store.claim({ ...mine, limit: 1 })).toEqual([])
+  })
+
+  test('behavior: two shares of one operator are evidence, which outlives the task', async () => {
+    const store = open()
+    const [plain, twice] = [newTask({ createdAt: 5 }), newTask({ createdAt: 5 })]
+    for (const { taskId } of [plain, twice]) {
+      await store.insert(taskId === plain.taskId ? plain : twice, mine)
+      expect(await store.addShare(taskId, share())).toEqual([share()])
+      expect(await store.addShare(taskId, share())).toEqual([share()])
+      await store.addShare(taskId, share({ operator: address(2) }))
+      await store.saveAnswer({ taskId, fence: 1 }, { messageHash: word(1), answer: '{}' })
+    }
+    const other = share({ messageHash: word(2) })
+    expect(await store.addShare(twice.taskId, other)).toHaveLength(2)
+    const running = newTask({ createdAt: 5 })
+    await store.insert(running, mine)
+    await store.prune({ before: 10 })
+    expect(await store.find(plain.taskId)).toBeUndefined()
+    expect(await store.answer(plain.taskId)).toBeUndefined()
+    expect(await store.shares(plain.taskId)).toEqual([])
+    expect((await store.shares(twice.taskId)).length).toBeGreaterThanOrEqual(2)
+    expect(await store.find(running.taskId)).toEqual(running)
+    expect(await store.count()).toMatchObject({ received: expect.any(Number) })
+  })
+}
