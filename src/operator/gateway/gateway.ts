@@ -104,6 +104,8 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   }
   const start = (task: LeasedTask, snapshot?: Parameters<typeof runTask>[2]['snapshot']): void => {
     const own = new AbortController()
+    // It was kept while the gateway closed: handed back at once.
+    if (controller.signal.aborted) own.abort()
     const work = runTask(task, run, { signal: own.signal, snapshot }).finally(() => {
       running.delete(work)
       changes.tell(task.taskId)
