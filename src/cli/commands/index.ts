@@ -7,8 +7,8 @@ export const rootCommand: CommandDef = group(
   'Store, evaluate and verify policies on Newton',
   {
     init: () => import('./init.js').then((module) => module.init),
-    policy: () => import('./policy.js').then((module) => module.policy),
-    'policy-data': () => import('./policyData.js').then((module) => module.policyData),
+    policy: () => import('./policy/index.js').then((module) => module.policy),
+    'policy-data': () => import('./policyData/index.js').then((module) => module.policyData),
     client: () => import('./client.js').then((module) => module.client),
     devnet: () => import('./devnet.js').then((module) => module.devnet),
     config: () => import('./config.js').then((module) => module.config),

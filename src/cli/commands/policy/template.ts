@@ -14,7 +14,7 @@ import {
   registerPolicyTemplateOnChains,
 } from '../../../registry/index.js'
 import { UsageError } from '../../errors.js'
-import { fileOf, templateCommands } from './templateCommands.js'
+import { fileOf, templateCommands } from '../registry/templates.js'
 
 /** The commands of policy templates. */
 export const policyTemplate: CommandDef = templateCommands<PolicyTemplateInput>({

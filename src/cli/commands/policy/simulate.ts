@@ -7,12 +7,18 @@ import {
   operatorEngine,
   type SimulationRequest,
   simulate,
-} from '../../eval/index.js'
-import { nodeHttpTransport, nodePluginWorkers } from '../../eval/node/index.js'
-import { command } from '../command.js'
-import { readBytes, readJsonObject } from '../files.js'
-import { integer, intentArgs, intentOf } from '../intent.js'
-import { type CommandResult, exitCodes, printError, printResult, type Terminal } from '../output.js'
+} from '../../../eval/index.js'
+import { nodeHttpTransport, nodePluginWorkers } from '../../../eval/node/index.js'
+import { command } from '../../command.js'
+import { readBytes, readJsonObject } from '../../files.js'
+import { integer, intentArgs, intentOf } from '../../intent.js'
+import {
+  type CommandResult,
+  exitCodes,
+  printError,
+  printResult,
+  type Terminal,
+} from '../../output.js'
 
 const simulateArgs = {
   rego: { type: 'string', description: 'Rego source', required: true, valueHint: 'file' },

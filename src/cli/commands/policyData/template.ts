@@ -11,7 +11,7 @@ import {
   type PolicyDataTemplateInput,
   registerPolicyDataTemplateOnChains,
 } from '../../../registry/index.js'
-import { fileOf, templateCommands } from './templateCommands.js'
+import { fileOf, templateCommands } from '../registry/templates.js'
 
 const hashOf = (bytes: Uint8Array | undefined) =>
   bytes === undefined ? ARTIFACT_ABSENT : computeArtifactHash(bytes)

@@ -11,7 +11,7 @@ import {
 } from '../../../registry/index.js'
 import { group } from '../../command.js'
 import { UsageError } from '../../errors.js'
-import { dataInstanceKind } from './dataInstance.js'
+import { dataInstanceKind } from '../policyData/instance.js'
 import {
   type Deploying,
   deployInstance,
@@ -19,7 +19,7 @@ import {
   listInstances,
   setCurrent,
   showInstance,
-} from './instanceCommands.js'
+} from '../registry/instances.js'
 
 const kind: InstanceKind = {
   label: 'policy instance',

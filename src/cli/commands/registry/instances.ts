@@ -31,7 +31,7 @@ import {
   type WriteArgs,
   writeArgs,
 } from '../../writing.js'
-import { indexOf } from './templateCommands.js'
+import { indexOf } from './templates.js'
 
 /** Parameters of a write and what it takes besides. */
 type Parameters<input> = input & WriteOptions & { onTransactionHash?: (hash: Hex) => unknown }

@@ -15,7 +15,7 @@ import {
   listInstances,
   setCurrent,
   showInstance,
-} from './instanceCommands.js'
+} from '../registry/instances.js'
 
 /** What the commands of policy-data instances are made of. */
 export const dataInstanceKind: InstanceKind = {
