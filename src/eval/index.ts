@@ -97,7 +97,8 @@ export {
   MAX_COMPONENT_BYTES,
   type PluginWorld,
   readComponentShape,
-} from './plugins/component.js'
+} from './plugins/component/component.js'
+export { providerWit } from './plugins/component/providerWit.js'
 export {
   PluginComponentError,
   PluginError,
@@ -128,7 +129,6 @@ export {
 export { defaultPluginLimits, type PluginLimits } from './plugins/limits.js'
 export type { CompiledPluginStore, PluginReference } from './plugins/loader.js'
 export type { GuestRequest, PortablePlugin } from './plugins/protocol.js'
-export { providerWit } from './plugins/providerWit.js'
 export type { PluginRun, PluginRunRequest } from './plugins/runner.js'
 export {
   createPluginRuntime,

@@ -19,13 +19,7 @@ export {
 } from './errors.js'
 export { keccakHasher, sha256Hasher, type TreeHasher } from './hash/hasher.js'
 export { MAX_DEPTH, PLACEHOLDER_HASH } from './hash/scheme.js'
-export { type Anomaly, type AnomalyName, anomalyCodes, anomalyName } from './pipeline/anomalies.js'
 export { collectBytes } from './pipeline/bytesGc.js'
-export {
-  type ChainIndex,
-  createChainIndex,
-  type RetentionParameters,
-} from './pipeline/chainIndex.js'
 export {
   aggregateCommit,
   applyCommit,
@@ -42,8 +36,9 @@ export {
   signCommit,
   submitCommit,
   validateProposal,
-} from './pipeline/commit.js'
-export { type CommittedRoot, type CommittedTree, committedTree } from './pipeline/committed.js'
+} from './pipeline/commit/commit.js'
+export type { FetchLimits } from './pipeline/commit/fetchBytes.js'
+export { type HeldBytes, holdQueueBytes } from './pipeline/commit/hold.js'
 export {
   type ArtifactRef,
   computeDeltaHash,
@@ -60,9 +55,6 @@ export {
   ProposalRefusedError,
   type RefusalReason,
 } from './pipeline/errors.js'
-export type { FetchLimits } from './pipeline/fetchBytes.js'
-export { type HeldBytes, holdQueueBytes } from './pipeline/hold.js'
-export type { ArtifactLocators, ClientOwner } from './pipeline/locators.js'
 export {
   type CommitParameters,
   type CommitParametersInput,
@@ -78,13 +70,30 @@ export {
   type PreparedWindow,
 } from './pipeline/pipeline.js'
 export {
+  type ChainIndex,
+  createChainIndex,
+  type RetentionParameters,
+} from './pipeline/queue/chainIndex.js'
+export type { ArtifactLocators, ClientOwner } from './pipeline/queue/locators.js'
+export {
   computeQueueHash,
   decodeQueueState,
   encodeQueueState,
   type QueueEntry,
   type QueueState,
   queueLimits,
-} from './pipeline/queue.js'
+} from './pipeline/queue/queue.js'
+export {
+  type Anomaly,
+  type AnomalyName,
+  anomalyCodes,
+  anomalyName,
+} from './pipeline/replica/anomalies.js'
+export {
+  type CommittedRoot,
+  type CommittedTree,
+  committedTree,
+} from './pipeline/replica/committed.js'
 export {
   createReplica,
   type DeltaSource,
@@ -93,7 +102,7 @@ export {
   type ReplicaStatus,
   type ReplicaStop,
   type ResponseBinding,
-} from './pipeline/replica.js'
+} from './pipeline/replica/replica.js'
 export {
   decodeBorshProof,
   decodeBorshRangeProof,

@@ -4,7 +4,6 @@ import { ARTIFACT_ABSENT, computeKeyHash, ZERO_HASH } from '../../src/core/artif
 import type { ChainEvent } from '../../src/core/interfaces/chainEvents.js'
 import { toHex, uintToBytes, utf8 } from '../../src/internal/bytes.js'
 import { keccakHex } from '../../src/internal/keccak.js'
-import type { Anomaly } from '../../src/statetree/pipeline/anomalies.js'
 import { collectBytes } from '../../src/statetree/pipeline/bytesGc.js'
 import {
   applyCommit,
@@ -14,7 +13,7 @@ import {
   proposerIndex,
   submitCommit,
   validateProposal,
-} from '../../src/statetree/pipeline/commit.js'
+} from '../../src/statetree/pipeline/commit/commit.js'
 import {
   computeDeltaHash,
   type Delta,
@@ -27,8 +26,9 @@ import {
   deltaWrites,
   openCommitPipeline,
 } from '../../src/statetree/pipeline/pipeline.js'
-import { computeQueueHash, refKey } from '../../src/statetree/pipeline/queue.js'
-import { createReplica } from '../../src/statetree/pipeline/replica.js'
+import { computeQueueHash, refKey } from '../../src/statetree/pipeline/queue/queue.js'
+import type { Anomaly } from '../../src/statetree/pipeline/replica/anomalies.js'
+import { createReplica } from '../../src/statetree/pipeline/replica/replica.js'
 import { bootstrapTree } from '../../src/statetree/snapshot/bootstrap.js'
 import { snapshotClient } from '../../src/statetree/snapshot/client.js'
 import { snapshotServer } from '../../src/statetree/snapshot/server.js'

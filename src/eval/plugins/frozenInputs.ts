@@ -1,7 +1,7 @@
 /**
  * Tells which components would answer with the time or chance of their own build.
  */
-import { readComponentShape } from './component.js'
+import { readComponentShape } from './component/component.js'
 
 /**
  * What a JavaScript plugin does not get from the host. ComponentizeJS snapshots an engine; built

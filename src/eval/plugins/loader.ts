@@ -5,7 +5,7 @@ import type { Hex } from 'viem'
 import { fixedFromHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import type { MemoryStats, ProcessMemory } from '../../internal/processMemory.js'
-import { checkPluginWorld, type PluginWorld } from './component.js'
+import { checkPluginWorld, type PluginWorld } from './component/component.js'
 import {
   PluginComponentError,
   type PluginError,

@@ -4,7 +4,7 @@
  * A compile worker turns component bytes into glue code and compiled core modules and never runs
  * them. A run worker runs glue code, one job at a time, and reaches nothing but its message port.
  */
-import type { AllocationLimits } from './coreModule.js'
+import type { AllocationLimits } from './component/coreModule.js'
 
 /** A component, ready to instantiate. */
 export type CompiledPlugin = {

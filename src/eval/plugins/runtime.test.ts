@@ -17,7 +17,7 @@ import type { HttpExchange } from '../../core/interfaces/evaluator.js'
 import { concat, fromHex, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { keccak, keccakHex } from '../../internal/keccak.js'
 import { nodeHttpTransport, nodePluginWorkers } from '../node/index.js'
-import { checkPluginWorld } from './component.js'
+import { checkPluginWorld } from './component/component.js'
 import {
   type PluginError,
   PluginHttpRefusedError,

@@ -13,7 +13,7 @@ import {
   type ProcessMemory,
 } from '../../internal/processMemory.js'
 import { type PluginCacheLimits, type PluginCachePreset, pluginCachePresets } from './cache.js'
-import type { PluginWorld } from './component.js'
+import type { PluginWorld } from './component/component.js'
 import { createPluginMeters, type PluginEvent } from './events.js'
 import { type HttpPolicy, type HttpTransport, resolveHttpPolicy } from './http.js'
 import { type PluginLimits, resolveLimits } from './limits.js'

@@ -4,7 +4,7 @@ import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { RetentionParameters } from './chainIndex.js'
+import type { RetentionParameters } from './queue/chainIndex.js'
 
 /** Constants of one chain's commits. Equal for all operators. */
 export type CommitParameters = RetentionParameters & {

@@ -13,13 +13,13 @@ import type { IoOptions } from '../../internal/deadline.js'
 import type { StateTree } from '../stateTree.js'
 import type { TreeWrite } from '../tree/writes.js'
 import { deletionRecord } from './bytesGc.js'
-import { type ChainIndex, createChainIndex } from './chainIndex.js'
-import { findCutoff } from './cutoff.js'
+import { findCutoff } from './commit/cutoff.js'
 import type { ArtifactRef, Delta } from './delta.js'
 import { PipelineStateError } from './errors.js'
-import { type ClientOwner, findLocators } from './locators.js'
 import { type QueueMetrics, queueMetrics } from './metrics.js'
 import { type CommitParameters, resolveParameters } from './parameters.js'
+import { type ChainIndex, createChainIndex } from './queue/chainIndex.js'
+import { type ClientOwner, findLocators } from './queue/locators.js'
 import {
   decodeQueueState,
   emptyQueue,
@@ -27,7 +27,7 @@ import {
   type GrowingQueue,
   growQueue,
   type QueueState,
-} from './queue.js'
+} from './queue/queue.js'
 
 /** Something that happened in a pipeline. */
 export type PipelineEvent =

@@ -16,7 +16,7 @@ import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
 import { LeafRefusedError, SnapshotError } from '../errors.js'
-import type { CommittedRoot } from '../pipeline/committed.js'
+import type { CommittedRoot } from '../pipeline/replica/committed.js'
 import type { TreeProof } from '../proof/proof.js'
 import type { StateTree } from '../stateTree.js'
 

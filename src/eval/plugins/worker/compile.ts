@@ -1,7 +1,7 @@
 /**
  * Turns a component into glue code and core modules, inside a compile worker.
  */
-import { capAllocations } from '../coreModule.js'
+import { capAllocations } from '../component/coreModule.js'
 import { PluginComponentError, PluginError, PluginLimitError } from '../errors.js'
 import type { CompileJob, CompileReply, PortablePlugin } from '../protocol.js'
 

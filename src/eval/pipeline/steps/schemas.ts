@@ -1,0 +1,57 @@
+/**
+ * Params and secrets against the schemas their templates name.
+ */
+import { ARTIFACT_ABSENT, namespaces } from '../../../core/artifact.js'
+import { fromUtf8 } from '../../../internal/bytes.js'
+import { SchemaViolationError } from '../errors.js'
+import { type ArtifactName, fetchArtifact } from './artifacts.js'
+import type { Step } from './step.js'
+
+/** Checks the params of the policy and of each of its plugins. */
+export async function checkParams(step: Step): Promise<void> {
+  const { plan } = step
+  await Promise.all([
+    checkSchema(step, {
+      name: {
+        hash: plan.paramsSchemaHash,
+        namespace: namespaces.policyParamsSchema,
+        kind: 'policy params schema',
+      },
+      valueJson: plan.params.text,
+      subject: 'policy params',
+    }),
+    ...plan.data.map(({ template, params }) =>
+      checkSchema(step, {
+        name: {
+          hash: template.paramsSchemaHash,
+          namespace: namespaces.policyDataParamsSchema,
+          kind: 'data params schema',
+        },
+        valueJson: params.text,
+        subject: 'data params',
+      }),
+    ),
+  ])
+}
+
+/** Checks one value. An absent schema accepts everything. */
+export async function checkSchema(
+  step: Step,
+  check: { name: ArtifactName; valueJson: string; subject: string; secret?: boolean | undefined },
+): Promise<void> {
+  const { name, valueJson, subject, secret } = check
+  if (name.hash.toLowerCase() === ARTIFACT_ABSENT) return
+  const key = `${name.hash.toLowerCase()} ${valueJson}`
+  if (!secret && step.accepted.has(key)) return
+  const schemaJson = fromUtf8(await fetchArtifact(step, name), name.kind)
+  const verdict = await step.schemas.validate({ schemaJson, valueJson })
+  if (verdict.status === 'valid') {
+    if (!secret) step.accepted.add(key)
+    return
+  }
+  // What a validator says about a secret may quote it.
+  const issues = secret
+    ? verdict.issues.map((issue) => ({ ...issue, message: 'does not fit' }))
+    : verdict.issues
+  throw new SchemaViolationError({ subject, status: verdict.status, issues })
+}
