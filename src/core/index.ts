@@ -74,7 +74,16 @@ export {
   sortRefs,
 } from './ids.js'
 export { computeInputsHash, type EvaluationInputs } from './inputsHash.js'
-export { assertIntent, computeIntentHash, type Intent, intentAbi, intentTypes } from './intent.js'
+export {
+  assertIntent,
+  computeIntentHash,
+  type IntegerInput,
+  type Intent,
+  type IntentInput,
+  intentAbi,
+  intentTypes,
+  toIntent,
+} from './intent.js'
 export {
   assertIntentSignature,
   buildIntentTypedData,

@@ -21,6 +21,19 @@ export type Intent = {
   functionSignature: Hex
 }
 
+/**
+ * An integer of an intent as callers have it: a bigint, a whole number that is exact, or hex such as
+ * `0x5af3107a4000`. Decimal text is none: `10` and `0x10` are too easily taken for one another.
+ */
+export type IntegerInput = bigint | number | Hex
+
+/** An intent as callers have it. {@link toIntent} makes an {@link Intent} of it. */
+export type IntentInput = Omit<Intent, 'value' | 'chainId'> & {
+  /** Wei. */
+  value: IntegerInput
+  chainId: IntegerInput
+}
+
 /** EIP-712 types of {@link Intent}. */
 export const intentTypes = {
   Intent: [
@@ -74,6 +87,48 @@ export function computeIntentHash(intent: Intent): Hex {
       keccak(functionSignature),
     ),
   )
+}
+
+/**
+ * Makes an intent of what a caller has: integers become bigints, everything is checked.
+ *
+ * @param field - Path that errors name.
+ * @throws {InvalidInputError} naming the malformed member.
+ * @example
+ * ```ts
+ * import { computeIntentHash, toIntent } from '@newton/policy-sdk'
+ *
+ * const intent = toIntent({
+ *   from: '0x1111111111111111111111111111111111111111',
+ *   to: '0x2222222222222222222222222222222222222222',
+ *   value: '0x1',
+ *   data: '0x',
+ *   chainId: 1,
+ *   functionSignature: '0x',
+ * })
+ * computeIntentHash(intent)
+ * ```
+ */
+export function toIntent(input: IntentInput, field = 'intent'): Intent {
+  if (typeof input !== 'object' || input === null) {
+    throw new InvalidInputError({ field, reason: 'expected an object' })
+  }
+  const { from, to, data, functionSignature } = input
+  const intent: Intent = {
+    ...{ from, to, data, functionSignature },
+    value: toInteger(input.value, `${field}.value`),
+    chainId: toInteger(input.chainId, `${field}.chainId`),
+  }
+  assertIntent(intent, field)
+  return intent
+}
+
+function toInteger(value: IntegerInput, field: string): bigint {
+  if (typeof value === 'bigint') return value
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
+  if (typeof value === 'string' && /^0x[\da-f]+$/i.test(value)) return BigInt(value)
+  const reason = 'expected a bigint, a whole number up to 2^53 - 1, or hex with 0x'
+  throw new InvalidInputError({ field, reason })
 }
 
 /**

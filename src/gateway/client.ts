@@ -18,6 +18,7 @@ import {
   writeAddress,
   writeBytes,
   writeChainId,
+  writeSentTask,
   writeStoreSecrets,
   writeTask,
   writeWebhook,
@@ -74,8 +75,8 @@ function taskMethods(
     },
     sendTask: async (parameters, io) => {
       const method = 'newt_sendTask'
-      const { includeValidateCalldata: _, ...rest } = parameters
-      const result = await request({ method, params: writeTask(rest), retry: 'task' }, io)
+      const params = writeSentTask(parameters)
+      const result = await request({ method, params, retry: 'task' }, io)
       return readSentTask(fieldsOf(result, { path: 'result', method }))
     },
     subscribe: (parameters) => subscribeTask(sockets, parameters),

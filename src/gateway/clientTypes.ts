@@ -4,6 +4,7 @@ import type { Json } from '../core/canonicalJson.js'
 import type { IoOptions } from '../internal/deadline.js'
 import type {
   CreateTaskParameters,
+  SendTaskParameters,
   SimulatePolicyParameters,
   SimulateTaskParameters,
   StoreSecretsParameters,
@@ -74,8 +75,12 @@ export type GatewayClient = {
   ): Promise<unknown>
   /** Creates a task and waits for its quorum. @throws {GatewayTaskError} where there is no decision. */
   createTask(parameters: CreateTaskParameters, options?: IoOptions): Promise<CreatedTask>
-  /** Creates a task without waiting. Follow it with `waitForTask` or on chain. */
-  sendTask(parameters: CreateTaskParameters, options?: IoOptions): Promise<SentTask>
+  /**
+   * Creates a task without waiting. Follow it with `waitForTask` or on chain.
+   *
+   * @throws {InvalidInputError} for what only `createTask` takes.
+   */
+  sendTask(parameters: SendTaskParameters, options?: IoOptions): Promise<SentTask>
   /** Follows a task, over as many connections as it takes. Returns what stops it. */
   subscribe(parameters: SubscribeParameters): () => void
   /** Waits for the update that ends a task. */

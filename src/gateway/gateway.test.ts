@@ -597,11 +597,37 @@ describe('other methods', () => {
       timestamp: 5,
     }
     const [sent, request] = await call(answer, () =>
-      gateway.sendTask({ policyClient: client, intent, includeValidateCalldata: true }),
+      gateway.sendTask({
+        policyClient: client,
+        intent: {
+          ...intent,
+          value: `0x${intent.value.toString(16)}`,
+          chainId: Number(intent.chainId),
+        },
+      }),
     )
     expect(sent).toEqual({ taskId, topic: `newton.task.${taskId}`, message: 'ok', timestamp: 5n })
     expect(request).toMatchObject({ method: 'newt_sendTask' })
-    expect(JSON.stringify(request)).not.toContain('include_validate_calldata')
+    // What 1.0.5 of the current SDK sends, without what it leaves out.
+    expect((request as { params: object }).params).toEqual({
+      policy_client: client,
+      intent: {
+        from: intent.from,
+        to: intent.to,
+        value: `0x${intent.value.toString(16)}`,
+        data: intent.data,
+        chain_id: `0x${intent.chainId.toString(16)}`,
+        function_signature: intent.functionSignature,
+      },
+      direct_broadcast: true,
+    })
+    for (const extra of [{ identityDomain: '0x11' }, { includeValidateCalldata: true }]) {
+      const given = { policyClient: client, intent, ...extra } as never
+      expect(await caught(gateway.sendTask(given))).toMatchObject({
+        code: 'INVALID_INPUT',
+        field: Object.keys(extra)[0],
+      })
+    }
     server.answers.splice(0, 1, result({ ...answer, subscription_topic: 5 }))
     expect(await caught(gateway.sendTask({ policyClient: client, intent }))).toMatchObject({
       code: 'GATEWAY_RESPONSE',

@@ -28,6 +28,7 @@ export {
 } from './errors.js'
 export type {
   CreateTaskParameters,
+  SendTaskParameters,
   SimulatedPolicyData,
   SimulatePolicyParameters,
   SimulateTaskParameters,

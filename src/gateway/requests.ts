@@ -1,7 +1,7 @@
 /** Parameters of the gateway's methods, and how they are written on the wire. */
 import type { Address, Hex } from 'viem'
 import type { Json, JsonObject } from '../core/canonicalJson.js'
-import { assertIntent, type Intent } from '../core/intent.js'
+import { type IntentInput, toIntent } from '../core/intent.js'
 import { assertIntentSignature } from '../core/intentSignature.js'
 import { InvalidInputError } from '../errors/common.js'
 import { fixedFromHex, fromHex } from '../internal/bytes.js'
@@ -9,7 +9,8 @@ import { fixedFromHex, fromHex } from '../internal/bytes.js'
 /** What a task is created from. */
 export type CreateTaskParameters = {
   policyClient: Address
-  intent: Intent
+  /** Integers as bigints, numbers or hex. */
+  intent: IntentInput
   /** EIP-712 over the exact intent. Left out where the policy does not read it. */
   intentSignature?: Hex | undefined
   quorumNumber?: Hex | undefined
@@ -30,6 +31,15 @@ export type CreateTaskParameters = {
   includeValidateCalldata?: boolean | undefined
 }
 
+/**
+ * Parameters of `newt_sendTask`: the gateway takes no identity domain there, and gives no calldata to
+ * validate.
+ */
+export type SendTaskParameters = Omit<
+  CreateTaskParameters,
+  'identityDomain' | 'includeValidateCalldata'
+>
+
 /** One data source of a simulation. */
 export type SimulatedPolicyData = { policyDataAddress: Address; wasmArgs?: Hex | undefined }
 
@@ -38,7 +48,7 @@ export type SimulatePolicyParameters = {
   policyClient: Address
   /** Rego source. */
   policy: string
-  intent: Intent
+  intent: IntentInput
   entrypoint?: string | undefined
   policyData: readonly SimulatedPolicyData[]
   policyParams?: JsonObject | undefined
@@ -47,7 +57,7 @@ export type SimulatePolicyParameters = {
 
 /** Parameters of `newt_simulateTask`. */
 export type SimulateTaskParameters = {
-  intent: Intent
+  intent: IntentInput
   policyTaskData: {
     policyId: Hex
     policyAddress: Address
@@ -93,7 +103,21 @@ export type WebhookParameters = {
   failureTypes?: readonly string[] | undefined
 }
 
-/** `newt_createTask` and `newt_sendTask` on the wire. */
+/**
+ * `newt_sendTask` on the wire.
+ *
+ * @throws {InvalidInputError} for what only `newt_createTask` takes: left out it would be lost.
+ */
+export function writeSentTask(parameters: SendTaskParameters): Json {
+  for (const member of ['identityDomain', 'includeValidateCalldata'] as const) {
+    if ((parameters as CreateTaskParameters)[member] === undefined) continue
+    const hint = 'Leave it out, or use createTask.'
+    throw new InvalidInputError({ field: member, reason: 'newt_sendTask takes none', hint })
+  }
+  return writeTask(parameters)
+}
+
+/** `newt_createTask` on the wire. */
 export function writeTask(parameters: CreateTaskParameters): Json {
   const { quorumThresholdPercentage: threshold, taskTimeout } = parameters
   if (
@@ -199,8 +223,8 @@ export function writeWebhook(parameters: WebhookParameters): Json {
 }
 
 /** An intent on the wire: snake_case, quantities in minimal hex. */
-export function writeIntent(intent: Intent): Json {
-  assertIntent(intent)
+export function writeIntent(input: IntentInput): Json {
+  const intent = toIntent(input)
   return {
     from: intent.from,
     to: intent.to,

@@ -2,6 +2,7 @@
 import type { Address, Hex } from 'viem'
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
 import type { PreflightCheck } from './preflightCheck.js'
+import { revertAdvice } from './revertAdvice.js'
 
 /** A write was asked of a client that has no account, and none came with the call. */
 export class AccountRequiredError extends BaseError {
@@ -66,7 +67,7 @@ export class ContractRevertError extends BaseError {
         : `with ${errorName}(${args.map(String).join(', ')})`
     super(`${called} reverted ${what}.`, {
       ...options,
-      metaMessages: options.metaMessages ?? revertHint(errorName),
+      metaMessages: options.metaMessages ?? revertAdvice(errorName),
     })
     this.errorName = errorName
     this.args = args
@@ -392,38 +393,6 @@ export class RevocationFailedError extends BaseError {
     this.transactionHash = transactionHash
     this.blockNumber = blockNumber
   }
-}
-
-const hints: Readonly<Record<string, string>> = {
-  TemplateAlreadyRegistered: 'The template is there already: use it, or call the ensure action.',
-  InstanceAlreadyDeployed: 'The instance is there already: use it, or call the ensure action.',
-  TemplateNotRegistered: 'Register the template on this chain first.',
-  PolicyDataTemplateNotRegistered: 'Register that policy-data template on this chain first.',
-  PolicyDataInstanceMissing: 'Deploy a policy-data instance for that template and set it first.',
-  InstanceNotDeployed: 'Deploy the instance on this chain first.',
-  ClientNotRegistered: 'Register the client in the PolicyClientRegistry, or activate it.',
-  NotClientOwner: 'Send it from the owner that the PolicyClientRegistry knows, or as the client.',
-  UnauthorizedTemplateAuthor: 'Ask the owner of the registry to put this account on its list.',
-  UnauthorizedInstanceDeployer: 'Ask the owner of the registry to put this account on its list.',
-  ClientNotActive: 'The client’s owner registers it, or activates it, in the PolicyClientRegistry.',
-  PolicySlotMoved: 'Have the task evaluated again under the policy that is in force now.',
-  TaskRevoked: 'The client’s owner revoked it: have it evaluated again as a new task.',
-  ReferenceBlockRevoked: 'The client’s owner revoked it: have it evaluated at a newer block.',
-  RevocationInFuture: 'Revoke up to the newest block, and again later.',
-  RevocationLowered: 'Nothing to do: what was revoked stays revoked.',
-  SlotMoved: 'Look at what was set meanwhile, and prepare the deployment again.',
-  NotPolicyDeployer: 'Send it through the PolicyDeployer that the registries name.',
-  DeploymentExpired: 'Have the client’s owner sign again with a later deadline.',
-  NotSponsor: 'Send it from the sponsor that the client’s owner named.',
-  DeploymentNonceUsed: 'It was sent or cancelled: have the client’s owner sign with another nonce.',
-  InvalidDeploymentSignature:
-    'Pass deployment and authorization as `signDeployment` returned them, signed by the owner of now.',
-  BlockNotMined: 'Ask for an earlier block: this one can still change.',
-}
-
-function revertHint(errorName: string | undefined): readonly string[] {
-  const hint = errorName === undefined ? undefined : hints[errorName]
-  return hint === undefined ? [] : [hint]
 }
 
 function shorten(raw: Hex): string {

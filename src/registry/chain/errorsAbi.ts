@@ -1,19 +1,27 @@
 /** Every custom error that a call can end in, whichever contract raised it. */
 import type { Abi } from 'viem'
+import { artifactProofsAbi } from '../../core/abi/artifactProofsAbi.js'
 import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
 import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
+import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
 import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistryAbi.js'
+import { guardedTransferAbi } from '../../core/abi/guardedTransferAbi.js'
 import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
 import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
 import { policyDeployerAbi } from '../../core/abi/policyDeployerAbi.js'
 import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+import { stateAnchorAbi } from '../../core/abi/stateAnchorAbi.js'
 import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
 
 /** The error items of an ABI. */
 export type AbiError = Extract<Abi[number], { type: 'error' }>
 
 const sources: readonly Abi[] = [
+  artifactProofsAbi,
+  guardedTransferAbi,
+  stateAnchorAbi,
+  devnetSlasherAbi,
   policyRegistryAbi,
   policyDataRegistryAbi,
   policyDeployerAbi,

@@ -1,0 +1,43 @@
+import { type Abi, encodeErrorResult } from 'viem'
+import { describe, expect, test } from 'vitest'
+import * as abis from '../../core/abi/index.js'
+import { ContractRevertError } from './errors.js'
+import type { AbiError } from './errorsAbi.js'
+import { decodeRevert } from './revert.js'
+import { revertAdvice } from './revertAdvice.js'
+
+const errors = new Map(
+  Object.values(abis)
+    .flatMap((abi) => [...(abi as Abi)])
+    .filter((item): item is AbiError => item.type === 'error')
+    .map((item) => [`${item.name}(${item.inputs.map(({ type }) => type).join()})`, item]),
+)
+const example: Readonly<Record<string, unknown>> = {
+  address: `0x${'11'.repeat(20)}`,
+  bytes32: `0x${'22'.repeat(32)}`,
+  string: 'text',
+}
+const exampleOf = (type: string): unknown => {
+  if (type in example) return example[type]
+  return Number(type.slice(4)) > 48 ? 3n : 3
+}
+
+describe('errors of the contracts', () => {
+  test.each([...errors])(
+    'behavior: %s is decoded without its ABI, and has advice',
+    (_name, item) => {
+      const args = item.inputs.map(({ type }) => exampleOf(type))
+      const data = encodeErrorResult({ abi: [item], errorName: item.name, args })
+      expect(decodeRevert(data)).toEqual({ errorName: item.name, args })
+      const error = new ContractRevertError({ errorName: item.name, args, raw: data })
+      expect(error.metaMessages).toHaveLength(1)
+      expect(error.metaMessages?.[0]).toMatch(/^[A-Z].+[.]$/)
+    },
+  )
+
+  test('behavior: there are no others', () => {
+    expect(errors.size).toBeGreaterThan(150)
+    expect(revertAdvice('toString')).toEqual([])
+    expect(revertAdvice(undefined)).toEqual([])
+  })
+})
