@@ -104,8 +104,17 @@ function visit(value: unknown, path: string, depth: number): void {
   else visitObject(value as object, path, depth)
 }
 
+/** `Object.prototype`, of this realm or another one (an iframe, jsdom, `node:vm`), or none. */
+function isPlain(prototype: object | null): boolean {
+  if (prototype === Object.prototype || prototype === null) return true
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
+}
+
 function visitArray(value: unknown[], path: string, depth: number): void {
-  if (Object.getPrototypeOf(value) !== Array.prototype) throw refuse(path, 'expected a plain array')
+  const prototype = Object.getPrototypeOf(value)
+  // The prototype of arrays is one itself, in every realm; that of a class derived from it is none.
+  const isPlainArray = prototype === Array.prototype || isForeignArray(prototype)
+  if (!isPlainArray) throw refuse(path, 'expected a plain array')
   // Own keys beyond the indices, accessors and holes would all be lost or run code.
   const keys = Reflect.ownKeys(value)
   if (keys.length !== value.length + 1) throw refuse(path, 'an array with holes or extra members')
@@ -118,9 +127,16 @@ function visitArray(value: unknown[], path: string, depth: number): void {
   }
 }
 
+function isForeignArray(prototype: unknown): boolean {
+  return (
+    Array.isArray(prototype) &&
+    Object.hasOwn(prototype, 'concat') &&
+    isPlain(Object.getPrototypeOf(prototype))
+  )
+}
+
 function visitObject(value: object, path: string, depth: number): void {
-  const prototype = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) {
+  if (!isPlain(Object.getPrototypeOf(value))) {
     throw refuse(
       path,
       'expected a plain object: no class instance, boxed value, Map, Date or bytes',

@@ -117,3 +117,14 @@ export function fromUtf8(bytes: Uint8Array, field = 'bytes'): string {
     throw new InvalidInputError({ field, reason: 'expected valid UTF-8' }, { cause })
   }
 }
+
+/**
+ * A view of bytes that may come from another realm (an iframe, jsdom, `node:vm`), whose `Uint8Array` is
+ * another class; `undefined` for anything else.
+ */
+export function asBytes(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value
+  if (!ArrayBuffer.isView(value)) return undefined
+  if (Object.prototype.toString.call(value) !== '[object Uint8Array]') return undefined
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+}

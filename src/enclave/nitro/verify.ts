@@ -7,7 +7,8 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
 import { isPolicySdkError } from '../../errors/base.js'
-import { bytesEqual, concat, toHex } from '../../internal/bytes.js'
+import { TimeoutError } from '../../errors/common.js'
+import { asBytes, bytesEqual, concat, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { assertChain, type ChainClock, type NitroChain } from './chain.js'
@@ -59,9 +60,10 @@ export type NitroVerdict =
  */
 export async function assertNitroAttestation(
   bytes: Uint8Array,
-  policy: NitroPolicy,
+  given: NitroPolicy,
   options: IoOptions = {},
 ): Promise<VerifiedAttestation> {
+  const policy = ownBytesOf(given)
   assertNitroPolicy(policy)
   const { freshness, clock = Date.now, skew = FIVE_MINUTES } = policy
   const now = clock()
@@ -72,44 +74,45 @@ export async function assertNitroAttestation(
       details: 'the clock gives no number',
     })
   }
-  return await withDeadline(
-    'The verification of an attestation document',
-    options,
-    async (signal) => {
-      const document = await openDocument(bytes, policy, () => ({ at: now, skew, live: true }))
-      const { payload } = document
-      assertFreshness(payload.timestamp, { now, skew, maxAge: freshness.maxAge ?? FIVE_MINUTES })
-      const isDebug = assertNotDebug(document, policy)
-      assertMeasurements(payload.pcrs, policy.measurements)
-      assertBinding(payload, policy.binding)
-      if (freshness.kind === 'nonce') {
-        if (payload.nonce === undefined || !bytesEqual(payload.nonce, freshness.nonce)) {
-          throw new NitroAttestationError({ code: 'NONCE_MISMATCH', stage: 'binding' })
-        }
+  let stage: NitroStage = 'policy'
+  const deadline = { ...options, onTimeout: (cause: unknown) => lateAnswer(stage, cause) }
+  return await withinTime(deadline, async (signal) => {
+    const document = await openDocument(bytes, policy, () => ({ at: now, skew, live: true }))
+    const { payload } = document
+    assertFreshness(payload.timestamp, { now, skew, maxAge: freshness.maxAge ?? FIVE_MINUTES })
+    const isDebug = assertNotDebug(document, policy)
+    assertMeasurements(payload.pcrs, policy.measurements)
+    assertBinding(payload, policy.binding)
+    if (freshness.kind === 'nonce') {
+      if (payload.nonce === undefined || !bytesEqual(payload.nonce, freshness.nonce)) {
+        throw new NitroAttestationError({ code: 'NONCE_MISMATCH', stage: 'binding' })
       }
-      await assertNotRevoked(document, policy)
-      const registry = await assertRegistry(document, policy.registry, signal)
-      if (freshness.kind === 'nonce' && freshness.log !== undefined) {
-        const first = await freshness.log.consume(freshness.nonce)
-        if (first !== true)
-          throw new NitroAttestationError({ code: 'NONCE_REUSED', stage: 'nonce' })
-      }
-      return toVerified(document, { freshness: 'live', isDebug, registry })
-    },
-  )
+    }
+    stage = 'revocation'
+    await assertNotRevoked(document, policy)
+    stage = 'registry'
+    const registry = await assertRegistry(document, policy.registry, signal)
+    stage = 'nonce'
+    if (freshness.kind === 'nonce' && freshness.log !== undefined) {
+      const first = await freshness.log.consume(freshness.nonce)
+      if (first !== true) throw new NitroAttestationError({ code: 'NONCE_REUSED', stage: 'nonce' })
+    }
+    return toVerified(document, { freshness: 'live', isDebug, registry })
+  })
 }
 
 /**
  * As {@link assertNitroAttestation}, without throwing.
  *
- * @returns `valid` with the attestation, or `reject` with code and stage. Never throws.
+ * @returns `valid` with the attestation, or `reject` with code and stage. Throws for no document; the caller's
+ * own abort and time limit are thrown.
  */
 export async function verifyNitroAttestation(
   bytes: Uint8Array,
   policy: NitroPolicy,
   options: IoOptions = {},
 ): Promise<NitroVerdict> {
-  return verdict(() => assertNitroAttestation(bytes, policy, options))
+  return verdict(options, () => assertNitroAttestation(bytes, policy, options))
 }
 
 /**
@@ -123,12 +126,15 @@ export async function verifyNitroAttestation(
  */
 export async function assertArchivedNitroAttestation(
   bytes: Uint8Array,
-  policy: ArchivedNitroPolicy,
+  given: ArchivedNitroPolicy,
   options: IoOptions = {},
 ): Promise<VerifiedAttestation> {
+  const policy = ownBytesOf(given)
   assertArchivedNitroPolicy(policy)
   const { at, skew = FIVE_MINUTES } = policy
-  return await withDeadline('The verification of an archived document', options, async (signal) => {
+  let stage: NitroStage = 'policy'
+  const deadline = { ...options, onTimeout: (cause: unknown) => lateAnswer(stage, cause) }
+  return await withinTime(deadline, async (signal) => {
     const document = await openDocument(bytes, policy, (timestamp) =>
       at === 'document' ? { at: timestamp, skew: 0, live: false } : { at, skew, live: false },
     )
@@ -138,7 +144,9 @@ export async function assertArchivedNitroAttestation(
     const isDebug = assertNotDebug(document, policy)
     assertMeasurements(payload.pcrs, policy.measurements)
     assertBinding(payload, policy.binding)
+    stage = 'revocation'
     await assertNotRevoked(document, policy)
+    stage = 'registry'
     const registry = await assertRegistry(document, policy.registry, signal)
     return toVerified(document, { freshness: 'archived', isDebug, registry })
   })
@@ -150,7 +158,7 @@ export async function verifyArchivedNitroAttestation(
   policy: ArchivedNitroPolicy,
   options: IoOptions = {},
 ): Promise<NitroVerdict> {
-  return verdict(() => assertArchivedNitroAttestation(bytes, policy, options))
+  return verdict(options, () => assertArchivedNitroAttestation(bytes, policy, options))
 }
 
 /** A document whose signature and certificate path hold. */
@@ -171,16 +179,17 @@ async function openDocument(
   policy: NitroPolicyBase,
   clockOf: (timestamp: number) => ChainClock,
 ): Promise<OpenedDocument> {
-  if (!(input instanceof Uint8Array)) {
+  const given = asBytes(input)
+  if (given === undefined) {
     throw new NitroAttestationError({
       code: 'MALFORMED',
       stage: 'size',
-      details: 'not a Uint8Array',
+      details: 'expected a Uint8Array',
     })
   }
   // A copy, because the caller could change the bytes between two checks. Of one byte more than the
   // limit at most, so that what is too large is refused as such.
-  const bytes = new Uint8Array(input.subarray(0, MAX_DOCUMENT_BYTES + 1))
+  const bytes = new Uint8Array(given.subarray(0, MAX_DOCUMENT_BYTES + 1))
   const trusted = trustedFingerprints(policy)
   const verify = p384Verifier(policy.backend)
   const sign1 = parseCoseSign1(bytes)
@@ -291,14 +300,59 @@ function toVerified(
   })
 }
 
-async function verdict(run: () => Promise<VerifiedAttestation>): Promise<NitroVerdict> {
+/** What could not be asked in time is a refusal by the stage that asked. */
+function lateAnswer(stage: NitroStage, cause: unknown): unknown {
+  const code = (
+    { revocation: 'REVOKED', registry: 'REGISTRY_UNAVAILABLE', nonce: 'NONCE_REUSED' } as const
+  )[stage as 'registry']
+  if (code === undefined) return cause
+  return new NitroAttestationError({ code, stage, details: 'no answer in time' }, { cause })
+}
+
+/** As `withDeadline`, with the error of a timeout named by its caller. */
+async function withinTime<value>(
+  { onTimeout, ...options }: IoOptions & { onTimeout: (cause: unknown) => unknown },
+  work: (signal: AbortSignal) => Promise<value>,
+): Promise<value> {
+  try {
+    return await withDeadline('The verification of an attestation document', options, work)
+  } catch (error) {
+    throw error instanceof TimeoutError ? onTimeout(error) : error
+  }
+}
+
+/** A policy whose bytes are of this realm. */
+function ownBytesOf<policy extends NitroPolicyBase & { freshness?: NitroPolicy['freshness'] }>(
+  policy: policy,
+): policy {
+  const binding = policy?.binding
+  const freshness = policy?.freshness
+  const own = <value>(value: value): value => (asBytes(value) as value | undefined) ?? value
+  return {
+    ...policy,
+    ...(typeof binding === 'object' && binding !== null
+      ? { binding: { userData: own(binding.userData), publicKey: own(binding.publicKey) } }
+      : {}),
+    ...(freshness?.kind === 'nonce'
+      ? { freshness: { ...freshness, nonce: own(freshness.nonce) } }
+      : {}),
+  }
+}
+
+async function verdict(
+  { signal }: IoOptions,
+  run: () => Promise<VerifiedAttestation>,
+): Promise<NitroVerdict> {
   try {
     return { status: 'valid', attestation: await run() }
   } catch (error) {
     if (isPolicySdkError(error) && error instanceof NitroAttestationError) {
       return { status: 'reject', code: error.code, stage: error.stage }
     }
-    // A policy that leaves something open, an abort, a failing clock: never a permission.
+    // The caller's own abort, and its own time limit on the work itself, say nothing of the document.
+    if (signal?.aborted === true) throw signal.reason
+    if (error instanceof TimeoutError) throw error
+    // A policy that leaves something open, a failing clock: never a permission.
     return { status: 'reject', code: 'POLICY', stage: 'policy' }
   }
 }

@@ -12,7 +12,15 @@ import {
   parseJsonBytes,
 } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { concat, fixedFromHex, fromHex, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
+import {
+  asBytes,
+  concat,
+  fixedFromHex,
+  fromHex,
+  toHex,
+  uintToBytes,
+  utf8,
+} from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
 import { EnvelopeInvalidError } from './errors.js'
 
@@ -119,8 +127,9 @@ export function decodeEnvelopeV2(bytes: Uint8Array): EnvelopeV2 {
 }
 
 /** The JSON object of an envelope of either version. Throws `EnvelopeInvalidError`. */
-export function envelopeObject(bytes: Uint8Array): Record<string, Json> {
-  if (!(bytes instanceof Uint8Array) || bytes.length === 0 || bytes.length > MAX_ENVELOPE_BYTES) {
+export function envelopeObject(given: Uint8Array): Record<string, Json> {
+  const bytes = asBytes(given)
+  if (bytes === undefined || bytes.length === 0 || bytes.length > MAX_ENVELOPE_BYTES) {
     throw new EnvelopeInvalidError({
       field: 'envelope',
       reason: `expected 1 to ${MAX_ENVELOPE_BYTES} bytes`,

@@ -9,6 +9,7 @@ import { CipherSuite, HkdfSha256 } from '@hpke/core'
 import { DhkemX25519HkdfSha256 } from '@hpke/dhkem-x25519'
 import { x25519 } from '@noble/curves/ed25519.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { asBytes } from '../../internal/bytes.js'
 import { EnvelopeInvalidError, EnvelopeOpenError, RecipientRefusedError } from './errors.js'
 
 /** Name of the suite, as the current protocol's gateway gives it. */
@@ -37,10 +38,11 @@ function suite(): CipherSuite {
  */
 export async function hpkeSeal(
   publicKey: Uint8Array,
-  plaintext: Uint8Array,
+  given: Uint8Array,
   { info, aad }: HpkeContext,
 ): Promise<{ enc: Uint8Array; ciphertext: Uint8Array }> {
-  if (!(plaintext instanceof Uint8Array)) {
+  const plaintext = asBytes(given)
+  if (plaintext === undefined) {
     throw new InvalidInputError({ field: 'plaintext', reason: 'expected a Uint8Array' })
   }
   const copy = exact(plaintext)
@@ -116,7 +118,8 @@ export async function hpkeDeriveKeyPair(
 }
 
 function fixed(secret: Uint8Array): Uint8Array {
-  if (secret instanceof Uint8Array && secret.length === 32) return secret
+  const bytes = asBytes(secret)
+  if (bytes?.length === 32) return bytes
   throw new InvalidInputError({ field: 'secret', reason: 'expected 32 bytes' })
 }
 

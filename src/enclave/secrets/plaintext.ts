@@ -4,13 +4,14 @@
  * Errors of parsers and validators are not kept as causes here, because they quote their input.
  */
 import {
+  CanonicalJsonError,
   canonicalBytes,
   type Json,
   type JsonObject,
   parseJsonBytes,
 } from '../../core/canonicalJson.js'
 import type { SchemaValidator } from '../../core/interfaces/schemaValidator.js'
-import { fromUtf8 } from '../../internal/bytes.js'
+import { asBytes, fromUtf8 } from '../../internal/bytes.js'
 import { SecretsInvalidError } from './errors.js'
 
 /** Largest plaintext. */
@@ -24,19 +25,29 @@ export type SecretsValidation = { validator: SchemaValidator; schemaJson: string
  *
  * @throws {SecretsInvalidError} for anything but one JSON object of at most 64 KiB.
  */
-export function secretsBytes(secrets: Uint8Array | JsonObject): Uint8Array {
+export function secretsBytes(
+  secrets: Uint8Array | JsonObject,
+  validation: SecretsValidation = 'skip',
+): Uint8Array {
   let value: Json
   let bytes: Uint8Array
+  const given = asBytes(secrets)
+  if (given === undefined && ArrayBuffer.isView(secrets)) {
+    throw new SecretsInvalidError({ reason: 'expected a Uint8Array or a plain object' })
+  }
   try {
-    if (secrets instanceof Uint8Array) {
-      bytes = new Uint8Array(secrets)
+    if (given !== undefined) {
+      bytes = new Uint8Array(given)
       value = parseJsonBytes(bytes)
     } else {
-      value = secrets
-      bytes = canonicalBytes(secrets)
+      value = secrets as JsonObject
+      bytes = canonicalBytes(value)
     }
-  } catch {
-    throw new SecretsInvalidError({ reason: 'they are not JSON' })
+  } catch (error) {
+    throw new SecretsInvalidError({
+      reason: 'they are not JSON',
+      places: error instanceof CanonicalJsonError ? [jsonPlace(error.path, validation)] : [],
+    })
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SecretsInvalidError({ reason: 'they are not a JSON object' })
@@ -76,6 +87,17 @@ export async function assertSecretsFit(
       ...new Set(issues.map(({ profile, path }) => `${profile}:${publicPath(path, schemaJson)}`)),
     ],
   })
+}
+
+/** Place of what is no JSON, told as those of schemas are. */
+function jsonPlace(path: string, validation: SecretsValidation): string {
+  const segments = path
+    .split(/[.[\]]/)
+    .slice(1)
+    .filter((segment) => segment !== '')
+    .map((segment) => segment.replaceAll('"', ''))
+  const pointer = segments.map((segment) => `/${segment}`).join('')
+  return `json:${publicPath(pointer, validation === 'skip' ? '' : validation.schemaJson)}`
 }
 
 /** A path keeps what the public schema names too; a name of the caller's own could be a secret. */

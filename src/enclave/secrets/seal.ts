@@ -85,7 +85,7 @@ export async function sealSecrets(parameters: SealParameters): Promise<SealedSec
     })
   }
   const client = toHex(fixedFromHex(parameters.client, 20, 'client'))
-  const plaintext = secretsBytes(secrets)
+  const plaintext = secretsBytes(secrets, validation)
   try {
     await assertSecretsFit(plaintext, validation)
     const publicKey = fromHex(recipient.publicKey)
