@@ -98,14 +98,21 @@ export async function openHost(
 // As a program of its own: the setting is the first argument, what happens goes to standard output.
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const setting = JSON.parse(process.argv[2] as string) as HostSetting
-  const print = (value: unknown): void => {
-    const text = JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one))
-    process.stdout.write(`${text}\n`)
-  }
   const stop = new AbortController()
   process.once('SIGTERM', () => stop.abort())
-  const { host, close } = await openHost(setting, print)
+  let enclave: number | undefined
+  const print = (value: object): void => {
+    const text = JSON.stringify({ ...value, enclave }, (_, one) => {
+      return typeof one === 'bigint' ? String(one) : one
+    })
+    process.stdout.write(`${text}\n`)
+  }
+  const { host, transport, close } = await openHost(setting, (event) => {
+    enclave = transport.current()?.pid
+    print(event)
+  })
   const { contract, stopped } = await host.start({ signal: stop.signal })
+  enclave = transport.current()?.pid
   print({ type: 'started', contract })
   await stopped
   await close()

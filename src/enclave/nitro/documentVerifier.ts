@@ -1,7 +1,11 @@
 import type { DocumentVerifier } from '../../core/interfaces/documentVerifier.js'
 import type { NitroRoot } from './roots.js'
 import type { P384Backend } from './signature.js'
-import { verifyArchivedNitroAttestation, verifyNitroAttestation } from './verify.js'
+import {
+  type NitroVerdict,
+  verifyArchivedNitroAttestation,
+  verifyNitroAttestation,
+} from './verify.js'
 
 /** Parameters of {@link createDocumentVerifier}. */
 export type DocumentVerifierParameters = {
@@ -40,15 +44,21 @@ export function createDocumentVerifier(
         measurements: { pcr0Commitment },
         binding: { userData, publicKey: 'any' },
       } as const
-      const verdict = archived
-        ? await verifyArchivedNitroAttestation(document, { ...policy, at: 'document' }, options)
-        : await verifyNitroAttestation(
-            document,
-            { ...policy, clock, freshness: { kind: 'maxAge', maxAge } },
-            options,
-          )
+      let verdict: NitroVerdict
+      try {
+        verdict = archived
+          ? await verifyArchivedNitroAttestation(document, { ...policy, at: 'document' }, options)
+          : await verifyNitroAttestation(
+              document,
+              { ...policy, clock, freshness: { kind: 'maxAge', maxAge } },
+              options,
+            )
+      } catch {
+        // Cut short by the caller.
+        return { status: 'inconclusive', reason: 'ABORTED' }
+      }
       if (verdict.status === 'valid') return { status: 'valid' }
-      // Cut short by the caller, or asked with nonsense: nothing was found out about the document.
+      // Asked with nonsense: nothing was found out about the document.
       if (verdict.code === 'POLICY') return { status: 'inconclusive', reason: verdict.code }
       return { status: 'reject', code: verdict.code }
     },
