@@ -21,6 +21,7 @@ const contracts = [
   'ChallengeVerifier',
   'DevnetSlasher',
   'ERC1967Proxy',
+  'EnclaveVersionMirror',
   'EnclaveVersionRegistry',
   'GuardedTransfer',
   'PolicyClientRegistry',

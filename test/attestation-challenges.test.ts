@@ -3,7 +3,7 @@
  * takes the hash of the public values as their proof.
  */
 import { type Abi, type Hex, keccak256, stringToHex } from 'viem'
-import { deployContract, writeContract } from 'viem/actions'
+import { deployContract, readContract, writeContract } from 'viem/actions'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   buildDocumentChallenge,
@@ -33,6 +33,7 @@ import {
   simulateChallengeInvalidTeeAttestation,
   simulateChallengePolicyResult,
 } from '../src/registry/index.js'
+import { verifierKinds } from '../src/registry/preflight/verifierChallenges.js'
 import { proofsByHashBytecode } from './fixtures/proofsByHash.js'
 import { type ChainWorld, createChainWorld } from './support/chainWorld.js'
 
@@ -42,7 +43,8 @@ const signers = [0, 1, 2]
 let world: ChainWorld
 
 beforeAll(async () => {
-  world = await createChainWorld()
+  // Short windows: what is announced is waited for, block by block.
+  world = await createChainWorld({ maxExpireAfter: 500n, challengeWindow: 60n })
 })
 afterAll(() => world?.anvil.stop())
 
@@ -58,21 +60,27 @@ const revertOf = async (work: Promise<unknown>): Promise<unknown> => {
   return 'went through'
 }
 
-/** Sets the stand-in as both verifiers. */
+/** Announces the stand-in as both verifiers, and waits until it is in force. */
+let injected = false
 async function inject(): Promise<void> {
+  if (injected) return
+  injected = true
   const { owner, client, addresses } = world
   const abi: Abi = []
   const hash = await deployContract(owner, { abi, bytecode: proofsByHashBytecode })
   const { contractAddress } = await waitForReceipt(client, hash)
-  for (const functionName of ['setResultVerifier', 'setDocumentVerifier'] as const) {
+  const verifier = { address: addresses.challengeVerifier, abi: challengeVerifierAbi } as const
+  for (const kind of [verifierKinds.result, verifierKinds.document]) {
     const sent = await writeContract(owner, {
-      address: addresses.challengeVerifier,
-      abi: challengeVerifierAbi,
-      functionName,
-      args: [contractAddress as Hex],
+      ...verifier,
+      functionName: 'scheduleVerifier',
+      args: [kind, contractAddress as Hex],
     })
     await waitForReceipt(client, sent)
   }
+  await world.mine(
+    Number(await readContract(client, { ...verifier, functionName: 'upgradeDelay' })),
+  )
 }
 
 /** Signs a response by three of four operators and lands it. */
@@ -107,14 +115,26 @@ async function land({ lie, enclave = false }: { lie: boolean; enclave?: boolean 
 describe('a wrong result', () => {
   let response: PolicyTaskResponse
   let evidence: Evidence
-  const send = (proof: ReturnType<typeof buildResultChallenge>) =>
-    challengePolicyResultSync(world.challenger, { response, proof, addresses: world.addresses })
+  const send = (proof: ReturnType<typeof buildResultChallenge>, preflight = true) => {
+    const { addresses } = world
+    return challengePolicyResultSync(world.challenger, { response, proof, addresses, preflight })
+  }
   const proven = () => {
     const proof = keccak256(encodeResultPublicValues(resultPublicValues(evidence)))
     return buildResultChallenge({ evidence, proof, signers: witnesses([2, 0, 1]) })
   }
 
   beforeAll(async () => {
+    // Accepted before there was a verifier: none judges it, ever.
+    const early = await land({ lie: true })
+    response = early.response
+    evidence = (early.outcome as { evidence: Evidence }).evidence
+    await inject()
+    await expect(send(proven())).rejects.toMatchObject({
+      code: 'PREFLIGHT_FAILED',
+      message: expect.stringContaining('VerifierNotSet') as string,
+    })
+    expect(await revertOf(send(proven(), false))).toBe('VerifierNotSet')
     const landed = await land({ lie: true })
     response = landed.response
     expect(landed.outcome).toMatchObject({ status: 'disputed', reason: 'WRONG_RESULT' })
@@ -132,8 +152,6 @@ describe('a wrong result', () => {
       referenceBlockHash: response.referenceBlockHash,
       result: RESULT_ALLOW,
     })
-    expect(await revertOf(send(proven()))).toBe('VerifierNotSet')
-    await inject()
   }, 120_000)
 
   test('every public value is compared with the response, the proof with the values', async () => {

@@ -5,6 +5,7 @@ import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.s
 import {IBN254CertificateVerifier} from "../src/interfaces/IBN254CertificateVerifier.sol";
 import {OperatorSet} from "../src/interfaces/IBN254CertificateVerifier.sol";
 import {IChallengeVerifier} from "../src/interfaces/IChallengeVerifier.sol";
+import {UpgradeTimes} from "../src/interfaces/IDelayedUpgrade.sol";
 import {IResponseRegistry} from "../src/interfaces/IResponseRegistry.sol";
 import {IStateCommitRegistry} from "../src/interfaces/IStateCommitRegistry.sol";
 import {BlockKind} from "../src/libraries/BlockSource.sol";
@@ -26,8 +27,14 @@ contract Deploy {
 
     /// @notice A mainnet needs an owner that is not the deployer: a Safe.
     error OwnerRequired(uint256 chainId);
-    /// @notice An upgrade has to wait longer than a challenge may be raised.
-    error UpgradeDelayWithinChallengeWindow(uint256 delay, uint256 window);
+    /// @notice An upgrade has to wait longer than what was accepted may be challenged.
+    error UpgradeDelayWithinWindows(uint256 delay, uint256 windows);
+    /// @notice Operator tables of a mainnet have to go stale: old tables name withdrawn stake.
+    error StalenessRequired(uint256 chainId);
+    /// @notice A mainnet has to say after how many seconds stake can be withdrawn.
+    error WithdrawalDelayRequired(uint256 chainId);
+    /// @notice A dishonest operator could withdraw before the last challenge.
+    error WindowsBeyondWithdrawal(uint256 windows, uint256 withdrawalDelay);
     /// @notice A contract could not be created.
     error NotCreated(string name);
     /// @notice A chain with real stake needs a real slasher.
@@ -49,7 +56,7 @@ contract Deploy {
     struct Config {
         bool mainnet;
         address owner;
-        uint64 upgradeDelay;
+        UpgradeTimes times;
         BlockKind blockKind;
         bool templatesOpen;
         bool instancesOpen;
@@ -60,7 +67,8 @@ contract Deploy {
         address[] snapshotSigners;
         uint8 snapshotThreshold;
         uint64 taskResponseWindow;
-        uint64 challengeWindow;
+        uint32 blockMilliseconds;
+        uint32 withdrawalDelay;
         address slasher;
         address policyClientRegistry;
         address enclaveVersionRegistry;
@@ -101,7 +109,11 @@ contract Deploy {
         _checkKeys(json);
         config.mainnet = vm.parseJsonBool(json, ".mainnet");
         config.owner = vm.parseJsonAddress(json, ".owner");
-        config.upgradeDelay = uint64(_uint(json, "upgradeDelay", type(uint64).max));
+        config.times = UpgradeTimes({
+            upgradeDelay: uint64(_uint(json, "upgradeDelay", type(uint64).max)),
+            challengeWindow: uint64(_uint(json, "challengeWindow", type(uint32).max)),
+            maxExpireAfter: uint64(_uint(json, "maxExpireAfter", type(uint32).max))
+        });
         config.blockKind = _blockKind(vm.parseJsonString(json, ".blockKind"));
         config.templatesOpen = vm.parseJsonBool(json, ".templateRegistrationPermissionless");
         config.instancesOpen = vm.parseJsonBool(json, ".instanceDeploymentPermissionless");
@@ -112,7 +124,8 @@ contract Deploy {
         config.snapshotSigners = vm.parseJsonAddressArray(json, ".snapshotSigners");
         config.snapshotThreshold = uint8(_uint(json, "snapshotThreshold", type(uint8).max));
         config.taskResponseWindow = uint64(_uint(json, "taskResponseWindow", type(uint64).max));
-        config.challengeWindow = uint64(_uint(json, "challengeWindow", type(uint64).max));
+        config.blockMilliseconds = uint32(_uint(json, "blockMilliseconds", type(uint32).max));
+        config.withdrawalDelay = uint32(_uint(json, "withdrawalDelay", type(uint32).max));
         config.slasher = vm.parseJsonAddress(json, ".slasher");
         config.policyClientRegistry = vm.parseJsonAddress(json, ".policyClientRegistry");
         config.enclaveVersionRegistry = vm.parseJsonAddress(json, ".enclaveVersionRegistry");
@@ -127,7 +140,10 @@ contract Deploy {
         address owner = config.owner == address(0) ? deployer : config.owner;
         address avs = config.avs == address(0) ? deployer : config.avs;
         bytes memory plain = abi.encodeWithSignature(
-            "initialize(address,uint64,uint8)", owner, config.upgradeDelay, config.blockKind
+            "initialize(address,(uint64,uint64,uint64),uint8)",
+            owner,
+            config.times,
+            config.blockKind
         );
         // The deployed protocol's own registries are used where the config names them.
         deployed.policyClientRegistry = config.policyClientRegistry != address(0)
@@ -143,7 +159,7 @@ contract Deploy {
                 IBN254CertificateVerifier.initialize,
                 (IBN254CertificateVerifier.Setup({
                         owner: owner,
-                        upgradeDelay: config.upgradeDelay,
+                        times: config.times,
                         blockKind: config.blockKind,
                         operatorSet: OperatorSet(avs, 0),
                         maxStaleness: config.maxStaleness,
@@ -184,10 +200,12 @@ contract Deploy {
             require(config.avs != address(0) && config.avs != deployer, AvsRequired(chainId));
             require(config.snapshotSigners.length != 0, SnapshotSignersRequired(chainId));
         }
+        uint256 windows = uint256(config.times.challengeWindow) + config.times.maxExpireAfter;
         require(
-            config.upgradeDelay > config.challengeWindow,
-            UpgradeDelayWithinChallengeWindow(config.upgradeDelay, config.challengeWindow)
+            config.times.upgradeDelay > windows,
+            UpgradeDelayWithinWindows(config.times.upgradeDelay, windows)
         );
+        if (config.mainnet) _checkWithdrawal(config, windows);
         _checkCode("slasher", config.slasher);
         _checkCode("policyClientRegistry", config.policyClientRegistry);
         _checkCode("enclaveVersionRegistry", config.enclaveVersionRegistry);
@@ -198,6 +216,20 @@ contract Deploy {
                 BlockKindMismatch(config.enclaveVersionRegistry, uint8(config.blockKind), found)
             );
         }
+    }
+
+    /// @dev From the table that signs to the last challenge, in seconds, against the time that stake
+    /// takes to leave.
+    function _checkWithdrawal(Config memory config, uint256 windows) private view {
+        require(config.maxStaleness != 0, StalenessRequired(block.chainid));
+        require(config.withdrawalDelay != 0, WithdrawalDelayRequired(block.chainid));
+        require(config.blockMilliseconds != 0, InvalidValue("blockMilliseconds"));
+        uint256 blocks = windows + config.taskResponseWindow;
+        uint256 time =
+            config.maxStaleness + (blocks * config.blockMilliseconds + 999) / 1000;
+        require(
+            time < config.withdrawalDelay, WindowsBeyondWithdrawal(time, config.withdrawalDelay)
+        );
     }
 
     function _checkCode(string memory key, address account) private view {
@@ -243,7 +275,7 @@ contract Deploy {
 
     /// @dev A key nobody reads is a mistyped one, or one that its author believes in.
     function _checkKeys(string memory json) private pure {
-        string[17] memory known = [
+        string[20] memory known = [
             "mainnet",
             "owner",
             "upgradeDelay",
@@ -258,6 +290,9 @@ contract Deploy {
             "snapshotThreshold",
             "taskResponseWindow",
             "challengeWindow",
+            "maxExpireAfter",
+            "blockMilliseconds",
+            "withdrawalDelay",
             "slasher",
             "policyClientRegistry",
             "enclaveVersionRegistry"
@@ -292,7 +327,7 @@ contract Deploy {
         );
         RegistryConfig memory registry = RegistryConfig({
             owner: owner,
-            upgradeDelay: config.upgradeDelay,
+            times: config.times,
             blockKind: config.blockKind,
             clientRegistry: deployed.policyClientRegistry,
             templateRegistrationPermissionless: config.templatesOpen,
@@ -302,13 +337,13 @@ contract Deploy {
         deployed.policyDataRegistry = _proxy(
             "PolicyDataRegistry",
             abi.encodeWithSignature(
-                "initialize((address,uint64,uint8,address,bool,bool,address))", registry
+                "initialize((address,(uint64,uint64,uint64),uint8,address,bool,bool,address))", registry
             )
         );
         deployed.policyRegistry = _proxy(
             "PolicyRegistry",
             abi.encodeWithSignature(
-                "initialize((address,uint64,uint8,address,bool,bool,address),address)",
+                "initialize((address,(uint64,uint64,uint64),uint8,address,bool,bool,address),address)",
                 registry,
                 deployed.policyDataRegistry
             )
@@ -332,7 +367,7 @@ contract Deploy {
                 IStateCommitRegistry.initialize,
                 (IStateCommitRegistry.Setup({
                         owner: owner,
-                        upgradeDelay: config.upgradeDelay,
+                        times: config.times,
                         blockKind: config.blockKind,
                         certificateVerifier: deployed.certificateVerifier,
                         avs: avs,
@@ -359,7 +394,7 @@ contract Deploy {
                 IResponseRegistry.initialize,
                 (IResponseRegistry.Setup({
                         owner: owner,
-                        upgradeDelay: config.upgradeDelay,
+                        times: config.times,
                         policyRegistry: deployed.policyRegistry,
                         certificateVerifier: deployed.certificateVerifier,
                         taskResponseWindow: config.taskResponseWindow
@@ -375,11 +410,10 @@ contract Deploy {
                 IChallengeVerifier.initialize,
                 (IChallengeVerifier.Setup({
                         owner: owner,
-                        upgradeDelay: config.upgradeDelay,
+                        times: config.times,
                         responseRegistry: deployed.responseRegistry,
                         enclaveVersionRegistry: deployed.enclaveVersionRegistry,
-                        slasher: deployed.slasher,
-                        challengeWindow: config.challengeWindow
+                        slasher: deployed.slasher
                     }))
             )
         );

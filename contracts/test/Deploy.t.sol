@@ -40,7 +40,14 @@ contract DeployTest is Test {
         string[5] memory chains = ["1", "8453", "84532", "11155111", "31337"];
         for (uint256 i = 0; i < chains.length; ++i) {
             Deploy.Config memory config = script.read(_file(chains[i]));
-            assertGt(config.upgradeDelay, config.challengeWindow, chains[i]);
+            uint256 windows = config.times.challengeWindow + config.times.maxExpireAfter;
+            assertGt(config.times.upgradeDelay, windows, chains[i]);
+            uint256 blocks = windows + config.taskResponseWindow;
+            uint256 time = config.maxStaleness + blocks * config.blockMilliseconds / 1000;
+            if (config.mainnet) {
+                assertGt(config.maxStaleness, 0, chains[i]);
+                assertLt(time, config.withdrawalDelay, chains[i]);
+            }
             assertEq(config.commitVersion, 2);
             assertEq(config.templatesOpen, !config.mainnet, chains[i]);
             assertEq(config.instancesOpen, !config.mainnet, chains[i]);
@@ -56,7 +63,8 @@ contract DeployTest is Test {
         assertEq(registry.clientRegistry(), deployed.policyClientRegistry);
         assertEq(registry.policyDeployer(), deployed.policyDeployer);
         assertEq(registry.owner(), deployer);
-        assertEq(registry.upgradeDelay(), 1001);
+        assertEq(registry.upgradeDelay(), 37_001);
+        assertEq(registry.maxExpireAfter(), 36_000);
         assertTrue(registry.templateRegistrationPermissionless());
     }
 
@@ -71,14 +79,52 @@ contract DeployTest is Test {
 
     function test_deploy_failsWhereUpgradesAreTooQuick() public {
         Deploy.Config memory config = script.read(_file("31337"));
-        config.upgradeDelay = config.challengeWindow;
+        config.times.upgradeDelay = 37_000;
         vm.expectRevert(
             abi.encodeWithSelector(
-                Deploy.UpgradeDelayWithinChallengeWindow.selector,
-                config.upgradeDelay,
-                config.challengeWindow
+                Deploy.UpgradeDelayWithinWindows.selector, uint256(37_000), uint256(37_000)
             )
         );
+        script.deploy(config, address(this));
+    }
+
+    /// Whoever signs has its stake there until the last challenge is over.
+    function test_deploy_failsOnMainnetsWhereStakeLeavesFirst() public {
+        Deploy.Config memory config = script.read(_file("1"));
+        config.owner = makeAddr("safe");
+        config.slasher = address(script);
+        config.avs = makeAddr("avs");
+        config.snapshotSigners = new address[](1);
+        config.snapshotSigners[0] = makeAddr("signer");
+        config.maxStaleness = 0;
+        _expect(abi.encodeWithSelector(Deploy.StalenessRequired.selector, block.chainid), config);
+        config.maxStaleness = 86_400;
+        config.withdrawalDelay = 0;
+        _expect(
+            abi.encodeWithSelector(Deploy.WithdrawalDelayRequired.selector, block.chainid), config
+        );
+        // A day of staleness, 200 blocks to answer, 5 days of validity, 7 to challenge.
+        uint256 time = 86_400 + (200 + 36_000 + 50_400) * 12;
+        config.withdrawalDelay = uint32(time);
+        _expect(
+            abi.encodeWithSelector(Deploy.WindowsBeyondWithdrawal.selector, time, time), config
+        );
+        config.blockMilliseconds = 0;
+        _expect(
+            abi.encodeWithSelector(Deploy.InvalidValue.selector, "blockMilliseconds"), config
+        );
+        config.blockMilliseconds = 12_000;
+        config.withdrawalDelay += 1;
+        _expect(
+            abi.encodeWithSelector(
+                Deploy.NoCode.selector, "policyClientRegistry", config.policyClientRegistry
+            ),
+            config
+        );
+    }
+
+    function _expect(bytes memory reason, Deploy.Config memory config) private {
+        vm.expectRevert(reason);
         script.deploy(config, address(this));
     }
 
@@ -153,7 +199,10 @@ contract DeployTest is Test {
         _refused("maxStaleness", "4294967296");
         _refused("upgradeDelay", "18446744073709551616");
         _refused("taskResponseWindow", "18446744073709551616");
-        _refused("challengeWindow", "18446744073709551616");
+        _refused("challengeWindow", "4294967296");
+        _refused("maxExpireAfter", "4294967296");
+        _refused("blockMilliseconds", "4294967296");
+        _refused("withdrawalDelay", "4294967296");
         vm.expectRevert(abi.encodeWithSelector(Deploy.UnknownKey.selector, "quorumbps"));
         script.read('{"quorumbps": 1}');
     }
@@ -170,7 +219,7 @@ contract DeployTest is Test {
         pure
         returns (string memory json)
     {
-        string[2][10] memory values = [
+        string[2][13] memory values = [
             ["owner", '"0x0000000000000000000000000000000000000000"'],
             ["avs", '"0x0000000000000000000000000000000000000000"'],
             ["upgradeDelay", "1001"],
@@ -180,7 +229,10 @@ contract DeployTest is Test {
             ["commitVersion", "2"],
             ["snapshotThreshold", "1"],
             ["taskResponseWindow", "200"],
-            ["challengeWindow", "1000"]
+            ["challengeWindow", "1000"],
+            ["maxExpireAfter", "1000"],
+            ["blockMilliseconds", "12000"],
+            ["withdrawalDelay", "0"]
         ];
         json = '{"mainnet": false, "snapshotSigners": [], "templateRegistrationPermissionless": true,'
             '"instanceDeploymentPermissionless": true';

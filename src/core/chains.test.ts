@@ -10,11 +10,28 @@ const ids = readdirSync(configs)
 describe('chainConstants', () => {
   test.each(ids)('chain %i: the windows are those that the deploy script sets', (id) => {
     const config = JSON.parse(readFileSync(new URL(`${id}.json`, configs), 'utf8'))
-    const { challengeWindow, taskResponseWindow } = chainConstants(id)
-    expect({ challengeWindow, taskResponseWindow }).toEqual({
+    const { challengeWindow, taskResponseWindow, maxExpireAfter, maxStaleness } = chainConstants(id)
+    expect({ challengeWindow, taskResponseWindow, maxExpireAfter, maxStaleness }).toEqual({
       challengeWindow: BigInt(config.challengeWindow),
       taskResponseWindow: BigInt(config.taskResponseWindow),
+      maxExpireAfter: BigInt(config.maxExpireAfter),
+      maxStaleness: config.maxStaleness,
     })
+    expect(chainConstants(id).blockSeconds * 1000).toBe(config.blockMilliseconds)
+  })
+
+  test('rule: upgrades wait for the last challenge, and the last challenge for no withdrawal', () => {
+    for (const id of ids) {
+      const config = JSON.parse(readFileSync(new URL(`${id}.json`, configs), 'utf8'))
+      const windows = config.maxExpireAfter + config.challengeWindow
+      expect(config.upgradeDelay).toBeGreaterThan(windows)
+      expect(config.upgradeDelay).toBeLessThanOrEqual(4 * windows)
+      if (!config.mainnet) continue
+      const blocks = windows + config.taskResponseWindow
+      const seconds = config.maxStaleness + (blocks * config.blockMilliseconds) / 1000
+      expect(config.maxStaleness).toBeGreaterThan(0)
+      expect(seconds).toBeLessThan(config.withdrawalDelay)
+    }
   })
 
   test('there are configurations to compare with', () => {

@@ -12,6 +12,10 @@ export type ChallengeWindows = {
 /** Constants of one chain. */
 export type ChainConstants = ChallengeWindows & {
   name: string
+  /** Most blocks that an evaluation result stays valid: the registries refuse more. */
+  maxExpireAfter: bigint
+  /** Seconds after which an operator table signs no new work; 0 for never. */
+  maxStaleness: number
   /** Seconds that a block takes. */
   blockSeconds: number
   /** Blocks that the reference block of a new task is behind the head. */
@@ -38,7 +42,8 @@ export class UnknownChainError extends BaseError {
   }
 }
 
-const week = 7 * 86_400
+const day = 86_400
+const week = 7 * day
 const marginSeconds = 600
 
 // The windows are those of contracts/config; what is deployed is read from the chain where it can be.
@@ -52,6 +57,8 @@ function chain(
     ...kind,
     safetyMargin: inBlocks(marginSeconds),
     challengeWindow: inBlocks(week),
+    maxExpireAfter: inBlocks(5 * day),
+    maxStaleness: day,
     taskResponseWindow: 200n,
   })
 }
@@ -72,7 +79,7 @@ export const chains: Readonly<Record<number, ChainConstants>> = Object.freeze({
   11155420: chain('OP Sepolia', opStack),
   42161: chain('Arbitrum One', arbitrum),
   421614: chain('Arbitrum Sepolia', arbitrum),
-  31337: Object.freeze({ ...chain('Devnet', devnet), challengeWindow: 1_000n }),
+  31337: Object.freeze({ ...chain('Devnet', devnet), challengeWindow: 1_000n, maxStaleness: 0 }),
 })
 
 /**

@@ -108,6 +108,21 @@ export {
   simulateCancelDeployment,
 } from './actions/deploymentSignatures.js'
 export {
+  acceptGuard,
+  acceptGuardSync,
+  dryRunAcceptGuard,
+  dryRunOfferGuard,
+  type GuardHandOver,
+  type GuardInput,
+  type GuardOwnerEvent,
+  type GuardOwnerInput,
+  handOverGuardSync,
+  offerGuard,
+  offerGuardSync,
+  simulateAcceptGuard,
+  simulateOfferGuard,
+} from './actions/guards.js'
+export {
   deployPolicyDataInstance,
   deployPolicyDataInstanceSync,
   deployPolicyInstance,
@@ -132,9 +147,12 @@ export {
   simulateEnsurePolicyInstance,
   simulateSetCurrentPolicyInstance,
 } from './actions/instances.js'
+export { operatorKeyTypedData } from './actions/operatorKeys.js'
 export {
   dryRunPublishOperatorTable,
   dryRunRegisterOperatorKey,
+  dryRunRegisterOperatorKeyFor,
+  type OperatorKeyForInput,
   type OperatorKeyInput,
   type OperatorKeyRegisteredEvent,
   type OperatorTableInput,
@@ -142,9 +160,13 @@ export {
   publishOperatorTable,
   publishOperatorTableSync,
   registerOperatorKey,
+  registerOperatorKeyFor,
+  registerOperatorKeyForSync,
   registerOperatorKeySync,
+  signOperatorKey,
   simulatePublishOperatorTable,
   simulateRegisterOperatorKey,
+  simulateRegisterOperatorKeyFor,
 } from './actions/operators.js'
 export {
   type PolicyActions,

@@ -38,7 +38,9 @@ export type DeployConfig = {
   taskResponseWindow?: bigint | undefined
   /** Blocks in which a response may be challenged. @default 1000 */
   challengeWindow?: bigint | undefined
-  /** Blocks an upgrade waits. @default one more than the challenge window */
+  /** Most blocks that a result stays valid. @default 36000, five days of 12 s blocks */
+  maxExpireAfter?: bigint | undefined
+  /** Blocks an upgrade waits. @default one more than both windows together */
   upgradeDelay?: bigint | undefined
 }
 
@@ -77,7 +79,7 @@ export async function deployContracts(
   const fromBlock = await getBlockNumber(client, { cacheTime: 0 })
   const common = {
     owner: config.owner ?? client.account.address,
-    upgradeDelay: config.upgradeDelay ?? challengeWindowOf(config) + 1n,
+    times: timesOf(config),
     blockKind: config.blockKind === 'arbsys' ? 2 : 1,
   }
   const registries = await deployRegistries(client, common, config)
@@ -88,10 +90,14 @@ export async function deployContracts(
 }
 
 /** What every contract behind a proxy is initialized with. */
-type Common = { owner: Address; upgradeDelay: bigint; blockKind: number }
+type Common = { owner: Address; times: Times; blockKind: number }
+type Times = { upgradeDelay: bigint; challengeWindow: bigint; maxExpireAfter: bigint }
 
-function challengeWindowOf(config: DeployConfig): bigint {
-  return config.challengeWindow ?? 1000n
+function timesOf(config: DeployConfig): Times {
+  const challengeWindow = config.challengeWindow ?? 1000n
+  const maxExpireAfter = config.maxExpireAfter ?? 36_000n
+  const upgradeDelay = config.upgradeDelay ?? challengeWindow + maxExpireAfter + 1n
+  return { upgradeDelay, challengeWindow, maxExpireAfter }
 }
 
 function quorumOf(client: WriteClient, config: DeployConfig): { avs: Address; quorumBps: number } {
@@ -113,9 +119,9 @@ async function deployRegistries(
     | 'policyRegistry'
   >
 > {
-  const { owner, upgradeDelay, blockKind } = common
+  const { owner, times, blockKind } = common
   const open = config.permissionless ?? true
-  const ownable = [owner, upgradeDelay, blockKind]
+  const ownable = [owner, times, blockKind]
   const policyClientRegistry = await behindProxy(client, artifacts.policyClientRegistry, ownable)
   const enclaveVersionRegistry = await behindProxy(
     client,
@@ -197,12 +203,11 @@ async function deployResponses(
     Pick<DeployedContracts, 'policyRegistry' | 'certificateVerifier' | 'enclaveVersionRegistry'>,
   config: DeployConfig,
 ): Promise<Pick<DeployedContracts, 'responseRegistry' | 'slasher' | 'challengeVerifier'>> {
-  const { owner, upgradeDelay, policyRegistry, certificateVerifier, enclaveVersionRegistry } =
-    wiring
+  const { owner, times, policyRegistry, certificateVerifier, enclaveVersionRegistry } = wiring
   const responseRegistry = await behindProxy(client, artifacts.responseRegistry, [
     {
       owner,
-      upgradeDelay,
+      times,
       policyRegistry,
       certificateVerifier,
       taskResponseWindow: config.taskResponseWindow ?? 200n,
@@ -216,11 +221,10 @@ async function deployResponses(
   const challengeVerifier = await behindProxy(client, artifacts.challengeVerifier, [
     {
       owner,
-      upgradeDelay,
+      times,
       responseRegistry,
       enclaveVersionRegistry,
       slasher,
-      challengeWindow: challengeWindowOf(config),
     },
   ])
   await send(client, {

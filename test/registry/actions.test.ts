@@ -202,7 +202,7 @@ describe('instances and slots', () => {
       const made = await registry.registerPolicyDataTemplateSync(owner, { ...data, addresses })
       expect(made.id).toBe(id)
       const params = { n: i, text: bytes(), list: [true, null, { ключ: 'ü' }] }
-      const expireAfter = BigInt(1 + Math.floor(Math.random() * 2 ** 31))
+      const expireAfter = BigInt(1 + Math.floor(Math.random() * 36_000))
       const instance = await registry.deployPolicyDataInstanceSync(owner, {
         addresses,
         templateId: id,
@@ -355,6 +355,15 @@ describe('instances and slots', () => {
     const { owner, addresses } = chain
     const { client, template } = await setUpPolicy(chain, 6)
     const base = { addresses, templateId: template, client }
+    const long = { ...base, expireAfter: 36_001 }
+    expect(await rejection(registry.deployPolicyInstance(owner, long))).toMatchObject({
+      code: 'PREFLIGHT_FAILED',
+      message: expect.stringContaining('36000') as string,
+    })
+    await reverts(
+      registry.deployPolicyInstance(owner, { ...long, preflight: false }),
+      'ExpireAfterTooLarge',
+    )
     for (const [parameters, field] of [
       [{ expireAfter: 0 }, 'expireAfter'],
       [{ expireAfter: 2n ** 32n }, 'expireAfter'],

@@ -24,12 +24,13 @@ import { deployContract, deployContracts } from '../../src/testing/contracts.js'
 import { setUpPolicy, startChain, type TestChain, type TestClient, word } from './chain.js'
 
 const challengeWindow = 20n
-const delay = challengeWindow + 1n
+const maxExpireAfter = 30n
+const delay = challengeWindow + maxExpireAfter + 1n
 const abi = policyRegistryAbi as Abi
 
 let chain: TestChain
 beforeAll(async () => {
-  chain = await startChain({ config: { challengeWindow } })
+  chain = await startChain({ config: { challengeWindow, maxExpireAfter } })
 })
 afterAll(() => chain?.anvil.stop())
 
@@ -197,7 +198,7 @@ test('error: an upgrade that reads its values elsewhere', async () => {
 
 test('error: a wait within the challenge window, or a shorter one later', async () => {
   await expect(
-    deployContracts(chain.owner, { challengeWindow, upgradeDelay: challengeWindow }),
+    deployContracts(chain.owner, { challengeWindow, maxExpireAfter, upgradeDelay: delay - 1n }),
   ).rejects.toMatchObject({ code: 'DEPLOYMENT_FAILED' })
   await expect(
     write(chain.addresses.challengeVerifier, 'setUpgradeDelay', [delay - 1n]),

@@ -43,9 +43,10 @@ import {
   createRegistryReader,
   deployPolicyDataInstanceSync,
   deployPolicyInstanceSync,
+  operatorKeyTypedData,
   publishOperatorTableSync,
   registerClientSync,
-  registerOperatorKeySync,
+  registerOperatorKeyForSync,
   registerPolicyDataTemplateSync,
   registerPolicyTemplateSync,
   setAcceptSupersededSync,
@@ -54,6 +55,7 @@ import {
 } from '../../src/registry/index.js'
 import {
   createTestOperator,
+  type DeployConfig,
   type DeployedContracts,
   deployContracts,
   deployGuardedTransfer,
@@ -79,7 +81,7 @@ deny contains "score too high" if {
 allow if count(deny) == 0
 `
 
-export async function createChainWorld() {
+export async function createChainWorld(config: DeployConfig = {}) {
   const anvil: Anvil = await startAnvil()
   const chain = { ...foundry, rpcUrls: { default: { http: [anvil.url] } } }
   const client: PublicClient = createPublicClient({
@@ -97,7 +99,7 @@ export async function createChainWorld() {
   const owner = wallet(0)
   const clientOwner = wallet(1)
   const challenger = wallet(2)
-  const addresses: DeployedContracts = await deployContracts(owner)
+  const addresses: DeployedContracts = await deployContracts(owner, config)
   const mine = async (blocks = 1): Promise<void> => {
     await anvil.rpc('anvil_mine', [`0x${blocks.toString(16)}`])
   }
@@ -134,15 +136,20 @@ export async function createChainWorld() {
     committed: { isCommittedAt: async () => true },
   })
 
-  const operators: TestOperator[] = Array.from({ length: 4 }, (_, index) =>
-    createTestOperator({
-      address: mnemonicToAccount(mnemonic, { addressIndex: 20 + index }).address,
-      key: blsKeyFromSeed(utf8(`matrix operator ${index}`)),
-      pipeline: undefined as never,
-      evaluator,
-      pcr0Commitment: ZERO_HASH,
-    }),
-  ).sort((a, b) => (a.address.toLowerCase() < b.address.toLowerCase() ? -1 : 1))
+  const accounts = Array.from({ length: 4 }, (_, index) =>
+    mnemonicToAccount(mnemonic, { addressIndex: 20 + index }),
+  )
+  const operators: TestOperator[] = accounts
+    .map(({ address }, index) =>
+      createTestOperator({
+        address,
+        key: blsKeyFromSeed(utf8(`matrix operator ${index}`)),
+        pipeline: undefined as never,
+        evaluator,
+        pcr0Commitment: ZERO_HASH,
+      }),
+    )
+    .sort((a, b) => (a.address.toLowerCase() < b.address.toLowerCase() ? -1 : 1))
   for (const { address: operator, key } of operators) {
     const { pubkey: pkG1, pubkeyG2: pkG2 } = key.publicKey
     const proof = await provePossession(key, {
@@ -150,7 +157,13 @@ export async function createChainWorld() {
       verifier: addresses.certificateVerifier,
       operator,
     })
-    await registerOperatorKeySync(owner, { operator, pkG1, pkG2, proof, addresses })
+    const deadline = 2n ** 40n
+    const account = accounts.find(({ address }) => address === operator) as (typeof accounts)[0]
+    const verifier = addresses.certificateVerifier
+    const content = { chainId: 31_337, verifier, operator, pkG1, nonce: 0n, deadline }
+    const signature = await account.signTypedData(operatorKeyTypedData(content))
+    const signed = { operator, pkG1, pkG2, proof, deadline, signature }
+    await registerOperatorKeyForSync(owner, { ...signed, addresses })
     const hash = await writeContract(owner, {
       address: addresses.slasher,
       abi: devnetSlasherAbi,

@@ -2,6 +2,12 @@
 pragma solidity ^0.8.27;
 
 import {
+    MessageHashUtils
+} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {
+    SignatureChecker
+} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {
     BN254Certificate,
     BN254OperatorInfo,
     BN254OperatorInfoWitness,
@@ -34,17 +40,30 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         address avs;
         uint32 operatorSetId;
         uint32 maxStaleness;
+        uint32 mostStaleness;
         Checkpoint[] checkpoints;
         mapping(uint32 referenceTimestamp => BN254OperatorSetInfo) tables;
         mapping(bytes32 pubkeyHash => address) operators;
         mapping(address operator => BN254.G1Point) keys;
+        mapping(address operator => uint256) nonces;
     }
 
     /// @notice Denominator of the quorum.
     uint16 public constant BPS_DENOMINATOR = 10_000;
     /// @notice Most operators of one table.
-    uint256 public constant MAX_OPERATORS = 1024;
+    uint256 public constant MAX_OPERATORS = 512;
+    /// @notice Most weights of one table, over all operators and strategies: what is published in
+    /// one transaction has to fit the cap of EIP-7825.
+    uint256 public constant MAX_WEIGHTS = 2048;
 
+    bytes32 private constant DOMAIN_TYPEHASH = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    );
+    bytes32 private constant DOMAIN_NAME = keccak256("NewtonBN254CertificateVerifier");
+    bytes32 private constant DOMAIN_VERSION = keccak256("1");
+    bytes32 private constant REGISTER_KEY_TYPEHASH = keccak256(
+        "RegisterOperatorKey(address operator,bytes32 pubkeyHash,uint256 nonce,uint256 deadline)"
+    );
     bytes32 private constant POSSESSION_TAG = keccak256("NewtonBN254ProofOfPossessionV1");
     /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.BN254CertificateVerifier")) - 1))
     /// & ~0xff
@@ -55,14 +74,15 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
 
     /// @inheritdoc IBN254CertificateVerifier
     function initialize(Setup calldata setup) external initializer {
-        __DelayedUpgrade_init(setup.owner, setup.upgradeDelay);
+        __DelayedUpgrade_init(setup.owner, setup.times);
         BlockSource.initialize(setup.blockKind);
         _requireQuorum(setup.quorumBps);
         VerifierStorage storage $ = _verifierStorage();
         $.avs = setup.operatorSet.avs;
         $.operatorSetId = setup.operatorSet.id;
         $.maxStaleness = setup.maxStaleness;
-        _checkpoint(0, setup.quorumBps);
+        $.mostStaleness = setup.maxStaleness;
+        $.checkpoints.push(Checkpoint(uint64(BlockSource.number()), 0, setup.quorumBps));
         emit QuorumBpsChanged(0, setup.quorumBps, uint64(BlockSource.number()));
         emit MaxStalenessChanged(0, setup.maxStaleness);
     }
@@ -74,8 +94,38 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         BN254.G2Point calldata pkG2,
         BN254.G1Point calldata proof
     ) external {
+        require(msg.sender == operator, NotOperator(operator, msg.sender));
+        _registerKey(operator, pkG1, pkG2, proof);
+    }
+
+    /// @inheritdoc IBN254CertificateVerifier
+    function registerOperatorKeyFor(
+        address operator,
+        BN254.G1Point calldata pkG1,
+        BN254.G2Point calldata pkG2,
+        BN254.G1Point calldata proof,
+        uint256 deadline,
+        bytes calldata signature
+    ) external {
         require(operator != address(0), InvalidOperator());
-        require(msg.sender == operator || msg.sender == owner(), NotOperator(operator, msg.sender));
+        require(block.timestamp <= deadline, SignatureExpired(deadline));
+        BN254.G1Point memory key = pkG1;
+        bytes32 digest = operatorKeyDigest(
+            operator, key.hashOf(), _verifierStorage().nonces[operator], deadline
+        );
+        require(
+            SignatureChecker.isValidSignatureNowCalldata(operator, digest, signature),
+            InvalidOperatorSignature(operator)
+        );
+        _registerKey(operator, pkG1, pkG2, proof);
+    }
+
+    function _registerKey(
+        address operator,
+        BN254.G1Point calldata pkG1,
+        BN254.G2Point calldata pkG2,
+        BN254.G1Point calldata proof
+    ) private {
         BN254.G1Point memory key = pkG1;
         BN254.G2Point memory keyG2 = pkG2;
         require(key.isOnCurve() && keyG2.isOnCurve(), InvalidPubkey());
@@ -92,6 +142,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         require(valid, InvalidProofOfPossession());
         $.operators[pubkeyHash] = operator;
         $.keys[operator] = key;
+        ++$.nonces[operator];
         emit OperatorKeyRegistered(operator, pubkeyHash, pkG1, pkG2);
     }
 
@@ -111,7 +162,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         (BN254OperatorSetInfo memory info, BN254OperatorInfo[] memory infos) =
             _buildTable(operators, weights);
         $.tables[referenceTimestamp] = info;
-        _checkpoint(referenceTimestamp, last.quorumBps);
+        _checkpoint(referenceTimestamp);
         emit TableUpdated(operatorSet(), referenceTimestamp, info);
         emit OperatorTablePublished(
             referenceTimestamp, uint64(BlockSource.number()), operators, infos
@@ -121,15 +172,26 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
     /// @inheritdoc IBN254CertificateVerifier
     function setQuorumBps(uint16 newQuorumBps) external onlyOwner {
         _requireQuorum(newQuorumBps);
-        VerifierStorage storage $ = _verifierStorage();
-        Checkpoint memory last = $.checkpoints[$.checkpoints.length - 1];
-        _checkpoint(last.referenceTimestamp, newQuorumBps);
-        emit QuorumBpsChanged(last.quorumBps, newQuorumBps, uint64(BlockSource.number()));
+        Checkpoint[] storage checkpoints = _verifierStorage().checkpoints;
+        uint64 fromBlock = uint64(BlockSource.number());
+        _popAnnounced(checkpoints, fromBlock);
+        Checkpoint memory last = checkpoints[checkpoints.length - 1];
+        if (newQuorumBps != last.quorumBps) {
+            fromBlock += upgradeDelay();
+            checkpoints.push(Checkpoint(fromBlock, last.referenceTimestamp, newQuorumBps));
+        }
+        emit QuorumBpsChanged(last.quorumBps, newQuorumBps, fromBlock);
     }
 
     /// @inheritdoc IBN254CertificateVerifier
     function setMaxStaleness(uint32 newMaxStaleness) external onlyOwner {
         VerifierStorage storage $ = _verifierStorage();
+        // Stake may have left what an older table names.
+        uint32 most = $.mostStaleness;
+        require(
+            most == 0 || (newMaxStaleness != 0 && newMaxStaleness <= most),
+            StalenessTooLong(most, newMaxStaleness)
+        );
         emit MaxStalenessChanged($.maxStaleness, newMaxStaleness);
         $.maxStaleness = newMaxStaleness;
     }
@@ -214,7 +276,9 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         BN254.G2Point memory keyG2 = apkG2;
         BN254.G1Point memory point = signature;
         if (!key.isOnCurve() || !keyG2.isOnCurve() || !point.isOnCurve()) return (false, false);
-        return BN254.verifySignature(msgHash, point, key, keyG2);
+        // As deployed: the names are the interface's, the values come the other way round.
+        (pairingSuccessful, signatureValid) = BN254.verifySignature(msgHash, point, key, keyG2);
+        return (signatureValid, pairingSuccessful);
     }
 
     // --- Reads ---
@@ -279,6 +343,26 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
     }
 
     /// @inheritdoc IBN254CertificateVerifier
+    function operatorKeyNonce(address operator) external view returns (uint256) {
+        return _verifierStorage().nonces[operator];
+    }
+
+    /// @inheritdoc IBN254CertificateVerifier
+    function operatorKeyDigest(
+        address operator,
+        bytes32 pubkeyHash,
+        uint256 nonce,
+        uint256 deadline
+    ) public view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(DOMAIN_TYPEHASH, DOMAIN_NAME, DOMAIN_VERSION, block.chainid, address(this))
+        );
+        bytes32 struct_ =
+            keccak256(abi.encode(REGISTER_KEY_TYPEHASH, operator, pubkeyHash, nonce, deadline));
+        return MessageHashUtils.toTypedDataHash(domain, struct_);
+    }
+
+    /// @inheritdoc IBN254CertificateVerifier
     function operatorSet() public view returns (OperatorSet memory) {
         VerifierStorage storage $ = _verifierStorage();
         return OperatorSet($.avs, $.operatorSetId);
@@ -298,23 +382,21 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
     function getOperatorSetInfo(OperatorSet calldata set, uint32 referenceTimestamp)
         external
         view
-        returns (BN254OperatorSetInfo memory)
+        returns (BN254OperatorSetInfo memory info)
     {
-        _requireSet(set);
-        return _verifierStorage().tables[referenceTimestamp];
+        if (_isOurs(set)) return _verifierStorage().tables[referenceTimestamp];
     }
 
     /// @inheritdoc IBN254CertificateVerifier
     function latestReferenceTimestamp(OperatorSet calldata set) external view returns (uint32) {
-        _requireSet(set);
+        if (!_isOurs(set)) return 0;
         Checkpoint[] storage checkpoints = _verifierStorage().checkpoints;
         return checkpoints[checkpoints.length - 1].referenceTimestamp;
     }
 
     /// @inheritdoc IBN254CertificateVerifier
     function maxOperatorTableStaleness(OperatorSet calldata set) external view returns (uint32) {
-        _requireSet(set);
-        return _verifierStorage().maxStaleness;
+        return _isOurs(set) ? _verifierStorage().maxStaleness : 0;
     }
 
     /// @inheritdoc IBN254CertificateVerifier
@@ -323,18 +405,16 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         view
         returns (bool)
     {
-        _requireSet(set);
-        return _verifierStorage().tables[referenceTimestamp].numOperators != 0;
+        return _isOurs(set) && _verifierStorage().tables[referenceTimestamp].numOperators != 0;
     }
 
     /// @inheritdoc IBN254CertificateVerifier
     function getTotalStakeWeights(OperatorSet calldata set, uint32 referenceTimestamp)
         external
         view
-        returns (uint256[] memory)
+        returns (uint256[] memory weights)
     {
-        _requireSet(set);
-        return _verifierStorage().tables[referenceTimestamp].totalWeights;
+        if (_isOurs(set)) return _verifierStorage().tables[referenceTimestamp].totalWeights;
     }
 
     /// @inheritdoc IBN254CertificateVerifier
@@ -343,14 +423,12 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         view
         returns (uint256)
     {
-        _requireSet(set);
-        return _verifierStorage().tables[referenceTimestamp].numOperators;
+        return _isOurs(set) ? _verifierStorage().tables[referenceTimestamp].numOperators : 0;
     }
 
     /// @inheritdoc IBN254CertificateVerifier
     function getOperatorSetOwner(OperatorSet calldata set) external view returns (address) {
-        _requireSet(set);
-        return owner();
+        return _isOurs(set) ? owner() : address(0);
     }
 
     /// @inheritdoc IBN254CertificateVerifier
@@ -372,8 +450,8 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         view
         returns (uint256[] memory)
     {
-        _requireSet(set);
         require(isFresh(cert.referenceTimestamp), CertificateStale());
+        require(_isOurs(set), ReferenceTimestampDoesNotExist());
         return _verify(cert, 0);
     }
 
@@ -473,6 +551,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
             InvalidOperatorCount(count)
         );
         uint256 strategies = weights[0].length;
+        require(count * strategies <= MAX_WEIGHTS, TooManyWeights(count * strategies));
         infos = new BN254OperatorInfo[](count);
         bytes32[] memory leaves = new bytes32[](count);
         info.totalWeights = new uint256[](strategies);
@@ -497,17 +576,29 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         info.numOperators = count;
     }
 
-    /// @dev The last change in a block wins.
-    function _checkpoint(uint32 referenceTimestamp, uint16 quorumBps) private {
+    /// @dev Puts a table in force from this block on, under an announced quorum too. The last change
+    /// in a block wins.
+    function _checkpoint(uint32 referenceTimestamp) private {
         Checkpoint[] storage checkpoints = _verifierStorage().checkpoints;
-        Checkpoint memory added =
-            Checkpoint(uint64(BlockSource.number()), referenceTimestamp, quorumBps);
-        uint256 length = checkpoints.length;
-        if (length != 0 && checkpoints[length - 1].blockNumber == added.blockNumber) {
-            checkpoints[length - 1] = added;
-        } else {
-            checkpoints.push(added);
-        }
+        uint64 current = uint64(BlockSource.number());
+        Checkpoint memory announced = _popAnnounced(checkpoints, current);
+        Checkpoint storage last = checkpoints[checkpoints.length - 1];
+        if (last.blockNumber == current) last.referenceTimestamp = referenceTimestamp;
+        else checkpoints.push(Checkpoint(current, referenceTimestamp, last.quorumBps));
+        if (announced.blockNumber == 0) return;
+        announced.referenceTimestamp = referenceTimestamp;
+        checkpoints.push(announced);
+    }
+
+    /// @dev Takes a quorum that is not in force yet off the list, and answers it; zeros for none.
+    function _popAnnounced(Checkpoint[] storage checkpoints, uint64 current)
+        private
+        returns (Checkpoint memory announced)
+    {
+        Checkpoint memory last = checkpoints[checkpoints.length - 1];
+        if (last.blockNumber <= current) return announced;
+        checkpoints.pop();
+        return last;
     }
 
     function _table(uint32 referenceTimestamp)
@@ -519,9 +610,10 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         require(table.numOperators != 0, ReferenceTimestampDoesNotExist());
     }
 
-    function _requireSet(OperatorSet calldata set) private view {
+    /// @dev As deployed, of a set that is not known here there is nothing.
+    function _isOurs(OperatorSet calldata set) private view returns (bool) {
         VerifierStorage storage $ = _verifierStorage();
-        require(set.avs == $.avs && set.id == $.operatorSetId, UnknownOperatorSet(set.avs, set.id));
+        return set.avs == $.avs && set.id == $.operatorSetId;
     }
 
     function _requireQuorum(uint16 quorumBps) private pure {
@@ -530,13 +622,13 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
 
     // --- Upgrades ---
 
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("BN254CertificateVerifier", type(IBN254CertificateVerifier).interfaceId);
+    }
+
     function _writeOnceDigest() internal view override returns (bytes32) {
         VerifierStorage storage $ = _verifierStorage();
         return keccak256(abi.encode(BlockSource.kind(), $.avs, $.operatorSetId));
-    }
-
-    function _blockNumber() internal view override returns (uint256) {
-        return BlockSource.number();
     }
 
     function _verifierStorage() private pure returns (VerifierStorage storage $) {

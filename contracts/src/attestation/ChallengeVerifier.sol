@@ -17,6 +17,8 @@ import {
     ResultPublicValues,
     Verdict
 } from "../interfaces/IChallengeVerifier.sol";
+import {IChainContract} from "../interfaces/IChainContract.sol";
+import {IDelayedUpgrade, UpgradeTimes} from "../interfaces/IDelayedUpgrade.sol";
 import {IEnclaveVersionRegistry} from "../interfaces/IEnclaveVersionRegistry.sol";
 import {IPolicyDataRegistry} from "../interfaces/IPolicyDataRegistry.sol";
 import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
@@ -29,14 +31,14 @@ import {
     PolicyMessages,
     PolicyTaskResponse
 } from "../libraries/PolicyMessages.sol";
-import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
+import {InjectedVerifiers} from "./InjectedVerifiers.sol";
 
 /// @title ChallengeVerifier
 /// @notice Rebuilds what operators signed from the registries at the reference block and slashes
 /// the signers of what differs.
 /// @dev Nothing that happens after the reference block (a slot moved, a build deprecated, a quorum
 /// raised) changes what is rebuilt: every read is of that block's end.
-contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
+contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
     /// @custom:storage-location erc7201:newton.storage.ChallengeVerifier
     struct ChallengeStorage {
         IResponseRegistry responses;
@@ -46,10 +48,9 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         IBN254CertificateVerifier verifier;
         IEnclaveVersionRegistry enclaveVersions;
         ISlasher slasher;
-        IPolicyResultVerifier resultVerifier;
-        IDocumentVerifier documentVerifier;
-        IVerdictRelay verdictRelay;
         mapping(bytes32 messageHash => mapping(address operator => bool)) slashed;
+        mapping(bytes32 verdictKey => mapping(address operator => bool)) relayed;
+        mapping(address operator => uint64) lastRelayed;
     }
 
     /// @notice Share of an operator's stake that a false statement costs: 10 %.
@@ -63,11 +64,7 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
 
     /// @inheritdoc IChallengeVerifier
     function initialize(Setup calldata setup) external initializer {
-        require(
-            setup.upgradeDelay > setup.challengeWindow,
-            UpgradeDelayWithinWindow(setup.upgradeDelay, setup.challengeWindow)
-        );
-        __DelayedUpgrade_init(setup.owner, setup.upgradeDelay);
+        __DelayedUpgrade_init(setup.owner, setup.times);
         ChallengeStorage storage $ = _challengeStorage();
         $.responses = IResponseRegistry(setup.responseRegistry);
         $.policyRegistry = IPolicyRegistry($.responses.policyRegistry());
@@ -75,26 +72,42 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         $.verifier = IBN254CertificateVerifier($.responses.certificateVerifier());
         $.enclaveVersions = IEnclaveVersionRegistry(setup.enclaveVersionRegistry);
         $.slasher = ISlasher(setup.slasher);
-        $.challengeWindow = setup.challengeWindow;
+        // In the word that challenges read anyway.
+        $.challengeWindow = setup.times.challengeWindow;
         BlockSource.initialize(BlockKind($.policyRegistry.blockKind()));
+        _requireTimes(setup.times, address($.responses));
+        _requireTimes(setup.times, address($.policyRegistry));
+        _requireTimes(setup.times, address($.dataRegistry));
+        _requireTimes(setup.times, address($.verifier));
+        _requireSameBlocks(setup.enclaveVersionRegistry);
     }
 
-    /// @inheritdoc IChallengeVerifier
-    function setResultVerifier(address verifier) external onlyOwner {
-        _challengeStorage().resultVerifier = IPolicyResultVerifier(verifier);
-        emit ResultVerifierSet(verifier);
+    /// @dev What a challenge reads must not be upgraded, nor count other blocks, before it is over.
+    function _requireTimes(UpgradeTimes calldata times, address target) private view {
+        uint64 needed = times.challengeWindow + times.maxExpireAfter + 1;
+        uint64 delay = IDelayedUpgrade(target).upgradeDelay();
+        require(delay >= needed, UpgradesTooQuick(target, delay, needed));
+        uint64 longest = IDelayedUpgrade(target).maxExpireAfter();
+        require(
+            longest <= times.maxExpireAfter,
+            ExpirationsTooLong(target, longest, times.maxExpireAfter)
+        );
+        _requireSameBlocks(target);
     }
 
-    /// @inheritdoc IChallengeVerifier
-    function setDocumentVerifier(address verifier) external onlyOwner {
-        _challengeStorage().documentVerifier = IDocumentVerifier(verifier);
-        emit DocumentVerifierSet(verifier);
-    }
-
-    /// @inheritdoc IChallengeVerifier
-    function setVerdictRelay(address relay) external onlyOwner {
-        _challengeStorage().verdictRelay = IVerdictRelay(relay);
-        emit VerdictRelaySet(relay);
+    /// @dev The deployed registry of builds does not say which blocks it counts: `block.number`,
+    /// which are this chain's only where blocks are native. Elsewhere it has to be wrapped.
+    function _requireSameBlocks(address target) private view {
+        uint8 expected = uint8(BlockSource.kind());
+        (bool ok, bytes memory answer) = target.staticcall(
+            abi.encodeCall(IChainContract.blockKind, ())
+        );
+        uint8 found = uint8(BlockKind.Native);
+        if (ok && answer.length == 32) {
+            uint256 told = abi.decode(answer, (uint256));
+            found = told > type(uint8).max ? type(uint8).max : uint8(told);
+        }
+        require(found == expected, BlockKindMismatch(target, expected, found));
     }
 
     // --- Challenges ---
@@ -106,7 +119,8 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         BN254OperatorInfoWitness[] calldata signers
     ) external {
         ChallengeStorage storage $ = _challengeStorage();
-        bytes32 messageHash = _requireOpen($, response);
+        (bytes32 messageHash, uint256 acceptedAt) = _requireAccepted($, response);
+        _requireOpen(_openUntil($, acceptedAt, response.expirationBlock));
         Mismatch mismatch = _rebuild($, response);
         require(mismatch != Mismatch.None, ChallengeFailed());
         _requireCertificate($, response, certificate, messageHash);
@@ -120,15 +134,18 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         ResultChallenge calldata proof
     ) external {
         ChallengeStorage storage $ = _challengeStorage();
-        require(address($.resultVerifier) != address(0), VerifierNotSet());
-        bytes32 messageHash = _requireOpen($, response);
+        (bytes32 messageHash, address verifier) =
+            _requireJudgedBy($, response, VerifierKind.Result);
         _requireResultValues($, response, proof.values, messageHash);
         require(
             PolicyMessages.isAllow(proof.values.result)
                 != PolicyMessages.isAllow(response.evaluationResult),
             ChallengeFailed()
         );
-        require($.resultVerifier.verifyResult(proof.values, proof.proof), ProofRejected());
+        require(
+            IPolicyResultVerifier(verifier).verifyResult(proof.values, proof.proof),
+            ProofRejected()
+        );
         _requireCertificate($, response, proof.certificate, messageHash);
         address[] memory operators = _slashSigners($, messageHash, proof.certificate, proof.signers);
         emit ResultChallengeSucceeded(messageHash, response.taskId, msg.sender, operators);
@@ -140,8 +157,8 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         DocumentChallenge calldata proof
     ) external {
         ChallengeStorage storage $ = _challengeStorage();
-        require(address($.documentVerifier) != address(0), VerifierNotSet());
-        bytes32 messageHash = _requireOpen($, response);
+        (bytes32 messageHash, address verifier) =
+            _requireJudgedBy($, response, VerifierKind.Document);
         DocumentPublicValues calldata values = proof.values;
         require(values.messageHash == messageHash, PublicValueMismatch(0));
         require(values.artifactDigest == response.artifactDigest, PublicValueMismatch(1));
@@ -151,15 +168,18 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         );
         _requireTable($, response);
         address operator = $.verifier.proveOperator(response.referenceTimestamp, proof.operator);
-        (, bool signed) = $.verifier
+        (bool completed, bool signed) = $.verifier
             .trySignatureVerification(
                 PolicyMessages.teeDocumentHash(messageHash, values.documentHash),
                 proof.operator.operatorInfo.pubkey,
                 proof.pubkeyG2,
                 proof.signature
             );
-        require(signed, DocumentSignatureInvalid());
-        require($.documentVerifier.verifyInvalidDocument(values, proof.proof), ProofRejected());
+        require(completed && signed, DocumentSignatureInvalid());
+        require(
+            IDocumentVerifier(verifier).verifyInvalidDocument(values, proof.proof),
+            ProofRejected()
+        );
         require(_slash($, messageHash, operator), NothingToSlash(messageHash));
         emit DocumentChallengeSucceeded(
             messageHash, response.taskId, msg.sender, operator, values.documentHash
@@ -169,15 +189,27 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
     /// @inheritdoc IChallengeVerifier
     function slashForRelayedVerdict(Verdict calldata verdict, bytes calldata proof) external {
         ChallengeStorage storage $ = _challengeStorage();
-        require(address($.verdictRelay) != address(0), VerifierNotSet());
+        address relay = _requireVerifier(VerifierKind.Relay, BlockSource.number());
         require(verdict.sourceChainId != block.chainid, VerdictNotForeign());
-        require($.verdictRelay.verifyVerdict(verdict, proof), ProofRejected());
+        require(
+            isVerdictSource(verdict.sourceChainId, verdict.challengeVerifier),
+            SourceNotListed(verdict.sourceChainId, verdict.challengeVerifier)
+        );
+        require(IVerdictRelay(relay).verifyVerdict(verdict, proof), ProofRejected());
+        bytes32 key = _verdictKey(
+            verdict.sourceChainId, verdict.challengeVerifier, verdict.messageHash
+        );
         address[] memory operators = new address[](verdict.operators.length);
         uint256 count;
         for (uint256 i; i < verdict.operators.length; ++i) {
-            if (_slash($, verdict.messageHash, verdict.operators[i])) {
-                operators[count++] = verdict.operators[i];
+            address operator = verdict.operators[i];
+            if ($.relayed[key][operator] || BlockSource.number() < _relayedSlashFrom($, operator)) {
+                continue;
             }
+            $.relayed[key][operator] = true;
+            $.lastRelayed[operator] = uint64(BlockSource.number());
+            $.slasher.slash(operator, WADS_TO_SLASH, verdict.messageHash);
+            operators[count++] = operator;
         }
         require(count != 0, NothingToSlash(verdict.messageHash));
         _shorten(operators, count);
@@ -186,10 +218,10 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
 
     // --- What must hold before anything is rebuilt ---
 
-    function _requireOpen(ChallengeStorage storage $, PolicyTaskResponse calldata response)
+    function _requireAccepted(ChallengeStorage storage $, PolicyTaskResponse calldata response)
         private
         view
-        returns (bytes32 messageHash)
+        returns (bytes32 messageHash, uint256 acceptedAt)
     {
         require(response.chainId == block.chainid, WrongChain(block.chainid, response.chainId));
         require(
@@ -204,9 +236,43 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
             ResponseNotAccepted(response.taskId)
         );
         require(accepted.blockHashChecked, ReferenceBlockHashUnchecked(response.taskId));
-        uint256 last = _openUntil($, accepted.acceptedAt, response.expirationBlock);
+        acceptedAt = accepted.acceptedAt;
+    }
+
+    function _requireOpen(uint256 last) private view {
         uint256 current = BlockSource.number();
         require(current <= last, ChallengeWindowClosed(last, current));
+    }
+
+    /// @dev An accepted response that is open still, and the verifier in force at its acceptance.
+    function _requireJudgedBy(
+        ChallengeStorage storage $,
+        PolicyTaskResponse calldata response,
+        VerifierKind kind
+    ) private view returns (bytes32 messageHash, address verifier) {
+        uint256 acceptedAt;
+        (messageHash, acceptedAt) = _requireAccepted($, response);
+        verifier = _requireVerifier(kind, acceptedAt);
+        uint256 last = _openUntil($, acceptedAt, response.expirationBlock);
+        _requireOpen(last + _suspendedBlocks(kind, acceptedAt, last));
+    }
+
+    function _verdictKey(uint256 sourceChainId, address challengeVerifier, bytes32 messageHash)
+        private
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(sourceChainId, challengeVerifier, messageHash));
+    }
+
+    /// @dev A relay that lies takes one share of a stake in a window, and never all of it at once.
+    function _relayedSlashFrom(ChallengeStorage storage $, address operator)
+        private
+        view
+        returns (uint256)
+    {
+        uint256 last = $.lastRelayed[operator];
+        return last == 0 ? 0 : last + $.challengeWindow;
     }
 
     function _openUntil(ChallengeStorage storage $, uint256 acceptedAt, uint256 expirationBlock)
@@ -401,21 +467,57 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
     /// @inheritdoc IChallengeVerifier
     function findMismatch(PolicyTaskResponse calldata response) external view returns (Mismatch) {
         ChallengeStorage storage $ = _challengeStorage();
-        _requireOpen($, response);
+        (, uint256 acceptedAt) = _requireAccepted($, response);
+        _requireOpen(_openUntil($, acceptedAt, response.expirationBlock));
         return _rebuild($, response);
     }
 
     /// @inheritdoc IChallengeVerifier
     function openUntil(bytes32 taskId, uint64 expirationBlock) external view returns (uint256) {
         ChallengeStorage storage $ = _challengeStorage();
-        uint256 acceptedAt = $.responses.getResponse(taskId).acceptedAt;
+        return _openUntil($, _acceptedAt($, taskId), expirationBlock);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function openUntilFor(VerifierKind kind, bytes32 taskId, uint64 expirationBlock)
+        external
+        view
+        returns (uint256)
+    {
+        ChallengeStorage storage $ = _challengeStorage();
+        uint256 acceptedAt = _acceptedAt($, taskId);
+        uint256 last = _openUntil($, acceptedAt, expirationBlock);
+        return last + _suspendedBlocks(kind, acceptedAt, last);
+    }
+
+    function _acceptedAt(ChallengeStorage storage $, bytes32 taskId)
+        private
+        view
+        returns (uint256 acceptedAt)
+    {
+        acceptedAt = $.responses.getResponse(taskId).acceptedAt;
         require(acceptedAt != 0, ResponseNotAccepted(taskId));
-        return _openUntil($, acceptedAt, expirationBlock);
     }
 
     /// @inheritdoc IChallengeVerifier
     function isSlashed(bytes32 messageHash, address operator) external view returns (bool) {
         return _challengeStorage().slashed[messageHash][operator];
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function isSlashedForVerdict(
+        uint256 sourceChainId,
+        address challengeVerifier,
+        bytes32 messageHash,
+        address operator
+    ) external view returns (bool) {
+        bytes32 key = _verdictKey(sourceChainId, challengeVerifier, messageHash);
+        return _challengeStorage().relayed[key][operator];
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function relayedSlashFrom(address operator) external view returns (uint256) {
+        return _relayedSlashFrom(_challengeStorage(), operator);
     }
 
     /// @inheritdoc IChallengeVerifier
@@ -433,22 +535,11 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
         return address(_challengeStorage().slasher);
     }
 
-    /// @inheritdoc IChallengeVerifier
-    function challengeWindow() external view returns (uint64) {
-        return _challengeStorage().challengeWindow;
-    }
-
-    /// @inheritdoc IChallengeVerifier
-    function injected()
-        external
-        view
-        returns (address resultVerifier, address documentVerifier, address verdictRelay)
-    {
-        ChallengeStorage storage $ = _challengeStorage();
-        return (address($.resultVerifier), address($.documentVerifier), address($.verdictRelay));
-    }
-
     // --- Upgrades ---
+
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("ChallengeVerifier", type(IChallengeVerifier).interfaceId);
+    }
 
     function _writeOnceDigest() internal view override returns (bytes32) {
         ChallengeStorage storage $ = _challengeStorage();
@@ -462,10 +553,6 @@ contract ChallengeVerifier is DelayedUpgrade, IChallengeVerifier {
                 $.challengeWindow
             )
         );
-    }
-
-    function _blockNumber() internal view override returns (uint256) {
-        return BlockSource.number();
     }
 
     function _challengeStorage() private pure returns (ChallengeStorage storage $) {

@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {INewtonPolicyClient} from "../interfaces/INewtonPolicyClient.sol";
+import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
 import {IPolicyGuard} from "../interfaces/IPolicyGuard.sol";
 import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../interfaces/IResponseRegistry.sol";
@@ -41,7 +42,10 @@ abstract contract PolicyGuard is Ownable2Step, INewtonPolicyClient, IPolicyGuard
     {
         require(intent.from == msg.sender, NotIntentSender(intent.from, msg.sender));
         _requireTarget(intent.to);
+        // A call with data to nobody succeeds and does nothing.
+        require(intent.data.length == 0 || intent.to.code.length != 0, NoCode(intent.to));
         responses.consume(taskId, intent);
+        if (msg.value != 0) _receiveValue(msg.value);
         _beforeExecute(taskId, intent);
         bool ok;
         (ok, result) = intent.to.call{value: intent.value}(intent.data);
@@ -49,9 +53,44 @@ abstract contract PolicyGuard is Ownable2Step, INewtonPolicyClient, IPolicyGuard
         emit IntentExecuted(taskId, intent.from, intent.to, intent.value);
     }
 
+    /// @dev Called with ether that came with the sender's call, before {_beforeExecute}: the place to
+    /// book it. A client that keeps no books refuses it, as nobody could ever get it back.
+    function _receiveValue(uint256 value) internal virtual {
+        revert ValueNotBooked(value);
+    }
+
     /// @dev Called after the response is consumed and before the call is made: the place for
     /// balances and limits of the client's own.
     function _beforeExecute(bytes32 taskId, Intent calldata intent) internal virtual {}
+
+    /// @notice Takes over what was offered by `transferOwnership`. Where the guard is registered, its
+    /// record names the new owner first: whoever owns the record moves the guard's policy.
+    function acceptOwnership() public virtual override {
+        super.acceptOwnership();
+        _requireRecordOf(owner());
+    }
+
+    /// @notice Leaves a guard without an owner, which only one that is not registered can be.
+    function renounceOwnership() public virtual override {
+        super.renounceOwnership();
+        _requireRecordOf(address(0));
+    }
+
+    function _requireRecordOf(address newOwner) private view {
+        try IPolicyClientRegistry(_clientRegistry).getClientRecord(address(this)) returns (
+            IPolicyClientRegistry.ClientRecord memory record
+        ) {
+            require(
+                record.registeredAt == 0 || record.owner == newOwner,
+                RecordNotMoved(record.owner, newOwner)
+            );
+        } catch (bytes memory reason) {
+            // Nothing but the registry's own word that there is no record counts as that.
+            if (bytes4(reason) != IPolicyClientRegistry.ClientNotRegistered.selector) {
+                _bubble(reason);
+            }
+        }
+    }
 
     function _requireTarget(address target) private view {
         bool forbidden = target == address(0) || target == address(this)
@@ -90,6 +129,7 @@ abstract contract PolicyGuard is Ownable2Step, INewtonPolicyClient, IPolicyGuard
     /// @inheritdoc IERC165
     function supportsInterface(bytes4 interfaceId) public view virtual returns (bool) {
         return interfaceId == type(IERC165).interfaceId
-            || interfaceId == type(INewtonPolicyClient).interfaceId;
+            || interfaceId == type(INewtonPolicyClient).interfaceId
+            || interfaceId == type(IPolicyGuard).interfaceId;
     }
 }

@@ -26,6 +26,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
     struct ResponseStorage {
         IPolicyRegistry policyRegistry;
         uint64 taskResponseWindow;
+        uint32 maxExpireAfter;
         IPolicyClientRegistry clientRegistry;
         IBN254CertificateVerifier verifier;
         mapping(bytes32 taskId => AcceptedResponse) responses;
@@ -39,7 +40,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
 
     /// @inheritdoc IResponseRegistry
     function initialize(Setup calldata setup) external initializer {
-        __DelayedUpgrade_init(setup.owner, setup.upgradeDelay);
+        __DelayedUpgrade_init(setup.owner, setup.times);
         ResponseStorage storage $ = _responseStorage();
         IPolicyRegistry registry = IPolicyRegistry(setup.policyRegistry);
         BlockSource.initialize(BlockKind(registry.blockKind()));
@@ -47,6 +48,8 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         $.clientRegistry = IPolicyClientRegistry(registry.clientRegistry());
         $.verifier = IBN254CertificateVerifier(setup.certificateVerifier);
         $.taskResponseWindow = setup.taskResponseWindow;
+        // In the word that acceptance reads anyway; at most 2^32 - 1 by the times' own rule.
+        $.maxExpireAfter = uint32(setup.times.maxExpireAfter);
     }
 
     // --- Acceptance ---
@@ -65,6 +68,12 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         _requireReferenceBlock($, response, current);
         require(
             current < response.expirationBlock, ResponseExpired(response.expirationBlock, current)
+        );
+        // Rows of other registries, and older ones, may say more: here they obey all the same.
+        uint256 lastExpiration = uint256(response.referenceBlock) + $.maxExpireAfter;
+        require(
+            response.expirationBlock <= lastExpiration,
+            ExpirationTooFar(response.expirationBlock, lastExpiration)
         );
         ClientRules memory rules = $.rules[response.policyClient];
         _requireNotRevoked(
@@ -96,11 +105,11 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             intentHash: response.intentHash,
             policyClient: response.policyClient,
             acceptedAt: uint40(current),
-            expirationBlock: _saturate(response.expirationBlock),
+            expirationBlock: uint40(response.expirationBlock),
             allowed: allowed,
             consumed: false,
             blockHashChecked: true,
-            // A block that was mined: far below 2^40.
+            // A block that was mined, and the expiration at most 2^32 after it: far below 2^40.
             referenceBlock: uint40(response.referenceBlock)
         });
         emit ResponseAccepted(
@@ -171,11 +180,6 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             instance != 0 && instance == response.policyInstanceId,
             PolicyInstanceSuperseded(response.policyClient, instance, response.policyInstanceId)
         );
-    }
-
-    /// @dev An expiration beyond 2^40 - 1 is as good as that one.
-    function _saturate(uint64 blockNumber) private pure returns (uint40) {
-        return blockNumber > type(uint40).max ? type(uint40).max : uint40(blockNumber);
     }
 
     // --- Use ---
@@ -313,6 +317,10 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
 
     // --- Upgrades ---
 
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("ResponseRegistry", type(IResponseRegistry).interfaceId);
+    }
+
     function _writeOnceDigest() internal view override returns (bytes32) {
         ResponseStorage storage $ = _responseStorage();
         return keccak256(
@@ -324,10 +332,6 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
                 $.taskResponseWindow
             )
         );
-    }
-
-    function _blockNumber() internal view override returns (uint256) {
-        return BlockSource.number();
     }
 
     function _responseStorage() private pure returns (ResponseStorage storage $) {

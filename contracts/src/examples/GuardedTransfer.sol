@@ -38,9 +38,12 @@ contract GuardedTransfer is PolicyGuard {
     }
 
     /// @dev What comes with the call counts as a deposit.
+    function _receiveValue(uint256) internal override {
+        _deposit();
+    }
+
     function _beforeExecute(bytes32, Intent calldata intent) internal override {
         require(intent.data.length == 0, CallDataNotAllowed());
-        if (msg.value != 0) _deposit();
         uint256 balance = balanceOf[msg.sender];
         require(balance >= intent.value, InsufficientBalance(balance, intent.value));
         balanceOf[msg.sender] = balance - intent.value;

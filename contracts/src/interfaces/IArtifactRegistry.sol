@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IChainContract} from "./IChainContract.sol";
+
 /// @title IArtifactRegistry
 /// @notice What the two policy registries share: rules, errors, params, and announcements of
 /// where the bytes of artifacts can be found.
-interface IArtifactRegistry {
+interface IArtifactRegistry is IChainContract {
     /// @notice This template is registered already.
     /// @param id The template.
     error TemplateAlreadyRegistered(bytes32 id);
@@ -16,7 +18,7 @@ interface IArtifactRegistry {
     error TemplateNotRegistered(bytes32 id);
     /// @notice Results have to stay valid for one block or more.
     error ExpireAfterZero();
-    /// @notice `expireAfter` is over 2^32 - 1 blocks.
+    /// @notice `expireAfter` is over what this chain allows.
     /// @param value The value given.
     error ExpireAfterTooLarge(uint64 value);
     /// @notice Params are over 8,192 bytes.
@@ -103,12 +105,6 @@ interface IArtifactRegistry {
     /// @notice The one contract that may act for others here. Never changes.
     function policyDeployer() external view returns (address);
 
-    /// @notice Where this contract reads block numbers: 1 native, 2 ArbSys.
-    function blockKind() external view returns (uint8);
-
     /// @notice Number of the current block, as nodes of this chain call it.
     function currentBlock() external view returns (uint256);
-
-    /// @notice Version of the contract's rules and interface, `major.minor.patch`.
-    function version() external view returns (string memory);
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.27;
 
 import {BlockKind} from "../libraries/BlockSource.sol";
 import {BN254} from "../libraries/BN254.sol";
+import {UpgradeTimes} from "./IDelayedUpgrade.sol";
 
 /// @notice An operator set of an AVS.
 struct OperatorSet {
@@ -80,22 +81,20 @@ interface ICertificateVerifier {
 interface IBN254CertificateVerifier is ICertificateVerifier {
     /// @notice What a verifier is made with.
     /// @param owner Registers tables and the quorum.
-    /// @param upgradeDelay Blocks an upgrade waits.
+    /// @param times The times of the chain.
     /// @param blockKind Where block numbers come from.
     /// @param operatorSet The one operator set served.
     /// @param maxStaleness Seconds a table may be used for new work, 0 for ever.
     /// @param quorumBps Share of every strategy's weight that must have signed, 1 to 10,000.
     struct Setup {
         address owner;
-        uint64 upgradeDelay;
+        UpgradeTimes times;
         BlockKind blockKind;
         OperatorSet operatorSet;
         uint32 maxStaleness;
         uint16 quorumBps;
     }
 
-    /// @notice The certificate is for another operator set.
-    error UnknownOperatorSet(address avs, uint32 id);
     /// @notice The table is too old for new work.
     error CertificateStale();
     /// @notice There is no table of this reference timestamp.
@@ -138,8 +137,14 @@ interface IBN254CertificateVerifier is ICertificateVerifier {
     /// @notice A quorum outside 1 to 10,000 basis points.
     error InvalidQuorumBps(uint16 given);
 
-    /// @notice The sender is neither the operator nor the owner.
+    /// @notice The sender is not the operator.
     error NotOperator(address operator, address caller);
+    /// @notice The operator's signature does not cover this key, this nonce and this deadline.
+    error InvalidOperatorSignature(address operator);
+    /// @notice The operator's signature was good until this time only.
+    error SignatureExpired(uint256 deadline);
+    /// @notice Tables would be used for new work longer than the verifier was made for.
+    error StalenessTooLong(uint32 most, uint32 given);
     /// @notice The operator's address is zero.
     error InvalidOperator();
     /// @notice The key is the point at infinity, off the curve or outside the group.
@@ -152,6 +157,8 @@ interface IBN254CertificateVerifier is ICertificateVerifier {
     error OperatorKeyMissing(address operator);
     /// @notice A table without operators, or with more than the contract takes.
     error InvalidOperatorCount(uint256 count);
+    /// @notice A table with more weights, over all operators and strategies, than the contract takes.
+    error TooManyWeights(uint256 count);
     /// @notice Operators are not in strictly ascending order.
     error OperatorsNotSorted(uint256 index);
     /// @notice An operator has another number of weights than the first, or none.
@@ -182,7 +189,8 @@ interface IBN254CertificateVerifier is ICertificateVerifier {
     event TableUpdated(
         OperatorSet operatorSet, uint32 referenceTimestamp, BN254OperatorSetInfo operatorSetInfo
     );
-    /// @notice The quorum changed, for reference blocks from this one on.
+    /// @notice Another quorum holds for reference blocks from this one on: announced ahead, and
+    /// withdrawn by announcing the one in force.
     event QuorumBpsChanged(uint16 previous, uint16 current, uint64 blockNumber);
     /// @notice The staleness bound changed.
     event MaxStalenessChanged(uint32 previous, uint32 current);
@@ -193,7 +201,7 @@ interface IBN254CertificateVerifier is ICertificateVerifier {
     /// @notice Registers an operator's key, in both groups, with a signature over
     /// `keccak256(abi.encode(keccak256("NewtonBN254ProofOfPossessionV1"), chainId, this, operator,
     /// pkG1, pkG2))`. A later key of the same operator replaces it in later tables.
-    /// @param operator Whose key; the sender, unless the owner sends.
+    /// @param operator Whose key: the sender.
     /// @param pkG1 Key in G1.
     /// @param pkG2 The same key in G2.
     /// @param proof The signature.
@@ -202,6 +210,25 @@ interface IBN254CertificateVerifier is ICertificateVerifier {
         BN254.G1Point calldata pkG1,
         BN254.G2Point calldata pkG2,
         BN254.G1Point calldata proof
+    ) external;
+
+    /// @notice Registers an operator's key for it, with its word: a signature by its account or its
+    /// contract (EIP-1271) over the EIP-712 struct `RegisterOperatorKey(address operator,bytes32
+    /// pubkeyHash,uint256 nonce,uint256 deadline)`, domain `NewtonBN254CertificateVerifier`, `1`, this
+    /// chain, this contract.
+    /// @param operator Whose key.
+    /// @param pkG1 Key in G1.
+    /// @param pkG2 The same key in G2.
+    /// @param proof Proof of possession, as in {registerOperatorKey}.
+    /// @param deadline Last second, as Unix time, in which the signature counts.
+    /// @param signature The operator's, over the nonce that {operatorKeyNonce} says.
+    function registerOperatorKeyFor(
+        address operator,
+        BN254.G1Point calldata pkG1,
+        BN254.G2Point calldata pkG2,
+        BN254.G1Point calldata proof,
+        uint256 deadline,
+        bytes calldata signature
     ) external;
 
     /// @notice Puts a table in force from this block on. Owner only.
@@ -214,11 +241,12 @@ interface IBN254CertificateVerifier is ICertificateVerifier {
         uint256[][] calldata weights
     ) external;
 
-    /// @notice Changes the quorum from this block on; earlier reference blocks keep theirs. Owner
-    /// only.
+    /// @notice Announces another quorum, for reference blocks from one upgrade delay on; earlier ones
+    /// keep theirs. Owner only. The one in force withdraws an announcement.
     function setQuorumBps(uint16 newQuorumBps) external;
 
-    /// @notice Changes how long a table may be used for new work. Owner only.
+    /// @notice Changes how long a table may be used for new work, at most as long as the verifier was
+    /// made for. Owner only.
     function setMaxStaleness(uint32 newMaxStaleness) external;
 
     /// @notice The table and the quorum in force at the end of a past block.
@@ -267,8 +295,10 @@ interface IBN254CertificateVerifier is ICertificateVerifier {
     function isFresh(uint32 referenceTimestamp) external view returns (bool);
 
     /// @notice Checks one signature with a key given in both groups.
-    /// @return pairingSuccessful Whether the points were fit for a pairing.
-    /// @return signatureValid Whether the signature is the key's over the hash.
+    /// @dev The names are the deployed interface's and mean each other there, and so here: a good
+    /// signature is one for which both are true.
+    /// @return pairingSuccessful Whether the signature is the key's over the hash.
+    /// @return signatureValid Whether the points were fit for a pairing.
     function trySignatureVerification(
         bytes32 msgHash,
         BN254.G1Point calldata aggPubkey,
@@ -294,6 +324,21 @@ interface IBN254CertificateVerifier is ICertificateVerifier {
         address operator,
         BN254.G1Point calldata pkG1,
         BN254.G2Point calldata pkG2
+    ) external view returns (bytes32);
+
+    /// @notice How many keys an operator has registered: the nonce of its next signature.
+    function operatorKeyNonce(address operator) external view returns (uint256);
+
+    /// @notice What an operator signs to have a key registered for it.
+    /// @param operator The operator.
+    /// @param pubkeyHash `keccak256(X ‖ Y)` of the key in G1.
+    /// @param nonce The operator's {operatorKeyNonce}.
+    /// @param deadline Last second in which it counts.
+    function operatorKeyDigest(
+        address operator,
+        bytes32 pubkeyHash,
+        uint256 nonce,
+        uint256 deadline
     ) external view returns (bytes32);
 
     /// @notice The operator set served.

@@ -4,6 +4,8 @@ pragma solidity ^0.8.27;
 import {BN254} from "../libraries/BN254.sol";
 import {PolicyTaskResponse} from "../libraries/PolicyMessages.sol";
 import {BN254Certificate, BN254OperatorInfoWitness} from "./IBN254CertificateVerifier.sol";
+import {UpgradeTimes} from "./IDelayedUpgrade.sol";
+import {IInjectedVerifiers} from "./IInjectedVerifiers.sol";
 
 /// @notice What a proof of a re-run is about.
 struct ResultPublicValues {
@@ -85,20 +87,17 @@ interface IVerdictRelay {
 interface IChallengeVerifier {
     /// @notice What a challenge verifier is made with. The policy registries, the certificate
     /// verifier and the block source are the response registry's.
-    /// @param owner Injects verifiers and the relay.
-    /// @param upgradeDelay Blocks an upgrade waits: more than `challengeWindow`, so that no open
-    /// challenge is decided by other code than it was opened under.
+    /// @param owner Announces verifiers, the relay and its sources.
+    /// @param times The times of the chain.
     /// @param responseRegistry Where responses were accepted.
     /// @param enclaveVersionRegistry Where enclave builds are whitelisted.
     /// @param slasher Takes the stake.
-    /// @param challengeWindow Blocks a challenge is open after acceptance and after expiration.
     struct Setup {
         address owner;
-        uint64 upgradeDelay;
+        UpgradeTimes times;
         address responseRegistry;
         address enclaveVersionRegistry;
         address slasher;
-        uint64 challengeWindow;
     }
 
     /// @notice What is false about a response.
@@ -111,8 +110,12 @@ interface IChallengeVerifier {
         Enclave
     }
 
-    /// @notice Upgrades would not wait longer than the challenge window.
-    error UpgradeDelayWithinWindow(uint64 upgradeDelay, uint64 challengeWindow);
+    /// @notice A contract that challenges depend on could be upgraded before they are over.
+    error UpgradesTooQuick(address target, uint64 upgradeDelay, uint64 needed);
+    /// @notice Responses stay valid for longer there than this contract counts with.
+    error ExpirationsTooLong(address target, uint64 maxExpireAfter, uint64 most);
+    /// @notice A contract counts blocks in another unit, or does not say in which.
+    error BlockKindMismatch(address target, uint8 expected, uint8 found);
     /// @notice The response is for another chain.
     error WrongChain(uint256 expected, uint256 given);
     /// @notice The response is for another policy registry.
@@ -135,8 +138,6 @@ interface IChallengeVerifier {
     error SignerIsNonSigner(uint32 operatorIndex);
     /// @notice Every operator named was slashed for this message already.
     error NothingToSlash(bytes32 messageHash);
-    /// @notice No verifier or relay of this kind is set.
-    error VerifierNotSet();
     /// @notice A public value of a proof is not the response's.
     /// @param index Its position in the struct.
     error PublicValueMismatch(uint256 index);
@@ -174,12 +175,6 @@ interface IChallengeVerifier {
     event VerdictRelayed(
         bytes32 indexed messageHash, uint256 indexed sourceChainId, address[] operators
     );
-    /// @notice A verifier, the relay or the slasher changed.
-    event ResultVerifierSet(address indexed verifier);
-    /// @notice The verifier of documents changed.
-    event DocumentVerifierSet(address indexed verifier);
-    /// @notice The relay of verdicts changed.
-    event VerdictRelaySet(address indexed relay);
 
     /// @notice Sets the contract up, once.
     function initialize(Setup calldata setup) external;
@@ -208,26 +203,38 @@ interface IChallengeVerifier {
         DocumentChallenge calldata proof
     ) external;
 
-    /// @notice Slashes on the verdict of another chain, as the relay vouches for it.
+    /// @notice Slashes on the verdict of another chain, as the relay in force vouches for it: of a
+    /// listed contract on a listed chain, each operator once for a message, and at most once in a
+    /// challenge window for all messages. Whoever is spared by that can be named again later.
     function slashForRelayedVerdict(Verdict calldata verdict, bytes calldata proof) external;
-
-    /// @notice Sets the verifier of re-runs. Owner only.
-    function setResultVerifier(address verifier) external;
-
-    /// @notice Sets the verifier of documents. Owner only.
-    function setDocumentVerifier(address verifier) external;
-
-    /// @notice Sets the relay of other chains' verdicts. Owner only.
-    function setVerdictRelay(address relay) external;
 
     /// @notice What is false about a response, as rebuilt from the registries.
     function findMismatch(PolicyTaskResponse calldata response) external view returns (Mismatch);
 
-    /// @notice Last block at which a response may be challenged.
+    /// @notice Last block at which a response may be challenged by what the registries say.
     function openUntil(bytes32 taskId, uint64 expirationBlock) external view returns (uint256);
+
+    /// @notice Last block at which a response may be challenged by a verifier's word: later by the
+    /// blocks in which the one in force at its acceptance rested.
+    function openUntilFor(
+        IInjectedVerifiers.VerifierKind kind,
+        bytes32 taskId,
+        uint64 expirationBlock
+    ) external view returns (uint256);
 
     /// @notice Whether an operator was slashed for a message.
     function isSlashed(bytes32 messageHash, address operator) external view returns (bool);
+
+    /// @notice Whether an operator was slashed for a message of another chain.
+    function isSlashedForVerdict(
+        uint256 sourceChainId,
+        address challengeVerifier,
+        bytes32 messageHash,
+        address operator
+    ) external view returns (bool);
+
+    /// @notice First block in which an operator may be slashed by a relayed verdict, zero for any.
+    function relayedSlashFrom(address operator) external view returns (uint256);
 
     /// @notice The response registry.
     function responseRegistry() external view returns (address);
@@ -237,13 +244,4 @@ interface IChallengeVerifier {
 
     /// @notice The slasher.
     function slasher() external view returns (address);
-
-    /// @notice Blocks a challenge is open after acceptance and after expiration.
-    function challengeWindow() external view returns (uint64);
-
-    /// @notice The injected verifiers and the relay, zero where none is set.
-    function injected()
-        external
-        view
-        returns (address resultVerifier, address documentVerifier, address verdictRelay);
 }

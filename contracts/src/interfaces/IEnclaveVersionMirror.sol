@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IChainContract} from "./IChainContract.sol";
 import {IEnclaveVersionRegistry} from "./IEnclaveVersionRegistry.sol";
 
 /// @title IEnclaveVersionMirror
 /// @notice A registry of builds that counts in another unit than its chain's nodes, told again in
 /// blocks of the chain. The reads are those of a registry; every write belongs to the source.
-interface IEnclaveVersionMirror is IEnclaveVersionRegistry {
+interface IEnclaveVersionMirror is IEnclaveVersionRegistry, IChainContract {
     /// @notice Builds are written at the source, never here.
     error WriteAtSource(address source);
     /// @notice The mirror already says of the build what the source says.
@@ -21,7 +22,4 @@ interface IEnclaveVersionMirror is IEnclaveVersionRegistry {
 
     /// @notice The registry that is mirrored.
     function source() external view returns (address);
-
-    /// @notice Where block numbers are read, as a `BlockKind`.
-    function blockKind() external view returns (uint8);
 }

@@ -65,6 +65,7 @@ interface IPolicyClientRegistry {
     /// @param client The client.
     function isRegisteredClient(address client) external view returns (bool);
 
-    /// @notice How many clients were ever registered.
-    function getClientCount() external view returns (uint256);
+    /// @notice How many clients an account owns.
+    /// @param owner The account.
+    function getClientCount(address owner) external view returns (uint256);
 }

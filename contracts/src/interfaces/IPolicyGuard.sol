@@ -11,6 +11,13 @@ interface IPolicyGuard {
     /// @notice Calls into the protocol or into the client itself are not made on a user's intent:
     /// as the client, a user could move its policy.
     error ForbiddenTarget(address target);
+    /// @notice The intent has data for an address without code.
+    error NoCode(address target);
+    /// @notice Ether came with the call and this client keeps no books of it.
+    error ValueNotBooked(uint256 value);
+    /// @notice The client registry's record names another owner still: whoever is named there moves
+    /// the policy. It is moved by `setClientOwner`, before ownership is accepted.
+    error RecordNotMoved(address recorded, address newOwner);
     /// @notice The call failed without a reason.
     error CallFailed();
 

@@ -48,6 +48,9 @@ interface IPolicyRegistry is IArtifactRegistry {
     /// @notice The client's slot for a data template that the policy needs is empty.
     /// @param ref The data template.
     error PolicyDataInstanceMissing(bytes32 ref);
+    /// @notice The data registry counts other blocks, knows other clients or has other times.
+    /// @param dataRegistry The data registry.
+    error DataRegistryMismatch(address dataRegistry);
 
     /// @notice A template was registered.
     event PolicyTemplateRegistered(

@@ -3,6 +3,7 @@ pragma solidity ^0.8.27;
 
 import {Intent, PolicyTaskResponse, Task} from "../libraries/PolicyMessages.sol";
 import {BN254Certificate} from "./IBN254CertificateVerifier.sol";
+import {UpgradeTimes} from "./IDelayedUpgrade.sol";
 
 /// @title IResponseRegistry
 /// @notice Where a signed evaluation lands and is used, once.
@@ -10,13 +11,13 @@ interface IResponseRegistry {
     /// @notice What a registry is made with. Block numbers and the client registry are the policy
     /// registry's.
     /// @param owner Owner.
-    /// @param upgradeDelay Blocks an upgrade waits.
+    /// @param times The times of the chain.
     /// @param policyRegistry The registry that responses must name.
     /// @param certificateVerifier Ours.
     /// @param taskResponseWindow Most blocks between the reference block and acceptance.
     struct Setup {
         address owner;
-        uint64 upgradeDelay;
+        UpgradeTimes times;
         address policyRegistry;
         address certificateVerifier;
         uint64 taskResponseWindow;
@@ -27,8 +28,7 @@ interface IResponseRegistry {
     /// @param intentHash Hash of the intent that was evaluated.
     /// @param policyClient The client that may consume it.
     /// @param acceptedAt Block of acceptance, 0 where there is none.
-    /// @param expirationBlock First block at which it is no longer valid; larger ones than 2^40 - 1
-    /// are kept as that.
+    /// @param expirationBlock First block at which it is no longer valid.
     /// @param allowed The decision.
     /// @param consumed Whether it was used.
     /// @param blockHashChecked Whether the reference block's hash was compared with the chain's.
@@ -73,6 +73,8 @@ interface IResponseRegistry {
     error ReferenceBlockHashMismatch(bytes32 expected, bytes32 given);
     /// @notice The reference block is too far back.
     error ReferenceBlockTooOld(uint256 referenceBlock, uint256 oldest);
+    /// @notice The response would stay valid for longer than this chain allows.
+    error ExpirationTooFar(uint256 expirationBlock, uint256 most);
     /// @notice The response is no longer valid.
     error ResponseExpired(uint256 expirationBlock, uint256 current);
     /// @notice The client has moved to another policy instance and does not accept older ones.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {BlockKind} from "../libraries/BlockSource.sol";
+import {UpgradeTimes} from "./IDelayedUpgrade.sol";
 import {IStateRootCommittable} from "./IStateRootCommittable.sol";
 
 /// @title IStateCommitRegistry
@@ -10,7 +11,7 @@ import {IStateRootCommittable} from "./IStateRootCommittable.sol";
 interface IStateCommitRegistry is IStateRootCommittable {
     /// @notice What a registry is made with.
     /// @param owner Sets quorum and snapshot signers.
-    /// @param upgradeDelay Blocks an upgrade waits.
+    /// @param times The times of the chain.
     /// @param blockKind Where block numbers come from.
     /// @param certificateVerifier Ours or the deployed one.
     /// @param avs AVS of the operator set whose id is {OPERATOR_SET_ID}.
@@ -20,7 +21,7 @@ interface IStateCommitRegistry is IStateRootCommittable {
     /// @param snapshotThreshold How many of them sign a snapshot.
     struct Setup {
         address owner;
-        uint64 upgradeDelay;
+        UpgradeTimes times;
         BlockKind blockKind;
         address certificateVerifier;
         address avs;
@@ -65,8 +66,12 @@ interface IStateCommitRegistry is IStateRootCommittable {
     event SealedSnapshotInjected(bytes32 indexed snapshotRefDigest);
     /// @notice What a snapshot set.
     event SnapshotAnchored(uint64 indexed sequenceNo, bytes32 indexed root, uint64 timestamp);
-    /// @notice The quorum changed.
+    /// @notice The quorum changed. Emitted with the first commit or change after it took effect.
     event MinQuorumBpsUpdated(uint16 oldBps, uint16 newBps);
+    /// @notice Another quorum was announced; the one in force withdraws an announcement.
+    /// @param newBps The quorum.
+    /// @param fromBlock First block of the commits it is asked of.
+    event MinQuorumBpsScheduled(uint16 newBps, uint64 fromBlock);
     /// @notice The signers of snapshots changed.
     event SnapshotSignersChanged(address[] signers, uint8 threshold);
     /// @notice Where the delta of a commit is found; under version 2 checked against the commit.
@@ -90,13 +95,15 @@ interface IStateCommitRegistry is IStateRootCommittable {
     /// @notice Announces another copy of a commit's delta: a hint, checked by whoever follows it.
     function announceCommitCopy(uint64 sequenceNo, bytes calldata locator) external;
 
-    /// @notice Anchors the tree anew after a disaster, past the current sequence number.
+    /// @notice Anchors the tree anew after a disaster, under the next sequence number; in a registry
+    /// without commits under any up to 2^32 - 1.
     /// @param snapshotRef `abi.encode(StateCommit)`.
-    /// @param signature M signatures of 65 bytes, by signers in ascending order, over
-    /// {snapshotDigest}.
+    /// @param signature `abi.encode(address[] signers, bytes[] signatures)`: M of the signers,
+    /// ascending, each with its signature over {snapshotDigest}, by a key or by EIP-1271.
     function injectSealedSnapshot(bytes calldata snapshotRef, bytes calldata signature) external;
 
-    /// @notice Changes the quorum. Owner only.
+    /// @notice Announces another quorum, which is asked of commits after the upgrade delay. Owner
+    /// only. The one in force withdraws an announcement.
     function setMinQuorumBps(uint16 newMinQuorumBps) external;
 
     /// @notice Changes who signs snapshots. Owner only.
@@ -109,6 +116,13 @@ interface IStateCommitRegistry is IStateRootCommittable {
     /// @notice What the snapshot signers sign: `keccak256(abi.encode(
     /// keccak256("NewtonSealedSnapshotV1"), chainId, this, keccak256(snapshotRef)))`.
     function snapshotDigest(bytes calldata snapshotRef) external view returns (bytes32);
+
+    /// @notice The signers and their signatures in what {injectSealedSnapshot} takes; reverts for
+    /// anything else.
+    function splitSnapshotSignature(bytes calldata signature)
+        external
+        pure
+        returns (address[] memory signers, bytes[] memory signatures);
 
     /// @notice Root of a sequence number, zero where there is none.
     function rootAt(uint64 sequenceNo) external view returns (bytes32);
@@ -146,8 +160,18 @@ interface IStateCommitRegistry is IStateRootCommittable {
     /// @notice Timestamp of the current root.
     function lastCommitTimestamp() external view returns (uint64);
 
-    /// @notice Share of every strategy's weight a commit needs.
+    /// @notice Share of every strategy's weight a commit needs now.
     function stateCommitMinQuorumBps() external view returns (uint16);
+
+    /// @notice The announced quorum and the first block it is asked in, zeros where there is none.
+    function pendingMinQuorumBps() external view returns (uint16 quorumBps, uint64 fromBlock);
+
+    /// @notice Whether an account has one of the deployed contract's roles: the owner is admin, the
+    /// signers inject snapshots. Roles are not granted here.
+    function hasRole(bytes32 role, address account) external view returns (bool);
+
+    /// @notice The role that decides about a role: the admin's.
+    function getRoleAdmin(bytes32 role) external pure returns (bytes32);
 
     /// @notice Root of the last snapshot.
     function latestSnapshotRoot() external view returns (bytes32);

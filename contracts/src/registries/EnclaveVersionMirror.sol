@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+import {IChainContract} from "../interfaces/IChainContract.sol";
 import {IEnclaveVersionMirror} from "../interfaces/IEnclaveVersionMirror.sol";
 import {IEnclaveVersionRegistry} from "../interfaces/IEnclaveVersionRegistry.sol";
 import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
@@ -101,9 +103,27 @@ contract EnclaveVersionMirror is IEnclaveVersionMirror {
         return address(SOURCE);
     }
 
-    /// @inheritdoc IEnclaveVersionMirror
+    /// @inheritdoc IChainContract
     function blockKind() external view returns (uint8) {
         return uint8(BLOCK_KIND);
+    }
+
+    /// @inheritdoc IChainContract
+    function contractKind() external pure returns (string memory) {
+        return "EnclaveVersionMirror";
+    }
+
+    /// @inheritdoc IChainContract
+    function version() external pure returns (string memory) {
+        return "1.0.0";
+    }
+
+    /// @inheritdoc IERC165
+    function supportsInterface(bytes4 interfaceId) external pure returns (bool) {
+        return interfaceId == type(IERC165).interfaceId
+            || interfaceId == type(IChainContract).interfaceId
+            || interfaceId == type(IEnclaveVersionRegistry).interfaceId
+            || interfaceId == type(IEnclaveVersionMirror).interfaceId;
     }
 
     // --- Writes, which are the source's ---

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IEnclaveVersionRegistry} from "../interfaces/IEnclaveVersionRegistry.sol";
+import {UpgradeTimes} from "../interfaces/IDelayedUpgrade.sol";
 import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
 import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 
@@ -33,10 +34,13 @@ contract EnclaveVersionRegistry is DelayedUpgrade, IEnclaveVersionRegistry {
 
     /// @notice Sets the registry up, once, behind its proxy.
     /// @param owner_ Who may upgrade it, name task generators and set the root certificate.
-    /// @param upgradeDelay_ Blocks an upgrade waits.
+    /// @param times The times of the chain.
     /// @param kind Where block numbers are read.
-    function initialize(address owner_, uint64 upgradeDelay_, BlockKind kind) external initializer {
-        __DelayedUpgrade_init(owner_, upgradeDelay_);
+    function initialize(address owner_, UpgradeTimes calldata times, BlockKind kind)
+        external
+        initializer
+    {
+        __DelayedUpgrade_init(owner_, times);
         BlockSource.initialize(kind);
         _setTaskGenerator(owner_, true);
     }
@@ -133,12 +137,12 @@ contract EnclaveVersionRegistry is DelayedUpgrade, IEnclaveVersionRegistry {
         emit TaskGeneratorSet(account, allowed);
     }
 
-    function _writeOnceDigest() internal view override returns (bytes32) {
-        return keccak256(abi.encode(BlockSource.kind()));
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("EnclaveVersionRegistry", type(IEnclaveVersionRegistry).interfaceId);
     }
 
-    function _blockNumber() internal view override returns (uint256) {
-        return BlockSource.number();
+    function _writeOnceDigest() internal view override returns (bytes32) {
+        return keccak256(abi.encode(BlockSource.kind()));
     }
 
     function _storage() private pure returns (EnclaveVersionRegistryStorage storage $) {

@@ -4,6 +4,7 @@ pragma solidity ^0.8.27;
 import {ERC165Checker} from "@openzeppelin/contracts/utils/introspection/ERC165Checker.sol";
 import {INewtonPolicyClient} from "../interfaces/INewtonPolicyClient.sol";
 import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
+import {UpgradeTimes} from "../interfaces/IDelayedUpgrade.sol";
 import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
 import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 
@@ -15,7 +16,6 @@ contract PolicyClientRegistry is DelayedUpgrade, IPolicyClientRegistry {
         mapping(address client => ClientRecord) records;
         mapping(address owner => address[]) clients;
         mapping(address client => uint256) positions;
-        uint256 count;
     }
 
     /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.PolicyClientRegistry")) - 1)) & ~0xff
@@ -24,10 +24,13 @@ contract PolicyClientRegistry is DelayedUpgrade, IPolicyClientRegistry {
 
     /// @notice Sets the registry up, once, behind its proxy.
     /// @param owner_ Who may upgrade it.
-    /// @param upgradeDelay_ Blocks an upgrade waits.
+    /// @param times The times of the chain.
     /// @param kind Where block numbers are read.
-    function initialize(address owner_, uint64 upgradeDelay_, BlockKind kind) external initializer {
-        __DelayedUpgrade_init(owner_, upgradeDelay_);
+    function initialize(address owner_, UpgradeTimes calldata times, BlockKind kind)
+        external
+        initializer
+    {
+        __DelayedUpgrade_init(owner_, times);
         BlockSource.initialize(kind);
     }
 
@@ -45,7 +48,6 @@ contract PolicyClientRegistry is DelayedUpgrade, IPolicyClientRegistry {
         $.records[client] =
             ClientRecord({owner: msg.sender, active: true, registeredAt: uint64(block.timestamp)});
         _add($, msg.sender, client);
-        $.count += 1;
         emit ClientRegistered(client, msg.sender);
     }
 
@@ -98,8 +100,8 @@ contract PolicyClientRegistry is DelayedUpgrade, IPolicyClientRegistry {
     }
 
     /// @inheritdoc IPolicyClientRegistry
-    function getClientCount() external view returns (uint256) {
-        return _storage().count;
+    function getClientCount(address owner_) external view returns (uint256) {
+        return _storage().clients[owner_].length;
     }
 
     function _owned(address client) private view returns (ClientRecord storage record) {
@@ -113,12 +115,12 @@ contract PolicyClientRegistry is DelayedUpgrade, IPolicyClientRegistry {
         $.clients[owner_].push(client);
     }
 
-    function _writeOnceDigest() internal view override returns (bytes32) {
-        return keccak256(abi.encode(BlockSource.kind()));
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("PolicyClientRegistry", type(IPolicyClientRegistry).interfaceId);
     }
 
-    function _blockNumber() internal view override returns (uint256) {
-        return BlockSource.number();
+    function _writeOnceDigest() internal view override returns (bytes32) {
+        return keccak256(abi.encode(BlockSource.kind()));
     }
 
     function _storage() private pure returns (PolicyClientRegistryStorage storage $) {

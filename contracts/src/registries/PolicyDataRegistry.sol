@@ -326,6 +326,10 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         return CodeRows.word(row, 32 * uint256(namespace - ArtifactIds.NAMESPACE_WASM));
     }
 
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("PolicyDataRegistry", type(IPolicyDataRegistry).interfaceId);
+    }
+
     function _writeOnceDigest() internal view override returns (bytes32) {
         return _baseDigest();
     }

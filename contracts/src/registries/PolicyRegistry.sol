@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IDelayedUpgrade} from "../interfaces/IDelayedUpgrade.sol";
 import {IPolicyDataRegistry} from "../interfaces/IPolicyDataRegistry.sol";
 import {
     IPolicyDeployer,
@@ -48,6 +49,13 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
             deployer.policyRegistry() == address(this)
                 && deployer.policyDataRegistry() == dataRegistry_,
             ForeignDeployer(config.policyDeployer)
+        );
+        IPolicyDataRegistry data = IPolicyDataRegistry(dataRegistry_);
+        require(
+            data.blockKind() == uint8(config.blockKind)
+                && data.clientRegistry() == config.clientRegistry
+                && IDelayedUpgrade(dataRegistry_).maxExpireAfter() <= config.times.maxExpireAfter,
+            DataRegistryMismatch(dataRegistry_)
         );
         _storage().dataRegistry = dataRegistry_;
     }
@@ -376,6 +384,10 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes memory row = CodeRows.read(_templateKey(templateId), 0);
         if (row.length == 0) return bytes32(0);
         return CodeRows.word(row, 32 * uint256(namespace - ArtifactIds.NAMESPACE_REGO));
+    }
+
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("PolicyRegistry", type(IPolicyRegistry).interfaceId);
     }
 
     function _writeOnceDigest() internal view override returns (bytes32) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {IAllowlistGuard} from "../interfaces/IAllowlistGuard.sol";
 import {IArtifactRegistry} from "../interfaces/IArtifactRegistry.sol";
+import {IDelayedUpgrade, UpgradeTimes} from "../interfaces/IDelayedUpgrade.sol";
 import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
 import {IPolicyDeployer} from "../interfaces/IPolicyDeployer.sol";
 import {ArtifactIds} from "../libraries/ArtifactIds.sol";
@@ -12,7 +14,7 @@ import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 
 /// @notice What a policy registry is initialized with.
 /// @param owner A Safe on mainnets, the deployer elsewhere.
-/// @param upgradeDelay Blocks an upgrade waits; longer than the challenge window.
+/// @param times The times of the chain.
 /// @param blockKind Where block numbers are read.
 /// @param clientRegistry The registry that knows clients and their owners.
 /// @param templateRegistrationPermissionless Whether anyone may register templates at first.
@@ -20,7 +22,7 @@ import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 /// @param policyDeployer The one contract that may act for others. Never changes.
 struct RegistryConfig {
     address owner;
-    uint64 upgradeDelay;
+    UpgradeTimes times;
     BlockKind blockKind;
     address clientRegistry;
     bool templateRegistrationPermissionless;
@@ -40,6 +42,7 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         BlockKind blockKind;
         bool templatesOpen;
         bool instancesOpen;
+        uint32 maxExpireAfter;
         mapping(address author => bool) authors;
         mapping(address deployer => bool) deployers;
         address policyDeployer;
@@ -63,12 +66,14 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
     uint256 private constant KIND_INSTANCE = 2;
 
     function __RegistryBase_init(RegistryConfig calldata config) internal onlyInitializing {
-        __DelayedUpgrade_init(config.owner, config.upgradeDelay);
+        __DelayedUpgrade_init(config.owner, config.times);
         BlockSource.check(config.blockKind);
         require(config.clientRegistry.code.length != 0, NoContractCode(config.clientRegistry));
         RegistryBaseStorage storage $ = _base();
         $.clientRegistry = config.clientRegistry;
         $.blockKind = config.blockKind;
+        // At most 2^32 - 1 by the times' own rule.
+        $.maxExpireAfter = uint32(config.times.maxExpireAfter);
         $.templatesOpen = config.templateRegistrationPermissionless;
         $.instancesOpen = config.instanceDeploymentPermissionless;
         require(config.policyDeployer.code.length != 0, NoContractCode(config.policyDeployer));
@@ -179,18 +184,8 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
     }
 
     /// @inheritdoc IArtifactRegistry
-    function blockKind() external view returns (uint8) {
-        return uint8(_base().blockKind);
-    }
-
-    /// @inheritdoc IArtifactRegistry
     function currentBlock() external view returns (uint256) {
         return _blockNumber();
-    }
-
-    /// @inheritdoc IArtifactRegistry
-    function version() external pure returns (string memory) {
-        return "1.0.0";
     }
 
     /// @notice The row being written, asked for by its own creation code. Reverts otherwise.
@@ -263,7 +258,7 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
             require($.deployers[account], UnauthorizedInstanceDeployer(account));
         }
         require(expireAfter != 0, ExpireAfterZero());
-        require(expireAfter <= type(uint32).max, ExpireAfterTooLarge(expireAfter));
+        require(expireAfter <= $.maxExpireAfter, ExpireAfterTooLarge(expireAfter));
         require(params.length <= ArtifactIds.MAX_PARAMS, ParamsTooLarge(params.length));
         require(
             params.length == 0 || paramsSchemaHash != ArtifactIds.ARTIFACT_ABSENT,
@@ -343,8 +338,20 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         require(blockNumber < current, BlockNotMined(blockNumber, current));
     }
 
-    function _blockNumber() internal view override returns (uint256) {
-        return BlockSource.numberOf(_base().blockKind);
+    function _blockKind() internal view override returns (BlockKind) {
+        return _base().blockKind;
+    }
+
+    /// @inheritdoc DelayedUpgrade
+    function supportsInterface(bytes4 interfaceId)
+        public
+        view
+        override(DelayedUpgrade, IERC165)
+        returns (bool)
+    {
+        return super.supportsInterface(interfaceId)
+            || interfaceId == type(IArtifactRegistry).interfaceId
+            || interfaceId == type(IAllowlistGuard).interfaceId;
     }
 
     function _baseDigest() internal view returns (bytes32) {

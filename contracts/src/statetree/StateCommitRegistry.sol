@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {
+    SignatureChecker
+} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {
     BN254Certificate,
     ICertificateVerifier,
@@ -34,6 +36,8 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
         uint64 snapshotSeq;
         uint64 snapshotTimestamp;
         address[] snapshotSigners;
+        uint16 nextQuorumBps;
+        uint64 nextQuorumFrom;
     }
 
     /// @notice The operator set that commits.
@@ -46,10 +50,15 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
     uint8 public constant STATE_COMMIT_V2 = 2;
     /// @notice How far behind a commit's timestamp may be, in seconds.
     uint64 public constant MAX_TIMESTAMP_LAG = 3600;
+    /// @notice Where an empty registry may start at most, by a snapshot.
+    uint64 public constant MAX_FIRST_SEQUENCE = type(uint32).max;
+    /// @notice The deployed contract's role of the owner.
+    bytes32 public constant DEFAULT_ADMIN_ROLE = 0;
+    /// @notice The deployed contract's role of the snapshot signers.
+    bytes32 public constant SNAPSHOT_INJECTOR_ROLE = keccak256("SNAPSHOT_INJECTOR_ROLE");
 
     bytes32 private constant COMMIT_V2_TAG = keccak256("NewtonStateCommitV2");
     bytes32 private constant SNAPSHOT_TAG = keccak256("NewtonSealedSnapshotV1");
-    uint256 private constant SIGNATURE_LENGTH = 65;
     uint256 private constant COMMIT_LENGTH = 224;
     /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.StateCommitRegistry")) - 1)) & ~0xff
     bytes32 private constant COMMIT_SLOT =
@@ -59,7 +68,7 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
 
     /// @inheritdoc IStateCommitRegistry
     function initialize(Setup calldata setup) external initializer {
-        __DelayedUpgrade_init(setup.owner, setup.upgradeDelay);
+        __DelayedUpgrade_init(setup.owner, setup.times);
         BlockSource.initialize(setup.blockKind);
         require(
             setup.commitVersion == STATE_COMMIT_V1 || setup.commitVersion == STATE_COMMIT_V2,
@@ -69,13 +78,27 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
         $.commitVersion = setup.commitVersion;
         $.verifier = ICertificateVerifier(setup.certificateVerifier);
         $.avs = setup.avs;
-        _setMinQuorumBps(setup.minQuorumBps);
+        _requireQuorum(setup.minQuorumBps);
+        $.minQuorumBps = setup.minQuorumBps;
+        emit MinQuorumBpsUpdated(0, setup.minQuorumBps);
         _setSnapshotSigners(setup.snapshotSigners, setup.snapshotThreshold);
     }
 
     /// @inheritdoc IStateCommitRegistry
     function setMinQuorumBps(uint16 newMinQuorumBps) external onlyOwner {
-        _setMinQuorumBps(newMinQuorumBps);
+        _requireQuorum(newMinQuorumBps);
+        CommitStorage storage $ = _commitStorage();
+        uint16 current = _settleQuorum($);
+        if (newMinQuorumBps == current) {
+            $.nextQuorumFrom = 0;
+            $.nextQuorumBps = 0;
+            emit MinQuorumBpsScheduled(current, uint64(BlockSource.number()));
+            return;
+        }
+        uint64 fromBlock = uint64(BlockSource.number()) + upgradeDelay();
+        $.nextQuorumFrom = fromBlock;
+        $.nextQuorumBps = newMinQuorumBps;
+        emit MinQuorumBpsScheduled(newMinQuorumBps, fromBlock);
     }
 
     /// @inheritdoc IStateCommitRegistry
@@ -146,8 +169,12 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
         _requireSnapshotSignatures($, snapshotDigest(snapshotRef), signature);
         StateCommit memory snapshot = abi.decode(snapshotRef, (StateCommit));
         _requireWellFormed($, snapshot);
+        uint64 next = $.sequenceNo + 1;
         require(
-            snapshot.sequenceNo > $.sequenceNo, SequenceGap($.sequenceNo + 1, snapshot.sequenceNo)
+            snapshot.sequenceNo == next
+                || (next == 1 && snapshot.sequenceNo != 0
+                    && snapshot.sequenceNo <= MAX_FIRST_SEQUENCE),
+            SequenceGap(next, snapshot.sequenceNo)
         );
         _requireTimestamp($, snapshot.timestamp);
 
@@ -182,6 +209,15 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
             keccak256(
                 abi.encode(SNAPSHOT_TAG, block.chainid, address(this), keccak256(snapshotRef))
             );
+    }
+
+    /// @inheritdoc IStateCommitRegistry
+    function splitSnapshotSignature(bytes calldata signature)
+        external
+        pure
+        returns (address[] memory signers, bytes[] memory signatures)
+    {
+        return abi.decode(signature, (address[], bytes[]));
     }
 
     /// @inheritdoc IStateRootCommittable
@@ -259,7 +295,30 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
 
     /// @inheritdoc IStateCommitRegistry
     function stateCommitMinQuorumBps() external view returns (uint16) {
-        return _commitStorage().minQuorumBps;
+        CommitStorage storage $ = _commitStorage();
+        return _quorumTookEffect($) ? $.nextQuorumBps : $.minQuorumBps;
+    }
+
+    /// @inheritdoc IStateCommitRegistry
+    function pendingMinQuorumBps() external view returns (uint16 quorumBps, uint64 fromBlock) {
+        CommitStorage storage $ = _commitStorage();
+        return _quorumTookEffect($) ? (0, 0) : ($.nextQuorumBps, $.nextQuorumFrom);
+    }
+
+    /// @inheritdoc IStateCommitRegistry
+    function hasRole(bytes32 role, address account) external view returns (bool) {
+        if (role == DEFAULT_ADMIN_ROLE) return account == owner();
+        if (role != SNAPSHOT_INJECTOR_ROLE) return false;
+        address[] storage signers = _commitStorage().snapshotSigners;
+        for (uint256 i; i < signers.length; ++i) {
+            if (signers[i] == account) return true;
+        }
+        return false;
+    }
+
+    /// @inheritdoc IStateCommitRegistry
+    function getRoleAdmin(bytes32) external pure returns (bytes32) {
+        return DEFAULT_ADMIN_ROLE;
     }
 
     /// @inheritdoc IStateCommitRegistry
@@ -327,7 +386,7 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
         $.verifier.getOperatorSetInfo(set, cert.referenceTimestamp).totalWeights;
         require(signed.length != 0, EmptySignedStakes());
         require(signed.length == total.length, ArrayLenMismatch());
-        uint256 bps = $.minQuorumBps;
+        uint256 bps = _settleQuorum($);
         for (uint256 i; i < signed.length; ++i) {
             require(total[i] != 0, ZeroTotalWeight(i));
             require(
@@ -343,20 +402,31 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
         bytes calldata signature
     ) private view {
         uint256 threshold = $.snapshotThreshold;
+        address[] memory given;
+        bytes[] memory signatures;
+        // Bytes that do not decode are refused by name, as signatures that do not hold are.
+        try this.splitSnapshotSignature(signature) returns (
+            address[] memory who, bytes[] memory what
+        ) {
+            (given, signatures) = (who, what);
+        } catch {
+            revert InvalidSealedSnapshot();
+        }
         require(
-            threshold != 0 && signature.length == threshold * SIGNATURE_LENGTH,
+            threshold != 0 && given.length == threshold && signatures.length == threshold,
             InvalidSealedSnapshot()
         );
         address[] memory signers = $.snapshotSigners;
         uint256 next;
         for (uint256 i; i < threshold; ++i) {
-            (address signer, ECDSA.RecoverError failure,) =
-                ECDSA.tryRecover(digest, signature[i * SIGNATURE_LENGTH:(i + 1) * SIGNATURE_LENGTH]);
-            require(failure == ECDSA.RecoverError.NoError, InvalidSealedSnapshot());
             // Signers are ascending, so one pass over them finds each and none twice.
-            while (next < signers.length && signers[next] != signer) ++next;
+            while (next < signers.length && signers[next] != given[i]) ++next;
             require(next < signers.length, InvalidSealedSnapshot());
             ++next;
+            require(
+                SignatureChecker.isValidSignatureNow(given[i], digest, signatures[i]),
+                InvalidSealedSnapshot()
+            );
         }
     }
 
@@ -364,14 +434,25 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
         require(locator.length <= ArtifactIds.MAX_LOCATOR, LocatorTooLarge(locator.length));
     }
 
-    function _setMinQuorumBps(uint16 newMinQuorumBps) private {
-        require(
-            newMinQuorumBps != 0 && newMinQuorumBps <= BPS_DENOMINATOR,
-            InvalidQuorumBps(newMinQuorumBps)
-        );
-        CommitStorage storage $ = _commitStorage();
-        emit MinQuorumBpsUpdated($.minQuorumBps, newMinQuorumBps);
-        $.minQuorumBps = newMinQuorumBps;
+    function _requireQuorum(uint16 quorumBps) private pure {
+        require(quorumBps != 0 && quorumBps <= BPS_DENOMINATOR, InvalidQuorumBps(quorumBps));
+    }
+
+    function _quorumTookEffect(CommitStorage storage $) private view returns (bool) {
+        uint64 fromBlock = $.nextQuorumFrom;
+        return fromBlock != 0 && BlockSource.number() >= fromBlock;
+    }
+
+    /// @dev The quorum in force, written down where it was announced and its block has come.
+    function _settleQuorum(CommitStorage storage $) private returns (uint16 current) {
+        current = $.minQuorumBps;
+        if (!_quorumTookEffect($)) return current;
+        uint16 next = $.nextQuorumBps;
+        emit MinQuorumBpsUpdated(current, next);
+        $.minQuorumBps = next;
+        $.nextQuorumFrom = 0;
+        $.nextQuorumBps = 0;
+        return next;
     }
 
     function _setSnapshotSigners(address[] calldata signers, uint8 threshold) private {
@@ -392,13 +473,19 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
 
     // --- Upgrades ---
 
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("StateCommitRegistry", type(IStateCommitRegistry).interfaceId);
+    }
+
+    /// @inheritdoc DelayedUpgrade
+    function supportsInterface(bytes4 interfaceId) public view override returns (bool) {
+        return super.supportsInterface(interfaceId)
+            || interfaceId == type(IStateRootCommittable).interfaceId;
+    }
+
     function _writeOnceDigest() internal view override returns (bytes32) {
         CommitStorage storage $ = _commitStorage();
         return keccak256(abi.encode(BlockSource.kind(), $.commitVersion, $.verifier, $.avs));
-    }
-
-    function _blockNumber() internal view override returns (uint256) {
-        return BlockSource.number();
     }
 
     function _commitStorage() private pure returns (CommitStorage storage $) {

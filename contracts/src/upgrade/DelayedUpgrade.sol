@@ -5,13 +5,16 @@ import {
     Ownable2StepUpgradeable
 } from "@openzeppelin/contracts-upgradeable/access/Ownable2StepUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
-import {IDelayedUpgrade} from "../interfaces/IDelayedUpgrade.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+import {IChainContract} from "../interfaces/IChainContract.sol";
+import {IDelayedUpgrade, UpgradeTimes} from "../interfaces/IDelayedUpgrade.sol";
+import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
 
 /// @title DelayedUpgrade
 /// @notice Base of every upgradeable contract here: two-step ownership, and upgrades that wait and
 /// that leave write-once values alone.
-/// @dev A contract says which values these are by `_writeOnceDigest`, and what a block is by
-/// `_blockNumber`. The digest is taken three times: before the upgrade, after it by the code that
+/// @dev A contract says which values these are by `_writeOnceDigest`, what a block is by
+/// `_blockKind`, and what it is by `_identity`. The digest is taken three times: before the upgrade, after it by the code that
 /// runs (so that the call made with the upgrade cannot change storage under it), and by the new
 /// implementation (so that a moved layout or a changed constant is noticed).
 abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, IDelayedUpgrade {
@@ -19,7 +22,15 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
     struct DelayedUpgradeStorage {
         uint64 delay;
         PendingUpgrade pending;
+        uint64 challengeWindow;
+        uint64 maxExpireAfter;
+        uint64 lapsesAt;
     }
+
+    /// @dev The longest window. Bounds keep every sum here far below 2^64.
+    uint64 private constant MAX_WINDOW = type(uint32).max;
+    /// @dev How many times the two windows an upgrade may wait at most.
+    uint64 private constant MAX_DELAY_FACTOR = 4;
 
     /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.DelayedUpgrade")) - 1)) & ~0xff
     bytes32 private constant DELAYED_UPGRADE_SLOT =
@@ -30,18 +41,26 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
         _disableInitializers();
     }
 
-    /// @dev Sets the owner and the delay in blocks; longer than the challenge window.
-    function __DelayedUpgrade_init(address owner_, uint64 delay) internal onlyInitializing {
+    /// @dev Sets the owner and the times.
+    function __DelayedUpgrade_init(address owner_, UpgradeTimes memory times)
+        internal
+        onlyInitializing
+    {
         __Ownable_init(owner_);
         __Ownable2Step_init();
-        _upgradeStorage().delay = delay;
-        emit UpgradeDelayChanged(delay);
+        _requireWindow(times.challengeWindow);
+        _requireWindow(times.maxExpireAfter);
+        DelayedUpgradeStorage storage $ = _upgradeStorage();
+        $.challengeWindow = times.challengeWindow;
+        $.maxExpireAfter = times.maxExpireAfter;
+        _setUpgradeDelay(times.upgradeDelay);
     }
 
     /// @inheritdoc IDelayedUpgrade
     function scheduleUpgrade(address implementation, bytes calldata data) external onlyOwner {
         DelayedUpgradeStorage storage $ = _upgradeStorage();
         uint64 readyAt = uint64(_blockNumber()) + $.delay;
+        $.lapsesAt = readyAt + $.delay;
         bytes32 dataHash = keccak256(data);
         $.pending = PendingUpgrade(implementation, readyAt, dataHash);
         emit UpgradeScheduled(implementation, dataHash, readyAt);
@@ -52,14 +71,14 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
         DelayedUpgradeStorage storage $ = _upgradeStorage();
         emit UpgradeCancelled($.pending.implementation);
         delete $.pending;
+        delete $.lapsesAt;
     }
 
     /// @inheritdoc IDelayedUpgrade
     function setUpgradeDelay(uint64 blocks) external onlyOwner {
         DelayedUpgradeStorage storage $ = _upgradeStorage();
         require(blocks >= $.delay, UpgradeDelayTooShort($.delay, blocks));
-        $.delay = blocks;
-        emit UpgradeDelayChanged(blocks);
+        _setUpgradeDelay(blocks);
     }
 
     /// @inheritdoc IDelayedUpgrade
@@ -68,20 +87,58 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
     }
 
     /// @inheritdoc IDelayedUpgrade
-    function upgradeDelay() external view returns (uint64) {
+    function upgradeLapsesAt() external view returns (uint64) {
+        return _upgradeStorage().lapsesAt;
+    }
+
+    /// @inheritdoc IDelayedUpgrade
+    function upgradeDelay() public view returns (uint64) {
         return _upgradeStorage().delay;
     }
 
     /// @inheritdoc IDelayedUpgrade
+    function challengeWindow() public view returns (uint64) {
+        return _upgradeStorage().challengeWindow;
+    }
+
+    /// @inheritdoc IDelayedUpgrade
+    function maxExpireAfter() external view returns (uint64) {
+        return _upgradeStorage().maxExpireAfter;
+    }
+
+    /// @inheritdoc IDelayedUpgrade
     function writeOnceDigest() external view returns (bytes32) {
-        return _writeOnceDigest();
+        return _fullDigest();
+    }
+
+    /// @inheritdoc IChainContract
+    function contractKind() external pure returns (string memory kind) {
+        (kind,) = _identity();
+    }
+
+    /// @inheritdoc IChainContract
+    function version() external pure returns (string memory) {
+        return "1.0.0";
+    }
+
+    /// @inheritdoc IChainContract
+    function blockKind() external view returns (uint8) {
+        return uint8(_blockKind());
+    }
+
+    /// @inheritdoc IERC165
+    function supportsInterface(bytes4 interfaceId) public view virtual returns (bool) {
+        (, bytes4 own) = _identity();
+        return interfaceId == own || interfaceId == type(IERC165).interfaceId
+            || interfaceId == type(IChainContract).interfaceId
+            || interfaceId == type(IDelayedUpgrade).interfaceId;
     }
 
     /// @notice Applies the announced upgrade. Owner only.
     /// @param implementation The announced implementation.
     /// @param data The announced call.
     function upgradeToAndCall(address implementation, bytes memory data) public payable override {
-        bytes32 expected = _writeOnceDigest();
+        bytes32 expected = _fullDigest();
         DelayedUpgradeStorage storage $ = _upgradeStorage();
         PendingUpgrade memory pending = $.pending;
         require(
@@ -89,10 +146,14 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
                 && pending.dataHash == keccak256(data),
             UpgradeNotScheduled(implementation)
         );
-        require(_blockNumber() >= pending.readyAt, UpgradeNotReady(pending.readyAt));
+        uint64 readyAt = pending.readyAt + _extraUpgradeDelay();
+        uint64 lapsesAt = $.lapsesAt + _extraUpgradeDelay();
+        require(_blockNumber() >= readyAt, UpgradeNotReady(readyAt));
+        require(_blockNumber() <= lapsesAt, UpgradeLapsed(lapsesAt));
         delete $.pending;
+        delete $.lapsesAt;
         super.upgradeToAndCall(implementation, data);
-        bytes32 stored = _writeOnceDigest();
+        bytes32 stored = _fullDigest();
         require(stored == expected, WriteOnceChanged(expected, stored));
         bytes32 claimed = IDelayedUpgrade(address(this)).writeOnceDigest();
         require(claimed == expected, WriteOnceChanged(expected, claimed));
@@ -104,8 +165,42 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
     /// @dev Digest of the values that no upgrade may change.
     function _writeOnceDigest() internal view virtual returns (bytes32);
 
+    /// @dev The contract's name and the id of its own interface.
+    function _identity() internal pure virtual returns (string memory kind, bytes4 interfaceId);
+
+    /// @dev Where the contract reads block numbers.
+    function _blockKind() internal view virtual returns (BlockKind) {
+        return BlockSource.kind();
+    }
+
+    /// @dev Blocks that an announced upgrade waits beyond the delay.
+    function _extraUpgradeDelay() internal view virtual returns (uint64) {
+        return 0;
+    }
+
     /// @dev Number of the current block by the contract's block source.
-    function _blockNumber() internal view virtual returns (uint256);
+    function _blockNumber() internal view returns (uint256) {
+        return BlockSource.numberOf(_blockKind());
+    }
+
+    function _fullDigest() private view returns (bytes32) {
+        DelayedUpgradeStorage storage $ = _upgradeStorage();
+        return keccak256(abi.encode(_writeOnceDigest(), $.challengeWindow, $.maxExpireAfter));
+    }
+
+    function _requireWindow(uint64 blocks) private pure {
+        require(blocks != 0 && blocks <= MAX_WINDOW, InvalidWindow(blocks));
+    }
+
+    function _setUpgradeDelay(uint64 blocks) private {
+        DelayedUpgradeStorage storage $ = _upgradeStorage();
+        uint64 windows = $.challengeWindow + $.maxExpireAfter;
+        require(blocks > windows, UpgradeDelayWithinWindows(blocks, windows + 1));
+        uint64 most = MAX_DELAY_FACTOR * windows;
+        require(blocks <= most, UpgradeDelayTooLong(most, blocks));
+        $.delay = blocks;
+        emit UpgradeDelayChanged(blocks);
+    }
 
     function _upgradeStorage() private pure returns (DelayedUpgradeStorage storage $) {
         assembly ("memory-safe") {

@@ -18,8 +18,25 @@ import {BN254} from "../../src/libraries/BN254.sol";
 import {PolicyMessages} from "../../src/libraries/PolicyMessages.sol";
 import {G2Sums, Operators} from "../base/Operators.sol";
 
+/// @notice An operator that is a contract: it signs what was approved.
+contract SigningOperator {
+    mapping(bytes32 => bool) private _approved;
+
+    function approve(bytes32 digest) external {
+        _approved[digest] = true;
+    }
+
+    function isValidSignature(bytes32 digest, bytes calldata) external view returns (bytes4) {
+        return _approved[digest] ? bytes4(0x1626ba7e) : bytes4(0);
+    }
+}
+
 contract BN254CertificateVerifierTest is Operators {
     using BN254 for BN254.G1Point;
+
+    /// @dev The keys' place in the verifier's namespace.
+    bytes32 private constant KEYS_SLOT =
+        0x0c5bde975f61ba992e1329435e0b4dcd13ebb6d125454e123594a1245b2edf04;
 
     bytes32 private constant MESSAGE = keccak256("a message");
     uint256 private constant PUBLISHED = 2000;
@@ -202,17 +219,21 @@ contract BN254CertificateVerifierTest is Operators {
         // At exactly 60 % of the second and above of the first it is enough.
         vm.prank(verifierOwner);
         verifier.setQuorumBps(6000);
-        vm.roll(PUBLISHED + 11);
-        verifier.verifyCertificateAt(PUBLISHED + 10, cert);
+        uint256 from = PUBLISHED + 10 + 1100;
+        vm.roll(from + 1);
+        verifier.verifyCertificateAt(from, cert);
+        vm.expectPartialRevert(IBN254CertificateVerifier.QuorumNotReached.selector);
+        verifier.verifyCertificateAt(from - 1, cert);
         vm.prank(verifierOwner);
         verifier.setQuorumBps(6001);
-        vm.roll(PUBLISHED + 12);
+        from += 1101;
+        vm.roll(from + 1);
         vm.expectRevert(
             abi.encodeWithSelector(
                 IBN254CertificateVerifier.QuorumNotReached.selector, 1, 3, 5, 6001
             )
         );
-        verifier.verifyCertificateAt(PUBLISHED + 11, cert);
+        verifier.verifyCertificateAt(from, cert);
     }
 
     function test_nobodySigned() public {
@@ -384,6 +405,7 @@ contract BN254CertificateVerifierTest is Operators {
         assertEq(bps, QUORUM_BPS);
         vm.prank(verifierOwner);
         verifier.setQuorumBps(8000);
+        // A table does not wait, and neither pushes the other aside.
         publishTable(TABLE + 5);
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -397,33 +419,49 @@ contract BN254CertificateVerifierTest is Operators {
         assertEq(bps, QUORUM_BPS);
         (timestamp, bps) = verifier.tableAt(PUBLISHED + 10);
         assertEq(timestamp, TABLE + 5);
-        assertEq(bps, 8000);
-        (timestamp, bps) = verifier.tableAt(PUBLISHED + 19);
+        assertEq(bps, QUORUM_BPS);
+        vm.roll(PUBLISHED + 2000);
+        (timestamp, bps) = verifier.tableAt(PUBLISHED + 1109);
         assertEq(timestamp, TABLE + 5);
+        assertEq(bps, QUORUM_BPS);
+        (timestamp, bps) = verifier.tableAt(PUBLISHED + 1110);
+        assertEq(timestamp, TABLE + 5);
+        assertEq(bps, 8000);
         assertEq(verifier.latestReferenceTimestamp(_set()), TABLE + 5);
     }
 
     /// The answer for any past block equals a log kept beside it.
     function test_fuzz_tableAt_equalsALog(uint256 seed) public {
         uint256 first = PUBLISHED + 10;
-        uint16[] memory log = new uint16[](40);
-        uint16 bps = QUORUM_BPS;
-        for (uint256 i; i < 40; ++i) {
-            vm.roll(first + i);
+        // Steps of a few hundred blocks: announcements come true, are replaced and withdrawn.
+        uint256[41] memory blocks;
+        uint16[41] memory quorums;
+        uint32[41] memory tables;
+        (blocks[0], quorums[0], tables[0]) = (first, QUORUM_BPS, TABLE);
+        uint16 announced;
+        uint256 from;
+        vm.warp(TABLE + 1000);
+        for (uint256 i = 1; i <= 40; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
-            for (uint256 j; j < seed % 4; ++j) {
-                if (seed >> 8 & 1 == 1) break;
-                bps = uint16(uint256(keccak256(abi.encode(seed, j))) % 10_000) + 1;
-                vm.prank(verifierOwner);
-                verifier.setQuorumBps(bps);
+            blocks[i] = blocks[i - 1] + 1 + seed % 700;
+            (quorums[i], tables[i]) = (quorums[i - 1], tables[i - 1]);
+            vm.roll(blocks[i]);
+            if (from != 0 && from <= blocks[i]) {
+                (quorums[i], from) = (announced, 0);
             }
-            log[i] = bps;
+            if (seed >> 16 & 1 == 1) {
+                announced = seed >> 17 & 3 == 0 ? quorums[i] : uint16(seed >> 20) % 10_000 + 1;
+                from = announced == quorums[i] ? 0 : blocks[i] + 1100;
+                vm.prank(verifierOwner);
+                verifier.setQuorumBps(announced);
+            }
+            if (seed >> 40 & 1 == 1) publishTable(++tables[i]);
         }
-        vm.roll(first + 40);
-        for (uint256 i; i < 40; ++i) {
-            (uint32 timestamp, uint16 found) = verifier.tableAt(first + i);
-            assertEq(found, log[i]);
-            assertEq(timestamp, TABLE);
+        vm.roll(blocks[40] + 1);
+        for (uint256 i = 1; i <= 40; ++i) {
+            (uint32 timestamp, uint16 found) = verifier.tableAt(blocks[i]);
+            assertEq(found, quorums[i]);
+            assertEq(timestamp, tables[i]);
         }
     }
 
@@ -469,6 +507,24 @@ contract BN254CertificateVerifierTest is Operators {
         assertTrue(verifier.isFresh(type(uint32).max));
     }
 
+    /// Stake may have left what an older table names: the bound is never loosened.
+    function test_staleness_isBoundedByTheFirst() public {
+        deployVerifier(BlockKind.Native, 60);
+        vm.startPrank(verifierOwner);
+        uint32[3] memory wrong = [uint32(0), 61, type(uint32).max];
+        for (uint256 i; i < 3; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IBN254CertificateVerifier.StalenessTooLong.selector, uint32(60), wrong[i]
+                )
+            );
+            verifier.setMaxStaleness(wrong[i]);
+        }
+        verifier.setMaxStaleness(1);
+        verifier.setMaxStaleness(60);
+        vm.stopPrank();
+    }
+
     function test_unknownTable() public {
         BN254Certificate memory cert = certify(MESSAGE, TABLE + 1, new uint256[](0));
         vm.expectRevert(
@@ -490,13 +546,20 @@ contract BN254CertificateVerifierTest is Operators {
         BN254Certificate memory cert = certify(MESSAGE);
         OperatorSet[2] memory sets = [OperatorSet(AVS, 1), OperatorSet(stranger, 0)];
         for (uint256 i; i < 2; ++i) {
-            bytes memory reason = abi.encodeWithSelector(
-                IBN254CertificateVerifier.UnknownOperatorSet.selector, sets[i].avs, sets[i].id
+            // As deployed, there is nothing of a set that is not known.
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IBN254CertificateVerifier.ReferenceTimestampDoesNotExist.selector
+                )
             );
-            vm.expectRevert(reason);
             verifier.verifyCertificate(sets[i], cert);
-            vm.expectRevert(reason);
-            verifier.getOperatorSetInfo(sets[i], TABLE);
+            assertEq(verifier.getOperatorSetInfo(sets[i], TABLE).numOperators, 0);
+            assertEq(verifier.getTotalStakeWeights(sets[i], TABLE).length, 0);
+            assertEq(verifier.getOperatorCount(sets[i], TABLE), 0);
+            assertEq(verifier.latestReferenceTimestamp(sets[i]), 0);
+            assertEq(verifier.maxOperatorTableStaleness(sets[i]), 0);
+            assertEq(verifier.getOperatorSetOwner(sets[i]), address(0));
+            assertFalse(verifier.isReferenceTimestampSet(sets[i], TABLE));
         }
     }
 
@@ -535,7 +598,8 @@ contract BN254CertificateVerifierTest is Operators {
         (completed, valid) = verifier.trySignatureVerification(
             digest, operatorKeys[1], operatorKeysG2[0], signature
         );
-        assertTrue(completed && !valid);
+        // As deployed: the first of the two is the signature's, whatever its name.
+        assertTrue(!completed && valid);
     }
 
     function test_readsOfTheDeployedInterface() public view {
@@ -576,7 +640,7 @@ contract BN254CertificateVerifierTest is Operators {
         assertEq(verifier.operatorOf(key.hashOf()), stranger);
         assertTrue(verifier.operatorKey(stranger).equal(key));
         // A later key replaces it, and the first stays the operator's.
-        _register(stranger, 777, 777, verifierOwner);
+        _register(stranger, 777, 777, stranger);
         assertEq(verifier.operatorOf(key.hashOf()), stranger);
         assertFalse(verifier.operatorKey(stranger).equal(key));
     }
@@ -591,8 +655,13 @@ contract BN254CertificateVerifierTest is Operators {
             abi.encodeWithSelector(IBN254CertificateVerifier.NotOperator.selector, stranger, other)
         );
         this.register(stranger, 12345, 12345, other);
-        vm.expectRevert(abi.encodeWithSelector(IBN254CertificateVerifier.InvalidOperator.selector));
-        this.register(address(0), 12345, 12345, verifierOwner);
+        // Not even the owner: a key in an operator's name is its word, for which it is slashed.
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.NotOperator.selector, stranger, verifierOwner
+            )
+        );
+        this.register(stranger, 12345, 12345, verifierOwner);
         _register(stranger, 12345, 12345, stranger);
         (BN254.G1Point memory key,) = _newKey(12345);
         vm.expectRevert(
@@ -601,6 +670,123 @@ contract BN254CertificateVerifierTest is Operators {
             )
         );
         this.register(other, 12345, 12345, other);
+    }
+
+    /// @dev A key of `secret` for an operator, sent by somebody else with this signature.
+    function registerFor(address operator, uint256 secret, uint256 deadline, bytes memory signature)
+        external
+    {
+        (BN254.G1Point memory key, BN254.G2Point memory keyG2) = _newKey(secret);
+        BN254.G1Point memory proof =
+            signWith(secret, verifier.proofOfPossessionHash(operator, key, keyG2));
+        vm.prank(stranger);
+        verifier.registerOperatorKeyFor(operator, key, keyG2, proof, deadline, signature);
+    }
+
+    function _keyDigest(address operator, uint256 secret, uint256 nonce, uint256 deadline)
+        private
+        view
+        returns (bytes32)
+    {
+        (BN254.G1Point memory key,) = _newKey(secret);
+        // Written out, not asked of the contract.
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,"
+                    "address verifyingContract)"
+                ),
+                keccak256("NewtonBN254CertificateVerifier"),
+                keccak256("1"),
+                block.chainid,
+                address(verifier)
+            )
+        );
+        bytes32 content = keccak256(
+            abi.encode(
+                keccak256(
+                    "RegisterOperatorKey(address operator,bytes32 pubkeyHash,uint256 nonce,"
+                    "uint256 deadline)"
+                ),
+                operator,
+                keccak256(abi.encode(key.X, key.Y)),
+                nonce,
+                deadline
+            )
+        );
+        return keccak256(abi.encodePacked(hex"1901", domain, content));
+    }
+
+    function _signed(uint256 key, bytes32 digest) private pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    function test_registerOperatorKeyFor() public {
+        (address operator, uint256 account) = makeAddrAndKey("operator with an account");
+        uint256 deadline = block.timestamp;
+        bytes memory signature = _signed(account, _keyDigest(operator, 99, 0, deadline));
+        this.registerFor(operator, 99, deadline, signature);
+        (BN254.G1Point memory key,) = _newKey(99);
+        assertEq(verifier.operatorOf(key.hashOf()), operator);
+        assertEq(verifier.operatorKeyNonce(operator), 1);
+        // Once: every registration raises the nonce, one of the operator's own too.
+        signature = _signed(account, _keyDigest(operator, 98, 1, deadline));
+        _register(operator, 97, 97, operator);
+        _forReverts(operator, 98, deadline, signature);
+        assertEq(verifier.operatorKeyNonce(operator), 2);
+    }
+
+    function test_registerOperatorKeyFor_refusals() public {
+        (address operator, uint256 account) = makeAddrAndKey("operator with an account");
+        uint256 deadline = block.timestamp + 10;
+        _forReverts(operator, 99, deadline, "");
+        _forReverts(operator, 99, deadline, _signed(account, keccak256("something else")));
+        _forReverts(
+            operator, 98, deadline, _signed(account, _keyDigest(operator, 99, 0, deadline))
+        );
+        _forReverts(
+            operator, 99, deadline, _signed(account, _keyDigest(operator, 99, 1, deadline))
+        );
+        _forReverts(
+            operator, 99, deadline + 1, _signed(account, _keyDigest(operator, 99, 0, deadline))
+        );
+        _forReverts(
+            stranger, 99, deadline, _signed(account, _keyDigest(stranger, 99, 0, deadline))
+        );
+        bytes memory signature = _signed(account, _keyDigest(operator, 99, 0, deadline));
+        vm.expectRevert(abi.encodeWithSelector(IBN254CertificateVerifier.InvalidOperator.selector));
+        this.registerFor(address(0), 99, deadline, signature);
+        vm.warp(deadline + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IBN254CertificateVerifier.SignatureExpired.selector, deadline)
+        );
+        this.registerFor(operator, 99, deadline, signature);
+    }
+
+    function _forReverts(
+        address operator,
+        uint256 secret,
+        uint256 deadline,
+        bytes memory signature
+    ) private {
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IBN254CertificateVerifier.InvalidOperatorSignature.selector, operator
+            )
+        );
+        this.registerFor(operator, secret, deadline, signature);
+    }
+
+    /// An operator may be a contract, which signs by EIP-1271.
+    function test_registerOperatorKeyFor_aContract() public {
+        SigningOperator operator = new SigningOperator();
+        uint256 deadline = block.timestamp;
+        _forReverts(address(operator), 99, deadline, "yes");
+        operator.approve(_keyDigest(address(operator), 99, 0, deadline));
+        this.registerFor(address(operator), 99, deadline, "yes");
+        (BN254.G1Point memory key,) = _newKey(99);
+        assertEq(verifier.operatorOf(key.hashOf()), address(operator));
     }
 
     function register(address operator, uint256 secret, uint256 proofSecret, address caller)
@@ -722,11 +908,19 @@ contract BN254CertificateVerifierTest is Operators {
         );
         _publishReverts(
             TABLE + 1,
-            new address[](1025),
-            new uint256[][](1025),
+            new address[](513),
+            new uint256[][](513),
             abi.encodeWithSelector(
-                IBN254CertificateVerifier.InvalidOperatorCount.selector, uint256(1025)
+                IBN254CertificateVerifier.InvalidOperatorCount.selector, uint256(513)
             )
+        );
+        uint256[][] memory many = new uint256[][](512);
+        many[0] = new uint256[](5);
+        _publishReverts(
+            TABLE + 1,
+            new address[](512),
+            many,
+            abi.encodeWithSelector(IBN254CertificateVerifier.TooManyWeights.selector, 512 * 5)
         );
 
         (names[1], names[2]) = (names[2], names[1]);
@@ -893,6 +1087,37 @@ contract BN254CertificateVerifierTest is Operators {
         vm.prank(stranger);
         vm.expectRevert();
         verifier.setMaxStaleness(1);
+    }
+
+    /// The largest tables fit one transaction, by EIP-7825's cap. Keys are put into storage: proving
+    /// possession of each would take longer than all other tests.
+    /// forge-config: default.isolate = true
+    function test_gas_largestTables() public {
+        _publishLargest(512, 4, "publishTable: 512 operators, 4 strategies");
+        _publishLargest(512, 1, "publishTable: 512 operators, 1 strategy");
+        _publishLargest(64, 32, "publishTable: 64 operators, 32 strategies");
+    }
+
+    function _publishLargest(uint256 count, uint256 strategies, string memory name) private {
+        address[] memory names = new address[](count);
+        uint256[][] memory weights = new uint256[][](count);
+        for (uint256 i; i < count; ++i) {
+            // Full addresses and weights: calldata costs by its bytes.
+            names[i] = address(uint160(type(uint160).max / 2 + i));
+            weights[i] = new uint256[](strategies);
+            for (uint256 j; j < strategies; ++j) {
+                weights[i][j] = type(uint128).max - i;
+            }
+            BN254.G1Point memory key = BN254.mul(BN254.generatorG1(), i + 1);
+            bytes32 at = keccak256(abi.encode(names[i], uint256(KEYS_SLOT)));
+            vm.store(address(verifier), at, bytes32(key.X));
+            vm.store(address(verifier), bytes32(uint256(at) + 1), bytes32(key.Y));
+        }
+        uint32 next = verifier.latestReferenceTimestamp(_set()) + 1;
+        vm.warp(next + 10);
+        vm.prank(verifierOwner);
+        verifier.publishTable(next, names, weights);
+        assertLt(vm.snapshotGasLastCall("BN254CertificateVerifier", name), 16_777_216, name);
     }
 
     /// forge-config: default.isolate = true

@@ -16,6 +16,8 @@ import {
     ResultPublicValues,
     Verdict
 } from "../../src/interfaces/IChallengeVerifier.sol";
+import {IDelayedUpgrade} from "../../src/interfaces/IDelayedUpgrade.sol";
+import {IInjectedVerifiers} from "../../src/interfaces/IInjectedVerifiers.sol";
 import {PolicyMessages, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
 
@@ -46,6 +48,29 @@ contract ProofsByHash is IPolicyResultVerifier, IDocumentVerifier, IVerdictRelay
     }
 }
 
+/// @notice A verifier that believes everything.
+contract AlwaysYes is IPolicyResultVerifier, IDocumentVerifier, IVerdictRelay {
+    function verifyResult(ResultPublicValues calldata, bytes calldata)
+        external
+        pure
+        returns (bool)
+    {
+        return true;
+    }
+
+    function verifyInvalidDocument(DocumentPublicValues calldata, bytes calldata)
+        external
+        pure
+        returns (bool)
+    {
+        return true;
+    }
+
+    function verifyVerdict(Verdict calldata, bytes calldata) external pure returns (bool) {
+        return true;
+    }
+}
+
 contract ChallengeInjectedTest is AttestationDeployers {
     Task private task;
     PolicyTaskResponse private response;
@@ -54,13 +79,10 @@ contract ChallengeInjectedTest is AttestationDeployers {
     function setUp() public {
         setUpAttestation(1, false);
         proofs = new ProofsByHash();
-        vm.startPrank(owner);
-        vm.expectEmit(address(challenges));
-        emit IChallengeVerifier.ResultVerifierSet(address(proofs));
-        challenges.setResultVerifier(address(proofs));
-        challenges.setDocumentVerifier(address(proofs));
-        challenges.setVerdictRelay(address(proofs));
-        vm.stopPrank();
+        injectVerifiers(address(proofs));
+        vm.prank(owner);
+        challenges.scheduleVerdictSource(10, stranger, true);
+        toBlock(currentBlock + UPGRADE_DELAY);
         (task, response) = acceptHonest(true, PCR0);
     }
 
@@ -75,16 +97,21 @@ contract ChallengeInjectedTest is AttestationDeployers {
         assertEq(challenges.challengeWindow(), CHALLENGE_WINDOW);
     }
 
-    function test_settersAreTheOwners() public {
-        bytes[3] memory calls = [
-            abi.encodeCall(challenges.setResultVerifier, (stranger)),
-            abi.encodeCall(challenges.setDocumentVerifier, (stranger)),
-            abi.encodeCall(challenges.setVerdictRelay, (stranger))
+    function test_announcementsAreTheOwners() public {
+        IInjectedVerifiers.VerifierKind kind = IInjectedVerifiers.VerifierKind.Result;
+        bytes[4] memory calls = [
+            abi.encodeCall(challenges.scheduleVerifier, (kind, address(proofs))),
+            abi.encodeCall(challenges.cancelVerifier, (kind)),
+            abi.encodeCall(challenges.suspendVerifier, (kind, 1)),
+            abi.encodeCall(challenges.scheduleVerdictSource, (10, stranger, false))
         ];
-        for (uint256 i; i < 3; ++i) {
+        for (uint256 i; i < calls.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", stranger)
+            );
             vm.prank(stranger);
             (bool ok,) = address(challenges).call(calls[i]);
-            assertFalse(ok);
+            ok;
         }
     }
 
@@ -196,10 +223,6 @@ contract ChallengeInjectedTest is AttestationDeployers {
         toBlock(response.expirationBlock + CHALLENGE_WINDOW + 1);
         vm.expectPartialRevert(IChallengeVerifier.ChallengeWindowClosed.selector);
         challenges.challengePolicyResult(response, proof);
-        vm.prank(owner);
-        challenges.setResultVerifier(address(0));
-        vm.expectRevert(abi.encodeWithSelector(IChallengeVerifier.VerifierNotSet.selector));
-        challenges.challengePolicyResult(response, proof);
     }
 
     // --- Documents ---
@@ -310,14 +333,6 @@ contract ChallengeInjectedTest is AttestationDeployers {
         );
     }
 
-    function test_document_verifierNotSet() public {
-        vm.prank(owner);
-        challenges.setDocumentVerifier(address(0));
-        _documentReverts(
-            _document(2), abi.encodeWithSelector(IChallengeVerifier.VerifierNotSet.selector)
-        );
-    }
-
     function _documentReverts(DocumentChallenge memory proof, bytes memory reason) private {
         vm.expectRevert(reason);
         challenges.challengeInvalidTeeAttestation(response, proof);
@@ -348,6 +363,91 @@ contract ChallengeInjectedTest is AttestationDeployers {
         challenges.slashForRelayedVerdict(verdict, proof);
     }
 
+    /// A relay that lies takes one share of a stake in a window, whatever it makes up.
+    function test_verdict_slashesAnOperatorOnceInAWindow() public {
+        Verdict memory verdict = _verdict();
+        for (uint256 i; i < 60; ++i) {
+            verdict.messageHash = keccak256(abi.encode(i));
+            (bool ok,) = address(challenges)
+                .call(
+                    abi.encodeCall(
+                        challenges.slashForRelayedVerdict,
+                        (verdict, abi.encode(keccak256(abi.encode(verdict))))
+                    )
+                );
+            assertEq(ok, i == 0);
+        }
+        assertEq(slasher.stakeOf(operatorNames[1]), STAKE / 10 * 9);
+        // Whoever was spared is named again later: nothing was noted for the messages in between.
+        uint256 from = challenges.relayedSlashFrom(operatorNames[1]);
+        assertEq(from, currentBlock + CHALLENGE_WINDOW);
+        assertFalse(
+            challenges.isSlashedForVerdict(10, stranger, verdict.messageHash, operatorNames[1])
+        );
+        bytes memory proof = abi.encode(keccak256(abi.encode(verdict)));
+        toBlock(from - 1);
+        vm.expectPartialRevert(IChallengeVerifier.NothingToSlash.selector);
+        challenges.slashForRelayedVerdict(verdict, proof);
+        toBlock(from);
+        challenges.slashForRelayedVerdict(verdict, proof);
+        assertEq(slasher.stakeOf(operatorNames[1]), STAKE / 10 * 9 / 10 * 9);
+        assertTrue(
+            challenges.isSlashedForVerdict(10, stranger, verdict.messageHash, operatorNames[1])
+        );
+    }
+
+    /// What a relay says of one contract is not what another decided.
+    function test_verdict_namesAListedSource() public {
+        Verdict memory verdict = _verdict();
+        verdict.sourceChainId = 11;
+        _sourceRefused(verdict);
+        verdict.sourceChainId = 10;
+        verdict.challengeVerifier = makeAddr("another");
+        _sourceRefused(verdict);
+        // Listing waits, and so does the end of it.
+        address another = verdict.challengeVerifier;
+        vm.startPrank(owner);
+        vm.expectEmit(address(challenges));
+        emit IInjectedVerifiers.VerdictSourceScheduled(
+            10, another, true, uint64(currentBlock) + UPGRADE_DELAY
+        );
+        challenges.scheduleVerdictSource(10, another, true);
+        challenges.scheduleVerdictSource(10, stranger, false);
+        vm.stopPrank();
+        toBlock(currentBlock + UPGRADE_DELAY - 1);
+        _sourceRefused(verdict);
+        assertTrue(challenges.isVerdictSource(10, stranger));
+        toBlock(currentBlock + 1);
+        assertFalse(challenges.isVerdictSource(10, stranger));
+        challenges.slashForRelayedVerdict(verdict, abi.encode(keccak256(abi.encode(verdict))));
+        assertEq(slasher.stakeOf(operatorNames[1]), STAKE / 10 * 9);
+    }
+
+    /// Saying what is so already withdraws what was announced.
+    function test_verdict_sourcesAreWithdrawn() public {
+        vm.startPrank(owner);
+        challenges.scheduleVerdictSource(10, stranger, false);
+        challenges.scheduleVerdictSource(10, stranger, true);
+        challenges.scheduleVerdictSource(11, stranger, true);
+        challenges.scheduleVerdictSource(11, stranger, false);
+        vm.stopPrank();
+        toBlock(currentBlock + UPGRADE_DELAY);
+        assertTrue(challenges.isVerdictSource(10, stranger));
+        assertFalse(challenges.isVerdictSource(11, stranger));
+    }
+
+    function _sourceRefused(Verdict memory verdict) private {
+        bytes memory proof = abi.encode(keccak256(abi.encode(verdict)));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IInjectedVerifiers.SourceNotListed.selector,
+                verdict.sourceChainId,
+                verdict.challengeVerifier
+            )
+        );
+        challenges.slashForRelayedVerdict(verdict, proof);
+    }
+
     function test_verdict_namesAnOperatorTwice() public {
         Verdict memory verdict = _verdict();
         verdict.operators[1] = verdict.operators[0];
@@ -364,8 +464,205 @@ contract ChallengeInjectedTest is AttestationDeployers {
         vm.expectRevert(abi.encodeWithSelector(IChallengeVerifier.VerdictNotForeign.selector));
         challenges.slashForRelayedVerdict(verdict, proof);
         vm.prank(owner);
-        challenges.setVerdictRelay(address(0));
-        vm.expectRevert(abi.encodeWithSelector(IChallengeVerifier.VerifierNotSet.selector));
+        challenges.scheduleVerifier(IInjectedVerifiers.VerifierKind.Relay, address(0));
+        toBlock(currentBlock + UPGRADE_DELAY);
+        vm.expectRevert(abi.encodeWithSelector(IInjectedVerifiers.VerifierNotSet.selector));
         challenges.slashForRelayedVerdict(verdict, proof);
+    }
+
+    // --- Which verifier judges ---
+
+    /// An honest response is not judged by a verifier that its signers never knew of.
+    function test_verifier_ofAcceptanceJudges() public {
+        ResultChallenge memory proof = _resultChallenge(_resultValues());
+        DocumentChallenge memory document = _document(2);
+        address yes = address(new AlwaysYes());
+        injectVerifiers(yes);
+        assertEq(
+            challenges.verifierAt(IInjectedVerifiers.VerifierKind.Result, currentBlock),
+            address(proofs)
+        );
+        toBlock(response.expirationBlock + CHALLENGE_WINDOW);
+        proof.proof = "";
+        vm.expectRevert(abi.encodeWithSelector(IChallengeVerifier.ProofRejected.selector));
+        challenges.challengePolicyResult(response, proof);
+        document.proof = "";
+        _documentReverts(
+            document, abi.encodeWithSelector(IChallengeVerifier.ProofRejected.selector)
+        );
+        assertEq(slasher.stakeOf(operatorNames[0]), STAKE);
+        // And one that has gone since still does.
+        toBlock(response.expirationBlock + CHALLENGE_WINDOW);
+        challenges.challengePolicyResult(response, _resultChallenge(_resultValues()));
+        assertEq(slasher.stakeOf(operatorNames[0]), STAKE / 10 * 9);
+    }
+
+    /// No verifier at acceptance: none ever.
+    function test_verifier_setLaterJudgesNothingBefore() public {
+        IInjectedVerifiers.VerifierKind kind = IInjectedVerifiers.VerifierKind.Result;
+        vm.prank(owner);
+        challenges.scheduleVerifier(kind, address(0));
+        toBlock(currentBlock + UPGRADE_DELAY);
+        (task, response) = acceptHonest(true, PCR0);
+        assertEq(challenges.verifierAt(kind, currentBlock), address(0));
+        vm.prank(owner);
+        challenges.scheduleVerifier(kind, address(proofs));
+        toBlock(response.expirationBlock + CHALLENGE_WINDOW);
+        ResultChallenge memory proof = _resultChallenge(_resultValues());
+        vm.expectRevert(abi.encodeWithSelector(IInjectedVerifiers.VerifierNotSet.selector));
+        challenges.challengePolicyResult(response, proof);
+    }
+
+    function test_verifier_announcements() public {
+        IInjectedVerifiers.VerifierKind kind = IInjectedVerifiers.VerifierKind.Result;
+        address yes = address(new AlwaysYes());
+        uint64 from = uint64(currentBlock) + UPGRADE_DELAY;
+        vm.startPrank(owner);
+        vm.expectRevert(
+            abi.encodeWithSelector(IInjectedVerifiers.NothingAnnounced.selector, kind)
+        );
+        challenges.cancelVerifier(kind);
+        vm.expectRevert(
+            abi.encodeWithSelector(IInjectedVerifiers.VerifierWithoutCode.selector, stranger)
+        );
+        challenges.scheduleVerifier(kind, stranger);
+        vm.expectEmit(address(challenges));
+        emit IInjectedVerifiers.VerifierScheduled(kind, yes, from);
+        challenges.scheduleVerifier(kind, yes);
+        (address verifier, uint64 fromBlock, bool announced) = challenges.pendingVerifier(kind);
+        assertEq(verifier, yes);
+        assertEq(fromBlock, from);
+        assertTrue(announced);
+        // Another announcement replaces it and waits anew.
+        toBlock(currentBlock + 10);
+        challenges.scheduleVerifier(kind, address(0));
+        (verifier, fromBlock, announced) = challenges.pendingVerifier(kind);
+        assertEq(verifier, address(0));
+        assertEq(fromBlock, from + 10);
+        assertTrue(announced);
+        vm.expectEmit(address(challenges));
+        emit IInjectedVerifiers.VerifierCancelled(kind, address(0));
+        challenges.cancelVerifier(kind);
+        (,, announced) = challenges.pendingVerifier(kind);
+        assertFalse(announced);
+        toBlock(from + 20);
+        (address result,,) = challenges.injected();
+        assertEq(result, address(proofs));
+        vm.stopPrank();
+    }
+
+    // --- Suspensions ---
+
+    /// A broken verifier rests at once; what waits for it is not lost.
+    function test_suspension_keepsChallengesOpen() public {
+        IInjectedVerifiers.VerifierKind kind = IInjectedVerifiers.VerifierKind.Result;
+        uint256 last = challenges.openUntil(response.taskId, response.expirationBlock);
+        ResultChallenge memory proof = _resultChallenge(_resultValues());
+        toBlock(last - 5);
+        uint64 until = uint64(currentBlock) + CHALLENGE_WINDOW;
+        vm.prank(owner);
+        vm.expectEmit(address(challenges));
+        emit IInjectedVerifiers.VerifierSuspended(kind, address(proofs), until);
+        challenges.suspendVerifier(kind, CHALLENGE_WINDOW);
+        _resting(proof, until);
+        toBlock(until - 1);
+        _resting(proof, until);
+        // What the registries say needs no verifier, and is as open as before.
+        assertEq(challenges.openUntil(response.taskId, response.expirationBlock), last);
+        uint256 longer = last + CHALLENGE_WINDOW;
+        assertEq(challenges.openUntilFor(kind, response.taskId, response.expirationBlock), longer);
+        toBlock(longer + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IChallengeVerifier.ChallengeWindowClosed.selector, longer, longer + 1
+            )
+        );
+        challenges.challengePolicyResult(response, proof);
+        toBlock(longer);
+        challenges.challengePolicyResult(response, proof);
+        assertEq(slasher.stakeOf(operatorNames[0]), STAKE / 10 * 9);
+    }
+
+    function _resting(ResultChallenge memory proof, uint64 until) private {
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IInjectedVerifiers.VerifierResting.selector, address(proofs), until
+            )
+        );
+        challenges.challengePolicyResult(response, proof);
+    }
+
+    /// What was over before stays over; what was accepted in it gets the rest of it.
+    function test_suspension_reopensNothing() public {
+        IInjectedVerifiers.VerifierKind kind = IInjectedVerifiers.VerifierKind.Result;
+        bytes32 first = response.taskId;
+        uint64 expiration = response.expirationBlock;
+        uint256 last = challenges.openUntil(first, expiration);
+        toBlock(last + 1);
+        vm.prank(owner);
+        challenges.suspendVerifier(kind, 40);
+        assertEq(challenges.openUntilFor(kind, first, expiration), last);
+        toBlock(last + 11);
+        (task, response) = acceptHonest(true, PCR0);
+        assertEq(
+            challenges.openUntilFor(kind, response.taskId, response.expirationBlock),
+            response.expirationBlock + CHALLENGE_WINDOW + 30
+        );
+        toBlock(last + 41);
+        (task, response) = acceptHonest(true, PCR0);
+        assertEq(
+            challenges.openUntilFor(kind, response.taskId, response.expirationBlock),
+            response.expirationBlock + CHALLENGE_WINDOW
+        );
+    }
+
+    function test_suspension_hasBounds() public {
+        IInjectedVerifiers.VerifierKind kind = IInjectedVerifiers.VerifierKind.Document;
+        vm.startPrank(owner);
+        uint64[2] memory wrong = [uint64(0), CHALLENGE_WINDOW + 1];
+        for (uint256 i; i < 2; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IInjectedVerifiers.InvalidSuspension.selector, wrong[i], CHALLENGE_WINDOW
+                )
+            );
+            challenges.suspendVerifier(kind, wrong[i]);
+        }
+        challenges.suspendVerifier(kind, 1);
+        IInjectedVerifiers.Suspension memory found =
+            challenges.suspensionOf(kind, address(proofs));
+        assertEq(found.fromBlock, currentBlock);
+        assertEq(found.untilBlock, currentBlock + 1);
+        bytes memory again =
+            abi.encodeWithSelector(IInjectedVerifiers.SuspendedBefore.selector, address(proofs));
+        vm.expectRevert(again);
+        challenges.suspendVerifier(kind, 1);
+        // Nor by being announced anew.
+        challenges.scheduleVerifier(kind, address(proofs));
+        toBlock(currentBlock + UPGRADE_DELAY);
+        vm.expectRevert(again);
+        challenges.suspendVerifier(kind, 1);
+        challenges.scheduleVerifier(kind, address(0));
+        toBlock(currentBlock + UPGRADE_DELAY);
+        vm.expectRevert(abi.encodeWithSelector(IInjectedVerifiers.VerifierNotSet.selector));
+        challenges.suspendVerifier(kind, 1);
+        vm.stopPrank();
+    }
+
+    /// What a suspension keeps open, no other code decides.
+    function test_suspension_delaysUpgrades() public {
+        address next = deployCode("ChallengeVerifier", "");
+        vm.startPrank(owner);
+        challenges.scheduleUpgrade(next, "");
+        challenges.suspendVerifier(IInjectedVerifiers.VerifierKind.Result, 50);
+        uint64 ready = uint64(currentBlock) + UPGRADE_DELAY;
+        toBlock(ready + 49);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDelayedUpgrade.UpgradeNotReady.selector, ready + 50)
+        );
+        challenges.upgradeToAndCall(next, "");
+        toBlock(ready + 50);
+        challenges.upgradeToAndCall(next, "");
+        vm.stopPrank();
     }
 }

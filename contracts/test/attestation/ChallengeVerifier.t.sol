@@ -93,24 +93,24 @@ contract ChallengeVerifierTest is AttestationDeployers {
         _expectSlashed(IChallengeVerifier.Mismatch.Expiration);
     }
 
-    /// The largest expiration neither overflows the window nor closes it.
+    /// The latest expiration that is accepted keeps the window open, and no longer than code stays.
     function test_wrongExpiration_extreme() public {
-        response.expirationBlock = type(uint64).max;
-        response.artifactDigest = digestOf(1003, type(uint64).max, 0);
+        uint64 latest = 1003 + MAX_EXPIRE;
+        response.expirationBlock = latest;
+        response.artifactDigest = digestOf(1003, latest, 0);
         _acceptAll();
-        assertEq(
-            challenges.openUntil(response.taskId, type(uint64).max),
-            uint256(type(uint64).max) + CHALLENGE_WINDOW
-        );
-        toBlock(1_000_000_000);
+        uint256 last = latest + CHALLENGE_WINDOW;
+        assertEq(challenges.openUntil(response.taskId, latest), last);
+        assertLt(last, currentBlock + UPGRADE_DELAY);
+        toBlock(last);
         _expectSlashed(IChallengeVerifier.Mismatch.Expiration);
     }
 
     /// An instance whose `expireAfter` is the largest there is bounds the expiration all the same.
     function test_extremeExpireAfter_isHonest() public {
-        deployPolicyWith(0, type(uint32).max);
+        deployPolicyWith(0, MAX_EXPIRE);
         response = honestResponse(task, true, 0);
-        response.expirationBlock = task.referenceBlock + uint64(type(uint32).max);
+        response.expirationBlock = task.referenceBlock + MAX_EXPIRE;
         response.artifactDigest = digestOf(task.referenceBlock, response.expirationBlock, 0);
         _acceptAll();
         _expectHonest();
@@ -357,7 +357,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         verifier.setQuorumBps(10_000);
         vm.warp(TABLE + 5000);
         publishTable(TABLE + 4000);
-        toBlock(1020);
+        toBlock(response.expirationBlock + CHALLENGE_WINDOW);
         _expectHonest();
     }
 

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IAllowlistGuard} from "../../src/interfaces/IAllowlistGuard.sol";
+import {IArtifactRegistry} from "../../src/interfaces/IArtifactRegistry.sol";
+import {IBN254CertificateVerifier} from "../../src/interfaces/IBN254CertificateVerifier.sol";
+import {IChainContract} from "../../src/interfaces/IChainContract.sol";
 import {IChallengeVerifier} from "../../src/interfaces/IChallengeVerifier.sol";
-import {IDelayedUpgrade} from "../../src/interfaces/IDelayedUpgrade.sol";
+import {IDelayedUpgrade, UpgradeTimes} from "../../src/interfaces/IDelayedUpgrade.sol";
+import {IEnclaveVersionRegistry} from "../../src/interfaces/IEnclaveVersionRegistry.sol";
+import {IPolicyClientRegistry} from "../../src/interfaces/IPolicyClientRegistry.sol";
+import {IPolicyDataRegistry} from "../../src/interfaces/IPolicyDataRegistry.sol";
+import {IPolicyRegistry} from "../../src/interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
 import {BlockKind, IArbSys} from "../../src/libraries/BlockSource.sol";
 import {PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
@@ -90,29 +98,112 @@ contract DeploymentTest is AttestationDeployers {
         vm.expectRevert(abi.encodeWithSignature("InvalidInitialization()"));
         responses.initialize(setup);
         IChallengeVerifier.Setup memory challengeSetup;
-        challengeSetup.upgradeDelay = 1;
         vm.expectRevert(abi.encodeWithSignature("InvalidInitialization()"));
         challenges.initialize(challengeSetup);
     }
 
-    function test_upgradesWaitLongerThanTheWindow() public {
-        IChallengeVerifier.Setup memory setup = IChallengeVerifier.Setup({
+    function _setup() private view returns (IChallengeVerifier.Setup memory) {
+        return IChallengeVerifier.Setup({
             owner: owner,
-            upgradeDelay: 90,
+            times: times(),
             responseRegistry: address(responses),
             enclaveVersionRegistry: address(enclaves),
-            slasher: address(slasher),
-            challengeWindow: 90
+            slasher: address(slasher)
         });
+    }
+
+    function _refused(IChallengeVerifier.Setup memory setup, bytes memory reason) private {
         address implementation = deployCode("ChallengeVerifier", "");
-        vm.expectRevert(
+        vm.expectRevert(reason);
+        proxy(implementation, abi.encodeCall(challenges.initialize, (setup)));
+    }
+
+    /// Neither this contract nor one that it reads is upgraded before the last challenge is over.
+    function test_upgradesWaitLongerThanEveryChallenge() public {
+        IChallengeVerifier.Setup memory setup = _setup();
+        setup.times.upgradeDelay = CHALLENGE_WINDOW + MAX_EXPIRE;
+        _refused(
+            setup,
             abi.encodeWithSelector(
-                IChallengeVerifier.UpgradeDelayWithinWindow.selector, uint64(90), uint64(90)
+                IDelayedUpgrade.UpgradeDelayWithinWindows.selector,
+                CHALLENGE_WINDOW + MAX_EXPIRE,
+                CHALLENGE_WINDOW + MAX_EXPIRE + 1
             )
         );
-        proxy(implementation, abi.encodeCall(challenges.initialize, (setup)));
-        setup.upgradeDelay = 91;
-        proxy(implementation, abi.encodeCall(challenges.initialize, (setup)));
+        // The registry of responses was made for a shorter window.
+        setup.times = UpgradeTimes(2000, UPGRADE_DELAY - MAX_EXPIRE, MAX_EXPIRE);
+        _refused(
+            setup,
+            abi.encodeWithSelector(
+                IChallengeVerifier.UpgradesTooQuick.selector,
+                address(responses),
+                UPGRADE_DELAY,
+                UPGRADE_DELAY + 1
+            )
+        );
+        setup.times = UpgradeTimes(UPGRADE_DELAY, CHALLENGE_WINDOW, MAX_EXPIRE - 1);
+        _refused(
+            setup,
+            abi.encodeWithSelector(
+                IChallengeVerifier.ExpirationsTooLong.selector,
+                address(responses),
+                MAX_EXPIRE,
+                MAX_EXPIRE - 1
+            )
+        );
+        proxy(
+            deployCode("ChallengeVerifier", ""), abi.encodeCall(challenges.initialize, (_setup()))
+        );
+    }
+
+    /// A registry of builds that counts other blocks makes honest operators slashable.
+    function test_initialize_failsWhereBuildsAreCountedInOtherBlocks() public {
+        IChallengeVerifier.Setup memory setup = _setup();
+        for (uint256 told; told < 300; told += told == 0 ? 2 : 298) {
+            vm.mockCall(address(enclaves), abi.encodeWithSignature("blockKind()"), abi.encode(told));
+            _refused(
+                setup,
+                abi.encodeWithSelector(
+                    IChallengeVerifier.BlockKindMismatch.selector,
+                    address(enclaves),
+                    uint8(1),
+                    uint8(told > 255 ? 255 : told)
+                )
+            );
+        }
+        // As deployed, a registry does not say: it counts `block.number`.
+        setup.enclaveVersionRegistry = makeAddr("silent");
+        proxy(deployCode("ChallengeVerifier", ""), abi.encodeCall(challenges.initialize, (setup)));
+    }
+
+    function test_contractsSayWhatTheyAre() public view {
+        _says(address(responses), "ResponseRegistry", type(IResponseRegistry).interfaceId);
+        _says(address(challenges), "ChallengeVerifier", type(IChallengeVerifier).interfaceId);
+        _says(
+            address(verifier),
+            "BN254CertificateVerifier",
+            type(IBN254CertificateVerifier).interfaceId
+        );
+        _says(address(policies), "PolicyRegistry", type(IPolicyRegistry).interfaceId);
+        _says(address(policies), "PolicyRegistry", type(IArtifactRegistry).interfaceId);
+        _says(address(policies), "PolicyRegistry", type(IAllowlistGuard).interfaceId);
+        _says(address(dataRegistry), "PolicyDataRegistry", type(IPolicyDataRegistry).interfaceId);
+        _says(address(clients), "PolicyClientRegistry", type(IPolicyClientRegistry).interfaceId);
+        _says(
+            address(enclaves), "EnclaveVersionRegistry", type(IEnclaveVersionRegistry).interfaceId
+        );
+    }
+
+    function _says(address target, string memory kind, bytes4 interfaceId) private view {
+        IChainContract told = IChainContract(target);
+        assertEq(told.contractKind(), kind);
+        assertEq(told.version(), "1.0.0");
+        assertEq(told.blockKind(), 1);
+        assertTrue(told.supportsInterface(interfaceId), kind);
+        assertTrue(told.supportsInterface(type(IDelayedUpgrade).interfaceId), kind);
+        assertTrue(told.supportsInterface(type(IChainContract).interfaceId), kind);
+        assertTrue(told.supportsInterface(0x01ffc9a7), kind);
+        assertFalse(told.supportsInterface(0xffffffff), kind);
     }
 
     function test_reads() public view {
@@ -168,7 +259,8 @@ contract DeploymentTest is AttestationDeployers {
             response.policyInstanceId ^= noise;
             expected = IChallengeVerifier.Mismatch.PolicyInstance;
         } else if (what == 2) {
-            response.expirationBlock = uint64(uint256(noise)) | (1 << 40);
+            response.expirationBlock = 1006 + uint64(uint256(noise) % (MAX_EXPIRE - 3));
+            if (response.expirationBlock == 1003 + DATA_EXPIRE) response.expirationBlock += 1;
             expected = IChallengeVerifier.Mismatch.Expiration;
         } else if (what == 3) {
             response.pcr0Commitment = noise;

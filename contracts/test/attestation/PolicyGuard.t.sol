@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {GuardedTransfer} from "../../src/examples/GuardedTransfer.sol";
+import {IArtifactRegistry} from "../../src/interfaces/IArtifactRegistry.sol";
 import {INewtonPolicyClient} from "../../src/interfaces/INewtonPolicyClient.sol";
 import {IPolicyGuard} from "../../src/interfaces/IPolicyGuard.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
@@ -54,9 +55,7 @@ contract PolicyGuardTest is AttestationDeployers {
     function setUp() public {
         setUpAttestation(0, false);
         // The vault's place is taken by a guard that makes any call.
-        guard = OpenGuard(
-            payable(deployCode("OpenGuard", abi.encode(clientOwner, address(responses))))
-        );
+        guard = _newGuard();
         vm.prank(clientOwner);
         clients.registerClient(address(guard));
         vault = GuardedTransfer(payable(address(guard)));
@@ -66,6 +65,12 @@ contract PolicyGuardTest is AttestationDeployers {
         target = new Target();
         vm.deal(address(guard), 5 ether);
         toBlock(1010);
+    }
+
+    function _newGuard() private returns (OpenGuard) {
+        return OpenGuard(
+            payable(deployCode("OpenGuard", abi.encode(clientOwner, address(responses))))
+        );
     }
 
     function _allowed(Intent memory intent) private returns (bytes32) {
@@ -158,10 +163,132 @@ contract PolicyGuardTest is AttestationDeployers {
         }
     }
 
+    /// A call with data to nobody is no call.
+    function test_execute_notToAnAddressWithoutCode() public {
+        address nobody = makeAddr("nobody");
+        Intent memory intent = _intent(nobody, 0, abi.encodeCall(Target.set, (41)));
+        bytes32 id = _allowed(intent);
+        vm.expectRevert(abi.encodeWithSelector(IPolicyGuard.NoCode.selector, nobody));
+        vm.prank(user);
+        guard.execute(id, intent);
+        assertFalse(responses.getResponse(id).consumed);
+        // Ether alone may go anywhere.
+        intent = _intent(nobody, 1 ether, "");
+        id = _allowed(intent);
+        vm.prank(user);
+        guard.execute(id, intent);
+        assertEq(nobody.balance, 1 ether);
+    }
+
+    /// Ether that nobody books would be the guard's for good.
+    function test_execute_refusesValueWithoutBooks() public {
+        Intent memory intent = _intent(address(target), 1 ether, abi.encodeCall(Target.set, (41)));
+        bytes32 id = _allowed(intent);
+        vm.expectRevert(abi.encodeWithSelector(IPolicyGuard.ValueNotBooked.selector, 1 ether));
+        vm.prank(user);
+        guard.execute{value: 1 ether}(id, intent);
+        vm.prank(user);
+        guard.execute(id, intent);
+        assertEq(address(target).balance, 1 ether);
+    }
+
+    // --- Ownership ---
+
+    /// A guard does not change hands while its policy stays with the seller.
+    function test_ownership_followsTheRecord() public {
+        address buyer = makeAddr("buyer");
+        vm.prank(clientOwner);
+        guard.transferOwnership(buyer);
+        vm.prank(buyer);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPolicyGuard.RecordNotMoved.selector, clientOwner, buyer)
+        );
+        guard.acceptOwnership();
+        assertEq(guard.getOwner(), clientOwner);
+        // The seller moves the record first; then the buyer has both, and the seller neither.
+        vm.prank(clientOwner);
+        clients.setClientOwner(address(guard), buyer);
+        vm.prank(buyer);
+        guard.acceptOwnership();
+        assertEq(guard.getOwner(), buyer);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IArtifactRegistry.NotClientOwner.selector, address(guard), clientOwner
+            )
+        );
+        vm.prank(clientOwner);
+        policies.setCurrentInstance(address(guard), instanceId);
+        vm.prank(buyer);
+        policies.setCurrentInstance(address(guard), instanceId);
+    }
+
+    function test_ownership_ofOthersIsRefusedAsEver() public {
+        vm.expectRevert(
+            abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", stranger)
+        );
+        vm.prank(stranger);
+        guard.acceptOwnership();
+        // A record moved to somebody who was not offered the guard changes nothing either.
+        vm.prank(clientOwner);
+        clients.setClientOwner(address(guard), stranger);
+        vm.expectRevert(
+            abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", stranger)
+        );
+        vm.prank(stranger);
+        guard.acceptOwnership();
+    }
+
+    function test_ownership_isNotRenouncedWhileRegistered() public {
+        vm.prank(clientOwner);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPolicyGuard.RecordNotMoved.selector, clientOwner, address(0))
+        );
+        guard.renounceOwnership();
+    }
+
+    /// Without a record there is one owner only.
+    function test_ownership_ofAGuardWithoutRecord() public {
+        address buyer = makeAddr("buyer");
+        OpenGuard fresh = _newGuard();
+        vm.prank(clientOwner);
+        fresh.transferOwnership(buyer);
+        vm.startPrank(buyer);
+        fresh.acceptOwnership();
+        clients.registerClient(address(fresh));
+        vm.stopPrank();
+        assertEq(clients.getClientRecord(address(fresh)).owner, buyer);
+        fresh = _newGuard();
+        vm.prank(clientOwner);
+        fresh.renounceOwnership();
+        assertEq(fresh.owner(), address(0));
+    }
+
+    /// Another failure than "there is no record" is not taken for that.
+    function test_ownership_failsWhereTheRegistryDoes() public {
+        address buyer = makeAddr("buyer");
+        vm.prank(clientOwner);
+        guard.transferOwnership(buyer);
+        vm.mockCallRevert(
+            address(clients),
+            abi.encodeCall(clients.getClientRecord, (address(guard))),
+            abi.encodeWithSignature("Panic(uint256)", 17)
+        );
+        vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 17));
+        vm.prank(buyer);
+        guard.acceptOwnership();
+        vm.mockCallRevert(
+            address(clients), abi.encodeCall(clients.getClientRecord, (address(guard))), ""
+        );
+        vm.expectRevert(abi.encodeWithSelector(IPolicyGuard.CallFailed.selector));
+        vm.prank(buyer);
+        guard.acceptOwnership();
+    }
+
     function test_clientInterface() public view {
         assertEq(bytes32(type(INewtonPolicyClient).interfaceId), bytes32(bytes4(0x52e18a74)));
         assertTrue(guard.supportsInterface(0x52e18a74));
         assertTrue(guard.supportsInterface(0x01ffc9a7));
+        assertTrue(guard.supportsInterface(type(IPolicyGuard).interfaceId));
         assertFalse(guard.supportsInterface(0xffffffff));
         assertEq(guard.getOwner(), clientOwner);
         assertEq(guard.getPolicyId(), instanceId);
@@ -202,6 +329,7 @@ contract GuardedTransferTest is AttestationDeployers {
     function test_onlyPlainTransfers() public {
         Intent memory intent = intentOf(1 ether);
         intent.data = hex"00";
+        vm.etch(recipient, hex"00");
         bytes32 id = _allowed(intent);
         vm.expectRevert(abi.encodeWithSelector(GuardedTransfer.CallDataNotAllowed.selector));
         vm.prank(user);

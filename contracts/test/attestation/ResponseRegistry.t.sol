@@ -192,6 +192,7 @@ contract ResponseRegistryTest is AttestationDeployers {
         task.referenceBlockHash = blockHashOf(3);
         response.referenceBlock = 3;
         response.referenceBlockHash = blockHashOf(3);
+        response.expirationBlock = 3 + DATA_EXPIRE;
         _retask();
         _accept();
         assertEq(responses.getResponse(response.taskId).acceptedAt, 5);
@@ -317,15 +318,18 @@ contract ResponseRegistryTest is AttestationDeployers {
         responses.accept(response, cert, task);
     }
 
-    /// The quorum is the reference block's: raised later, it counts for later blocks.
+    /// The quorum is the reference block's: raised, it counts for blocks of a later time.
     function test_accept_quorumOfTheReferenceBlock() public {
         vm.prank(verifierOwner);
         verifier.setQuorumBps(10_000);
+        uint64 from = 1005 + UPGRADE_DELAY;
+        toBlock(from + 1);
+        task = taskFor(intentOf(1 ether), from - 1);
+        response = honestResponse(task, true, 0);
         BN254Certificate memory cert = certifyResponse(response, without(3));
         responses.accept(response, cert, task);
 
-        toBlock(1007);
-        task = taskFor(intentOf(1 ether), 1006);
+        task = taskFor(intentOf(1 ether), from);
         response = honestResponse(task, true, 0);
         cert = certifyResponse(response, without(3));
         vm.expectRevert(
@@ -353,7 +357,7 @@ contract ResponseRegistryTest is AttestationDeployers {
         else if (field == 9) response.evaluationResult = abi.encode(noise);
         else if (field == 10) response.referenceBlock ^= uint64(uint256(noise));
         else if (field == 11) response.referenceTimestamp ^= uint32(uint256(noise) | 1);
-        else response.expirationBlock = uint64(uint256(noise) % 1e12 + 2000);
+        else response.expirationBlock = uint64(uint256(noise) % 500 + 1310);
         vm.expectRevert();
         responses.accept(response, cert, task);
     }
@@ -437,12 +441,21 @@ contract ResponseRegistryTest is AttestationDeployers {
         _consumeAs(address(vault), task.intent);
     }
 
-    /// An expiration beyond what is stored is kept as the largest that is.
-    function test_accept_extremeExpiration() public {
-        response.expirationBlock = type(uint64).max;
+    /// No response stays valid for longer than the chain allows, whatever a row says.
+    function test_accept_failsBeyondTheLongestExpiration() public {
+        uint256 latest = 1003 + MAX_EXPIRE;
+        uint64[2] memory beyond = [uint64(latest + 1), type(uint64).max];
+        for (uint256 i; i < 2; ++i) {
+            response.expirationBlock = beyond[i];
+            _refuses(
+                abi.encodeWithSelector(
+                    IResponseRegistry.ExpirationTooFar.selector, uint256(beyond[i]), latest
+                )
+            );
+        }
+        response.expirationBlock = uint64(latest);
         _accept();
-        assertEq(responses.getResponse(response.taskId).expirationBlock, type(uint40).max);
-        _consumeAs(address(vault), task.intent);
+        assertEq(responses.getResponse(response.taskId).expirationBlock, latest);
     }
 
     // --- PolicyGuard and the example on it ---

@@ -10,6 +10,7 @@ import {
     BN254OperatorInfoWitness
 } from "../../src/interfaces/IBN254CertificateVerifier.sol";
 import {IChallengeVerifier} from "../../src/interfaces/IChallengeVerifier.sol";
+import {IInjectedVerifiers} from "../../src/interfaces/IInjectedVerifiers.sol";
 import {IPolicyDataRegistry} from "../../src/interfaces/IPolicyDataRegistry.sol";
 import {IPolicyRegistry} from "../../src/interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
@@ -28,7 +29,6 @@ import {RegistryDeployers} from "./RegistryDeployers.sol";
 /// what honest operators would sign for it.
 abstract contract AttestationDeployers is RegistryDeployers, Operators {
     uint64 internal constant RESPONSE_WINDOW = 30;
-    uint64 internal constant CHALLENGE_WINDOW = 90;
     uint64 internal constant POLICY_EXPIRE = 600;
     uint64 internal constant DATA_EXPIRE = 300;
     uint256 internal constant STAKE = 1000 ether;
@@ -69,7 +69,7 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
                     ResponseRegistry.initialize,
                     (IResponseRegistry.Setup({
                             owner: owner,
-                            upgradeDelay: UPGRADE_DELAY,
+                            times: times(),
                             policyRegistry: address(policies),
                             certificateVerifier: address(verifier),
                             taskResponseWindow: RESPONSE_WINDOW
@@ -85,11 +85,10 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
                     ChallengeVerifier.initialize,
                     (IChallengeVerifier.Setup({
                             owner: owner,
-                            upgradeDelay: UPGRADE_DELAY,
+                            times: times(),
                             responseRegistry: address(responses),
                             enclaveVersionRegistry: address(enclaves),
-                            slasher: address(slasher),
-                            challengeWindow: CHALLENGE_WINDOW
+                            slasher: address(slasher)
                         }))
                 )
             )
@@ -172,6 +171,15 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
 
     function blockHashOf(uint256 number) internal pure returns (bytes32) {
         return keccak256(abi.encode("block", number));
+    }
+
+    /// @dev Announces one contract as all verifiers: in force one upgrade delay from now on.
+    function injectVerifiers(address verifier_) internal {
+        vm.startPrank(owner);
+        challenges.scheduleVerifier(IInjectedVerifiers.VerifierKind.Result, verifier_);
+        challenges.scheduleVerifier(IInjectedVerifiers.VerifierKind.Document, verifier_);
+        challenges.scheduleVerifier(IInjectedVerifiers.VerifierKind.Relay, verifier_);
+        vm.stopPrank();
     }
 
     // --- What honest operators do ---

@@ -9,6 +9,7 @@ import {
     IBN254CertificateVerifier,
     OperatorSet
 } from "../../src/interfaces/IBN254CertificateVerifier.sol";
+import {UpgradeTimes} from "../../src/interfaces/IDelayedUpgrade.sol";
 import {BlockKind} from "../../src/libraries/BlockSource.sol";
 import {BN254} from "../../src/libraries/BN254.sol";
 import {OperatorTables} from "../../src/libraries/OperatorTables.sol";
@@ -129,7 +130,7 @@ abstract contract Operators is Test {
                     BN254CertificateVerifier.initialize,
                     (IBN254CertificateVerifier.Setup({
                             owner: verifierOwner,
-                            upgradeDelay: 100,
+                            times: UpgradeTimes(1100, 90, 1000),
                             blockKind: kind,
                             operatorSet: OperatorSet(AVS, 0),
                             maxStaleness: maxStaleness,

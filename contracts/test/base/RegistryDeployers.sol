@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {UpgradeTimes} from "../../src/interfaces/IDelayedUpgrade.sol";
 import {INewtonPolicyClient} from "../../src/interfaces/INewtonPolicyClient.sol";
 import {BlockKind} from "../../src/libraries/BlockSource.sol";
 import {EnclaveVersionRegistry} from "../../src/registries/EnclaveVersionRegistry.sol";
@@ -53,7 +54,9 @@ contract MockPolicyClient is INewtonPolicyClient {
 abstract contract RegistryDeployers is Test {
     bytes32 internal constant ABSENT =
         0x385ae9fc2190731ea0b29b2ad75e99f8f0807e267007eac2363c400f7ac7902f;
-    uint64 internal constant UPGRADE_DELAY = 100;
+    uint64 internal constant CHALLENGE_WINDOW = 90;
+    uint64 internal constant MAX_EXPIRE = 1000;
+    uint64 internal constant UPGRADE_DELAY = 1100;
 
     PolicyClientRegistry internal clients;
     PolicyDataRegistry internal dataRegistry;
@@ -76,13 +79,13 @@ abstract contract RegistryDeployers is Test {
         clients = PolicyClientRegistry(
             proxy(
                 fromArtifact("PolicyClientRegistry"),
-                abi.encodeCall(PolicyClientRegistry.initialize, (owner, UPGRADE_DELAY, kind))
+                abi.encodeCall(PolicyClientRegistry.initialize, (owner, times(), kind))
             )
         );
         enclaves = EnclaveVersionRegistry(
             proxy(
                 fromArtifact("EnclaveVersionRegistry"),
-                abi.encodeCall(EnclaveVersionRegistry.initialize, (owner, UPGRADE_DELAY, kind))
+                abi.encodeCall(EnclaveVersionRegistry.initialize, (owner, times(), kind))
             )
         );
         registryKind = kind;
@@ -119,10 +122,14 @@ abstract contract RegistryDeployers is Test {
         vm.label(address(enclaves), "EnclaveVersionRegistry");
     }
 
+    function times() internal pure returns (UpgradeTimes memory) {
+        return UpgradeTimes(UPGRADE_DELAY, CHALLENGE_WINDOW, MAX_EXPIRE);
+    }
+
     function _config() internal view returns (RegistryConfig memory) {
         return RegistryConfig({
             owner: owner,
-            upgradeDelay: UPGRADE_DELAY,
+            times: times(),
             blockKind: registryKind,
             clientRegistry: address(clients),
             templateRegistrationPermissionless: registryOpen,

@@ -51,7 +51,7 @@ contract PolicyClientRegistryTest is RegistryDeployers {
         assertTrue(record.active);
         assertEq(record.registeredAt, 1_750_000_000);
         assertTrue(clients.isRegisteredClient(address(client)));
-        assertEq(clients.getClientCount(), 1);
+        assertEq(clients.getClientCount(clientOwner), 1);
         assertEq(clients.getClientsByOwner(clientOwner)[0], address(client));
     }
 
@@ -124,7 +124,8 @@ contract PolicyClientRegistryTest is RegistryDeployers {
         assertEq(gained.length, 2);
         assertEq(gained[0], address(client));
         assertEq(gained[1], address(third));
-        assertEq(clients.getClientCount(), 3);
+        assertEq(clients.getClientCount(clientOwner), 1);
+        assertEq(clients.getClientCount(stranger), 2);
         assertEq(clients.getClientRecord(address(client)).owner, stranger);
     }
 

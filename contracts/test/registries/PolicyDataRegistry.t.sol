@@ -220,11 +220,11 @@ contract PolicyDataRegistryTest is RegistryDeployers {
         vm.expectRevert(IArtifactRegistry.ExpireAfterZero.selector);
         dataRegistry.deployInstance(template, address(client), "", 0);
         vm.expectRevert(
-            abi.encodeWithSelector(IArtifactRegistry.ExpireAfterTooLarge.selector, uint64(1) << 32)
+            abi.encodeWithSelector(IArtifactRegistry.ExpireAfterTooLarge.selector, MAX_EXPIRE + 1)
         );
-        dataRegistry.deployInstance(template, address(client), "", uint64(1) << 32);
-        bytes32 id = dataRegistry.deployInstance(template, address(client), "", type(uint32).max);
-        assertEq(dataRegistry.getInstance(id).expireAfter, type(uint32).max);
+        dataRegistry.deployInstance(template, address(client), "", MAX_EXPIRE + 1);
+        bytes32 id = dataRegistry.deployInstance(template, address(client), "", MAX_EXPIRE);
+        assertEq(dataRegistry.getInstance(id).expireAfter, MAX_EXPIRE);
     }
 
     function test_deployInstance_failsOnBadParams() public {

@@ -10,11 +10,29 @@ import {
 import {IArtifactProofs} from "../../src/interfaces/IArtifactProofs.sol";
 import {IStateCommitRegistry} from "../../src/interfaces/IStateCommitRegistry.sol";
 import {IStateRootCommittable} from "../../src/interfaces/IStateRootCommittable.sol";
+import {UpgradeTimes} from "../../src/interfaces/IDelayedUpgrade.sol";
 import {BlockKind} from "../../src/libraries/BlockSource.sol";
 import {ArtifactProofs} from "../../src/statetree/ArtifactProofs.sol";
 import {StateCommitRegistry} from "../../src/statetree/StateCommitRegistry.sol";
 import {StateTreeVerifier} from "../../src/statetree/StateTreeVerifier.sol";
 import {Operators} from "../base/Operators.sol";
+
+/// @notice A contract that signs as a Safe does: by what its owners approved.
+contract ContractSigner {
+    mapping(bytes32 => bool) private _approved;
+
+    function approve(bytes32 digest, bytes calldata signature) external {
+        _approved[keccak256(abi.encode(digest, signature))] = true;
+    }
+
+    function isValidSignature(bytes32 digest, bytes calldata signature)
+        external
+        view
+        returns (bytes4)
+    {
+        return _approved[keccak256(abi.encode(digest, signature))] ? bytes4(0x1626ba7e) : bytes4(0);
+    }
+}
 
 /// @notice The cheatcode by which time is read after it was changed within one call.
 interface Clock {
@@ -62,7 +80,7 @@ abstract contract StateCommitBase is Operators {
     {
         return IStateCommitRegistry.Setup({
             owner: owner,
-            upgradeDelay: 100,
+            times: UpgradeTimes(1100, 90, 1000),
             blockKind: BlockKind.Native,
             certificateVerifier: address(verifier),
             avs: AVS,
@@ -622,7 +640,20 @@ contract StateCommitRegistryTest is StateCommitBase {
         returns (bytes memory)
     {
         bytes32 digest = registry.snapshotDigest(snapshot);
-        return abi.encodePacked(_one(snapshotKeys[a], digest), _one(snapshotKeys[b], digest));
+        return _two(vm.addr(snapshotKeys[a]), _one(snapshotKeys[a], digest), b, digest);
+    }
+
+    /// @dev One given signer with what it gives, and one that signs.
+    function _two(address first, bytes memory given, uint256 b, bytes32 digest)
+        private
+        view
+        returns (bytes memory)
+    {
+        address[] memory signers = new address[](2);
+        bytes[] memory signatures = new bytes[](2);
+        (signers[0], signers[1]) = (first, vm.addr(snapshotKeys[b]));
+        (signatures[0], signatures[1]) = (given, _one(snapshotKeys[b], digest));
+        return abi.encode(signers, signatures);
     }
 
     function _one(uint256 key, bytes32 digest) private pure returns (bytes memory) {
@@ -634,46 +665,45 @@ contract StateCommitRegistryTest is StateCommitBase {
         commitRoot(ROOT);
         vm.warp(clock() + 10_000);
         bytes32 root = keccak256("recovered");
-        bytes memory snapshot = _snapshot(9, root);
+        bytes memory snapshot = _snapshot(2, root);
         bytes memory signature = _sign(snapshot, 0, 2);
         vm.expectEmit(address(registry));
         emit IStateCommitRegistry.SealedSnapshotInjected(keccak256(snapshot));
-        emit IStateCommitRegistry.SnapshotAnchored(9, root, uint64(clock()));
+        emit IStateCommitRegistry.SnapshotAnchored(2, root, uint64(clock()));
         vm.prank(stranger);
         registry.injectSealedSnapshot(snapshot, signature);
         assertEq(registry.getStateRoot(), root);
-        assertEq(registry.getSequenceNo(), 9);
-        assertEq(registry.rootAt(9), root);
+        assertEq(registry.getSequenceNo(), 2);
+        assertEq(registry.rootAt(2), root);
         assertFalse(registry.isKnownRoot(root), "the signers' word, not the operators'");
         assertTrue(registry.isKnownRoot(ROOT));
         assertEq(registry.latestSnapshotRoot(), root);
-        assertEq(registry.latestSnapshotSeq(), 9);
+        assertEq(registry.latestSnapshotSeq(), 2);
         assertEq(registry.latestSnapshotTimestamp(), uint64(clock()));
         // Not again, and the operators go on from there.
-        vm.expectRevert(abi.encodeWithSelector(IStateRootCommittable.SequenceGap.selector, 10, 9));
+        vm.expectRevert(abi.encodeWithSelector(IStateRootCommittable.SequenceGap.selector, 3, 2));
         registry.injectSealedSnapshot(snapshot, signature);
         commitRoot(root);
         assertTrue(registry.isKnownRoot(root));
-        assertEq(registry.latestSnapshotSeq(), 9);
+        assertEq(registry.latestSnapshotSeq(), 2);
     }
 
     function test_snapshot_signatures() public {
         bytes memory snapshot = _snapshot(1, ROOT);
         bytes32 digest = registry.snapshotDigest(snapshot);
         (, uint256 outsider) = makeAddrAndKey("outsider");
-        bytes[9] memory bad = [
+        address first = vm.addr(snapshotKeys[0]);
+        bytes[10] memory bad = [
             bytes(""),
-            _one(snapshotKeys[0], digest),
-            abi.encodePacked(_one(snapshotKeys[0], digest), _one(snapshotKeys[0], digest)),
+            new bytes(130),
+            abi.encode(new address[](1), new bytes[](1)),
+            abi.encode(new address[](2), new bytes[](1)),
+            abi.encode(new address[](3), new bytes[](3)),
+            _sign(snapshot, 0, 0),
             _sign(snapshot, 2, 0),
-            abi.encodePacked(_one(snapshotKeys[0], digest), _one(outsider, digest)),
-            abi.encodePacked(_one(outsider, digest), _one(snapshotKeys[2], digest)),
-            abi.encodePacked(_sign(snapshot, 0, 1), _one(snapshotKeys[2], digest)),
-            abi.encodePacked(
-                _one(snapshotKeys[0], keccak256(snapshot)),
-                _one(snapshotKeys[1], keccak256(snapshot))
-            ),
-            new bytes(130)
+            _two(vm.addr(outsider), _one(outsider, digest), 2, digest),
+            _two(first, _one(outsider, digest), 2, digest),
+            _two(first, _one(snapshotKeys[0], keccak256(snapshot)), 2, digest)
         ];
         for (uint256 i; i < bad.length; ++i) {
             vm.expectRevert(
@@ -691,6 +721,52 @@ contract StateCommitRegistryTest is StateCommitBase {
         registry.injectSealedSnapshot(snapshot, good);
         vm.chainId(31337);
         registry.injectSealedSnapshot(snapshot, good);
+    }
+
+    /// The owner of a mainnet, and whoever signs for it, is a contract.
+    function test_snapshot_byAContract() public {
+        ContractSigner safe = new ContractSigner();
+        address[] memory signers = new address[](1);
+        signers[0] = address(safe);
+        vm.prank(owner);
+        registry.setSnapshotSigners(signers, 1);
+        bytes memory snapshot = _snapshot(1, ROOT);
+        bytes[] memory signatures = new bytes[](1);
+        signatures[0] = "by two of three owners";
+        bytes memory signature = abi.encode(signers, signatures);
+        vm.expectRevert(abi.encodeWithSelector(IStateCommitRegistry.InvalidSealedSnapshot.selector));
+        registry.injectSealedSnapshot(snapshot, signature);
+        safe.approve(registry.snapshotDigest(snapshot), signatures[0]);
+        registry.injectSealedSnapshot(snapshot, signature);
+        assertEq(registry.getStateRoot(), ROOT);
+        assertTrue(registry.hasRole(registry.SNAPSHOT_INJECTOR_ROLE(), address(safe)));
+    }
+
+    /// No snapshot ends the registry, or skips numbers that operators count with.
+    function test_snapshot_numbers() public {
+        uint64[3] memory wrong = [uint64(0), uint64(1) << 32, type(uint64).max];
+        for (uint256 i; i < 3; ++i) {
+            _snapshotReverts(
+                _snapshot(wrong[i], ROOT),
+                abi.encodeWithSelector(IStateRootCommittable.SequenceGap.selector, 1, wrong[i])
+            );
+        }
+        // Only a registry without commits starts where the tree is.
+        bytes memory snapshot = _snapshot(type(uint32).max, ROOT);
+        registry.injectSealedSnapshot(snapshot, _sign(snapshot, 0, 1));
+        assertEq(registry.getSequenceNo(), type(uint32).max);
+        uint64 next = uint64(1) << 32;
+        vm.warp(clock() + 10);
+        _snapshotReverts(
+            _snapshot(next + 1, ROOT),
+            abi.encodeWithSelector(IStateRootCommittable.SequenceGap.selector, next, next + 1)
+        );
+        _snapshotReverts(
+            _snapshot(next - 1, ROOT),
+            abi.encodeWithSelector(IStateRootCommittable.SequenceGap.selector, next, next - 1)
+        );
+        commitRoot(keccak256("next"));
+        assertEq(registry.getSequenceNo(), next);
     }
 
     function _snapshotReverts(bytes memory snapshot, bytes memory reason) private {
@@ -805,10 +881,35 @@ contract StateCommitRegistryTest is StateCommitBase {
             abi.encodeWithSelector(IStateCommitRegistry.InvalidQuorumBps.selector, 10_001)
         );
         registry.setMinQuorumBps(10_001);
+        uint64 from = uint64(vm.getBlockNumber()) + 1100;
         vm.expectEmit(address(registry));
-        emit IStateCommitRegistry.MinQuorumBpsUpdated(6700, 10_000);
+        emit IStateCommitRegistry.MinQuorumBpsScheduled(10_000, from);
         registry.setMinQuorumBps(10_000);
         vm.stopPrank();
+        (uint16 pending, uint64 fromBlock) = registry.pendingMinQuorumBps();
+        assertEq(pending, 10_000);
+        assertEq(fromBlock, from);
+        vm.roll(from - 1);
+        assertEq(registry.stateCommitMinQuorumBps(), 6700);
+        vm.roll(from);
+        assertEq(registry.stateCommitMinQuorumBps(), 10_000);
+        (pending, fromBlock) = registry.pendingMinQuorumBps();
+        assertEq(pending, 0);
+        assertEq(fromBlock, 0);
+        // The first commit under it tells so.
+        IStateRootCommittable.StateCommit memory commit = nextCommit(ROOT);
+        bytes memory certificate =
+            abi.encode(certify(registry.commitHash(commit), TABLE, new uint256[](0)));
+        vm.expectEmit(address(registry));
+        emit IStateCommitRegistry.MinQuorumBpsUpdated(6700, 10_000);
+        registry.commitStateRoot(commit, certificate);
+        assertEq(registry.stateCommitMinQuorumBps(), 10_000);
+        // The one in force withdraws an announcement.
+        vm.startPrank(owner);
+        registry.setMinQuorumBps(1);
+        registry.setMinQuorumBps(10_000);
+        vm.stopPrank();
+        vm.roll(from + 5000);
         assertEq(registry.stateCommitMinQuorumBps(), 10_000);
         vm.prank(stranger);
         vm.expectRevert();

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
-import {IDelayedUpgrade} from "../../src/interfaces/IDelayedUpgrade.sol";
+import {IDelayedUpgrade, UpgradeTimes} from "../../src/interfaces/IDelayedUpgrade.sol";
+import {IPolicyRegistry} from "../../src/interfaces/IPolicyRegistry.sol";
 import {BlockKind} from "../../src/libraries/BlockSource.sol";
+import {PolicyClientRegistry} from "../../src/registries/PolicyClientRegistry.sol";
 import {PolicyRegistry} from "../../src/registries/PolicyRegistry.sol";
+import {RegistryConfig} from "../../src/registries/RegistryBase.sol";
 import {RegistryDeployers} from "../base/RegistryDeployers.sol";
 
 /// @notice An upgrade that keeps everything and adds a function.
@@ -19,6 +22,14 @@ contract RewiringPolicyRegistry is PolicyRegistry {
         bytes32 slot = 0xfe20de54ae11991ddbdda12a789f361c628e7c075113cf97f52b295f1da81c00;
         assembly ("memory-safe") {
             sstore(slot, other)
+        }
+    }
+
+    function changeTimes() external {
+        // The word after delay and announcement: 64 bits each of both windows.
+        bytes32 slot = 0x4159b148720e79a6a0eec9867630a24937b3f1ba2b4c1d6761b1b550a8d63403;
+        assembly ("memory-safe") {
+            sstore(slot, add(sload(slot), shl(64, 1)))
         }
     }
 
@@ -60,15 +71,15 @@ contract DelayedUpgradeTest is RegistryDeployers {
         address next = address(new NextPolicyRegistry());
         vm.startPrank(owner);
         vm.expectEmit(address(policies));
-        emit IDelayedUpgrade.UpgradeScheduled(next, keccak256(""), 1100);
+        emit IDelayedUpgrade.UpgradeScheduled(next, keccak256(""), 2100);
         policies.scheduleUpgrade(next, "");
         assertEq(policies.pendingUpgrade().implementation, next);
-        vm.roll(1099);
+        vm.roll(2099);
         vm.expectRevert(
-            abi.encodeWithSelector(IDelayedUpgrade.UpgradeNotReady.selector, uint64(1100))
+            abi.encodeWithSelector(IDelayedUpgrade.UpgradeNotReady.selector, uint64(2100))
         );
         policies.upgradeToAndCall(next, "");
-        vm.roll(1100);
+        vm.roll(2100);
         policies.upgradeToAndCall(next, "");
         vm.stopPrank();
         assertEq(NextPolicyRegistry(address(policies)).added(), 7);
@@ -84,7 +95,7 @@ contract DelayedUpgradeTest is RegistryDeployers {
         vm.expectRevert(abi.encodeWithSelector(IDelayedUpgrade.UpgradeNotScheduled.selector, next));
         policies.upgradeToAndCall(next, "");
         policies.scheduleUpgrade(next, "");
-        vm.roll(2000);
+        vm.roll(2200);
         vm.expectRevert(abi.encodeWithSelector(IDelayedUpgrade.UpgradeNotScheduled.selector, next));
         policies.upgradeToAndCall(next, abi.encodeCall(NextPolicyRegistry.added, ()));
         vm.expectEmit(address(policies));
@@ -102,7 +113,7 @@ contract DelayedUpgradeTest is RegistryDeployers {
         address next = address(new NextPolicyRegistry());
         vm.prank(owner);
         policies.scheduleUpgrade(next, "");
-        vm.roll(2000);
+        vm.roll(2200);
         bytes memory denied =
             abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", stranger);
         vm.startPrank(stranger);
@@ -145,6 +156,132 @@ contract DelayedUpgradeTest is RegistryDeployers {
         emit IDelayedUpgrade.UpgradeDelayChanged(UPGRADE_DELAY + 1);
         policies.setUpgradeDelay(UPGRADE_DELAY + 1);
         assertEq(policies.upgradeDelay(), UPGRADE_DELAY + 1);
+    }
+
+    function test_delay_hasALongestOne() public {
+        uint64 most = 4 * (CHALLENGE_WINDOW + MAX_EXPIRE);
+        vm.startPrank(owner);
+        uint64[2] memory beyond = [most + 1, type(uint64).max];
+        for (uint256 i; i < 2; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IDelayedUpgrade.UpgradeDelayTooLong.selector, most, beyond[i]
+                )
+            );
+            policies.setUpgradeDelay(beyond[i]);
+        }
+        policies.setUpgradeDelay(most);
+        policies.scheduleUpgrade(address(1), "");
+        assertEq(policies.pendingUpgrade().readyAt, 1000 + most);
+    }
+
+    /// Not even one block of what may still be challenged is left to another code.
+    function test_delay_isLongerThanBothWindowsFromTheStart() public {
+        UpgradeTimes memory given = times();
+        given.upgradeDelay = CHALLENGE_WINDOW + MAX_EXPIRE;
+        bytes memory reason = abi.encodeWithSelector(
+            IDelayedUpgrade.UpgradeDelayWithinWindows.selector,
+            given.upgradeDelay,
+            given.upgradeDelay + 1
+        );
+        _refusesTimes(given, reason);
+        given.upgradeDelay = 0;
+        _refusesTimes(
+            given,
+            abi.encodeWithSelector(
+                IDelayedUpgrade.UpgradeDelayWithinWindows.selector,
+                uint64(0),
+                CHALLENGE_WINDOW + MAX_EXPIRE + 1
+            )
+        );
+        given.upgradeDelay = type(uint64).max;
+        _refusesTimes(
+            given,
+            abi.encodeWithSelector(
+                IDelayedUpgrade.UpgradeDelayTooLong.selector,
+                4 * (CHALLENGE_WINDOW + MAX_EXPIRE),
+                type(uint64).max
+            )
+        );
+    }
+
+    function test_windows_haveBounds() public {
+        uint64[3] memory wrong = [uint64(0), uint64(1) << 32, type(uint64).max];
+        for (uint256 i; i < wrong.length; ++i) {
+            bytes memory reason =
+                abi.encodeWithSelector(IDelayedUpgrade.InvalidWindow.selector, wrong[i]);
+            _refusesTimes(UpgradeTimes(UPGRADE_DELAY, wrong[i], MAX_EXPIRE), reason);
+            _refusesTimes(UpgradeTimes(UPGRADE_DELAY, CHALLENGE_WINDOW, wrong[i]), reason);
+        }
+    }
+
+    /// Every contract behind a proxy refuses them by the same base.
+    function _refusesTimes(UpgradeTimes memory given, bytes memory reason) private {
+        address implementation = fromArtifact("PolicyClientRegistry");
+        vm.expectRevert(reason);
+        proxy(
+            implementation,
+            abi.encodeCall(PolicyClientRegistry.initialize, (owner, given, BlockKind.Native))
+        );
+    }
+
+    /// What was announced years ago is announced anew.
+    function test_upgrade_lapses() public {
+        address next = address(new NextPolicyRegistry());
+        vm.startPrank(owner);
+        policies.scheduleUpgrade(next, "");
+        assertEq(policies.upgradeLapsesAt(), 1000 + 2 * UPGRADE_DELAY);
+        vm.roll(1001 + 2 * UPGRADE_DELAY);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IDelayedUpgrade.UpgradeLapsed.selector, 1000 + 2 * UPGRADE_DELAY
+            )
+        );
+        policies.upgradeToAndCall(next, "");
+        vm.roll(1000 + 2 * UPGRADE_DELAY);
+        policies.upgradeToAndCall(next, "");
+        assertEq(policies.upgradeLapsesAt(), 0);
+        policies.scheduleUpgrade(next, "");
+        policies.cancelUpgrade();
+        assertEq(policies.upgradeLapsesAt(), 0);
+    }
+
+    /// An upgrade keeps the times, which decide what may still be challenged.
+    function test_upgrade_cannotChangeTheTimes() public {
+        _expectRefused(
+            address(new RewiringPolicyRegistry()),
+            abi.encodeCall(RewiringPolicyRegistry.changeTimes, ())
+        );
+        assertEq(policies.challengeWindow(), CHALLENGE_WINDOW);
+        assertEq(policies.maxExpireAfter(), MAX_EXPIRE);
+    }
+
+    function test_dataRegistry_isOfTheSameChain() public {
+        RegistryConfig memory config = _config();
+        address implementation = fromArtifact("PolicyRegistry");
+        bytes memory reason = abi.encodeWithSelector(
+            IPolicyRegistry.DataRegistryMismatch.selector, address(dataRegistry)
+        );
+        config.times.maxExpireAfter = MAX_EXPIRE - 1;
+        vm.expectRevert(reason);
+        proxy(
+            implementation,
+            abi.encodeCall(PolicyRegistry.initialize, (config, address(dataRegistry)))
+        );
+        config = _config();
+        config.clientRegistry = address(enclaves);
+        vm.expectRevert(reason);
+        proxy(
+            implementation,
+            abi.encodeCall(PolicyRegistry.initialize, (config, address(dataRegistry)))
+        );
+        config = _config();
+        config.blockKind = BlockKind.ArbSys;
+        vm.expectRevert(reason);
+        proxy(
+            implementation,
+            abi.encodeCall(PolicyRegistry.initialize, (config, address(dataRegistry)))
+        );
     }
 
     function test_implementations_cannotBeInitialized() public {

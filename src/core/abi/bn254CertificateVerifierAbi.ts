@@ -30,6 +30,19 @@ export const bn254CertificateVerifierAbi = [
  },
  {
   "type": "function",
+  "name": "MAX_WEIGHTS",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "UPGRADE_INTERFACE_VERSION",
   "inputs": [],
   "outputs": [
@@ -47,6 +60,19 @@ export const bn254CertificateVerifierAbi = [
   "inputs": [],
   "outputs": [],
   "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "blockKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint8",
+    "internalType": "uint8"
+   }
+  ],
+  "stateMutability": "view"
  },
  {
   "type": "function",
@@ -121,6 +147,32 @@ export const bn254CertificateVerifierAbi = [
   "inputs": [],
   "outputs": [],
   "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "challengeWindow",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "contractKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "kind",
+    "type": "string",
+    "internalType": "string"
+   }
+  ],
+  "stateMutability": "pure"
  },
  {
   "type": "function",
@@ -252,7 +304,7 @@ export const bn254CertificateVerifierAbi = [
   ],
   "outputs": [
    {
-    "name": "",
+    "name": "info",
     "type": "tuple",
     "internalType": "struct BN254OperatorSetInfo",
     "components": [
@@ -353,7 +405,7 @@ export const bn254CertificateVerifierAbi = [
   ],
   "outputs": [
    {
-    "name": "",
+    "name": "weights",
     "type": "uint256[]",
     "internalType": "uint256[]"
    }
@@ -375,9 +427,26 @@ export const bn254CertificateVerifierAbi = [
       "internalType": "address"
      },
      {
-      "name": "upgradeDelay",
-      "type": "uint64",
-      "internalType": "uint64"
+      "name": "times",
+      "type": "tuple",
+      "internalType": "struct UpgradeTimes",
+      "components": [
+       {
+        "name": "upgradeDelay",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "challengeWindow",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "maxExpireAfter",
+        "type": "uint64",
+        "internalType": "uint64"
+       }
+      ]
      },
      {
       "name": "blockKind",
@@ -546,6 +615,19 @@ export const bn254CertificateVerifierAbi = [
  },
  {
   "type": "function",
+  "name": "maxExpireAfter",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "maxOperatorTableStaleness",
   "inputs": [
    {
@@ -602,6 +684,59 @@ export const bn254CertificateVerifierAbi = [
       "internalType": "uint256"
      }
     ]
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "operatorKeyDigest",
+  "inputs": [
+   {
+    "name": "operator",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "pubkeyHash",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   },
+   {
+    "name": "nonce",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "deadline",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "operatorKeyNonce",
+  "inputs": [
+   {
+    "name": "operator",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint256",
+    "internalType": "uint256"
    }
   ],
   "stateMutability": "view"
@@ -926,6 +1061,80 @@ export const bn254CertificateVerifierAbi = [
  },
  {
   "type": "function",
+  "name": "registerOperatorKeyFor",
+  "inputs": [
+   {
+    "name": "operator",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "pkG1",
+    "type": "tuple",
+    "internalType": "struct BN254.G1Point",
+    "components": [
+     {
+      "name": "X",
+      "type": "uint256",
+      "internalType": "uint256"
+     },
+     {
+      "name": "Y",
+      "type": "uint256",
+      "internalType": "uint256"
+     }
+    ]
+   },
+   {
+    "name": "pkG2",
+    "type": "tuple",
+    "internalType": "struct BN254.G2Point",
+    "components": [
+     {
+      "name": "X",
+      "type": "uint256[2]",
+      "internalType": "uint256[2]"
+     },
+     {
+      "name": "Y",
+      "type": "uint256[2]",
+      "internalType": "uint256[2]"
+     }
+    ]
+   },
+   {
+    "name": "proof",
+    "type": "tuple",
+    "internalType": "struct BN254.G1Point",
+    "components": [
+     {
+      "name": "X",
+      "type": "uint256",
+      "internalType": "uint256"
+     },
+     {
+      "name": "Y",
+      "type": "uint256",
+      "internalType": "uint256"
+     }
+    ]
+   },
+   {
+    "name": "deadline",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "signature",
+    "type": "bytes",
+    "internalType": "bytes"
+   }
+  ],
+  "outputs": [],
+  "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
   "name": "renounceOwnership",
   "inputs": [],
   "outputs": [],
@@ -987,6 +1196,25 @@ export const bn254CertificateVerifierAbi = [
   ],
   "outputs": [],
   "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "supportsInterface",
+  "inputs": [
+   {
+    "name": "interfaceId",
+    "type": "bytes4",
+    "internalType": "bytes4"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
  },
  {
   "type": "function",
@@ -1103,6 +1331,19 @@ export const bn254CertificateVerifierAbi = [
  {
   "type": "function",
   "name": "upgradeDelay",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "upgradeLapsesAt",
   "inputs": [],
   "outputs": [
    {
@@ -1643,6 +1884,19 @@ export const bn254CertificateVerifierAbi = [
  },
  {
   "type": "function",
+  "name": "version",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "string",
+    "internalType": "string"
+   }
+  ],
+  "stateMutability": "pure"
+ },
+ {
+  "type": "function",
   "name": "writeOnceDigest",
   "inputs": [],
   "outputs": [
@@ -2126,6 +2380,17 @@ export const bn254CertificateVerifierAbi = [
  },
  {
   "type": "error",
+  "name": "InvalidOperatorSignature",
+  "inputs": [
+   {
+    "name": "operator",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "InvalidProofOfPossession",
   "inputs": []
  },
@@ -2153,6 +2418,17 @@ export const bn254CertificateVerifierAbi = [
     "name": "index",
     "type": "uint256",
     "internalType": "uint256"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "InvalidWindow",
+  "inputs": [
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
    }
   ]
  },
@@ -2329,6 +2605,17 @@ export const bn254CertificateVerifierAbi = [
  },
  {
   "type": "error",
+  "name": "SignatureExpired",
+  "inputs": [
+   {
+    "name": "deadline",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "SignatureIsInfinity",
   "inputs": []
  },
@@ -2336,6 +2623,22 @@ export const bn254CertificateVerifierAbi = [
   "type": "error",
   "name": "SignatureNotOnCurve",
   "inputs": []
+ },
+ {
+  "type": "error",
+  "name": "StalenessTooLong",
+  "inputs": [
+   {
+    "name": "most",
+    "type": "uint32",
+    "internalType": "uint32"
+   },
+   {
+    "name": "given",
+    "type": "uint32",
+    "internalType": "uint32"
+   }
+  ]
  },
  {
   "type": "error",
@@ -2360,6 +2663,17 @@ export const bn254CertificateVerifierAbi = [
  },
  {
   "type": "error",
+  "name": "TooManyWeights",
+  "inputs": [
+   {
+    "name": "count",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "UUPSUnauthorizedCallContext",
   "inputs": []
  },
@@ -2376,17 +2690,17 @@ export const bn254CertificateVerifierAbi = [
  },
  {
   "type": "error",
-  "name": "UnknownOperatorSet",
+  "name": "UpgradeDelayTooLong",
   "inputs": [
    {
-    "name": "avs",
-    "type": "address",
-    "internalType": "address"
+    "name": "most",
+    "type": "uint64",
+    "internalType": "uint64"
    },
    {
-    "name": "id",
-    "type": "uint32",
-    "internalType": "uint32"
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
    }
   ]
  },
@@ -2401,6 +2715,33 @@ export const bn254CertificateVerifierAbi = [
    },
    {
     "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeDelayWithinWindows",
+  "inputs": [
+   {
+    "name": "upgradeDelay",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "needed",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeLapsed",
+  "inputs": [
+   {
+    "name": "lapsedAt",
     "type": "uint64",
     "internalType": "uint64"
    }

@@ -37,8 +37,34 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "function",
+  "name": "blockKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint8",
+    "internalType": "uint8"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "cancelUpgrade",
   "inputs": [],
+  "outputs": [],
+  "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "cancelVerifier",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   }
+  ],
   "outputs": [],
   "stateMutability": "nonpayable"
  },
@@ -786,6 +812,19 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "function",
+  "name": "contractKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "kind",
+    "type": "string",
+    "internalType": "string"
+   }
+  ],
+  "stateMutability": "pure"
+ },
+ {
+  "type": "function",
   "name": "enclaveVersionRegistry",
   "inputs": [],
   "outputs": [
@@ -903,9 +942,26 @@ export const challengeVerifierAbi = [
       "internalType": "address"
      },
      {
-      "name": "upgradeDelay",
-      "type": "uint64",
-      "internalType": "uint64"
+      "name": "times",
+      "type": "tuple",
+      "internalType": "struct UpgradeTimes",
+      "components": [
+       {
+        "name": "upgradeDelay",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "challengeWindow",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "maxExpireAfter",
+        "type": "uint64",
+        "internalType": "uint64"
+       }
+      ]
      },
      {
       "name": "responseRegistry",
@@ -921,11 +977,6 @@ export const challengeVerifierAbi = [
       "name": "slasher",
       "type": "address",
       "internalType": "address"
-     },
-     {
-      "name": "challengeWindow",
-      "type": "uint64",
-      "internalType": "uint64"
      }
     ]
    }
@@ -982,8 +1033,108 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "function",
+  "name": "isSlashedForVerdict",
+  "inputs": [
+   {
+    "name": "sourceChainId",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "challengeVerifier",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "messageHash",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   },
+   {
+    "name": "operator",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "isVerdictSource",
+  "inputs": [
+   {
+    "name": "chainId",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "challengeVerifier",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "maxExpireAfter",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "openUntil",
   "inputs": [
+   {
+    "name": "taskId",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   },
+   {
+    "name": "expirationBlock",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "openUntilFor",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   },
    {
     "name": "taskId",
     "type": "bytes32",
@@ -1062,6 +1213,35 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "function",
+  "name": "pendingVerifier",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "verifier",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "fromBlock",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "announced",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "proxiableUUID",
   "inputs": [],
   "outputs": [
@@ -1069,6 +1249,25 @@ export const challengeVerifierAbi = [
     "name": "",
     "type": "bytes32",
     "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "relayedSlashFrom",
+  "inputs": [
+   {
+    "name": "operator",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint256",
+    "internalType": "uint256"
    }
   ],
   "stateMutability": "view"
@@ -1113,12 +1312,22 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "function",
-  "name": "setDocumentVerifier",
+  "name": "scheduleVerdictSource",
   "inputs": [
    {
-    "name": "verifier",
+    "name": "chainId",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "challengeVerifier",
     "type": "address",
     "internalType": "address"
+   },
+   {
+    "name": "listed",
+    "type": "bool",
+    "internalType": "bool"
    }
   ],
   "outputs": [],
@@ -1126,8 +1335,13 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "function",
-  "name": "setResultVerifier",
+  "name": "scheduleVerifier",
   "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   },
    {
     "name": "verifier",
     "type": "address",
@@ -1145,19 +1359,6 @@ export const challengeVerifierAbi = [
     "name": "blocks",
     "type": "uint64",
     "internalType": "uint64"
-   }
-  ],
-  "outputs": [],
-  "stateMutability": "nonpayable"
- },
- {
-  "type": "function",
-  "name": "setVerdictRelay",
-  "inputs": [
-   {
-    "name": "relay",
-    "type": "address",
-    "internalType": "address"
    }
   ],
   "outputs": [],
@@ -1218,6 +1419,79 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "function",
+  "name": "supportsInterface",
+  "inputs": [
+   {
+    "name": "interfaceId",
+    "type": "bytes4",
+    "internalType": "bytes4"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "suspendVerifier",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   },
+   {
+    "name": "blocks",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "outputs": [],
+  "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "suspensionOf",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   },
+   {
+    "name": "verifier",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "tuple",
+    "internalType": "struct IInjectedVerifiers.Suspension",
+    "components": [
+     {
+      "name": "fromBlock",
+      "type": "uint64",
+      "internalType": "uint64"
+     },
+     {
+      "name": "untilBlock",
+      "type": "uint64",
+      "internalType": "uint64"
+     }
+    ]
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "transferOwnership",
   "inputs": [
    {
@@ -1232,6 +1506,19 @@ export const challengeVerifierAbi = [
  {
   "type": "function",
   "name": "upgradeDelay",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "upgradeLapsesAt",
   "inputs": [],
   "outputs": [
    {
@@ -1259,6 +1546,43 @@ export const challengeVerifierAbi = [
   ],
   "outputs": [],
   "stateMutability": "payable"
+ },
+ {
+  "type": "function",
+  "name": "verifierAt",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   },
+   {
+    "name": "blockNumber",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "version",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "string",
+    "internalType": "string"
+   }
+  ],
+  "stateMutability": "pure"
  },
  {
   "type": "function",
@@ -1349,19 +1673,6 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "event",
-  "name": "DocumentVerifierSet",
-  "inputs": [
-   {
-    "name": "verifier",
-    "type": "address",
-    "indexed": true,
-    "internalType": "address"
-   }
-  ],
-  "anonymous": false
- },
- {
-  "type": "event",
   "name": "Initialized",
   "inputs": [
    {
@@ -1444,19 +1755,6 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "event",
-  "name": "ResultVerifierSet",
-  "inputs": [
-   {
-    "name": "verifier",
-    "type": "address",
-    "indexed": true,
-    "internalType": "address"
-   }
-  ],
-  "anonymous": false
- },
- {
-  "type": "event",
   "name": "UpgradeCancelled",
   "inputs": [
    {
@@ -1521,19 +1819,6 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "event",
-  "name": "VerdictRelaySet",
-  "inputs": [
-   {
-    "name": "relay",
-    "type": "address",
-    "indexed": true,
-    "internalType": "address"
-   }
-  ],
-  "anonymous": false
- },
- {
-  "type": "event",
   "name": "VerdictRelayed",
   "inputs": [
    {
@@ -1558,6 +1843,106 @@ export const challengeVerifierAbi = [
   "anonymous": false
  },
  {
+  "type": "event",
+  "name": "VerdictSourceScheduled",
+  "inputs": [
+   {
+    "name": "chainId",
+    "type": "uint256",
+    "indexed": true,
+    "internalType": "uint256"
+   },
+   {
+    "name": "challengeVerifier",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "listed",
+    "type": "bool",
+    "indexed": false,
+    "internalType": "bool"
+   },
+   {
+    "name": "fromBlock",
+    "type": "uint64",
+    "indexed": false,
+    "internalType": "uint64"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
+  "name": "VerifierCancelled",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "indexed": true,
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   },
+   {
+    "name": "verifier",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
+  "name": "VerifierScheduled",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "indexed": true,
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   },
+   {
+    "name": "verifier",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "fromBlock",
+    "type": "uint64",
+    "indexed": false,
+    "internalType": "uint64"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
+  "name": "VerifierSuspended",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "indexed": true,
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   },
+   {
+    "name": "verifier",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "untilBlock",
+    "type": "uint64",
+    "indexed": false,
+    "internalType": "uint64"
+   }
+  ],
+  "anonymous": false
+ },
+ {
   "type": "error",
   "name": "AddressEmptyCode",
   "inputs": [
@@ -1565,6 +1950,27 @@ export const challengeVerifierAbi = [
     "name": "target",
     "type": "address",
     "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "BlockKindMismatch",
+  "inputs": [
+   {
+    "name": "target",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "expected",
+    "type": "uint8",
+    "internalType": "uint8"
+   },
+   {
+    "name": "found",
+    "type": "uint8",
+    "internalType": "uint8"
    }
   ]
  },
@@ -1633,6 +2039,27 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "error",
+  "name": "ExpirationsTooLong",
+  "inputs": [
+   {
+    "name": "target",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "maxExpireAfter",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "most",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "FailedCall",
   "inputs": []
  },
@@ -1648,8 +2075,46 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "error",
+  "name": "InvalidSuspension",
+  "inputs": [
+   {
+    "name": "blocks",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "most",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "InvalidWindow",
+  "inputs": [
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "NotInitializing",
   "inputs": []
+ },
+ {
+  "type": "error",
+  "name": "NothingAnnounced",
+  "inputs": [
+   {
+    "name": "kind",
+    "type": "uint8",
+    "internalType": "enum IInjectedVerifiers.VerifierKind"
+   }
+  ]
  },
  {
   "type": "error",
@@ -1762,6 +2227,33 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "error",
+  "name": "SourceNotListed",
+  "inputs": [
+   {
+    "name": "chainId",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "challengeVerifier",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "SuspendedBefore",
+  "inputs": [
+   {
+    "name": "verifier",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "UUPSUnauthorizedCallContext",
   "inputs": []
  },
@@ -1773,6 +2265,22 @@ export const challengeVerifierAbi = [
     "name": "slot",
     "type": "bytes32",
     "internalType": "bytes32"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeDelayTooLong",
+  "inputs": [
+   {
+    "name": "most",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
    }
   ]
  },
@@ -1794,7 +2302,7 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "error",
-  "name": "UpgradeDelayWithinWindow",
+  "name": "UpgradeDelayWithinWindows",
   "inputs": [
    {
     "name": "upgradeDelay",
@@ -1802,7 +2310,18 @@ export const challengeVerifierAbi = [
     "internalType": "uint64"
    },
    {
-    "name": "challengeWindow",
+    "name": "needed",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeLapsed",
+  "inputs": [
+   {
+    "name": "lapsedAt",
     "type": "uint64",
     "internalType": "uint64"
    }
@@ -1832,6 +2351,27 @@ export const challengeVerifierAbi = [
  },
  {
   "type": "error",
+  "name": "UpgradesTooQuick",
+  "inputs": [
+   {
+    "name": "target",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "upgradeDelay",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "needed",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "VerdictNotForeign",
   "inputs": []
  },
@@ -1839,6 +2379,33 @@ export const challengeVerifierAbi = [
   "type": "error",
   "name": "VerifierNotSet",
   "inputs": []
+ },
+ {
+  "type": "error",
+  "name": "VerifierResting",
+  "inputs": [
+   {
+    "name": "verifier",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "untilBlock",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "VerifierWithoutCode",
+  "inputs": [
+   {
+    "name": "verifier",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
  },
  {
   "type": "error",

@@ -3,418 +3,456 @@
 /** ABI of `GuardedTransfer`. */
 export const guardedTransferAbi = [
  {
+  "type": "constructor",
   "inputs": [
    {
-    "internalType": "address",
     "name": "initialOwner",
-    "type": "address"
+    "type": "address",
+    "internalType": "address"
    },
    {
-    "internalType": "address",
     "name": "responseRegistry",
-    "type": "address"
+    "type": "address",
+    "internalType": "address"
    }
   ],
-  "stateMutability": "nonpayable",
-  "type": "constructor"
+  "stateMutability": "nonpayable"
  },
  {
-  "stateMutability": "payable",
-  "type": "receive"
+  "type": "receive",
+  "stateMutability": "payable"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "acceptOwnership",
+  "inputs": [],
   "outputs": [],
-  "stateMutability": "nonpayable",
-  "type": "function"
+  "stateMutability": "nonpayable"
  },
  {
+  "type": "function",
+  "name": "balanceOf",
   "inputs": [
    {
-    "internalType": "address",
     "name": "account",
-    "type": "address"
+    "type": "address",
+    "internalType": "address"
    }
   ],
-  "name": "balanceOf",
   "outputs": [
    {
-    "internalType": "uint256",
     "name": "",
-    "type": "uint256"
+    "type": "uint256",
+    "internalType": "uint256"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "deposit",
+  "inputs": [],
   "outputs": [],
-  "stateMutability": "payable",
-  "type": "function"
+  "stateMutability": "payable"
  },
  {
+  "type": "function",
+  "name": "execute",
   "inputs": [
    {
-    "internalType": "bytes32",
     "name": "taskId",
-    "type": "bytes32"
+    "type": "bytes32",
+    "internalType": "bytes32"
    },
    {
+    "name": "intent",
+    "type": "tuple",
+    "internalType": "struct Intent",
     "components": [
      {
-      "internalType": "address",
       "name": "from",
-      "type": "address"
+      "type": "address",
+      "internalType": "address"
      },
      {
-      "internalType": "address",
       "name": "to",
-      "type": "address"
+      "type": "address",
+      "internalType": "address"
      },
      {
-      "internalType": "uint256",
       "name": "value",
-      "type": "uint256"
+      "type": "uint256",
+      "internalType": "uint256"
      },
      {
-      "internalType": "bytes",
       "name": "data",
-      "type": "bytes"
+      "type": "bytes",
+      "internalType": "bytes"
      },
      {
-      "internalType": "uint256",
       "name": "chainId",
-      "type": "uint256"
+      "type": "uint256",
+      "internalType": "uint256"
      },
      {
-      "internalType": "bytes",
       "name": "functionSignature",
-      "type": "bytes"
+      "type": "bytes",
+      "internalType": "bytes"
      }
-    ],
-    "internalType": "struct Intent",
-    "name": "intent",
-    "type": "tuple"
+    ]
    }
   ],
-  "name": "execute",
   "outputs": [
    {
-    "internalType": "bytes",
     "name": "result",
-    "type": "bytes"
+    "type": "bytes",
+    "internalType": "bytes"
    }
   ],
-  "stateMutability": "payable",
-  "type": "function"
+  "stateMutability": "payable"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "getNewtonPolicyTaskManager",
+  "inputs": [],
   "outputs": [
    {
-    "internalType": "address",
     "name": "",
-    "type": "address"
+    "type": "address",
+    "internalType": "address"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "getOwner",
+  "inputs": [],
   "outputs": [
    {
-    "internalType": "address",
     "name": "",
-    "type": "address"
+    "type": "address",
+    "internalType": "address"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "getPolicyAddress",
+  "inputs": [],
   "outputs": [
    {
-    "internalType": "address",
     "name": "",
-    "type": "address"
+    "type": "address",
+    "internalType": "address"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "getPolicyId",
+  "inputs": [],
   "outputs": [
    {
-    "internalType": "bytes32",
     "name": "",
-    "type": "bytes32"
+    "type": "bytes32",
+    "internalType": "bytes32"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "owner",
+  "inputs": [],
   "outputs": [
    {
-    "internalType": "address",
     "name": "",
-    "type": "address"
+    "type": "address",
+    "internalType": "address"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "pendingOwner",
+  "inputs": [],
   "outputs": [
    {
-    "internalType": "address",
     "name": "",
-    "type": "address"
+    "type": "address",
+    "internalType": "address"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "policyRegistry",
+  "inputs": [],
   "outputs": [
    {
-    "internalType": "contract IPolicyRegistry",
     "name": "",
-    "type": "address"
+    "type": "address",
+    "internalType": "contract IPolicyRegistry"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "renounceOwnership",
+  "inputs": [],
   "outputs": [],
-  "stateMutability": "nonpayable",
-  "type": "function"
+  "stateMutability": "nonpayable"
  },
  {
-  "inputs": [],
+  "type": "function",
   "name": "responses",
+  "inputs": [],
   "outputs": [
    {
-    "internalType": "contract IResponseRegistry",
     "name": "",
-    "type": "address"
+    "type": "address",
+    "internalType": "contract IResponseRegistry"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [
-   {
-    "internalType": "bytes4",
-    "name": "interfaceId",
-    "type": "bytes4"
-   }
-  ],
+  "type": "function",
   "name": "supportsInterface",
+  "inputs": [
+   {
+    "name": "interfaceId",
+    "type": "bytes4",
+    "internalType": "bytes4"
+   }
+  ],
   "outputs": [
    {
-    "internalType": "bool",
     "name": "",
-    "type": "bool"
+    "type": "bool",
+    "internalType": "bool"
    }
   ],
-  "stateMutability": "view",
-  "type": "function"
+  "stateMutability": "view"
  },
  {
-  "inputs": [
-   {
-    "internalType": "address",
-    "name": "newOwner",
-    "type": "address"
-   }
-  ],
+  "type": "function",
   "name": "transferOwnership",
+  "inputs": [
+   {
+    "name": "newOwner",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
   "outputs": [],
-  "stateMutability": "nonpayable",
-  "type": "function"
+  "stateMutability": "nonpayable"
  },
  {
-  "anonymous": false,
-  "inputs": [
-   {
-    "indexed": true,
-    "internalType": "address",
-    "name": "account",
-    "type": "address"
-   },
-   {
-    "indexed": false,
-    "internalType": "uint256",
-    "name": "amount",
-    "type": "uint256"
-   }
-  ],
+  "type": "event",
   "name": "Deposited",
-  "type": "event"
- },
- {
-  "anonymous": false,
   "inputs": [
    {
-    "indexed": true,
-    "internalType": "bytes32",
-    "name": "taskId",
-    "type": "bytes32"
-   },
-   {
-    "indexed": true,
-    "internalType": "address",
-    "name": "from",
-    "type": "address"
-   },
-   {
-    "indexed": true,
-    "internalType": "address",
-    "name": "to",
-    "type": "address"
-   },
-   {
-    "indexed": false,
-    "internalType": "uint256",
-    "name": "value",
-    "type": "uint256"
-   }
-  ],
-  "name": "IntentExecuted",
-  "type": "event"
- },
- {
-  "anonymous": false,
-  "inputs": [
-   {
-    "indexed": true,
-    "internalType": "address",
-    "name": "previousOwner",
-    "type": "address"
-   },
-   {
-    "indexed": true,
-    "internalType": "address",
-    "name": "newOwner",
-    "type": "address"
-   }
-  ],
-  "name": "OwnershipTransferStarted",
-  "type": "event"
- },
- {
-  "anonymous": false,
-  "inputs": [
-   {
-    "indexed": true,
-    "internalType": "address",
-    "name": "previousOwner",
-    "type": "address"
-   },
-   {
-    "indexed": true,
-    "internalType": "address",
-    "name": "newOwner",
-    "type": "address"
-   }
-  ],
-  "name": "OwnershipTransferred",
-  "type": "event"
- },
- {
-  "inputs": [],
-  "name": "CallDataNotAllowed",
-  "type": "error"
- },
- {
-  "inputs": [],
-  "name": "CallFailed",
-  "type": "error"
- },
- {
-  "inputs": [
-   {
-    "internalType": "address",
-    "name": "target",
-    "type": "address"
-   }
-  ],
-  "name": "ForbiddenTarget",
-  "type": "error"
- },
- {
-  "inputs": [
-   {
-    "internalType": "uint256",
-    "name": "balance",
-    "type": "uint256"
-   },
-   {
-    "internalType": "uint256",
-    "name": "needed",
-    "type": "uint256"
-   }
-  ],
-  "name": "InsufficientBalance",
-  "type": "error"
- },
- {
-  "inputs": [
-   {
-    "internalType": "address",
-    "name": "expected",
-    "type": "address"
-   },
-   {
-    "internalType": "address",
-    "name": "caller",
-    "type": "address"
-   }
-  ],
-  "name": "NotIntentSender",
-  "type": "error"
- },
- {
-  "inputs": [
-   {
-    "internalType": "address",
-    "name": "owner",
-    "type": "address"
-   }
-  ],
-  "name": "OwnableInvalidOwner",
-  "type": "error"
- },
- {
-  "inputs": [
-   {
-    "internalType": "address",
     "name": "account",
-    "type": "address"
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "amount",
+    "type": "uint256",
+    "indexed": false,
+    "internalType": "uint256"
    }
   ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
+  "name": "IntentExecuted",
+  "inputs": [
+   {
+    "name": "taskId",
+    "type": "bytes32",
+    "indexed": true,
+    "internalType": "bytes32"
+   },
+   {
+    "name": "from",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "to",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "value",
+    "type": "uint256",
+    "indexed": false,
+    "internalType": "uint256"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
+  "name": "OwnershipTransferStarted",
+  "inputs": [
+   {
+    "name": "previousOwner",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "newOwner",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
+  "name": "OwnershipTransferred",
+  "inputs": [
+   {
+    "name": "previousOwner",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   },
+   {
+    "name": "newOwner",
+    "type": "address",
+    "indexed": true,
+    "internalType": "address"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "error",
+  "name": "CallDataNotAllowed",
+  "inputs": []
+ },
+ {
+  "type": "error",
+  "name": "CallFailed",
+  "inputs": []
+ },
+ {
+  "type": "error",
+  "name": "ForbiddenTarget",
+  "inputs": [
+   {
+    "name": "target",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "InsufficientBalance",
+  "inputs": [
+   {
+    "name": "balance",
+    "type": "uint256",
+    "internalType": "uint256"
+   },
+   {
+    "name": "needed",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "NoCode",
+  "inputs": [
+   {
+    "name": "target",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "NotIntentSender",
+  "inputs": [
+   {
+    "name": "expected",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "caller",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "OwnableInvalidOwner",
+  "inputs": [
+   {
+    "name": "owner",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "OwnableUnauthorizedAccount",
-  "type": "error"
+  "inputs": [
+   {
+    "name": "account",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "RecordNotMoved",
+  "inputs": [
+   {
+    "name": "recorded",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "newOwner",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "ValueNotBooked",
+  "inputs": [
+   {
+    "name": "value",
+    "type": "uint256",
+    "internalType": "uint256"
+   }
+  ]
  }
 ] as const

@@ -37,10 +37,49 @@ export const policyClientRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "blockKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint8",
+    "internalType": "uint8"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "cancelUpgrade",
   "inputs": [],
   "outputs": [],
   "stateMutability": "nonpayable"
+ },
+ {
+  "type": "function",
+  "name": "challengeWindow",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "contractKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "kind",
+    "type": "string",
+    "internalType": "string"
+   }
+  ],
+  "stateMutability": "pure"
  },
  {
   "type": "function",
@@ -58,7 +97,13 @@ export const policyClientRegistryAbi = [
  {
   "type": "function",
   "name": "getClientCount",
-  "inputs": [],
+  "inputs": [
+   {
+    "name": "owner_",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
   "outputs": [
    {
     "name": "",
@@ -133,9 +178,26 @@ export const policyClientRegistryAbi = [
     "internalType": "address"
    },
    {
-    "name": "upgradeDelay_",
-    "type": "uint64",
-    "internalType": "uint64"
+    "name": "times",
+    "type": "tuple",
+    "internalType": "struct UpgradeTimes",
+    "components": [
+     {
+      "name": "upgradeDelay",
+      "type": "uint64",
+      "internalType": "uint64"
+     },
+     {
+      "name": "challengeWindow",
+      "type": "uint64",
+      "internalType": "uint64"
+     },
+     {
+      "name": "maxExpireAfter",
+      "type": "uint64",
+      "internalType": "uint64"
+     }
+    ]
    },
    {
     "name": "kind",
@@ -161,6 +223,19 @@ export const policyClientRegistryAbi = [
     "name": "",
     "type": "bool",
     "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "maxExpireAfter",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
    }
   ],
   "stateMutability": "view"
@@ -305,6 +380,25 @@ export const policyClientRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "supportsInterface",
+  "inputs": [
+   {
+    "name": "interfaceId",
+    "type": "bytes4",
+    "internalType": "bytes4"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "transferOwnership",
   "inputs": [
    {
@@ -319,6 +413,19 @@ export const policyClientRegistryAbi = [
  {
   "type": "function",
   "name": "upgradeDelay",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "upgradeLapsesAt",
   "inputs": [],
   "outputs": [
    {
@@ -346,6 +453,19 @@ export const policyClientRegistryAbi = [
   ],
   "outputs": [],
   "stateMutability": "payable"
+ },
+ {
+  "type": "function",
+  "name": "version",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "string",
+    "internalType": "string"
+   }
+  ],
+  "stateMutability": "pure"
  },
  {
   "type": "function",
@@ -633,6 +753,17 @@ export const policyClientRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "InvalidWindow",
+  "inputs": [
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "NotClientOwner",
   "inputs": [
    {
@@ -703,6 +834,22 @@ export const policyClientRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "UpgradeDelayTooLong",
+  "inputs": [
+   {
+    "name": "most",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "UpgradeDelayTooShort",
   "inputs": [
    {
@@ -712,6 +859,33 @@ export const policyClientRegistryAbi = [
    },
    {
     "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeDelayWithinWindows",
+  "inputs": [
+   {
+    "name": "upgradeDelay",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "needed",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeLapsed",
+  "inputs": [
+   {
+    "name": "lapsedAt",
     "type": "uint64",
     "internalType": "uint64"
    }

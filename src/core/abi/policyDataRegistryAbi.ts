@@ -67,6 +67,19 @@ export const policyDataRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "challengeWindow",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "clientRegistry",
   "inputs": [],
   "outputs": [
@@ -137,6 +150,19 @@ export const policyDataRegistryAbi = [
     "name": "",
     "type": "bytes32",
     "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "pure"
+ },
+ {
+  "type": "function",
+  "name": "contractKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "kind",
+    "type": "string",
+    "internalType": "string"
    }
   ],
   "stateMutability": "pure"
@@ -566,9 +592,26 @@ export const policyDataRegistryAbi = [
       "internalType": "address"
      },
      {
-      "name": "upgradeDelay",
-      "type": "uint64",
-      "internalType": "uint64"
+      "name": "times",
+      "type": "tuple",
+      "internalType": "struct UpgradeTimes",
+      "components": [
+       {
+        "name": "upgradeDelay",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "challengeWindow",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "maxExpireAfter",
+        "type": "uint64",
+        "internalType": "uint64"
+       }
+      ]
      },
      {
       "name": "blockKind",
@@ -667,6 +710,19 @@ export const policyDataRegistryAbi = [
     "name": "",
     "type": "bool",
     "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "maxExpireAfter",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
    }
   ],
   "stateMutability": "view"
@@ -977,6 +1033,25 @@ export const policyDataRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "supportsInterface",
+  "inputs": [
+   {
+    "name": "interfaceId",
+    "type": "bytes4",
+    "internalType": "bytes4"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "templateAuthors",
   "inputs": [
    {
@@ -1023,6 +1098,19 @@ export const policyDataRegistryAbi = [
  {
   "type": "function",
   "name": "upgradeDelay",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "upgradeLapsesAt",
   "inputs": [],
   "outputs": [
    {
@@ -1561,6 +1649,17 @@ export const policyDataRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "InvalidWindow",
+  "inputs": [
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "LocatorTooLarge",
   "inputs": [
    {
@@ -1766,6 +1865,22 @@ export const policyDataRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "UpgradeDelayTooLong",
+  "inputs": [
+   {
+    "name": "most",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "UpgradeDelayTooShort",
   "inputs": [
    {
@@ -1775,6 +1890,33 @@ export const policyDataRegistryAbi = [
    },
    {
     "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeDelayWithinWindows",
+  "inputs": [
+   {
+    "name": "upgradeDelay",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "needed",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeLapsed",
+  "inputs": [
+   {
+    "name": "lapsedAt",
     "type": "uint64",
     "internalType": "uint64"
    }

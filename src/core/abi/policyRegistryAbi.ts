@@ -67,6 +67,19 @@ export const policyRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "challengeWindow",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "clientRegistry",
   "inputs": [],
   "outputs": [
@@ -137,6 +150,19 @@ export const policyRegistryAbi = [
     "name": "",
     "type": "bytes32",
     "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "pure"
+ },
+ {
+  "type": "function",
+  "name": "contractKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "kind",
+    "type": "string",
+    "internalType": "string"
    }
   ],
   "stateMutability": "pure"
@@ -558,9 +584,26 @@ export const policyRegistryAbi = [
       "internalType": "address"
      },
      {
-      "name": "upgradeDelay",
-      "type": "uint64",
-      "internalType": "uint64"
+      "name": "times",
+      "type": "tuple",
+      "internalType": "struct UpgradeTimes",
+      "components": [
+       {
+        "name": "upgradeDelay",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "challengeWindow",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "maxExpireAfter",
+        "type": "uint64",
+        "internalType": "uint64"
+       }
+      ]
      },
      {
       "name": "blockKind",
@@ -688,6 +731,19 @@ export const policyRegistryAbi = [
     "name": "instanceId",
     "type": "bytes32",
     "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "maxExpireAfter",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
    }
   ],
   "stateMutability": "view"
@@ -996,6 +1052,25 @@ export const policyRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "supportsInterface",
+  "inputs": [
+   {
+    "name": "interfaceId",
+    "type": "bytes4",
+    "internalType": "bytes4"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "templateAuthors",
   "inputs": [
    {
@@ -1042,6 +1117,19 @@ export const policyRegistryAbi = [
  {
   "type": "function",
   "name": "upgradeDelay",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "upgradeLapsesAt",
   "inputs": [],
   "outputs": [
    {
@@ -1464,6 +1552,17 @@ export const policyRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "DataRegistryMismatch",
+  "inputs": [
+   {
+    "name": "dataRegistry",
+    "type": "address",
+    "internalType": "address"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "ERC1967InvalidImplementation",
   "inputs": [
    {
@@ -1568,6 +1667,17 @@ export const policyRegistryAbi = [
   "type": "error",
   "name": "InvalidInitialization",
   "inputs": []
+ },
+ {
+  "type": "error",
+  "name": "InvalidWindow",
+  "inputs": [
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
  },
  {
   "type": "error",
@@ -1820,6 +1930,22 @@ export const policyRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "UpgradeDelayTooLong",
+  "inputs": [
+   {
+    "name": "most",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "UpgradeDelayTooShort",
   "inputs": [
    {
@@ -1829,6 +1955,33 @@ export const policyRegistryAbi = [
    },
    {
     "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeDelayWithinWindows",
+  "inputs": [
+   {
+    "name": "upgradeDelay",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "needed",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeLapsed",
+  "inputs": [
+   {
+    "name": "lapsedAt",
     "type": "uint64",
     "internalType": "uint64"
    }

@@ -17,6 +17,32 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "DEFAULT_ADMIN_ROLE",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "MAX_FIRST_SEQUENCE",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "MAX_TIMESTAMP_LAG",
   "inputs": [],
   "outputs": [
@@ -37,6 +63,19 @@ export const stateCommitRegistryAbi = [
     "name": "",
     "type": "uint32",
     "internalType": "uint32"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "SNAPSHOT_INJECTOR_ROLE",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bytes32",
+    "internalType": "bytes32"
    }
   ],
   "stateMutability": "view"
@@ -143,6 +182,19 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "blockKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint8",
+    "internalType": "uint8"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "cancelUpgrade",
   "inputs": [],
   "outputs": [],
@@ -157,6 +209,19 @@ export const stateCommitRegistryAbi = [
     "name": "",
     "type": "address",
     "internalType": "address"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "challengeWindow",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
    }
   ],
   "stateMutability": "view"
@@ -287,6 +352,19 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "contractKind",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "kind",
+    "type": "string",
+    "internalType": "string"
+   }
+  ],
+  "stateMutability": "pure"
+ },
+ {
+  "type": "function",
   "name": "currentSequenceNo",
   "inputs": [],
   "outputs": [
@@ -351,6 +429,25 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "getRoleAdmin",
+  "inputs": [
+   {
+    "name": "",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "pure"
+ },
+ {
+  "type": "function",
   "name": "getSequenceNo",
   "inputs": [],
   "outputs": [
@@ -377,6 +474,30 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "hasRole",
+  "inputs": [
+   {
+    "name": "role",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   },
+   {
+    "name": "account",
+    "type": "address",
+    "internalType": "address"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "initialize",
   "inputs": [
    {
@@ -390,9 +511,26 @@ export const stateCommitRegistryAbi = [
       "internalType": "address"
      },
      {
-      "name": "upgradeDelay",
-      "type": "uint64",
-      "internalType": "uint64"
+      "name": "times",
+      "type": "tuple",
+      "internalType": "struct UpgradeTimes",
+      "components": [
+       {
+        "name": "upgradeDelay",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "challengeWindow",
+        "type": "uint64",
+        "internalType": "uint64"
+       },
+       {
+        "name": "maxExpireAfter",
+        "type": "uint64",
+        "internalType": "uint64"
+       }
+      ]
      },
      {
       "name": "blockKind",
@@ -568,6 +706,19 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "maxExpireAfter",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "owner",
   "inputs": [],
   "outputs": [
@@ -575,6 +726,24 @@ export const stateCommitRegistryAbi = [
     "name": "",
     "type": "address",
     "internalType": "address"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "pendingMinQuorumBps",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "quorumBps",
+    "type": "uint16",
+    "internalType": "uint16"
+   },
+   {
+    "name": "fromBlock",
+    "type": "uint64",
+    "internalType": "uint64"
    }
   ],
   "stateMutability": "view"
@@ -762,6 +931,30 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "splitSnapshotSignature",
+  "inputs": [
+   {
+    "name": "signature",
+    "type": "bytes",
+    "internalType": "bytes"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "signers",
+    "type": "address[]",
+    "internalType": "address[]"
+   },
+   {
+    "name": "signatures",
+    "type": "bytes[]",
+    "internalType": "bytes[]"
+   }
+  ],
+  "stateMutability": "pure"
+ },
+ {
+  "type": "function",
   "name": "stateCommitMinQuorumBps",
   "inputs": [],
   "outputs": [
@@ -769,6 +962,25 @@ export const stateCommitRegistryAbi = [
     "name": "",
     "type": "uint16",
     "internalType": "uint16"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
+  "name": "supportsInterface",
+  "inputs": [
+   {
+    "name": "interfaceId",
+    "type": "bytes4",
+    "internalType": "bytes4"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "",
+    "type": "bool",
+    "internalType": "bool"
    }
   ],
   "stateMutability": "view"
@@ -801,6 +1013,19 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "function",
+  "name": "upgradeLapsesAt",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ],
+  "stateMutability": "view"
+ },
+ {
+  "type": "function",
   "name": "upgradeToAndCall",
   "inputs": [
    {
@@ -816,6 +1041,19 @@ export const stateCommitRegistryAbi = [
   ],
   "outputs": [],
   "stateMutability": "payable"
+ },
+ {
+  "type": "function",
+  "name": "version",
+  "inputs": [],
+  "outputs": [
+   {
+    "name": "",
+    "type": "string",
+    "internalType": "string"
+   }
+  ],
+  "stateMutability": "pure"
  },
  {
   "type": "function",
@@ -892,6 +1130,25 @@ export const stateCommitRegistryAbi = [
   "inputs": [
    {
     "name": "version",
+    "type": "uint64",
+    "indexed": false,
+    "internalType": "uint64"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
+  "name": "MinQuorumBpsScheduled",
+  "inputs": [
+   {
+    "name": "newBps",
+    "type": "uint16",
+    "indexed": false,
+    "internalType": "uint16"
+   },
+   {
+    "name": "fromBlock",
     "type": "uint64",
     "indexed": false,
     "internalType": "uint64"
@@ -1274,6 +1531,17 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "InvalidWindow",
+  "inputs": [
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "LocatorTooLarge",
   "inputs": [
    {
@@ -1451,6 +1719,22 @@ export const stateCommitRegistryAbi = [
  },
  {
   "type": "error",
+  "name": "UpgradeDelayTooLong",
+  "inputs": [
+   {
+    "name": "most",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
   "name": "UpgradeDelayTooShort",
   "inputs": [
    {
@@ -1460,6 +1744,33 @@ export const stateCommitRegistryAbi = [
    },
    {
     "name": "given",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeDelayWithinWindows",
+  "inputs": [
+   {
+    "name": "upgradeDelay",
+    "type": "uint64",
+    "internalType": "uint64"
+   },
+   {
+    "name": "needed",
+    "type": "uint64",
+    "internalType": "uint64"
+   }
+  ]
+ },
+ {
+  "type": "error",
+  "name": "UpgradeLapsed",
+  "inputs": [
+   {
+    "name": "lapsedAt",
     "type": "uint64",
     "internalType": "uint64"
    }

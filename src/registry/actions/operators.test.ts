@@ -1,5 +1,5 @@
-import { type Address, createWalletClient, type Hex, http } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
+import { createWalletClient, type Hex, http } from 'viem'
+import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { foundry } from 'viem/chains'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -18,7 +18,12 @@ import { type DeployedContracts, deployContracts } from '../../testing/contracts
 import { type Anvil, startAnvil } from '../../testing/node/anvil.js'
 import { createChainEvents } from '../events/events.js'
 import { createCertificateReader, readOperatorTable } from '../rows/certificates.js'
-import { publishOperatorTableSync, registerOperatorKeySync } from './operators.js'
+import {
+  publishOperatorTableSync,
+  registerOperatorKeyForSync,
+  registerOperatorKeySync,
+  signOperatorKey,
+} from './operators.js'
 import { createCommitSink } from './sinks.js'
 
 let anvil: Anvil
@@ -26,8 +31,9 @@ let addresses: DeployedContracts
 const account = privateKeyToAccount(
   '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80',
 )
-const client = () =>
+const walletOf = (account: PrivateKeyAccount) =>
   createWalletClient({ account, chain: foundry, transport: http(anvil.url), pollingInterval: 20 })
+const client = () => walletOf(account)
 
 beforeAll(async () => {
   anvil = await startAnvil()
@@ -40,19 +46,45 @@ test('operators, a commit and its events', async () => {
   const certificates = await createCertificateReader({ client: wallet, addresses })
   const latest = async (): Promise<bigint> => BigInt((await anvil.rpc('eth_blockNumber')) as string)
   expect(await certificates.tableAt(await latest())).toBe(null)
-  const operators = [1, 2, 3, 4].map((n) => ({
-    operator: `0x${n.toString(16).padStart(40, '0')}` as Address,
-    key: blsKeyFromSeed(Uint8Array.of(n)),
-  }))
-  for (const { operator, key } of operators) {
+  const operators = [1, 2, 3, 4]
+    .map((n) => ({
+      signer: privateKeyToAccount(`0x${`0${n}`.repeat(32)}`),
+      key: blsKeyFromSeed(Uint8Array.of(n)),
+    }))
+    .map(({ signer, key }) => ({ signer, key, operator: signer.address }))
+    .sort((a, b) => (a.operator.toLowerCase() < b.operator.toLowerCase() ? -1 : 1))
+  for (const [index, { signer, operator, key }] of operators.entries()) {
     const context = { chainId: 31337, verifier: addresses.certificateVerifier, operator }
-    await registerOperatorKeySync(wallet, {
-      addresses,
-      operator,
-      pkG1: key.publicKey.pubkey,
-      pkG2: key.publicKey.pubkeyG2,
-      proof: await provePossession(key, context),
-    })
+    const { pubkey: pkG1, pubkeyG2: pkG2 } = key.publicKey
+    const input = { addresses, operator, pkG1, pkG2, proof: await provePossession(key, context) }
+    const own = walletOf(signer)
+    if (index === 0) {
+      // By the operator itself; nobody else may, in its name.
+      await expect(registerOperatorKeySync(wallet, input)).rejects.toMatchObject({
+        code: 'PREFLIGHT_FAILED',
+      })
+      await expect(
+        registerOperatorKeySync(wallet, { ...input, preflight: false }),
+      ).rejects.toMatchObject({ errorName: 'NotOperator' })
+      await anvil.rpc('anvil_setBalance', [operator, '0xde0b6b3a7640000'])
+      await registerOperatorKeySync(own, input)
+      continue
+    }
+    const deadline = 2n ** 40n
+    const signature = await signOperatorKey(own, { addresses, pkG1, deadline })
+    const signed = { ...input, deadline, signature }
+    if (index === 1) {
+      await expect(
+        registerOperatorKeyForSync(wallet, { ...signed, deadline: deadline + 1n }),
+      ).rejects.toMatchObject({ errorName: 'InvalidOperatorSignature' })
+      await expect(
+        registerOperatorKeyForSync(wallet, { ...signed, deadline: 1n }),
+      ).rejects.toMatchObject({ code: 'PREFLIGHT_FAILED' })
+      await expect(
+        registerOperatorKeyForSync(wallet, { ...signed, deadline: 1n, preflight: false }),
+      ).rejects.toMatchObject({ errorName: 'SignatureExpired' })
+    }
+    await registerOperatorKeyForSync(wallet, signed)
   }
   const { timestamp } = (await anvil.rpc('eth_getBlockByNumber', ['latest', false])) as {
     timestamp: Hex

@@ -9,6 +9,7 @@ import * as clients from './clients.js'
 import * as commits from './commits.js'
 import * as dataSlots from './dataSlots.js'
 import * as deploymentSignatures from './deploymentSignatures.js'
+import * as guards from './guards.js'
 import * as instances from './instances.js'
 import * as operators from './operators.js'
 import * as policyDeployments from './policyDeployments.js'
@@ -22,6 +23,7 @@ type WriteModule = typeof admin &
   typeof commits &
   typeof dataSlots &
   typeof deploymentSignatures &
+  typeof guards &
   typeof instances &
   typeof operators &
   typeof policyDeployments &
@@ -100,6 +102,7 @@ export function policyActions(
       instances,
       dataSlots,
       deploymentSignatures,
+      guards,
       clients,
       admin,
       commits,

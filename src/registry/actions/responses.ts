@@ -11,6 +11,7 @@ import { resolveAddress } from '../chain/addresses.js'
 import type { WriteClient } from '../chain/client.js'
 import { checkAcceptSuperseded } from '../preflight/clients.js'
 import { checkAccept, checkChallenge } from '../preflight/responses.js'
+import { checkVerifierChallenge, verifierKinds } from '../preflight/verifierChallenges.js'
 import { addressOf } from '../rows/inputs.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
 import {
@@ -175,6 +176,12 @@ const resultChallenge: WriteTriple<
       args: [parameters.response, parameters.proof],
     }
   },
+  preflight: (client, parameters) =>
+    checkVerifierChallenge(client, {
+      challengeVerifier: addressFor('challengeVerifier', client, parameters),
+      response: parameters.response,
+      kind: verifierKinds.result,
+    }),
   eventName: 'ResultChallengeSucceeded',
   event: (args) => args as ResultChallengeSucceededEvent,
   result: () => undefined,
@@ -209,6 +216,12 @@ const documentChallenge: WriteTriple<
       args: [parameters.response, parameters.proof],
     }
   },
+  preflight: (client, parameters) =>
+    checkVerifierChallenge(client, {
+      challengeVerifier: addressFor('challengeVerifier', client, parameters),
+      response: parameters.response,
+      kind: verifierKinds.document,
+    }),
   eventName: 'DocumentChallengeSucceeded',
   event: (args) => args as DocumentChallengeSucceededEvent,
   result: () => undefined,

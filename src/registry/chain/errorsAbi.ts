@@ -4,6 +4,7 @@ import { artifactProofsAbi } from '../../core/abi/artifactProofsAbi.js'
 import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
 import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
 import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
+import { enclaveVersionMirrorAbi } from '../../core/abi/enclaveVersionMirrorAbi.js'
 import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistryAbi.js'
 import { guardedTransferAbi } from '../../core/abi/guardedTransferAbi.js'
 import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
@@ -31,6 +32,8 @@ const sources: readonly Abi[] = [
   challengeVerifierAbi,
   stateCommitRegistryAbi,
   bn254CertificateVerifierAbi,
+  enclaveVersionMirrorAbi,
+  guardedTransferAbi,
 ]
 
 /**

@@ -5,7 +5,7 @@ import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import { toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { WriteClient } from '../chain/client.js'
-import { failed, type PreflightCheck, passed } from '../chain/preflightCheck.js'
+import { failed, holds, type PreflightCheck, passed } from '../chain/preflightCheck.js'
 import { type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
 import type { PreparedInstance } from '../rows/inputs.js'
 import type { OffchainChecks } from '../rows/offchain.js'
@@ -39,7 +39,7 @@ export async function checkInstance(
     deployedCheck(found.deployed, parameters),
   ]
   if (ensure && found.deployed === true) return checks
-  checks.push(gate('UnauthorizedInstanceDeployer', found))
+  checks.push(gate('UnauthorizedInstanceDeployer', found), longestCheck(prepared, found))
   const refs = found.template?.policyDataTemplateRefs ?? []
   const [record, ...registered] = await readAt(client, {
     block,
@@ -65,6 +65,7 @@ type Found = {
   listed: unknown
   template: Template | null
   clientRegistry: Address
+  maxExpireAfter: unknown
 }
 
 async function readDeployment(
@@ -87,6 +88,7 @@ async function readDeployment(
       registryCall(registries, kind, 'instanceDeployers', [sender]),
       registryCall(registries, kind, 'getTemplate', [prepared.templateId]),
       registryCall(registries, kind, 'clientRegistry'),
+      registryCall(registries, kind, 'maxExpireAfter'),
     ],
   })
   return {
@@ -97,6 +99,7 @@ async function readDeployment(
     listed: valueFrom(results[3]),
     template: valueOrNull(results[4] as ReadResult, 'TemplateNotRegistered') as Template | null,
     clientRegistry: valueFrom(results[5]) as Address,
+    maxExpireAfter: valueFrom(results[6]),
   }
 }
 
@@ -111,6 +114,15 @@ function deployedCheck(
         `${prepared.id} is deployed on chain ${registries.chainId}`,
         'Nothing to do: use this id, or call the ensure action in batches.',
       )
+}
+
+function longestCheck(prepared: PreparedInstance, { maxExpireAfter }: Found): PreflightCheck {
+  const most = maxExpireAfter as bigint
+  return holds('ExpireAfterTooLarge', {
+    ok: prepared.expireAfter <= most,
+    detail: `results stay valid for ${prepared.expireAfter} blocks, this chain allows ${most}`,
+    fix: `Set \`expireAfter\` to ${most} or less.`,
+  })
 }
 
 function templateChecks(

@@ -48,11 +48,12 @@ export async function checkAccept(
       own('certificateVerifier'),
       own('isRevoked', [response.policyClient, response.taskId]),
       own('revokedBefore', [response.policyClient]),
+      own('maxExpireAfter'),
     ],
   })
-  const [accepted, registry, window, superseded, verifier, revoked, revokedUpTo] = first.map(
-    valueFrom,
-  ) as [{ acceptedAt: number }, Address, bigint, boolean, Address, boolean, bigint]
+  type Read = [{ acceptedAt: number }, Address, bigint, boolean, Address, boolean, bigint, bigint]
+  const [accepted, registry, window, superseded, verifier, revoked, revokedUpTo, longest] =
+    first.map(valueFrom) as Read
   const [current, fresh] = (
     await readAt(client, {
       block: head,
@@ -76,11 +77,7 @@ export async function checkAccept(
     ...domainChecks(client, { response, registry }),
     ...taskChecks(response, task),
     ...(await referenceChecks(client, { response, head, window })),
-    holds('ResponseExpired', {
-      ok: head.number + 1n < response.expirationBlock,
-      detail: `it expires at block ${response.expirationBlock}, the next block is ${head.number + 1n}`,
-      fix: 'Have the task evaluated again.',
-    }),
+    ...expirationChecks(response, { next: head.number + 1n, longest }),
     ...revocationChecks(response, { revoked, revokedUpTo }),
     superseded === true
       ? passed('PolicyInstanceSuperseded', 'the client accepts superseded instances')
@@ -182,6 +179,25 @@ export async function checkChallenge(
     await quorumCheck(client, { verifier, response, certificate, head }),
   )
   return checks
+}
+
+function expirationChecks(
+  response: PolicyTaskResponse,
+  { next, longest }: { next: bigint; longest: bigint },
+): PreflightCheck[] {
+  const latest = response.referenceBlock + longest
+  return [
+    holds('ResponseExpired', {
+      ok: next < response.expirationBlock,
+      detail: `it expires at block ${response.expirationBlock}, the next block is ${next}`,
+      fix: 'Have the task evaluated again.',
+    }),
+    holds('ExpirationTooFar', {
+      ok: response.expirationBlock <= latest,
+      detail: `it expires at block ${response.expirationBlock}, this chain allows ${latest} at most`,
+      fix: `Deploy instances with \`expireAfter\` of ${longest} or less, and have the task evaluated again.`,
+    }),
+  ]
 }
 
 function revocationChecks(

@@ -6,6 +6,8 @@ import { readAt, readTag } from '../chain/read.js'
 import { type Registries, registryCall } from './rows.js'
 
 const SUPPORTED_MAJOR = '1'
+/** Which of the reads below are of the data registry. */
+const dataReads: ReadonlySet<number> = new Set([1, 4, 6])
 
 /** Checks versions and wiring, and returns the client registry both use. */
 export async function checkRegistries(
@@ -21,21 +23,28 @@ export async function checkRegistries(
       registryCall(registries, 'policy', 'dataRegistry'),
       registryCall(registries, 'policy', 'clientRegistry'),
       registryCall(registries, 'policyData', 'clientRegistry'),
+      registryCall(registries, 'policy', 'contractKind'),
+      registryCall(registries, 'policyData', 'contractKind'),
     ],
   })
-  const [version, dataVersion, wired, clients, dataClients] = results.map((result, index) => {
-    const address = index === 1 || index === 4 ? policyDataRegistry : policyRegistry
-    if (!result.ok)
-      throw new RegistryMismatchError(
-        { address, reason: result.error.shortMessage },
-        { cause: result.error },
-      )
-    return result.value as string
-  }) as [string, string, Address, Address, Address]
-  for (const [address, found] of [
-    [policyRegistry, version],
-    [policyDataRegistry, dataVersion],
+  const [version, dataVersion, wired, clients, dataClients, kind, dataKind] = results.map(
+    (result, index) => {
+      const address = dataReads.has(index) ? policyDataRegistry : policyRegistry
+      if (!result.ok)
+        throw new RegistryMismatchError(
+          { address, reason: result.error.shortMessage },
+          { cause: result.error },
+        )
+      return result.value as string
+    },
+  ) as [string, string, Address, Address, Address, string, string]
+  for (const [address, found, told, expected] of [
+    [policyRegistry, version, kind, 'PolicyRegistry'],
+    [policyDataRegistry, dataVersion, dataKind, 'PolicyDataRegistry'],
   ] as const) {
+    if (told !== expected) {
+      throw new RegistryMismatchError({ address, reason: `it is a ${told}, not a ${expected}` })
+    }
     if (found.split('.')[0] !== SUPPORTED_MAJOR) {
       throw new RegistryMismatchError({
         address,

@@ -4,6 +4,7 @@ import { artifactProofsAbi } from '../../core/abi/artifactProofsAbi.js'
 import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
 import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
 import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
+import { enclaveVersionMirrorAbi } from '../../core/abi/enclaveVersionMirrorAbi.js'
 import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistryAbi.js'
 import { guardedTransferAbi } from '../../core/abi/guardedTransferAbi.js'
 import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
@@ -17,6 +18,7 @@ import { artifactProofsBytecode } from './artifactProofs.generated.js'
 import { bn254CertificateVerifierBytecode } from './bn254CertificateVerifier.generated.js'
 import { challengeVerifierBytecode } from './challengeVerifier.generated.js'
 import { devnetSlasherBytecode } from './devnetSlasher.generated.js'
+import { enclaveVersionMirrorBytecode } from './enclaveVersionMirror.generated.js'
 import { enclaveVersionRegistryBytecode } from './enclaveVersionRegistry.generated.js'
 import { erc1967ProxyBytecode } from './erc1967Proxy.generated.js'
 import { guardedTransferBytecode } from './guardedTransfer.generated.js'
@@ -42,6 +44,11 @@ export const artifacts = {
     name: 'EnclaveVersionRegistry',
     abi: enclaveVersionRegistryAbi as Abi,
     bytecode: enclaveVersionRegistryBytecode,
+  },
+  enclaveVersionMirror: {
+    name: 'EnclaveVersionMirror',
+    abi: enclaveVersionMirrorAbi as Abi,
+    bytecode: enclaveVersionMirrorBytecode,
   },
   policyDataRegistry: {
     name: 'PolicyDataRegistry',

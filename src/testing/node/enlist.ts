@@ -5,12 +5,19 @@ import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
 import { createOperatorTable, type OperatorTable, provePossession } from '../../core/bn254/index.js'
 import type { WriteClient } from '../../registry/chain/client.js'
 import { waitForReceipt } from '../../registry/chain/receipts.js'
-import { publishOperatorTableSync, registerOperatorKeySync } from '../../registry/index.js'
+import {
+  operatorKeyTypedData,
+  publishOperatorTableSync,
+  registerOperatorKeyForSync,
+} from '../../registry/index.js'
 import type { DeployedContracts } from '../contracts.js'
 import type { EnclaveOperator } from './enclaveOperator.js'
 
 /** Stake of each operator at the development slasher, in wei. */
 const stake = 10n ** 18n
+
+/** A deadline that no development chain reaches. */
+const NEVER = 2n ** 40n
 
 /** Registers keys, gives stake, publishes the table. Operators come in ascending order of address. */
 export async function enlist(parameters: {
@@ -22,14 +29,21 @@ export async function enlist(parameters: {
   const { operators, owner, contracts, client } = parameters
   const chainId = BigInt(owner.chain.id)
   const verifier = contracts.certificateVerifier as Address
-  for (const { address: operator, key } of operators) {
+  for (const { address: operator, account, key } of operators) {
     const { pubkey, pubkeyG2 } = key.publicKey
     const proof = await provePossession(key, { chainId, verifier, operator })
-    await registerOperatorKeySync(owner, {
+    // Operators hold no ether here: they sign, and the owner sends.
+    const content = { operator, pkG1: pubkey, nonce: 0n, deadline: NEVER }
+    const signature = await account.signTypedData(
+      operatorKeyTypedData({ ...content, chainId: owner.chain.id, verifier }),
+    )
+    await registerOperatorKeyForSync(owner, {
       operator,
       pkG1: pubkey,
       pkG2: pubkeyG2,
       proof,
+      deadline: NEVER,
+      signature,
       addresses: contracts,
     })
   }
