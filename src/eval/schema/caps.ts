@@ -18,11 +18,12 @@ export const schemaCaps: {
   readonly branches: number
   readonly patternLength: number
   readonly patternProgram: number
-  readonly patternWork: number
+  readonly patternSteps: number
   readonly instanceBytes: number
   readonly instanceDepth: number
   readonly steps: number
-  readonly comparisonWork: number
+  readonly valueSteps: number
+  readonly characterSteps: number
 } = {
   schemaBytes: 65_536,
   schemaDepth: 32,
@@ -33,14 +34,15 @@ export const schemaCaps: {
   patternLength: 256,
   /** Instructions of all patterns of one schema together. */
   patternProgram: 1_024,
-  /** Instructions times characters, in one validation. */
-  patternWork: 500_000,
+  /** Steps of one instruction of a pattern on one character. */
+  patternSteps: 1 / 10,
   instanceBytes: 1_048_576,
   instanceDepth: 64,
-  /** Schemas applied to values in one validation. */
-  steps: 100_000,
-  /** Characters serialised for `const`, `enum` and `uniqueItems`, in one validation. */
-  comparisonWork: 1_500_000,
+  /** The work of one validation. A step is a schema applied to a value; the rest is counted in it. */
+  steps: 50_000,
+  /** Steps of one value that `const`, `enum` and `uniqueItems` compare, and of its characters. */
+  valueSteps: 1 / 2,
+  characterSteps: 1 / 40,
 }
 
 /** A pattern compiled for matching in linear time. */
@@ -95,7 +97,8 @@ export function capInstance(valueJson: string): { value: Json } | { issue: Schem
 
 /** JSON Pointer of a member below `path`. */
 export function pointer(path: string, key: string | number): string {
-  return `${path}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
+  if (typeof key === 'number' || !/[~/]/.test(key)) return `${path}/${key}`
+  return `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
 }
 
 type Counter = { nodes: number; program: number; patterns: Map<string, Pattern> }

@@ -10,8 +10,34 @@ import type { Json, JsonObject } from '../../core/jsonText.js'
 import { type Pattern, pointer, schemaCaps } from './caps.js'
 import type { CheckedSchema } from './keywords.js'
 
-/** What a schema has looked at in one value: for `unevaluatedProperties` and `unevaluatedItems`. */
-type Seen = { members: Set<string>; items: Set<number> }
+/**
+ * What a schema has looked at in one value: for `unevaluatedProperties` and `unevaluatedItems`. Most
+ * values need neither, so the sets are made when something goes in.
+ */
+type Seen = { members?: Set<string>; items?: Set<number> }
+
+/** A bound: its keyword, whether a value keeps it, and what it asks for in words. */
+type Limit = readonly [string, (value: number, limit: number) => boolean, string]
+
+const numberLimits: readonly Limit[] = [
+  ['minimum', (value, limit) => value >= limit, 'at least'],
+  ['maximum', (value, limit) => value <= limit, 'at most'],
+  ['exclusiveMinimum', (value, limit) => value > limit, 'more than'],
+  ['exclusiveMaximum', (value, limit) => value < limit, 'less than'],
+  ['multipleOf', (value, limit) => Number.isInteger(value / limit), 'a multiple of'],
+]
+const lengthLimits: readonly Limit[] = [
+  ['minLength', (length, limit) => length >= limit, 'a length of at least'],
+  ['maxLength', (length, limit) => length <= limit, 'a length of at most'],
+]
+const itemLimits: readonly Limit[] = [
+  ['minItems', (count, limit) => count >= limit, 'at least, in items,'],
+  ['maxItems', (count, limit) => count <= limit, 'at most, in items,'],
+]
+const memberLimits: readonly Limit[] = [
+  ['minProperties', (count, limit) => count >= limit, 'at least, in members,'],
+  ['maxProperties', (count, limit) => count <= limit, 'at most, in members,'],
+]
 
 /** Ends a validation that costs too much. Never leaves this file. */
 class OutOfBudget extends Error {
@@ -24,23 +50,29 @@ class OutOfBudget extends Error {
 
 /** Validates a value. At most ten issues; none means valid. */
 export function validate2020(checked: CheckedSchema, value: Json): readonly SchemaIssue[] {
+  return countedValidate2020(checked, value).issues
+}
+
+/** The same, with the steps it took: at most {@link schemaCaps.steps}, and what the last one took. */
+export function countedValidate2020(
+  checked: CheckedSchema,
+  value: Json,
+): { issues: readonly SchemaIssue[]; steps: number } {
   const run = new Run(checked)
   try {
-    run.apply(checked.schema, value, '', { members: new Set(), items: new Set() })
+    run.apply(checked.schema, value, '', {})
   } catch (cause) {
     if (!(cause instanceof OutOfBudget) && !(cause instanceof RangeError)) throw cause
     const path = cause instanceof OutOfBudget ? cause.path : ''
-    return [{ profile: 'caps', path, message: cause.message }]
+    return { issues: [{ profile: 'caps', path, message: cause.message }], steps: run.steps }
   }
-  return run.issues.slice(0, 10)
+  return { issues: run.issues.slice(0, 10), steps: run.steps }
 }
 
 /** One validation. A class because its parts share a budget and a list; not exported. */
 class Run {
   issues: SchemaIssue[] = []
-  #steps = 0
-  #work = 0
-  #compared = 0
+  steps = 0
   readonly #choices = new Map<Json, { texts: Set<string>; words: string }>()
   /** References being followed, with the value: meeting one again means no progress is made. */
   readonly #following = new Map<string, Set<Json>>()
@@ -52,16 +84,15 @@ class Run {
 
   /** Applies a schema; returns whether the value is valid under it. */
   apply(schema: Json, value: Json, path: string, seen: Seen): boolean {
-    this.#steps += 1
-    if (this.#steps > schemaCaps.steps) {
-      throw new OutOfBudget(path, `more than ${schemaCaps.steps} schemas to apply`)
-    }
+    this.#spend(1, path)
     if (schema === true) return true
     if (schema === false) return this.#fail(path, 'no value is allowed here')
     const keywords = schema as JsonObject
     let valid = this.#reference(keywords, value, path, seen)
     valid = this.#any(keywords, value, path) && valid
-    if (typeof value === 'number') valid = this.#number(keywords, value, path) && valid
+    if (typeof value === 'number') {
+      valid = this.#limits(keywords, path, { limits: numberLimits, value }) && valid
+    }
     if (typeof value === 'string') valid = this.#string(keywords, value, path) && valid
     valid = this.#logic(keywords, value, path, seen) && valid
     if (Array.isArray(value)) valid = this.#array(keywords, value, path, seen) && valid
@@ -76,17 +107,26 @@ class Run {
   #inPlace(schema: Json, value: Json, path: string, seen: Seen): boolean {
     const own = nothing()
     const valid = this.apply(schema, value, path, own)
-    merge(seen, own)
+    this.#merge(seen, own, path)
     return valid
   }
 
-  /** Text for comparing a part of the value. Takes its length from the budget. */
-  #text(value: Json, path: string): string {
-    const text = stable(value)
-    this.#compared += text.length + 1
-    if (this.#compared > schemaCaps.comparisonWork) {
-      throw new OutOfBudget(path, 'comparing values of this size costs too much')
+  /** Takes from the one budget of a validation; a unit is a schema applied to a value. */
+  #spend(steps: number, path: string): void {
+    this.steps += steps
+    if (this.steps > schemaCaps.steps) {
+      throw new OutOfBudget(path, `more than ${schemaCaps.steps} schemas to apply`)
     }
+  }
+
+  /** Text for comparing a part of the value. Its values and its characters cost steps. */
+  #text(value: Json, path: string): string {
+    const text = stable(value, (characters) => {
+      this.steps += schemaCaps.valueSteps + characters * schemaCaps.characterSteps
+      if (this.steps > schemaCaps.steps) {
+        throw new OutOfBudget(path, 'comparing values of this size costs too much')
+      }
+    })
     return text
   }
 
@@ -94,9 +134,33 @@ class Run {
   #accepted(keyword: Json, values: readonly Json[]): { texts: Set<string>; words: string } {
     const known = this.#choices.get(keyword)
     if (known !== undefined) return known
-    const made = { texts: new Set(values.map(stable)), words: short(keyword) }
+    const made = {
+      texts: new Set(values.map((one) => stable(one, () => {}))),
+      words: short(keyword),
+    }
     this.#choices.set(keyword, made)
     return made
+  }
+
+  /** Notes what was looked at, where some keyword asks. */
+  #see(seen: Seen, what: string | number): void {
+    if (!this.#schema.asksUnevaluated) return
+    if (typeof what === 'string') {
+      seen.members ??= new Set()
+      seen.members.add(what)
+    } else {
+      seen.items ??= new Set()
+      seen.items.add(what)
+    }
+  }
+
+  /** What a subschema has looked at counts for its parent. Copying it costs steps. */
+  #merge(into: Seen, from: Seen, path: string): void {
+    const { members, items } = from
+    if (members === undefined && items === undefined) return
+    this.#spend(((members?.size ?? 0) + (items?.size ?? 0)) / 4, path)
+    for (const name of members ?? []) this.#see(into, name)
+    for (const index of items ?? []) this.#see(into, index)
   }
 
   /** Applies a schema without keeping its issues. */
@@ -159,30 +223,16 @@ class Run {
     return valid
   }
 
-  #number(keywords: JsonObject, value: number, path: string): boolean {
-    const limits: readonly [string, (limit: number) => boolean, string][] = [
-      ['minimum', (limit) => value >= limit, 'at least'],
-      ['maximum', (limit) => value <= limit, 'at most'],
-      ['exclusiveMinimum', (limit) => value > limit, 'more than'],
-      ['exclusiveMaximum', (limit) => value < limit, 'less than'],
-      ['multipleOf', (limit) => Number.isInteger(value / limit), 'a multiple of'],
-    ]
-    return this.#limits(keywords, path, { limits, what: String(value) })
-  }
-
   #limits(
     keywords: JsonObject,
     path: string,
-    given: {
-      limits: readonly (readonly [string, (limit: number) => boolean, string])[]
-      what: string
-    },
+    { limits, value }: { limits: readonly Limit[]; value: number },
   ): boolean {
     let valid = true
-    for (const [keyword, holds, words] of given.limits) {
+    for (const [keyword, holds, words] of limits) {
       const limit = member(keywords, keyword)
-      if (typeof limit !== 'number' || holds(limit)) continue
-      valid = this.#fail(path, `expected ${words} ${limit}, got ${given.what}`)
+      if (typeof limit !== 'number' || holds(value, limit)) continue
+      valid = this.#fail(path, `expected ${words} ${limit}, got ${value}`)
     }
     return valid
   }
@@ -192,13 +242,9 @@ class Run {
     if (Object.hasOwn(keywords, 'minLength') || Object.hasOwn(keywords, 'maxLength')) {
       let length = 0
       for (const _ of value) length += 1
-      valid = this.#limits(keywords, path, {
-        limits: [
-          ['minLength', (limit) => length >= limit, 'a length of at least'],
-          ['maxLength', (limit) => length <= limit, 'a length of at most'],
-        ],
-        what: String(length),
-      })
+      // Long strings are counted anew by each schema that asks.
+      this.#spend(length >> 5, path)
+      valid = this.#limits(keywords, path, { limits: lengthLimits, value: length })
     }
     const source = member(keywords, 'pattern')
     if (typeof source !== 'string') return valid
@@ -208,10 +254,11 @@ class Run {
 
   #matches(source: string, text: string, path: string): boolean {
     const pattern = this.#schema.patterns.get(source) as Pattern
-    this.#work += pattern.size * (text.length + 1)
-    if (this.#work > schemaCaps.patternWork) {
+    const matched = this.steps + pattern.size * (text.length + 1) * schemaCaps.patternSteps
+    if (matched > schemaCaps.steps) {
       throw new OutOfBudget(path, 'the patterns cost too much on strings of this length')
     }
+    this.steps = matched
     return pattern.matches(text)
   }
 
@@ -237,7 +284,7 @@ class Run {
     if (condition !== undefined) {
       const own = nothing()
       const holds = this.#test(condition, value, path, own)
-      if (holds) merge(seen, own)
+      if (holds) this.#merge(seen, own, path)
       const branch = member(keywords, holds ? 'then' : 'else')
       if (branch !== undefined) valid = this.#inPlace(branch, value, path, seen) && valid
     }
@@ -251,37 +298,34 @@ class Run {
       const own = nothing()
       if (!this.#test(branch, value, path, own)) continue
       count += 1
-      merge(seen, own)
+      this.#merge(seen, own, path)
     }
     return count
   }
 
   #array(keywords: JsonObject, value: readonly Json[], path: string, seen: Seen): boolean {
-    let valid = this.#limits(keywords, path, {
-      limits: [
-        ['minItems', (limit) => value.length >= limit, 'at least, in items,'],
-        ['maxItems', (limit) => value.length <= limit, 'at most, in items,'],
-      ],
-      what: String(value.length),
-    })
+    let valid = this.#limits(keywords, path, { limits: itemLimits, value: value.length })
     if (member(keywords, 'uniqueItems') === true) {
       const unique = new Set(value.map((item) => this.#text(item, path))).size === value.length
       valid = this.#check(unique, path, 'an item is there twice') && valid
     }
     const prefix = list(keywords, 'prefixItems')
     const items = member(keywords, 'items')
-    value.forEach((item, index) => {
+    // Without a keyword that applies to items they are not gone through, whoever asks how often.
+    const applied = items === undefined ? value.slice(0, prefix.length) : value
+    applied.forEach((item, index) => {
       const schema = index < prefix.length ? prefix[index] : items
       if (schema === undefined) return
-      seen.items.add(index)
+      this.#see(seen, index)
       valid = this.apply(schema, item, pointer(path, index), nothing()) && valid
     })
     valid = this.#contains(keywords, value, path, seen) && valid
     const rest = member(keywords, 'unevaluatedItems')
     if (rest === undefined) return valid
+    this.#spend(value.length / 8, path)
     value.forEach((item, index) => {
-      if (seen.items.has(index)) return
-      seen.items.add(index)
+      if (seen.items?.has(index) === true) return
+      this.#see(seen, index)
       valid = this.apply(rest, item, pointer(path, index), nothing()) && valid
     })
     return valid
@@ -294,7 +338,7 @@ class Run {
     value.forEach((item, index) => {
       if (!this.#test(contains, item, pointer(path, index), nothing())) return
       count += 1
-      seen.items.add(index)
+      this.#see(seen, index)
     })
     const least = member(keywords, 'minContains') ?? 1
     const most = member(keywords, 'maxContains') ?? Number.POSITIVE_INFINITY
@@ -304,13 +348,9 @@ class Run {
 
   #object(keywords: JsonObject, value: JsonObject, path: string, seen: Seen): boolean {
     const names = Object.keys(value)
-    let valid = this.#limits(keywords, path, {
-      limits: [
-        ['minProperties', (limit) => names.length >= limit, 'at least, in members,'],
-        ['maxProperties', (limit) => names.length <= limit, 'at most, in members,'],
-      ],
-      what: String(names.length),
-    })
+    // Every schema goes through all members, whether it has something to say of them or not.
+    this.#spend(names.length >> 2, path)
+    let valid = this.#limits(keywords, path, { limits: memberLimits, value: names.length })
     valid = this.#required(keywords, value, path) && valid
     const properties = object(keywords, 'properties')
     const patterns = Object.entries(object(keywords, 'patternProperties'))
@@ -328,7 +368,7 @@ class Run {
       }
       if (schemas.length === 0 && others !== undefined) schemas.push(others)
       for (const schema of schemas) {
-        seen.members.add(name)
+        this.#see(seen, name)
         valid = this.#member(schema, item, at) && valid
       }
     }
@@ -338,8 +378,8 @@ class Run {
     const rest = member(keywords, 'unevaluatedProperties')
     if (rest === undefined) return valid
     for (const name of names) {
-      if (seen.members.has(name)) continue
-      seen.members.add(name)
+      if (seen.members?.has(name) === true) continue
+      this.#see(seen, name)
       valid = this.#member(rest, value[name] as Json, pointer(path, name)) && valid
     }
     return valid
@@ -367,12 +407,7 @@ class Run {
 }
 
 function nothing(): Seen {
-  return { members: new Set(), items: new Set() }
-}
-
-function merge(into: Seen, from: Seen): void {
-  for (const name of from.members) into.members.add(name)
-  for (const index of from.items) into.items.add(index)
+  return {}
 }
 
 /** An own member: `toString` and `__proto__` are names like any other. */
@@ -405,11 +440,21 @@ function isOfType(value: Json, name: string): boolean {
 }
 
 /** Text that is equal exactly for equal values: members sorted, `-0` as `0`. */
-function stable(value: Json): string {
-  if (Array.isArray(value)) return `[${(value as readonly Json[]).map(stable).join(',')}]`
-  if (!isObject(value)) return JSON.stringify(value)
+function stable(value: Json, charge: (characters: number) => void): string {
+  if (Array.isArray(value)) {
+    charge(0)
+    return `[${(value as readonly Json[]).map((item) => stable(item, charge)).join(',')}]`
+  }
+  if (!isObject(value)) {
+    charge(typeof value === 'string' ? value.length : 8)
+    return JSON.stringify(value)
+  }
   const names = Object.keys(value).sort()
-  return `{${names.map((name) => `${JSON.stringify(name)}:${stable(value[name] as Json)}`).join(',')}}`
+  const members = names.map((name) => {
+    charge(name.length)
+    return `${JSON.stringify(name)}:${stable(value[name] as Json, charge)}`
+  })
+  return `{${members.join(',')}}`
 }
 
 function short(value: Json): string {

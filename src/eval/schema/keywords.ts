@@ -76,7 +76,11 @@ function each(shape: Shape, names: string): [string, Shape][] {
 }
 
 /** A schema that was checked, with what its references point at. */
-export type CheckedSchema = CappedSchema & { references: ReadonlyMap<string, Json> }
+export type CheckedSchema = CappedSchema & {
+  references: ReadonlyMap<string, Json>
+  /** Whether some keyword asks what others have looked at. */
+  asksUnevaluated: boolean
+}
 
 /** What one walk over a schema collects. */
 type Walk = {
@@ -86,6 +90,7 @@ type Walk = {
   visited: Set<Json>
   anchors: Map<string, Json>
   references: { ref: string; path: string }[]
+  asksUnevaluated: boolean
 }
 
 /** One keyword of a schema. */
@@ -101,6 +106,7 @@ export function checkKeywords(
     visited: new Set(),
     anchors: new Map(),
     references: [],
+    asksUnevaluated: false,
   }
   visit(walk, capped.schema, '')
   const references = new Map<string, Json>()
@@ -110,7 +116,7 @@ export function checkKeywords(
     else references.set(ref, target)
   }
   if (walk.issues.length > 0) return { issues: walk.issues }
-  return { checked: { ...capped, references } }
+  return { checked: { ...capped, references, asksUnevaluated: walk.asksUnevaluated } }
 }
 
 function add({ issues }: Walk, path: string, message: string): void {
@@ -124,6 +130,8 @@ function visit(walk: Walk, schema: Json, path: string): void {
     return
   }
   walk.visited.add(schema)
+  const asks = ['unevaluatedItems', 'unevaluatedProperties']
+  walk.asksUnevaluated ||= asks.some((keyword) => Object.hasOwn(schema, keyword))
   for (const [keyword, value] of Object.entries(schema)) {
     const at = pointer(path, keyword)
     const shape = shapes.get(keyword)

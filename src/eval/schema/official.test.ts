@@ -24,7 +24,7 @@ const refusals: readonly RegExp[] = [
   /^\$ref ".*" points at nothing$/,
   /^expected https:\/\/json-schema\.org\/draft\/2020-12\/schema$/,
   /is not within RE2/,
-  /^the integer -?\d+ is outside ±\(2\^53 - 1\) and would change$/,
+  /^the integer -?\d+ is outside ±\(2\^53 - 1\) and would change/,
 ]
 
 /** Tests whose schemas were refused when this was written. Fewer is better; more is a regression. */

@@ -216,22 +216,6 @@ describe('hostile schemas', () => {
     expect((await validateText(text, JSON.stringify(value))).status).not.toBe('valid')
   })
 
-  test('none costs more than 50 ms once warm', async () => {
-    // The fastest of several runs: other work on the machine must not decide this test.
-    for (const [name, schema, value] of cases) {
-      let fastest = Number.POSITIVE_INFINITY
-      for (let run = 0; run < 4 && fastest > 50; run++) {
-        const start = performance.now()
-        await validateText(
-          typeof schema === 'string' ? schema : JSON.stringify(schema),
-          JSON.stringify(value),
-        )
-        fastest = Math.min(fastest, performance.now() - start)
-      }
-      expect(fastest, name).toBeLessThan(50)
-    }
-  })
-
   test('catastrophic patterns on long strings are bounded', async () => {
     const schema = { type: 'string', pattern: '^(a+)+$' }
     const small = await validate(schema, `${'a'.repeat(1_000)}!`)
