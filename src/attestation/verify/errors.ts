@@ -38,7 +38,7 @@ export class AttestationError extends BaseError {
   ) {
     const reason = outcome.status === 'consistent' ? outcome.level : outcome.reason
     super(`The attestation is not valid: ${outcome.status} (${reason}).`, {
-      retryable: outcome.status === 'inconclusive',
+      retryable: outcome.status === 'inconclusive' && outcome.retryable,
       metaMessages: [adviceOn(outcome)],
       ...options,
     })
@@ -47,6 +47,9 @@ export class AttestationError extends BaseError {
 }
 
 function adviceOn(outcome: Exclude<AttestationOutcome, { status: 'valid' }>): string {
+  if (outcome.status === 'inconclusive' && !outcome.retryable) {
+    return `The call is wrong and stays so: ${outcome.detail}.`
+  }
   if (outcome.status !== 'slashable' || outcome.challengeable) {
     return attestationAdvice[outcome.status]
   }

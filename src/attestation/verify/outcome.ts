@@ -67,6 +67,8 @@ export type AttestationOutcome =
   | {
       readonly status: 'inconclusive'
       readonly reason: InconclusiveReason
+      /** Whether trying again can help. `false` where the caller's own arguments are wrong. */
+      readonly retryable: boolean
       readonly detail: string
     }
 

@@ -850,6 +850,23 @@ describe('what cannot be obtained is inconclusive', () => {
     expect(await verdict(change(honestCase(world), world))).toBe(`inconclusive ${reason}`)
   })
 
+  test('wrong arguments are told apart from what can be tried again', async () => {
+    const world = createWorld()
+    const honest = honestCase(world)
+    const wrong = await verifyTaskAttestation({ ...honest, level: 'everything' as never })
+    expect(wrong).toMatchObject({ reason: 'INVALID_ARGUMENTS', retryable: false })
+    await expect(
+      assertTaskAttestation({ ...honest, level: 'everything' as never }),
+    ).rejects.toMatchObject({ code: 'ATTESTATION_NOT_VALID', retryable: false })
+    const artifacts = { getArtifact: fails }
+    const missing = { ...honest, reader: { ...world.reader, artifacts } }
+    expect(await verifyTaskAttestation(missing)).toMatchObject({
+      reason: 'ARTIFACT_UNAVAILABLE',
+      retryable: true,
+    })
+    await expect(assertTaskAttestation(missing)).rejects.toMatchObject({ retryable: true })
+  })
+
   test('outputs that miss a plugin, although they were attested', async () => {
     const world = createWorld()
     const honest = world.evaluate(world.makeTask())

@@ -26,6 +26,7 @@ import {
   type AttestationOutcome,
   attestationLevels,
   type ConsistentLevel,
+  type InconclusiveReason,
   includesLevel,
 } from './outcome.js'
 import type { VerifyTaskAttestationParameters } from './parameters.js'
@@ -61,14 +62,19 @@ export async function verifyTaskAttestation(
   } catch (error) {
     if (signal?.aborted === true) throw signal.reason
     if (error instanceof InconclusiveError) {
-      return { status: 'inconclusive', reason: error.reason, detail: error.detail }
+      return inconclusive(error.reason, error.detail)
     }
     if (error instanceof TimeoutError) {
-      return { status: 'inconclusive', reason: 'TIMEOUT', detail: error.shortMessage }
+      return inconclusive('TIMEOUT', error.shortMessage)
     }
     const detail = error instanceof Error ? error.message : 'an unexpected failure'
-    return { status: 'inconclusive', reason: 'INVALID_ARGUMENTS', detail }
+    return inconclusive('INVALID_ARGUMENTS', detail)
   }
+}
+
+// Arguments that are wrong stay wrong: whoever tries again for as long as it helps must not spin.
+function inconclusive(reason: InconclusiveReason, detail: string): AttestationOutcome {
+  return { status: 'inconclusive', reason, retryable: reason !== 'INVALID_ARGUMENTS', detail }
 }
 
 /**

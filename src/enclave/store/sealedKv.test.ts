@@ -123,7 +123,7 @@ describe('a lost answer of the anchor', () => {
       Object.assign(w.faults, { beforeAdvance: 0, afterAdvance: 0, latest: 0 })
       expect((await (await w.open()).get('a'))?.[0] ?? 0).toBeGreaterThanOrEqual(confirmed)
     }
-  })
+  }, 120_000)
 })
 
 describe('two writers', () => {
