@@ -26,7 +26,7 @@ import {
   encodeWasmArgs,
   operatorEngine,
 } from '@newton/policy-sdk/eval'
-import { createTaskClient, type VerifiedTask } from '@newton/policy-sdk/operator'
+import { createTaskClient, type SentRequest, type VerifiedTask } from '@newton/policy-sdk/operator'
 import {
   acceptResponseSync,
   challengeAttestationDigestSync,
@@ -283,9 +283,10 @@ async function main(): Promise<void> {
     const tasks = createTaskClient({ gateway: { url: devnet.gatewayUrl }, reader })
     // The gateway makes the task and asks operators over their sockets: they commit to their plugin
     // outputs, agree, evaluate in their enclaves, journal and sign. What comes back was run again here.
-    const evaluateByAll = async (to: Address): Promise<VerifiedTask> => {
+    const sendTask = async (to: Address, broadcast = false): Promise<SentRequest> => {
       await devnet.mine(2)
-      const answer = await tasks.createTask({
+      return tasks.sendTask({
+        broadcast,
         policyClient: client,
         intent: {
           from: user.account.address,
@@ -298,12 +299,16 @@ async function main(): Promise<void> {
         wasmArgs: encodeWasmArgs({ address: to }),
         timeout: 90_000,
       })
+    }
+    const verified = async (sent: SentRequest): Promise<VerifiedTask> => {
+      const answer = await tasks.waitForTask(sent)
       expect(
         answer.documents.length === answer.signers.length,
         'an evaluation ran outside its enclave',
       )
       return answer
     }
+    const evaluateByAll = async (to: Address): Promise<VerifiedTask> => verified(await sendTask(to))
     const verify = ({ task, response, certificate, preimage, inputs }: VerifiedTask) =>
       verifyTaskAttestation({
         reader,
@@ -315,8 +320,10 @@ async function main(): Promise<void> {
         inputs,
       })
 
+    // The gateway lands this one by itself.
+    const sent = await sendTask(goodRecipient, true)
     const allowed = await run('evaluate a transfer in four enclaves: allowed', async () => {
-      const value = await evaluateByAll(goodRecipient)
+      const value = await verified(sent)
       const { response, reasons } = value
       expect(value.allowed, `it was denied: ${reasons.join('; ')}`)
       return {
@@ -345,14 +352,18 @@ async function main(): Promise<void> {
     await run(
       'accept on chain: the allowed transfer goes through, the denied one does not',
       async () => {
-        for (const { task, response, certificate } of [allowed, denied]) {
-          await acceptResponseSync(challenger, {
-            response,
-            certificate,
-            task,
-            addresses,
+        await new Promise<void>((resolve, reject) => {
+          tasks.watchTask({
+            sent,
+            onProgress: (progress) => {
+              if (progress.state === 'final') resolve()
+              if (progress.state === 'failed') reject(progress.error)
+            },
+            onError: reject,
           })
-        }
+        })
+        const { task, response, certificate } = denied
+        await acceptResponseSync(challenger, { response, certificate, task, addresses })
         const execute = (task: Task): { to: Address; data: Hex } => ({
           to: client,
           data: encodeFunctionData({

@@ -145,6 +145,7 @@ export type {
 export type {
   ChallengeSink,
   CommitSink,
+  ResponseSink,
   SendingOptions,
   SignerWitness,
 } from './interfaces/sinks.js'

@@ -228,6 +228,7 @@ export {
   createAnnouncer,
   createChallengeSink,
   createCommitSink,
+  createResponseSink,
   type SinkParameters,
 } from './actions/sinks.js'
 export type { RevocationOptions, SlotRevocation } from './actions/slotRevocation.js'

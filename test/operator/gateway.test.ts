@@ -2,7 +2,8 @@
 import type { Hex } from 'viem'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { encodeEvaluationResult, evaluateResult } from '../../src/core/evaluationResult.js'
-import { decodeResponse, encodeResponse } from '../../src/core/response.js'
+import type { ResponseSink } from '../../src/core/index.js'
+import { computeMessageHash, decodeResponse, encodeResponse } from '../../src/core/response.js'
 import { encodeTask } from '../../src/core/task.js'
 import {
   apiKeyCallers,
@@ -16,6 +17,7 @@ import {
   type TaskRequest,
 } from '../../src/operator/index.js'
 import { listenGateway } from '../../src/operator/node/index.js'
+import { ContractRevertError, RpcError } from '../../src/registry/index.js'
 import { address, client, pcr0, word } from '../support/attestationWorld.js'
 import { createGatewayWorld, operatorOf } from '../support/gatewayWorld.js'
 
@@ -453,6 +455,111 @@ describe('createGateway', () => {
     await poll(() => events.some(({ type }) => type === 'store.failed')).toBe(true)
     broken = false
     expect(await tasks.createTask(request)).toMatchObject({ allowed: true })
+  })
+
+  /** A chain that accepts what it is given, and may be told otherwise. */
+  function fakeSink() {
+    const chain = {
+      accepted: undefined as Hex | undefined,
+      final: false,
+      refusals: [] as string[],
+      sent: [] as Hex[],
+      previous: [] as (readonly Hex[])[],
+    }
+    const sink: ResponseSink = {
+      async acceptResponse({ response }, options) {
+        chain.previous.push(options?.previous ?? [])
+        const hash = word(0x1000 + chain.previous.length)
+        await options?.onTransactionHash?.(hash)
+        chain.sent.push(hash)
+        const errorName = chain.refusals.shift()
+        if (errorName === 'node') throw new RpcError('the sending')
+        if (errorName !== undefined)
+          throw new ContractRevertError({ errorName, args: [], raw: '0x' })
+        chain.accepted = computeMessageHash(response)
+        return { transactionHash: hash }
+      },
+      acceptedResponse: async () =>
+        chain.accepted === undefined ? null : { messageHash: chain.accepted, final: chain.final },
+    }
+    return { chain, sink }
+  }
+  const broadcast = { ...request, broadcast: true }
+  const stateOf = (store: Started['store'], taskId: Hex) => async () =>
+    (await store.find(taskId))?.state
+
+  test('behavior: an answer is landed, and followed until it is final, also back', async () => {
+    const { chain, sink } = fakeSink()
+    const { tasks, store } = await start({ sink, landingInterval: 20 })
+    const states: string[] = []
+    const sent = await tasks.sendTask(broadcast)
+    const ended = new Promise<void>((resolve, reject) => {
+      tasks.watchTask({
+        sent,
+        onProgress: ({ state }) => {
+          states.push(state)
+          if (state === 'final') resolve()
+        },
+        onError: reject,
+      })
+    })
+    await poll(stateOf(store, sent.taskId)).toBe('landed')
+    const { accepted } = chain
+    chain.refusals.push('ReferenceBlockNotMined')
+    chain.accepted = undefined
+    await poll(() => chain.sent.length).toBeGreaterThanOrEqual(2)
+    await poll(() => chain.accepted).toBe(accepted)
+    chain.final = true
+    await ended
+    expect(states.at(-1)).toBe('final')
+    // What was sent before is known to every later sending.
+    expect(chain.previous[0]).toEqual([])
+    expect(chain.previous.at(-1)).toEqual(chain.sent.slice(0, -1))
+    expect(await store.transactions(sent.taskId)).toEqual(chain.sent)
+    const { length } = chain.sent
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(chain.sent).toHaveLength(length)
+  })
+
+  test('behavior: a node that fails leaves the answer signed, and it is landed later', async () => {
+    const { chain, sink } = fakeSink()
+    chain.refusals.push('node', 'node')
+    chain.final = true
+    const { tasks, store, events } = await start({ sink, landingInterval: 20 })
+    const { taskId, allowed } = await tasks.createTask(broadcast)
+    expect(allowed).toBe(true)
+    await poll(stateOf(store, taskId)).toBe('final')
+    expect(events.filter(({ type }) => type === 'landing.failed')).toHaveLength(2)
+  })
+
+  test.each([
+    ['PolicyInstanceSuperseded', 'superseded', undefined],
+    ['ReferenceBlockTooOld', 'failed', 'NOT_LANDED'],
+  ])('behavior: %s ends the task as %s', async (refusal, state, fault) => {
+    const { chain, sink } = fakeSink()
+    chain.refusals.push(refusal)
+    const { tasks, store } = await start({ sink, landingInterval: 20 })
+    const sent = await tasks.sendTask(broadcast)
+    await poll(stateOf(store, sent.taskId)).toBe(state)
+    expect((await store.find(sent.taskId))?.failure?.fault).toBe(fault)
+    // The answer stays: it was signed.
+    expect(await store.answer(sent.taskId)).toBeDefined()
+  })
+
+  test('error: EQUIVOCATION where the chain has accepted another response, with ours kept', async () => {
+    const { chain, sink } = fakeSink()
+    chain.accepted = word(9)
+    const { tasks, store } = await start({ sink, landingInterval: 20 })
+    const sent = await tasks.sendTask(broadcast)
+    await poll(stateOf(store, sent.taskId)).toBe('failed')
+    expect(await store.find(sent.taskId)).toMatchObject({ failure: { fault: 'EQUIVOCATION' } })
+    expect(chain.sent).toEqual([])
+    expect((await store.answer(sent.taskId))?.messageHash).not.toBe(word(9))
+  })
+
+  test('error: INVALID_PARAMS for a landing that this gateway does not do', async () => {
+    const { tasks } = await start()
+    await expect(tasks.sendTask(broadcast)).rejects.toMatchObject({ fault: 'INVALID_PARAMS' })
   })
 
   test('behavior: a gateway that was paused past its lease changes nothing', async () => {

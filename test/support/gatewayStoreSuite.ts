@@ -118,6 +118,12 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     )
     const [claimed] = await store.claim({ ...mine, limit: 1 })
     expect(claimed).toMatchObject({ taskId: task.taskId, state: 'signed', broadcast: true })
+    const held = { taskId: task.taskId, fence: 2 }
+    expect(await store.addTransaction({ ...held, fence: 1 }, word(3))).toBe(false)
+    for (const hash of [word(5), word(4), word(5)]) {
+      expect(await store.addTransaction(held, hash)).toBe(true)
+    }
+    expect(await store.transactions(task.taskId)).toEqual([word(5), word(4)])
     await store.advance({ taskId: task.taskId, fence: 2 }, { state: 'final' })
     await store.release({ taskId: task.taskId, fence: 2 })
     expect(await store.claim({ ...mine, limit: 1 })).toEqual([])

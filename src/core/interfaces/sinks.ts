@@ -4,6 +4,7 @@ import type { Certificate } from '../bn254/certificate.js'
 import type { DaLocator } from '../locator.js'
 import type { PolicyTaskResponse } from '../response.js'
 import type { StateCommit } from '../stateCommit.js'
+import type { Task } from '../task.js'
 import type { BlockReference } from './registryReader.js'
 
 /** Lands state commits and announces their deltas. */
@@ -33,6 +34,23 @@ export type SendingOptions = IoOptions & {
   previous?: readonly Hex[] | undefined
   /** Told each hash before its transaction leaves; sending waits for its promise. */
   onTransactionHash?: ((hash: Hex) => unknown) | undefined
+}
+
+/** Lands signed evaluations on chain, and tells what has landed. */
+export interface ResponseSink {
+  /** Lands a response and waits for the receipt. What a contract refuses is an error with its name. */
+  acceptResponse(
+    parameters: { response: PolicyTaskResponse; certificate: Certificate; task: Task },
+    options?: SendingOptions,
+  ): Promise<{ transactionHash: Hex }>
+  /**
+   * The response of a task that is accepted at the end of the newest block, `null` where none is, and
+   * whether that is so in a block that stays.
+   */
+  acceptedResponse(
+    taskId: Hex,
+    options?: IoOptions,
+  ): Promise<{ messageHash: Hex; final: boolean } | null>
 }
 
 /** Files challenges on chain. */

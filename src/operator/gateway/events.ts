@@ -22,5 +22,7 @@ export type GatewayEvent =
     }
   /** What one operator did that was not the answer. */
   | { type: 'operator.fault'; taskId: Hex; operator: string; fault: string; detail: string }
+  /** A sending did not come to an end; the chain is looked at again. */
+  | { type: 'landing.failed'; taskId: Hex; error: unknown }
   /** The store failed; what was to be kept is tried again when the lease has ended. */
   | { type: 'store.failed'; error: unknown }

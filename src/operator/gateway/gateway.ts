@@ -6,6 +6,7 @@ import type { Hex } from 'viem'
 import { ZERO_HASH } from '../../core/artifact.js'
 import { canonicalBytes, type Json, type JsonObject } from '../../core/canonicalJson.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import type { ResponseSink } from '../../core/interfaces/sinks.js'
 import { computeTaskId, encodeTask } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
@@ -33,6 +34,13 @@ export type GatewayParameters = {
   callers: CallerCheck
   /** `keccak256(PCR0)` of the build that operators are asked for. Left out: no enclave is asked for. */
   pcr0Commitment?: Hex | undefined
+  /**
+   * Lands answers on chain where a client asks for it, by an account of this gateway alone. Left out: such
+   * requests are refused.
+   */
+  sink?: ResponseSink | undefined
+  /** Milliseconds between two looks at the chain for a task that is being landed. @default 4_000 */
+  landingInterval?: number | undefined
   /** Blocks that a task's reference block is behind the head. @default the chain table's */
   referenceDelay?: bigint | undefined
   /** Names this gateway in leases: no two that share a store have the same. @default 16 random bytes */
@@ -81,9 +89,15 @@ export type Gateway = {
  */
 export function createGateway(parameters: GatewayParameters): Gateway {
   const { registry, tables, store, onEvent = () => undefined } = parameters
+  const { sink, landingInterval = 4_000 } = parameters
   const { now = Date.now, lease = 5_000, pollInterval = 250, concurrent = 256 } = parameters
   const pcr0Commitment = readBuild(parameters.pcr0Commitment)
-  for (const [field, value] of Object.entries({ lease, pollInterval, concurrent })) {
+  for (const [field, value] of Object.entries({
+    lease,
+    pollInterval,
+    concurrent,
+    landingInterval,
+  })) {
     if (!Number.isFinite(value) || value <= 0) {
       throw new InvalidInputError({ field, reason: 'expected a positive number' })
     }
@@ -99,7 +113,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   // A signal for each task: one for all would have a listener for each.
   const running = new Map<Promise<void>, AbortController>()
   const run: RunParameters = {
-    ...{ store, registry, tables, operators, lease, now, onEvent },
+    ...{ store, registry, tables, operators, lease, now, onEvent, sink, landingInterval },
     onChange: changes.tell,
   }
   const start = (task: LeasedTask, snapshot?: Parameters<typeof runTask>[2]['snapshot']): void => {
@@ -117,6 +131,10 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     if (controller.signal.aborted) throw refuse('NOT_READY', 'it is closing', { by: 'gateway' })
     if (running.size >= concurrent) {
       throw refuse('OVERLOADED', 'too many tasks are worked on', { by: 'gateway', retryAfter: 500 })
+    }
+    if (request.broadcast === true && sink === undefined) {
+      const detail = '`direct_broadcast`: this gateway lands nothing on chain'
+      throw refuse('INVALID_PARAMS', detail, { by: 'gateway' })
     }
     const contentHash = hashRequest(request)
     for (;;) {

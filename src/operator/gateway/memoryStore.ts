@@ -30,6 +30,7 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
   const requests = new Map<string, Hex>()
   const shares = new Map<Hex, StoredShare[]>()
   const answers = new Map<Hex, StoredAnswer>()
+  const transactions = new Map<Hex, readonly Hex[]>()
   const requestKey = ({ caller, requestId }: StoredTask): string | undefined =>
     requestId === undefined ? undefined : JSON.stringify([caller, requestId])
   const holding = ({ taskId, fence }: Lease): Held | undefined => {
@@ -97,6 +98,13 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
       return 'stored'
     },
     answer: async (taskId) => answers.get(taskId),
+    async addTransaction(lease, hash) {
+      if (holding(lease) === undefined) return false
+      const sent = transactions.get(lease.taskId) ?? []
+      transactions.set(lease.taskId, sent.includes(hash) ? sent : [...sent, hash])
+      return true
+    },
+    transactions: async (taskId) => transactions.get(taskId) ?? [],
     async count() {
       const counts: Partial<Record<StoredTask['state'], number>> = {}
       for (const { state } of tasks.values()) counts[state] = (counts[state] ?? 0) + 1
@@ -107,6 +115,7 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
         if (!isEnded(task) || task.createdAt >= before) continue
         tasks.delete(task.taskId)
         answers.delete(task.taskId)
+        transactions.delete(task.taskId)
         const key = requestKey(task)
         if (key !== undefined) requests.delete(key)
         const operators = (shares.get(task.taskId) ?? []).map(({ operator }) => operator)

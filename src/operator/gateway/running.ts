@@ -6,6 +6,7 @@
 import type { Hex } from 'viem'
 import { decodeG1, encodeG1 } from '../../core/bn254/index.js'
 import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
+import type { ResponseSink } from '../../core/interfaces/sinks.js'
 import { decodeResponse, encodeResponse } from '../../core/response.js'
 import { decodeTask } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
@@ -18,6 +19,7 @@ import { type CollectedShare, collectTask, type TaskAnswer } from '../tasks/coll
 import { type OperatorFault, TaskFailedError, type TaskFailure } from '../tasks/errors.js'
 import type { OperatorTables } from '../tasks/tables.js'
 import type { GatewayEvent } from './events.js'
+import { isLanding, landTask } from './landing.js'
 import type {
   GatewayStore,
   LeasedTask,
@@ -33,6 +35,10 @@ export type RunParameters = {
   registry: RegistryReader
   tables: OperatorTables
   operators: () => readonly OperatorClient[]
+  /** Lands answers; left out where this gateway lands nothing. */
+  sink: ResponseSink | undefined
+  /** Milliseconds between two looks at the chain for one task. */
+  landingInterval: number
   /** Milliseconds that a lease lasts without being renewed. */
   lease: number
   now: () => number
@@ -78,14 +84,40 @@ export async function runTask(
   }, lease / 3)
   const started = now()
   try {
-    const answer = await decide(task, parameters, { ...options, signal: controller.signal })
-    await finish({ task, answer, started }, parameters)
+    const inner = { ...options, signal: controller.signal }
+    if (!isLanding(task.state)) {
+      const answer = await decide(task, parameters, inner)
+      await finish({ task, answer, started }, parameters)
+    }
+    if (task.broadcast) await land(task, parameters, inner)
   } catch (error) {
     await giveUp({ task, error, started }, parameters, controller.signal)
   } finally {
     clearInterval(renewing)
     signal.removeEventListener('abort', stop)
   }
+}
+
+/** One step on the way to the chain. The lease then lasts until the next one, whoever makes it. */
+async function land(
+  task: LeasedTask,
+  parameters: RunParameters,
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  const { store, sink, landingInterval, onChange, onEvent } = parameters
+  const { taskId, fence } = task
+  if (sink !== undefined) {
+    if (
+      task.state !== 'landed' &&
+      !(await store.advance({ taskId, fence }, { state: 'landing' }))
+    ) {
+      throw leaseLost
+    }
+    const step = await landTask(task, { store, sink, onEvent }, { signal })
+    if (!(await store.advance({ taskId, fence }, step))) throw leaseLost
+    onChange(taskId, step.state)
+  }
+  await store.renew({ taskId, fence }, landingInterval)
 }
 
 /** Asks operators until there is an answer, or asking again is of no use. */
@@ -155,6 +187,11 @@ async function giveUp(
     // Shut down: whoever is next goes on with it.
     if (signal.aborted) {
       await store.release({ taskId, fence })
+      return
+    }
+    // The answer is there: only its landing has met what it did not expect, and is tried again.
+    if ((await store.answer(taskId)) !== undefined) {
+      onEvent({ type: 'landing.failed', taskId, error })
       return
     }
     const failure = describeFailure(error)

@@ -103,6 +103,10 @@ export interface GatewayStore {
    */
   saveAnswer(lease: Lease, answer: StoredAnswer): Promise<'stored' | 'exists' | 'lost'>
   answer(taskId: Hex): Promise<StoredAnswer | undefined>
+  /** Keeps the hash of a transaction before it leaves. `false`: somebody else holds the task by now. */
+  addTransaction(lease: Lease, hash: Hex): Promise<boolean>
+  /** Hashes of all that was sent for a task, oldest first. */
+  transactions(taskId: Hex): Promise<readonly Hex[]>
   /** Number of tasks by state. */
   count(): Promise<Readonly<Partial<Record<TaskState, number>>>>
   /** Forgets tasks that ended and were made before. Evidence of equivocation stays. */

@@ -48,6 +48,7 @@ export type GatewayTables = {
   newton_task: TaskRow
   newton_share: ShareRow
   newton_response: { task_id: string; message_hash: string; answer: string }
+  newton_transaction: { task_id: string; hash: string }
 }
 
 const version = 1
@@ -92,6 +93,10 @@ export async function migrate(
     )`.execute(tx)
     await sql`create table if not exists newton_response (
       task_id text primary key, message_hash text not null, answer text not null
+    )`.execute(tx)
+    await sql`create table if not exists newton_transaction (
+      place bigint generated always as identity primary key,
+      task_id text not null, hash text not null, unique (task_id, hash)
     )`.execute(tx)
   })
 }
@@ -195,6 +200,7 @@ function taskParts(
     async prune({ before }) {
       await db.transaction().execute(async (tx) => {
         const gone = sql`select task_id from newton_task where ended and created_at < ${before}`
+        await sql`delete from newton_transaction where task_id in (${gone})`.execute(tx)
         await sql`delete from newton_response where task_id in (${gone})`.execute(tx)
         // Two different shares of one operator are evidence, and stay.
         await sql`delete from newton_share where task_id in (${gone}) and task_id not in (
@@ -209,8 +215,25 @@ function taskParts(
 function answerParts(
   db: Kysely<GatewayTables>,
   { sql }: { sql: typeof Sql },
-): Pick<GatewayStore, 'addShare' | 'shares' | 'saveAnswer' | 'answer'> {
+): Pick<
+  GatewayStore,
+  'addShare' | 'shares' | 'saveAnswer' | 'answer' | 'addTransaction' | 'transactions'
+> {
   return {
+    addTransaction: async ({ taskId, fence }, hash) => {
+      const { rows } = await sql`
+        insert into newton_transaction (task_id, hash)
+        select ${taskId}::text, ${hash}::text where exists (
+          select 1 from newton_task where task_id = ${taskId} and fence = ${fence}
+        )
+        on conflict (task_id, hash) do update set hash = excluded.hash returning hash`.execute(db)
+      return rows.length === 1
+    },
+    async transactions(taskId) {
+      const { rows } = await sql<{ hash: Hex }>`
+        select hash from newton_transaction where task_id = ${taskId} order by place`.execute(db)
+      return rows.map(({ hash }) => hash)
+    },
     async addShare(taskId, share) {
       await db
         .insertInto('newton_share')

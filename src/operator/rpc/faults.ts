@@ -33,6 +33,7 @@ export const rpcFaults = {
   REQUEST_REUSED: { code: -32_655, retryable: false, status: 200 },
   CLIENT_NOT_ACTIVE: { code: -32_656, retryable: false, status: 200 },
   EQUIVOCATION: { code: -32_657, retryable: false, status: 200 },
+  NOT_LANDED: { code: -32_658, retryable: false, status: 200 },
 } as const satisfies Record<string, { code: number; retryable: boolean; status: number }>
 
 /** Name of a fault. */

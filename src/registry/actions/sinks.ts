@@ -1,15 +1,17 @@
 /** Where results go on chain: announcements, commits, challenges, over a viem client. */
 import type { Abi } from 'viem'
+import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
 import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
 import type { Announcer } from '../../core/interfaces/announcer.js'
-import type { ChallengeSink, CommitSink } from '../../core/interfaces/sinks.js'
+import type { ChallengeSink, CommitSink, ResponseSink } from '../../core/interfaces/sinks.js'
+import { isPolicySdkError } from '../../errors/base.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { type WriteClient, withClient, writerOf } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
 import { createSlashingReader } from '../rows/slashing.js'
 import { announceCommitSync, commitStateRootSync } from './commits.js'
-import { challengeAttestationDigestSync } from './responses.js'
+import { acceptResponseSync, challengeAttestationDigestSync } from './responses.js'
 import { announceArtifactSync } from './templates.js'
 import type { SyncOptions } from './write.js'
 
@@ -111,5 +113,65 @@ export function createChallengeSink(parameters: SinkParameters): ChallengeSink {
       return { transactionHash }
     },
     slashedSigners: slashing,
+  }
+}
+
+/**
+ * Lands responses, waits for the receipts, and tells what has landed. What waits longer than a minute is
+ * sent again with higher fees, as {@link createChallengeSink} does.
+ *
+ * @param parameters.finality - Which blocks stay. @default 'finalized'
+ * @example
+ * ```ts
+ * import { createResponseSink } from '@newton/policy-sdk/registry'
+ *
+ * const sink = createResponseSink({ client: walletClient, addresses })
+ * await sink.acceptedResponse(taskId) // null before it was landed
+ * ```
+ */
+export function createResponseSink(
+  parameters: SinkParameters & { finality?: 'finalized' | 'safe' | 'latest' | undefined },
+): ResponseSink {
+  const { client, finality = 'finalized', ...fixed } = parameters
+  return {
+    acceptResponse: async (input, options) => {
+      const { transactionHash } = await acceptResponseSync(client, {
+        ...{ replaceAfter: REPLACE_AFTER },
+        ...fixed,
+        ...options,
+        ...input,
+      })
+      return { transactionHash }
+    },
+    acceptedResponse: (taskId, options) =>
+      withClient('ResponseSink.acceptedResponse', { client, options }, async (bound) => {
+        const call = {
+          address: resolveAddress('responseRegistry', {
+            addresses: fixed.addresses,
+            chainId: client.chain.id,
+          }),
+          abi: responseRegistryAbi as Abi,
+          functionName: 'getResponse',
+          args: [taskId],
+        }
+        const at = async (tag: 'latest' | 'finalized' | 'safe'): Promise<`0x${string}` | null> => {
+          const block = await readTag(bound, tag)
+          const [result] = await readAt(bound, { block, calls: [call] })
+          const { messageHash, acceptedAt } = valueFrom(result) as {
+            messageHash: `0x${string}`
+            acceptedAt: bigint | number
+          }
+          return BigInt(acceptedAt) === 0n ? null : messageHash
+        }
+        const messageHash = await at('latest')
+        if (messageHash === null) return null
+        if (finality === 'latest') return { messageHash, final: true }
+        const staying = await at(finality).catch((error: unknown) => {
+          // On a young chain, the contract is newer than the newest block that stays.
+          if (isPolicySdkError(error) && error.code === 'CONTRACT_NOT_FOUND') return null
+          throw error
+        })
+        return { messageHash, final: staying === messageHash }
+      }),
   }
 }

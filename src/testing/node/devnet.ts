@@ -20,6 +20,7 @@ import type { CertificateReader } from '../../core/interfaces/certificates.js'
 import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import type { ResponseSink } from '../../core/interfaces/sinks.js'
 import type { Task } from '../../core/task.js'
 import { fileDa } from '../../da/node/index.js'
 import { utf8 } from '../../internal/bytes.js'
@@ -44,6 +45,7 @@ import {
   createCertificateReader,
   createChainEvents,
   createRegistryReader,
+  createResponseSink,
 } from '../../registry/index.js'
 import { type DeployConfig, type DeployedContracts, deployContracts } from '../contracts.js'
 import { createPrivateData, type PrivateData } from '../privateData.js'
@@ -173,8 +175,15 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
       addresses: contracts,
     })
 
+    // It pays for what it lands.
+    await anvil.rpc('anvil_setBalance', [gatewayAccount.address, '0x56bc75e2d63100000'])
     const gatewayUrl = await startGateway({
       registry: reader,
+      sink: createResponseSink({
+        client: wallet(gatewayAccount),
+        addresses: contracts,
+        finality: 'latest',
+      }),
       operators: clients,
       ...{ tables, pcr0Commitment, closers },
     })
@@ -263,12 +272,15 @@ async function startGateway({
   tables: OperatorTables
   operators: readonly OperatorClient[]
   pcr0Commitment: Hex
+  /** Lands answers, by the gateway's own account. */
+  sink: ResponseSink
   closers: (() => Promise<void>)[]
 }): Promise<string> {
   const gateway = createGateway({
     ...parameters,
     store: memoryGatewayStore(),
     callers: anyCaller(),
+    landingInterval: 100,
     // On a chain that mines nothing by itself, what is accepted must not name the newest block.
     referenceDelay: 1n,
   })
