@@ -19,12 +19,15 @@ import {
   collectTask,
   createOperatorClient,
   createOperatorRpc,
+  createTaskClient,
   type OperatorClient,
   type OperatorHandlers,
+  type TaskProgress,
 } from '../../src/operator/index.js'
 import { listenOperator } from '../../src/operator/node/index.js'
 import {
   createCommitSink,
+  createResponseSink,
   deployPolicyInstanceSync,
   registerClientSync,
   registerPolicyTemplateSync,
@@ -171,6 +174,39 @@ describe('a task', () => {
     expect(evaluateResult(denied.response.evaluationResult)).toBe(false)
     expect(denied.reasons).toEqual(['over the limit'])
   }, 60_000)
+
+  test('behavior: through the gateway to the chain, until the answer is final there', async () => {
+    const { contracts: addresses, gatewayUrl: url } = devnet
+    const tasks = createTaskClient({
+      gateway: { url },
+      reader: {
+        registry: devnet.reader,
+        artifacts: createArtifactSource({ clients: [devnet.da] }),
+        certificates: devnet.certificates,
+        replayer: createResultReplayer({ engine: operatorEngine() }),
+      },
+    })
+    const { intent } = await taskOf()
+    const sent = await tasks.sendTask({ policyClient, intent, broadcast: true, timeout: 60_000 })
+    const landed = await new Promise<TaskProgress>((resolve, reject) => {
+      tasks.watchTask({
+        sent,
+        onProgress: (progress) => {
+          if (progress.state === 'final' || progress.state === 'failed') resolve(progress)
+        },
+        onError: reject,
+      })
+    })
+    expect(landed).toMatchObject({ state: 'final', result: { allowed: true } })
+    const { certificate } = (landed as { result: { certificate: { messageHash: Hex } } }).result
+    const sink = createResponseSink({ client: devnet.owner, addresses, finality: 'latest' })
+    const { messageHash } = certificate
+    expect(await sink.acceptedResponse(sent.taskId)).toEqual({ messageHash, final: true })
+    expect(await sink.acceptedResponse(`0x${'11'.repeat(32)}`)).toBeNull()
+    // The newest block that stays is older than the response, or than the contract.
+    const careful = createResponseSink({ client: devnet.owner, addresses })
+    expect(await careful.acceptedResponse(sent.taskId)).toEqual({ messageHash, final: false })
+  }, 120_000)
 
   test('behavior: asked again, each operator gives the answer of its journal', async () => {
     const task = await taskOf()
