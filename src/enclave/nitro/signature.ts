@@ -47,11 +47,11 @@ export function p384Verifier(backend: P384Backend = 'auto'): VerifyP384 {
   return (parameters) => withWebCrypto(subtle, fallback, parameters)
 }
 
-const withNoble: VerifyP384 = async ({ publicKey, signature, message }) => {
-  if (!inRange(signature)) return false
-  const { p384 } = await import('@noble/curves/nist.js')
+const withNoble: VerifyP384 = async (parameters) => {
+  if (!inRange(parameters.signature)) return false
+  const { verifyWithNoble } = await import('./nobleP384.js')
   try {
-    return p384.verify(signature, message, publicKey, { lowS: false, prehash: true })
+    return verifyWithNoble(parameters)
   } catch {
     // A key that is no point of the curve.
     return false
