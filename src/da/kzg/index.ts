@@ -24,6 +24,7 @@ export {
   SrsTooShortError,
 } from './errors.js'
 export { certCheck, createKzg, type Kzg, type KzgOptions, kzgCheck } from './kzg.js'
+export { type MclCurve, type MclPoint, mclMsm } from './mclMsm.js'
 export { type MsmBackend, nobleMsm } from './msm.js'
 export {
   compressG1,

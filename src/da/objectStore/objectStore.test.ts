@@ -285,6 +285,49 @@ describe('signRequest', () => {
   })
 })
 
+// Made by aws4fetch 1 of the same requests.
+test.each([
+  [
+    'PUT',
+    'v1/abc',
+    'hello',
+    undefined,
+    '89e71a2fff835a247ba4d87b573fee1b7a00aba0f726955af5d1cfb331741966',
+  ],
+  [
+    'GET',
+    "a b/c+d/é漢/x!'()*~",
+    '',
+    'tok/en+x==',
+    '1cfe484533010d685851897717b0a92a3f1ee4daa43a5620be333da863b2c8f8',
+  ],
+  [
+    'HEAD',
+    'v1/%2F&=',
+    '',
+    undefined,
+    'c9cc02884cb7de5e16c341cae5cb7ed41a7d093835b9cc26a9995ff3c05f6c25',
+  ],
+])(
+  '%s %s is signed as another implementation does',
+  (method, key, body, sessionToken, expected) => {
+    const path = key.split('/').map(encodeURIComponent).join('/')
+    const headers: Record<string, string> =
+      method === 'PUT' ? { 'content-type': 'application/octet-stream', 'if-none-match': '*' } : {}
+    const url = new URL(`https://s3.example.com/artifacts/${path}`)
+    const secretAccessKey = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
+    const signed = signRequest(
+      { method, url, headers, body: text(body) },
+      {
+        credentials: { accessKeyId: 'AKIAEXAMPLE', secretAccessKey, sessionToken },
+        region: 'eu-west-1',
+        now: 1_700_000_000_000,
+      },
+    )
+    expect(signed['authorization']).toMatch(new RegExp(`Signature=${expected}$`))
+  },
+)
+
 test.each(['../x/', './x/', 'a/../b/', '/x/', "it's/", 'a!/', 'a(1)/', 'a*/', '..'])(
   'the prefix %j is refused',
   (prefix) => {
