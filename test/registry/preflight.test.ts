@@ -25,7 +25,7 @@ import { type ChainWorld, createChainWorld } from '../support/chainWorld.js'
 
 let world: ChainWorld
 beforeAll(async () => {
-  world = await createChainWorld()
+  world = await createChainWorld({ challengeWindow: 60n })
 })
 afterAll(() => world?.anvil.stop())
 
@@ -230,7 +230,7 @@ describe('challengeAttestationDigest', () => {
     await broken('CertificateMessageHashMismatch', challenge, accuse({ ...signed, certificate }))
     await broken('SignersNotSorted', challenge, accuse(signed, [1, 0]))
     const snapshot = await world.anvil.rpc('evm_snapshot', [])
-    await world.mine(1_600)
+    await world.mine(620)
     await broken('ChallengeWindowClosed', challenge, accuse(signed))
     await world.anvil.rpc('evm_revert', [snapshot])
   })

@@ -33,7 +33,6 @@ const sources: readonly Abi[] = [
   stateCommitRegistryAbi,
   bn254CertificateVerifierAbi,
   enclaveVersionMirrorAbi,
-  guardedTransferAbi,
 ]
 
 /**
