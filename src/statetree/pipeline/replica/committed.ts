@@ -1,13 +1,14 @@
 /** What is under the root that was committed on chain at a block. */
 import type { Hex } from 'viem'
 import { computeKeyHash, namespaces } from '../../../core/artifact.js'
-import type { ChainEvents } from '../../../core/interfaces/chainEvents.js'
+import type { ChainEvent, ChainEvents } from '../../../core/interfaces/chainEvents.js'
 import type { CommittedArtifacts, EnvelopeSource } from '../../../core/interfaces/secretsOpener.js'
 import type { IoOptions } from '../../../internal/deadline.js'
 import { BytesNotFoundError } from '../../errors.js'
 import type { TreeProof } from '../../proof/proof.js'
 import type { StateTree } from '../../stateTree.js'
 import { ArtifactNotCommittedError, PipelineStateError } from '../errors.js'
+import { finalEvents } from './finalEvents.js'
 
 /** A root with the version of the tree it is of. */
 export type CommittedRoot = { sequenceNo: bigint; root: Hex; block: bigint }
@@ -43,17 +44,19 @@ export function committedTree(options: {
 }): CommittedTree {
   const { tree, events, startBlock = 0n } = options
   const roots: CommittedRoot[] = []
-  let read = startBlock - 1n
+  // Only final blocks are remembered: what is not final can still be reorganized away.
+  const final = finalEvents({
+    events,
+    startBlock,
+    types: ['StateRootCommitted'],
+    onReset: () => {
+      roots.length = 0
+    },
+  })
 
   const rootAt = async (block: bigint, io: IoOptions = {}): Promise<CommittedRoot | null> => {
-    // Only final blocks are remembered: what is not final can still be reorganized away.
-    const finalized = (await events.getFinalizedBlock(io)).number
-    const upTo = block < finalized ? block : finalized
-    if (upTo > read) {
-      roots.push(...(await commits(read + 1n, upTo, io)))
-      read = upTo
-    }
-    const recent = block > read ? await commits(read + 1n, block, io) : []
+    await final.read((event) => roots.push(...rootsOf([event])), io)
+    const recent = block > final.upTo ? await commits(final.upTo + 1n, block, io) : []
     let found: CommittedRoot | null = null
     for (const root of [...roots, ...recent]) if (root.block <= block) found = root
     return found
@@ -63,11 +66,8 @@ export function committedTree(options: {
     toBlock: bigint,
     io: IoOptions,
   ): Promise<CommittedRoot[]> => {
-    const found = await events.getEvents({ fromBlock, toBlock, types: ['StateRootCommitted'] }, io)
-    return found.flatMap((event) =>
-      event.type === 'StateRootCommitted'
-        ? [{ sequenceNo: event.sequenceNo, root: event.newStateRoot, block: event.blockNumber }]
-        : [],
+    return rootsOf(
+      await events.getEvents({ fromBlock, toBlock, types: ['StateRootCommitted'] }, io),
     )
   }
   const versionOf = (committed: CommittedRoot): { version: number } => {
@@ -106,4 +106,12 @@ export function committedTree(options: {
       return bytes
     },
   }
+}
+
+function rootsOf(events: readonly ChainEvent[]): CommittedRoot[] {
+  return events.flatMap((event) =>
+    event.type === 'StateRootCommitted'
+      ? [{ sequenceNo: event.sequenceNo, root: event.newStateRoot, block: event.blockNumber }]
+      : [],
+  )
 }

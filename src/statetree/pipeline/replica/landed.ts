@@ -6,6 +6,7 @@ import { computeDaCertHash } from '../../../core/stateCommit.js'
 import { fromHex, toHex } from '../../../internal/bytes.js'
 import type { IoOptions } from '../../../internal/deadline.js'
 import { keccak } from '../../../internal/keccak.js'
+import { finalEvents } from './finalEvents.js'
 
 /** A commit as it landed. */
 export type LandedCommit = Extract<ChainEvent, { type: 'StateRootCommitted' }>
@@ -34,7 +35,14 @@ export function landedCommits(options: { events: ChainEvents; startBlock: bigint
   const landed = new Map<bigint, LandedCommit>()
   const announced = new Map<bigint, { deltaHash: Hex; locators: readonly Hex[] }[]>()
   const anchored = new Map<bigint, AnchoredSnapshot>()
-  let read = startBlock - 1n
+  const final = finalEvents({
+    events,
+    startBlock,
+    types: ['StateRootCommitted', 'CommitAnnounced', 'SnapshotAnchored'],
+    onReset: () => {
+      for (const known of [landed, announced, anchored]) known.clear()
+    },
+  })
 
   const take = (event: ChainEvent): void => {
     if (event.type === 'StateRootCommitted') landed.set(event.sequenceNo, event)
@@ -45,14 +53,7 @@ export function landedCommits(options: { events: ChainEvents; startBlock: bigint
     }
   }
   return {
-    async read(io) {
-      const toBlock = (await events.getFinalizedBlock(io)).number
-      if (toBlock <= read) return
-      const types = ['StateRootCommitted', 'CommitAnnounced', 'SnapshotAnchored'] as const
-      for (const event of await events.getEvents({ fromBlock: read + 1n, toBlock, types }, io))
-        take(event)
-      read = toBlock
-    },
+    read: (io) => final.read(take, io),
     get: (sequenceNo) => landed.get(sequenceNo),
     nextAfter: (sequenceNo) => lowest([...landed.keys()].filter((other) => other > sequenceNo)),
     anchoredAfter(sequenceNo) {
