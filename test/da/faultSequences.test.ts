@@ -1,0 +1,5 @@
+import { mockFaultSequences, proxyFaultSequences } from './faultSequences.js'
+
+// The long form is faultSequences.deep.test.ts.
+mockFaultSequences(200)
+proxyFaultSequences(200)

@@ -1,0 +1,3 @@
+import { windowsSuite } from './windowsSuite.js'
+
+windowsSuite(Number(process.env['STATETREE_WINDOWS'] ?? 200))
