@@ -40,6 +40,7 @@ export {
   type TaskProgress,
   type VerifiedTask,
 } from './gateway/taskClient.js'
+export { type GatewayWatch, watchGateway } from './gateway/watch.js'
 export type { TaskRequest, TaskStatus } from './gateway/wire.js'
 export {
   createOperatorNode,

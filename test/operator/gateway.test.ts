@@ -1,12 +1,16 @@
 /** A gateway over its HTTP server: what it takes, what it keeps, what it answers, and who believes it. */
+import { readFileSync } from 'node:fs'
 import type { Hex } from 'viem'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { encodeEvaluationResult, evaluateResult } from '../../src/core/evaluationResult.js'
 import type { ResponseSink } from '../../src/core/index.js'
+import { createMetricsRegistry } from '../../src/core/metrics.js'
 import { computeMessageHash, decodeResponse, encodeResponse } from '../../src/core/response.js'
 import { encodeTask } from '../../src/core/task.js'
 import {
+  anyCaller,
   apiKeyCallers,
+  createGateway,
   createTaskClient,
   type GatewayParameters,
   hashApiKey,
@@ -15,6 +19,7 @@ import {
   type TaskClient,
   type TaskProgress,
   type TaskRequest,
+  watchGateway,
 } from '../../src/operator/index.js'
 import { listenGateway } from '../../src/operator/node/index.js'
 import { ContractRevertError, RpcError } from '../../src/registry/index.js'
@@ -573,5 +578,73 @@ describe('createGateway', () => {
     const held = { taskId, fence: 1 }
     expect(await store.saveAnswer(held, { messageHash: word(1), answer: '{}' })).toBe('exists')
     expect((await store.find(taskId))?.state).toBe('signed')
+  })
+})
+
+describe('watchGateway', () => {
+  test('default: a server shows what the gateway did, and whether it can go on', async () => {
+    const { world, operators, store, tables } = createGatewayWorld({ pollInterval: 60_000 })
+    const addresses = operators.map(({ operator }) => operator)
+    let clock = Number((await world.registry.getLatestBlock()).timestamp) * 1_000
+    const heard: string[] = []
+    const watch = watchGateway({
+      ...{ store, registry: world.registry, operators: addresses, now: () => clock },
+      onEvent: ({ type }) => heard.push(type),
+    })
+    const gateway = createGateway({
+      ...{ registry: world.registry, tables, store, callers: anyCaller() },
+      operators: () => operators,
+      onEvent: watch.onEvent,
+    })
+    closers.push(gateway.close)
+    const { metrics, ready } = watch
+    const server = await listenGateway({ gateway, metrics, ready })
+    closers.push(() => server.close(1_000))
+    const gatewayOptions = { url: `${server.url}/rpc` }
+    const tasks = createTaskClient({ gateway: gatewayOptions, reader: world.reader })
+    operators[3] = operatorOf(world, 3, { unreachable: true })
+    await tasks.createTask(request)
+    await call(`${server.url}/rpc`, { method: 'newt_drain' })
+    const text = await (await fetch(`${server.url}/metrics`)).text()
+    for (const line of [
+      'gateway_tasks{state="signed"} 1',
+      'gateway_tasks{state="failed"} 0',
+      'gateway_tasks_ended_total{outcome="signed"} 1',
+      'gateway_task_seconds_count 1',
+      'rpc_calls_total{method="newt_createTask",outcome="ok"} 1',
+      'rpc_calls_total{method="other",outcome="METHOD_NOT_FOUND"} 1',
+      'gateway_shares_refused_total{fault="OPERATOR_UNREACHABLE",operator="3"}',
+    ]) {
+      expect(text).toContain(line)
+    }
+    expect(heard).toContain('task.ended')
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200)
+
+    clock += 301_000
+    store.count = () => Promise.reject(new TypeError('the disk is gone'))
+    const answer = await fetch(`${server.url}/readyz`)
+    expect(answer.status).toBe(503)
+    expect(await answer.json()).toEqual({
+      ready: false,
+      lacks: ['the store does not answer', 'the chain does not answer, or its newest block is old'],
+    })
+    // A page of metrics that cannot be made says nothing of why.
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toBe('it failed')
+    watch.onEvent({ type: 'store.failed', error: undefined })
+    watch.onEvent({ type: 'landing.failed', taskId: word(1), error: undefined })
+  })
+
+  test('behavior: each alert is about a metric that there is, and has its page', async () => {
+    const rules = readFileSync('docs/operations/alerts.yml', 'utf8')
+    const page = readFileSync('docs/operations/gateway.md', 'utf8')
+    const { world, store } = createGatewayWorld({ pollInterval: 60_000 })
+    const metrics = createMetricsRegistry()
+    watchGateway({ store, registry: world.registry, operators: [], metrics })
+    const known = metrics.text()
+    const names = [...rules.matchAll(/(gateway_[a-z_]+)/g)].map(([, name]) => name as string)
+    expect(names.length).toBeGreaterThan(5)
+    for (const name of names) expect(known).toContain(`# TYPE ${name.replace(/_bucket$/, '')} `)
+    for (const [, alert] of rules.matchAll(/alert: (\w+)/g))
+      expect(page).toContain(`### ${alert}\n`)
   })
 })

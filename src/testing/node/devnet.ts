@@ -20,25 +20,20 @@ import type { CertificateReader } from '../../core/interfaces/certificates.js'
 import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
-import type { ResponseSink } from '../../core/interfaces/sinks.js'
 import type { Task } from '../../core/task.js'
 import { fileDa } from '../../da/node/index.js'
 import { utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
 import {
-  anyCaller,
   type CallSigner,
   collectTask,
-  createGateway,
   createOperatorClient,
   knownTables,
-  memoryGatewayStore,
   type OperatorClient,
   type OperatorTables,
   type TaskAnswer,
 } from '../../operator/index.js'
-import { listenGateway } from '../../operator/node/index.js'
 import type { WriteClient } from '../../registry/chain/client.js'
 import {
   activateEnclaveVersionSync,
@@ -57,6 +52,7 @@ import {
   type EnclaveOperatorParameters,
 } from './enclaveOperator.js'
 import { enlist } from './enlist.js'
+import { startGateway } from './gateway.js'
 
 /** The mnemonic that anvil funds. */
 const mnemonic = 'test test test test test test test test test test test junk'
@@ -261,35 +257,6 @@ async function startOperators(
   }
   // The contract wants the table strictly ascending by address.
   return operators.sort((a, b) => (a.address.toLowerCase() < b.address.toLowerCase() ? -1 : 1))
-}
-
-/** Starts a gateway that takes any caller, and returns its endpoint. */
-async function startGateway({
-  closers,
-  ...parameters
-}: {
-  registry: RegistryReader
-  tables: OperatorTables
-  operators: readonly OperatorClient[]
-  pcr0Commitment: Hex
-  /** Lands answers, by the gateway's own account. */
-  sink: ResponseSink
-  closers: (() => Promise<void>)[]
-}): Promise<string> {
-  const gateway = createGateway({
-    ...parameters,
-    store: memoryGatewayStore(),
-    callers: anyCaller(),
-    landingInterval: 100,
-    // On a chain that mines nothing by itself, what is accepted must not name the newest block.
-    referenceDelay: 1n,
-  })
-  const server = await listenGateway({ gateway })
-  closers.push(async () => {
-    await gateway.close()
-    await server.close(1_000)
-  })
-  return `${server.url}/rpc`
 }
 
 function clientOf(
