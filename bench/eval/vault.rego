@@ -32,9 +32,10 @@ matching contains vault.id if {
 
 exposure[symbol] := total if {
 	some symbol in known
-	total := sum([position.amount * price_of(symbol) |
+	total := sum([value |
 		some position in data.wasm.positions
 		position.symbol == symbol
+		value := position.amount * price_of(symbol)
 	])
 }
 
