@@ -70,6 +70,16 @@ describe('createRegistryReader', () => {
     })
   })
 
+  test('error: a contract of another kind', async () => {
+    const client = lyingNode({ kind: 'StateCommitRegistry' })
+    await expect(
+      registry.createRegistryReader({ client, addresses: lyingAddresses }),
+    ).rejects.toMatchObject({
+      code: 'REGISTRY_MISMATCH',
+      message: expect.stringContaining('StateCommitRegistry') as string,
+    })
+  })
+
   test('error: hostile rows and hostile bytes never become a row', async () => {
     const row = {
       regoHash: word(1),
@@ -418,16 +428,15 @@ const lyingAddresses = {
 /** A node that answers what it is told, to batches of any size. */
 function lyingNode(options: {
   version?: string
+  kind?: string
   template?: Hex
   success?: boolean
   onCall?: (block: unknown) => void
 }): ReturnType<typeof fakeClient> {
-  const { version = '1.0.0', template = '0x', success = true } = options
-  const text = encodeFunctionResult({
-    abi: policyRegistryAbi,
-    functionName: 'version',
-    result: version,
-  })
+  const { version = '1.0.0', kind = 'PolicyRegistry', template = '0x', success = true } = options
+  const textOf = (result: string): Hex =>
+    encodeFunctionResult({ abi: policyRegistryAbi, functionName: 'version', result })
+  const text = textOf(version)
   const address = (result: Hex): Hex =>
     encodeFunctionResult({ abi: policyRegistryAbi, functionName: 'clientRegistry', result })
   const wiring = [
@@ -436,6 +445,8 @@ function lyingNode(options: {
     address(lyingAddresses.policyDataRegistry),
     address(word(5).slice(0, 42) as Hex),
     address(word(5).slice(0, 42) as Hex),
+    textOf(kind),
+    textOf('PolicyDataRegistry'),
   ]
   let calls = 0
   return fakeClient(({ method, params }) => {
