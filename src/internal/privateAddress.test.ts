@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { isPrivateAddress, isPrivateHost } from './privateAddress.js'
 
@@ -101,4 +102,33 @@ describe('isPrivateHost', () => {
     '8.8.8.8',
     '[2606:4700:4700::1111]',
   ])('%s is public', (host) => expect(isPrivateHost(host)).toBe(false))
+})
+
+// Boundaries of every range that ipaddr.js 2.5.0 knows, and random addresses, with the names it gives.
+describe('beside ipaddr.js', () => {
+  const ranges = JSON.parse(
+    readFileSync(new URL('../../test/fixtures/addressRanges.json', import.meta.url), 'utf8'),
+  ) as Record<string, string>
+  /** Forms of an IPv4 address, which is what counts. */
+  const embedding = new Set(['ipv4Mapped', 'rfc6145', 'rfc6052', '6to4'])
+  const entries = Object.entries(ranges)
+
+  test('behavior: whatever it calls special is private here', () => {
+    const special = entries.filter(([, range]) => range !== 'unicast' && !embedding.has(range))
+    expect(special.length).toBeGreaterThan(60)
+    const missed = special.filter(([address]) => !isPrivateAddress(address))
+    expect(missed).toEqual([])
+  })
+
+  test('behavior: whatever it calls unicast is public here, of IPv4 and of 2000::/3', () => {
+    const unicast = entries.filter(([, range]) => range === 'unicast')
+    const global = unicast.filter(
+      ([address]) => !address.includes(':') || /^[23]\w{3}:/.test(address),
+    )
+    expect(global.length).toBeGreaterThan(100)
+    expect(global.filter(([address]) => isPrivateAddress(address))).toEqual([])
+    // Of the rest of IPv6 nothing is assigned to the public internet.
+    const others = unicast.filter((entry) => !global.includes(entry))
+    expect(others.filter(([address]) => !isPrivateAddress(address))).toEqual([])
+  })
 })

@@ -25,6 +25,8 @@ export function isPrivateAddress(address: string): boolean {
   // Only 2000::/3 is global unicast; of it, documentation, benchmarking and ORCHID ranges are not.
   if (((v6[0] as number) & 0xe000) !== 0x2000) return true
   if (v6[0] === 0x2001 && ((v6[1] as number) < 0x0200 || v6[1] === 0x0db8)) return true
+  // AS112.
+  if (v6[0] === 0x2620 && v6[1] === 0x004f && v6[2] === 0x8000) return true
   return v6[0] === 0x3fff && (v6[1] as number) < 0x1000
 }
 
@@ -56,6 +58,10 @@ const privateIpv4: readonly (readonly [number, number])[] = [
   [0xac100000, 12],
   [0xc0000000, 24],
   [0xc0000200, 24],
+  // Anycast services, which answer from wherever they are near: AS112 twice, AMT relays, 6to4 relays.
+  [0xc01fc400, 24],
+  [0xc034c100, 24],
+  [0xc0af3000, 24],
   [0xc0586300, 24],
   [0xc0a80000, 16],
   [0xc6120000, 15],
