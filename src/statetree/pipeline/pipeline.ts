@@ -293,6 +293,7 @@ async function applyWindow(
   standing.state = next
   standing.head = { sequenceNo, deltaHash, cutoffBlock, timestamp, root: result.root }
   metrics?.depth(next.queue.length)
+  metrics?.pruned(delta.deleted.length)
   emit({
     type: 'statetree.committed',
     sequenceNo,

@@ -111,7 +111,7 @@ function walk(
     // Too large for this window even on its own: walked past, so that it holds nobody up.
     if (result.status !== 'here' || result.kept.length > room) {
       omitted.push(bare(entry))
-      pipeline.metrics?.deferred(result.status === 'here' ? 'cap_hit' : 'unavailable')
+      pipeline.metrics?.deferred(reasonOf(result, pipeline.parameters.maxCommitBytesPerWindow))
       continue
     }
     if (result.kept.length > left) {
@@ -122,6 +122,12 @@ function walk(
     left -= result.kept.length
   }
   return { included, omitted }
+}
+
+function reasonOf(result: Bytes, cap: number): 'cap_hit' | 'rejected_oversize' | 'unavailable' {
+  if (result.status !== 'here') return 'unavailable'
+  // What fits no window at all is another alarm than what this one had no room for.
+  return result.kept.length > cap ? 'rejected_oversize' : 'cap_hit'
 }
 
 async function fetchQuarantine(

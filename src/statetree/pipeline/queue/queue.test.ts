@@ -309,6 +309,11 @@ describe('the pipeline', () => {
         reason: 'unavailable',
       }),
     ).toBeGreaterThan(0)
+    // What fits no window is told apart from what has no room in this one.
+    const deferred = (reason: string): number =>
+      s.metrics.value('policy_commit_deferrals_total', { chain_id: '31337', reason })
+    expect([deferred('rejected_oversize'), deferred('cap_hit')]).toEqual([5, 0])
+    expect(s.metrics.value('policy_artifact_pruned_total', { chain_id: '31337' })).toBe(0)
     s.held.set(keccakHex(missing), missing)
     registerPolicy(s.chain, utf8('next'))
     const later = decodeDelta(((await propose(s, 6)) as CommitProposal).delta)
