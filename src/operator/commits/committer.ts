@@ -265,16 +265,20 @@ async function collectCommitShares(parameters: {
   const total = table.info.totalWeights
   const shares: SignatureShare[] = [await own]
   const { commit, deltaHash, locators } = proposal
-  const controller = new AbortController()
-  const stop = (): void => controller.abort(signal?.reason)
+  // A signal for each call: one for all would have a listener for each peer.
+  const calls = peers.map((client) => ({ client, controller: new AbortController() }))
+  let ended = false
+  const stop = (): void => {
+    ended = true
+    for (const { controller } of calls) controller.abort(signal?.reason)
+  }
   signal?.addEventListener('abort', stop, { once: true })
   let timer: ReturnType<typeof setTimeout> | undefined
   try {
     await new Promise<void>((resolve) => {
-      let left = peers.length
+      let left = calls.length
       if (left === 0) resolve()
-      controller.signal.addEventListener('abort', () => resolve(), { once: true })
-      for (const client of peers) {
+      for (const { client, controller } of calls) {
         client
           .call(
             'newt_signStateCommit',
@@ -289,7 +293,7 @@ async function collectCommitShares(parameters: {
             }
           })
           .catch((error: unknown) => {
-            if (controller.signal.aborted) return
+            if (ended) return
             const known = isPolicySdkError(error)
             const detail = known ? error.shortMessage : 'it failed'
             faults.push({ operator: client.operator, fault: known ? error.code : 'FAILED', detail })
@@ -303,7 +307,7 @@ async function collectCommitShares(parameters: {
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', stop)
-    controller.abort()
+    stop()
   }
   signal?.throwIfAborted()
   return shares
