@@ -11,6 +11,7 @@ import {
   type Hex,
   http,
   toHex,
+  zeroAddress,
 } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { sendTransaction, waitForTransactionReceipt } from 'viem/actions'
@@ -184,6 +185,36 @@ try {
     instanceId: again.id,
   })
 
+  // The same for two more clients, each in one transaction: by its owner, and by a sponsor.
+  const newClient = async (): Promise<Address> => {
+    const next = await deployGuardedTransfer(client, addresses)
+    await registry.registerClientSync(client, { addresses, client: next })
+    return next
+  }
+  const known = (next: Address): registry.PolicyDeploymentInput => ({
+    client: next,
+    policyDataInstances: [{ templateId: data.id, expireAfter: 600 }],
+    policyInstance: { templateId: template.id, params, expireAfter: 600 },
+  })
+  const second = await newClient()
+  const one = await registry.deployPolicySync(client, { addresses, ...known(second) })
+  const { deployment, authorization } = await registry.signDeployment(client, {
+    ...{ addresses, ...known(await newClient()) },
+    ...{ sponsor: zeroAddress, deadline: 1n << 40n },
+  })
+  const sponsored = await registry.deployPolicySync(client, {
+    ...{ addresses, ...deployment, authorization },
+  })
+  const changed = await registry.deployPolicySync(client, {
+    addresses,
+    client: second,
+    policyInstance: {
+      templateId: template.id,
+      params: { list: 'y'.repeat(189) },
+      expireAfter: 600,
+    },
+  })
+
   const sum = (...values: bigint[]): number => Number(values.reduce((a, b) => a + b, 0n))
   const all = (gas: ProxyGas): number => sum(...Object.values(gas))
   const row = (name: string, ours: number, of: (gas: ProxyGas) => number): Row => ({
@@ -194,15 +225,18 @@ try {
   })
   const forClient = [gasOf(dataInstance), gasOf(instance), gasOf(setData), gasOf(set)]
   const rows = [
-    row('one more client uses a known policy with its data plugin', sum(...forClient), all),
+    row('one more client uses a known policy with its data plugin', sum(gasOf(one)), all),
+    row('the same, sent by a sponsor', sum(gasOf(sponsored)), all),
+    row('the same in four transactions', sum(...forClient), all),
     row(
-      'a new policy with a new data plugin, for its first client',
+      'a new policy with a new data plugin, for its first client, in six transactions',
       sum(gasOf(data), gasOf(template), ...forClient),
       all,
     ),
     row('publish a policy', sum(gasOf(template)), (gas) => Number(gas.deployPolicy)),
     row('publish a data plugin', sum(gasOf(data)), (gas) => Number(gas.deployPolicyData)),
-    row('change 200 bytes of params', sum(gasOf(again), gasOf(move)), (gas) =>
+    row('change 200 bytes of params', sum(gasOf(changed)), (gas) => Number(gas.setPolicy)),
+    row('the same in two transactions', sum(gasOf(again), gasOf(move)), (gas) =>
       Number(gas.setPolicy),
     ),
   ]

@@ -467,7 +467,6 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         require(signature.isOnCurve(), SignatureNotOnCurve());
         BN254.G2Point memory apk = cert.apk;
         require(!apk.isInfinity(), ApkIsInfinity());
-        require(apk.isOnCurve(), ApkNotOnCurve());
 
         BN254.G1Point memory absent;
         (absent, signed) = _subtractNonSigners(table, cert.nonSignerWitnesses);
@@ -482,7 +481,12 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
             signers,
             apk
         );
-        require(completed, ApkNotInSubgroup());
+        // The pairing refuses points off the curve and outside the group: which it was is worked out
+        // only then.
+        if (!completed) {
+            require(apk.isOnCurve(), ApkNotOnCurve());
+            revert ApkNotInSubgroup();
+        }
         require(valid, VerificationFailed());
     }
 

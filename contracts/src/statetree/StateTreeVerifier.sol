@@ -120,6 +120,86 @@ library StateTreeVerifier {
         uint256 present = proof.present;
         bytes32[] calldata siblings = proof.siblings;
         if (depth > 256 || (depth < 256 && present >> depth != 0)) return (false, 0);
+        // With as many siblings as levels every level has one: the usual proof of a tree that is
+        // filled near its root. The path has to fit beside five low bits.
+        if (siblings.length == depth && depth <= 248 && present == (1 << depth) - 1) {
+            return _foldFull(key, start, siblings);
+        }
+        return _foldSparse(key, start, proof);
+    }
+
+    /// @dev A sibling on every level: no bit is looked at, and four levels are one turn.
+    function _foldFull(bytes32 key, bytes32 start, bytes32[] calldata siblings)
+        private
+        pure
+        returns (bool wellFormed, bytes32 folded)
+    {
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, "JMT::IntrnalNode")
+            let left := add(p, 16)
+            let right := add(p, 48)
+            let next := siblings.offset
+            let depth := siblings.length
+            // Bit 5 is the side of the next level: the node goes to the right where it is 1.
+            let path := shl(5, shr(sub(256, depth), key))
+            let sent := 0
+            folded := start
+            for { let end := add(next, shl(5, and(depth, 3))) } lt(next, end) {} {
+                let sibling := calldataload(next)
+                sent := or(sent, eq(sibling, "SPARSE_MERKLE_PLACEHOLDER_HASH__"))
+                let side := and(path, 0x20)
+                mstore(add(left, side), folded)
+                mstore(sub(right, side), sibling)
+                folded := keccak256(p, 80)
+                path := shr(1, path)
+                next := add(next, 0x20)
+            }
+            for { let end := add(siblings.offset, shl(5, depth)) } lt(next, end) {} {
+                let sibling := calldataload(next)
+                sent := or(sent, eq(sibling, "SPARSE_MERKLE_PLACEHOLDER_HASH__"))
+                let side := and(path, 0x20)
+                mstore(add(left, side), folded)
+                mstore(sub(right, side), sibling)
+                folded := keccak256(p, 80)
+
+                sibling := calldataload(add(next, 0x20))
+                sent := or(sent, eq(sibling, "SPARSE_MERKLE_PLACEHOLDER_HASH__"))
+                side := and(shr(1, path), 0x20)
+                mstore(add(left, side), folded)
+                mstore(sub(right, side), sibling)
+                folded := keccak256(p, 80)
+
+                sibling := calldataload(add(next, 0x40))
+                sent := or(sent, eq(sibling, "SPARSE_MERKLE_PLACEHOLDER_HASH__"))
+                side := and(shr(2, path), 0x20)
+                mstore(add(left, side), folded)
+                mstore(sub(right, side), sibling)
+                folded := keccak256(p, 80)
+
+                sibling := calldataload(add(next, 0x60))
+                sent := or(sent, eq(sibling, "SPARSE_MERKLE_PLACEHOLDER_HASH__"))
+                side := and(shr(3, path), 0x20)
+                mstore(add(left, side), folded)
+                mstore(sub(right, side), sibling)
+                folded := keccak256(p, 80)
+
+                path := shr(4, path)
+                next := add(next, 0x80)
+            }
+            wellFormed := iszero(sent)
+        }
+    }
+
+    /// @dev Placeholders on some levels.
+    function _foldSparse(bytes32 key, bytes32 start, Proof calldata proof)
+        private
+        pure
+        returns (bool wellFormed, bytes32 folded)
+    {
+        uint256 depth = proof.depth;
+        uint256 present = proof.present;
+        bytes32[] calldata siblings = proof.siblings;
         assembly ("memory-safe") {
             let p := mload(0x40)
             mstore(p, "JMT::IntrnalNode")

@@ -276,6 +276,44 @@ contract StateTreeVerifierTest is Test {
     }
 
     /// A placeholder sent as a sibling would be a second encoding of the same proof.
+    /// A sibling on every level, at any depth: the fold of four levels a turn is the plain one, a
+    /// placeholder among the siblings is refused, and so is one sibling too few or too many.
+    function test_fuzz_fullProofs(uint256 depth, bytes32 artifact, uint256 where, bytes32 noise)
+        public
+        view
+    {
+        depth = bound(depth, 0, 256);
+        bytes32 key = StateTreeVerifier.keyHash(6, artifact);
+        bytes32 node = StateTreeVerifier.leafHash(key, artifact);
+        bytes32[] memory siblings = new bytes32[](depth);
+        for (uint256 i; i < depth; ++i) {
+            siblings[i] = keccak256(abi.encode(noise, i));
+            // Bit i of the path, counted from the leaf.
+            node = uint256(key) >> (256 - depth + i) & 1 == 1
+                ? keccak256(abi.encodePacked("JMT::IntrnalNode", siblings[i], node))
+                : keccak256(abi.encodePacked("JMT::IntrnalNode", node, siblings[i]));
+        }
+        uint256 present = depth == 256 ? type(uint256).max : (uint256(1) << depth) - 1;
+        StateTreeVerifier.Proof memory proof =
+            StateTreeVerifier.Proof(uint16(depth), present, siblings, 0, 0);
+        assertTrue(harness.verifyArtifact(node, 6, artifact, proof));
+        assertFalse(harness.verifyArtifact(node ^ bytes32(uint256(1)), 6, artifact, proof));
+        if (depth == 0) return;
+        bytes32 kept = siblings[where % depth];
+        siblings[where % depth] = PLACEHOLDER;
+        assertFalse(harness.verifyArtifact(node, 6, artifact, proof));
+        siblings[where % depth] = kept ^ bytes32(uint256(1));
+        assertFalse(harness.verifyArtifact(node, 6, artifact, proof));
+        siblings[where % depth] = kept;
+        proof.present ^= 1 << (where % depth);
+        assertFalse(harness.verifyArtifact(node, 6, artifact, proof));
+        proof.present = present;
+        assembly ("memory-safe") {
+            mstore(siblings, sub(depth, 1))
+        }
+        assertFalse(harness.verifyArtifact(node, 6, artifact, proof));
+    }
+
     function test_placeholderAsSiblingIsRefused() public view {
         uint256 tried;
         for (uint256 i; i < absent.length + included.length; ++i) {
