@@ -176,7 +176,7 @@ const unknownFunctions: LintRule = {
   id: 'unknown-function',
   severity: 'error',
   explanation:
-    'The engine has no function of this name: an evaluation that reaches the call ends without a decision. Functions of newton.identity and newton.confidential need data that only operators hold.',
+    'The engine has no function of this name: an evaluation that reaches the call ends without a decision. newton.confidential and newton.crypto.tlsn_verify are evaluated by operators only.',
   fix: 'Correct the name, or define the function in this module.',
   find: function* ({ inspection }) {
     for (const call of inspection.unknownFunctions) {

@@ -107,6 +107,13 @@ describe('lintPolicy', () => {
     })
   })
 
+  test('behavior: a function that only operators have is an unknown one here', async () => {
+    const rego = 'package p\nallow if newton.crypto.tlsn_verify(input.data)'
+    expect(await lintPolicy({ rego })).toMatchObject([
+      { rule: 'unknown-function', severity: 'error', location: { line: 2 } },
+    ])
+  })
+
   test('error: RegoSourceError for what does not parse', async () => {
     await expect(lintPolicy({ rego: 'package p\nallow if {' })).rejects.toMatchObject({
       code: 'REGO_SOURCE',

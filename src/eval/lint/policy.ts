@@ -107,7 +107,11 @@ function findAll(context: LintContext): readonly LintFinding[] {
 }
 
 function refusedFinding(error: RegoRefusedError): LintFinding {
-  const known = { recursion: recursionRule, nondeterministic: nondeterministicRule }
+  const known = {
+    recursion: recursionRule,
+    nondeterministic: nondeterministicRule,
+    unsupported: lintRules.find(({ id }) => id === 'unknown-function'),
+  }
   const rule = known[error.refusal as keyof typeof known]
   return {
     rule: rule?.id ?? error.refusal,
