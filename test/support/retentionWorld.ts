@@ -119,8 +119,9 @@ function createWorld(script: RetentionScript) {
   let forged = 0
   const counter: Counter = { steps: 0 }
   const blobs = new Map<string, number>()
+  /** What the author announced, the registration's first, and what strangers did. */
   const chain: DaLocator[] = []
-  const isForged = new Set<string>()
+  const forgeries: DaLocator[] = []
   const journal = memoryJournal()
   const stores = (script.archives ?? []).map((_, index) => memoryDa({ name: `archive${index}` }))
   const today = (): number => (seconds - start) / day
@@ -188,9 +189,7 @@ function createWorld(script: RetentionScript) {
   /** As the chain's index orders them: the registration's, the author's newest two, then others'. */
   const ordered = (): DaLocator[] => {
     const [registered, ...announced] = chain
-    const others = announced.filter((locator) => isForged.has(encodeLocator(locator)))
-    const own = announced.filter((locator) => !isForged.has(encodeLocator(locator)))
-    return [registered as DaLocator, ...own.slice(-2).reverse(), ...others.slice(-13)]
+    return [registered as DaLocator, ...announced.slice(-2).reverse(), ...forgeries.slice(-13)]
   }
   const announcer = (life: Life): Announcer => ({
     async announceArtifact({ locator }) {
@@ -231,9 +230,7 @@ function createWorld(script: RetentionScript) {
       const block = Math.floor(seconds / 12)
       const at = kind % 3 === 0 ? block : kind % 3 === 1 ? 4_294_967_000 : 1
       const commitment = encodeEigenDaCommitment(certAt(at, 1_000_000 + forged))
-      const locator: DaLocator = { kind: 'eigenDa', commitments: [commitment] }
-      isForged.add(encodeLocator(locator))
-      chain.push(locator)
+      forgeries.push({ kind: 'eigenDa', commitments: [commitment] })
     },
     isHeld: (): boolean =>
       [...blobs.values()].some((until) => until > seconds) ||
