@@ -64,7 +64,8 @@ export function createHostileWalk({ seed, lies }: { seed: number; lies: boolean 
     handler,
     step() {
       const kind = dice(10)
-      if (kind === 0) chain.reorganize(1 + dice(5))
+      // The block that registers the template stays: without it no chain has these instances.
+      if (kind === 0) chain.reorganize(Math.min(1 + dice(5), chain.height() - 1))
       else if (kind < 6) chain.move(...walkers.filter(() => dice(3) === 0))
       else chain.mine()
       if (kind === 0) for (let i = 1 + dice(6); i > 0; i--) chain.mine()
