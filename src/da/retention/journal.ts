@@ -7,13 +7,23 @@ import { InvalidInputError } from '../../errors/common.js'
 export type RenewalRecord =
   /**
    * Written before the renewal is sent. Left over from a crash, its outcome is unknown; `locator`
-   * is what was answered, where the copy could not be checked.
+   * is what was answered, where the copy could not be checked. `previous` is the keeper's own copy
+   * from before: nobody else may know where it is.
    */
-  | { state: 'sending'; artifactHash: Hex; startedAt: number; locator?: DaLocator | undefined }
+  | {
+      state: 'sending'
+      artifactHash: Hex
+      startedAt: number
+      locator?: DaLocator | undefined
+      previous?: OwnCopy | undefined
+    }
   /** Written after it was paid for, until the chain shows the locator. */
   | { state: 'paid'; artifactHash: Hex; locator: DaLocator; expiresAt: number | undefined }
   /** Announced: the keeper's own copy, which no announcement of others outweighs. */
   | { state: 'held'; artifactHash: Hex; locator: DaLocator; expiresAt: number | undefined }
+
+/** A copy that the keeper paid for, until when it is kept. */
+export type OwnCopy = { locator: DaLocator; expiresAt: number | undefined }
 
 /** Where records are kept. `write` replaces all of them, whole or not at all. */
 export interface RetentionJournal {
@@ -46,9 +56,18 @@ export function memoryJournal(): RetentionJournal {
 /** Text form of a journal. */
 export function encodeJournal(records: readonly RenewalRecord[]): string {
   return JSON.stringify(
-    records.map((record) =>
-      record.locator ? { ...record, locator: encodeLocator(record.locator) } : record,
-    ),
+    records.map((record) => ({
+      ...record,
+      ...(record.locator ? { locator: encodeLocator(record.locator) } : {}),
+      ...(record.state === 'sending' && record.previous
+        ? {
+            previous: {
+              locator: encodeLocator(record.previous.locator),
+              expiresAt: record.previous.expiresAt,
+            },
+          }
+        : {}),
+    })),
   )
 }
 
@@ -82,6 +101,16 @@ export function decodeJournal(text: string): RenewalRecord[] {
     if (state === 'sending' && typeof startedAt === 'number') {
       const record: RenewalRecord = { state, artifactHash: artifactHash as Hex, startedAt }
       if (typeof locator === 'string') record.locator = decodeLocator(locator as Hex)
+      const { previous } = (value ?? {}) as {
+        previous?: { locator?: unknown; expiresAt?: unknown } | null
+      }
+      if (typeof previous?.locator === 'string') {
+        const until = previous.expiresAt
+        record.previous = {
+          locator: decodeLocator(previous.locator as Hex),
+          expiresAt: typeof until === 'number' ? until : undefined,
+        }
+      }
       return record
     }
     if ((state === 'paid' || state === 'held') && typeof locator === 'string') {

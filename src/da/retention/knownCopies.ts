@@ -110,8 +110,8 @@ export function createCopyKeeper({
 }
 
 function ownCopy(record: RenewalRecord | undefined): KnownCopy | undefined {
-  if (record === undefined || record.state === 'sending') return undefined
-  return { locator: record.locator, expiresAt: record.expiresAt ?? Number.POSITIVE_INFINITY }
+  const own = record?.state === 'sending' ? record.previous : record
+  return own && { locator: own.locator, expiresAt: own.expiresAt ?? Number.POSITIVE_INFINITY }
 }
 
 /** Most certificates whose block is remembered; above it all are read anew. */

@@ -7,7 +7,7 @@ import type { DaLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { DaIntegrityError, DaOutcomeUnknownError } from '../errors.js'
-import type { RenewalRecord, RetentionJournal } from './journal.js'
+import type { OwnCopy, RenewalRecord, RetentionJournal } from './journal.js'
 import type { CopyKeeper } from './knownCopies.js'
 import type { RetentionEntry, RetentionStep } from './plan.js'
 import { isRefusal, sameLocator } from './retentionOptions.js'
@@ -98,7 +98,10 @@ export function createRenewals(options: RenewalOptions): Renewals {
     io: IoOptions,
   ): Promise<DaReceipt> {
     const { artifactHash, previous } = step
-    await record(artifactHash, { state: 'sending', artifactHash, startedAt: at })
+    // What was paid for before stays known until the new copy is: the chain may have neither.
+    const own = ownBefore(before)
+    const sending = { state: 'sending', artifactHash, startedAt: at, previous: own } as const
+    await record(artifactHash, sending)
     const limit = { signal: io.signal, timeout: io.timeout ?? LONGEST_RENEWAL }
     try {
       return await withDeadline('renewal', limit, (signal) =>
@@ -116,7 +119,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
       // What was answered is what was paid for: it is read again later instead of paid again.
       if (error instanceof DaOutcomeUnknownError && error.locator) {
         const { locator } = error
-        await record(artifactHash, { state: 'sending', artifactHash, startedAt: at, locator })
+        await record(artifactHash, { ...sending, locator })
       }
       throw error
     }
@@ -164,6 +167,12 @@ export function createRenewals(options: RenewalOptions): Renewals {
       return done
     },
   }
+}
+
+function ownBefore(before: RenewalRecord | undefined): OwnCopy | undefined {
+  if (before === undefined) return undefined
+  if (before.state === 'sending') return before.previous
+  return { locator: before.locator, expiresAt: before.expiresAt }
 }
 
 function assertReceipt(

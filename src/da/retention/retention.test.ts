@@ -608,6 +608,12 @@ describe('journals', () => {
       const records = [
         { state: 'sending', artifactHash: hash, startedAt: 5 },
         { state: 'sending', artifactHash: hash, startedAt: 6, locator: { kind: 'eigenDaArchive' } },
+        {
+          state: 'sending',
+          artifactHash: hash,
+          startedAt: 6,
+          previous: { locator: { kind: 'eigenDaArchive' }, expiresAt: 9 },
+        },
         { state: 'paid', artifactHash: hash, locator: { kind: 'eigenDaArchive' }, expiresAt: 7 },
         { state: 'held', artifactHash: hash, locator: { kind: 'eigenDaArchive' }, expiresAt: 8 },
       ] as const

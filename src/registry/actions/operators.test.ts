@@ -106,7 +106,12 @@ test('operators, a commit and its events', async () => {
   )
   const block = receipt.blockNumber
   const atNewest = await certificates.tableAt(block)
-  expect(atNewest).toEqual({ referenceTimestamp, quorumBps: 6700, table: table.info })
+  expect(atNewest).toEqual({
+    referenceTimestamp,
+    quorumBps: 6700,
+    table: table.info,
+    maxStaleness: 0,
+  })
   await anvil.rpc('anvil_mine', ['0x2'])
   expect(await certificates.tableAt(block)).toEqual(atNewest)
   expect(await certificates.tableAt(block - 1n)).toBe(null)
