@@ -50,6 +50,39 @@ const advice: Readonly<Record<string, string>> = {
   InvalidShortString:
     'The deployer’s EIP-712 name or version is malformed: use another deployment.',
   StringTooLong: 'The deployer’s EIP-712 name or version is too long: use another deployment.',
+  // Bounds, schedules, mirrors and guards.
+  InvalidOperatorSignature:
+    'Have the operator sign this key, nonce and deadline again: `signOperatorKey` does.',
+  InvalidWindow: 'Pass a window of 1 to 2^32 - 1 blocks.',
+  SignatureExpired: 'Have the operator sign again with a later deadline.',
+  StalenessTooLong: 'Pass a staleness within the one that the verifier was made for.',
+  TooManyWeights:
+    'Publish a table of fewer operators or strategies: the contract takes 2,048 weights.',
+  UpgradeDelayTooLong: 'Pass a delay of at most four times the sum of both windows.',
+  UpgradeDelayWithinWindows:
+    'Pass a delay longer than the longest expiration and the challenge window together.',
+  UpgradeLapsed: 'Announce the upgrade again: it was not applied in its time.',
+  BlockKindMismatch:
+    'Pass a contract that counts blocks as this one does: check the chain and the address.',
+  ExpirationsTooLong:
+    'Pass a contract whose responses stay valid for no longer than this one counts with.',
+  InvalidSuspension: 'Suspend for one block or more, and at most for the challenge window.',
+  NothingAnnounced: 'Nothing to do: nothing is announced for that kind.',
+  SourceNotListed: 'Relay verdicts of a listed contract on a listed chain only.',
+  SuspendedBefore: 'A verifier is suspended once: schedule another one instead.',
+  UpgradesTooQuick: 'Pass a contract whose upgrades wait until its challenges are over.',
+  VerifierResting: 'Wait until the suspension ends, and challenge again: the window grew by it.',
+  VerifierWithoutCode: 'There is no contract at that address: check the address and the chain.',
+  InvalidSource: 'There is no registry of builds at that address: check the address and the chain.',
+  NothingToSync: 'Nothing to do: the mirror says what the source says.',
+  WriteAtSource: 'Send it to the registry of builds that the mirror follows.',
+  NoCode: 'There is no contract at the address of the intent: check the address and the chain.',
+  RecordNotMoved: 'Move the client in the PolicyClientRegistry first: `setClientOwner`.',
+  ValueNotBooked: 'Send the call without ether: this client keeps no books of it.',
+  DataRegistryMismatch:
+    'Pass a data registry of the same deployment: one chain, client registry and bound.',
+  ExpirationTooFar:
+    'Have it evaluated under a shorter `expireAfter`: the chain’s configuration bounds it.',
   // Responses and their use.
   AlreadyAccepted: 'The response is there already: go on to use it.',
   AlreadyConsumed: 'An allow is used once: have a new task evaluated.',
