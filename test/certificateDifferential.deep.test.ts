@@ -2,12 +2,15 @@ import { expect, test } from 'vitest'
 import { compareCertificates } from './certificateDifferential.js'
 import { startChain } from './registry/chain.js'
 
-test('behavior: the contract and an independent check agree on certificates of 1,000 random tables', async () => {
+// A thousand took longer than all other suites together: CERTIFICATE_TABLES=1000.
+const tables = Number(process.env['CERTIFICATE_TABLES'] ?? 200)
+
+test(`behavior: the contract and an independent check agree on certificates of ${tables} random tables`, async () => {
   const chain = await startChain()
   try {
-    const result = await compareCertificates(chain, { tables: 1000, perTable: 4, seed: 'many' })
-    expect(result.taken).toBeGreaterThan(1000)
-    expect(result.taken).toBeLessThan(3000)
+    const result = await compareCertificates(chain, { tables, perTable: 4, seed: 'many' })
+    expect(result.taken).toBeGreaterThan(tables)
+    expect(result.taken).toBeLessThan(3 * tables)
     // Every kind of change was made.
     expect(result.changes.size).toBe(22)
   } finally {
