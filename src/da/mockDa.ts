@@ -5,6 +5,7 @@
 import type { Hex } from 'viem'
 import type { DaClient, DaReceipt } from '../core/interfaces/daClient.js'
 import { InvalidInputError } from '../errors/common.js'
+import { sleep } from '../internal/pause.js'
 import { createDaAdapter, type DaCall, type DaHooks, requireArtifactHash } from './adapter.js'
 import {
   DaBodyLengthError,
@@ -16,7 +17,6 @@ import {
   DaUnavailableError,
 } from './errors.js'
 import { mulberry32 } from './internal/random.js'
-import { sleep } from './internal/sleep.js'
 
 /** Ways in which a call can go wrong. */
 export const mockFaultKinds = [

@@ -5,6 +5,7 @@
 import { BaseError } from '../errors/base.js'
 import { TimeoutError } from '../errors/common.js'
 import { type IoOptions, withDeadline } from '../internal/deadline.js'
+import { sleep } from '../internal/pause.js'
 import {
   errorOfRpcCode,
   GatewayAuthError,
@@ -210,18 +211,4 @@ function retryAfter(response: Response): number | undefined {
 function short(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').trim()
   return line.length > 500 ? `${line.slice(0, 500)}…` : line
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer)
-      reject(signal.reason)
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    }, milliseconds)
-    signal.addEventListener('abort', stop, { once: true })
-  })
 }

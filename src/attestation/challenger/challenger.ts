@@ -15,6 +15,7 @@ import {
 } from '../../core/follow.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { pause } from '../../internal/pause.js'
 import { InconclusiveError } from '../verify/errors.js'
 import { obtain } from '../verify/reader.js'
 import { lookAgain } from './effects.js'
@@ -86,7 +87,7 @@ export function createChallenger(parameters: ChallengerParameters): Challenger {
           if (!signal.aborted) parameters.onEvent?.({ type: 'error', error })
           return undefined
         })
-        if (report === undefined || report.caughtUp) await sleep(interval, signal)
+        if (report === undefined || report.caughtUp) await pause(interval, signal)
       }
     },
     outbox: async (): Promise<readonly OutboxEntry[]> => structuredClone((await load()).outbox),
@@ -187,16 +188,4 @@ function rewind(
   state.pending = state.pending.filter(remains)
   state.outbox = state.outbox.filter(remains)
   run.onEvent?.({ type: 'reorganized', from, to })
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, milliseconds)
-    signal.addEventListener('abort', done, { once: true })
-  })
 }

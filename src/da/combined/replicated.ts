@@ -1,10 +1,10 @@
 /** Several backends as one that writes to all of them and succeeds when enough took a copy. */
 import type { DaClient, DaOptions, DaReceipt } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { sleep } from '../../internal/pause.js'
 import { type DaAttempt, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
 import { growingProgress } from '../internal/progress.js'
-import { sleep } from '../internal/sleep.js'
 import type { FallbackOptions } from './fallback.js'
 import {
   mayBePaid,

@@ -1,6 +1,6 @@
 import { BaseError } from '../../errors/base.js'
+import { sleep } from '../../internal/pause.js'
 import { DaRateLimitedError } from '../errors.js'
-import { sleep } from './sleep.js'
 
 /** How a call is repeated. */
 export type RetryOptions = {

@@ -12,6 +12,7 @@ import { decodeTask } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { TimeoutError } from '../../errors/common.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
+import { pause } from '../../internal/pause.js'
 import type { OperatorClient } from '../rpc/client.js'
 import { toRefusal, withoutStop } from '../rpc/envelope.js'
 import type { RpcFault } from '../rpc/faults.js'
@@ -258,16 +259,4 @@ function fromStored({ operator, messageHash, response, signature }: StoredShare)
     response: decodeResponse(response),
     signature: decodeG1(fromHex(signature)),
   }
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, milliseconds)
-    signal.addEventListener('abort', done, { once: true })
-  })
 }

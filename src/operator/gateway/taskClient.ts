@@ -19,6 +19,7 @@ import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { createGatewayClient, type GatewayOptions } from '../../gateway/index.js'
 import { fromHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { sleep } from '../../internal/pause.js'
 import { OperatorRpcError } from '../rpc/errors.js'
 import { faultOfCode } from '../rpc/faults.js'
 import type { TaskAnswer } from '../tasks/collecting.js'
@@ -211,7 +212,7 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
             if (isDecided(status)) result ??= await verify(sent, status, io)
             last = state
             onProgress({ state: state as Exclude<TaskState, 'failed'>, result })
-          } else if (isDecided(status)) await pause(1_000, controller.signal)
+          } else if (isDecided(status)) await sleep(1_000, controller.signal)
           const ended = state === 'final' || state === 'superseded'
           if (ended || (isDecided(status) && !untilFinal)) return
         }
@@ -297,7 +298,7 @@ async function askAgain<value>(
     } catch (error) {
       const unavailable = isPolicySdkError(error) && error.code === 'GATEWAY_UNAVAILABLE'
       if (!unavailable || attempt === TRIES) throw toRefusal(error)
-      await pause(250 * 2 ** (attempt - 1), signal)
+      await sleep(250 * 2 ** (attempt - 1), signal)
     }
   }
 }
@@ -317,19 +318,4 @@ function toRefusal(error: unknown): unknown {
 
 function refusalOf({ fault, detail }: NonNullable<TaskStatus['failure']>): OperatorRpcError {
   return new OperatorRpcError({ fault, detail, by: 'gateway' })
-}
-
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer)
-      reject(signal?.reason)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop)
-      resolve()
-    }, milliseconds)
-    signal?.addEventListener('abort', stop, { once: true })
-    if (signal?.aborted === true) stop()
-  })
 }
