@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,17 +6,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { computeArtifactHash } from '@newton/policy-sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isBuilt, type Run, shell } from './cli/runner.js'
 import { assemble, component } from './fixtures/pluginComponents.js'
 
-const bin = fileURLToPath(new URL('../dist/cli/bin.js', import.meta.url))
 const example = fileURLToPath(
   new URL('../examples/plugins/sanctions-score/plugin.wasm', import.meta.url),
 )
-if (!existsSync(bin)) {
-  if (process.env['CI_REQUIRE_ALL']) throw new Error('run npm run build first')
-  console.warn('skipped: the command line is not built; run npm run build')
-}
-
 const home = mkdtempSync(join(tmpdir(), 'newton-policy-plugin-'))
 const recipient = '0x2222222222222222222222222222222222222222'
 let server: Server
@@ -37,26 +31,8 @@ afterAll(() => {
   rmSync(home, { recursive: true, force: true })
 })
 
-type Run = { code: number | null; stdout: string; stderr: string }
-
-const cli = (...words: string[]): Promise<Run> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [bin, 'plugin', ...words], {
-      cwd: home,
-      env: { PATH: process.env['PATH'], HOME: home },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString()
-    })
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString()
-    })
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, stdout, stderr }))
-  })
+const run = shell(home)
+const cli = (...words: string[]): Promise<Run> => run('plugin', ...words)
 
 const file = (name: string, content: string | Uint8Array): string => {
   writeFileSync(join(home, name), content)
@@ -64,7 +40,7 @@ const file = (name: string, content: string | Uint8Array): string => {
 }
 const json = (name: string, value: unknown): string => file(name, JSON.stringify(value))
 
-describe.skipIf(!existsSync(bin))('newton-policy plugin', { timeout: 60_000 }, () => {
+describe.skipIf(!isBuilt)('newton-policy plugin', { timeout: 60_000 }, () => {
   test('behavior: inspect names the imports and the hash', async () => {
     const run = await cli('inspect', example, '--json')
     expect(run.code).toBe(0)

@@ -1,44 +1,18 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { ARTIFACT_ABSENT, computeArtifactHash, computePolicyTemplateId } from '@newton/policy-sdk'
 import { freePort } from '@newton/policy-sdk/testing/node'
 import { afterAll, describe, expect, test } from 'vitest'
-
-const bin = fileURLToPath(new URL('../dist/cli/bin.js', import.meta.url))
-if (!existsSync(bin)) {
-  if (process.env['CI_REQUIRE_ALL']) throw new Error('run npm run build first')
-  console.warn('skipped: the command line is not built; run npm run build')
-}
+import { bin, isBuilt, shell } from './cli/runner.js'
 
 const home = mkdtempSync(join(tmpdir(), 'newton-policy-cli-'))
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
-type Run = { code: number | null; stdout: string; stderr: string }
+const cli = shell(home, { XDG_CONFIG_HOME: join(home, 'config') })
 
-const cli = (...words: string[]): Promise<Run> =>
-  new Promise((resolve, reject) => {
-    const env = { PATH: process.env['PATH'], HOME: home, XDG_CONFIG_HOME: join(home, 'config') }
-    const child = spawn(process.execPath, [bin, ...words], {
-      cwd: home,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString()
-    })
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString()
-    })
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, stdout, stderr }))
-  })
-
-describe.skipIf(!existsSync(bin))('newton-policy', () => {
+describe.skipIf(!isBuilt)('newton-policy', () => {
   const rego = 'package example\ndefault allow := false\n'
   writeFileSync(join(home, 'policy.rego'), rego)
   const id = computePolicyTemplateId({

@@ -5,7 +5,7 @@ import { createArtifactSource, eigenDa } from '../da/index.js'
 import { fileDa } from '../da/node/index.js'
 import type { Profile } from './config.js'
 import { UsageError } from './errors.js'
-import type { Terminal } from './output.js'
+import { printProgress, type Terminal } from './output.js'
 
 /** Options of commands that publish or fetch artifacts. */
 export const daArgs = {
@@ -55,6 +55,8 @@ export function requireDa(
 }
 
 /** Artifacts by hash from a store; `undefined` without one. */
+export function sourceOf(da: DaClient): ArtifactSource
+export function sourceOf(da: DaClient | undefined): ArtifactSource | undefined
 export function sourceOf(da: DaClient | undefined): ArtifactSource | undefined {
   return da === undefined ? undefined : createArtifactSource({ clients: [da] })
 }
@@ -66,10 +68,10 @@ export async function publish(
 ): ReturnType<DaClient['put']> {
   const receipt = await da.put(bytes, {
     onProgress: ({ loaded, total }) => {
-      if (terminal.interactive) terminal.stderr(`\r${label}: ${loaded} of ${total ?? '?'} bytes`)
+      printProgress(terminal, `${label}: ${loaded} of ${total ?? '?'} bytes`)
     },
   })
-  if (terminal.interactive) terminal.stderr('\r\u001b[K')
+  printProgress(terminal)
   terminal.stderr(
     `stored  ${label}: ${receipt.artifactHash}, ${receipt.byteLength} bytes in ${da.kind}\n`,
   )

@@ -46,6 +46,11 @@ export type Network = (typeof networks)[number]
 /** The whole file. */
 export type Config = { profile?: string; profiles?: Record<string, Profile> }
 
+/** Whether a text has the form of a private key. */
+export function hasKeyForm(text: string): text is `0x${string}` {
+  return /^0x[\da-fA-F]{64}$/.test(text)
+}
+
 /** Settings of a profile, and how each is checked. */
 const settings: Readonly<Record<string, (value: string) => string | undefined>> = {
   network: (value) =>
@@ -53,7 +58,7 @@ const settings: Readonly<Record<string, (value: string) => string | undefined>> 
   default_chain: () => undefined,
   gateway_url: url,
   gateway_api_key: () => undefined,
-  signer_key: (value) => (/^0x[\da-fA-F]{64}$/.test(value) ? undefined : '32 bytes as 0x-hex'),
+  signer_key: (value) => (hasKeyForm(value) ? undefined : '32 bytes as 0x-hex'),
   keystore: () => undefined,
   da_directory: () => undefined,
   da_proxy_url: url,

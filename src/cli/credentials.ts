@@ -1,9 +1,8 @@
 /** The two credentials of a command, from where they may come, safest said and weakest warned about. */
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { Hex } from 'viem'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
-import type { Profile } from './config.js'
+import { hasKeyForm, type Profile } from './config.js'
 import { FileAccessError, UsageError } from './errors.js'
 import { decryptKey } from './keystore.js'
 import type { Terminal } from './output.js'
@@ -81,11 +80,11 @@ export function apiKeyOf(
 
 function accountOf(key: string, from: string): PrivateKeyAccount {
   // The message names the place and never the value.
-  if (!/^0x[\da-fA-F]{64}$/.test(key)) {
+  if (!hasKeyForm(key)) {
     throw new UsageError(`The private key of ${from} is not 32 bytes as 0x-hex.`)
   }
   try {
-    return privateKeyToAccount(key as Hex)
+    return privateKeyToAccount(key)
   } catch {
     throw new UsageError(`The private key of ${from} is not a key of secp256k1.`)
   }

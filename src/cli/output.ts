@@ -103,6 +103,24 @@ export function printError(
   return exitCode
 }
 
+/** One check as lines: what was looked at, what was found, and what to do where it failed. */
+export function checkLines(check: {
+  ok: boolean
+  level: 'error' | 'warning'
+  rule: string
+  detail: string
+  fix: string
+}): string {
+  const { ok, level, rule, detail, fix } = check
+  const mark = ok ? 'ok     ' : level === 'error' ? 'FAILED ' : 'warning'
+  return `${mark} ${rule}: ${detail}${ok || fix === '' ? '' : `\n        fix: ${fix}`}`
+}
+
+/** A line that the next one replaces, on a terminal only; without a text it goes. */
+export function printProgress(terminal: Terminal, text = '\u001b[K'): void {
+  if (terminal.interactive) terminal.stderr(`\r${text}`)
+}
+
 /** JSON with bigints as decimal strings and bytes as hex. */
 export function toJson(value: unknown, indent?: number): string {
   return JSON.stringify(

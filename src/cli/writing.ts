@@ -9,7 +9,7 @@ import {
 import { type ChainTarget, writeClientOf } from './chain.js'
 import { signerArgs, signerOf } from './credentials.js'
 import { UsageError } from './errors.js'
-import type { Terminal } from './output.js'
+import { checkLines, type Terminal } from './output.js'
 import { promptOf } from './prompt.js'
 
 /** Options of commands that write. */
@@ -71,12 +71,7 @@ function isMainnet({ profile, chain }: ChainTarget): boolean {
 
 /** Prints each check of a write on stderr. */
 export function printChecks(terminal: Terminal, checks: readonly PreflightCheck[]): void {
-  for (const { ok, level, rule, detail, fix } of checks) {
-    const mark = ok ? 'ok     ' : level === 'error' ? 'FAILED ' : 'warning'
-    terminal.stderr(
-      `${mark} ${rule}: ${detail}${ok || fix === '' ? '' : `\n        fix: ${fix}`}\n`,
-    )
-  }
+  for (const check of checks) terminal.stderr(`${checkLines(check)}\n`)
 }
 
 /** One write of a command. */

@@ -115,11 +115,10 @@ const fetchFile = command({
   run: async ({ args, terminal, signal }) => {
     const artifactHash = hashOf(args.hash)
     const source = sourceOf(await daFor(terminal, args))
-    const bytes = await source?.getArtifact(
+    const bytes = await source.getArtifact(
       { hash: artifactHash, namespace: namespaces.rego as ArtifactNamespace, ...located(args) },
       { signal },
     )
-    if (bytes === undefined) throw new UsageError('There is no store of artifacts.')
     const path = resolve(terminal.cwd, args.out)
     await writeFile(path, bytes).catch((cause: unknown) => {
       throw new FileAccessError({ path, action: 'written' }, { cause })
@@ -147,7 +146,7 @@ const status = command({
       ...{ hash: artifactHash, namespace: namespaces.rego as ArtifactNamespace },
       ...located(args),
     }
-    const available = (await source?.hasArtifact?.(request, { signal })) ?? false
+    const available = (await source.hasArtifact?.(request, { signal })) ?? false
     return {
       data: { artifactHash, available },
       text: `${artifactHash} ${available ? 'is there' : 'is not there'}`,

@@ -40,8 +40,8 @@ async function config(words: string[], options: Partial<Terminal> = {}) {
 
 test('configPath: NEWTON_CONFIG, XDG_CONFIG_HOME, home', () => {
   const at = (env: Record<string, string>) =>
-    configPath({ ...({} as Terminal), env, home: '/home/a', cwd: '/work' })
-  expect(at({ NEWTON_CONFIG: 'x.toml', XDG_CONFIG_HOME: '/xdg' })).toBe('/work/x.toml')
+    configPath({ ...({} as Terminal), env, home: '/home/a', cwd: '/project' })
+  expect(at({ NEWTON_CONFIG: 'x.toml', XDG_CONFIG_HOME: '/xdg' })).toBe('/project/x.toml')
   expect(at({ XDG_CONFIG_HOME: '/xdg' })).toBe('/xdg/newton/config.toml')
   expect(at({})).toBe('/home/a/.newton/config.toml')
 })

@@ -4,6 +4,7 @@ import { stringify } from 'smol-toml'
 import { command, group } from '../command.js'
 import {
   configPath,
+  hasKeyForm,
   isExposed,
   isSecret,
   loadConfig,
@@ -104,7 +105,7 @@ async function settingOf(
     terminal.stderr(`warning: ${key} lies in clear in ${configPath(terminal)}\n`)
     return { key, value }
   }
-  if (!/^0x[\da-fA-F]{64}$/.test(value)) {
+  if (!hasKeyForm(value)) {
     throw new UsageError('The private key is not 32 bytes as 0x-hex.')
   }
   const password = await prompt.secret('Password for the keystore')
@@ -113,7 +114,7 @@ async function settingOf(
     throw new UsageError('The passwords differ; nothing was changed.')
   }
   const path = join(dirname(configPath(terminal)), 'keystores', `${basename(profile)}.json`)
-  await writePrivately(path, encryptKey(value as `0x${string}`, password))
+  await writePrivately(path, encryptKey(value, password))
   return { key: 'keystore', value: path }
 }
 

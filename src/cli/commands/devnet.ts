@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { CommandDef } from 'citty'
 import type { Hex } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
+import { pause } from '../../internal/pause.js'
 import { registerClientSync } from '../../registry/index.js'
 import { deployGuardedTransfer } from '../../testing/index.js'
 import { createDevnet, type Devnet } from '../../testing/node/index.js'
@@ -39,7 +40,7 @@ export const devnet: CommandDef = command({
     try {
       const client = await deployClient(network)
       const data = describe(network, { client })
-      if (args['write-profile']) await writeProfile(terminal, network)
+      if (args['write-profile']) await writeProfile(terminal, data)
       // Scripts start from this line; the network goes on.
       const text = toText(data)
       printResult(terminal, { data, text }, { json: args.json, command: 'newton-policy devnet' })
@@ -95,13 +96,9 @@ function describe(network: Devnet, { client }: { client: Hex }): Description {
   })
   return {
     ...{ rpcUrl: anvil.url, gatewayUrl, chainId: chain.id, client, contracts, fromBlock },
-    ...{ pcr0Commitment, artifacts: artifactsOf(network), accounts },
+    ...{ pcr0Commitment, artifacts: join(network.directory, 'artifacts'), accounts },
     operators: operators.map(({ address, url }) => ({ address, url })),
   }
-}
-
-function artifactsOf({ directory }: Devnet): string {
-  return join(directory, 'artifacts')
 }
 
 function toText(data: Description): string {
@@ -122,19 +119,18 @@ function toText(data: Description): string {
 }
 
 // The keys of anvil's accounts are public, so that this one may lie in clear.
-async function writeProfile(terminal: Terminal, network: Devnet): Promise<void> {
-  const { anvil, chain, gatewayUrl } = network
-  const { contracts, fromBlock, accounts } = describe(network, { client: '0x' })
+async function writeProfile(terminal: Terminal, data: Description): Promise<void> {
+  const { rpcUrl, gatewayUrl, chainId, contracts, fromBlock, accounts, artifacts } = data
   const profile: Profile = {
     network: 'devnet',
     default_chain: 'devnet',
     gateway_url: gatewayUrl,
-    da_directory: artifactsOf(network),
+    da_directory: artifacts,
     signer_key: accounts[0]?.privateKey as Hex,
     chains: {
       devnet: {
-        chain_id: chain.id,
-        rpc_url: anvil.url,
+        chain_id: chainId,
+        rpc_url: rpcUrl,
         from_block: Number(fromBlock),
         contracts,
       },
@@ -162,18 +158,4 @@ async function commitUntilAborted(
     if (commit === undefined || (commit.included === 0 && commit.foreign === 0)) continue
     terminal.stderr(`commit ${commit.sequenceNo}: ${commit.root}, ${commit.included} artifacts\n`)
   }
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds)
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        resolve()
-      },
-      { once: true },
-    )
-  })
 }

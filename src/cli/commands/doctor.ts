@@ -7,7 +7,7 @@ import { daOf } from '../artifactStore.js'
 import { chainOf, profileArgs } from '../chain.js'
 import { command } from '../command.js'
 import { configPath, isExposed, loadConfig, type Profile, profileOf } from '../config.js'
-import { exitCodes, type Terminal } from '../output.js'
+import { checkLines, exitCodes, type Terminal } from '../output.js'
 
 /** One thing that was looked at. */
 type Finding = {
@@ -47,10 +47,7 @@ export const doctor: CommandDef = command({
       ...(await chainFindings(terminal, { profile, args, signal })),
       await storeFinding(terminal, profile),
     ]
-    const lines = findings.map(({ what, ok, level, detail, fix }) => {
-      const mark = ok ? 'ok     ' : level === 'error' ? 'FAILED ' : 'warning'
-      return `${mark} ${what}: ${detail}${ok ? '' : `\n        fix: ${fix}`}`
-    })
+    const lines = findings.map(({ what: rule, ...finding }) => checkLines({ rule, ...finding }))
     const failed = findings.some(({ ok, level }) => !ok && level === 'error')
     return {
       data: { profile: name, findings },

@@ -6,7 +6,7 @@ import { createChainEvents } from '../../registry/index.js'
 import { type ChainTarget, chainArgs, chainOf } from '../chain.js'
 import { command, group } from '../command.js'
 import { UsageError } from '../errors.js'
-import { exitCodes, type Terminal } from '../output.js'
+import { exitCodes, printProgress, type Terminal } from '../output.js'
 
 type Commit = Extract<ChainEvent, { type: 'StateRootCommitted' }>
 
@@ -19,14 +19,14 @@ async function commitsOf(
   const { number: toBlock } = await events.getLatestBlock({ signal })
   const found: Commit[] = []
   for (let block = fromBlock; block <= toBlock; block += STEP) {
-    if (terminal.interactive) terminal.stderr(`\rreading events: block ${block} of ${toBlock}`)
+    printProgress(terminal, `reading events: block ${block} of ${toBlock}`)
     const last = block + STEP - 1n < toBlock ? block + STEP - 1n : toBlock
     const range = { fromBlock: block, toBlock: last, types: ['StateRootCommitted'] as const }
     for (const event of await events.getEvents(range, { signal })) {
       if (event.type === 'StateRootCommitted') found.push(event)
     }
   }
-  if (terminal.interactive) terminal.stderr('\r\u001b[K')
+  printProgress(terminal)
   return found
 }
 

@@ -58,7 +58,7 @@ async function opened(
   const registry = await createRegistryReader({ client, addresses }, { signal })
   const certificates = await createCertificateReader({ client, addresses }, { signal })
   const replayer = createResultReplayer({ engine: operatorEngine() })
-  const reader = { registry, certificates, replayer, ...(artifacts && { artifacts }) }
+  const reader = { registry, certificates, replayer, artifacts }
   const wasmArgs = args['wasm-args']
   return {
     tasks: createTaskClient({ gateway, reader }),

@@ -128,10 +128,10 @@ async function needed(
     throw new UsageError(`The template ${row.templateId} takes no secrets.`)
   }
   const source = sourceOf(requireDa(terminal, { args, profile: target.profile }))
-  const bytes = await source?.getArtifact({ hash, namespace: namespaces.secretsSchema })
+  const bytes = await source.getArtifact({ hash, namespace: namespaces.secretsSchema })
   const validation: SecretsValidation = {
     validator: createSchemaValidator(),
-    schemaJson: fromUtf8(bytes as Uint8Array, 'secrets schema'),
+    schemaJson: fromUtf8(bytes, 'secrets schema'),
   }
   return { client: row.client, validation }
 }

@@ -115,6 +115,24 @@ const deployArgs = {
   ...writeArgs,
 } as const
 
+// Reads come first: a key is asked for only once it is known that there is something to sign.
+async function openWrite(
+  terminal: Terminal,
+  { args, signal }: { args: Deploying['args']; signal: AbortSignal },
+) {
+  const target = await chainOf(terminal, args)
+  await confirmMainnet(terminal, { targets: [target], args })
+  const { client: viewer, addresses, profile } = target
+  const reader = await createRegistryReader({ client: viewer, addresses }, { signal })
+  const sign = async (): Promise<Pick<Deploying, 'client' | 'options'>> => {
+    const [client] = (await signersFor(terminal, { targets: [target], args })) as [WriteClient]
+    const artifacts = sourceOf(daOf(terminal, { args: args as { da?: string }, profile }))
+    const checks = { artifacts, schemas: createSchemaValidator() }
+    return { client, options: { addresses, signal, checks } }
+  }
+  return { target, reader, sign }
+}
+
 /** `deploy`. */
 export function deployInstance(kind: InstanceKind): CommandDef {
   return command({
@@ -126,10 +144,7 @@ export function deployInstance(kind: InstanceKind): CommandDef {
     run: async (input) => {
       const { terminal, signal } = input
       const args = input.args as unknown as Deploying['args']
-      const target = await chainOf(terminal, args)
-      await confirmMainnet(terminal, { targets: [target], args })
-      const { client: viewer, addresses, profile } = target
-      const reader = await createRegistryReader({ client: viewer, addresses }, { signal })
+      const { reader, sign } = await openWrite(terminal, { args, signal })
       const deployment: InstanceInput = {
         templateId: args['template'] as Hex,
         client: args['client'] as Address,
@@ -138,13 +153,7 @@ export function deployInstance(kind: InstanceKind): CommandDef {
       }
       const policyClient = deployment.client
       const dataSlots = (await kind.dataSlots?.(reader, { args, policyClient })) ?? []
-      const [client] = (await signersFor(terminal, { targets: [target], args })) as [WriteClient]
-      const artifacts = sourceOf(daOf(terminal, { args: args as { da?: string }, profile }))
-      const options: WriteOptions = {
-        addresses,
-        signal,
-        checks: { artifacts, schemas: createSchemaValidator() },
-      }
+      const { client, options } = await sign()
       const { dryRun, result } = await performWrite(terminal, {
         write: {
           dryRun: () => kind.dryRunDeploy(client, { ...deployment, ...options }),
@@ -279,19 +288,11 @@ export function setCurrent(kind: InstanceKind): CommandDef {
     run: async (input) => {
       const { terminal, signal } = input
       const args = input.args as unknown as Deploying['args']
-      const target = await chainOf(terminal, args)
-      await confirmMainnet(terminal, { targets: [target], args })
-      const { client: viewer, addresses, profile } = target
-      const reader = await createRegistryReader({ client: viewer, addresses }, { signal })
+      const { target, reader, sign } = await openWrite(terminal, { args, signal })
       const id = args[kind.option] as Hex
       const row = await kind.read(reader, id)
       if (row === null) return absent(kind, { id, target })
-      const [client] = (await signersFor(terminal, { targets: [target], args })) as [WriteClient]
-      const artifacts = sourceOf(daOf(terminal, { args: args as { da?: string }, profile }))
-      const options: WriteOptions = {
-        ...{ addresses, signal },
-        checks: { artifacts, schemas: createSchemaValidator() },
-      }
+      const { client, options } = await sign()
       const policyClient = args['client'] as Address
       const work: Deploying = { terminal, args, reader, client, options, policyClient }
       const slot = await moveSlot(kind, { work, id, templateId: row.templateId })

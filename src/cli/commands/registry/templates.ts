@@ -18,7 +18,7 @@ import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../chain.js'
 import { command, group } from '../../command.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
-import { type CommandResult, exitCodes, type Terminal } from '../../output.js'
+import { type CommandResult, exitCodes, printProgress, type Terminal } from '../../output.js'
 import { confirmMainnet, printChecks, signersFor, writeArgs } from '../../writing.js'
 
 /** The files of a template, by the name of their part. */
@@ -265,10 +265,10 @@ export async function indexOf(terminal: Terminal, target: ChainTarget): Promise<
     fromBlock,
     confirmations: 0,
     onProgress: ({ block, target: last }) => {
-      if (terminal.interactive) terminal.stderr(`\rreading events: block ${block} of ${last}`)
+      printProgress(terminal, `reading events: block ${block} of ${last}`)
     },
   })
-  if (terminal.interactive) terminal.stderr('\r\u001b[K')
+  printProgress(terminal)
   return index
 }
 
