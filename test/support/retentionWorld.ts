@@ -266,7 +266,8 @@ function unread(locator: DaLocator): DaOutcomeUnknownError {
   return new DaOutcomeUnknownError({ source: 'eigenda', reason, commitments, locator })
 }
 
-function certAt(referenceBlockNumber: number, blobIndex: number): EigenDaCert {
+/** A certificate of a blob in a block; nothing in it verifies. */
+export function certAt(referenceBlockNumber: number, blobIndex: number): EigenDaCert {
   const zero = { X: [0n, 0n], Y: [0n, 0n] } as const
   const commitment = {
     commitment: { X: 1n, Y: 2n },

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
+import { certAt } from '../../../test/support/retentionWorld.js'
 import { computeArtifactHash } from '../../core/artifact.js'
 import type { Announcer } from '../../core/interfaces/announcer.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
@@ -10,7 +11,7 @@ import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { createDaAdapter } from '../adapter.js'
 import { createArtifactSource } from '../artifactSource.js'
 import { adviseCost, formatCostAdvice } from '../costAdvisor.js'
-import { type EigenDaCert, encodeEigenDaCommitment } from '../eigenda/cert.js'
+import { encodeEigenDaCommitment } from '../eigenda/cert.js'
 import { DaExpiredError, DaFailoverError, DaOutcomeUnknownError } from '../errors.js'
 import { memoryDa } from '../memoryDa.js'
 import { fileJournal } from '../node/fileJournal.js'
@@ -23,44 +24,6 @@ const day = 86_400
 const bytes = new TextEncoder().encode('package example\n')
 const hash = computeArtifactHash(bytes)
 const templateId: Hex = `0x${'77'.repeat(32)}`
-
-function certAt(referenceBlockNumber: number, blobIndex: number): EigenDaCert {
-  const zero = { X: [0n, 0n], Y: [0n, 0n] } as const
-  return {
-    version: 3,
-    batchHeader: { batchRoot: `0x${'11'.repeat(32)}`, referenceBlockNumber },
-    blobInclusionInfo: {
-      blobCertificate: {
-        blobHeader: {
-          version: 0,
-          quorumNumbers: '0x00',
-          commitment: {
-            commitment: { X: 1n, Y: 2n },
-            lengthCommitment: zero,
-            lengthProof: zero,
-            length: 2,
-          },
-          paymentHeaderHash: `0x${'22'.repeat(32)}`,
-        },
-        signature: '0x',
-        relayKeys: [],
-      },
-      blobIndex,
-      inclusionProof: '0x',
-    },
-    nonSignerStakesAndSignature: {
-      nonSignerQuorumBitmapIndices: [],
-      nonSignerPubkeys: [],
-      quorumApks: [],
-      apkG2: zero,
-      sigma: { X: 0n, Y: 0n },
-      quorumApkIndices: [],
-      totalStakeIndices: [],
-      nonSignerStakeIndices: [],
-    },
-    signedQuorumNumbers: '0x',
-  }
-}
 
 /** A world of one chain, one expiring network and one archive, with time in days. */
 function world() {
