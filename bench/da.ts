@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { sha256 } from '@noble/hashes/sha2.js'
 import mcl from 'mcl-wasm'
 import { computeArtifactHash } from '../src/core/artifact.js'
-import type { G1Point } from '../src/core/bn254/points.js'
+import type { G1Point } from '../src/core/bn254/curve/points.js'
 import {
   createArtifactSource,
   createLayeredArtifactCache,

@@ -54,6 +54,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'wire',
     'transport',
     'evaluate',
+    'app',
     'host',
     'simulator',
     'node',
@@ -61,7 +62,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions', 'enclaveApp', 'node'],
   operator: ['rpc', 'signing', 'tasks', 'commits', 'gateway', 'roles', 'node'],
   testing: ['artifacts', 'eigenDaProxy', 'msw', 'node'],
-  cli: ['scaffold', 'commands'],
+  cli: ['terminal', 'config', 'scaffold', 'commands'],
 }
 
 type Import = {

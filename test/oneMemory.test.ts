@@ -21,7 +21,7 @@ import {
 } from '../src/eval/index.js'
 import { nodePluginWorkers } from '../src/eval/node/index.js'
 import { utf8 } from '../src/internal/bytes.js'
-import { createRowCache } from '../src/registry/rows/source.js'
+import { createRowCache } from '../src/registry/rows/reader/source.js'
 import { component } from './fixtures/pluginComponents.js'
 
 const rego = utf8(

@@ -113,7 +113,6 @@ export type {
   ResponseAttachments,
 } from './challenger/types.js'
 export { AbstainError, InputsDivergeError } from './errors.js'
-export { namedArtifacts } from './verify/artifacts.js'
 export { AttestationError, InconclusiveError } from './verify/errors.js'
 export {
   type Evidence,
@@ -121,6 +120,7 @@ export {
   evidenceToJson,
   type MismatchReason,
 } from './verify/evidence.js'
+export { namedArtifacts } from './verify/levels/artifacts.js'
 export {
   type AttestationLevel,
   type AttestationOutcome,

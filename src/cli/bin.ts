@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { homedir } from 'node:os'
 import { run } from './main.js'
-import { clackPrompt } from './prompt.js'
+import { clackPrompt } from './terminal/prompt.js'
 
 const controller = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type JsonObject, parseJsonBytes } from '../core/index.js'
 import { FileAccessError, UsageError } from './errors.js'
-import type { Terminal } from './output.js'
+import type { Terminal } from './terminal/output.js'
 
 /** Bytes of a file named on the command line. */
 export async function readBytes(terminal: Terminal, path: string): Promise<Uint8Array> {

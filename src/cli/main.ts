@@ -1,8 +1,14 @@
 import { type ArgDef, type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty'
 import { rootCommand } from './commands/index.js'
-import { didYouMean } from './didYouMean.js'
 import { UsageError } from './errors.js'
-import { type CommandResult, exitCodes, printError, printResult, type Terminal } from './output.js'
+import { didYouMean } from './terminal/didYouMean.js'
+import {
+  type CommandResult,
+  exitCodes,
+  printError,
+  printResult,
+  type Terminal,
+} from './terminal/output.js'
 
 /**
  * Runs one command line and returns its exit code. Prints only through `terminal`.

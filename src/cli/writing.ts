@@ -6,11 +6,11 @@ import {
   PreflightError,
   type WriteClient,
 } from '../registry/index.js'
-import { type ChainTarget, writeClientOf } from './chain.js'
-import { signerArgs, signerOf } from './credentials.js'
+import { type ChainTarget, writeClientOf } from './config/chain.js'
+import { signerArgs, signerOf } from './config/credentials.js'
 import { UsageError } from './errors.js'
-import { checkLines, type Terminal } from './output.js'
-import { promptOf } from './prompt.js'
+import { checkLines, type Terminal } from './terminal/output.js'
+import { promptOf } from './terminal/prompt.js'
 
 /** Options of commands that write. */
 export const writeArgs = {

@@ -10,7 +10,7 @@
  */
 import { encodeAbiParameters, type Hex } from 'viem'
 import type { Certificate, OperatorInfoWitness } from './bn254/certificate.js'
-import type { G1Point, G2Point } from './bn254/points.js'
+import type { G1Point, G2Point } from './bn254/curve/points.js'
 
 /** What a proof of a re-run is about. */
 export type ResultPublicValues = {

@@ -41,6 +41,7 @@ export {
   type CostPrices,
   formatCostAdvice,
 } from './costAdvisor.js'
+export { type EigenDaArchiveOptions, eigenDaArchive } from './eigenda/archive.js'
 export {
   type BlobCommitment,
   decodeEigenDaCommitment,
@@ -50,22 +51,21 @@ export {
   isOpCommitment,
   MAX_COMMITMENT_BYTES,
   standardFromOpCommitment,
-} from './eigenda/cert.js'
+} from './eigenda/cert/cert.js'
 export {
   computeBatchRoot,
   computeBlobCertificateHash,
   computeBlobKey,
   computeProxyStoreKey,
-} from './eigenda/certDigest.js'
+} from './eigenda/cert/digest.js'
 export { type EigenDaClient, eigenDa } from './eigenda/eigenDa.js'
-export { type EigenDaArchiveOptions, eigenDaArchive } from './eigenda/eigenDaArchive.js'
+export { InvalidCommitmentError, InvalidEncodedPayloadError } from './eigenda/errors.js'
 export {
   EIGENDA_EXPIRY_BLOCKS,
   EIGENDA_RETENTION_SECONDS,
   type EigenDaKzg,
   type EigenDaOptions,
-} from './eigenda/eigenDaOptions.js'
-export { InvalidCommitmentError, InvalidEncodedPayloadError } from './eigenda/errors.js'
+} from './eigenda/options.js'
 export {
   blobSymbols,
   decodePayload,

@@ -1,4 +1,53 @@
 /** Enclaves: attestation, sealed secrets, the wire protocol, and evaluation inside an enclave. */
+
+export {
+  type ChainClient,
+  type ChainEvent as AppChainEvent,
+  defineEnclaveApp,
+  defineRequest,
+  type EnclaveApp,
+  type EnclaveContext,
+  type EventRoute,
+  type Handler,
+  type InputOf,
+  type OutputOf,
+  type RequestAnswer,
+  type RequestCall,
+  type RequestRoute,
+  type RequestRoutes,
+} from './app/app.js'
+export { type AppRefusal, appRefusalUserData, appUserData } from './app/call.js'
+export {
+  type AnchorCarrier,
+  type ChainAnchorParameters,
+  chainAnchor,
+} from './app/chainAnchor.js'
+export { type AppEnclave, type AppEnclaveParameters, createAppEnclave } from './app/enclave.js'
+export {
+  AppCallError,
+  AppContractError,
+  AppRefusalError,
+  AppSequenceError,
+  EventBuildError,
+  TransactionRejectedError,
+} from './app/errors.js'
+export { handOverState, receiveHandOver, requestHandOver } from './app/handOver.js'
+export {
+  type Attestor,
+  createAttestor,
+  createKeyManager,
+  type EnclaveAccount,
+  type KeyManager,
+} from './app/keyManager.js'
+export {
+  type ChainProofs,
+  chainProofs,
+  type HeaderTrust,
+  headerQuorum,
+  SequenceProofError,
+  storageSequence,
+} from './app/provenSequence.js'
+export { connectAppEnclave, serveAppEnclave } from './app/wire.js'
 export { EnclaveCborError } from './cbor/errors.js'
 export { type CborMap, type CborValue, readCbor } from './cbor/read.js'
 export { type CborInput, writeCbor } from './cbor/write.js'
@@ -15,8 +64,9 @@ export {
   type EnclaveEvaluatorParameters,
   type EnclaveEvent,
 } from './evaluate/evaluator.js'
-export { computeRequestDigest, type EnclaveRequest } from './evaluate/request.js'
-export { computeTaskUserData } from './evaluate/result.js'
+export { computeRequestDigest, type EnclaveRequest } from './evaluate/messages/request.js'
+export { computeTaskUserData } from './evaluate/messages/result.js'
+export { createSnapshotReader } from './evaluate/messages/snapshot.js'
 export {
   type EnclaveHostServices,
   type ServedEnclave,
@@ -25,46 +75,7 @@ export {
 } from './evaluate/serve.js'
 export { computeSessionUserData } from './evaluate/session.js'
 export type { EnclavePolicy, EnclaveSession } from './evaluate/sessionKeeper.js'
-export { createSnapshotReader } from './evaluate/snapshot.js'
 export { createTunnelHost, type TunnelDial, type TunnelHost } from './evaluate/tunnel.js'
-export {
-  type ChainClient,
-  type ChainEvent as AppChainEvent,
-  defineEnclaveApp,
-  defineRequest,
-  type EnclaveApp,
-  type EnclaveContext,
-  type EventRoute,
-  type Handler,
-  type InputOf,
-  type OutputOf,
-  type RequestAnswer,
-  type RequestCall,
-  type RequestRoute,
-  type RequestRoutes,
-} from './host/app.js'
-export { type AppEnclave, type AppEnclaveParameters, createAppEnclave } from './host/appEnclave.js'
-export {
-  type AppHost,
-  type AppHostEvent,
-  type AppHostParameters,
-  createAppHost,
-} from './host/appHost.js'
-export { connectAppEnclave, serveAppEnclave } from './host/appWire.js'
-export { type AppRefusal, appRefusalUserData, appUserData } from './host/call.js'
-export {
-  type AnchorCarrier,
-  type ChainAnchorParameters,
-  chainAnchor,
-} from './host/chainAnchor.js'
-export {
-  AppCallError,
-  AppContractError,
-  AppRefusalError,
-  AppSequenceError,
-  EventBuildError,
-  TransactionRejectedError,
-} from './host/errors.js'
 export {
   defineEvaluationService,
   type EvaluatedTask,
@@ -75,25 +86,15 @@ export {
   evaluationRequestCodec,
   type TaskEvent,
   taskEventCodec,
-} from './host/evaluationService.js'
-export { handOverState, receiveHandOver, requestHandOver } from './host/handOver.js'
+} from './evaluationService.js'
+export {
+  type AppHost,
+  type AppHostEvent,
+  type AppHostParameters,
+  createAppHost,
+} from './host/host.js'
 export type { DeadLetter, HostStep, LetterPlace } from './host/journal.js'
-export {
-  type Attestor,
-  createAttestor,
-  createKeyManager,
-  type EnclaveAccount,
-  type KeyManager,
-} from './host/keyManager.js'
 export type { AppHostMetrics } from './host/metrics.js'
-export {
-  type ChainProofs,
-  chainProofs,
-  type HeaderTrust,
-  headerQuorum,
-  SequenceProofError,
-  storageSequence,
-} from './host/provenSequence.js'
 export {
   createDocumentVerifier,
   type DocumentVerifierParameters,
@@ -114,8 +115,6 @@ export type {
   NitroPolicyBase,
   PcrSet,
 } from './nitro/policy.js'
-export { AWS_NITRO_ROOT_KECCAK256, AWS_NITRO_ROOT_SHA256, type NitroRoot } from './nitro/roots.js'
-export type { P384Backend } from './nitro/signature.js'
 export {
   isVerifiedAttestation,
   type NitroJournal,
@@ -129,6 +128,12 @@ export {
   verifyArchivedNitroAttestation,
   verifyNitroAttestation,
 } from './nitro/verify.js'
+export {
+  AWS_NITRO_ROOT_KECCAK256,
+  AWS_NITRO_ROOT_SHA256,
+  type NitroRoot,
+} from './nitro/x509/roots.js'
+export type { P384Backend } from './nitro/x509/signature.js'
 export {
   createNsm,
   type Nsm,
@@ -202,13 +207,6 @@ export {
   SecretsUploadRefusedError,
   uploadSecrets,
 } from './secrets/uploadSecrets.js'
-export {
-  memoryAnchor,
-  type StateAdvance,
-  type StateAnchor,
-  takesStep,
-} from './store/anchor.js'
-export { type BlobStore, memoryBlobs } from './store/blobs.js'
 export { bytesCodec, type Codec, jsonCodec, uint64Codec } from './store/codec.js'
 export { type KvTestApi, type KvUnderTest, testKvStore } from './store/conformance.js'
 export {
@@ -221,9 +219,16 @@ export {
   StoreStoppedError,
 } from './store/errors.js'
 export { type KvBatch, type KvStore, MAX_KEY_BYTES, memoryKv } from './store/kv.js'
-export type { TakeOver } from './store/sealedHistory.js'
-export { openSealedKv, type SealedKv, type SealedKvParameters } from './store/sealedKv.js'
-export { NO_PREVIOUS_STATE, type StatePlace } from './store/sealedRecord.js'
+export {
+  memoryAnchor,
+  type StateAdvance,
+  type StateAnchor,
+  takesStep,
+} from './store/sealed/anchor.js'
+export { type BlobStore, memoryBlobs } from './store/sealed/blobs.js'
+export type { TakeOver } from './store/sealed/history.js'
+export { openSealedKv, type SealedKv, type SealedKvParameters } from './store/sealed/kv.js'
+export { NO_PREVIOUS_STATE, type StatePlace } from './store/sealed/record.js'
 export {
   createTypedStore,
   defineKey,

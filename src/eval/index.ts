@@ -86,11 +86,6 @@ export {
 } from './pipeline/simulate.js'
 export { browserPluginWorkers } from './plugins/browserWorkers.js'
 export {
-  type PluginCacheLimits,
-  type PluginCachePreset,
-  pluginCachePresets,
-} from './plugins/cache.js'
-export {
   type ComponentExtern,
   type ComponentShape,
   checkPluginWorld,
@@ -127,14 +122,19 @@ export {
   UnreadableResponseError,
 } from './plugins/http.js'
 export { defaultPluginLimits, type PluginLimits } from './plugins/limits.js'
-export type { CompiledPluginStore, PluginReference } from './plugins/loader.js'
 export type { GuestRequest, PortablePlugin } from './plugins/protocol.js'
-export type { PluginRun, PluginRunRequest } from './plugins/runner.js'
+export {
+  type PluginCacheLimits,
+  type PluginCachePreset,
+  pluginCachePresets,
+} from './plugins/runtime/cache.js'
+export type { CompiledPluginStore, PluginReference } from './plugins/runtime/loader.js'
+export type { PluginRun, PluginRunRequest } from './plugins/runtime/runner.js'
 export {
   createPluginRuntime,
   type PluginRuntime,
   type PluginRuntimeParameters,
-} from './plugins/runtime.js'
+} from './plugins/runtime/runtime.js'
 export { computeTranscriptHash } from './plugins/transcript.js'
 export type { PluginWorker, PluginWorkers } from './plugins/workerPool.js'
 export type {

@@ -34,7 +34,43 @@ export {
   simulateSetTemplateAuthor,
   simulateSetTemplateRegistrationPermissionless,
   type TemplateAuthorInput,
-} from './actions/admin.js'
+} from './actions/admin/gates.js'
+export {
+  acceptGuard,
+  acceptGuardSync,
+  dryRunAcceptGuard,
+  dryRunOfferGuard,
+  type GuardHandOver,
+  type GuardInput,
+  type GuardOwnerEvent,
+  type GuardOwnerInput,
+  handOverGuardSync,
+  offerGuard,
+  offerGuardSync,
+  simulateAcceptGuard,
+  simulateOfferGuard,
+} from './actions/admin/guards.js'
+export { operatorKeyTypedData } from './actions/admin/operatorKeys.js'
+export {
+  dryRunPublishOperatorTable,
+  dryRunRegisterOperatorKey,
+  dryRunRegisterOperatorKeyFor,
+  type OperatorKeyForInput,
+  type OperatorKeyInput,
+  type OperatorKeyRegisteredEvent,
+  type OperatorTableInput,
+  type OperatorTablePublishedEvent,
+  publishOperatorTable,
+  publishOperatorTableSync,
+  registerOperatorKey,
+  registerOperatorKeyFor,
+  registerOperatorKeyForSync,
+  registerOperatorKeySync,
+  signOperatorKey,
+  simulatePublishOperatorTable,
+  simulateRegisterOperatorKey,
+  simulateRegisterOperatorKeyFor,
+} from './actions/admin/operators.js'
 export {
   type ChainOutcome,
   type ChainsOptions,
@@ -93,7 +129,15 @@ export {
   setCurrentPolicyDataInstanceSync,
   simulateSetCurrentPolicyDataInstance,
 } from './actions/dataSlots.js'
-export type { DeployPolicyInput } from './actions/deploymentParameters.js'
+export {
+  deployPolicy,
+  deployPolicySync,
+  dryRunDeployPolicy,
+  type PolicyDeployedEvent,
+  type PolicyDeployedResult,
+  simulateDeployPolicy,
+} from './actions/deployments/deployments.js'
+export type { DeployPolicyInput } from './actions/deployments/parameters.js'
 export {
   type CancelDeploymentInput,
   cancelDeployment,
@@ -106,22 +150,7 @@ export {
   type SignedDeployment,
   signDeployment,
   simulateCancelDeployment,
-} from './actions/deploymentSignatures.js'
-export {
-  acceptGuard,
-  acceptGuardSync,
-  dryRunAcceptGuard,
-  dryRunOfferGuard,
-  type GuardHandOver,
-  type GuardInput,
-  type GuardOwnerEvent,
-  type GuardOwnerInput,
-  handOverGuardSync,
-  offerGuard,
-  offerGuardSync,
-  simulateAcceptGuard,
-  simulateOfferGuard,
-} from './actions/guards.js'
+} from './actions/deployments/signatures.js'
 export {
   deployPolicyDataInstance,
   deployPolicyDataInstanceSync,
@@ -147,27 +176,6 @@ export {
   simulateEnsurePolicyInstance,
   simulateSetCurrentPolicyInstance,
 } from './actions/instances.js'
-export { operatorKeyTypedData } from './actions/operatorKeys.js'
-export {
-  dryRunPublishOperatorTable,
-  dryRunRegisterOperatorKey,
-  dryRunRegisterOperatorKeyFor,
-  type OperatorKeyForInput,
-  type OperatorKeyInput,
-  type OperatorKeyRegisteredEvent,
-  type OperatorTableInput,
-  type OperatorTablePublishedEvent,
-  publishOperatorTable,
-  publishOperatorTableSync,
-  registerOperatorKey,
-  registerOperatorKeyFor,
-  registerOperatorKeyForSync,
-  registerOperatorKeySync,
-  signOperatorKey,
-  simulatePublishOperatorTable,
-  simulateRegisterOperatorKey,
-  simulateRegisterOperatorKeyFor,
-} from './actions/operators.js'
 export {
   type PolicyActions,
   type PolicyActionsConfig,
@@ -175,14 +183,6 @@ export {
   type PolicyWriteActions,
   policyActions,
 } from './actions/policyActions.js'
-export {
-  deployPolicy,
-  deployPolicySync,
-  dryRunDeployPolicy,
-  type PolicyDeployedEvent,
-  type PolicyDeployedResult,
-  simulateDeployPolicy,
-} from './actions/policyDeployments.js'
 export {
   type AcceptResponseInput,
   type AcceptSupersededInput,
@@ -224,6 +224,17 @@ export {
   simulateRevokeResponse,
   simulateRevokeResponsesBefore,
 } from './actions/revocations.js'
+export type {
+  DryRun,
+  DryRunAction,
+  SimulateAction,
+  SimulateResult,
+  SyncAction,
+  SyncOptions,
+  SyncResult,
+  Write,
+  WriteAction,
+} from './actions/sending/write.js'
 export {
   createAnnouncer,
   createChallengeSink,
@@ -260,17 +271,6 @@ export {
   simulateRegisterPolicyTemplate,
   type TemplateResult,
 } from './actions/templates.js'
-export type {
-  DryRun,
-  DryRunAction,
-  SimulateAction,
-  SimulateResult,
-  SyncAction,
-  SyncOptions,
-  SyncResult,
-  Write,
-  WriteAction,
-} from './actions/write.js'
 export type { PolicyAddresses, PolicyAddressesInput, PolicyContract } from './chain/addressBook.js'
 export { resolveAddress } from './chain/addresses.js'
 export type { ReadClient, WriteClient } from './chain/client.js'
@@ -295,11 +295,11 @@ export {
   RpcRateLimitError,
   StaleHeadError,
 } from './chain/errors.js'
-export { getEventProof } from './chain/eventProof.js'
 export type { PreflightCheck } from './chain/preflightCheck.js'
+export { getEventProof } from './chain/proofs/event.js'
+export { getSlotProof, type SlotProof } from './chain/proofs/slot.js'
 export { type ReceiptOptions, waitForReceipt } from './chain/receipts.js'
 export { decodeRevert } from './chain/revert.js'
-export { getSlotProof, type SlotProof } from './chain/slotProof.js'
 export { createAnchorCarrier } from './enclaveApp/anchorCarrier.js'
 export {
   type EvmChainClient,
@@ -320,15 +320,12 @@ export {
   decodeChainEvent,
   type Finality,
 } from './events/events.js'
-export { createIndexedReader } from './events/indexedReader.js'
 export {
   type IndexRegistryParameters,
   type IndexSync,
   indexRegistry,
   type RegistryIndex,
-} from './events/indexer.js'
-export type { IndexState, SlotMove } from './events/indexState.js'
-export { type IndexHandle, type IndexStore, memoryIndexStore } from './events/indexStore.js'
+} from './events/indexer/indexer.js'
 export {
   type Listed,
   type ListedInstance,
@@ -336,7 +333,10 @@ export {
   listPolicyDataTemplates,
   listPolicyInstances,
   listPolicyTemplates,
-} from './events/lists.js'
+} from './events/indexer/lists.js'
+export { createIndexedReader } from './events/indexer/reader.js'
+export type { IndexState, SlotMove } from './events/indexer/state.js'
+export { type IndexHandle, type IndexStore, memoryIndexStore } from './events/indexer/store.js'
 export {
   type WatchParameters,
   watchArtifactAnnounced,
@@ -379,12 +379,6 @@ export {
   createOperatorTrees,
 } from './rows/challenges.js'
 export {
-  type ComparedEndpoint,
-  type CompareOptions,
-  type ComparingReader,
-  createComparingReader,
-} from './rows/comparing.js'
-export {
   type DescribeNode,
   type DescribeParameters,
   type DescribeTarget,
@@ -409,7 +403,13 @@ export type {
   ReadySlotInstance,
   SlotInstanceInput,
 } from './rows/policyDeployment.js'
-export { type CreateRegistryReaderParameters, createRegistryReader } from './rows/reader.js'
+export {
+  type ComparedEndpoint,
+  type CompareOptions,
+  type ComparingReader,
+  createComparingReader,
+} from './rows/reader/comparing.js'
+export { type CreateRegistryReaderParameters, createRegistryReader } from './rows/reader/reader.js'
 export {
   describe,
   getCurrentPolicyDataInstance,

@@ -9,8 +9,8 @@ import { keccak } from '../internal/keccak.js'
 import { keccakHasher, sha256Hasher } from './hash/hasher.js'
 import { createStateTree } from './stateTree.js'
 import type { NodeStore } from './store/store.js'
-import { encodeNode } from './tree/node.js'
-import { encodeNodeKey } from './tree/nodeKey.js'
+import { encodeNode } from './tree/nodes/node.js'
+import { encodeNodeKey } from './tree/nodes/nodeKey.js'
 import type { TreeWrite } from './tree/writes.js'
 
 /** The part of a test framework that the suite uses. Vitest and Jest have it. */

@@ -194,10 +194,10 @@ export {
   type StoreCommit,
   type StoreRange,
 } from './store/store.js'
-export type { CommitStats, TreeBatch } from './tree/batch.js'
 export type { TreeEntry } from './tree/iterate.js'
-export { decodeNode, encodeNode, type NodeChild, type TreeNode } from './tree/node.js'
-export { decodeNodeKey, encodeNodeKey, formatNodeKey, type NodeKey } from './tree/nodeKey.js'
+export type { CommitStats, TreeBatch } from './tree/nodes/batch.js'
+export { decodeNode, encodeNode, type NodeChild, type TreeNode } from './tree/nodes/node.js'
+export { decodeNodeKey, encodeNodeKey, formatNodeKey, type NodeKey } from './tree/nodes/nodeKey.js'
 export { previewRoot } from './tree/preview.js'
 export type { AtVersion } from './tree/readable.js'
 export type { Bytes32, TreeWrite } from './tree/writes.js'

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { run } from '../../src/cli/main.js'
-import type { Terminal } from '../../src/cli/output.js'
+import type { Terminal } from '../../src/cli/terminal/output.js'
 
 export const bin = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url))
 

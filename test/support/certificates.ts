@@ -5,8 +5,8 @@ import {
   type Certificate,
   type SignatureShare,
 } from '../../src/core/bn254/certificate.js'
+import { sumG1, sumG2 } from '../../src/core/bn254/curve/pointSums.js'
 import type { OperatorTable, TableOperator } from '../../src/core/bn254/index.js'
-import { sumG1, sumG2 } from '../../src/core/bn254/pointSums.js'
 
 export function joinShares(parameters: {
   table: OperatorTable

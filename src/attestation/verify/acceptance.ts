@@ -1,8 +1,8 @@
 /** What the contract makes of a response: whether it would accept it now, and take a challenge of it. */
 import type { IoOptions } from '../../internal/deadline.js'
 import { InconclusiveError } from './errors.js'
+import { checkQuorum, type QuorumCheck } from './levels/quorum.js'
 import type { VerifyTaskAttestationParameters } from './parameters.js'
-import { checkQuorum, type QuorumCheck } from './quorum.js'
 import { type AttestationReader, obtain } from './reader.js'
 
 type Judged = Pick<

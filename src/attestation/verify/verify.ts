@@ -15,12 +15,13 @@ import { computeMessageHash } from '../../core/response.js'
 import { TimeoutError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { isChallengeable, judgeQuorum } from './acceptance.js'
-import { fetchArtifacts } from './artifacts.js'
-import { checkBinding, checkReferenceBlock } from './binding.js'
 import { AttestationError, InconclusiveError } from './errors.js'
 import type { Evidence } from './evidence.js'
-import { type ExpectedState, readExpected } from './expected.js'
-import { findDigestMismatch, findRegistryMismatch, type Mismatch } from './mismatch.js'
+import { fetchArtifacts } from './levels/artifacts.js'
+import { checkBinding, checkReferenceBlock } from './levels/binding.js'
+import { type ExpectedState, readExpected } from './levels/expected.js'
+import { findDigestMismatch, findRegistryMismatch, type Mismatch } from './levels/mismatch.js'
+import { rerunResult } from './levels/rerun.js'
 import {
   type AttestationLevel,
   type AttestationOutcome,
@@ -31,7 +32,6 @@ import {
 } from './outcome.js'
 import type { VerifyTaskAttestationParameters } from './parameters.js'
 import { obtain } from './reader.js'
-import { rerunResult } from './rerun.js'
 import { computeTeeUserData, isSignersDocument } from './teeDocument.js'
 
 export type { VerifyTaskAttestationParameters } from './parameters.js'

@@ -11,13 +11,13 @@ import {
   namespaces,
 } from '../../core/index.js'
 import { toHex } from '../../internal/bytes.js'
-import { daArgs, publish, requireDa, sourceOf } from '../artifactStore.js'
-import { profileArgs } from '../chain.js'
-import { command, group } from '../command.js'
-import { loadConfig, profileOf } from '../config.js'
+import { daArgs, publish, requireDa, sourceOf } from '../config/artifactStore.js'
+import { profileArgs } from '../config/chain.js'
+import { loadConfig, profileOf } from '../config/config.js'
 import { FileAccessError, UsageError } from '../errors.js'
 import { readBytes } from '../files.js'
-import { exitCodes, type Terminal } from '../output.js'
+import { command, group } from '../terminal/command.js'
+import { exitCodes, type Terminal } from '../terminal/output.js'
 
 const fileArg = {
   file: { type: 'positional', description: 'The artifact', required: true },

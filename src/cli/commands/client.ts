@@ -11,9 +11,9 @@ import {
   registerClientSync,
   type WriteClient,
 } from '../../registry/index.js'
-import { chainArgs, chainOf } from '../chain.js'
-import { command, group } from '../command.js'
-import { exitCodes } from '../output.js'
+import { chainArgs, chainOf } from '../config/chain.js'
+import { command, group } from '../terminal/command.js'
+import { exitCodes } from '../terminal/output.js'
 import { confirmMainnet, performWrite, signersFor, writeArgs } from '../writing.js'
 
 const clientArg = {

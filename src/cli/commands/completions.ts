@@ -1,6 +1,6 @@
 import type { ArgsDef, CommandDef, Resolvable } from 'citty'
-import { command } from '../command.js'
 import { UsageError } from '../errors.js'
+import { command } from '../terminal/command.js'
 
 type Entry = { path: string; words: string[] }
 

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { configPath } from '../config.js'
-import { decryptKey } from '../keystore.js'
+import { configPath } from '../config/config.js'
+import { decryptKey } from '../config/keystore.js'
 import { run } from '../main.js'
-import type { Prompt, Terminal } from '../output.js'
+import type { Prompt, Terminal } from '../terminal/output.js'
 
 let home: string
 beforeEach(() => {

@@ -1,7 +1,6 @@
 import { basename, dirname, join } from 'node:path'
 import type { CommandDef } from 'citty'
 import { stringify } from 'smol-toml'
-import { command, group } from '../command.js'
 import {
   configPath,
   hasKeyForm,
@@ -14,11 +13,12 @@ import {
   settingName,
   withSetting,
   writePrivately,
-} from '../config.js'
+} from '../config/config.js'
+import { encryptKey } from '../config/keystore.js'
 import { UsageError } from '../errors.js'
-import { encryptKey } from '../keystore.js'
-import type { Terminal } from '../output.js'
-import { promptOf } from '../prompt.js'
+import { command, group } from '../terminal/command.js'
+import type { Terminal } from '../terminal/output.js'
+import { promptOf } from '../terminal/prompt.js'
 
 const profileArg = {
   profile: { type: 'string', description: 'Profile to use', valueHint: 'name' },

@@ -6,10 +6,10 @@ import { pause } from '../../internal/pause.js'
 import { registerClientSync } from '../../registry/index.js'
 import { deployGuardedTransfer } from '../../testing/index.js'
 import { createDevnet, type Devnet } from '../../testing/node/index.js'
-import { command } from '../command.js'
-import { loadConfig, type Profile, saveConfig } from '../config.js'
+import { loadConfig, type Profile, saveConfig } from '../config/config.js'
 import { UsageError } from '../errors.js'
-import { printResult, type Terminal } from '../output.js'
+import { command } from '../terminal/command.js'
+import { printResult, type Terminal } from '../terminal/output.js'
 
 /** The words that anvil's accounts are made of; everybody knows them. */
 const mnemonic = 'test test test test test test test test test test test junk'

@@ -3,11 +3,11 @@ import { createRequire } from 'node:module'
 import type { CommandDef } from 'citty'
 import { isPolicySdkError } from '../../errors/index.js'
 import { createRegistryReader } from '../../registry/index.js'
-import { daOf } from '../artifactStore.js'
-import { chainOf, profileArgs } from '../chain.js'
-import { command } from '../command.js'
-import { configPath, isExposed, loadConfig, type Profile, profileOf } from '../config.js'
-import { checkLines, exitCodes, type Terminal } from '../output.js'
+import { daOf } from '../config/artifactStore.js'
+import { chainOf, profileArgs } from '../config/chain.js'
+import { configPath, isExposed, loadConfig, type Profile, profileOf } from '../config/config.js'
+import { command } from '../terminal/command.js'
+import { checkLines, exitCodes, type Terminal } from '../terminal/output.js'
 
 /** One thing that was looked at. */
 type Finding = {

@@ -1,5 +1,5 @@
 import type { CommandDef } from 'citty'
-import { group } from '../command.js'
+import { group } from '../terminal/command.js'
 
 /** The whole command tree. Every command is loaded only when it is called. */
 export const rootCommand: CommandDef = group(

@@ -2,9 +2,9 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { CommandDef } from 'citty'
-import { command } from '../command.js'
 import { FileAccessError, UsageError } from '../errors.js'
 import { projectFiles } from '../scaffold/projectFiles.js'
+import { command } from '../terminal/command.js'
 import { packageVersion } from '../version.js'
 
 /** `init`. */

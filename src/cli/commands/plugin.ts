@@ -19,10 +19,10 @@ import {
   pluginFeatures,
 } from '../../eval/node/index.js'
 import { fixedFromHex, fromUtf8, toHex, utf8 } from '../../internal/bytes.js'
-import { command, group } from '../command.js'
 import { FileAccessError, UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
-import { exitCodes } from '../output.js'
+import { command, group } from '../terminal/command.js'
+import { exitCodes } from '../terminal/output.js'
 
 const build = command({
   name: 'build',

@@ -3,10 +3,10 @@ import type { CommandDef } from 'citty'
 import type { Hex } from 'viem'
 import type { ChainEvent } from '../../core/index.js'
 import { createChainEvents } from '../../registry/index.js'
-import { type ChainTarget, chainArgs, chainOf } from '../chain.js'
-import { command, group } from '../command.js'
+import { type ChainTarget, chainArgs, chainOf } from '../config/chain.js'
 import { UsageError } from '../errors.js'
-import { exitCodes, printProgress, type Terminal } from '../output.js'
+import { command, group } from '../terminal/command.js'
+import { exitCodes, printProgress, type Terminal } from '../terminal/output.js'
 
 type Commit = Extract<ChainEvent, { type: 'StateRootCommitted' }>
 

@@ -4,13 +4,13 @@ import type { Address } from 'viem'
 import { createResultReplayer, encodeWasmArgs, operatorEngine } from '../../eval/index.js'
 import { createTaskClient, type TaskClient, type VerifiedTask } from '../../operator/index.js'
 import { createCertificateReader, createRegistryReader } from '../../registry/index.js'
-import { daArgs, requireDa, sourceOf } from '../artifactStore.js'
-import { type ChainArgs, type ChainTarget, chainArgs, chainOf } from '../chain.js'
-import { command, group } from '../command.js'
+import { daArgs, requireDa, sourceOf } from '../config/artifactStore.js'
+import { type ChainArgs, type ChainTarget, chainArgs, chainOf } from '../config/chain.js'
+import { type GatewayArgs, gatewayArgs, gatewayOptionsOf } from '../config/gateway.js'
 import { readJsonObject } from '../files.js'
-import { type GatewayArgs, gatewayArgs, gatewayOptionsOf } from '../gateway.js'
 import { type IntentArgs, integer, intentArgs, intentOf } from '../intent.js'
-import { type CommandResult, exitCodes, type Terminal } from '../output.js'
+import { command, group } from '../terminal/command.js'
+import { type CommandResult, exitCodes, type Terminal } from '../terminal/output.js'
 
 const taskArgs = {
   client: {

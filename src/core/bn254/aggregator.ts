@@ -10,10 +10,10 @@ import {
   computeSignableDigest,
   type SignatureShare,
 } from './certificate.js'
+import { sumG1, sumG2 } from './curve/pointSums.js'
+import { type G1Point, readG1 } from './curve/points.js'
 import { CertificateBuildError, pointFaultText, type RefusedShare } from './errors.js'
 import type { OperatorTable, TableOperator } from './operatorTable.js'
-import { sumG1, sumG2 } from './pointSums.js'
-import { type G1Point, readG1 } from './points.js'
 import { findBadShares } from './shareChecks.js'
 import type { BackendOptions } from './signature.js'
 

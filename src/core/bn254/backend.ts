@@ -6,7 +6,6 @@
  * arithmetic, and tests compare one with another.
  */
 import { bn254 } from '@noble/curves/bn254.js'
-import { Bn254BackendError } from './errors.js'
 import {
   fromNobleG1,
   type G1Point,
@@ -16,8 +15,9 @@ import {
   type NobleG1,
   toNobleG1,
   toNobleG2,
-} from './points.js'
-import { isInG2Subgroup } from './subgroup.js'
+} from './curve/points.js'
+import { isInG2Subgroup } from './curve/subgroup.js'
+import { Bn254BackendError } from './errors.js'
 
 /** A pair whose pairing is a factor of a product. */
 export type PointPair = { readonly g1: G1Point; readonly g2: G2Point }

@@ -12,9 +12,9 @@
 import { type Address, decodeAbiParameters, encodeAbiParameters, type Hex } from 'viem'
 import { fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
+import type { G1Point, G2Point } from './curve/points.js'
 import { CertificateError } from './errors.js'
 import type { OperatorInfo, OperatorTree } from './operatorTable.js'
-import type { G1Point, G2Point } from './points.js'
 
 /** An operator of the table with the proof that it is there. */
 export type OperatorInfoWitness = {

@@ -23,6 +23,22 @@ export {
   operatorWitness,
   type SignatureShare,
 } from './certificate.js'
+export { hashToG1 } from './curve/hashToG1.js'
+export { addG1, addG2 } from './curve/pointSums.js'
+export {
+  decodeG1,
+  decodeG2,
+  encodeG1,
+  encodeG2,
+  FIELD_MODULUS,
+  G1_GENERATOR,
+  G1_INFINITY,
+  type G1Point,
+  G2_GENERATOR,
+  G2_INFINITY,
+  type G2Point,
+  GROUP_ORDER,
+} from './curve/points.js'
 export {
   Bn254BackendError,
   CertificateBuildError,
@@ -35,7 +51,6 @@ export {
   type PointFault,
   type RefusedShare,
 } from './errors.js'
-export { hashToG1 } from './hashToG1.js'
 export {
   type BlsKey,
   type BlsPublicKey,
@@ -58,21 +73,6 @@ export {
   type TableOperator,
   verifyOperatorProof,
 } from './operatorTable.js'
-export { addG1, addG2 } from './pointSums.js'
-export {
-  decodeG1,
-  decodeG2,
-  encodeG1,
-  encodeG2,
-  FIELD_MODULUS,
-  G1_GENERATOR,
-  G1_INFINITY,
-  type G1Point,
-  G2_GENERATOR,
-  G2_INFINITY,
-  type G2Point,
-  GROUP_ORDER,
-} from './points.js'
 export {
   computePossessionDigest,
   explainPossession,

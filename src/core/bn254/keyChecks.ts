@@ -13,9 +13,9 @@
 import { concat, toHex, uintToBytes } from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
 import { type Bn254Backend, nobleBackend } from './backend.js'
+import { combineG1, drawCoefficients, joinWindowsG2, windowSumsG2 } from './curve/pointSums.js'
+import { g1Words, g2Words } from './curve/points.js'
 import type { BlsPublicKey } from './keys.js'
-import { combineG1, drawCoefficients, joinWindowsG2, windowSumsG2 } from './pointSums.js'
-import { g1Words, g2Words } from './points.js'
 import { isOneSecret } from './signature.js'
 
 /** Why a key whose points are on their curves is refused. */

@@ -5,8 +5,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, concat, utf8 } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
-import { InvalidBlsSecretError } from './errors.js'
-import { digestToNobleG1 } from './hashToG1.js'
+import { digestToNobleG1 } from './curve/hashToG1.js'
 import {
   assertG1,
   fromNobleG1,
@@ -14,7 +13,8 @@ import {
   type G1Point,
   type G2Point,
   GROUP_ORDER,
-} from './points.js'
+} from './curve/points.js'
+import { InvalidBlsSecretError } from './errors.js'
 
 /** Both forms of a public key: the same secret times either generator. */
 export type BlsPublicKey = {

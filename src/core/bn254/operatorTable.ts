@@ -21,8 +21,6 @@ import {
   uintToBytes,
 } from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
-import { InvalidPointError, OperatorTableError, type PointFault } from './errors.js'
-import { findBadKey } from './keyChecks.js'
 import {
   assertG1,
   fromNobleG1,
@@ -30,7 +28,9 @@ import {
   type G2Point,
   g1Words,
   readCurveG2,
-} from './points.js'
+} from './curve/points.js'
+import { InvalidPointError, OperatorTableError, type PointFault } from './errors.js'
+import { findBadKey } from './keyChecks.js'
 import type { BackendOptions } from './signature.js'
 
 /** One operator's key and stake weights, as the tree holds them. */

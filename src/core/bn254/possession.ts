@@ -13,9 +13,9 @@ import type { Address, Hex } from 'viem'
 import { fixedFromHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccak, keccakHex } from '../../internal/keccak.js'
+import { type G1Point, g1Words, g2Words } from './curve/points.js'
 import { Bn254BackendError } from './errors.js'
 import { type BlsPublicKey, type BlsSigner, signWith } from './keys.js'
-import { type G1Point, g1Words, g2Words } from './points.js'
 import { type BackendOptions, explainSignature, type SignatureFault } from './signature.js'
 
 /** `keccak256("NewtonBN254ProofOfPossessionV1")`. */

@@ -17,10 +17,7 @@
  */
 import type { Hex } from 'viem'
 import { type Bn254Backend, nobleBackend, type PairingProduct } from './backend.js'
-import { CertificateBuildError } from './errors.js'
-import { hashToG1 } from './hashToG1.js'
-import { platformRandomBytes } from './keys.js'
-import type { OperatorTable, TableOperator } from './operatorTable.js'
+import { hashToG1 } from './curve/hashToG1.js'
 import {
   combineG1,
   drawCoefficients,
@@ -28,8 +25,11 @@ import {
   sumG1,
   sumG2,
   windowSumsG2,
-} from './pointSums.js'
-import { type G1Point, type G2Point, g1Equal } from './points.js'
+} from './curve/pointSums.js'
+import { type G1Point, type G2Point, g1Equal } from './curve/points.js'
+import { CertificateBuildError } from './errors.js'
+import { platformRandomBytes } from './keys.js'
+import type { OperatorTable, TableOperator } from './operatorTable.js'
 import { pairingProduct } from './signature.js'
 
 /** Signatures by the index of their operator. */

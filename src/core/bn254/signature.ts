@@ -14,9 +14,7 @@ import type { Hex } from 'viem'
 import { bytesToUint, fixedFromHex } from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
 import { type Bn254Backend, nobleBackend, type PairingProduct } from './backend.js'
-import type { PointFault } from './errors.js'
-import { hashToG1 } from './hashToG1.js'
-import type { BlsPublicKey } from './keys.js'
+import { hashToG1 } from './curve/hashToG1.js'
 import {
   G1_GENERATOR,
   type G1Point,
@@ -27,7 +25,9 @@ import {
   negateG1,
   readG1,
   readG2,
-} from './points.js'
+} from './curve/points.js'
+import type { PointFault } from './errors.js'
+import type { BlsPublicKey } from './keys.js'
 
 /** What one signature check needs. */
 export type SignatureCheck = {

@@ -9,9 +9,9 @@ import type { Hex } from 'viem'
 import { BaseError } from '../../errors/base.js'
 import { fixedFromHex } from '../../internal/bytes.js'
 import { type Certificate, computeSignableDigest, type OperatorInfoWitness } from './certificate.js'
+import { fromNobleG1, g1Equal, type NobleG1, readG1 } from './curve/points.js'
 import { Bn254BackendError, CertificateError, type PointFault } from './errors.js'
 import { type OperatorSetInfo, operatorProofs } from './operatorTable.js'
-import { fromNobleG1, g1Equal, type NobleG1, readG1 } from './points.js'
 import { type BackendOptions, explainSignature } from './signature.js'
 
 /** Every reason for which a certificate is refused. */

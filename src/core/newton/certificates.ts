@@ -10,9 +10,15 @@ import { bn254 } from '@noble/curves/bn254.js'
 import { decodeAbiParameters, encodeAbiParameters, type Hex } from 'viem'
 import { BaseError } from '../../errors/base.js'
 import { type Certificate, decodeCertificate, MAX_CERTIFICATE_BYTES } from '../bn254/certificate.js'
+import {
+  fromNobleG1,
+  type G1Point,
+  type G2Point,
+  type NobleG1,
+  readG1,
+} from '../bn254/curve/points.js'
 import { CertificateError } from '../bn254/errors.js'
 import type { OperatorSetInfo } from '../bn254/operatorTable.js'
-import { fromNobleG1, type G1Point, type G2Point, type NobleG1, readG1 } from '../bn254/points.js'
 import { explainSignature } from '../bn254/signature.js'
 import {
   type CertificateRefusal,

@@ -15,7 +15,7 @@ import { type Address, decodeAbiParameters, encodeAbiParameters, type Hex } from
 import { InvalidInputError } from '../../errors/common.js'
 import { concat, fromHex, uintToBytes } from '../../internal/bytes.js'
 import { keccak, keccakHex } from '../../internal/keccak.js'
-import { type G1Point, g1Words } from '../bn254/points.js'
+import { type G1Point, g1Words } from '../bn254/curve/points.js'
 import { evaluateResult } from '../evaluationResult.js'
 import type { Intent } from '../intent.js'
 import {

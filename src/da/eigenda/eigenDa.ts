@@ -10,15 +10,11 @@ import type { IoOptions } from '../../internal/deadline.js'
 import { createSingleFlight } from '../../internal/singleFlight.js'
 import { createDaAdapter } from '../adapter.js'
 
-import { eigenDaArchive } from './eigenDaArchive.js'
-import {
-  EIGENDA_RETENTION_SECONDS,
-  type EigenDaOptions,
-  eigenDaSettings,
-} from './eigenDaOptions.js'
-import { headParts, readParts } from './eigenDaReads.js'
-import { createPutParts, type PutResult } from './eigenDaWrites.js'
+import { eigenDaArchive } from './archive.js'
+import { EIGENDA_RETENTION_SECONDS, type EigenDaOptions, eigenDaSettings } from './options.js'
 import { type EigenDaProxyConfig, getConfig } from './proxyClient.js'
+import { headParts, readParts } from './reads.js'
+import { createPutParts, type PutResult } from './writes.js'
 
 /** The EigenDA adapter. */
 export type EigenDaClient = DaClient & {

@@ -3,7 +3,7 @@ import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import { DaProtocolError, DaTransportError } from '../errors.js'
 import { type Exchange, type FetchLike, readBody, readErrorText, send } from '../internal/http.js'
-import { MAX_COMMITMENT_BYTES } from './cert.js'
+import { MAX_COMMITMENT_BYTES } from './cert/cert.js'
 import { type ProxyAnswer, readError, writeError } from './proxyStatus.js'
 
 /** What a proxy says about itself. */

@@ -6,7 +6,7 @@ import {
   decodeEigenDaCommitment,
   type EigenDaCert,
   standardFromOpCommitment,
-} from '../eigenda/cert.js'
+} from '../eigenda/cert/cert.js'
 import { verifyEigenDaCert } from './certificate.js'
 import { checkDACertWith, encodeCertAbi } from './checkDACert.js'
 

@@ -14,7 +14,7 @@ import {
 } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { EigenDaCert } from '../eigenda/cert.js'
+import type { EigenDaCert } from '../eigenda/cert/cert.js'
 import { DaProtocolError, DaUnavailableError } from '../errors.js'
 
 const structs = [

@@ -5,12 +5,12 @@
  * C = Σ cᵢ·[τⁱ]₁      c = IFFT(encoded payload as field elements)
  * ```
  */
-import type { G1Point } from '../../core/bn254/points.js'
+import type { G1Point } from '../../core/bn254/curve/points.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { encodePayload } from '../eigenda/payloadCodec.js'
-import { affineMsm } from './affineMsm.js'
 import { inverseFourier, symbolsToScalars } from './field.js'
-import type { MsmBackend } from './msm.js'
+import { affineMsm } from './msm/affine.js'
+import type { MsmBackend } from './msm/msm.js'
 import type { Srs } from './srs.js'
 
 /** What a payload is encoded to before it is committed to. */

@@ -2,7 +2,7 @@
  * Arithmetic in the scalar field of BN254, as far as EigenDA's blobs need it: the inverse Fourier
  * transform over powers of two, natural order.
  */
-import { GROUP_ORDER } from '../../core/bn254/points.js'
+import { GROUP_ORDER } from '../../core/bn254/curve/points.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { toHex } from '../../internal/bytes.js'
 

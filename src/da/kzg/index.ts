@@ -1,5 +1,5 @@
 /** EigenDA's commitments and certificates, recomputed and verified without trusting a proxy. */
-export { affineMsm } from './affineMsm.js'
+
 export {
   assertEigenDaCert,
   type CertCheckOptions,
@@ -24,8 +24,9 @@ export {
   SrsTooShortError,
 } from './errors.js'
 export { certCheck, createKzg, type Kzg, type KzgOptions, kzgCheck } from './kzg.js'
-export { type MclCurve, type MclPoint, mclMsm } from './mclMsm.js'
-export { type MsmBackend, nobleMsm } from './msm.js'
+export { affineMsm } from './msm/affine.js'
+export { type MclCurve, type MclPoint, mclMsm } from './msm/mcl.js'
+export { type MsmBackend, nobleMsm } from './msm/msm.js'
 export {
   compressG1,
   createSrs,

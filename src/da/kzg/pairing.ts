@@ -1,5 +1,5 @@
 import { bn254 } from '@noble/curves/bn254.js'
-import { type G1Point, type G2Point, readG1, readG2 } from '../../core/bn254/points.js'
+import { type G1Point, type G2Point, readG1, readG2 } from '../../core/bn254/curve/points.js'
 
 /** One side of a pairing equation. */
 export type PairingInput = { g1: G1Point; g2: G2Point | 'generator' }

@@ -13,15 +13,20 @@
  * ```
  */
 import { bn254 } from '@noble/curves/bn254.js'
-import { FIELD_MODULUS, type G1Point, type G2Point, GROUP_ORDER } from '../../core/bn254/points.js'
+import {
+  FIELD_MODULUS,
+  type G1Point,
+  type G2Point,
+  GROUP_ORDER,
+} from '../../core/bn254/curve/points.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
-import { affineMsm } from './affineMsm.js'
 import { InvalidSrsError, SrsTooShortError } from './errors.js'
 import { powers } from './field.js'
-import type { MsmBackend } from './msm.js'
+import { affineMsm } from './msm/affine.js'
+import type { MsmBackend } from './msm/msm.js'
 import { pairingsEqual } from './pairing.js'
 
 /** Bytes of one compressed point. */

@@ -7,13 +7,13 @@
  * → { id: 0, type: 'srs', points }          sent once, first
  * ```
  */
-import type { G1Point } from '../../core/bn254/points.js'
+import type { G1Point } from '../../core/bn254/curve/points.js'
 import { BaseError } from '../../errors/base.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { affineMsm } from './affineMsm.js'
 import { commitToPayload } from './commitment.js'
 import { KzgWorkerError } from './errors.js'
-import type { MsmBackend } from './msm.js'
+import { affineMsm } from './msm/affine.js'
+import type { MsmBackend } from './msm/msm.js'
 import { createSrs, type Srs } from './srs.js'
 
 /** Either end of a channel: a browser's `Worker` or `self`, or a wrapped port of Node. */

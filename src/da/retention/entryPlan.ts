@@ -2,7 +2,7 @@
 import type { Hex } from 'viem'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { EIGENDA_RETENTION_SECONDS } from '../eigenda/eigenDaOptions.js'
+import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import type { ArchivedCopies, ArchiveRound } from './archives.js'
 import type { RenewalRecord } from './journal.js'
 import type { CopyKeeper, KnownCopies } from './knownCopies.js'

@@ -13,7 +13,7 @@
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { EIGENDA_RETENTION_SECONDS } from '../eigenda/eigenDaOptions.js'
+import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import { type ArchiveKeeper, createArchiveKeeper } from './archives.js'
 import { planEntry } from './entryPlan.js'
 import { createCopyKeeper } from './knownCopies.js'

@@ -53,7 +53,7 @@ describe('createEnclaveEvaluator', () => {
         response: { pcr0Commitment },
       })
       // The document stands on its own as evidence, for anyone who has the response.
-      const { computeTaskUserData } = await import('./result.js')
+      const { computeTaskUserData } = await import('./messages/result.js')
       const { roots, measurements } = simulator.policy
       const archived = await assertArchivedNitroAttestation(
         fromHex(evaluation.document as `0x${string}`),

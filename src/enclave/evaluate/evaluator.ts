@@ -21,8 +21,8 @@ import type { EnclaveTransport } from '../wire/stream.js'
 import { createArtifactAnswers } from './artifacts.js'
 import { EnclaveBuildError, EnclaveResultError } from './errors.js'
 import { type HostInputs, hostInputs } from './hostInputs.js'
-import { computeRequestDigest, type EnclaveRequest, encodeRequest } from './request.js'
-import { assertAnswer, decodeAnswer, evaluationBinding } from './result.js'
+import { computeRequestDigest, type EnclaveRequest, encodeRequest } from './messages/request.js'
+import { assertAnswer, decodeAnswer, evaluationBinding } from './messages/result.js'
 import {
   createSessionKeeper,
   defaultMaxAge,

@@ -5,8 +5,8 @@ import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { EvaluationRequest } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
 import type { CommittedArtifacts, EnvelopeSource } from '../../core/interfaces/secretsOpener.js'
-import type { EnclaveRequest } from './request.js'
-import { snapshotArtifacts } from './snapshot.js'
+import type { EnclaveRequest } from './messages/request.js'
+import { snapshotArtifacts } from './messages/snapshot.js'
 import type { TunnelHost } from './tunnel.js'
 
 /** What the host gives into the enclave, where the evaluator inside has no access of its own. */

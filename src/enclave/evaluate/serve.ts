@@ -19,10 +19,10 @@ import type { ByteStream, EnclaveListener } from '../wire/stream.js'
 import { type Answer, createSharedAnswers, type SharedAnswers } from './answers.js'
 import { createEnclaveArtifacts, type EnclaveArtifacts } from './artifacts.js'
 import { EnclaveBuildError } from './errors.js'
-import { computeRequestDigest, decodeRequest, type EnclaveRequest } from './request.js'
-import { encodeAnswer, encodeResult, evaluationBinding } from './result.js'
+import { computeRequestDigest, decodeRequest, type EnclaveRequest } from './messages/request.js'
+import { encodeAnswer, encodeResult, evaluationBinding } from './messages/result.js'
+import { createSnapshotReader } from './messages/snapshot.js'
 import { computeSessionUserData } from './session.js'
-import { createSnapshotReader } from './snapshot.js'
 import { createTunnelGuest, type TunnelDial, type TunnelGuest } from './tunnel.js'
 
 /** What the host gives into the enclave for one request. All of it is untrusted. */

@@ -14,9 +14,9 @@ import type { EnclaveTransport } from '../wire/stream.js'
 import type { Answer } from './answers.js'
 import { NotInSnapshotError } from './errors.js'
 import { createEnclaveEvaluator, type EnclaveEvaluator, type EnclaveEvent } from './evaluator.js'
-import { computeRequestDigest } from './request.js'
+import { computeRequestDigest } from './messages/request.js'
+import { createSnapshotReader, decodeSnapshot, encodeSnapshot } from './messages/snapshot.js'
 import { type EnclaveHostServices, serveEnclave } from './serve.js'
-import { createSnapshotReader, decodeSnapshot, encodeSnapshot } from './snapshot.js'
 
 const image = [{ name: 'app', bytes: Uint8Array.of(1) }]
 const word = (byte: string): `0x${string}` => `0x${byte.repeat(32)}`

@@ -1,6 +1,5 @@
 /** One event, from the inbox to what is submitted for it. */
 import type { IoOptions } from '../../internal/deadline.js'
-import type { Codec } from '../store/codec.js'
 import type {
   ChainClient,
   ChainEvent,
@@ -9,7 +8,7 @@ import type {
   RequestAnswer,
   RequestCall,
   RequestRoutes,
-} from './app.js'
+} from '../app/app.js'
 import {
   type AppCall,
   type AppRefusal,
@@ -17,8 +16,9 @@ import {
   decodeReply,
   encodeCall,
   type WireCall,
-} from './call.js'
-import { AppCallError, EventBuildError } from './errors.js'
+} from '../app/call.js'
+import { AppCallError, EventBuildError } from '../app/errors.js'
+import type { Codec } from '../store/codec.js'
 
 /** What the handling of events works with. */
 export type Handling<event, routes extends RequestRoutes, transaction, receipt> = {

@@ -1,14 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { limitEvaluator, transferTask } from '../../../test/enclave/fixtures.js'
 import { fromHex } from '../../internal/bytes.js'
-import { computeTaskUserData } from '../evaluate/result.js'
-import { assertNitroAttestation } from '../nitro/verify.js'
-import { hpkeSeal } from '../secrets/hpke.js'
-import { createSimulator } from '../simulator/index.js'
-import { type Codec, uint64Codec } from '../store/codec.js'
-import { type KvStore, memoryKv } from '../store/kv.js'
-import { createTypedStore, defineKey } from '../store/typedStore.js'
-import { EnclaveTransportError } from '../wire/errors.js'
 import {
   type ChainClient,
   type ChainEvent,
@@ -17,24 +9,32 @@ import {
   type EnclaveApp,
   type EnclaveContext,
   type RequestRoute,
-} from './app.js'
-import { type AppEnclaveParameters, createAppEnclave } from './appEnclave.js'
-import { type AppHostEvent, createAppHost } from './appHost.js'
-import { appRefusalUserData, appUserData, decodeReply, encodeCall } from './call.js'
+} from '../app/app.js'
+import { appRefusalUserData, appUserData, decodeReply, encodeCall } from '../app/call.js'
+import { type AppEnclaveParameters, createAppEnclave } from '../app/enclave.js'
 import {
   AppCallError,
   AppRefusalError,
   AppSequenceError,
   TransactionRejectedError,
-} from './errors.js'
+} from '../app/errors.js'
+import { createAttestor, createKeyManager } from '../app/keyManager.js'
+import { computeTaskUserData } from '../evaluate/messages/result.js'
 import {
   defineEvaluationService,
   type EvaluatedTransaction,
   evaluatedTransactionCodec,
   type TaskEvent,
   taskEventCodec,
-} from './evaluationService.js'
-import { createAttestor, createKeyManager } from './keyManager.js'
+} from '../evaluationService.js'
+import { assertNitroAttestation } from '../nitro/verify.js'
+import { hpkeSeal } from '../secrets/hpke.js'
+import { createSimulator } from '../simulator/index.js'
+import { type Codec, uint64Codec } from '../store/codec.js'
+import { type KvStore, memoryKv } from '../store/kv.js'
+import { createTypedStore, defineKey } from '../store/typedStore.js'
+import { EnclaveTransportError } from '../wire/errors.js'
+import { type AppHostEvent, createAppHost } from './host.js'
 
 const simulator = createSimulator({ image: [{ name: 'app', bytes: Uint8Array.of(1) }] })
 const attestor = createAttestor(simulator.nsm)

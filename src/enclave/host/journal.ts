@@ -2,6 +2,7 @@
 import { canonicalBytes, type Json, parseJsonBytes } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
+import type { ChainEvent } from '../app/app.js'
 import { type Codec, uint64Codec } from '../store/codec.js'
 import {
   defineKey,
@@ -9,7 +10,6 @@ import {
   type StoreTransaction,
   type TypedStore,
 } from '../store/typedStore.js'
-import type { ChainEvent } from './app.js'
 
 /** A step of the host's work on an event. */
 export type HostStep = 'handle' | 'submit'

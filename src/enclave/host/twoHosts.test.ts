@@ -1,9 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { fromHex } from '../../internal/bytes.js'
-import { createSimulator } from '../simulator/index.js'
-import { uint64Codec } from '../store/codec.js'
-import { memoryKv } from '../store/kv.js'
-import { createTypedStore, defineKey } from '../store/typedStore.js'
 import {
   type ChainClient,
   type ChainEvent,
@@ -11,12 +7,16 @@ import {
   defineRequest,
   type EnclaveApp,
   type RequestRoute,
-} from './app.js'
-import { createAppEnclave } from './appEnclave.js'
-import { type AppHost, type AppHostEvent, createAppHost } from './appHost.js'
-import { decodeReply, encodeCall } from './call.js'
-import { AppRefusalError, TransactionRejectedError } from './errors.js'
-import { createAttestor, createKeyManager } from './keyManager.js'
+} from '../app/app.js'
+import { decodeReply, encodeCall } from '../app/call.js'
+import { createAppEnclave } from '../app/enclave.js'
+import { AppRefusalError, TransactionRejectedError } from '../app/errors.js'
+import { createAttestor, createKeyManager } from '../app/keyManager.js'
+import { createSimulator } from '../simulator/index.js'
+import { uint64Codec } from '../store/codec.js'
+import { memoryKv } from '../store/kv.js'
+import { createTypedStore, defineKey } from '../store/typedStore.js'
+import { type AppHost, type AppHostEvent, createAppHost } from './host.js'
 import { createMetrics } from './metrics.js'
 
 const simulator = createSimulator({ image: [{ name: 'app', bytes: Uint8Array.of(1) }] })

@@ -1,11 +1,11 @@
 import type { DocumentVerifier } from '../../core/interfaces/documentVerifier.js'
-import type { NitroRoot } from './roots.js'
-import type { P384Backend } from './signature.js'
 import {
   type NitroVerdict,
   verifyArchivedNitroAttestation,
   verifyNitroAttestation,
 } from './verify.js'
+import type { NitroRoot } from './x509/roots.js'
+import type { P384Backend } from './x509/signature.js'
 
 /** Parameters of {@link createDocumentVerifier}. */
 export type DocumentVerifierParameters = {

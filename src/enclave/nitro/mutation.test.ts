@@ -6,13 +6,17 @@ import { isPolicySdkError } from '../../errors/base.js'
 import { bytesToUint, toHex, uintToBytes } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { createSimulator } from '../simulator/index.js'
-import { parseCertificate } from './certificate.js'
 import { encodeCoseSign1, parseCoseSign1 } from './cose.js'
 import { parseNitroPayload } from './payload.js'
 import type { NitroPolicy } from './policy.js'
-import { AWS_NITRO_ROOT_KECCAK256, AWS_NITRO_ROOT_SHA256, certificateFingerprint } from './roots.js'
-import type { P384Backend } from './signature.js'
 import { verifyNitroAttestation } from './verify.js'
+import { parseCertificate } from './x509/certificate.js'
+import {
+  AWS_NITRO_ROOT_KECCAK256,
+  AWS_NITRO_ROOT_SHA256,
+  certificateFingerprint,
+} from './x509/roots.js'
+import type { P384Backend } from './x509/signature.js'
 
 const folder = new URL('../../../../shared/vectors/public/nitro/', import.meta.url)
 const present = existsSync(folder)

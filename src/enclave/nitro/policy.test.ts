@@ -8,7 +8,6 @@ import { encodeMap, signDocument } from '../simulator/document.js'
 import type { CertificateSpec } from '../simulator/index.js'
 import { createSimulator, issueCertificate, signingKey } from '../simulator/index.js'
 import { createSimulatorPki } from '../simulator/pki.js'
-import { parseCertificate, rawSignature } from './certificate.js'
 import { createDocumentVerifier } from './documentVerifier.js'
 import { NitroAttestationError, type NitroErrorCode, nitroErrorCodes } from './errors.js'
 import { createNonceLog } from './nonces.js'
@@ -21,6 +20,7 @@ import {
   verifyArchivedNitroAttestation,
   verifyNitroAttestation,
 } from './verify.js'
+import { parseCertificate, rawSignature } from './x509/certificate.js'
 
 const now = 1_790_000_000_000
 const simulator = createSimulator({

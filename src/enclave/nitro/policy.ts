@@ -7,8 +7,8 @@ import { InvalidInputError } from '../../errors/common.js'
 import { fixedFromHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { NonceLog } from './nonces.js'
-import type { NitroRoot } from './roots.js'
-import type { P384Backend } from './signature.js'
+import type { NitroRoot } from './x509/roots.js'
+import type { P384Backend } from './x509/signature.js'
 
 /** Expected PCRs by index, 48 bytes each as hex. PCR0 must be named. */
 export type PcrSet = { readonly 0: Hex } & { readonly [index: number]: Hex }

@@ -5,8 +5,8 @@ import { toHex } from '../../internal/bytes.js'
 import { parseCoseSign1 } from './cose.js'
 import { parseNitroPayload } from './payload.js'
 import type { NitroPolicy, PcrSet } from './policy.js'
-import type { P384Backend } from './signature.js'
 import { verifyArchivedNitroAttestation, verifyNitroAttestation } from './verify.js'
+import type { P384Backend } from './x509/signature.js'
 
 const folder = new URL('../../../../shared/vectors/public/nitro/', import.meta.url)
 const present = existsSync(folder)

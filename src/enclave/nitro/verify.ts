@@ -11,7 +11,6 @@ import { TimeoutError } from '../../errors/common.js'
 import { asBytes, bytesEqual, concat, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
-import { assertChain, type ChainClock, type NitroChain } from './chain.js'
 import { type CoseSign1, MAX_DOCUMENT_BYTES, parseCoseSign1, signatureStructure } from './cose.js'
 import { NitroAttestationError, type NitroErrorCode, type NitroStage } from './errors.js'
 import { assertBinding, assertFreshness, assertMeasurements, isDebugBank } from './judge.js'
@@ -25,9 +24,10 @@ import {
   type NitroPolicyBase,
 } from './policy.js'
 import { assertRegistry } from './registry.js'
-import { AWS_NITRO_ROOT_SHA256, trustedFingerprints } from './roots.js'
-import { p384Verifier } from './signature.js'
 import { brandVerified, type VerifiedAttestation } from './verified.js'
+import { assertChain, type ChainClock, type NitroChain } from './x509/chain.js'
+import { AWS_NITRO_ROOT_SHA256, trustedFingerprints } from './x509/roots.js'
+import { p384Verifier } from './x509/signature.js'
 
 /** Outcome of a verification. */
 export type NitroVerdict =

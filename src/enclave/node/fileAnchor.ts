@@ -3,9 +3,9 @@ import { link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
-import { type StateAnchor, takesStep } from '../store/anchor.js'
 import { SealedStateError, StateRollbackError } from '../store/errors.js'
-import type { StatePlace } from '../store/sealedRecord.js'
+import { type StateAnchor, takesStep } from '../store/sealed/anchor.js'
+import type { StatePlace } from '../store/sealed/record.js'
 
 /** Steps that are kept, so that a writer that fell asleep finds its place taken. */
 const keptSteps = 64

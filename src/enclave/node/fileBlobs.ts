@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InvalidInputError } from '../../errors/common.js'
-import type { BlobStore } from '../store/blobs.js'
+import type { BlobStore } from '../store/sealed/blobs.js'
 
 /** Milliseconds after which a file that was never finished is a dead process's. */
 const abandonedAfter = 3_600_000

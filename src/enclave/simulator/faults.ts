@@ -1,8 +1,9 @@
 /**
  * What can go wrong with an enclave, as data: where it is injected and the code a caller sees.
  */
+
+import { type AppCall, decodeCall, encodeCall } from '../app/call.js'
 import { computeSessionUserData } from '../evaluate/session.js'
-import { type AppCall, decodeCall, encodeCall } from '../host/call.js'
 import type { NitroErrorCode } from '../nitro/errors.js'
 import type { ByteStream, EnclaveTransport } from '../wire/stream.js'
 import type { DocumentFault } from './device.js'

@@ -5,7 +5,7 @@
 import type { Hex } from 'viem'
 import { concat, utf8 } from '../../internal/bytes.js'
 import { defaultRandomBytes } from '../nitro/nonces.js'
-import { certificateFingerprint } from '../nitro/roots.js'
+import { certificateFingerprint } from '../nitro/x509/roots.js'
 import {
   type CertificateSpec,
   issueCertificate,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { jsPlugin, jsPluginSource } from '../../../test/support/jsPlugin.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
-import { createPluginRuntime } from '../plugins/runtime.js'
+import { createPluginRuntime } from '../plugins/runtime/runtime.js'
 import { buildPlugin } from './buildPlugin.js'
 import { nodePluginWorkers } from './pluginWorkers.js'
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { component } from '../../../test/fixtures/pluginComponents.js'
 import { keccakHex } from '../../internal/keccak.js'
 import type { PluginEvent } from '../plugins/events.js'
-import { createPluginRuntime } from '../plugins/runtime.js'
+import { createPluginRuntime } from '../plugins/runtime/runtime.js'
 import { fileCompiledPluginStore } from './compiledPluginStore.js'
 import { nodePluginWorkers } from './pluginWorkers.js'
 

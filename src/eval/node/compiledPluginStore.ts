@@ -3,8 +3,8 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import { InvalidInputError } from '../../errors/common.js'
-import type { CompiledPluginStore } from '../plugins/loader.js'
 import type { PortablePlugin } from '../plugins/protocol.js'
+import type { CompiledPluginStore } from '../plugins/runtime/loader.js'
 
 /** Largest stored form that is read: glue code and core modules of the largest component. */
 const MAX_STORED_BYTES = 256 * 1024 * 1024

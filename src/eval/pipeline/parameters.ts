@@ -17,7 +17,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { assertChoice } from '../../internal/options.js'
 import type { ProcessMemory } from '../../internal/processMemory.js'
-import type { PluginRuntime } from '../plugins/runtime.js'
+import type { PluginRuntime } from '../plugins/runtime/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
 import type { IdentityData } from '../rego/identity.js'
 

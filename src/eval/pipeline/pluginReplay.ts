@@ -4,7 +4,7 @@ import type { PluginReplayer, PluginTranscript } from '../../core/interfaces/eva
 import { computeTaskId } from '../../core/task.js'
 import { buildPluginInput } from '../intent/wasmArgs.js'
 import { PluginReplayError } from '../plugins/errors.js'
-import type { PluginRuntime } from '../plugins/runtime.js'
+import type { PluginRuntime } from '../plugins/runtime/runtime.js'
 
 /**
  * Checks that a transcript can be replayed offline for this input.

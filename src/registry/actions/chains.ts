@@ -15,8 +15,8 @@ import {
 } from '../rows/inputs.js'
 import { type RegistryKind, registryCall } from '../rows/rows.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
+import type { SyncOptions } from './sending/write.js'
 import { ensurePolicyDataTemplateSync, ensurePolicyTemplateSync } from './templates.js'
-import type { SyncOptions } from './write.js'
 
 /** One chain: a client that signs there, and its addresses. */
 export type ChainTarget = { client: WriteClient; addresses?: PolicyAddressesInput | undefined }

@@ -14,7 +14,7 @@ import {
   type SyncAction,
   type WriteAction,
   type WriteTriple,
-} from './write.js'
+} from './sending/write.js'
 
 /** A client, by address. */
 export type ClientInput = { client: Address }

@@ -17,7 +17,7 @@ import {
   type SyncAction,
   type WriteAction,
   type WriteTriple,
-} from './write.js'
+} from './sending/write.js'
 
 /** A commit with the quorum's certificate. */
 export type CommitStateRootInput = { commit: StateCommit; certificate: Certificate }

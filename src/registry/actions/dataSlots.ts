@@ -9,12 +9,6 @@ import { addressOf, wordOf } from '../rows/inputs.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
 import type { PolicySlotEvent } from './instances.js'
 import {
-  keepsAccepted,
-  type RevocationOptions,
-  revokeAfterMove,
-  type SlotRevocation,
-} from './slotRevocation.js'
-import {
   type DryRunAction,
   defineWrite,
   type SimulateAction,
@@ -23,7 +17,13 @@ import {
   type Write,
   type WriteAction,
   type WriteTriple,
-} from './write.js'
+} from './sending/write.js'
+import {
+  keepsAccepted,
+  type RevocationOptions,
+  revokeAfterMove,
+  type SlotRevocation,
+} from './slotRevocation.js'
 
 /** A move of a client's slot for one data template. */
 export type PolicyDataSlotInput = { client: Address; templateId: Hex; instanceId: Hex }

@@ -16,7 +16,6 @@ import {
   wordOf,
 } from '../rows/inputs.js'
 import type { RegistryKind } from '../rows/rows.js'
-import type { EnsureEvent, TemplateResult } from './templates.js'
 import {
   type DryRunAction,
   defineWrite,
@@ -24,7 +23,8 @@ import {
   type SyncAction,
   type WriteAction,
   type WriteTriple,
-} from './write.js'
+} from './sending/write.js'
+import type { EnsureEvent, TemplateResult } from './templates.js'
 
 /** What deploying an instance emits. */
 export type InstanceEvent = {

@@ -21,7 +21,7 @@ import {
   type SyncAction,
   type WriteAction,
   type WriteTriple,
-} from './write.js'
+} from './sending/write.js'
 
 /** A signed evaluation with its task. */
 export type AcceptResponseInput = {

@@ -14,7 +14,7 @@ import {
   type SyncAction,
   type WriteAction,
   type WriteTriple,
-} from './write.js'
+} from './sending/write.js'
 
 /** A task of a client, whose response is not to be used. */
 export type RevokeResponseInput = { client: Address; taskId: Hex }

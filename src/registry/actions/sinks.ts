@@ -12,8 +12,8 @@ import { readAt, readTag, valueFrom } from '../chain/read.js'
 import { createSlashingReader } from '../rows/slashing.js'
 import { announceCommitSync, commitStateRootSync } from './commits.js'
 import { acceptResponseSync, challengeAttestationDigestSync } from './responses.js'
+import type { SyncOptions } from './sending/write.js'
 import { announceArtifactSync } from './templates.js'
-import type { SyncOptions } from './write.js'
 
 /** Parameters of the sinks: the client that signs, and where. */
 export type SinkParameters = SyncOptions & {

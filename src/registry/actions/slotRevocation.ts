@@ -6,7 +6,7 @@ import type { WriteClient } from '../chain/client.js'
 import { PreflightError, RevocationFailedError } from '../chain/errors.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
 import { revokeResponsesBeforeSync } from './revocations.js'
-import type { SyncOptions } from './write.js'
+import type { SyncOptions } from './sending/write.js'
 
 /** What follows a move of a data slot. */
 export type RevocationOptions = {

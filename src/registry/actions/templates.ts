@@ -27,7 +27,7 @@ import {
   type SyncAction,
   type WriteAction,
   type WriteTriple,
-} from './write.js'
+} from './sending/write.js'
 
 /** What registering a policy template emits. */
 export type PolicyTemplateEvent = {

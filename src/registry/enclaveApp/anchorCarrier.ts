@@ -1,9 +1,9 @@
 /** Carries an enclave's steps to the contract `StateAnchor`, and proofs of it back. */
 import type { Abi } from 'viem'
 import { stateAnchorAbi } from '../../core/abi/stateAnchorAbi.js'
-import type { AnchorCarrier } from '../../enclave/host/chainAnchor.js'
+import type { AnchorCarrier } from '../../enclave/app/chainAnchor.js'
 import { withClient } from '../chain/client.js'
-import { getSlotProof } from '../chain/slotProof.js'
+import { getSlotProof } from '../chain/proofs/slot.js'
 import { finalBlock } from '../events/events.js'
 import { checkSending, createSubmissions, type SendingParameters } from './submitting.js'
 

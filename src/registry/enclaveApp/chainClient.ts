@@ -9,14 +9,14 @@ import {
   toEventSelector,
 } from 'viem'
 import { getStorageAt } from 'viem/actions'
-import type { ChainClient, ChainEvent } from '../../enclave/host/app.js'
+import type { ChainClient, ChainEvent } from '../../enclave/app/app.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fixedFromHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { type ReadClient, request, withClient } from '../chain/client.js'
-import { getEventProof } from '../chain/eventProof.js'
+import { getEventProof } from '../chain/proofs/event.js'
+import { getSlotProof } from '../chain/proofs/slot.js'
 import { type ReadCall, readAt, valueFrom } from '../chain/read.js'
-import { getSlotProof } from '../chain/slotProof.js'
 import { finalBlock } from '../events/events.js'
 import { followLogs, readCursor, writeCursor } from './following.js'
 import {

@@ -5,7 +5,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import { pause } from '../../internal/pause.js'
 import { type ReadClient, withClient } from '../chain/client.js'
 import { RpcInconsistentError } from '../chain/errors.js'
-import { type ChainLog, readLogs } from '../chain/logs.js'
+import { type ChainLog, readLogs } from '../chain/logs/logs.js'
 import { readBlock } from '../chain/read.js'
 import { type Finality, finalBlock } from '../events/events.js'
 

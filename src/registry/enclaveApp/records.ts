@@ -5,7 +5,7 @@ import { type Codec, uint64Codec } from '../../enclave/store/codec.js'
 import { defineKey, type StoreKey, type TypedStore } from '../../enclave/store/typedStore.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
-import type { SentTransaction } from '../actions/transactions.js'
+import type { SentTransaction } from '../actions/sending/transactions.js'
 import { type EvmReceipt, type EvmTransaction, evmTransactionCodec } from './values.js'
 
 /** A submission. */

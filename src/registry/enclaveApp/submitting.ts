@@ -12,7 +12,7 @@ import {
   recoverTransactionAddress,
 } from 'viem'
 import { getCode, getTransactionCount } from 'viem/actions'
-import { TransactionRejectedError } from '../../enclave/host/errors.js'
+import { TransactionRejectedError } from '../../enclave/app/errors.js'
 import type { TypedStore } from '../../enclave/store/typedStore.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
@@ -26,7 +26,7 @@ import {
   raisedFees,
   type SentTransaction,
   sendWrite,
-} from '../actions/transactions.js'
+} from '../actions/sending/transactions.js'
 import { assertChain, request, type WriteClient, withClient } from '../chain/client.js'
 import { ContractRevertError } from '../chain/errors.js'
 import { readBlock, readTag } from '../chain/read.js'

@@ -3,7 +3,7 @@ import { type Abi, type Address, decodeEventLog, type Hex, isAddress, isHex } fr
 import { canonicalBytes, type Json, parseJsonBytes } from '../../core/canonicalJson.js'
 import type { Codec } from '../../enclave/store/codec.js'
 import { InvalidInputError } from '../../errors/common.js'
-import type { ChainLog } from '../chain/logs.js'
+import type { ChainLog } from '../chain/logs/logs.js'
 
 /** An event of an application's contract, decoded, with where it stands. */
 export type EvmEvent = {

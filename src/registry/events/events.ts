@@ -10,7 +10,7 @@ import type { PolicyAddressesInput, PolicyContract } from '../chain/addressBook.
 import { resolveAddress } from '../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
 import { AddressRequiredError, RpcInconsistentError } from '../chain/errors.js'
-import { type ChainLog, readLogs } from '../chain/logs.js'
+import { type ChainLog, readLogs } from '../chain/logs/logs.js'
 import { readBlock, readTag } from '../chain/read.js'
 import type { Registries } from '../rows/rows.js'
 import { readSlotValues } from './slotValues.js'

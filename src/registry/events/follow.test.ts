@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import type { RpcHandler } from '../../../test/registry/fakeNode.js'
 import { account, createPolicyChain, logOf } from '../../../test/registry/policyChain.js'
 import type { ChainEvent, ChainEvents } from '../../core/interfaces/chainEvents.js'
-import { indexRegistry, type RegistryIndex } from './indexer.js'
-import { MAX_LOCATORS, MAX_LOCATORS_PER_ANNOUNCER } from './indexState.js'
+import { indexRegistry, type RegistryIndex } from './indexer/indexer.js'
+import { MAX_LOCATORS, MAX_LOCATORS_PER_ANNOUNCER } from './indexer/state.js'
 import { watchPolicyEvents } from './watch.js'
 
 const alice = account(0xa11ce)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { account, createPolicyChain } from '../../../test/registry/policyChain.js'
-import { indexRegistry } from '../events/indexer.js'
+import { indexRegistry } from '../events/indexer/indexer.js'
 import { lmdbIndexStore } from './index.js'
 
 let path: string

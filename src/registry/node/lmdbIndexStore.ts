@@ -6,7 +6,7 @@ import { isPolicySdkError } from '../../errors/base.js'
 import { MissingPeerError } from '../../errors/common.js'
 import { writerLock } from '../../statetree/node/writerLock.js'
 import { IndexStoreError } from '../chain/errors.js'
-import type { IndexHandle, IndexStore } from '../events/indexStore.js'
+import type { IndexHandle, IndexStore } from '../events/indexer/store.js'
 
 const WRITER = 'writer'
 

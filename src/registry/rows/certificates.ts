@@ -15,7 +15,7 @@ import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
 import { BlockNotFoundError, RpcInconsistentError } from '../chain/errors.js'
-import { readLogs } from '../chain/logs.js'
+import { readLogs } from '../chain/logs/logs.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
 
 const abi: Abi = bn254CertificateVerifierAbi as Abi

@@ -24,7 +24,7 @@ import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
 import { RpcInconsistentError } from '../chain/errors.js'
-import { type ChainLog, readLogs } from '../chain/logs.js'
+import { type ChainLog, readLogs } from '../chain/logs/logs.js'
 import { createCertificateReader, readOperatorTable } from './certificates.js'
 
 /** Parameters of the readers that a challenger needs. */

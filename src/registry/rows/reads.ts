@@ -12,7 +12,7 @@ import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { ReadClient } from '../chain/client.js'
 import { type DescribeNode, type DescribeTarget, describePolicy } from './describe.js'
 import type { OffchainChecks } from './offchain.js'
-import { createRegistryReader } from './reader.js'
+import { createRegistryReader } from './reader/reader.js'
 
 /** Parameters that every read takes. */
 export type ReadOptions = IoOptions & { addresses?: PolicyAddressesInput | undefined }

@@ -1,8 +1,8 @@
 /** The crate's borsh forms: node keys, nodes, stale index entries and proofs. Little-endian. */
 import { concat } from '../../internal/bytes.js'
 import { MalformedEncodingError } from '../errors.js'
-import type { TreeNode } from '../tree/node.js'
-import type { NodeKey } from '../tree/nodeKey.js'
+import type { TreeNode } from '../tree/nodes/node.js'
+import type { NodeKey } from '../tree/nodes/nodeKey.js'
 import type { TypedProof, TypedSibling } from './typedProof.js'
 
 /** `NodeKey`: version u64, nibbles u64, path as a byte vector. */

@@ -14,10 +14,10 @@ import {
   release,
   versionOf,
 } from '../tree/arena.js'
-import { type CommitStats, visitStale, visitWritten } from '../tree/batch.js'
 import type { View } from '../tree/descend.js'
-import { encodeNode, readNode } from '../tree/node.js'
-import { compareNodeKeys, encodeNodeKey, type NodeKey } from '../tree/nodeKey.js'
+import { type CommitStats, visitStale, visitWritten } from '../tree/nodes/batch.js'
+import { encodeNode, readNode } from '../tree/nodes/node.js'
+import { compareNodeKeys, encodeNodeKey, type NodeKey } from '../tree/nodes/nodeKey.js'
 import type { StoreCommit } from './store.js'
 
 /** Writes the root again under a new version: nothing below it changed. */

@@ -6,8 +6,8 @@ import { BatchExpiredError, SnapshotError, TreeVersionError } from '../errors.js
 import type { TreeHasher } from '../hash/hasher.js'
 import { applyRun, placeRoot } from '../tree/apply.js'
 import { EMPTY, hashOf, reserve } from '../tree/arena.js'
-import { type CommitStats, listNodes, type TreeBatch } from '../tree/batch.js'
 import type { View } from '../tree/descend.js'
+import { type CommitStats, listNodes, type TreeBatch } from '../tree/nodes/batch.js'
 import { collectWritten, rehash } from '../tree/rehash.js'
 import type { PreparedWrites, Run } from '../tree/writes.js'
 import {

@@ -11,8 +11,8 @@ import {
   release,
   versionOf,
 } from '../tree/arena.js'
-import { encodeNode, readNode } from '../tree/node.js'
-import { decodeNodeKey } from '../tree/nodeKey.js'
+import { encodeNode, readNode } from '../tree/nodes/node.js'
+import { decodeNodeKey } from '../tree/nodes/nodeKey.js'
 import { createResident } from '../tree/resident.js'
 import { memoryBytes } from './memoryBytes.js'
 import { assertFollows, type ByteStore, type NodeStore, type StoreCommit } from './store.js'

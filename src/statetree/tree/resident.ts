@@ -20,8 +20,8 @@ import {
   release,
   versionOf,
 } from './arena.js'
-import { decodeNode, type NodeChild, type TreeNode } from './node.js'
-import { encodeNodeKey, formatNodeKey, nodeKeyAt } from './nodeKey.js'
+import { decodeNode, type NodeChild, type TreeNode } from './nodes/node.js'
+import { encodeNodeKey, formatNodeKey, nodeKeyAt } from './nodes/nodeKey.js'
 import { hashInner } from './rehash.js'
 
 /** A version in memory: its root record, and the older records it replaced. */

@@ -1,6 +1,6 @@
 /** Certificates of memory mode: a commitment that is real, and everything else random. */
 import { bn254 } from '@noble/curves/bn254.js'
-import { type G1Point, GROUP_ORDER } from '../../core/bn254/points.js'
+import { type G1Point, GROUP_ORDER } from '../../core/bn254/curve/points.js'
 import { type EigenDaCert, encodePayload } from '../../da/index.js'
 import { inverseFourier, symbolsToScalars } from '../../da/kzg/field.js'
 import { concat, fromHex, toHex, utf8 } from '../../internal/bytes.js'

@@ -3,7 +3,7 @@ import { setupServer } from 'msw/node'
 import type { Hex } from 'viem'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { computeArtifactHash } from '../../core/artifact.js'
-import { GROUP_ORDER } from '../../core/bn254/points.js'
+import { GROUP_ORDER } from '../../core/bn254/curve/points.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import { daConformance } from '../../da/conformance/index.js'
 import {

@@ -1,6 +1,6 @@
 /** What a fake proxy holds, and the faults it is still to make. */
 import type { Hex } from 'viem'
-import type { G1Point } from '../../core/bn254/points.js'
+import type { G1Point } from '../../core/bn254/curve/points.js'
 import { payloadCapacity } from '../../da/index.js'
 import { type FakeAnswer, type FakeProxyFault, failure } from './answers.js'
 import { sequence, toyCommitment } from './certificate.js'

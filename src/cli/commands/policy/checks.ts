@@ -2,10 +2,10 @@ import { basename } from 'node:path'
 import type { CommandDef } from 'citty'
 import { lintPolicy, runPolicyTests } from '../../../eval/index.js'
 import { fromUtf8 } from '../../../internal/bytes.js'
-import { command } from '../../command.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
-import { exitCodes } from '../../output.js'
+import { command } from '../../terminal/command.js'
+import { exitCodes } from '../../terminal/output.js'
 
 /** `policy lint`. */
 export const lint: CommandDef = command({

@@ -8,11 +8,11 @@ import {
   describePolicy,
   flattenNodes,
 } from '../../../registry/index.js'
-import { daArgs, daOf, sourceOf } from '../../artifactStore.js'
-import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../chain.js'
-import { command } from '../../command.js'
+import { daArgs, daOf, sourceOf } from '../../config/artifactStore.js'
+import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
-import { exitCodes, type Terminal } from '../../output.js'
+import { command } from '../../terminal/command.js'
+import { exitCodes, type Terminal } from '../../terminal/output.js'
 
 /** `policy describe`. */
 export const describe: CommandDef = command({

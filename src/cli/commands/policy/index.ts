@@ -1,5 +1,5 @@
 import type { CommandDef } from 'citty'
-import { group } from '../../command.js'
+import { group } from '../../terminal/command.js'
 
 /** The commands of policies. */
 export const policy: CommandDef = group('policy', 'Policies: templates and instances', {

@@ -9,8 +9,8 @@ import {
   listPolicyInstances,
   setCurrentPolicyInstanceSync,
 } from '../../../registry/index.js'
-import { group } from '../../command.js'
 import { UsageError } from '../../errors.js'
+import { group } from '../../terminal/command.js'
 import { dataInstanceKind } from '../policyData/instance.js'
 import {
   type Deploying,

@@ -9,16 +9,16 @@ import {
   simulate,
 } from '../../../eval/index.js'
 import { nodeHttpTransport, nodePluginWorkers } from '../../../eval/node/index.js'
-import { command } from '../../command.js'
 import { readBytes, readJsonObject } from '../../files.js'
 import { integer, intentArgs, intentOf } from '../../intent.js'
+import { command } from '../../terminal/command.js'
 import {
   type CommandResult,
   exitCodes,
   printError,
   printResult,
   type Terminal,
-} from '../../output.js'
+} from '../../terminal/output.js'
 
 const simulateArgs = {
   rego: { type: 'string', description: 'Rego source', required: true, valueHint: 'file' },

@@ -1,5 +1,5 @@
 import type { CommandDef } from 'citty'
-import { group } from '../../command.js'
+import { group } from '../../terminal/command.js'
 
 /** The commands of data plugins. */
 export const policyData: CommandDef = group(

@@ -8,7 +8,7 @@ import {
   listPolicyDataInstances,
   setCurrentPolicyDataInstanceSync,
 } from '../../../registry/index.js'
-import { group } from '../../command.js'
+import { group } from '../../terminal/command.js'
 import {
   deployInstance,
   type InstanceKind,

@@ -18,12 +18,12 @@ import {
   type WriteClient,
   type WriteOptions,
 } from '../../../registry/index.js'
-import { daArgs, daOf, sourceOf } from '../../artifactStore.js'
-import { type ChainArgs, type ChainTarget, chainArgs, chainOf } from '../../chain.js'
-import { command } from '../../command.js'
+import { daArgs, daOf, sourceOf } from '../../config/artifactStore.js'
+import { type ChainArgs, type ChainTarget, chainArgs, chainOf } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { readJsonObject } from '../../files.js'
-import { type CommandResult, exitCodes, type Terminal, toJson } from '../../output.js'
+import { command } from '../../terminal/command.js'
+import { type CommandResult, exitCodes, type Terminal, toJson } from '../../terminal/output.js'
 import {
   confirmMainnet,
   performWrite,

@@ -13,12 +13,17 @@ import {
   type RegistryIndex,
   type WriteClient,
 } from '../../../registry/index.js'
-import { daArgs, publish, requireDa, sourceOf } from '../../artifactStore.js'
-import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../chain.js'
-import { command, group } from '../../command.js'
+import { daArgs, publish, requireDa, sourceOf } from '../../config/artifactStore.js'
+import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
-import { type CommandResult, exitCodes, printProgress, type Terminal } from '../../output.js'
+import { command, group } from '../../terminal/command.js'
+import {
+  type CommandResult,
+  exitCodes,
+  printProgress,
+  type Terminal,
+} from '../../terminal/output.js'
 import { confirmMainnet, printChecks, signersFor, writeArgs } from '../../writing.js'
 
 /** The files of a template, by the name of their part. */

@@ -4,6 +4,7 @@ import mcl from 'mcl-wasm'
 import { afterAll, describe, expect, test } from 'vitest'
 import { joinShares } from '../../../../test/support/certificates.js'
 import { toHex, uintToBytes, utf8 } from '../../../internal/bytes.js'
+import { fromNobleG2 } from '../curve/points.js'
 import {
   buildCertificate,
   computeSignableDigest,
@@ -23,7 +24,6 @@ import {
   provePossession,
   verifyCertificate,
 } from '../index.js'
-import { fromNobleG2 } from '../points.js'
 import { mclBackend } from './index.js'
 
 const backend = await mclBackend()

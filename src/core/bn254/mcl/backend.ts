@@ -8,6 +8,7 @@
 import { MissingPeerError } from '../../../errors/common.js'
 import { uintToBytes } from '../../../internal/bytes.js'
 import { foreignProduct } from '../backend.js'
+import { g2Equal } from '../curve/points.js'
 import {
   type Bn254Backend,
   Bn254BackendError,
@@ -17,7 +18,6 @@ import {
   type PairingProduct,
   type PointPair,
 } from '../index.js'
-import { g2Equal } from '../points.js'
 
 type Mcl = typeof import('mcl-wasm')
 type Gt = InstanceType<Mcl['GT']>

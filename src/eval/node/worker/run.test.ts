@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { component } from '../../../../test/fixtures/pluginComponents.js'
 import { keccakHex } from '../../../internal/keccak.js'
 import type { CompileJob } from '../../plugins/protocol.js'
-import { createPluginRuntime } from '../../plugins/runtime.js'
+import { createPluginRuntime } from '../../plugins/runtime/runtime.js'
 import type { PluginWorker } from '../../plugins/workerPool.js'
 import { nodePluginWorkers } from '../pluginWorkers.js'
 

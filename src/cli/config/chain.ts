@@ -1,0 +1,215 @@
+/** Which chain a command works on, and clients for it. */
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import {
+  type Account,
+  type Address,
+  type Chain,
+  createPublicClient,
+  createWalletClient,
+  defineChain,
+  http,
+  type PublicClient,
+} from 'viem'
+import { chains as knownChains } from '../../core/chains.js'
+import type { PolicyAddressesInput, WriteClient } from '../../registry/index.js'
+import { ChainMismatchError, RpcError } from '../../registry/index.js'
+import { FileAccessError, UsageError } from '../errors.js'
+import type { Terminal } from '../terminal/output.js'
+import { type ChainProfile, loadConfig, type Profile, profileOf } from './config.js'
+
+/** Options that name a profile. */
+export const profileArgs = {
+  profile: { type: 'string', description: 'Profile of the configuration', valueHint: 'name' },
+} as const
+
+/** Options that name one chain. */
+export const chainArgs = {
+  chain: { type: 'string', description: 'Chain: its name in the profile', valueHint: 'name' },
+  'chain-id': { type: 'string', description: 'Chain: its id', valueHint: 'id' },
+  'rpc-url': { type: 'string', description: 'RPC endpoint of the chain', valueHint: 'url' },
+  contracts: {
+    type: 'string',
+    description: 'Addresses of contracts by name, where the package does not know them',
+    valueHint: 'file.json',
+  },
+  ...profileArgs,
+} as const
+
+/** Arguments of {@link chainArgs}, as a command has them. */
+export type ChainArgs = {
+  chain?: string | undefined
+  'chain-id'?: string | undefined
+  'rpc-url'?: string | undefined
+  contracts?: string | undefined
+  profile?: string | undefined
+}
+
+/** A chain that a command works on. */
+export type ChainTarget = {
+  /** Its name in the profile, else its id. */
+  name: string
+  chain: Chain
+  addresses: PolicyAddressesInput
+  /** Block that lists read events from. */
+  fromBlock: bigint
+  profile: Profile
+  client: PublicClient
+}
+
+/**
+ * The one chain of a command: flags, then `NEWTON_CHAIN` and `NEWTON_RPC_URL`, then the profile.
+ *
+ * @throws {UsageError} where none is named, or what is named does not fit together.
+ * @throws {ChainMismatchError} when the endpoint is on another chain.
+ */
+export async function chainOf(terminal: Terminal, args: ChainArgs): Promise<ChainTarget> {
+  const { profile } = profileOf(terminal, await loadConfig(terminal), args.profile)
+  const flagged = args.chain ?? args['chain-id']
+  const rpcFlag = args['rpc-url']
+  const named =
+    flagged ?? (rpcFlag === undefined ? terminal.env['NEWTON_CHAIN'] || undefined : undefined)
+  const rpcUrl = rpcFlag ?? (flagged === undefined ? terminal.env['NEWTON_RPC_URL'] : undefined)
+  const wanted = named ?? (rpcUrl ? undefined : profile.default_chain)
+  if (wanted === undefined && !rpcUrl) {
+    throw new UsageError('There is no chain to work on.', {
+      metaMessages: [
+        'Give --chain, --chain-id or --rpc-url, set NEWTON_CHAIN or NEWTON_RPC_URL, or default_chain in the profile:',
+        'newton-policy config set default_chain <name>',
+      ],
+    })
+  }
+  return target(terminal, { wanted, rpcUrl: rpcUrl || undefined, profile, args })
+}
+
+/**
+ * Several chains of the profile by name.
+ *
+ * @param names - As `--chains` takes them; all of the profile where left out.
+ */
+export async function chainsOf(
+  terminal: Terminal,
+  { names, args }: { names: string | undefined; args: ChainArgs },
+): Promise<ChainTarget[]> {
+  const { profile } = profileOf(terminal, await loadConfig(terminal), args.profile)
+  const wanted =
+    names === undefined ? Object.keys(profile.chains ?? {}) : names.split(',').map((n) => n.trim())
+  if (wanted.length === 0 || wanted.some((name) => name === '')) {
+    throw new UsageError('There are no chains to work on.', {
+      metaMessages: ['Name them: --chains sepolia,base-sepolia'],
+    })
+  }
+  if (new Set(wanted).size !== wanted.length) throw new UsageError('--chains names a chain twice.')
+  return Promise.all(
+    wanted.map((name) => target(terminal, { wanted: name, rpcUrl: undefined, profile, args })),
+  )
+}
+
+async function target(
+  terminal: Terminal,
+  parameters: {
+    wanted: string | undefined
+    rpcUrl: string | undefined
+    profile: Profile
+    args: ChainArgs
+  },
+): Promise<ChainTarget> {
+  const { wanted, profile, args } = parameters
+  const entry = wanted === undefined ? undefined : entryOf(profile, wanted)
+  const rpcUrl = parameters.rpcUrl ?? entry?.profile.rpc_url
+  if (rpcUrl === undefined || !URL.canParse(rpcUrl)) {
+    throw new UsageError(
+      rpcUrl === undefined
+        ? `There is no RPC endpoint for chain ${wanted}.`
+        : 'The RPC endpoint is not a URL.',
+      {
+        metaMessages: [
+          'Give --rpc-url, or keep it in the profile:',
+          `newton-policy config set chains.${entry?.name ?? wanted ?? '<name>'}.rpc_url <url>`,
+        ],
+      },
+    )
+  }
+  const actual = await chainIdAt(rpcUrl)
+  const expected = entry?.profile.chain_id
+  if (expected !== undefined && expected !== actual) {
+    throw new ChainMismatchError({ expected, actual })
+  }
+  const known = entry ?? byId(profile, String(actual))
+  const chain = defineChain({
+    id: actual,
+    name: knownChains[actual]?.name ?? known?.name ?? `chain ${actual}`,
+    nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
+    rpcUrls: { default: { http: [rpcUrl] } },
+  })
+  return {
+    name: known?.name ?? String(actual),
+    chain,
+    addresses: {
+      ...(known?.profile.contracts as PolicyAddressesInput | undefined),
+      ...(await addressFile(terminal, args.contracts)),
+    },
+    fromBlock: BigInt(known?.profile.from_block ?? 0),
+    profile,
+    client: createPublicClient({ chain, transport: http(rpcUrl), pollingInterval: 500 }),
+  }
+}
+
+type Entry = { name: string; profile: ChainProfile }
+
+function entryOf(profile: Profile, wanted: string): Entry {
+  const chains = profile.chains ?? {}
+  if (Object.hasOwn(chains, wanted))
+    return { name: wanted, profile: chains[wanted] as ChainProfile }
+  const found = byId(profile, wanted)
+  if (found !== undefined) return found
+  if (/^[1-9]\d*$/.test(wanted)) return { name: wanted, profile: { chain_id: Number(wanted) } }
+  throw new UsageError(`The profile has no chain ${JSON.stringify(wanted)}.`, {
+    metaMessages: [
+      `Chains: ${Object.keys(chains).join(', ') || 'none yet'}.`,
+      `Add it: newton-policy config set chains.${wanted}.rpc_url <url>`,
+    ],
+  })
+}
+
+function byId(profile: Profile, id: string): Entry | undefined {
+  const found = Object.entries(profile.chains ?? {}).find(
+    ([, { chain_id }]) => String(chain_id) === id,
+  )
+  return found && { name: found[0], profile: found[1] }
+}
+
+async function chainIdAt(rpcUrl: string): Promise<number> {
+  try {
+    return await createPublicClient({ transport: http(rpcUrl) }).getChainId()
+  } catch (cause) {
+    // The whole URL may carry a key.
+    throw new RpcError(`eth_chainId at ${new URL(rpcUrl).host}`, { cause })
+  }
+}
+
+async function addressFile(
+  terminal: Terminal,
+  path: string | undefined,
+): Promise<PolicyAddressesInput> {
+  if (path === undefined) return {}
+  let text: string
+  try {
+    text = await readFile(resolve(terminal.cwd, path), 'utf8')
+  } catch (cause) {
+    throw new FileAccessError({ path, action: 'read' }, { cause })
+  }
+  try {
+    const value = JSON.parse(text) as Record<string, unknown>
+    const entries = Object.entries(value).filter(([, member]) => typeof member === 'string')
+    return Object.fromEntries(entries) as Record<string, Address>
+  } catch (cause) {
+    throw new UsageError(`${path} does not hold a JSON object of addresses by name.`, { cause })
+  }
+}
+
+/** A client that signs on the chain of a target. */
+export function writeClientOf({ chain, client }: ChainTarget, account: Account): WriteClient {
+  const transport = http(chain.rpcUrls.default.http[0])
+  return createWalletClient({ account, chain, transport, pollingInterval: client.pollingInterval })
+}

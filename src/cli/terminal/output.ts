@@ -1,0 +1,139 @@
+/**
+ * What a command prints, and the exit code it ends with.
+ *
+ * Results go to stdout, everything else to stderr, so that `id=$(newton-policy …)` works. With
+ * `--json` there is one envelope on stdout and nothing else.
+ */
+import { isPolicySdkError } from '../../errors/index.js'
+
+/** Exit codes. Part of the API. */
+export const exitCodes = {
+  done: 0,
+  failure: 1,
+  usage: 2,
+  denied: 3,
+  notFound: 4,
+  tryAgain: 5,
+  interrupted: 130,
+} as const
+
+/** How a person is asked. Injected, so that tests can answer. */
+export type Prompt = {
+  /** What was typed, without echo. `undefined` where it was cancelled. */
+  secret(question: string): Promise<string | undefined>
+  /** Yes or no; cancelled is no. */
+  confirm(question: string): Promise<boolean>
+}
+
+/** Where a command reads its surroundings from and writes to. Injected, so that tests can. */
+export type Terminal = {
+  stdout: (text: string) => void
+  stderr: (text: string) => void
+  env: Readonly<Record<string, string | undefined>>
+  /** Whether stderr is a terminal: progress, colour and questions only where it is. */
+  interactive: boolean
+  cwd: string
+  home: string
+  /** How a person is asked, where there is one. */
+  prompt?: Prompt | undefined
+}
+
+/** What a command hands back. */
+export type CommandResult = {
+  /** For `--json`. Bigints become decimal strings. */
+  data: unknown
+  /** For people, without a trailing newline. */
+  text: string
+  /** Other than 0 where the command worked and its answer is "no". */
+  exitCode?: number | undefined
+  /** The command printed its result itself, when it was there. */
+  printed?: boolean | undefined
+}
+
+const denied = new Set(['POLICY_DENIED', 'VERIFICATION_FAILED', 'NOT_VERIFIED'])
+const notFound = /(?:^|_)NOT_(?:FOUND|REGISTERED|DEPLOYED)(?:_|$)|ARTIFACT_UNAVAILABLE|MISSING_ROW/
+
+/** Exit code of an error. */
+export function exitCodeOf(error: unknown): number {
+  if (isAbort(error)) return exitCodes.interrupted
+  if (!isPolicySdkError(error)) return exitCodes.failure
+  if (error.code === 'USAGE' || error.code === 'INVALID_INPUT') return exitCodes.usage
+  if (denied.has(error.code)) return exitCodes.denied
+  if (notFound.test(error.code)) return exitCodes.notFound
+  return error.retryable ? exitCodes.tryAgain : exitCodes.failure
+}
+
+/** Prints a result. Returns the exit code. */
+export function printResult(
+  terminal: Terminal,
+  result: CommandResult,
+  { json, command }: { json: boolean; command: string },
+): number {
+  const exitCode = result.exitCode ?? exitCodes.done
+  if (result.printed === true) return exitCode
+  if (json) {
+    terminal.stdout(`${toJson({ ok: true, data: result.data, meta: { command, exitCode } })}\n`)
+  } else if (result.text !== '') {
+    terminal.stdout(`${result.text}\n`)
+  }
+  return exitCode
+}
+
+/** Prints an error. Returns the exit code. */
+export function printError(
+  terminal: Terminal,
+  error: unknown,
+  { json, command }: { json: boolean; command: string },
+): number {
+  const exitCode = exitCodeOf(error)
+  const known = isPolicySdkError(error) ? error : undefined
+  const code = known?.code ?? (isAbort(error) ? 'INTERRUPTED' : 'UNEXPECTED')
+  const message = known?.shortMessage ?? (error instanceof Error ? error.message : String(error))
+  const hint = [...(known?.metaMessages ?? [])].join('\n')
+  if (json) {
+    const body = { code, message, hint, retryable: known?.retryable ?? false }
+    terminal.stdout(`${toJson({ ok: false, error: body, meta: { command, exitCode } })}\n`)
+    return exitCode
+  }
+  const lines = [`error: ${message}`]
+  if (hint !== '') lines.push(hint)
+  if (known?.details !== undefined) lines.push(`details: ${known.details}`)
+  lines.push(`code: ${code}`)
+  terminal.stderr(`${lines.join('\n')}\n`)
+  return exitCode
+}
+
+/** One check as lines: what was looked at, what was found, and what to do where it failed. */
+export function checkLines(check: {
+  ok: boolean
+  level: 'error' | 'warning'
+  rule: string
+  detail: string
+  fix: string
+}): string {
+  const { ok, level, rule, detail, fix } = check
+  const mark = ok ? 'ok     ' : level === 'error' ? 'FAILED ' : 'warning'
+  return `${mark} ${rule}: ${detail}${ok || fix === '' ? '' : `\n        fix: ${fix}`}`
+}
+
+/** A line that the next one replaces, on a terminal only; without a text it goes. */
+export function printProgress(terminal: Terminal, text = '\u001b[K'): void {
+  if (terminal.interactive) terminal.stderr(`\r${text}`)
+}
+
+/** JSON with bigints as decimal strings and bytes as hex. */
+export function toJson(value: unknown, indent?: number): string {
+  return JSON.stringify(
+    value,
+    (_, member: unknown) => {
+      if (typeof member === 'bigint') return member.toString()
+      if (member instanceof Uint8Array) return `0x${Buffer.from(member).toString('hex')}`
+      return member
+    },
+    indent,
+  )
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}

@@ -1,0 +1,129 @@
+/** Reads of single blobs, and what it means that one is not found. */
+import type { Hex } from 'viem'
+import type { DaStatus } from '../../core/interfaces/daClient.js'
+import type { DaLocator } from '../../core/locator.js'
+import { concat } from '../../internal/bytes.js'
+import type { DaCall } from '../adapter.js'
+import {
+  DaExpiredError,
+  DaInvalidCertError,
+  DaNotFoundError,
+  DaProtocolError,
+  DaUnavailableError,
+} from '../errors.js'
+import { withRetry } from '../internal/retry.js'
+import type { EigenDaCert } from './cert/cert.js'
+import { certOf, commitmentsOf, isRetryable } from './commitments.js'
+import { EIGENDA_EXPIRY_BLOCKS, type EigenDaSettings } from './options.js'
+import { payloadCapacity, SYMBOL_BYTES } from './payloadCodec.js'
+import { commitmentPath, getPayload, probePayload } from './proxyClient.js'
+
+/** The parts of an artifact, joined. */
+export async function readParts(
+  settings: EigenDaSettings,
+  locator: DaLocator,
+  call: DaCall,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let loaded = 0
+  for (const commitment of commitmentsOf(locator)) {
+    const onProgress: DaCall['onProgress'] =
+      call.onProgress && (({ loaded: inPart }) => call.onProgress?.({ loaded: loaded + inPart }))
+    const part = await readPart(settings, { commitment, encoded: false }, { ...call, onProgress })
+    loaded += part.length
+    parts.push(part)
+  }
+  return parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts)
+}
+
+/** Whether the proxy finds every part. */
+export async function headParts(
+  settings: EigenDaSettings,
+  locator: DaLocator,
+  call: DaCall,
+): Promise<DaStatus> {
+  const { source, target } = settings
+  for (const commitment of commitmentsOf(locator)) {
+    const cert = certOf(source, commitment)
+    try {
+      await probePayload(target, { path: commitmentPath(commitment), what: 'the blob' }, call)
+    } catch (error) {
+      call.signal.throwIfAborted()
+      const reason = await byAge(settings, { error, cert }, call)
+      const gone = [DaNotFoundError, DaExpiredError, DaInvalidCertError].some(
+        (kind) => reason instanceof kind,
+      )
+      return { status: gone ? 'missing' : 'unknown' }
+    }
+  }
+  return { status: 'available' }
+}
+
+export async function readPart(
+  settings: EigenDaSettings,
+  part: { commitment: Hex; encoded: boolean },
+  call: DaCall,
+): Promise<Uint8Array> {
+  const { source, target, retry, random } = settings
+  const { commitment, encoded } = part
+  const cert = certOf(source, commitment)
+  const { length } = cert.blobInclusionInfo.blobCertificate.blobHeader.commitment
+  const what = 'the blob'
+  try {
+    return await withRetry(
+      async () => {
+        const bytes = await getPayload(
+          target,
+          {
+            path: commitmentPath(commitment, encoded ? { return_encoded_payload: 'true' } : {}),
+            what,
+            maxBytes: encoded ? length * SYMBOL_BYTES : payloadCapacity(length),
+          },
+          call,
+        )
+        if (bytes.length === 0)
+          throw new DaProtocolError({ source, reason: 'an empty body with status 200' })
+        return bytes
+      },
+      {
+        tries: retry.reads,
+        baseDelay: retry.baseDelay,
+        maxDelay: retry.maxDelay,
+        shouldRetry: (error) =>
+          error instanceof DaNotFoundError
+            ? // A blob just dispersed may not have reached every relay.
+              encoded || settings.currentBlock !== undefined
+            : isRetryable(error),
+        random,
+        signal: call.signal,
+      },
+    )
+  } catch (error) {
+    call.signal.throwIfAborted()
+    throw await byAge(settings, { error, cert }, call)
+  }
+}
+
+/** A blob that is not found is expired, or not there yet, by the age of its certificate. */
+async function byAge(
+  settings: EigenDaSettings,
+  failed: { error: unknown; cert: EigenDaCert },
+  call: DaCall,
+): Promise<unknown> {
+  const { source, currentBlock, now } = settings
+  const { error, cert } = failed
+  if (!(error instanceof DaNotFoundError) || !currentBlock) return error
+  const head = await currentBlock({ signal: call.signal }).catch(() => undefined)
+  if (head === undefined) return error
+  const blocksPast = Number(head) - cert.batchHeader.referenceBlockNumber - EIGENDA_EXPIRY_BLOCKS
+  if (blocksPast >= 0) {
+    return new DaExpiredError(
+      { source, what: 'the blob', expiredAt: now() - blocksPast * 12_000 },
+      { cause: error },
+    )
+  }
+  return new DaUnavailableError(
+    { source, reason: 'a blob of its age must still be held, and is not found' },
+    { cause: error },
+  )
+}

@@ -1,0 +1,224 @@
+/**
+ * Writes: what the proxy takes, one dispersal, what is checked after it, and an artifact in parts.
+ */
+import type { Hex } from 'viem'
+import type { DaLocator } from '../../core/locator.js'
+import { bytesEqual, toHex } from '../../internal/bytes.js'
+import { keccakHex } from '../../internal/keccak.js'
+import type { DaCall } from '../adapter.js'
+import {
+  DaConfigError,
+  DaIntegrityError,
+  DaNotFoundError,
+  DaOutcomeUnknownError,
+  DaPayloadTooLargeError,
+  DaProtocolError,
+  DaRateLimitedError,
+} from '../errors.js'
+import { withRetry } from '../internal/retry.js'
+import {
+  assertSameBlob,
+  checkedCert,
+  isOpenOutcome,
+  isRetryable,
+  messageOf,
+} from './commitments.js'
+import { EIGENDA_RETENTION_SECONDS, type EigenDaSettings } from './options.js'
+import { createPaidParts } from './paidParts.js'
+import { blobSymbols, decodePayload } from './payloadCodec.js'
+import { type EigenDaProxyConfig, isUnsent, postPayload } from './proxyClient.js'
+import { readPart } from './reads.js'
+
+/** What the proxy says about itself, asked once. */
+export type AskConfig = (signal: AbortSignal) => Promise<EigenDaProxyConfig | undefined>
+
+export type PutResult = {
+  locator: DaLocator
+  checks: readonly string[]
+  expiresAt: number
+}
+
+/** Writes an artifact; `expected` are the commitments that it must have again. */
+export type PutParts = (
+  bytes: Uint8Array,
+  call: DaCall,
+  expected?: readonly Hex[],
+) => Promise<PutResult>
+
+/** What was paid for and could not be checked is remembered, and reused by the next write. */
+export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig): PutParts {
+  const { source, maxParts, now } = settings
+  const paid = createPaidParts(now)
+  return async (bytes, call, expected) => {
+    const perPart = await partLimit(settings, askConfig, call.signal)
+    const count = Math.ceil(bytes.length / perPart)
+    if (count > maxParts) {
+      throw new DaPayloadTooLargeError({
+        source,
+        byteLength: bytes.length,
+        limit: perPart * maxParts,
+      })
+    }
+    const parts = Array.from({ length: count }, (_, index) =>
+      bytes.subarray(index * perPart, (index + 1) * perPart),
+    )
+    const keyOf = (index: number): string =>
+      `${index}/${count} ${keccakHex(parts[index] as Uint8Array)}`
+    const commitments: Hex[] = []
+    const checks = new Set<string>()
+    let oldest = now()
+    let checking: string | undefined
+    try {
+      for (const [index, part] of parts.entries()) {
+        const key = keyOf(index)
+        const known = paid.get(key)
+        const commitment = known?.commitment ?? (await dispersePart(settings, part, call))
+        paid.set(key, known ?? { commitment, at: now() })
+        oldest = Math.min(oldest, known?.at ?? now())
+        commitments.push(commitment)
+        checking = key
+        for (const check of await checkPut(settings, { part, commitment }, call)) checks.add(check)
+        if (expected) assertSameBlob(source, expected[index], commitment)
+        checking = undefined
+        call.onProgress?.({
+          loaded: Math.min(bytes.length, (index + 1) * perPart),
+          total: bytes.length,
+        })
+      }
+    } catch (error) {
+      // Only a check that could not be made is worth making again on the same certificate.
+      const isOpenCheck = error instanceof DaNotFoundError || isRetryable(error)
+      if (checking !== undefined && !call.signal.aborted && !isOpenCheck) paid.delete(checking)
+      if (error instanceof DaIntegrityError || error instanceof DaProtocolError) throw error
+      if (commitments.length === 0 || call.signal.aborted) throw error
+      const locator: DaLocator | undefined =
+        commitments.length === count ? { kind: 'eigenDa', commitments } : undefined
+      throw new DaOutcomeUnknownError(
+        { source, reason: messageOf(error), commitments, locator },
+        { cause: error },
+      )
+    }
+    for (const index of parts.keys()) paid.delete(keyOf(index))
+    return {
+      locator: { kind: 'eigenDa', commitments } satisfies DaLocator,
+      checks: [...checks],
+      expiresAt: Math.floor(oldest / 1_000) + EIGENDA_RETENTION_SECONDS,
+    }
+  }
+}
+
+/** Bytes of one part, after what the proxy says it takes. */
+async function partLimit(
+  settings: EigenDaSettings,
+  askConfig: AskConfig,
+  signal: AbortSignal,
+): Promise<number> {
+  const { source, limit } = settings
+  if (!settings.probe) return limit
+  const said = await askConfig(signal).catch((error: unknown) => {
+    signal.throwIfAborted()
+    if (isUnsent(error)) throw error
+    // A proxy that cannot describe itself may still take the write.
+    return undefined
+  })
+  if (said === undefined) return limit
+  if (said.readOnly) {
+    throw new DaConfigError({
+      source,
+      reason: 'the proxy is read-only',
+      hint: 'Give the proxy a signer key.',
+    })
+  }
+  if (said.apisEnabled.length > 0 && !said.apisEnabled.includes('standard')) {
+    throw new DaConfigError({
+      source,
+      reason: `the proxy serves ${said.apisEnabled.join(', ')} only`,
+      hint: 'Start it with `--apis.enabled standard`.',
+    })
+  }
+  return said.maxPayloadBytes > 0 ? Math.min(limit, said.maxPayloadBytes) : limit
+}
+
+/** Sends one part; repeated only while it certainly was not carried out. */
+async function dispersePart(
+  settings: EigenDaSettings,
+  part: Uint8Array,
+  call: DaCall,
+): Promise<Hex> {
+  const { source, target, limit, retry, random } = settings
+  const post = (): Promise<Uint8Array> =>
+    postPayload(
+      target,
+      { path: '/put?commitment_mode=standard', payload: part, limit },
+      { signal: call.signal },
+    ).catch((error: unknown) => {
+      call.signal.throwIfAborted()
+      throw error
+    })
+  let sent = false
+  const bytes = await withRetry(
+    () => {
+      sent = true
+      return post().catch((error: unknown) => {
+        if (isUnsent(error) || error instanceof DaRateLimitedError) sent = false
+        throw error
+      })
+    },
+    {
+      tries: retry.writes,
+      baseDelay: retry.baseDelay,
+      maxDelay: retry.maxDelay,
+      shouldRetry: (error) => isUnsent(error) || error instanceof DaRateLimitedError,
+      random,
+      signal: call.signal,
+    },
+  ).catch((error: unknown) => {
+    call.signal.throwIfAborted()
+    throw sent && isOpenOutcome(error)
+      ? new DaOutcomeUnknownError({ source, reason: messageOf(error) }, { cause: error })
+      : error
+  })
+  return toHex(bytes)
+}
+
+/** Makes sure that a certificate is for these bytes; returns what was checked. */
+async function checkPut(
+  settings: EigenDaSettings,
+  put: { part: Uint8Array; commitment: Hex },
+  call: DaCall,
+): Promise<string[]> {
+  const { source, kzg, kzgMaxSymbols, checkCert } = settings
+  const { part, commitment } = put
+  const cert = checkedCert(source, commitment, part)
+  const checks = ['certificate']
+  const symbols = blobSymbols(part.length)
+  if (kzg && symbols <= Math.min(kzgMaxSymbols, kzg.maxSymbols)) {
+    await kzg.assertCommits(part, cert, { signal: call.signal }).catch((cause: unknown) => {
+      call.signal.throwIfAborted()
+      throw new DaIntegrityError(
+        { source, reason: 'the certificate is not for the bytes that were sent' },
+        { cause },
+      )
+    })
+    checks.push('kzg')
+  } else if (settings.afterPut === 'readBack') {
+    // Asking for the encoded form goes past the proxy's caches to the network.
+    const encoded = await readPart(
+      settings,
+      { commitment, encoded: true },
+      { ...call, onProgress: undefined },
+    )
+    if (!bytesEqual(decodePayload(encoded), part)) {
+      throw new DaIntegrityError({
+        source,
+        reason: 'the network returns other bytes than were sent',
+      })
+    }
+    checks.push('readBack')
+  }
+  if (checkCert) {
+    const { checks: passed } = await checkCert(cert, { signal: call.signal })
+    checks.push('cert', ...passed.map((check) => `cert.${check}`))
+  }
+  return checks
+}

@@ -1,0 +1,230 @@
+/**
+ * Loads plugins: from the cache, from the store of compiled forms, or from bytes.
+ */
+import type { Hex } from 'viem'
+import { fixedFromHex } from '../../../internal/bytes.js'
+import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
+import type { MemoryStats, ProcessMemory } from '../../../internal/processMemory.js'
+import { checkPluginWorld, type PluginWorld } from '../component/component.js'
+import {
+  PluginComponentError,
+  type PluginError,
+  type PluginLimit,
+  PluginLimitError,
+} from '../errors.js'
+import type { PluginEvent, PluginMeters } from '../events.js'
+import type { PluginLimits } from '../limits.js'
+import type { CompiledPlugin, CompileReply, HashReply, PortablePlugin } from '../protocol.js'
+import type { WorkerPool } from '../workerPool.js'
+import { asTimeLimit, attach, withContext } from './failures.js'
+
+/**
+ * Where compiled forms survive a restart. What it returns is executed, so it must be as trusted as
+ * the program itself; never fill it from outside, and inside an enclave do not use one.
+ */
+export type CompiledPluginStore = {
+  get(key: string): Promise<PortablePlugin | null>
+  put(key: string, plugin: PortablePlugin): Promise<void>
+}
+
+/** A plugin by its hash. `getBytes` is called on a miss only. */
+export type PluginReference = {
+  wasmHash: Hex
+  getBytes: (options: IoOptions) => Promise<Uint8Array>
+}
+
+/** A plugin that is ready to run, and what it imports. */
+export type LoadedPlugin = { world: PluginWorld; compiled: CompiledPlugin }
+
+/** Changes whenever the form of stored glue code does. */
+const FORMAT = 'newton-plugin/1'
+
+/** What {@link createPluginLoader} works with. */
+export type PluginLoaderParameters = {
+  limits: PluginLimits
+  /** Where compiled plugins are held, by their component's hash: one of two chains is compiled once. */
+  memory: ProcessMemory
+  store: CompiledPluginStore | undefined
+  /** Workers that hash. */
+  runners: WorkerPool
+  compilers: WorkerPool
+  nextJob: () => number
+  meters: PluginMeters
+  onEvent: (event: PluginEvent) => void
+}
+
+/** See {@link createPluginLoader}. */
+export type PluginLoader = {
+  load(plugin: PluginReference, options?: IoOptions): Promise<LoadedPlugin>
+  stats(): MemoryStats
+  /** Forgets what it has compiled. */
+  clear(): void
+}
+
+/** Creates a loader over a memory. */
+export function createPluginLoader(parameters: PluginLoaderParameters): PluginLoader {
+  const { limits, meters, onEvent, memory } = parameters
+  /** Hashes by the key of what this loader compiled: others that share the memory tell of theirs. */
+  const own = new Map<string, Hex>()
+  const slotOf = (wasmHash: Hex) => ({
+    form: FORM,
+    key: `${wasmHash}/${limits.memoryBytes}/${limits.tableEntries}`,
+  })
+  const unobserve = memory.observe((event) => {
+    const wasmHash = event.form === FORM ? own.get(event.key) : undefined
+    if (event.type !== 'evicted' || wasmHash === undefined) return
+    own.delete(event.key)
+    measure()
+    if (event.reason === 'cleared') return
+    meters.evictions.inc({ reason: event.reason })
+    onEvent({ type: 'plugin.evicted', wasmHash, reason: event.reason })
+  })
+  const measure = (): void => {
+    const { entries, bytes } = memory.stats(FORM)
+    meters.entries.set(entries)
+    meters.bytes.set(bytes)
+  }
+
+  async function load(plugin: PluginReference, options: IoOptions = {}): Promise<LoadedPlugin> {
+    const wasmHash = normalizeHash(plugin.wasmHash)
+    const slot = slotOf(wasmHash)
+    const isHeld = memory.peek(slot) !== undefined
+    let isMade = false
+    // Callers share this work, so none of their signals may end it; each only stops waiting.
+    const shared = memory.get(slot, async () => {
+      isMade = true
+      const started = performance.now()
+      const result = await compile(parameters, wasmHash, plugin, { timeout: limits.compileTime })
+      const durationMs = performance.now() - started
+      meters.compile.observe(durationMs / 1_000)
+      own.set(slot.key, wasmHash)
+      onEvent({
+        type: 'plugin.compiled',
+        wasmHash,
+        bytes: result.bytes,
+        durationMs,
+        source: result.source,
+      })
+      return { value: result.loaded, weight: result.bytes * 3 }
+    })
+    const loaded = await withDeadline('Loading a plugin', options, () => shared)
+    if (isHeld) meters.hits.inc()
+    else if (isMade) meters.misses.inc()
+    measure()
+    return loaded
+  }
+
+  return {
+    load,
+    stats: () => memory.stats(FORM),
+    clear() {
+      unobserve()
+      for (const key of own.keys()) memory.delete({ form: FORM, key })
+      own.clear()
+    },
+  }
+}
+
+/** The form of compiled plugins in a memory. */
+const FORM = 'wasm'
+
+type CompileResult = { loaded: LoadedPlugin; bytes: number; source: 'bytes' | 'store' }
+
+async function compile(
+  parameters: PluginLoaderParameters,
+  wasmHash: Hex,
+  plugin: PluginReference,
+  options: IoOptions,
+): Promise<CompileResult> {
+  const { limits, store } = parameters
+  const bytes = await plugin.getBytes(options)
+  const world = withContext({ wasmHash }, () => checkPluginWorld(bytes))
+  const key = `${FORMAT}/${wasmHash}/${limits.memoryBytes}/${limits.tableEntries}`
+  const stored = await store?.get(key)
+  if (stored) {
+    await checkHash(parameters, bytes, wasmHash, options)
+    const modules = await compileStored(stored)
+    return {
+      loaded: { world, compiled: { glue: stored.glue, modules } },
+      bytes: bytes.length,
+      source: 'store',
+    }
+  }
+  const reply = await compileBytes(parameters, bytes, wasmHash, options)
+  await store?.put(key, reply.portable)
+  return { loaded: { world, compiled: reply.plugin }, bytes: bytes.length, source: 'bytes' }
+}
+
+function compileStored(stored: PortablePlugin): Promise<CompiledPlugin['modules']> {
+  return Promise.all(
+    stored.modules.map(
+      async ([name, code]) =>
+        [name, await WebAssembly.compile(code as Uint8Array<ArrayBuffer>)] as const,
+    ),
+  )
+}
+
+/** Compiles on a worker while another one hashes. */
+async function compileBytes(
+  parameters: PluginLoaderParameters,
+  bytes: Uint8Array,
+  wasmHash: Hex,
+  options: IoOptions,
+): Promise<Extract<CompileReply, { status: 'ok' }>> {
+  const { limits, compilers, nextJob } = parameters
+  const allocation = { memoryBytes: limits.memoryBytes, tableEntries: limits.tableEntries }
+  let reply: CompileReply
+  try {
+    // Hashing 12 MB takes as long as a third of compiling it: both at once, on two threads.
+    ;[reply] = await Promise.all([
+      compilers.run<CompileReply>(() => ({ id: nextJob(), bytes, limits: allocation }), {
+        operation: 'Compiling a plugin',
+        timeout: limits.compileTime,
+        signal: options.signal,
+      }),
+      checkHash(parameters, bytes, wasmHash, options),
+    ])
+  } catch (error) {
+    throw attach(asTimeLimit(error, `compiling took longer than ${limits.compileTime} ms`), {
+      wasmHash,
+    })
+  }
+  if (reply.status === 'error') {
+    throw attach(
+      reply.limit === undefined
+        ? new PluginComponentError(reply.message)
+        : new PluginLimitError(reply.limit as PluginLimit, reply.message),
+      { wasmHash },
+    )
+  }
+  return reply
+}
+
+async function checkHash(
+  { limits, runners, nextJob }: PluginLoaderParameters,
+  bytes: Uint8Array,
+  wasmHash: Hex,
+  options: IoOptions,
+): Promise<void> {
+  const { wasmHash: actual } = await runners.run<HashReply>(
+    () => ({ id: nextJob(), hash: bytes }),
+    {
+      operation: 'Hashing a plugin',
+      timeout: limits.compileTime,
+      signal: options.signal,
+    },
+  )
+  if (actual !== wasmHash) throw wrongHash(wasmHash)
+}
+
+function wrongHash(wasmHash: Hex): PluginError {
+  return attach(new PluginComponentError('its bytes do not have the hash of the template'), {
+    wasmHash,
+  }) as PluginError
+}
+
+/** The hash in lower case, checked to be one. */
+export function normalizeHash(hash: Hex): Hex {
+  fixedFromHex(hash, 32, 'wasmHash')
+  return hash.toLowerCase() as Hex
+}

@@ -1,0 +1,153 @@
+/**
+ * Runs plugins: loads and caches compiled components, runs each on a fresh instance in a worker,
+ * performs the HTTP requests they ask for, and keeps what they did as a transcript.
+ */
+import type { Hex } from 'viem'
+import { createMetricsRegistry, type MetricsRegistry } from '../../../core/metrics.js'
+import { InvalidInputError } from '../../../errors/common.js'
+import type { IoOptions } from '../../../internal/deadline.js'
+import { assertChoice, assertCount } from '../../../internal/options.js'
+import {
+  createProcessMemory,
+  type MemoryStats,
+  type ProcessMemory,
+} from '../../../internal/processMemory.js'
+import type { PluginWorld } from '../component/component.js'
+import { createPluginMeters, type PluginEvent } from '../events.js'
+import { type HttpPolicy, type HttpTransport, resolveHttpPolicy } from '../http.js'
+import { type PluginLimits, resolveLimits } from '../limits.js'
+import { createWorkerPool, type PluginWorkers } from '../workerPool.js'
+import { type PluginCacheLimits, type PluginCachePreset, pluginCachePresets } from './cache.js'
+import { type CompiledPluginStore, createPluginLoader, type PluginReference } from './loader.js'
+import { createPluginRunner, type PluginRun, type PluginRunRequest } from './runner.js'
+
+/** Options of {@link createPluginRuntime}. */
+export type PluginRuntimeParameters = {
+  /** `nodePluginWorkers()` or `browserPluginWorkers()`. */
+  workers: PluginWorkers
+  http?: HttpPolicy | undefined
+  /** How allowed requests are made. @default the transport of `workers` */
+  transport?: HttpTransport | undefined
+  limits?: Partial<PluginLimits> | undefined
+  /** Memory shared with other parts of the process, in place of `cache`. */
+  memory?: ProcessMemory | undefined
+  /** Bounds of a memory of its own. @default 'staging' */
+  cache?: PluginCachePreset | PluginCacheLimits | undefined
+  store?: CompiledPluginStore | undefined
+  /** Runs at once. @default half of the cores */
+  concurrency?: number | undefined
+  metrics?: MetricsRegistry | undefined
+  onEvent?: ((event: PluginEvent) => void) | undefined
+}
+
+/** See {@link createPluginRuntime}. */
+export type PluginRuntime = {
+  /** Compiles a plugin into the cache and says what it imports. */
+  load(plugin: PluginReference, options?: IoOptions): Promise<PluginWorld>
+  run(request: PluginRunRequest, options?: IoOptions): Promise<PluginRun>
+  /** Compiles plugins ahead of use, and starts workers. Failures are reported, not thrown. */
+  prewarm(
+    plugins: readonly PluginReference[],
+    options?: IoOptions,
+  ): Promise<{ wasmHash: Hex; result: 'success' | 'fail'; error?: unknown }[]>
+  stats(): MemoryStats
+  readonly metrics: MetricsRegistry
+  /** Stops all workers. Runs under way fail. */
+  close(): void
+}
+
+/**
+ * Creates a runtime for plugins.
+ *
+ * @example
+ * ```ts
+ * import { createPluginRuntime } from '@newton/policy-sdk/eval'
+ * import { nodeHttpTransport, nodePluginWorkers } from '@newton/policy-sdk/eval/node'
+ *
+ * const plugins = createPluginRuntime({
+ *   workers: nodePluginWorkers(),
+ *   transport: nodeHttpTransport(),
+ *   http: { hosts: ['api.example.com'] },
+ * })
+ * ```
+ */
+export function createPluginRuntime(parameters: PluginRuntimeParameters): PluginRuntime {
+  const { workers, store, onEvent = () => {}, transport = workers.transport } = parameters
+  if (typeof transport !== 'function') {
+    throw new InvalidInputError({
+      field: 'transport',
+      reason: 'neither `transport` nor `workers.transport` is a function',
+      hint: 'Pass nodePluginWorkers(), browserPluginWorkers(), or a transport.',
+    })
+  }
+  const policy = resolveHttpPolicy(parameters.http)
+  const limits = resolveLimits(parameters.limits ?? {})
+  const metrics = parameters.metrics ?? createMetricsRegistry()
+  const { concurrency = workers.concurrency } = parameters
+  const memory = memoryOf(parameters)
+  assertCount('concurrency', concurrency)
+  const meters = createPluginMeters(metrics)
+  const runners = createWorkerPool({
+    start: workers.startRunWorker,
+    size: concurrency,
+  })
+  const compilers = createWorkerPool({ start: workers.startCompileWorker, size: 1 })
+  let jobs = 0
+  const shared = { limits, runners, meters, onEvent, nextJob: () => ++jobs }
+  const loader = createPluginLoader({ ...shared, memory, store, compilers })
+  const { load } = loader
+  const run = createPluginRunner({ ...shared, load, policy, transport })
+
+  return {
+    metrics,
+    load: async (plugin, options) => (await load(plugin, options)).world,
+    run,
+    stats: () => loader.stats(),
+    async prewarm(plugins, options = {}) {
+      const started = runners.prestart(runners.size).catch(() => {})
+      const results: { wasmHash: Hex; result: 'success' | 'fail'; error?: unknown }[] = []
+      for (const plugin of plugins) {
+        const { wasmHash } = plugin
+        try {
+          await load(plugin, options)
+          results.push({ wasmHash, result: 'success' })
+        } catch (error) {
+          results.push({ wasmHash, result: 'fail', error })
+        }
+        const result = results[results.length - 1]?.result ?? 'fail'
+        meters.prewarm.inc({ result })
+        onEvent({ type: 'plugin.prewarmed', wasmHash, result })
+      }
+      await started
+      return results
+    },
+    close() {
+      runners.close()
+      compilers.close()
+      loader.clear()
+    },
+  }
+}
+
+function memoryOf({ memory, cache }: PluginRuntimeParameters): ProcessMemory {
+  if (memory !== undefined) {
+    if (cache === undefined) return memory
+    throw new InvalidInputError({
+      field: 'cache',
+      reason: 'the bounds are those of `memory`',
+      hint: 'Leave `cache` out, or give createProcessMemory() the bounds.',
+    })
+  }
+  const preset = cache ?? 'staging'
+  if (typeof preset !== 'object') {
+    assertChoice('cache', preset, Object.keys(pluginCachePresets) as PluginCachePreset[])
+  }
+  const { entries, bytes } = typeof preset === 'object' ? preset : pluginCachePresets[preset]
+  if (!Number.isInteger(entries) || entries < 1 || !(bytes > 0)) {
+    throw new InvalidInputError({
+      field: 'cache',
+      reason: 'expected at least one entry and one byte',
+    })
+  }
+  return createProcessMemory({ maxEntries: entries, maxBytes: bytes })
+}
