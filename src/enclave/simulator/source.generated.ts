@@ -3,4 +3,4 @@ import type { Hex } from 'viem'
 
 /** SHA-384 over the simulator's sources: one changed byte of them is another build. */
 export const SIMULATOR_SOURCE: Hex =
-  '0x4f266f7395339c66bfb4b10d8f963f5648e638dfdbb3ff447636607720834bfa073fe8e0378e1772e2036c1567bc5219'
+  '0xdddb96de6c533c2e44446356e6fea869dbb591d28b604018548568606f12da1cde73d3ab492054101bfc6510ba49b5cb'
