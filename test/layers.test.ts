@@ -44,7 +44,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   statetree: ['hash', 'tree', 'store', 'proof', 'wasm', 'pipeline', 'snapshot', 'node'],
   attestation: ['verify', 'challenger'],
-  ledger: ['log'],
+  ledger: ['log', 'events', 'writer'],
   eval: ['rego', 'schema', 'lint', 'check', 'plugins', 'intent', 'pipeline', 'node'],
   enclave: [
     'cbor',

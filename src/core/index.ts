@@ -126,6 +126,8 @@ export type {
   ResultReplayer,
 } from './interfaces/evaluator.js'
 export type { ExternalWrite, ExternalWrites } from './interfaces/externalWrites.js'
+export type { LedgerRecord, LedgerSink } from './interfaces/ledgerSink.js'
+export type { ObjectStore, StoredObjectVersion } from './interfaces/objectStore.js'
 export type {
   BlockReference,
   InstanceRow,
@@ -149,6 +151,11 @@ export type {
   SendingOptions,
   SignerWitness,
 } from './interfaces/sinks.js'
+export type { StoredFile, TileFile, TileReader, TileStore } from './interfaces/tileStore.js'
+export type {
+  TransparencyProofVerdict,
+  TransparencyProofVerifier,
+} from './interfaces/transparencyProof.js'
 export {
   type DaLocator,
   decodeLocator,

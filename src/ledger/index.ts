@@ -4,6 +4,26 @@
  */
 export { LedgerLogError, type LogFault } from './errors.js'
 export {
+  type EventDomain,
+  type EventHeader,
+  type EventPayload,
+  encodeEvent,
+  eventDomains,
+  eventHash,
+  genesisHash,
+  isEventDomain,
+  keyIdOf,
+  type LedgerEvent,
+  type SubmitBody,
+} from './events/event.js'
+export {
+  type LedgerReceipt,
+  type RefusalCode,
+  refusalStatus,
+  type SubmitRefusal,
+  type SubmitResult,
+} from './events/submit.js'
+export {
   type Checkpoint,
   type CheckpointTrust,
   formatCheckpoint,
@@ -37,3 +57,12 @@ export {
   tileWidth,
 } from './log/tiles.js'
 export { formatTlogProof, type VerifiedTlogProof, verifyTlogProof } from './log/tlogProof.js'
+export {
+  type AckLevel,
+  type AppendedEvent,
+  type EventProof,
+  type LedgerHead,
+  type LedgerWriter,
+  metaLog,
+  type PlacedEvent,
+} from './writer/types.js'
