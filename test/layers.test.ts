@@ -61,7 +61,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions', 'enclaveApp', 'node'],
   operator: ['rpc', 'signing', 'tasks', 'commits', 'gateway', 'roles', 'node'],
-  testing: ['artifacts', 'eigenDaProxy', 'msw', 'node'],
+  testing: ['artifacts', 'evm', 'eigenDaProxy', 'msw', 'node'],
   cli: ['terminal', 'config', 'scaffold', 'commands'],
 }
 

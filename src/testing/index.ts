@@ -1,4 +1,4 @@
-/** Test tools: development deployments of the contracts. Never imported by the rest. */
+/** Test tools: a chain in this process, the contracts on it, operators. Never imported by the rest. */
 
 // Suites that a backend of your own has to pass, the same that ours pass.
 export { daConformance } from '../da/conformance/index.js'
@@ -16,5 +16,8 @@ export { TOY_TAU, toyCommitment } from './eigenDaProxy/certificate.js'
 export type { FakeMemstoreConfig } from './eigenDaProxy/config.js'
 export { createFakeEigenDaProxy, type FakeEigenDaProxy } from './eigenDaProxy/fakeProxy.js'
 export type { FakeEigenDaProxyOptions } from './eigenDaProxy/state.js'
+export { type MockClient, type MockClientOptions, mockClient } from './evm/client.js'
+export { createMockNode } from './evm/node.js'
+export type { MockNode, MockNodeOptions, NodeError, NodeFault, RpcArguments } from './evm/types.js'
 export { createTestOperator, type OperatorParts, type TestOperator } from './operator.js'
 export { createPrivateData, type PrivateData } from './privateData.js'

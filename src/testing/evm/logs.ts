@@ -1,0 +1,60 @@
+/** `eth_getLogs`. */
+import type { Hex } from 'viem'
+import { logsOf, type RpcLog } from './answers.js'
+import { findBlock } from './blockNames.js'
+import type { MinedBlock } from './blocks.js'
+import type { Chain } from './chain.js'
+import { invalidParams, nodeError } from './nodeError.js'
+
+type Topic = Hex | null | readonly Hex[]
+type Filter = {
+  address?: Hex | readonly Hex[] | null
+  topics?: readonly Topic[] | null
+  fromBlock?: unknown
+  toBlock?: unknown
+  blockHash?: unknown
+}
+
+/** The logs that a filter asks for, in order. */
+export function getLogs(chain: Chain, given: unknown): RpcLog[] {
+  const filter = (given ?? {}) as Filter
+  return blocksOf(chain, filter)
+    .flatMap(logsOf)
+    .filter((log) => matches(log, filter))
+}
+
+function blocksOf(chain: Chain, filter: Filter): readonly MinedBlock[] {
+  if (filter.blockHash !== undefined && filter.blockHash !== null) {
+    const found = findBlock(chain, { blockHash: filter.blockHash })
+    if (found === undefined) throw nodeError({ code: -32_000, message: 'unknown block' })
+    return [found.mined]
+  }
+  const top = chain.blocks.length - 1
+  const [from, to] = [heightOf(chain, filter.fromBlock), heightOf(chain, filter.toBlock)]
+  if (from > top) {
+    throw nodeError({
+      code: -32_602,
+      message: `BlockOutOfRangeError: block height is ${top} but requested was ${from}`,
+    })
+  }
+  return chain.blocks.slice(from, to + 1)
+}
+
+// A number may be of a block that is not there yet.
+function heightOf(chain: Chain, name: unknown): number {
+  if (typeof name === 'string' && /^0x[0-9a-fA-F]{1,16}$/.test(name)) return Number(BigInt(name))
+  const found = findBlock(chain, name)
+  if (found === undefined) throw invalidParams(`not a block: ${String(name)}`)
+  return Number(found.mined.block.header.number)
+}
+
+function matches(log: RpcLog, { address, topics }: Filter): boolean {
+  const lower = (value: string): string => value.toLowerCase()
+  const addresses = address === undefined || address === null ? [] : [address].flat().map(lower)
+  if (addresses.length > 0 && !addresses.includes(log.address)) return false
+  return (topics ?? []).every((wanted, index) => {
+    if (wanted === null || wanted === undefined) return true
+    const choices = [wanted].flat().map(lower)
+    return choices.length === 0 || choices.includes(log.topics[index] ?? '')
+  })
+}
