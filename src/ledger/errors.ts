@@ -31,3 +31,132 @@ export class LedgerLogError extends BaseError {
     this.path = path
   }
 }
+
+/** What a witness remembers cannot be relied on, so nothing is cosigned. */
+export class WitnessStateError extends BaseError {
+  override readonly name = 'WitnessStateError'
+  override readonly code = 'WITNESS_STATE'
+  /** Origin of the log that it is about. */
+  readonly origin: string
+
+  constructor(
+    { origin, fault }: { origin: string; fault: 'damaged' | 'contended' },
+    options: BaseErrorOptions = {},
+  ) {
+    super(
+      fault === 'damaged'
+        ? `What the witness keeps of \`${origin}\` does not have its own cosignature.`
+        : `What the witness keeps of \`${origin}\` changes faster than it can be extended.`,
+      {
+        retryable: fault === 'contended',
+        metaMessages: [
+          fault === 'damaged'
+            ? 'Put the newest cosigned note back; without it the witness could cosign a fork.'
+            : 'Try again; if it stays so, see whether the store keeps what it is given.',
+        ],
+        ...options,
+      },
+    )
+    this.origin = origin
+  }
+}
+
+/** Why there is no cosignature. */
+export type WitnessFault =
+  | 'unreachable'
+  | 'unknown'
+  | 'refused'
+  | 'inconsistent'
+  | 'ahead'
+  | 'answer'
+
+const witnessHelp: Record<WitnessFault, string> = {
+  unreachable:
+    'Try again later: the log goes on without this witness as long as its quorum is met.',
+  unknown: 'Ask the operator of the witness to add the log’s verifier key.',
+  refused: 'See that the log signs with the key that the witness knows for this origin.',
+  inconsistent: 'Keep the checkpoint and stop the log: the witness cosigned another history.',
+  ahead: 'Keep the checkpoint and stop the log: the witness cosigned a larger tree.',
+  answer: 'Do not count this witness: its answer is no cosignature of its key.',
+}
+
+/** A witness did not cosign a checkpoint. */
+export class WitnessRefusedError extends BaseError {
+  override readonly name = 'WitnessRefusedError'
+  override readonly code = 'WITNESS_REFUSED'
+  /** Why. */
+  readonly fault: WitnessFault
+  /** Name of the witness's key. */
+  readonly witness: string
+
+  constructor(
+    { witness, fault, detail }: { witness: string; fault: WitnessFault; detail: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The witness \`${witness}\` did not cosign: ${detail}.`, {
+      retryable: fault === 'unreachable',
+      metaMessages: [witnessHelp[fault]],
+      ...options,
+    })
+    this.fault = fault
+    this.witness = witness
+  }
+}
+
+/** What a client remembers of a log cannot be used. */
+export class PinError extends BaseError {
+  override readonly name = 'PinError'
+  override readonly code = 'LEDGER_PIN'
+  /** Origin of the log. */
+  readonly origin: string
+
+  constructor(
+    { origin, fault }: { origin: string; fault: 'damaged' | 'contended' },
+    options: BaseErrorOptions = {},
+  ) {
+    super(
+      fault === 'damaged'
+        ? `The pinned checkpoint of \`${origin}\` is damaged, or of a log that is not trusted.`
+        : `The pinned checkpoint of \`${origin}\` was moved by somebody else meanwhile.`,
+      {
+        retryable: fault === 'contended',
+        metaMessages: [
+          fault === 'damaged'
+            ? 'Restore it from a copy: a fresh pin would accept a log that was rewritten.'
+            : 'Compare again: nothing was pinned.',
+        ],
+        ...options,
+      },
+    )
+    this.origin = origin
+  }
+}
+
+/** What is anchored is not what the log says now: one of them was rewritten. */
+export class AnchorConflictError extends BaseError {
+  override readonly name = 'AnchorConflictError'
+  override readonly code = 'LEDGER_ANCHOR_CONFLICT'
+  /** Origin of the log. */
+  readonly origin: string
+  /** Entries of the log at its latest anchor. */
+  readonly anchored: bigint
+
+  constructor(
+    { origin, anchored, size }: { origin: string; anchored: bigint; size: bigint },
+    options: BaseErrorOptions = {},
+  ) {
+    super(
+      anchored > size
+        ? `\`${origin}\` has ${size} entries, and ${anchored} are anchored.`
+        : `The first ${anchored} entries of \`${origin}\` are not those that are anchored.`,
+      {
+        metaMessages: [
+          'Stop writing to the log and keep it as it is. Restore it from a copy that reaches the anchor.',
+        ],
+        ...options,
+      },
+    )
+    this.origin = origin
+    this.anchored = anchored
+  }
+}

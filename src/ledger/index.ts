@@ -1,8 +1,39 @@
 /**
  * Reading and verifying transparency logs in C2SP tlog-tiles: signed notes, checkpoints with
- * witnesses, RFC 6962 proofs, tiles, proof files. Browser-safe.
+ * witnesses, RFC 6962 proofs, tiles, proof files; witnesses themselves. Browser-safe.
  */
-export { LedgerLogError, type LogFault } from './errors.js'
+export {
+  type AnchorCandidate,
+  type Anchorer,
+  type AnchorerParameters,
+  type AnchorOutcome,
+  type AnchorTarget,
+  createAnchorer,
+} from './anchor/anchorer.js'
+export {
+  anchorLogId,
+  anchorSlot,
+  anchorsKept,
+  anchorWord,
+  type ChainAnchorTrust,
+  type VerifiedChainAnchor,
+  verifyChainAnchor,
+} from './anchor/chainAnchor.js'
+export type {
+  AnchorReceipt,
+  ChainAnchorReceipt,
+  RekorAnchorReceipt,
+  TimestampReceipt,
+} from './anchor/receipts.js'
+export {
+  AnchorConflictError,
+  LedgerLogError,
+  type LogFault,
+  PinError,
+  type WitnessFault,
+  WitnessRefusedError,
+  WitnessStateError,
+} from './errors.js'
 export {
   type EventDomain,
   type EventHeader,
@@ -27,6 +58,8 @@ export {
   type Checkpoint,
   type CheckpointTrust,
   formatCheckpoint,
+  type LogTrust,
+  openCheckpoint,
   parseCheckpoint,
   type VerifiedCheckpoint,
   verifyCheckpoint,
@@ -37,9 +70,12 @@ export {
   type NoteSigner,
   noteSigner,
   parseNoteKey,
+  type WitnessSigner,
+  witnessSigner,
 } from './log/keys.js'
 export { emptyRoot, leafHash, nodeHash, verifyConsistency, verifyInclusion } from './log/merkle.js'
 export {
+  cosign,
   type NoteFault,
   type NoteSignature,
   type NoteSigned,
@@ -48,6 +84,7 @@ export {
   parseNote,
   signNote,
 } from './log/note.js'
+export { meetsQuorum, parseTlogPolicy, type Quorum, type TlogPolicy } from './log/policy.js'
 export { isFork, type LogReader, logReader, type ReadLogFile } from './log/reader.js'
 export {
   decodeEntryBundle,
@@ -66,3 +103,26 @@ export {
   metaLog,
   type PlacedEvent,
 } from './writer/types.js'
+export {
+  type Cosigned,
+  collectCosignatures,
+  createWitnessClient,
+  type ProveGrowth,
+  type WitnessClient,
+} from './witness/client.js'
+export {
+  type ForkEvidence,
+  formatForkEvidence,
+  type PrefixClaim,
+  type VerifiedForkEvidence,
+  verifyForkEvidence,
+} from './witness/forkEvidence.js'
+export { type PinnedLog, type PinOutcome, pinnedLog } from './witness/pinnedLog.js'
+export { type CheckpointStore, memoryCheckpointStore } from './witness/store.js'
+export {
+  createWitness,
+  type Witness,
+  type WitnessAnswer,
+  type WitnessedLog,
+  type WitnessParameters,
+} from './witness/witness.js'

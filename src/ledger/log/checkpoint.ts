@@ -4,12 +4,16 @@ import { fromBase64, fromDecimal, toBase64 } from './encoding.js'
 import { isKeyName, type NoteKey } from './keys.js'
 import { emptyRoot, hashSize, isSize } from './merkle.js'
 import { type NoteFault, type NoteSigned, openNote } from './note.js'
+import { meetsQuorum, type Quorum, type TlogPolicy } from './policy.js'
 
 /** What a log commits to: its first `size` entries have this Merkle root. */
 export type Checkpoint = { origin: string; size: bigint; root: Uint8Array }
 
-/** Whose word is needed for a checkpoint. */
-export type CheckpointTrust = {
+/** Whose word is needed for a checkpoint: one log and some witnesses, or a trust file. */
+export type CheckpointTrust = LogTrust | TlogPolicy
+
+/** One log, and witnesses of which a number must have cosigned. */
+export type LogTrust = {
   /** The log's key. Its name is the origin unless `origin` says another. */
   log: NoteKey
   origin?: string | undefined
@@ -68,25 +72,54 @@ export function verifyCheckpoint(
   note: Uint8Array | string,
   trust: CheckpointTrust,
 ): VerifiedCheckpoint {
-  assertTrust(trust)
-  const witnesses = trust.witnesses?.keys ?? []
-  const opened = openNote(note, [trust.log, ...witnesses])
+  const opened = openCheckpoint(note, trust)
   if (opened.status !== 'verified') return opened
-  if (!opened.signed.some(({ key }) => key === trust.log)) {
-    return { status: 'invalid', reason: 'unsigned' }
-  }
+  const cosigned = new Set(opened.cosigned.map(({ key }) => key))
+  return meetsQuorum(readTrust(trust).quorum, cosigned)
+    ? opened
+    : { status: 'invalid', reason: 'quorum' }
+}
+
+/** Like `verifyCheckpoint`, without asking for a quorum: the log's word, and who cosigned it. */
+export function openCheckpoint(
+  note: Uint8Array | string,
+  trust: CheckpointTrust,
+): VerifiedCheckpoint {
+  const { logs, witnesses } = readTrust(trust)
+  const opened = openNote(note, [...logs.map(({ key }) => key), ...witnesses])
+  if (opened.status !== 'verified') return opened
+  const signers = logs.filter(({ key }) => opened.signed.some((signed) => signed.key === key))
+  if (signers.length === 0) return { status: 'invalid', reason: 'unsigned' }
   const checkpoint = parseCheckpoint(opened.text)
   if (checkpoint === undefined) return { status: 'invalid', reason: 'malformed' }
-  if (checkpoint.origin !== (trust.origin ?? trust.log.name)) {
+  if (!signers.some(({ origin }) => origin === checkpoint.origin)) {
     return { status: 'invalid', reason: 'origin' }
   }
-  const cosigned = opened.signed.filter(({ key }) => key !== trust.log)
-  if (cosigned.length < (trust.witnesses?.quorum ?? 0))
-    return { status: 'invalid', reason: 'quorum' }
+  const cosigned = opened.signed.filter(({ key }) => key.kind === 'witness')
   return { status: 'verified', checkpoint, cosigned }
 }
 
-function assertTrust({ log, witnesses }: CheckpointTrust): void {
+type ReadTrust = {
+  logs: { key: NoteKey; origin: string }[]
+  witnesses: readonly NoteKey[]
+  quorum: Quorum | 'none'
+}
+
+function readTrust(trust: CheckpointTrust): ReadTrust {
+  if ('quorum' in trust) {
+    const logs = trust.logs.map(({ key }) => ({ key, origin: key.name }))
+    if (logs.length === 0) throw invalid('trust.logs', 'a policy to verify with names a log')
+    return { logs, witnesses: trust.witnesses.map(({ key }) => key), quorum: trust.quorum }
+  }
+  assertTrust(trust)
+  const { log, origin = log.name } = trust
+  const { keys = [], quorum: threshold } = trust.witnesses ?? {}
+  const members = keys.map((witness) => ({ witness }))
+  const quorum = threshold === undefined ? 'none' : { threshold, members }
+  return { logs: [{ key: log, origin }], witnesses: keys, quorum }
+}
+
+function assertTrust({ log, witnesses }: LogTrust): void {
   if (log?.kind !== 'log') throw invalid('trust.log', 'it is the Ed25519 key of a log (type 1)')
   if (witnesses === undefined) return
   const { keys, quorum } = witnesses

@@ -19,6 +19,9 @@ export type NoteKey = {
 /** Signs the text of a note with Ed25519. */
 export type NoteSigner = { readonly key: NoteKey; sign(text: Uint8Array): Uint8Array }
 
+/** Signs messages of a cosigner, which hold the time and the text of a note. */
+export type WitnessSigner = { readonly key: NoteKey; sign(message: Uint8Array): Uint8Array }
+
 /**
  * Reads a verifier key as C2SP signed-note writes it, `name+id+base64(type ‖ key)`, with an Ed25519
  * key of a log or of a cosigner.
@@ -54,16 +57,35 @@ export function formatNoteKey(key: NoteKey): string {
  *
  * @throws InvalidInputError for a name with spaces or `+`, or a seed of another length.
  */
-export function noteSigner({ name, seed }: { name: string; seed: Uint8Array }): NoteSigner {
+export function noteSigner(parameters: { name: string; seed: Uint8Array }): NoteSigner {
+  const { name, secret } = checkSeed(parameters)
+  const key = noteKey(name, 'log', ed25519.getPublicKey(secret))
+  return { key, sign: (text) => ed25519.sign(text, secret) }
+}
+
+/**
+ * A cosigner of other logs' checkpoints from a 32-byte Ed25519 seed. A cosignature does not cover the
+ * name: a seed is one witness's, and signs nothing else.
+ *
+ * @throws InvalidInputError for a name with spaces or `+`, or a seed of another length.
+ */
+export function witnessSigner(parameters: { name: string; seed: Uint8Array }): WitnessSigner {
+  const { name, secret } = checkSeed(parameters)
+  const key = noteKey(name, 'witness', ed25519.getPublicKey(secret))
+  return { key, sign: (message) => ed25519.sign(message, secret) }
+}
+
+function checkSeed({ name, seed }: { name: string; seed: Uint8Array }): {
+  name: string
+  secret: Uint8Array
+} {
   if (typeof name !== 'string' || !isKeyName(name)) {
     throw new InvalidInputError({ field: 'name', reason: 'it is not empty, without space or `+`' })
   }
   if (!(seed instanceof Uint8Array) || seed.length !== 32) {
     throw new InvalidInputError({ field: 'seed', reason: 'it has 32 bytes' })
   }
-  const secret = seed.slice()
-  const key = noteKey(name, 'log', ed25519.getPublicKey(secret))
-  return { key, sign: (text) => ed25519.sign(text, secret) }
+  return { name, secret: seed.slice() }
 }
 
 /**

@@ -1,7 +1,13 @@
 import { InvalidInputError } from '../../errors/common.js'
-import { bytesToUint, concat, fromHex, toHex, utf8 } from '../../internal/bytes.js'
+import { bytesToUint, concat, fromHex, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { fromBase64, toBase64, wellFormedText } from './encoding.js'
-import { isKeyName, type NoteKey, type NoteSigner, verifyEd25519 } from './keys.js'
+import {
+  isKeyName,
+  type NoteKey,
+  type NoteSigner,
+  verifyEd25519,
+  type WitnessSigner,
+} from './keys.js'
 
 /** Longest note that is read, in characters, and most signature lines. */
 const maxNoteLength = 1_000_000
@@ -107,6 +113,25 @@ function verifyLine(text: string, signature: Uint8Array, key: NoteKey): NoteSign
   }
   if (signature.length !== 72) return undefined
   const time = bytesToUint(signature.slice(0, 8))
-  const message = utf8(`cosignature/v1\ntime ${time}\n${text}`)
+  if (time === 0n || time >= 1n << 63n) return undefined
+  const message = cosignedMessage(text, time)
   return verifyEd25519(signature.slice(8), message, key.publicKey) ? { key, time } : undefined
+}
+
+/**
+ * Cosigns the text of a checkpoint (C2SP tlog-cosignature, Ed25519) and answers the signature line.
+ * What is cosigned has to be checked first: `createWitness` does.
+ */
+export function cosign(parameters: { text: string; time: bigint; signer: WitnessSigner }): string {
+  const { text, time, signer } = parameters
+  if (typeof time !== 'bigint' || time <= 0n || time >= 1n << 63n) {
+    throw new InvalidInputError({ field: 'time', reason: 'it is seconds above 0, as a bigint' })
+  }
+  const signature = signer.sign(cosignedMessage(text, time))
+  const line = concat(fromHex(signer.key.id), uintToBytes(time, 8), signature)
+  return `\u2014 ${signer.key.name} ${toBase64(line)}\n`
+}
+
+function cosignedMessage(text: string, time: bigint): Uint8Array {
+  return utf8(`cosignature/v1\ntime ${time}\n${text}`)
 }

@@ -27,6 +27,8 @@ export type LogReader = {
   entry(index: bigint, options?: IoOptions): Promise<{ entry: Uint8Array; proof: Uint8Array[] }>
   /** Proof that the log at the checkpoint extends the one at an older checkpoint. */
   consistency(older: Checkpoint, options?: IoOptions): Promise<Uint8Array[]>
+  /** Root of the first `size` entries, with the proof that the checkpoint extends them. */
+  prefix(size: bigint, options?: IoOptions): Promise<{ root: Uint8Array; proof: Uint8Array[] }>
 }
 
 type Tile = (level: number, index: bigint) => Promise<Uint8Array>
@@ -79,6 +81,21 @@ export function logReader(parameters: { checkpoint: Checkpoint; read: ReadLogFil
           throw new LedgerLogError({ fault: 'inconsistent', path: `checkpoint ${older.size}` })
         }
         return proof
+      })
+    },
+    prefix: (older, options = {}) => {
+      if (!isSize(older) || older > size) {
+        throw new InvalidInputError({ field: 'size', reason: `it is a bigint up to ${size}` })
+      }
+      return withDeadline('Reading the root of older entries', options, async (signal) => {
+        const source = tileSource({ read, signal, size })
+        const proof = await consistencyPath(source, older, size)
+        const oldRoot = await rangeRoot(source, 0n, older)
+        const claim = { oldSize: older, oldRoot, newSize: size, newRoot: root, proof }
+        if (!verifyConsistency(claim)) {
+          throw new LedgerLogError({ fault: 'inconsistent', path: `the first ${older} entries` })
+        }
+        return { root: oldRoot, proof }
       })
     },
   }

@@ -1,0 +1,2 @@
+/** What of the ledger needs Node: files. */
+export { fileCheckpointStore } from './checkpointStore.js'
