@@ -19,6 +19,7 @@ const contracts = [
   'ArtifactProofs',
   'BN254CertificateVerifier',
   'ChallengeVerifier',
+  'CheckpointAnchor',
   'DevnetSlasher',
   'ERC1967Proxy',
   'EnclaveVersionMirror',

@@ -88,6 +88,7 @@ contract Deploy {
         address slasher;
         address challengeVerifier;
         address stateAnchor;
+        address checkpointAnchor;
     }
 
     /// @dev Whether contracts are created by the sender of a broadcast and not by this contract.
@@ -170,6 +171,7 @@ contract Deploy {
         _deployCommits(config, deployed, owner, avs);
         _deployResponses(config, deployed, owner, deployer);
         deployed.stateAnchor = _create("StateAnchor", "");
+        deployed.checkpointAnchor = _create("CheckpointAnchor", "");
     }
 
     /// @notice Writes what was deployed, as JSON.
@@ -178,6 +180,7 @@ contract Deploy {
         vm.serializeAddress(key, "artifactProofs", deployed.artifactProofs);
         vm.serializeAddress(key, "certificateVerifier", deployed.certificateVerifier);
         vm.serializeAddress(key, "challengeVerifier", deployed.challengeVerifier);
+        vm.serializeAddress(key, "checkpointAnchor", deployed.checkpointAnchor);
         vm.serializeAddress(key, "enclaveVersionRegistry", deployed.enclaveVersionRegistry);
         vm.serializeAddress(key, "policyClientRegistry", deployed.policyClientRegistry);
         vm.serializeAddress(key, "policyDataRegistry", deployed.policyDataRegistry);

@@ -9,10 +9,11 @@ contract SizesTest is Test {
     uint256 private constant MOST_INITCODE = 49_152;
 
     function test_sizes() public {
-        string[12] memory names = [
+        string[13] memory names = [
             "ArtifactProofs",
             "BN254CertificateVerifier",
             "ChallengeVerifier",
+            "CheckpointAnchor",
             "DevnetSlasher",
             "EnclaveVersionRegistry",
             "PolicyClientRegistry",

@@ -72,6 +72,19 @@ export {
   simulateRegisterOperatorKeyFor,
 } from './actions/admin/operators.js'
 export {
+  type AnchorCheckpointInput,
+  anchorCheckpoint,
+  anchorCheckpointSync,
+  type CheckpointAnchoredEvent,
+  dryRunAnchorCheckpoint,
+  simulateAnchorCheckpoint,
+} from './actions/anchors.js'
+export {
+  type ChainAnchorTargetParameters,
+  createChainAnchor,
+  proveAnchor,
+} from './actions/chainAnchor.js'
+export {
   type ChainOutcome,
   type ChainsOptions,
   type ChainTarget,
@@ -368,6 +381,13 @@ export {
   moduleParams,
   readManifest,
 } from './newton/manifest.js'
+export {
+  type AnchoredLog,
+  getLatestAnchor,
+  isCheckpointAnchored,
+  type LogAnchor,
+  originHashOf,
+} from './rows/anchors.js'
 export {
   type CreateCertificateReaderParameters,
   createCertificateReader,

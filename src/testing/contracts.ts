@@ -86,7 +86,8 @@ export async function deployContracts(
   const commits = await deployCommits(client, common, config)
   const responses = await deployResponses(client, { ...common, ...registries, ...commits }, config)
   const stateAnchor = await deployContract(client, { ...artifacts.stateAnchor, args: [] })
-  return { ...registries, ...commits, ...responses, stateAnchor, fromBlock }
+  const checkpointAnchor = await deployContract(client, { ...artifacts.checkpointAnchor, args: [] })
+  return { ...registries, ...commits, ...responses, stateAnchor, checkpointAnchor, fromBlock }
 }
 
 /** What every contract behind a proxy is initialized with. */

@@ -43,6 +43,7 @@ test.runIf(run)(
         'artifactProofs',
         'certificateVerifier',
         'challengeVerifier',
+        'checkpointAnchor',
         'enclaveVersionRegistry',
         'policyClientRegistry',
         'policyDataRegistry',

@@ -2,6 +2,7 @@
 export { artifactProofsAbi } from './artifactProofsAbi.js'
 export { bn254CertificateVerifierAbi } from './bn254CertificateVerifierAbi.js'
 export { challengeVerifierAbi } from './challengeVerifierAbi.js'
+export { checkpointAnchorAbi } from './checkpointAnchorAbi.js'
 export { devnetSlasherAbi } from './devnetSlasherAbi.js'
 export { enclaveVersionMirrorAbi } from './enclaveVersionMirrorAbi.js'
 export { enclaveVersionRegistryAbi } from './enclaveVersionRegistryAbi.js'

@@ -3,10 +3,12 @@ import type { Account, Address, Chain, Client, Transport } from 'viem'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { WriteClient } from '../chain/client.js'
 import { importNewtonPolicy } from '../newton/importPolicy.js'
+import { getLatestAnchor, isCheckpointAnchored } from '../rows/anchors.js'
 import * as reads from '../rows/reads.js'
 import * as admin from './admin/gates.js'
 import * as guards from './admin/guards.js'
 import * as operators from './admin/operators.js'
+import * as anchors from './anchors.js'
 import * as clients from './clients.js'
 import * as commits from './commits.js'
 import * as dataSlots from './dataSlots.js'
@@ -17,8 +19,13 @@ import * as responses from './responses.js'
 import * as revocations from './revocations.js'
 import * as templates from './templates.js'
 
-type ReadModule = typeof reads & { importNewtonPolicy: typeof importNewtonPolicy }
+type ReadModule = typeof reads & {
+  importNewtonPolicy: typeof importNewtonPolicy
+  getLatestAnchor: typeof getLatestAnchor
+  isCheckpointAnchored: typeof isCheckpointAnchored
+}
 type WriteModule = typeof admin &
+  typeof anchors &
   typeof clients &
   typeof commits &
   typeof dataSlots &
@@ -97,7 +104,8 @@ export function policyActions(
   return <client>(client: client) => {
     const modules: readonly Record<string, unknown>[] = [
       reads,
-      { importNewtonPolicy },
+      { importNewtonPolicy, getLatestAnchor, isCheckpointAnchored },
+      anchors,
       templates,
       instances,
       dataSlots,

@@ -15,6 +15,7 @@ export type PolicyAddresses = {
   slasher: Address
   artifactProofs: Address
   stateAnchor: Address
+  checkpointAnchor: Address
 }
 
 /** Name of a contract. */

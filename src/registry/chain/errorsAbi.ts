@@ -3,6 +3,7 @@ import type { Abi } from 'viem'
 import { artifactProofsAbi } from '../../core/abi/artifactProofsAbi.js'
 import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
 import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
+import { checkpointAnchorAbi } from '../../core/abi/checkpointAnchorAbi.js'
 import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
 import { enclaveVersionMirrorAbi } from '../../core/abi/enclaveVersionMirrorAbi.js'
 import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistryAbi.js'
@@ -22,6 +23,7 @@ const sources: readonly Abi[] = [
   artifactProofsAbi,
   guardedTransferAbi,
   stateAnchorAbi,
+  checkpointAnchorAbi,
   devnetSlasherAbi,
   policyRegistryAbi,
   policyDataRegistryAbi,

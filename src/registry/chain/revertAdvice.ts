@@ -50,6 +50,12 @@ const advice: Readonly<Record<string, string>> = {
   InvalidShortString:
     'The deployer’s EIP-712 name or version is malformed: use another deployment.',
   StringTooLong: 'The deployer’s EIP-712 name or version is too long: use another deployment.',
+  // Anchored checkpoints.
+  AlreadyStarted: 'The log has anchors: name the latest one, which `getLatestAnchor` reads.',
+  NotLatest: 'Read the latest anchor again (`getLatestAnchor`), and prove the growth from there.',
+  NotGrowing: 'Anchor a checkpoint that is larger than the latest anchor.',
+  Inconsistent:
+    'The proof is not of these two checkpoints, or the log forked: keep both checkpoints.',
   // Bounds, schedules, mirrors and guards.
   InvalidOperatorSignature:
     'Have the operator sign this key, nonce and deadline again: `signOperatorKey` does.',

@@ -3,6 +3,7 @@ import { type Abi, type Hex, parseAbi } from 'viem'
 import { artifactProofsAbi } from '../../core/abi/artifactProofsAbi.js'
 import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
 import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
+import { checkpointAnchorAbi } from '../../core/abi/checkpointAnchorAbi.js'
 import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
 import { enclaveVersionMirrorAbi } from '../../core/abi/enclaveVersionMirrorAbi.js'
 import { enclaveVersionRegistryAbi } from '../../core/abi/enclaveVersionRegistryAbi.js'
@@ -17,6 +18,7 @@ import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js
 import { artifactProofsBytecode } from './artifactProofs.generated.js'
 import { bn254CertificateVerifierBytecode } from './bn254CertificateVerifier.generated.js'
 import { challengeVerifierBytecode } from './challengeVerifier.generated.js'
+import { checkpointAnchorBytecode } from './checkpointAnchor.generated.js'
 import { devnetSlasherBytecode } from './devnetSlasher.generated.js'
 import { enclaveVersionMirrorBytecode } from './enclaveVersionMirror.generated.js'
 import { enclaveVersionRegistryBytecode } from './enclaveVersionRegistry.generated.js'
@@ -92,6 +94,11 @@ export const artifacts = {
     bytecode: challengeVerifierBytecode,
   },
   stateAnchor: { name: 'StateAnchor', abi: stateAnchorAbi as Abi, bytecode: stateAnchorBytecode },
+  checkpointAnchor: {
+    name: 'CheckpointAnchor',
+    abi: checkpointAnchorAbi as Abi,
+    bytecode: checkpointAnchorBytecode,
+  },
   guardedTransfer: {
     name: 'GuardedTransfer',
     abi: guardedTransferAbi as Abi,
