@@ -1,16 +1,30 @@
-import { bytesToHex, type Hex, zeroHash } from 'viem'
+import { bytesToHex, type Hex, hexToBytes, zeroHash } from 'viem'
 import { readContract } from 'viem/actions'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkpointAnchorAbi } from '../../src/core/abi/index.js'
-import { anchorLogId, leafHash, logReader, noteSigner } from '../../src/ledger/index.js'
+import {
+  type AnchorCandidate,
+  type AnchorOutcome,
+  anchorLogId,
+  anchorSlot,
+  type ChainAnchorReceipt,
+  type ChainAnchorTrust,
+  createAnchorer,
+  leafHash,
+  logReader,
+  noteSigner,
+  verifyChainAnchor,
+} from '../../src/ledger/index.js'
 import {
   anchorCheckpoint,
   anchorCheckpointSync,
+  createChainAnchor,
   dryRunAnchorCheckpoint,
   getLatestAnchor,
   isCheckpointAnchored,
   type LogAnchor,
   originHashOf,
+  proveAnchor,
   simulateAnchorCheckpoint,
 } from '../../src/registry/index.js'
 import { startChain, type TestChain } from '../registry/chain.js'
@@ -35,9 +49,11 @@ const readerAt = (size: number) => {
 }
 const proofOf = async (older: number, size: number): Promise<Hex[]> =>
   (await readerAt(size).prefix(BigInt(older))).proof.map((hash) => bytesToHex(hash))
-const plain = ({ size, root, time, position }: LogAnchor): LogAnchor => ({
-  ...{ size, root, time, position },
-})
+/** The anchor that was just made, read back. */
+const latestOf = async (origin: string): Promise<LogAnchor> => {
+  const log = { owner: chain.owner.account.address, origin, addresses: chain.addresses }
+  return (await getLatestAnchor(chain.owner, log)) as LogAnchor
+}
 
 describe('anchorCheckpoint', () => {
   test('behavior: a log is anchored as it grows, and read back', async () => {
@@ -57,8 +73,9 @@ describe('anchorCheckpoint', () => {
         ...{ size: BigInt(size), root: rootOf(size), position },
         log: anchorLogId(log),
       })
-      latest = (await getLatestAnchor(owner, log)) as LogAnchor
-      expect(latest).toEqual(plain(event))
+      latest = await latestOf(log.origin)
+      const { log: _log, ...anchored } = event
+      expect(latest).toMatchObject(anchored)
       expect(await isCheckpointAnchored(owner, { ...log, anchor: latest })).toBe(true)
       const wrong = { ...latest, root: zeroHash }
       expect(await isCheckpointAnchored(owner, { ...log, anchor: wrong })).toBe(false)
@@ -74,7 +91,8 @@ describe('anchorCheckpoint', () => {
     for (const size of [1, 2, 3, 13, 256, 300]) {
       const origin = `proofs/${size}`
       const parameters = { addresses, origin, size: BigInt(size), root: rootOf(size) }
-      const anchor = plain(await anchorCheckpointSync(owner, parameters))
+      await anchorCheckpointSync(owner, parameters)
+      const anchor = await latestOf(origin)
       for (const index of new Set([0, size >> 1, size - 1])) {
         const { proof } = await readerAt(size).entry(BigInt(index))
         const leaf = bytesToHex(leafHash(entries[index] as Uint8Array))
@@ -103,7 +121,8 @@ describe('anchorCheckpoint', () => {
     const { owner, addresses } = chain
     const origin = 'refused'
     const first = { addresses, origin, size: 7n, root: rootOf(7) }
-    const latest = plain(await anchorCheckpointSync(owner, first))
+    await anchorCheckpointSync(owner, first)
+    const latest = await latestOf(origin)
     const next = {
       addresses,
       origin,
@@ -154,5 +173,117 @@ describe('anchorCheckpoint', () => {
       code: 'RPC_INCONSISTENT',
     })
     expect(await getLatestAnchor(owner, { ...log, fromBlock: 0n })).toMatchObject({ size: 1n })
+  })
+})
+
+describe('createChainAnchor', () => {
+  const origin = 'ledger.example/kept'
+  const candidateOf = (size: number, forked = false): AnchorCandidate => {
+    const kept = entries
+      .slice(0, size)
+      .map((entry, at) => (forked && at === 0 ? entry.slice(1) : entry))
+    const key = noteSigner({ name: origin, seed: new Uint8Array(32).fill(9) })
+    const files = writeLog({ entries: kept, signer: key })
+    const root = definedRoot(kept.map(leafHash))
+    const checkpoint = { origin, size: BigInt(size), root }
+    const reader = logReader({ checkpoint, read: async (path) => files.get(path) })
+    return { note: new TextDecoder().decode(files.get('checkpoint')), checkpoint, reader }
+  }
+
+  test('behavior: anchors what is due, finds what landed, stops at a fork', async () => {
+    const { owner, addresses } = chain
+    let now = 1_800_000_000_000
+    let candidate: AnchorCandidate | undefined
+    const receipts: ChainAnchorReceipt[] = []
+    let failing = 0
+    const make = () =>
+      createAnchorer({
+        targets: [createChainAnchor({ client: owner, addresses })],
+        latest: async () => candidate,
+        record: async (receipt) => {
+          if (failing-- > 0) throw new TypeError('the ledger is down')
+          receipts.push(receipt as ChainAnchorReceipt)
+        },
+        now: () => now,
+      })
+    const anchorer = make()
+    const tick = async (of = anchorer) => (await of.tick())[0] as AnchorOutcome
+    expect(await tick()).toMatchObject({ status: 'waiting' })
+    candidate = candidateOf(7)
+    failing = 1
+    // What was anchored and not recorded is recorded the next time, and anchored once.
+    expect(await tick()).toMatchObject({
+      status: 'failed',
+      error: { message: 'the ledger is down' },
+    })
+    expect(await tick()).toMatchObject({ status: 'anchored', receipt: { size: 7n, position: 0 } })
+    candidate = candidateOf(20)
+    expect(await tick()).toEqual({ target: 'chain:31337', status: 'waiting', next: now + 900_000 })
+    expect(anchorer.nextDue()).toBe(now + 900_000)
+    now += 900_000
+    expect(await tick()).toMatchObject({ status: 'anchored', receipt: { size: 20n, position: 1 } })
+    // Another process, which knows nothing of it, finds it on the chain.
+    const found = await tick(make())
+    expect(found).toMatchObject({ status: 'anchored', receipt: { size: 20n, position: 1 } })
+    now += 900_000
+    candidate = candidateOf(30, true)
+    expect(await tick()).toMatchObject({
+      status: 'failed',
+      error: { code: 'LEDGER_ANCHOR_CONFLICT', anchored: 20n },
+    })
+    candidate = candidateOf(15)
+    expect(await tick(make())).toMatchObject({ error: { code: 'LEDGER_ANCHOR_CONFLICT' } })
+    expect(receipts.map(({ size }) => size)).toEqual([7n, 20n, 20n])
+  })
+
+  test('behavior: a receipt is proved offline, and no changed field or byte is', async () => {
+    const { owner, addresses } = chain
+    const target = createChainAnchor({ client: owner, addresses })
+    const { signal } = new AbortController()
+    const bare = (await target.anchor(candidateOf(40), { signal })) as ChainAnchorReceipt
+    await chain.mine(2)
+    const receipt = await proveAnchor(owner, { receipt: bare, block: 'latest' })
+    const trust: ChainAnchorTrust = {
+      ...{ chainId: 31_337, contract: addresses.checkpointAnchor, owner: bare.owner },
+      isTrusted: ({ number }) => number > 0n,
+    }
+    expect(verifyChainAnchor(receipt, trust)).toMatchObject({
+      ...{ status: 'verified', time: receipt.time },
+      checkpoint: { origin, size: 40n, root: candidateOf(40).checkpoint.root },
+    })
+    const reason = (change: object, by: Partial<ChainAnchorTrust> = {}) => {
+      const verdict = verifyChainAnchor({ ...receipt, ...change }, { ...trust, ...by })
+      return verdict.status === 'invalid' ? verdict.reason : verdict.status
+    }
+    expect(reason({ chainId: 1 })).toBe('chain')
+    expect(reason({ contract: addresses.slasher })).toBe('contract')
+    expect(reason({ owner: addresses.slasher })).toBe('owner')
+    expect(reason({}, { owner: addresses.slasher })).toBe('owner')
+    expect(reason({ size: 41n })).toBe('anchor')
+    expect(reason({ root: zeroHash })).toBe('anchor')
+    expect(reason({ time: receipt.time + 1n })).toBe('anchor')
+    expect(reason({ position: receipt.position - 1 })).toBe('proof')
+    expect(reason({ origin: 'another' })).toBe('proof')
+    expect(reason({ proof: undefined })).toBe('malformed')
+    expect(reason({ proof: 'no hex' })).toBe('malformed')
+    expect(reason({ position: 96 })).toBe('malformed')
+    expect(reason({}, { isTrusted: () => false })).toBe('block')
+    expect(reason({}, { isTrusted: () => 1 as never })).toBe('block')
+    expect(verifyChainAnchor(null as never, trust)).toMatchObject({ reason: 'malformed' })
+    const seen: Hex[] = []
+    reason({}, { isTrusted: ({ hash }) => seen.push(hash) > 0 })
+    const bytes = hexToBytes(receipt.proof as Hex)
+    for (let at = 0; at < bytes.length; at += 1) {
+      const changed = bytes.slice()
+      changed[at] = (changed[at] as number) ^ 1
+      const proof = bytesToHex(changed)
+      const verdict = reason({ proof }, { isTrusted: ({ hash }) => hash === seen[0] })
+      expect(verdict, `byte ${at}`).not.toBe('verified')
+    }
+    expect(() => anchorSlot({ ...receipt, position: 96 })).toThrow(/position/)
+    await expect(
+      proveAnchor(owner, { receipt: { ...bare, size: 41n }, block: 'latest' }),
+    ).rejects.toMatchObject({ code: 'RPC_INCONSISTENT' })
+    await expect(proveAnchor(owner, { receipt: {} as never })).rejects.toThrow(/receipt/)
   })
 })

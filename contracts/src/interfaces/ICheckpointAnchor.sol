@@ -20,10 +20,8 @@ interface ICheckpointAnchor {
 
     /// @notice A log was anchored for the first time.
     event LogStarted(address indexed owner, bytes32 indexed originHash, bytes32 indexed log);
-    /// @notice A checkpoint of a log was anchored.
-    event CheckpointAnchored(
-        bytes32 indexed log, uint64 size, bytes32 root, uint64 time, uint8 position
-    );
+    /// @notice A checkpoint of a log was anchored, at the time of the block.
+    event CheckpointAnchored(bytes32 indexed log, uint64 size, bytes32 root, uint8 position);
 
     /// @notice The log has anchors already: the next one extends the latest.
     error AlreadyStarted(address owner, bytes32 originHash);

@@ -26,7 +26,7 @@ contract CheckpointAnchor is ICheckpointAnchor {
         require(size != 0, NotGrowing(0, 0));
         ring[0] = _word(size, root, uint64(block.timestamp), 0);
         emit LogStarted(msg.sender, originHash, log);
-        emit CheckpointAnchored(log, size, root, uint64(block.timestamp), 0);
+        emit CheckpointAnchored(log, size, root, 0);
     }
 
     /// @inheritdoc ICheckpointAnchor
@@ -50,7 +50,7 @@ contract CheckpointAnchor is ICheckpointAnchor {
             Inconsistent(olderSize, size)
         );
         ring[next] = _word(size, root, uint64(block.timestamp), parity);
-        emit CheckpointAnchored(log, size, root, uint64(block.timestamp), uint8(next));
+        emit CheckpointAnchored(log, size, root, uint8(next));
     }
 
     /// @inheritdoc ICheckpointAnchor

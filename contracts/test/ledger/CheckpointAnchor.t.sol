@@ -23,7 +23,7 @@ contract CheckpointAnchorTest is LogTrees {
         vm.expectEmit(true, true, true, true, address(anchor));
         emit ICheckpointAnchor.LogStarted(owner, ORIGIN, log);
         vm.expectEmit(true, true, true, true, address(anchor));
-        emit ICheckpointAnchor.CheckpointAnchored(log, 7, root, 1_800_000_000, 0);
+        emit ICheckpointAnchor.CheckpointAnchored(log, 7, root, 0);
         vm.prank(owner);
         anchor.start(ORIGIN, 7, root);
         latest = _anchor(7, root, 0);
@@ -84,7 +84,7 @@ contract CheckpointAnchorTest is LogTrees {
         bytes32[] memory proof = consistencyOf(older, size);
         bytes32 log = anchor.logId(owner, ORIGIN);
         vm.expectEmit(true, true, true, true, address(anchor));
-        emit ICheckpointAnchor.CheckpointAnchored(log, size, root, uint64(block.timestamp), 1);
+        emit ICheckpointAnchor.CheckpointAnchored(log, size, root, 1);
         vm.prank(owner);
         anchor.extend(ORIGIN, latest, size, root, proof);
         latest = _anchor(size, root, 1);
@@ -122,9 +122,9 @@ contract CheckpointAnchorTest is LogTrees {
         anchor.extend(ORIGIN, latest, 13, root, append(proof, proof[0]));
         _expectInconsistent(6, 13);
         anchor.extend(ORIGIN, latest, 13, root, new bytes32[](0));
-        // The proof is of these two sizes.
-        _expectInconsistent(6, 12);
-        anchor.extend(ORIGIN, latest, 12, root, proof);
+        // A proof has the length that the sizes imply.
+        _expectInconsistent(6, 17);
+        anchor.extend(ORIGIN, latest, 17, root, proof);
     }
 
     function test_smallerOrSame_reverts() public {

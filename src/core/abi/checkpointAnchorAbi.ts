@@ -67,35 +67,7 @@ export const checkpointAnchorAbi = [
     "internalType": "bytes32[]"
    }
   ],
-  "outputs": [
-   {
-    "name": "anchored",
-    "type": "tuple",
-    "internalType": "struct ICheckpointAnchor.Anchor",
-    "components": [
-     {
-      "name": "size",
-      "type": "uint64",
-      "internalType": "uint64"
-     },
-     {
-      "name": "root",
-      "type": "bytes32",
-      "internalType": "bytes32"
-     },
-     {
-      "name": "time",
-      "type": "uint64",
-      "internalType": "uint64"
-     },
-     {
-      "name": "position",
-      "type": "uint8",
-      "internalType": "uint8"
-     }
-    ]
-   }
-  ],
+  "outputs": [],
   "stateMutability": "nonpayable"
  },
  {
@@ -180,6 +152,30 @@ export const checkpointAnchorAbi = [
  },
  {
   "type": "function",
+  "name": "logId",
+  "inputs": [
+   {
+    "name": "owner",
+    "type": "address",
+    "internalType": "address"
+   },
+   {
+    "name": "originHash",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "outputs": [
+   {
+    "name": "log",
+    "type": "bytes32",
+    "internalType": "bytes32"
+   }
+  ],
+  "stateMutability": "pure"
+ },
+ {
+  "type": "function",
   "name": "start",
   "inputs": [
    {
@@ -198,35 +194,7 @@ export const checkpointAnchorAbi = [
     "internalType": "bytes32"
    }
   ],
-  "outputs": [
-   {
-    "name": "anchored",
-    "type": "tuple",
-    "internalType": "struct ICheckpointAnchor.Anchor",
-    "components": [
-     {
-      "name": "size",
-      "type": "uint64",
-      "internalType": "uint64"
-     },
-     {
-      "name": "root",
-      "type": "bytes32",
-      "internalType": "bytes32"
-     },
-     {
-      "name": "time",
-      "type": "uint64",
-      "internalType": "uint64"
-     },
-     {
-      "name": "position",
-      "type": "uint8",
-      "internalType": "uint8"
-     }
-    ]
-   }
-  ],
+  "outputs": [],
   "stateMutability": "nonpayable"
  },
  {
@@ -300,6 +268,37 @@ export const checkpointAnchorAbi = [
   "name": "CheckpointAnchored",
   "inputs": [
    {
+    "name": "log",
+    "type": "bytes32",
+    "indexed": true,
+    "internalType": "bytes32"
+   },
+   {
+    "name": "size",
+    "type": "uint64",
+    "indexed": false,
+    "internalType": "uint64"
+   },
+   {
+    "name": "root",
+    "type": "bytes32",
+    "indexed": false,
+    "internalType": "bytes32"
+   },
+   {
+    "name": "position",
+    "type": "uint8",
+    "indexed": false,
+    "internalType": "uint8"
+   }
+  ],
+  "anonymous": false
+ },
+ {
+  "type": "event",
+  "name": "LogStarted",
+  "inputs": [
+   {
     "name": "owner",
     "type": "address",
     "indexed": true,
@@ -312,28 +311,10 @@ export const checkpointAnchorAbi = [
     "internalType": "bytes32"
    },
    {
-    "name": "size",
-    "type": "uint64",
-    "indexed": true,
-    "internalType": "uint64"
-   },
-   {
-    "name": "root",
+    "name": "log",
     "type": "bytes32",
-    "indexed": false,
+    "indexed": true,
     "internalType": "bytes32"
-   },
-   {
-    "name": "time",
-    "type": "uint64",
-    "indexed": false,
-    "internalType": "uint64"
-   },
-   {
-    "name": "position",
-    "type": "uint8",
-    "indexed": false,
-    "internalType": "uint8"
    }
   ],
   "anonymous": false

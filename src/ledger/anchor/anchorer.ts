@@ -155,7 +155,10 @@ async function bounded(
 function checkTargets(targets: readonly AnchorTarget[]): void {
   const names = new Set(targets.map(({ name }) => name))
   if (targets.length === 0 || names.size !== targets.length) {
-    throw new InvalidInputError({ field: 'targets', reason: 'each is there once, and one at least' })
+    throw new InvalidInputError({
+      field: 'targets',
+      reason: 'each is there once, and one at least',
+    })
   }
   for (const { name, every } of targets) {
     if (!Number.isFinite(every) || every < 1_000 || every > maxEvery) {

@@ -30,7 +30,7 @@ export type AnchorCheckpointInput = {
 }
 
 /** What anchoring a checkpoint emits. */
-export type CheckpointAnchoredEvent = { log: Hex } & LogAnchor
+export type CheckpointAnchoredEvent = { log: Hex } & Omit<LogAnchor, 'time'>
 
 function prepareArguments(input: AnchorCheckpointInput): {
   functionName: 'start' | 'extend'

@@ -9,9 +9,10 @@ import type { ChainAnchorReceipt } from '../../ledger/anchor/receipts.js'
 import { AnchorConflictError } from '../../ledger/errors.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
-import { type ReadClient, type WriteClient, writerOf } from '../chain/client.js'
+import { type ReadClient, type WriteClient, withClient, writerOf } from '../chain/client.js'
 import { RpcInconsistentError } from '../chain/errors.js'
-import { getSlotProof } from '../chain/slotProof.js'
+import { getSlotProof } from '../chain/proofs/slot.js'
+import { readBlock } from '../chain/read.js'
 import { getLatestAnchor, type LogAnchor } from '../rows/anchors.js'
 import { anchorCheckpointSync } from './anchors.js'
 
@@ -66,11 +67,20 @@ export function createChainAnchor(parameters: ChainAnchorTargetParameters): Anch
       const latest = await getLatestAnchor(client, { owner, origin, addresses, fromBlock, signal })
       const proof = latest === null ? [] : await proveGrowth(candidate, latest, signal)
       if (latest?.size === size) return receiptOf(origin, latest)
-      const { transactionHash, ...anchored } = await anchorCheckpointSync(client, {
+      const { receipt, ...anchored } = await anchorCheckpointSync(client, {
         ...{ origin, size, root: toHex(root), proof, addresses, signal },
         latest: latest ?? undefined,
       })
-      return receiptOf(origin, anchored, transactionHash)
+      const block = await withClient(
+        'Reading an anchor’s block',
+        { client, options: { signal } },
+        (bound) => readBlock(bound, receipt.blockNumber),
+      )
+      if (block?.hash !== receipt.blockHash) {
+        throw new RpcInconsistentError(`block ${receipt.blockNumber} is not that of its receipt`)
+      }
+      const place = { ...anchored, time: block.timestamp }
+      return receiptOf(origin, place, receipt.transactionHash)
     },
   }
 }

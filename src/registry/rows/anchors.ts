@@ -9,8 +9,8 @@ import { anchorLogId } from '../../ledger/anchor/chainAnchor.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
 import { RpcInconsistentError } from '../chain/errors.js'
-import { readLogs } from '../chain/logs/logs.js'
-import { readAt, readTag, valueFrom } from '../chain/read.js'
+import { type ChainLog, readLogs } from '../chain/logs/logs.js'
+import { readAt, readBlock, readTag, valueFrom } from '../chain/read.js'
 import { addressOf, blockOf, wordOf } from './inputs.js'
 import type { ReadOptions } from './reads.js'
 
@@ -99,7 +99,7 @@ export async function getLatestAnchor(
       })
       const last = logs.at(-1)
       if (last === undefined) continue
-      const found = decode(last)
+      const found = await decode(bound, last)
       const there = await isAnchoredAt(bound, { address, owner, originHash, head, anchor: found })
       if (there && found.position === position) return found
       throw new RpcInconsistentError('the latest anchor’s event is not what the contract keeps')
@@ -151,7 +151,11 @@ async function isAnchoredAt(
   return valueFrom(answer) === true
 }
 
-function decode(log: { topics: readonly Hex[]; data: Hex }): LogAnchor {
+async function decode(client: ReadClient, log: ChainLog): Promise<LogAnchor> {
+  const block = await readBlock(client, log.blockNumber)
+  if (block?.hash !== log.blockHash) {
+    throw new RpcInconsistentError(`block ${log.blockNumber} is not the one of its logs`)
+  }
   try {
     const { args } = decodeEventLog({
       abi: checkpointAnchorAbi,
@@ -159,8 +163,8 @@ function decode(log: { topics: readonly Hex[]; data: Hex }): LogAnchor {
       topics: log.topics as [Hex, ...Hex[]],
       data: log.data,
     })
-    const { size, root, time, position } = args
-    return { size, root, time, position }
+    const { size, root, position } = args
+    return { size, root, time: block.timestamp, position }
   } catch (cause) {
     throw new RpcInconsistentError('an anchor’s event does not decode', { cause })
   }
