@@ -95,15 +95,6 @@ export {
 } from './log/tiles.js'
 export { formatTlogProof, type VerifiedTlogProof, verifyTlogProof } from './log/tlogProof.js'
 export {
-  type AckLevel,
-  type AppendedEvent,
-  type EventProof,
-  type LedgerHead,
-  type LedgerWriter,
-  metaLog,
-  type PlacedEvent,
-} from './writer/types.js'
-export {
   type Cosigned,
   collectCosignatures,
   createWitnessClient,
@@ -126,3 +117,12 @@ export {
   type WitnessedLog,
   type WitnessParameters,
 } from './witness/witness.js'
+export {
+  type AckLevel,
+  type AppendedEvent,
+  type EventProof,
+  type LedgerHead,
+  type LedgerWriter,
+  metaLog,
+  type PlacedEvent,
+} from './writer/types.js'
