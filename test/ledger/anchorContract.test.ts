@@ -74,7 +74,7 @@ describe('anchorCheckpoint', () => {
         log: anchorLogId(log),
       })
       latest = await latestOf(log.origin)
-      const { log: _log, ...anchored } = event
+      const { log: _log, transactionHash: _hash, ...anchored } = event
       expect(latest).toMatchObject(anchored)
       expect(await isCheckpointAnchored(owner, { ...log, anchor: latest })).toBe(true)
       const wrong = { ...latest, root: zeroHash }
