@@ -21,6 +21,7 @@ const ranks: Readonly<Record<string, number>> = {
   registry: 3,
   operator: 4,
   testing: 5,
+  react: 5,
   cli: 6,
 }
 

@@ -51,7 +51,9 @@ const processors: Readonly<Record<string, string>> = {
 
 function entryFor(name: string, spec: string, owner: Entry): Entry {
   const words = name.replace(/^@[^/]+\//, '').split('-')
-  const os = systems.filter((system) => words.includes(system))
+  const os = systems.filter(
+    (system) => words.includes(system) || (system === 'win32' && words.includes('windows')),
+  )
   const cpu = words.flatMap((word) => processors[word] ?? [])
   if (cpu.length === 0 && os.length === 0)
     throw new Error(`${name} names no platform; install it and try again`)
@@ -62,7 +64,7 @@ function entryFor(name: string, spec: string, owner: Entry): Entry {
       : []
   return {
     version: spec.replace(/^[\^~]/, ''),
-    cpu,
+    ...(cpu.length > 0 ? { cpu } : {}),
     ...(owner.dev === true ? { dev: true } : {}),
     ...(owner.devOptional === true ? { devOptional: true } : {}),
     ...(libc.length > 0 ? { libc } : {}),

@@ -32,6 +32,11 @@ describe('peers', () => {
       .map(([, specifier]) => specifier as string)
       .filter((specifier) => specifier === peer || specifier.startsWith(`${peer}/`))
 
+  test('behavior: the hooks bring no wallet of their own', () => {
+    const connectors = sources.filter(({ text }) => text.includes('wagmi/connectors'))
+    expect(connectors.map(({ file }) => file)).toEqual([])
+  })
+
   test('behavior: every optional peer is needed by something that ships', () => {
     const unused = optional.filter(
       (peer) =>
@@ -43,9 +48,14 @@ describe('peers', () => {
     ])
   })
 
+  // Hooks are called where they are imported, in a project that has React and wagmi: see
+  // docs/decisions/react-hooks.md.
+  const hooks = ({ file }: { file: string }): boolean => file.startsWith('react/')
+
   test('behavior: one that is missing is an error of ours: none is imported before it is needed', () => {
     const early = optional.flatMap((peer) =>
       sources
+        .filter((source) => !hooks(source))
         .filter(({ text }) => imports(text, peer).length > 0)
         .map(({ file }) => `${file}: ${peer}`),
     )
@@ -88,7 +98,10 @@ describe.skipIf(!built)('the built package', () => {
         target: 'es2022',
         logLevel: 'silent',
         // Optional peers that a user brings; the transpiler asks for a file only under Node.
-        external: ['@open-policy-agent/opa-wasm', '@bytecodealliance/*', 'lmdb', 'msw', 'msw/*'],
+        external: [
+          ...['@open-policy-agent/opa-wasm', '@bytecodealliance/*', 'lmdb', 'msw', 'msw/*'],
+          ...['wagmi', 'wagmi/*', '@tanstack/react-query'],
+        ],
       })
       const builtIns = Object.values(result.metafile.inputs)
         .flatMap((input) => input.imports)

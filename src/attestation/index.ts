@@ -127,6 +127,7 @@ export {
   attestationLevels,
   type ConsistentLevel,
   type InconclusiveReason,
+  type LevelProgress,
   type RejectReason,
 } from './verify/outcome.js'
 export type { AttestationReader, AttestedInputs } from './verify/reader.js'

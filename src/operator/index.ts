@@ -38,10 +38,16 @@ export {
   type TaskClient,
   type TaskClientParameters,
   type TaskProgress,
+  type UnverifiedAnswer,
   type VerifiedTask,
 } from './gateway/taskClient.js'
 export { type GatewayWatch, watchGateway } from './gateway/watch.js'
-export type { TaskRequest, TaskStatus } from './gateway/wire.js'
+export {
+  readTaskAnswer,
+  type TaskRequest,
+  type TaskStatus,
+  writeTaskAnswer,
+} from './gateway/wire.js'
 export {
   createOperatorNode,
   type OperatorNode,

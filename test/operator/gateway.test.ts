@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Hex } from 'viem'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { verifyTaskAttestation } from '../../src/attestation/index.js'
 import { encodeEvaluationResult, evaluateResult } from '../../src/core/evaluationResult.js'
 import type { ResponseSink } from '../../src/core/index.js'
 import { createMetricsRegistry } from '../../src/core/metrics.js'
@@ -198,6 +199,26 @@ describe('createTaskClient', () => {
       return { ...status, answer: { ...answer, response } }
     })
     await expect(liar.createTask(request)).rejects.toMatchObject({ code: 'ATTESTATION_NOT_VALID' })
+  })
+
+  test('behavior: an answer is had unverified, where it is the answer to what was asked', async () => {
+    const { tasks, world } = await start()
+    const honest = await tasks.createTask(request)
+    const forged = encodeResponse({ ...honest.response, inputsHash: `0x${'07'.repeat(32)}` })
+    const liar = await lying((status) =>
+      'answer' in status
+        ? { ...status, answer: { ...(status['answer'] as object), response: forged } }
+        : status,
+    )
+    const answer = await liar.waitForAnswer(await liar.sendTask(request))
+    expect('allowed' in answer).toBe(false)
+    expect(await verifyTaskAttestation({ reader: world.reader, ...answer })).toMatchObject({
+      status: 'reject',
+    })
+    const other = await tasks.sendTask({ ...request, intent: { ...request.intent, value: 1n } })
+    await expect(tasks.waitForAnswer({ ...other, request })).rejects.toMatchObject({
+      code: 'GATEWAY_ANSWER',
+    })
   })
 
   test('error: INVALID_INPUT for a reader that cannot re-run, and for a request that is none', async () => {

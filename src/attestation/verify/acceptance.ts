@@ -15,14 +15,21 @@ type Judged = Pick<
   | 'accepted'
   | 'taskChecked'
   | 'backend'
+  | 'onLevel'
 >
 
 /** Level `quorum`, with the age of the table where acceptance is judged. */
 export async function judgeQuorum(parameters: Judged, options: IoOptions): Promise<QuorumCheck> {
-  const { reader, response, certificate, acceptance = false, at, backend } = parameters
+  const { reader, response, certificate, acceptance = false, at, backend, onLevel } = parameters
+  onLevel?.({ level: 'quorum', state: 'checking' })
   const acceptedAt = acceptance ? await timestampOf({ reader, at }, options) : undefined
   const { certificates } = reader
-  return checkQuorum({ certificates, response, certificate, acceptedAt, backend }, options)
+  const check = await checkQuorum(
+    { certificates, response, certificate, acceptedAt, backend },
+    options,
+  )
+  if (check.refusal === undefined) onLevel?.({ level: 'quorum', state: 'passed' })
+  return check
 }
 
 async function timestampOf(

@@ -43,6 +43,15 @@ export type InconclusiveReason =
   | 'TRANSCRIPT_MISMATCH'
   | 'RERUN_NO_DECISION'
 
+/**
+ * How far a verification has come. Levels are told in the order in which they are checked, which is not
+ * quite theirs: `digest` and `quorum` come before `artifacts`, so that nothing is fetched for a lie.
+ */
+export type LevelProgress = {
+  readonly level: AttestationLevel
+  readonly state: 'checking' | 'passed'
+}
+
 /** Levels below {@link AttestationLevel} `quorum`: nothing is valid there yet. */
 export type ConsistentLevel = 'binding' | 'registry' | 'artifacts' | 'digest'
 

@@ -5,7 +5,7 @@ import type { PluginTranscript } from '../../core/interfaces/evaluator.js'
 import type { PolicyTaskResponse } from '../../core/response.js'
 import type { Task } from '../../core/task.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import type { AttestationLevel } from './outcome.js'
+import type { AttestationLevel, LevelProgress } from './outcome.js'
 import type { AttestationReader, AttestedInputs } from './reader.js'
 import type { SignedTeeDocument } from './teeDocument.js'
 
@@ -44,6 +44,11 @@ export type VerifyTaskAttestationParameters = IoOptions & {
   transcript?: readonly PluginTranscript[] | undefined
   /** The enclave's document, checked at level `result` where a document verifier is set. */
   document?: SignedTeeDocument | undefined
+  /**
+   * Told when the checks of a level begin and when all of them passed. A level that was begun and did not
+   * pass is the one that the outcome is about. For showing: only the outcome may be acted on.
+   */
+  onLevel?: ((progress: LevelProgress) => void) | undefined
   /** Whether a result verifier is configured on chain, so that a false result is slashable. */
   resultsSlashable?: boolean | undefined
 }

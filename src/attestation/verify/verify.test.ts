@@ -84,6 +84,16 @@ const summary = (outcome: AttestationOutcome): string => {
 const verdict = async (parameters: Case): Promise<string> =>
   summary(await verifyTaskAttestation(parameters))
 
+/** Levels as they are told: `?` where one begins, `!` where it passed. */
+async function progressOf(parameters: Case): Promise<string> {
+  const told: string[] = []
+  await verifyTaskAttestation({
+    ...parameters,
+    onLevel: ({ level, state }) => told.push(`${level}${state === 'passed' ? '!' : '?'}`),
+  })
+  return told.join(' ')
+}
+
 describe('an honest response', () => {
   test('is consistent below quorum, valid at quorum and result', async () => {
     const honest = honestCase(createWorld())
@@ -99,6 +109,25 @@ describe('an honest response', () => {
     ])
     expect(await verdict({ ...honest, level: undefined })).toBe('valid quorum')
     expect(await assertTaskAttestation(honest)).toBe('result')
+  })
+
+  test('levels are told as they begin and pass, and no further than they are asked for', async () => {
+    const honest = honestCase(createWorld())
+    expect(await progressOf(honest)).toBe(
+      'binding registry digest quorum artifacts result'.replace(/\w+/g, '$&? $&!'),
+    )
+    expect(await progressOf({ ...honest, level: 'registry' })).toBe(
+      'binding? binding! registry? registry!',
+    )
+  })
+
+  test('the level that an outcome is about was begun and did not pass', async () => {
+    const world = createWorld()
+    expect(await progressOf(sign(world, { chainId: 1n }))).toBe('binding?')
+    const wrongRego = forge(world, () => ({ regoHash: word(7) }))
+    expect(await progressOf(wrongRego)).toMatch(/digest\? quorum\? quorum!$/)
+    const falseResult = sign(world, { evaluationResult: RESULT_DENY })
+    expect(await progressOf(falseResult)).toMatch(/artifacts! result\?$/)
   })
 
   test('outcomes are exactly their fields', async () => {

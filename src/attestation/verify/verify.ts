@@ -29,6 +29,7 @@ import {
   type ConsistentLevel,
   type InconclusiveReason,
   includesLevel,
+  type LevelProgress,
 } from './outcome.js'
 import type { VerifyTaskAttestationParameters } from './parameters.js'
 import { obtain } from './reader.js'
@@ -102,18 +103,20 @@ async function verifyLevels(
   }
   const { registry } = reader
   const taskChecked = task === null && parameters.taskChecked === true
+  const tell = teller(parameters)
+  tell('binding', 'checking')
   const refusal =
     checkBinding({ registry, task, taskChecked, response }) ??
     (await checkReferenceBlock({ registry, response, at }, options))
   if (refusal !== undefined) return { status: 'reject', ...refusal }
+  tell('binding', 'passed')
   if (!includesLevel(level, 'registry')) return consistent(level)
 
+  tell('registry', 'checking')
   const state = await readExpected({ registry, response }, options)
   const context = { registry, response, state, preimage }
   // A mismatch needs chain state alone, so one is found even where an artifact cannot be had.
-  const mismatch =
-    (await findRegistryMismatch(context, options)) ??
-    (includesLevel(level, 'digest') ? await findDigestMismatch(context, options) : undefined)
+  const mismatch = await findMismatch({ context, level, tell }, options)
   if (mismatch !== undefined) return judgeMismatch({ parameters, state, mismatch, level }, options)
   if (!includesLevel(level, 'artifacts')) return consistent(level)
 
@@ -124,11 +127,14 @@ async function verifyLevels(
   // Before the artifacts: a bad certificate is refused without moving megabytes.
   const quorum = includesLevel(level, 'quorum') ? await judgeQuorum(parameters, options) : undefined
   if (quorum?.refusal !== undefined) return { status: 'reject', ...quorum.refusal }
+  tell('artifacts', 'checking')
   const artifacts = await fetchArtifacts({ source: reader.artifacts, preimage: honest }, options)
+  tell('artifacts', 'passed')
   if (quorum === undefined) return consistent(level)
   if (level !== 'result') return { status: 'valid', level: 'quorum' }
 
   const { table } = quorum
+  tell('result', 'checking')
   const tee = await checkDocument({ parameters, table }, options)
   const evidenceOf = (found: FoundEvidence): Evidence => evidence({ parameters, state }, found)
   if (tee !== undefined) {
@@ -148,12 +154,41 @@ async function verifyLevels(
     { reader, task, response, inputs, transcript, snapshot, preimage: honest, artifacts },
     options,
   )
-  if (rerun === undefined) return { status: 'valid', level: 'result' }
+  if (rerun === undefined) {
+    tell('result', 'passed')
+    return { status: 'valid', level: 'result' }
+  }
   const detail = `a re-run on the attested inputs gives ${rerun.allow ? 'allow' : 'deny'}`
   const found = evidenceOf({ kind: 'result', reason: 'WRONG_RESULT', detail, rerun })
   if (!resultsSlashable) return { status: 'disputed', reason: 'WRONG_RESULT', evidence: found }
   const challengeable = await isChallengeable(parameters, options)
   return { status: 'slashable', reason: 'WRONG_RESULT', evidence: found, challengeable }
+}
+
+type Tell = (level: AttestationLevel, state: LevelProgress['state']) => void
+
+function teller({ onLevel }: VerifyTaskAttestationParameters): Tell {
+  return (level, state) => onLevel?.({ level, state })
+}
+
+/** Levels `registry`, which was begun, and `digest`. */
+async function findMismatch(
+  search: {
+    context: Parameters<typeof findRegistryMismatch>[0]
+    level: AttestationLevel
+    tell: Tell
+  },
+  options: IoOptions,
+): Promise<Mismatch | undefined> {
+  const { context, level, tell } = search
+  const inRegistry = await findRegistryMismatch(context, options)
+  if (inRegistry !== undefined) return inRegistry
+  tell('registry', 'passed')
+  if (!includesLevel(level, 'digest')) return undefined
+  tell('digest', 'checking')
+  const inDigest = await findDigestMismatch(context, options)
+  if (inDigest === undefined) tell('digest', 'passed')
+  return inDigest
 }
 
 async function judgeMismatch(

@@ -62,6 +62,16 @@ export type VerifiedTask = Omit<TaskAnswer, 'faults'> & {
   state: TaskState
 }
 
+/**
+ * The answer to what was asked, as the gateway gave it. Nothing of it is verified: `verifyTaskAttestation`
+ * takes it as it is, level by level.
+ */
+export type UnverifiedAnswer = Omit<TaskAnswer, 'faults'> & {
+  state: TaskState
+  /** The first signer's document, where `reader.documents` is given. */
+  document: SignedTeeDocument | undefined
+}
+
 /** What {@link TaskClient.watchTask} tells. */
 export type TaskProgress =
   | { state: Exclude<TaskState, 'failed'>; result?: VerifiedTask | undefined }
@@ -81,6 +91,13 @@ export type TaskClient = {
   sendTask(request: TaskRequest, options?: IoOptions): Promise<SentRequest>
   /** Waits for a task's decision, and verifies it. Throws as {@link TaskClient.createTask} does. */
   waitForTask(sent: SentRequest, options?: IoOptions): Promise<VerifiedTask>
+  /**
+   * Waits for a task's decision without verifying it, for whoever shows how it is verified.
+   *
+   * @throws {OperatorRpcError} where there is no decision. {@link GatewayAnswerError} where it is not the
+   * answer to what was asked.
+   */
+  waitForAnswer(sent: SentRequest, options?: IoOptions): Promise<UnverifiedAnswer>
   /**
    * Tells each state of a task, with the verified answer as soon as there is one, until it ends.
    *
@@ -141,26 +158,37 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
       throw new GatewayAnswerError({ reason }, { cause })
     }
   }
+  const answerOf = async (
+    sent: Pick<SentRequest, 'request' | 'since'>,
+    status: TaskStatus,
+    io: IoOptions,
+  ): Promise<UnverifiedAnswer> => {
+    const { failure, answer, state } = status
+    if (failure !== undefined) throw refusalOf(failure)
+    if (answer === undefined) throw new GatewayAnswerError({ reason: 'it holds no answer' })
+    assertAsked({ ...sent, task: answer.task }, parameters)
+    return { ...answer, state, document: await documentOf(answer, parameters, io) }
+  }
   const verify = async (
     sent: Pick<SentRequest, 'request' | 'since'>,
     status: TaskStatus,
     io: IoOptions,
   ): Promise<VerifiedTask> => {
-    const { failure, answer, state } = status
-    if (failure !== undefined) throw refusalOf(failure)
-    if (answer === undefined) throw new GatewayAnswerError({ reason: 'it holds no answer' })
-    assertAsked({ ...sent, task: answer.task }, parameters)
+    const { document, ...answer } = await answerOf(sent, status, io)
     const { task, response, certificate, preimage, inputs } = answer
-    const document = await documentOf(answer, parameters, io)
     await assertTaskAttestation({
       ...{ reader, task, response, certificate, preimage, inputs, document },
       level: 'result',
       signal: io.signal,
     })
-    return { ...answer, state, allowed: evaluateResult(response.evaluationResult) }
+    return { ...answer, allowed: evaluateResult(response.evaluationResult) }
   }
 
-  const waitForTask: TaskClient['waitForTask'] = (sent, options = {}) => {
+  const decidedTask = <value>(
+    sent: SentRequest,
+    options: IoOptions,
+    then: (sent: SentRequest, status: TaskStatus, io: IoOptions) => Promise<value>,
+  ): Promise<value> => {
     const { signal, timeout = 150_000 } = options
     return withDeadline(`task ${sent.taskId}`, { signal, timeout }, async (inner) => {
       for (;;) {
@@ -168,12 +196,15 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
         if (status.taskId !== sent.taskId) {
           throw new GatewayAnswerError({ reason: 'it is of another task' })
         }
-        if (isDecided(status)) return verify(sent, status, { signal: inner })
+        if (isDecided(status)) return then(sent, status, { signal: inner })
       }
     })
   }
+  const waitForTask: TaskClient['waitForTask'] = (sent, options = {}) =>
+    decidedTask(sent, options, verify)
   return {
     waitForTask,
+    waitForAnswer: (sent, options = {}) => decidedTask(sent, options, answerOf),
     createTask: (given, options = {}) => {
       const asked = named(given)
       const params = writeTaskRequest(asked)
