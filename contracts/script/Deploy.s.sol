@@ -89,6 +89,8 @@ contract Deploy {
         address challengeVerifier;
         address stateAnchor;
         address checkpointAnchor;
+        address buildInfoRegistry;
+        address verificationRegistry;
     }
 
     /// @dev Whether contracts are created by the sender of a broadcast and not by this contract.
@@ -172,12 +174,15 @@ contract Deploy {
         _deployResponses(config, deployed, owner, deployer);
         deployed.stateAnchor = _create("StateAnchor", "");
         deployed.checkpointAnchor = _create("CheckpointAnchor", "");
+        deployed.buildInfoRegistry = _create("BuildInfoRegistry", abi.encode(owner));
+        deployed.verificationRegistry = _create("VerificationRegistry", "");
     }
 
     /// @notice Writes what was deployed, as JSON.
     function write(Deployment memory deployed, string memory path) public {
         string memory key = "deployment";
         vm.serializeAddress(key, "artifactProofs", deployed.artifactProofs);
+        vm.serializeAddress(key, "buildInfoRegistry", deployed.buildInfoRegistry);
         vm.serializeAddress(key, "certificateVerifier", deployed.certificateVerifier);
         vm.serializeAddress(key, "challengeVerifier", deployed.challengeVerifier);
         vm.serializeAddress(key, "checkpointAnchor", deployed.checkpointAnchor);
@@ -189,6 +194,7 @@ contract Deploy {
         vm.serializeAddress(key, "responseRegistry", deployed.responseRegistry);
         vm.serializeAddress(key, "slasher", deployed.slasher);
         vm.serializeAddress(key, "stateAnchor", deployed.stateAnchor);
+        vm.serializeAddress(key, "verificationRegistry", deployed.verificationRegistry);
         string memory json =
             vm.serializeAddress(key, "stateCommitRegistry", deployed.stateCommitRegistry);
         vm.writeJson(json, path);

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {Deploy} from "../script/Deploy.s.sol";
+import {IBuildInfoRegistry} from "../src/interfaces/IBuildInfoRegistry.sol";
 import {IEnclaveVersionMirror} from "../src/interfaces/IEnclaveVersionMirror.sol";
 import {BlockKind} from "../src/libraries/BlockSource.sol";
 import {PolicyRegistry} from "../src/registries/PolicyRegistry.sol";
@@ -66,6 +67,8 @@ contract DeployTest is Test {
         assertEq(registry.upgradeDelay(), 37_001);
         assertEq(registry.maxExpireAfter(), 36_000);
         assertTrue(registry.templateRegistrationPermissionless());
+        assertTrue(IBuildInfoRegistry(deployed.buildInfoRegistry).isManager(deployer));
+        assertGt(deployed.verificationRegistry.code.length, 0);
     }
 
     function test_deploy_failsWithoutOwnerOrSlasherOnMainnet() public {

@@ -9,9 +9,10 @@ contract SizesTest is Test {
     uint256 private constant MOST_INITCODE = 49_152;
 
     function test_sizes() public {
-        string[13] memory names = [
+        string[15] memory names = [
             "ArtifactProofs",
             "BN254CertificateVerifier",
+            "BuildInfoRegistry",
             "ChallengeVerifier",
             "CheckpointAnchor",
             "DevnetSlasher",
@@ -22,7 +23,8 @@ contract SizesTest is Test {
             "PolicyRegistry",
             "ResponseRegistry",
             "StateAnchor",
-            "StateCommitRegistry"
+            "StateCommitRegistry",
+            "VerificationRegistry"
         ];
         for (uint256 i; i < names.length; ++i) {
             bytes memory code = vm.getCode(string.concat(names[i], ".sol:", names[i]));
@@ -44,7 +46,7 @@ contract SizesTest is Test {
 
     function _takesArguments(string memory name) private pure returns (bool) {
         bytes32 hash = keccak256(bytes(name));
-        return hash == keccak256("ArtifactProofs") || hash == keccak256("DevnetSlasher")
-            || hash == keccak256("PolicyDeployer");
+        return hash == keccak256("ArtifactProofs") || hash == keccak256("BuildInfoRegistry")
+            || hash == keccak256("DevnetSlasher") || hash == keccak256("PolicyDeployer");
     }
 }

@@ -87,7 +87,9 @@ export async function deployContracts(
   const responses = await deployResponses(client, { ...common, ...registries, ...commits }, config)
   const stateAnchor = await deployContract(client, { ...artifacts.stateAnchor, args: [] })
   const checkpointAnchor = await deployContract(client, { ...artifacts.checkpointAnchor, args: [] })
-  return { ...registries, ...commits, ...responses, stateAnchor, checkpointAnchor, fromBlock }
+  const provenance = await deployProvenance(client, common)
+  const shared = { stateAnchor, checkpointAnchor }
+  return { ...registries, ...commits, ...responses, ...provenance, ...shared, fromBlock }
 }
 
 /** What every contract behind a proxy is initialized with. */
@@ -237,6 +239,22 @@ async function deployResponses(
     }),
   })
   return { responseRegistry, slasher, challengeVerifier }
+}
+
+/** The registries of build information and of verifiers' claims. */
+async function deployProvenance(
+  client: WriteClient,
+  { owner }: Common,
+): Promise<Pick<DeployedContracts, 'buildInfoRegistry' | 'verificationRegistry'>> {
+  const buildInfoRegistry = await deployContract(client, {
+    ...artifacts.buildInfoRegistry,
+    args: [owner],
+  })
+  const verificationRegistry = await deployContract(client, {
+    ...artifacts.verificationRegistry,
+    args: [],
+  })
+  return { buildInfoRegistry, verificationRegistry }
 }
 
 /** Creates an implementation and an ERC-1967 proxy that is initialized in its constructor. */

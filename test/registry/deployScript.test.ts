@@ -41,6 +41,7 @@ test.runIf(run)(
       // Everything that callers name, and what they are deployed through and anchored at.
       expect(Object.keys(addresses).sort()).toEqual([
         'artifactProofs',
+        'buildInfoRegistry',
         'certificateVerifier',
         'challengeVerifier',
         'checkpointAnchor',
@@ -53,6 +54,7 @@ test.runIf(run)(
         'slasher',
         'stateAnchor',
         'stateCommitRegistry',
+        'verificationRegistry',
       ])
     } finally {
       await anvil.stop()

@@ -16,6 +16,8 @@ export type PolicyAddresses = {
   artifactProofs: Address
   stateAnchor: Address
   checkpointAnchor: Address
+  buildInfoRegistry: Address
+  verificationRegistry: Address
 }
 
 /** Name of a contract. */

@@ -2,6 +2,7 @@
 import type { Abi } from 'viem'
 import { artifactProofsAbi } from '../../core/abi/artifactProofsAbi.js'
 import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
+import { buildInfoRegistryAbi } from '../../core/abi/buildInfoRegistryAbi.js'
 import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
 import { checkpointAnchorAbi } from '../../core/abi/checkpointAnchorAbi.js'
 import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
@@ -15,6 +16,7 @@ import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
 import { stateAnchorAbi } from '../../core/abi/stateAnchorAbi.js'
 import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
+import { verificationRegistryAbi } from '../../core/abi/verificationRegistryAbi.js'
 
 /** The error items of an ABI. */
 export type AbiError = Extract<Abi[number], { type: 'error' }>
@@ -35,6 +37,8 @@ const sources: readonly Abi[] = [
   stateCommitRegistryAbi,
   bn254CertificateVerifierAbi,
   enclaveVersionMirrorAbi,
+  buildInfoRegistryAbi,
+  verificationRegistryAbi,
 ]
 
 /**

@@ -221,6 +221,19 @@ const advice: Readonly<Record<string, string>> = {
     'The chain’s source of block numbers does not answer: check the configuration.',
   BlockSourceAlreadySet: 'The source of block numbers is set already.',
   FailedCall: 'A call inside the contract failed without a reason.',
+  // Build information and claims about plugins.
+  NotManager: 'Have a manager of the build information registry submit it, or its owner name you.',
+  InvalidManager: 'Name an account: the zero address can be no manager.',
+  InvalidWasmHash: 'Pass the keccak-256 of the plugin.',
+  BuildInfoTooLarge: 'Shorten the build information: 8,192 bytes at most.',
+  AlreadySubmitted: 'Nothing to do: this entry is there.',
+  MalformedBuildInfo: 'Encode it with `encodeBuildInfo`.',
+  FieldOutOfOrder: 'Encode it with `encodeBuildInfo`, which sorts the fields.',
+  MisplacedField:
+    'Arguments and the source’s hash have places of their own: use `encodeBuildInfo`.',
+  ResultRequired: 'Claim MATCH, NO_MATCH or DID_NOT_RUN.',
+  InvalidHash: 'Pass the hashes of the plugin and of its build information.',
+  EvidenceUriTooLong: 'Shorten the evidence URI: 1,024 bytes at most.',
 }
 
 /** What to do about an error of the contracts, as lines of a message. */

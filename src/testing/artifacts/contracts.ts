@@ -2,6 +2,7 @@
 import { type Abi, type Hex, parseAbi } from 'viem'
 import { artifactProofsAbi } from '../../core/abi/artifactProofsAbi.js'
 import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
+import { buildInfoRegistryAbi } from '../../core/abi/buildInfoRegistryAbi.js'
 import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
 import { checkpointAnchorAbi } from '../../core/abi/checkpointAnchorAbi.js'
 import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
@@ -15,8 +16,10 @@ import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
 import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
 import { stateAnchorAbi } from '../../core/abi/stateAnchorAbi.js'
 import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
+import { verificationRegistryAbi } from '../../core/abi/verificationRegistryAbi.js'
 import { artifactProofsBytecode } from './artifactProofs.generated.js'
 import { bn254CertificateVerifierBytecode } from './bn254CertificateVerifier.generated.js'
+import { buildInfoRegistryBytecode } from './buildInfoRegistry.generated.js'
 import { challengeVerifierBytecode } from './challengeVerifier.generated.js'
 import { checkpointAnchorBytecode } from './checkpointAnchor.generated.js'
 import { devnetSlasherBytecode } from './devnetSlasher.generated.js'
@@ -31,6 +34,7 @@ import { policyRegistryBytecode } from './policyRegistry.generated.js'
 import { responseRegistryBytecode } from './responseRegistry.generated.js'
 import { stateAnchorBytecode } from './stateAnchor.generated.js'
 import { stateCommitRegistryBytecode } from './stateCommitRegistry.generated.js'
+import { verificationRegistryBytecode } from './verificationRegistry.generated.js'
 
 /** A contract that can be created. */
 export type ContractArtifact = { name: string; abi: Abi; bytecode: Hex }
@@ -98,6 +102,16 @@ export const artifacts = {
     name: 'CheckpointAnchor',
     abi: checkpointAnchorAbi as Abi,
     bytecode: checkpointAnchorBytecode,
+  },
+  buildInfoRegistry: {
+    name: 'BuildInfoRegistry',
+    abi: buildInfoRegistryAbi as Abi,
+    bytecode: buildInfoRegistryBytecode,
+  },
+  verificationRegistry: {
+    name: 'VerificationRegistry',
+    abi: verificationRegistryAbi as Abi,
+    bytecode: verificationRegistryBytecode,
   },
   guardedTransfer: {
     name: 'GuardedTransfer',
