@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { type JsonObject, parseJsonBytes } from '../core/index.js'
+import { type Json, type JsonObject, parseJsonBytes } from '../core/index.js'
 import { FileAccessError, UsageError } from './errors.js'
 import type { Terminal } from './terminal/output.js'
 
@@ -22,4 +22,14 @@ export async function readJsonObject(terminal: Terminal, path: string): Promise<
     throw new UsageError(`${path} does not hold a JSON object.`)
   }
   return value as JsonObject
+}
+
+/** Writes a file whole: JSON that ends with a newline. Tells its path on stderr. */
+export async function writeJson(terminal: Terminal, path: string, value: Json): Promise<void> {
+  try {
+    await writeFile(resolve(terminal.cwd, path), `${JSON.stringify(value, undefined, 2)}\n`)
+  } catch (cause) {
+    throw new FileAccessError({ path, action: 'written' }, { cause })
+  }
+  terminal.stderr(`written ${path}\n`)
 }

@@ -38,6 +38,7 @@ export {
   type TaskClient,
   type TaskClientParameters,
   type TaskProgress,
+  type TaskReading,
   type UnverifiedAnswer,
   type VerifiedTask,
 } from './gateway/taskClient.js'

@@ -177,7 +177,14 @@ export {
   type SnapshotServerOptions,
   snapshotServer,
 } from './snapshot/server.js'
-export type { LeafAdmission, LeafReading, SignedReadParams } from './snapshot/signedRead.js'
+export {
+  assertLeafReading,
+  type LeafAdmission,
+  type LeafReading,
+  readLeafReading,
+  type SignedReadParams,
+  writeLeafReading,
+} from './snapshot/signedRead.js'
 export {
   type CommitResult,
   createStateTree,

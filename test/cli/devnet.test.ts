@@ -94,6 +94,21 @@ describe.skipIf(!isBuilt)('devnet', () => {
     expect(allowed.stderr).toMatch(/verified task 0x[\da-f]{64}: [34] operators signed/)
     const denied = await ask('6')
     expect(denied).toMatchObject({ code: 3, stdout: 'deny\n  - over the limit\n' })
+    // The same without operators, from the chain and the store alone.
+    const words = ['--client', client, '--to', `0x${'22'.repeat(20)}`]
+    const simulated = await run('task', 'simulate', ...words, '--value', '6')
+    expect(simulated).toMatchObject({ code: 3, stdout: 'deny\n  - over the limit\n' })
+    const kept = await run('task', 'create', ...words, '--value', '4', '--out', 'answer.json')
+    expect(kept).toMatchObject({ code: 0 })
+    const verified = await run('attestation', 'verify', 'answer.json')
+    expect(verified).toMatchObject({ code: 0, stdout: 'valid: operators signed allow\n' })
+    const taskId = kept.stderr.match(/verified task (0x[\da-f]{64})/)?.[1] as string
+    const again = await run('task', 'show', taskId)
+    expect(again).toMatchObject({ code: 0, stdout: 'allow\n' })
+    expect(again.stderr).toContain(`task ${taskId}: signed`)
+    const nowhere = await run('task', 'show', `0x${'12'.repeat(32)}`)
+    expect(nowhere.code).not.toBe(0)
+    expect(nowhere.stdout).toBe('')
     const root = await run('state', 'root')
     expect(root.stdout).toMatch(/^0x[\da-f]{64}\n$/)
     const commits = await run('state', 'commits', '--json')

@@ -3,27 +3,19 @@
  * Runs in browsers. A gateway that lies, leaves out or answers something else is found here.
  */
 import type { Hex } from 'viem'
-import {
-  type AttestationReader,
-  assertTaskAttestation,
-  type SignedTeeDocument,
-} from '../../attestation/index.js'
-import { ZERO_HASH } from '../../core/artifact.js'
-import { operatorWitness } from '../../core/bn254/index.js'
-import { chainConstants } from '../../core/chains.js'
+import { type AttestationReader, assertTaskAttestation } from '../../attestation/index.js'
+import type { JsonObject } from '../../core/canonicalJson.js'
 import { evaluateResult } from '../../core/evaluationResult.js'
-import { computeIntentHash } from '../../core/intent.js'
-import type { Task } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
-import { InvalidInputError, TimeoutError } from '../../errors/common.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { createGatewayClient, type GatewayOptions } from '../../gateway/index.js'
-import { fromHex } from '../../internal/bytes.js'
+import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { sleep } from '../../internal/pause.js'
-import { OperatorRpcError } from '../rpc/errors.js'
-import { faultOfCode } from '../rpc/faults.js'
+import type { OperatorRpcError } from '../rpc/errors.js'
 import type { TaskAnswer } from '../tasks/collecting.js'
 import type { OperatorTables } from '../tasks/tables.js'
+import { askAgain, assertAsked, documentOf, refusalOf } from './answerChecks.js'
 import { GatewayAnswerError } from './errors.js'
 import { isDecided, type TaskState } from './store.js'
 import { readTaskStatus, type TaskRequest, type TaskStatus, writeTaskRequest } from './wire.js'
@@ -77,6 +69,16 @@ export type TaskProgress =
   | { state: Exclude<TaskState, 'failed'>; result?: VerifiedTask | undefined }
   | { state: 'failed'; error: OperatorRpcError }
 
+/** A task as {@link TaskClient.readTask} finds it. */
+export type TaskReading = {
+  taskId: Hex
+  state: TaskState
+  /** Why there is no decision, for state `failed`. */
+  error?: OperatorRpcError | undefined
+  /** The decision, verified. */
+  result?: VerifiedTask | undefined
+}
+
 /** Creates tasks and verifies their answers. */
 export type TaskClient = {
   /**
@@ -89,6 +91,13 @@ export type TaskClient = {
   createTask(request: TaskRequest, options?: IoOptions): Promise<VerifiedTask>
   /** Creates a task without waiting. */
   sendTask(request: TaskRequest, options?: IoOptions): Promise<SentRequest>
+  /**
+   * Where a task stands now, whoever asked for it. An answer is verified at level `result`; that it is to a
+   * request of yours is for you to see in its `task`.
+   *
+   * @throws {AttestationError} where the answer does not verify, or has expired.
+   */
+  readTask(taskId: Hex, options?: IoOptions): Promise<TaskReading>
   /** Waits for a task's decision, and verifies it. Throws as {@link TaskClient.createTask} does. */
   waitForTask(sent: SentRequest, options?: IoOptions): Promise<VerifiedTask>
   /**
@@ -113,8 +122,6 @@ export type TaskClient = {
   }): () => void
 }
 
-/** Times that a gateway is asked that is not reached, over some 8 s. */
-const TRIES = 6
 /** Seconds of the longest wait of one call. */
 const WAIT = 20
 
@@ -147,30 +154,34 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
   }
   const gateway = createGatewayClient(parameters.gateway)
   const request = async (
-    call: { method: string; params: ReturnType<typeof writeTaskRequest>; retry: 'read' | 'task' },
+    call: { method: string; params: JsonObject; retry: 'read' | 'task' },
     io: IoOptions,
   ): Promise<TaskStatus> => {
     const answered = await askAgain(() => gateway.request(call, io), io.signal)
-    try {
-      return readTaskStatus(answered)
-    } catch (cause) {
-      const reason = isPolicySdkError(cause) ? cause.shortMessage : 'it is malformed'
-      throw new GatewayAnswerError({ reason }, { cause })
-    }
+    const status = readStatus(answered)
+    const { taskId, answer } = status
+    if (answer !== undefined && answer.taskId !== taskId) throw ofAnotherTask()
+    return status
+  }
+  const read = async (taskId: Hex, wait: number, io: IoOptions): Promise<TaskStatus> => {
+    const params = { task_id: taskId, wait }
+    const status = await request({ method: 'newt_getTask', params, retry: 'read' }, io)
+    if (status.taskId !== taskId) throw ofAnotherTask()
+    return status
   }
   const answerOf = async (
-    sent: Pick<SentRequest, 'request' | 'since'>,
+    sent: Pick<SentRequest, 'request' | 'since'> | undefined,
     status: TaskStatus,
     io: IoOptions,
   ): Promise<UnverifiedAnswer> => {
     const { failure, answer, state } = status
     if (failure !== undefined) throw refusalOf(failure)
     if (answer === undefined) throw new GatewayAnswerError({ reason: 'it holds no answer' })
-    assertAsked({ ...sent, task: answer.task }, parameters)
+    if (sent !== undefined) assertAsked({ ...sent, task: answer.task }, parameters)
     return { ...answer, state, document: await documentOf(answer, parameters, io) }
   }
   const verify = async (
-    sent: Pick<SentRequest, 'request' | 'since'>,
+    sent: Pick<SentRequest, 'request' | 'since'> | undefined,
     status: TaskStatus,
     io: IoOptions,
   ): Promise<VerifiedTask> => {
@@ -192,10 +203,7 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
     const { signal, timeout = 150_000 } = options
     return withDeadline(`task ${sent.taskId}`, { signal, timeout }, async (inner) => {
       for (;;) {
-        const status = await request(getTask(sent.taskId, WAIT), { signal: inner })
-        if (status.taskId !== sent.taskId) {
-          throw new GatewayAnswerError({ reason: 'it is of another task' })
-        }
+        const status = await read(sent.taskId, WAIT, { signal: inner })
         if (isDecided(status)) return then(sent, status, { signal: inner })
       }
     })
@@ -205,6 +213,14 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
   return {
     waitForTask,
     waitForAnswer: (sent, options = {}) => decidedTask(sent, options, answerOf),
+    readTask: async (taskId, options = {}) => {
+      const id = toHex(fixedFromHex(taskId, 32, 'taskId'))
+      const status = await read(id, 0, options)
+      const { state, failure } = status
+      if (failure !== undefined) return { taskId: id, state, error: refusalOf(failure) }
+      if (!isDecided(status)) return { taskId: id, state }
+      return { taskId: id, state, result: await verify(undefined, status, options) }
+    },
     createTask: (given, options = {}) => {
       const asked = named(given)
       const params = writeTaskRequest(asked)
@@ -233,7 +249,7 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
         let last: TaskState | undefined
         let result: VerifiedTask | undefined
         for (;;) {
-          const status = await request(getTask(sent.taskId, last === undefined ? 0 : WAIT), io)
+          const status = await read(sent.taskId, last === undefined ? 0 : WAIT, io)
           const { state, failure } = status
           if (failure !== undefined) {
             onProgress({ state: 'failed', error: refusalOf(failure) })
@@ -256,97 +272,20 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
   }
 }
 
-/** The answer has to be to what was asked, on the chain and the registry of this client, and fresh. */
-function assertAsked(
-  asked: { request: TaskRequest; task: Task; since: bigint },
-  { reader: { registry }, maxReferenceAge }: TaskClientParameters,
-): void {
-  const { request, task, since } = asked
-  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
-  const other = (reason: string): GatewayAnswerError => new GatewayAnswerError({ reason })
-  if (
-    task.chainId !== registry.chainId ||
-    !same(task.policyRegistry, registry.policyRegistry) ||
-    !same(task.policyClient, request.policyClient) ||
-    !same(task.wasmArgs, request.wasmArgs ?? '0x') ||
-    computeIntentHash(task.intent) !== computeIntentHash(request.intent)
-  ) {
-    throw other('its task is not what was asked for')
-  }
-  const age = maxReferenceAge ?? defaultAge(registry.chainId)
-  if (task.referenceBlock + age < since) {
-    throw other(`its reference block ${task.referenceBlock} was too old at block ${since}`)
+function readStatus(answered: unknown): TaskStatus {
+  try {
+    return readTaskStatus(answered)
+  } catch (cause) {
+    const reason = isPolicySdkError(cause) ? cause.shortMessage : 'it is malformed'
+    throw new GatewayAnswerError({ reason }, { cause })
   }
 }
 
-function defaultAge(chainId: bigint): bigint {
-  const { referenceDelay, blockSeconds } = chainConstants(chainId)
-  return 2n * referenceDelay + BigInt(Math.ceil(60 / blockSeconds))
-}
-
-/** The first signer's document, where documents are verified. */
-async function documentOf(
-  { task, response, documents }: Omit<TaskAnswer, 'faults'>,
-  { reader, tables }: TaskClientParameters,
-  io: IoOptions,
-): Promise<SignedTeeDocument | undefined> {
-  const [first] = documents
-  if (reader.documents === undefined || first === undefined || tables === undefined)
-    return undefined
-  if (response.pcr0Commitment === ZERO_HASH) return undefined
-  const inForce = await tables.tableAt(task.referenceBlock, io)
-  const index = inForce?.table.indexOf(first.operator) ?? -1
-  const operator = inForce?.table.operators[index]
-  if (inForce === null || operator === undefined) return undefined
-  return {
-    bytes: fromHex(first.bytes),
-    operator: operatorWitness(inForce.table, index),
-    pubkeyG2: operator.pubkeyG2,
-    signature: first.signature,
-  }
-}
-
-function getTask(
-  taskId: Hex,
-  wait: number,
-): { method: string; params: { task_id: Hex; wait: number }; retry: 'read' } {
-  return { method: 'newt_getTask', params: { task_id: taskId, wait }, retry: 'read' }
+function ofAnotherTask(): GatewayAnswerError {
+  return new GatewayAnswerError({ reason: 'it is of another task' })
 }
 
 /** A request with a name, so that asking again after a lost answer makes no second task. */
 function named(request: TaskRequest): TaskRequest {
   return { ...request, requestId: request.requestId ?? globalThis.crypto.randomUUID() }
-}
-
-/** Asks once more where the gateway is not reached: it may be starting, or another one takes over. */
-async function askAgain<value>(
-  work: () => Promise<value>,
-  signal: AbortSignal | undefined,
-): Promise<value> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      const unavailable = isPolicySdkError(error) && error.code === 'GATEWAY_UNAVAILABLE'
-      if (!unavailable || attempt === TRIES) throw toRefusal(error)
-      await sleep(250 * 2 ** (attempt - 1), signal)
-    }
-  }
-}
-
-/** A gateway's refusal by its fault; what the gateway client has a class of its own for stays that. */
-function toRefusal(error: unknown): unknown {
-  if (error instanceof TimeoutError || !isPolicySdkError(error) || !('rpcCode' in error))
-    return error
-  const fault = typeof error.rpcCode === 'number' ? faultOfCode(error.rpcCode) : undefined
-  if (fault === undefined) return error
-  const detail = error.shortMessage.replace(/^.*?refuses the call \([A-Z_]+\): /, '')
-  return new OperatorRpcError(
-    { fault, detail: detail.replace(/\.+$/, ''), by: 'gateway' },
-    { cause: error },
-  )
-}
-
-function refusalOf({ fault, detail }: NonNullable<TaskStatus['failure']>): OperatorRpcError {
-  return new OperatorRpcError({ fault, detail, by: 'gateway' })
 }

@@ -100,7 +100,16 @@ export function readTaskRequest(value: Json | undefined): TaskRequest {
   }
 }
 
-/** Writes an answer. */
+/**
+ * Writes an answer as JSON: the one form in which it travels, is kept in a file, and is verified from.
+ *
+ * @example
+ * ```ts
+ * import { writeTaskAnswer } from '@newton/policy-sdk/operator'
+ *
+ * const text = JSON.stringify(writeTaskAnswer(await tasks.createTask({ policyClient, intent })))
+ * ```
+ */
 export function writeTaskAnswer(answer: Omit<TaskAnswer, 'faults'>): JsonObject {
   return {
     task: encodeTask(answer.task),

@@ -1,6 +1,5 @@
 /** Reads from a bootnode. Transfers that break off go on where they stopped. */
 import type { Hex } from 'viem'
-import { computeKeyHash } from '../../core/artifact.js'
 import type { JsonObject } from '../../core/canonicalJson.js'
 import { concat, fromUtf8, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
@@ -11,12 +10,12 @@ import {
   SnapshotError,
 } from '../errors.js'
 import { defaultHasher } from '../hash/hasher.js'
-import { verifyProof } from '../proof/proof.js'
 import { decodeChunk, type SnapshotChunk } from './chunk.js'
 import type { SnapshotManifest } from './server.js'
 import {
+  assertLeafReading,
   type LeafReading,
-  readReading,
+  readLeafReading,
   SIGNED_READ_METHOD,
   type SignedReadParams,
   writeReadParams,
@@ -141,8 +140,8 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
           const reason = new TextDecoder().decode(answer.subarray(0, 200))
           throw new LeafRefusedError({ status: response.status, reason })
         }
-        const reading = readReading(parsed(answer))
-        checkReading(params, reading)
+        const reading = readLeafReading(parsed(answer))
+        assertLeafReading(params, reading)
         return reading
       }),
   }
@@ -157,23 +156,6 @@ async function bounded(response: Response, maxBytes: number): Promise<Uint8Array
     parts.push(part)
   }
   return concat(...parts)
-}
-
-function checkReading(
-  { namespace, name, root }: SignedReadParams,
-  { valueHash, value, proof, commit }: LeafReading,
-): void {
-  const refuse = (reason: string): never => {
-    throw new SnapshotError({ reason })
-  }
-  if (root !== undefined && commit.root !== root.toLowerCase()) refuse('it read under another root')
-  const keyHash = computeKeyHash(namespace, name)
-  if (!verifyProof({ root: commit.root, keyHash, valueHash, proof }))
-    refuse('its proof does not show the leaf')
-  if (value !== undefined && toHex(defaultHasher().hash(value)) !== valueHash)
-    refuse('its value is not that of the leaf')
-  if (namespace <= 3 && valueHash !== null && value === undefined)
-    refuse('it does not hold the bytes of the leaf')
 }
 
 async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {

@@ -27,7 +27,7 @@ import {
   MAX_READ_BYTES,
   readLeaf,
   readReadParams,
-  writeReading,
+  writeLeafReading,
 } from './signedRead.js'
 
 /** What a server says about a version. */
@@ -146,7 +146,7 @@ async function read(options: SnapshotServerOptions, request: Request): Promise<R
       readReadParams(params),
       request.headers.get('authorization'),
     )
-    return Response.json(writeReading(reading), { headers: { 'cache-control': 'no-store' } })
+    return Response.json(writeLeafReading(reading), { headers: { 'cache-control': 'no-store' } })
   } catch (error) {
     if (error instanceof LeafRefusedError) return text(error.status, error.reason)
     throw error

@@ -16,8 +16,9 @@ import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
 import { LeafRefusedError, SnapshotError } from '../errors.js'
+import { defaultHasher } from '../hash/hasher.js'
 import type { CommittedRoot } from '../pipeline/replica/committed.js'
-import type { TreeProof } from '../proof/proof.js'
+import { type TreeProof, verifyProof } from '../proof/proof.js'
 import type { StateTree } from '../stateTree.js'
 
 /** Name of the call, for whoever authenticates it. */
@@ -183,8 +184,8 @@ async function commitOf(
   return { commit: { sequenceNo: BigInt(version), root: tree.root({ version }) }, version }
 }
 
-/** Writes a reading as JSON. */
-export function writeReading({ valueHash, value, proof, commit }: LeafReading): JsonObject {
+/** Writes a reading as JSON, as it travels and as it is kept in a file. */
+export function writeLeafReading({ valueHash, value, proof, commit }: LeafReading): JsonObject {
   const { leaf } = proof
   return {
     valueHash,
@@ -205,7 +206,7 @@ export function writeReading({ valueHash, value, proof, commit }: LeafReading): 
 }
 
 /** Reads what a server answered. Nothing of it is checked but its shape. @throws {SnapshotError} */
-export function readReading(value: unknown): LeafReading {
+export function readLeafReading(value: unknown): LeafReading {
   try {
     const answer = value as Record<string, never>
     const { valueHash, proof, commit } = answer as never as {
@@ -249,4 +250,34 @@ function word(value: unknown): Hex {
 
 function wrong(field: string): InvalidInputError {
   return new InvalidInputError({ field, reason: 'it has another form' })
+}
+
+/**
+ * Checks that a reading shows the leaf that was asked for, under the root that it names. Whether that root
+ * was committed is the chain's to say.
+ *
+ * @throws {SnapshotError} where it shows something else.
+ * @example
+ * ```ts
+ * import { assertLeafReading, readLeafReading } from '@newton/policy-sdk/statetree'
+ *
+ * const reading = readLeafReading(JSON.parse(text))
+ * assertLeafReading({ namespace: 4, name: regoHash, root: committedRoot }, reading)
+ * ```
+ */
+export function assertLeafReading(
+  { namespace, name, root }: SignedReadParams,
+  { valueHash, value, proof, commit }: LeafReading,
+): void {
+  const refuse = (reason: string): never => {
+    throw new SnapshotError({ reason })
+  }
+  if (root !== undefined && commit.root !== root.toLowerCase()) refuse('it read under another root')
+  const keyHash = computeKeyHash(namespace, name)
+  if (!verifyProof({ root: commit.root, keyHash, valueHash, proof }))
+    refuse('its proof does not show the leaf')
+  if (value !== undefined && toHex(defaultHasher().hash(value)) !== valueHash)
+    refuse('its value is not that of the leaf')
+  if (namespace <= 3 && valueHash !== null && value === undefined)
+    refuse('it does not hold the bytes of the leaf')
 }

@@ -1,16 +1,30 @@
 /** `task`: evaluations through a gateway, verified here before they are shown. */
 import type { CommandDef } from 'citty'
-import type { Address } from 'viem'
-import { createResultReplayer, encodeWasmArgs, operatorEngine } from '../../eval/index.js'
-import { createTaskClient, type TaskClient, type VerifiedTask } from '../../operator/index.js'
-import { createCertificateReader, createRegistryReader } from '../../registry/index.js'
-import { daArgs, requireDa, sourceOf } from '../config/artifactStore.js'
-import { type ChainArgs, type ChainTarget, chainArgs, chainOf } from '../config/chain.js'
-import { type GatewayArgs, gatewayArgs, gatewayOptionsOf } from '../config/gateway.js'
-import { readJsonObject } from '../files.js'
-import { type IntentArgs, integer, intentArgs, intentOf } from '../intent.js'
-import { command, group } from '../terminal/command.js'
-import { type CommandResult, exitCodes, type Terminal } from '../terminal/output.js'
+import type { Address, Hex } from 'viem'
+import { encodeWasmArgs } from '../../../eval/index.js'
+import {
+  createTaskClient,
+  type TaskClient,
+  type VerifiedTask,
+  writeTaskAnswer,
+} from '../../../operator/index.js'
+import { daArgs } from '../../config/artifactStore.js'
+import { attestationReaderOf, type StoreArgs } from '../../config/attestationReader.js'
+import { type ChainArgs, type ChainTarget, chainArgs, chainOf } from '../../config/chain.js'
+import { type GatewayArgs, gatewayArgs, gatewayOptionsOf } from '../../config/gateway.js'
+import { readJsonObject, writeJson } from '../../files.js'
+import { type IntentArgs, integer, intentArgs, intentOf } from '../../intent.js'
+import { command, group } from '../../terminal/command.js'
+import { type CommandResult, exitCodes, type Terminal } from '../../terminal/output.js'
+import { simulateTask } from './simulate.js'
+
+const outArgs = {
+  out: {
+    type: 'string',
+    description: 'Keep the answer with all that it is verified from, for attestation verify',
+    valueHint: 'file.json',
+  },
+} as const
 
 const taskArgs = {
   client: {
@@ -31,6 +45,7 @@ const taskArgs = {
     description: 'Let the gateway land the answer on chain',
     default: false,
   },
+  ...outArgs,
   ...daArgs,
   ...gatewayArgs,
   ...chainArgs,
@@ -41,27 +56,30 @@ type TaskArgs = IntentArgs &
   GatewayArgs & {
     client: string
     da?: string | undefined
+    out?: string | undefined
     timeout: string
     broadcast: boolean
     'wasm-args'?: string | undefined
   }
 
 // Everything is read from the chain and the store: the gateway is asked, and not believed.
+async function tasksOf(
+  terminal: Terminal,
+  input: { args: GatewayArgs & StoreArgs; target: ChainTarget; signal: AbortSignal },
+): Promise<TaskClient> {
+  const { args, target } = input
+  const gateway = gatewayOptionsOf(terminal, { args, profile: target.profile })
+  return createTaskClient({ gateway, reader: await attestationReaderOf(terminal, input) })
+}
+
 async function opened(
   terminal: Terminal,
   { args, signal }: { args: TaskArgs; signal: AbortSignal },
 ): Promise<{ tasks: TaskClient; request: Parameters<TaskClient['createTask']>[0] }> {
-  const target: ChainTarget = await chainOf(terminal, args)
-  const { client, addresses, profile } = target
-  const gateway = gatewayOptionsOf(terminal, { args, profile })
-  const artifacts = sourceOf(requireDa(terminal, { args, profile }))
-  const registry = await createRegistryReader({ client, addresses }, { signal })
-  const certificates = await createCertificateReader({ client, addresses }, { signal })
-  const replayer = createResultReplayer({ engine: operatorEngine() })
-  const reader = { registry, certificates, replayer, artifacts }
+  const target = await chainOf(terminal, args)
   const wasmArgs = args['wasm-args']
   return {
-    tasks: createTaskClient({ gateway, reader }),
+    tasks: await tasksOf(terminal, { args, target, signal }),
     request: {
       policyClient: args.client as Address,
       intent: intentOf(args, BigInt(target.chain.id)),
@@ -72,6 +90,10 @@ async function opened(
       }),
     },
   }
+}
+
+async function keep(terminal: Terminal, path: string | undefined, task: VerifiedTask) {
+  if (path !== undefined) await writeJson(terminal, path, writeTaskAnswer(task))
 }
 
 function shown({ allowed, reasons, task, response, signers, state }: VerifiedTask): CommandResult {
@@ -100,6 +122,7 @@ const create = command({
     const result = await tasks.createTask(request, { signal })
     const { taskId } = result.response
     terminal.stderr(`verified task ${taskId}: ${result.signers.length} operators signed\n`)
+    await keep(terminal, args.out, result)
     return shown(result)
   },
 })
@@ -124,7 +147,8 @@ const watch = command({
           const ended = args.broadcast ? progress.state === 'final' : last !== undefined
           if (!ended || last === undefined) return
           stop()
-          resolve(shown(last))
+          const result = last
+          keep(terminal, args.out, result).then(() => resolve(shown(result)), reject)
         },
         onError: reject,
       })
@@ -140,8 +164,36 @@ const watch = command({
   },
 })
 
+const show = command({
+  name: 'show',
+  example: 'newton-policy task show 0x… --chain devnet',
+  description:
+    'Where a task stands; its answer is verified down to a re-run before it is shown; exit code 3 for a deny',
+  args: {
+    task: { type: 'positional', description: 'Id of the task', required: true },
+    ...outArgs,
+    ...daArgs,
+    ...gatewayArgs,
+    ...chainArgs,
+  },
+  run: async ({ args, terminal, signal }) => {
+    const target = await chainOf(terminal, args)
+    const tasks = await tasksOf(terminal, { args, target, signal })
+    const { taskId, state, error, result } = await tasks.readTask(args.task as Hex, { signal })
+    terminal.stderr(`task ${taskId}: ${state}\n`)
+    if (error !== undefined) throw error
+    if (result === undefined) {
+      return { data: { taskId, state }, text: state, exitCode: exitCodes.tryAgain }
+    }
+    await keep(terminal, args.out, result)
+    return shown(result)
+  },
+})
+
 /** The commands of tasks. */
 export const task: CommandDef = group('task', 'Evaluations through a gateway, verified here', {
   create: async () => create,
   watch: async () => watch,
+  show: async () => show,
+  simulate: async () => simulateTask,
 })
