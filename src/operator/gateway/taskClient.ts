@@ -3,7 +3,11 @@
  * Runs in browsers. A gateway that lies, leaves out or answers something else is found here.
  */
 import type { Hex } from 'viem'
-import { type AttestationReader, assertTaskAttestation } from '../../attestation/index.js'
+import {
+  type AttestationReader,
+  assertTaskAttestation,
+  type SignedTeeDocument,
+} from '../../attestation/index.js'
 import type { JsonObject } from '../../core/canonicalJson.js'
 import { evaluateResult } from '../../core/evaluationResult.js'
 import { isPolicySdkError } from '../../errors/base.js'
