@@ -429,6 +429,12 @@ export {
   type ComparingReader,
   createComparingReader,
 } from './rows/reader/comparing.js'
+export {
+  createProvenReaders,
+  type ProvenFact,
+  type ProvenReaderParameters,
+  type ProvenReaders,
+} from './rows/reader/proven.js'
 export { type CreateRegistryReaderParameters, createRegistryReader } from './rows/reader/reader.js'
 export {
   describe,

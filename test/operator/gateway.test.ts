@@ -221,6 +221,26 @@ describe('createTaskClient', () => {
     })
   })
 
+  test('behavior: an answer is had by the id of its task alone, and no other is taken for it', async () => {
+    const { tasks } = await start()
+    const { taskId, response } = await tasks.createTask(request)
+    expect(await tasks.getAnswer(taskId)).toMatchObject({ taskId, response, state: 'signed' })
+    await expect(tasks.getAnswer(word(9))).rejects.toMatchObject({ fault: 'UNKNOWN_TASK' })
+    let swapped: Hex | undefined
+    const liar = await lying((status) =>
+      swapped === undefined
+        ? status
+        : { ...status, answer: { ...(status['answer'] as object), task: swapped } },
+    )
+    const asked = await liar.createTask(request)
+    const other = await liar.createTask({ ...request, intent: { ...request.intent, value: 1n } })
+    swapped = encodeTask(other.task)
+    await expect(liar.getAnswer(asked.taskId)).rejects.toMatchObject({
+      code: 'GATEWAY_ANSWER',
+      message: expect.stringContaining('another task'),
+    })
+  })
+
   test('error: INVALID_INPUT for a reader that cannot re-run, and for a request that is none', async () => {
     const { tasks, world, url } = await start()
     for (const part of ['artifacts', 'certificates', 'replayer']) {

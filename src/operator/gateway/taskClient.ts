@@ -112,6 +112,14 @@ export type TaskClient = {
    */
   waitForAnswer(sent: SentRequest, options?: IoOptions): Promise<UnverifiedAnswer>
   /**
+   * The answer to a task that somebody else may have asked for, unverified: for a page that is opened from
+   * a link. Whether it is the answer to the right question is for whoever looks at its task.
+   *
+   * @throws {OperatorRpcError} where there is no decision, or no such task. {@link GatewayAnswerError} where
+   * it is of another task, or not there yet.
+   */
+  getAnswer(taskId: Hex, options?: IoOptions): Promise<UnverifiedAnswer>
+  /**
    * Tells each state of a task, with the verified answer as soon as there is one, until it ends.
    *
    * @returns What stops it.
@@ -216,6 +224,18 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
     decidedTask(sent, options, verify)
   return {
     waitForTask,
+    getAnswer: (taskId, options = {}) =>
+      withDeadline(`task ${taskId}`, { timeout: 30_000, ...options }, async (inner) => {
+        const io = { signal: inner }
+        const { failure, answer, state } = await request(getTask(taskId, 0), io)
+        if (failure !== undefined) throw refusalOf(failure)
+        if (answer === undefined) throw new GatewayAnswerError({ reason: 'it holds no answer yet' })
+        // The id is computed from the task that came.
+        if (answer.taskId !== taskId.toLowerCase()) {
+          throw new GatewayAnswerError({ reason: 'it is of another task' })
+        }
+        return { ...answer, state, document: await documentOf(answer, parameters, io) }
+      }),
     waitForAnswer: (sent, options = {}) => decidedTask(sent, options, answerOf),
     readTask: async (taskId, options = {}) => {
       const id = toHex(fixedFromHex(taskId, 32, 'taskId'))

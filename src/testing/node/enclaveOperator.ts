@@ -21,6 +21,7 @@ import {
   createTunnelHost,
   type EnclaveEvaluator,
   EnclaveTransportError,
+  type NitroRoot,
   serveEnclave,
   type TunnelDial,
 } from '../../enclave/index.js'
@@ -90,6 +91,8 @@ export type EnclaveOperator = {
   readonly key: BlsKey
   /** `keccak256(PCR0)` of its enclave build. */
   readonly pcr0Commitment: Hex
+  /** What a verifier's `roots` takes to accept its simulated enclave's documents. */
+  readonly roots: readonly NitroRoot[]
   readonly node: OperatorNode
   /** Base URL of its server. */
   readonly url: string
@@ -121,7 +124,7 @@ export async function createEnclaveOperator(
   }
   try {
     const { artifacts, pipeline, committed } = await followArtifacts(parameters)
-    const { evaluator, pcr0Commitment } = await startEnclave({
+    const { evaluator, pcr0Commitment, roots } = await startEnclave({
       ...parameters,
       artifacts,
       committed,
@@ -173,6 +176,7 @@ export async function createEnclaveOperator(
       account,
       key,
       pcr0Commitment,
+      roots,
       node,
       url: server.url,
       evaluator,
@@ -227,7 +231,11 @@ async function startEnclave(parameters: {
   committed: CommittedTree
   allowHost: (target: { host: string; port: number }) => boolean
   closers: (() => Promise<void>)[]
-}): Promise<{ evaluator: EnclaveEvaluator; pcr0Commitment: Hex }> {
+}): Promise<{
+  evaluator: EnclaveEvaluator
+  pcr0Commitment: Hex
+  roots: readonly NitroRoot[]
+}> {
   const { index, reader, committed, closers } = parameters
   const engine = operatorEngine()
   const simulator = createSimulator({
@@ -295,7 +303,8 @@ async function startEnclave(parameters: {
       return inner.evaluate(request, options)
     },
   }
-  return { evaluator, pcr0Commitment: enclave.pcr0Commitment }
+  const roots = [{ sha256: simulator.root.sha256 }]
+  return { evaluator, pcr0Commitment: enclave.pcr0Commitment, roots }
 }
 
 /** Refuses a task whose artifacts are not all under the root committed at its reference block. */
