@@ -226,15 +226,8 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
     waitForTask,
     getAnswer: (taskId, options = {}) =>
       withDeadline(`task ${taskId}`, { timeout: 30_000, ...options }, async (inner) => {
-        const io = { signal: inner }
-        const { failure, answer, state } = await request(getTask(taskId, 0), io)
-        if (failure !== undefined) throw refusalOf(failure)
-        if (answer === undefined) throw new GatewayAnswerError({ reason: 'it holds no answer yet' })
-        // The id is computed from the task that came.
-        if (answer.taskId !== taskId.toLowerCase()) {
-          throw new GatewayAnswerError({ reason: 'it is of another task' })
-        }
-        return { ...answer, state, document: await documentOf(answer, parameters, io) }
+        const status = await read(taskId.toLowerCase() as Hex, 0, { signal: inner })
+        return answerOf(undefined, status, { signal: inner })
       }),
     waitForAnswer: (sent, options = {}) => decidedTask(sent, options, answerOf),
     readTask: async (taskId, options = {}) => {
