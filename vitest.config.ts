@@ -1,7 +1,25 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
 
 const src = (path: string): string => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+
+/**
+ * Tests beside the sources share a process and the modules they import: loading them anew for each file
+ * takes as long as the tests. These have one of their own, because they change or measure theirs.
+ */
+const alone = [
+  // Warnings, rejections and WebAssembly of the whole process.
+  'src/da/ipfs/ipfs.test.ts',
+  'src/enclave/host/host.test.ts',
+  'src/eval/rego/engineMemory.test.ts',
+  // Memory and globals.
+  'src/enclave/evaluate/load.test.ts',
+  'src/enclave/wire/wire.test.ts',
+  'src/gateway/subscription.test.ts',
+]
+
+const deep = [...configDefaults.exclude, '**/*.deep.test.ts']
 
 export default defineConfig({
   resolve: {
@@ -17,12 +35,26 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    // Long suites (many kills, soaks, browsers) have a configuration of their own.
-    exclude: [...configDefaults.exclude, '**/*.deep.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    reporters: process.env['CI'] ? ['default'] : ['default'],
     pool: 'forks',
+    // One worker fewer than processors is one worker on two of them.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'shared',
+          include: ['src/**/*.test.ts'],
+          // Long suites (many kills, soaks, browsers) have a configuration of their own.
+          exclude: [...deep, ...alone],
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: ['test/**/*.test.ts', ...alone], exclude: deep },
+      },
+    ],
   },
 })

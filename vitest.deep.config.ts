@@ -2,11 +2,14 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 import base from './vitest.config.js'
 
+const { projects: _, ...test } = base.test ?? {}
+
 export default defineConfig({
   ...base,
   test: {
-    ...base.test,
+    ...test,
     include: ['src/**/*.deep.test.ts', 'test/**/*.deep.test.ts'],
     exclude: configDefaults.exclude,
+    maxWorkers: 1,
   },
 })

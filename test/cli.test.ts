@@ -5,12 +5,15 @@ import { join } from 'node:path'
 import { ARTIFACT_ABSENT, computeArtifactHash, computePolicyTemplateId } from '@newton/policy-sdk'
 import { freePort } from '@newton/policy-sdk/testing/node'
 import { afterAll, describe, expect, test } from 'vitest'
-import { bin, isBuilt, shell } from './cli/runner.js'
+import { bin, isBuilt, session, shell } from './cli/runner.js'
 
 const home = mkdtempSync(join(tmpdir(), 'newton-policy-cli-'))
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
-const cli = shell(home, { XDG_CONFIG_HOME: join(home, 'config') })
+const env = { XDG_CONFIG_HOME: join(home, 'config') }
+const cli = shell(home, env)
+// The same words without a process, where it is the words that are looked at.
+const ask = session(home, env)
 
 describe.skipIf(!isBuilt)('newton-policy', () => {
   const rego = 'package example\ndefault allow := false\n'
@@ -52,11 +55,11 @@ describe.skipIf(!isBuilt)('newton-policy', () => {
     [['policy', 'template', 'compute-id', '--rego', 'policy.rego', '--data', '0x12'], 'refs[0]'],
     [['toString'], 'no command "toString"'],
   ])('error: %j is a usage error', async (words, message) => {
-    const run = await cli(...words)
+    const run = await ask(...words)
     expect(run.code).toBe(2)
     expect(run.stdout).toBe('')
     expect(run.stderr).toContain(message)
-    const json = await cli(...words, '--json')
+    const json = await ask(...words, '--json')
     expect(json.code).toBe(2)
     expect(JSON.parse(json.stdout)).toMatchObject({
       ok: false,
@@ -87,26 +90,26 @@ describe.skipIf(!isBuilt)('newton-policy', () => {
   })
 
   test('behavior: configuration is private and printed without credentials', async () => {
-    expect((await cli('config', 'init')).code).toBe(0)
-    expect((await cli('config', 'init')).code).toBe(2)
-    expect((await cli('config', 'set', 'gateway-api-key', 'hunter2')).code).toBe(0)
+    expect((await ask('config', 'init')).code).toBe(0)
+    expect((await ask('config', 'init')).code).toBe(2)
+    expect((await ask('config', 'set', 'gateway-api-key', 'hunter2')).code).toBe(0)
     expect(
-      (await cli('config', 'set', 'chains.sepolia.rpc_url', 'https://rpc.example/v2/hunter3')).code,
+      (await ask('config', 'set', 'chains.sepolia.rpc_url', 'https://rpc.example/v2/hunter3')).code,
     ).toBe(0)
-    expect((await cli('config', 'set', 'chains.sepolia.chain_id', 'x')).code).toBe(2)
-    expect((await cli('config', 'set', 'unknown', '1')).code).toBe(2)
+    expect((await ask('config', 'set', 'chains.sepolia.chain_id', 'x')).code).toBe(2)
+    expect((await ask('config', 'set', 'unknown', '1')).code).toBe(2)
     const path = join(home, 'config', 'newton', 'config.toml')
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(readFileSync(path, 'utf8')).toContain('hunter2')
-    for (const run of [await cli('config', 'show'), await cli('config', 'show', '--json')]) {
+    for (const run of [await ask('config', 'show'), await ask('config', 'show', '--json')]) {
       expect(run.code).toBe(0)
       expect(run.stdout).not.toContain('hunter')
       expect(run.stdout).toContain('rpc.example')
     }
-    expect((await cli('config', 'use-profile', 'nobody')).code).toBe(2)
-    expect((await cli('config', 'use-profile', 'devnet')).code).toBe(0)
+    expect((await ask('config', 'use-profile', 'nobody')).code).toBe(2)
+    expect((await ask('config', 'use-profile', 'devnet')).code).toBe(0)
     writeFileSync(path, 'not toml [')
-    const broken = await cli('config', 'show')
+    const broken = await ask('config', 'show')
     expect(broken.code).toBe(2)
     expect(broken.stderr).toContain('not valid TOML')
     expect(readFileSync(path, 'utf8')).toBe('not toml [')
@@ -143,9 +146,9 @@ describe.skipIf(!isBuilt)('newton-policy', () => {
       data: { allow: false, reasons: ['over the limit'] },
       meta: { exitCode: 3 },
     })
-    expect((await cli(...words, '--value', 'much')).code).toBe(2)
+    expect((await ask(...words, '--value', 'much')).code).toBe(2)
     writeFileSync(join(home, 'wrong.json'), '{"max":"5"}')
-    const wrong = await cli(
+    const wrong = await ask(
       ...words.map((word) => (word === 'limit.json' ? 'wrong.json' : word)),
       '--value',
       '7',
@@ -153,7 +156,7 @@ describe.skipIf(!isBuilt)('newton-policy', () => {
     expect(wrong.code).toBe(1)
     expect(wrong.stderr).toContain('/max')
     writeFileSync(join(home, 'broken.rego'), 'package broken\nallow if {\n')
-    const broken = await cli(
+    const broken = await ask(
       'policy',
       'simulate',
       '--rego',
@@ -213,10 +216,10 @@ describe.skipIf(!isBuilt)('newton-policy', () => {
 
   test('behavior: completions name every command', async () => {
     for (const shell of ['bash', 'zsh', 'fish', 'powershell']) {
-      const { stdout, code } = await cli('completions', shell)
+      const { stdout, code } = await ask('completions', shell)
       expect(code).toBe(0)
       expect(stdout).toContain('compute-id')
     }
-    expect((await cli('completions', 'tcsh')).code).toBe(2)
+    expect((await ask('completions', 'tcsh')).code).toBe(2)
   })
 })

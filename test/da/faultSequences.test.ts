@@ -1,5 +1,5 @@
 import { mockFaultSequences, proxyFaultSequences } from './faultSequences.js'
 
 // The long form is faultSequences.deep.test.ts.
-mockFaultSequences(200)
-proxyFaultSequences(200)
+mockFaultSequences(60)
+proxyFaultSequences(60)

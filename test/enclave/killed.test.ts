@@ -1,10 +1,7 @@
-/** A real process, killed while it works, and the example that users start from. */
-import { execFile } from 'node:child_process'
+/** A real process, killed while it works. */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import {
   type AppHostEvent,
@@ -15,15 +12,15 @@ import {
   uint64Codec,
 } from '../../src/enclave/index.js'
 import { childProcessTransport, lmdbKv } from '../../src/enclave/node/index.js'
+import { childScript } from '../support/childScript.js'
 import { counterApp } from './counterApp.js'
-
-const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 test('an enclave process killed again and again: every event is answered once, in order', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'killed-'))
+  const script = await childScript(new URL('appChild.ts', import.meta.url))
   const transport = childProcessTransport({
     command: process.execPath,
-    args: ['--import', 'tsx', path('./appChild.ts')],
+    args: [script.path],
     env: { ...process.env, ENCLAVE_STORE: join(folder, 'enclave'), ENCLAVE_DELAY: '60' },
   })
   const amounts = [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n]
@@ -77,24 +74,10 @@ test('an enclave process killed again and again: every event is answered once, i
   await running
   await enclave.close()
   transport.kill()
+  script.remove()
   expect(landed).toEqual([1n, 3n, 6n, 10n, 15n, 21n, 28n, 36n])
   const failures = seen.filter(({ type }) => type === 'failed')
   expect(failures.length).toBeGreaterThan(0)
   for (const failure of failures)
     expect(failure).toMatchObject({ step: 'handle', code: 'ENCLAVE_TRANSPORT' })
 }, 90_000)
-
-test('the example application runs', async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    '--import',
-    'tsx',
-    path('../../examples/enclave-app/index.ts'),
-  ])
-  const events = ['accepted', 'accepted', 'refused', 'accepted', 'winner']
-  for (const [at, answer] of events.entries()) {
-    expect(stdout).toContain(`event ${at + 1}: ${answer}`)
-  }
-  // The second price, though the enclave was killed between the bids.
-  expect(stdout).toMatch(/^winner 0x[0-9a-fA-F]{40} pays 150$/m)
-  expect(stdout).toContain('handled 5, dead letters 0')
-}, 180_000)

@@ -3,11 +3,11 @@ import { fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type GatewayStore, memoryGatewayStore } from '../../src/operator/index.js'
 import { pgliteGatewayStore, postgresGatewayStore } from '../../src/operator/node/index.js'
 import { policyRegistry } from '../support/attestationWorld.js'
+import { childScript } from '../support/childScript.js'
 import { gatewayStoreSuite, newTask } from '../support/gatewayStoreSuite.js'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
@@ -46,11 +46,8 @@ describe('pgliteGatewayStore', () => {
 
   test('behavior: what was acknowledged is there after the process was killed', async () => {
     await store.close()
-    const child = fork(
-      fileURLToPath(new URL('gatewayStoreChild.ts', import.meta.url)),
-      [directory],
-      { execArgv: ['--import', 'tsx'] },
-    )
+    const script = await childScript(new URL('gatewayStoreChild.ts', import.meta.url))
+    const child = fork(script.path, [directory])
     const acknowledged: string[] = []
     const gone = new Promise<NodeJS.Signals | null>((resolve) => {
       child.on('exit', (_code, signal) => resolve(signal))
@@ -60,6 +57,7 @@ describe('pgliteGatewayStore', () => {
       if (acknowledged.length === 20) child.kill('SIGKILL')
     })
     expect(await gone).toBe('SIGKILL')
+    script.remove()
     expect(acknowledged.length).toBeGreaterThanOrEqual(20)
     store = await pgliteGatewayStore({ ...domain, directory })
     for (const taskId of acknowledged) {

@@ -1,4 +1,4 @@
 import { crashSuite } from './crashSuite.js'
 
 // The long form is crash.deep.test.ts.
-crashSuite(24)
+crashSuite(9)

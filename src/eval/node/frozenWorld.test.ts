@@ -1,85 +1,19 @@
-import type { Hex } from 'viem'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import {
+  blockTimestamp,
+  frozenWorldRunner,
+  type Read,
+  source,
+} from '../../../test/support/frozenWorld.js'
 import { jsPlugin } from '../../../test/support/jsPlugin.js'
-import { keccakHex } from '../../internal/keccak.js'
 import { frozenInputs } from '../plugins/frozenInputs.js'
-import { createPluginRuntime } from '../plugins/runtime/runtime.js'
 import { buildPlugin } from './buildPlugin.js'
 import { encloseModule, type ParsedModule } from './frozenWorld.js'
-import { nodePluginWorkers } from './pluginWorkers.js'
 
 const timeout = 300_000
-const blockTimestamp = 1_764_300_000n
 const now = Number(blockTimestamp) * 1_000
 
-/** Reads the world in every way the language has, once while it loads and once in each run. */
-const source = `
-const Kept = Date
-class Own extends Date {}
-const ways = {
-  clock: {
-    now: () => Date.now(),
-    kept: () => Kept.now(),
-    made: () => new Date().getTime(),
-    called: () => Date.parse(Date()),
-    reached: () => new (new Date(0).constructor)().getTime(),
-    cloned: () => new (structuredClone(new Date(0)).constructor)().getTime(),
-    reflected: () => Reflect.construct(Date, []).getTime(),
-    extended: () => new Own().getTime(),
-    file: () => new File([], 'x').lastModified,
-  },
-  elapsed: { now: () => performance.now(), origin: () => performance.timeOrigin },
-  random: {
-    math: () => Math.random(),
-    bytes: () => String(crypto.getRandomValues(new Uint8Array(16))),
-    uuid: () => crypto.randomUUID(),
-  },
-}
-const read = () => Object.fromEntries(Object.entries(ways).map(([kind, of]) => [kind,
-  Object.fromEntries(Object.entries(of).map(([name, way]) => {
-    try { return [name, way()] } catch (error) { return [name, 'threw ' + error.message] }
-  }))]))
-const loading = read()
-export function run(input) {
-  const { expires } = JSON.parse(input)
-  return JSON.stringify({
-    loading, running: read(), expired: Date.now === undefined || safely(() => Date.now() > expires),
-    dates: [new Date(5).getTime(), new Date(2020, 1).getTime(), Date.UTC(2020, 1), new Date(1) instanceof Date],
-    globals: Object.getOwnPropertyNames(globalThis),
-  })
-}
-function safely(work) { try { return work() } catch { return 'no answer' } }
-`
-
-type Read = Record<'clock' | 'elapsed' | 'random', Record<string, unknown>>
-type Output = {
-  loading: Read
-  running: Read
-  expired: unknown
-  dates: unknown[]
-  globals: string[]
-}
-
-const runtime = createPluginRuntime({
-  workers: nodePluginWorkers({ concurrency: 1 }),
-  limits: { time: 60_000, compileTime: 120_000 },
-})
-afterAll(() => runtime.close())
-
-async function output(component: Uint8Array, task = '01'): Promise<Output> {
-  const id = (byte: string): Hex => `0x${byte.repeat(32)}`
-  const ran = await runtime.run({
-    wasmHash: keccakHex(component),
-    getBytes: async () => component,
-    policyDataTemplateId: id('02'),
-    policyDataInstanceId: id('03'),
-    taskId: id(task),
-    blockTimestamp,
-    // September 2020: after the time of the snapshot, long before the block.
-    input: '{"expires":1600000000000}',
-  })
-  return ran.output as Output
-}
+const output = frozenWorldRunner()
 
 const values = (read: Read): unknown[] => Object.values(read).flatMap((of) => Object.values(of))
 
@@ -135,6 +69,7 @@ describe('encloseModule', () => {
   })
 })
 
+// What is built otherwise is in frozenWorld.deep.test.ts.
 describe('the world of a built JavaScript plugin', () => {
   test('behavior: by default the clock is the block and chance is the task', {
     timeout,
@@ -158,37 +93,10 @@ describe('the world of a built JavaScript plugin', () => {
       expect(read).toMatch(/^threw .* would be that of the build/)
   })
 
-  test('behavior: what a plugin is built without throws and names the feature', {
-    timeout,
-  }, async () => {
-    const component = await jsPlugin(source, [])
-    expect(frozenInputs(component)).toEqual(['clock', 'random'])
-    const { running, expired, dates } = await output(component)
-    for (const [kind, of] of Object.entries(running)) {
-      const feature = kind === 'random' ? 'random' : 'clocks'
-      for (const [way, read] of Object.entries(of))
-        expect(read, way).toMatch(new RegExp(`^threw .* build it with the feature ${feature}$`))
-    }
-    expect(expired).toBe('no answer')
-    expect(dates.at(-1)).toBe(true)
-  })
-
   test('behavior: the engine has no global that nobody has looked at', { timeout }, async () => {
     const { globals } = await output(await jsPlugin(source))
     // A name that appears here with another toolchain may be another way to the clock or to chance.
     expect(globals.filter((name) => !known.has(name))).toEqual([])
-  })
-
-  test('error: a module that reads the clock while it loads does not build', {
-    timeout,
-  }, async () => {
-    const built = buildPlugin({
-      source: '\nconst started = Date.now()\nexport function run() { return String(started) }',
-    })
-    await expect(built).rejects.toMatchObject({
-      code: 'PLUGIN_BUILD_FAILED',
-      shortMessage: expect.stringMatching(/plugin\.js:2:\d+ Error: Date\.now\(\) would be that/),
-    })
   })
 
   test.each([

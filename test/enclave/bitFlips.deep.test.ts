@@ -1,0 +1,3 @@
+import { bitFlipsSuite } from './bitFlipsSuite.js'
+
+bitFlipsSuite(500)
