@@ -45,7 +45,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   statetree: ['hash', 'tree', 'store', 'proof', 'wasm', 'pipeline', 'snapshot', 'node'],
   attestation: ['verify', 'challenger'],
-  ledger: ['log', 'events', 'writer', 'witness', 'anchor', 'node'],
+  ledger: ['log', 'events', 'schemas', 'store', 'writer', 'intake', 'witness', 'anchor', 'node'],
   provenance: ['build'],
   eval: ['rego', 'schema', 'lint', 'check', 'plugins', 'intent', 'pipeline', 'node'],
   enclave: [

@@ -160,3 +160,112 @@ export class AnchorConflictError extends BaseError {
     this.anchored = anchored
   }
 }
+
+/** A signer answered what is no signature of its key. Nothing was sent. */
+export class EventSignatureError extends BaseError {
+  override readonly name = 'EventSignatureError'
+  override readonly code = 'LEDGER_EVENT_SIGNATURE'
+  /** Fingerprint of the key. */
+  readonly keyId: string
+
+  constructor({ keyId }: { keyId: string }, options: BaseErrorOptions = {}) {
+    super(`The signer of ${keyId} answered what is no Ed25519 signature of that key.`, {
+      metaMessages: ['Compare `publicKey` of the signer with the key that it signs with.'],
+      ...options,
+    })
+    this.keyId = keyId
+  }
+}
+
+/** A file of a store is not what the writer left there: another writer, or damage. */
+export class TileConflictError extends BaseError {
+  override readonly name = 'TileConflictError'
+  override readonly code = 'LEDGER_FILE_CONFLICT'
+  /** Path of the file. */
+  readonly path: string
+
+  constructor({ path, reason }: { path: string; reason: string }, options: BaseErrorOptions = {}) {
+    super(`\`${path}\` was not written: ${reason}.`, {
+      metaMessages: ['What is there stays. Look for another writer of this ledger, then run fsck.'],
+      ...options,
+    })
+    this.path = path
+  }
+}
+
+/** An event does not follow the ledger's newest one. Nothing was appended. */
+export class LedgerChainError extends BaseError {
+  override readonly name = 'LedgerChainError'
+  override readonly code = 'LEDGER_STALE_HEAD'
+
+  constructor(
+    { expected, given }: { expected: string; given: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`An event follows ${given}, and the newest event is ${expected}.`, {
+      metaMessages: ['Sign it again on top of the newest event.'],
+      retryable: true,
+      ...options,
+    })
+  }
+}
+
+/** This instance of a ledger has ended. What it acknowledged is kept; the rest is unknown. */
+export class LedgerStoppedError extends BaseError {
+  override readonly name = 'LedgerStoppedError'
+  override readonly code = 'LEDGER_STOPPED'
+
+  constructor({ reason }: { reason: string }, options: BaseErrorOptions = {}) {
+    super(`The ledger has stopped: ${reason}.`, {
+      metaMessages: [
+        'Open it again: opening finishes or discards what was under way. Then send again what was not acknowledged; what is there answers with its receipt.',
+      ],
+      ...options,
+    })
+  }
+}
+
+/** Another process writes this ledger. */
+export class LedgerLockedError extends BaseError {
+  override readonly name = 'LedgerLockedError'
+  override readonly code = 'LEDGER_LOCKED'
+
+  constructor(
+    { directory, holder }: { directory: string; holder: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The ledger in \`${directory}\` is written by ${holder}.`, {
+      metaMessages: ['End that process, or read without opening for writing.'],
+      ...options,
+    })
+  }
+}
+
+/** What a ledger keeps about itself contradicts itself. It was not opened, and nothing was changed. */
+export class LedgerStateError extends BaseError {
+  override readonly name = 'LedgerStateError'
+  override readonly code = 'LEDGER_STATE'
+
+  constructor({ reason }: { reason: string }, options: BaseErrorOptions = {}) {
+    super(`The ledger cannot be opened: ${reason}.`, {
+      metaMessages: [
+        'Do not write to it. Keep a copy, run `newton-policy ledger fsck`, and restore what it names from a replica.',
+      ],
+      ...options,
+    })
+  }
+}
+
+/** More is waiting to be appended than the ledger takes. This was not taken. */
+export class LedgerBusyError extends BaseError {
+  override readonly name = 'LedgerBusyError'
+  override readonly code = 'LEDGER_BUSY'
+
+  constructor({ waiting }: { waiting: number }, options: BaseErrorOptions = {}) {
+    super(`${waiting} events are waiting to be appended.`, {
+      metaMessages: ['Send it again later.'],
+      retryable: true,
+      ...options,
+    })
+  }
+}

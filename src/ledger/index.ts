@@ -1,6 +1,7 @@
 /**
- * Reading and verifying transparency logs in C2SP tlog-tiles: signed notes, checkpoints with
- * witnesses, RFC 6962 proofs, tiles, proof files; witnesses themselves. Browser-safe.
+ * The evaluation ledger: signed events in one chain, kept in transparency logs (C2SP tlog-tiles);
+ * reading and verifying such logs: notes, checkpoints with witnesses, RFC 6962 proofs, tiles, proof
+ * files. Browser-safe.
  */
 export {
   type AnchorCandidate,
@@ -27,9 +28,16 @@ export type {
 } from './anchor/receipts.js'
 export {
   AnchorConflictError,
+  EventSignatureError,
+  LedgerBusyError,
+  LedgerChainError,
+  LedgerLockedError,
   LedgerLogError,
+  LedgerStateError,
+  LedgerStoppedError,
   type LogFault,
   PinError,
+  TileConflictError,
   type WitnessFault,
   WitnessRefusedError,
   WitnessStateError,
@@ -47,6 +55,34 @@ export {
   type LedgerEvent,
   type SubmitBody,
 } from './events/event.js'
+export { deriveEventId, eventIds, eventIdTime, isEventId } from './events/eventId.js'
+export {
+  type PreparedEvent,
+  type PrepareEventParameters,
+  prepareEvent,
+  signEvent,
+} from './events/flow.js'
+export {
+  computeMetaRoot,
+  type DomainRoot,
+  decodeMetaRecord,
+  encodeMetaRecord,
+  type MetaRecord,
+} from './events/metaRoot.js'
+export {
+  authorityProblem,
+  authorityTable,
+  type SemanticContext,
+  semanticProblem,
+} from './events/rules.js'
+export type { EventSchemas } from './events/schemaTypes.js'
+export {
+  type EventSigner,
+  ed25519EventSigner,
+  keyProofMessage,
+  strictEd25519,
+  type VerifySignature,
+} from './events/signature.js'
 export {
   type LedgerReceipt,
   type RefusalCode,
@@ -54,6 +90,30 @@ export {
   type SubmitRefusal,
   type SubmitResult,
 } from './events/submit.js'
+export {
+  type CheckVerdict,
+  type EventCheck,
+  type EventVerdict,
+  eventChecks,
+  readEvent,
+  type VerifyEventParameters,
+  verifyEvent,
+} from './events/verify.js'
+export {
+  type KeyRole,
+  type KeyRow,
+  keyRoles,
+  keyRow,
+  type LedgerView,
+  reduceEvent,
+  type ViewChange,
+} from './events/view.js'
+export {
+  type CreateLedgerParameters,
+  createLedger,
+  type Ledger,
+  type SubmitOptions,
+} from './intake/ledger.js'
 export {
   type Checkpoint,
   type CheckpointTrust,
@@ -72,6 +132,7 @@ export {
   parseNoteKey,
   type WitnessSigner,
   witnessSigner,
+  verifyEd25519,
 } from './log/keys.js'
 export { emptyRoot, leafHash, nodeHash, verifyConsistency, verifyInclusion } from './log/merkle.js'
 export {
@@ -94,6 +155,15 @@ export {
   tileWidth,
 } from './log/tiles.js'
 export { formatTlogProof, type VerifiedTlogProof, verifyTlogProof } from './log/tlogProof.js'
+export { type MemoryTiles, memoryTiles } from './store/memoryTiles.js'
+export { objectTiles } from './store/objectTiles.js'
+export { type ChainPlace, chainStart, type WalkedEvent, walkChain } from './writer/chain.js'
+export {
+  type LedgerLookup,
+  type LookupMark,
+  memoryLookup,
+} from './writer/lookup.js'
+export type { Cut } from './writer/meta.js'
 export {
   type Cosigned,
   collectCosignatures,
@@ -126,3 +196,10 @@ export {
   metaLog,
   type PlacedEvent,
 } from './writer/types.js'
+export {
+  checkpointSigners,
+  ledgerLogs,
+  type OpenWriter,
+  type OpenWriterParameters,
+  openWriter,
+} from './writer/writer.js'

@@ -120,6 +120,11 @@ function noteKey(name: string, kind: NoteKey['kind'], publicKey: Uint8Array): No
   return Object.freeze({ name, kind, id: toHex(digest.slice(0, 4)), publicKey })
 }
 
+/** Whether bytes are the one encoding of a point of prime order, as an honest Ed25519 key is. */
+export function isEd25519Key(bytes: Uint8Array): boolean {
+  return bytes.length === 32 && pointOf(bytes) === true
+}
+
 function pointOf(bytes: Uint8Array): true | undefined {
   try {
     const point = ed25519.Point.fromBytes(bytes, false)

@@ -101,11 +101,12 @@ export function logReader(parameters: { checkpoint: Checkpoint; read: ReadLogFil
   }
 }
 
-type Source = { read: ReadLogFile; signal: AbortSignal; size: bigint }
+/** Files of a log, and the size at which they are read. */
+export type TileSource = { read: ReadLogFile; signal: AbortSignal; size: bigint }
 
 /** A tile or bundle, as its path says or, once it was completed, the full one. */
-async function readTile(
-  { read, signal, size }: Source,
+export async function readTile(
+  { read, signal, size }: TileSource,
   level: number | 'entries',
   index: bigint,
 ): Promise<{ bytes: Uint8Array; width: number; path: string }> {
@@ -125,7 +126,7 @@ async function readTile(
 }
 
 /** Tiles of one operation, each read once. */
-function tileSource(source: Source): Tile {
+function tileSource(source: TileSource): Tile {
   const tiles = new Map<string, Promise<Uint8Array>>()
   return (level, index) => {
     const key = `${level}/${index}`
@@ -140,7 +141,7 @@ function tileSource(source: Source): Tile {
   }
 }
 
-async function readEntry(source: Source & { index: bigint }): Promise<Uint8Array> {
+async function readEntry(source: TileSource & { index: bigint }): Promise<Uint8Array> {
   const { bytes, width, path } = await readTile(source, 'entries', source.index / 256n)
   const entry = decodeEntryBundle(bytes, width)?.[Number(source.index % 256n)]
   if (entry === undefined) throw new LedgerLogError({ fault: 'malformed', path })

@@ -1,0 +1,132 @@
+/**
+ * What the ledger says so far, as the rules ask for it: rows by key, each made by one event.
+ *
+ * Rows are a function of the events in their order. They are kept for look-ups only, and can be made
+ * again from the logs.
+ */
+import type { Json, JsonObject } from '../../core/jsonText.js'
+import type { LedgerEvent } from './event.js'
+
+/** Rows by key. */
+export type LedgerView = { get(key: string): Json | undefined }
+
+/** A row to write. */
+export type ViewChange = readonly [key: string, value: Json]
+
+/** Who may say what is told by the role of a key. */
+export const keyRoles = [
+  'genesis',
+  'admin',
+  'operator',
+  'gateway',
+  'challenger',
+  'auditor',
+  'builder',
+] as const
+
+/** The role of a key. */
+export type KeyRole = (typeof keyRoles)[number]
+
+/** What the ledger knows of a key. */
+export type KeyRow = {
+  role: KeyRole
+  /** Standard base64. */
+  public_key: string
+  status: 'active' | 'ended'
+  /** `seq` of the event that added it, decimal. */
+  since: string
+  /** `seq` of the event that revoked it or rotated it away. */
+  until?: string
+}
+
+/** Keys of rows. */
+export const rowKeys = {
+  key: (keyId: string): string => `key/${keyId}`,
+  admins: 'admins',
+  artifact: (hash: string): string => `artifact/${hash}`,
+  task: (fields: JsonObject): string =>
+    `task/${fields['chainId']}/${fields['policyClient']}/${fields['taskId']}`,
+  evaluation: (hash: string): string => `evaluation/${hash}`,
+  verified: (wasmHash: string): string => `verified/${wasmHash}`,
+} as const
+
+/** The row of a key. */
+export function keyRow(view: LedgerView, keyId: string): KeyRow | undefined {
+  return view.get(rowKeys.key(keyId)) as KeyRow | undefined
+}
+
+/** How many keys of the role `admin` are active. */
+export function adminCount(view: LedgerView): number {
+  return Number(view.get(rowKeys.admins) ?? 0)
+}
+
+type Reducer = (event: LedgerEvent, seq: bigint, view: LedgerView) => ViewChange[]
+
+/** Rows that an event makes. Pure; of an event that was accepted. */
+export function reduceEvent(event: LedgerEvent, seq: bigint, view: LedgerView): ViewChange[] {
+  return reducers[event.schema_version]?.(event, seq, view) ?? []
+}
+
+const fieldsOf = (event: LedgerEvent): JsonObject => event.payload as unknown as JsonObject
+
+const added = (view: LedgerView, seq: bigint, keys: { ended?: string; fields: JsonObject }) => {
+  const { ended, fields } = keys
+  const changes: ViewChange[] = []
+  let admins = adminCount(view)
+  const old = ended === undefined ? undefined : keyRow(view, ended)
+  if (ended !== undefined && old !== undefined) {
+    const row: KeyRow = { ...old, status: 'ended', until: seq.toString() }
+    changes.push([rowKeys.key(ended), row])
+    if (old.role === 'admin') admins -= 1
+  }
+  const role = fields['role']
+  if (role !== undefined) {
+    const row: KeyRow = {
+      role: role as KeyRole,
+      public_key: fields['public_key'] as string,
+      status: 'active',
+      since: seq.toString(),
+    }
+    changes.push([rowKeys.key(fields['key_id'] as string), row])
+    if (role === 'admin') admins += 1
+  }
+  changes.push([rowKeys.admins, admins])
+  return changes
+}
+
+/** By schema version, for ever: an event is read as what it was when it was written. */
+const reducers: Readonly<Record<string, Reducer>> = {
+  'ets.genesis/1': (event, seq) => [
+    [
+      rowKeys.key(event.key_id),
+      { role: 'genesis', public_key: event.public_key, status: 'active', since: seq.toString() },
+    ],
+  ],
+  'ets.key.add/1': (event, seq, view) => added(view, seq, { fields: fieldsOf(event) }),
+  'ets.key.rotate/1': (event, seq, view) =>
+    added(view, seq, {
+      ended: fieldsOf(event)['old_key_id'] as string,
+      fields: fieldsOf(event),
+    }),
+  'ets.key.revoke/1': (event, seq, view) =>
+    added(view, seq, { ended: fieldsOf(event)['key_id'] as string, fields: {} }),
+  'newton.template/1': (event) =>
+    (fieldsOf(event)['artifacts'] as string[]).map((hash) => [rowKeys.artifact(hash), 1]),
+  'newton.evaluation/1': (event) => {
+    const fields = fieldsOf(event)
+    const { evaluationResult, messageHash } = fields
+    return [
+      [rowKeys.task(fields), event.current_hash],
+      [
+        rowKeys.evaluation(event.current_hash),
+        { evaluationResult: evaluationResult ?? null, messageHash: messageHash ?? null },
+      ],
+    ]
+  },
+  'newton.verification/1': (event, _, view) => {
+    const { wasmHash, result } = fieldsOf(event)
+    if (result !== 'MATCH') return []
+    const key = rowKeys.verified(wasmHash as string)
+    return [[key, Number(view.get(key) ?? 0) + 1]]
+  },
+}
