@@ -1,13 +1,22 @@
 /** Deploys every contract of the system to a development chain. */
 import {
   type Address,
+  ContractFunctionRevertedError,
+  ContractFunctionZeroDataError,
   encodeDeployData,
   encodeFunctionData,
   getAddress,
   getContractAddress,
   type Hex,
+  BaseError as ViemError,
 } from 'viem'
-import { getBlockNumber, getTransactionCount, sendTransaction } from 'viem/actions'
+import {
+  getBlockNumber,
+  getCode,
+  getTransactionCount,
+  readContract,
+  sendTransaction,
+} from 'viem/actions'
 import { devnetSlasherAbi } from '../core/abi/devnetSlasherAbi.js'
 import { BaseError } from '../errors/base.js'
 import type { PolicyAddresses } from '../registry/chain/addressBook.js'
@@ -21,6 +30,11 @@ export type DeployConfig = {
   owner?: Address | undefined
   /** Where contracts read block numbers. @default 'native' */
   blockKind?: 'native' | 'arbsys' | undefined
+  /**
+   * Registry of enclave builds that is there already. Where blocks are ArbSys's and it does not say
+   * that it counts those, a mirror of it is deployed and used. @default a new registry
+   */
+  enclaveVersionRegistry?: Address | undefined
   /** Whether anyone may register templates and deploy instances. @default true */
   permissionless?: boolean | undefined
   /** Service that the operator set belongs to. @default the deployer */
@@ -80,7 +94,7 @@ export async function deployContracts(
   const common = {
     owner: config.owner ?? client.account.address,
     times: timesOf(config),
-    blockKind: config.blockKind === 'arbsys' ? 2 : 1,
+    blockKind: config.blockKind === 'arbsys' ? ARB_SYS : NATIVE,
   }
   const registries = await deployRegistries(client, common, config)
   const commits = await deployCommits(client, common, config)
@@ -91,6 +105,10 @@ export async function deployContracts(
   const shared = { stateAnchor, checkpointAnchor }
   return { ...registries, ...commits, ...responses, ...provenance, ...shared, fromBlock }
 }
+
+/** Where contracts read block numbers, by their own numbers for it. */
+const NATIVE = 1
+const ARB_SYS = 2
 
 /** What every contract behind a proxy is initialized with. */
 type Common = { owner: Address; times: Times; blockKind: number }
@@ -126,11 +144,10 @@ async function deployRegistries(
   const open = config.permissionless ?? true
   const ownable = [owner, times, blockKind]
   const policyClientRegistry = await behindProxy(client, artifacts.policyClientRegistry, ownable)
-  const enclaveVersionRegistry = await behindProxy(
-    client,
-    artifacts.enclaveVersionRegistry,
-    ownable,
-  )
+  const enclaveVersionRegistry =
+    config.enclaveVersionRegistry === undefined
+      ? await behindProxy(client, artifacts.enclaveVersionRegistry, ownable)
+      : await deployedBuilds(client, { address: config.enclaveVersionRegistry, blockKind })
   // The deployer names the registries before they are there: an implementation and a proxy each
   // follow it. They refuse to be initialized where it does not name them.
   const from = client.account.address
@@ -162,6 +179,42 @@ async function deployRegistries(
     policyDataRegistry,
     policyRegistry,
   }
+}
+
+/** A registry of builds as it is, or its mirror where the chain counts other blocks. */
+async function deployedBuilds(
+  client: WriteClient,
+  { address, blockKind }: { address: Address; blockKind: number },
+): Promise<Address> {
+  const code = await getCode(client, { address })
+  if (code === undefined || code === '0x') {
+    throw new DeploymentError(`There is no registry of builds at ${address}: it has no code.`)
+  }
+  // The deployed protocol's registry does not say what it counts, which is `block.number`.
+  const told = await readContract(client, {
+    address,
+    abi: artifacts.enclaveVersionRegistry.abi,
+    functionName: 'blockKind',
+  }).catch((error: unknown) => {
+    if (error instanceof ViemError && error.walk(isUnanswered) !== null) return undefined
+    throw new DeploymentError(`The registry of builds at ${address} cannot be read.`, {
+      cause: error,
+    })
+  })
+  if (told === blockKind || (told === undefined && blockKind === NATIVE)) return address
+  if (told !== undefined) {
+    throw new DeploymentError(
+      `The registry of builds at ${address} counts blocks of kind ${told}, this deployment ${blockKind}: name one of this chain.`,
+    )
+  }
+  return deployContract(client, { ...artifacts.enclaveVersionMirror, args: [address, blockKind] })
+}
+
+/** Whether a contract has no such function, as its node tells it. */
+function isUnanswered(error: unknown): boolean {
+  return (
+    error instanceof ContractFunctionRevertedError || error instanceof ContractFunctionZeroDataError
+  )
 }
 
 /** The verifier of certificates, the registry of state commits, and proofs under them. */

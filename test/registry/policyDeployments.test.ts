@@ -187,6 +187,11 @@ describe('deployPolicy', () => {
       [noTemplate, owner, 'TemplateNotRegistered'],
       [noDataTemplate, owner, 'TemplateNotRegistered'],
       [missing, owner, 'PolicyDataInstanceMissing'],
+      [
+        { ...input, policyInstance: { ...input.policyInstance, expireAfter: 36_001n } },
+        owner,
+        'ExpireAfterTooLarge',
+      ],
     ]
     for (const [broken, sender, rule] of cases) {
       expect(await failedRules(registry.deployPolicy(sender, { ...broken, addresses }))).toContain(

@@ -5,10 +5,13 @@ import type { WriteClient } from '../chain/client.js'
 import { importNewtonPolicy } from '../newton/importPolicy.js'
 import { getLatestAnchor, isCheckpointAnchored } from '../rows/anchors.js'
 import * as reads from '../rows/reads.js'
+import * as configuration from './admin/configuration.js'
 import * as admin from './admin/gates.js'
 import * as guards from './admin/guards.js'
 import * as operators from './admin/operators.js'
 import * as anchors from './anchors.js'
+import * as upgrades from './admin/upgrades.js'
+import * as verifiers from './admin/verifiers.js'
 import * as clients from './clients.js'
 import * as commits from './commits.js'
 import * as dataSlots from './dataSlots.js'
@@ -28,6 +31,7 @@ type WriteModule = typeof admin &
   typeof anchors &
   typeof clients &
   typeof commits &
+  typeof configuration &
   typeof dataSlots &
   typeof deploymentSignatures &
   typeof guards &
@@ -36,7 +40,9 @@ type WriteModule = typeof admin &
   typeof policyDeployments &
   typeof responses &
   typeof revocations &
-  typeof templates
+  typeof templates &
+  typeof upgrades &
+  typeof verifiers
 
 /** The actions of a module without their first parameter; addresses may be left out. */
 type Bound<module, more = unknown> = {
@@ -114,10 +120,13 @@ export function policyActions(
       clients,
       admin,
       commits,
+      configuration,
       operators,
       policyDeployments,
       responses,
       revocations,
+      upgrades,
+      verifiers,
     ]
     const policy: Record<string, unknown> = {}
     for (const module of modules) {

@@ -9,6 +9,7 @@ import { type ReadResult, readAt, valueFrom } from '../../chain/read.js'
 import type { OffchainChecks } from '../../rows/offchain.js'
 import type { PreparedDeployment, PreparedSlotInstance } from '../../rows/policyDeployment.js'
 import { type Registries, type RegistryKind, registryCall, valueOrNull } from '../../rows/rows.js'
+import { longestCheck } from '../instances.js'
 import { checkArtifacts, checkParams, checkSecrets, hasSecrets } from '../offchain.js'
 import { gate, idCheck } from '../templates.js'
 import type { DeploymentCheck, Found } from './check.js'
@@ -165,9 +166,10 @@ export async function instanceChecks(
       registryCall(registries, kind, 'instanceDeploymentPermissionless'),
       registryCall(registries, kind, 'instanceDeployers', [account]),
       registryCall(registries, kind, 'currentInstance', slot),
+      registryCall(registries, kind, 'maxExpireAfter'),
     ],
   })
-  const [deployed, computed, open, listed, current] = results.map(valueFrom)
+  const [deployed, computed, open, listed, current, maxExpireAfter] = results.map(valueFrom)
   const checks = [
     idCheck('ComputedIdEqual', instance.id, computed as Hex),
     slotCheck(kind, instance, current as Hex),
@@ -176,6 +178,7 @@ export async function instanceChecks(
   if (deployed !== true) {
     checks.push(
       gate('UnauthorizedInstanceDeployer', { sender: account, open, listed }),
+      longestCheck(instance, { maxExpireAfter }),
       paramsAllowed(instance, template),
     )
   }

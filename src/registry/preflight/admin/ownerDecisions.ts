@@ -1,0 +1,149 @@
+/** Checks before signing of what owners announce: verifiers and upgrades. */
+import { type Abi, type Address, getAddress, type Hex, keccak256, zeroAddress } from 'viem'
+import { getCode } from 'viem/actions'
+import { challengeVerifierAbi } from '../../../core/abi/challengeVerifierAbi.js'
+import { request, type WriteClient } from '../../chain/client.js'
+import { failed, holds, type PreflightCheck, passed, warning } from '../../chain/preflightCheck.js'
+import { type ReadCall, readAt, readTag, valueFrom } from '../../chain/read.js'
+
+/** Checks that a verifier to be announced is a contract. */
+export async function checkVerifierCode(
+  client: WriteClient,
+  { verifier }: { verifier: Address },
+): Promise<PreflightCheck[]> {
+  if (verifier === zeroAddress) return [passed('VerifierWithoutCode', 'none is announced')]
+  const ok = await hasCode(client, verifier)
+  return [
+    holds('VerifierWithoutCode', {
+      ok,
+      detail: `${verifier} has ${ok ? '' : 'no '}code`,
+      fix: 'Deploy the verifier on this chain first, or pass the zero address for none.',
+    }),
+  ]
+}
+
+/** Checks that a verifier is announced, so that there is something to withdraw. */
+export async function checkAnnounced(
+  client: WriteClient,
+  { address, kind }: { address: Address; kind: number },
+): Promise<PreflightCheck[]> {
+  const [pending] = await readVerifiers(client, address, [['pendingVerifier', [kind]]])
+  const [verifier, fromBlock, announced] = pending as [Address, bigint, boolean]
+  return [
+    holds('NothingAnnounced', {
+      ok: announced,
+      detail: announced ? `${verifier} is announced for block ${fromBlock}` : 'none is announced',
+      fix: 'Nothing to do. What is in force already is replaced by another announcement.',
+    }),
+  ]
+}
+
+/** Checks a suspension: the verifier in force, its length, and that it is the first. */
+export async function checkSuspension(
+  client: WriteClient,
+  { address, kind, blocks }: { address: Address; kind: number; blocks: bigint },
+): Promise<PreflightCheck[]> {
+  const [injected, most] = await readVerifiers(client, address, [['injected'], ['challengeWindow']])
+  const verifier = (injected as readonly Address[])[kind] as Address
+  if (verifier === zeroAddress) {
+    return [failed('VerifierNotSet', 'none is in force', 'There is nothing to suspend.')]
+  }
+  const [found] = await readVerifiers(client, address, [['suspensionOf', [kind, verifier]]])
+  const { fromBlock } = found as { fromBlock: bigint }
+  return [
+    passed('VerifierNotSet', `${verifier} is in force`),
+    holds('InvalidSuspension', {
+      ok: blocks > 0n && blocks <= (most as bigint),
+      detail: `for ${blocks} blocks, at most ${most}`,
+      fix: `Suspend it for ${most} blocks or less, and announce another verifier meanwhile.`,
+    }),
+    holds('SuspendedBefore', {
+      ok: fromBlock === 0n,
+      detail: fromBlock === 0n ? 'it never rested' : `it rested from block ${fromBlock} on`,
+      fix: 'A verifier rests once. Announce another.',
+    }),
+  ]
+}
+
+/** Checks that an implementation to be announced is a contract. */
+export async function checkImplementation(
+  client: WriteClient,
+  { implementation }: { implementation: Address },
+): Promise<PreflightCheck[]> {
+  const ok = await hasCode(client, implementation)
+  return [
+    ok
+      ? passed('ERC1967InvalidImplementation', `${implementation} has code`)
+      : warning(
+          'ERC1967InvalidImplementation',
+          `${implementation} has no code yet`,
+          'Deploy it before the upgrade is applied, and announce no address that somebody else could fill.',
+        ),
+  ]
+}
+
+/** Checks that an upgrade is announced, as it is given, and that its time has come. */
+export async function checkUpgrade(
+  client: WriteClient,
+  parameters: { address: Address; implementation: Address; data: Hex },
+): Promise<PreflightCheck[]> {
+  const { address, implementation, data } = parameters
+  const [pending, lapsesAt] = await readVerifiers(client, address, [
+    ['pendingUpgrade'],
+    ['upgradeLapsesAt'],
+  ])
+  const { readyAt, ...found } = pending as {
+    implementation: Address
+    readyAt: bigint
+    dataHash: Hex
+  }
+  const ok =
+    getAddress(found.implementation) === implementation && found.dataHash === keccak256(data)
+  const checks = [
+    holds('UpgradeNotScheduled', {
+      ok,
+      detail:
+        found.implementation === zeroAddress
+          ? 'no upgrade is announced'
+          : `announced is ${found.implementation} with a call that hashes to ${found.dataHash}`,
+      fix: 'Announce it with `scheduleUpgrade`, with the very call that is made with it.',
+    }),
+  ]
+  if (!ok) return checks
+  const next = (await readTag(client, 'latest')).number + 1n
+  return [
+    ...checks,
+    holds('UpgradeNotReady', {
+      ok: next >= readyAt,
+      detail: `it may be applied from block ${readyAt} on, the next block is ${next}`,
+      fix: 'Wait for that block; of the challenge verifier also for the longest suspension.',
+    }),
+    holds('UpgradeLapsed', {
+      ok: next <= (lapsesAt as bigint),
+      detail: `it lapses after block ${lapsesAt}, the next block is ${next}`,
+      fix: 'Announce it anew.',
+    }),
+  ]
+}
+
+async function hasCode(client: WriteClient, address: Address): Promise<boolean> {
+  const code = await request(`code of ${address}`, () => getCode(client, { address }))
+  return code !== undefined && code !== '0x'
+}
+
+async function readVerifiers(
+  client: WriteClient,
+  address: Address,
+  reads: readonly [functionName: string, args?: readonly unknown[]][],
+): Promise<unknown[]> {
+  // Every upgradeable contract answers what is asked here of upgrades.
+  const calls = reads.map(
+    ([functionName, args = []]): ReadCall => ({
+      address,
+      abi: challengeVerifierAbi as Abi,
+      functionName,
+      args,
+    }),
+  )
+  return (await readAt(client, { block: await readTag(client, 'latest'), calls })).map(valueFrom)
+}

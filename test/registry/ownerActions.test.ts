@@ -1,0 +1,275 @@
+/** What owners decide, through the SDK: verifiers, upgrades, quorums, signers, mirrored builds. */
+import { type Address, type Hex, zeroAddress } from 'viem'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isPolicySdkError } from '../../src/errors/base.js'
+import * as registry from '../../src/registry/index.js'
+import { artifacts } from '../../src/testing/artifacts/contracts.js'
+import { simulatedArbSysBytecode } from '../../src/testing/artifacts/simulatedArbSys.generated.js'
+import { DeploymentError, deployContract, deployContracts } from '../../src/testing/contracts.js'
+import { startChain, type TestChain, word } from './chain.js'
+
+const challengeWindow = 20n
+const maxExpireAfter = 30n
+const delay = challengeWindow + maxExpireAfter + 1n
+
+let chain: TestChain
+beforeAll(async () => {
+  chain = await startChain({ config: { challengeWindow, maxExpireAfter } })
+}, 120_000)
+afterAll(() => chain?.anvil.stop())
+
+/** Names of the checks that stop a write; `[]` where none does. */
+async function stopped(write: Promise<unknown>): Promise<string[]> {
+  try {
+    await write
+    return []
+  } catch (error) {
+    if (error instanceof registry.PreflightError) {
+      return error.checks.filter(({ ok, level }) => !ok && level === 'error').map((one) => one.rule)
+    }
+    throw error
+  }
+}
+
+async function reverted(write: Promise<unknown>): Promise<string | undefined> {
+  const error = await write.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!isPolicySdkError(error)) throw error ?? new Error('it went through')
+  return (error as { errorName?: string }).errorName
+}
+
+describe('injected verifiers', () => {
+  test('behavior: announced, withdrawn, in force, suspended once', async () => {
+    const { owner, addresses } = chain
+    const at = { addresses, kind: 'result' } as const
+    // Any contract will do: nobody is judged here.
+    const verifier = addresses.artifactProofs
+    expect(await stopped(registry.cancelVerifierSync(owner, at))).toEqual(['NothingAnnounced'])
+    const first = await registry.scheduleVerifierSync(owner, { ...at, verifier })
+    expect(first).toMatchObject({ kind: 0, verifier, fromBlock: first.receipt.blockNumber + delay })
+    expect(await registry.cancelVerifierSync(owner, at)).toMatchObject({ kind: 0, verifier })
+    await registry.scheduleVerifierSync(owner, { ...at, verifier })
+    expect(await stopped(registry.suspendVerifierSync(owner, { ...at, blocks: 1n }))).toEqual([
+      'VerifierNotSet',
+    ])
+    await chain.mine(Number(delay))
+    for (const blocks of [0n, challengeWindow + 1n]) {
+      const long = { ...at, blocks }
+      expect(await stopped(registry.suspendVerifier(owner, long))).toEqual(['InvalidSuspension'])
+      expect(await reverted(registry.suspendVerifier(owner, { ...long, preflight: false }))).toBe(
+        'InvalidSuspension',
+      )
+    }
+    const rest = await registry.suspendVerifierSync(owner, { ...at, blocks: 5n })
+    expect(rest).toMatchObject({ verifier, untilBlock: rest.receipt.blockNumber + 5n })
+    expect(await stopped(registry.suspendVerifier(owner, { ...at, blocks: 5n }))).toEqual([
+      'SuspendedBefore',
+    ])
+    // None at all is announced by zero.
+    expect(
+      await registry.scheduleVerifierSync(owner, { ...at, verifier: zeroAddress }),
+    ).toMatchObject({ verifier: zeroAddress })
+  })
+
+  test('error: without code, by a stranger, of no kind', async () => {
+    const { owner, addresses, wallet } = chain
+    const nobody = wallet(9).account.address
+    const at = { addresses, kind: 'relay', verifier: nobody } as const
+    expect(await stopped(registry.scheduleVerifier(owner, at))).toEqual(['VerifierWithoutCode'])
+    expect(await reverted(registry.scheduleVerifier(owner, { ...at, preflight: false }))).toBe(
+      'VerifierWithoutCode',
+    )
+    const own = { ...at, verifier: addresses.artifactProofs }
+    expect(await stopped(registry.scheduleVerifier(wallet(1), own))).toEqual([
+      'OwnableUnauthorizedAccount',
+    ])
+    const odd = { ...own, kind: 'toString' as never }
+    await expect(registry.scheduleVerifier(owner, odd)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'kind',
+    })
+  })
+
+  test('behavior: sources of verdicts', async () => {
+    const { owner, addresses } = chain
+    const source = {
+      addresses,
+      sourceChainId: 10n,
+      challengeVerifier: addresses.slasher,
+      listed: true,
+    }
+    const done = await registry.scheduleVerdictSourceSync(owner, source)
+    expect(done).toMatchObject({
+      chainId: 10n,
+      listed: true,
+      fromBlock: done.receipt.blockNumber + delay,
+    })
+    const run = await registry.dryRunScheduleVerdictSource(owner, source)
+    expect(run).toMatchObject({ ok: true, transaction: { to: addresses.challengeVerifier } })
+  })
+})
+
+describe('upgrades', () => {
+  const implementation = (): Promise<Address> =>
+    deployContract(chain.owner, { ...artifacts.responseRegistry, args: [] })
+
+  test('behavior: announced, waited for, applied', async () => {
+    const { owner, addresses } = chain
+    const upgrade = {
+      addresses,
+      contract: 'responseRegistry',
+      implementation: await implementation(),
+    } as const
+    expect(await stopped(registry.executeUpgrade(owner, upgrade))).toEqual(['UpgradeNotScheduled'])
+    const announced = await registry.scheduleUpgradeSync(owner, upgrade)
+    expect(announced.readyAt).toBe(announced.receipt.blockNumber + delay)
+    expect(await stopped(registry.executeUpgrade(owner, upgrade))).toEqual(['UpgradeNotReady'])
+    expect(await reverted(registry.executeUpgrade(owner, { ...upgrade, preflight: false }))).toBe(
+      'UpgradeNotReady',
+    )
+    // Another call than the announced one is another upgrade.
+    const other = { ...upgrade, data: '0x12' as Hex }
+    expect(await stopped(registry.executeUpgrade(owner, other))).toEqual(['UpgradeNotScheduled'])
+    await chain.mine(Number(delay))
+    expect(await registry.executeUpgradeSync(owner, upgrade)).toMatchObject({
+      implementation: upgrade.implementation,
+    })
+  })
+
+  test('behavior: withdrawn, and lapsed', async () => {
+    const { owner, addresses, wallet } = chain
+    const at = { addresses, contract: 'responseRegistry' } as const
+    const upgrade = { ...at, implementation: await implementation() }
+    await registry.scheduleUpgradeSync(owner, upgrade)
+    expect(await stopped(registry.cancelUpgrade(wallet(1), at))).toEqual([
+      'OwnableUnauthorizedAccount',
+    ])
+    await registry.cancelUpgradeSync(owner, at)
+    await registry.scheduleUpgradeSync(owner, upgrade)
+    await chain.mine(Number(2n * delay + 1n))
+    expect(await stopped(registry.executeUpgrade(owner, upgrade))).toEqual(['UpgradeLapsed'])
+    expect(await reverted(registry.executeUpgrade(owner, { ...upgrade, preflight: false }))).toBe(
+      'UpgradeLapsed',
+    )
+    // What is not there yet is a warning: it may be when the time comes.
+    const early = { ...at, implementation: wallet(9).account.address }
+    const { ok, checks } = await registry.dryRunScheduleUpgrade(owner, early)
+    expect(ok).toBe(true)
+    expect(checks.find(({ rule }) => rule === 'ERC1967InvalidImplementation')?.ok).toBe(false)
+  })
+
+  test('behavior: a delay grows', async () => {
+    const { owner, addresses } = chain
+    const at = { addresses, contract: 'policyClientRegistry' } as const
+    expect(await registry.setUpgradeDelaySync(owner, { ...at, blocks: delay + 5n })).toMatchObject({
+      blocks: delay + 5n,
+    })
+    expect(await reverted(registry.setUpgradeDelay(owner, { ...at, blocks: delay }))).toBe(
+      'UpgradeDelayTooShort',
+    )
+    const slasher = { addresses, contract: 'slasher' as never, blocks: 1n }
+    await expect(registry.setUpgradeDelay(owner, slasher)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'contract',
+    })
+  })
+})
+
+describe('configuration', () => {
+  test('behavior: quorums wait', async () => {
+    const { owner, addresses } = chain
+    const quorum = await registry.setQuorumBpsSync(owner, { addresses, quorumBps: 7000 })
+    expect(quorum).toMatchObject({
+      previous: 6700,
+      current: 7000,
+      blockNumber: quorum.receipt.blockNumber + delay,
+    })
+    const commits = await registry.setMinQuorumBpsSync(owner, { addresses, quorumBps: 7000 })
+    expect(commits).toMatchObject({
+      newBps: 7000,
+      fromBlock: commits.receipt.blockNumber + delay,
+    })
+    await expect(
+      registry.setQuorumBps(owner, { addresses, quorumBps: 10_001 }),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'quorumBps' })
+  })
+
+  test('behavior: staleness, signers of snapshots, task generators', async () => {
+    const { owner, addresses, wallet } = chain
+    expect(
+      await registry.setMaxStalenessSync(owner, { addresses, maxStaleness: 86_400 }),
+    ).toMatchObject({ previous: 0, current: 86_400 })
+    const signers = [wallet(2).account.address, wallet(3).account.address]
+    expect(
+      await registry.setSnapshotSignersSync(owner, { addresses, signers, threshold: 2 }),
+    ).toMatchObject({ signers, threshold: 2 })
+    expect(
+      await reverted(registry.setSnapshotSigners(owner, { addresses, signers, threshold: 3 })),
+    ).toBeDefined()
+    const generator = wallet(4).account.address
+    expect(
+      await registry.setTaskGeneratorSync(owner, { addresses, generator, allowed: true }),
+    ).toMatchObject({ generator, allowed: true })
+    const build = { addresses, pcr0Hash: word(1), label: 'by a generator' }
+    expect(await registry.activateEnclaveVersionSync(wallet(4), build)).toMatchObject({
+      pcr0Hash: word(1),
+    })
+  })
+})
+
+describe('builds of another registry', () => {
+  test('behavior: a mirror notes what its source says', async () => {
+    const { owner, addresses, wallet } = chain
+    const source = addresses.enclaveVersionRegistry
+    const mirror = await deployContract(owner, {
+      ...artifacts.enclaveVersionMirror,
+      args: [source, 1],
+    })
+    const build = { addresses, pcr0Hash: word(7), label: 'mirrored' }
+    const mirrored = { addresses: { ...addresses, enclaveVersionRegistry: mirror } }
+    const sync = { ...mirrored, pcr0Hash: word(7) }
+    expect(await reverted(registry.syncEnclaveVersion(owner, sync))).toBe('VersionNotRegistered')
+    await registry.activateEnclaveVersionSync(owner, build)
+    expect(await registry.syncEnclaveVersionSync(wallet(5), sync)).toMatchObject({ active: true })
+    expect(await reverted(registry.syncEnclaveVersion(owner, sync))).toBe('NothingToSync')
+    await registry.deprecateEnclaveVersionSync(owner, { addresses, pcr0Hash: word(7) })
+    expect(await registry.syncEnclaveVersionSync(wallet(5), sync)).toMatchObject({
+      pcr0Hash: word(7),
+      active: false,
+    })
+  })
+
+  test('behavior: a deployment mirrors a registry that counts other blocks', async () => {
+    const { owner, anvil, addresses, wallet } = chain
+    const code = await deployContract(owner, {
+      abi: [],
+      bytecode: simulatedArbSysBytecode,
+      args: [],
+      name: 'SimulatedArbSys',
+    })
+    const arbSys = '0x0000000000000000000000000000000000000064'
+    await anvil.rpc('anvil_setCode', [arbSys, await anvil.rpc('eth_getCode', [code, 'latest'])])
+    await anvil.rpc('anvil_setStorageAt', [arbSys, '0x0', word(900_000)])
+    // A contract that does not say what it counts, as the deployed registry does not.
+    const silent = addresses.slasher
+    const wrapped = await deployContracts(owner, {
+      blockKind: 'arbsys',
+      enclaveVersionRegistry: silent,
+    })
+    expect(wrapped.enclaveVersionRegistry).not.toBe(silent)
+    // Named where blocks are native, it is used as it is.
+    const plain = await deployContracts(owner, { enclaveVersionRegistry: silent })
+    expect(plain.enclaveVersionRegistry).toBe(silent)
+    for (const enclaveVersionRegistry of [
+      // It says that it counts native blocks; nobody is there.
+      addresses.enclaveVersionRegistry,
+      wallet(9).account.address,
+    ]) {
+      await expect(
+        deployContracts(owner, { blockKind: 'arbsys', enclaveVersionRegistry }),
+      ).rejects.toThrow(DeploymentError)
+    }
+  }, 60_000)
+})
