@@ -126,6 +126,7 @@ export {
 } from './log/checkpoint.js'
 export {
   formatNoteKey,
+  keyOfLog,
   type NoteKey,
   type NoteSigner,
   noteSigner,
@@ -157,13 +158,6 @@ export {
 export { formatTlogProof, type VerifiedTlogProof, verifyTlogProof } from './log/tlogProof.js'
 export { type MemoryTiles, memoryTiles } from './store/memoryTiles.js'
 export { objectTiles } from './store/objectTiles.js'
-export { type ChainPlace, chainStart, type WalkedEvent, walkChain } from './writer/chain.js'
-export {
-  type LedgerLookup,
-  type LookupMark,
-  memoryLookup,
-} from './writer/lookup.js'
-export type { Cut } from './writer/meta.js'
 export {
   type Cosigned,
   collectCosignatures,
@@ -187,6 +181,13 @@ export {
   type WitnessedLog,
   type WitnessParameters,
 } from './witness/witness.js'
+export { type ChainPlace, chainStart, type WalkedEvent, walkChain } from './writer/chain.js'
+export {
+  type LedgerLookup,
+  type LookupMark,
+  memoryLookup,
+} from './writer/lookup.js'
+export type { Cut } from './writer/meta.js'
 export {
   type AckLevel,
   type AppendedEvent,

@@ -53,6 +53,18 @@ export function formatNoteKey(key: NoteKey): string {
 }
 
 /**
+ * The key of another log that is signed with the same Ed25519 key: the logs of one ledger are.
+ *
+ * @throws InvalidInputError for a name with spaces or `+`, or the key of a cosigner.
+ */
+export function keyOfLog(key: NoteKey, name: string): NoteKey {
+  if (key?.kind !== 'log' || typeof name !== 'string' || !isKeyName(name)) {
+    throw new InvalidInputError({ field: 'key', reason: 'it is the key of a log, and a name' })
+  }
+  return noteKey(name, 'log', key.publicKey)
+}
+
+/**
  * A signer of a log's notes from a 32-byte Ed25519 seed. The key name of a log is its origin.
  *
  * @throws InvalidInputError for a name with spaces or `+`, or a seed of another length.
