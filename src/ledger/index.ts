@@ -27,6 +27,28 @@ export type {
   TimestampReceipt,
 } from './anchor/receipts.js'
 export {
+  type AnchoredCheckpoint,
+  type AuditClock,
+  type Auditor,
+  type AuditorParameters,
+  createAuditor,
+  type LedgerViolation,
+} from './audit/auditor.js'
+export { readCut, rebuildRoots, type VerifiedCut } from './audit/cut.js'
+export {
+  computeStateRoot,
+  createLedgerState,
+  type LedgerState,
+  type ReducerRoot,
+} from './audit/reducers.js'
+export {
+  type ReEvaluation,
+  type Replay,
+  type ReplayFault,
+  type ReplayParameters,
+  replayLedger,
+} from './audit/replay.js'
+export {
   AnchorConflictError,
   EventSignatureError,
   LedgerBusyError,

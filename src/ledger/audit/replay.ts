@@ -1,0 +1,114 @@
+/** Everything a ledger says, verified and reduced again from its first event. */
+import type { TileReader } from '../../core/interfaces/tileStore.js'
+import type { Json, JsonObject } from '../../core/jsonText.js'
+import type { LedgerEvent } from '../events/event.js'
+import type { EventSchemas } from '../events/schemaTypes.js'
+import type { VerifySignature } from '../events/signature.js'
+import { verifyEvent } from '../events/verify.js'
+import { type LedgerView, reduceEvent } from '../events/view.js'
+import { walkChain } from '../writer/chain.js'
+import type { VerifiedCut } from './cut.js'
+import { createLedgerState, type ReducerRoot } from './reducers.js'
+
+/** Whether an evaluation, run again from its artifacts and inputs, gives the decision that was logged. */
+export type ReEvaluation =
+  | { status: 'same' }
+  | { status: 'differs'; detail: string }
+  | { status: 'unknown' }
+
+/** What a replay found wrong, at an event. */
+export type ReplayFault = {
+  seq: bigint
+  eventId: string
+  kind: 'event' | 'snapshot' | 'evaluation'
+  detail: string
+}
+
+/** What a replay answers. */
+export type Replay = {
+  /** Events that were replayed, all from the first. */
+  events: bigint
+  head: string
+  state_root: string
+  reducers: ReducerRoot[]
+  rows: Readonly<Record<string, JsonObject>>
+  faults: ReplayFault[]
+  /** Evaluations that could not be run again: inputs or artifacts were not to be had. */
+  unknown: bigint
+}
+
+/** What {@link replayLedger} takes. */
+export type ReplayParameters = {
+  store: TileReader
+  ledger: string
+  cut: VerifiedCut
+  /** Events before this place. @default all of the cut */
+  to?: bigint | undefined
+  schemas?: EventSchemas | undefined
+  verify?: VerifySignature | undefined
+  requireVerifiedWasm?: boolean | undefined
+  reEvaluate?: ((event: LedgerEvent, signal: AbortSignal) => Promise<ReEvaluation>) | undefined
+  /** Most faults that are told. @default 100 */
+  maxFaults?: number | undefined
+}
+
+/**
+ * Replays a ledger up to a cut. Every event is verified under its own schema version and under what the
+ * events before it say; snapshots are compared with the state that the events give.
+ *
+ * @throws {LedgerLogError} where the chain breaks: nothing after that can be said.
+ */
+export async function replayLedger(
+  parameters: ReplayParameters,
+  signal: AbortSignal,
+): Promise<Replay> {
+  const { store, ledger, cut, schemas, verify, requireVerifiedWasm, reEvaluate } = parameters
+  const most = cut.record.seq + 1n
+  const until = parameters.to === undefined || parameters.to > most ? most : parameters.to
+  const sizes = new Map(cut.record.domains.map(({ name, size }) => [name, size]))
+  const rows = new Map<string, Json>()
+  const view: LedgerView = { get: (key) => rows.get(key) }
+  const state = createLedgerState()
+  const faults: ReplayFault[] = []
+  let unknown = 0n
+  let previous: { current_hash: string; timestamp: string } | 'none' = 'none'
+  for await (const { seq, event, entry } of walkChain({ store, sizes, until }, signal)) {
+    const fault = (kind: ReplayFault['kind'], detail: string): void => {
+      if (faults.length < (parameters.maxFaults ?? 100)) {
+        faults.push({ seq, eventId: event.event_id, kind, detail })
+      }
+    }
+    const verdict = verifyEvent({
+      ...{ entry, ledger, previous, schemas, verify },
+      state: { view, seq, requireVerifiedWasm },
+    })
+    if (verdict.status !== 'valid') fault('event', verdict.detail)
+    const wrong = snapshotProblem(event, seq, state)
+    if (wrong !== undefined) fault('snapshot', wrong)
+    if (reEvaluate !== undefined && event.schema_version === 'newton.evaluation/1') {
+      const outcome = await reEvaluate(event, signal)
+      if (outcome.status === 'differs') fault('evaluation', outcome.detail)
+      if (outcome.status === 'unknown') unknown += 1n
+    }
+    for (const [key, value] of reduceEvent(event, seq, view)) rows.set(key, value)
+    state.apply(event, seq)
+    previous = { current_hash: event.current_hash, timestamp: event.timestamp }
+  }
+  return {
+    ...{ events: until, head: previous === 'none' ? '' : previous.current_hash },
+    ...{ state_root: state.root(), reducers: state.roots(), rows: state.rows(), faults, unknown },
+  }
+}
+
+/** A snapshot says what the state was after the event before it. */
+function snapshotProblem(
+  event: LedgerEvent,
+  seq: bigint,
+  state: ReturnType<typeof createLedgerState>,
+): string | undefined {
+  if (event.schema_version !== 'ets.snapshot/1') return undefined
+  const fields = event.payload as unknown as JsonObject
+  if (fields['seq'] !== (seq - 1n).toString()) return undefined
+  if (fields['head'] !== event.previous_hash) return 'it names another head'
+  return fields['state_root'] === state.root() ? undefined : 'it names another state root'
+}
