@@ -73,7 +73,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'simulator',
     'node',
   ],
-  registry: ['chain', 'rows', 'events', 'preflight', 'newton', 'actions', 'enclaveApp', 'node'],
+  registry: ['bundle', 'chain', 'rows', 'events', 'preflight', 'newton', 'actions', 'enclaveApp', 'node'],
   operator: ['rpc', 'signing', 'tasks', 'commits', 'gateway', 'roles', 'node'],
   testing: ['artifacts', 'evm', 'eigenDaProxy', 'msw', 'node'],
   cli: ['terminal', 'config', 'scaffold', 'commands'],

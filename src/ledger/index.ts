@@ -131,6 +131,11 @@ export {
   type ViewChange,
 } from './events/view.js'
 export {
+  createLedgerHandler,
+  type LedgerHandler,
+  type LedgerHandlerParameters,
+} from './http/handler.js'
+export {
   type CreateLedgerParameters,
   createLedger,
   type Ledger,
