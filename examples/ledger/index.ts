@@ -8,11 +8,16 @@ import { verifyEvaluationBundle } from '@newton/policy-sdk/bundle'
 import { makeBundle } from './network.js'
 
 const { file, trust } = await makeBundle()
-console.log(`one file of ${file.length} characters, and what the stranger knows: keys, an operator table`)
+console.log(
+  `one file of ${file.length} characters, and what the stranger knows: keys, an operator table`,
+)
 
 const verdict = verifyEvaluationBundle(file, trust)
-for (const [check, { status }] of Object.entries(verdict.checks)) console.log(`  ${check}: ${status}`)
-console.log(`${verdict.status}: ${verdict.evaluation?.allowed === true ? 'allowed' : 'not allowed'}`)
+for (const [check, { status }] of Object.entries(verdict.checks))
+  console.log(`  ${check}: ${status}`)
+console.log(
+  `${verdict.status}: ${verdict.evaluation?.allowed === true ? 'allowed' : 'not allowed'}`,
+)
 
 // A single digit of the event changed: the proof does not lead to the signed root any more.
 const forged = file.replace('operators/1', 'operators/2')

@@ -84,7 +84,11 @@ async function attest() {
 
 /** A ledger in memory with the keys of an administrator and of an operator. */
 async function openNetworkLedger() {
-  const people = { genesis: ed25519EventSigner(seed(11)), admin: ed25519EventSigner(seed(12)), operator: ed25519EventSigner(seed(13)) }
+  const people = {
+    genesis: ed25519EventSigner(seed(11)),
+    admin: ed25519EventSigner(seed(12)),
+    operator: ed25519EventSigner(seed(13)),
+  }
   const store = memoryTiles()
   const writer = await openWriter({ ledger: name, store, checkpointSeed: seed(9) })
   const ledger = createLedger({ writer, schemas: await loadEventSchemas() })
@@ -94,7 +98,12 @@ async function openNetworkLedger() {
     event: { domain: EventDomain; schemaVersion: string; fields: object; eventId?: string },
   ): Promise<string> => {
     const signer = people[by]
-    const { payload } = prepareEvent({ ledger: name, publicKey: signer.publicKey, ...event, fields: event.fields as never })
+    const { payload } = prepareEvent({
+      ledger: name,
+      publicKey: signer.publicKey,
+      ...event,
+      fields: event.fields as never,
+    })
     const result = await ledger.record({ payload }, { signer })
     if (!('receipt' in result)) throw new Error(`${result.code}: ${result.detail}`)
     return result.receipt.event.event_id

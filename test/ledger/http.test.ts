@@ -11,7 +11,17 @@ import {
   refusalStatus,
   verifyTlogProof,
 } from '../../src/ledger/index.js'
-import { anomaly, bodyOf, fill, genesisDraft, ledgerName, openTestLedger, people, schemas, verify } from './ledgerWorld.js'
+import {
+  anomaly,
+  bodyOf,
+  fill,
+  genesisDraft,
+  ledgerName,
+  openTestLedger,
+  people,
+  schemas,
+  verify,
+} from './ledgerWorld.js'
 
 const moduleId = 'tenant-1'
 const store = memoryTiles()
@@ -72,13 +82,70 @@ describe('POST /api/ledger/event', () => {
       ['a time of its own', 'projection', () => send({ ...good, timestamp: 'x' })],
       ['a wrong hash', 'hash', () => send({ ...good, current_hash: '00'.repeat(32) })],
       ['a wrong signature', 'signature', () => send({ ...good, previous_hash: '00'.repeat(32) })],
-      ['another ledger', 'wrong_ledger', async () => post('/api/ledger/event', (await bodyOf(ledger, { ...anomaly(1), ledger: 'another.example/x' })).bytes)],
-      ['ahead of the clock', 'clock_ahead', async () => post('/api/ledger/event', (await bodyOf(ledger, { ...anomaly(1), eventId: '02970000-0000-7000-8000-000000000001' })).bytes)],
-      ['no schema', 'unknown_schema', async () => post('/api/ledger/event', (await bodyOf(ledger, { ...anomaly(1), schemaVersion: 'newton.anomaly/9' })).bytes)],
-      ['another form', 'schema', async () => post('/api/ledger/event', (await bodyOf(ledger, { ...anomaly(1), fields: { kind: 7 } })).bytes)],
-      ['a stranger', 'authority', async () => post('/api/ledger/event', (await bodyOf(ledger, { ...anomaly(1), by: people.stranger })).bytes)],
-      ['a second genesis', 'authority', async () => post('/api/ledger/event', (await bodyOf(ledger, genesisDraft())).bytes)],
-      ['an old head', 'stale_head', async () => post('/api/ledger/event', (await bodyOf(ledger, { ...anomaly(1), previousHash: '00'.repeat(32) })).bytes)],
+      [
+        'another ledger',
+        'wrong_ledger',
+        async () =>
+          post(
+            '/api/ledger/event',
+            (await bodyOf(ledger, { ...anomaly(1), ledger: 'another.example/x' })).bytes,
+          ),
+      ],
+      [
+        'ahead of the clock',
+        'clock_ahead',
+        async () =>
+          post(
+            '/api/ledger/event',
+            (
+              await bodyOf(ledger, {
+                ...anomaly(1),
+                eventId: '02970000-0000-7000-8000-000000000001',
+              })
+            ).bytes,
+          ),
+      ],
+      [
+        'no schema',
+        'unknown_schema',
+        async () =>
+          post(
+            '/api/ledger/event',
+            (await bodyOf(ledger, { ...anomaly(1), schemaVersion: 'newton.anomaly/9' })).bytes,
+          ),
+      ],
+      [
+        'another form',
+        'schema',
+        async () =>
+          post(
+            '/api/ledger/event',
+            (await bodyOf(ledger, { ...anomaly(1), fields: { kind: 7 } })).bytes,
+          ),
+      ],
+      [
+        'a stranger',
+        'authority',
+        async () =>
+          post(
+            '/api/ledger/event',
+            (await bodyOf(ledger, { ...anomaly(1), by: people.stranger })).bytes,
+          ),
+      ],
+      [
+        'a second genesis',
+        'authority',
+        async () => post('/api/ledger/event', (await bodyOf(ledger, genesisDraft())).bytes),
+      ],
+      [
+        'an old head',
+        'stale_head',
+        async () =>
+          post(
+            '/api/ledger/event',
+            (await bodyOf(ledger, { ...anomaly(1), previousHash: '00'.repeat(32) })).bytes,
+          ),
+      ],
     ]
     for (const [name, code, attempt] of cases) {
       const response = await attempt()
@@ -133,10 +200,17 @@ describe('reading', () => {
     const { events } = await ledger.readSince('3', { limit: 1 })
     const entry = encodeEvent((events[0] as (typeof events)[number]).event)
     const verdict = async (body: Uint8Array) =>
-      (await (await post('/api/ledger/verify', body)).json()) as { status: string; checks: Record<string, string> }
+      (await (await post('/api/ledger/verify', body)).json()) as {
+        status: string
+        checks: Record<string, string>
+      }
     const good = await verdict(entry)
     expect(good.status).toBe('valid')
-    expect(good.checks).toMatchObject({ signature: 'passed', schema: 'passed', inclusion: 'passed' })
+    expect(good.checks).toMatchObject({
+      signature: 'passed',
+      schema: 'passed',
+      inclusion: 'passed',
+    })
     expect(good.checks['authority']).toBe('not_checked')
     for (let at = 0; at < entry.length; at += 13) {
       const changed = entry.slice()
@@ -155,7 +229,9 @@ describe('reading', () => {
     const body = (await answer.json()) as Record<string, string>
     const utf8 = new TextEncoder()
     const entry = utf8.encode(body['entry'])
-    expect(verifyTlogProof({ file: body['domainProof'] as string, entry, trust: { log } }).status).toBe('verified')
+    expect(
+      verifyTlogProof({ file: body['domainProof'] as string, entry, trust: { log } }).status,
+    ).toBe('verified')
     const meta = (ledger.signers.get('meta') as NoteSigner).key
     const record = { file: body['metaProof'] as string, entry: utf8.encode(body['metaRecord']) }
     expect(verifyTlogProof({ ...record, trust: { log: meta } }).status).toBe('verified')
@@ -181,7 +257,12 @@ describe('reading', () => {
     ])
     expect([one.status, other.status].sort()).toEqual([200, 429])
     const body = (await one.json()) as Record<string, unknown>
-    expect(body).toMatchObject({ from: '2', to: '5', faults: [], state: { keys: expect.any(Object) } })
+    expect(body).toMatchObject({
+      from: '2',
+      to: '5',
+      faults: [],
+      state: { keys: expect.any(Object) },
+    })
     expect(body['state_root']).toMatch(/^[0-9a-f]{64}$/)
     const all = (await (await call('/api/ledger/replay')).json()) as Record<string, unknown>
     expect(all['head']).toBe(ledger.head()?.current_hash)
@@ -199,12 +280,19 @@ describe('reading', () => {
       expect(new Uint8Array(await response.arrayBuffer())).toEqual(store.files.get(path))
       const isCheckpoint = path.endsWith('checkpoint')
       expect(response.headers.get('content-type')).toMatch(isCheckpoint ? /text/ : /octet/)
-      expect(response.headers.get('cache-control')).toMatch(isCheckpoint ? /max-age=2/ : /immutable/)
+      expect(response.headers.get('cache-control')).toMatch(
+        isCheckpoint ? /max-age=2/ : /immutable/,
+      )
     }
     for (const path of [
       ...['/.state/head', '/meta/../.state/head', '/meta/%2e%2e/.state/head', '/meta/.state/head'],
       ...['/meta/tile/0/000/', '/meta/tile/00/000', '/meta/tile/0/0000', '/meta/tile/0/x000/000'],
-      ...['/meta/tile/0/000.p/0', '/meta/tile/0/000.p/256', '/meta/tile/0/000.p/01', '/meta/tile/64/000'],
+      ...[
+        '/meta/tile/0/000.p/0',
+        '/meta/tile/0/000.p/256',
+        '/meta/tile/0/000.p/01',
+        '/meta/tile/64/000',
+      ],
       ...['/meta/tile/data/000', '/meta//checkpoint', '/unknown/checkpoint', '/', '/meta'],
     ]) {
       expect((await call(path)).status, path).toBe(404)

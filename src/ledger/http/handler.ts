@@ -74,7 +74,11 @@ export function createLedgerHandler(parameters: LedgerHandlerParameters): Ledger
       const isBusy = (error as { code?: string }).code === 'LEDGER_BUSY'
       // What was appended is unknown then: the sender asks again, and gets its receipt or appends.
       return isStopped || isBusy
-        ? json(503, { code: isBusy ? 'busy' : 'stopped', detail: 'send it again' }, { 'Retry-After': '1' })
+        ? json(
+            503,
+            { code: isBusy ? 'busy' : 'stopped', detail: 'send it again' },
+            { 'Retry-After': '1' },
+          )
         : json(500, { code: 'internal', detail: 'the ledger cannot answer now' })
     }
   }

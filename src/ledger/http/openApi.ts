@@ -9,7 +9,12 @@ const module = {
   ...{ name: 'X-Module-ID', in: 'header', required: true, schema: text },
   description: 'The tenant that the ledger belongs to.',
 }
-const eventId = { name: 'event_id', in: 'path', required: true, schema: { ...text, format: 'uuid' } }
+const eventId = {
+  name: 'event_id',
+  in: 'path',
+  required: true,
+  schema: { ...text, format: 'uuid' },
+}
 const ref = (name: string): JsonObject => ({ $ref: `#/components/schemas/${name}` })
 const content = (schema: JsonObject): JsonObject => ({ 'application/json': { schema } })
 const answer = (description: string, schema?: JsonObject): JsonObject =>
@@ -69,7 +74,13 @@ const shapes: JsonObject = {
   Receipt: {
     type: 'object',
     properties: {
-      ...{ event: ref('LedgerEvent'), seq: decimal, domain: text, index: decimal, checkpoint: text },
+      ...{
+        event: ref('LedgerEvent'),
+        seq: decimal,
+        domain: text,
+        index: decimal,
+        checkpoint: text,
+      },
     },
     required: ['event', 'seq', 'domain', 'index'],
   },

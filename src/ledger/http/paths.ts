@@ -19,8 +19,10 @@ export function parseLogPath(pathname: string): LogPath | undefined {
   if (rest.length === 1 && rest[0] === 'checkpoint') {
     return { kind: 'checkpoint', path: `${log}/checkpoint` }
   }
-  const match = /^tile\/(entries|0|[1-9][0-9]?)\/((?:x[0-9]{3}\/)*[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/
-    .exec(rest.join('/'))
+  const match =
+    /^tile\/(entries|0|[1-9][0-9]?)\/((?:x[0-9]{3}\/)*[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/.exec(
+      rest.join('/'),
+    )
   if (match === null) return undefined
   const [, level = '', groups = '', partial] = match
   const digits = groups.replace(/[x/]/g, '').replace(/^0+(?=[0-9])/, '')
