@@ -85,7 +85,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'node',
   ],
   operator: ['rpc', 'signing', 'tasks', 'commits', 'gateway', 'roles', 'node'],
-  testing: ['artifacts', 'evm', 'eigenDaProxy', 'msw', 'node'],
+  testing: ['artifacts', 'evm', 'eigenDaProxy', 'mock', 'msw', 'vitest', 'node'],
   cli: ['terminal', 'config', 'scaffold', 'commands'],
 }
 

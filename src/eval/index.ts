@@ -147,6 +147,7 @@ export type {
   RegoValue,
   UnsupportedFunction,
 } from './rego/engine.js'
+export { setEngineModule } from './rego/engineModule.js'
 export type { IdentityData, KycIdentity } from './rego/identity.js'
 export type { RegoInspection } from './rego/inspection.js'
 export { inspectPolicy } from './rego/inspectPolicy.js'

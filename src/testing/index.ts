@@ -2,6 +2,7 @@
 
 // Suites that a backend of your own has to pass, the same that ours pass.
 export { daConformance } from '../da/conformance/index.js'
+export { testKvStore } from '../enclave/index.js'
 export { testNodeStore } from '../statetree/index.js'
 export {
   type DeployConfig,
@@ -19,5 +20,39 @@ export type { FakeEigenDaProxyOptions } from './eigenDaProxy/state.js'
 export { type MockClient, type MockClientOptions, mockClient } from './evm/client.js'
 export { createMockNode } from './evm/node.js'
 export type { MockNode, MockNodeOptions, NodeError, NodeFault, RpcArguments } from './evm/types.js'
+export { type MockArtifacts, mockArtifacts } from './mock/artifacts.js'
+export { type Dishonesty, dishonestKinds } from './mock/dishonesty.js'
+export {
+  type SimulatedEnclave,
+  type SimulatedEnclaveOptions,
+  simulatedEnclave,
+} from './mock/enclave.js'
+export { mockEvaluator } from './mock/evaluator.js'
+export { type MockGateway, type MockGatewayOptions, mockGateway } from './mock/gateway.js'
+export {
+  type IpfsGatewayFault,
+  type MockIpfsGateway,
+  mockIpfsGateway,
+} from './mock/ipfsGateway.js'
+export {
+  type MockNetwork,
+  mockNetwork,
+  type NetworkPolicyInput,
+  type PolicyNetwork,
+} from './mock/network.js'
+export type { OperatorBehaviour } from './mock/operator.js'
+export { type MockOperators, type MockOperatorsOptions, mockOperators } from './mock/operators.js'
+export {
+  guardedTransferRego,
+  type MockPlugin,
+  type MockPolicy,
+  type MockPolicyInput,
+} from './mock/policies.js'
+export {
+  type MockRegistries,
+  type MockRegistriesOptions,
+  type MockTaskInput,
+  mockRegistries,
+} from './mock/registries.js'
 export { createTestOperator, type OperatorParts, type TestOperator } from './operator.js'
 export { createPrivateData, type PrivateData } from './privateData.js'

@@ -16,7 +16,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const pages = [
   'README.md',
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.md'))
+    // The reference is generated, from doc comments.
+    .filter((file) => file.endsWith('.md') && !/^(reference|\.vitepress)\//.test(file))
     .map((file) => `docs/${file}`),
 ]
 

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'msw'
-import { MissingPeerError } from '../../errors/common.js'
 import type { FakeEigenDaProxy } from '../eigenDaProxy/fakeProxy.js'
+import { passingHandlers } from './passing.js'
 
 /**
  * Handlers of `msw` that answer for a proxy at `baseUrl`, in Node and in browsers.
@@ -18,35 +18,17 @@ export async function eigenDaProxyHandlers(
   proxy: FakeEigenDaProxy,
   baseUrl: string,
 ): Promise<RequestHandler[]> {
-  const { HttpResponse, http } = await loadMsw()
-  const base = baseUrl.replace(/\/+$/, '')
-  return [
-    http.all(`${base}/*`, async ({ request }) => {
+  return passingHandlers('eigenDaProxyHandlers', {
+    base: baseUrl,
+    fetch: async (request) => {
       const { pathname, search } = new URL(request.url)
-      const body =
-        request.method === 'GET' || request.method === 'HEAD' ? null : await request.arrayBuffer()
-      try {
-        const response = await proxy.fetch(`${pathname}${search}`, {
-          method: request.method,
-          headers: request.headers,
-          body,
-          signal: request.signal,
-        })
-        return new HttpResponse(response.body, {
-          status: response.status,
-          headers: response.headers,
-        })
-      } catch {
-        return HttpResponse.error()
-      }
-    }),
-  ]
-}
-
-async function loadMsw(): Promise<typeof import('msw')> {
-  try {
-    return await import('msw')
-  } catch (cause) {
-    throw new MissingPeerError({ peer: 'msw', needed: 'eigenDaProxyHandlers' }, { cause })
-  }
+      const empty = request.method === 'GET' || request.method === 'HEAD'
+      return proxy.fetch(`${pathname}${search}`, {
+        method: request.method,
+        headers: request.headers,
+        body: empty ? null : await request.arrayBuffer(),
+        signal: request.signal,
+      })
+    },
+  })
 }

@@ -43,6 +43,7 @@ import {
   createResponseSink,
 } from '../../registry/index.js'
 import { type DeployConfig, type DeployedContracts, deployContracts } from '../contracts.js'
+import { enlist } from '../enlist.js'
 import { createPrivateData, type PrivateData } from '../privateData.js'
 import { type Anvil, startAnvil } from './anvil.js'
 import { type CommitOutcome, commitWindow } from './commitWindow.js'
@@ -51,7 +52,6 @@ import {
   type EnclaveOperator,
   type EnclaveOperatorParameters,
 } from './enclaveOperator.js'
-import { enlist } from './enlist.js'
 import { startGateway } from './gateway.js'
 
 /** The mnemonic that anvil funds. */

@@ -8,6 +8,7 @@ export {
 } from './anvil.js'
 export type { CommitOutcome } from './commitWindow.js'
 export { createDevnet, type Devnet, type DevnetOptions } from './devnet.js'
+export { devnetNetwork } from './devnetNetwork.js'
 export {
   createEnclaveOperator,
   type EnclaveOperator,

@@ -1,17 +1,21 @@
 /** Brings a network's operators on chain: keys, stake, and the table that they are in. */
-import type { Address, PublicClient } from 'viem'
-import { writeContract } from 'viem/actions'
-import { devnetSlasherAbi } from '../../core/abi/devnetSlasherAbi.js'
-import { createOperatorTable, type OperatorTable, provePossession } from '../../core/bn254/index.js'
-import type { WriteClient } from '../../registry/chain/client.js'
-import { waitForReceipt } from '../../registry/chain/receipts.js'
+import type { Address, LocalAccount } from 'viem'
+import { getBlock, writeContract } from 'viem/actions'
+import { devnetSlasherAbi } from '../core/abi/devnetSlasherAbi.js'
+import {
+  type BlsKey,
+  createOperatorTable,
+  type OperatorTable,
+  provePossession,
+} from '../core/bn254/index.js'
+import type { ReadClient, WriteClient } from '../registry/chain/client.js'
+import { waitForReceipt } from '../registry/chain/receipts.js'
 import {
   operatorKeyTypedData,
   publishOperatorTableSync,
   registerOperatorKeyForSync,
-} from '../../registry/index.js'
-import type { DeployedContracts } from '../contracts.js'
-import type { EnclaveOperator } from './enclaveOperator.js'
+} from '../registry/index.js'
+import type { DeployedContracts } from './contracts.js'
 
 /** Stake of each operator at the development slasher, in wei. */
 const stake = 10n ** 18n
@@ -21,10 +25,10 @@ const NEVER = 2n ** 40n
 
 /** Registers keys, gives stake, publishes the table. Operators come in ascending order of address. */
 export async function enlist(parameters: {
-  operators: readonly EnclaveOperator[]
+  operators: readonly { address: Address; account: LocalAccount; key: BlsKey }[]
   owner: WriteClient
   contracts: DeployedContracts
-  client: PublicClient
+  client: ReadClient
 }): Promise<{ table: OperatorTable; referenceTimestamp: number }> {
   const { operators, owner, contracts, client } = parameters
   const chainId = BigInt(owner.chain.id)
@@ -60,7 +64,7 @@ export async function enlist(parameters: {
     await waitForReceipt(client, hash)
   }
   const weights = operators.map(() => [100n])
-  const { timestamp } = await client.getBlock()
+  const { timestamp } = await getBlock(client)
   const referenceTimestamp = Number(timestamp)
   await publishOperatorTableSync(owner, {
     referenceTimestamp,
