@@ -13,6 +13,7 @@ const alone = [
   'src/da/ipfs/ipfs.test.ts',
   'src/enclave/host/host.test.ts',
   'src/eval/rego/engineMemory.test.ts',
+  'src/eval/rego/engineModule.test.ts',
   // Memory and globals.
   'src/enclave/evaluate/load.test.ts',
   'src/enclave/wire/wire.test.ts',
