@@ -37,28 +37,35 @@ type Config = {
 }
 /** What the one command started: the page's address, and what the page is told of its network. */
 let example: Config & { url: string; client: PublicClient }
-let command: ChildProcess
+let command: ChildProcess | undefined
 let browser: Browser
 const contexts: BrowserContext[] = []
 const problems: string[] = []
 
-/** Runs the command and waits for the address that it prints. */
-async function runExample(): Promise<void> {
-  command = spawn(process.execPath, ['--import', 'tsx', 'examples/dapp/index.ts'], {
+/** Runs the command and waits for the address that it prints. With `DAPP_URL`, one that runs already. */
+async function runExample(): Promise<string> {
+  const running = process.env['DAPP_URL']
+  if (running !== undefined) return running
+  const started = spawn(process.execPath, ['--import', 'tsx', 'examples/dapp/index.ts'], {
     cwd: fileURLToPath(new URL('../../', import.meta.url)),
     env: { ...process.env, PORT: '0', BLOCK_TIME: '1000' },
   })
-  const url = await new Promise<string>((resolve, reject) => {
+  command = started
+  return new Promise<string>((resolve, reject) => {
     let text = ''
-    for (const stream of [command.stdout, command.stderr]) {
-      stream?.on('data', (chunk) => {
+    for (const stream of [started.stdout, started.stderr]) {
+      stream.on('data', (chunk) => {
         text += String(chunk)
         const found = /^ {2}(http:\S+)$/m.exec(text)?.[1]
         if (found !== undefined) resolve(found)
       })
     }
-    command.once('exit', (code) => reject(new Error(`it ended with ${code}:\n${text}`)))
+    started.once('exit', (code, by) => reject(new Error(`it ended with ${code ?? by}:\n${text}`)))
   })
+}
+
+/** What the page is told of its network. */
+async function readExample(url: string): Promise<void> {
   const config = (await (await fetch(`${url}/config.json`)).json()) as Config
   example = { ...config, url, client: createPublicClient({ transport: http(config.rpcUrl) }) }
 }
@@ -133,18 +140,19 @@ async function audit(page: Page, state: string): Promise<void> {
 
 describe.runIf(present || process.env['CI_REQUIRE_ALL'] === '1')('the page', () => {
   beforeAll(async () => {
-    await runExample()
+    await readExample(await runExample())
     browser = await chromium.launch({ executablePath, args: ['--headless=new', '--no-sandbox'] })
-  }, 300_000)
+  }, 600_000)
   afterEach(async () => {
     for (const context of contexts.splice(0)) await context.close()
     expect(problems.splice(0)).toEqual([])
   })
   afterAll(async () => {
     await browser?.close()
-    command?.removeAllListeners('exit')
+    // Ctrl-C ends it, and everything that it started.
+    if (command === undefined || command.exitCode !== null || command.signalCode !== null) return
     const ended = new Promise<number | null>((resolve) => command?.once('exit', resolve))
-    command?.kill('SIGTERM')
+    command.kill('SIGINT')
     expect(await ended).toBe(0)
   }, 60_000)
 

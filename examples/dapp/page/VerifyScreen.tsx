@@ -280,9 +280,7 @@ function TreeProofs({ answer }: { answer: UnverifiedAnswer }): ReactNode {
       Promise.all(
         wanted.map(async (one) => ({
           ...one,
-          proof: await proveArtifact(network, { ...one, block: response.referenceBlock }).catch(
-            () => undefined,
-          ),
+          proof: await proveArtifact(network, { ...one, block: response.referenceBlock }),
         })),
       ),
     retry: false,
@@ -296,13 +294,13 @@ function TreeProofs({ answer }: { answer: UnverifiedAnswer }): ReactNode {
       <ul className="proofs">
         {(data ?? []).map(({ label, hash, proof }) => (
           <li key={label}>
-            <Mark tone={proof === undefined ? 'unknown' : proof.holds ? 'good' : 'bad'} />
+            <Mark tone={proof === null ? 'unknown' : proof.holds ? 'good' : 'bad'} />
             <div>
               <p>
                 <strong>{label}</strong> <Hash value={hash} name={label} />
               </p>
               <p className="note">
-                {proof === undefined ? (
+                {proof === null ? (
                   'No proof: it is not in the tree that operators committed.'
                 ) : (
                   <>

@@ -37,18 +37,22 @@ export const envelopes: EnvelopeSource = {
 /** A tree proof that was verified here. */
 export type TreeProofView = { root: Hex; sequenceNo: string; siblings: number; holds: boolean }
 
-/** Asks for a proof of an artifact, and verifies it under a root that the chain knows. */
+type ProofAnswer = {
+  root: Hex
+  sequenceNo: string
+  proof: { present: string; depth: number; siblings: Hex[]; leafKeyHash: Hex; leafValueHash: Hex }
+}
+
+/** Asks for a proof of an artifact, and verifies it under a root that the chain knows; `null` for none. */
 export async function proveArtifact(
   network: Network,
   { namespace, hash, block }: { namespace: number; hash: Hex; block: bigint },
-): Promise<TreeProofView> {
+): Promise<TreeProofView | null> {
   const response = await fetch(`./proofs/${namespace}/${hash.toLowerCase()}?block=${block}`)
   if (!response.ok) throw new TypeError(`no proof could be had: status ${response.status}`)
-  const { root, sequenceNo, proof } = (await response.json()) as {
-    root: Hex
-    sequenceNo: string
-    proof: { present: string; depth: number; siblings: Hex[]; leafKeyHash: Hex; leafValueHash: Hex }
-  }
+  const answer = (await response.json()) as ProofAnswer | null
+  if (answer === null) return null
+  const { root, sequenceNo, proof } = answer
   const known = await readContract(network.wagmi.getClient(), {
     address: network.addresses.stateCommitRegistry as Address,
     abi: stateCommitRegistryAbi,
@@ -68,7 +72,7 @@ export async function proveArtifact(
 export function committedBy(network: Network): CommittedArtifacts {
   return {
     isCommittedAt: async ({ namespace, hash, block }) =>
-      (await proveArtifact(network, { namespace, hash, block })).holds,
+      (await proveArtifact(network, { namespace, hash, block }))?.holds === true,
   }
 }
 

@@ -134,11 +134,15 @@ function routesOf(network: Network): [RegExp, Route][] {
     [
       /^\/proofs\/(\d)\/(0x[\da-f]{64})\?block=(\d+)$/,
       async ([, namespace, hash, block]) => {
-        const { root, sequenceNo, proof } = await committed.proveArtifact({
+        const asked = {
           namespace: Number(namespace),
           hash: hash as Hex,
           block: BigInt(block as string),
-        })
+        }
+        // What is not in the tree has no proof: that is an answer too.
+        const proven = await committed.proveArtifact(asked).catch(() => null)
+        if (proven === null) return { body: 'null' }
+        const { root, sequenceNo, proof } = proven
         return { body: json({ root, sequenceNo, proof: toProofCalldata(proof) }) }
       },
     ],
