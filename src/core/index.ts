@@ -129,6 +129,16 @@ export type { ExternalWrite, ExternalWrites } from './interfaces/externalWrites.
 export type { LedgerRecord, LedgerSink } from './interfaces/ledgerSink.js'
 export type { ObjectStore, StoredObjectVersion } from './interfaces/objectStore.js'
 export type {
+  ClaimSink,
+  ImageTrust,
+  PluginProvenance,
+  ProvenanceClaim,
+  ProvenanceEvent,
+  ProvenanceEvents,
+  ProvenanceVerdict,
+  VerificationResult,
+} from './interfaces/provenance.js'
+export type {
   BlockReference,
   InstanceRow,
   PolicyDataSnapshot,

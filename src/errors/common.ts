@@ -48,3 +48,19 @@ export class MissingPeerError extends BaseError {
     })
   }
 }
+
+/** A directory belongs to another process that is running. */
+export class DirectoryLockedError extends BaseError {
+  override readonly name = 'DirectoryLockedError'
+  override readonly code = 'DIRECTORY_LOCKED'
+
+  constructor(
+    { directory, holder }: { directory: string; holder: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`${directory} belongs to ${holder}.`, {
+      metaMessages: ['Stop that process, or give this one a directory of its own.'],
+      ...options,
+    })
+  }
+}

@@ -1,4 +1,5 @@
 /** The operator network: calls between operators, and signing behind a journal. */
+export { DirectoryLockedError } from '../errors/common.js'
 export {
   type Committer,
   type CommitterParameters,
@@ -8,7 +9,6 @@ export {
 } from './commits/committer.js'
 export { createDeltaReader } from './commits/deltas.js'
 export {
-  DirectoryLockedError,
   EquivocationRefusedError,
   JournalDamagedError,
   JournalFailedError,

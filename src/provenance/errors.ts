@@ -22,7 +22,7 @@ export class BuildInfoError extends BaseError {
   ) {
     super(`The build information cannot be used: ${reason}.`, {
       metaMessages: [
-        'Build the plugin again with `newton-policy plugin build`, which writes it, or have a manager submit it to the build information registry.',
+        'Write it with `appendMetadata`, or have a manager submit it to the build information registry.',
       ],
       ...options,
     })
@@ -51,9 +51,77 @@ export class SourceArchiveError extends BaseError {
     options: BaseErrorOptions = {},
   ) {
     super(`The source archive is refused: ${reason}.`, {
-      metaMessages: ['Make it with `newton-policy plugin archive`.'],
+      metaMessages: ['Make it with `createSourceArchive`.'],
       ...options,
     })
     this.fault = fault
+  }
+}
+
+/** A source archive cannot be had. Somebody else, or a later try, may have more luck. */
+export class SourceUnavailableError extends BaseError {
+  override readonly name = 'SourceUnavailableError'
+  override readonly code = 'SOURCE_UNAVAILABLE'
+
+  constructor(reason: string, options: BaseErrorOptions = {}) {
+    super(`The source archive cannot be had: ${reason}.`, {
+      retryable: true,
+      metaMessages: ['Publish it over https at `source_uri`, or give a mirror that has it.'],
+      ...options,
+    })
+  }
+}
+
+/** A toolchain is not on this machine as it is described. */
+export class ToolchainError extends BaseError {
+  override readonly name = 'ToolchainError'
+  override readonly code = 'TOOLCHAIN_UNAVAILABLE'
+
+  constructor(reason: string, options: BaseErrorOptions = {}) {
+    super(`The toolchain cannot be used: ${reason}.`, {
+      metaMessages: ['Install what is missing, in the version that is named.'],
+      ...options,
+    })
+  }
+}
+
+/** A worker and its control plane did not come together. */
+export class ControlPlaneError extends BaseError {
+  override readonly name = 'ControlPlaneError'
+  override readonly code = 'CONTROL_PLANE_FAILED'
+
+  constructor(reason: string, options: BaseErrorOptions = {}) {
+    super(`The control plane is of no use to this worker: ${reason}.`, {
+      metaMessages: ['Check its address and this worker’s token.'],
+      ...options,
+    })
+  }
+}
+
+/** What was read as a plugin has another hash. */
+export class PluginBytesError extends BaseError {
+  override readonly name = 'PluginBytesError'
+  override readonly code = 'PLUGIN_BYTES_WRONG'
+
+  constructor(wasmHash: string, options: BaseErrorOptions = {}) {
+    super(`What was read is not the plugin ${wasmHash}.`, {
+      metaMessages: ['Read it from another place: its name is the hash of its bytes.'],
+      ...options,
+    })
+  }
+}
+
+/** Builds cannot be kept from this machine. Nothing was built, and nothing is claimed. */
+export class IsolationError extends BaseError {
+  override readonly name = 'IsolationError'
+  override readonly code = 'NO_ISOLATION'
+
+  constructor(reason: string, options: BaseErrorOptions = {}) {
+    super(`Builds cannot be isolated here: ${reason}.`, {
+      metaMessages: [
+        'Install bubblewrap (`apt-get install bubblewrap`) and allow user namespaces, or accept that results are worth little: `unsafeNoIsolation`.',
+      ],
+      ...options,
+    })
   }
 }

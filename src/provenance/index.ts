@@ -45,8 +45,90 @@ export {
   splitMetadata,
 } from './build/metadata.js'
 export {
+  type DsseEnvelope,
+  type StatementSigner,
+  type StatementVerdict,
+  statementSigner,
+  verifyStatement,
+} from './claims/dsse.js'
+export {
+  type DidNotRunReason,
+  didNotRunReasons,
+  type EvidenceVerdict,
+  encodeEvidence,
+  evidenceHashOf,
+  readEvidence,
+  type VerificationEvidence,
+  verifyEvidence,
+} from './claims/evidence.js'
+export {
+  type ClaimOrigin,
+  provenanceStatement,
+  STATEMENT_MEDIA_TYPE,
+  type Statement,
+  statementTypes,
+  summaryStatement,
+} from './claims/statement.js'
+export { type ControlHandlerParameters, createControlHandler } from './control/controlHandler.js'
+export {
+  type ControlEvent,
+  type ControlPlane,
+  type ControlPlaneParameters,
+  createControlPlane,
+  type EvidenceStore,
+  type RecordedClaim,
+} from './control/controlPlane.js'
+export {
+  type JobLease,
+  type JobQueue,
+  type JobResult,
+  type JobState,
+  MAX_TRIES,
+  type NewJob,
+  type StoredJob,
+} from './control/jobQueue.js'
+export { memoryQueue, type QueueOptions } from './control/memoryQueue.js'
+export {
+  type QueueCase,
+  QueueConformanceError,
+  queueConformance,
+} from './control/queueConformance.js'
+export {
   type ArchiveFault,
   BuildInfoError,
   type BuildInfoFault,
+  ControlPlaneError,
+  IsolationError,
+  PluginBytesError,
   SourceArchiveError,
+  SourceUnavailableError,
+  ToolchainError,
 } from './errors.js'
+export {
+  createProvenanceIndex,
+  type IndexedBuild,
+  type IndexedClaim,
+  type ProvenanceFilter,
+  type ProvenanceIndex,
+  type ProvenanceRecord,
+} from './index/provenanceIndex.js'
+export {
+  createStatusHandler,
+  type StatusHandlerParameters,
+  type VerifierProfile,
+} from './index/statusHandler.js'
+export {
+  assertTrustPolicy,
+  evaluateTrust,
+  indexedProvenance,
+  type TrustPolicy,
+  trustOfClaim,
+} from './trust/trustPolicy.js'
+export type { BuildJob, BuildOutcome, LeasedBuild } from './worker/protocol.js'
+export {
+  type BuildWorker,
+  createBuildWorker,
+  type PluginBuilder,
+  type WorkerEvent,
+} from './worker/worker.js'
+export { httpWorkerControl, type WorkerControl } from './worker/workerClient.js'

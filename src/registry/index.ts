@@ -177,6 +177,7 @@ export {
   registerPolicyDataTemplateOnChains,
   registerPolicyTemplateOnChains,
 } from './actions/chains.js'
+export { createClaimSink } from './actions/claimSink.js'
 export {
   activateClient,
   activateClientSync,
@@ -282,6 +283,26 @@ export {
   type PolicyWriteActions,
   policyActions,
 } from './actions/policyActions.js'
+export {
+  type BuildInfoInput,
+  type BuildInfoManagerInput,
+  type BuildInfoSubmittedEvent,
+  type ClaimInput,
+  type ClaimSubmittedEvent,
+  dryRunSetBuildInfoManager,
+  dryRunSubmitBuildInfo,
+  dryRunSubmitClaim,
+  type ManagerSetEvent,
+  setBuildInfoManager,
+  setBuildInfoManagerSync,
+  simulateSetBuildInfoManager,
+  simulateSubmitBuildInfo,
+  simulateSubmitClaim,
+  submitBuildInfo,
+  submitBuildInfoSync,
+  submitClaim,
+  submitClaimSync,
+} from './actions/provenance.js'
 export {
   type AcceptResponseInput,
   type AcceptSupersededInput,
@@ -436,6 +457,7 @@ export {
 export { createIndexedReader } from './events/indexer/reader.js'
 export type { IndexState, SlotMove } from './events/indexer/state.js'
 export { type IndexHandle, type IndexStore, memoryIndexStore } from './events/indexer/store.js'
+export { createProvenanceEvents } from './events/provenanceEvents.js'
 export {
   type WatchParameters,
   watchArtifactAnnounced,

@@ -1,4 +1,6 @@
 /** The operator network on Node: files, locks, sockets. */
+
+export { type DirectoryLock, lockDirectory } from '../../internal/node/lock.js'
 export { type GatewayRoutes, gatewayApp, listenGateway } from './gatewayServer.js'
 export type { HealthRoutes, ListenAddress, RoleServer } from './http.js'
 export { openFileJournal, witnessFile } from './journalFile.js'
@@ -9,5 +11,4 @@ export {
   type OperatorServer,
   operatorApp,
 } from './listen.js'
-export { type DirectoryLock, lockDirectory } from './lock.js'
 export { pgliteGatewayStore, postgresGatewayStore, type StoreDomain } from './postgres.js'

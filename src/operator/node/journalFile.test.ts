@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { lockDirectory } from '../../internal/node/lock.js'
 import { openFileJournal, witnessFile } from './journalFile.js'
-import { lockDirectory } from './lock.js'
 
 let directory: string
 beforeEach(() => {

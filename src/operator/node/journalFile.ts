@@ -8,13 +8,13 @@ import { isHex } from 'viem'
 import { writeFileDurably } from '../../da/node/fileDa.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { utf8 } from '../../internal/bytes.js'
+import { lockDirectory } from '../../internal/node/lock.js'
 import {
   type OpenSigningJournalParameters,
   openSigningJournal,
   type SigningJournal,
 } from '../signing/journal.js'
 import type { JournalStorage, JournalWitness } from '../signing/storage.js'
-import { lockDirectory } from './lock.js'
 
 const pattern = /^journal-(\d{8})$/
 const nameOf = (id: number): string => `journal-${String(id).padStart(8, '0')}`

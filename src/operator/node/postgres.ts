@@ -2,9 +2,9 @@
 import type { Dialect, Kysely } from 'kysely'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError, MissingPeerError } from '../../errors/common.js'
+import { lockDirectory } from '../../internal/node/lock.js'
+import { openPglitePool } from '../../internal/node/pglite.js'
 import type { GatewayStore } from '../gateway/store.js'
-import { lockDirectory } from './lock.js'
-import { openPglitePool } from './pglite.js'
 import { type GatewayTables, migrate, sqlGatewayStore } from './sqlStore.js'
 
 /** The network that a store is of. */

@@ -18,6 +18,7 @@ import * as dataSlots from './dataSlots.js'
 import * as policyDeployments from './deployments/deployments.js'
 import * as deploymentSignatures from './deployments/signatures.js'
 import * as instances from './instances.js'
+import * as provenance from './provenance.js'
 import * as responses from './responses.js'
 import * as revocations from './revocations.js'
 import * as templates from './templates.js'
@@ -38,6 +39,7 @@ type WriteModule = typeof admin &
   typeof instances &
   typeof operators &
   typeof policyDeployments &
+  typeof provenance &
   typeof responses &
   typeof revocations &
   typeof templates &
@@ -123,6 +125,7 @@ export function policyActions(
       configuration,
       operators,
       policyDeployments,
+      provenance,
       responses,
       revocations,
       upgrades,

@@ -117,7 +117,7 @@ function peerUrl(): string {
     return import.meta.resolve('@electric-sql/pglite')
   } catch (cause) {
     throw new MissingPeerError(
-      { peer: '@electric-sql/pglite', needed: 'A gateway’s store in a directory' },
+      { peer: '@electric-sql/pglite', needed: 'A store in a directory' },
       { cause },
     )
   }

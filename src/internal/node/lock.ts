@@ -1,8 +1,7 @@
 /** A directory belongs to one process: a lock that the kernel frees when its holder dies. */
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MissingPeerError } from '../../errors/common.js'
-import { DirectoryLockedError } from '../errors.js'
+import { DirectoryLockedError, MissingPeerError } from '../../errors/common.js'
 
 /** A held lock. */
 export type DirectoryLock = { release(): Promise<void> }

@@ -1,0 +1,89 @@
+/** The control plane over HTTP: the worker routes, and evidence for everybody. */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { toHex, utf8 } from '../../internal/bytes.js'
+import { readBoundedJson } from '../worker/boundedJson.js'
+import { MAX_WORKER_MESSAGE_BYTES, readOutcome } from '../worker/protocol.js'
+import type { ControlPlane, EvidenceStore } from './controlPlane.js'
+
+/** Parameters of {@link createControlHandler}. */
+export type ControlHandlerParameters = {
+  plane: Pick<ControlPlane, 'lease' | 'renew' | 'finish'>
+  /** Names of workers by their tokens, each of 32 characters or more. */
+  workers: Readonly<Record<string, string>>
+  evidence?: Pick<EvidenceStore, 'get'> | undefined
+}
+
+/**
+ * Creates a fetch handler for `/worker/…` and `/evidence/…`.
+ *
+ * @throws {InvalidInputError} for a token that could be guessed.
+ */
+export function createControlHandler(
+  parameters: ControlHandlerParameters,
+): (request: Request) => Promise<Response> {
+  const { plane, evidence } = parameters
+  // Looked up by hash: how long a comparison takes says nothing of a token.
+  const names = new Map<string, string>()
+  for (const [token, name] of Object.entries(parameters.workers)) {
+    if (token.length < 32) {
+      throw new InvalidInputError({ field: 'workers', reason: 'a token has 32 characters or more' })
+    }
+    names.set(toHex(sha256(utf8(token))), name)
+  }
+  return async (request) => {
+    const { pathname } = new URL(request.url)
+    const hash = /^\/evidence\/([0-9a-f]{64})\.json$/.exec(pathname)?.[1]
+    if (hash !== undefined && request.method === 'GET') {
+      const bytes = await evidence?.get(`0x${hash}`)
+      if (bytes === undefined) return answer(404)
+      return new Response(bytes as Uint8Array<ArrayBuffer>, { headers: jsonHeaders })
+    }
+    const verb = /^\/worker\/(lease|renew|result)$/.exec(pathname)?.[1]
+    if (verb === undefined) return answer(404)
+    if (request.method !== 'POST') return answer(405)
+    const worker = names.get(toHex(sha256(utf8(tokenOf(request)))))
+    if (worker === undefined) return answer(401)
+    const body = await readBody(request)
+    if (body === undefined) return answer(400)
+    return answerWorker(plane, { worker, verb, body })
+  }
+}
+
+const jsonHeaders = {
+  'content-type': 'application/json; charset=utf-8',
+  'access-control-allow-origin': '*',
+  'x-content-type-options': 'nosniff',
+}
+
+async function answerWorker(
+  plane: ControlHandlerParameters['plane'],
+  { worker, verb, body }: { worker: string; verb: string; body: Record<string, unknown> },
+): Promise<Response> {
+  if (verb === 'lease') {
+    const lease = await plane.lease(worker)
+    return lease === undefined
+      ? answer(204)
+      : new Response(JSON.stringify(lease), { headers: jsonHeaders })
+  }
+  const { leaseId } = body
+  if (typeof leaseId !== 'string' || leaseId.length > 100) return answer(400)
+  if (verb === 'renew') return answer((await plane.renew(leaseId)) ? 204 : 409)
+  const outcome = readOutcome(body['outcome'])
+  if (outcome === undefined) return answer(400)
+  return answer((await plane.finish(worker, leaseId, outcome)) ? 204 : 409)
+}
+
+function tokenOf(request: Request): string {
+  return /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? ''
+}
+
+async function readBody(request: Request): Promise<Record<string, unknown> | undefined> {
+  const value = await readBoundedJson(request, MAX_WORKER_MESSAGE_BYTES)
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isObject ? (value as Record<string, unknown>) : undefined
+}
+
+function answer(status: number): Response {
+  return new Response(null, { status })
+}

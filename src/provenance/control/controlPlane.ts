@@ -1,0 +1,377 @@
+/**
+ * The control plane: finds plugins to verify, hands builds to workers, and records what came out. It
+ * never builds, and no worker has its keys.
+ */
+import type { Hex } from 'viem'
+import { canonicalJson, type JsonObject } from '../../core/canonicalJson.js'
+import type { ClaimSink, ProvenanceEvents } from '../../core/interfaces/provenance.js'
+import { bytesEqual, fromHex, toHex } from '../../internal/bytes.js'
+import { assertCount, MAX_TIMER } from '../../internal/options.js'
+import { type BuildInfo, decodeBuildInfo, encodeBuildInfo } from '../build/buildInfo.js'
+import { computeWasmHashes } from '../build/compareBuild.js'
+import { splitMetadata } from '../build/metadata.js'
+import { encodeEvidence, type VerificationEvidence } from '../claims/evidence.js'
+import { PluginBytesError } from '../errors.js'
+import type { ProvenanceIndex } from '../index/provenanceIndex.js'
+import type { BuildJob, BuildOutcome, LeasedBuild } from '../worker/protocol.js'
+import type { JobQueue, StoredJob } from './jobQueue.js'
+
+/** Keeps evidence documents where the world finds them. */
+export interface EvidenceStore {
+  /** Keeps a document; the URI ends in its SHA-256. */
+  put(bytes: Uint8Array, hash: Hex): Promise<string>
+  get(hash: Hex): Promise<Uint8Array | undefined>
+}
+
+/** What a control plane did. */
+export type ControlEvent =
+  | { type: 'control.queued'; wasmHash: Hex; buildInfoHash: Hex }
+  | { type: 'control.unreadable'; wasmHash: Hex; error: unknown }
+  | { type: 'control.refused'; jobId: string; worker: string; reason: string }
+  | {
+      type: 'control.claimed'
+      evidence: VerificationEvidence
+      evidenceUri: string
+      transactionHash?: Hex | undefined
+    }
+  | { type: 'control.gave_up'; jobId: string; state: string; reason: string }
+  | { type: 'control.failed'; step: 'follow' | 'claim'; error: unknown }
+
+/** What {@link createControlPlane} works with. */
+export type ControlPlaneParameters = {
+  events: ProvenanceEvents
+  /** Block to begin at. */
+  fromBlock: bigint
+  index: ProvenanceIndex
+  queue: JobQueue
+  claims: ClaimSink
+  evidence: EvidenceStore
+  /** Reads a plugin by its hash; what comes is checked against it. */
+  readPlugin: (wasmHash: Hex, options: { signal?: AbortSignal | undefined }) => Promise<Uint8Array>
+  /** Told of each claim before it is settled: where ledger events and statements are made. */
+  onClaim?: ((claim: RecordedClaim) => Promise<void>) | undefined
+  /** Milliseconds of a lease. @default 60000 */
+  leaseMs?: number | undefined
+  /**
+   * Workers that have to agree before a claim is made, at most 3. One worker's word is that of whoever
+   * holds its token.
+   * @default 1
+   */
+  confirmations?: number | undefined
+  now?: (() => number) | undefined
+  onEvent?: ((event: ControlEvent) => void) | undefined
+}
+
+/** A claim that was recorded, with what it rests on. */
+export type RecordedClaim = {
+  evidence: VerificationEvidence
+  evidenceUri: string
+  buildInfo: BuildInfo
+  transactionHash: Hex | undefined
+}
+
+/** A control plane. */
+export type ControlPlane = {
+  /** Reads new events and queues what they bring. */
+  follow(options?: { signal?: AbortSignal | undefined }): Promise<void>
+  /** Leases a build to a worker. */
+  lease(worker: string): Promise<LeasedBuild | undefined>
+  renew(leaseId: string): Promise<boolean>
+  /** Takes what became of a build; `false` where the lease is over, or the answer cannot be true. */
+  finish(worker: string, leaseId: string, outcome: BuildOutcome): Promise<boolean>
+  /** Records results that wait for it. */
+  settle(options?: { signal?: AbortSignal | undefined }): Promise<void>
+  /** Whether a plugin is being verified. */
+  isPending(wasmHash: Hex): boolean
+}
+
+/** What a job is of. */
+type Payload = {
+  wasmHash: Hex
+  buildInfoHash: Hex
+  xdr: Hex
+  metadata: Hex
+  wasmSha256: Hex
+  codeSha256: Hex
+  /** Whether all metadata is at the end, where a rebuild has it too. */
+  atEnd: boolean
+}
+
+/** What a worker's answers come to. */
+type Result = { outcome: BuildOutcome; workers: readonly string[] }
+
+/** Blocks of one reading of events. */
+const blocksAtOnce = 10_000n
+/** Results recorded in one round. */
+const settledAtOnce = 50
+/** Plugins whose bytes are asked for in one round. */
+const readAtOnce = 32
+
+/** What another worker, or the same one later, may be able to do. */
+const transient: ReadonlySet<string> = new Set([
+  'toolchain_unavailable',
+  'unknown_image',
+  'source_unavailable',
+])
+
+/**
+ * Creates a control plane. Run `follow` and `settle` from time to time, and give its leases to workers,
+ * as `createControlHandler` does.
+ *
+ * @example
+ * ```ts
+ * import { createControlPlane } from '@newton/policy-sdk/provenance'
+ *
+ * const plane = createControlPlane({
+ *   ...{ events, fromBlock: 0n, index, queue, claims, evidence, readPlugin },
+ * })
+ * await plane.follow()
+ * await plane.settle()
+ * ```
+ */
+export function createControlPlane(parameters: ControlPlaneParameters): ControlPlane {
+  const { queue, leaseMs = 60_000, confirmations = 1 } = parameters
+  assertCount('leaseMs', leaseMs, { least: 100, most: MAX_TIMER })
+  assertCount('confirmations', confirmations, { most: 3 })
+  const pending = new Map<Hex, Set<string>>()
+  const finder = createFinder(parameters, pending)
+  return {
+    follow: finder,
+    lease: async (worker) => {
+      const lease = await queue.lease(leaseMs, { worker })
+      if (lease === undefined) return undefined
+      return { leaseId: lease.leaseId, leaseMs, job: jobOf(payloadOf(lease.job)) }
+    },
+    renew: (leaseId) => queue.renew(leaseId, leaseMs),
+    finish: async (worker, leaseId, outcome) => {
+      const job = await queue.find(leaseId)
+      if (job === undefined) return false
+      const payload = payloadOf(job)
+      const lie = contradictionIn(payload, outcome)
+      if (lie !== undefined) {
+        parameters.onEvent?.({ type: 'control.refused', jobId: job.id, worker, reason: lie })
+        const failed: BuildOutcome = { status: 'worker_failed', reason: lie }
+        await queue.finish(leaseId, { status: 'retry', result: resultText(failed, []) })
+        return false
+      }
+      const { status, result } = weigh({
+        payload,
+        before: resultOf(job),
+        worker,
+        outcome,
+        confirmations,
+      })
+      return queue.finish(leaseId, { status, result })
+    },
+    settle: async (options = {}) => {
+      for (const job of await queue.unsettled(settledAtOnce)) {
+        try {
+          await settleJob(parameters, job, options)
+          await queue.settle(job.id)
+          pending.get(payloadOf(job).wasmHash)?.delete(job.id)
+        } catch (error) {
+          options.signal?.throwIfAborted()
+          // The others do not wait for one that cannot be recorded now.
+          parameters.onEvent?.({ type: 'control.failed', step: 'claim', error })
+        }
+      }
+    },
+    isPending: (wasmHash) => (pending.get(wasmHash)?.size ?? 0) > 0,
+  }
+}
+
+type Waiting = { tries: number; notBefore: number }
+
+/** Reads events, then the plugins they name, then queues their builds. */
+function createFinder(
+  parameters: ControlPlaneParameters,
+  pending: Map<Hex, Set<string>>,
+): ControlPlane['follow'] {
+  const { events, index, onEvent, now = Date.now } = parameters
+  const waiting = new Map<Hex, Waiting>()
+  let next = parameters.fromBlock
+  const readEvents = async (signal: AbortSignal | undefined): Promise<void> => {
+    const last = await events.getFinalizedBlock({ signal })
+    while (next <= last) {
+      const toBlock = next + blocksAtOnce - 1n < last ? next + blocksAtOnce - 1n : last
+      const read = await events.getEvents({ fromBlock: next, toBlock }, { signal })
+      index.apply(read)
+      for (const { type, wasmHash } of read) {
+        if (type !== 'ClaimSubmitted') waiting.set(lower(wasmHash), { tries: 0, notBefore: 0 })
+      }
+      next = toBlock + 1n
+    }
+  }
+  const look = async (wasmHash: Hex, signal: AbortSignal | undefined): Promise<void> => {
+    const wasm = await parameters.readPlugin(wasmHash, { signal })
+    const hashes = computeWasmHashes(wasm)
+    if (hashes.wasmHash !== wasmHash) throw new PluginBytesError(wasmHash)
+    index.addPlugin(wasm)
+    for (const { info, buildInfoHash } of index.get(wasmHash)?.builds ?? []) {
+      const id = `${wasmHash}:${buildInfoHash}`
+      if (
+        !(await parameters.queue.put({ id, payload: payloadText({ wasm, info, buildInfoHash }) }))
+      )
+        continue
+      pending.set(wasmHash, (pending.get(wasmHash) ?? new Set()).add(id))
+      onEvent?.({ type: 'control.queued', wasmHash, buildInfoHash })
+    }
+  }
+  return async ({ signal } = {}) => {
+    try {
+      await readEvents(signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      onEvent?.({ type: 'control.failed', step: 'follow', error })
+    }
+    const due = [...waiting].filter(([, { notBefore }]) => notBefore <= now()).slice(0, readAtOnce)
+    for (const [wasmHash, { tries }] of due) {
+      try {
+        await look(wasmHash, signal)
+        waiting.delete(wasmHash)
+      } catch (error) {
+        signal?.throwIfAborted()
+        // Asked for again later, and behind the others: bytes may be published after their hash.
+        const delay = Math.min(3_600_000, 1_000 * 2 ** Math.min(tries, 12))
+        waiting.delete(wasmHash)
+        waiting.set(wasmHash, { tries: tries + 1, notBefore: now() + delay })
+        onEvent?.({ type: 'control.unreadable', wasmHash, error })
+      }
+    }
+  }
+}
+
+/** What an answer says that cannot be so together. */
+function contradictionIn(payload: Payload, outcome: BuildOutcome): string | undefined {
+  if (outcome.status !== 'built') return undefined
+  const sameCode = outcome.codeSha256 === payload.codeSha256
+  const sameBytes = outcome.rebuiltSha256 === payload.wasmSha256
+  if (sameBytes && !sameCode) return 'the same bytes cannot hold other code'
+  if (sameCode && payload.atEnd && !sameBytes) return 'the same code gives the same bytes'
+  return undefined
+}
+
+/** What an answer comes to, beside the answers before it. */
+function weigh(given: {
+  payload: Payload
+  before: Result | undefined
+  worker: string
+  outcome: BuildOutcome
+  confirmations: number
+}): { status: 'done' | 'retry'; result: string } {
+  const { before, worker, outcome, confirmations } = given
+  if (outcome.status === 'worker_failed') {
+    return { status: 'retry', result: resultText(outcome, []) }
+  }
+  if (outcome.status === 'did_not_run') {
+    const status = transient.has(outcome.reason) ? 'retry' : 'done'
+    return { status, result: resultText(outcome, [worker]) }
+  }
+  if (before?.outcome.status === 'built') {
+    if (before.outcome.rebuiltSha256 !== outcome.rebuiltSha256) {
+      // One of them lies or is broken: neither is believed, and others are asked.
+      const failed: BuildOutcome = { status: 'worker_failed', reason: 'workers disagree' }
+      return { status: 'retry', result: resultText(failed, []) }
+    }
+    const workers = [...new Set([...before.workers, worker])]
+    const status = workers.length >= confirmations ? 'done' : 'retry'
+    return { status, result: resultText(weakest(before.outcome, outcome), workers) }
+  }
+  return { status: confirmations === 1 ? 'done' : 'retry', result: resultText(outcome, [worker]) }
+}
+
+/** Of two equal builds, the one that was less isolated speaks for both. */
+function weakest(a: BuildOutcome, b: BuildOutcome): BuildOutcome {
+  return a.status === 'built' && a.isolation === 'none' ? a : b
+}
+
+async function settleJob(
+  parameters: ControlPlaneParameters,
+  job: StoredJob,
+  { signal }: { signal?: AbortSignal | undefined },
+): Promise<void> {
+  const { claims, evidence: store, onClaim, onEvent, confirmations = 1 } = parameters
+  const payload = payloadOf(job)
+  const found = resultOf(job)
+  const info = decodeBuildInfo(fromHex(payload.xdr))
+  const isConfirmed =
+    found?.outcome.status === 'did_not_run' || (found?.workers.length ?? 0) >= confirmations
+  const evidence =
+    job.state === 'poisoned' || !isConfirmed ? undefined : evidenceOf(payload, info, found?.outcome)
+  if (evidence === undefined) {
+    const { outcome } = found ?? {}
+    const reason = outcome?.status === 'worker_failed' ? outcome.reason : 'its workers were lost'
+    onEvent?.({ type: 'control.gave_up', jobId: job.id, state: job.state, reason })
+    return
+  }
+  const { bytes, hash } = encodeEvidence(evidence)
+  const evidenceUri = await store.put(bytes, hash)
+  const { wasmHash, buildInfoHash, result } = evidence
+  const { transactionHash } = await claims.submitClaim(
+    { wasmHash, buildInfoHash, result, evidenceUri },
+    { signal },
+  )
+  await onClaim?.({ evidence, evidenceUri, buildInfo: info, transactionHash })
+  onEvent?.({ type: 'control.claimed', evidence, evidenceUri, transactionHash })
+}
+
+function evidenceOf(
+  payload: Payload,
+  info: BuildInfo,
+  outcome: BuildOutcome | undefined,
+): VerificationEvidence | undefined {
+  if (outcome === undefined || outcome.status === 'worker_failed') return undefined
+  const { wasmHash, wasmSha256, buildInfoHash } = payload
+  const common = {
+    schema: 'newton.verification-evidence/1' as const,
+    ...{ wasmHash, wasmSha256, buildInfoHash },
+    ...{ image: info.image, sourceSha256: info.sourceSha256 },
+    ...{ logSha256: outcome.logSha256, isolation: outcome.isolation },
+  }
+  if (outcome.status === 'did_not_run') {
+    return { ...common, result: 'did_not_run', reason: outcome.reason }
+  }
+  const { codeSha256: rebuiltCodeSha256, rebuiltSha256 } = outcome
+  const hashes = { rebuiltSha256, rebuiltCodeSha256 }
+  if (rebuiltSha256 === wasmSha256) return { ...common, ...hashes, result: 'match', level: 'exact' }
+  const level = rebuiltCodeSha256 === payload.codeSha256 ? 'code' : 'none'
+  return { ...common, ...hashes, result: 'no_match', level }
+}
+
+function payloadText(of: { wasm: Uint8Array; info: BuildInfo; buildInfoHash: Hex }): string {
+  const { wasm, info, buildInfoHash } = of
+  const { wasmHash, wasmSha256, codeSha256 } = computeWasmHashes(wasm)
+  const { code, metadata } = splitMetadata(wasm)
+  const payload: Payload = {
+    ...{ wasmHash, wasmSha256, codeSha256, buildInfoHash },
+    xdr: toHex(encodeBuildInfo(info)),
+    metadata: toHex(metadata),
+    atEnd: startsWith(wasm, code),
+  }
+  return canonicalJson(payload as unknown as JsonObject)
+}
+
+function payloadOf(job: StoredJob): Payload {
+  return JSON.parse(job.payload) as Payload
+}
+
+function jobOf({ xdr, metadata }: Payload): BuildJob {
+  const { wasmSha256: _, ...info } = decodeBuildInfo(fromHex(xdr))
+  return { ...info, metadata }
+}
+
+function resultOf(job: StoredJob): Result | undefined {
+  return job.result === undefined ? undefined : (JSON.parse(job.result) as Result)
+}
+
+function resultText(outcome: BuildOutcome, workers: readonly string[]): string {
+  return JSON.stringify({ outcome, workers } satisfies Result)
+}
+
+function startsWith(bytes: Uint8Array, beginning: Uint8Array): boolean {
+  return bytesEqual(bytes.subarray(0, beginning.length), beginning)
+}
+
+function lower(hex: Hex): Hex {
+  return hex.toLowerCase() as Hex
+}

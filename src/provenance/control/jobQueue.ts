@@ -1,0 +1,84 @@
+/**
+ * Jobs that are leased to workers, each result taken once.
+ *
+ * ```
+ * queued --lease--> leased --finish(done)--> done
+ *   ^                  |
+ *   |---- retry -------|--- last try failed --> failed
+ *                      |--- last lease ran out --> poisoned
+ * ```
+ * A lease has an id of its own. Only the current one, before it ends, can finish a job.
+ */
+
+/** Where a job is. */
+export type JobState = 'queued' | 'leased' | 'done' | 'failed' | 'poisoned'
+
+/** A job to put. */
+export type NewJob = {
+  /** Names the job: put again under the same id, it is the same job. */
+  id: string
+  payload: string
+  /** Smaller goes first. @default 0 */
+  priority?: number | undefined
+}
+
+/** A job as it stands. */
+export type StoredJob = {
+  id: string
+  payload: string
+  state: JobState
+  /** Leases that it had. */
+  tries: number
+  /** What the last finish brought. */
+  result?: string | undefined
+  /** Whether its result was taken care of. */
+  settled: boolean
+}
+
+/** A lease. */
+export type JobLease = { job: StoredJob; leaseId: string }
+
+/** How a lease ends. */
+export type JobResult =
+  | { status: 'done'; result: string }
+  /** Another try may succeed. */
+  | { status: 'retry'; result: string }
+
+/** Keeps jobs. Time is that of the store, never of a caller. */
+export interface JobQueue {
+  /** Puts a job; `false` where its id is there already. */
+  put(job: NewJob): Promise<boolean>
+  /** Leases the next job for `milliseconds`. */
+  lease(
+    milliseconds: number,
+    options?: { worker?: string | undefined },
+  ): Promise<JobLease | undefined>
+  /** Makes a lease end in `milliseconds` from now; `false` where it is over or another's. */
+  renew(leaseId: string, milliseconds: number): Promise<boolean>
+  /** Ends a lease; `false` where it is over or another's, and then nothing changes. */
+  finish(leaseId: string, result: JobResult): Promise<boolean>
+  /** The job of a current lease. */
+  find(leaseId: string): Promise<StoredJob | undefined>
+  get(id: string): Promise<StoredJob | undefined>
+  /** Jobs whose end nobody has taken care of, oldest first. */
+  unsettled(limit: number): Promise<readonly StoredJob[]>
+  /** Notes that the end of a job was taken care of. */
+  settle(id: string): Promise<void>
+  /** Puts a job that is over back, with all its tries before it. */
+  requeue(id: string): Promise<boolean>
+  counts(): Promise<Readonly<Record<JobState, number>>>
+  close(): Promise<void>
+}
+
+/** Tries of a job. */
+export const MAX_TRIES = 5
+
+/** Milliseconds before the next try. */
+export function backoffAfter(tries: number, base: number): number {
+  return base * 2 ** Math.max(0, tries - 1)
+}
+
+/** States as counts of nothing. */
+export function noCounts(): Record<JobState, number> {
+  return { queued: 0, leased: 0, done: 0, failed: 0, poisoned: 0 }
+}

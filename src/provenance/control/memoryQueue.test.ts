@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest'
+import type { JobQueue } from './jobQueue.js'
+import { memoryQueue } from './memoryQueue.js'
+import { QueueConformanceError, queueConformance } from './queueConformance.js'
+
+describe('memoryQueue', () => {
+  test.each(queueConformance(async (options) => memoryQueue(options)))('$name', ({ run }) => run())
+
+  test('behavior: the next try waits, twice as long each time', async () => {
+    let now = 0
+    const queue = memoryQueue({ backoff: 100, now: () => now })
+    await queue.put({ id: 'a', payload: '' })
+    for (const delay of [100, 200, 400, 800]) {
+      const lease = await queue.lease(10)
+      await queue.finish(lease?.leaseId ?? '', { status: 'retry', result: '' })
+      now += delay - 1
+      expect(await queue.lease(10)).toBeUndefined()
+      now += 1
+    }
+    expect((await queue.lease(10))?.job.tries).toBe(5)
+  })
+
+  test('error: options that are no numbers', async () => {
+    expect(() => memoryQueue({ backoff: Number.NaN })).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }),
+    )
+    await expect(memoryQueue().lease(0)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+})
+
+describe('queueConformance', () => {
+  test('error: what a case asks and did not get', async () => {
+    const [first] = queueConformance(async () => ({ ...memoryQueue(), put: async () => false }))
+    await expect(first?.run()).rejects.toBeInstanceOf(QueueConformanceError)
+  })
+
+  const broken = (change: (queue: JobQueue) => Partial<JobQueue>): Promise<boolean>[] =>
+    queueConformance(async (options) => {
+      const queue = memoryQueue(options)
+      return { ...queue, ...change(queue) }
+    }).map(({ run }) =>
+      run().then(
+        () => true,
+        () => false,
+      ),
+    )
+
+  test.each<[string, (queue: JobQueue) => Partial<JobQueue>]>([
+    ['puts twice', () => ({ put: async () => true })],
+    ['takes any lease', () => ({ finish: async () => true })],
+    ['renews any lease', () => ({ renew: async () => true })],
+    ['never settles', () => ({ settle: async () => undefined })],
+    ['leases for a minute', (queue) => ({ lease: () => queue.lease(60_000) })],
+    ['leases nothing', () => ({ lease: async () => undefined })],
+  ])('behavior: a queue that %s is found out', async (_, change) => {
+    expect(await Promise.all(broken(change))).toContain(false)
+  })
+})

@@ -1,0 +1,145 @@
+/** A queue in memory: for tests, and for a control plane whose jobs may be found again. */
+import { assertCount, MAX_TIMER } from '../../internal/options.js'
+import {
+  backoffAfter,
+  type JobQueue,
+  type JobState,
+  MAX_TRIES,
+  noCounts,
+  type StoredJob,
+} from './jobQueue.js'
+
+type Held = StoredJob & {
+  priority: number
+  place: number
+  notBefore: number
+  leaseId: string | undefined
+  leaseEnd: number
+}
+
+/** Options that every queue has. */
+export type QueueOptions = {
+  /** Milliseconds before a second try, doubled with each. @default 1000 */
+  backoff?: number | undefined
+}
+
+/**
+ * Creates a queue in memory.
+ *
+ * @example
+ * ```ts
+ * import { memoryQueue } from '@newton/policy-sdk/provenance'
+ *
+ * const queue = memoryQueue()
+ * await queue.put({ id: 'a', payload: '{}' })
+ * const lease = await queue.lease(60_000)
+ * ```
+ */
+export function memoryQueue(
+  options: QueueOptions & {
+    now?: (() => number) | undefined
+    /** Ids of leases; nobody may guess one. */
+    randomId?: (() => string) | undefined
+  } = {},
+): JobQueue {
+  const { backoff = 1_000, now = Date.now, randomId = () => crypto.randomUUID() } = options
+  assertCount('backoff', backoff, { least: 0 })
+  const jobs = new Map<string, Held>()
+  const current = (leaseId: string): Held | undefined =>
+    [...jobs.values()].find(
+      (job) => job.state === 'leased' && job.leaseId === leaseId && job.leaseEnd > now(),
+    )
+  const end = (job: Held, state: JobState): void => {
+    Object.assign(job, { state, leaseId: undefined })
+  }
+  const next = (): Held | undefined => {
+    let best: Held | undefined
+    for (const job of jobs.values()) {
+      if (job.state === 'leased' && job.leaseEnd <= now()) {
+        // Whoever had it is gone. The last time, the job is what drove it away.
+        end(job, job.tries >= MAX_TRIES ? 'poisoned' : 'queued')
+      }
+      if (job.state !== 'queued' || job.notBefore > now()) continue
+      const isBefore =
+        best === undefined ||
+        job.priority < best.priority ||
+        (job.priority === best.priority && job.place < best.place)
+      if (isBefore) best = job
+    }
+    return best
+  }
+  let places = 0
+  return {
+    put: async ({ id, payload, priority = 0 }) => {
+      if (jobs.has(id)) return false
+      jobs.set(id, {
+        ...{ id, payload, priority, place: places++, state: 'queued', tries: 0, settled: false },
+        ...{ notBefore: 0, leaseId: undefined, leaseEnd: 0 },
+      })
+      return true
+    },
+    lease: async (milliseconds) => {
+      assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
+      const job = next()
+      if (job === undefined) return undefined
+      const leaseId = randomId()
+      const leaseEnd = now() + milliseconds
+      Object.assign(job, { state: 'leased', leaseId, leaseEnd, tries: job.tries + 1 })
+      return { job: view(job), leaseId }
+    },
+    renew: async (leaseId, milliseconds) => {
+      assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
+      const job = current(leaseId)
+      if (job === undefined) return false
+      job.leaseEnd = now() + milliseconds
+      return true
+    },
+    finish: async (leaseId, { status, result }) => {
+      const job = current(leaseId)
+      if (job === undefined) return false
+      job.result = result
+      if (status === 'done') end(job, 'done')
+      else end(job, job.tries >= MAX_TRIES ? 'failed' : 'queued')
+      job.notBefore = now() + backoffAfter(job.tries, backoff)
+      return true
+    },
+    find: async (leaseId) => {
+      const job = current(leaseId)
+      return job && view(job)
+    },
+    get: async (id) => {
+      const job = jobs.get(id)
+      return job && view(job)
+    },
+    unsettled: async (limit) =>
+      [...jobs.values()]
+        .filter(({ state, settled }) => !settled && isOver(state))
+        .slice(0, limit)
+        .map(view),
+    settle: async (id) => {
+      const job = jobs.get(id)
+      if (job !== undefined && isOver(job.state)) job.settled = true
+    },
+    requeue: async (id) => {
+      const job = jobs.get(id)
+      if (job === undefined || !isOver(job.state)) return false
+      Object.assign(job, { state: 'queued', tries: 0, settled: false, notBefore: 0 })
+      delete job.result
+      return true
+    },
+    counts: async () => {
+      const counts = noCounts()
+      for (const { state } of jobs.values()) counts[state] += 1
+      return counts
+    },
+    close: async () => undefined,
+  }
+}
+
+function isOver(state: JobState): boolean {
+  return state === 'done' || state === 'failed' || state === 'poisoned'
+}
+
+function view({ id, payload, state, tries, result, settled }: Held): StoredJob {
+  return { id, payload, state, tries, settled, ...(result === undefined ? {} : { result }) }
+}

@@ -1,0 +1,180 @@
+/** What every {@link JobQueue} has to do, as cases for any test runner. */
+import { BaseError } from '../../errors/base.js'
+import type { JobLease, JobQueue } from './jobQueue.js'
+import { MAX_TRIES } from './jobQueue.js'
+
+/** A queue did not do what a case asks. */
+export class QueueConformanceError extends BaseError {
+  override readonly name = 'QueueConformanceError'
+  override readonly code = 'QUEUE_CONFORMANCE_FAILED'
+}
+
+/** A case. */
+export type QueueCase = { name: string; run(): Promise<void> }
+
+/**
+ * The cases, each over a queue of its own.
+ *
+ * @param open - Opens an empty queue whose first backoff is `backoff` milliseconds.
+ * @example
+ * ```ts
+ * import { memoryQueue, queueConformance } from '@newton/policy-sdk/provenance'
+ *
+ * for (const { run } of queueConformance(async (options) => memoryQueue(options))) await run()
+ * ```
+ */
+export function queueConformance(
+  open: (options: { backoff: number }) => Promise<JobQueue>,
+): readonly QueueCase[] {
+  const on = (name: string, work: (queue: JobQueue) => Promise<void>): QueueCase => ({
+    name,
+    run: async () => {
+      const queue = await open({ backoff: 1 })
+      try {
+        await work(queue)
+      } finally {
+        await queue.close()
+      }
+    },
+  })
+  return [
+    on('a job is put once, leased once and done once', oneJob),
+    on('smaller priorities go first, then the older job', order),
+    on('a lease that ran out is worth nothing, and the job goes on', lateResult),
+    on('a renewed lease stays', renewal),
+    on('a job that fails is tried again, and not for ever', failures),
+    on('a job that loses its workers is poisoned', poison),
+    on('jobs that are over wait until they are settled', settlement),
+    on('many workers at once share jobs without a double', concurrency),
+  ]
+}
+
+const minute = 60_000
+
+async function oneJob(queue: JobQueue): Promise<void> {
+  expect(await queue.put({ id: 'a', payload: 'p' }), true)
+  expect(await queue.put({ id: 'a', payload: 'other' }), false)
+  const lease = await leaseOf(queue)
+  expect([lease.job.id, lease.job.payload, lease.job.tries], ['a', 'p', 1])
+  expect(await queue.lease(minute), undefined)
+  expect((await queue.find(lease.leaseId))?.id, 'a')
+  expect(await queue.finish('another', { status: 'done', result: 'r' }), false)
+  expect(await queue.finish(lease.leaseId, { status: 'done', result: 'r' }), true)
+  expect(await queue.finish(lease.leaseId, { status: 'done', result: 'again' }), false)
+  expect(await queue.renew(lease.leaseId, minute), false)
+  expect(await queue.find(lease.leaseId), undefined)
+  const stored = await queue.get('a')
+  expect([stored?.state, stored?.result], ['done', 'r'])
+  expect(await queue.lease(minute), undefined)
+  expect(await queue.get('b'), undefined)
+}
+
+async function order(queue: JobQueue): Promise<void> {
+  await queue.put({ id: 'late', payload: '', priority: 1 })
+  await queue.put({ id: 'first', payload: '' })
+  await queue.put({ id: 'second', payload: '' })
+  await queue.put({ id: 'urgent', payload: '', priority: -1 })
+  const ids: string[] = []
+  for (let i = 0; i < 4; i++) ids.push((await leaseOf(queue)).job.id)
+  expect(ids, ['urgent', 'first', 'second', 'late'])
+}
+
+async function lateResult(queue: JobQueue): Promise<void> {
+  await queue.put({ id: 'a', payload: '' })
+  const late = await leaseOf(queue, 20)
+  await wait(60)
+  expect(await queue.finish(late.leaseId, { status: 'done', result: 'late' }), false)
+  const next = await leaseOf(queue)
+  expect([next.job.tries, next.leaseId === late.leaseId], [2, false])
+  expect(await queue.finish(late.leaseId, { status: 'done', result: 'late' }), false)
+  expect(await queue.renew(late.leaseId, minute), false)
+  expect(await queue.finish(next.leaseId, { status: 'done', result: 'own' }), true)
+  expect((await queue.get('a'))?.result, 'own')
+}
+
+async function renewal(queue: JobQueue): Promise<void> {
+  await queue.put({ id: 'a', payload: '' })
+  const lease = await leaseOf(queue, 500)
+  expect(await queue.renew(lease.leaseId, minute), true)
+  await wait(700)
+  expect(await queue.lease(minute), undefined)
+  expect(await queue.finish(lease.leaseId, { status: 'done', result: '' }), true)
+}
+
+async function failures(queue: JobQueue): Promise<void> {
+  await queue.put({ id: 'a', payload: '' })
+  for (let tries = 1; tries <= MAX_TRIES; tries++) {
+    const lease = await leaseOf(queue)
+    expect(lease.job.tries, tries)
+    expect(lease.job.result, tries === 1 ? undefined : `try ${tries - 1}`)
+    expect(await queue.finish(lease.leaseId, { status: 'retry', result: `try ${tries}` }), true)
+    const state = tries === MAX_TRIES ? 'failed' : 'queued'
+    expect((await queue.get('a'))?.state, state)
+    await wait(40)
+  }
+  expect(await queue.lease(minute), undefined)
+}
+
+async function poison(queue: JobQueue): Promise<void> {
+  await queue.put({ id: 'a', payload: '' })
+  for (let tries = 1; tries <= MAX_TRIES; tries++) {
+    await leaseOf(queue, 1)
+    await wait(10)
+  }
+  expect(await queue.lease(minute), undefined)
+  expect((await queue.get('a'))?.state, 'poisoned')
+  expect(await queue.requeue('a'), true)
+  expect(await queue.requeue('a'), false)
+  expect((await leaseOf(queue)).job.tries, 1)
+}
+
+async function settlement(queue: JobQueue): Promise<void> {
+  for (const id of ['a', 'b', 'c']) await queue.put({ id, payload: '' })
+  for (let i = 0; i < 2; i++) {
+    const { leaseId } = await leaseOf(queue)
+    await queue.finish(leaseId, { status: 'done', result: '' })
+  }
+  const ids = async (limit: number): Promise<string[]> =>
+    (await queue.unsettled(limit)).map(({ id }) => id)
+  expect(await ids(1), ['a'])
+  expect(await ids(10), ['a', 'b'])
+  await queue.settle('a')
+  await queue.settle('c')
+  expect(await ids(10), ['b'])
+  const { leaseId } = await leaseOf(queue)
+  await queue.finish(leaseId, { status: 'done', result: '' })
+  expect(await ids(10), ['b', 'c'])
+  const { queued, leased, done } = await queue.counts()
+  expect([queued, leased, done], [0, 0, 3])
+}
+
+async function concurrency(queue: JobQueue): Promise<void> {
+  const jobs = Array.from({ length: 40 }, (_, i) => `job ${i}`)
+  for (const id of jobs) await queue.put({ id, payload: '' })
+  const done: string[] = []
+  const work = async (): Promise<void> => {
+    for (;;) {
+      const lease = await queue.lease(minute)
+      if (lease === undefined) return
+      if (await queue.finish(lease.leaseId, { status: 'done', result: '' })) done.push(lease.job.id)
+    }
+  }
+  await Promise.all([work(), work(), work(), work()])
+  expect([...done].sort(), [...jobs].sort())
+}
+
+async function leaseOf(queue: JobQueue, milliseconds = minute): Promise<JobLease> {
+  const lease = await queue.lease(milliseconds)
+  if (lease === undefined) throw new QueueConformanceError('There is a job, and none was leased.')
+  return lease
+}
+
+function expect(actual: unknown, expected: unknown): void {
+  const [found, wanted] = [JSON.stringify(actual), JSON.stringify(expected)]
+  if (found === wanted) return
+  throw new QueueConformanceError(`Expected ${wanted}, got ${found}.`)
+}
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}

@@ -1,0 +1,190 @@
+/**
+ * Makes builds on this machine: fetches the source, lays it out, runs the toolchain in the sandbox, and
+ * hashes what comes out. Nothing that the build says of itself is taken for true.
+ */
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { concat, fromHex, toHex } from '../../internal/bytes.js'
+import { readSourceArchive, type SourceFile } from '../build/archive.js'
+import { splitMetadata } from '../build/metadata.js'
+import type { DidNotRunReason } from '../claims/evidence.js'
+import { BuildInfoError, SourceArchiveError, SourceUnavailableError } from '../errors.js'
+import type { BuildJob, BuildOutcome } from '../worker/protocol.js'
+import type { PluginBuilder } from '../worker/worker.js'
+import { type FetchOptions, fetchSource } from './fetchSource.js'
+import type { BuildLimits, Sandbox, SandboxEnd } from './sandbox.js'
+import type { Toolchain } from './toolchain.js'
+
+/** Parameters of {@link sandboxedBuilder}. */
+export type SandboxedBuilderParameters = {
+  sandbox: Sandbox
+  /** Toolchains of this machine. */
+  toolchains: readonly Toolchain[]
+  /** Images that are known under another name, such as a container's digest. */
+  images?: Readonly<Record<string, Toolchain>> | undefined
+  /** Places that have archives as `<sha256>.tar`. */
+  mirrors?: readonly string[] | undefined
+  allowPrivate?: boolean | undefined
+  limits?: BuildLimits | undefined
+  /** Told what a build printed at its end: for whoever runs the worker, never for the world. */
+  onLog?: ((tail: string) => void) | undefined
+}
+
+/** What a build made, or why there is nothing. */
+export type LocalBuild =
+  | { status: 'built'; wasm: Uint8Array; logSha256: `0x${string}` }
+  | { status: 'did_not_run'; reason: DidNotRunReason; logSha256?: `0x${string}` | undefined }
+
+/** A builder that hands out what it built, too. */
+export type SandboxedBuilder = PluginBuilder & {
+  make(
+    job: Omit<BuildJob, 'metadata'>,
+    options: { signal: AbortSignal; archive?: Uint8Array | undefined },
+  ): Promise<LocalBuild>
+}
+
+/**
+ * Creates a builder.
+ *
+ * @example
+ * ```ts
+ * import { openSandbox, sandboxedBuilder } from '@newton/policy-sdk/provenance/node'
+ *
+ * const builder = sandboxedBuilder({ sandbox: await openSandbox(), toolchains: [] })
+ * ```
+ */
+export function sandboxedBuilder(parameters: SandboxedBuilderParameters): SandboxedBuilder {
+  const { sandbox, toolchains, images = {} } = parameters
+  const { isolation } = sandbox
+  const make: SandboxedBuilder['make'] = async (job, { signal, archive }) => {
+    const toolchain = Object.hasOwn(images, job.image)
+      ? images[job.image]
+      : toolchains.find(({ image }) => image === job.image)
+    if (toolchain === undefined) {
+      return failed(
+        job.image.startsWith('newton-toolchain@') ? 'toolchain_unavailable' : 'unknown_image',
+      )
+    }
+    if (job.determinism !== toolchain.determinism) return failed('nondeterministic_toolchain')
+    if (!(await toolchain.isIntact())) return failed('toolchain_unavailable')
+    const files = await readFiles(parameters, { job, signal, archive })
+    if (typeof files === 'string') return failed(files)
+    return buildFiles(parameters, { job, toolchain, files, signal })
+  }
+  return {
+    make,
+    build: async (job, { signal }): Promise<BuildOutcome> => {
+      const built = await make(job, { signal })
+      if (built.status === 'did_not_run') return { ...built, isolation }
+      const { code } = splitMetadata(built.wasm)
+      return {
+        ...{ status: 'built', isolation, logSha256: built.logSha256 },
+        codeSha256: toHex(sha256(code)),
+        rebuiltSha256: toHex(sha256(concat(code, fromHex(job.metadata)))),
+      }
+    },
+  }
+}
+
+/** The source's files, or why there are none. */
+async function readFiles(
+  { mirrors, allowPrivate }: SandboxedBuilderParameters,
+  given: {
+    job: Omit<BuildJob, 'metadata'>
+    signal: AbortSignal
+    archive?: Uint8Array | undefined
+  },
+): Promise<readonly SourceFile[] | DidNotRunReason> {
+  const { job, signal, archive } = given
+  const { sourceSha256 } = job
+  const options: FetchOptions = { signal, allowPrivate }
+  let archives: readonly Uint8Array[]
+  try {
+    archives = archive ? [archive] : await fetchSource(job, { ...options, mirrors })
+  } catch (error) {
+    if (error instanceof SourceUnavailableError) return 'source_unavailable'
+    throw error
+  }
+  let reason: DidNotRunReason = 'source_unavailable'
+  for (const each of archives) {
+    try {
+      return withoutOutputs(await readSourceArchive(each, { sourceSha256 }))
+    } catch (error) {
+      if (!(error instanceof SourceArchiveError)) throw error
+      // Another file under the name is no fault of the source.
+      if (error.fault !== 'wrong_hash') reason = 'source_invalid'
+    }
+  }
+  return reason
+}
+
+/** What a build could find instead of making it is not laid out. */
+function withoutOutputs(files: readonly SourceFile[]): readonly SourceFile[] {
+  return files.filter(({ path }) => !/(^|\/)(target|node_modules|\.cargo)\/|\.wasm$/i.test(path))
+}
+
+async function buildFiles(
+  { sandbox, limits, onLog }: SandboxedBuilderParameters,
+  given: {
+    job: Omit<BuildJob, 'metadata'>
+    toolchain: Toolchain
+    files: readonly SourceFile[]
+    signal: AbortSignal
+  },
+): Promise<LocalBuild> {
+  const { job, toolchain, files, signal } = given
+  const directory = await mkdtemp(join(tmpdir(), 'newton-build-'))
+  try {
+    // Whoever builds is another user, who reads here and writes nowhere.
+    await chmod(directory, 0o755)
+    const source = join(directory, 'source')
+    await layOut(source, files)
+    const passwd = join(directory, 'passwd')
+    await writeFile(passwd, 'build:x:1000:1000::/tmp:/bin/sh\n', { mode: 0o644 })
+    const more = (await toolchain.prepare?.(source, { signal })) ?? []
+    const end = await sandbox.run({
+      binds: [
+        ...toolchain.binds,
+        { host: source, guest: '/source' },
+        { host: passwd, guest: '/etc/passwd' },
+        ...more,
+      ],
+      argv: [...toolchain.entrypoint, ...job.args, ...job.options],
+      ...{ env: toolchain.env, directory: '/source', limits, signal },
+    })
+    onLog?.(end.logTail)
+    return read(end)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function read(end: SandboxEnd): LocalBuild {
+  const { status, output: wasm, logSha256 } = end
+  if (status === 'timeout') return failed('timeout', logSha256)
+  if (status === 'limit') return failed('limit_exceeded', logSha256)
+  if (status === 'failed') return failed('build_failed', logSha256)
+  try {
+    splitMetadata(wasm)
+  } catch (error) {
+    if (!(error instanceof BuildInfoError)) throw error
+    return failed('output_invalid', logSha256)
+  }
+  return { status: 'built', wasm, logSha256 }
+}
+
+async function layOut(folder: string, files: readonly SourceFile[]): Promise<void> {
+  await mkdir(folder, { mode: 0o755 })
+  for (const { path, bytes, executable = false } of files) {
+    const target = join(folder, path)
+    await mkdir(dirname(target), { recursive: true, mode: 0o755 })
+    // Paths were checked, and nothing is there yet: what is, is not written over.
+    await writeFile(target, bytes, { mode: executable ? 0o755 : 0o644, flag: 'wx' })
+  }
+}
+
+function failed(reason: DidNotRunReason, logSha256?: `0x${string}`): LocalBuild {
+  return { status: 'did_not_run', reason, logSha256 }
+}

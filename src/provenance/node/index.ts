@@ -1,0 +1,32 @@
+/**
+ * Provenance on Node: builds in a sandbox, toolchains, queues in Postgres, evidence in files.
+ *
+ * @packageDocumentation
+ */
+export {
+  type LocalBuild,
+  type SandboxedBuilder,
+  type SandboxedBuilderParameters,
+  sandboxedBuilder,
+} from './builder.js'
+export { evidenceFiles } from './evidenceFiles.js'
+export { type FetchOptions, fetchGuarded, fetchSource } from './fetchSource.js'
+export {
+  type Bind,
+  type BuildLimits,
+  buildLimits,
+  openSandbox,
+  type Sandbox,
+  type SandboxEnd,
+  type SandboxRun,
+} from './sandbox.js'
+export { pgliteQueue, postgresQueue } from './sqlQueue.js'
+export {
+  describeToolchain,
+  nameToolchain,
+  packageClosure,
+  type Toolchain,
+  type ToolchainManifest,
+  type ToolchainPackage,
+  type ToolchainParts,
+} from './toolchain.js'

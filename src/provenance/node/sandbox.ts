@@ -1,0 +1,282 @@
+/**
+ * Runs a build away from everything: namespaces of its own by `bwrap`, no network, a file system of the
+ * toolchain's files and the source, both read-only, and folders that forget.
+ *
+ * The build's standard output is the plugin, its standard error the log. Both are whatever the build
+ * wants them to be, and are only hashed.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash, randomInt } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import type { Hex } from 'viem'
+import { concatAll } from '../../internal/bytes.js'
+import { assertCount, assertKnown } from '../../internal/options.js'
+import { IsolationError } from '../errors.js'
+import { watchProcesses } from './processTree.js'
+
+/** A file or folder of this machine, read-only at a place inside. */
+export type Bind = { host: string; guest: string }
+
+/** What a build may use at most. */
+export type BuildLimits = {
+  /** Milliseconds. @default 1200000, 20 minutes */
+  time?: number | undefined
+  /** Bytes of memory of all its processes together. @default 8 GiB */
+  memory?: number | undefined
+  /** Processes and threads. @default 512 */
+  processes?: number | undefined
+  /** Bytes written to disk, which is memory. @default 1 GiB */
+  written?: number | undefined
+  /** Bytes of the plugin. @default 64 MiB */
+  output?: number | undefined
+  /** Bytes that it may print. @default 64 MiB */
+  log?: number | undefined
+}
+
+/** Limits where none are given. */
+export const buildLimits = {
+  time: 1_200_000,
+  memory: 8 * 2 ** 30,
+  processes: 512,
+  written: 2 ** 30,
+  output: 64 * 2 ** 20,
+  log: 64 * 2 ** 20,
+} as const satisfies BuildLimits
+
+/** What to run. */
+export type SandboxRun = {
+  binds: readonly Bind[]
+  argv: readonly string[]
+  env: Readonly<Record<string, string>>
+  /** Working directory inside. */
+  directory: string
+  limits?: BuildLimits | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** How it ended. */
+export type SandboxEnd = {
+  /** `limit` names what it used too much of. */
+  status: 'ended' | 'failed' | 'timeout' | 'limit'
+  limit?: 'memory' | 'processes' | 'output' | 'log' | undefined
+  output: Uint8Array
+  logSha256: Hex
+  /** The end of what it printed, for whoever runs the worker. */
+  logTail: string
+}
+
+/** How builds are kept from the machine. */
+export type Sandbox = {
+  readonly isolation: 'bubblewrap' | 'none'
+  run(run: SandboxRun): Promise<SandboxEnd>
+}
+
+/**
+ * Opens the sandbox of this machine.
+ *
+ * @param options.unsafeNoIsolation - Runs builds as they are where there is no `bwrap`. What such a worker
+ * says is worth no more than `arbitrary`.
+ * @throws {IsolationError} where builds cannot be kept from the machine: never a reason to claim anything.
+ * @example
+ * ```ts
+ * import { openSandbox } from '@newton/policy-sdk/provenance/node'
+ *
+ * const sandbox = await openSandbox()
+ * const { output } = await sandbox.run({
+ *   binds: [{ host: '/usr', guest: '/usr' }, { host: '/lib64', guest: '/lib64' }],
+ *   argv: ['/usr/bin/true'],
+ *   env: {},
+ *   directory: '/tmp',
+ * })
+ * ```
+ */
+export async function openSandbox(
+  options: { unsafeNoIsolation?: boolean | undefined; bwrap?: string | undefined } = {},
+): Promise<Sandbox> {
+  const { unsafeNoIsolation = false } = options
+  const bwrap = options.bwrap ?? (await findProgram('bwrap'))
+  const prlimit = await findProgram('prlimit')
+  if (bwrap !== undefined && prlimit !== undefined) {
+    const sandbox: Sandbox = {
+      isolation: 'bubblewrap',
+      run: (run) => supervise(isolated(run, { bwrap, prlimit }), run),
+    }
+    const reason = await probe(sandbox)
+    if (reason === undefined) return sandbox
+    if (!unsafeNoIsolation) throw new IsolationError(reason)
+  }
+  if (!unsafeNoIsolation) {
+    throw new IsolationError('`bwrap` (bubblewrap) or `prlimit` is not on this machine')
+  }
+  return { isolation: 'none', run: (run) => supervise(unprotected(run), run) }
+}
+
+type Command = {
+  file: string
+  argv: readonly string[]
+  env: NodeJS.ProcessEnv
+  cwd: string
+  uid?: number
+}
+
+/** The command line that isolates; what it does not bind is not there. */
+function isolated(run: SandboxRun, programs: { bwrap: string; prlimit: string }): Command {
+  const limits = limitsOf(run)
+  const uid = process.getuid?.() === 0 ? unprivilegedUid() : undefined
+  const argv = [
+    ...[`--nproc=${limits.processes}`, `--fsize=${limits.written}`, '--nofile=4096', '--core=0'],
+    ...[programs.bwrap, '--unshare-all', '--unshare-user', '--disable-userns'],
+    ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--clearenv'],
+    ...['--uid', '1000', '--gid', '1000', '--hostname', 'build'],
+    ...['--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
+    ...['--symlink', 'usr/bin', '/bin', '--dir', '/usr/lib64'],
+    ...run.binds.flatMap(({ host, guest }) => ['--ro-bind', host, guest]),
+    ...['--proc', '/proc', '--dev', '/dev', '--size', '65536', '--tmpfs', '/dev/shm'],
+    ...['--size', String(limits.written), '--tmpfs', '/tmp'],
+    ...['--remount-ro', '/dev', '--remount-ro', '/'],
+    ...Object.entries(environment(run)).flatMap(([name, value]) => ['--setenv', name, value]),
+    ...['--chdir', run.directory, '--', ...run.argv],
+  ]
+  // Limits on processes do not hold for root, so a worker that is root sends somebody else.
+  return { file: programs.prlimit, argv, env: {}, cwd: '/', ...(uid === undefined ? {} : { uid }) }
+}
+
+/** The same without walls: paths inside are turned into those they stand for. */
+function unprotected(run: SandboxRun): Command {
+  const toHost = (text: string): string => {
+    const bind = [...run.binds]
+      .sort((a, b) => b.guest.length - a.guest.length)
+      .find(({ guest }) => text === guest || text.startsWith(`${guest}/`))
+    return bind === undefined ? text : bind.host + text.slice(bind.guest.length)
+  }
+  const [file = '', ...argv] = run.argv.map(toHost)
+  const env = Object.fromEntries(
+    Object.entries(environment(run)).map(([name, value]) => [
+      name,
+      value.split(delimiter).map(toHost).join(delimiter),
+    ]),
+  )
+  return { file, argv, env, cwd: toHost(run.directory) }
+}
+
+function environment(run: SandboxRun): Record<string, string> {
+  return {
+    ...{ HOME: '/tmp', TMPDIR: '/tmp', PATH: '/usr/bin:/bin', TZ: 'UTC', LC_ALL: 'C' },
+    SOURCE_DATE_EPOCH: '1577836800',
+    ...run.env,
+  }
+}
+
+async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd> {
+  const limits = limitsOf(run)
+  run.signal?.throwIfAborted()
+  const { uid } = command
+  const child = spawn(command.file, command.argv, {
+    ...{ env: command.env, cwd: command.cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  })
+  let end: Pick<SandboxEnd, 'status' | 'limit'> | undefined
+  const stop = (status: SandboxEnd['status'], limit?: SandboxEnd['limit']): void => {
+    end ??= { status, limit }
+    kill(child)
+  }
+  const collected = collect(child, limits, stop)
+  const timer = setTimeout(() => stop('timeout'), limits.time)
+  const watch = watchProcesses(child.pid, ({ memory, processes }) => {
+    if (memory > limits.memory) stop('limit', 'memory')
+    if (processes > limits.processes) stop('limit', 'processes')
+  })
+  const onAbort = (): void => kill(child)
+  run.signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', (cause) => reject(new IsolationError('it does not start', { cause })))
+      child.once('close', resolve)
+    })
+    run.signal?.throwIfAborted()
+    return { status: code === 0 ? 'ended' : 'failed', ...end, ...collected() }
+  } finally {
+    clearTimeout(timer)
+    watch.stop()
+    run.signal?.removeEventListener('abort', onAbort)
+    kill(child)
+  }
+}
+
+type Stop = (status: SandboxEnd['status'], limit?: SandboxEnd['limit']) => void
+
+/** Reads both streams as they come, and no more of them than the limits. */
+function collect(
+  child: ChildProcess,
+  limits: Limits,
+  stop: Stop,
+): () => Pick<SandboxEnd, 'output' | 'logSha256' | 'logTail'> {
+  const parts: Uint8Array[] = []
+  const hash = createHash('sha256')
+  let [length, printed, tail] = [0, 0, '']
+  child.stdout?.on('data', (part: Uint8Array) => {
+    length += part.length
+    if (length > limits.output) stop('limit', 'output')
+    else parts.push(part)
+  })
+  child.stderr?.on('data', (part: Uint8Array) => {
+    printed += part.length
+    if (printed > limits.log) return stop('limit', 'log')
+    hash.update(part)
+    tail = (tail + Buffer.from(part).toString('latin1')).slice(-4_000)
+  })
+  for (const stream of [child.stdout, child.stderr]) stream?.on('error', () => undefined)
+  return () => ({
+    output: concatAll(parts),
+    logSha256: `0x${hash.digest('hex')}`,
+    logTail: Buffer.from(tail, 'latin1').toString('utf8'),
+  })
+}
+
+/** Ends the first process of the namespace and with it all others. */
+function kill(child: ChildProcess): void {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    child.kill('SIGKILL')
+  }
+}
+
+/** Nobody else's user: limits on processes count all that a user has. */
+function unprivilegedUid(): number {
+  return randomInt(1_000_000_000, 2_000_000_000)
+}
+
+type Limits = { [name in keyof typeof buildLimits]: number }
+
+function limitsOf(run: SandboxRun): Limits {
+  const given = Object.entries(run.limits ?? {}).filter(([, value]) => value !== undefined)
+  assertKnown('limits', run.limits ?? {}, Object.keys(buildLimits))
+  for (const [name, value] of given) assertCount(`limits.${name}`, value)
+  return { ...buildLimits, ...Object.fromEntries(given) }
+}
+
+/** Whether isolation works here: a build that cannot be isolated is not started. */
+async function probe(sandbox: Sandbox): Promise<string | undefined> {
+  const binds = [{ host: '/usr', guest: '/usr' }]
+  const { status, logTail } = await sandbox.run({
+    binds,
+    ...{ argv: ['/usr/bin/true'], env: {}, directory: '/tmp', limits: { time: 30_000 } },
+  })
+  return status === 'ended' ? undefined : `\`bwrap\` does not work here: ${logTail.trim()}`
+}
+
+async function findProgram(name: string): Promise<string | undefined> {
+  for (const folder of (process.env['PATH'] ?? '/usr/bin:/bin').split(delimiter)) {
+    const path = join(folder, name)
+    const found = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (found) return path
+  }
+  return undefined
+}

@@ -1,0 +1,256 @@
+/**
+ * A queue in Postgres, through `kysely`: a server's, which several control planes share, or one in this
+ * process. Jobs are leased under `FOR UPDATE SKIP LOCKED`, and time is the database's.
+ */
+import type { Kysely, sql as Sql } from 'kysely'
+import { isPolicySdkError } from '../../errors/base.js'
+import { InvalidInputError, MissingPeerError } from '../../errors/common.js'
+import { lockDirectory } from '../../internal/node/lock.js'
+import { openPglitePool } from '../../internal/node/pglite.js'
+import { assertCount, MAX_TIMER } from '../../internal/options.js'
+import {
+  type JobQueue,
+  type JobState,
+  MAX_TRIES,
+  noCounts,
+  type StoredJob,
+} from '../control/jobQueue.js'
+import type { QueueOptions } from '../control/memoryQueue.js'
+
+type JobRow = {
+  id: string
+  payload: string
+  state: JobState
+  tries: number | string
+  result: string | null
+  settled: boolean
+}
+type Tables = { newton_build_job: JobRow }
+type Pool = ConstructorParameters<typeof import('kysely').PostgresDialect>[0]['pool']
+
+/**
+ * Opens a queue on a Postgres server. Several control planes may share it.
+ *
+ * @param parameters.url - Such as `postgres://user:password@host:5432/newton`. It is in no error.
+ * @throws {MissingPeerError} when the optional peers `kysely` and `pg` are not installed.
+ * @example
+ * ```ts
+ * import { postgresQueue } from '@newton/policy-sdk/provenance/node'
+ *
+ * const queue = await postgresQueue({ url: process.env.NEWTON_DATABASE_URL })
+ * ```
+ */
+export async function postgresQueue(
+  parameters: QueueOptions & {
+    url: string
+    /** Most connections at a time. @default 10 */
+    connections?: number | undefined
+    /** Told of connections that fail while nobody uses them; they are opened anew. */
+    onError?: ((error: Error) => void) | undefined
+  },
+): Promise<JobQueue> {
+  const { url, connections = 10, onError = () => undefined } = parameters
+  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
+    throw new InvalidInputError({ field: 'url', reason: 'expected postgres://…' })
+  }
+  const pg = await load(() => import('pg'), 'pg')
+  const pool = new pg.default.Pool({
+    connectionString: url,
+    max: connections,
+    connectionTimeoutMillis: 5_000,
+  })
+  // Without a listener, a connection that fails in the pool ends the process.
+  pool.on('error', onError)
+  return openSqlQueue(parameters, { pool, release: async () => undefined })
+}
+
+/**
+ * Opens a queue in a directory of this process: Postgres compiled to WebAssembly, in a worker thread.
+ *
+ * @throws {MissingPeerError} when the optional peers `kysely`, `@electric-sql/pglite` and
+ * `fs-native-extensions` are not installed.
+ * @throws {DirectoryLockedError} where another process has the directory.
+ * @example
+ * ```ts
+ * import { pgliteQueue } from '@newton/policy-sdk/provenance/node'
+ *
+ * const queue = await pgliteQueue({ directory: '/var/lib/newton/provenance' })
+ * ```
+ */
+export async function pgliteQueue(
+  parameters: QueueOptions & {
+    directory: string
+    /** Told when the database has ended by itself. */
+    onError?: ((error: Error) => void) | undefined
+  },
+): Promise<JobQueue> {
+  const { directory, onError } = parameters
+  const lock = await lockDirectory({ directory, role: 'control plane' })
+  try {
+    const pool = await openPglitePool({ directory, onError })
+    return await openSqlQueue(parameters, { pool, release: lock.release })
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+/** Opens a queue over connections that are there; the table is made where it is missing. */
+export async function openSqlQueue(
+  { backoff = 1_000 }: QueueOptions,
+  { pool, release }: { pool: Pool; release: () => Promise<void> },
+): Promise<JobQueue> {
+  assertCount('backoff', backoff, { least: 0 })
+  const { Kysely, PostgresDialect, sql } = await load(() => import('kysely'), 'kysely')
+  const db: Kysely<Tables> = new Kysely({ dialect: new PostgresDialect({ pool }) })
+  const close = async (): Promise<void> => {
+    await db.destroy()
+    await release()
+  }
+  try {
+    await migrate(db, sql)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { ...leases(db, { sql, backoff }), ...records(db, sql), close }
+}
+
+async function migrate(db: Kysely<Tables>, sql: typeof Sql): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    // Control planes that start at once make the table one after another.
+    await sql`select pg_advisory_xact_lock(724901338)`.execute(tx)
+    await sql`create table if not exists newton_build_job (
+      place bigint generated always as identity, id text primary key, payload text not null,
+      priority integer not null, state text not null, tries integer not null,
+      not_before timestamptz not null, lease_id text unique, lease_end timestamptz, worker text,
+      result text, settled boolean not null
+    )`.execute(tx)
+    await sql`create index if not exists newton_build_job_next
+      on newton_build_job (priority, place) where state in ('queued', 'leased')`.execute(tx)
+    await sql`create index if not exists newton_build_job_unsettled
+      on newton_build_job (place) where not settled and state in ('done', 'failed', 'poisoned')`.execute(
+      tx,
+    )
+  })
+}
+
+function leases(
+  db: Kysely<Tables>,
+  { sql, backoff }: { sql: typeof Sql; backoff: number },
+): Pick<JobQueue, 'put' | 'lease' | 'renew' | 'finish' | 'find'> {
+  const after = (milliseconds: number) =>
+    sql`clock_timestamp() + ${milliseconds}::double precision * interval '1 millisecond'`
+  const isCurrent = (leaseId: string) =>
+    sql`lease_id = ${leaseId} and state = 'leased' and lease_end > clock_timestamp()`
+  return {
+    put: async ({ id, payload, priority = 0 }) => {
+      const { rows } = await sql`
+        insert into newton_build_job (id, payload, priority, state, tries, not_before, settled)
+        values (${id}, ${payload}, ${priority}, 'queued', 0, clock_timestamp(), false)
+        on conflict (id) do nothing returning id`.execute(db)
+      return rows.length === 1
+    },
+    lease: async (milliseconds, { worker } = {}) => {
+      assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
+      // A job that drove away whoever had it, the last time too, is no job any more.
+      await sql`update newton_build_job set state = 'poisoned', lease_id = null
+        where state = 'leased' and lease_end <= clock_timestamp() and tries >= ${MAX_TRIES}`.execute(
+        db,
+      )
+      const leaseId = crypto.randomUUID()
+      const { rows } = await sql<JobRow>`
+        with next as (
+          select id from newton_build_job where tries < ${MAX_TRIES} and (
+            (state = 'queued' and not_before <= clock_timestamp())
+            or (state = 'leased' and lease_end <= clock_timestamp()))
+          order by priority, place limit 1 for update skip locked
+        )
+        update newton_build_job set state = 'leased', tries = tries + 1, lease_id = ${leaseId},
+          lease_end = ${after(milliseconds)}, worker = ${worker ?? null}
+        from next where newton_build_job.id = next.id returning newton_build_job.*`.execute(db)
+      const [row] = rows
+      return row && { job: read(row), leaseId }
+    },
+    renew: async (leaseId, milliseconds) => {
+      assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
+      const { rows } = await sql`update newton_build_job set lease_end = ${after(milliseconds)}
+        where ${isCurrent(leaseId)} returning id`.execute(db)
+      return rows.length === 1
+    },
+    finish: async (leaseId, { status, result }) => {
+      const { rows } = await sql`update newton_build_job set
+          state = case when ${status === 'done'}::boolean then 'done'
+            when tries >= ${MAX_TRIES} then 'failed' else 'queued' end,
+          result = ${result}, lease_id = null, not_before = clock_timestamp()
+            + ${backoff}::double precision * power(2, greatest(0, tries - 1)) * interval '1 millisecond'
+        where ${isCurrent(leaseId)} returning id`.execute(db)
+      return rows.length === 1
+    },
+    find: async (leaseId) => {
+      const { rows } = await sql<JobRow>`
+        select * from newton_build_job where ${isCurrent(leaseId)}`.execute(db)
+      return rows[0] && read(rows[0])
+    },
+  }
+}
+
+function records(
+  db: Kysely<Tables>,
+  sql: typeof Sql,
+): Pick<JobQueue, 'get' | 'unsettled' | 'settle' | 'requeue' | 'counts'> {
+  const isOver = sql`state in ('done', 'failed', 'poisoned')`
+  return {
+    get: async (id) => {
+      const row = await db
+        .selectFrom('newton_build_job')
+        .selectAll()
+        .where('id', '=', id)
+        .executeTakeFirst()
+      return row && read(row)
+    },
+    unsettled: async (limit) => {
+      const { rows } = await sql<JobRow>`select * from newton_build_job
+        where not settled and ${isOver} order by place limit ${limit}`.execute(db)
+      return rows.map(read)
+    },
+    settle: async (id) => {
+      await sql`update newton_build_job set settled = true where id = ${id} and ${isOver}`.execute(
+        db,
+      )
+    },
+    requeue: async (id) => {
+      const { rows } = await sql`update newton_build_job set state = 'queued', tries = 0,
+        settled = false, result = null, not_before = clock_timestamp()
+        where id = ${id} and ${isOver} returning id`.execute(db)
+      return rows.length === 1
+    },
+    counts: async () => {
+      const { rows } = await sql<{ state: JobState; jobs: string }>`
+        select state, count(*) as jobs from newton_build_job group by state`.execute(db)
+      const counts = noCounts()
+      for (const { state, jobs } of rows) counts[state] = Number(jobs)
+      return counts
+    },
+  }
+}
+
+function read({ id, payload, state, tries, settled, result }: JobRow): StoredJob {
+  return {
+    id,
+    payload,
+    state,
+    tries: Number(tries),
+    settled,
+    ...(result === null ? {} : { result }),
+  }
+}
+
+async function load<module>(work: () => Promise<module>, peer: string): Promise<module> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (isPolicySdkError(cause)) throw cause
+    throw new MissingPeerError({ peer, needed: 'A queue in Postgres' }, { cause })
+  }
+}

@@ -1,0 +1,411 @@
+import type { Address, Hex } from 'viem'
+import { describe, expect, test } from 'vitest'
+import type { ProvenanceClaim, ProvenanceEvent } from '../../src/core/interfaces/provenance.js'
+import {
+  appendMetadata,
+  type BuildOutcome,
+  type ControlEvent,
+  computeWasmHashes,
+  createBuildWorker,
+  createControlHandler,
+  createControlPlane,
+  createProvenanceIndex,
+  evaluateTrust,
+  httpWorkerControl,
+  type JobQueue,
+  type LeasedBuild,
+  memoryQueue,
+  PluginBytesError,
+  type PluginBuilder,
+  toMetadataEntries,
+} from '../../src/provenance/index.js'
+import { toyPlugin } from './toy.js'
+
+const image = `newton-toolchain@sha256:${'ab'.repeat(32)}`
+const verifier: Address = `0x${'12'.repeat(20)}`
+const pluginOf = (text: string, more: { image?: string } = {}): Uint8Array =>
+  appendMetadata(
+    toyPlugin(text),
+    toMetadataEntries({
+      ...{ image, args: [text], options: [], sourceSha256: `0x${'04'.repeat(32)}` },
+      ...more,
+    }),
+  )
+
+/** A chain of events, plugins by hash, and a control plane over them. */
+function world(options: { confirmations?: number; queue?: JobQueue; now?: () => number } = {}) {
+  const plugins = new Map<Hex, Uint8Array>()
+  const chain: ProvenanceEvent[] = []
+  const claims: (ProvenanceClaim & { verifier: Address })[] = []
+  const documents = new Map<Hex, Uint8Array>()
+  const index = createProvenanceIndex()
+  const queue = options.queue ?? memoryQueue({ backoff: 0 })
+  const seen: ControlEvent[] = []
+  const failing = { claim: 0 }
+  const plane = createControlPlane({
+    ...{ fromBlock: 1n, index, queue, leaseMs: 60_000 },
+    ...(options.confirmations === undefined ? {} : { confirmations: options.confirmations }),
+    now: options.now,
+    events: {
+      getFinalizedBlock: async () => BigInt(chain.length),
+      getEvents: async ({ fromBlock, toBlock }) =>
+        chain.filter(({ blockNumber }) => blockNumber >= fromBlock && blockNumber <= toBlock),
+    },
+    claims: {
+      verifier,
+      submitClaim: async (claim) => {
+        if (failing.claim-- > 0) throw new TypeError('the node is down')
+        claims.push({ ...claim, verifier })
+        push({ type: 'ClaimSubmitted', verifier, ...claim })
+        return { transactionHash: `0x${claims.length}` }
+      },
+    },
+    evidence: {
+      put: async (bytes, hash) => {
+        documents.set(hash, bytes)
+        return `https://control.example/evidence/${hash.slice(2)}.json`
+      },
+      get: async (hash) => documents.get(hash),
+    },
+    readPlugin: async (wasmHash) => {
+      const found = plugins.get(wasmHash)
+      if (found === undefined) throw new TypeError('not published')
+      return found
+    },
+    onEvent: (event) => seen.push(event),
+  })
+  function push(event: object): void {
+    const transactionHash: Hex = `0x${chain.length.toString(16)}`
+    chain.push({
+      ...{ blockNumber: BigInt(chain.length + 1), logIndex: 0, transactionHash, timestamp: 1n },
+      ...event,
+    } as ProvenanceEvent)
+  }
+  const register = (wasm: Uint8Array, published = true): Hex => {
+    const { wasmHash } = computeWasmHashes(wasm)
+    if (published) plugins.set(wasmHash, wasm)
+    push({ type: 'PluginRegistered', wasmHash, templateId: wasmHash })
+    return wasmHash
+  }
+  return { plane, register, plugins, claims, documents, index, queue, seen, failing, push }
+}
+
+/** What an honest build of a job that asks for `text` gives. */
+function honest({ job }: LeasedBuild, text = job.args[0] ?? ''): BuildOutcome {
+  const code = toyPlugin(text)
+  const bytes = Buffer.concat([code, Buffer.from(job.metadata.slice(2), 'hex')])
+  return {
+    ...{ status: 'built', isolation: 'bubblewrap', logSha256: `0x${'00'.repeat(32)}` },
+    codeSha256: computeWasmHashes(code).wasmSha256,
+    rebuiltSha256: computeWasmHashes(new Uint8Array(bytes)).wasmSha256,
+  }
+}
+
+async function leased(
+  plane: ReturnType<typeof world>['plane'],
+  worker = 'w',
+): Promise<LeasedBuild> {
+  const lease = await plane.lease(worker)
+  if (lease === undefined) throw new TypeError('there is no job')
+  return lease
+}
+
+describe('createControlPlane', () => {
+  test('behavior: a registered plugin with metadata is verified without any other act', async () => {
+    const { plane, register, claims, index, documents } = world()
+    const wasmHash = register(pluginOf('a'))
+    await plane.follow()
+    expect(plane.isPending(wasmHash)).toBe(true)
+    const lease = await leased(plane)
+    // A job does not say what it should give.
+    expect(JSON.stringify(lease)).not.toContain(wasmHash.slice(2))
+    expect(JSON.stringify(lease)).not.toContain(
+      computeWasmHashes(pluginOf('a')).wasmSha256.slice(2),
+    )
+    expect(await plane.finish('w', lease.leaseId, honest(lease))).toBe(true)
+    await plane.settle()
+    await plane.settle()
+    expect(plane.isPending(wasmHash)).toBe(false)
+    expect(claims).toMatchObject([{ wasmHash, result: 'match', verifier }])
+    await plane.follow()
+    for (const bytes of documents.values()) index.addEvidence(bytes)
+    const policy = { images: { [image]: 'trusted' as const }, verifiers: [verifier] }
+    expect(evaluateTrust(policy, wasmHash, index.get(wasmHash)).status).toBe('verified')
+  })
+
+  test('behavior: a source that gives other bytes does not match', async () => {
+    const { plane, register, claims, documents } = world()
+    register(pluginOf('a'))
+    await plane.follow()
+    const lease = await leased(plane)
+    expect(await plane.finish('w', lease.leaseId, honest(lease, 'b'))).toBe(true)
+    await plane.settle()
+    expect(claims).toMatchObject([{ result: 'no_match' }])
+    const [document] = [...documents.values()].map((bytes) =>
+      JSON.parse(Buffer.from(bytes).toString()),
+    )
+    expect(document).toMatchObject({ level: 'none', result: 'no_match' })
+  })
+
+  test('behavior: what cannot be so together is refused, and the job goes to another', async () => {
+    const { plane, register, claims, seen } = world()
+    const wasm = pluginOf('a')
+    const { wasmSha256 } = computeWasmHashes(wasm)
+    register(wasm)
+    await plane.follow()
+    const lie = async (change: (outcome: BuildOutcome) => object): Promise<void> => {
+      const lease = await leased(plane)
+      const outcome = change(honest(lease)) as BuildOutcome
+      expect(await plane.finish('liar', lease.leaseId, outcome)).toBe(false)
+    }
+    const other: Hex = `0x${'99'.repeat(32)}`
+    await lie((outcome) => ({ ...outcome, codeSha256: other, rebuiltSha256: wasmSha256 }))
+    await lie((outcome) => ({ ...outcome, rebuiltSha256: other }))
+    await plane.settle()
+    expect(claims).toEqual([])
+    expect(seen.filter(({ type }) => type === 'control.refused')).toHaveLength(2)
+    const lease = await leased(plane)
+    await plane.finish('honest', lease.leaseId, honest(lease))
+    await plane.settle()
+    expect(claims).toMatchObject([{ result: 'match' }])
+  })
+
+  test('behavior: with two confirmations one lying worker makes no claim', async () => {
+    const { plane, register, claims } = world({ confirmations: 2 })
+    register(pluginOf('a'))
+    await plane.follow()
+    const finish = async (worker: string, text?: string): Promise<void> => {
+      const lease = await leased(plane, worker)
+      await plane.finish(worker, lease.leaseId, honest(lease, text))
+      await plane.settle()
+    }
+    // The liar knows the chain and says what is wanted; alone, and twice, it is nothing.
+    await finish('liar')
+    await finish('liar')
+    expect(claims).toEqual([])
+    await finish('honest', 'b')
+    expect(claims).toEqual([])
+    await finish('honest', 'b')
+    expect(claims).toEqual([])
+    await finish('third', 'b')
+    expect(claims).toMatchObject([{ result: 'no_match' }])
+  })
+
+  test('behavior: a late result is none', async () => {
+    let now = 0
+    const { plane, register, claims } = world({
+      queue: memoryQueue({ backoff: 0, now: () => now }),
+    })
+    register(pluginOf('a'))
+    await plane.follow()
+    const late = await leased(plane)
+    now += 60_001
+    expect(await plane.finish('w', late.leaseId, honest(late))).toBe(false)
+    expect(await plane.renew(late.leaseId)).toBe(false)
+    const next = await leased(plane)
+    expect(await plane.finish('w', late.leaseId, honest(late))).toBe(false)
+    expect(await plane.renew(next.leaseId)).toBe(true)
+    await plane.settle()
+    expect(claims).toEqual([])
+  })
+
+  test('behavior: what did not run is claimed as that, with its reason; lost workers claim nothing', async () => {
+    const { plane, register, claims, documents, seen } = world()
+    register(pluginOf('a'))
+    register(pluginOf('b'))
+    await plane.follow()
+    const first = await leased(plane)
+    await plane.finish('w', first.leaseId, {
+      ...{ status: 'did_not_run', reason: 'build_failed', isolation: 'bubblewrap' },
+    })
+    for (let tries = 0; tries < 5; tries++) {
+      const lease = await leased(plane)
+      await plane.finish('w', lease.leaseId, { status: 'worker_failed', reason: 'NO_ISOLATION' })
+    }
+    expect(await plane.lease('w')).toBeUndefined()
+    await plane.settle()
+    expect(claims).toMatchObject([{ result: 'did_not_run' }])
+    expect(JSON.parse(Buffer.from([...documents.values()][0] ?? []).toString())).toMatchObject({
+      reason: 'build_failed',
+    })
+    expect(seen).toContainEqual(
+      expect.objectContaining({ type: 'control.gave_up', state: 'failed', reason: 'NO_ISOLATION' }),
+    )
+  })
+
+  test('behavior: what another worker may have is asked for again, then said', async () => {
+    const { plane, register, claims } = world()
+    register(pluginOf('a'))
+    await plane.follow()
+    for (let tries = 0; tries < 5; tries++) {
+      const lease = await leased(plane)
+      await plane.finish('w', lease.leaseId, {
+        ...{ status: 'did_not_run', reason: 'toolchain_unavailable', isolation: 'bubblewrap' },
+      })
+      await plane.settle()
+      expect(claims).toHaveLength(tries === 4 ? 1 : 0)
+    }
+  })
+
+  test('behavior: one plugin that cannot be read stops no other, and is asked for again', async () => {
+    let now = 0
+    const { plane, register, plugins, seen } = world({ now: () => now })
+    const late = pluginOf('late')
+    const wasmHash = register(late, false)
+    register(pluginOf('a'))
+    await plane.follow()
+    expect((await leased(plane)).job.args).toEqual(['a'])
+    expect(seen).toContainEqual(expect.objectContaining({ type: 'control.unreadable', wasmHash }))
+    // What comes in its place is not it.
+    plugins.set(wasmHash, pluginOf('other'))
+    now += 2_000
+    await plane.follow()
+    expect(seen.at(-1)).toMatchObject({ error: expect.any(PluginBytesError) })
+    expect(await plane.lease('w')).toBeUndefined()
+    plugins.set(wasmHash, late)
+    now += 4_000
+    await plane.follow()
+    expect((await leased(plane)).job.args).toEqual(['late'])
+  })
+
+  test('behavior: a claim that cannot be recorded waits, and the others do not', async () => {
+    const { plane, register, claims, failing } = world()
+    register(pluginOf('a'))
+    register(pluginOf('b'))
+    await plane.follow()
+    for (let i = 0; i < 2; i++) {
+      const lease = await leased(plane)
+      await plane.finish('w', lease.leaseId, honest(lease))
+    }
+    failing.claim = 1
+    await plane.settle()
+    expect(claims).toHaveLength(1)
+    await plane.settle()
+    expect(claims).toHaveLength(2)
+    await plane.settle()
+    expect(claims).toHaveLength(2)
+  })
+})
+
+const token = 'a'.repeat(32)
+const connect = (handle: (request: Request) => Promise<Response>, own = token) =>
+  httpWorkerControl({
+    ...{ url: 'https://control.example', token: own },
+    fetch: (async (url, init) => handle(new Request(url as string, init))) as typeof fetch,
+  })
+
+describe('worker and control plane over HTTP', () => {
+  const builder = (more: Partial<PluginBuilder> = {}): PluginBuilder => ({
+    build: async (job) => honest({ leaseId: '', leaseMs: 1, job }),
+    ...more,
+  })
+
+  test('behavior: a worker builds what there is', async () => {
+    const { plane, register, claims, documents } = world()
+    for (const text of ['a', 'b', 'c']) register(pluginOf(text))
+    await plane.follow()
+    const evidence = { get: async (hash: Hex) => documents.get(hash) }
+    const handle = createControlHandler({ plane, workers: { [token]: 'w' }, evidence })
+    const worker = createBuildWorker({ control: connect(handle), builder: builder() })
+    for (let i = 0; i < 3; i++) expect(await worker.runOnce()).toBe(true)
+    expect(await worker.runOnce()).toBe(false)
+    await plane.settle()
+    expect(claims.map(({ result }) => result)).toEqual(['match', 'match', 'match'])
+    const response = await handle(new Request(claims[0]?.evidenceUri ?? ''))
+    expect(await response.json()).toMatchObject({ result: 'match' })
+    const missing = new Request(`https://control.example/evidence/${'00'.repeat(32)}.json`)
+    expect((await handle(missing)).status).toBe(404)
+  })
+
+  test('behavior: a worker that breaks hands the job back', async () => {
+    const { plane, register, claims } = world()
+    register(pluginOf('a'))
+    await plane.follow()
+    const handle = createControlHandler({ plane, workers: { [token]: 'w' } })
+    const broken = builder({
+      build: async () => {
+        throw new TypeError('the disk is full')
+      },
+    })
+    await createBuildWorker({ control: connect(handle), builder: broken }).runOnce()
+    await plane.settle()
+    expect(claims).toEqual([])
+    await createBuildWorker({ control: connect(handle), builder: builder() }).runOnce()
+    await plane.settle()
+    expect(claims).toHaveLength(1)
+  })
+
+  test('behavior: a lost lease ends the build', async () => {
+    const { plane, register } = world()
+    register(pluginOf('a'))
+    await plane.follow()
+    const handle = createControlHandler({
+      plane: {
+        ...plane,
+        renew: async () => false,
+        lease: async (worker) => {
+          const lease = await plane.lease(worker)
+          return lease && { ...lease, leaseMs: 60 }
+        },
+      },
+      workers: { [token]: 'w' },
+    })
+    const events: string[] = []
+    const worker = createBuildWorker({
+      control: connect(handle),
+      builder: builder({
+        build: (_, { signal }) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason))
+          }),
+      }),
+      onEvent: ({ type }) => events.push(type),
+    })
+    await worker.runOnce()
+    expect(events).toEqual(['worker.leased', 'worker.lost'])
+  })
+
+  test('error: a token that is unknown or short, an address that is not https', async () => {
+    const { plane } = world()
+    const handle = createControlHandler({ plane, workers: { [token]: 'w' } })
+    await expect(connect(handle, 'b'.repeat(32)).lease()).rejects.toMatchObject({
+      code: 'CONTROL_PLANE_FAILED',
+      message: expect.not.stringContaining('bbbb'),
+    })
+    expect(() => createControlHandler({ plane, workers: { short: 'w' } })).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }),
+    )
+    for (const url of ['http://control.example', 'ftp://x', 'nothing']) {
+      expect(() => httpWorkerControl({ url, token })).toThrow(
+        expect.objectContaining({ code: 'CONTROL_PLANE_FAILED' }),
+      )
+    }
+  })
+
+  test('behavior: malformed messages are refused', async () => {
+    const { plane } = world()
+    const handle = createControlHandler({ plane, workers: { [token]: 'w' } })
+    const post = (path: string, body: string, own = token): Promise<Response> =>
+      handle(
+        new Request(`https://control.example/worker/${path}`, {
+          ...{ method: 'POST', body, headers: { authorization: `Bearer ${own}` } },
+        }),
+      )
+    expect((await post('lease', '{}', '')).status).toBe(401)
+    expect((await post('lease', 'x')).status).toBe(400)
+    expect((await post('lease', '[]')).status).toBe(400)
+    expect((await post('lease', `{"a":"${'x'.repeat(140_000)}"}`)).status).toBe(400)
+    expect((await post('renew', '{}')).status).toBe(400)
+    expect((await post('renew', '{"leaseId":"x"}')).status).toBe(409)
+    const outcomes = [
+      ...[{}, { status: 'match' }, { status: 'built' }, null],
+      { status: 'did_not_run', reason: 'because', isolation: 'none' },
+      { status: 'built', isolation: 'bubblewrap', codeSha256: '0x', rebuiltSha256: '0x' },
+    ]
+    for (const outcome of outcomes) {
+      expect((await post('result', JSON.stringify({ leaseId: 'x', outcome }))).status).toBe(400)
+    }
+    expect((await post('bogus', '{}')).status).toBe(404)
+    expect((await handle(new Request('https://control.example/worker/lease'))).status).toBe(405)
+  })
+})

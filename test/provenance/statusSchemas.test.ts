@@ -1,0 +1,129 @@
+/** Answers of the status handler, against the JSON Schemas of the public draft. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import type { Hex } from 'viem'
+import { describe, expect, test } from 'vitest'
+import {
+  appendMetadata,
+  type BuildInfo,
+  completeBuildInfo,
+  computeBuildInfoHash,
+  computeWasmHashes,
+  createProvenanceIndex,
+  createStatusHandler,
+  encodeEvidence,
+  toMetadataEntries,
+} from '../../src/provenance/index.js'
+
+const folder = fileURLToPath(new URL('../../../shared/vectors/public/stellar/', import.meta.url))
+const found = [folder, '/work/shared/vectors/public/stellar/'].find(existsSync)
+if (found === undefined) {
+  if (process.env['CI_REQUIRE_ALL']) throw new Error('public vectors stellar are required here')
+  console.log('skipped: the public vectors stellar are not here')
+}
+
+describe.skipIf(found === undefined)('status answers', () => {
+  const read = (name: string): object => JSON.parse(readFileSync(`${found}${name}`, 'utf8'))
+  const ajv = new Ajv2020({ strict: false, validateFormats: false })
+  const isStatus = ajv.compile(found ? read('status-object-1.0.schema.json') : {})
+  const isError = ajv.compile(found ? read('error-1.0.schema.json') : {})
+
+  test('behavior: the draft’s own examples pass', () => {
+    const names = readdirSync(found as string).filter((name) => name.startsWith('examples_'))
+    expect(names.length).toBe(7)
+    for (const name of names) {
+      expect((name.includes('_error_') ? isError : isStatus)(read(name)), name).toBe(true)
+    }
+  })
+
+  const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0)
+  const told = {
+    image: `registry.example/build@sha256:${'ab'.repeat(32)}`,
+    ...{ args: ['build'], options: ['--world=0.2'], sourceSha256: `0x${'04'.repeat(32)}` as Hex },
+    sourceUri: 'https://a.example/s.tar',
+  }
+  const plugin = appendMetadata(code, toMetadataEntries(told))
+  const { wasmHash, wasmSha256 } = computeWasmHashes(plugin)
+  const buildInfoHash = computeBuildInfoHash(completeBuildInfo(told, wasmSha256) as BuildInfo)
+
+  test('behavior: every state of a plugin passes', async () => {
+    const index = createProvenanceIndex()
+    let pending = true
+    const service = { name: 'Example', url: 'https://verify.example' }
+    const handle = createStatusHandler({ index, service, isPending: () => pending })
+    const get = async (path: string): Promise<{ status: number; body: unknown }> => {
+      const response = await handle(new Request(`https://a.example${path}`))
+      const text = await response.text()
+      return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
+    }
+    const bySha = `/wasms/${wasmSha256.slice(2)}.json`
+    expect((await get(bySha)).status).toBe(404)
+    index.addPlugin(plugin)
+    const check = async (status: number): Promise<unknown> => {
+      const answer = await get(bySha)
+      expect(answer.status).toBe(status)
+      expect(isStatus(answer.body), JSON.stringify(isStatus.errors)).toBe(true)
+      expect(await get(`/wasms/${wasmHash}.json`)).toEqual(answer)
+      return answer.body
+    }
+    await check(202)
+    pending = false
+    expect(await check(200)).toMatchObject({
+      source_code_verifications: [{ status: 'unverified' }],
+    })
+    const common = {
+      schema: 'newton.verification-evidence/1' as const,
+      ...{
+        wasmHash,
+        wasmSha256,
+        buildInfoHash,
+        image: told.image,
+        sourceSha256: told.sourceSha256,
+      },
+      isolation: 'bubblewrap' as const,
+    }
+    const other: Hex = `0x${'99'.repeat(32)}`
+    const documents = [
+      encodeEvidence({ ...common, result: 'match', level: 'exact', rebuiltSha256: wasmSha256 }),
+      encodeEvidence({ ...common, result: 'no_match', level: 'none', rebuiltSha256: other }),
+      encodeEvidence({ ...common, result: 'did_not_run', reason: 'timeout' }),
+    ]
+    const results = ['match', 'no_match', 'did_not_run'] as const
+    for (const [i, { bytes, hash }] of documents.entries()) {
+      index.apply([
+        {
+          ...{ blockNumber: BigInt(i), logIndex: 0, timestamp: 1_800_000_000n },
+          transactionHash: `0x${i}`,
+          ...{ type: 'ClaimSubmitted', wasmHash, buildInfoHash },
+          ...{ verifier: `0x${String(i).repeat(40)}`, result: results[i] ?? 'match' },
+          evidenceUri: `https://a.example/evidence/${hash.slice(2)}.json`,
+        },
+      ])
+      await check(200)
+      index.addEvidence(bytes)
+      await check(200)
+    }
+    expect(await check(200)).toMatchObject({
+      source_code_verifications: [
+        { status: 'verified', bldimg: told.image, processed_at: '2027-01-15T08:00:00Z' },
+        { status: 'mismatched', rebuilt_hash: '99'.repeat(32) },
+        { status: 'unverified' },
+      ],
+    })
+    expect((await get(`/wasms/${wasmHash}/claims.json`)).body).toMatchObject({
+      claims: [{ result: 'match' }, { result: 'no_match' }, { result: 'did_not_run' }],
+    })
+  })
+
+  test('behavior: a hash that is none is a 400 of the draft', async () => {
+    const handle = createStatusHandler({ index: createProvenanceIndex(), service: { name: 'us' } })
+    for (const hash of ['x', 'AB'.repeat(32), '0xab', `${'ab'.repeat(32)}0`]) {
+      const response = await handle(new Request(`https://a.example/wasms/${hash}.json`))
+      expect(response.status).toBe(400)
+      expect(isError(await response.json())).toBe(true)
+    }
+    const post = await handle(new Request('https://a.example/wasms.json', { method: 'POST' }))
+    expect(post.status).toBe(405)
+  })
+})
