@@ -189,7 +189,7 @@ describe('the threat model: who finds what, and when', () => {
     expect(reported[0]).toMatchObject({ kind: 'anchor' })
     expect((reported[0] as LedgerViolation).at - since).toBeLessThanOrEqual(24 * 60 * minute)
     await Promise.all([honest.ledger.close(), forged.ledger.close()])
-  })
+  }, 120_000)
 
   test('behavior: an auditor that goes on finds the same within 15 minutes', async () => {
     const honest = await world(5)
