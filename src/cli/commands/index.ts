@@ -19,6 +19,7 @@ export const rootCommand: CommandDef = group(
     state: () => import('./state.js').then((module) => module.state),
     doctor: () => import('./doctor.js').then((module) => module.doctor),
     artifact: () => import('./artifact.js').then((module) => module.artifact),
+    ledger: () => import('./ledger.js').then((module) => module.ledger),
     plugin: () => import('./plugin.js').then((module) => module.plugin),
   },
 )

@@ -1,0 +1,97 @@
+/** A sink loses nothing and repeats nothing, whatever its ledger does. */
+import { describe, expect, test } from 'vitest'
+import {
+  createLedgerSink,
+  ledgerTarget,
+  memoryOutbox,
+  type OutboxItem,
+  type SubmitRefusal,
+} from '../../src/ledger/index.js'
+import { anomaly, ledgerName, openTestLedger, people, verify } from './ledgerWorld.js'
+
+const record = (at: number, key?: string) => ({
+  domain: 'decisions',
+  schemaVersion: 'newton.anomaly/1',
+  fields: anomaly(at).fields,
+  ...(key === undefined ? {} : { key, time: Date.UTC(2026, 0, 1) }),
+})
+
+describe('createLedgerSink', () => {
+  test('behavior: an answer that is lost, a ledger that is down: each record is one event', async () => {
+    const ledger = await openTestLedger()
+    const target = ledgerTarget(ledger)
+    let calls = 0
+    const errors: unknown[] = []
+    const sink = createLedgerSink({
+      ledger: ledgerName,
+      signer: people.operator,
+      verify,
+      random: () => 0,
+      maxDelay: 1,
+      onError: (error) => errors.push(error),
+      target: {
+        ...target,
+        submit: async (body) => {
+          calls += 1
+          if (calls % 3 === 0) throw new Error('down')
+          const answer = await target.submit(body)
+          if (calls % 3 === 1) throw new Error('the answer is lost')
+          return answer
+        },
+      },
+    })
+    for (let at = 0; at < 6; at += 1) await sink.record(record(at))
+    await sink.flush()
+    await sink.close()
+    const { events } = await ledger.readSince('7')
+    expect(events.map(({ event }) => event.payload['subject'])).toEqual(
+      [...Array(6).keys()].map((at) => `number ${at}`),
+    )
+    expect(errors.length).toBeGreaterThan(5)
+    await ledger.close()
+  })
+
+  test('behavior: two sinks on one ledger, and a record that is given again', async () => {
+    const ledger = await openTestLedger()
+    const sinkOf = (signer = people.operator) =>
+      createLedgerSink({ ledger: ledgerName, signer, verify, target: ledgerTarget(ledger) })
+    const [one, other] = [sinkOf(), sinkOf(people.gateway)]
+    await Promise.all(
+      [0, 1, 2].flatMap((at) => [one.record(record(at)), other.record(record(at + 10))]),
+    )
+    const first = await one.record(record(5, 'once'))
+    await Promise.all([one.flush(), other.flush()])
+    expect(await one.record(record(5, 'once'))).toEqual(first)
+    await one.flush()
+    expect(ledger.head()?.seq).toBe(13n)
+    await one.close()
+    await other.close()
+    await ledger.close()
+  })
+
+  test('behavior: what is refused for good is told, and holds up nothing', async () => {
+    const ledger = await openTestLedger()
+    const refused: [OutboxItem, SubmitRefusal][] = []
+    const outbox = memoryOutbox()
+    const sink = createLedgerSink({
+      ledger: ledgerName,
+      signer: people.operator,
+      verify,
+      outbox,
+      target: ledgerTarget(ledger),
+      onRefused: (...told) => refused.push(told),
+    })
+    await sink.record({ ...record(1), schemaVersion: 'newton.unknown/1' })
+    const links = { evaluation: '01970000-0000-7000-8000-00000000ffff' }
+    await sink.record({ ...record(2), schemaVersion: 'newton.attestation/1', links })
+    await sink.record(record(3))
+    await sink.flush()
+    expect(refused.map(([, { code }]) => code)).toEqual(['unknown_schema', 'semantic'])
+    expect(await outbox.first()).toBeUndefined()
+    expect(ledger.head()?.seq).toBe(7n)
+    await expect(sink.record({ ...record(1), domain: 'meta' })).rejects.toThrow(/domain/)
+    await expect(sink.record({ ...record(1), key: 'x' })).rejects.toThrow(/time/)
+    await sink.close()
+    await ledger.close()
+  })
+})
