@@ -135,6 +135,7 @@ export {
   type LedgerHandler,
   type LedgerHandlerParameters,
 } from './http/handler.js'
+export {
   createLedgerSink,
   type DeliveringSink,
   type LedgerSinkParameters,
@@ -194,15 +195,8 @@ export {
 export { formatTlogProof, type VerifiedTlogProof, verifyTlogProof } from './log/tlogProof.js'
 export { type MemoryTiles, memoryTiles } from './store/memoryTiles.js'
 export { objectTiles } from './store/objectTiles.js'
-export { type ChainPlace, chainStart, type WalkedEvent, walkChain } from './writer/chain.js'
 export { fsck } from './writer/fsck.js'
 export type { FsckFault, FsckParameters, FsckReport } from './writer/fsckChain.js'
-export {
-  type LedgerLookup,
-  type LookupMark,
-  memoryLookup,
-} from './writer/lookup.js'
-export type { Cut } from './writer/meta.js'
 export {
   type Cosigned,
   collectCosignatures,
