@@ -19,8 +19,10 @@ import {
   pluginFeatures,
 } from '../../eval/node/index.js'
 import { fixedFromHex, fromUtf8, toHex, utf8 } from '../../internal/bytes.js'
+import { createSourceArchive } from '../../provenance/index.js'
 import { FileAccessError, UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
+import { readSourceFolder } from '../pluginSource.js'
 import { command, group } from '../terminal/command.js'
 import { exitCodes } from '../terminal/output.js'
 
@@ -81,6 +83,30 @@ const build = command({
     return {
       data: { wasmHash, out, world: built.world, size, warnings, toolchain },
       text: wasmHash,
+    }
+  },
+})
+
+const archive = command({
+  name: 'archive',
+  example: 'newton-policy plugin archive my-plugin --out source.tar',
+  description: 'Make the archive of a plugin’s source; prints its SHA-256',
+  args: {
+    source: { type: 'positional', description: 'Module, or folder of the source', required: true },
+    out: { type: 'string', description: 'Archive to write', default: 'source.tar' },
+  },
+  run: async ({ args, terminal }) => {
+    const files = await readSourceFolder(resolve(terminal.cwd, args.source))
+    const made = createSourceArchive(files)
+    try {
+      await writeFile(resolve(terminal.cwd, args.out), made.archive)
+    } catch (cause) {
+      throw new FileAccessError({ path: args.out, action: 'written' }, { cause })
+    }
+    const { sourceSha256 } = made
+    return {
+      data: { sourceSha256, out: args.out, files: files.map(({ path }) => path) },
+      text: sourceSha256,
     }
   },
 })
@@ -202,8 +228,9 @@ const run = command({
 })
 
 /** `plugin`. */
-export const plugin: CommandDef = group('plugin', 'Data plugins: build, inspect, run', {
+export const plugin: CommandDef = group('plugin', 'Data plugins: build, archive, inspect, run', {
   build: async () => build,
+  archive: async () => archive,
   inspect: async () => inspect,
   run: async () => run,
 })
