@@ -4,15 +4,20 @@
  */
 import { type Abi, type Hex, keccak256, stringToHex } from 'viem'
 import { deployContract, readContract, writeContract } from 'viem/actions'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   buildDocumentChallenge,
   buildResultChallenge,
+  type ChallengerEvent,
+  type ChallengerParameters,
+  type ChallengerStore,
   computeTeeDocumentDigest,
+  createChallenger,
   documentPublicValues,
   type Evidence,
   encodeDocumentPublicValues,
   encodeResultPublicValues,
+  memoryChallengerStore,
   operatorWitness,
   resultPublicValues,
   type SignedTeeDocument,
@@ -30,6 +35,9 @@ import {
   challengeInvalidTeeAttestationSync,
   challengePolicyResult,
   challengePolicyResultSync,
+  createAcceptedResponses,
+  createChallengeSink,
+  createOperatorTrees,
   simulateChallengeInvalidTeeAttestation,
   simulateChallengePolicyResult,
 } from '../src/registry/index.js'
@@ -109,7 +117,7 @@ async function land({ lie, enclave = false }: { lie: boolean; enclave?: boolean 
     preimage: evaluation.digestPreimage,
     inputs: { outputs, secrets },
   })
-  return { response, outcome, preimage: evaluation.digestPreimage }
+  return { response, outcome, preimage: evaluation.digestPreimage, inputs: { outputs, secrets } }
 }
 
 describe('a wrong result', () => {
@@ -305,5 +313,135 @@ describe('a false document', () => {
     expect(() => documentPublicValues({ response: plain, document: bytes })).toThrow(
       expect.objectContaining({ code: 'INVALID_INPUT' }),
     )
+  })
+})
+
+describe('a challenger with a prover', () => {
+  let document: { bytes: Uint8Array; signed: SignedTeeDocument[] }
+  let store: ChallengerStore
+  let events: ChallengerEvent[]
+  let landed: Awaited<ReturnType<typeof land>>
+  let startBlock: bigint
+
+  /** A challenger whose prover takes the hash of the values for a proof, as the stand-in does. */
+  const challengerWith = (changes: Partial<ChallengerParameters> = {}) => {
+    const { addresses, client, challenger, reader } = world
+    return createChallenger({
+      reader: {
+        ...reader,
+        documents: {
+          verifyDocument: async ({ document: given }: { document: Uint8Array }) =>
+            given[0] === 'f'.charCodeAt(0)
+              ? { status: 'reject', code: 'CHAIN', detail: 'it is not signed' }
+              : { status: 'valid' },
+        } as never,
+      },
+      responses: createAcceptedResponses({ client, addresses }),
+      operators: createOperatorTrees({ client, addresses }),
+      sink: createChallengeSink({ client: challenger, addresses }),
+      prover: {
+        proveResult: async ({ values }) => keccak256(encodeResultPublicValues(values)),
+        proveDocument: async ({ values }) => keccak256(encodeDocumentPublicValues(values)),
+      },
+      ...{ store, startBlock, level: 'result', confirmations: 0, challengeWindow: 60n },
+      finalityDepth: 2n,
+      backoff: () => 0,
+      attachments: async () => ({
+        preimage: landed.preimage,
+        inputs: landed.inputs,
+        documents: document.signed,
+      }),
+      onEvent: (event) => events.push(event),
+      ...changes,
+    })
+  }
+  const signedBy = (by: number, text: string): SignedTeeDocument => {
+    const { key } = world.operators[by] as ChainWorld['operators'][number]
+    const messageHash = computeMessageHash(landed.response)
+    const bytes = utf8(text)
+    return {
+      bytes,
+      operator: operatorWitness(world.current.table, by),
+      pubkeyG2: key.publicKey.pubkeyG2,
+      signature: key.sign(computeTeeDocumentDigest({ messageHash, document: bytes })),
+    }
+  }
+  const kinds = (type: ChallengerEvent['type']) =>
+    events.flatMap((event) => (event.type === type && 'kind' in event ? [event.kind] : []))
+
+  beforeAll(async () => {
+    await inject()
+    const { owner, addresses } = world
+    const deployed = { pcr0Hash: pcr0Commitment, label: 'a build', addresses }
+    await activateEnclaveVersionSync(owner, deployed).catch(() => undefined)
+    await world.mine()
+  }, 120_000)
+  beforeEach(async () => {
+    store = memoryChallengerStore()
+    events = []
+    document = { bytes: utf8('a document'), signed: [] }
+    startBlock = (await world.client.getBlockNumber({ cacheTime: 0 })) + 1n
+  })
+
+  test('files false results, with the proof kept over a restart and a failure of the prover', async () => {
+    landed = await land({ lie: true })
+    await world.mine()
+    const before = await world.stakes()
+    const busy = challengerWith({
+      prover: { proveResult: () => Promise.reject(new Error('busy')) },
+    })
+    expect(await busy.poll()).toMatchObject({ filed: 0, waiting: 1 })
+    expect(await busy.outbox()).toMatchObject([{ kind: 'result', status: 'pending', attempts: 1 }])
+    // Nobody has the inputs any more: what was claimed is in the outbox.
+    const later = challengerWith({ attachments: async () => ({}) })
+    expect(await later.poll()).toMatchObject({ filed: 1, waiting: 0 })
+    expect(kinds('proven')).toEqual(['result'])
+    const after = await world.stakes()
+    expect(after.filter((stake, index) => stake < before[index]!)).toHaveLength(3)
+    await later.poll()
+    await world.mine(4)
+    await later.poll()
+    expect(kinds('final')).toEqual(['result'])
+    expect(await later.outbox()).toMatchObject([{ status: 'final' }])
+  })
+
+  test('makes a proof anew that the contract does not take', async () => {
+    landed = await land({ lie: true })
+    await world.mine()
+    let tries = 0
+    const prover: ChallengerParameters['prover'] = {
+      proveResult: async ({ values }) =>
+        ++tries === 1 ? word(7) : keccak256(encodeResultPublicValues(values)),
+    }
+    const challenger = challengerWith({ prover })
+    expect(await challenger.poll()).toMatchObject({ filed: 0 })
+    expect(await challenger.poll()).toMatchObject({ filed: 1 })
+    expect(tries).toBe(2)
+  })
+
+  test('files each false document against its operator, whatever stands beside it', async () => {
+    landed = await land({ lie: false, enclave: true })
+    await world.mine()
+    const before = await world.stakes()
+    document.signed = [
+      // Nobody answers for this one: it hides nothing.
+      { ...signedBy(2, 'false by a stranger'), signature: signedBy(1, 'other').signature },
+      signedBy(0, 'false of 0'),
+      signedBy(1, 'right'),
+      signedBy(2, 'false of 2'),
+    ]
+    const challenger = challengerWith()
+    expect(await challenger.poll()).toMatchObject({ filed: 2 })
+    expect(kinds('filed')).toEqual(['document', 'document'])
+    const after = await world.stakes()
+    expect(after.map((stake, index) => stake < before[index]!)).toEqual([true, false, true, false])
+  })
+
+  test('without a prover, tells and files nothing', async () => {
+    landed = await land({ lie: true })
+    await world.mine()
+    const challenger = challengerWith({ prover: undefined })
+    expect(await challenger.poll()).toMatchObject({ filed: 0, waiting: 0, verified: 1 })
+    expect(events).toMatchObject([{ type: 'verified', outcome: { status: 'disputed' } }])
   })
 })

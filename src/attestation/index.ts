@@ -99,6 +99,7 @@ export {
   resultPublicValues,
 } from './challenger/proofs.js'
 export {
+  type ChallengeKind,
   ChallengerStateError,
   type ChallengerStore,
   type ChallengeStatus,
@@ -106,11 +107,14 @@ export {
   type OutboxEntry,
 } from './challenger/state.js'
 export type {
+  ChallengeProver,
   Challenger,
   ChallengerEvent,
   ChallengerParameters,
+  DocumentStatement,
   PollReport,
   ResponseAttachments,
+  ResultStatement,
 } from './challenger/types.js'
 export { AbstainError, InputsDivergeError } from './errors.js'
 export { AttestationError, InconclusiveError } from './verify/errors.js'

@@ -49,11 +49,22 @@ export {
   type TaskStatus,
   writeTaskAnswer,
 } from './gateway/wire.js'
+export type { TextStore } from './roles/bindings.js'
+export {
+  type ChallengerNode,
+  type ChallengerNodeParameters,
+  createChallengerNode,
+} from './roles/challenger.js'
 export {
   createOperatorNode,
   type OperatorNode,
   type OperatorNodeParameters,
 } from './roles/operator.js'
+export {
+  createReplicaNode,
+  type ReplicaNode,
+  type ReplicaNodeParameters,
+} from './roles/replica.js'
 export {
   type CallSigner,
   computeParamsDigest,

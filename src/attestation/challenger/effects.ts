@@ -4,7 +4,7 @@
  * were seen slashed in a block that has stayed.
  */
 import { obtain } from '../verify/reader.js'
-import { accuse, type EntryPass, signersOf } from './filing.js'
+import { accuse, accusedSigners, type EntryPass, kindOf } from './filing.js'
 import type { OutboxEntry } from './state.js'
 import type { ChallengerPass, ChallengerRun } from './types.js'
 import { isPast, saveState } from './work.js'
@@ -25,7 +25,7 @@ export async function lookAgain(
     } catch (error) {
       if (pass.options.signal?.aborted === true) throw pass.options.signal.reason
       // One that cannot be read now keeps no other from being looked at.
-      run.onEvent?.({ type: 'retry', messageHash: entry.id, error })
+      run.onEvent?.({ type: 'retry', messageHash: entry.id, kind: kindOf(entry), error })
     }
   }
   await saveState(run, state)
@@ -45,7 +45,7 @@ async function lookAtEntry(run: ChallengerRun, pass: EntryPass & { head: bigint 
   if (block.hash.toLowerCase() !== effect.hash.toLowerCase()) entry.effect = undefined
   else {
     entry.status = 'final'
-    run.onEvent?.({ type: 'final', messageHash: entry.id, block: number })
+    run.onEvent?.({ type: 'final', messageHash: entry.id, kind: kindOf(entry), block: number })
   }
 }
 
@@ -55,7 +55,9 @@ async function readEffect(run: ChallengerRun, pass: EntryPass & { head: bigint }
   if (run.sink.slashedSigners === undefined) return
   const accusation = await accuse(run, pass)
   const unfiled = entry.unfiled ?? []
-  const operatorIndices = signersOf(accusation).filter((index) => !unfiled.includes(index))
+  const operatorIndices = accusedSigners(entry, accusation).filter(
+    (index) => !unfiled.includes(index),
+  )
   const { referenceBlock } = accusation.response
   const { block, slashed } = await run.sink.slashedSigners(
     { messageHash: entry.id, referenceBlock, operatorIndices },
@@ -71,13 +73,14 @@ function reopen(
   { entry, missing, head }: { entry: OutboxEntry; missing: readonly number[]; head: bigint },
 ): void {
   const messageHash = entry.id
+  const kind = kindOf(entry)
   if (isPast(run, { entry, head })) {
     entry.status = 'expired'
-    run.onEvent?.({ type: 'expired', messageHash })
+    run.onEvent?.({ type: 'expired', messageHash, kind })
     return
   }
   entry.status = 'pending'
   entry.unfiled = [...(entry.unfiled ?? []), ...missing].sort((a, b) => a - b)
   entry.nextAt = 0
-  run.onEvent?.({ type: 'reopened', messageHash })
+  run.onEvent?.({ type: 'reopened', messageHash, kind })
 }

@@ -10,10 +10,13 @@ import {
   type OperatorTree,
   operatorWitness,
 } from '../../core/bn254/index.js'
+import type { ChallengeSink, SendingOptions } from '../../core/interfaces/sinks.js'
 import { decodeResponse, type PolicyTaskResponse } from '../../core/response.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { InconclusiveError } from '../verify/errors.js'
+import { accusedOf, documentChallengeOf, prove, resultChallengeOf } from './claims.js'
 import { classifyRefusal, type FilingRefusal } from './refusal.js'
-import type { OutboxEntry, SentBatch } from './state.js'
+import type { ChallengeKind, OutboxEntry, SentBatch } from './state.js'
 import type { ChallengerPass, ChallengerRun } from './types.js'
 import { isPast, nextTry, saveState, verdictOn } from './work.js'
 
@@ -36,7 +39,7 @@ export async function fileAll(
     if (entry.status !== 'pending' || entry.nextAt > now) continue
     if (isPast(run, { entry, head })) {
       entry.status = 'expired'
-      run.onEvent?.({ type: 'expired', messageHash: entry.id })
+      run.onEvent?.({ type: 'expired', messageHash: entry.id, kind: kindOf(entry) })
     } else {
       const refused = await fileEntry(run, { ...pass, entry })
       if (refused === undefined) complete(run, entry)
@@ -55,11 +58,12 @@ async function fileEntry(run: ChallengerRun, pass: EntryPass): Promise<Refused |
   let accusation: Accusation
   try {
     accusation = await accuse(run, pass)
+    await obtainProof(run, { ...pass, accusation })
   } catch (error) {
     if (options.signal?.aborted === true) throw options.signal.reason
     return { refusal: 'later', error }
   }
-  entry.unfiled ??= signersOf(accusation)
+  entry.unfiled ??= accusedSigners(entry, accusation)
   let left = [...entry.unfiled]
   let refused: Refused | undefined
   // What was sent and is not seen on chain comes first, in the same batches: nothing is doubled.
@@ -95,31 +99,84 @@ export function signersOf({ tree, certificate }: Accusation): number[] {
   return tree.operators.flatMap((_, index) => (silent.has(index) ? [] : [index]))
 }
 
+/** Whom a challenge is against: all who signed, or the one who answers for a document. */
+export function accusedSigners(entry: OutboxEntry, accusation: Accusation): number[] {
+  return entry.kind === 'document' && entry.claim !== undefined
+    ? [accusedOf(entry.claim)]
+    : signersOf(accusation)
+}
+
+/** What a challenge is about. */
+export function kindOf({ kind = 'digest' }: OutboxEntry): ChallengeKind {
+  return kind
+}
+
+/** A challenge by proof gets its proof, which is kept before anything is filed. */
+async function obtainProof(
+  run: ChallengerRun,
+  { state, entry, options, accusation }: EntryPass & { accusation: Accusation },
+): Promise<void> {
+  if (kindOf(entry) === 'digest' || entry.proof !== undefined) return
+  entry.proof = await prove(run.prover, { entry, response: accusation.response }, options)
+  await saveState(run, state)
+  run.onEvent?.({ type: 'proven', messageHash: entry.id, kind: kindOf(entry) })
+}
+
 type BatchPass = EntryPass & { accusation: Accusation; batch: readonly number[] }
 
 /** Files one batch; halves it where fewer or other signers may go through. */
 async function fileBatch(run: ChallengerRun, pass: BatchPass): Promise<Refused | undefined> {
   const { state, entry, options, accusation, batch } = pass
-  const { tree, ...accused } = accusation
   try {
-    const signers = batch.map((index) => operatorWitness(tree, index))
-    const parameters = { ...accused, signers }
-    const { transactionHash } = await run.sink.challengeAttestationDigest(parameters, {
-      ...options,
-      previous: sentBefore(entry, batch)?.hashes.slice(),
-      onTransactionHash: (hash) => noteSent(run, { ...pass, hash }),
-    })
+    const { transactionHash } = await send(
+      run.sink,
+      { entry, accusation, batch },
+      {
+        ...options,
+        previous: sentBefore(entry, batch)?.hashes.slice(),
+        onTransactionHash: (hash) => noteSent(run, { ...pass, hash }),
+      },
+    )
     keepHash(entry, transactionHash)
-    run.onEvent?.({ type: 'filed', messageHash: entry.id, transactionHash })
+    const kind = kindOf(entry)
+    run.onEvent?.({ type: 'filed', messageHash: entry.id, kind, transactionHash })
   } catch (error) {
     if (options.signal?.aborted === true) throw options.signal.reason
     const refusal = classifyRefusal(error)
+    // A proof that does not hold is made anew.
+    if (refusal === 'proof') {
+      entry.proof = undefined
+      return { refusal, error }
+    }
     if (refusal === 'signers' && batch.length > 1) return fileHalves(run, pass)
     if (refusal !== 'settled') return { refusal, error }
   }
   entry.unfiled = entry.unfiled?.filter((index) => !batch.includes(index))
   await saveState(run, state)
   return undefined
+}
+
+/** Sends one batch by the kind of its challenge. */
+function send(
+  sink: ChallengeSink,
+  { entry, accusation, batch }: Pick<BatchPass, 'entry' | 'accusation' | 'batch'>,
+  options: SendingOptions,
+): Promise<{ transactionHash: Hex }> {
+  const { tree, response, certificate } = accusation
+  const kind = kindOf(entry)
+  if (kind === 'document' && sink.challengeInvalidTeeAttestation !== undefined) {
+    const proof = documentChallengeOf(entry, tree)
+    return sink.challengeInvalidTeeAttestation({ response, proof }, options)
+  }
+  const signers = batch.map((index) => operatorWitness(tree, index))
+  if (kind === 'digest') {
+    return sink.challengeAttestationDigest({ response, certificate, signers }, options)
+  }
+  if (kind === 'result' && sink.challengePolicyResult !== undefined) {
+    const proof = resultChallengeOf(entry, { certificate, signers })
+    return sink.challengePolicyResult({ response, proof }, options)
+  }
+  throw new InvalidInputError({ field: 'sink', reason: `it files no challenges of a ${kind}` })
 }
 
 /** What was sent of exactly this batch before. */
@@ -139,7 +196,8 @@ async function noteSent(
   if (known !== undefined) known.hashes.push(hash)
   else entry.sent = [...(entry.sent ?? []), { signers: [...batch], hashes: [hash] }]
   await saveState(run, state)
-  run.onEvent?.({ type: 'sending', messageHash: entry.id, transactionHash: hash })
+  const kind = kindOf(entry)
+  run.onEvent?.({ type: 'sending', messageHash: entry.id, kind, transactionHash: hash })
 }
 
 function keepHash(entry: OutboxEntry, hash: Hex): void {
@@ -163,7 +221,8 @@ async function fileHalves(run: ChallengerRun, pass: BatchPass): Promise<Refused 
 function complete(run: ChallengerRun, entry: OutboxEntry): void {
   entry.status = entry.transactionHash === undefined ? 'settled' : 'filed'
   entry.effect = undefined
-  if (!isFiled(entry)) run.onEvent?.({ type: 'settled', messageHash: entry.id })
+  const kind = kindOf(entry)
+  if (!isFiled(entry)) run.onEvent?.({ type: 'settled', messageHash: entry.id, kind })
 }
 
 /** Ends a challenge that nobody can file, and keeps every other one until its window is past. */
@@ -173,18 +232,19 @@ async function defer(
 ): Promise<void> {
   const { refusal, error } = refused
   const messageHash = entry.id
+  const kind = kindOf(entry)
   entry.error = error instanceof Error ? firstLine(error) : 'an unknown failure'
   const over =
     refusal === 'final' ||
     (refusal === 'unfounded' && (await isHonestAfterAll(run, { entry, options })))
   if (over) {
     entry.status = 'refused'
-    run.onEvent?.({ type: 'refused', messageHash, error })
+    run.onEvent?.({ type: 'refused', messageHash, kind, error })
     return
   }
   entry.attempts++
   entry.nextAt = nextTry(run, entry.attempts)
-  run.onEvent?.({ type: 'retry', messageHash, error })
+  run.onEvent?.({ type: 'retry', messageHash, kind, error })
 }
 
 /** Whether a fresh verification agrees with the contract that nothing is false. */

@@ -7,10 +7,11 @@ import { isPolicySdkError } from '../../errors/base.js'
  * - `final`: nobody can file it, now or later
  * - `unfounded`: the contract finds nothing false; to be compared with an own verification
  * - `settled`: all these signers were slashed for it already
+ * - `proof`: the proof does not hold; another one may
  * - `signers`: fewer or other signers may go through
  * - `later`: everything else; a node that lags refuses true challenges too
  */
-export type FilingRefusal = 'final' | 'unfounded' | 'settled' | 'signers' | 'later'
+export type FilingRefusal = 'final' | 'unfounded' | 'settled' | 'proof' | 'signers' | 'later'
 
 /** Tells what a failed filing means. What is not known is tried again. */
 export function classifyRefusal(error: unknown): FilingRefusal {
@@ -18,6 +19,7 @@ export function classifyRefusal(error: unknown): FilingRefusal {
   if (reasons.some((reason) => finalReasons.has(reason))) return 'final'
   if (reasons.includes('NothingToSlash')) return 'settled'
   if (reasons.includes('ChallengeFailed')) return 'unfounded'
+  if (reasons.includes('ProofRejected')) return 'proof'
   if (reasons.some((reason) => responseReasons.has(reason))) return 'later'
   return reverted || tooLarge ? 'signers' : 'later'
 }
@@ -35,6 +37,9 @@ const responseReasons: ReadonlySet<string> = new Set([
   'ResponseNotAccepted',
   'CertificateMessageHashMismatch',
   'ReferenceTimestampMismatch',
+  'VerifierNotSet',
+  'PublicValueMismatch',
+  'DocumentSignatureInvalid',
 ])
 
 // Nodes say in many ways that a transaction needs too much gas or has too much data.

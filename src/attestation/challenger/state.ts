@@ -3,6 +3,7 @@
  * still has to file. One JSON text, replaced as a whole.
  */
 import type { Hex } from 'viem'
+import type { Json } from '../../core/canonicalJson.js'
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
 
 /** Keeps a challenger's state. `save` replaces the whole text or leaves the old one. */
@@ -36,9 +37,21 @@ export type ChallengeStatus = 'pending' | 'filed' | 'settled' | 'final' | 'refus
 /** One batch of signers, and all transactions that carried exactly it. */
 export type SentBatch = { signers: number[]; hashes: Hex[] }
 
+/** What a challenge is about. */
+export type ChallengeKind = 'digest' | 'result' | 'document'
+
+/** What a challenge by proof takes beside response and certificate, as JSON. See `claims.ts`. */
+export type StoredClaim = { readonly [field: string]: Json }
+
 /** A challenge to file, or filed. `id` is the message hash. */
 export type OutboxEntry = Omit<PendingResponse, 'task'> & {
   status: ChallengeStatus
+  /** @default 'digest' */
+  kind?: ChallengeKind | undefined
+  /** Of a challenge by proof: what it claims. */
+  claim?: StoredClaim | undefined
+  /** Of a challenge by proof: the proof, once there is one. */
+  proof?: Hex | undefined
   /**
    * Operator indices that no challenge has reached yet, ascending. Absent before the first try.
    * What is left when the window closes was never slashed by this challenger.

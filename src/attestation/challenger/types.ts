@@ -1,22 +1,50 @@
 /** What a challenger is made of, does and says. */
 import type { Hex } from 'viem'
+import type { Json } from '../../core/canonicalJson.js'
+import type { DocumentPublicValues, ResultPublicValues } from '../../core/challengeProofs.js'
 import type {
   AcceptedResponse,
   AcceptedResponses,
   OperatorTrees,
 } from '../../core/interfaces/responses.js'
 import type { ChallengeSink } from '../../core/interfaces/sinks.js'
+import type { PolicyTaskResponse } from '../../core/response.js'
+import type { Task } from '../../core/task.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { AttestationOutcome } from '../verify/outcome.js'
 import type { AttestationReader } from '../verify/reader.js'
 import type { VerifyTaskAttestationParameters } from '../verify/verify.js'
-import type { ChallengerState, ChallengerStore, OutboxEntry } from './state.js'
+import type { ChallengeKind, ChallengerState, ChallengerStore, OutboxEntry } from './state.js'
 
 /** What travels with a response, where a challenger can get it. */
 export type ResponseAttachments = Pick<
   VerifyTaskAttestationParameters,
-  'preimage' | 'inputs' | 'transcript' | 'document'
+  'preimage' | 'inputs' | 'transcript' | 'document' | 'documents'
 >
+
+/** What a proof of a re-run is made from. */
+export type ResultStatement = {
+  values: ResultPublicValues
+  task: Task
+  response: PolicyTaskResponse
+  outputs: Readonly<Record<Hex, Json>>
+  secrets: Readonly<Record<Hex, Hex>>
+}
+
+/** What a proof about a document is made from. */
+export type DocumentStatement = {
+  values: DocumentPublicValues
+  response: PolicyTaskResponse
+  document: Uint8Array
+}
+
+/** Makes the proofs that the injected verifiers take. May take hours: it is asked again after a restart. */
+export interface ChallengeProver {
+  /** Left out: false results are told, and not challenged. */
+  proveResult?(statement: ResultStatement, options?: IoOptions): Promise<Hex>
+  /** Left out: false documents are told, and not challenged. */
+  proveDocument?(statement: DocumentStatement, options?: IoOptions): Promise<Hex>
+}
 
 /** What a challenger tells its hook. */
 export type ChallengerEvent =
@@ -27,16 +55,19 @@ export type ChallengerEvent =
       messageHash: Hex
       outcome: Extract<AttestationOutcome, { status: 'reject' }>
     }
+  /** A proof for a challenge is there. */
+  | { type: 'proven'; messageHash: Hex; kind: ChallengeKind }
   /** One batch of signers was slashed. */
-  | { type: 'filed'; messageHash: Hex; transactionHash: Hex }
+  | { type: 'filed'; messageHash: Hex; kind: ChallengeKind; transactionHash: Hex }
   /** A transaction is about to leave. */
-  | { type: 'sending'; messageHash: Hex; transactionHash: Hex }
-  | { type: 'settled' | 'expired'; messageHash: Hex }
+  | { type: 'sending'; messageHash: Hex; kind: ChallengeKind; transactionHash: Hex }
+  /** Somebody else has challenged it; or its window is over. `kind` where it was in the outbox. */
+  | { type: 'settled' | 'expired'; messageHash: Hex; kind?: ChallengeKind | undefined }
   /** The signers are slashed in a block that stays. */
-  | { type: 'final'; messageHash: Hex; block: bigint }
+  | { type: 'final'; messageHash: Hex; kind: ChallengeKind; block: bigint }
   /** What was filed or settled is not on the chain (any more), and is filed again. */
-  | { type: 'reopened'; messageHash: Hex }
-  | { type: 'refused' | 'retry'; messageHash: Hex; error: unknown }
+  | { type: 'reopened'; messageHash: Hex; kind: ChallengeKind }
+  | { type: 'refused' | 'retry'; messageHash: Hex; kind: ChallengeKind; error: unknown }
   | { type: 'reorganized'; from: bigint; to: bigint }
   | { type: 'unreadable'; acceptedAt: bigint; error: unknown }
   | { type: 'error'; error: unknown }
@@ -47,6 +78,8 @@ export type ChallengerParameters = {
   responses: AcceptedResponses
   operators: OperatorTrees
   sink: ChallengeSink
+  /** Proves false results and documents, which are challenged then. Needs level `result`. */
+  prover?: ChallengeProver | undefined
   /** @default memoryChallengerStore() */
   store?: ChallengerStore | undefined
   /** @default 'quorum' */

@@ -5,10 +5,19 @@ import type { AcceptedResponse } from '../../core/interfaces/responses.js'
 import { computeMessageHash, decodeResponse, encodeResponse } from '../../core/response.js'
 import { decodeTask, encodeTask } from '../../core/task.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { keccakHex } from '../../internal/keccak.js'
 import type { AttestationOutcome } from '../verify/outcome.js'
+import type { SignedTeeDocument } from '../verify/teeDocument.js'
 import { verifyTaskAttestation } from '../verify/verify.js'
-import type { ChallengerState, OutboxEntry, PendingResponse } from './state.js'
-import type { ChallengerPass, ChallengerRun } from './types.js'
+import { canProve, documentClaim, resultClaim } from './claims.js'
+import type {
+  ChallengeKind,
+  ChallengerState,
+  OutboxEntry,
+  PendingResponse,
+  StoredClaim,
+} from './state.js'
+import type { ChallengerPass, ChallengerRun, ResponseAttachments } from './types.js'
 
 /** Verifies a response that was just read; what is not decided stays pending. */
 export async function verifyAccepted(
@@ -62,7 +71,56 @@ async function judge(
   pass: ChallengerPass & { entry: PendingResponse; accepted: AcceptedResponse | undefined },
 ): Promise<void> {
   const { state, entry, options } = pass
-  const outcome = await verdictOn(run, { entry, options, accepted: pass.accepted })
+  const attachments = await attachmentsOf(run, pass)
+  // Each false document is a challenge of its own, and hides neither the next nor a false result.
+  let documents = documentsOf(attachments)
+  for (;;) {
+    const outcome = await verdictOn(run, { ...pass, attachments: { ...attachments, documents } })
+    const accused = outcome.status === 'slashable' ? outcome.evidence.documentHash : undefined
+    if (accused === undefined) {
+      await conclude(run, { ...pass, attachments, outcome })
+      // A document that nobody can judge must not hide a false result.
+      const withheld =
+        outcome.status === 'inconclusive' && outcome.reason === 'DOCUMENT_UNAVAILABLE'
+      if (withheld && canProve(run.prover, 'result')) {
+        const rest = await verdictOn(run, { ...pass, attachments, documents: false })
+        if (isWrongResult(rest)) await conclude(run, { ...pass, attachments, outcome: rest })
+      }
+      return
+    }
+    const { operatorIndex } = (outcome as Extract<AttestationOutcome, { status: 'slashable' }>)
+      .evidence
+    const found = documents.find(
+      ({ bytes, operator }) =>
+        operator.operatorIndex === operatorIndex && keccakHex(bytes) === accused,
+    )
+    if (found === undefined) return
+    if (canProve(run.prover, 'document')) {
+      const claim = documentClaim(decodeResponse(entry.response), found)
+      addChallenge(state, { entry, kind: 'document', claim, reason: 'INVALID_TEE_ATTESTATION' })
+    }
+    documents = documents.filter((one) => one !== found)
+    // The last one was false: what is left is judged as if it had held.
+    if (documents.length === 0) {
+      const outcome = await verdictOn(run, { ...pass, attachments, documents: false })
+      await conclude(run, { ...pass, attachments, outcome })
+      return
+    }
+    options.signal?.throwIfAborted()
+  }
+}
+
+/** What follows from a verdict on all but the documents. */
+async function conclude(
+  run: ChallengerRun,
+  pass: ChallengerPass & {
+    entry: PendingResponse
+    accepted: AcceptedResponse | undefined
+    attachments: ResponseAttachments | undefined
+    outcome: AttestationOutcome
+  },
+): Promise<void> {
+  const { state, entry, outcome } = pass
   const messageHash = entry.id
   if (outcome.status === 'reject') run.onEvent?.({ type: 'contradicted', messageHash, outcome })
   // The contract accepted the response, so whoever reads a reason to refuse it reads a node that
@@ -73,11 +131,53 @@ async function judge(
     state.pending.push({ ...entry, attempts, nextAt, reason: outcome.reason })
     return
   }
-  // A false document or result is challenged with a proof, which is not this outbox's to make.
-  const provable = outcome.status === 'slashable' && outcome.reason !== 'WRONG_RESULT'
-  if (!provable || outcome.evidence.operatorIndex !== undefined) return
-  const { task: _, ...rest } = entry
-  state.outbox.push({ ...rest, attempts: 0, nextAt: 0, status: 'pending', reason: outcome.reason })
+  if (outcome.status !== 'slashable' && outcome.status !== 'disputed') return
+  const { reason, evidence } = outcome
+  if (reason !== 'WRONG_RESULT') addChallenge(state, { entry, kind: 'digest', reason })
+  // Without a prover a false result is told, and no more can be done.
+  else if (canProve(run.prover, 'result')) {
+    addChallenge(state, { entry, kind: 'result', claim: resultClaim(evidence), reason })
+  }
+}
+
+function isWrongResult(outcome: AttestationOutcome): boolean {
+  const judged = outcome.status === 'slashable' || outcome.status === 'disputed'
+  return judged && outcome.reason === 'WRONG_RESULT'
+}
+
+function addChallenge(
+  state: ChallengerState,
+  found: {
+    entry: PendingResponse
+    kind: ChallengeKind
+    claim?: StoredClaim | undefined
+    reason: string
+  },
+): void {
+  const { kind, claim, reason } = found
+  const { task: _, ...rest } = found.entry
+  const same = (one: OutboxEntry): boolean =>
+    one.id === rest.id &&
+    (one.kind ?? 'digest') === kind &&
+    one.claim?.['operatorIndex'] === claim?.['operatorIndex']
+  // One that was pending for another reason has it already.
+  if (state.outbox.some(same)) return
+  const proven = kind === 'digest' ? {} : { kind, claim }
+  state.outbox.push({ ...rest, ...proven, attempts: 0, nextAt: 0, status: 'pending', reason })
+}
+
+function documentsOf(attachments: ResponseAttachments | undefined): readonly SignedTeeDocument[] {
+  const { document, documents = [] } = attachments ?? {}
+  return document === undefined ? documents : [document, ...documents]
+}
+
+/** What travels with a response, where it can be had: a host that has nothing keeps nothing back. */
+async function attachmentsOf(
+  run: ChallengerRun,
+  pass: { entry: PendingResponse; accepted?: AcceptedResponse | undefined; options: IoOptions },
+): Promise<ResponseAttachments | undefined> {
+  const accepted = pass.accepted ?? positionOf(pass.entry)
+  return run.attachments?.(accepted, pass.options).catch(() => undefined)
 }
 
 /** Verifies a stored response as of its block of acceptance, and tells the hook. */
@@ -86,7 +186,9 @@ export async function verdictOn(
   pass: {
     entry: Pick<PendingResponse, 'id' | 'task' | 'response' | 'certificate' | 'acceptedAt'>
     options: IoOptions
-    accepted?: AcceptedResponse | undefined
+    attachments?: ResponseAttachments | undefined
+    /** `false`: documents are not looked at. */
+    documents?: false | undefined
     level?: ChallengerRun['level']
   },
 ): Promise<AttestationOutcome> {
@@ -97,12 +199,13 @@ export async function verdictOn(
   const certificate = decodeCertificate(entry.certificate)
   const task = entry.task === null ? null : decodeTask(entry.task)
   const at = BigInt(entry.acceptedAt)
-  const accepted = pass.accepted ?? pendingPosition({ task, response, certificate, at })
-  const attachments = await run.attachments?.(accepted, options).catch(() => undefined)
+  const { document: _, ...attachments } = pass.attachments ?? {}
+  const resultsSlashable = canProve(run.prover, 'result')
   const outcome = await verifyTaskAttestation({
     ...attachments,
     ...options,
-    ...{ reader, task, taskChecked: true, response, certificate, level, at },
+    ...{ task, taskChecked: true, response, certificate, level, at, resultsSlashable },
+    reader: pass.documents === false ? { ...reader, documents: undefined } : reader,
   })
   run.onEvent?.({ type: 'verified', messageHash: entry.id, outcome })
   return outcome
@@ -119,14 +222,13 @@ export function isPast(
   return head > later + run.challengeWindow
 }
 
-function pendingPosition(
-  known: Pick<AcceptedResponse, 'task' | 'response' | 'certificate'> & { at: bigint },
-): AcceptedResponse {
-  const { at, ...rest } = known
+function positionOf(entry: PendingResponse): AcceptedResponse {
   const unknown: Hex = '0x'
   return {
-    ...rest,
-    blockNumber: at,
+    task: entry.task === null ? null : decodeTask(entry.task),
+    response: decodeResponse(entry.response),
+    certificate: decodeCertificate(entry.certificate),
+    blockNumber: BigInt(entry.acceptedAt),
     blockHash: unknown,
     transactionIndex: 0,
     logIndex: 0,

@@ -63,6 +63,8 @@ export type Evidence = {
     | undefined
   /** Of kind `tee`, where a signed document is false: index of the operator that signed it. */
   readonly operatorIndex?: number | undefined
+  /** Of kind `tee`, with `operatorIndex`: keccak-256 of that document. */
+  readonly documentHash?: Hex | undefined
 }
 
 /**

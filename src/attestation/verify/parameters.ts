@@ -49,6 +49,8 @@ export type VerifyTaskAttestationParameters = IoOptions & {
    * pass is the one that the outcome is about. For showing: only the outcome may be acted on.
    */
   onLevel?: ((progress: LevelProgress) => void) | undefined
+  /** Documents of several operators, each checked as `document` is. */
+  documents?: readonly SignedTeeDocument[] | undefined
   /** Whether a result verifier is configured on chain, so that a false result is slashable. */
   resultsSlashable?: boolean | undefined
 }

@@ -14,6 +14,7 @@ import type { Certificate } from '../../core/bn254/index.js'
 import { computeMessageHash } from '../../core/response.js'
 import { TimeoutError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { keccakHex } from '../../internal/keccak.js'
 import { isChallengeable, judgeQuorum } from './acceptance.js'
 import { AttestationError, InconclusiveError } from './errors.js'
 import type { Evidence } from './evidence.js'
@@ -33,7 +34,7 @@ import {
 } from './outcome.js'
 import type { VerifyTaskAttestationParameters } from './parameters.js'
 import { obtain } from './reader.js'
-import { computeTeeUserData, isSignersDocument } from './teeDocument.js'
+import { computeTeeUserData, isSignersDocument, type SignedTeeDocument } from './teeDocument.js'
 
 export type { VerifyTaskAttestationParameters } from './parameters.js'
 
@@ -223,33 +224,65 @@ async function checkDocument(
   options: IoOptions,
 ): Promise<FoundEvidence | undefined> {
   const { parameters, table } = found
-  const { reader, response, document, certificate } = parameters
-  const { documents } = reader
+  const { reader, response, document, documents } = parameters
+  if (reader.documents === undefined || response.pcr0Commitment === ZERO_HASH) return undefined
+  const given = [...(document === undefined ? [] : [document]), ...(documents ?? [])]
+  if (given.length === 0) throw missingDocument('no document came with the response')
+  // One that says nothing about anyone hides no false one that comes after it.
+  let undecided: unknown
+  for (const one of given) {
+    try {
+      const found = await judgeDocument({ parameters, table, document: one }, options)
+      if (found !== undefined) return found
+    } catch (error) {
+      if (!(error instanceof InconclusiveError)) throw error
+      undecided ??= error
+    }
+  }
+  if (undecided !== undefined) throw undecided
+  return undefined
+}
+
+function missingDocument(detail: string): InconclusiveError {
+  return new InconclusiveError({ reason: 'DOCUMENT_UNAVAILABLE', detail })
+}
+
+async function judgeDocument(
+  found: {
+    parameters: VerifyTaskAttestationParameters
+    table: Parameters<typeof isSignersDocument>[0]['table']
+    document: SignedTeeDocument
+  },
+  options: IoOptions,
+): Promise<FoundEvidence | undefined> {
+  const { parameters, table, document } = found
+  const { reader, response, certificate } = parameters
   const { pcr0Commitment } = response
-  if (documents === undefined || pcr0Commitment === ZERO_HASH) return undefined
-  const missing = (detail: string): InconclusiveError =>
-    new InconclusiveError({ reason: 'DOCUMENT_UNAVAILABLE', detail })
-  if (document === undefined) throw missing('no document came with the response')
   const userData = computeTeeUserData(response)
   const { signal } = options
   const what = { reason: 'DOCUMENT_UNAVAILABLE', detail: 'verifying the document', signal } as const
   const verdict = await obtain(what, () =>
-    documents.verifyDocument(
+    (reader.documents as NonNullable<typeof reader.documents>).verifyDocument(
       { document: document.bytes, pcr0Commitment, userData, archived: true },
       options,
     ),
   )
   if (verdict.status === 'valid') return undefined
-  if (verdict.status !== 'reject') throw missing(verdict.reason)
+  if (verdict.status !== 'reject') throw missingDocument(verdict.reason)
   if (!isSignersDocument({ document, response, certificate: certificate as Certificate, table })) {
-    throw missing(`the document is false (${verdict.code}) and no signer answers for it`)
+    const detail = `the document is false (${verdict.code}) and no signer answers for it`
+    throw missingDocument(detail)
   }
   const { operatorIndex } = document.operator
   const detail = `operator ${operatorIndex} signed for a false document: ${verdict.code}`
-  return { kind: 'tee', reason: 'INVALID_TEE_ATTESTATION', detail, operatorIndex }
+  const documentHash = keccakHex(document.bytes)
+  return { kind: 'tee', reason: 'INVALID_TEE_ATTESTATION', detail, operatorIndex, documentHash }
 }
 
-type FoundEvidence = Pick<Evidence, 'kind' | 'reason' | 'detail' | 'rerun' | 'operatorIndex'>
+type FoundEvidence = Pick<
+  Evidence,
+  'kind' | 'reason' | 'detail' | 'rerun' | 'operatorIndex' | 'documentHash'
+>
 
 function evidence(
   { parameters, state }: { parameters: VerifyTaskAttestationParameters; state: ExpectedState },

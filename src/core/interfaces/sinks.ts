@@ -1,6 +1,7 @@
 import type { Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { Certificate } from '../bn254/certificate.js'
+import type { DocumentChallenge, ResultChallenge } from '../challengeProofs.js'
 import type { DaLocator } from '../locator.js'
 import type { PolicyTaskResponse } from '../response.js'
 import type { StateCommit } from '../stateCommit.js'
@@ -61,6 +62,16 @@ export interface ChallengeSink {
       certificate: Certificate
       signers: readonly SignerWitness[]
     },
+    options?: SendingOptions,
+  ): Promise<{ transactionHash: Hex }>
+  /** Files a result that a re-run contradicts. Left out: such challenges are not filed. */
+  challengePolicyResult?(
+    parameters: { response: PolicyTaskResponse; proof: ResultChallenge },
+    options?: SendingOptions,
+  ): Promise<{ transactionHash: Hex }>
+  /** Files a document that does not attest. Left out: such challenges are not filed. */
+  challengeInvalidTeeAttestation?(
+    parameters: { response: PolicyTaskResponse; proof: DocumentChallenge },
     options?: SendingOptions,
   ): Promise<{ transactionHash: Hex }>
   /**

@@ -12,3 +12,5 @@ export {
   operatorApp,
 } from './listen.js'
 export { pgliteGatewayStore, postgresGatewayStore, type StoreDomain } from './postgres.js'
+export { listenRole, type RoleRoutes } from './roleServer.js'
+export { fileTextStore } from './textStore.js'

@@ -11,7 +11,12 @@ import { type WriteClient, withClient, writerOf } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
 import { createSlashingReader } from '../rows/slashing.js'
 import { announceCommitSync, commitStateRootSync } from './commits.js'
-import { acceptResponseSync, challengeAttestationDigestSync } from './responses.js'
+import {
+  acceptResponseSync,
+  challengeAttestationDigestSync,
+  challengeInvalidTeeAttestationSync,
+  challengePolicyResultSync,
+} from './responses.js'
 import type { SyncOptions } from './sending/write.js'
 import { announceArtifactSync } from './templates.js'
 
@@ -105,6 +110,24 @@ export function createChallengeSink(parameters: SinkParameters): ChallengeSink {
   return {
     challengeAttestationDigest: async (input, options) => {
       const { transactionHash } = await challengeAttestationDigestSync(client, {
+        ...{ replaceAfter: REPLACE_AFTER },
+        ...fixed,
+        ...options,
+        ...input,
+      })
+      return { transactionHash }
+    },
+    challengePolicyResult: async (input, options) => {
+      const { transactionHash } = await challengePolicyResultSync(client, {
+        ...{ replaceAfter: REPLACE_AFTER },
+        ...fixed,
+        ...options,
+        ...input,
+      })
+      return { transactionHash }
+    },
+    challengeInvalidTeeAttestation: async (input, options) => {
+      const { transactionHash } = await challengeInvalidTeeAttestationSync(client, {
         ...{ replaceAfter: REPLACE_AFTER },
         ...fixed,
         ...options,

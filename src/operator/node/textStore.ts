@@ -1,0 +1,32 @@
+/** State that is one text, in a file that is replaced as a whole: a challenger's, a replica's cursor. */
+import { readFile } from 'node:fs/promises'
+import { writeFileDurably } from '../../da/node/fileDa.js'
+import { utf8 } from '../../internal/bytes.js'
+import type { TextStore } from '../roles/bindings.js'
+
+/**
+ * Keeps a text in a file. After a crash at any instant there is the old text or the new one.
+ *
+ * @example
+ * ```ts
+ * import { fileTextStore } from '@newton/policy-sdk/operator/node'
+ *
+ * const store = fileTextStore('/var/lib/newton/challenger.json')
+ * ```
+ */
+export function fileTextStore(path: string): TextStore {
+  let tail: Promise<unknown> = Promise.resolve()
+  return {
+    load: () =>
+      readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return null
+        throw error
+      }),
+    // One at a time: the last one that was asked for is what stays.
+    save: (text) => {
+      const saved = tail.then(() => writeFileDurably(path, utf8(text)))
+      tail = saved.catch(() => undefined)
+      return saved
+    },
+  }
+}
