@@ -349,7 +349,7 @@ describe('a challenger with a prover', () => {
       attachments: async () => ({
         preimage: landed.preimage,
         inputs: landed.inputs,
-        documents: document.signed,
+        signedDocuments: document.signed,
       }),
       onEvent: (event) => events.push(event),
       ...changes,

@@ -110,3 +110,56 @@ export class JournalFailedError extends BaseError {
     })
   }
 }
+
+/** One thing that is wrong with a configuration. */
+export type ConfigurationFault = {
+  /** Its dotted path, such as `chain.rpc_urls`. */
+  setting: string
+  /** The file, flag or variable it came from; `undefined` where it is missing. */
+  from: string | undefined
+  reason: string
+}
+
+/** A configuration cannot be used. All faults are named at once. */
+export class ConfigurationError extends BaseError {
+  override readonly name = 'ConfigurationError'
+  override readonly code = 'CONFIGURATION'
+  readonly faults: readonly ConfigurationFault[]
+
+  constructor(
+    { faults }: { faults: readonly ConfigurationFault[] },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}.`, {
+      metaMessages: faults.map(
+        ({ setting, from, reason }) =>
+          `${setting}${from === undefined ? '' : ` (${from})`}: ${reason}`,
+      ),
+      ...options,
+    })
+    this.faults = faults
+  }
+}
+
+/** A key file cannot be used. Never says what is in it. */
+export class KeystoreError extends BaseError {
+  override readonly name = 'KeystoreError'
+  override readonly code = 'KEYSTORE'
+
+  constructor({ path, reason }: { path: string; reason: string }, options: BaseErrorOptions = {}) {
+    super(`The key in ${path} cannot be used: ${reason}.`, options)
+  }
+}
+
+/** A remote signer did not sign. */
+export class RemoteSignerError extends BaseError {
+  override readonly name = 'RemoteSignerError'
+  override readonly code = 'REMOTE_SIGNER'
+
+  constructor(
+    { host, reason, retryable }: { host: string; reason: string; retryable: boolean },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The remote signer at ${host} did not sign: ${reason}.`, { retryable, ...options })
+  }
+}

@@ -121,6 +121,7 @@ export {
   type SigningJournal,
 } from './signing/journal.js'
 export type { JournalHeights, JournalKind, JournalRecord } from './signing/record.js'
+export { createRemoteSigner, type RemoteSignerParameters } from './signing/remote.js'
 export { computeJournalDomain } from './signing/rules.js'
 export {
   type JournalStorage,
@@ -140,4 +141,9 @@ export {
   type TaskEvaluator,
   type TaskEvaluatorParameters,
 } from './tasks/evaluating.js'
-export { knownTables, type OperatorTables, type TableInForce } from './tasks/tables.js'
+export {
+  chainTables,
+  knownTables,
+  type OperatorTables,
+  type TableInForce,
+} from './tasks/tables.js'

@@ -522,6 +522,7 @@ export type {
   PolicyTemplateInput,
 } from './rows/inputs.js'
 export type { OffchainChecks, SecretsStatus, SecretsStatusSource } from './rows/offchain.js'
+export { readFullOperatorTable } from './rows/operatorKeys.js'
 export type {
   DeploymentAuthorization,
   DeploymentTerms,

@@ -19,7 +19,7 @@ import type { ChallengeKind, ChallengerState, ChallengerStore, OutboxEntry } fro
 /** What travels with a response, where a challenger can get it. */
 export type ResponseAttachments = Pick<
   VerifyTaskAttestationParameters,
-  'preimage' | 'inputs' | 'transcript' | 'document' | 'documents'
+  'preimage' | 'inputs' | 'transcript' | 'document' | 'signedDocuments'
 >
 
 /** What a proof of a re-run is made from. */

@@ -73,9 +73,12 @@ async function judge(
   const { state, entry, options } = pass
   const attachments = await attachmentsOf(run, pass)
   // Each false document is a challenge of its own, and hides neither the next nor a false result.
-  let documents = documentsOf(attachments)
+  let signedDocuments = documentsOf(attachments)
   for (;;) {
-    const outcome = await verdictOn(run, { ...pass, attachments: { ...attachments, documents } })
+    const outcome = await verdictOn(run, {
+      ...pass,
+      attachments: { ...attachments, signedDocuments },
+    })
     const accused = outcome.status === 'slashable' ? outcome.evidence.documentHash : undefined
     if (accused === undefined) {
       await conclude(run, { ...pass, attachments, outcome })
@@ -90,7 +93,7 @@ async function judge(
     }
     const { operatorIndex } = (outcome as Extract<AttestationOutcome, { status: 'slashable' }>)
       .evidence
-    const found = documents.find(
+    const found = signedDocuments.find(
       ({ bytes, operator }) =>
         operator.operatorIndex === operatorIndex && keccakHex(bytes) === accused,
     )
@@ -99,9 +102,9 @@ async function judge(
       const claim = documentClaim(decodeResponse(entry.response), found)
       addChallenge(state, { entry, kind: 'document', claim, reason: 'INVALID_TEE_ATTESTATION' })
     }
-    documents = documents.filter((one) => one !== found)
+    signedDocuments = signedDocuments.filter((one) => one !== found)
     // The last one was false: what is left is judged as if it had held.
-    if (documents.length === 0) {
+    if (signedDocuments.length === 0) {
       const outcome = await verdictOn(run, { ...pass, attachments, documents: false })
       await conclude(run, { ...pass, attachments, outcome })
       return
@@ -167,8 +170,8 @@ function addChallenge(
 }
 
 function documentsOf(attachments: ResponseAttachments | undefined): readonly SignedTeeDocument[] {
-  const { document, documents = [] } = attachments ?? {}
-  return document === undefined ? documents : [document, ...documents]
+  const { document, signedDocuments = [] } = attachments ?? {}
+  return document === undefined ? signedDocuments : [document, ...signedDocuments]
 }
 
 /** What travels with a response, where it can be had: a host that has nothing keeps nothing back. */

@@ -50,7 +50,7 @@ export type VerifyTaskAttestationParameters = IoOptions & {
    */
   onLevel?: ((progress: LevelProgress) => void) | undefined
   /** Documents of several operators, each checked as `document` is. */
-  documents?: readonly SignedTeeDocument[] | undefined
+  signedDocuments?: readonly SignedTeeDocument[] | undefined
   /** Whether a result verifier is configured on chain, so that a false result is slashable. */
   resultsSlashable?: boolean | undefined
 }

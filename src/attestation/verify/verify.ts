@@ -224,9 +224,9 @@ async function checkDocument(
   options: IoOptions,
 ): Promise<FoundEvidence | undefined> {
   const { parameters, table } = found
-  const { reader, response, document, documents } = parameters
+  const { reader, response, document, signedDocuments = [] } = parameters
   if (reader.documents === undefined || response.pcr0Commitment === ZERO_HASH) return undefined
-  const given = [...(document === undefined ? [] : [document]), ...(documents ?? [])]
+  const given = [...(document === undefined ? [] : [document]), ...signedDocuments]
   if (given.length === 0) throw missingDocument('no document came with the response')
   // One that says nothing about anyone hides no false one that comes after it.
   let undecided: unknown

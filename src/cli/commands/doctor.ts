@@ -26,7 +26,9 @@ const packages: Readonly<Record<string, string>> = {
   '@foundry-rs/anvil': 'newton-policy devnet',
   hono: 'newton-policy devnet and operators',
   '@hono/node-server': 'newton-policy devnet and operators',
-  lmdb: 'operators',
+  lmdb: 'operators and replicas',
+  pino: 'newton-policy operator, gateway, challenger and replica',
+  kysely: 'gateways',
   'fs-native-extensions': 'newton-policy devnet and operators',
 }
 

@@ -20,6 +20,10 @@ export const rootCommand: CommandDef = group(
     doctor: () => import('./doctor.js').then((module) => module.doctor),
     artifact: () => import('./artifact.js').then((module) => module.artifact),
     ledger: () => import('./ledger.js').then((module) => module.ledger),
+    operator: () => import('./operator.js').then((module) => module.operator),
+    gateway: () => import('./roles.js').then((module) => module.gateway),
+    challenger: () => import('./roles.js').then((module) => module.challenger),
+    replica: () => import('./roles.js').then((module) => module.replica),
     plugin: () => import('./plugin.js').then((module) => module.plugin),
   },
 )

@@ -27,11 +27,11 @@ type Keystore = {
   }
 }
 
-/** Encrypts a key. Returns the file's text. */
-export function encryptKey(key: `0x${string}`, password: string): string {
+/** Encrypts a key. Returns the file's text. `n` is the cost of the derivation, for tests. */
+export function encryptKey(key: `0x${string}`, password: string, n: number = COST.n): string {
   const salt = randomBytes(32)
   const iv = randomBytes(16)
-  const derived = derive(password, { ...COST, salt: salt.toString('hex') })
+  const derived = derive(password, { ...COST, n, salt: salt.toString('hex') })
   const cipher = createCipheriv('aes-128-ctr', derived.subarray(0, 16), iv)
   const ciphertext = Buffer.concat([
     cipher.update(Buffer.from(key.slice(2), 'hex')),
@@ -45,7 +45,7 @@ export function encryptKey(key: `0x${string}`, password: string): string {
       ciphertext: ciphertext.toString('hex'),
       cipherparams: { iv: iv.toString('hex') },
       kdf: 'scrypt',
-      kdfparams: { ...COST, salt: salt.toString('hex') },
+      kdfparams: { ...COST, n, salt: salt.toString('hex') },
       mac: mac(derived, ciphertext).toString('hex'),
     },
   }

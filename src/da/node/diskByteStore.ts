@@ -93,7 +93,7 @@ export function diskByteStore(options: DiskByteStoreOptions): ByteStore {
     },
     async write(key, bytes, io = {}) {
       const held = await ready()
-      await writeFileDurably(pathOf(directory, key), bytes, io.signal)
+      await writeFileDurably(pathOf(directory, key), bytes, { signal: io.signal })
       forget(held, key)
       held.set(key, bytes.length)
       total += bytes.length

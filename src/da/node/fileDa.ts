@@ -60,7 +60,7 @@ export function fileDa(options: FileDaOptions): DaClient {
         }
         const path = artifactPath(directory, hash)
         await onDisk(source, async () => {
-          if (!(await holds(path, hash))) await writeFileDurably(path, bytes, signal)
+          if (!(await holds(path, hash))) await writeFileDurably(path, bytes, { signal })
         })
         onProgress?.({ loaded: bytes.length, total: bytes.length })
         return { locator: { kind: 'keccakStore', name }, checks: ['keccak256'] }
@@ -108,13 +108,13 @@ export function artifactPath(directory: string, hash: Hex): string {
 export async function writeFileDurably(
   path: string,
   bytes: Uint8Array,
-  signal?: AbortSignal,
+  { signal, mode }: { signal?: AbortSignal | undefined; mode?: number | undefined } = {},
 ): Promise<void> {
   const folder = dirname(path)
   await makeDirectoryDurably(folder)
   const temporary = `${path}.${crypto.randomUUID()}.tmp`
   try {
-    const file = await open(temporary, 'wx')
+    const file = await open(temporary, 'wx', mode)
     try {
       await file.writeFile(bytes)
       await file.sync()

@@ -323,7 +323,7 @@ async function certifyCommit(parameters: {
   signal: AbortSignal | undefined
 }): Promise<{ certificate: Certificate; signers: readonly number[] } | undefined> {
   const { proposal, shares, inForce, faults, context, signal } = parameters
-  const { table, quorumBps } = inForce
+  const { table, quorumBps, backend } = inForce
   const total = table.info.totalWeights
   const enough = (indices: readonly number[]): boolean =>
     reaches(weightOf(table, indices), { total, bps: quorumBps })
@@ -331,7 +331,9 @@ async function certifyCommit(parameters: {
   if (!enough(listed.map(({ operator }) => table.indexOf(operator)))) return undefined
   try {
     const { commit } = proposal
-    const built = await aggregateCommit({ commit, table, shares: listed }, context, { signal })
+    const built = await aggregateCommit({ commit, table, shares: listed, backend }, context, {
+      signal,
+    })
     faults.push(...built.refused)
     return enough(built.signers) ? built : undefined
   } catch (error) {

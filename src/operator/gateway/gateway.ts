@@ -32,6 +32,8 @@ export type GatewayParameters = {
   operators: readonly OperatorClient[] | (() => readonly OperatorClient[])
   store: GatewayStore
   callers: CallerCheck
+  /** Callers that see the tasks of all, such as challengers. They change none. @default nobody */
+  auditors?: readonly string[] | undefined
   /** `keccak256(PCR0)` of the build that operators are asked for. Left out: no enclave is asked for. */
   pcr0Commitment?: Hex | undefined
   /**
@@ -106,6 +108,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     parameters.randomBytes ??
     ((length) => globalThis.crypto.getRandomValues(new Uint8Array(length)))
   const owner = parameters.owner ?? keccakHex(randomBytes(16)).slice(2, 34)
+  const auditors = new Set(parameters.auditors)
   const given = parameters.operators
   const operators = typeof given === 'function' ? given : (): typeof given => given
   const changes = createChanges()
@@ -173,7 +176,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
       const changed = changes.next(taskId)
       try {
         const task = await store.find(taskId)
-        if (task === undefined || task.caller !== caller) {
+        if (task === undefined || (task.caller !== caller && !auditors.has(caller))) {
           throw refuse('UNKNOWN_TASK', 'this caller has no such task', { by: 'gateway' })
         }
         const left = until - now()

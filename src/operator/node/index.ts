@@ -5,6 +5,12 @@ export { type GatewayRoutes, gatewayApp, listenGateway } from './gatewayServer.j
 export type { HealthRoutes, ListenAddress, RoleServer } from './http.js'
 export { openFileJournal, witnessFile } from './journalFile.js'
 export {
+  encryptBlsKey,
+  openBlsKeystore,
+  randomBlsSecret,
+  writeBlsKeystore,
+} from './keystore.js'
+export {
   type ListenOptions,
   listenOperator,
   type OperatorRoutes,
@@ -12,5 +18,36 @@ export {
   operatorApp,
 } from './listen.js'
 export { pgliteGatewayStore, postgresGatewayStore, type StoreDomain } from './postgres.js'
+export { openChain } from './process/chain.js'
+export {
+  type ChallengerSettings,
+  type RunningChallenger,
+  startChallenger,
+} from './process/challenger.js'
+export { simulatedPcr0Commitment } from './process/enclave.js'
+export { type GatewaySettings, type RunningGateway, startGateway } from './process/gateway.js'
+export {
+  type OperatorSettings,
+  type RunningOperator,
+  type StartOperatorParameters,
+  startOperator,
+} from './process/operator.js'
+export { type ReplicaSettings, type RunningReplica, startReplica } from './process/replica.js'
+export type { LogEntry, LogHook, RunningRole } from './process/running.js'
+export { bootstrap } from './process/tree.js'
 export { listenRole, type RoleRoutes } from './roleServer.js'
+export {
+  flagOf,
+  readSettings,
+  type SettingsOf,
+  type SettingsSources,
+  type SettingsTable,
+  variableOf,
+} from './settings/read.js'
+export {
+  challengerSettings,
+  gatewaySettings,
+  operatorSettings,
+  replicaSettings,
+} from './settings/roles.js'
 export { fileTextStore } from './textStore.js'

@@ -48,7 +48,8 @@ import { computeJournalDomain } from './rules.js'
 
 /** What a signer is told about the digest it signs. Never a bare point. */
 export type SigningContext = {
-  kind: JournalKind
+  /** `possession` is the proof of a key that is registered, once, outside any journal. */
+  kind: JournalKind | 'possession'
   chainId: bigint
   policyRegistry: Address
   key: Hex

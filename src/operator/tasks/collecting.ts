@@ -199,9 +199,9 @@ async function chooseSigners(
   const { taskId, inForce, operators, faults } = state
   if (templates.length === 0) return operators
   try {
-    const { table } = inForce
+    const { table, backend } = inForce
     const { hashes, refused } = await agreeOnOutputs(
-      { table, taskId, templates, commitments },
+      { table, taskId, templates, commitments, backend },
       { signal },
     )
     for (const { operator, fault: what } of refused) {
@@ -318,7 +318,7 @@ async function certify(
 ): Promise<TaskAnswer | undefined> {
   const { group, messageHash, task, signal } = parameters
   const { taskId, inForce, faults } = state
-  const { table, referenceTimestamp, quorumBps } = inForce
+  const { table, referenceTimestamp, quorumBps, backend } = inForce
   const total = table.info.totalWeights
   if (!reaches(weightOf(table, group.answers.keys()), { total, bps: quorumBps })) return undefined
   const shares: SignatureShare[] = [...group.answers].map(([index, { signature }]) => ({
@@ -328,7 +328,8 @@ async function certify(
   let built: Aggregation | undefined
   let refused: readonly RefusedShare[]
   try {
-    built = await buildCertificate({ table, referenceTimestamp, messageHash, shares }, { signal })
+    const signed = { table, referenceTimestamp, messageHash, shares, backend }
+    built = await buildCertificate(signed, { signal })
     refused = built.refused
   } catch (error) {
     if (!(error instanceof CertificateBuildError)) throw error

@@ -154,8 +154,11 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       const templates = snapshot.data.map(({ templateId }) => templateId)
       let outputs: Readonly<Record<Hex, Json>> = {}
       if (templates.length > 0) {
-        const { table } = inForce
-        const { hashes } = await agreeOnOutputs({ table, taskId, templates, commitments }, options)
+        const { table, backend } = inForce
+        const { hashes } = await agreeOnOutputs(
+          { table, taskId, templates, commitments, backend },
+          options,
+        )
         const own = await guard.findOutputs(taskId)
         if (own === undefined) {
           throw refuse('UNKNOWN_TASK', 'this operator has no outputs of its own for it')

@@ -1,5 +1,5 @@
 /** Operator tables with both keys, as they are in force at a block. */
-import type { OperatorTable } from '../../core/bn254/index.js'
+import type { Bn254Backend, OperatorTable } from '../../core/bn254/index.js'
 import type { CertificateReader } from '../../core/interfaces/certificates.js'
 import type { IoOptions } from '../../internal/deadline.js'
 
@@ -9,6 +9,8 @@ export type TableInForce = {
   /** Hundredths of a percent that a certificate needs of every strategy. */
   quorumBps: number
   table: OperatorTable
+  /** Where pairings with it are computed. @default nobleBackend */
+  backend?: Bn254Backend | undefined
 }
 
 /** Gives tables. `null`: none is in force yet, or the one that is is not known. */
@@ -36,6 +38,46 @@ export function knownTables(parameters: {
           BigInt(info.numOperators) === BigInt(numOperators),
       )
       return table === undefined ? null : { referenceTimestamp, quorumBps, table }
+    },
+  }
+}
+
+/** Tables that are remembered: one is in force at a time, and older ones for open challenges. */
+const KEPT_TABLES = 8
+
+/**
+ * The tables that the chain has, each read once: tables never change.
+ *
+ * @param parameters.read - Reads one by the timestamp that names it, as `readFullOperatorTable` does.
+ */
+export function chainTables(parameters: {
+  certificates: CertificateReader
+  read: (referenceTimestamp: number, options?: IoOptions) => Promise<OperatorTable>
+  /** Computes pairings: such as `mclBackend()`, several times as fast. @default nobleBackend */
+  backend?: Bn254Backend | undefined
+}): OperatorTables {
+  const { backend } = parameters
+  const tables = new Map<number, Promise<OperatorTable>>()
+  const tableOf = (timestamp: number): Promise<OperatorTable> => {
+    const known = tables.get(timestamp)
+    if (known !== undefined) return known
+    // Whoever asks first may give up; the others still wait for it.
+    const reading = parameters.read(timestamp)
+    tables.set(timestamp, reading)
+    reading.catch(() => tables.delete(timestamp))
+    for (const oldest of tables.keys()) {
+      if (tables.size <= KEPT_TABLES) break
+      tables.delete(oldest)
+    }
+    return reading
+  }
+  return {
+    async tableAt(block, options) {
+      const inForce = await parameters.certificates.tableAt(block, options)
+      if (inForce === null) return null
+      const { referenceTimestamp, quorumBps } = inForce
+      const table = await tableOf(referenceTimestamp)
+      return { referenceTimestamp, quorumBps, table, backend }
     },
   }
 }

@@ -48,6 +48,7 @@ import {
   type OperatorTables,
 } from '../../operator/index.js'
 import { listenOperator, openFileJournal } from '../../operator/node/index.js'
+import { tunnelTransport } from '../../operator/node/process/tunnelTransport.js'
 import {
   type CommitPipeline,
   type CommittedTree,
@@ -57,7 +58,6 @@ import {
   openCommitPipeline,
 } from '../../statetree/index.js'
 import type { PrivateData } from '../privateData.js'
-import { tunnelTransport } from './tunnelTransport.js'
 
 /** Parameters of {@link createEnclaveOperator}. */
 export type EnclaveOperatorParameters = {

@@ -1,4 +1,6 @@
 /** Test tools that need Node: local chains and whole networks. */
+
+export { tunnelTransport } from '../../operator/node/process/tunnelTransport.js'
 export {
   type Anvil,
   AnvilError,
@@ -15,4 +17,3 @@ export {
   type EnclaveOperatorParameters,
 } from './enclaveOperator.js'
 export { type FakeEigenDaProxyServer, startFakeEigenDaProxy } from './fakeEigenDaProxyServer.js'
-export { tunnelTransport } from './tunnelTransport.js'

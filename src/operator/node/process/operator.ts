@@ -1,0 +1,462 @@
+/** An operator as a process: everything of it on disk, behind a socket, and running by itself. */
+import { join } from 'node:path'
+import type { Address, Hex, LocalAccount } from 'viem'
+import { namespaces } from '../../../core/artifact.js'
+import type { Evaluator } from '../../../core/interfaces/evaluator.js'
+import type { ExternalWrites } from '../../../core/interfaces/externalWrites.js'
+import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
+import type { IoOptions } from '../../../internal/deadline.js'
+import { resolveAddress } from '../../../registry/chain/addresses.js'
+import { createAcceptedResponses, createCommitSink } from '../../../registry/index.js'
+import {
+  ArtifactNotCommittedError,
+  BytesNotFoundError,
+  type CommitPipeline,
+  type CommittedTree,
+  createReplica,
+  type StateTree,
+} from '../../../statetree/index.js'
+import { createDeltaReader } from '../../commits/deltas.js'
+import { createBindingWatch } from '../../roles/bindings.js'
+import { startLoop } from '../../roles/loop.js'
+import { createOperatorNode, type OperatorNode } from '../../roles/operator.js'
+import { type OperatorWatch, watchOperator } from '../../roles/watch.js'
+import { runWindows, type Windows } from '../../roles/windows.js'
+import { createOperatorClient, type OperatorClient } from '../../rpc/client.js'
+import { refuse } from '../../rpc/envelope.js'
+import { createSigningGuard, type OperatorSigner } from '../../signing/guard.js'
+import type { SigningJournal } from '../../signing/journal.js'
+import { computeJournalDomain } from '../../signing/rules.js'
+import { artifactsOf } from '../../tasks/artifacts.js'
+import { openFileJournal, witnessFile } from '../journalFile.js'
+import { listenOperator } from '../listen.js'
+import type { SettingsOf } from '../settings/read.js'
+import type { operatorSettings } from '../settings/roles.js'
+import { fileTextStore } from '../textStore.js'
+import { type ArtifactSettings, type OpenedArtifacts, openArtifacts } from './artifacts.js'
+import { type FollowedIndex, followIndex, type OpenedChain, openChain } from './chain.js'
+import { type EnclaveSettings, type OpenedEvaluator, openEvaluator } from './enclave.js'
+import {
+  type Closers,
+  claimDirectory,
+  closing,
+  DISK_FLOOR,
+  describeError,
+  freeBytes,
+  type LogHook,
+  opening,
+  processMetrics,
+  type RunningRole,
+} from './running.js'
+import { openTree } from './tree.js'
+
+/** Settings of an operator, read. */
+export type OperatorSettings = SettingsOf<typeof operatorSettings> &
+  ArtifactSettings &
+  EnclaveSettings
+
+/** Parameters of {@link startOperator}. */
+export type StartOperatorParameters = {
+  settings: OperatorSettings
+  /** Signs calls to peers, and pays for commits. */
+  account: LocalAccount
+  /** The BLS key, or who has it. */
+  signer: OperatorSigner
+  log?: LogHook | undefined
+  /** Writes of the private-data layer. */
+  external?: ExternalWrites | undefined
+  /** Told the tree before anything runs. */
+  onTree?: ((tree: StateTree) => void) | undefined
+  /** Opens the evaluator in another way than the settings say. */
+  evaluator?: ((parts: Parameters<typeof openEvaluator>[1]) => Promise<OpenedEvaluator>) | undefined
+}
+
+/** An operator that runs. */
+export type RunningOperator = RunningRole & {
+  readonly role: 'operator'
+  readonly address: Address
+  readonly node: OperatorNode
+  readonly windows: Windows
+  readonly index: FollowedIndex
+  readonly pipeline: CommitPipeline
+  readonly committed: CommittedTree
+  readonly journal: SigningJournal
+  readonly evaluator: Evaluator
+  /** `keccak256(PCR0)` of its enclave. */
+  readonly pcr0Commitment: Hex
+}
+
+/**
+ * Starts an operator from its settings: index, tree, cache, journal and lock in its data directory, its
+ * evaluator, its server, and the loops that follow the chain and run windows.
+ *
+ * @throws {DirectoryLockedError} where another process has the data directory.
+ * @throws {JournalMissingError} where there is no journal and the settings do not say that the key is new.
+ * @example
+ * ```ts
+ * import { openBlsKeystore, operatorSettings, readSettings, startOperator } from '@newton/policy-sdk/operator/node'
+ *
+ * const settings = await readSettings(operatorSettings, { file: 'operator.toml' })
+ * const signer = await openBlsKeystore(settings['key.keystore'], password)
+ * const operator = await startOperator({ settings, signer, account })
+ * await operator.close()
+ * ```
+ */
+export function startOperator(parameters: StartOperatorParameters): Promise<RunningOperator> {
+  const log = parameters.log ?? (() => undefined)
+  return opening(log, async (closers) => {
+    const parts = await openParts(parameters, { closers, log })
+    const { settings } = parameters
+    const { node, watch, index, windows, evaluator, enclave, directory } = parts
+    const server = await listenOperator({
+      rpc: node.rpc,
+      host: settings['listen.host'],
+      port: settings['listen.port'],
+      delta: async (hash) => node.commits.delta(hash),
+      ready: () => lacksOf(parts, settings),
+      metrics: async () => watch.metrics.text() + (await processMetrics(directory)),
+    })
+    log({ level: 'info', event: 'operator.listening', url: server.url, operator: node.operator })
+    return {
+      role: 'operator',
+      url: server.url,
+      address: node.operator,
+      ...{ node, windows, index, evaluator: evaluator.evaluator },
+      ...{ pipeline: parts.pipeline, committed: parts.committed, journal: parts.journal },
+      pcr0Commitment: evaluator.pcr0Commitment,
+      ready: () => lacksOf({ ...parts, enclave }, settings),
+      metrics: async () => watch.metrics.text() + (await processMetrics(directory)),
+      close: closing(server, closers),
+    }
+  })
+}
+
+type Parts = Awaited<ReturnType<typeof openParts>>
+
+async function openParts(
+  parameters: StartOperatorParameters,
+  { closers, log }: { closers: Closers; log: LogHook },
+) {
+  const { settings, signer, account } = parameters
+  const directory = settings['data.directory']
+  await claimDirectory(directory, 'operator', closers)
+  const chain = await openChain(settings)
+  const watch = watchOperator()
+  const artifacts = openArtifacts(settings, directory)
+  const index = await followIndex(chain, {
+    ...{ directory, closers, log },
+    confirmations: settings['chain.confirmations'],
+    onLag: watch.onLag,
+    onError: () => watch.failed('index'),
+  })
+  const { tree, pipeline, committed } = await openTree(chain, {
+    ...{ directory, closers, log, artifacts: artifacts.cache, metrics: watch.metrics },
+    external: parameters.external,
+    window: settings['commits.window_seconds'],
+    bootnodes: settings['da.bootnodes'],
+  })
+  parameters.onTree?.(tree)
+  const open = parameters.evaluator ?? ((parts) => openEvaluator(settings, parts))
+  const evaluator = await open({
+    ...{ reader: index.reader, artifacts: artifacts.cache, committed, closers },
+  })
+  const journal = await openJournal(parameters, { chain, directory, closers })
+  const state: { windows?: Windows } = {}
+  const guard = createSigningGuard({
+    operator: account.address,
+    chainId: chain.reader.chainId,
+    policyRegistry: chain.reader.policyRegistry,
+    signer: watch.signer(signer),
+    journal,
+    assertReady: async (kind) => {
+      assertSigning(kind, { index, windows: state.windows, maxLag: settings['sign.max_lag'] })
+    },
+  })
+  const node = createOperatorNode({
+    guard,
+    tables: chain.tables,
+    pcr0Commitment: evaluator.pcr0Commitment,
+    gateways: settings.gateways,
+    peers: Object.keys(settings.operators) as Address[],
+    // The first run of a plugin compiles it.
+    limits: { timeout: 60_000 },
+    onEvent: (event) => {
+      watch.onEvent(event)
+      if (event.error !== undefined) {
+        const failure = describeError(event.error)
+        log({ level: 'error', event: 'rpc.failed', method: event.method, ...failure })
+      }
+    },
+    tasks: {
+      evaluator: committedEvaluator(evaluator.evaluator, { reader: index.reader, committed }),
+      registry: index.reader,
+    },
+    commits: commitParts(parameters, { chain, pipeline, artifacts, watch, log }),
+  })
+  const windows = startWindows(parameters, {
+    ...{ chain, node, pipeline, watch, log, closers, evaluator, artifacts, index },
+  })
+  state.windows = windows
+  watchBindings({ chain, pipeline, index, watch, log, closers, directory })
+  const { enclave } = evaluator
+  return {
+    chain,
+    watch,
+    index,
+    pipeline,
+    committed,
+    evaluator,
+    enclave,
+    journal,
+    node,
+    windows,
+    directory,
+  }
+}
+
+async function openJournal(
+  { settings, signer }: StartOperatorParameters,
+  { chain, directory, closers }: { chain: OpenedChain; directory: string; closers: Closers },
+): Promise<SigningJournal> {
+  const { chainId, policyRegistry } = chain.reader
+  const { number: block, timestamp } = await chain.reader.getLatestBlock()
+  const witness = settings['journal.witness']
+  const journal = await openFileJournal({
+    directory: settings['journal.directory'] ?? join(directory, 'journal'),
+    domain: computeJournalDomain({ chainId, policyRegistry, publicKey: signer.publicKey }),
+    head: { block, timestamp },
+    create: settings['journal.new'],
+    ...(witness === undefined ? {} : { witness: witnessFile(witness) }),
+  })
+  closers.add(journal.close)
+  return journal
+}
+
+/** Refuses to sign while this operator cannot know what it signs. */
+function assertSigning(
+  kind: string,
+  at: { index: FollowedIndex; windows: Windows | undefined; maxLag: number },
+): void {
+  const lag = at.index.lag()
+  if (lag === undefined) throw refuse('NOT_READY', 'the chain was not read yet')
+  if (lag > BigInt(at.maxLag)) throw refuse('BEHIND', `the index is ${lag} blocks behind`)
+  const status = at.windows?.status()
+  if (kind === 'commit' || status === undefined) return
+  if (status.stopped !== undefined) throw refuse('NOT_READY', 'the tree cannot be derived')
+  if (status.waitingFor !== undefined) {
+    throw refuse('BEHIND', `the delta of commit ${status.waitingFor} cannot be had`)
+  }
+}
+
+function commitParts(
+  { settings }: StartOperatorParameters,
+  parts: {
+    chain: OpenedChain
+    pipeline: CommitPipeline
+    artifacts: OpenedArtifacts
+    watch: OperatorWatch
+    log: LogHook
+  },
+): Parameters<typeof createOperatorNode>[0]['commits'] {
+  const { chain, pipeline, artifacts, watch, log } = parts
+  const { clients, cache } = artifacts
+  const urls = Object.values(settings.operators)
+  const publisher = clients[0]
+  return {
+    ...{ pipeline, events: chain.events, startBlock: chain.fromBlock },
+    stateCommitRegistry: resolveAddress('stateCommitRegistry', {
+      addresses: chain.addresses,
+      chainId: chain.chain.id,
+    }),
+    ...(publisher === undefined
+      ? {}
+      : {
+          publish: async ({ bytes }, io) => [(await publisher.put(bytes, io)).locator],
+        }),
+    readDelta: createDeltaReader({ artifacts: cache, peers: () => urls }),
+    onAnomaly: (found) => {
+      watch.onAnomaly(found)
+      const { code, detail } = found
+      log({ level: 'error', event: 'anomaly', code: `0x${code.toString(16)}`, detail })
+    },
+  }
+}
+
+/** Evaluates only what is under the root that was committed at the task's reference block. */
+export function committedEvaluator(
+  evaluator: Evaluator,
+  { reader, committed }: { reader: RegistryReader; committed: CommittedTree },
+): Evaluator {
+  return {
+    ...evaluator,
+    async evaluate(request, options) {
+      const { policyClient: client, referenceBlock: block } = request.task
+      const snapshot = await reader.snapshot({ client, block }, options)
+      for (const { namespace, hash } of artifactsOf(snapshot)) {
+        if (await committed.isCommittedAt({ namespace, hash, block }, options)) continue
+        throw new ArtifactNotCommittedError({ namespace, hash, block })
+      }
+      return evaluator.evaluate(request, options)
+    },
+  }
+}
+
+/** Clients of all operators but this one, by its account. */
+function peersOf(
+  { settings, account }: StartOperatorParameters,
+  { reader }: OpenedChain,
+): OperatorClient[] {
+  const { chainId, policyRegistry } = reader
+  return Object.entries(settings.operators).map(([operator, url]) =>
+    createOperatorClient({
+      operator: operator as Address,
+      url: `${url}/rpc`,
+      ...{ account, chainId, policyRegistry, timeout: 20_000 },
+    }),
+  )
+}
+
+function startWindows(
+  parameters: StartOperatorParameters,
+  parts: {
+    chain: OpenedChain
+    node: OperatorNode
+    pipeline: CommitPipeline
+    watch: OperatorWatch
+    log: LogHook
+    closers: Closers
+    evaluator: OpenedEvaluator
+    artifacts: OpenedArtifacts
+    index: FollowedIndex
+  },
+): Windows {
+  const { chain, node, pipeline, watch, log, closers } = parts
+  const peers = peersOf(parameters, chain)
+  let applied = pipeline.head().sequenceNo
+  const windows = runWindows({
+    ...{ commits: node.commits, pipeline, events: chain.events, interval: chain.interval },
+    peers: () => peers,
+    sink: createCommitSink({
+      client: chain.wallet(parameters.account),
+      addresses: chain.addresses,
+    }),
+    onWindow: (timestamp, outcome) => {
+      watch.onWindow(timestamp, outcome)
+      const level = outcome.status === 'no quorum' ? 'warn' : 'debug'
+      const faults = 'faults' in outcome ? outcome.faults : []
+      log({ level, event: 'window', timestamp: String(timestamp), status: outcome.status, faults })
+    },
+    onFollowed: async (status) => {
+      watch.onFollowed(status)
+      if (status.sequenceNo === applied) return
+      applied = status.sequenceNo
+      log({ level: 'info', event: 'commit.applied', sequence: String(applied), root: status.root })
+      prewarm(parts)
+    },
+    onError: (error) => {
+      watch.failed('windows')
+      log({ level: 'warn', event: 'window.failed', ...describeError(error) })
+    },
+  })
+  closers.add(windows.close)
+  return windows
+}
+
+/** Plugins compiled ahead at most; the runtime bounds time and threads. */
+const PREWARMED = 64
+
+/**
+ * After a commit, plugins that a current slot names are compiled ahead. A registration alone buys
+ * nothing: what nobody's slot names is not looked at.
+ */
+function prewarm(parts: {
+  evaluator: OpenedEvaluator
+  artifacts: OpenedArtifacts
+  index: FollowedIndex
+  watch: OperatorWatch
+  log: LogHook
+}): void {
+  const { evaluator, artifacts, index, watch, log } = parts
+  if (evaluator.prewarm === undefined) return
+  const { cache } = artifacts
+  const plugins = index.currentPlugins().slice(0, PREWARMED)
+  const references = plugins.map((wasmHash) => ({
+    wasmHash,
+    getBytes: (io: IoOptions) =>
+      cache.getArtifact({ hash: wasmHash, namespace: namespaces.wasm }, io),
+  }))
+  evaluator.prewarm(references, { timeout: 30_000 }).catch((error: unknown) => {
+    watch.failed('prewarm')
+    log({ level: 'debug', event: 'prewarm.failed', ...describeError(error) })
+  })
+}
+
+/** Each accepted response is held against the tree, as a replica does (0x13). */
+function watchBindings(parts: {
+  chain: OpenedChain
+  pipeline: CommitPipeline
+  index: FollowedIndex
+  watch: OperatorWatch
+  log: LogHook
+  closers: Closers
+  directory: string
+}): void {
+  const { chain, pipeline, index, watch, log, closers } = parts
+  const { client, addresses, events, fromBlock: startBlock, interval } = chain
+  const replica = createReplica({
+    ...{ pipeline, events, startBlock },
+    // It only judges: what landed is followed elsewhere.
+    deltas: ({ deltaHash }) => Promise.reject(new BytesNotFoundError({ hash: deltaHash })),
+    onAnomaly: (found) => {
+      watch.onAnomaly(found)
+      log({
+        level: 'error',
+        event: 'anomaly',
+        code: `0x${found.code.toString(16)}`,
+        detail: found.detail,
+      })
+    },
+  })
+  const bindings = createBindingWatch({
+    registry: index.reader,
+    responses: createAcceptedResponses({ client, addresses }),
+    check: replica.checkBinding,
+    store: fileTextStore(join(parts.directory, 'bindings.json')),
+    startBlock,
+    onUndecided: () => watch.failed('bindings'),
+  })
+  const loop = startLoop({
+    interval,
+    now: Date.now,
+    onError: (error) => {
+      watch.failed('bindings')
+      log({ level: 'warn', event: 'bindings.failed', ...describeError(error) })
+    },
+    work: async (signal) => {
+      await bindings.poll({ signal })
+      return undefined
+    },
+  })
+  closers.add(loop.close)
+}
+
+async function lacksOf(
+  parts: Pick<Parts, 'index' | 'windows' | 'enclave' | 'directory'>,
+  settings: OperatorSettings,
+): Promise<readonly string[]> {
+  const lacks: string[] = []
+  const lag = parts.index.lag()
+  if (lag === undefined) lacks.push('the chain was not read yet')
+  else if (lag > BigInt(settings['sign.max_lag'])) lacks.push(`the index is ${lag} blocks behind`)
+  const status = parts.windows.status()
+  if (status === undefined) lacks.push('commits were not followed yet')
+  else if (status.stopped !== undefined) lacks.push(`the tree stopped: ${status.stopped.reason}`)
+  else if (status.waitingFor !== undefined) {
+    lacks.push(`the delta of commit ${status.waitingFor} cannot be had`)
+  }
+  const session = parts.enclave?.session({ timeout: 2_000 })
+  await session?.catch(() => lacks.push('the enclave is not attested'))
+  const free = await freeBytes(parts.directory)
+  if (free !== undefined && free < DISK_FLOOR) lacks.push('the disk is almost full')
+  return lacks
+}

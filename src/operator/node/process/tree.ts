@@ -1,0 +1,141 @@
+/** An operator's or replica's tree on disk, bootstrapped from a bootnode where it is empty. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ExternalWrites } from '../../../core/interfaces/externalWrites.js'
+import type { MetricsRegistry } from '../../../core/metrics.js'
+import type { LayeredArtifactCache } from '../../../da/index.js'
+import { InvalidInputError } from '../../../errors/common.js'
+import type { IoOptions } from '../../../internal/deadline.js'
+import {
+  type BootstrapProgress,
+  bootstrapTree,
+  type CommitPipeline,
+  type CommittedTree,
+  commitParameters,
+  committedTree,
+  createStateTree,
+  openCommitPipeline,
+  type PipelineEvent,
+  type StateTree,
+  snapshotClient,
+  type TrustedCommit,
+} from '../../../statetree/index.js'
+import { lmdbStore } from '../../../statetree/node/index.js'
+import { landedCommits } from '../../../statetree/pipeline/replica/landed.js'
+import type { OpenedChain } from './chain.js'
+import { type Closers, describeError, type LogHook } from './running.js'
+
+/** An opened tree. */
+export type OpenedTree = {
+  readonly tree: StateTree
+  readonly pipeline: CommitPipeline
+  readonly committed: CommittedTree
+}
+
+/** Opens the tree of a data directory. */
+export async function openTree(
+  opened: OpenedChain,
+  parameters: {
+    directory: string
+    artifacts: LayeredArtifactCache
+    external?: ExternalWrites | undefined
+    /** Seconds of a window, where the network has others than the table of chains. */
+    window?: number | undefined
+    bootnodes: readonly string[]
+    closers: Closers
+    log: LogHook
+    metrics?: MetricsRegistry | undefined
+    onEvent?: ((event: PipelineEvent) => void) | undefined
+  },
+): Promise<OpenedTree> {
+  const { events, fromBlock: startBlock } = opened
+  const { directory, closers, log, window } = parameters
+  const path = join(directory, 'tree')
+  await mkdir(path, { recursive: true })
+  const store = await lmdbStore({ path })
+  closers.add(() => store.close())
+  if (store.range() === undefined && parameters.bootnodes.length > 0) {
+    await bootstrap(opened, { ...parameters, store })
+  }
+  const tree = createStateTree({ store })
+  const deployed = (await events.getWindows?.()) ?? undefined
+  const pipeline = await openCommitPipeline({
+    ...{ tree, events, startBlock },
+    artifacts: parameters.artifacts,
+    external: parameters.external,
+    metrics: parameters.metrics,
+    ...(window === undefined
+      ? {}
+      : {
+          parameters: commitParameters({
+            chainId: events.chainId,
+            windows: deployed,
+            window: BigInt(window),
+          }),
+        }),
+    onEvent: (event) => {
+      if (event.type === 'statetree.damaged' || event.type === 'statetree.backpressure') {
+        log({ level: 'warn', event: event.type })
+      }
+      parameters.onEvent?.(event)
+    },
+  })
+  return { tree, pipeline, committed: committedTree({ tree, events, startBlock }) }
+}
+
+/**
+ * The newest commit that stays, once for each delta that its `daCertHash` does not rule out: anybody may
+ * announce one. Empty before the first commit.
+ */
+export async function newestCommits(
+  { events, fromBlock: startBlock }: Pick<OpenedChain, 'events' | 'fromBlock'>,
+  io: IoOptions = {},
+): Promise<readonly TrustedCommit[]> {
+  const commits = landedCommits({ events, startBlock })
+  await commits.read(io)
+  let newest = 0n
+  for (let next = commits.nextAfter(0n); next !== undefined; next = commits.nextAfter(next)) {
+    newest = next
+  }
+  const commit = commits.get(newest)
+  if (commit === undefined) return []
+  const { sequenceNo, newStateRoot: root, timestamp } = commit
+  return commits
+    .candidates(commit)
+    .map(({ deltaHash }) => ({ sequenceNo, root, deltaHash, timestamp }))
+}
+
+/** Fills an empty store from the first bootnode that has what the chain committed. */
+export async function bootstrap(
+  opened: OpenedChain,
+  parameters: {
+    store: Parameters<typeof bootstrapTree>[0]['store']
+    bootnodes: readonly string[]
+    log: LogHook
+    onProgress?: ((progress: BootstrapProgress) => void) | undefined
+  },
+  io: IoOptions = {},
+): Promise<void> {
+  const { store, bootnodes, log, onProgress } = parameters
+  const commits = await newestCommits(opened, io)
+  // Nothing was committed yet: the empty tree is the tree.
+  if (commits.length === 0) return
+  let failure: unknown
+  for (const url of bootnodes) {
+    for (const commit of commits) {
+      try {
+        await bootstrapTree({ store, client: snapshotClient({ url }), commit, onProgress }, io)
+        log({ level: 'info', event: 'tree.bootstrapped', sequence: String(commit.sequenceNo) })
+        return
+      } catch (error) {
+        io.signal?.throwIfAborted()
+        failure = error
+        log({ level: 'warn', event: 'tree.bootstrap', bootnode: url, ...describeError(error) })
+      }
+    }
+  }
+  // Without a snapshot the tree follows from the first commit on, as far as deltas can be had.
+  if (store.range() === undefined) return
+  const reason = 'a bootnode broke off after the tree was there; start again'
+  throw new InvalidInputError({ field: 'da.bootnodes', reason }, { cause: failure })
+}

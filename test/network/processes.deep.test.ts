@@ -1,0 +1,138 @@
+/** Eight processes, started by the command line from configurations: they do their work, and end well. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Hex } from 'viem'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createArtifactSource } from '../../src/da/index.js'
+import { createResultReplayer, operatorEngine } from '../../src/eval/index.js'
+import { createTaskClient, type TaskClient } from '../../src/operator/index.js'
+import {
+  createCertificateReader,
+  createCommitSink,
+  createRegistryReader,
+} from '../../src/registry/index.js'
+import { isBuilt } from '../cli/runner.js'
+import { createSupervisor, metricOf, type Supervisor, untilReady } from './supervisor.js'
+import { createNetworkWorld, type NetworkWorld } from './world.js'
+
+let directory: string
+let world: NetworkWorld
+let supervisor: Supervisor
+let tasks: TaskClient
+
+async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 120_000
+  while (Date.now() < end) {
+    if (await condition()) return
+    await new Promise((resolve) => setTimeout(resolve, 250))
+  }
+  throw new Error(`not in time: ${what}`)
+}
+
+const member = (name: string) => world.members.find((one) => one.name === name)!
+const intent = (value: bigint) => ({
+  from: '0x00000000000000000000000000000000000000f1' as Hex,
+  to: '0x00000000000000000000000000000000000000f2' as Hex,
+  value,
+  data: '0x' as Hex,
+  chainId: 31_337n,
+  functionSignature: '0x' as Hex,
+})
+
+beforeAll(async () => {
+  if (!isBuilt) return
+  directory = await mkdtemp(join(tmpdir(), 'newton-network-'))
+  world = await createNetworkWorld({ directory })
+  supervisor = createSupervisor({ directory })
+  for (const one of world.members) supervisor.start(one)
+  for (const one of world.members) await untilReady(one)
+  const { client, contracts: addresses, da } = world
+  tasks = createTaskClient({
+    gateway: { url: `${member('gateway-0').url}/rpc` },
+    reader: {
+      registry: await createRegistryReader({ client, addresses }),
+      certificates: await createCertificateReader({ client, addresses }),
+      artifacts: createArtifactSource({ clients: [da] }),
+      replayer: createResultReplayer({ engine: operatorEngine() }),
+    },
+  })
+}, 400_000)
+afterAll(async () => {
+  await supervisor?.stop()
+  await world?.stop()
+  if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+}, 60_000)
+
+test.skipIf(!isBuilt)(
+  'the artifacts are committed, a task is answered, verified and landed, and all see it',
+  async () => {
+    const sink = createCommitSink({ client: world.owner, addresses: world.contracts })
+    await until('a commit', async () => (await sink.latest()) !== null)
+    for (const name of ['operator-0', 'operator-1', 'operator-2', 'operator-3']) {
+      await until(`${name} at the root`, async () => {
+        return (await metricOf(member(name), /^operator_sequence /)) >= 1
+      })
+    }
+    const allowed = await tasks.createTask({
+      policyClient: world.policyClient,
+      intent: intent(3n),
+      broadcast: true,
+      timeout: 60_000,
+    })
+    expect(allowed.allowed).toBe(true)
+    const denied = await tasks.createTask({
+      policyClient: world.policyClient,
+      intent: intent(7n),
+      timeout: 60_000,
+    })
+    expect(denied.allowed).toBe(false)
+    await until('landed', async () => {
+      return (await metricOf(member('gateway-0'), /^gateway_tasks\{state="final"\}/)) === 1
+    })
+    await until('the challenger has verified it', async () => {
+      return (await metricOf(member('challenger'), /^challenger_verified_total.*valid/)) === 1
+    })
+    await until('the replica has held it against the tree', async () => {
+      return (await metricOf(member('replica'), /^replica_responses_checked_total/)) === 1
+    })
+    expect(await metricOf(member('replica'), /^replica_anomalies_total/)).toBe(0)
+  },
+  300_000,
+)
+
+test.skipIf(!isBuilt)(
+  'a second process on a data directory is refused, and told who has it',
+  async () => {
+    const twin = { ...member('replica'), name: 'twin' }
+    supervisor.start(twin)
+    await until('the twin ends', async () => !supervisor.isRunning('twin'))
+    const log = await readFile(join(directory, 'twin.log'), 'utf8')
+    expect(log).toContain('belongs to replica, process')
+    expect(supervisor.deaths.find(({ name }) => name === 'twin')?.code).toBe(1)
+  },
+  150_000,
+)
+
+test.skipIf(!isBuilt)(
+  'SIGTERM ends each with 0, and started again each goes on where it was',
+  async () => {
+    for (const one of world.members) {
+      expect(await supervisor.end(one.name, 'SIGTERM')).toMatchObject({ code: 0 })
+      const lines = (await readFile(join(directory, `${one.name}.log`), 'utf8')).trim().split('\n')
+      expect(JSON.parse(lines.at(-1) as string)).toMatchObject({ msg: `${one.role}.stopped` })
+    }
+    expect(supervisor.deaths.filter(({ name }) => name !== 'twin').every(({ ours }) => ours)).toBe(
+      true,
+    )
+    for (const one of world.members) supervisor.start(one)
+    for (const one of world.members) await untilReady(one)
+    const again = await tasks.createTask({
+      policyClient: world.policyClient,
+      intent: intent(4n),
+      timeout: 90_000,
+    })
+    expect(again.allowed).toBe(true)
+  },
+  400_000,
+)
