@@ -37,5 +37,8 @@ const operator = await startOperator({
   },
 })
 process.once('SIGTERM', () => {
-  operator.close(settings.shutdown_grace * 1_000).then(() => process.exit(0))
+  operator.close(settings.shutdown_grace * 1_000).then(
+    () => process.exit(0),
+    () => process.exit(1),
+  )
 })

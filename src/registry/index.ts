@@ -108,19 +108,6 @@ export {
   simulateRegisterOperatorKeyFor,
 } from './actions/admin/operators.js'
 export {
-  type AnchorCheckpointInput,
-  anchorCheckpoint,
-  anchorCheckpointSync,
-  type CheckpointAnchoredEvent,
-  dryRunAnchorCheckpoint,
-  simulateAnchorCheckpoint,
-} from './actions/anchors.js'
-export {
-  type ChainAnchorTargetParameters,
-  createChainAnchor,
-  proveAnchor,
-} from './actions/chainAnchor.js'
-export {
   type CancelUpgradeInput,
   cancelUpgrade,
   cancelUpgradeSync,
@@ -170,6 +157,19 @@ export {
   type VerifierScheduledEvent,
   type VerifierSuspendedEvent,
 } from './actions/admin/verifiers.js'
+export {
+  type AnchorCheckpointInput,
+  anchorCheckpoint,
+  anchorCheckpointSync,
+  type CheckpointAnchoredEvent,
+  dryRunAnchorCheckpoint,
+  simulateAnchorCheckpoint,
+} from './actions/anchors.js'
+export {
+  type ChainAnchorTargetParameters,
+  createChainAnchor,
+  proveAnchor,
+} from './actions/chainAnchor.js'
 export {
   type ChainOutcome,
   type ChainsOptions,

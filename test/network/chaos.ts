@@ -203,9 +203,7 @@ async function judge(
   let at: number[] = []
   for (let tries = 0; tries < 60; tries++) {
     const newest = (await read()).length
-    at = await Promise.all(
-      followers.map((one) => metricOf(one, /^(operator|replica)_sequence /)),
-    )
+    at = await Promise.all(followers.map((one) => metricOf(one, /^(operator|replica)_sequence /)))
     if (at.every((sequence) => sequence >= newest - 1 && sequence > 0)) break
     await sleep(1_000)
   }

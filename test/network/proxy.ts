@@ -5,7 +5,13 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 export type LinkMode = 'open' | 'cut' | 'slow' | 'garbage'
 
 /** A call that went over a link, with its answer. */
-export type Exchange = { link: string; method: string; body: string; status: number; answer: string }
+export type Exchange = {
+  link: string
+  method: string
+  body: string
+  status: number
+  answer: string
+}
 
 /** Starts a link to `target`, which may listen later. */
 export async function startLink(
