@@ -31,7 +31,7 @@ import {
   deployContracts,
   deployGuardedTransfer,
 } from '../../src/testing/index.js'
-import { enlist } from '../../src/testing/node/enlist.js'
+import { enlist } from '../../src/testing/enlist.js'
 import { freePort, startAnvil } from '../../src/testing/node/index.js'
 
 /** Cost of key files: kills restart processes all the time. */
