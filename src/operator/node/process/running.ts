@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises'
 import { isPolicySdkError } from '../../../errors/base.js'
 import type { RoleServer } from '../http.js'
-import { type DirectoryLock, lockDirectory } from '../lock.js'
+import { type DirectoryLock, lockDirectory } from '../../../internal/node/lock.js'
 
 /** One line of a log. None holds a key, a parameter or an answer. */
 export type LogEntry = {
