@@ -23,10 +23,10 @@ import {
   posixTiles,
 } from '../../ledger/node/index.js'
 import { loadEventSchemas } from '../../ledger/schemas/index.js'
-import { command, group } from '../command.js'
+import { command, group } from '../terminal/command.js'
 import { UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
-import { exitCodes, type Terminal } from '../output.js'
+import { exitCodes, type Terminal } from '../terminal/output.js'
 
 const ledgerArgs = {
   directory: { type: 'positional', description: 'The ledger’s directory', required: true },
