@@ -32,6 +32,10 @@ export type BuildPluginRequest = {
    * @default ['clocks', 'random']
    */
   features?: readonly PluginFeature[] | undefined
+  /**
+   * The library of {@link buildDeterminismShim}, where it is there already: a build that sees no compiler.
+   */
+  shim?: string | undefined
   /** Refuses to build where the result would not be reproducible. @default false */
   requireReproducible?: boolean | undefined
 }
@@ -87,13 +91,13 @@ export async function buildPlugin(
   request: BuildPluginRequest,
   options: IoOptions = {},
 ): Promise<BuiltPlugin> {
-  const { source, world, features, requireReproducible } = checkRequest(request)
+  const { source, world, features, requireReproducible, shim } = checkRequest(request)
   const componentize = findComponentize()
   const parsed = await parseModule(componentize, source)
   const { text, firstLineShift } = encloseModule(source, parsed, features)
   return withDeadline('Building the plugin', { timeout: 120_000, ...options }, (signal) =>
     inBuildRoot(signal, async (directory) => {
-      const wizer = await prepareSnapshotTool(directory, componentize, signal)
+      const wizer = await prepareSnapshotTool(directory, { componentize, shim, signal })
       if (wizer === undefined && requireReproducible) {
         throw new PluginBuildError(
           'this machine has no C compiler or is not Linux, so the build would not repeat itself',
@@ -121,10 +125,12 @@ export async function buildPlugin(
   )
 }
 
-function checkRequest(request: BuildPluginRequest): Required<BuildPluginRequest> & {
+function checkRequest(request: BuildPluginRequest): {
+  source: string
   world: '0.1' | '0.2'
   features: readonly PluginFeature[]
   requireReproducible: boolean
+  shim: string | undefined
 } {
   const { source, world = '0.2', features = defaultFeatures, requireReproducible = false } = request
   if (typeof source !== 'string' || source.trim() === '') {
@@ -146,7 +152,7 @@ function checkRequest(request: BuildPluginRequest): Required<BuildPluginRequest>
       reason: `${JSON.stringify(unknown)} is none of ${pluginFeatures.join(', ')}`,
     })
   }
-  return { source, world, features, requireReproducible }
+  return { source, world, features, requireReproducible, shim: request.shim }
 }
 
 /** The parser that ComponentizeJS brings. */
@@ -213,18 +219,12 @@ function findComponentize(): string {
 /** A snapshot tool without time and chance, or `undefined` where this machine cannot make one. */
 async function prepareSnapshotTool(
   directory: string,
-  componentize: string,
-  signal: AbortSignal,
+  given: { componentize: string; shim: string | undefined; signal: AbortSignal },
 ): Promise<string | undefined> {
-  if (process.platform !== 'linux') return undefined
-  const source = join(directory, 'shim.c')
-  const library = join(directory, 'shim.so')
-  await writeFile(source, shimSource)
+  const { componentize, signal } = given
   try {
-    await run('cc', ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl'], {
-      signal,
-      cwd: directory,
-    })
+    const library = given.shim ?? (await buildDeterminismShim(directory, { signal }))
+    if (library === undefined) return undefined
     const wizerModule = createRequire(componentize).resolve('@bytecodealliance/wizer')
     const { default: wizer } = (await import(pathToFileURL(wizerModule).href)) as {
       default: string
@@ -233,6 +233,30 @@ async function prepareSnapshotTool(
     await writeFile(wrapper, `#!/bin/sh\nLD_PRELOAD='${library}' exec '${wizer}' "$@"\n`)
     await chmod(wrapper, 0o755)
     return wrapper
+  } catch {
+    signal.throwIfAborted()
+    return undefined
+  }
+}
+
+/**
+ * Compiles the library that keeps time and chance from the snapshot tool, where there is a C compiler.
+ *
+ * @returns Its path in `directory`, `undefined` where this machine cannot make it.
+ */
+export async function buildDeterminismShim(
+  directory: string,
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<string | undefined> {
+  if (process.platform !== 'linux') return undefined
+  const { signal = new AbortController().signal } = options
+  const source = join(directory, 'shim.c')
+  const library = join(directory, 'shim.so')
+  await writeFile(source, shimSource)
+  try {
+    const args = ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl']
+    await run('cc', args, { signal, cwd: directory })
+    return library
   } catch {
     signal.throwIfAborted()
     return undefined

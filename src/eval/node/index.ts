@@ -6,6 +6,7 @@
 export {
   type BuildPluginRequest,
   type BuiltPlugin,
+  buildDeterminismShim,
   buildPlugin,
   LARGE_PLUGIN_BYTES,
   type PluginFeature,

@@ -52,6 +52,10 @@ export type Toolchain = {
 export type ToolchainParts = {
   /** Programs and libraries by their place inside; libraries that they need come along. */
   programs: readonly Bind[]
+  /** Files that are no programs. */
+  files?: readonly Bind[] | undefined
+  /** Programs of packages, whose libraries come along too. */
+  linked?: readonly string[] | undefined
   /** Folders of packages. */
   packages: readonly (Bind & { name: string; version: string })[]
   /** Files that a build reads and that the packages determine: not listed. */
@@ -77,8 +81,9 @@ export function nameToolchain(manifest: ToolchainManifest): string {
 export async function describeToolchain(parts: ToolchainParts): Promise<Toolchain> {
   const node: Bind = { host: await realpath(process.execPath), guest: '/toolchain/bin/node' }
   const programs = [node, ...parts.programs]
-  const libraries = await librariesOf(programs.map(({ host }) => host))
-  const files = [...programs.slice(1), ...libraries]
+  const linked = [...programs.map(({ host }) => host), ...(parts.linked ?? [])]
+  const libraries = await librariesOf(linked)
+  const files = [...parts.programs, ...libraries, ...(parts.files ?? [])]
   const measure = async (): Promise<ToolchainManifest> => ({
     arch: `${process.platform}-${process.arch}`,
     node: { version: process.version, sha256: await hashFile(node.host) },
@@ -100,7 +105,7 @@ export async function describeToolchain(parts: ToolchainParts): Promise<Toolchai
   return {
     ...{ image, manifest, entrypoint: parts.entrypoint, env: parts.env ?? {} },
     ...{ determinism: parts.determinism, prepare: parts.prepare },
-    binds: [...programs, ...libraries, ...parts.packages, ...(parts.derived ?? [])].map(
+    binds: [node, ...files, ...parts.packages, ...(parts.derived ?? [])].map(
       ({ host, guest }) => ({ host, guest }),
     ),
     isIntact: async () => {
