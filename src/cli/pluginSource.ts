@@ -1,8 +1,17 @@
-/** A plugin's source, as its archive has it. */
+/** A plugin's source, and what a plugin says of its build. */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { SourceFile } from '../provenance/index.js'
+import type { Hex } from 'viem'
+import {
+  appendMetadata,
+  type BuildInfo,
+  completeBuildInfo,
+  computeWasmHashes,
+  type SourceFile,
+  toMetadataEntries,
+} from '../provenance/index.js'
 import { FileAccessError } from './errors.js'
+import { javascriptToolchain } from './pluginToolchain.js'
 
 /** Folders that hold no source. */
 const skipped = new Set(['node_modules', 'target', '.git', 'dist'])
@@ -16,6 +25,27 @@ export async function readSourceFolder(path: string): Promise<readonly SourceFil
   } catch (cause) {
     if (cause instanceof FileAccessError) throw cause
     throw new FileAccessError({ path, action: 'read' }, { cause })
+  }
+}
+
+/** Writes into a plugin how it was built, by the toolchain of this machine. */
+export async function describeBuild(
+  component: Uint8Array,
+  build: { sourceSha256: Hex; sourceUri: string | undefined; options: readonly string[] },
+): Promise<{ component: Uint8Array; buildInfo: BuildInfo | undefined }> {
+  const { toolchain, close } = await javascriptToolchain()
+  try {
+    const told = {
+      ...{ image: toolchain.image, args: ['plugin', 'build'], options: build.options },
+      sourceSha256: build.sourceSha256,
+      ...(build.sourceUri === undefined ? {} : { sourceUri: build.sourceUri }),
+      ...(toolchain.determinism === undefined ? {} : { determinism: toolchain.determinism }),
+    }
+    const described = appendMetadata(component, toMetadataEntries(told))
+    const { wasmSha256 } = computeWasmHashes(described)
+    return { component: described, buildInfo: completeBuildInfo(told, wasmSha256) }
+  } finally {
+    await close()
   }
 }
 

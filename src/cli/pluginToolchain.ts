@@ -3,7 +3,7 @@
  * the libraries that they are linked to. Nothing else of the machine is there when a verifier builds.
  */
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
@@ -32,6 +32,8 @@ export type OpenedToolchain = { toolchain: Toolchain; close(): Promise<void> }
 export async function javascriptToolchain(): Promise<OpenedToolchain> {
   if (process.platform !== 'linux') throw new ToolchainError('it needs Linux')
   const directory = await mkdtemp(join(tmpdir(), 'newton-toolchain-'))
+  // Whoever builds is another user, who reads here and writes nowhere.
+  await chmod(directory, 0o755)
   const close = (): Promise<void> => rm(directory, { recursive: true, force: true })
   try {
     const shim = await buildDeterminismShim(directory)

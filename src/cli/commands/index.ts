@@ -25,5 +25,6 @@ export const rootCommand: CommandDef = group(
     challenger: () => import('./roles.js').then((module) => module.challenger),
     replica: () => import('./roles.js').then((module) => module.replica),
     plugin: () => import('./plugin.js').then((module) => module.plugin),
+    provenance: () => import('./provenance/index.js').then((module) => module.provenance),
   },
 )

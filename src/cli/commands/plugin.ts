@@ -19,12 +19,12 @@ import {
   pluginFeatures,
 } from '../../eval/node/index.js'
 import { fixedFromHex, fromUtf8, toHex, utf8 } from '../../internal/bytes.js'
-import { createSourceArchive } from '../../provenance/index.js'
 import { FileAccessError, UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
-import { readSourceFolder } from '../pluginSource.js'
+import { describeBuild, readSourceFolder } from '../pluginSource.js'
+import { createSourceArchive, readMetadata } from '../../provenance/index.js'
 import { command, group } from '../terminal/command.js'
-import { exitCodes } from '../terminal/output.js'
+import { exitCodes, type Terminal } from '../terminal/output.js'
 
 const build = command({
   name: 'build',
@@ -51,6 +51,17 @@ const build = command({
       description: 'Refuse where the same source would not give the same bytes',
       default: false,
     },
+    metadata: {
+      type: 'boolean',
+      description: 'Write into the plugin how it was built (--no-metadata: do not)',
+      default: true,
+    },
+    'source-uri': {
+      type: 'string',
+      description: 'Where the source archive will be found',
+      valueHint: 'https://…',
+    },
+    archive: { type: 'string', description: 'Source archive to write', valueHint: 'file.tar' },
   },
   run: async ({ args, terminal, signal }) => {
     const { world } = args
@@ -61,27 +72,43 @@ const build = command({
       throw new UsageError(`--timeout is whole seconds, not ${JSON.stringify(args.timeout)}.`)
     }
     const out = args.out ?? `${basename(args.source, extname(args.source))}.wasm`
+    const source = await readBytes(terminal, args.source)
+    const features = featuresOf(args.features)
     const built = await buildPlugin(
       {
-        source: fromUtf8(await readBytes(terminal, args.source), args.source),
-        world,
-        features: featuresOf(args.features),
-        requireReproducible: args.reproducible,
+        source: fromUtf8(source, args.source),
+        ...{ world, features, requireReproducible: args.reproducible },
       },
       { signal, timeout: Number(args.timeout) * 1_000 },
     )
-    const { component, wasmHash, size, warnings, toolchain } = built
-    try {
-      await writeFile(resolve(terminal.cwd, out), component)
-    } catch (cause) {
-      throw new FileAccessError({ path: out, action: 'written' }, { cause })
-    }
+    const { size, warnings, toolchain } = built
+    const { archive, sourceSha256 } = createSourceArchive([
+      { path: basename(args.source), bytes: source },
+    ])
+    const described =
+      args.metadata && toolchain.reproducible
+        ? await describeBuild(built.component, {
+            ...{ sourceSha256, sourceUri: args['source-uri'] },
+            options: [
+              `--features=${features.join(',')}`,
+              `--source=${basename(args.source)}`,
+              `--world=${world}`,
+            ],
+          })
+        : { component: built.component, buildInfo: undefined }
+    const { component, buildInfo } = described
+    const wasmHash = computeArtifactHash(component)
+    await writeOut(terminal, out, component)
+    if (args.archive !== undefined) await writeOut(terminal, args.archive, archive)
     for (const warning of warnings) terminal.stderr(`warning: ${warning}\n`)
     terminal.stderr(
       `${out}: ${size.bytes} bytes, ${size.gzipBytes} compressed, ${toolchain.reproducible ? 'reproducible' : 'not reproducible here'}\n`,
     )
     return {
-      data: { wasmHash, out, world: built.world, size, warnings, toolchain },
+      data: {
+        ...{ wasmHash, out, world: built.world, size, warnings, toolchain, sourceSha256 },
+        ...(buildInfo === undefined ? {} : { buildInfo }),
+      },
       text: wasmHash,
     }
   },
@@ -92,17 +119,13 @@ const archive = command({
   example: 'newton-policy plugin archive my-plugin --out source.tar',
   description: 'Make the archive of a plugin’s source; prints its SHA-256',
   args: {
-    source: { type: 'positional', description: 'Module, or folder of the source', required: true },
+    folder: { type: 'positional', description: 'Module, or folder of the source', required: true },
     out: { type: 'string', description: 'Archive to write', default: 'source.tar' },
   },
   run: async ({ args, terminal }) => {
-    const files = await readSourceFolder(resolve(terminal.cwd, args.source))
+    const files = await readSourceFolder(resolve(terminal.cwd, args.folder))
     const made = createSourceArchive(files)
-    try {
-      await writeFile(resolve(terminal.cwd, args.out), made.archive)
-    } catch (cause) {
-      throw new FileAccessError({ path: args.out, action: 'written' }, { cause })
-    }
+    await writeOut(terminal, args.out, made.archive)
     const { sourceSha256 } = made
     return {
       data: { sourceSha256, out: args.out, files: files.map(({ path }) => path) },
@@ -119,7 +142,10 @@ const inspect = command({
   run: async ({ args, terminal }) => {
     const bytes = await readBytes(terminal, args.file)
     const { imports, exports } = readComponentShape(bytes)
-    const facts = { wasmHash: computeArtifactHash(bytes), byteLength: bytes.length }
+    const facts = {
+      ...{ wasmHash: computeArtifactHash(bytes), byteLength: bytes.length },
+      metadata: readMetadata(bytes).entries,
+    }
     const list = (externs: typeof imports): string[] =>
       externs.map(({ name, sort }) => `  ${name} (${sort})`)
     const lines = [
@@ -128,6 +154,8 @@ const inspect = command({
       ...list(imports),
       'exports',
       ...list(exports),
+      ...(facts.metadata.length === 0 ? [] : ['metadata']),
+      ...facts.metadata.map(({ key, value }) => printable(`  ${key} ${value}`)),
     ]
     try {
       const world = checkPluginWorld(bytes)
@@ -234,6 +262,14 @@ export const plugin: CommandDef = group('plugin', 'Data plugins: build, archive,
   inspect: async () => inspect,
   run: async () => run,
 })
+
+async function writeOut(terminal: Terminal, path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(resolve(terminal.cwd, path), bytes)
+  } catch (cause) {
+    throw new FileAccessError({ path, action: 'written' }, { cause })
+  }
+}
 
 function featuresOf(text: string): PluginFeature[] {
   return commaList(text).map((name) => {

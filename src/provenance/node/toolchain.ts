@@ -105,9 +105,10 @@ export async function describeToolchain(parts: ToolchainParts): Promise<Toolchai
   return {
     ...{ image, manifest, entrypoint: parts.entrypoint, env: parts.env ?? {} },
     ...{ determinism: parts.determinism, prepare: parts.prepare },
-    binds: [node, ...files, ...parts.packages, ...(parts.derived ?? [])].map(
-      ({ host, guest }) => ({ host, guest }),
-    ),
+    binds: [node, ...files, ...parts.packages, ...(parts.derived ?? [])].map(({ host, guest }) => ({
+      host,
+      guest,
+    })),
     isIntact: async () => {
       const stamp = await stampOf(watched).catch(() => '')
       if (stamp === last) return true

@@ -1,0 +1,274 @@
+/** The roles of provenance, a process each. */
+import { join, resolve } from 'node:path'
+import type { CommandDef } from 'citty'
+import { serve as listen } from '../../../internal/node/serve.js'
+import { pause } from '../../../internal/pause.js'
+import {
+  createBuildWorker,
+  createControlHandler,
+  createControlPlane,
+  createProvenanceIndex,
+  createStatusHandler,
+  httpWorkerControl,
+  memoryQueue,
+  type WorkerEvent,
+} from '../../../provenance/index.js'
+import {
+  evidenceFiles,
+  openSandbox,
+  pgliteQueue,
+  postgresQueue,
+  sandboxedBuilder,
+} from '../../../provenance/node/index.js'
+import { createClaimSink, createProvenanceEvents } from '../../../registry/index.js'
+import { daArgs } from '../../config/artifactStore.js'
+import { chainArgs, chainOf, writeClientOf } from '../../config/chain.js'
+import { signerArgs, signerOf } from '../../config/credentials.js'
+import { UsageError } from '../../errors.js'
+import { readJsonObject } from '../../files.js'
+import { javascriptToolchain } from '../../pluginToolchain.js'
+import { command } from '../../terminal/command.js'
+import type { Terminal } from '../../terminal/output.js'
+import { followedIndex, pluginReader, sourceArgs } from './sources.js'
+
+const listenArgs = {
+  host: { type: 'string', description: 'Address to listen at', default: '127.0.0.1' },
+  port: { type: 'string', description: 'Port to listen at', default: '8720' },
+  interval: {
+    type: 'string',
+    description: 'Seconds between two readings of the chain',
+    default: '5',
+  },
+} as const
+
+/** `provenance control`. */
+export const control: CommandDef = command({
+  name: 'control',
+  example:
+    'newton-policy provenance control --workers workers.json --directory state --da artifacts',
+  description: 'Find plugins to verify, hand them to workers, record claims, until Ctrl-C',
+  args: {
+    workers: {
+      type: 'string',
+      description: 'Names of workers by their tokens',
+      required: true,
+      valueHint: 'file.json',
+    },
+    directory: { type: 'string', description: 'Folder of queue and evidence', required: true },
+    'public-url': {
+      type: 'string',
+      description: 'Where the world reaches this process; evidence is named by it',
+      valueHint: 'https://…',
+    },
+    confirmations: {
+      type: 'string',
+      description: 'Workers that have to agree, 1 to 3',
+      default: '1',
+    },
+    'memory-queue': {
+      type: 'boolean',
+      description: 'Keep the queue in memory: after a restart it is found again from the chain',
+      default: false,
+    },
+    ...listenArgs,
+    ...daArgs,
+    ...chainArgs,
+    ...signerArgs,
+  },
+  run: async ({ args, terminal, signal }) => {
+    const target = await chainOf(terminal, args)
+    const account = await signerOf(terminal, { args, profile: target.profile })
+    const directory = resolve(terminal.cwd, args.directory)
+    const publicUrl = args['public-url'] ?? `http://${args.host}:${args.port}`
+    const evidence = evidenceFiles({ directory: join(directory, 'evidence'), publicUrl })
+    const url = terminal.env['NEWTON_DATABASE_URL']
+    const queue = args['memory-queue']
+      ? memoryQueue()
+      : url
+        ? await postgresQueue({ url })
+        : await pgliteQueue({ directory })
+    try {
+      const { addresses, client } = target
+      const plane = createControlPlane({
+        ...{ fromBlock: target.fromBlock, queue, evidence, index: createProvenanceIndex() },
+        events: await createProvenanceEvents({ client, addresses, finality: 'latest' }),
+        claims: createClaimSink({ client: writeClientOf(target, account), addresses }),
+        readPlugin: pluginReader(terminal, { target, args }),
+        confirmations: whole('confirmations', args.confirmations),
+        onEvent: (event) => tell(terminal, event),
+      })
+      const fetch = createControlHandler({
+        plane,
+        workers: await tokensOf(terminal, args.workers),
+        evidence,
+      })
+      await runServer(terminal, {
+        fetch,
+        args,
+        signal,
+        step: async () => {
+          await plane.follow({ signal })
+          await plane.settle({ signal })
+        },
+      })
+      return { data: {}, text: '', printed: true }
+    } finally {
+      await queue.close()
+    }
+  },
+})
+
+/** `provenance worker`. */
+export const worker: CommandDef = command({
+  name: 'worker',
+  example: 'newton-policy provenance worker --control https://control.example',
+  description:
+    'Build what a control plane asks for, isolated, until Ctrl-C; token in NEWTON_WORKER_TOKEN',
+  args: {
+    control: { type: 'string', description: 'URL of the control plane', required: true },
+    mirror: {
+      type: 'string',
+      description: 'Place that has archives as <sha256>.tar',
+      valueHint: 'https://…',
+    },
+    once: { type: 'boolean', description: 'End where there is nothing to build', default: false },
+    'unsafe-no-isolation': {
+      type: 'boolean',
+      description: 'Build where nothing keeps builds from this machine',
+      default: false,
+    },
+    ...sourceArgs,
+  },
+  run: async ({ args, terminal, signal }) => {
+    const token = terminal.env['NEWTON_WORKER_TOKEN']
+    if (!token) throw new UsageError('There is no token: set NEWTON_WORKER_TOKEN.')
+    const unsafeNoIsolation = args['unsafe-no-isolation']
+    const sandbox = await openSandbox({ unsafeNoIsolation })
+    if (sandbox.isolation === 'none') {
+      terminal.stderr('warning: builds are not isolated; what they give is worth little\n')
+    }
+    const { toolchain, close } = await javascriptToolchain()
+    try {
+      terminal.stderr(`builds in ${toolchain.image}\n`)
+      let built = 0
+      const running = createBuildWorker({
+        control: httpWorkerControl({ url: args.control, token }),
+        builder: sandboxedBuilder({
+          ...{ sandbox, toolchains: [toolchain], allowPrivate: args['allow-private'] },
+          mirrors: args.mirror === undefined ? [] : [args.mirror],
+        }),
+        onEvent: (event: WorkerEvent) => {
+          if (event.type === 'worker.finished') built += 1
+          tell(terminal, event)
+        },
+      })
+      if (args.once) while (await running.runOnce({ signal }));
+      else await running.run({ signal })
+      return { data: { built }, text: `${built} built` }
+    } finally {
+      await close()
+    }
+  },
+})
+
+/** `provenance index`. */
+export const index: CommandDef = command({
+  name: 'index',
+  example: 'newton-policy provenance index --chain devnet --da artifacts',
+  description: 'Replay the events and print what verifiers say of each plugin',
+  args: { ...sourceArgs, ...daArgs, ...chainArgs },
+  run: async ({ args, terminal, signal }) => {
+    const target = await chainOf(terminal, args)
+    const followed = await followedIndex(terminal, { target, args, signal })
+    await followed.follow()
+    const records = followed.index.list({ limit: 1_000 })
+    const plugins = records.map(({ wasmHash, hashes, builds, claims }) => ({
+      ...{ wasmHash, wasmSha256: hashes?.wasmSha256, builds },
+      claims: claims.map(({ verifier, result, buildInfoHash, evidence }) => ({
+        ...{ verifier, result, buildInfoHash },
+        ...(evidence === undefined ? {} : { evidence }),
+      })),
+    }))
+    const lines = plugins.map(({ wasmHash, claims }) =>
+      [wasmHash, ...claims.map(({ verifier, result }) => `  ${result} by ${verifier}`)].join('\n'),
+    )
+    return { data: { plugins }, text: lines.join('\n') }
+  },
+})
+
+/** `provenance serve`. */
+export const serve: CommandDef = command({
+  name: 'serve',
+  example: 'newton-policy provenance serve --name "Example" --da artifacts',
+  description: 'Answer GET /wasms/<hash>.json and lists from the chain, until Ctrl-C',
+  args: {
+    name: { type: 'string', description: 'Name of this service', default: 'newton-policy' },
+    ...listenArgs,
+    ...sourceArgs,
+    ...daArgs,
+    ...chainArgs,
+  },
+  run: async ({ args, terminal, signal }) => {
+    const target = await chainOf(terminal, args)
+    const followed = await followedIndex(terminal, { target, args, signal })
+    const fetch = createStatusHandler({ index: followed.index, service: { name: args.name } })
+    await runServer(terminal, { fetch, args, signal, step: followed.follow })
+    return { data: {}, text: '', printed: true }
+  },
+})
+
+type ServerArgs = { host: string; port: string; interval: string }
+
+/** Listens, and does a step of work from time to time. What fails once is tried again. */
+async function runServer(
+  terminal: Terminal,
+  given: {
+    fetch: (request: Request) => Promise<Response>
+    args: ServerArgs
+    signal: AbortSignal
+    step: () => Promise<void>
+  },
+): Promise<void> {
+  const { fetch, args, signal, step } = given
+  const interval = whole('interval', args.interval) * 1_000
+  const server = await listen({ fetch }, { host: args.host, port: whole('port', args.port) })
+  try {
+    terminal.stderr(`listens at ${server.url}; Ctrl-C ends\n`)
+    while (!signal.aborted) {
+      try {
+        await step()
+      } catch (error) {
+        if (signal.aborted) break
+        terminal.stderr(`${(error as Error).message.split('\n')[0]}\n`)
+      }
+      await pause(interval, signal)
+    }
+  } finally {
+    await server.close(1_000)
+  }
+}
+
+async function tokensOf(terminal: Terminal, path: string): Promise<Record<string, string>> {
+  const tokens = await readJsonObject(terminal, path)
+  for (const name of Object.values(tokens)) {
+    if (typeof name !== 'string') throw new UsageError(`${path} does not hold names by tokens.`)
+  }
+  return tokens as Record<string, string>
+}
+
+function whole(name: string, text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text)
+  throw new UsageError(`--${name} is a whole number, not ${JSON.stringify(text)}.`)
+}
+
+/** One line for each thing that happens, without what a stranger could have written. */
+function tell(terminal: Terminal, event: { type: string }): void {
+  const line = JSON.stringify(event, (_, value: unknown) =>
+    typeof value === 'bigint'
+      ? value.toString()
+      : value instanceof Error
+        ? { name: value.name, message: value.message.split('\n')[0] }
+        : value,
+  )
+  terminal.stderr(`${line}\n`)
+}

@@ -1,0 +1,118 @@
+/** What the commands of provenance read: plugins by hash, events, evidence. */
+import type { Hex } from 'viem'
+import { type ArtifactSource, decodeLocator, namespaces } from '../../../core/index.js'
+import { isPolicySdkError } from '../../../errors/base.js'
+import { createProvenanceIndex, type ProvenanceIndex } from '../../../provenance/index.js'
+import { fetchGuarded } from '../../../provenance/node/index.js'
+import { createChainEvents, createProvenanceEvents } from '../../../registry/index.js'
+import { daOf, sourceOf } from '../../config/artifactStore.js'
+import type { ChainTarget } from '../../config/chain.js'
+import { UsageError } from '../../errors.js'
+import { printProgress, type Terminal } from '../../terminal/output.js'
+
+/** Largest evidence document that is read. */
+const maxEvidence = 16_384
+
+/** Options that all roles have. */
+export const sourceArgs = {
+  'allow-private': {
+    type: 'boolean',
+    description: 'Fetch from private addresses and over plain http, as on a devnet',
+    default: false,
+  },
+} as const
+
+/** Reads plugins by their hash: from the store, else where the chain says they are. */
+export function pluginReader(
+  terminal: Terminal,
+  { target, args }: { target: ChainTarget; args: { da?: string | undefined } },
+): (wasmHash: Hex, options: { signal?: AbortSignal | undefined }) => Promise<Uint8Array> {
+  const source: ArtifactSource | undefined = sourceOf(
+    daOf(terminal, { args, profile: target.profile }),
+  )
+  if (source === undefined) {
+    throw new UsageError('There is no store of artifacts: give --da, or set NEWTON_DA.')
+  }
+  return async (hash, options) => {
+    try {
+      return await source.getArtifact({ hash, namespace: namespaces.wasm }, options)
+    } catch (error) {
+      if (!isPolicySdkError(error)) throw error
+      const locators = await announced(target, hash, options)
+      if (locators.length === 0) throw error
+      return source.getArtifact({ hash, namespace: namespaces.wasm, locators }, options)
+    }
+  }
+}
+
+async function announced(
+  { client, addresses, fromBlock }: ChainTarget,
+  hash: Hex,
+  options: { signal?: AbortSignal | undefined },
+): Promise<ReturnType<typeof decodeLocator>[]> {
+  const events = await createChainEvents({ client, addresses })
+  const { number: toBlock } = await events.getLatestBlock(options)
+  const range = { fromBlock, toBlock, types: ['ArtifactAnnounced'] as const }
+  const found = await events.getEvents(range, options)
+  return found.flatMap((event) => {
+    if (event.type !== 'ArtifactAnnounced' || event.hash !== hash) return []
+    try {
+      return [decodeLocator(event.locator)]
+    } catch {
+      // Anybody announces; what is no locator is no place.
+      return []
+    }
+  })
+}
+
+/** An index that is kept up with a chain. */
+export type FollowedIndex = {
+  index: ProvenanceIndex
+  /** Reads what is new: events, then the plugins and the evidence that they name. */
+  follow(): Promise<void>
+}
+
+/** Opens an index over a chain. */
+export async function followedIndex(
+  terminal: Terminal,
+  given: {
+    target: ChainTarget
+    args: { da?: string | undefined; 'allow-private'?: boolean | undefined }
+    signal: AbortSignal
+  },
+): Promise<FollowedIndex> {
+  const { target, args, signal } = given
+  const { client, addresses } = target
+  const events = await createProvenanceEvents({ client, addresses, finality: 'latest' })
+  const readPlugin = pluginReader(terminal, { target, args })
+  const index = createProvenanceIndex()
+  const allowPrivate = args['allow-private'] ?? false
+  let next = target.fromBlock
+  const missing = new Set<Hex>()
+  const follow = async (): Promise<void> => {
+    const toBlock = await events.getFinalizedBlock({ signal })
+    if (next <= toBlock) {
+      printProgress(terminal, `reading events: block ${next} of ${toBlock}`)
+      const read = await events.getEvents({ fromBlock: next, toBlock }, { signal })
+      index.apply(read)
+      for (const { wasmHash } of read) missing.add(wasmHash.toLowerCase() as Hex)
+      next = toBlock + 1n
+    }
+    for (const wasmHash of missing) {
+      try {
+        index.addPlugin(await readPlugin(wasmHash, { signal }))
+        missing.delete(wasmHash)
+      } catch (error) {
+        if (signal.aborted || !isPolicySdkError(error)) throw error
+      }
+    }
+    for (const { evidenceUri } of index.missingEvidence()) {
+      const options = { signal, allowPrivate, maxBytes: maxEvidence, timeout: 10_000 }
+      const bytes = await fetchGuarded(evidenceUri, options).catch(() => undefined)
+      signal.throwIfAborted()
+      if (bytes !== undefined) index.addEvidence(bytes)
+    }
+    printProgress(terminal)
+  }
+  return { index, follow }
+}
