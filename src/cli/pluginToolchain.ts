@@ -3,7 +3,7 @@
  * the libraries that they are linked to. Nothing else of the machine is there when a verifier builds.
  */
 import { existsSync } from 'node:fs'
-import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
@@ -49,7 +49,7 @@ export async function javascriptToolchain(): Promise<OpenedToolchain> {
     await writeFile(kind, '{"type":"module"}\n')
     const toolchain = await describeToolchain({
       programs: [{ host: await realpath('/bin/sh'), guest: '/usr/bin/sh' }],
-      linked: [await snapshotTool()],
+      linked: [await snapshotTool(), ...(await bindingsOf(packages))],
       files,
       packages,
       derived: [
@@ -106,6 +106,18 @@ async function packageFolder(name: string): Promise<string> {
   const found = folders.map((folder) => join(folder, name)).find(existsSync)
   if (found === undefined) throw new MissingPeerError({ peer: name, needed: 'Building plugins' })
   return realpath(found)
+}
+
+/** Native parts of packages, which Node loads into itself. */
+async function bindingsOf(packages: readonly Pick<Bind, 'host'>[]): Promise<string[]> {
+  const lists = await Promise.all(
+    packages.map(async ({ host }) =>
+      (await readdir(host))
+        .filter((name) => name.endsWith('.node'))
+        .map((name) => join(host, name)),
+    ),
+  )
+  return lists.flat().sort()
 }
 
 /** The native program that makes the heap's snapshot. */
