@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ARTIFACT_ABSENT } from '@newton/policy-sdk'
 import { fileDa } from '@newton/policy-sdk/da/node'
 import {
   appendMetadata,
@@ -19,7 +20,6 @@ import {
 import { registerPolicyDataTemplateSync } from '@newton/policy-sdk/registry'
 import { deployContracts } from '@newton/policy-sdk/testing'
 import { freePort, startAnvil } from '@newton/policy-sdk/testing/node'
-import { ARTIFACT_ABSENT } from '@newton/policy-sdk'
 import { createWalletClient, type Hex, http } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { foundry } from 'viem/chains'

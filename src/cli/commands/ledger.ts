@@ -23,9 +23,9 @@ import {
   posixTiles,
 } from '../../ledger/node/index.js'
 import { loadEventSchemas } from '../../ledger/schemas/index.js'
-import { command, group } from '../terminal/command.js'
 import { UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
+import { command, group } from '../terminal/command.js'
 import { exitCodes, type Terminal } from '../terminal/output.js'
 
 const ledgerArgs = {

@@ -19,10 +19,10 @@ import {
   pluginFeatures,
 } from '../../eval/node/index.js'
 import { fixedFromHex, fromUtf8, toHex, utf8 } from '../../internal/bytes.js'
+import { createSourceArchive, readMetadata } from '../../provenance/index.js'
 import { FileAccessError, UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
 import { describeBuild, readSourceFolder } from '../pluginSource.js'
-import { createSourceArchive, readMetadata } from '../../provenance/index.js'
 import { command, group } from '../terminal/command.js'
 import { exitCodes, type Terminal } from '../terminal/output.js'
 
