@@ -269,3 +269,17 @@ export class LedgerBusyError extends BaseError {
     })
   }
 }
+
+/** The ledger's clock is far behind this one. The record is kept, and sent again later. */
+export class LedgerBehindError extends BaseError {
+  override readonly name = 'LedgerBehindError'
+  override readonly code = 'LEDGER_CLOCK_BEHIND'
+
+  constructor({ detail }: { detail: string }, options: BaseErrorOptions = {}) {
+    super(`The ledger does not take the record yet: ${detail}.`, {
+      metaMessages: ['Compare the clocks of both machines.'],
+      retryable: true,
+      ...options,
+    })
+  }
+}

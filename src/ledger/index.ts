@@ -51,6 +51,7 @@ export {
 export {
   AnchorConflictError,
   EventSignatureError,
+  LedgerBehindError,
   LedgerBusyError,
   LedgerChainError,
   LedgerLockedError,

@@ -10,18 +10,31 @@ const check = (store: MemoryTiles) => fsck({ store, ledger: ledgerName, keys, sc
 
 const store = memoryTiles()
 const ledger = await openTestLedger({ store })
-await fill(ledger, 300)
+await fill(ledger, 260)
 await ledger.close()
+
+/** One file of each class: by log and kind, the newest and the oldest of the partial ones. */
+const classes = ((): { newest: string[]; oldest: string[] } => {
+  const newest = new Map<string, string>()
+  const oldest = new Map<string, string>()
+  for (const path of store.files.keys()) {
+    const name = path.replace(/\.p\/\d+$/, '.p')
+    if (!oldest.has(name)) oldest.set(name, path)
+    newest.set(name, path)
+  }
+  return { newest: [...newest.values()], oldest: [...oldest.values()] }
+})()
 
 describe('fsck', () => {
   test('behavior: a good ledger is clean', async () => {
-    expect(await check(store)).toMatchObject({ status: 'clean', faults: [], events: 307n })
+    expect(await check(store)).toMatchObject({ status: 'clean', faults: [], events: 267n })
   })
 
   test('behavior: a flipped bit of any file is found', async () => {
-    const classes = [...store.files.keys()].filter((path) => !path.startsWith('.state/staging'))
-    expect(classes.some((path) => path.startsWith('decisions/tile/1/'))).toBe(true)
-    for (const path of classes) {
+    const paths = new Set([...classes.newest, ...classes.oldest])
+    expect([...paths].some((path) => path.startsWith('decisions/tile/1/'))).toBe(true)
+    expect(paths.size).toBeGreaterThan(15)
+    for (const path of paths) {
       const bytes = store.files.get(path) as Uint8Array
       const at = Math.floor(bytes.length * 0.7)
       bytes[at] = (bytes[at] as number) ^ 1
@@ -34,10 +47,11 @@ describe('fsck', () => {
         report.faults.some((fault) => fault.path.includes(log) || /event|chain/.test(fault.path)),
       ).toBe(true)
     }
-  })
+  }, 120_000)
 
   test('behavior: a file that is gone is found', async () => {
-    for (const path of [...store.files.keys()]) {
+    // Partial files of older sizes may go; those of the newest size may not.
+    for (const path of classes.newest) {
       const bytes = store.files.get(path) as Uint8Array
       store.files.delete(path)
       const report = await check(store)
@@ -45,7 +59,7 @@ describe('fsck', () => {
       expect({ path, status: report.status }).toEqual({ path, status: 'faulty' })
     }
     expect((await check(store)).status).toBe('clean')
-  })
+  }, 120_000)
 
   test('behavior: a key that is not the ledger’s, and a ledger that is not there', async () => {
     const other = new Map(

@@ -9,6 +9,8 @@ import {
 } from '../../src/ledger/index.js'
 import { anomaly, ledgerName, openTestLedger, people, verify } from './ledgerWorld.js'
 
+const now = (): number => Date.UTC(2026, 0, 1)
+
 const record = (at: number, key?: string) => ({
   domain: 'decisions',
   schemaVersion: 'newton.anomaly/1',
@@ -26,6 +28,7 @@ describe('createLedgerSink', () => {
       ledger: ledgerName,
       signer: people.operator,
       verify,
+      now,
       random: () => 0,
       maxDelay: 1,
       onError: (error) => errors.push(error),
@@ -54,7 +57,7 @@ describe('createLedgerSink', () => {
   test('behavior: two sinks on one ledger, and a record that is given again', async () => {
     const ledger = await openTestLedger()
     const sinkOf = (signer = people.operator) =>
-      createLedgerSink({ ledger: ledgerName, signer, verify, target: ledgerTarget(ledger) })
+      createLedgerSink({ ledger: ledgerName, signer, verify, now, target: ledgerTarget(ledger) })
     const [one, other] = [sinkOf(), sinkOf(people.gateway)]
     await Promise.all(
       [0, 1, 2].flatMap((at) => [one.record(record(at)), other.record(record(at + 10))]),
@@ -77,6 +80,7 @@ describe('createLedgerSink', () => {
       ledger: ledgerName,
       signer: people.operator,
       verify,
+      now,
       outbox,
       target: ledgerTarget(ledger),
       onRefused: (...told) => refused.push(told),
@@ -91,6 +95,31 @@ describe('createLedgerSink', () => {
     expect(ledger.head()?.seq).toBe(7n)
     await expect(sink.record({ ...record(1), domain: 'meta' })).rejects.toThrow(/domain/)
     await expect(sink.record({ ...record(1), key: 'x' })).rejects.toThrow(/time/)
+    await sink.close()
+    await ledger.close()
+  })
+
+  test('behavior: a record that is ahead of the ledger’s clock waits for it', async () => {
+    let time = Date.UTC(2026, 0, 1)
+    const ledger = await openTestLedger({ now: () => time })
+    const refused: unknown[] = []
+    const sink = createLedgerSink({
+      ledger: ledgerName,
+      signer: people.operator,
+      verify,
+      now: () => Date.UTC(2026, 0, 2),
+      maxDelay: 1,
+      target: ledgerTarget(ledger),
+      onRefused: (item) => refused.push(item),
+      onError: (error) => {
+        expect(error).toMatchObject({ code: 'LEDGER_CLOCK_BEHIND', retryable: true })
+        time = Date.UTC(2026, 0, 2)
+      },
+    })
+    await sink.record(record(1))
+    await sink.flush()
+    expect(refused).toEqual([])
+    expect(ledger.head()?.seq).toBe(7n)
     await sink.close()
     await ledger.close()
   })

@@ -8,6 +8,7 @@ import type { LedgerRecord, LedgerSink } from '../../core/interfaces/ledgerSink.
 import type { Json, JsonObject } from '../../core/jsonText.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { sleep } from '../../internal/pause.js'
+import { LedgerBehindError } from '../errors.js'
 import { type EventPayload, genesisHash, isEventDomain } from '../events/event.js'
 import { deriveEventId, eventIds } from '../events/eventId.js'
 import { prepareEvent, signEvent } from '../events/flow.js'
@@ -177,6 +178,10 @@ async function drainOutbox(
       const item = await outbox.first()
       if (item === undefined) return
       const refused = await deliverOne(parameters, item)
+      // Time passes: the ledger's clock will reach it.
+      if (refused !== undefined && refused !== 'stale' && refused.code === 'clock_ahead') {
+        throw new LedgerBehindError({ detail: refused.detail })
+      }
       if (refused === 'stale') {
         await sleep(random() * 50, signal)
         continue

@@ -136,10 +136,10 @@ export function drain(state: State): Promise<void> {
 const hasWork = (state: State): boolean =>
   state.stopped === undefined && (state.queue.length > 0 || state.cutDue)
 
-/** Waits until nothing waits any more. */
+/** Waits until nothing waits and nothing runs: also what a run has begun and not ended. */
 export async function settleAll(state: State): Promise<void> {
-  do await drain(state)
-  while (hasWork(state))
+  await drain(state)
+  while (state.running !== undefined || hasWork(state)) await drain(state)
 }
 
 async function run(state: State): Promise<void> {
