@@ -27,7 +27,7 @@ const packages: Readonly<Record<string, string>> = {
   hono: 'newton-policy devnet and operators',
   '@hono/node-server': 'newton-policy devnet and operators',
   lmdb: 'operators and replicas',
-  pino: 'newton-policy operator, gateway, challenger and replica',
+  pino: 'the logs of roles',
   kysely: 'gateways',
   'fs-native-extensions': 'newton-policy devnet and operators',
 }
