@@ -137,6 +137,12 @@ export {
   type LedgerHandlerParameters,
 } from './http/handler.js'
 export {
+  type CreateLedgerParameters,
+  createLedger,
+  type Ledger,
+  type SubmitOptions,
+} from './intake/ledger.js'
+export {
   createLedgerSink,
   type DeliveringSink,
   type LedgerSinkParameters,
@@ -146,12 +152,6 @@ export {
   type Outbox,
   type OutboxItem,
 } from './intake/sink.js'
-export {
-  type CreateLedgerParameters,
-  createLedger,
-  type Ledger,
-  type SubmitOptions,
-} from './intake/ledger.js'
 export {
   type Checkpoint,
   type CheckpointTrust,
@@ -169,9 +169,9 @@ export {
   type NoteSigner,
   noteSigner,
   parseNoteKey,
+  verifyEd25519,
   type WitnessSigner,
   witnessSigner,
-  verifyEd25519,
 } from './log/keys.js'
 export { emptyRoot, leafHash, nodeHash, verifyConsistency, verifyInclusion } from './log/merkle.js'
 export {
@@ -196,8 +196,6 @@ export {
 export { formatTlogProof, type VerifiedTlogProof, verifyTlogProof } from './log/tlogProof.js'
 export { type MemoryTiles, memoryTiles } from './store/memoryTiles.js'
 export { objectTiles } from './store/objectTiles.js'
-export { fsck } from './writer/fsck.js'
-export type { FsckFault, FsckParameters, FsckReport } from './writer/fsckChain.js'
 export {
   type Cosigned,
   collectCosignatures,
@@ -222,6 +220,8 @@ export {
   type WitnessParameters,
 } from './witness/witness.js'
 export { type ChainPlace, chainStart, type WalkedEvent, walkChain } from './writer/chain.js'
+export { fsck } from './writer/fsck.js'
+export type { FsckFault, FsckParameters, FsckReport } from './writer/fsckChain.js'
 export {
   type LedgerLookup,
   type LookupMark,

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
-import type { JsonObject } from '../../src/core/jsonText.js'
 import { canonicalBytes } from '../../src/core/canonicalJson.js'
+import type { JsonObject } from '../../src/core/jsonText.js'
 import {
   computeMetaRoot,
   ed25519EventSigner,

@@ -26,12 +26,12 @@ import {
   registerPolicyTemplateSync,
   setCurrentPolicyInstanceSync,
 } from '../../src/registry/index.js'
+import { enlist } from '../../src/testing/enlist.js'
 import {
   type DeployedContracts,
   deployContracts,
   deployGuardedTransfer,
 } from '../../src/testing/index.js'
-import { enlist } from '../../src/testing/enlist.js'
 import { freePort, startAnvil } from '../../src/testing/node/index.js'
 
 /** Cost of key files: kills restart processes all the time. */

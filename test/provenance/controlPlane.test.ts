@@ -15,8 +15,8 @@ import {
   type JobQueue,
   type LeasedBuild,
   memoryQueue,
-  PluginBytesError,
   type PluginBuilder,
+  PluginBytesError,
   toMetadataEntries,
 } from '../../src/provenance/index.js'
 import { toyPlugin } from './toy.js'

@@ -1,8 +1,8 @@
 /** What every process has: what it opened is closed in the other order, and what happens is told. */
 import { statfs } from 'node:fs/promises'
 import { isPolicySdkError } from '../../../errors/base.js'
-import type { RoleServer } from '../http.js'
 import { type DirectoryLock, lockDirectory } from '../../../internal/node/lock.js'
+import type { RoleServer } from '../http.js'
 
 /** One line of a log. None holds a key, a parameter or an answer. */
 export type LogEntry = {
