@@ -1,17 +1,34 @@
 import { describe, expect, test } from 'vitest'
 import {
+  createLedger,
   decodeMetaRecord,
   encodeEvent,
   logReader,
   memoryTiles,
+  openWriter,
   parseCheckpoint,
+  prepareEvent,
   readEvent,
+  signEvent,
   verifyCheckpoint,
   verifyEvent,
   verifyTlogProof,
 } from '../../src/ledger/index.js'
 import { parseNote } from '../../src/ledger/log/note.js'
-import { fill, ledgerName, openTestLedger, schemas, verify } from './ledgerWorld.js'
+import {
+  addKey,
+  anomaly,
+  checkpointSeed,
+  fill,
+  genesisDraft,
+  ledgerName,
+  openTestLedger,
+  people,
+  schemas,
+  submit,
+  testClock,
+  verify,
+} from './ledgerWorld.js'
 
 describe('a ledger', () => {
   test('behavior: what was appended is read in its order, and each event is verified', async () => {
@@ -107,5 +124,46 @@ describe('a ledger', () => {
     // Of the partial tiles, those of the newest size are left.
     const partial = [...store.files.keys()].filter((path) => path.startsWith('decisions/tile/0/'))
     expect(partial.filter((path) => path.includes('000.p'))).toEqual([])
+  })
+})
+
+describe('what is not appended', () => {
+  test('error: a signature of another key, before anything is sent', async () => {
+    const { by: _, ...draft } = anomaly(1)
+    const { payload } = prepareEvent({
+      ...{ ledger: ledgerName, publicKey: people.operator.publicKey },
+      ...{ ...draft, now: () => Date.UTC(2026, 0, 1) },
+    })
+    const { publicKey } = people.operator
+    for (const sign of [people.stranger.sign, async () => new Uint8Array(64), async () => 'none']) {
+      const signer = { publicKey, sign } as typeof people.operator
+      await expect(
+        signEvent({ payload, previousHash: '0'.repeat(64), signer, verify }),
+      ).rejects.toMatchObject({ code: 'LEDGER_EVENT_SIGNATURE' })
+    }
+  })
+
+  test('error: an event on another head, and more than may wait; what follows goes through', async () => {
+    const store = memoryTiles()
+    const writer = await openWriter({
+      ...{ ledger: ledgerName, checkpointSeed, store, now: testClock(), maxWaiting: 1 },
+    })
+    const ledger = createLedger({ writer, schemas, now: testClock(), verify })
+    expect((await submit(ledger, genesisDraft())).status).toBe(201)
+    const [first] = (await writer.readSince('0')).events
+    const genesis = first?.event as never
+    await expect(writer.append([genesis])).rejects.toMatchObject({
+      code: 'LEDGER_STALE_HEAD',
+      retryable: true,
+    })
+    await expect(writer.append([genesis, genesis])).rejects.toMatchObject({
+      code: 'LEDGER_BUSY',
+      retryable: true,
+    })
+    expect((await writer.readSince('0')).cursor).toBe('1')
+    expect(
+      (await addKey(ledger, { key: people.admin, role: 'admin', by: people.genesis })).status,
+    ).toBe(201)
+    await ledger.close()
   })
 })

@@ -3,8 +3,12 @@ import { address, bytes, chainHash, type Fields, hash32, note, uint, type Zod } 
 
 /** Fields by `type/version`. */
 export function newtonSchemas(z: Zod): Record<string, Fields> {
+  return { ...registrySchemas(z), ...evaluationSchemas(z), ...outcomeSchemas(z) }
+}
+
+function registrySchemas(z: Zod): Record<string, Fields> {
   const kind = z.enum(['policy', 'policyData'])
-  const registry = { chainId: uint(z), registry: address(z) }
+  const registry = registryFields(z)
   return {
     'newton.template/1': {
       ...registry,
@@ -32,8 +36,13 @@ export function newtonSchemas(z: Zod): Record<string, Fields> {
       blockNumber: uint(z),
       transactionHash: hash32(z),
     },
+  }
+}
+
+function evaluationSchemas(z: Zod): Record<string, Fields> {
+  return {
     'newton.evaluation/1': {
-      ...registry,
+      ...registryFields(z),
       taskId: hash32(z),
       policyClient: address(z),
       intentHash: hash32(z),
@@ -59,6 +68,11 @@ export function newtonSchemas(z: Zod): Record<string, Fields> {
       /** Indices in the operator table. */
       signers: z.array(z.int().min(0).max(1_000_000)).max(2_000),
     },
+  }
+}
+
+function outcomeSchemas(z: Zod): Record<string, Fields> {
+  return {
     'newton.commit/1': {
       sequenceNo: uint(z),
       root: hash32(z),
@@ -90,3 +104,5 @@ export function newtonSchemas(z: Zod): Record<string, Fields> {
     },
   }
 }
+
+const registryFields = (z: Zod): Fields => ({ chainId: uint(z), registry: address(z) })
