@@ -677,7 +677,8 @@ describe('watchGateway', () => {
 
   test('behavior: each alert is about a metric that there is, and has its page', async () => {
     const rules = readFileSync('docs/operations/alerts.yml', 'utf8')
-    const page = readFileSync('docs/operations/gateway.md', 'utf8')
+    const pages = ['gateway', 'alerts'].map((name) => `docs/operations/${name}.md`)
+    const text = pages.map((path) => readFileSync(path, 'utf8')).join('\n')
     const { world, store } = createGatewayWorld({ pollInterval: 60_000 })
     const metrics = createMetricsRegistry()
     watchGateway({ store, registry: world.registry, operators: [], metrics })
@@ -686,6 +687,6 @@ describe('watchGateway', () => {
     expect(names.length).toBeGreaterThan(5)
     for (const name of names) expect(known).toContain(`# TYPE ${name.replace(/_bucket$/, '')} `)
     for (const [, alert] of rules.matchAll(/alert: (\w+)/g))
-      expect(page).toContain(`### ${alert}\n`)
+      expect(text).toContain(`### ${alert}\n`)
   })
 })

@@ -158,10 +158,6 @@ export const operatorSettings = {
     description: 'Blocks that the index may be behind while tasks are signed',
     default: 30,
   }),
-  'secrets.max_pending': setting(integerKind(1, 100_000), {
-    description: 'Uploads of secrets that wait for a commit at most',
-    default: 1_000,
-  }),
 }
 
 /** Settings of a gateway. */
