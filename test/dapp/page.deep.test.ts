@@ -298,7 +298,9 @@ describe.runIf(present || process.env['CI_REQUIRE_ALL'] === '1')('the page', () 
     expect(await settled(page, 'refused')).toContain('OTHER_ROOT')
     // What is no task is said beside the field.
     const other = await visit(`/#/verify/0x${'09'.repeat(32)}`)
-    await expect.poll(() => other.locator('#task-error').innerText()).toMatch(/task/i)
+    await expect
+      .poll(() => other.locator('#task-error').innerText(), { timeout: 30_000 })
+      .toMatch(/task/i)
     await audit(other, 'lookup')
   }, 300_000)
 

@@ -1074,6 +1074,18 @@ describe('enclave documents', () => {
     expect(await verdict({ ...honest, document, certificate })).toBe(inconclusive)
   })
 
+  test('one that does not come, or is nobody’s, hides no false result', async () => {
+    const { case: honest, document, world } = setup('reject')
+    const evaluationResult = RESULT_DENY
+    const response = { ...honest.response, evaluationResult }
+    const lie = { ...honest, response, certificate: world.sign(response, { signers: [0, 1, 2] }) }
+    expect(await verdict(lie)).toBe('disputed WRONG_RESULT')
+    const forged = { ...document, bytes: utf8('made by someone else') }
+    expect(await verdict({ ...lie, document: forged })).toBe('disputed WRONG_RESULT')
+    // Where the re-run cannot be made either, it stays what is missing.
+    expect(await verdict({ ...lie, inputs: undefined })).toBe('inconclusive DOCUMENT_UNAVAILABLE')
+  })
+
   test('one that cannot be judged is inconclusive', async () => {
     const { case: honest, document } = setup('inconclusive')
     expect(await verdict({ ...honest, document })).toBe('inconclusive DOCUMENT_UNAVAILABLE')

@@ -136,7 +136,7 @@ async function verifyLevels(
 
   const { table } = quorum
   tell('result', 'checking')
-  const tee = await checkDocument({ parameters, table }, options)
+  const { tee, missing } = await lookAtDocument({ parameters, table }, options)
   const evidenceOf = (found: FoundEvidence): Evidence => evidence({ parameters, state }, found)
   if (tee !== undefined) {
     const challengeable = await isChallengeable(parameters, options)
@@ -144,18 +144,25 @@ async function verifyLevels(
     return { status: 'slashable', reason, evidence: evidenceOf(tee), challengeable }
   }
   if (task === null) {
-    throw new InconclusiveError({
-      reason: 'INPUTS_UNAVAILABLE',
-      detail: 'no task came with the response',
-    })
+    throw (
+      missing ??
+      new InconclusiveError({
+        reason: 'INPUTS_UNAVAILABLE',
+        detail: 'no task came with the response',
+      })
+    )
   }
   const { inputs, transcript, resultsSlashable = false } = parameters
   const { snapshot } = state
+  // A document that did not come cannot hide a false result.
   const rerun = await rerunResult(
     { reader, task, response, inputs, transcript, snapshot, preimage: honest, artifacts },
     options,
-  )
+  ).catch((error: unknown) => {
+    throw missing ?? error
+  })
   if (rerun === undefined) {
+    if (missing !== undefined) throw missing
     tell('result', 'passed')
     return { status: 'valid', level: 'result' }
   }
@@ -212,6 +219,19 @@ async function judgeMismatch(
     reason: mismatch.reason,
     evidence: evidence({ parameters, state }, { kind, ...mismatch }),
     challengeable: await isChallengeable(parameters, options),
+  }
+}
+
+/** What the document shows, or what is missing to tell. */
+async function lookAtDocument(
+  found: Parameters<typeof checkDocument>[0],
+  options: IoOptions,
+): Promise<{ tee?: FoundEvidence | undefined; missing?: InconclusiveError }> {
+  try {
+    return { tee: await checkDocument(found, options) }
+  } catch (error) {
+    if (error instanceof InconclusiveError) return { missing: error }
+    throw error
   }
 }
 
