@@ -3,7 +3,8 @@
 import { usePolicy } from '@newton/policy-sdk/react'
 import type { DescribeNode } from '@newton/policy-sdk/registry'
 import { type ReactNode, useMemo, useState } from 'react'
-import { hexToString } from 'viem'
+import { createClient, hexToString, http } from 'viem'
+import { getBlockNumber } from 'viem/actions'
 import { useNetwork } from './config.js'
 import { quoted } from './format.js'
 import { useSession } from './session.js'
@@ -30,7 +31,7 @@ const statusWords: Readonly<Record<DescribeNode['status'], string>> = {
 
 export function PolicyScreen(): ReactNode {
   const network = useNetwork()
-  const { client, chainId, addresses } = network
+  const { client, chainId, addresses, rpcUrl } = network
   const { registry } = useSession()
   const checks = useMemo(
     () => ({
@@ -42,13 +43,14 @@ export function PolicyScreen(): ReactNode {
         }: {
           policyDataInstanceId: `0x${string}`
         }) => {
-          const { number: block } = (await registry?.getLatestBlock()) ?? { number: 0n }
+          // At a block that is there: where it cannot be asked, that is no "missing".
+          const block = await getBlockNumber(createClient({ transport: http(rpcUrl) }))
           const envelope = await envelopes.getEnvelope({ policyDataInstanceId, block })
           return envelope === null ? ('missing' as const) : ('present' as const)
         },
       },
     }),
-    [network, registry],
+    [network, rpcUrl],
   )
   const { data, error, refetch, isPending } = usePolicy({
     ...{ client, chainId, addresses, registry, checks },
