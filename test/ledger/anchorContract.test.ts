@@ -143,7 +143,7 @@ describe('anchorCheckpoint', () => {
       [{ size: 2n ** 63n }, /size/],
       [{ size: 9 as never }, /size/],
       [{ origin: '' }, /origin/],
-      [{ root: '0x12' as Hex }, /root/],
+      [{ root: '0x12' as Hex }, 'root'],
       [{ latest: { ...latest, position: 96 } }, /latest.position/],
       [{ latest: { ...latest, time: -1n } }, /latest.time/],
       [{ latest: { ...latest, size: 0n } }, /latest.size/],

@@ -1,6 +1,6 @@
 /** Answers of the status handler, against the JSON Schemas of the public draft. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
@@ -15,16 +15,13 @@ import {
   encodeEvidence,
   toMetadataEntries,
 } from '../../src/provenance/index.js'
+import { publicVectors } from '../publicVectors.js'
 
-const folder = fileURLToPath(new URL('../../../shared/vectors/public/stellar/', import.meta.url))
-const found = [folder, '/work/shared/vectors/public/stellar/'].find(existsSync)
-if (found === undefined) {
-  if (process.env['CI_REQUIRE_ALL']) throw new Error('public vectors stellar are required here')
-  console.log('skipped: the public vectors stellar are not here')
-}
+const found = publicVectors('stellar')
 
 describe.skipIf(found === undefined)('status answers', () => {
-  const read = (name: string): object => JSON.parse(readFileSync(`${found}${name}`, 'utf8'))
+  const read = (name: string): object =>
+    JSON.parse(readFileSync(join(found as string, name), 'utf8'))
   const ajv = new Ajv2020({ strict: false, validateFormats: false })
   const isStatus = ajv.compile(found ? read('status-object-1.0.schema.json') : {})
   const isError = ajv.compile(found ? read('error-1.0.schema.json') : {})
