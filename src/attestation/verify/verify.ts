@@ -136,7 +136,7 @@ async function verifyLevels(
 
   const { table } = quorum
   tell('result', 'checking')
-  const { tee, missing } = await lookAtDocument({ parameters, table }, options)
+  const { tee, missing } = await checkDocument({ parameters, table }, options)
   const evidenceOf = (found: FoundEvidence): Evidence => evidence({ parameters, state }, found)
   if (tee !== undefined) {
     const challengeable = await isChallengeable(parameters, options)
@@ -222,45 +222,31 @@ async function judgeMismatch(
   }
 }
 
-/** What the document shows, or what is missing to tell. */
-async function lookAtDocument(
-  found: Parameters<typeof checkDocument>[0],
-  options: IoOptions,
-): Promise<{ tee?: FoundEvidence | undefined; missing?: InconclusiveError }> {
-  try {
-    return { tee: await checkDocument(found, options) }
-  } catch (error) {
-    if (error instanceof InconclusiveError) return { missing: error }
-    throw error
-  }
-}
-
-/** A document that a signer answers for and that does not verify; `undefined` where all is well. */
+/** A document that a signer answers for and that does not verify, or what is missing to tell. */
 async function checkDocument(
   found: {
     parameters: VerifyTaskAttestationParameters
     table: Parameters<typeof isSignersDocument>[0]['table']
   },
   options: IoOptions,
-): Promise<FoundEvidence | undefined> {
+): Promise<{ tee?: FoundEvidence; missing?: InconclusiveError | undefined }> {
   const { parameters, table } = found
   const { reader, response, document, signedDocuments = [] } = parameters
-  if (reader.documents === undefined || response.pcr0Commitment === ZERO_HASH) return undefined
+  if (reader.documents === undefined || response.pcr0Commitment === ZERO_HASH) return {}
   const given = [...(document === undefined ? [] : [document]), ...signedDocuments]
-  if (given.length === 0) throw missingDocument('no document came with the response')
+  if (given.length === 0) return { missing: missingDocument('no document came with the response') }
   // One that says nothing about anyone hides no false one that comes after it.
-  let undecided: unknown
+  let missing: InconclusiveError | undefined
   for (const one of given) {
     try {
-      const found = await judgeDocument({ parameters, table, document: one }, options)
-      if (found !== undefined) return found
+      const tee = await judgeDocument({ parameters, table, document: one }, options)
+      if (tee !== undefined) return { tee }
     } catch (error) {
       if (!(error instanceof InconclusiveError)) throw error
-      undecided ??= error
+      missing ??= error
     }
   }
-  if (undecided !== undefined) throw undecided
-  return undefined
+  return { missing }
 }
 
 function missingDocument(detail: string): InconclusiveError {
