@@ -21,7 +21,8 @@ describe('pgliteQueue', () => {
   // To open a database takes seconds: the cases share one, and empty it.
   const open = async (options: { backoff: number }) => {
     const keep = { connect: () => pool.connect(), end: async () => undefined }
-    const queue = await openSqlQueue(options, { pool: keep, release: async () => undefined })
+    const shared = { pool: keep, release: async () => undefined }
+    const queue = await openSqlQueue(options, async () => shared)
     const connection = await pool.connect()
     await connection.query('delete from newton_build_job', [])
     connection.release()

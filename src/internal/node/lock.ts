@@ -30,15 +30,35 @@ export async function lockDirectory(options: {
   role: string
 }): Promise<DirectoryLock> {
   const { directory, role } = options
-  const { tryLock, unlock } = await loadBinding()
+  return lockFile({
+    ...{
+      directory,
+      name: 'LOCK',
+      label: `${role}, process ${process.pid}`,
+      needed: 'lockDirectory',
+    },
+    refuse: (holder) => new DirectoryLockedError({ directory, holder }),
+  })
+}
+
+/** Takes one file of a directory, made where both are missing: the kernel's lock on an open file. */
+export async function lockFile(options: {
+  directory: string
+  name: string
+  /** Told to whom the lock is refused. */
+  label: string
+  /** What cannot be done without the optional peer. */
+  needed: string
+  refuse: (holder: string) => Error
+}): Promise<DirectoryLock> {
+  const { directory, name, label, needed, refuse } = options
+  const { tryLock, unlock } = await loadBinding(needed)
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const file = await open(join(directory, 'LOCK'), 'a+', 0o600)
+  const file = await open(join(directory, name), 'a+', 0o600)
   try {
-    if (!tryLock(file.fd)) {
-      throw new DirectoryLockedError({ directory, holder: await readHolder(file) })
-    }
+    if (!tryLock(file.fd)) throw refuse(await readHolder(file))
     await file.truncate(0)
-    await file.write(`${role}, process ${process.pid}\n`, 0)
+    await file.write(`${label}\n`, 0)
   } catch (error) {
     await file.close()
     throw error
@@ -60,13 +80,13 @@ async function readHolder(file: FileHandle): Promise<string> {
   return text === '' ? 'another process' : text
 }
 
-async function loadBinding(): Promise<LockBinding> {
+async function loadBinding(needed: string): Promise<LockBinding> {
   try {
     // Named by a variable: the package has no types of its own.
     const peer: string = 'fs-native-extensions'
     const loaded = (await import(peer)) as LockBinding | { default: LockBinding }
     return 'default' in loaded ? loaded.default : loaded
   } catch (cause) {
-    throw new MissingPeerError({ peer: 'fs-native-extensions', needed: 'lockDirectory' }, { cause })
+    throw new MissingPeerError({ peer: 'fs-native-extensions', needed }, { cause })
   }
 }

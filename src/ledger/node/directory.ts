@@ -1,13 +1,12 @@
 /** The directory of a ledger: nobody else's, and one writer's at a time. */
-import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { InvalidInputError, MissingPeerError } from '../../errors/common.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { type DirectoryLock, lockFile } from '../../internal/node/lock.js'
 import { LedgerLockedError } from '../errors.js'
 
 /** A directory that is held. */
-export type HeldDirectory = { release(): Promise<void> }
-
-type LockBinding = { tryLock(fd: number): boolean; unlock(fd: number): void }
+export type HeldDirectory = DirectoryLock
 
 /**
  * Holds a directory, made where it is missing, until `release` or the end of the process: the lock is
@@ -18,30 +17,21 @@ type LockBinding = { tryLock(fd: number): boolean; unlock(fd: number): void }
  * @throws {MissingPeerError} when the optional peer `fs-native-extensions` is not installed.
  */
 export async function holdDirectory(directory: string): Promise<HeldDirectory> {
-  const { tryLock, unlock } = await loadBinding()
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await assertPrivate(directory)
-  await mkdir(join(directory, '.state'), { recursive: true, mode: 0o700 })
-  const file = await open(join(directory, '.state/lock'), 'a+', 0o600)
+  const state = join(directory, '.state')
+  const lock = await lockFile({
+    ...{ directory: state, name: 'lock', label: `process ${process.pid}`, needed: 'openLedger' },
+    refuse: (holder) => new LedgerLockedError({ directory, holder }),
+  })
   try {
-    if (!tryLock(file.fd)) throw new LedgerLockedError({ directory, holder: await holderOf(file) })
-    await file.truncate(0)
-    await file.write(`process ${process.pid}\n`, 0)
     // Files that a crash left before they had a name.
-    await rm(join(directory, '.state/tmp'), { recursive: true, force: true })
+    await rm(join(state, 'tmp'), { recursive: true, force: true })
   } catch (error) {
-    await file.close()
+    await lock.release()
     throw error
   }
-  let held = true
-  return {
-    release: async () => {
-      if (!held) return
-      held = false
-      unlock(file.fd)
-      await file.close()
-    },
-  }
+  return lock
 }
 
 async function assertPrivate(directory: string): Promise<void> {
@@ -55,22 +45,5 @@ async function assertPrivate(directory: string): Promise<void> {
   }
   if (process.getuid !== undefined && uid !== process.getuid()) {
     throw new InvalidInputError({ field: 'directory', reason: `${directory} is someone else’s` })
-  }
-}
-
-async function holderOf(file: FileHandle): Promise<string> {
-  const { buffer, bytesRead } = await file.read(new Uint8Array(256), 0, 256, 0)
-  const text = new TextDecoder().decode(buffer.subarray(0, bytesRead)).trim()
-  return text === '' ? 'another process' : text
-}
-
-async function loadBinding(): Promise<LockBinding> {
-  try {
-    // Named by a variable: the package has no types of its own.
-    const peer: string = 'fs-native-extensions'
-    const loaded = (await import(peer)) as LockBinding | { default: LockBinding }
-    return 'default' in loaded ? loaded.default : loaded
-  } catch (cause) {
-    throw new MissingPeerError({ peer: 'fs-native-extensions', needed: 'openLedger' }, { cause })
   }
 }

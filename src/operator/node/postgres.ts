@@ -1,9 +1,10 @@
 /** Where a gateway's tables lie: a Postgres server's, or one of this process in a directory. */
-import type { Dialect, Kysely } from 'kysely'
-import { isPolicySdkError } from '../../errors/base.js'
-import { InvalidInputError, MissingPeerError } from '../../errors/common.js'
-import { lockDirectory } from '../../internal/node/lock.js'
-import { openPglitePool } from '../../internal/node/pglite.js'
+import {
+  connectPglite,
+  connectPostgres,
+  openDatabase,
+  type SqlConnections,
+} from '../../internal/node/postgres.js'
 import type { GatewayStore } from '../gateway/store.js'
 import { type GatewayTables, migrate, sqlGatewayStore } from './sqlStore.js'
 
@@ -32,20 +33,7 @@ export async function postgresGatewayStore(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<GatewayStore> {
-  const { url, connections = 10, onError = () => undefined } = parameters
-  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
-    throw new InvalidInputError({ field: 'url', reason: 'expected postgres://…' })
-  }
-  const pg = await load(() => import('pg'), 'pg')
-  const pool = new pg.default.Pool({
-    connectionString: url,
-    max: connections,
-    // A gateway that cannot reach its server says so soon; a client would rather ask another one.
-    connectionTimeoutMillis: 5_000,
-  })
-  // Without a listener, a connection that fails in the pool ends the process.
-  pool.on('error', onError)
-  return openStore(parameters, { pool, release: async () => undefined })
+  return openStore(parameters, await connectPostgres({ ...parameters, needed }))
 }
 
 /**
@@ -72,44 +60,19 @@ export async function pgliteGatewayStore(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<GatewayStore> {
-  const { directory, onError } = parameters
-  const lock = await lockDirectory({ directory, role: 'gateway' })
-  try {
-    const pool = await openPglitePool({ directory, onError })
-    return await openStore(parameters, { pool, release: lock.release })
-  } catch (error) {
-    await lock.release()
-    throw error
-  }
+  return openStore(parameters, await connectPglite({ ...parameters, role: 'gateway' }))
 }
 
-type Pool = ConstructorParameters<typeof import('kysely').PostgresDialect>[0]['pool']
+const needed = 'A gateway’s store'
 
 async function openStore(
   { chainId, policyRegistry }: StoreDomain,
-  { pool, release }: { pool: Pool; release: () => Promise<void> },
+  connections: SqlConnections,
 ): Promise<GatewayStore> {
-  const { Kysely, PostgresDialect, sql } = await load(() => import('kysely'), 'kysely')
-  const dialect: Dialect = new PostgresDialect({ pool })
-  const db: Kysely<GatewayTables> = new Kysely({ dialect })
-  const close = async (): Promise<void> => {
-    await db.destroy()
-    await release()
-  }
-  try {
-    await migrate(db, { sql, domain: `${chainId}:${policyRegistry.toLowerCase()}` })
-  } catch (error) {
-    await close()
-    throw error
-  }
-  return sqlGatewayStore(db, { sql, close })
-}
-
-async function load<module>(work: () => Promise<module>, peer: string): Promise<module> {
-  try {
-    return await work()
-  } catch (cause) {
-    if (isPolicySdkError(cause)) throw cause
-    throw new MissingPeerError({ peer, needed: 'A gateway’s store' }, { cause })
-  }
+  const domain = `${chainId}:${policyRegistry.toLowerCase()}`
+  const { db, ...rest } = await openDatabase<GatewayTables>(connections, {
+    migrate: (tables, sql) => migrate(tables, { sql, domain }),
+    needed,
+  })
+  return sqlGatewayStore(db, rest)
 }

@@ -3,10 +3,12 @@
  * process. Jobs are leased under `FOR UPDATE SKIP LOCKED`, and time is the database's.
  */
 import type { Kysely, sql as Sql } from 'kysely'
-import { isPolicySdkError } from '../../errors/base.js'
-import { InvalidInputError, MissingPeerError } from '../../errors/common.js'
-import { lockDirectory } from '../../internal/node/lock.js'
-import { openPglitePool } from '../../internal/node/pglite.js'
+import {
+  connectPglite,
+  connectPostgres,
+  openDatabase,
+  type SqlConnections,
+} from '../../internal/node/postgres.js'
 import { assertCount, MAX_TIMER } from '../../internal/options.js'
 import {
   type JobQueue,
@@ -26,7 +28,6 @@ type JobRow = {
   settled: boolean
 }
 type Tables = { newton_build_job: JobRow }
-type Pool = ConstructorParameters<typeof import('kysely').PostgresDialect>[0]['pool']
 
 /**
  * Opens a queue on a Postgres server. Several control planes may share it.
@@ -49,19 +50,7 @@ export async function postgresQueue(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<JobQueue> {
-  const { url, connections = 10, onError = () => undefined } = parameters
-  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
-    throw new InvalidInputError({ field: 'url', reason: 'expected postgres://…' })
-  }
-  const pg = await load(() => import('pg'), 'pg')
-  const pool = new pg.default.Pool({
-    connectionString: url,
-    max: connections,
-    connectionTimeoutMillis: 5_000,
-  })
-  // Without a listener, a connection that fails in the pool ends the process.
-  pool.on('error', onError)
-  return openSqlQueue(parameters, { pool, release: async () => undefined })
+  return openSqlQueue(parameters, () => connectPostgres({ ...parameters, needed }))
 }
 
 /**
@@ -84,35 +73,18 @@ export async function pgliteQueue(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<JobQueue> {
-  const { directory, onError } = parameters
-  const lock = await lockDirectory({ directory, role: 'control plane' })
-  try {
-    const pool = await openPglitePool({ directory, onError })
-    return await openSqlQueue(parameters, { pool, release: lock.release })
-  } catch (error) {
-    await lock.release()
-    throw error
-  }
+  return openSqlQueue(parameters, () => connectPglite({ ...parameters, role: 'control plane' }))
 }
 
-/** Opens a queue over connections that are there; the table is made where it is missing. */
+const needed = 'A queue in Postgres'
+
+/** Opens a queue; the table is made where it is missing. */
 export async function openSqlQueue(
   { backoff = 1_000 }: QueueOptions,
-  { pool, release }: { pool: Pool; release: () => Promise<void> },
+  connect: () => Promise<SqlConnections>,
 ): Promise<JobQueue> {
   assertCount('backoff', backoff, { least: 0 })
-  const { Kysely, PostgresDialect, sql } = await load(() => import('kysely'), 'kysely')
-  const db: Kysely<Tables> = new Kysely({ dialect: new PostgresDialect({ pool }) })
-  const close = async (): Promise<void> => {
-    await db.destroy()
-    await release()
-  }
-  try {
-    await migrate(db, sql)
-  } catch (error) {
-    await close()
-    throw error
-  }
+  const { db, sql, close } = await openDatabase<Tables>(await connect(), { migrate, needed })
   return { ...leases(db, { sql, backoff }), ...records(db, sql), close }
 }
 
@@ -243,14 +215,5 @@ function read({ id, payload, state, tries, settled, result }: JobRow): StoredJob
     tries: Number(tries),
     settled,
     ...(result === null ? {} : { result }),
-  }
-}
-
-async function load<module>(work: () => Promise<module>, peer: string): Promise<module> {
-  try {
-    return await work()
-  } catch (cause) {
-    if (isPolicySdkError(cause)) throw cause
-    throw new MissingPeerError({ peer, needed: 'A queue in Postgres' }, { cause })
   }
 }
