@@ -53,16 +53,23 @@ async function seedOf(terminal: Terminal, path: string): Promise<Uint8Array> {
   return Uint8Array.from(Buffer.from(text.replace(/^0x/, ''), 'hex'))
 }
 
-async function open(
+/** Opens the ledger, and closes it whatever becomes of the work. */
+async function withLedger<result>(
   terminal: Terminal,
   args: { directory: string; ledger: string; 'checkpoint-key': string },
-): Promise<Ledger> {
-  return openLedger({
+  work: (ledger: Ledger) => Promise<result>,
+): Promise<result> {
+  const ledger = await openLedger({
     directory: resolve(terminal.cwd, args.directory),
     ledger: args.ledger,
     checkpointSeed: await seedOf(terminal, args['checkpoint-key']),
     schemas: await loadEventSchemas(),
   })
+  try {
+    return await work(ledger)
+  } finally {
+    await ledger.close()
+  }
 }
 
 async function record(
@@ -123,8 +130,7 @@ const init = command({
   },
   run: async ({ args, terminal }) => {
     const signer = opensslEventSigner(await seedOf(terminal, args.key))
-    const ledger = await open(terminal, args)
-    try {
+    return withLedger(terminal, args, async (ledger) => {
       if (ledger.head() !== undefined) {
         throw new UsageError(`There is a ledger in ${args.directory} already.`)
       }
@@ -138,9 +144,7 @@ const init = command({
       const genesis = { domain: 'audit', schemaVersion: 'ets.genesis/1', fields, signer } as const
       const result = resultOf(await record(ledger, genesis))
       return { ...result, data: { checkpointKey, result: result.data }, text: checkpointKey }
-    } finally {
-      await ledger.close()
-    }
+    })
   },
 })
 
@@ -159,13 +163,10 @@ const append = command({
   run: async ({ args, terminal }) => {
     const signer = opensslEventSigner(await seedOf(terminal, args.key))
     const fields = await readJsonObject(terminal, args.fields)
-    const ledger = await open(terminal, args)
-    try {
+    return withLedger(terminal, args, async (ledger) => {
       const domain = args.domain as EventDomain
       return resultOf(await record(ledger, { domain, schemaVersion: args.type, fields, signer }))
-    } finally {
-      await ledger.close()
-    }
+    })
   },
 })
 
@@ -180,15 +181,12 @@ const read = command({
     limit: { type: 'string', description: 'Most events', default: '100' },
   },
   run: async ({ args, terminal, signal }) => {
-    const ledger = await open(terminal, args)
-    try {
+    return withLedger(terminal, args, async (ledger) => {
       const limit = Number(args.limit)
       const { events, cursor } = await ledger.readSince(args.since, { limit, signal })
       const text = events.map(({ seq, event }) => JSON.stringify({ seq: `${seq}`, ...event }))
       return { data: { events, cursor }, text: text.join('\n') }
-    } finally {
-      await ledger.close()
-    }
+    })
   },
 })
 
@@ -230,8 +228,7 @@ const proof = command({
     out: { type: 'string', description: 'Where to write', required: true, valueHint: 'file' },
   },
   run: async ({ args, terminal }) => {
-    const ledger = await open(terminal, args)
-    try {
+    return withLedger(terminal, args, async (ledger) => {
       const found = await ledger.prove(args.event)
       if (found === undefined || found === 'pending') {
         const text = found === undefined ? 'no such event' : 'not yet recorded in the meta log'
@@ -244,9 +241,7 @@ const proof = command({
       await writeFile(`${out}.meta.entry`, found.metaRecord)
       const files = [out, `${out}.entry`, `${out}.meta`, `${out}.meta.entry`]
       return { data: { files }, text: files.join('\n') }
-    } finally {
-      await ledger.close()
-    }
+    })
   },
 })
 

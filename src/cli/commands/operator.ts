@@ -22,7 +22,7 @@ import { encryptKey } from '../config/keystore.js'
 import { UsageError } from '../errors.js'
 import { command, group } from '../terminal/command.js'
 import { printProgress, type Terminal } from '../terminal/output.js'
-import { accountOf, logOf, passwordOf, runRole, settingsArgs, settingsOf, signerOf } from './run.js'
+import { accountOf, passwordOf, runCommand, settingsArgs, settingsOf, signerOf } from './run.js'
 
 const init: CommandDef = command({
   name: 'init',
@@ -180,19 +180,14 @@ const sync: CommandDef = command({
   },
 })
 
-const run: CommandDef = command({
-  name: 'run',
-  example: 'newton-policy operator run --config operator.toml',
+const run: CommandDef = runCommand({
+  role: 'operator',
   description: 'Run an operator until SIGTERM; JSON lines on stdout',
-  args: settingsArgs(operatorSettings),
-  run: async ({ args, terminal, signal }) => {
-    const settings = await settingsOf(terminal, operatorSettings, args)
-    const log = await logOf(settings['log.level'])
+  table: operatorSettings,
+  start: async ({ settings, terminal, log }) => {
     const account = await accountOf(terminal, settings)
     const signer = await signerOf(terminal, settings)
-    return runRole(() => startOperator({ settings, account, signer, log }), {
-      ...{ signal, log, grace: settings.shutdown_grace },
-    })
+    return startOperator({ settings, account, signer, log })
   },
 })
 

@@ -11,21 +11,14 @@ import {
   startReplica,
 } from '../../operator/node/index.js'
 import { command, group } from '../terminal/command.js'
-import { accountOf, logOf, runRole, settingsArgs, settingsOf } from './run.js'
+import { accountOf, runCommand } from './run.js'
 
-const runGateway: CommandDef = command({
-  name: 'run',
-  example: 'newton-policy gateway run --config gateway.toml',
+const runGateway: CommandDef = runCommand({
+  role: 'gateway',
   description: 'Run a gateway until SIGTERM; JSON lines on stdout',
-  args: settingsArgs(gatewaySettings),
-  run: async ({ args, terminal, signal }) => {
-    const settings = await settingsOf(terminal, gatewaySettings, args)
-    const log = await logOf(settings['log.level'])
-    const account = await accountOf(terminal, settings)
-    return runRole(() => startGateway({ settings, account, log }), {
-      ...{ signal, log, grace: settings.shutdown_grace },
-    })
-  },
+  table: gatewaySettings,
+  start: async ({ settings, terminal, log }) =>
+    startGateway({ settings, account: await accountOf(terminal, settings), log }),
 })
 
 const gatewayKey: CommandDef = command({
@@ -40,33 +33,19 @@ const gatewayKey: CommandDef = command({
   },
 })
 
-const runChallenger: CommandDef = command({
-  name: 'run',
-  example: 'newton-policy challenger run --config challenger.toml',
+const runChallenger: CommandDef = runCommand({
+  role: 'challenger',
   description: 'Run a challenger until SIGTERM; JSON lines on stdout',
-  args: settingsArgs(challengerSettings),
-  run: async ({ args, terminal, signal }) => {
-    const settings = await settingsOf(terminal, challengerSettings, args)
-    const log = await logOf(settings['log.level'])
-    const account = await accountOf(terminal, settings)
-    return runRole(() => startChallenger({ settings, account, log }), {
-      ...{ signal, log, grace: settings.shutdown_grace },
-    })
-  },
+  table: challengerSettings,
+  start: async ({ settings, terminal, log }) =>
+    startChallenger({ settings, account: await accountOf(terminal, settings), log }),
 })
 
-const runReplica: CommandDef = command({
-  name: 'run',
-  example: 'newton-policy replica run --config replica.toml',
+const runReplica: CommandDef = runCommand({
+  role: 'replica',
   description: 'Run a replica until SIGTERM, a bootnode with --serve true; JSON lines on stdout',
-  args: settingsArgs(replicaSettings),
-  run: async ({ args, terminal, signal }) => {
-    const settings = await settingsOf(terminal, replicaSettings, args)
-    const log = await logOf(settings['log.level'])
-    return runRole(() => startReplica({ settings, log }), {
-      ...{ signal, log, grace: settings.shutdown_grace },
-    })
-  },
+  table: replicaSettings,
+  start: ({ settings, log }) => startReplica({ settings, log }),
 })
 
 /** `gateway`. */

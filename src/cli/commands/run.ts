@@ -1,7 +1,7 @@
 /** What the commands of roles share: settings from file, environment and flags, keys, logs, the end. */
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { ArgsDef } from 'citty'
+import type { ArgsDef, CommandDef } from 'citty'
 import type { LocalAccount } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { MissingPeerError } from '../../errors/common.js'
@@ -13,6 +13,7 @@ import {
   openBlsKeystore,
   type RunningRole,
   readSettings,
+  type replicaSettings,
   type SettingsOf,
   type SettingsTable,
   variableOf,
@@ -20,6 +21,7 @@ import {
 import { hasKeyForm } from '../config/config.js'
 import { decryptKey } from '../config/keystore.js'
 import { FileAccessError, UsageError } from '../errors.js'
+import { command } from '../terminal/command.js'
 import type { CommandResult, Terminal } from '../terminal/output.js'
 import { promptOf } from '../terminal/prompt.js'
 
@@ -120,7 +122,7 @@ export async function signerOf(
 }
 
 /** Lines of the log as JSON on stdout, through `pino`. */
-export async function logOf(level: LogEntry['level']): Promise<LogHook> {
+async function logOf(level: LogEntry['level']): Promise<LogHook> {
   const { pino, destination, stdTimeFunctions } = await import('pino').catch((cause: unknown) => {
     throw new MissingPeerError({ peer: 'pino', needed: 'The log of a role' }, { cause })
   })
@@ -132,8 +134,37 @@ export async function logOf(level: LogEntry['level']): Promise<LogHook> {
   return ({ level: at, event, ...fields }) => logger[at](fields, event)
 }
 
+/** What every role has among its settings. */
+type OwnSettings = Pick<SettingsOf<typeof replicaSettings>, 'log.level' | 'shutdown_grace'>
+
+/** Declares the command that runs a role from its settings. */
+export function runCommand<const table extends SettingsTable>(definition: {
+  role: 'operator' | 'gateway' | 'challenger' | 'replica'
+  description: string
+  table: table
+  start: (parts: {
+    settings: SettingsOf<table>
+    terminal: Terminal
+    log: LogHook
+  }) => Promise<RunningRole>
+}): CommandDef {
+  const { role, description, table, start } = definition
+  return command({
+    name: 'run',
+    example: `newton-policy ${role} run --config ${role}.toml`,
+    description,
+    args: settingsArgs(table),
+    run: async ({ args, terminal, signal }) => {
+      const settings = await settingsOf(terminal, table, args)
+      const { 'log.level': level, shutdown_grace: grace } = settings as unknown as OwnSettings
+      const log = await logOf(level)
+      return runRole(() => start({ settings, terminal, log }), { signal, log, grace })
+    },
+  })
+}
+
 /** Runs a role until the signal fires, then lets it end. A second signal ends the process at once. */
-export async function runRole(
+async function runRole(
   start: () => Promise<RunningRole>,
   { signal, grace, log }: { signal: AbortSignal; grace: number; log: LogHook },
 ): Promise<CommandResult> {

@@ -13,10 +13,10 @@ import { attestationReaderOf, type StoreArgs } from '../../config/attestationRea
 import { type ChainArgs, type ChainTarget, chainArgs, chainOf } from '../../config/chain.js'
 import { type GatewayArgs, gatewayArgs, gatewayOptionsOf } from '../../config/gateway.js'
 import { readJsonObject, writeJson } from '../../files.js'
-import { type IntentArgs, integer, intentArgs, intentOf } from '../../intent.js'
+import { type IntentArgs, integer, intentOf } from '../../intent.js'
 import { command, group } from '../../terminal/command.js'
 import { type CommandResult, exitCodes, type Terminal } from '../../terminal/output.js'
-import { simulateTask } from './simulate.js'
+import { simulateTask, subjectArgs } from './simulate.js'
 
 const outArgs = {
   out: {
@@ -27,18 +27,7 @@ const outArgs = {
 } as const
 
 const taskArgs = {
-  client: {
-    type: 'string',
-    description: 'Address of the policy client',
-    required: true,
-    valueHint: '0x…',
-  },
-  ...intentArgs,
-  'wasm-args': {
-    type: 'string',
-    description: 'Arguments for the plugins: a JSON file, or the object itself',
-    valueHint: 'file.json',
-  },
+  ...subjectArgs,
   timeout: { type: 'string', description: 'Seconds for operators to decide', default: '30' },
   broadcast: {
     type: 'boolean',

@@ -18,7 +18,8 @@ import { type IntentArgs, intentArgs, intentOf } from '../../intent.js'
 import { command } from '../../terminal/command.js'
 import { exitCodes } from '../../terminal/output.js'
 
-const simulateArgs = {
+/** Options of commands that ask about a transaction of a client. */
+export const subjectArgs = {
   client: {
     type: 'string',
     description: 'Address of the policy client',
@@ -31,8 +32,6 @@ const simulateArgs = {
     description: 'Arguments for the plugins: a JSON file, or the object itself',
     valueHint: 'file.json',
   },
-  ...daArgs,
-  ...chainArgs,
 } as const
 
 /** The task that a gateway would make of the transaction now; operators are asked nothing. */
@@ -55,7 +54,7 @@ export const simulateTask: CommandDef = command({
   example: 'newton-policy task simulate --client 0x… --to 0x… --value 1000 --chain devnet',
   description:
     'Evaluate the policy that a client has on chain now, here and without operators; exit code 3 for a deny',
-  args: simulateArgs,
+  args: { ...subjectArgs, ...daArgs, ...chainArgs },
   run: async ({ args, terminal, signal }) => {
     const { chain, client, addresses, profile } = await chainOf(terminal, args)
     const artifacts = sourceOf(requireDa(terminal, { args, profile }))
