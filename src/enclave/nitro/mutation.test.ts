@@ -1,7 +1,16 @@
 import { X509Certificate } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import {
+  accepted,
+  folder,
+  policyOf,
+  positions,
+  present,
+  read,
+  type Sample,
+} from '../../../test/support/nitroSamples.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { bytesToUint, toHex, uintToBytes } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
@@ -16,39 +25,6 @@ import {
   AWS_NITRO_ROOT_SHA256,
   certificateFingerprint,
 } from './x509/roots.js'
-import type { P384Backend } from './x509/signature.js'
-
-const folder = new URL('../../../../shared/vectors/public/nitro/', import.meta.url)
-const present = existsSync(folder)
-if (!present) {
-  if (process.env['CI_REQUIRE_ALL'] === '1') throw new Error('the public Nitro vectors are absent')
-  console.warn('skipped: ../shared/vectors/public/nitro is absent')
-}
-const read = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(name, folder)))
-type Sample = { file: string; expect_production: string; now_ms: number }
-const accepted = (
-  present ? (JSON.parse(Buffer.from(read('MANIFEST.json')).toString()) as Sample[]) : []
-).filter((sample) => sample.expect_production === 'accept')
-
-function policyOf(bytes: Uint8Array, now: number, backend: P384Backend): NitroPolicy {
-  const pcr0 = parseNitroPayload(parseCoseSign1(bytes).payload).pcrs.get(0) as Uint8Array
-  return {
-    measurements: [{ 0: toHex(pcr0) }],
-    freshness: { kind: 'maxAge', maxAge: 3_600_000 },
-    binding: { userData: 'any', publicKey: 'any' },
-    clock: () => now,
-    backend,
-  }
-}
-
-/** A small generator with a seed, so that a failure can be repeated. */
-function positions(count: number, below: number, seed: number): number[] {
-  let state = seed
-  return Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  })
-}
 
 describe.skipIf(!present)('the other signature of the pair', () => {
   test.each(accepted)(
