@@ -1,3 +1,5 @@
+import { concatAll } from './bytes.js'
+
 /**
  * Reads the body of a request or an answer, and `undefined` as soon as it is longer than `limit`: what
  * a stranger sends ends where we say, whatever it announces.
@@ -19,11 +21,5 @@ export async function readBounded(
     }
     parts.push(part.value)
   }
-  const body = new Uint8Array(length)
-  let offset = 0
-  for (const part of parts) {
-    body.set(part, offset)
-    offset += part.length
-  }
-  return body
+  return concatAll(parts)
 }

@@ -1,20 +1,4 @@
-import { base64pad } from 'multiformats/bases/base64'
-
-/** Standard base64 with padding, as C2SP writes it. */
-export function toBase64(bytes: Uint8Array): string {
-  return base64pad.baseEncode(bytes)
-}
-
-/** Reads standard base64; `undefined` where the text is not the one encoding of its bytes. */
-export function fromBase64(text: string): Uint8Array | undefined {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
-  try {
-    const bytes = base64pad.baseDecode(text)
-    return toBase64(bytes) === text ? bytes : undefined
-  } catch {
-    return undefined
-  }
-}
+export { fromBase64, toBase64 } from '../../internal/base64.js'
 
 /** A size or index below 2^63 in decimal without leading zeros; `undefined` for anything else. */
 export function fromDecimal(text: string): bigint | undefined {

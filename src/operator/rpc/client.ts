@@ -3,7 +3,8 @@ import type { Address } from 'viem'
 import { type Json, type JsonObject, parseJson } from '../../core/canonicalJson.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
-import { concat, fromUtf8 } from '../../internal/bytes.js'
+import { readBounded } from '../../internal/boundedBody.js'
+import { fromUtf8 } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import {
   type CallSigner,
@@ -88,10 +89,12 @@ export function createOperatorClient(parameters: OperatorClientParameters): Oper
       redirect: 'error',
       signal,
     })
-    return {
-      status: response.status,
-      bytes: await readBounded(response, maxResponseBytes, request),
-    }
+    // Read always: a body that is left holds its connection.
+    const bytes = await readBounded(response, maxResponseBytes)
+    if (bytes !== undefined) return { status: response.status, bytes }
+    const { operator, method } = request
+    const reason = `more than ${maxResponseBytes} bytes`
+    throw new OperatorAnswerError({ operator, method, reason })
   }
   const sendTwice = async (
     request: SignedRequest,
@@ -181,29 +184,6 @@ function readRefusal(
     detail: (detail.startsWith(prefix) ? detail.slice(prefix.length) : detail).replace(/\.$/, ''),
     retryAfter: typeof after === 'number' && after >= 0 ? after : undefined,
   })
-}
-
-/** Reads a body up to a bound. Reads it always: a body that is left holds its connection. */
-async function readBounded(
-  response: Response,
-  maxBytes: number,
-  { operator, method }: SignedRequest,
-): Promise<Uint8Array> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return new Uint8Array()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return concat(...chunks)
-    length += value.length
-    if (length > maxBytes) {
-      await reader.cancel()
-      const reason = `more than ${maxBytes} bytes`
-      throw new OperatorAnswerError({ operator, method, reason })
-    }
-    chunks.push(value)
-  }
 }
 
 function checkUrl(text: string): string {

@@ -16,6 +16,7 @@ import {
   verifySignature,
 } from '../../core/bn254/index.js'
 import { isPolicySdkError } from '../../errors/base.js'
+import { readBounded } from '../../internal/boundedBody.js'
 import { fromHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { RemoteSignerError } from '../errors.js'
@@ -90,7 +91,9 @@ async function call(
         ...{ headers, signal, redirect: 'error' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
-      const text = await boundedText(response)
+      const bytes = await readBounded(response, MAX_ANSWER)
+      // One that is longer is none.
+      const text = new TextDecoder().decode(bytes)
       if (!response.ok) {
         const retryable = response.status >= 500 || response.status === 429
         throw failed(parameters, { reason: `it answered ${response.status}`, retryable })
@@ -101,21 +104,6 @@ async function call(
     options.signal?.throwIfAborted()
     if (isPolicySdkError(cause)) throw cause
     throw failed(parameters, { reason: 'it cannot be reached', retryable: true }, cause)
-  }
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const reader = response.body?.getReader()
-  const decoder = new TextDecoder()
-  let text = ''
-  for (;;) {
-    const next = await reader?.read()
-    if (next === undefined || next.done) return text
-    text += decoder.decode(next.value, { stream: true })
-    if (text.length > MAX_ANSWER) {
-      await reader?.cancel()
-      return ''
-    }
   }
 }
 

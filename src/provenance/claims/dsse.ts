@@ -5,6 +5,7 @@
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { canonicalBytes, type Json, parseJsonBytes } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { fromBase64, toBase64 } from '../../internal/base64.js'
 import { concat, utf8 } from '../../internal/bytes.js'
 import { STATEMENT_MEDIA_TYPE, type Statement } from './statement.js'
 
@@ -126,19 +127,4 @@ function isSigned(signature: Uint8Array, message: Uint8Array, key: Uint8Array): 
 function preAuthentication(type: string, body: Uint8Array): Uint8Array {
   const label = utf8(type)
   return concat(utf8(`DSSEv1 ${label.length} `), label, utf8(` ${body.length} `), body)
-}
-
-function toBase64(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return btoa(text)
-}
-
-function fromBase64(text: string): Uint8Array | undefined {
-  try {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
-    return toBase64(bytes) === text ? bytes : undefined
-  } catch {
-    return undefined
-  }
 }
