@@ -1,42 +1,13 @@
 /** The script that verifies a ledger with nothing of this package, on 511 entries. */
 import { execFile } from 'node:child_process'
-import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, describe, expect, test } from 'vitest'
-import type { Ledger } from '../../src/ledger/index.js'
-import { type OpenLedgerParameters, openLedger } from '../../src/ledger/node/index.js'
-import {
-  addKey,
-  checkpointSeed,
-  fill,
-  genesisDraft,
-  ledgerName,
-  people,
-  schemas,
-  submit,
-  testClock,
-} from './ledgerWorld.js'
+import { describe, expect, test } from 'vitest'
+import { folder, open, start } from './ledgerDirectory.js'
+import { fill } from './ledgerWorld.js'
 
 const run = promisify(execFile)
-const made: string[] = []
-const folder = (): string => {
-  const path = mkdtempSync(join(tmpdir(), 'ledger-'))
-  chmodSync(path, 0o700)
-  made.push(path)
-  return path
-}
-afterAll(() => {
-  for (const path of made) rmSync(path, { recursive: true, force: true })
-})
-const open = (directory: string, more: Partial<OpenLedgerParameters> = {}): Promise<Ledger> =>
-  openLedger({ directory, ledger: ledgerName, checkpointSeed, schemas, now: testClock(), ...more })
-const start = async (ledger: Ledger): Promise<void> => {
-  await submit(ledger, genesisDraft())
-  await addKey(ledger, { key: people.admin, role: 'admin', by: people.genesis })
-  await addKey(ledger, { key: people.operator, role: 'operator', by: people.admin })
-}
 
 describe('forensic.sh', () => {
   const script = new URL('../../src/ledger/node/forensic.sh', import.meta.url).pathname

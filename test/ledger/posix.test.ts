@@ -1,55 +1,21 @@
 /** Ledgers in directories: files as strangers read them, locks, a second writer, a full start over. */
-import {
-  chmodSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { checkpointSigners, createLedger, fsck, openWriter } from '../../src/ledger/index.js'
+import { posixTiles } from '../../src/ledger/node/index.js'
+import { folder, open, start } from './ledgerDirectory.js'
 import {
-  checkpointSigners,
-  createLedger,
-  fsck,
-  type Ledger,
-  openWriter,
-} from '../../src/ledger/index.js'
-import { type OpenLedgerParameters, openLedger, posixTiles } from '../../src/ledger/node/index.js'
-import {
-  addKey,
   anomaly,
   checkpointSeed,
   fill,
-  genesisDraft,
   ledgerName,
-  people,
   schemas,
   submit,
   testClock,
   verify,
 } from './ledgerWorld.js'
 
-const made: string[] = []
-const folder = (): string => {
-  const path = mkdtempSync(join(tmpdir(), 'ledger-'))
-  chmodSync(path, 0o700)
-  made.push(path)
-  return path
-}
-afterAll(() => {
-  for (const path of made) rmSync(path, { recursive: true, force: true })
-})
-const open = (directory: string, more: Partial<OpenLedgerParameters> = {}): Promise<Ledger> =>
-  openLedger({ directory, ledger: ledgerName, checkpointSeed, schemas, now: testClock(), ...more })
-const start = async (ledger: Ledger): Promise<void> => {
-  await submit(ledger, genesisDraft())
-  await addKey(ledger, { key: people.admin, role: 'admin', by: people.genesis })
-  await addKey(ledger, { key: people.operator, role: 'operator', by: people.admin })
-}
 const keys = new Map(
   [...checkpointSigners(ledgerName, checkpointSeed)].map(([name, { key }]) => [name, key]),
 )

@@ -33,6 +33,7 @@ export function PolicyScreen(): ReactNode {
   const network = useNetwork()
   const { client, chainId, addresses, rpcUrl } = network
   const { registry } = useSession()
+  const chain = useMemo(() => createClient({ transport: http(rpcUrl) }), [rpcUrl])
   const checks = useMemo(
     () => ({
       artifacts,
@@ -44,13 +45,13 @@ export function PolicyScreen(): ReactNode {
           policyDataInstanceId: `0x${string}`
         }) => {
           // At a block that is there: where it cannot be asked, that is no "missing".
-          const block = await getBlockNumber(createClient({ transport: http(rpcUrl) }))
+          const block = await getBlockNumber(chain)
           const envelope = await envelopes.getEnvelope({ policyDataInstanceId, block })
           return envelope === null ? ('missing' as const) : ('present' as const)
         },
       },
     }),
-    [network, rpcUrl],
+    [network, chain],
   )
   const { data, error, refetch, isPending } = usePolicy({
     ...{ client, chainId, addresses, registry, checks },

@@ -1,11 +1,9 @@
 /** An operator of a devnet: the parts of `src/operator`, with an evaluator in a simulated enclave. */
 import { join } from 'node:path'
 import type { Address, Hex, LocalAccount } from 'viem'
-import { ARTIFACT_ABSENT, type ArtifactNamespace, namespaces } from '../../core/artifact.js'
 import { type BlsKey, computeSignableDigest, type SignatureShare } from '../../core/bn254/index.js'
 import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
-import type { EvaluationRequest } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import {
@@ -14,31 +12,9 @@ import {
   type LayeredArtifactCache,
   memoryByteStore,
 } from '../../da/index.js'
-import {
-  createDecryptionKey,
-  createEnclaveEvaluator,
-  createSecretsOpener,
-  createTunnelHost,
-  type EnclaveEvaluator,
-  EnclaveTransportError,
-  type NitroRoot,
-  serveEnclave,
-  type TunnelDial,
-} from '../../enclave/index.js'
-import { tcpListener, tcpTransport } from '../../enclave/node/index.js'
-import { createSimulator } from '../../enclave/simulator/index.js'
-import {
-  ArtifactNotCommittedError,
-  createEvaluator,
-  createPluginRuntime,
-  createSchemaValidator,
-  operatorEngine,
-} from '../../eval/index.js'
-import { nodePluginWorkers } from '../../eval/node/index.js'
+import type { EnclaveEvaluator, NitroRoot } from '../../enclave/index.js'
 import { utf8 } from '../../internal/bytes.js'
-import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
-import { createProcessMemory } from '../../internal/processMemory.js'
 import {
   computeJournalDomain,
   createDeltaReader,
@@ -48,7 +24,11 @@ import {
   type OperatorTables,
 } from '../../operator/index.js'
 import { listenOperator, openFileJournal } from '../../operator/node/index.js'
-import { tunnelTransport } from '../../operator/node/process/tunnelTransport.js'
+import {
+  openSimulatedEnclave,
+  type SimulatedEnclaveParameters,
+} from '../../operator/node/process/enclave.js'
+import { committedEvaluator } from '../../operator/node/process/operator.js'
 import {
   type CommitPipeline,
   type CommittedTree,
@@ -124,11 +104,16 @@ export async function createEnclaveOperator(
   }
   try {
     const { artifacts, pipeline, committed } = await followArtifacts(parameters)
+    const { index, secretsKey, allowHost } = parameters
     const { evaluator, pcr0Commitment, roots } = await startEnclave({
-      ...parameters,
-      artifacts,
-      committed,
-      closers,
+      ...{ index, secretsKey, allowHost, reader, artifacts, committed },
+      closers: {
+        add: (end) => {
+          closers.push(async () => {
+            await end()
+          })
+        },
+      },
     })
     const { chainId, policyRegistry } = reader
     const latest = await reader.getLatestBlock()
@@ -222,113 +207,17 @@ async function followArtifacts(
   return { artifacts, pipeline, committed: committedTree({ tree, events, startBlock: fromBlock }) }
 }
 
-/** Starts an enclave and connects to it. What it opens is closed through `closers`. */
-async function startEnclave(parameters: {
-  index: number
-  secretsKey: Uint8Array
-  reader: RegistryReader
-  artifacts: LayeredArtifactCache
-  committed: CommittedTree
-  allowHost: (target: { host: string; port: number }) => boolean
-  closers: (() => Promise<void>)[]
-}): Promise<{
+/** Starts an enclave as operators do. What it opens is closed through `closers`. */
+async function startEnclave(
+  parameters: Omit<SimulatedEnclaveParameters, 'seed'> & { index: number },
+): Promise<{
   evaluator: EnclaveEvaluator
   pcr0Commitment: Hex
   roots: readonly NitroRoot[]
 }> {
-  const { index, reader, committed, closers } = parameters
-  const engine = operatorEngine()
-  const simulator = createSimulator({
-    image: [{ name: 'engine', bytes: utf8(engine.id) }],
-    seed: keccak(utf8(`newton devnet enclave ${index}`)),
-  })
-  const key = await createDecryptionKey({ secret: parameters.secretsKey })
-  let dial: TunnelDial | undefined
-  // What the enclave compiles stays inside it, under one bound for all of its parts.
-  const memory = createProcessMemory()
-  const plugins = createPluginRuntime({
-    workers: nodePluginWorkers(),
-    memory,
-    // The enclave has no network of its own: every connection is one through the host.
-    transport: (request, options) => {
-      if (dial === undefined) throw new EnclaveTransportError({ reason: 'no host is connected' })
-      return tunnelTransport(dial)(request, options)
-    },
-    http: { allowPrivate: true },
-  })
-  closers.push(async () => plugins.close())
-  const schemas = createSchemaValidator({ memory })
-  const opener = createSecretsOpener({ keys: [key] })
-  const listener = tcpListener({ port: 0 })
-  const enclave = await serveEnclave({
-    nsm: simulator.nsm,
-    listener,
-    key,
-    evaluator: (host) => {
-      dial = host.dial
-      return createEvaluator({
-        registry: host.registry ?? reader,
-        artifacts: host.artifacts,
-        engine,
-        plugins,
-        schemas,
-        memory,
-        secrets: { opener, envelopes: host.envelopes },
-        // The host has asked its own tree before the request came in.
-        committed: { isCommittedAt: async () => true },
-        assurance: 'simulator',
-      })
-    },
-  })
-  closers.push(() => enclave.close())
-  const port = listener.address()?.port ?? 0
-  const inner = await createEnclaveEvaluator({
-    transport: tcpTransport({ port }),
-    policy: simulator.policy,
-    host: {
-      registry: reader,
-      artifacts: parameters.artifacts,
-      envelopes: committed,
-      tunnel: createTunnelHost({
-        dial: (target, options) => tcpTransport(target).connect(options),
-        allow: parameters.allowHost,
-      }),
-    },
-  })
-  closers.push(async () => inner.close())
-  const evaluator: EnclaveEvaluator = {
-    ...inner,
-    evaluate: async (request, options) => {
-      await assertCommitted(request, { reader, committed, options })
-      return inner.evaluate(request, options)
-    },
-  }
-  const roots = [{ sha256: simulator.root.sha256 }]
-  return { evaluator, pcr0Commitment: enclave.pcr0Commitment, roots }
-}
-
-/** Refuses a task whose artifacts are not all under the root committed at its reference block. */
-async function assertCommitted(
-  { task }: EvaluationRequest,
-  at: { reader: RegistryReader; committed: CommittedTree; options: IoOptions | undefined },
-): Promise<void> {
-  const block = task.referenceBlock
-  const { policyTemplate, data } = await at.reader.snapshot(
-    { client: task.policyClient, block },
-    at.options,
-  )
-  const refs: [ArtifactNamespace, Hex | undefined][] = [
-    [namespaces.rego, policyTemplate?.regoHash],
-    [namespaces.policyParamsSchema, policyTemplate?.paramsSchemaHash],
-    ...data.flatMap(({ template }): [ArtifactNamespace, Hex | undefined][] => [
-      [namespaces.wasm, template?.wasmHash],
-      [namespaces.policyDataParamsSchema, template?.paramsSchemaHash],
-      [namespaces.secretsSchema, template?.secretsSchemaHash],
-    ]),
-  ]
-  for (const [namespace, hash] of refs) {
-    if (hash === undefined || hash === ARTIFACT_ABSENT) continue
-    if (await at.committed.isCommittedAt({ namespace, hash, block }, at.options)) continue
-    throw new ArtifactNotCommittedError({ namespace, hash, block })
-  }
+  const { index, ...parts } = parameters
+  const seed = keccak(utf8(`newton devnet enclave ${index}`))
+  const { enclave, pcr0Commitment, roots } = await openSimulatedEnclave({ ...parts, seed })
+  const { evaluate } = committedEvaluator(enclave, parts)
+  return { evaluator: { ...enclave, evaluate }, pcr0Commitment, roots }
 }

@@ -12,6 +12,7 @@ import {
   createTunnelHost,
   type EnclaveEvaluator,
   EnclaveTransportError,
+  type NitroRoot,
   serveEnclave,
   type TunnelDial,
 } from '../../../enclave/index.js'
@@ -48,7 +49,7 @@ export type EvaluatorParts = {
   reader: RegistryReader
   artifacts: LayeredArtifactCache
   committed: CommittedTree
-  closers: Closers
+  closers: Pick<Closers, 'add'>
 }
 
 /** An evaluator that was opened. */
@@ -114,7 +115,7 @@ export function simulatedPcr0Commitment(): Hex {
 /** Starts an enclave in software and connects to it, over a socket and attested like a real one. */
 export async function openSimulatedEnclave(
   parameters: SimulatedEnclaveParameters,
-): Promise<OpenedEvaluator> {
+): Promise<OpenedEvaluator & { enclave: EnclaveEvaluator; roots: readonly NitroRoot[] }> {
   const { reader, closers } = parameters
   const { engine, image } = simulatedImage()
   const simulator = createSimulator({ image, seed: parameters.seed })
@@ -159,7 +160,10 @@ export async function openSimulatedEnclave(
   })
   closers.add(enclave.close)
   const { prewarm } = plugins
-  return { evaluator: enclave, enclave, pcr0Commitment: served.pcr0Commitment, prewarm }
+  const { pcr0Commitment } = served
+  // What a verifier's `roots` takes to accept its documents.
+  const roots = [{ sha256: simulator.root.sha256 }]
+  return { evaluator: enclave, enclave, pcr0Commitment, prewarm, roots }
 }
 
 /** Without an enclave, all parts of the evaluator share the memory of the one cache. */
