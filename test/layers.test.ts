@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
@@ -88,6 +88,20 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   testing: ['artifacts', 'evm', 'eigenDaProxy', 'mock', 'msw', 'vitest', 'node'],
   cli: ['terminal', 'config', 'scaffold', 'commands'],
 }
+
+/** Folders that are lists by nature: read by looking a name up, not from the top down. */
+const lists: ReadonlySet<string> = new Set([
+  // The page of the specification: an id, a digest, a codec a file.
+  'core',
+  // A contract a file, generated.
+  'core/abi',
+  // A neighbour's interface a file.
+  'core/interfaces',
+  // A kind of write a file.
+  'registry/actions',
+  // A group of commands a file.
+  'cli/commands',
+])
 
 type Import = {
   file: string
@@ -263,5 +277,22 @@ describe('rooms', () => {
       return from >= 0 && to > from
     })
     expect(wrong.map(({ file, path }) => `${file} -> ${path}`)).toEqual([])
+  })
+
+  test('behavior: a folder of more than a dozen files has rooms instead', () => {
+    const counts = new Map<string, number>()
+    for (const path of files) {
+      const file = relative(src, path)
+      const folder = dirname(file)
+      if (/(^|\/)(index|errors)\.ts$/.test(file) || lists.has(folder)) continue
+      counts.set(folder, (counts.get(folder) ?? 0) + 1)
+    }
+    const crowded = [...counts].filter(([, count]) => count > 12)
+    expect(crowded.map(([folder, count]) => `${folder}: ${count} files`)).toEqual([])
+  })
+
+  test('behavior: a folder that may be a list still is one', () => {
+    const folders = new Set(files.map((path) => dirname(relative(src, path))))
+    expect([...lists].filter((folder) => !folders.has(folder))).toEqual([])
   })
 })

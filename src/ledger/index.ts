@@ -220,8 +220,8 @@ export {
   type WitnessParameters,
 } from './witness/witness.js'
 export { type ChainPlace, chainStart, type WalkedEvent, walkChain } from './writer/chain.js'
-export { fsck } from './writer/fsck.js'
-export type { FsckFault, FsckParameters, FsckReport } from './writer/fsckChain.js'
+export type { FsckFault, FsckParameters, FsckReport } from './writer/fsck/chain.js'
+export { fsck } from './writer/fsck/fsck.js'
 export {
   type LedgerLookup,
   type LookupMark,

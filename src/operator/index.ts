@@ -16,11 +16,21 @@ export {
   JournalMissingError,
 } from './errors.js'
 export { anyCaller, apiKeyCallers, type CallerCheck, hashApiKey } from './gateway/callers.js'
+export {
+  createTaskClient,
+  type SentRequest,
+  type TaskClient,
+  type TaskClientParameters,
+  type TaskProgress,
+  type TaskReading,
+  type UnverifiedAnswer,
+  type VerifiedTask,
+} from './gateway/client/taskClient.js'
 export { GatewayAnswerError } from './gateway/errors.js'
 export type { GatewayEvent } from './gateway/events.js'
 export { createGateway, type Gateway, type GatewayParameters } from './gateway/gateway.js'
-export { memoryGatewayStore } from './gateway/memoryStore.js'
 export type { GatewayMethod, GatewayRpc } from './gateway/methods.js'
+export { memoryGatewayStore } from './gateway/store/memoryStore.js'
 export {
   type GatewayStore,
   type Lease,
@@ -31,17 +41,7 @@ export {
   type TaskFailureRecord,
   type TaskState,
   taskStates,
-} from './gateway/store.js'
-export {
-  createTaskClient,
-  type SentRequest,
-  type TaskClient,
-  type TaskClientParameters,
-  type TaskProgress,
-  type TaskReading,
-  type UnverifiedAnswer,
-  type VerifiedTask,
-} from './gateway/taskClient.js'
+} from './gateway/store/store.js'
 export { type GatewayWatch, watchGateway } from './gateway/watch.js'
 export {
   readTaskAnswer,

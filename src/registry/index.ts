@@ -497,16 +497,6 @@ export {
   originHashOf,
 } from './rows/anchors.js'
 export {
-  type CreateCertificateReaderParameters,
-  createCertificateReader,
-  readOperatorTable,
-} from './rows/certificates.js'
-export {
-  type ChallengeReaderParameters,
-  createAcceptedResponses,
-  createOperatorTrees,
-} from './rows/challenges.js'
-export {
   type DescribeNode,
   type DescribeParameters,
   type DescribeTarget,
@@ -522,7 +512,6 @@ export type {
   PolicyTemplateInput,
 } from './rows/inputs.js'
 export type { OffchainChecks, SecretsStatus, SecretsStatusSource } from './rows/offchain.js'
-export { readFullOperatorTable } from './rows/operatorKeys.js'
 export type {
   DeploymentAuthorization,
   DeploymentTerms,
@@ -532,6 +521,17 @@ export type {
   ReadySlotInstance,
   SlotInstanceInput,
 } from './rows/policyDeployment.js'
+export {
+  type CreateCertificateReaderParameters,
+  createCertificateReader,
+  readOperatorTable,
+} from './rows/quorum/certificates.js'
+export {
+  type ChallengeReaderParameters,
+  createAcceptedResponses,
+  createOperatorTrees,
+} from './rows/quorum/challenges.js'
+export { readFullOperatorTable } from './rows/quorum/operatorKeys.js'
 export {
   type ComparedEndpoint,
   type CompareOptions,

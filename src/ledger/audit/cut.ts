@@ -6,7 +6,7 @@ import { decodeMetaRecord, type MetaRecord } from '../events/metaRoot.js'
 import { type Checkpoint, type CheckpointTrust, verifyCheckpoint } from '../log/checkpoint.js'
 import { edgeRoot, emptyEdge, growLog } from '../log/growth.js'
 import { type LogReader, logReader } from '../log/reader.js'
-import { logFiles, readEntries } from '../writer/logFiles.js'
+import { logFiles, readEntries } from '../writer/files/log.js'
 import { metaLog } from '../writer/types.js'
 
 /** A recorded cut, under a checkpoint of the meta log that was verified. */

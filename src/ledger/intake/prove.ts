@@ -6,7 +6,7 @@ import { parseNote } from '../log/note.js'
 import { logReader } from '../log/reader.js'
 import { formatTlogProof } from '../log/tlogProof.js'
 import type { Published } from '../writer/engine.js'
-import { logFiles } from '../writer/logFiles.js'
+import { logFiles } from '../writer/files/log.js'
 import { type EventProof, metaLog } from '../writer/types.js'
 import type { OpenWriter } from '../writer/writer.js'
 

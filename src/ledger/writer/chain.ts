@@ -3,7 +3,7 @@ import type { TileReader } from '../../core/interfaces/tileStore.js'
 import { LedgerLogError } from '../errors.js'
 import { genesisHash, type LedgerEvent } from '../events/event.js'
 import { readEvent } from '../events/verify.js'
-import { readEntries } from './logFiles.js'
+import { readEntries } from './files/log.js'
 import type { PlacedEvent } from './types.js'
 
 /** A place in the chain: what comes next, in the chain and in each domain's log. */

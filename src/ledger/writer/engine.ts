@@ -17,9 +17,9 @@ import { edgeRoot, growLog, type LogEdge, type LogFile } from '../log/growth.js'
 import type { NoteSigner } from '../log/keys.js'
 import { signNote } from '../log/note.js'
 import { logReader } from '../log/reader.js'
-import { encodeHead, type HeadRecord, headPath, type LogState } from './head.js'
-import { loadEdge, logFiles } from './logFiles.js'
-import { encodeStaging, type LogGrowth } from './staging.js'
+import { encodeHead, type HeadRecord, headPath, type LogState } from './files/head.js'
+import { loadEdge, logFiles } from './files/log.js'
+import { encodeStaging, type LogGrowth } from './files/staging.js'
 
 /** A checkpoint as it is published. */
 export type Published = Checkpoint & { note: string; version: string }

@@ -5,7 +5,7 @@ import { LedgerStateError } from '../errors.js'
 import type { MetaRecord } from '../events/metaRoot.js'
 import { decodeMetaRecord, encodeMetaRecord } from '../events/metaRoot.js'
 import { commitBatch, type Engine, finishBatch, type OpenLog, type Published } from './engine.js'
-import { readEntries } from './logFiles.js'
+import { readEntries } from './files/log.js'
 import { type LedgerHead, metaLog } from './types.js'
 
 /** A cut: its record, where that is in the meta log, and the checkpoints that it names. */

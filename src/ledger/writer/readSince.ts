@@ -11,7 +11,7 @@ import type { LedgerView } from '../events/view.js'
 import { fromDecimal } from '../log/encoding.js'
 import { readTile } from '../log/reader.js'
 import { decodeEntryBundle } from '../log/tiles.js'
-import { logFiles } from './logFiles.js'
+import { logFiles } from './files/log.js'
 import { seqKey } from './lookup.js'
 import type { PlacedEvent } from './types.js'
 

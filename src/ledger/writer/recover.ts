@@ -14,9 +14,9 @@ import {
   readPublished,
   replaceHead,
 } from './engine.js'
-import { decodeHead, emptyHead, headPath, type LogState } from './head.js'
-import { loadEdge } from './logFiles.js'
-import { decodeStaging, type LogGrowth } from './staging.js'
+import { decodeHead, emptyHead, headPath, type LogState } from './files/head.js'
+import { loadEdge } from './files/log.js'
+import { decodeStaging, type LogGrowth } from './files/staging.js'
 
 /** What opening needs. */
 export type RecoverParameters = {

@@ -20,7 +20,7 @@ import type { GatewayEvent } from './events.js'
 import { createGatewayRpc, type GatewayRpc } from './methods.js'
 import { prepareTask } from './preparing.js'
 import { type RunParameters, runTask } from './running.js'
-import { type GatewayStore, isDecided, type LeasedTask, type StoredTask } from './store.js'
+import { type GatewayStore, isDecided, type LeasedTask, type StoredTask } from './store/store.js'
 import { createChanges } from './waiting.js'
 import { type TaskRequest, writeTaskRequest, writeTaskStatus } from './wire.js'
 

@@ -11,7 +11,13 @@ import { isPolicySdkError } from '../../errors/base.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { withoutStop } from '../rpc/envelope.js'
 import type { GatewayEvent } from './events.js'
-import type { GatewayStore, Lease, StoredTask, TaskFailureRecord, TaskState } from './store.js'
+import type {
+  GatewayStore,
+  Lease,
+  StoredTask,
+  TaskFailureRecord,
+  TaskState,
+} from './store/store.js'
 import { readTaskAnswer } from './wire.js'
 
 /** What one look at the chain, and perhaps one sending, came to. */

@@ -21,7 +21,7 @@ import { createMeter, type RpcLimits, resolveLimits } from '../rpc/limits.js'
 import type { RpcRequest } from '../rpc/server.js'
 import type { CallerCheck } from './callers.js'
 import type { GatewayEvent } from './events.js'
-import type { StoredTask } from './store.js'
+import type { StoredTask } from './store/store.js'
 import { readTaskRequest, readTaskStatus, type TaskRequest, writeTaskStatus } from './wire.js'
 
 /** Answers a gateway's calls. */

@@ -27,7 +27,7 @@ import type {
   StoredShare,
   TaskFailureRecord,
   TaskState,
-} from './store.js'
+} from './store/store.js'
 import { writeTaskAnswer } from './wire.js'
 
 /** What tasks are worked on with. */

@@ -4,7 +4,7 @@ import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import type { GatewayEvent } from './events.js'
-import { type GatewayStore, taskStates } from './store.js'
+import { type GatewayStore, taskStates } from './store/store.js'
 
 /** What a gateway's server shows of it. */
 export type GatewayWatch = {

@@ -24,7 +24,7 @@ import {
   readWord,
 } from '../rpc/fields.js'
 import type { TaskAnswer } from '../tasks/collecting.js'
-import { type TaskState, taskStates } from './store.js'
+import { type TaskState, taskStates } from './store/store.js'
 
 /** What a client asks to be evaluated. */
 export type TaskRequest = {

@@ -5,7 +5,7 @@ import {
   openDatabase,
   type SqlConnections,
 } from '../../internal/node/postgres.js'
-import type { GatewayStore } from '../gateway/store.js'
+import type { GatewayStore } from '../gateway/store/store.js'
 import { type GatewayTables, migrate, sqlGatewayStore } from './sqlStore.js'
 
 /** The network that a store is of. */

@@ -14,7 +14,7 @@ import {
   type StoredTask,
   type TaskFailureRecord,
   type TaskState,
-} from '../gateway/store.js'
+} from '../gateway/store/store.js'
 
 type TaskRow = {
   task_id: string

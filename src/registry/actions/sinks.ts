@@ -9,7 +9,7 @@ import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { type WriteClient, withClient, writerOf } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
-import { createSlashingReader } from '../rows/slashing.js'
+import { createSlashingReader } from '../rows/quorum/slashing.js'
 import { announceCommitSync, commitStateRootSync } from './commits.js'
 import {
   acceptResponseSync,

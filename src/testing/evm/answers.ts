@@ -2,7 +2,7 @@
 import type { TypedTransaction } from '@ethereumjs/tx'
 import { type Address, type Hex, numberToHex } from 'viem'
 import { toHex } from '../../internal/bytes.js'
-import { hashOf, type MinedBlock } from './blocks.js'
+import { hashOf, type MinedBlock } from './chain/blocks.js'
 
 /** A log as a node tells it. */
 export type RpcLog = {

@@ -1,6 +1,6 @@
 /** Which block a request means: a number, a tag, a hash. */
-import type { MinedBlock } from './blocks.js'
-import type { Chain } from './chain.js'
+import type { MinedBlock } from './chain/blocks.js'
+import type { Chain } from './chain/chain.js'
 import { invalidParams, nodeError } from './nodeError.js'
 
 /** A block, or the one that comes next. */

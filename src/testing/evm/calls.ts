@@ -3,10 +3,10 @@ import type { Block } from '@ethereumjs/block'
 import { type Address, type Hex, isAddress, isHex } from 'viem'
 import { fromHex, toHex } from '../../internal/bytes.js'
 import { requireBlock } from './blockNames.js'
-import { BLOCK_GAS } from './blocks.js'
-import { type Chain, viewAt } from './chain.js'
+import { BLOCK_GAS } from './chain/blocks.js'
+import { type Chain, viewAt } from './chain/chain.js'
+import { type AccountChange, changeAccount, type EvmResult, type Machine } from './chain/state.js'
 import { invalidParams, nodeError, reverted } from './nodeError.js'
-import { type AccountChange, changeAccount, type EvmResult, type Machine } from './state.js'
 
 type ExecResult = EvmResult['execResult']
 

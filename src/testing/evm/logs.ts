@@ -2,8 +2,8 @@
 import type { Hex } from 'viem'
 import { logsOf, type RpcLog } from './answers.js'
 import { findBlock } from './blockNames.js'
-import type { MinedBlock } from './blocks.js'
-import type { Chain } from './chain.js'
+import type { MinedBlock } from './chain/blocks.js'
+import type { Chain } from './chain/chain.js'
 import { invalidParams, nodeError } from './nodeError.js'
 
 type Topic = Hex | null | readonly Hex[]

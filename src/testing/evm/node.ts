@@ -2,7 +2,7 @@
 import { custom, type Hex, numberToHex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import { sleep } from '../../internal/pause.js'
-import { createChain } from './chain.js'
+import { createChain } from './chain/chain.js'
 import { loadEvm } from './libraries.js'
 import { answer, developmentAccount } from './methods.js'
 import { nodeError } from './nodeError.js'

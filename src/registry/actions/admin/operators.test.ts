@@ -17,7 +17,7 @@ import {
 import { type DeployedContracts, deployContracts } from '../../../testing/contracts.js'
 import { type Anvil, startAnvil } from '../../../testing/node/anvil.js'
 import { createChainEvents } from '../../events/events.js'
-import { createCertificateReader, readOperatorTable } from '../../rows/certificates.js'
+import { createCertificateReader, readOperatorTable } from '../../rows/quorum/certificates.js'
 import { createCommitSink } from '../sinks.js'
 import {
   publishOperatorTableSync,

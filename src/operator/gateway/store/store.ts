@@ -4,7 +4,7 @@
  * and comes back changes nothing.
  */
 import type { Address, Hex } from 'viem'
-import type { RpcFault } from '../rpc/faults.js'
+import type { RpcFault } from '../../rpc/faults.js'
 
 /** States of a task, in their order. `landed` may go back to `landing`. */
 export const taskStates = [

@@ -1,14 +1,14 @@
 /** Who is slashed for a message, as the contract has it. */
 import type { Abi, Address } from 'viem'
-import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
-import type { CertificateReader } from '../../core/interfaces/certificates.js'
-import type { ChallengeSink } from '../../core/interfaces/sinks.js'
-import { InvalidInputError } from '../../errors/common.js'
-import type { PolicyAddressesInput } from '../chain/addressBook.js'
-import { resolveAddress } from '../chain/addresses.js'
-import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
-import { RpcInconsistentError } from '../chain/errors.js'
-import { readAt, readTag, valueFrom } from '../chain/read.js'
+import { challengeVerifierAbi } from '../../../core/abi/challengeVerifierAbi.js'
+import type { CertificateReader } from '../../../core/interfaces/certificates.js'
+import type { ChallengeSink } from '../../../core/interfaces/sinks.js'
+import { InvalidInputError } from '../../../errors/common.js'
+import type { PolicyAddressesInput } from '../../chain/addressBook.js'
+import { resolveAddress } from '../../chain/addresses.js'
+import { chainIdOf, type ReadClient, withClient } from '../../chain/client.js'
+import { RpcInconsistentError } from '../../chain/errors.js'
+import { readAt, readTag, valueFrom } from '../../chain/read.js'
 import { createCertificateReader, readOperatorTable } from './certificates.js'
 
 /** Creates the reader of slashed signers. Accounts of a table are read once; tables never change. */

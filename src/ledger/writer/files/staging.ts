@@ -1,9 +1,9 @@
 /** A batch as it is staged: what the logs had before, and the entries that they get. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
-import { canonicalBytes, isCanonicalJson, parseJsonBytes } from '../../core/canonicalJson.js'
-import type { JsonObject } from '../../core/jsonText.js'
-import { concatAll, uintToBytes } from '../../internal/bytes.js'
-import { fromDecimal } from '../log/encoding.js'
+import { canonicalBytes, isCanonicalJson, parseJsonBytes } from '../../../core/canonicalJson.js'
+import type { JsonObject } from '../../../core/jsonText.js'
+import { concatAll, uintToBytes } from '../../../internal/bytes.js'
+import { fromDecimal } from '../../log/encoding.js'
 import type { LogState } from './head.js'
 
 /** Entries that a log gets. */

@@ -8,23 +8,23 @@ import {
   toEventSelector,
 } from 'viem'
 import { getTransaction } from 'viem/actions'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
-import type { Certificate } from '../../core/bn254/certificate.js'
-import type { OperatorTree } from '../../core/bn254/operatorTable.js'
-import type { CertificateReader } from '../../core/interfaces/certificates.js'
+import { responseRegistryAbi } from '../../../core/abi/responseRegistryAbi.js'
+import type { Certificate } from '../../../core/bn254/certificate.js'
+import type { OperatorTree } from '../../../core/bn254/operatorTable.js'
+import type { CertificateReader } from '../../../core/interfaces/certificates.js'
 import type {
   AcceptedResponse,
   AcceptedResponses,
   OperatorTrees,
-} from '../../core/interfaces/responses.js'
-import type { PolicyTaskResponse } from '../../core/response.js'
-import { computeTaskId, type Task } from '../../core/task.js'
-import { mapBounded } from '../../internal/mapBounded.js'
-import type { PolicyAddressesInput } from '../chain/addressBook.js'
-import { resolveAddress } from '../chain/addresses.js'
-import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
-import { RpcInconsistentError } from '../chain/errors.js'
-import { type ChainLog, readLogs } from '../chain/logs/logs.js'
+} from '../../../core/interfaces/responses.js'
+import type { PolicyTaskResponse } from '../../../core/response.js'
+import { computeTaskId, type Task } from '../../../core/task.js'
+import { mapBounded } from '../../../internal/mapBounded.js'
+import type { PolicyAddressesInput } from '../../chain/addressBook.js'
+import { resolveAddress } from '../../chain/addresses.js'
+import { chainIdOf, type ReadClient, withClient } from '../../chain/client.js'
+import { RpcInconsistentError } from '../../chain/errors.js'
+import { type ChainLog, readLogs } from '../../chain/logs/logs.js'
 import { createCertificateReader, readOperatorTable } from './certificates.js'
 
 /** Parameters of the readers that a challenger needs. */

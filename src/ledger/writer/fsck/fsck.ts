@@ -2,14 +2,16 @@
  * Every file of a ledger derived again, from the entries up: bundles, tiles, roots, checkpoints, the
  * chain, each event, each MetaRoot record. Nothing that a writer keeps beside the logs is believed.
  */
-import type { TileReader } from '../../core/interfaces/tileStore.js'
-import { bytesEqual, concatAll } from '../../internal/bytes.js'
-import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { eventDomains } from '../events/event.js'
-import { type Checkpoint, verifyCheckpoint } from '../log/checkpoint.js'
-import { edgeRoot, emptyEdge, growLog, type LogEdge } from '../log/growth.js'
-import { hashSize } from '../log/merkle.js'
-import { decodeEntryBundle, tilePath, tileWidth } from '../log/tiles.js'
+import type { TileReader } from '../../../core/interfaces/tileStore.js'
+import { bytesEqual, concatAll } from '../../../internal/bytes.js'
+import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
+import { eventDomains } from '../../events/event.js'
+import { type Checkpoint, verifyCheckpoint } from '../../log/checkpoint.js'
+import { edgeRoot, emptyEdge, growLog, type LogEdge } from '../../log/growth.js'
+import { hashSize } from '../../log/merkle.js'
+import { decodeEntryBundle, tilePath, tileWidth } from '../../log/tiles.js'
+import { decodeHead, headPath, type LogState } from '../files/head.js'
+import { metaLog } from '../types.js'
 import {
   type Add,
   checkChain,
@@ -19,9 +21,7 @@ import {
   type FsckReport,
   firstLine,
   readMeta,
-} from './fsckChain.js'
-import { decodeHead, headPath, type LogState } from './head.js'
-import { metaLog } from './types.js'
+} from './chain.js'
 
 /**
  * Checks a ledger that nobody writes meanwhile.

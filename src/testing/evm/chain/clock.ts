@@ -1,5 +1,5 @@
 /** The time of the next block: a clock that tests move, or one that stands still. */
-import { invalidParams } from './nodeError.js'
+import { invalidParams } from '../nodeError.js'
 
 /** Where a clock stands, for snapshots. */
 export type ClockState = { offset: number; next: number | undefined }

@@ -2,6 +2,8 @@
 import type { Block } from '@ethereumjs/block'
 import type { TypedTransaction } from '@ethereumjs/tx'
 import type { Address, Hex } from 'viem'
+import type { EvmLibraries } from '../libraries.js'
+import { invalidParams, transactionRejected } from '../nodeError.js'
 import {
   genesisBlock,
   hashOf,
@@ -11,8 +13,6 @@ import {
   pendingBlock,
 } from './blocks.js'
 import { type ClockState, createChainClock } from './clock.js'
-import type { EvmLibraries } from './libraries.js'
-import { invalidParams, transactionRejected } from './nodeError.js'
 import { assertAcceptable, createPool, type Pool } from './pool.js'
 import {
   type AccountChange,

@@ -3,10 +3,10 @@
  * it says has happened; everything else follows from it and from the staged batch that it names.
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
-import { canonicalBytes, isCanonicalJson, parseJsonBytes } from '../../core/canonicalJson.js'
-import type { JsonObject } from '../../core/jsonText.js'
-import { genesisHash } from '../events/event.js'
-import { fromDecimal } from '../log/encoding.js'
+import { canonicalBytes, isCanonicalJson, parseJsonBytes } from '../../../core/canonicalJson.js'
+import type { JsonObject } from '../../../core/jsonText.js'
+import { genesisHash } from '../../events/event.js'
+import { fromDecimal } from '../../log/encoding.js'
 
 /** Where the commit point is kept. */
 export const headPath = '.state/head'

@@ -1,8 +1,8 @@
 import { encodeAbiParameters, encodeEventTopics, encodeFunctionData, type Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
-import { FakeRpcError, fakeBlock, fakeClient } from '../../../test/registry/fakeNode.js'
-import { createWorld, word } from '../../../test/support/attestationWorld.js'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+import { FakeRpcError, fakeBlock, fakeClient } from '../../../../test/registry/fakeNode.js'
+import { createWorld, word } from '../../../../test/support/attestationWorld.js'
+import { responseRegistryAbi } from '../../../core/abi/responseRegistryAbi.js'
 import { createAcceptedResponses } from './challenges.js'
 
 const registry = '0x00000000000000000000000000000000000000e1'

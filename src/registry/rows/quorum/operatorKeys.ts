@@ -1,19 +1,19 @@
 /** Whole operator tables with both keys of each operator, rebuilt from the chain's logs. */
 import { type Abi, type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
-import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
-import type { G1Point, G2Point } from '../../core/bn254/curve/points.js'
+import { bn254CertificateVerifierAbi } from '../../../core/abi/bn254CertificateVerifierAbi.js'
+import type { G1Point, G2Point } from '../../../core/bn254/curve/points.js'
 import {
   createOperatorTable,
   type OperatorTable,
   type TableOperator,
-} from '../../core/bn254/operatorTable.js'
-import type { IoOptions } from '../../internal/deadline.js'
-import type { PolicyAddressesInput } from '../chain/addressBook.js'
-import { resolveAddress } from '../chain/addresses.js'
-import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
-import { RpcInconsistentError } from '../chain/errors.js'
-import { readLogs } from '../chain/logs/logs.js'
-import { readTag } from '../chain/read.js'
+} from '../../../core/bn254/operatorTable.js'
+import type { IoOptions } from '../../../internal/deadline.js'
+import type { PolicyAddressesInput } from '../../chain/addressBook.js'
+import { resolveAddress } from '../../chain/addresses.js'
+import { chainIdOf, type ReadClient, withClient } from '../../chain/client.js'
+import { RpcInconsistentError } from '../../chain/errors.js'
+import { readLogs } from '../../chain/logs/logs.js'
+import { readTag } from '../../chain/read.js'
 import { readOperatorTable } from './certificates.js'
 
 /**

@@ -7,22 +7,22 @@ import {
   type AttestationReader,
   assertTaskAttestation,
   type SignedTeeDocument,
-} from '../../attestation/index.js'
-import type { JsonObject } from '../../core/canonicalJson.js'
-import { evaluateResult } from '../../core/evaluationResult.js'
-import { isPolicySdkError } from '../../errors/base.js'
-import { InvalidInputError } from '../../errors/common.js'
-import { createGatewayClient, type GatewayOptions } from '../../gateway/index.js'
-import { fixedFromHex, toHex } from '../../internal/bytes.js'
-import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { sleep } from '../../internal/pause.js'
-import type { OperatorRpcError } from '../rpc/errors.js'
-import type { TaskAnswer } from '../tasks/collecting.js'
-import type { OperatorTables } from '../tasks/tables.js'
+} from '../../../attestation/index.js'
+import type { JsonObject } from '../../../core/canonicalJson.js'
+import { evaluateResult } from '../../../core/evaluationResult.js'
+import { isPolicySdkError } from '../../../errors/base.js'
+import { InvalidInputError } from '../../../errors/common.js'
+import { createGatewayClient, type GatewayOptions } from '../../../gateway/index.js'
+import { fixedFromHex, toHex } from '../../../internal/bytes.js'
+import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
+import { sleep } from '../../../internal/pause.js'
+import type { OperatorRpcError } from '../../rpc/errors.js'
+import type { TaskAnswer } from '../../tasks/collecting.js'
+import type { OperatorTables } from '../../tasks/tables.js'
+import { GatewayAnswerError } from '../errors.js'
+import { isDecided, type TaskState } from '../store/store.js'
+import { readTaskStatus, type TaskRequest, type TaskStatus, writeTaskRequest } from '../wire.js'
 import { askAgain, assertAsked, documentOf, refusalOf } from './answerChecks.js'
-import { GatewayAnswerError } from './errors.js'
-import { isDecided, type TaskState } from './store.js'
-import { readTaskStatus, type TaskRequest, type TaskStatus, writeTaskRequest } from './wire.js'
 
 /** Parameters of {@link createTaskClient}. */
 export type TaskClientParameters = {

@@ -1,10 +1,10 @@
 /** Transactions that wait for a block, and what is refused before it waits. */
 import type { TypedTransaction } from '@ethereumjs/tx'
 import type { Address, Hex } from 'viem'
-import { fromHex } from '../../internal/bytes.js'
+import { fromHex } from '../../../internal/bytes.js'
+import type { EvmLibraries } from '../libraries.js'
+import { invalidParams, transactionRejected } from '../nodeError.js'
 import { BLOCK_GAS, hashOf } from './blocks.js'
-import type { EvmLibraries } from './libraries.js'
-import { invalidParams, transactionRejected } from './nodeError.js'
 import type { Machine } from './state.js'
 
 /** A pool of transactions, in the order they came. */

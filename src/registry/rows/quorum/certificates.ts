@@ -1,22 +1,22 @@
 /** Operator tables and certificates, as the verifier on chain sees them. */
 import type { Abi, Address, Hex } from 'viem'
 import { decodeEventLog, toEventSelector } from 'viem'
-import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
+import { bn254CertificateVerifierAbi } from '../../../core/abi/bn254CertificateVerifierAbi.js'
 import {
   createOperatorTree,
   type OperatorInfo,
   type OperatorSetInfo,
   type OperatorTree,
-} from '../../core/bn254/operatorTable.js'
-import type { CertificateReader } from '../../core/interfaces/certificates.js'
-import type { BlockReference } from '../../core/interfaces/registryReader.js'
-import type { IoOptions } from '../../internal/deadline.js'
-import type { PolicyAddressesInput } from '../chain/addressBook.js'
-import { resolveAddress } from '../chain/addresses.js'
-import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
-import { BlockNotFoundError, RpcInconsistentError } from '../chain/errors.js'
-import { readLogs } from '../chain/logs/logs.js'
-import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
+} from '../../../core/bn254/operatorTable.js'
+import type { CertificateReader } from '../../../core/interfaces/certificates.js'
+import type { BlockReference } from '../../../core/interfaces/registryReader.js'
+import type { IoOptions } from '../../../internal/deadline.js'
+import type { PolicyAddressesInput } from '../../chain/addressBook.js'
+import { resolveAddress } from '../../chain/addresses.js'
+import { chainIdOf, type ReadClient, withClient } from '../../chain/client.js'
+import { BlockNotFoundError, RpcInconsistentError } from '../../chain/errors.js'
+import { readLogs } from '../../chain/logs/logs.js'
+import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../../chain/read.js'
 
 const abi: Abi = bn254CertificateVerifierAbi as Abi
 

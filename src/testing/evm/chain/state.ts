@@ -3,10 +3,10 @@ import type { Block } from '@ethereumjs/block'
 import type { MerkleStateManager } from '@ethereumjs/statemanager'
 import type { VM } from '@ethereumjs/vm'
 import type { Address, Hex } from 'viem'
-import { fromHex, toHex } from '../../internal/bytes.js'
-import { keccak } from '../../internal/keccak.js'
-import { accelerateKeccak } from '../../internal/longKeccak.js'
-import type { EvmLibraries } from './libraries.js'
+import { fromHex, toHex } from '../../../internal/bytes.js'
+import { keccak } from '../../../internal/keccak.js'
+import { accelerateKeccak } from '../../../internal/longKeccak.js'
+import type { EvmLibraries } from '../libraries.js'
 
 type Evm = VM['evm'] & { readonly transientStorage: { clear(): void } }
 

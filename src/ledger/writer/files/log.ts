@@ -1,11 +1,11 @@
 /** The files of one log in a store: its edge, its entries, its checkpoint. */
-import type { TileReader } from '../../core/interfaces/tileStore.js'
-import { bytesEqual, toHex } from '../../internal/bytes.js'
-import { LedgerLogError, LedgerStateError } from '../errors.js'
-import { edgePaths, edgeRoot, type LogEdge } from '../log/growth.js'
-import { hashSize, leafHash } from '../log/merkle.js'
-import { type ReadLogFile, readTile } from '../log/reader.js'
-import { decodeEntryBundle } from '../log/tiles.js'
+import type { TileReader } from '../../../core/interfaces/tileStore.js'
+import { bytesEqual, toHex } from '../../../internal/bytes.js'
+import { LedgerLogError, LedgerStateError } from '../../errors.js'
+import { edgePaths, edgeRoot, type LogEdge } from '../../log/growth.js'
+import { hashSize, leafHash } from '../../log/merkle.js'
+import { type ReadLogFile, readTile } from '../../log/reader.js'
+import { decodeEntryBundle } from '../../log/tiles.js'
 import type { LogState } from './head.js'
 
 /** Reads files below a log's folder. */

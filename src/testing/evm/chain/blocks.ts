@@ -2,8 +2,8 @@
 import type { Block } from '@ethereumjs/block'
 import type { TypedTransaction } from '@ethereumjs/tx'
 import type { RunTxResult } from '@ethereumjs/vm'
-import { toHex } from '../../internal/bytes.js'
-import type { EvmLibraries } from './libraries.js'
+import { toHex } from '../../../internal/bytes.js'
+import type { EvmLibraries } from '../libraries.js'
 import type { Machine } from './state.js'
 
 /** Gas of a block. */
