@@ -15,6 +15,7 @@ import { diskByteStore } from '../src/da/node/index.js'
 import {
   createEvaluator,
   createPluginRuntime,
+  createReplayer,
   createSchemaValidator,
   deploySimulated,
   operatorEngine,
@@ -64,6 +65,7 @@ test('behavior: evaluator, plugins, schemas and rows share one bounded memory ov
     onEvent: recordCacheMetrics(metrics).onCacheEvent,
   })
   const { memory } = cache
+  const engine = operatorEngine()
   const plugins = createPluginRuntime({
     workers: nodePluginWorkers({ concurrency: 1 }),
     memory,
@@ -73,7 +75,7 @@ test('behavior: evaluator, plugins, schemas and rows share one bounded memory ov
     const evaluator = createEvaluator({
       registry: { snapshot: async () => deployment.snapshot },
       artifacts: cache,
-      engine: operatorEngine(),
+      engine,
       plugins,
       schemas: createSchemaValidator({ memory }),
       memory,
@@ -85,27 +87,44 @@ test('behavior: evaluator, plugins, schemas and rows share one bounded memory ov
     const reads = da.calls().get
     expect(reads).toBe(hashes.length)
     expect((await evaluate()).allow).toBe(true)
-    // All is in memory, once: nothing is read or made again.
+    // A replay too: nothing is read or made again.
+    const replayer = createReplayer({
+      registry: { snapshot: async () => deployment.snapshot },
+      ...{ artifacts: cache, engine, plugins, memory },
+    })
+    const { task } = deployment
+    expect(await replayer.replay({ task, evaluation: await evaluate() })).toMatchObject({
+      status: 'match',
+    })
     expect(da.calls().get).toBe(reads)
     for (const form of ['rego', 'schema', 'wasm'])
       expect(memory.stats(form)).toMatchObject({ entries: 1, misses: 1 })
 
-    // Rows are held there as well, told apart by chain and registry.
+    // Rows are held there as well, told apart by endpoint, chain and registry.
     const registries = {
       chainId: 1n,
       policyRegistry: address('aa'),
       policyDataRegistry: address('bb'),
     }
-    const rows = createRowCache(memory, { depth: 1, registries })
+    const client = {}
+    const rows = createRowCache(memory, { depth: 1, registries, client })
     rows.keep('policy template 0x01', { id: '0x01' }, { since: 1n, latest: 9n })
-    const others = createRowCache(memory, { depth: 1, registries: { ...registries, chainId: 2n } })
+    const others = createRowCache(memory, {
+      ...{ depth: 1, client },
+      registries: { ...registries, chainId: 2n },
+    })
+    // Nor does what one endpoint said answer for another one, which it is compared with.
+    const second = createRowCache(memory, { depth: 1, registries, client: {} })
+    expect(second.get('policy template 0x01')).toBeUndefined()
+    const again = createRowCache(memory, { depth: 1, registries, client })
+    expect(again.get('policy template 0x01')).toEqual({ id: '0x01' })
     expect(rows.get('policy template 0x01')).toEqual({ id: '0x01' })
     expect(others.get('policy template 0x01')).toBeUndefined()
 
     // Each name has one writer and one meaning.
     expect(metrics.value('wasm_module_cache_entries')).toBe(1)
     expect(metrics.value('wasm_module_cache_misses_total')).toBe(1)
-    expect(metrics.value('wasm_module_cache_hits_total')).toBe(1)
+    expect(metrics.value('wasm_module_cache_hits_total')).toBe(3)
     expect(metrics.value('artifact_cache_entries', { form: 'rego' })).toBe(1)
     expect(metrics.value('artifact_cache_entries', { form: 'row' })).toBe(1)
 

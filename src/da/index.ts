@@ -14,18 +14,12 @@ export {
 } from './artifactSource.js'
 export { type ByteStore, type MemoryByteStoreOptions, memoryByteStore } from './cache/byteStore.js'
 export { recordCacheMetrics } from './cache/cacheMetrics.js'
-export {
-  createEvaluationScope,
-  type EvaluationScope,
-  type ScopeObserver,
-} from './cache/evaluationScope.js'
 export { type CacheEvent, type CacheTier, cacheTiers } from './cache/events.js'
 export {
   createLayeredArtifactCache,
   type LayeredArtifactCache,
   type LayeredCacheOptions,
 } from './cache/layeredCache.js'
-export type { Derivation, RowAccess } from './cache/memoryTier.js'
 export { type FallbackOptions, fallback } from './combined/fallback.js'
 export {
   type ReplicatedClient,

@@ -181,9 +181,13 @@ export {
   assertLeafReading,
   type LeafAdmission,
   type LeafReading,
+  type LeafSource,
+  readLeaf,
   readLeafReading,
+  readReadParams,
   type SignedReadParams,
   writeLeafReading,
+  writeReadParams,
 } from './snapshot/signedRead.js'
 export {
   type CommitResult,

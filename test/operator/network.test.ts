@@ -1,6 +1,6 @@
 /** A network of operators over real sockets: what one of them can spoil, and what it cannot. */
 import type { Address, Hex } from 'viem'
-import { mnemonicToAccount } from 'viem/accounts'
+import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { verifyTaskAttestation } from '../../src/attestation/index.js'
 import {
@@ -10,6 +10,7 @@ import {
   computeTaskId,
   encodeEvaluationResult,
   evaluateResult,
+  namespaces,
   type Task,
 } from '../../src/core/index.js'
 import { createArtifactSource } from '../../src/da/index.js'
@@ -33,12 +34,17 @@ import {
   registerPolicyTemplateSync,
   setCurrentPolicyInstanceSync,
 } from '../../src/registry/index.js'
+import { assertLeafReading } from '../../src/statetree/index.js'
 import { deployGuardedTransfer } from '../../src/testing/index.js'
 import { createDevnet, type Devnet } from '../../src/testing/node/index.js'
 
 let devnet: Devnet
 let policyClient: Address
 let nonce = 0n
+const limitPolicy = `package limit
+default allow := false
+deny contains "over the limit" if input.value > 5
+allow if count(deny) == 0`
 const locator = { kind: 'keccakStore', name: '' } as const
 const gateway = mnemonicToAccount('test test test test test test test test test test test junk', {
   addressIndex: 19,
@@ -90,10 +96,7 @@ beforeAll(async () => {
     responseRegistry: addresses.responseRegistry,
   })
   await registerClientSync(owner, { client: policyClient, addresses })
-  const templateId = await registerPolicy(`package limit
-default allow := false
-deny contains "over the limit" if input.value > 5
-allow if count(deny) == 0`)
+  const templateId = await registerPolicy(limitPolicy)
   const { id: instanceId } = await deployPolicyInstanceSync(owner, {
     client: policyClient,
     templateId,
@@ -350,6 +353,33 @@ describe('an operator', () => {
       fault: 'UNKNOWN_TASK',
     })
   }, 60_000)
+
+  test('behavior: anybody reads leaves of artifacts, and only peers private ones', async () => {
+    const { url, account } = devnet.operators[1]!
+    const guest = clientAt(1, url, privateKeyToAccount(generatePrivateKey()) as never)
+    const peer = clientAt(1, url, account as never)
+    const block = await devnet.client.getBlockNumber({ cacheTime: 0 })
+    const leaf = { namespace: namespaces.rego, name: computeArtifactHash(utf8(limitPolicy)), block }
+    const reading = await guest.call('newt_signedRead', leaf)
+    expect(reading).toMatchObject({ valueHash: leaf.name, commit: { sequenceNo: 1n } })
+    assertLeafReading({ ...leaf, root: reading.commit.root }, reading)
+    const committed = await devnet.operators[0]!.committed.rootAt(block)
+    expect(reading.commit).toEqual(committed)
+
+    const secret = { namespace: namespaces.secrets, name: leaf.name, block }
+    const refused = { code: 'OPERATOR_RPC', fault: 'LEAF_REFUSED' }
+    await expect(guest.call('newt_signedRead', secret)).rejects.toMatchObject(refused)
+    expect(await peer.call('newt_signedRead', secret)).toMatchObject({
+      valueHash: null,
+      proof: { type: 'exclusion' },
+    })
+    await expect(peer.call('newt_signedRead', { ...leaf, block: 1n })).rejects.toMatchObject(
+      refused,
+    )
+    await expect(
+      guest.call('newt_getOutputs', { taskId: leaf.name, hash: leaf.name }),
+    ).rejects.toMatchObject({ fault: 'UNAUTHENTICATED' })
+  })
 
   test('error: a peer asks for no task, a gateway for no commit', async () => {
     const { url, account } = devnet.operators[1]!

@@ -1,13 +1,9 @@
-/** The second tier: artifact bytes and registry rows close by, bounded, oldest use first out. */
+/** The second tier: artifact bytes close by, bounded, oldest use first out. */
 import type { Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
 import { createProcessMemory } from '../../internal/processMemory.js'
 
-/**
- * A local store of bytes by key. Never believed: what it returns is hashed by its caller.
- *
- * Keys are artifact hashes, or `row-<id>` for registry rows.
- */
+/** A local store of bytes by artifact hash. Never believed: what it returns is hashed by its caller. */
 export interface ByteStore {
   readonly name: string
   read(key: string, options?: IoOptions): Promise<Uint8Array | undefined>

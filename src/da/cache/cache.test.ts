@@ -13,7 +13,6 @@ import { diskByteStore } from '../node/diskByteStore.js'
 import { artifactPath, fileDa, listFiles } from '../node/fileDa.js'
 import { memoryByteStore } from './byteStore.js'
 import { recordCacheMetrics } from './cacheMetrics.js'
-import { createEvaluationScope } from './evaluationScope.js'
 import type { CacheEvent } from './events.js'
 import { createLayeredArtifactCache } from './layeredCache.js'
 
@@ -39,24 +38,18 @@ async function network(...artifacts: Uint8Array[]) {
 }
 
 describe('createLayeredArtifactCache', () => {
-  test('a form that overwrites its bytes changes no other form of them', async () => {
+  test('one who overwrites its bytes changes nobody else’s, also in one flight', async () => {
     const { source } = await network(bytes)
     const cache = createLayeredArtifactCache({ da: source })
     const request = { hash, namespace: 4 } as const
     const [, second] = await Promise.all([
-      cache.getDerived(request, {
-        form: 'rego',
-        produce: (given) => given.fill(0),
-      }),
-      cache.getDerived(request, {
-        form: 'schema',
-        produce: async (given) => {
-          await new Promise((resolve) => setTimeout(resolve, 5))
-          return new TextDecoder().decode(given)
-        },
+      cache.getArtifact(request).then((given) => given.fill(0)),
+      cache.getArtifact(request).then(async (given) => {
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        return given
       }),
     ])
-    expect(second).toBe('package example\n')
+    expect(second).toEqual(bytes)
   })
 
   test('fetches once, then answers from disk, then from memory', async () => {
@@ -68,16 +61,18 @@ describe('createLayeredArtifactCache', () => {
       disk,
       onEvent: (event) => events.push(event),
     })
-    let produced = 0
-    const derive = () =>
-      cache.getDerived(
-        { hash, namespace: 4 },
-        { form: 'rego', produce: (source) => ({ source, serial: ++produced }) },
-      )
-    const first = await derive()
-    expect(await derive()).toBe(first)
+    let made = 0
+    // As whoever makes a form does: what is made is kept in the cache's memory.
+    const form = () =>
+      cache.memory.get({ form: 'rego', key: hash }, async (signal) => {
+        const value = { source: await cache.getArtifact({ hash, namespace: 4 }, { signal }) }
+        made += 1
+        return { value, weight: bytes.length }
+      })
+    const first = await form()
+    expect(await form()).toBe(first)
     expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
-    expect({ produced, network: da.calls().get }).toEqual({ produced: 1, network: 1 })
+    expect({ made, network: da.calls().get }).toEqual({ made: 1, network: 1 })
     const lookups = events.flatMap((event) =>
       event.type === 'cache.lookup' ? [`${event.tier} ${event.result}`] : [],
     )
@@ -92,28 +87,11 @@ describe('createLayeredArtifactCache', () => {
     expect(da.calls().get).toBe(1)
   })
 
-  test('concurrent misses fetch and compile once', async () => {
+  test('concurrent misses fetch once', async () => {
     const { da, source } = await network(bytes)
-    let produced = 0
     const cache = createLayeredArtifactCache({ da: source, disk: memoryByteStore() })
-    const values = await Promise.all(
-      Array.from({ length: 50 }, () =>
-        cache.getDerived(
-          { hash, namespace: 6 },
-          {
-            form: 'wasm',
-            produce: async () => {
-              produced += 1
-              await new Promise((resolve) => setTimeout(resolve, 5))
-              return { module: true }
-            },
-          },
-        ),
-      ),
-    )
     await Promise.all(Array.from({ length: 50 }, () => cache.getArtifact({ hash, namespace: 6 })))
-    expect(new Set(values).size).toBe(1)
-    expect({ produced, network: da.calls().get }).toEqual({ produced: 1, network: 1 })
+    expect(da.calls().get).toBe(1)
   })
 
   test('a damaged file is reported, replaced, and never handed out', async () => {
@@ -189,104 +167,50 @@ describe('createLayeredArtifactCache', () => {
     expect(events.filter(({ type }) => type === 'cache.storeFailed')).toHaveLength(2)
   })
 
-  test('a failed compilation is not remembered', async () => {
-    const { source } = await network(bytes)
-    const cache = createLayeredArtifactCache({ da: source })
-    let tries = 0
-    const produce = (): string => {
-      tries += 1
-      if (tries === 1) throw new TypeError('no')
-      return 'compiled'
-    }
-    const derive = () => cache.getDerived({ hash, namespace: 4 }, { form: 'rego', produce })
-    await expect(derive()).rejects.toThrow('no')
-    expect(await derive()).toBe('compiled')
-  })
-
-  test('charges a module three times its source, and evicts by bytes and by entries', async () => {
-    const modules = [1, 2, 3].map((n) => text(`module ${n}`))
-    const { source } = await network(...modules)
+  test('tells of its memory: each filling and each departure, by form', async () => {
     const evicted: string[] = []
     const sizes: number[] = []
     const cache = createLayeredArtifactCache({
-      da: source,
-      memory: { maxBytes: 8 * 3 * 2, maxEntries: 10 },
+      memory: { maxBytes: 48, maxEntries: 10 },
       onEvent(event) {
-        if (event.type === 'cache.evict') evicted.push(event.reason)
+        if (event.type === 'cache.evict') evicted.push(`${event.form} ${event.reason}`)
         if (event.type === 'cache.size') sizes.push(event.bytes)
       },
     })
-    for (const module of modules) {
-      await cache.getDerived(
-        { hash: computeArtifactHash(module), namespace: 6 },
-        { form: 'wasm', produce: () => ({}) },
-      )
-    }
-    // Each filling tells the size, and so does each departure.
+    for (const key of ['a', 'b', 'c'])
+      cache.memory.set({ form: 'wasm', key }, { value: {}, weight: 24 })
     expect(sizes).toEqual([24, 48, 48, 48])
-    expect(evicted).toEqual(['size'])
+    expect(evicted).toEqual(['wasm size'])
   })
 
-  test('rows are kept when they verify and never believed from disk', async () => {
-    const disk = memoryByteStore()
-    let loads = 0
-    const access = {
-      load: async () => {
-        loads += 1
-        return { id: 7 }
-      },
-      encode: (row: { id: number }) => text(JSON.stringify(row)),
-      decode: (stored: Uint8Array) =>
-        JSON.parse(new TextDecoder().decode(stored)) as { id: number },
-      verify: (row: { id: number }) => row.id === 7,
-    }
-    const fresh = () => createLayeredArtifactCache({ disk })
-    const cache = fresh()
-    await cache.getRow('7', access)
-    await cache.getRow('7', access)
-    await fresh().getRow('7', access)
-    expect(loads).toBe(1)
-    await disk.write('row-7', text('{"id":8}'))
-    expect(await fresh().getRow('7', access)).toEqual({ id: 7 })
-    await disk.write('row-7', text('not json'))
-    expect(await fresh().getRow('7', access)).toEqual({ id: 7 })
-    expect(loads).toBe(3)
-    // An answer that does not verify is the loader's word, and is asked for again.
-    const doubtful = { ...access, verify: () => false }
-    const other = createLayeredArtifactCache({ disk: memoryByteStore() })
-    await other.getRow('7', doubtful)
-    await other.getRow('7', doubtful)
-    expect(loads).toBe(5)
-  })
-
-  test('warms its templates, keeps them, and reports the ones that failed', async () => {
-    const modules = Array.from({ length: 5 }, (_, n) => text(`module ${n}`))
-    const { source, da } = await network(...modules)
-    const [pinned] = modules as [Uint8Array]
-    const ids: Hex[] = [`0x${'01'.repeat(32)}`, `0x${'02'.repeat(32)}`]
-    const derivation = {
-      form: 'wasm',
-      produce: (from: Uint8Array) => new TextDecoder().decode(from),
-    }
+  test('warms its templates, and reports the ones that failed', async () => {
+    const { source, da } = await network(bytes)
+    const ids: Hex[] = [1, 2, 3].map((n): Hex => `0x${`0${n}`.repeat(32)}`)
+    const prepared: Hex[] = []
+    const results: string[] = []
     const cache = createLayeredArtifactCache({
       da: source,
-      memory: { maxEntries: 2 },
+      disk: memoryByteStore(),
       alwaysWarm: ids,
-      artifactsOf: async (id) => [
-        {
-          hash: id === ids[0] ? computeArtifactHash(pinned) : computeArtifactHash(text('nowhere')),
-          namespace: 6,
-        },
-      ],
-      derivationOf: () => derivation,
+      artifactsOf: async (id) => {
+        if (id === ids[2]) throw new TypeError('no index')
+        const nowhere = computeArtifactHash(text('nowhere'))
+        return [{ hash: id === ids[0] ? hash : nowhere, namespace: 6 }]
+      },
+      prepare: async ({ hash: of }) => prepared.push(of),
+      onEvent: (event) => {
+        if (event.type === 'cache.prewarm') results.push(event.result)
+      },
     })
-    expect((await cache.warm()).map(({ status }) => status)).toEqual(['warm', 'failed'])
-    for (const module of modules) {
-      await cache.getDerived({ hash: computeArtifactHash(module), namespace: 6 }, derivation)
-    }
+    const report = await cache.warm()
+    expect(report.map(({ status }) => status)).toEqual(['warm', 'failed', 'failed'])
+    expect(results).toEqual(['ok', 'error', 'error'])
+    expect(prepared).toEqual([hash])
     const before = da.calls().get
-    await cache.getDerived({ hash: computeArtifactHash(pinned), namespace: 6 }, derivation)
+    expect(await cache.getArtifact({ hash, namespace: 6 })).toEqual(bytes)
     expect(da.calls().get).toBe(before)
+    const stopped = AbortSignal.abort(new TypeError('stopped'))
+    await expect(cache.warm({ signal: stopped })).rejects.toThrow('stopped')
   })
 
   test('put takes only what hashes right', async () => {
@@ -298,63 +222,35 @@ describe('createLayeredArtifactCache', () => {
   })
 
   test('metrics carry the agreed names', async () => {
-    const other = text('package other\n')
-    const { source } = await network(bytes, other)
+    const { source } = await network(bytes)
     const metrics = createMetricsRegistry()
     const cache = createLayeredArtifactCache({
       da: source,
       memory: { maxEntries: 1 },
       onEvent: recordCacheMetrics(metrics).onCacheEvent,
     })
-    const derive = (form: string, of = hash) =>
-      cache.getDerived({ hash: of, namespace: 6 }, { form, produce: () => ({}) })
-    await derive('wasm')
-    await derive('wasm')
-    await derive('rego')
-    await derive('rego', computeArtifactHash(other))
+    const keep = (form: string, key: string) =>
+      cache.memory.get({ form, key }, async () => ({ value: {}, weight: bytes.length }))
+    await keep('wasm', 'a')
+    await keep('wasm', 'a')
+    await keep('rego', 'a')
+    await keep('rego', 'b')
+    await cache.getArtifact({ hash, namespace: 6 })
     // Forms of every kind are told apart by a label; compiled plugins have their own names elsewhere.
     expect(metrics.value('artifact_cache_lookups_total', { tier: 'L1', result: 'hit' })).toBe(1)
     expect(metrics.value('artifact_cache_lookups_total', { tier: 'L1', result: 'miss' })).toBe(3)
+    expect(metrics.value('artifact_cache_lookups_total', { tier: 'L3', result: 'hit' })).toBe(1)
     expect(metrics.value('artifact_cache_entries', { form: 'rego' })).toBe(1)
-    expect(metrics.value('artifact_cache_ram_bytes', { form: 'wasm' })).toBe(3 * bytes.length)
+    expect(metrics.value('artifact_cache_ram_bytes', { form: 'wasm' })).toBe(bytes.length)
     const evicted = { form: 'rego', reason: 'count' }
     expect(metrics.value('artifact_cache_evictions_total', evicted)).toBe(1)
     const page = metrics.text()
-    expect(page).toContain('artifact_cache_form_seconds_count{form="rego"} 2\n')
     expect(page).not.toContain('wasm_module_')
     for (const line of page.trimEnd().split('\n')) {
       expect(line).toMatch(
         /^(# (HELP|TYPE) \S+ .+|[a-zA-Z_:][\w:]*(\{[^}]*\})? [-+]?(\d[\d.e+-]*|Inf|NaN))$/,
       )
     }
-  })
-})
-
-describe('createEvaluationScope', () => {
-  test('opens a secret once, and overwrites it at the end', async () => {
-    const scope = createEvaluationScope()
-    const secret = text('secret')
-    let opened = 0
-    const open = async () => {
-      opened += 1
-      return secret
-    }
-    expect(await scope.secret('a', open)).toBe(await scope.secret('a', open))
-    expect(opened).toBe(1)
-    scope.dispose()
-    await Promise.resolve()
-    expect([...secret]).toEqual([0, 0, 0, 0, 0, 0])
-    await expect(scope.secret('a', open)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
-  })
-  test('a secret that arrives after the end is overwritten and not handed out', async () => {
-    const scope = createEvaluationScope()
-    const secret = text('late')
-    let release: (bytes: Uint8Array) => void = () => undefined
-    const waiting = scope.secret('a', () => new Promise((resolve) => (release = resolve)))
-    scope.dispose()
-    release(secret)
-    await expect(waiting).rejects.toMatchObject({ code: 'INVALID_INPUT' })
-    expect([...secret]).toEqual([0, 0, 0, 0])
   })
 })
 

@@ -2,8 +2,6 @@ import type { MetricsRegistry } from '../../core/metrics.js'
 import type { ArtifactEvent } from '../artifactSource.js'
 import type { CacheEvent } from './events.js'
 
-const formBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2, 5] as const
-
 /**
  * Makes hooks that record the cache's and the sources' events in a registry of metrics.
  *
@@ -24,11 +22,6 @@ export function recordCacheMetrics(metrics: MetricsRegistry): {
   onCacheEvent: (event: CacheEvent) => void
   onArtifactEvent: (event: ArtifactEvent) => void
 } {
-  const making = metrics.histogram(
-    'artifact_cache_form_seconds',
-    'Time to make a form of an artifact, such as a prepared policy.',
-    formBuckets,
-  )
   const entries = metrics.gauge('artifact_cache_entries', 'Entries in memory, by form.')
   const ram = metrics.gauge('artifact_cache_ram_bytes', 'Bytes charged to memory, by form.')
   const evictions = metrics.counter(
@@ -57,8 +50,6 @@ export function recordCacheMetrics(metrics: MetricsRegistry): {
           return lookups.inc({ tier: event.tier, result: event.result })
         case 'cache.fill':
           return filled.inc({ tier: event.tier }, event.byteLength)
-        case 'cache.produced':
-          return making.observe(event.durationMs / 1_000, { form: event.form })
         case 'cache.evict':
           return evictions.inc({ form: event.form, reason: event.reason })
         case 'cache.size':

@@ -1,4 +1,4 @@
-/** L2: artifact bytes and rows close by. What it holds is hashed when it is read, and may be absent. */
+/** L2: artifact bytes close by. What it holds is hashed when it is read, and may be absent. */
 import type { Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
@@ -8,15 +8,10 @@ import type { EmitCacheEvent } from './events.js'
 
 /** The second tier. A failure of the store is told and never a failure of the call. */
 export type DiskTier = {
-  /** Whether there is a store. */
-  readonly exists: boolean
   /** Bytes that hash to `hash`; a damaged copy is reported and removed. */
   read(hash: Hex, io: IoOptions): Promise<Uint8Array | undefined>
   write(hash: Hex, bytes: Uint8Array, io: IoOptions): Promise<void>
   has(hash: Hex, io: IoOptions): Promise<boolean>
-  /** Bytes under the key of a row, unchecked. */
-  readRow(key: string, io: IoOptions): Promise<Uint8Array | undefined>
-  writeRow(key: string, bytes: Uint8Array, io: IoOptions): Promise<void>
 }
 
 /** Creates the tier over a store; without one it holds nothing. */
@@ -37,7 +32,6 @@ export function createDiskTier(disk: ByteStore | undefined, emit: EmitCacheEvent
   }
 
   return {
-    exists: disk !== undefined,
     async read(hash, io) {
       const bytes = (await attempt('read', io, (store) => store.read(hash, io)))?.value
       const actual = bytes && longKeccakHex(bytes)
@@ -61,10 +55,5 @@ export function createDiskTier(disk: ByteStore | undefined, emit: EmitCacheEvent
     },
     has: async (hash, io) =>
       (await attempt('read', io, (store) => store.has(hash, io)))?.value ?? false,
-    readRow: async (key, io) =>
-      (await attempt('read', io, (store) => store.read(`row-${key}`, io)))?.value,
-    async writeRow(key, bytes, io) {
-      await attempt('write', io, (store) => store.write(`row-${key}`, bytes, io))
-    },
   }
 }

@@ -1,8 +1,8 @@
 /** The tiers by name, and what the cache says about them. */
 import type { Hex } from 'viem'
 
-/** Names of the tiers, top first. */
-export const cacheTiers = ['L0', 'L1', 'L2', 'L3', 'L4'] as const
+/** Names of the tiers that tell of themselves, top first. The evaluation's own memory does not. */
+export const cacheTiers = ['L1', 'L2', 'L3', 'L4'] as const
 
 /** A tier of the cache. */
 export type CacheTier = (typeof cacheTiers)[number]
@@ -11,7 +11,6 @@ export type CacheTier = (typeof cacheTiers)[number]
 export type CacheEvent =
   | { type: 'cache.lookup'; tier: CacheTier; result: 'hit' | 'miss'; form: string }
   | { type: 'cache.fill'; tier: CacheTier; key: string; byteLength: number }
-  | { type: 'cache.produced'; form: string; key: string; durationMs: number }
   | { type: 'cache.evict'; tier: CacheTier; form: string; reason: string }
   | { type: 'cache.size'; tier: CacheTier; form: string; entries: number; bytes: number }
   /** A tier held or served bytes that are not the artifact; they were dropped. */

@@ -1,6 +1,7 @@
 /**
- * Five tiers between an evaluation and the network: the evaluation's own memory, compiled forms in
- * process memory, bytes on disk, the locators announced on chain, and bootnodes or peers.
+ * Five tiers between an evaluation and the network: the evaluation's own memory, which is the
+ * evaluator's and gone when it ends; compiled forms in process memory, which the parts that make them
+ * share; bytes on disk; the locators announced on chain; and bootnodes or peers.
  *
  * Memory is trusted on a hit. Nothing below it is: bytes are hashed when they fill the disk and
  * again when they leave it, and only raw bytes ever come from below, so a compiled form is always
@@ -9,7 +10,6 @@
 import type { Hex } from 'viem'
 import { artifactHashBytes } from '../../core/artifact.js'
 import type { ArtifactRequest, ArtifactSource } from '../../core/interfaces/artifactSource.js'
-import type { DaOptions } from '../../core/interfaces/daClient.js'
 import { toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
@@ -23,9 +23,8 @@ import { DaIntegrityError } from '../errors.js'
 import type { ByteStore } from './byteStore.js'
 import { createByteTiers, normalized } from './byteTiers.js'
 import { createDiskTier } from './diskTier.js'
-import { createEvaluationScope, type EvaluationScope } from './evaluationScope.js'
 import { type CacheEvent, type EmitCacheEvent, safely } from './events.js'
-import { createMemoryTier, type Derivation, type RowAccess } from './memoryTier.js'
+import { tellOfMemory } from './memoryTier.js'
 
 /** Options of {@link createLayeredArtifactCache}. */
 export type LayeredCacheOptions = {
@@ -39,37 +38,28 @@ export type LayeredCacheOptions = {
   peers?: ArtifactSource | undefined
   /** Milliseconds after which L4 joins an L3 that has not answered. @default 2_000 */
   hedgeDelay?: number | undefined
-  /** Templates that are fetched by `warm()` and never evicted from memory. */
+  /** Templates whose artifacts `warm()` fetches. */
   alwaysWarm?: readonly Hex[] | undefined
   /** The artifacts of a template, for `warm()`. */
   artifactsOf?:
     | ((templateId: Hex, options: IoOptions) => Promise<readonly ArtifactRequest[]>)
     | undefined
-  /** What `warm()` makes of each artifact; without it, only bytes are fetched. */
-  derivationOf?: ((request: ArtifactRequest) => Derivation<unknown> | undefined) | undefined
+  /**
+   * What `warm()` does beyond fetching bytes: `prewarm` of a plugin runtime with `keep`, such as
+   * `({ hash: wasmHash }, io) => plugins.prewarm([{ wasmHash, getBytes }], { ...io, keep: true })`.
+   */
+  prepare?: ((request: ArtifactRequest, options: IoOptions) => Promise<unknown>) | undefined
   onEvent?: ((event: CacheEvent) => void) | undefined
-  /** Milliseconds, monotonic. @default performance.now */
-  clock?: (() => number) | undefined
 }
 
 /** The five-tier cache. It is an `ArtifactSource` itself. */
 export type LayeredArtifactCache = ArtifactSource & {
   /**
-   * L1 itself: pass it as `memory` to the evaluator, the plugin runtime, the schema validator and
-   * the registry reader, so that all of them keep what they make under one bound.
+   * L1 itself: pass it as `memory` to the evaluator, the plugin runtime, the schema validator, the
+   * registry reader and replayers, so that all of them keep what they make under one bound.
    */
   readonly memory: ProcessMemory
   hasArtifact: NonNullable<ArtifactSource['hasArtifact']>
-  /** A compiled form of an artifact, from memory or made of verified bytes. */
-  getDerived<value>(
-    request: ArtifactRequest,
-    derivation: Derivation<value>,
-    options?: DaOptions,
-  ): Promise<value>
-  /** A registry row, from memory, from disk when it verifies, or loaded. */
-  getRow<row>(key: string, access: RowAccess<row>, options?: IoOptions): Promise<row>
-  /** Opens the top tier for one evaluation. */
-  openEvaluation(): EvaluationScope
   /** Fetches and prepares the templates of `alwaysWarm`; a failed one does not stop the others. */
   warm(
     options?: IoOptions,
@@ -96,35 +86,26 @@ export type LayeredArtifactCache = ArtifactSource & {
  *   disk: memoryByteStore(),
  *   da: createArtifactSource({ clients: [da] }),
  * })
- * await cache.getDerived(
- *   { hash: artifactHash, namespace: 5 },
- *   { form: 'schema', produce: (bytes) => JSON.parse(new TextDecoder().decode(bytes)) },
- * )
+ * await cache.getArtifact({ hash: artifactHash, namespace: 5 })
  * ```
  */
 export function createLayeredArtifactCache(
   options: LayeredCacheOptions = {},
 ): LayeredArtifactCache {
   requireMilliseconds('hedgeDelay', options.hedgeDelay)
-  const { clock = (): number => performance.now(), da, peers, hedgeDelay = 2_000 } = options
+  const { da, peers, hedgeDelay = 2_000 } = options
   const emit = safely(options.onEvent)
   const disk = createDiskTier(options.disk, emit)
   const bytes = createByteTiers({ disk, da, peers, hedgeDelay, emit })
   const { memory: given = {} } = options
   const memory = 'peek' in given ? given : createProcessMemory(given)
-  const tier = createMemoryTier({ memory, clock, bytes, disk, emit })
+  tellOfMemory(memory, emit)
 
   const cache: LayeredArtifactCache = {
     memory,
     getArtifact: async (request, io = {}) => (await bytes.get(normalized(request), io)).slice(),
     hasArtifact: async (request, io = {}) => bytes.has(normalized(request), io),
-    getDerived: async (request, derivation, io = {}) => tier.getDerived(request, derivation, io),
-    getRow: async (key, access, io = {}) => tier.getRow(key, access, io),
-    openEvaluation: () =>
-      createEvaluationScope((result) =>
-        emit({ type: 'cache.lookup', tier: 'L0', result, form: 'evaluation' }),
-      ),
-    warm: (io = {}) => warmTemplates(cache, { options, pin: tier.pin, emit }, io),
+    warm: (io = {}) => warmTemplates(cache, { options, emit }, io),
     async put(hash, own, io = {}) {
       const name = toHex(artifactHashBytes(hash, { field: 'hash', optional: false }))
       const actual = longKeccakHex(own)
@@ -141,25 +122,21 @@ export function createLayeredArtifactCache(
 
 type Warming = {
   options: LayeredCacheOptions
-  pin: (request: ArtifactRequest, form: string) => void
   emit: EmitCacheEvent
 }
 
 async function warmTemplates(
   cache: LayeredArtifactCache,
-  { options, pin, emit }: Warming,
+  { options, emit }: Warming,
   io: IoOptions,
 ): Promise<{ templateId: Hex; status: 'warm' | 'failed'; error?: unknown }[]> {
-  const { alwaysWarm = [], artifactsOf, derivationOf } = options
+  const { alwaysWarm = [], artifactsOf, prepare } = options
   const report: { templateId: Hex; status: 'warm' | 'failed'; error?: unknown }[] = []
   for (const templateId of alwaysWarm) {
     try {
       for (const request of (await artifactsOf?.(templateId, io)) ?? []) {
-        const derivation = derivationOf?.(request)
-        if (derivation) {
-          pin(request, derivation.form)
-          await cache.getDerived(request, derivation, io)
-        } else await cache.getArtifact(request, io)
+        await cache.getArtifact(request, io)
+        await prepare?.(request, io)
       }
       emit({ type: 'cache.prewarm', templateId, result: 'ok', error: undefined })
       report.push({ templateId, status: 'warm' })

@@ -68,7 +68,7 @@ export function diskByteStore(options: DiskByteStoreOptions): ByteStore {
     for (const [key, size] of [...held]) {
       if (total <= maxBytes) return
       if (key === keep || !held.has(key)) continue
-      if (key.startsWith('0x') && (await isNeeded?.(key as Hex))) continue
+      if (await isNeeded?.(key as Hex)) continue
       forget(held, key)
       await rm(pathOf(directory, key), { force: true })
       onEvict?.(key, size)
@@ -115,14 +115,14 @@ export function diskByteStore(options: DiskByteStoreOptions): ByteStore {
 }
 
 function pathOf(directory: string, key: string): string {
-  // Keys become file names: nothing but what artifact hashes and row ids are made of.
-  if (!/^(0x|row-)[0-9a-zA-Z._-]{1,180}$/.test(key)) {
+  // Keys become file names: nothing but what artifact hashes are made of.
+  if (!/^0x[0-9a-f]{1,180}$/.test(key)) {
     throw new InvalidInputError({
       field: 'key',
       reason: `${JSON.stringify(key)} cannot be a file name`,
     })
   }
-  return join(directory, key.slice(key.startsWith('row-') ? 4 : 2).slice(0, 2), `${key}.bin`)
+  return join(directory, key.slice(2, 4), `${key}.bin`)
 }
 
 function keyOf(path: string): string {

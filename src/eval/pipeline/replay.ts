@@ -19,6 +19,7 @@ import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import { computeTaskId, type Task } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import type { ProcessMemory } from '../../internal/processMemory.js'
 import { buildPluginInput } from '../intent/wasmArgs.js'
 import type { PluginRuntime } from '../plugins/runtime/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
@@ -55,6 +56,8 @@ export type ReplayerParameters = {
   artifacts: ArtifactSource
   engine: RegoEngine
   plugins: Pick<PluginRuntime, 'run'>
+  /** Memory shared with other parts of the process. One of its own by default. */
+  memory?: ProcessMemory | undefined
 }
 
 /** See {@link createReplayer}. */
@@ -82,8 +85,8 @@ export type Replayer = {
  * ```
  */
 export function createReplayer(parameters: ReplayerParameters): Replayer {
-  const { registry, artifacts, engine, plugins } = parameters
-  const policies = createPolicyCache(engine)
+  const { registry, artifacts, engine, plugins, memory } = parameters
+  const policies = createPolicyCache(engine, memory)
 
   async function replay(
     task: Task,
@@ -244,10 +247,14 @@ async function replayPlugins(
 /**
  * Creates what a verifier of level `result` runs: the policy alone, on attested outputs.
  *
+ * @param parameters.memory - Shared with other parts of the process. One of its own by default.
  * @throws From `replayResult`, where the run ends in no decision.
  */
-export function createResultReplayer({ engine }: { engine: RegoEngine }): ResultReplayer {
-  const policies = createPolicyCache(engine)
+export function createResultReplayer({
+  engine,
+  memory,
+}: Pick<ReplayerParameters, 'engine' | 'memory'>): ResultReplayer {
+  const policies = createPolicyCache(engine, memory)
   return {
     replayResult: ({ rego, task, blockTimestamp, params, outputs }, options = {}) =>
       withDeadline('The replay', options, async () => {

@@ -374,6 +374,19 @@ describe('a call that is refused', () => {
     await busy.client.call('newt_fetchPolicyData', { task })
   })
 
+  test('behavior: guests share the budget of one caller, and nothing is remembered of them', async () => {
+    const guests = [0, 1, 2].map(() => privateKeyToAccount(generatePrivateKey()))
+    const { client, url } = await start({
+      limits: { perSecond: 0.001, burst: 2, nonces: 1 },
+      allow: ({ caller }) => caller === gateway.address.toLowerCase() || 'guest',
+    })
+    const outcomes: string[] = []
+    for (const account of guests) outcomes.push((await raw(url, { account })).fault)
+    expect(outcomes).toEqual(['ok', 'ok', 'OVERLOADED'])
+    // The callers that are listed have their own, and the only nonce that is remembered.
+    expect(await client.call('newt_fetchPolicyData', { task })).toEqual(commitment)
+  })
+
   test('error: TIMED_OUT for a handler that hangs, which is told', async () => {
     let aborted = false
     const { client } = await start({

@@ -1,6 +1,7 @@
 /** An operator: its part of tasks and of commits, behind calls that are authenticated. */
 import type { Address } from 'viem'
 import { ZERO_HASH } from '../../core/artifact.js'
+import { type LeafSource, readLeaf } from '../../statetree/index.js'
 import { type Committer, type CommitterParameters, createCommitter } from '../commits/committer.js'
 import type { OperatorMethod } from '../rpc/methods.js'
 import { createOperatorRpc, type OperatorRpc, type OperatorRpcParameters } from '../rpc/server.js'
@@ -23,6 +24,11 @@ export type OperatorNodeParameters = {
   gateways: readonly Address[]
   /** Accounts of operators, which may ask for commits. */
   peers: readonly Address[]
+  /**
+   * Reads of leaves: those of artifacts are anyone's, those of the private-data layer go to whom
+   * `mayRead` lets in. Without `rootAt` they are read at roots and not at blocks.
+   */
+  reads?: Omit<LeafSource, 'tree'> | undefined
   limits?: OperatorRpcParameters['limits']
   now?: OperatorRpcParameters['now']
   onEvent?: OperatorRpcParameters['onEvent']
@@ -64,11 +70,17 @@ export function createOperatorNode(parameters: OperatorNodeParameters): Operator
   const lower = (accounts: readonly Address[]): ReadonlySet<string> =>
     new Set(accounts.map((account) => account.toLowerCase()))
   const [gateways, peers] = [lower(parameters.gateways), lower(parameters.peers)]
+  const reads: LeafSource = { tree: parameters.commits.pipeline.tree, ...parameters.reads }
+  const mayCall = ({ caller, method }: { caller: Address; method: OperatorMethod }) => {
+    if (method !== 'newt_signedRead')
+      return (taskMethods.has(method) ? gateways : peers).has(caller)
+    return gateways.has(caller) || peers.has(caller) || 'guest'
+  }
   const rpc = createOperatorRpc({
     operator: guard.operator,
     chainId: parameters.tasks.registry.chainId,
     policyRegistry: parameters.tasks.registry.policyRegistry,
-    allow: ({ caller, method }) => (taskMethods.has(method) ? gateways : peers).has(caller),
+    allow: mayCall,
     limits: parameters.limits,
     now: parameters.now,
     onEvent: parameters.onEvent,
@@ -84,6 +96,7 @@ export function createOperatorNode(parameters: OperatorNodeParameters): Operator
       },
       newt_signStateCommit: async ({ proposal }, { signal }) =>
         (await commits.sign(proposal, { signal })).signature,
+      newt_signedRead: (params, { caller }) => readLeaf(reads, params, async () => caller),
     },
   })
   return { operator: guard.operator, rpc, tasks, commits }

@@ -34,6 +34,7 @@ export const rpcFaults = {
   CLIENT_NOT_ACTIVE: { code: -32_656, retryable: false, status: 200 },
   EQUIVOCATION: { code: -32_657, retryable: false, status: 200 },
   NOT_LANDED: { code: -32_658, retryable: false, status: 200 },
+  LEAF_REFUSED: { code: -32_659, retryable: false, status: 200 },
 } as const satisfies Record<string, { code: number; retryable: boolean; status: number }>
 
 /** Name of a fault. */
@@ -63,6 +64,7 @@ const faultsByErrorCode: Readonly<Record<string, RpcFault>> = {
   REGISTRY_ROW_INCONSISTENT: 'CONTRACT_READ_FAILED',
   TASK_MISMATCH: 'BEHIND',
   TIMEOUT: 'TIMED_OUT',
+  TREE_LEAF_REFUSED: 'LEAF_REFUSED',
 }
 
 /** What an error of the layers below is on the wire. */

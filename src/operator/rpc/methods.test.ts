@@ -8,8 +8,9 @@ import {
   decodeDigestPreimage,
   encodeDigestPreimage,
 } from '../../core/digest.js'
-import { toHex, utf8 } from '../../internal/bytes.js'
+import { fromHex, toHex, utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
+import type { LeafReading } from '../../statetree/index.js'
 import { faultOfCode, rpcFaults } from './faults.js'
 import {
   type OperatorMethod,
@@ -83,12 +84,31 @@ const commitment = {
   signature: point,
 } as const
 
+const siblings = fromHex(word('sibling'))
+const reading: LeafReading = {
+  valueHash: word('value'),
+  value: utf8('sealed'),
+  proof: { type: 'inclusion', depth: 1, present: 1n, siblings, leaf: undefined },
+  commit: { sequenceNo: 3n, root: word('root'), block: 9n },
+}
+const absence: LeafReading = {
+  valueHash: null,
+  value: undefined,
+  proof: {
+    ...reading.proof,
+    type: 'exclusion',
+    leaf: { keyHash: siblings, valueHash: siblings },
+  },
+  commit: { sequenceNo: 3n, root: word('root') },
+}
+
 const results: { [name in OperatorMethod]: unknown[] } = {
   newt_fetchPolicyData: [commitment],
   newt_evaluateAndSign: [evaluation, { ...evaluation, document: undefined }],
   newt_getOutputs: [{ score: 1 }, null, 'text'],
   newt_getStateCommitProposal: [proposal, null],
   newt_signStateCommit: [point],
+  newt_signedRead: [reading, absence],
 }
 
 describe('operatorMethods', () => {
@@ -115,6 +135,9 @@ describe('operatorMethods', () => {
           expect(() => codec.readResult(without), `${name} ${member}`).toThrow()
         }
         for (const value of [null, 7, '0x', 'x', [[]], { x: 1 }]) {
+          // A leaf that is not there has neither, and one may be empty.
+          if (name === 'newt_signedRead' && value === null && member.startsWith('value')) continue
+          if (name === 'newt_signedRead' && value === '0x' && member === 'value') continue
           expect(
             () => codec.readResult({ ...without, [member]: value }),
             `${name} ${member}`,

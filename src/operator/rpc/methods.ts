@@ -18,6 +18,14 @@ import { assertStateCommit, type StateCommit } from '../../core/stateCommit.js'
 import { decodeTask, encodeTask, type Task } from '../../core/task.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
 import {
+  type LeafReading,
+  readLeafReading,
+  readReadParams,
+  type SignedReadParams,
+  writeLeafReading,
+  writeReadParams,
+} from '../../statetree/index.js'
+import {
   readAddress,
   readByWord,
   readHex,
@@ -76,6 +84,7 @@ export type OperatorMethods = {
   newt_getOutputs: RpcMethod<{ taskId: Hex; hash: Hex }, Json>
   newt_getStateCommitProposal: RpcMethod<{ timestamp: bigint }, ProposalHead | null>
   newt_signStateCommit: RpcMethod<{ proposal: ProposalHead }, G1Point>
+  newt_signedRead: RpcMethod<SignedReadParams, LeafReading>
 }
 
 /** Name of a method. */
@@ -142,6 +151,16 @@ export const operatorMethods: OperatorMethods = {
     readResult: (value) => {
       const { signature } = readMembers(value, 'result', { required: ['signature'] })
       return readPoint(signature, 'result.signature')
+    },
+  },
+  newt_signedRead: {
+    writeParams: writeReadParams,
+    readParams: readReadParams,
+    writeResult: writeLeafReading,
+    // Its shape alone: whether it shows the leaf, `assertLeafReading` says.
+    readResult: (value) => {
+      const required = ['valueHash', 'value', 'proof', 'commit']
+      return readLeafReading(readMembers(value, 'result', { required }))
     },
   },
 }

@@ -74,8 +74,16 @@ export type OperatorRpcParameters = RpcDomain & {
   /** The operator that is called: calls to another one are refused. */
   operator: Address
   handlers: OperatorHandlers
-  /** Whether a caller may call a method. Asked after the caller was recovered from the signature. */
-  allow: (call: { caller: Address; method: OperatorMethod }) => boolean | Promise<boolean>
+  /**
+   * Whether a caller may call a method. Asked after the caller was recovered from the signature.
+   *
+   * A `guest` may be anybody, so nothing is kept for one: all guests share the budget of one caller,
+   * and a repeated call is answered again. For methods that change nothing.
+   */
+  allow: (call: {
+    caller: Address
+    method: OperatorMethod
+  }) => boolean | 'guest' | Promise<boolean | 'guest'>
   limits?: RpcLimits | undefined
   /** Milliseconds. @default Date.now */
   now?: (() => number) | undefined
@@ -116,7 +124,7 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
   const authenticate = async (
     call: { method: OperatorMethod; params: Json },
     header: CallHeader,
-  ): Promise<Address> => {
+  ): Promise<{ caller: Address; account: string }> => {
     const paramsHash = computeParamsDigest(call.params)
     const { operator, chainId, policyRegistry } = parameters
     const caller = await recoverCaller(
@@ -124,14 +132,17 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
       { chainId, policyRegistry },
     )
     const allowed =
-      caller !== undefined && (await parameters.allow({ caller, method: call.method })) === true
-    if (!allowed) throw refuse('UNAUTHENTICATED', 'the caller is not one that this operator lists')
+      caller !== undefined && (await parameters.allow({ caller, method: call.method }))
+    if (caller !== undefined && allowed === 'guest') return { caller, account: 'guests' }
+    if (allowed !== true || caller === undefined) {
+      throw refuse('UNAUTHENTICATED', 'the caller is not one that this operator lists')
+    }
     const content = `${call.method} ${paramsHash}`
     const { nonce, expiresAt } = header
     if (meter.remember({ caller, nonce, content, expiresAt }) === 'other content') {
       throw refuse('CALL_REPLAYED', 'its nonce was used for another call')
     }
-    return caller
+    return { caller, account: caller }
   }
 
   return {
@@ -157,9 +168,10 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
           throw refuse('METHOD_NOT_FOUND', 'this operator has no such method')
         }
         seen.method = method
-        seen.caller = await authenticate({ method, params }, header)
-        leave.push(meter.admit(seen.caller))
-        const result = await run({ method, params, handlers, caller: seen.caller, signal, limits })
+        const { caller, account } = await authenticate({ method, params }, header)
+        seen.caller = caller
+        leave.push(meter.admit(account))
+        const result = await run({ method, params, handlers, caller, signal, limits })
         onEvent?.({ type: 'rpc.call', ...told(seen), outcome: 'ok', milliseconds: now() - started })
         return { status: 200, body: JSON.stringify({ jsonrpc: '2.0', id: seen.id, result }) }
       } catch (error) {

@@ -27,7 +27,9 @@ import {
   MAX_READ_BYTES,
   readLeaf,
   readReadParams,
+  SIGNED_READ_METHOD,
   writeLeafReading,
+  writeReadParams,
 } from './signedRead.js'
 
 /** What a server says about a version. */
@@ -141,10 +143,14 @@ async function read(options: SnapshotServerOptions, request: Request): Promise<R
       // Not JSON: refused below like any other wrong shape.
       params = undefined
     }
-    const reading = await readLeaf(
-      options,
-      readReadParams(params),
-      request.headers.get('authorization'),
+    const { tree, rootAt, admission } = options
+    const asked = readReadParams(params)
+    const reading = await readLeaf({ tree, rootAt, mayRead: admission?.mayRead }, asked, async () =>
+      admission?.authenticate({
+        method: SIGNED_READ_METHOD,
+        params: writeReadParams(asked),
+        authorization: request.headers.get('authorization'),
+      }),
     )
     return Response.json(writeLeafReading(reading), { headers: { 'cache-control': 'no-store' } })
   } catch (error) {

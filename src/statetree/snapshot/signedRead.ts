@@ -68,8 +68,8 @@ export type LeafAdmission = {
 /** What a server reads leaves from. */
 export type LeafSource = {
   tree: StateTree
-  /** Left out: nobody is let in. */
-  admission?: LeafAdmission | undefined
+  /** Who may read private leaves. Left out: nobody. */
+  mayRead?: LeafAdmission['mayRead'] | undefined
   /** What was committed at a block, as `committedTree` knows it. Left out: blocks are refused. */
   rootAt?: ((block: bigint) => Promise<CommittedRoot | null>) | undefined
 }
@@ -109,21 +109,22 @@ export function readReadParams(value: unknown): SignedReadParams {
 }
 
 /**
- * Answers one read.
+ * Answers one read: what `POST /v1/read` and an operator's `newt_signedRead` have in common.
  *
+ * @param identify - Who signed the call, `undefined` for nobody. Asked for private leaves alone.
  * @throws {LeafRefusedError} where it is not answered with a leaf.
  */
 export async function readLeaf(
   source: LeafSource,
   params: SignedReadParams,
-  authorization: string | null,
+  identify: () => Promise<string | undefined>,
 ): Promise<LeafReading> {
   const { tree } = source
   const { namespace, name } = params
   const keyHash = computeKeyHash(namespace, name)
   const isPrivate = namespace <= 3
   // Before anything is looked up, so that no answer depends on what is there.
-  if (isPrivate) await admit(source.admission, { params, keyHash, authorization })
+  if (isPrivate) await admit(source.mayRead, { namespace, name, keyHash, identify })
   const { commit, version } = await commitOf(source, params)
   const valueHash = tree.get(keyHash, { version }) ?? null
   // An artifact's leaf names its own hash; under any other value it is somebody's private leaf.
@@ -135,25 +136,22 @@ export async function readLeaf(
 }
 
 async function admit(
-  admission: LeafAdmission | undefined,
-  call: { params: SignedReadParams; keyHash: Hex; authorization: string | null },
+  mayRead: LeafSource['mayRead'],
+  leaf: {
+    namespace: number
+    name: Hex
+    keyHash: Hex
+    identify: () => Promise<string | undefined>
+  },
 ): Promise<void> {
-  const { params, keyHash, authorization } = call
-  const { namespace, name } = params
-  if (admission === undefined)
+  const { identify, ...asked } = leaf
+  if (mayRead === undefined)
     throw new LeafRefusedError({ status: 403, reason: 'private leaves are not served' })
   let caller: string | undefined
   let isLetIn = false
   try {
-    const signed = writeReadParams(params)
-    caller = await admission.authenticate({
-      method: SIGNED_READ_METHOD,
-      params: signed,
-      authorization,
-    })
-    isLetIn =
-      caller !== undefined &&
-      (await admission.mayRead({ caller, namespace, name, keyHash })) === true
+    caller = await identify()
+    isLetIn = caller !== undefined && (await mayRead({ caller, ...asked })) === true
   } catch {
     // A rule that fails lets nobody in.
     isLetIn = false

@@ -150,6 +150,11 @@ export async function createEnclaveOperator(
         publish: async ({ bytes }) => [(await da.put(bytes)).locator],
         readDelta: createDeltaReader({ artifacts, peers: parameters.peerUrls }),
       },
+      // Envelopes are for the operators of the network.
+      reads: {
+        rootAt: committed.rootAt,
+        mayRead: ({ caller }) => isAmong(parameters.peers, caller),
+      },
     })
     const server = await listenOperator({
       rpc: node.rpc,
@@ -179,6 +184,10 @@ export async function createEnclaveOperator(
     await close()
     throw error
   }
+}
+
+function isAmong(accounts: readonly Address[], one: string): boolean {
+  return accounts.some((account) => account.toLowerCase() === one.toLowerCase())
 }
 
 /** The operator's tree, which follows the chain, and the bytes that are in it. */

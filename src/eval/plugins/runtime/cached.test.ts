@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { component } from '../../../../test/fixtures/pluginComponents.js'
 import { createMetricsRegistry } from '../../../core/metrics.js'
 import { keccakHex } from '../../../internal/keccak.js'
+import { createProcessMemory } from '../../../internal/processMemory.js'
 import { nodePluginWorkers } from '../../node/index.js'
 import { PluginNondeterministicError } from '../errors.js'
 import type { PluginEvent } from '../events.js'
@@ -102,6 +103,24 @@ describe('compiled plugins', () => {
     const hits = plugins.stats().hits
     await plugins.run(runOf(good))
     expect(plugins.stats().hits).toBe(hits + 1)
+  })
+
+  test('behavior: what is prewarmed to be kept is not evicted, until the runtime is closed', async () => {
+    const memory = createProcessMemory({ maxEntries: 2 })
+    const plugins = create({ memory })
+    const counters = [0, 0, 0, 0].map(() => ({ fetched: 0 }))
+    const [kept, ...others] = await Promise.all(
+      counters.map(async (counter, value) => reference(await number(value), counter)),
+    )
+    await plugins.prewarm([kept as ReturnType<typeof reference>], { keep: true })
+    for (const other of others) await plugins.load(other)
+    await plugins.load(kept as ReturnType<typeof reference>)
+    expect(counters.map(({ fetched }) => fetched)).toEqual([1, 1, 1, 1])
+    expect(plugins.stats()).toMatchObject({ entries: 2, evictions: 2 })
+    plugins.close()
+    expect(memory.stats()).toMatchObject({ entries: 0, bytes: 0 })
+    for (const key of ['a', 'b', 'c']) memory.set({ form: 'wasm', key }, { value: key, weight: 1 })
+    expect(memory.stats('wasm').entries).toBe(2)
   })
 
   test('behavior: more plugins than one worker keeps', async () => {

@@ -56,6 +56,8 @@ export type PluginLoaderParameters = {
 /** See {@link createPluginLoader}. */
 export type PluginLoader = {
   load(plugin: PluginReference, options?: IoOptions): Promise<LoadedPlugin>
+  /** Keeps a plugin in memory, whatever else comes, until `clear`. */
+  pin(wasmHash: Hex): void
   stats(): MemoryStats
   /** Forgets what it has compiled. */
   clear(): void
@@ -66,6 +68,7 @@ export function createPluginLoader(parameters: PluginLoaderParameters): PluginLo
   const { limits, meters, onEvent, memory } = parameters
   /** Hashes by the key of what this loader compiled: others that share the memory tell of theirs. */
   const own = new Map<string, Hex>()
+  const pinned = new Set<string>()
   const slotOf = (wasmHash: Hex) => ({
     form: FORM,
     key: `${wasmHash}/${limits.memoryBytes}/${limits.tableEntries}`,
@@ -116,10 +119,17 @@ export function createPluginLoader(parameters: PluginLoaderParameters): PluginLo
 
   return {
     load,
+    pin(wasmHash) {
+      const slot = slotOf(normalizeHash(wasmHash))
+      pinned.add(slot.key)
+      memory.pin(slot)
+    },
     stats: () => memory.stats(FORM),
     clear() {
       unobserve()
+      for (const key of pinned) memory.unpin({ form: FORM, key })
       for (const key of own.keys()) memory.delete({ form: FORM, key })
+      pinned.clear()
       own.clear()
     },
   }

@@ -45,10 +45,13 @@ export type PluginRuntime = {
   /** Compiles a plugin into the cache and says what it imports. */
   load(plugin: PluginReference, options?: IoOptions): Promise<PluginWorld>
   run(request: PluginRunRequest, options?: IoOptions): Promise<PluginRun>
-  /** Compiles plugins ahead of use, and starts workers. Failures are reported, not thrown. */
+  /**
+   * Compiles plugins ahead of use, and starts workers. Failures are reported, not thrown. With `keep`
+   * they are never evicted.
+   */
   prewarm(
     plugins: readonly PluginReference[],
-    options?: IoOptions,
+    options?: IoOptions & { keep?: boolean | undefined },
   ): Promise<{ wasmHash: Hex; result: 'success' | 'fail'; error?: unknown }[]>
   stats(): MemoryStats
   readonly metrics: MetricsRegistry
@@ -103,12 +106,13 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
     load: async (plugin, options) => (await load(plugin, options)).world,
     run,
     stats: () => loader.stats(),
-    async prewarm(plugins, options = {}) {
+    async prewarm(plugins, { keep = false, ...options } = {}) {
       const started = runners.prestart(runners.size).catch(() => {})
       const results: { wasmHash: Hex; result: 'success' | 'fail'; error?: unknown }[] = []
       for (const plugin of plugins) {
         const { wasmHash } = plugin
         try {
+          if (keep) loader.pin(wasmHash)
           await load(plugin, options)
           results.push({ wasmHash, result: 'success' })
         } catch (error) {

@@ -1,17 +1,21 @@
 /** Where a process has artifacts from, and the one cache that all its parts share. */
 import { join, resolve } from 'node:path'
+import type { Hex } from 'viem'
 import type { ArtifactSource } from '../../../core/interfaces/artifactSource.js'
 import type { DaClient } from '../../../core/interfaces/daClient.js'
+import type { MetricsRegistry } from '../../../core/metrics.js'
 import {
   ArtifactUnavailableError,
+  type ByteStore,
   createArtifactSource,
   createLayeredArtifactCache,
   eigenDa,
   type LayeredArtifactCache,
+  recordCacheMetrics,
 } from '../../../da/index.js'
 import { diskByteStore, fileDa } from '../../../da/node/index.js'
 import { isPolicySdkError } from '../../../errors/base.js'
-import { snapshotClient } from '../../../statetree/index.js'
+import { type CommitPipeline, snapshotClient } from '../../../statetree/index.js'
 
 /** What artifacts are had with. */
 export type ArtifactSettings = {
@@ -20,24 +24,81 @@ export type ArtifactSettings = {
   'da.bootnodes': readonly string[]
 }
 
+/** What a process knows of artifacts from the chain: its tree, and who announced what. */
+type Followed = Pick<CommitPipeline, 'tree' | 'locators'>
+
 /** Stores that are written to and read from. */
 export type OpenedArtifacts = {
   readonly clients: readonly DaClient[]
   readonly cache: LayeredArtifactCache
+  /** From then on the tree's own copies are read first, then the locators that are announced. */
+  follow(followed: Followed): void
 }
 
-/** Opens the stores of a process. One cache serves evaluator, plugins, schemas and reader. */
-export function openArtifacts(settings: ArtifactSettings, directory: string): OpenedArtifacts {
+/**
+ * Opens the stores of a process. One cache serves evaluator, plugins, schemas, replays and reader;
+ * it is there before the tree, which is filled through it.
+ */
+export function openArtifacts(
+  settings: ArtifactSettings,
+  { directory, metrics }: { directory: string; metrics?: MetricsRegistry | undefined },
+): OpenedArtifacts {
   const { 'da.directory': files, 'da.proxy_url': proxy, 'da.bootnodes': bootnodes } = settings
   const clients: DaClient[] = []
   if (files !== undefined) clients.push(fileDa({ directory: resolve(files) }))
   if (proxy !== undefined) clients.push(eigenDa({ url: proxy }))
-  const cache = createLayeredArtifactCache({
-    disk: diskByteStore({ directory: join(directory, 'artifacts') }),
-    ...(clients.length === 0 ? {} : { da: createArtifactSource({ clients }) }),
-    ...(bootnodes.length === 0 ? {} : { peers: bootnodeSource(bootnodes) }),
+  let followed: Followed | undefined
+  const { onCacheEvent, onArtifactEvent } = recorded(metrics)
+  const da = createArtifactSource({
+    clients,
+    locatorsOf: async ({ hash, namespace }, io) =>
+      (await followed?.locators({ ref: { hash, namespace } }, io)) ?? [],
+    onEvent: onArtifactEvent,
   })
-  return { clients, cache }
+  const disk = diskByteStore({ directory: join(directory, 'artifacts') })
+  const cache = createLayeredArtifactCache({
+    disk: beforeDisk(disk, () => followed?.tree.store.bytes),
+    ...(clients.length === 0 ? {} : { da }),
+    ...(bootnodes.length === 0 ? {} : { peers: bootnodeSource(bootnodes) }),
+    onEvent: onCacheEvent,
+  })
+  return {
+    ...{ clients, cache },
+    follow: (next) => {
+      followed = next
+    },
+  }
+}
+
+function recorded(
+  metrics: MetricsRegistry | undefined,
+): Partial<ReturnType<typeof recordCacheMetrics>> {
+  return metrics === undefined ? {} : recordCacheMetrics(metrics)
+}
+
+/**
+ * The tree's copies before those of the disk: they go only with their leaf, so what the tree needs is
+ * never evicted and not kept twice. A damaged one is mended by what comes from elsewhere.
+ */
+export function beforeDisk(
+  disk: ByteStore,
+  bytesOf: () => Followed['tree']['store']['bytes'] | undefined,
+): ByteStore {
+  const isHeld = async (key: string): Promise<boolean> =>
+    (await bytesOf()?.has(key as Hex)) === true
+  return {
+    ...disk,
+    async read(key, io) {
+      // One that is damaged is none: the next place is asked.
+      const own = await bytesOf()
+        ?.get(key as Hex)
+        .catch(() => undefined)
+      return own ?? disk.read(key, io)
+    },
+    write: async (key, bytes, io) =>
+      (await isHeld(key)) ? bytesOf()?.put(key as Hex, bytes) : disk.write(key, bytes, io),
+    has: async (key, io) => (await isHeld(key)) || disk.has(key, io),
+  }
 }
 
 /** Bytes from bootnodes, one after another. What they give is hashed by whoever asked. */

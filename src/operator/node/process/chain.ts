@@ -16,6 +16,7 @@ import type { CertificateReader } from '../../../core/interfaces/certificates.js
 import type { ChainEvents } from '../../../core/interfaces/chainEvents.js'
 import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
 import { InvalidInputError } from '../../../errors/common.js'
+import type { ProcessMemory } from '../../../internal/processMemory.js'
 import type { PolicyAddressesInput } from '../../../registry/chain/addressBook.js'
 import type { WriteClient } from '../../../registry/chain/client.js'
 import {
@@ -66,7 +67,11 @@ export type OpenedChain = {
 const PATIENCE = 10_000
 
 /** Opens a chain. Makes one request for each endpoint, so that a wrong one is noticed at once. */
-export async function openChain(settings: ChainSettings): Promise<OpenedChain> {
+export async function openChain(
+  settings: ChainSettings,
+  /** Where rows that were read are kept: that of the process's cache, where it has one. */
+  memory?: ProcessMemory | undefined,
+): Promise<OpenedChain> {
   const urls = settings['chain.rpc_urls']
   const id = settings['chain.id']
   const interval = Math.max(10, settings['chain.poll_seconds'] * 1_000)
@@ -93,7 +98,7 @@ export async function openChain(settings: ChainSettings): Promise<OpenedChain> {
   const readers = await Promise.all(
     clients.map(async (one, index) => ({
       name: `${index} (${new URL(urls[index] as string).host})`,
-      registry: await createRegistryReader({ client: one, addresses }),
+      registry: await createRegistryReader({ client: one, addresses, memory }),
       certificates: await createCertificateReader({ client: one, addresses }),
     })),
   )

@@ -65,12 +65,12 @@ export function startChallenger(parameters: {
   return opening(log, async (closers) => {
     const directory = settings['data.directory']
     await claimDirectory(directory, 'challenger', closers)
-    const chain = await openChain(settings)
+    const { cache } = openArtifacts(settings, { directory })
+    const chain = await openChain(settings, cache.memory)
     const { reader: registry } = await followIndex(chain, {
       ...{ directory, closers, log },
       confirmations: settings['chain.confirmations'],
     })
-    const { cache } = openArtifacts(settings, directory)
     const windows = await chain.events.getWindows?.()
     const node = createChallengerNode({
       ...(await nodeParts({ settings, account, chain })),
@@ -79,7 +79,7 @@ export function startChallenger(parameters: {
         certificates: chain.certificates,
         artifacts: cache,
         documents: createDocumentVerifier(),
-        replayer: createResultReplayer({ engine: operatorEngine() }),
+        replayer: createResultReplayer({ engine: operatorEngine(), memory: cache.memory }),
       },
       store: fileTextStore(join(directory, 'challenger.json')),
       challengeWindow: windows?.challengeWindow ?? 0n,

@@ -4,6 +4,7 @@ import { type Hex, isHex } from 'viem'
 import { ZERO_HASH } from '../../../core/artifact.js'
 import type { Evaluator } from '../../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
+import type { MetricsRegistry } from '../../../core/metrics.js'
 import type { LayeredArtifactCache } from '../../../da/index.js'
 import {
   createDecryptionKey,
@@ -50,6 +51,8 @@ export type EvaluatorParts = {
   artifacts: LayeredArtifactCache
   committed: CommittedTree
   closers: Pick<Closers, 'add'>
+  /** Where the plugins of this process are counted. */
+  metrics?: MetricsRegistry | undefined
 }
 
 /** An evaluator that was opened. */
@@ -125,7 +128,7 @@ export async function openSimulatedEnclave(
   const memory = createProcessMemory()
   const plugins = createPluginRuntime({
     workers: nodePluginWorkers(),
-    memory,
+    ...{ memory, metrics: parameters.metrics },
     // The enclave has no network of its own: every connection is one through the host.
     transport: (request, options) => {
       if (dial === undefined) throw new EnclaveTransportError({ reason: 'no host is connected' })
@@ -169,14 +172,14 @@ export async function openSimulatedEnclave(
 /** Without an enclave, all parts of the evaluator share the memory of the one cache. */
 function openBareEvaluator(
   settings: EnclaveSettings,
-  { reader, artifacts, committed, closers }: EvaluatorParts,
+  { reader, artifacts, committed, closers, metrics }: EvaluatorParts,
 ): OpenedEvaluator {
   const { memory } = artifacts
   const every = settings['enclave.allow_hosts'].includes('*')
   const hosts = settings['enclave.allow_hosts'].map((host) => host.split(':')[0] as string)
   const plugins = createPluginRuntime({
     workers: nodePluginWorkers(),
-    memory,
+    ...{ memory, metrics },
     transport: nodeHttpTransport(),
     http: every ? {} : { hosts },
   })

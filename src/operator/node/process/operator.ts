@@ -14,6 +14,7 @@ import {
   type CommitPipeline,
   type CommittedTree,
   createReplica,
+  type LeafAdmission,
   type StateTree,
 } from '../../../statetree/index.js'
 import { createDeltaReader } from '../../commits/deltas.js'
@@ -65,6 +66,8 @@ export type StartOperatorParameters = {
   log?: LogHook | undefined
   /** Writes of the private-data layer. */
   external?: ExternalWrites | undefined
+  /** Who may read leaves of the private-data layer by `newt_signedRead`. @default nobody */
+  mayRead?: LeafAdmission['mayRead'] | undefined
   /** Told the tree before anything runs. */
   onTree?: ((tree: StateTree) => void) | undefined
   /** Opens the evaluator in another way than the settings say. */
@@ -140,9 +143,9 @@ async function openParts(
   const { settings, signer, account } = parameters
   const directory = settings['data.directory']
   await claimDirectory(directory, 'operator', closers)
-  const chain = await openChain(settings)
   const watch = watchOperator()
-  const artifacts = openArtifacts(settings, directory)
+  const artifacts = openArtifacts(settings, { directory, metrics: watch.metrics })
+  const chain = await openChain(settings, artifacts.cache.memory)
   const index = await followIndex(chain, {
     ...{ directory, closers, log },
     confirmations: settings['chain.confirmations'],
@@ -155,10 +158,12 @@ async function openParts(
     window: settings['commits.window_seconds'],
     bootnodes: settings['da.bootnodes'],
   })
+  artifacts.follow(pipeline)
   parameters.onTree?.(tree)
   const open = parameters.evaluator ?? ((parts) => openEvaluator(settings, parts))
   const evaluator = await open({
     ...{ reader: index.reader, artifacts: artifacts.cache, committed, closers },
+    metrics: watch.metrics,
   })
   const journal = await openJournal(parameters, { chain, directory, closers })
   const state: { windows?: Windows } = {}
@@ -192,6 +197,7 @@ async function openParts(
       registry: index.reader,
     },
     commits: commitParts(parameters, { chain, pipeline, artifacts, watch, log }),
+    reads: { rootAt: committed.rootAt, mayRead: parameters.mayRead },
   })
   const windows = startWindows(parameters, {
     ...{ chain, node, pipeline, watch, log, closers, evaluator, artifacts, index },

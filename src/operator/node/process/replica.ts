@@ -51,17 +51,19 @@ export function startReplica(parameters: {
   return opening(log, async (closers) => {
     const directory = settings['data.directory']
     await claimDirectory(directory, 'replica', closers)
-    const chain = await openChain(settings)
+    const artifacts = openArtifacts(settings, { directory })
+    const { cache } = artifacts
+    const chain = await openChain(settings, cache.memory)
     const { reader } = await followIndex(chain, {
       ...{ directory, closers, log },
       confirmations: settings['chain.confirmations'],
     })
-    const { cache } = openArtifacts(settings, directory)
     const { pipeline } = await openTree(chain, {
       ...{ directory, closers, log, artifacts: cache },
       window: settings['commits.window_seconds'],
       bootnodes: settings['da.bootnodes'],
     })
+    artifacts.follow(pipeline)
     const urls = Object.values(settings.operators)
     const { client, addresses, events, fromBlock: startBlock, interval } = chain
     const node = createReplicaNode({

@@ -96,7 +96,10 @@ export async function createRegistryReader(
   )
 
   const memory = parameters.memory ?? createProcessMemory({ entriesOf: { row: cacheSize } })
-  const cache = createRowCache(memory, { depth: cacheDepth, registries })
+  const cache = createRowCache(memory, {
+    ...{ depth: cacheDepth, registries },
+    client: parameters.client,
+  })
   const run: Run = (operation, io, work) =>
     withClient(
       `RegistryReader.${operation}`,

@@ -38,13 +38,17 @@ export type SlotCall = { kind: RegistryKind; current: string; args: readonly unk
 /** Bytes that a row is charged with beside its params: ids, addresses, blocks. */
 const ROW_BYTES = 1_024
 
-/** Creates a cache in a memory of rows of some registries, none younger than `depth` blocks. */
+/**
+ * Creates a cache in a memory of rows of some registries, none younger than `depth` blocks.
+ *
+ * What one client said is no answer of another: readers that are compared may share a memory.
+ */
 export function createRowCache(
   memory: ProcessMemory,
-  { depth, registries }: { depth: number; registries: Registries },
+  { depth, registries, client }: { depth: number; registries: Registries; client: object },
 ): RowCache {
   const { chainId, policyRegistry, policyDataRegistry } = registries
-  const place = `${chainId} ${policyRegistry} ${policyDataRegistry}`
+  const place = `${numberOf(client)} ${chainId} ${policyRegistry} ${policyDataRegistry}`
   const slot = (key: string) => ({ form: 'row', key: `${place} ${key}` })
   return {
     get: (key) => memory.peek(slot(key)),
@@ -56,6 +60,17 @@ export function createRowCache(
       return row
     },
   }
+}
+
+const numbers = new WeakMap<object, number>()
+let clients = 0
+
+function numberOf(client: object): number {
+  const known = numbers.get(client)
+  if (known !== undefined) return known
+  clients += 1
+  numbers.set(client, clients)
+  return clients
 }
 
 /** A policy template at a block, `null` where it is not registered. */

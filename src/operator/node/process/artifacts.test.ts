@@ -1,0 +1,82 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { computeArtifactHash, computeKeyHash, namespaces } from '../../../core/artifact.js'
+import { createMetricsRegistry } from '../../../core/metrics.js'
+import { listFiles } from '../../../da/node/fileDa.js'
+import { fileDa } from '../../../da/node/index.js'
+import { utf8 } from '../../../internal/bytes.js'
+import { createStateTree, memoryStore } from '../../../statetree/index.js'
+import { lmdbStore } from '../../../statetree/node/index.js'
+import { openArtifacts } from './artifacts.js'
+
+const bytes = utf8('package example\n')
+const hash = computeArtifactHash(bytes)
+const request = { hash, namespace: namespaces.rego } as const
+
+let directory: string
+const closers: (() => Promise<void>)[] = []
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'process-artifacts-'))
+})
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+async function committed(value: Uint8Array) {
+  const path = join(directory, 'tree')
+  const store = await lmdbStore({ path })
+  closers.push(() => store.close())
+  const tree = createStateTree({ store })
+  await tree.commit([{ keyHash: computeKeyHash(namespaces.rego, hash), value }], { version: 1 })
+  return { tree, path }
+}
+
+const damage = async (path: string): Promise<void> => {
+  const files = await readdir(path, { recursive: true })
+  for (const file of files.filter((one) => one.endsWith(hash.slice(2))))
+    await writeFile(join(path, file), 'other')
+}
+
+test('behavior: what the tree has is read there, kept once, and mended there', async () => {
+  const shared = join(directory, 'shared')
+  await fileDa({ directory: shared }).put(bytes)
+  const metrics = createMetricsRegistry()
+  const settings = { 'da.directory': shared, 'da.bootnodes': [] }
+  const { cache, follow } = openArtifacts(settings, { directory, metrics })
+  const { tree, path } = await committed(bytes)
+  follow({ tree, locators: async () => [] })
+  expect(await cache.getArtifact(request)).toEqual(bytes)
+  expect(await cache.hasArtifact(request)).toBe(true)
+  const fetched = () => metrics.value('artifact_cache_lookups_total', { tier: 'L3', result: 'hit' })
+  expect(fetched() ?? 0).toBe(0)
+
+  await damage(path)
+  expect(await cache.getArtifact(request)).toEqual(bytes)
+  expect(fetched()).toBe(1)
+  expect(await tree.store.bytes.get(hash)).toEqual(bytes)
+  expect(await listFiles(join(directory, 'artifacts')).catch(() => [])).toEqual([])
+})
+
+test('behavior: announced locators are asked for once the chain is followed', async () => {
+  const shared = join(directory, 'shared')
+  await fileDa({ directory: shared }).put(bytes)
+  const settings = { 'da.directory': shared, 'da.bootnodes': [] }
+  const asked: object[] = []
+  const { cache, follow } = openArtifacts(settings, { directory })
+  follow({
+    tree: createStateTree({ store: memoryStore() }),
+    locators: async ({ ref }) => {
+      asked.push(ref)
+      return [{ kind: 'keccakStore', name: '' }]
+    },
+  })
+  expect(await cache.getArtifact(request)).toEqual(bytes)
+  expect(asked).toEqual([request])
+  // From the disk from now on.
+  await rm(shared, { recursive: true })
+  expect(await cache.getArtifact(request)).toEqual(bytes)
+  expect(asked).toHaveLength(1)
+})
