@@ -73,7 +73,51 @@ function sortAbi(abi: AbiItem[]): AbiItem[] {
   return [...seen.keys()].sort().map((name) => seen.get(name) as AbiItem)
 }
 
+const signatureOf = ({ name, inputs = [] }: AbiItem): string =>
+  `${name}(${inputs.map(({ type }) => type).join()})`
+
+/**
+ * An ABI whose functions and events are constants of their own, so that a bundle carries those that it
+ * uses. Errors stand in the whole only: `contractErrors` has them for everybody.
+ */
+function slicedAbi(contract: string, abi: AbiItem[]): string {
+  const named = new Map<string, string>()
+  const members: string[] = []
+  const types: string[] = []
+  for (const item of abi) {
+    const json = JSON.stringify(item, null, 1)
+    const { name = '' } = item
+    if (item.type !== 'function' && item.type !== 'event') {
+      members.push(json)
+      types.push(readonlyType(item))
+      continue
+    }
+    if (named.has(name)) throw new TypeError(`${contract} has two of the name ${name}`)
+    named.set(name, `/** \`${signatureOf(item)}\` */\nexport const ${name} = ${json} as const\n`)
+    members.push(name)
+    types.push(`typeof ${name}`)
+  }
+  const base = `${camel(contract)}Abi`
+  return (
+    `${header}\n${[...named.values()].join('\n')}\n/** ABI of \`${contract}\`. */\n` +
+    `export const ${base}: readonly [\n${types.map((type) => ` ${type},\n`).join('')}] = [\n${members
+      .map((member) => ` ${member},\n`)
+      .join('')}]\n`
+  )
+}
+
+/** A value's type as `as const` would infer it: declarations name parts instead of repeating them. */
+function readonlyType(value: unknown): string {
+  if (Array.isArray(value)) return `readonly [${value.map(readonlyType).join(', ')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = Object.entries(value).map(
+    ([key, member]) => `readonly ${key}: ${readonlyType(member)}`,
+  )
+  return `{ ${members.join('; ')} }`
+}
+
 const files = new Map<string, string>()
+const errors = new Set<string>()
 const missing: string[] = []
 for (const name of contracts) {
   const artifact = findArtifact(name)
@@ -86,11 +130,9 @@ for (const name of contracts) {
   }
   const base = camel(name)
   if (!bytecodeOnly.has(name)) {
-    const abi = JSON.stringify(sortAbi(artifact.abi), null, 1)
-    files.set(
-      `src/core/abi/${base}Abi.ts`,
-      `${header}\n/** ABI of \`${name}\`. */\nexport const ${base}Abi = ${abi} as const\n`,
-    )
+    const abi = sortAbi(artifact.abi)
+    files.set(`src/core/abi/${base}Abi.ts`, slicedAbi(name, abi))
+    for (const item of abi) if (item.type === 'error') errors.add(signatureOf(item))
   }
   files.set(
     `src/testing/artifacts/${base}.generated.ts`,
@@ -129,6 +171,15 @@ files.set(
     .sort()
     .map((name) => `export { ${name} } from './${name}.js'\n`)
     .join('')}`,
+)
+// Each name and the types of its arguments: what decoding needs, at a fifth of the size of the items.
+files.set(
+  'src/core/abi/contractErrors.ts',
+  `${header}\n/** Every error of the contracts by its signature. */\n` +
+    `export const contractErrors: readonly string[] = [\n${[...errors]
+      .sort()
+      .map((signature) => `  '${signature}',\n`)
+      .join('')}]\n`,
 )
 
 let stale = 0

@@ -1,5 +1,5 @@
 /** A transaction as a command takes it. */
-import { type Address, type Hex, toHex } from 'viem'
+import { type Address, type Hex, isAddress, isHex, toHex } from 'viem'
 import type { Intent } from '../core/index.js'
 import { parseFunctionSignature } from '../eval/index.js'
 import { UsageError } from './errors.js'
@@ -39,18 +39,28 @@ export type IntentArgs = {
 /**
  * The transaction that the options describe.
  *
- * @throws {UsageError} for a malformed number, and what the signature's parser throws.
+ * @throws {UsageError} for a malformed address, number or data, and what the signature's parser throws.
  */
 export function intentOf(args: IntentArgs, chainId: bigint): Intent {
   if (args.function !== undefined) parseFunctionSignature(args.function)
   return {
-    from: args.from as Address,
-    to: args.to as Address,
+    from: address(args.from, '--from'),
+    to: address(args.to, '--to'),
     value: integer(args.value, '--value'),
-    data: args.data as Hex,
+    data: bytes(args.data, '--data'),
     chainId,
     functionSignature: args.function === undefined ? '0x' : toHex(args.function),
   }
+}
+
+function address(text: string | undefined, option: string): Address {
+  if (text !== undefined && isAddress(text, { strict: false })) return text
+  throw new UsageError(`${option} is an address of 20 bytes, not ${JSON.stringify(text)}.`)
+}
+
+function bytes(text: string | undefined, option: string): Hex {
+  if (isHex(text) && text.length % 2 === 0) return text
+  throw new UsageError(`${option} is whole bytes in hex after 0x, not ${JSON.stringify(text)}.`)
 }
 
 /** A whole number of an option, decimal or hex. */

@@ -51,7 +51,11 @@ export const ZERO_HASH: Hex = `0x${'00'.repeat(32)}`
  */
 export function computeArtifactHash(bytes: Uint8Array): Hex {
   if (!(bytes instanceof Uint8Array)) {
-    throw new InvalidInputError({ field: 'bytes', reason: 'expected a Uint8Array' })
+    throw new InvalidInputError({
+      field: 'bytes',
+      reason: 'expected a Uint8Array',
+      hint: 'Of a text: new TextEncoder().encode(text).',
+    })
   }
   if (bytes.length === 0) {
     throw new InvalidInputError({

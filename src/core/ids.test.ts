@@ -170,29 +170,29 @@ describe('ids', () => {
     ],
     [
       'zero ref',
-      'refs[0]',
+      'policyDataTemplateRefs[0]',
       () => computePolicyTemplateId({ ...template, policyDataTemplateRefs: [ZERO_HASH] }),
     ],
     [
       'refs no array',
-      'refs',
+      'policyDataTemplateRefs',
       () => computePolicyTemplateId({ ...template, policyDataTemplateRefs: null as never }),
     ],
     [
       'duplicate refs',
-      'refs[1]',
+      'policyDataTemplateRefs[1]',
       () =>
         computePolicyTemplateId({ ...template, policyDataTemplateRefs: [hash('3'), hash('3')] }),
     ],
     [
       'unsorted refs',
-      'refs[1]',
+      'policyDataTemplateRefs[1]',
       () =>
         computePolicyTemplateId({ ...template, policyDataTemplateRefs: [hash('3'), hash('2')] }),
     ],
     [
       '33 refs',
-      'refs',
+      'policyDataTemplateRefs',
       () => computePolicyTemplateId({ ...template, policyDataTemplateRefs: many }),
     ],
     ['33 refs to sort', 'refs', () => sortRefs(many)],

@@ -55,7 +55,7 @@ export function sortRefs(refs: readonly Hex[]): Hex[] {
     .map((ref, index) => fixedFromHex(ref, 32, `refs[${index}]`))
     .sort(compareBytes)
     .map(toHex)
-  assertRefs(sorted)
+  assertRefs(sorted, 'refs')
   return sorted
 }
 
@@ -77,7 +77,7 @@ export function sortRefs(refs: readonly Hex[]): Hex[] {
  * ```
  */
 export function computePolicyTemplateId(template: PolicyTemplate): Hex {
-  const refs = assertRefs(template.policyDataTemplateRefs)
+  const refs = assertRefs(template.policyDataTemplateRefs, 'policyDataTemplateRefs')
   return keccakHex(
     artifactHashBytes(template.regoHash, { field: 'regoHash', optional: false }),
     artifactHashBytes(template.paramsSchemaHash, { field: 'paramsSchemaHash', optional: true }),
@@ -186,24 +186,25 @@ function instanceParts({ chainId, client, templateId, paramsHash }: InstanceKey)
   ]
 }
 
-function assertRefs(refs: readonly Hex[]): Uint8Array[] {
-  if (!Array.isArray(refs))
-    throw new InvalidInputError({ field: 'refs', reason: 'expected an array' })
+function assertRefs(refs: readonly Hex[], name: string): Uint8Array[] {
+  if (!Array.isArray(refs)) {
+    throw new InvalidInputError({ field: name, reason: 'expected an array of template ids' })
+  }
   if (refs.length > MAX_REFS) {
     throw new InvalidInputError({
-      field: 'refs',
+      field: name,
       reason: `at most ${MAX_REFS} data templates, got ${refs.length}`,
     })
   }
   const bytes = refs.map((ref, index) => {
-    const field = `refs[${index}]`
+    const field = `${name}[${index}]`
     return nonZero(fixedFromHex(ref, 32, field), field)
   })
   for (let i = 1; i < bytes.length; i++) {
     const order = compareBytes(bytes[i - 1] as Uint8Array, bytes[i] as Uint8Array)
     if (order >= 0) {
       throw new InvalidInputError({
-        field: `refs[${i}]`,
+        field: `${name}[${i}]`,
         reason: order === 0 ? 'a data template is named twice' : 'refs are not ascending',
         hint: 'Sort them with sortRefs().',
       })

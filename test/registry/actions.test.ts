@@ -112,7 +112,7 @@ describe('templates', () => {
       [{ ...template, regoHash: ZERO_HASH }, 'regoHash'],
       [{ ...template, regoHash: ARTIFACT_ABSENT }, 'regoHash'],
       [{ ...template, paramsSchemaHash: '0x12' as const }, 'paramsSchemaHash'],
-      [{ ...template, policyDataTemplateRefs: [word(8), word(7)] }, 'refs[1]'],
+      [{ ...template, policyDataTemplateRefs: [word(8), word(7)] }, 'policyDataTemplateRefs[1]'],
       [
         { ...template, locators: { paramsSchema: { kind: 'keccakStore', name: '' } as const } },
         'locators.paramsSchema',

@@ -11,7 +11,7 @@ import {
   computePolicyInstanceId,
   computePolicyTemplateId,
 } from '../../core/ids.js'
-import type { Intent } from '../../core/intent.js'
+import { assertIntent, type Intent } from '../../core/intent.js'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { Evaluation } from '../../core/interfaces/evaluator.js'
 import type {
@@ -24,8 +24,9 @@ import type { SchemaValidator } from '../../core/interfaces/schemaValidator.js'
 import { encodeParams } from '../../core/params.js'
 import type { Task } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { compareBytes, fromHex, toHex } from '../../internal/bytes.js'
+import { compareBytes, fromHex, fromUtf8, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertKnown } from '../../internal/options.js'
 import { encodeWasmArgs } from '../intent/wasmArgs.js'
 import type { PluginRuntime } from '../plugins/runtime/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
@@ -47,6 +48,8 @@ export type SimulatedPlugin = {
 /** A policy as files, and the transaction to try it on. */
 export type SimulationRequest = {
   rego: Uint8Array
+  /** The name of the Rego file, for places in messages. @default 'policy.rego' */
+  regoFile?: string | undefined
   params?: JsonObject | undefined
   paramsSchema?: Uint8Array | undefined
   plugins?: readonly SimulatedPlugin[] | undefined
@@ -113,6 +116,8 @@ export async function simulate(
   tools: SimulationTools = {},
   options: IoOptions = {},
 ): Promise<Evaluation> {
+  checkRequest(request)
+  assertKnown('tools', tools, toolNames)
   const { engine = operatorEngine(), schemas = createSchemaValidator(), plugins } = tools
   if (plugins === undefined && (request.plugins?.length ?? 0) > 0) {
     throw new InvalidInputError({
@@ -123,7 +128,7 @@ export async function simulate(
   }
   const { task, snapshot, artifacts, secrets } = deploySimulated(request)
   const evaluator = createEvaluator({
-    engine,
+    engine: naming(engine, request.regoFile),
     schemas,
     plugins: plugins ?? noPlugins,
     allowOpaSemantics: tools.allowOpaSemantics,
@@ -143,6 +148,54 @@ export async function simulate(
     { task, referenceTimestamp: Number(snapshot.block.timestamp & 0xffffffffn) },
     options,
   )
+}
+
+const requestNames = [
+  ...['rego', 'regoFile', 'params', 'paramsSchema', 'plugins', 'intent', 'wasmArgs', 'identity'],
+  ...['client', 'expireAfter', 'block', 'nonce'],
+]
+const pluginNames = ['wasm', 'params', 'paramsSchema', 'secretsSchema', 'secrets']
+const toolNames = ['engine', 'plugins', 'schemas', 'allowOpaSemantics']
+
+/** A misspelled member would be a policy without its params, a text no file. */
+function checkRequest(request: SimulationRequest): void {
+  assertKnown('request', request, requestNames)
+  const bytes = (field: string, value: unknown): void => {
+    if (value === undefined || value instanceof Uint8Array) return
+    throw new InvalidInputError({
+      field,
+      reason: 'expected the bytes of a file, a Uint8Array',
+      hint: 'Of a text: new TextEncoder().encode(text).',
+    })
+  }
+  if (request.rego === undefined) {
+    throw new InvalidInputError({ field: 'rego', reason: 'there is no policy to evaluate' })
+  }
+  assertIntent(request.intent)
+  bytes('rego', request.rego)
+  bytes('paramsSchema', request.paramsSchema)
+  for (const [index, plugin] of (request.plugins ?? []).entries()) {
+    assertKnown(`plugins[${index}]`, plugin, pluginNames)
+    bytes(`plugins[${index}].wasm`, plugin.wasm)
+    bytes(`plugins[${index}].paramsSchema`, plugin.paramsSchema)
+    bytes(`plugins[${index}].secretsSchema`, plugin.secretsSchema)
+  }
+}
+
+/** An engine that calls a policy's source by the name of its file. */
+function naming(engine: RegoEngine, name: string | undefined): RegoEngine {
+  if (name === undefined) return engine
+  return {
+    ...engine,
+    prepare: ({ rego, ...source }, limits) =>
+      engine.prepare(
+        {
+          ...source,
+          rego: rego instanceof Uint8Array ? [{ name, source: fromUtf8(rego, 'rego') }] : rego,
+        },
+        limits,
+      ),
+  }
 }
 
 /** Stands where a policy has no plugins, so that none can run. */

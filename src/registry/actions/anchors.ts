@@ -1,11 +1,13 @@
 /** Anchor the checkpoints of a transparency log on chain, each shown to extend the one before it. */
+
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Abi, Hex } from 'viem'
-import { checkpointAnchorAbi } from '../../core/abi/checkpointAnchorAbi.js'
+import * as CheckpointAnchor from '../../core/abi/checkpointAnchorAbi.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromHex, toHex, utf8 } from '../../internal/bytes.js'
 import { verifyConsistency } from '../../ledger/log/merkle.js'
 import { resolveAddress } from '../chain/addresses.js'
+import { functionOf } from '../chain/slices.js'
 import { anchorOf, type LogAnchor, originHashOf, sizeOf } from '../rows/anchors.js'
 import { wordOf } from '../rows/inputs.js'
 import {
@@ -33,7 +35,8 @@ export type AnchorCheckpointInput = {
 export type CheckpointAnchoredEvent = { log: Hex } & Omit<LogAnchor, 'time'>
 
 function prepareArguments(input: AnchorCheckpointInput): {
-  functionName: 'start' | 'extend'
+  abi: Abi
+  functionName: string
   args: readonly unknown[]
 } {
   const { latest, proof = [] } = input
@@ -45,7 +48,9 @@ function prepareArguments(input: AnchorCheckpointInput): {
   }
   const hashes = proof.map((hash, at) => wordOf(hash, `proof[${at}]`))
   if (latest === undefined) {
-    if (hashes.length === 0) return { functionName: 'start', args: [originHash, size, root] }
+    if (hashes.length === 0) {
+      return { ...functionOf(CheckpointAnchor.start), args: [originHash, size, root] }
+    }
     throw new InvalidInputError({ field: 'proof', reason: 'the first anchor has none' })
   }
   const known = anchorOf(latest, 'latest')
@@ -60,7 +65,7 @@ function prepareArguments(input: AnchorCheckpointInput): {
       hint: 'Prove the growth from the latest anchor: `consistency` of a log reader does.',
     })
   }
-  return { functionName: 'extend', args: [originHash, known, size, root, hashes] }
+  return { ...functionOf(CheckpointAnchor.extend), args: [originHash, known, size, root, hashes] }
 }
 
 const anchor: WriteTriple<AnchorCheckpointInput, CheckpointAnchoredEvent, undefined> = defineWrite<
@@ -74,11 +79,10 @@ const anchor: WriteTriple<AnchorCheckpointInput, CheckpointAnchoredEvent, undefi
       addresses: parameters.addresses,
       chainId: client.chain.id,
     }),
-    abi: checkpointAnchorAbi as Abi,
     ...prepareArguments(parameters),
   }),
   ids: (_client, { origin }) => ({ originHash: toHex(sha256(utf8(origin))) }),
-  eventName: 'CheckpointAnchored',
+  emits: CheckpointAnchor.CheckpointAnchored,
   event: (args) => args as CheckpointAnchoredEvent,
   result: () => undefined,
 })

@@ -1,5 +1,7 @@
 /** Templates on several chains, until all have them. */
+
 import type { Hex } from 'viem'
+import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
@@ -111,7 +113,7 @@ async function isRegistered(
     const registries = registriesOf(client, { addresses: target.addresses })
     const [result] = await readAt(client, {
       block: await readTag(client, 'latest'),
-      calls: [registryCall(registries, kind, 'isTemplateRegistered', [id])],
+      calls: [registryCall(registries, kind, PolicyRegistry.isTemplateRegistered, [id])],
     })
     return valueFrom(result) === true
   })

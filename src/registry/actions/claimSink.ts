@@ -1,9 +1,11 @@
 /** Where a verifier's claims go on chain, over a viem client. */
-import { verificationRegistryAbi } from '../../core/abi/verificationRegistryAbi.js'
+
+import * as VerificationRegistry from '../../core/abi/verificationRegistryAbi.js'
 import type { ClaimSink } from '../../core/interfaces/provenance.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { withClient, writerOf } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
+import { functionOf } from '../chain/slices.js'
 import { verificationResults } from '../rows/verificationResults.js'
 import { submitClaimSync } from './provenance.js'
 import type { SinkParameters } from './sinks.js'
@@ -36,8 +38,7 @@ export function createClaimSink(parameters: SinkParameters): ClaimSink {
                 addresses,
                 chainId: client.chain.id,
               }),
-              abi: verificationRegistryAbi,
-              functionName: 'getClaim',
+              ...functionOf(VerificationRegistry.getClaim),
               args: [claim.wasmHash, claim.buildInfoHash, client.account.address],
             },
           ],

@@ -1,9 +1,10 @@
 /** Policy clients and their owners. */
-import type { Abi, Address } from 'viem'
-import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
+import type { AbiEvent, AbiFunction, Address } from 'viem'
+import * as PolicyClientRegistry from '../../core/abi/policyClientRegistryAbi.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { WriteClient } from '../chain/client.js'
 import type { PreflightCheck } from '../chain/preflightCheck.js'
+import { functionOf } from '../chain/slices.js'
 import { checkOwnedClient, checkRegisterClient } from '../preflight/clients.js'
 import { addressOf } from '../rows/inputs.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
@@ -33,7 +34,8 @@ export type ClientOwnerChangedEvent = {
 
 function define<parameters extends ClientInput, event>(definition: {
   name: string
-  eventName: string
+  item: AbiFunction
+  emits: AbiEvent
   args: (parameters: parameters) => readonly unknown[]
   check: (
     client: WriteClient,
@@ -44,8 +46,7 @@ function define<parameters extends ClientInput, event>(definition: {
     name: definition.name,
     prepare: (client, parameters) => ({
       address: registryOf(client, parameters),
-      abi: policyClientRegistryAbi as Abi,
-      functionName: definition.name,
+      ...functionOf(definition.item),
       args: definition.args(parameters),
     }),
     preflight: (client, parameters) =>
@@ -54,7 +55,7 @@ function define<parameters extends ClientInput, event>(definition: {
         policyClient: addressOf(parameters.client, 'client'),
         newOwner: (parameters as { newOwner?: Address | undefined }).newOwner,
       }),
-    eventName: definition.eventName,
+    emits: definition.emits,
     event: (args) => args as event,
     result: () => undefined,
   })
@@ -68,7 +69,8 @@ const clientArgs = ({ client }: ClientInput): readonly unknown[] => [addressOf(c
 
 const register: WriteTriple<ClientInput, ClientRegisteredEvent, undefined> = define({
   name: 'registerClient',
-  eventName: 'ClientRegistered',
+  item: PolicyClientRegistry.registerClient,
+  emits: PolicyClientRegistry.ClientRegistered,
   args: clientArgs,
   check: checkRegisterClient,
 })
@@ -89,7 +91,8 @@ export const dryRunRegisterClient: DryRunAction<ClientInput> = register.dryRun
 
 const deactivate: WriteTriple<ClientInput, ClientEvent, undefined> = define({
   name: 'deactivateClient',
-  eventName: 'ClientDeactivated',
+  item: PolicyClientRegistry.deactivateClient,
+  emits: PolicyClientRegistry.ClientDeactivated,
   args: clientArgs,
   check: (client, parameters) => checkOwnedClient(client, { ...parameters, active: true }),
 })
@@ -105,7 +108,8 @@ export const dryRunDeactivateClient: DryRunAction<ClientInput> = deactivate.dryR
 
 const activate: WriteTriple<ClientInput, ClientEvent, undefined> = define({
   name: 'activateClient',
-  eventName: 'ClientActivated',
+  item: PolicyClientRegistry.activateClient,
+  emits: PolicyClientRegistry.ClientActivated,
   args: clientArgs,
   check: (client, parameters) => checkOwnedClient(client, { ...parameters, active: false }),
 })
@@ -121,7 +125,8 @@ export const dryRunActivateClient: DryRunAction<ClientInput> = activate.dryRun
 
 const setOwner: WriteTriple<ClientOwnerInput, ClientOwnerChangedEvent, undefined> = define({
   name: 'setClientOwner',
-  eventName: 'ClientOwnerChanged',
+  item: PolicyClientRegistry.setClientOwner,
+  emits: PolicyClientRegistry.ClientOwnerChanged,
   args: ({ client, newOwner }: ClientOwnerInput) => [
     addressOf(client, 'client'),
     addressOf(newOwner, 'newOwner'),

@@ -1,12 +1,13 @@
 /** State commits and the announcements of their deltas. */
-import type { Abi, Address, Hex } from 'viem'
-import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
+import type { AbiEvent, AbiFunction, Address, Hex } from 'viem'
+import * as StateCommitRegistry from '../../core/abi/stateCommitRegistryAbi.js'
 import { type Certificate, encodeCertificate } from '../../core/bn254/certificate.js'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { assertStateCommit, type StateCommit } from '../../core/stateCommit.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { WriteClient } from '../chain/client.js'
 import type { PreflightCheck } from '../chain/preflightCheck.js'
+import { functionOf } from '../chain/slices.js'
 import { checkAnnounceCommit, checkCommit } from '../preflight/commits.js'
 import { wordOf } from '../rows/inputs.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
@@ -50,7 +51,8 @@ export type CommitCopyAnnouncedEvent = { sequenceNo: bigint; locator: Hex }
 
 function define<parameters, event>(definition: {
   name: string
-  eventName: string
+  item: AbiFunction
+  emits: AbiEvent
   args: (parameters: parameters) => readonly unknown[]
   check: (
     client: WriteClient,
@@ -61,13 +63,12 @@ function define<parameters, event>(definition: {
     name: definition.name,
     prepare: (client, parameters) => ({
       address: registryOf(client, parameters),
-      abi: stateCommitRegistryAbi as Abi,
-      functionName: definition.name,
+      ...functionOf(definition.item),
       args: definition.args(parameters),
     }),
     preflight: (client, parameters) =>
       definition.check(client, { ...parameters, registry: registryOf(client, parameters) }),
-    eventName: definition.eventName,
+    emits: definition.emits,
     event: (args) => args as event,
     result: () => undefined,
   })
@@ -79,7 +80,8 @@ function registryOf(client: WriteClient, { addresses }: WriteOptions): Address {
 
 const commit: WriteTriple<CommitStateRootInput, StateRootCommittedEvent, undefined> = define({
   name: 'commitStateRoot',
-  eventName: 'StateRootCommitted',
+  item: StateCommitRegistry.commitStateRoot,
+  emits: StateCommitRegistry.StateRootCommitted,
   args: ({ commit, certificate }: CommitStateRootInput) => {
     assertStateCommit(commit)
     return [commit, encodeCertificate(certificate)]
@@ -100,7 +102,8 @@ export const dryRunCommitStateRoot: DryRunAction<CommitStateRootInput> = commit.
 
 const announce: WriteTriple<AnnounceCommitInput, CommitAnnouncedEvent, undefined> = define({
   name: 'announceCommit',
-  eventName: 'CommitAnnounced',
+  item: StateCommitRegistry.announceCommit,
+  emits: StateCommitRegistry.CommitAnnounced,
   args: ({ sequenceNo, deltaHash, locators }: AnnounceCommitInput) => [
     sequenceNo,
     wordOf(deltaHash, 'deltaHash'),
@@ -123,7 +126,8 @@ export const dryRunAnnounceCommit: DryRunAction<AnnounceCommitInput> = announce.
 
 const copy: WriteTriple<AnnounceCommitCopyInput, CommitCopyAnnouncedEvent, undefined> = define({
   name: 'announceCommitCopy',
-  eventName: 'CommitCopyAnnounced',
+  item: StateCommitRegistry.announceCommitCopy,
+  emits: StateCommitRegistry.CommitCopyAnnounced,
   args: ({ sequenceNo, locator }: AnnounceCommitCopyInput) => [sequenceNo, encodeLocator(locator)],
   check: (client, { registry, sequenceNo }) =>
     checkAnnounceCommit(client, { registry, sequenceNo }),

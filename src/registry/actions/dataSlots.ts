@@ -1,8 +1,10 @@
 /** Move data slots, and revoke what was allowed with the instance before. */
-import type { Abi, Address, Hex } from 'viem'
-import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
+
+import type { Address, Hex } from 'viem'
+import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import { type ReadClient, type WriteClient, withClient, writerOf } from '../chain/client.js'
+import { functionOf } from '../chain/slices.js'
 import { checkSlot } from '../preflight/slots.js'
 import { registriesOf } from '../preflight/templates.js'
 import { addressOf, wordOf } from '../rows/inputs.js'
@@ -35,8 +37,7 @@ const moveData: WriteTriple<PolicyDataSlotInput, PolicyDataSlotEvent, undefined>
   name: 'setCurrentPolicyDataInstance',
   prepare: (client, parameters) => ({
     address: registriesOf(client, parameters).policyDataRegistry,
-    abi: policyDataRegistryAbi as Abi,
-    functionName: 'setCurrentInstance',
+    ...functionOf(PolicyDataRegistry.setCurrentInstance),
     args: [
       addressOf(parameters.client, 'client'),
       wordOf(parameters.templateId, 'templateId'),
@@ -53,7 +54,7 @@ const moveData: WriteTriple<PolicyDataSlotInput, PolicyDataSlotEvent, undefined>
       checks: parameters.checks ?? {},
       options: { signal: parameters.signal },
     }),
-  eventName: 'CurrentPolicyDataInstanceSet',
+  emits: PolicyDataRegistry.CurrentPolicyDataInstanceSet,
   event: (args) => args as PolicyDataSlotEvent,
   result: () => undefined,
 })

@@ -1,8 +1,10 @@
 /** Deploy instances and move slots. */
-import type { Abi, Address, Hex } from 'viem'
-import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
-import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
+
+import type { Address, Hex } from 'viem'
+import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import type { WriteClient } from '../chain/client.js'
+import { functionOf } from '../chain/slices.js'
 import { checkInstance } from '../preflight/instances.js'
 import { checkSlot } from '../preflight/slots.js'
 import { registriesOf } from '../preflight/templates.js'
@@ -42,14 +44,9 @@ export type PolicySlotInput = { client: Address; instanceId: Hex }
 /** What a move of the policy slot emits. */
 export type PolicySlotEvent = { client: Address; previous: Hex; current: Hex }
 
-const abis: Readonly<Record<RegistryKind, Abi>> = {
-  policy: policyRegistryAbi as Abi,
-  policyData: policyDataRegistryAbi as Abi,
-}
-
 const names = {
-  policy: { type: 'PolicyInstance', event: 'PolicyInstanceDeployed' },
-  policyData: { type: 'PolicyDataInstance', event: 'PolicyDataInstanceDeployed' },
+  policy: { type: 'PolicyInstance', event: PolicyRegistry.PolicyInstanceDeployed },
+  policyData: { type: 'PolicyDataInstance', event: PolicyDataRegistry.PolicyDataInstanceDeployed },
 } as const
 
 function defineDeploy(
@@ -61,8 +58,7 @@ function defineDeploy(
       const registries = registriesOf(client, parameters)
       return {
         address: kind === 'policy' ? registries.policyRegistry : registries.policyDataRegistry,
-        abi: abis[kind],
-        functionName: 'deployInstance',
+        ...functionOf(PolicyRegistry.deployInstance),
         args: instanceArgs(prepareInstance(kind, { input: parameters, chainId: client.chain.id })),
       }
     },
@@ -76,7 +72,7 @@ function defineDeploy(
         checks: parameters.checks ?? {},
         options: { signal: parameters.signal },
       }),
-    eventName: names[kind].event,
+    emits: names[kind].event,
     event: (args) => args as InstanceEvent,
     result: (id) => ({ id: id as Hex }),
   })
@@ -89,8 +85,7 @@ function defineEnsure(kind: RegistryKind): WriteTriple<InstanceInput, EnsureEven
       const registries = registriesOf(client, parameters)
       return {
         address: kind === 'policy' ? registries.policyRegistry : registries.policyDataRegistry,
-        abi: abis[kind],
-        functionName: 'ensureInstance',
+        ...functionOf(PolicyRegistry.ensureInstance),
         args: instanceArgs(prepareInstance(kind, { input: parameters, chainId: client.chain.id })),
       }
     },
@@ -104,7 +99,7 @@ function defineEnsure(kind: RegistryKind): WriteTriple<InstanceInput, EnsureEven
         checks: parameters.checks ?? {},
         options: { signal: parameters.signal },
       }),
-    eventName: names[kind].event,
+    emits: names[kind].event,
     event: (args) => ({ id: args['id'] as Hex, created: true }),
     noEvent: (client, parameters) => ({
       id: prepareInstance(kind, { input: parameters, chainId: client.chain.id }).id,
@@ -193,8 +188,7 @@ const movePolicy: WriteTriple<PolicySlotInput, PolicySlotEvent, undefined> = def
   name: 'setCurrentPolicyInstance',
   prepare: (client, parameters) => ({
     address: registriesOf(client, parameters).policyRegistry,
-    abi: policyRegistryAbi as Abi,
-    functionName: 'setCurrentInstance',
+    ...functionOf(PolicyRegistry.setCurrentInstance),
     args: [addressOf(parameters.client, 'client'), wordOf(parameters.instanceId, 'instanceId')],
   }),
   preflight: (client, parameters) =>
@@ -206,7 +200,7 @@ const movePolicy: WriteTriple<PolicySlotInput, PolicySlotEvent, undefined> = def
       checks: parameters.checks ?? {},
       options: { signal: parameters.signal },
     }),
-  eventName: 'CurrentPolicyInstanceSet',
+  emits: PolicyRegistry.CurrentPolicyInstanceSet,
   event: (args) => args as PolicySlotEvent,
   result: () => undefined,
 })

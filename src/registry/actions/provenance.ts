@@ -1,12 +1,14 @@
 /** Build information of plugins, and claims of verifiers. */
-import type { Abi, Address, Hex } from 'viem'
-import { buildInfoRegistryAbi } from '../../core/abi/buildInfoRegistryAbi.js'
-import { verificationRegistryAbi } from '../../core/abi/verificationRegistryAbi.js'
+
+import type { Address, Hex } from 'viem'
+import * as BuildInfoRegistry from '../../core/abi/buildInfoRegistryAbi.js'
+import * as VerificationRegistry from '../../core/abi/verificationRegistryAbi.js'
 import type { ProvenanceClaim, VerificationResult } from '../../core/interfaces/provenance.js'
 import { toHex } from '../../internal/bytes.js'
 import { assertChoice } from '../../internal/options.js'
 import { type BuildInfo, encodeBuildInfo } from '../../provenance/build/buildInfo.js'
 import { resolveAddress } from '../chain/addresses.js'
+import { functionOf } from '../chain/slices.js'
 import { addressOf, wordOf } from '../rows/inputs.js'
 import { verificationResults } from '../rows/verificationResults.js'
 import {
@@ -47,11 +49,10 @@ const buildInfo: WriteTriple<BuildInfoInput, BuildInfoSubmittedEvent, Hex> = def
   name: 'submitBuildInfo',
   prepare: (client, { wasmHash, buildInfo: info, addresses }) => ({
     address: resolveAddress('buildInfoRegistry', { addresses, chainId: client.chain.id }),
-    abi: buildInfoRegistryAbi as Abi,
-    functionName: 'submitBuildInfo',
+    ...functionOf(BuildInfoRegistry.submitBuildInfo),
     args: [wordOf(wasmHash, 'wasmHash'), toHex(encodeBuildInfo(info))],
   }),
-  eventName: 'BuildInfoSubmitted',
+  emits: BuildInfoRegistry.BuildInfoSubmitted,
   event: (args) => args as BuildInfoSubmittedEvent,
   result: (value) => value as Hex,
 })
@@ -70,11 +71,10 @@ const manager: WriteTriple<BuildInfoManagerInput, ManagerSetEvent, undefined> = 
   name: 'setBuildInfoManager',
   prepare: (client, { account, allowed, addresses }) => ({
     address: resolveAddress('buildInfoRegistry', { addresses, chainId: client.chain.id }),
-    abi: buildInfoRegistryAbi as Abi,
-    functionName: 'setManager',
+    ...functionOf(BuildInfoRegistry.setManager),
     args: [addressOf(account, 'account'), allowed],
   }),
-  eventName: 'ManagerSet',
+  emits: BuildInfoRegistry.ManagerSet,
   event: (args) => args as ManagerSetEvent,
   result: () => undefined,
 })
@@ -96,8 +96,7 @@ const claim: WriteTriple<ClaimInput, ClaimSubmittedEvent, undefined> = defineWri
     assertChoice('result', result, ['match', 'no_match', 'did_not_run'])
     return {
       address: resolveAddress('verificationRegistry', { addresses, chainId: client.chain.id }),
-      abi: verificationRegistryAbi as Abi,
-      functionName: 'submitClaim',
+      ...functionOf(VerificationRegistry.submitClaim),
       args: [
         wordOf(wasmHash, 'wasmHash'),
         wordOf(buildInfoHash, 'buildInfoHash'),
@@ -106,7 +105,7 @@ const claim: WriteTriple<ClaimInput, ClaimSubmittedEvent, undefined> = defineWri
       ],
     }
   },
-  eventName: 'ClaimSubmitted',
+  emits: VerificationRegistry.ClaimSubmitted,
   event: (args) =>
     ({
       ...args,

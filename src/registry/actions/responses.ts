@@ -1,7 +1,8 @@
 /** Signed evaluations: accept them, and challenge what operators should not have signed. */
-import type { Abi, Address, Hex } from 'viem'
-import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+
+import type { Address, Hex } from 'viem'
+import * as ChallengeVerifier from '../../core/abi/challengeVerifierAbi.js'
+import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
 import type { Certificate } from '../../core/bn254/certificate.js'
 import type { DocumentChallenge, ResultChallenge } from '../../core/challengeProofs.js'
 import type { SignerWitness } from '../../core/interfaces/sinks.js'
@@ -9,6 +10,7 @@ import { assertResponse, type PolicyTaskResponse } from '../../core/response.js'
 import { assertTask, type Task } from '../../core/task.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { WriteClient } from '../chain/client.js'
+import { functionOf } from '../chain/slices.js'
 import { checkAcceptSuperseded } from '../preflight/clients.js'
 import { checkAccept, checkChallenge } from '../preflight/responses.js'
 import { checkVerifierChallenge, verifierKinds } from '../preflight/verifierChallenges.js'
@@ -92,8 +94,7 @@ const accept: WriteTriple<AcceptResponseInput, ResponseAcceptedEvent, undefined>
     assertTask(parameters.task)
     return {
       address: addressFor('responseRegistry', client, parameters),
-      abi: responseRegistryAbi as Abi,
-      functionName: 'accept',
+      ...functionOf(ResponseRegistry.accept),
       args: [parameters.response, parameters.certificate, parameters.task],
     }
   },
@@ -102,7 +103,7 @@ const accept: WriteTriple<AcceptResponseInput, ResponseAcceptedEvent, undefined>
       ...parameters,
       responseRegistry: addressFor('responseRegistry', client, parameters),
     }),
-  eventName: 'ResponseAccepted',
+  emits: ResponseRegistry.ResponseAccepted,
   event: ({ taskId, policyClient, messageHash, allowed }) =>
     ({ taskId, policyClient, messageHash, allowed }) as ResponseAcceptedEvent,
   result: () => undefined,
@@ -126,8 +127,7 @@ const challenge: WriteTriple<ChallengeAttestationDigestInput, ChallengeSucceeded
       assertResponse(parameters.response)
       return {
         address: addressFor('challengeVerifier', client, parameters),
-        abi: challengeVerifierAbi as Abi,
-        functionName: 'challengeAttestationDigest',
+        ...functionOf(ChallengeVerifier.challengeAttestationDigest),
         args: [parameters.response, parameters.certificate, parameters.signers],
       }
     },
@@ -136,7 +136,7 @@ const challenge: WriteTriple<ChallengeAttestationDigestInput, ChallengeSucceeded
         ...parameters,
         challengeVerifier: addressFor('challengeVerifier', client, parameters),
       }),
-    eventName: 'ChallengeSucceeded',
+    emits: ChallengeVerifier.ChallengeSucceeded,
     event: (args) => args as ChallengeSucceededEvent,
     result: () => undefined,
   })
@@ -171,8 +171,7 @@ const resultChallenge: WriteTriple<
     assertResponse(parameters.response)
     return {
       address: addressFor('challengeVerifier', client, parameters),
-      abi: challengeVerifierAbi as Abi,
-      functionName: 'challengePolicyResult',
+      ...functionOf(ChallengeVerifier.challengePolicyResult),
       args: [parameters.response, parameters.proof],
     }
   },
@@ -182,7 +181,7 @@ const resultChallenge: WriteTriple<
       response: parameters.response,
       kind: verifierKinds.result,
     }),
-  eventName: 'ResultChallengeSucceeded',
+  emits: ChallengeVerifier.ResultChallengeSucceeded,
   event: (args) => args as ResultChallengeSucceededEvent,
   result: () => undefined,
 })
@@ -211,8 +210,7 @@ const documentChallenge: WriteTriple<
     assertResponse(parameters.response)
     return {
       address: addressFor('challengeVerifier', client, parameters),
-      abi: challengeVerifierAbi as Abi,
-      functionName: 'challengeInvalidTeeAttestation',
+      ...functionOf(ChallengeVerifier.challengeInvalidTeeAttestation),
       args: [parameters.response, parameters.proof],
     }
   },
@@ -222,7 +220,7 @@ const documentChallenge: WriteTriple<
       response: parameters.response,
       kind: verifierKinds.document,
     }),
-  eventName: 'DocumentChallengeSucceeded',
+  emits: ChallengeVerifier.DocumentChallengeSucceeded,
   event: (args) => args as DocumentChallengeSucceededEvent,
   result: () => undefined,
 })
@@ -249,8 +247,7 @@ const superseded: WriteTriple<AcceptSupersededInput, AcceptSupersededInput, unde
     name: 'setAcceptSuperseded',
     prepare: (client, parameters) => ({
       address: addressFor('responseRegistry', client, parameters),
-      abi: responseRegistryAbi as Abi,
-      functionName: 'setAcceptSuperseded',
+      ...functionOf(ResponseRegistry.setAcceptSuperseded),
       args: [addressOf(parameters.client, 'client'), parameters.accepted],
     }),
     preflight: (client, parameters) =>
@@ -258,7 +255,7 @@ const superseded: WriteTriple<AcceptSupersededInput, AcceptSupersededInput, unde
         responseRegistry: addressFor('responseRegistry', client, parameters),
         policyClient: addressOf(parameters.client, 'client'),
       }),
-    eventName: 'AcceptSupersededSet',
+    emits: ResponseRegistry.AcceptSupersededSet,
     event: (args) => args as AcceptSupersededInput,
     result: () => undefined,
   })

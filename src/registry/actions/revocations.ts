@@ -1,9 +1,11 @@
 /** Revoking allowed evaluations before they are used. */
-import type { Abi, Address, Hex } from 'viem'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+
+import type { Address, Hex } from 'viem'
+import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { WriteClient } from '../chain/client.js'
+import { functionOf } from '../chain/slices.js'
 import { checkRevocation } from '../preflight/revocations.js'
 import { addressOf, wordOf } from '../rows/inputs.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
@@ -41,8 +43,7 @@ const one: WriteTriple<RevokeResponseInput, RevokeResponseInput, undefined> = de
   name: 'revokeResponse',
   prepare: (client, parameters) => ({
     address: registryOf(client, parameters),
-    abi: responseRegistryAbi as Abi,
-    functionName: 'revoke',
+    ...functionOf(ResponseRegistry.revoke),
     args: [addressOf(parameters.client, 'client'), wordOf(parameters.taskId, 'taskId')],
   }),
   preflight: (client, parameters) =>
@@ -51,7 +52,7 @@ const one: WriteTriple<RevokeResponseInput, RevokeResponseInput, undefined> = de
       policyClient: addressOf(parameters.client, 'client'),
       taskId: wordOf(parameters.taskId, 'taskId'),
     }),
-  eventName: 'ResponseRevoked',
+  emits: ResponseRegistry.ResponseRevoked,
   event: (args) => args as RevokeResponseInput,
   result: () => undefined,
 })
@@ -79,8 +80,7 @@ const before: WriteTriple<RevokeResponsesBeforeInput, RevokeResponsesBeforeInput
     name: 'revokeResponsesBefore',
     prepare: (client, parameters) => ({
       address: registryOf(client, parameters),
-      abi: responseRegistryAbi as Abi,
-      functionName: 'revokeBefore',
+      ...functionOf(ResponseRegistry.revokeBefore),
       args: [addressOf(parameters.client, 'client'), blockOf(parameters.blockNumber)],
     }),
     preflight: (client, parameters) =>
@@ -89,7 +89,7 @@ const before: WriteTriple<RevokeResponsesBeforeInput, RevokeResponsesBeforeInput
         policyClient: addressOf(parameters.client, 'client'),
         blockNumber: blockOf(parameters.blockNumber),
       }),
-    eventName: 'ResponsesRevokedBefore',
+    emits: ResponseRegistry.ResponsesRevokedBefore,
     event: (args) => args as RevokeResponsesBeforeInput,
     result: () => undefined,
   })

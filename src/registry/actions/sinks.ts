@@ -1,7 +1,6 @@
 /** Where results go on chain: announcements, commits, challenges, over a viem client. */
-import type { Abi } from 'viem'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
-import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
+import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
+import * as StateCommitRegistry from '../../core/abi/stateCommitRegistryAbi.js'
 import type { Announcer } from '../../core/interfaces/announcer.js'
 import type { ChallengeSink, CommitSink, ResponseSink } from '../../core/interfaces/sinks.js'
 import { isPolicySdkError } from '../../errors/base.js'
@@ -9,6 +8,7 @@ import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { type WriteClient, withClient, writerOf } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
+import { functionOf } from '../chain/slices.js'
 import { createSlashingReader } from '../rows/quorum/slashing.js'
 import { announceCommitSync, commitStateRootSync } from './commits.js'
 import {
@@ -83,8 +83,7 @@ export function createCommitSink(parameters: SinkParameters): CommitSink {
                 addresses: fixed.addresses,
                 chainId: client.chain.id,
               }),
-              abi: stateCommitRegistryAbi as Abi,
-              functionName: 'latest',
+              ...functionOf(StateCommitRegistry.latest),
             },
           ],
         })
@@ -173,8 +172,7 @@ export function createResponseSink(
             addresses: fixed.addresses,
             chainId: client.chain.id,
           }),
-          abi: responseRegistryAbi as Abi,
-          functionName: 'getResponse',
+          ...functionOf(ResponseRegistry.getResponse),
           args: [taskId],
         }
         const at = async (tag: 'latest' | 'finalized' | 'safe'): Promise<`0x${string}` | null> => {

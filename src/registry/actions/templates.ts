@@ -1,12 +1,14 @@
 /** Register and ensure templates, announce where artifacts are. */
-import type { Abi, Address, Hex } from 'viem'
-import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
-import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
+
+import type { Address, Hex } from 'viem'
+import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import { type ArtifactNamespace, isArtifactNamespace, namespaces } from '../../core/artifact.js'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { WriteClient } from '../chain/client.js'
 import type { PreflightCheck } from '../chain/preflightCheck.js'
+import { functionOf } from '../chain/slices.js'
 import { checkArtifacts } from '../preflight/offchain.js'
 import { checkTemplate, registriesOf } from '../preflight/templates.js'
 import {
@@ -130,13 +132,12 @@ const register: WriteTriple<PolicyTemplateInput, PolicyTemplateEvent, TemplateRe
     name: 'registerPolicyTemplate',
     prepare: (client, parameters) => ({
       address: registriesOf(client, parameters).policyRegistry,
-      abi: policyRegistryAbi as Abi,
-      functionName: 'registerTemplate',
+      ...functionOf(PolicyRegistry.registerTemplate),
       args: preparePolicyTemplate(parameters).args,
     }),
     ids: (_, parameters) => ({ id: preparePolicyTemplate(parameters).id }),
     preflight: (client, parameters) => policyChecks(client, parameters, false),
-    eventName: 'PolicyTemplateRegistered',
+    emits: PolicyRegistry.PolicyTemplateRegistered,
     event: (args) => args as PolicyTemplateEvent,
     result: (id) => ({ id: id as Hex }),
   },
@@ -176,13 +177,12 @@ const registerData: WriteTriple<PolicyDataTemplateInput, PolicyDataTemplateEvent
     name: 'registerPolicyDataTemplate',
     prepare: (client, parameters) => ({
       address: registriesOf(client, parameters).policyDataRegistry,
-      abi: policyDataRegistryAbi as Abi,
-      functionName: 'registerTemplate',
+      ...functionOf(PolicyDataRegistry.registerTemplate),
       args: preparePolicyDataTemplate(parameters).args,
     }),
     ids: (_, parameters) => ({ id: preparePolicyDataTemplate(parameters).id }),
     preflight: (client, parameters) => dataChecks(client, parameters, false),
-    eventName: 'PolicyDataTemplateRegistered',
+    emits: PolicyDataRegistry.PolicyDataTemplateRegistered,
     event: (args) => args as PolicyDataTemplateEvent,
     result: (id) => ({ id: id as Hex }),
   })
@@ -214,13 +214,12 @@ const ensure: WriteTriple<PolicyTemplateInput, EnsureEvent, EnsureResult> = defi
   name: 'ensurePolicyTemplate',
   prepare: (client, parameters) => ({
     address: registriesOf(client, parameters).policyRegistry,
-    abi: policyRegistryAbi as Abi,
-    functionName: 'ensureTemplate',
+    ...functionOf(PolicyRegistry.ensureTemplate),
     args: preparePolicyTemplate(parameters).args,
   }),
   ids: (_, parameters) => ({ id: preparePolicyTemplate(parameters).id }),
   preflight: (client, parameters) => policyChecks(client, parameters, true),
-  eventName: 'PolicyTemplateRegistered',
+  emits: PolicyRegistry.PolicyTemplateRegistered,
   event: (args) => ({ id: args['id'] as Hex, created: true }),
   noEvent: (_, parameters) => ({ id: preparePolicyTemplate(parameters).id, created: false }),
   result: ensureResult,
@@ -246,13 +245,12 @@ const ensureData: WriteTriple<PolicyDataTemplateInput, EnsureEvent, EnsureResult
   name: 'ensurePolicyDataTemplate',
   prepare: (client, parameters) => ({
     address: registriesOf(client, parameters).policyDataRegistry,
-    abi: policyDataRegistryAbi as Abi,
-    functionName: 'ensureTemplate',
+    ...functionOf(PolicyDataRegistry.ensureTemplate),
     args: preparePolicyDataTemplate(parameters).args,
   }),
   ids: (_, parameters) => ({ id: preparePolicyDataTemplate(parameters).id }),
   preflight: (client, parameters) => dataChecks(client, parameters, true),
-  eventName: 'PolicyDataTemplateRegistered',
+  emits: PolicyDataRegistry.PolicyDataTemplateRegistered,
   event: (args) => ({ id: args['id'] as Hex, created: true }),
   noEvent: (_, parameters) => ({ id: preparePolicyDataTemplate(parameters).id, created: false }),
   result: ensureResult,
@@ -284,8 +282,8 @@ const announce: WriteTriple<AnnounceArtifactInput, ArtifactAnnouncedEvent, undef
       const registries = registriesOf(client, parameters)
       return {
         address: kind === 'policy' ? registries.policyRegistry : registries.policyDataRegistry,
-        abi: (kind === 'policy' ? policyRegistryAbi : policyDataRegistryAbi) as Abi,
-        functionName: 'announceArtifact',
+        // Both registries have the same.
+        ...functionOf(PolicyRegistry.announceArtifact),
         args: [
           wordOf(parameters.templateId, 'templateId'),
           namespace,
@@ -293,7 +291,7 @@ const announce: WriteTriple<AnnounceArtifactInput, ArtifactAnnouncedEvent, undef
         ],
       }
     },
-    eventName: 'ArtifactAnnounced',
+    emits: PolicyRegistry.ArtifactAnnounced,
     event: (args) => args as ArtifactAnnouncedEvent,
     result: () => undefined,
   },

@@ -10,13 +10,13 @@ import {
   isHex,
 } from 'viem'
 import { type BaseError, isPolicySdkError } from '../../errors/base.js'
+import { errorOf } from './contractErrors.js'
 import {
   ContractNotFoundError,
   ContractRevertError,
   MalformedReturnDataError,
   RpcError,
 } from './errors.js'
-import { errorsAbi } from './errorsAbi.js'
 
 /** The call that failed. */
 export type FailedCall = { address: Address; functionName: string; abi?: Abi | undefined }
@@ -32,7 +32,9 @@ export function decodeRevert(
 ): { errorName: string | undefined; args: readonly unknown[] } {
   if (raw === '0x') return { errorName: undefined, args: [] }
   try {
-    const decoded = decodeErrorResult({ abi: [...abi, ...errorsAbi] as Abi, data: raw })
+    const known = errorOf(raw)
+    const items = known === undefined ? abi : [...abi, known]
+    const decoded = decodeErrorResult({ abi: items as Abi, data: raw })
     return { errorName: decoded.errorName, args: (decoded.args as readonly unknown[]) ?? [] }
   } catch {
     return { errorName: undefined, args: [] }

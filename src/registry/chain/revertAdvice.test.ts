@@ -1,8 +1,8 @@
 import { type Abi, encodeErrorResult } from 'viem'
 import { describe, expect, test } from 'vitest'
 import * as abis from '../../core/abi/index.js'
+import type { AbiError } from './contractErrors.js'
 import { ContractRevertError } from './errors.js'
-import type { AbiError } from './errorsAbi.js'
 import { decodeRevert } from './revert.js'
 import { revertAdvice } from './revertAdvice.js'
 

@@ -1,8 +1,9 @@
 /** Events of the contracts, decoded and in chain order. */
-import { type Abi, type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
-import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
-import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
-import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
+import type { AbiEvent } from 'viem'
+import { type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
+import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
+import * as StateCommitRegistry from '../../core/abi/stateCommitRegistryAbi.js'
 import type { ChainEvent, ChainEvents, ChainEventType } from '../../core/interfaces/chainEvents.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../internal/deadline.js'
@@ -16,7 +17,6 @@ import type { Registries } from '../rows/rows.js'
 import { readSlotValues } from './slotValues.js'
 import { readWindows } from './windows.js'
 
-type EventItem = Extract<Abi[number], { type: 'event' }>
 type Source = 'policyRegistry' | 'policyDataRegistry' | 'stateCommitRegistry'
 
 const sources: Readonly<Record<ChainEventType, readonly Source[]>> = {
@@ -34,25 +34,26 @@ const sources: Readonly<Record<ChainEventType, readonly Source[]>> = {
   CommitCopyAnnounced: ['stateCommitRegistry'],
 }
 
-const abis: Readonly<Record<Source, Abi>> = {
-  policyRegistry: policyRegistryAbi as Abi,
-  policyDataRegistry: policyDataRegistryAbi as Abi,
-  stateCommitRegistry: stateCommitRegistryAbi as Abi,
-}
-
 /** Names of all events, in a fixed order. */
 export const chainEventTypes: readonly ChainEventType[] = Object.keys(sources) as ChainEventType[]
 
-const items: ReadonlyMap<ChainEventType, EventItem> = new Map(
-  chainEventTypes.map((type) => {
-    const abi = abis[sources[type][0] as Source]
-    const item = abi.find((entry) => entry.type === 'event' && entry.name === type)
-    return [type, item as EventItem]
-  }),
-)
+const items: Readonly<Record<ChainEventType, AbiEvent>> = {
+  PolicyTemplateRegistered: PolicyRegistry.PolicyTemplateRegistered,
+  PolicyDataTemplateRegistered: PolicyDataRegistry.PolicyDataTemplateRegistered,
+  PolicyInstanceDeployed: PolicyRegistry.PolicyInstanceDeployed,
+  PolicyDataInstanceDeployed: PolicyDataRegistry.PolicyDataInstanceDeployed,
+  CurrentPolicyInstanceSet: PolicyRegistry.CurrentPolicyInstanceSet,
+  CurrentPolicyDataInstanceSet: PolicyDataRegistry.CurrentPolicyDataInstanceSet,
+  ArtifactAnnounced: PolicyRegistry.ArtifactAnnounced,
+  EnclaveRequirementChanged: PolicyRegistry.EnclaveRequirementChanged,
+  StateRootCommitted: StateCommitRegistry.StateRootCommitted,
+  SnapshotAnchored: StateCommitRegistry.SnapshotAnchored,
+  CommitAnnounced: StateCommitRegistry.CommitAnnounced,
+  CommitCopyAnnounced: StateCommitRegistry.CommitCopyAnnounced,
+}
 
 const topics: ReadonlyMap<ChainEventType, Hex> = new Map(
-  [...items].map(([type, item]) => [type, toEventSelector(item)]),
+  chainEventTypes.map((type) => [type, toEventSelector(items[type])]),
 )
 const typesByTopic: ReadonlyMap<Hex, ChainEventType> = new Map(
   [...topics].map(([type, topic]) => [topic, type]),
@@ -79,7 +80,7 @@ export function decodeChainEvent(log: ChainLog): ChainEvent {
   }
   try {
     const decoded = decodeEventLog({
-      abi: [items.get(type) as EventItem],
+      abi: [items[type]],
       data,
       topics: logTopics as [Hex, ...Hex[]],
       strict: true,

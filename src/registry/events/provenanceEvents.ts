@@ -1,8 +1,9 @@
 /** Events of the provenance contracts and of registrations of plugins, decoded and in chain order. */
-import { type Abi, type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
-import { buildInfoRegistryAbi } from '../../core/abi/buildInfoRegistryAbi.js'
-import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
-import { verificationRegistryAbi } from '../../core/abi/verificationRegistryAbi.js'
+import type { AbiEvent } from 'viem'
+import { type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
+import * as BuildInfoRegistry from '../../core/abi/buildInfoRegistryAbi.js'
+import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
+import * as VerificationRegistry from '../../core/abi/verificationRegistryAbi.js'
 import type { ProvenanceEvent, ProvenanceEvents } from '../../core/interfaces/provenance.js'
 import { mapBounded } from '../../internal/mapBounded.js'
 import { resolveAddress } from '../chain/addresses.js'
@@ -13,16 +14,12 @@ import { readBlock } from '../chain/read.js'
 import { verificationResults } from '../rows/verificationResults.js'
 import { type CreateChainEventsParameters, finalBlock } from './events.js'
 
-type EventItem = Extract<Abi[number], { type: 'event' }>
 type Contract = 'buildInfoRegistry' | 'verificationRegistry' | 'policyDataRegistry'
 
-const itemOf = (abi: Abi, name: string): EventItem =>
-  abi.find((item) => item.type === 'event' && item.name === name) as EventItem
-
-const items: Readonly<Record<Contract, EventItem>> = {
-  buildInfoRegistry: itemOf(buildInfoRegistryAbi as Abi, 'BuildInfoSubmitted'),
-  verificationRegistry: itemOf(verificationRegistryAbi as Abi, 'ClaimSubmitted'),
-  policyDataRegistry: itemOf(policyDataRegistryAbi as Abi, 'PolicyDataTemplateRegistered'),
+const items: Readonly<Record<Contract, AbiEvent>> = {
+  buildInfoRegistry: BuildInfoRegistry.BuildInfoSubmitted,
+  verificationRegistry: VerificationRegistry.ClaimSubmitted,
+  policyDataRegistry: PolicyDataRegistry.PolicyDataTemplateRegistered,
 }
 const contracts = Object.keys(items) as Contract[]
 /**

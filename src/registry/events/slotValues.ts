@@ -2,7 +2,7 @@
 import type { SlotKeys, SlotValues } from '../../core/interfaces/chainEvents.js'
 import type { ReadClient } from '../chain/client.js'
 import { type ReadCall, readAnchor, readAt, valueFrom } from '../chain/read.js'
-import { type Registries, type RegistryKind, registryCall, slotValue } from '../rows/rows.js'
+import { type Registries, type SlotCall, slotRead, slotValue } from '../rows/rows.js'
 
 /** Most slots of one request. */
 const MAX_SLOTS = 256
@@ -21,14 +21,14 @@ export async function readSlotValues(
   const { at, block } = await readAnchor(client, number)
   // At the newest block the answer can still change for the contract, but not for a call that is
   // made at the end of exactly that block.
-  const call = (kind: RegistryKind, name: string, args: readonly unknown[]): ReadCall =>
-    at.number === number
-      ? registryCall(registries, kind, name, args)
-      : registryCall(registries, kind, `${name}At`, [...args, number])
+  const call = (slot: SlotCall): ReadCall =>
+    slotRead(registries, slot, at.number === number ? undefined : number)
   const calls = [
-    call('policy', 'enclaveRequired', []),
-    ...policies.map((one) => call('policy', 'currentInstance', [one])),
-    ...policyData.map((one) => call('policyData', 'currentInstance', [one.client, one.templateId])),
+    call({ kind: 'policy', current: 'enclaveRequired', args: [] }),
+    ...policies.map((one) => call({ kind: 'policy', current: 'currentInstance', args: [one] })),
+    ...policyData.map(({ client: owner, templateId }) =>
+      call({ kind: 'policyData', current: 'currentInstance', args: [owner, templateId] }),
+    ),
   ]
   const results: unknown[] = []
   for (let from = 0; from < calls.length; from += MAX_SLOTS) {

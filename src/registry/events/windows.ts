@@ -1,11 +1,13 @@
 /** The windows in which responses are given and challenged, as the deployed contracts have them. */
-import type { Abi, Address } from 'viem'
-import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+
+import type { Address } from 'viem'
+import * as ChallengeVerifier from '../../core/abi/challengeVerifierAbi.js'
+import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
 import type { ChallengeWindows } from '../../core/chains.js'
 import type { ReadClient } from '../chain/client.js'
 import { RpcInconsistentError } from '../chain/errors.js'
 import { type ReadCall, readAt, readTag, valueFrom } from '../chain/read.js'
+import { callsOf, functionOf } from '../chain/slices.js'
 
 /**
  * Reads both windows at the newest block.
@@ -18,18 +20,17 @@ export async function readWindows(
   challengeVerifier: Address,
 ): Promise<ChallengeWindows> {
   const block = await readTag(client, 'latest')
-  const challenges = { address: challengeVerifier, abi: challengeVerifierAbi as Abi }
+  const challenges = callsOf(challengeVerifier)
   const [window, responses] = await readAt(client, {
     block,
     calls: [
-      { ...challenges, functionName: 'challengeWindow' },
-      { ...challenges, functionName: 'responseRegistry' },
+      challenges(ChallengeVerifier.challengeWindow),
+      challenges(ChallengeVerifier.responseRegistry),
     ],
   })
   const responseWindow: ReadCall = {
     address: valueFrom(responses) as Address,
-    abi: responseRegistryAbi as Abi,
-    functionName: 'taskResponseWindow',
+    ...functionOf(ResponseRegistry.taskResponseWindow),
   }
   const [taskResponseWindow] = await readAt(client, { block, calls: [responseWindow] })
   return {

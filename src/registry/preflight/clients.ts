@@ -1,6 +1,7 @@
 /** Checks before signing of the writes on clients. */
+
 import { type Abi, type Address, getAddress, parseAbi, zeroAddress } from 'viem'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
 import type { WriteClient } from '../chain/client.js'
 import {
   ContractNotFoundError,
@@ -9,6 +10,7 @@ import {
 } from '../chain/errors.js'
 import { failed, holds, type PreflightCheck, passed } from '../chain/preflightCheck.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
+import { functionOf } from '../chain/slices.js'
 import { clientRecord, clientRecordCall } from '../rows/rows.js'
 
 /** ERC-165 id of `INewtonPolicyClient`. */
@@ -154,8 +156,7 @@ export async function checkAcceptSuperseded(
     calls: [
       {
         address: responseRegistry,
-        abi: responseRegistryAbi as Abi,
-        functionName: 'clientRegistry',
+        ...functionOf(ResponseRegistry.clientRegistry),
       },
     ],
   })

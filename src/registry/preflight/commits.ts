@@ -1,7 +1,8 @@
 /** Checks before signing of state commits and of the announcements of their deltas. */
-import type { Abi, Address, Hex } from 'viem'
-import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
-import { stateCommitRegistryAbi } from '../../core/abi/stateCommitRegistryAbi.js'
+
+import type { Address, Hex } from 'viem'
+import * as BN254CertificateVerifier from '../../core/abi/bn254CertificateVerifierAbi.js'
+import * as StateCommitRegistry from '../../core/abi/stateCommitRegistryAbi.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import type { Certificate } from '../../core/bn254/certificate.js'
 import type { DaLocator } from '../../core/locator.js'
@@ -15,7 +16,8 @@ import {
   passed,
   warning,
 } from '../chain/preflightCheck.js'
-import { type ReadCall, readAt, readTag, valueFrom } from '../chain/read.js'
+import { readAt, readTag, valueFrom } from '../chain/read.js'
+import { callsOf } from '../chain/slices.js'
 
 /** How far ahead of the newest block a timestamp may be that the next block can still meet. */
 const NEXT_BLOCK_SECONDS = 60n
@@ -28,18 +30,18 @@ export async function checkCommit(
 ): Promise<PreflightCheck[]> {
   const { registry, commit, certificate } = parameters
   const head = await readTag(client, 'latest')
-  const own = callOf(registry, stateCommitRegistryAbi as Abi)
+  const own = callsOf(registry)
   const values = await readAt(client, {
     block: head,
     calls: [
-      own('commitVersion'),
-      own('latest'),
-      own('MAX_TIMESTAMP_LAG'),
-      own('commitHash', [commit]),
-      own('certificateVerifier'),
-      own('avs'),
-      own('OPERATOR_SET_ID'),
-      own('stateCommitMinQuorumBps'),
+      own(StateCommitRegistry.commitVersion),
+      own(StateCommitRegistry.latest),
+      own(StateCommitRegistry.MAX_TIMESTAMP_LAG),
+      own(StateCommitRegistry.commitHash, [commit]),
+      own(StateCommitRegistry.certificateVerifier),
+      own(StateCommitRegistry.avs),
+      own(StateCommitRegistry.OPERATOR_SET_ID),
+      own(StateCommitRegistry.stateCommitMinQuorumBps),
     ],
   })
   const [version, latest, lag, messageHash, verifier, avs, setId, quorumBps] = values.map(
@@ -124,10 +126,14 @@ export async function checkAnnounceCommit(
   },
 ): Promise<PreflightCheck[]> {
   const { registry, sequenceNo, delta } = parameters
-  const own = callOf(registry, stateCommitRegistryAbi as Abi)
+  const own = callsOf(registry)
   const values = await readAt(client, {
     block: await readTag(client, 'latest'),
-    calls: [own('rootAt', [sequenceNo]), own('commitVersion'), own('daCertHashAt', [sequenceNo])],
+    calls: [
+      own(StateCommitRegistry.rootAt, [sequenceNo]),
+      own(StateCommitRegistry.commitVersion),
+      own(StateCommitRegistry.daCertHashAt, [sequenceNo]),
+    ],
   })
   const [root, version, daCertHash] = values.map(valueFrom)
   if (root === ZERO_HASH) {
@@ -163,12 +169,12 @@ async function quorumChecks(
   },
 ): Promise<PreflightCheck[]> {
   const { verifier, set, certificate, quorumBps } = parameters
-  const call = callOf(verifier, bn254CertificateVerifierAbi as Abi)
+  const call = callsOf(verifier)
   const [signed, info] = await readAt(client, {
     block: await readTag(client, 'latest'),
     calls: [
-      call('verifyCertificate', [set, certificate]),
-      call('getOperatorSetInfo', [set, certificate.referenceTimestamp]),
+      call(BN254CertificateVerifier.verifyCertificate, [set, certificate]),
+      call(BN254CertificateVerifier.getOperatorSetInfo, [set, certificate.referenceTimestamp]),
     ],
   })
   if (signed?.ok !== true || info?.ok !== true) {
@@ -199,11 +205,4 @@ async function quorumChecks(
       fix: 'Collect more signatures.',
     }),
   ]
-}
-
-function callOf(
-  address: Address,
-  abi: Abi,
-): (functionName: string, args?: readonly unknown[]) => ReadCall {
-  return (functionName, args = []) => ({ address, abi, functionName, args })
 }

@@ -1,5 +1,8 @@
 /** Checks before signing of instance deployments: what the contract will assert, at one block. */
+
 import type { Address, Hex } from 'viem'
+import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import { ARTIFACT_ABSENT, namespaces } from '../../core/artifact.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import { toHex } from '../../internal/bytes.js'
@@ -11,6 +14,7 @@ import type { PreparedInstance } from '../rows/inputs.js'
 import type { OffchainChecks } from '../rows/offchain.js'
 import {
   clientRecordCall,
+  getTemplate,
   type Registries,
   type RegistryKind,
   registryCall,
@@ -45,7 +49,9 @@ export async function checkInstance(
     block,
     calls: [
       clientRecordCall(found.clientRegistry, prepared.client),
-      ...refs.map((ref) => registryCall(registries, 'policyData', 'isTemplateRegistered', [ref])),
+      ...refs.map((ref) =>
+        registryCall(registries, 'policyData', PolicyDataRegistry.isTemplateRegistered, [ref]),
+      ),
     ],
   })
   checks.push(
@@ -77,18 +83,18 @@ async function readDeployment(
   const results = await readAt(client, {
     block,
     calls: [
-      registryCall(registries, kind, 'isInstanceDeployed', [prepared.id]),
-      registryCall(registries, kind, 'computeInstanceId', [
+      registryCall(registries, kind, PolicyRegistry.isInstanceDeployed, [prepared.id]),
+      registryCall(registries, kind, PolicyRegistry.computeInstanceId, [
         prepared.templateId,
         prepared.client,
         toHex(prepared.params),
         prepared.expireAfter,
       ]),
-      registryCall(registries, kind, 'instanceDeploymentPermissionless'),
-      registryCall(registries, kind, 'instanceDeployers', [sender]),
-      registryCall(registries, kind, 'getTemplate', [prepared.templateId]),
-      registryCall(registries, kind, 'clientRegistry'),
-      registryCall(registries, kind, 'maxExpireAfter'),
+      registryCall(registries, kind, PolicyRegistry.instanceDeploymentPermissionless),
+      registryCall(registries, kind, PolicyRegistry.instanceDeployers, [sender]),
+      registryCall(registries, kind, getTemplate, [prepared.templateId]),
+      registryCall(registries, kind, PolicyRegistry.clientRegistry),
+      registryCall(registries, kind, PolicyRegistry.maxExpireAfter),
     ],
   })
   return {

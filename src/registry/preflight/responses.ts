@@ -1,9 +1,10 @@
 /** Checks before signing of the acceptance of a response and of its challenge. */
-import type { Abi, Address } from 'viem'
-import { bn254CertificateVerifierAbi } from '../../core/abi/bn254CertificateVerifierAbi.js'
-import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
-import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+
+import type { Address } from 'viem'
+import * as BN254CertificateVerifier from '../../core/abi/bn254CertificateVerifierAbi.js'
+import * as ChallengeVerifier from '../../core/abi/challengeVerifierAbi.js'
+import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
+import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import type { Certificate } from '../../core/bn254/certificate.js'
 import { computeIntentHash } from '../../core/intent.js'
@@ -20,7 +21,8 @@ import {
   passed,
   warning,
 } from '../chain/preflightCheck.js'
-import { type ReadCall, readAt, readBlock, readTag, valueFrom } from '../chain/read.js'
+import { readAt, readBlock, readTag, valueFrom } from '../chain/read.js'
+import { callsOf } from '../chain/slices.js'
 
 /** Blocks whose hash every chain still knows. */
 const NATIVE_HASHES = 256n
@@ -37,18 +39,18 @@ export async function checkAccept(
 ): Promise<PreflightCheck[]> {
   const { responseRegistry, response, certificate, task } = parameters
   const head = await readTag(client, 'latest')
-  const own = callOf(responseRegistry, responseRegistryAbi as Abi)
+  const own = callsOf(responseRegistry)
   const first = await readAt(client, {
     block: head,
     calls: [
-      own('getResponse', [response.taskId]),
-      own('policyRegistry'),
-      own('taskResponseWindow'),
-      own('acceptsSuperseded', [response.policyClient]),
-      own('certificateVerifier'),
-      own('isRevoked', [response.policyClient, response.taskId]),
-      own('revokedBefore', [response.policyClient]),
-      own('maxExpireAfter'),
+      own(ResponseRegistry.getResponse, [response.taskId]),
+      own(ResponseRegistry.policyRegistry),
+      own(ResponseRegistry.taskResponseWindow),
+      own(ResponseRegistry.acceptsSuperseded, [response.policyClient]),
+      own(ResponseRegistry.certificateVerifier),
+      own(ResponseRegistry.isRevoked, [response.policyClient, response.taskId]),
+      own(ResponseRegistry.revokedBefore, [response.policyClient]),
+      own(ResponseRegistry.maxExpireAfter),
     ],
   })
   type Read = [{ acceptedAt: number }, Address, bigint, boolean, Address, boolean, bigint, bigint]
@@ -58,10 +60,8 @@ export async function checkAccept(
     await readAt(client, {
       block: head,
       calls: [
-        callOf(registry, policyRegistryAbi as Abi)('currentInstance', [response.policyClient]),
-        callOf(verifier, bn254CertificateVerifierAbi as Abi)('isFresh', [
-          response.referenceTimestamp,
-        ]),
+        callsOf(registry)(PolicyRegistry.currentInstance, [response.policyClient]),
+        callsOf(verifier)(BN254CertificateVerifier.isFresh, [response.referenceTimestamp]),
       ],
     })
   ).map(valueFrom)
@@ -113,23 +113,23 @@ export async function checkChallenge(
 ): Promise<PreflightCheck[]> {
   const { challengeVerifier, response, certificate, signers } = parameters
   const head = await readTag(client, 'latest')
-  const own = callOf(challengeVerifier, challengeVerifierAbi as Abi)
+  const own = callsOf(challengeVerifier)
   const [responses, openUntil, mismatch] = await readAt(client, {
     block: head,
     calls: [
-      own('responseRegistry'),
-      own('openUntil', [response.taskId, response.expirationBlock]),
-      own('findMismatch', [response]),
+      own(ChallengeVerifier.responseRegistry),
+      own(ChallengeVerifier.openUntil, [response.taskId, response.expirationBlock]),
+      own(ChallengeVerifier.findMismatch, [response]),
     ],
   })
-  const registryCall = callOf(valueFrom(responses) as Address, responseRegistryAbi as Abi)
+  const registryCall = callsOf(valueFrom(responses) as Address)
   const [accepted, registry, verifier] = (
     await readAt(client, {
       block: head,
       calls: [
-        registryCall('getResponse', [response.taskId]),
-        registryCall('policyRegistry'),
-        registryCall('certificateVerifier'),
+        registryCall(ResponseRegistry.getResponse, [response.taskId]),
+        registryCall(ResponseRegistry.policyRegistry),
+        registryCall(ResponseRegistry.certificateVerifier),
       ],
     })
   ).map(valueFrom) as [
@@ -350,7 +350,7 @@ async function quorumCheck(
   const [result] = await readAt(client, {
     block: head,
     calls: [
-      callOf(verifier, bn254CertificateVerifierAbi as Abi)('verifyCertificateAt', [
+      callsOf(verifier)(BN254CertificateVerifier.verifyCertificateAt, [
         referenceBlock,
         certificate,
       ]),
@@ -364,11 +364,4 @@ async function quorumCheck(
     result?.error.shortMessage ?? 'the verifier does not answer',
     'The certificate is not one of a quorum of the operators in force at the reference block.',
   )
-}
-
-function callOf(
-  address: Address,
-  abi: Abi,
-): (functionName: string, args?: readonly unknown[]) => ReadCall {
-  return (functionName, args = []) => ({ address, abi, functionName, args })
 }

@@ -1,10 +1,12 @@
 /** Checks before signing of revocations. */
-import { type Abi, type Address, getAddress, type Hex } from 'viem'
-import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+
+import { type Address, getAddress, type Hex } from 'viem'
+import * as PolicyClientRegistry from '../../core/abi/policyClientRegistryAbi.js'
+import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
 import type { WriteClient } from '../chain/client.js'
 import { failed, holds, type PreflightCheck, passed, warning } from '../chain/preflightCheck.js'
-import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
+import { type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
+import { callsOf, functionOf } from '../chain/slices.js'
 import { valueOrNull } from '../rows/rows.js'
 
 /** Checks the revocation of one task, or of all reference blocks up to one. */
@@ -19,15 +21,16 @@ export async function checkRevocation(
 ): Promise<PreflightCheck[]> {
   const { responseRegistry, policyClient, taskId, blockNumber } = parameters
   const block = await readTag(client, 'latest')
-  const own = (functionName: string, args: readonly unknown[] = []): ReadCall => ({
-    address: responseRegistry,
-    abi: responseRegistryAbi as Abi,
-    functionName,
-    args,
-  })
-  const reads = [own('clientRegistry'), own('revokedBefore', [policyClient])]
+  const own = callsOf(responseRegistry)
+  const reads = [
+    own(ResponseRegistry.clientRegistry),
+    own(ResponseRegistry.revokedBefore, [policyClient]),
+  ]
   if (taskId !== undefined) {
-    reads.push(own('isRevoked', [policyClient, taskId]), own('getResponse', [taskId]))
+    reads.push(
+      own(ResponseRegistry.isRevoked, [policyClient, taskId]),
+      own(ResponseRegistry.getResponse, [taskId]),
+    )
   }
   const [registry, revokedUpTo, revoked, response] = (
     await readAt(client, { block, calls: reads })
@@ -74,8 +77,7 @@ async function revokerCheck(
     calls: [
       {
         address: registry,
-        abi: policyClientRegistryAbi as Abi,
-        functionName: 'getClientRecord',
+        ...functionOf(PolicyClientRegistry.getClientRecord),
         args: [policyClient],
       },
     ],

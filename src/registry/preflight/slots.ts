@@ -1,5 +1,8 @@
 /** Checks before signing of moves of a client's slots: what the contract will assert, at one block. */
+
 import { type Address, getAddress, type Hex } from 'viem'
+import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../internal/deadline.js'
@@ -9,6 +12,7 @@ import { type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
 import type { OffchainChecks } from '../rows/offchain.js'
 import {
   clientRecordCall,
+  getInstance,
   type Registries,
   type RegistryKind,
   registryCall,
@@ -66,8 +70,8 @@ async function readMove(
   const head = await readAt(client, {
     block,
     calls: [
-      registryCall(registries, kind, 'getInstance', [instanceId]),
-      registryCall(registries, kind, 'clientRegistry'),
+      registryCall(registries, kind, getInstance, [instanceId]),
+      registryCall(registries, kind, PolicyRegistry.clientRegistry),
     ],
   })
   const instance = valueOrNull(head[0] as ReadResult, 'InstanceNotDeployed') as Instance | null
@@ -76,7 +80,7 @@ async function readMove(
     calls: [
       clientRecordCall(valueFrom(head[1]) as Address, policyClient),
       ...(kind === 'policy' && instance !== null
-        ? [registryCall(registries, 'policy', 'getTemplate', [instance.templateId])]
+        ? [registryCall(registries, 'policy', PolicyRegistry.getTemplate, [instance.templateId])]
         : []),
     ],
   })
@@ -139,8 +143,11 @@ async function dataSlotChecks(
   const slots = await readAt(client, {
     block,
     calls: refs.flatMap((ref) => [
-      registryCall(registries, 'policyData', 'currentInstance', [policyClient, ref]),
-      registryCall(registries, 'policyData', 'getTemplate', [ref]),
+      registryCall(registries, 'policyData', PolicyDataRegistry.currentInstance, [
+        policyClient,
+        ref,
+      ]),
+      registryCall(registries, 'policyData', PolicyDataRegistry.getTemplate, [ref]),
     ]),
   })
   const checks: PreflightCheck[] = []
@@ -172,7 +179,9 @@ async function instanceSecretChecks(
   const { registries, policyClient, instanceId, instance, block } = parameters
   const [template] = await readAt(client, {
     block,
-    calls: [registryCall(registries, 'policyData', 'getTemplate', [instance.templateId])],
+    calls: [
+      registryCall(registries, 'policyData', PolicyDataRegistry.getTemplate, [instance.templateId]),
+    ],
   })
   if (!hasSecrets(valueFrom(template))) return []
   const secret = { client: policyClient, policyDataInstanceId: instanceId, required: false }

@@ -1,5 +1,8 @@
 /** Checks before signing of template registrations: what the contract will assert, at one block. */
+
 import type { Address, Hex } from 'viem'
+import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { ReadClient, WriteClient } from '../chain/client.js'
 import { failed, type PreflightCheck, passed } from '../chain/preflightCheck.js'
@@ -23,6 +26,11 @@ async function readLatest(client: ReadClient, calls: readonly ReadCall[]): Promi
   return readAt(client, { calls, block: await readTag(client, 'latest') })
 }
 
+const computeTemplateId = {
+  policy: PolicyRegistry.computeTemplateId,
+  policyData: PolicyDataRegistry.computeTemplateId,
+}
+
 /** Checks a template registration. */
 export async function checkTemplate(
   client: WriteClient,
@@ -37,10 +45,10 @@ export async function checkTemplate(
   const { registries, kind, id, args, ensure } = parameters
   const sender = client.account.address
   const results = await readLatest(client, [
-    registryCall(registries, kind, 'isTemplateRegistered', [id]),
-    registryCall(registries, kind, 'computeTemplateId', args.slice(0, 3)),
-    registryCall(registries, kind, 'templateRegistrationPermissionless'),
-    registryCall(registries, kind, 'templateAuthors', [sender]),
+    registryCall(registries, kind, PolicyRegistry.isTemplateRegistered, [id]),
+    registryCall(registries, kind, computeTemplateId, args.slice(0, 3)),
+    registryCall(registries, kind, PolicyRegistry.templateRegistrationPermissionless),
+    registryCall(registries, kind, PolicyRegistry.templateAuthors, [sender]),
   ])
   const [registered, computed, open, listed] = results.map(valueFrom)
   const checks = [idCheck('ComputedIdEqual', id, computed as Hex)]

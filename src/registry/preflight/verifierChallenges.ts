@@ -1,11 +1,13 @@
 /** Checks before signing of challenges that an injected verifier decides. */
-import { type Abi, type Address, zeroAddress } from 'viem'
-import { challengeVerifierAbi } from '../../core/abi/challengeVerifierAbi.js'
-import { responseRegistryAbi } from '../../core/abi/responseRegistryAbi.js'
+
+import { type Address, zeroAddress } from 'viem'
+import * as ChallengeVerifier from '../../core/abi/challengeVerifierAbi.js'
+import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import type { WriteClient } from '../chain/client.js'
 import { failed, holds, type PreflightCheck, passed } from '../chain/preflightCheck.js'
 import { type ReadCall, readAt, readTag, valueFrom } from '../chain/read.js'
+import { callsOf, functionOf } from '../chain/slices.js'
 
 /** The contract's numbers of what a verifier decides. */
 export const verifierKinds = { result: 0, document: 1, relay: 2 } as const
@@ -26,18 +28,12 @@ export async function checkVerifierChallenge(
   const head = await readTag(client, 'latest')
   const read = async (calls: readonly ReadCall[]): Promise<unknown[]> =>
     (await readAt(client, { block: head, calls })).map(valueFrom)
-  const own = (functionName: string, args: readonly unknown[] = []): ReadCall => ({
-    address: challengeVerifier,
-    abi: challengeVerifierAbi as Abi,
-    functionName,
-    args,
-  })
-  const [registry] = (await read([own('responseRegistry')])) as [Address]
+  const own = callsOf(challengeVerifier)
+  const [registry] = (await read([own(ChallengeVerifier.responseRegistry)])) as [Address]
   const [accepted] = (await read([
     {
       address: registry,
-      abi: responseRegistryAbi as Abi,
-      functionName: 'getResponse',
+      ...functionOf(ResponseRegistry.getResponse),
       args: [response.taskId],
     },
   ])) as [{ acceptedAt: number; messageHash: string }]
@@ -51,10 +47,10 @@ export async function checkVerifierChallenge(
     ]
   }
   const [openUntil, verifier] = (await read([
-    own('openUntilFor', [kind, response.taskId, response.expirationBlock]),
-    own('verifierAt', [kind, BigInt(accepted.acceptedAt)]),
+    own(ChallengeVerifier.openUntilFor, [kind, response.taskId, response.expirationBlock]),
+    own(ChallengeVerifier.verifierAt, [kind, BigInt(accepted.acceptedAt)]),
   ])) as [bigint, Address]
-  const [suspension] = (await read([own('suspensionOf', [kind, verifier])])) as [
+  const [suspension] = (await read([own(ChallengeVerifier.suspensionOf, [kind, verifier])])) as [
     { untilBlock: bigint },
   ]
   const next = head.number + 1n

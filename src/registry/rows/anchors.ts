@@ -1,7 +1,8 @@
 /** Anchored checkpoints of transparency logs, read from `CheckpointAnchor`. */
+
 import { sha256 } from '@noble/hashes/sha2.js'
-import { type Abi, type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
-import { checkpointAnchorAbi } from '../../core/abi/checkpointAnchorAbi.js'
+import { type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
+import * as CheckpointAnchor from '../../core/abi/checkpointAnchorAbi.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { toHex, utf8 } from '../../internal/bytes.js'
@@ -11,6 +12,7 @@ import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
 import { RpcInconsistentError } from '../chain/errors.js'
 import { type ChainLog, readLogs } from '../chain/logs/logs.js'
 import { readAt, readBlock, readTag, valueFrom } from '../chain/read.js'
+import { functionOf } from '../chain/slices.js'
 import { addressOf, blockOf, wordOf } from './inputs.js'
 import type { ReadOptions } from './reads.js'
 
@@ -29,10 +31,7 @@ export type LogAnchor = {
 /** A log as the contract knows it: who sends its checkpoints, and its origin. */
 export type AnchoredLog = { owner: Address; origin: string }
 
-const item = (checkpointAnchorAbi as Abi).find(
-  (entry) => entry.type === 'event' && entry.name === 'CheckpointAnchored',
-)
-const topic = toEventSelector(item as Extract<Abi[number], { type: 'event' }>)
+const topic = toEventSelector(CheckpointAnchor.CheckpointAnchored)
 const windowSize = 10_000n
 
 /** SHA-256 of an origin, which is how the contract and witnesses name a log. */
@@ -81,7 +80,7 @@ export async function getLatestAnchor(
   return withClient('Reading the latest anchor', { client, options: parameters }, async (bound) => {
     const address = await contractOf(bound, parameters)
     const head = await readTag(bound, 'latest')
-    const call = { address, abi: checkpointAnchorAbi as Abi, functionName: 'latestPosition' }
+    const call = { address, ...functionOf(CheckpointAnchor.latestPosition) }
     const [answer] = await readAt(bound, {
       block: head,
       calls: [{ ...call, args: [owner, originHash] }],
@@ -143,7 +142,7 @@ async function isAnchoredAt(
   },
 ): Promise<boolean> {
   const { address, owner, originHash, head, anchor } = at
-  const call = { address, abi: checkpointAnchorAbi as Abi, functionName: 'isAnchored' }
+  const call = { address, ...functionOf(CheckpointAnchor.isAnchored) }
   const [answer] = await readAt(client, {
     block: head,
     calls: [{ ...call, args: [owner, originHash, anchor] }],
@@ -158,8 +157,7 @@ async function decode(client: ReadClient, log: ChainLog): Promise<LogAnchor> {
   }
   try {
     const { args } = decodeEventLog({
-      abi: checkpointAnchorAbi,
-      eventName: 'CheckpointAnchored',
+      abi: [CheckpointAnchor.CheckpointAnchored],
       topics: log.topics as [Hex, ...Hex[]],
       data: log.data,
     })

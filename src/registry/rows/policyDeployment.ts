@@ -1,14 +1,13 @@
 /** A client's policy as one deployment: its parameters, checked, and what its owner signs. */
 import {
-  type Abi,
-  type AbiFunction,
+  type AbiParameter,
   type Address,
   encodeAbiParameters,
   type Hex,
   keccak256,
   type TypedDataDomain,
 } from 'viem'
-import { policyDeployerAbi } from '../../core/abi/policyDeployerAbi.js'
+import * as PolicyDeployer from '../../core/abi/policyDeployerAbi.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import type { JsonObject } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
@@ -95,11 +94,7 @@ export type PreparedDeployment = {
 
 const UINT256 = 1n << 256n
 
-const deploymentParameter = (
-  (policyDeployerAbi as Abi).find(
-    (item) => item.type === 'function' && item.name === 'contentHash',
-  ) as AbiFunction
-).inputs
+const deploymentParameter: readonly AbiParameter[] = PolicyDeployer.contentHash.inputs
 
 /** Checks a deployment and computes its ids for a chain. */
 export function prepareDeployment(

@@ -11,6 +11,7 @@ import type { IoOptions } from '../../internal/deadline.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { ReadClient } from '../chain/client.js'
 import { type DescribeNode, type DescribeTarget, describePolicy } from './describe.js'
+import { addressOf, wordOf } from './inputs.js'
 import type { OffchainChecks } from './offchain.js'
 import { createRegistryReader } from './reader/reader.js'
 
@@ -19,9 +20,18 @@ export type ReadOptions = IoOptions & { addresses?: PolicyAddressesInput | undef
 
 async function read<value>(
   client: ReadClient,
-  options: ReadOptions,
+  options: ReadOptions & {
+    id?: Hex | undefined
+    client?: Address | undefined
+    templateId?: Hex | undefined
+  },
   work: (reader: RegistryReader) => Promise<value>,
 ): Promise<value> {
+  // Before anything is asked of the node: what it answers would hide a slip of the pen.
+  for (const field of ['id', 'templateId'] as const) {
+    if (field in options) wordOf(options[field] as Hex, field)
+  }
+  if ('client' in options) addressOf(options.client as Address, 'client')
   return work(await createRegistryReader({ client, addresses: options.addresses }, options))
 }
 
@@ -122,8 +132,8 @@ export async function describe(
   client: ReadClient,
   parameters: ReadOptions & DescribeTarget & { checks?: OffchainChecks | undefined },
 ): Promise<DescribeNode> {
-  const { addresses: _, signal, timeout, ...target } = parameters
-  return read(client, parameters, (reader) =>
+  const { addresses, signal, timeout, ...target } = parameters
+  return read(client, { addresses, signal, timeout }, (reader) =>
     describePolicy({ ...target, reader }, { signal, timeout }),
   )
 }

@@ -1,8 +1,9 @@
 /** Calls for rows and slots, and strict decoding of what comes back. */
-import { type Abi, type Address, getAddress, type Hex } from 'viem'
-import { policyClientRegistryAbi } from '../../core/abi/policyClientRegistryAbi.js'
-import { policyDataRegistryAbi } from '../../core/abi/policyDataRegistryAbi.js'
-import { policyRegistryAbi } from '../../core/abi/policyRegistryAbi.js'
+
+import { type AbiFunction, type Address, getAddress, type Hex } from 'viem'
+import * as PolicyClientRegistry from '../../core/abi/policyClientRegistryAbi.js'
+import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import {
   computeParamsHash,
@@ -20,6 +21,7 @@ import { isPolicySdkError } from '../../errors/base.js'
 import { fromHex } from '../../internal/bytes.js'
 import { RowMismatchError } from '../chain/errors.js'
 import type { ReadCall, ReadResult } from '../chain/read.js'
+import { functionOf } from '../chain/slices.js'
 
 /** The two registries of one chain. */
 export type Registries = {
@@ -31,20 +33,59 @@ export type Registries = {
 /** Which registry. */
 export type RegistryKind = 'policy' | 'policyData'
 
-const abis: Readonly<Record<RegistryKind, Abi>> = {
-  policy: policyRegistryAbi as Abi,
-  policyData: policyDataRegistryAbi as Abi,
+/** A function of the registries: the same in both, or one for each. */
+export type RegistryFunction = AbiFunction | Readonly<Record<RegistryKind, AbiFunction>>
+
+/** Reads a template's row. */
+export const getTemplate: Readonly<Record<RegistryKind, AbiFunction>> = {
+  policy: PolicyRegistry.getTemplate,
+  policyData: PolicyDataRegistry.getTemplate,
+}
+
+/** Reads an instance's row. */
+export const getInstance: Readonly<Record<RegistryKind, AbiFunction>> = {
+  policy: PolicyRegistry.getInstance,
+  policyData: PolicyDataRegistry.getInstance,
 }
 
 /** A call of one of the registries. */
 export function registryCall(
   registries: Registries,
   kind: RegistryKind,
-  functionName: string,
+  read: RegistryFunction,
   args: readonly unknown[] = [],
 ): ReadCall {
   const address = kind === 'policy' ? registries.policyRegistry : registries.policyDataRegistry
-  return { address, abi: abis[kind], functionName, args }
+  return { address, ...functionOf('policy' in read ? read[kind] : read), args }
+}
+
+/** As it is, and as it was at the end of a block. */
+type History = { now: AbiFunction; before: AbiFunction }
+
+const instances: Readonly<Record<RegistryKind, History>> = {
+  policy: { now: PolicyRegistry.currentInstance, before: PolicyRegistry.currentInstanceAt },
+  policyData: {
+    now: PolicyDataRegistry.currentInstance,
+    before: PolicyDataRegistry.currentInstanceAt,
+  },
+}
+const requirement: History = {
+  now: PolicyRegistry.enclaveRequired,
+  before: PolicyRegistry.enclaveRequiredAt,
+}
+
+/** A slot or switch whose value has a history. */
+export type SlotCall = { args: readonly unknown[] } & (
+  | { kind: RegistryKind; current: 'currentInstance' }
+  | { kind: 'policy'; current: 'enclaveRequired' }
+)
+
+/** The call that reads a slot as it is, or as it was at the end of a block. */
+export function slotRead(registries: Registries, slot: SlotCall, block?: bigint): ReadCall {
+  const { now, before } = slot.current === 'enclaveRequired' ? requirement : instances[slot.kind]
+  return block === undefined
+    ? registryCall(registries, slot.kind, now, slot.args)
+    : registryCall(registries, slot.kind, before, [...slot.args, block])
 }
 
 /** Value of a result, `null` where the contract said that there is no such row. */
@@ -66,8 +107,7 @@ export type ClientRecord = { owner: Address; active: boolean }
 export function clientRecordCall(registry: Address, client: Address): ReadCall {
   return {
     address: registry,
-    abi: policyClientRegistryAbi as Abi,
-    functionName: 'getClientRecord',
+    ...functionOf(PolicyClientRegistry.getClientRecord),
     args: [client],
   }
 }

@@ -1,5 +1,5 @@
 import { watch } from 'node:fs'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { CommandDef } from 'citty'
 import {
   createPluginRuntime,
@@ -101,6 +101,7 @@ async function requestOf(args: Args, terminal: Terminal): Promise<SimulationRequ
   const wasm = await bytes(args.plugin)
   return {
     rego: await readBytes(terminal, args.rego as string),
+    regoFile: basename(args.rego as string),
     params: await json(args.params),
     paramsSchema: await bytes(args['params-schema']),
     plugins:

@@ -1,11 +1,13 @@
 /** What owners set once in a while: quorums, staleness, signers of snapshots; and mirrored builds. */
-import type { Abi, Address, Hex } from 'viem'
-import { bn254CertificateVerifierAbi } from '../../../core/abi/bn254CertificateVerifierAbi.js'
-import { enclaveVersionMirrorAbi } from '../../../core/abi/enclaveVersionMirrorAbi.js'
-import { enclaveVersionRegistryAbi } from '../../../core/abi/enclaveVersionRegistryAbi.js'
-import { stateCommitRegistryAbi } from '../../../core/abi/stateCommitRegistryAbi.js'
+
+import type { Address, Hex } from 'viem'
+import * as BN254CertificateVerifier from '../../../core/abi/bn254CertificateVerifierAbi.js'
+import * as EnclaveVersionMirror from '../../../core/abi/enclaveVersionMirrorAbi.js'
+import * as EnclaveVersionRegistry from '../../../core/abi/enclaveVersionRegistryAbi.js'
+import * as StateCommitRegistry from '../../../core/abi/stateCommitRegistryAbi.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import { resolveAddress } from '../../chain/addresses.js'
+import { functionOf } from '../../chain/slices.js'
 import { addressOf, wordOf } from '../../rows/inputs.js'
 import {
   type DryRunAction,
@@ -48,10 +50,10 @@ const quorumArgs = ({ quorumBps }: QuorumInput): readonly unknown[] => [
 
 const quorum: WriteTriple<QuorumInput, QuorumBpsChangedEvent, undefined> = defineOwnerWrite({
   name: 'setQuorumBps',
+  item: BN254CertificateVerifier.setQuorumBps,
   contract: 'certificateVerifier',
-  abi: bn254CertificateVerifierAbi,
   args: quorumArgs,
-  eventName: 'QuorumBpsChanged',
+  emits: BN254CertificateVerifier.QuorumBpsChanged,
   event: (args) => args as QuorumBpsChangedEvent,
 })
 
@@ -70,12 +72,12 @@ export const dryRunSetQuorumBps: DryRunAction<QuorumInput> = quorum.dryRun
 const staleness: WriteTriple<MaxStalenessInput, MaxStalenessChangedEvent, undefined> =
   defineOwnerWrite({
     name: 'setMaxStaleness',
+    item: BN254CertificateVerifier.setMaxStaleness,
     contract: 'certificateVerifier',
-    abi: bn254CertificateVerifierAbi,
     args: ({ maxStaleness }: MaxStalenessInput) => [
       integerOf(maxStaleness, { field: 'maxStaleness', most: 0xffff_ffff }),
     ],
-    eventName: 'MaxStalenessChanged',
+    emits: BN254CertificateVerifier.MaxStalenessChanged,
     event: (args) => args as MaxStalenessChangedEvent,
   })
 
@@ -96,10 +98,10 @@ export const dryRunSetMaxStaleness: DryRunAction<MaxStalenessInput> = staleness.
 const commitQuorum: WriteTriple<QuorumInput, MinQuorumBpsScheduledEvent, undefined> =
   defineOwnerWrite({
     name: 'setMinQuorumBps',
+    item: StateCommitRegistry.setMinQuorumBps,
     contract: 'stateCommitRegistry',
-    abi: stateCommitRegistryAbi,
     args: quorumArgs,
-    eventName: 'MinQuorumBpsScheduled',
+    emits: StateCommitRegistry.MinQuorumBpsScheduled,
     event: (args) => args as MinQuorumBpsScheduledEvent,
   })
 
@@ -119,13 +121,13 @@ export const dryRunSetMinQuorumBps: DryRunAction<QuorumInput> = commitQuorum.dry
 const signers: WriteTriple<SnapshotSignersInput, SnapshotSignersInput, undefined> =
   defineOwnerWrite({
     name: 'setSnapshotSigners',
+    item: StateCommitRegistry.setSnapshotSigners,
     contract: 'stateCommitRegistry',
-    abi: stateCommitRegistryAbi,
     args: ({ signers: accounts, threshold }: SnapshotSignersInput) => [
       accounts.map((account) => addressOf(account, 'signers')),
       integerOf(threshold, { field: 'threshold', most: 0xff }),
     ],
-    eventName: 'SnapshotSignersChanged',
+    emits: StateCommitRegistry.SnapshotSignersChanged,
     event: (args) => args as SnapshotSignersInput,
   })
 
@@ -146,13 +148,13 @@ const generator: WriteTriple<
   undefined
 > = defineOwnerWrite({
   name: 'setTaskGenerator',
+  item: EnclaveVersionRegistry.setTaskGenerator,
   contract: 'enclaveVersionRegistry',
-  abi: enclaveVersionRegistryAbi,
   args: ({ generator: account, allowed }: TaskGeneratorInput) => [
     addressOf(account, 'generator'),
     allowed,
   ],
-  eventName: 'TaskGeneratorSet',
+  emits: EnclaveVersionRegistry.TaskGeneratorSet,
   event: ({ account, allowed }) => ({
     generator: account as Address,
     allowed: allowed as boolean,
@@ -177,11 +179,10 @@ const mirrored: WriteTriple<SyncEnclaveVersionInput, EnclaveVersionSyncedEvent, 
     name: 'syncEnclaveVersion',
     prepare: (client, { addresses, pcr0Hash }) => ({
       address: resolveAddress('enclaveVersionRegistry', { addresses, chainId: client.chain.id }),
-      abi: enclaveVersionMirrorAbi as Abi,
-      functionName: 'sync',
+      ...functionOf(EnclaveVersionMirror.sync),
       args: [wordOf(pcr0Hash, 'pcr0Hash')],
     }),
-    eventName: 'EnclaveVersionActivated',
+    emits: EnclaveVersionMirror.EnclaveVersionActivated,
     event: ({ pcr0Hash }) => ({ pcr0Hash: pcr0Hash as Hex, active: true }),
     // A sync that is mined noted one of the two.
     noEvent: (_client, { pcr0Hash }) => ({ pcr0Hash: wordOf(pcr0Hash, 'pcr0Hash'), active: false }),

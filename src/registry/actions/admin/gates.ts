@@ -1,11 +1,11 @@
 /** Gates of the registries, the enclave requirement, and builds that enclaves may run. */
-import type { Abi, Address, Hex } from 'viem'
-import { enclaveVersionRegistryAbi } from '../../../core/abi/enclaveVersionRegistryAbi.js'
-import { policyDataRegistryAbi } from '../../../core/abi/policyDataRegistryAbi.js'
-import { policyRegistryAbi } from '../../../core/abi/policyRegistryAbi.js'
+import type { AbiEvent, AbiFunction, Address, Hex } from 'viem'
+import * as EnclaveVersionRegistry from '../../../core/abi/enclaveVersionRegistryAbi.js'
+import * as PolicyRegistry from '../../../core/abi/policyRegistryAbi.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import { resolveAddress } from '../../chain/addresses.js'
 import type { WriteClient } from '../../chain/client.js'
+import { functionOf } from '../../chain/slices.js'
 import { checkEnclaveVersion, checkOwner } from '../../preflight/admin/gates.js'
 import { registriesOf } from '../../preflight/templates.js'
 import { addressOf, wordOf } from '../../rows/inputs.js'
@@ -35,19 +35,20 @@ export type Pcr0Input = { pcr0Hash: Hex }
 
 function gate<parameters extends { registry: RegistryKind }, event>(definition: {
   name: string
-  eventName: string
+  /** The same in both registries. */
+  item: AbiFunction
+  emits: AbiEvent
   args: (parameters: parameters) => readonly unknown[]
 }): WriteTriple<parameters, event, undefined> {
   return defineWrite<parameters, event, undefined>({
     name: definition.name,
     prepare: (client, parameters) => ({
       address: gatedRegistry(client, parameters),
-      abi: (parameters.registry === 'policy' ? policyRegistryAbi : policyDataRegistryAbi) as Abi,
-      functionName: definition.name,
+      ...functionOf(definition.item),
       args: definition.args(parameters),
     }),
     preflight: (client, parameters) => checkOwner(client, gatedRegistry(client, parameters)),
-    eventName: definition.eventName,
+    emits: definition.emits,
     event: (args) => args as event,
     result: () => undefined,
   })
@@ -67,7 +68,8 @@ function gatedRegistry(
 
 const templates: WriteTriple<GateInput, { permissionless: boolean }, undefined> = gate({
   name: 'setTemplateRegistrationPermissionless',
-  eventName: 'TemplateRegistrationPermissionChanged',
+  item: PolicyRegistry.setTemplateRegistrationPermissionless,
+  emits: PolicyRegistry.TemplateRegistrationPermissionChanged,
   args: ({ permissionless }: GateInput) => [permissionless],
 })
 
@@ -86,7 +88,8 @@ export const dryRunSetTemplateRegistrationPermissionless: DryRunAction<GateInput
 
 const instances: WriteTriple<GateInput, { permissionless: boolean }, undefined> = gate({
   name: 'setInstanceDeploymentPermissionless',
-  eventName: 'InstanceDeploymentPermissionChanged',
+  item: PolicyRegistry.setInstanceDeploymentPermissionless,
+  emits: PolicyRegistry.InstanceDeploymentPermissionChanged,
   args: ({ permissionless }: GateInput) => [permissionless],
 })
 
@@ -106,7 +109,8 @@ export const dryRunSetInstanceDeploymentPermissionless: DryRunAction<GateInput> 
 const author: WriteTriple<TemplateAuthorInput, { author: Address; allowed: boolean }, undefined> =
   gate({
     name: 'setTemplateAuthor',
-    eventName: 'TemplateAuthorSet',
+    item: PolicyRegistry.setTemplateAuthor,
+    emits: PolicyRegistry.TemplateAuthorSet,
     args: ({ author, allowed }) => [addressOf(author, 'author'), allowed],
   })
 
@@ -129,7 +133,8 @@ const deployer: WriteTriple<
   undefined
 > = gate({
   name: 'setInstanceDeployer',
-  eventName: 'InstanceDeployerSet',
+  item: PolicyRegistry.setInstanceDeployer,
+  emits: PolicyRegistry.InstanceDeployerSet,
   args: ({ deployer, allowed }) => [addressOf(deployer, 'deployer'), allowed],
 })
 
@@ -151,13 +156,12 @@ const requirement: WriteTriple<EnclaveRequiredInput, { required: boolean }, unde
     name: 'setEnclaveRequired',
     prepare: (client, parameters) => ({
       address: registriesOf(client, parameters).policyRegistry,
-      abi: policyRegistryAbi as Abi,
-      functionName: 'setEnclaveRequired',
+      ...functionOf(PolicyRegistry.setEnclaveRequired),
       args: [parameters.required],
     }),
     preflight: (client, parameters) =>
       checkOwner(client, registriesOf(client, parameters).policyRegistry),
-    eventName: 'EnclaveRequirementChanged',
+    emits: PolicyRegistry.EnclaveRequirementChanged,
     event: (args) => args as { required: boolean },
     result: () => undefined,
   })
@@ -174,15 +178,15 @@ export const simulateSetEnclaveRequired: SimulateAction<EnclaveRequiredInput, un
 export const dryRunSetEnclaveRequired: DryRunAction<EnclaveRequiredInput> = requirement.dryRun
 
 function enclave<parameters extends Pcr0Input, event>(definition: {
-  functionName: string
-  eventName: string
+  item: AbiFunction
+  emits: AbiEvent
   write: 'activate' | 'deprecate'
   args: (parameters: parameters) => readonly unknown[]
 }): WriteTriple<parameters, event, undefined> {
   const registryOf = (client: WriteClient, { addresses }: WriteOptions): Address =>
     resolveAddress('enclaveVersionRegistry', { addresses, chainId: client.chain.id })
   return defineWrite<parameters, event, undefined>({
-    name: definition.functionName,
+    name: definition.item.name,
     preflight: (client, parameters) =>
       checkEnclaveVersion(client, {
         registry: registryOf(client, parameters),
@@ -191,20 +195,19 @@ function enclave<parameters extends Pcr0Input, event>(definition: {
       }),
     prepare: (client, parameters) => ({
       address: registryOf(client, parameters),
-      abi: enclaveVersionRegistryAbi as Abi,
-      functionName: definition.functionName,
+      ...functionOf(definition.item),
       args: definition.args(parameters),
     }),
-    eventName: definition.eventName,
+    emits: definition.emits,
     event: (args) => args as event,
     result: () => undefined,
   })
 }
 
 const activate: WriteTriple<EnclaveVersionInput, EnclaveVersionInput, undefined> = enclave({
-  functionName: 'activateVersion',
+  item: EnclaveVersionRegistry.activateVersion,
   write: 'activate',
-  eventName: 'EnclaveVersionActivated',
+  emits: EnclaveVersionRegistry.EnclaveVersionActivated,
   args: ({ pcr0Hash, label }: EnclaveVersionInput) => [wordOf(pcr0Hash, 'pcr0Hash'), label],
 })
 
@@ -220,9 +223,9 @@ export const simulateActivateEnclaveVersion: SimulateAction<EnclaveVersionInput,
 export const dryRunActivateEnclaveVersion: DryRunAction<EnclaveVersionInput> = activate.dryRun
 
 const deprecate: WriteTriple<Pcr0Input, Pcr0Input, undefined> = enclave({
-  functionName: 'deprecateVersion',
+  item: EnclaveVersionRegistry.deprecateVersion,
   write: 'deprecate',
-  eventName: 'EnclaveVersionDeprecated',
+  emits: EnclaveVersionRegistry.EnclaveVersionDeprecated,
   args: ({ pcr0Hash }: Pcr0Input) => [wordOf(pcr0Hash, 'pcr0Hash')],
 })
 

@@ -1,8 +1,10 @@
 /** Hand a guard over: its own owner and the client registry's record, together. */
-import type { Abi, Address } from 'viem'
-import { guardedTransferAbi } from '../../../core/abi/guardedTransferAbi.js'
+
+import type { Address } from 'viem'
+import * as GuardedTransfer from '../../../core/abi/guardedTransferAbi.js'
 import { resolveAddress } from '../../chain/addresses.js'
 import { type WriteClient, withClient } from '../../chain/client.js'
+import { functionOf } from '../../chain/slices.js'
 import { checkAcceptGuard, checkOfferGuard, readGuard } from '../../preflight/admin/guards.js'
 import { addressOf } from '../../rows/inputs.js'
 import type { WriteOptions } from '../../rows/writeOptions.js'
@@ -32,13 +34,12 @@ const offer: WriteTriple<GuardOwnerInput, GuardOwnerEvent, undefined> = defineWr
   name: 'offerGuard',
   prepare: (_client, parameters) => ({
     address: addressOf(parameters.guard, 'guard'),
-    abi: guardedTransferAbi as Abi,
-    functionName: 'transferOwnership',
+    ...functionOf(GuardedTransfer.transferOwnership),
     args: [addressOf(parameters.newOwner, 'newOwner')],
   }),
   preflight: (client, parameters) =>
     checkOfferGuard(client, { guard: addressOf(parameters.guard, 'guard') }),
-  eventName: 'OwnershipTransferStarted',
+  emits: GuardedTransfer.OwnershipTransferStarted,
   event: (args) => args as GuardOwnerEvent,
   result: () => undefined,
 })
@@ -59,8 +60,7 @@ const accept: WriteTriple<GuardInput, GuardOwnerEvent, undefined> = defineWrite(
   name: 'acceptGuard',
   prepare: (_client, parameters) => ({
     address: addressOf(parameters.guard, 'guard'),
-    abi: guardedTransferAbi as Abi,
-    functionName: 'acceptOwnership',
+    ...functionOf(GuardedTransfer.acceptOwnership),
     args: [],
   }),
   preflight: (client, parameters) =>
@@ -68,7 +68,7 @@ const accept: WriteTriple<GuardInput, GuardOwnerEvent, undefined> = defineWrite(
       guard: addressOf(parameters.guard, 'guard'),
       registry: registryOf(client, parameters),
     }),
-  eventName: 'OwnershipTransferred',
+  emits: GuardedTransfer.OwnershipTransferred,
   event: (args) => args as GuardOwnerEvent,
   result: () => undefined,
 })

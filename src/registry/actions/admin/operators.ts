@@ -1,12 +1,13 @@
 /** Operators' keys and the tables of their stake. */
-import type { Abi, Address, Hex } from 'viem'
+import type { AbiEvent, AbiFunction, Address, Hex } from 'viem'
 import { signTypedData } from 'viem/actions'
-import { bn254CertificateVerifierAbi } from '../../../core/abi/bn254CertificateVerifierAbi.js'
+import * as BN254CertificateVerifier from '../../../core/abi/bn254CertificateVerifierAbi.js'
 import type { G1Point, G2Point } from '../../../core/bn254/curve/points.js'
 import { resolveAddress } from '../../chain/addresses.js'
 import { type WriteClient, withClient } from '../../chain/client.js'
 import type { PreflightCheck } from '../../chain/preflightCheck.js'
 import { readAt, readTag, valueFrom } from '../../chain/read.js'
+import { functionOf } from '../../chain/slices.js'
 import {
   checkOperatorKey,
   checkOperatorKeyFor,
@@ -57,7 +58,8 @@ export type OperatorTablePublishedEvent = {
 
 function define<parameters, event>(definition: {
   name: string
-  eventName: string
+  item: AbiFunction
+  emits: AbiEvent
   args: (parameters: parameters) => readonly unknown[]
   check: (
     client: WriteClient,
@@ -70,13 +72,12 @@ function define<parameters, event>(definition: {
     name: definition.name,
     prepare: (client, parameters) => ({
       address: verifierOf(client, parameters),
-      abi: bn254CertificateVerifierAbi as Abi,
-      functionName: definition.name,
+      ...functionOf(definition.item),
       args: definition.args(parameters),
     }),
     preflight: (client, parameters) =>
       definition.check(client, { ...parameters, verifier: verifierOf(client, parameters) }),
-    eventName: definition.eventName,
+    emits: definition.emits,
     event: (args) => args as event,
     result: () => undefined,
   })
@@ -84,7 +85,8 @@ function define<parameters, event>(definition: {
 
 const key: WriteTriple<OperatorKeyInput, OperatorKeyRegisteredEvent, undefined> = define({
   name: 'registerOperatorKey',
-  eventName: 'OperatorKeyRegistered',
+  item: BN254CertificateVerifier.registerOperatorKey,
+  emits: BN254CertificateVerifier.OperatorKeyRegistered,
   args: ({ operator, pkG1, pkG2, proof }: OperatorKeyInput) => [
     addressOf(operator, 'operator'),
     pkG1,
@@ -106,7 +108,8 @@ export const dryRunRegisterOperatorKey: DryRunAction<OperatorKeyInput> = key.dry
 
 const keyFor: WriteTriple<OperatorKeyForInput, OperatorKeyRegisteredEvent, undefined> = define({
   name: 'registerOperatorKeyFor',
-  eventName: 'OperatorKeyRegistered',
+  item: BN254CertificateVerifier.registerOperatorKeyFor,
+  emits: BN254CertificateVerifier.OperatorKeyRegistered,
   args: ({ operator, pkG1, pkG2, proof, deadline, signature }: OperatorKeyForInput) => [
     addressOf(operator, 'operator'),
     pkG1,
@@ -151,8 +154,7 @@ export async function signOperatorKey(
       calls: [
         {
           address: verifier,
-          abi: bn254CertificateVerifierAbi as Abi,
-          functionName: 'operatorKeyNonce',
+          ...functionOf(BN254CertificateVerifier.operatorKeyNonce),
           args: [operator],
         },
       ],
@@ -167,7 +169,8 @@ export async function signOperatorKey(
 
 const table: WriteTriple<OperatorTableInput, OperatorTablePublishedEvent, undefined> = define({
   name: 'publishTable',
-  eventName: 'OperatorTablePublished',
+  item: BN254CertificateVerifier.publishTable,
+  emits: BN254CertificateVerifier.OperatorTablePublished,
   args: ({ referenceTimestamp, operators, weights }: OperatorTableInput) => [
     referenceTimestamp,
     operators.map((operator, index) => addressOf(operator, `operators[${index}]`)),

@@ -1,9 +1,11 @@
 /** Writes that only the owner of a contract may send, in the forms of every write. */
-import type { Abi, Address } from 'viem'
+
+import type { AbiEvent, AbiFunction, Address } from 'viem'
 import type { PolicyContract } from '../../chain/addressBook.js'
 import { resolveAddress } from '../../chain/addresses.js'
 import type { WriteClient } from '../../chain/client.js'
 import type { PreflightCheck } from '../../chain/preflightCheck.js'
+import { functionOf } from '../../chain/slices.js'
 import { checkOwner } from '../../preflight/admin/gates.js'
 import type { WriteOptions } from '../../rows/writeOptions.js'
 import { defineWrite, type WriteTriple } from '../sending/write.js'
@@ -13,11 +15,9 @@ export type OwnerWrite<parameters, event> = {
   name: string
   /** The contract, or the one that the parameters name. */
   contract: PolicyContract | ((parameters: parameters) => PolicyContract)
-  abi: unknown
-  /** @default `name` */
-  functionName?: string | undefined
+  item: AbiFunction
   args: (parameters: parameters) => readonly unknown[]
-  eventName: string
+  emits: AbiEvent
   event: (args: Record<string, unknown>) => event
   /** Checks beside the owner's. */
   check?:
@@ -32,7 +32,7 @@ export type OwnerWrite<parameters, event> = {
 export function defineOwnerWrite<parameters extends object, event>(
   definition: OwnerWrite<parameters, event>,
 ): WriteTriple<parameters, event, undefined> {
-  const { name, contract, abi, functionName = name, args, eventName, event, check } = definition
+  const { name, contract, item, args, emits, event, check } = definition
   const addressFor = (client: WriteClient, parameters: parameters & WriteOptions): Address =>
     resolveAddress(typeof contract === 'function' ? contract(parameters) : contract, {
       addresses: parameters.addresses,
@@ -42,8 +42,7 @@ export function defineOwnerWrite<parameters extends object, event>(
     name,
     prepare: (client, parameters) => ({
       address: addressFor(client, parameters),
-      abi: abi as Abi,
-      functionName,
+      ...functionOf(item),
       args: args(parameters),
     }),
     preflight: async (client, parameters) => {
@@ -53,7 +52,7 @@ export function defineOwnerWrite<parameters extends object, event>(
         ...((await check?.(client, { ...parameters, address })) ?? []),
       ]
     },
-    eventName,
+    emits,
     event,
     result: () => undefined,
   })

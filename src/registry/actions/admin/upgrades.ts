@@ -1,6 +1,6 @@
 /** Upgrades of the contracts: announced, applied after the delay, withdrawn. */
 import type { Address, Hex } from 'viem'
-import { challengeVerifierAbi } from '../../../core/abi/challengeVerifierAbi.js'
+import * as ChallengeVerifier from '../../../core/abi/challengeVerifierAbi.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import { fromHex, toHex } from '../../../internal/bytes.js'
 import { checkImplementation, checkUpgrade } from '../../preflight/admin/ownerDecisions.js'
@@ -57,23 +57,23 @@ function dataOf({ data = '0x' }: UpgradeInput): Hex {
 
 // What is called here is the same of every contract behind a proxy.
 function define<parameters extends { contract: UpgradeableContract }, event>(
-  definition: Omit<OwnerWrite<parameters, event>, 'contract' | 'abi' | 'event'>,
+  definition: Omit<OwnerWrite<parameters, event>, 'contract' | 'event'>,
 ): WriteTriple<parameters, event, undefined> {
   return defineOwnerWrite<parameters, event>({
     ...definition,
     contract: contractOf,
-    abi: challengeVerifierAbi,
     event: (args) => args as event,
   })
 }
 
 const schedule: WriteTriple<UpgradeInput, UpgradeScheduledEvent, undefined> = define({
   name: 'scheduleUpgrade',
+  item: ChallengeVerifier.scheduleUpgrade,
   args: (parameters: UpgradeInput) => [
     addressOf(parameters.implementation, 'implementation'),
     dataOf(parameters),
   ],
-  eventName: 'UpgradeScheduled',
+  emits: ChallengeVerifier.UpgradeScheduled,
   check: checkImplementation,
 })
 
@@ -103,12 +103,12 @@ export const dryRunScheduleUpgrade: DryRunAction<UpgradeInput> = schedule.dryRun
 
 const apply: WriteTriple<UpgradeInput, { implementation: Address }, undefined> = define({
   name: 'executeUpgrade',
-  functionName: 'upgradeToAndCall',
+  item: ChallengeVerifier.upgradeToAndCall,
   args: (parameters: UpgradeInput) => [
     addressOf(parameters.implementation, 'implementation'),
     dataOf(parameters),
   ],
-  eventName: 'Upgraded',
+  emits: ChallengeVerifier.Upgraded,
   check: (client, { address, ...parameters }) =>
     checkUpgrade(client, {
       address,
@@ -132,8 +132,9 @@ export const dryRunExecuteUpgrade: DryRunAction<UpgradeInput> = apply.dryRun
 
 const cancel: WriteTriple<CancelUpgradeInput, { implementation: Address }, undefined> = define({
   name: 'cancelUpgrade',
+  item: ChallengeVerifier.cancelUpgrade,
   args: () => [],
-  eventName: 'UpgradeCancelled',
+  emits: ChallengeVerifier.UpgradeCancelled,
 })
 
 /** Withdraws an announced upgrade. The contract's owner only. */
@@ -148,8 +149,9 @@ export const dryRunCancelUpgrade: DryRunAction<CancelUpgradeInput> = cancel.dryR
 
 const delay: WriteTriple<UpgradeDelayInput, { blocks: bigint }, undefined> = define({
   name: 'setUpgradeDelay',
+  item: ChallengeVerifier.setUpgradeDelay,
   args: ({ blocks }: UpgradeDelayInput) => [blockOf(blocks, 'blocks')],
-  eventName: 'UpgradeDelayChanged',
+  emits: ChallengeVerifier.UpgradeDelayChanged,
 })
 
 /** Makes the upgrades of a contract wait longer, never shorter. The contract's owner only. */

@@ -3,7 +3,7 @@
  * verdicts count. An announcement is in force from one upgrade delay on, without another call.
  */
 import type { Address } from 'viem'
-import { challengeVerifierAbi } from '../../../core/abi/challengeVerifierAbi.js'
+import * as ChallengeVerifier from '../../../core/abi/challengeVerifierAbi.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import {
   checkAnnounced,
@@ -62,23 +62,23 @@ function kindOf({ kind }: { kind: InjectedVerifierKind }): number {
 }
 
 function define<parameters extends object, event>(
-  definition: Omit<OwnerWrite<parameters, event>, 'contract' | 'abi' | 'event'>,
+  definition: Omit<OwnerWrite<parameters, event>, 'contract' | 'event'>,
 ): WriteTriple<parameters, event, undefined> {
   return defineOwnerWrite<parameters, event>({
     ...definition,
     contract: 'challengeVerifier',
-    abi: challengeVerifierAbi,
     event: (args) => args as event,
   })
 }
 
 const schedule: WriteTriple<ScheduleVerifierInput, VerifierScheduledEvent, undefined> = define({
   name: 'scheduleVerifier',
+  item: ChallengeVerifier.scheduleVerifier,
   args: (parameters: ScheduleVerifierInput) => [
     kindOf(parameters),
     addressOf(parameters.verifier, 'verifier'),
   ],
-  eventName: 'VerifierScheduled',
+  emits: ChallengeVerifier.VerifierScheduled,
   check: checkVerifierCode,
 })
 
@@ -110,8 +110,9 @@ export const dryRunScheduleVerifier: DryRunAction<ScheduleVerifierInput> = sched
 
 const cancel: WriteTriple<CancelVerifierInput, VerifierCancelledEvent, undefined> = define({
   name: 'cancelVerifier',
+  item: ChallengeVerifier.cancelVerifier,
   args: (parameters: CancelVerifierInput) => [kindOf(parameters)],
-  eventName: 'VerifierCancelled',
+  emits: ChallengeVerifier.VerifierCancelled,
   check: (client, { address, ...parameters }) =>
     checkAnnounced(client, { address, kind: kindOf(parameters) }),
 })
@@ -129,11 +130,12 @@ export const dryRunCancelVerifier: DryRunAction<CancelVerifierInput> = cancel.dr
 
 const suspend: WriteTriple<SuspendVerifierInput, VerifierSuspendedEvent, undefined> = define({
   name: 'suspendVerifier',
+  item: ChallengeVerifier.suspendVerifier,
   args: (parameters: SuspendVerifierInput) => [
     kindOf(parameters),
     blockOf(parameters.blocks, 'blocks'),
   ],
-  eventName: 'VerifierSuspended',
+  emits: ChallengeVerifier.VerifierSuspended,
   check: (client, { address, blocks, ...parameters }) =>
     checkSuspension(client, { address, blocks, kind: kindOf(parameters) }),
 })
@@ -158,12 +160,13 @@ export const dryRunSuspendVerifier: DryRunAction<SuspendVerifierInput> = suspend
 const source: WriteTriple<ScheduleVerdictSourceInput, VerdictSourceScheduledEvent, undefined> =
   define({
     name: 'scheduleVerdictSource',
+    item: ChallengeVerifier.scheduleVerdictSource,
     args: ({ sourceChainId, challengeVerifier, listed }: ScheduleVerdictSourceInput) => [
       blockOf(sourceChainId, 'sourceChainId'),
       addressOf(challengeVerifier, 'challengeVerifier'),
       listed,
     ],
-    eventName: 'VerdictSourceScheduled',
+    emits: ChallengeVerifier.VerdictSourceScheduled,
   })
 
 /**

@@ -1,7 +1,9 @@
 /** A client's policy in one transaction: sent by its owner, by itself, or by whom the owner signed for. */
-import type { Abi, Address, Hex } from 'viem'
-import { policyDeployerAbi } from '../../../core/abi/policyDeployerAbi.js'
+
+import type { Address, Hex } from 'viem'
+import * as PolicyDeployer from '../../../core/abi/policyDeployerAbi.js'
 import { type ReadClient, type WriteClient, withClient, writerOf } from '../../chain/client.js'
+import { functionOf } from '../../chain/slices.js'
 import { checkDeployment } from '../../preflight/deployments/deployments.js'
 import { movesDataOnly, prepareAuthorization } from '../../rows/policyDeployment.js'
 import type { WriteOptions } from '../../rows/writeOptions.js'
@@ -47,18 +49,18 @@ const deploy: WriteTriple<ReadyDeployPolicyInput, PolicyDeployedEvent, PolicyDep
     prepare: (client, parameters) => {
       const { argument } = prepared(client, parameters)
       const { authorization } = parameters
-      const call = { address: deployerOf(client, parameters), abi: policyDeployerAbi as Abi }
+      const address = deployerOf(client, parameters)
       return authorization === undefined
-        ? { ...call, functionName: 'deploy', args: [argument] }
+        ? { address, ...functionOf(PolicyDeployer.deploy), args: [argument] }
         : {
-            ...call,
-            functionName: 'deploySigned',
+            address,
+            ...functionOf(PolicyDeployer.deploySigned),
             args: [argument, prepareAuthorization(authorization)],
           }
     },
     ids: (client, parameters) => idsOf(prepared(client, parameters)),
     preflight: (client, parameters) => checkDeployment(client, checkOf(client, parameters)),
-    eventName: 'PolicyDeployed',
+    emits: PolicyDeployer.PolicyDeployed,
     event: (args) => args as PolicyDeployedEvent,
     result: (value) => {
       const [policyInstanceId, policyDataInstanceIds] = value as [Hex, readonly Hex[]]

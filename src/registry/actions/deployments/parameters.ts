@@ -1,5 +1,8 @@
 /** Parameters of the actions on whole deployments, made complete from the chain. */
+
 import type { Address, Hex } from 'viem'
+import * as PolicyDataRegistry from '../../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../../core/abi/policyRegistryAbi.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import { resolveAddress } from '../../chain/addresses.js'
 import type { WriteClient } from '../../chain/client.js'
@@ -115,9 +118,9 @@ async function readSlots(
   const results = await readAt(client, {
     block: await readTag(client, 'latest'),
     calls: [
-      registryCall(registries, 'policy', 'currentInstance', [policyClient]),
+      registryCall(registries, 'policy', PolicyRegistry.currentInstance, [policyClient]),
       ...(parameters.policyDataInstances ?? []).map(({ templateId }, index) =>
-        registryCall(registries, 'policyData', 'currentInstance', [
+        registryCall(registries, 'policyData', PolicyDataRegistry.currentInstance, [
           policyClient,
           wordOf(templateId, `policyDataInstances[${index}].templateId`),
         ]),

@@ -1,7 +1,8 @@
 /** Signing a deployment, so that somebody else sends it, and cancelling what was signed. */
-import type { Abi, Address, Hex } from 'viem'
+
+import type { Address, Hex } from 'viem'
 import { signTypedData } from 'viem/actions'
-import { policyDeployerAbi } from '../../../core/abi/policyDeployerAbi.js'
+import * as PolicyDeployer from '../../../core/abi/policyDeployerAbi.js'
 import { bytesToUint } from '../../../internal/bytes.js'
 import {
   assertChain,
@@ -13,6 +14,7 @@ import {
 } from '../../chain/client.js'
 import { PreflightError } from '../../chain/errors.js'
 import type { PreflightCheck } from '../../chain/preflightCheck.js'
+import { functionOf } from '../../chain/slices.js'
 import { checkDeployment } from '../../preflight/deployments/deployments.js'
 import { checkTerms } from '../../preflight/deployments/signatures.js'
 import {
@@ -184,8 +186,7 @@ const cancel: WriteTriple<CancelDeploymentInput, DeploymentCancelledEvent, undef
   name: 'cancelDeployment',
   prepare: (client, parameters) => ({
     address: deployerOf(client, parameters),
-    abi: policyDeployerAbi as Abi,
-    functionName: 'cancel',
+    ...functionOf(PolicyDeployer.cancel),
     args: [nonceOf(client, parameters)],
   }),
   preflight: async (client, parameters) => {
@@ -196,7 +197,7 @@ const cancel: WriteTriple<CancelDeploymentInput, DeploymentCancelledEvent, undef
     })
     return checks.filter(({ rule }) => rule === 'DeploymentNonceUsed')
   },
-  eventName: 'DeploymentCancelled',
+  emits: PolicyDeployer.DeploymentCancelled,
   event: (args) => args as DeploymentCancelledEvent,
   result: () => undefined,
 })

@@ -1,5 +1,6 @@
 /** The three forms of every write: send, send and wait, simulate. */
 import {
+  type AbiEvent,
   type Account,
   type Address,
   type Chain,
@@ -97,7 +98,8 @@ export type WriteDefinition<parameters, event, result> = {
   ids?:
     | ((client: WriteClient, parameters: parameters & WriteOptions) => Record<string, Hex>)
     | undefined
-  eventName: string
+  /** The event that tells what happened. */
+  emits: AbiEvent
   /** The event's arguments as the action returns them. */
   event: (args: Record<string, unknown>) => event
   /** Result of a transaction that rightly emits nothing; without it a missing event is an error. */
@@ -259,11 +261,13 @@ function syncResult<parameters, event, result>(
   },
 ): SyncResult<event> {
   const { transactionHash } = receipt
-  const { eventName } = definition
-  const write = definition.prepare(client, parameters)
-  const args = findEvent(receipt.logs, { write, eventName })
+  const { emits } = definition
+  const { address } = definition.prepare(client, parameters)
+  const args = findEvent(receipt.logs, { address, emits })
   if (args !== undefined) return { receipt, transactionHash, ...definition.event(args) }
-  if (definition.noEvent === undefined) throw new EventMissingError({ eventName, transactionHash })
+  if (definition.noEvent === undefined) {
+    throw new EventMissingError({ eventName: emits.name, transactionHash })
+  }
   return { receipt, transactionHash, ...definition.noEvent(client, parameters) }
 }
 
@@ -305,15 +309,15 @@ export async function simulateCall(client: WriteClient, write: WriteCall): Promi
 /** Arguments of the first event of that name from the written contract. */
 export function findEvent(
   logs: readonly Log[],
-  { write, eventName }: { write: WriteCall; eventName: string },
+  { address, emits }: { address: Address; emits: AbiEvent },
 ): Record<string, unknown> | undefined {
   for (const log of logs) {
-    if (log.address.toLowerCase() !== write.address.toLowerCase()) continue
+    if (log.address.toLowerCase() !== address.toLowerCase()) continue
     try {
-      const event = decodeEventLog({ abi: write.abi, data: log.data, topics: log.topics })
-      if (event.eventName === eventName) return event.args as unknown as Record<string, unknown>
+      const { args } = decodeEventLog({ abi: [emits], data: log.data, topics: log.topics })
+      return args as unknown as Record<string, unknown>
     } catch {
-      // Another event of the same contract, of a version this ABI does not know.
+      // Another event of the same contract.
     }
   }
   return undefined

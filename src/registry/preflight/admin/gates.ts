@@ -1,11 +1,13 @@
 /** Checks before signing of what owners and task generators write. */
-import { type Abi, type Address, getAddress, type Hex } from 'viem'
-import { enclaveVersionRegistryAbi } from '../../../core/abi/enclaveVersionRegistryAbi.js'
-import { policyRegistryAbi } from '../../../core/abi/policyRegistryAbi.js'
+
+import { type Address, getAddress, type Hex } from 'viem'
+import * as EnclaveVersionRegistry from '../../../core/abi/enclaveVersionRegistryAbi.js'
+import * as PolicyRegistry from '../../../core/abi/policyRegistryAbi.js'
 import { ZERO_HASH } from '../../../core/artifact.js'
 import type { WriteClient } from '../../chain/client.js'
 import { failed, holds, type PreflightCheck, passed } from '../../chain/preflightCheck.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../../chain/read.js'
+import { callsOf, functionOf } from '../../chain/slices.js'
 
 /** Checks that the sender owns a contract. */
 export async function checkOwner(
@@ -26,15 +28,13 @@ export async function checkEnclaveVersion(
 ): Promise<PreflightCheck[]> {
   const { registry, pcr0Hash, write } = parameters
   const sender = client.account.address
-  const call = (functionName: string, args: readonly unknown[]): ReadCall => ({
-    address: registry,
-    abi: enclaveVersionRegistryAbi as Abi,
-    functionName,
-    args,
-  })
+  const call = callsOf(registry)
   const [generator, found] = await readAt(client, {
     block: await readTag(client, 'latest'),
-    calls: [call('isTaskGenerator', [sender]), call('getVersion', [pcr0Hash])],
+    calls: [
+      call(EnclaveVersionRegistry.isTaskGenerator, [sender]),
+      call(EnclaveVersionRegistry.getVersion, [pcr0Hash]),
+    ],
   })
   // As deployed, the registry answers an empty version for a build it does not know.
   const read = valueFrom(found as ReadResult) as { activatedAt: bigint; deprecatedAt: bigint }
@@ -83,7 +83,7 @@ export async function checkEnclaveVersion(
 /** A read of a contract’s owner. */
 export function ownerCall(contract: Address): ReadCall {
   // Every contract here has the same `owner()`.
-  return { address: contract, abi: policyRegistryAbi as Abi, functionName: 'owner' }
+  return { address: contract, ...functionOf(PolicyRegistry.owner) }
 }
 
 /** Checks that the sender owns a contract. */

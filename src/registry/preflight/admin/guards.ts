@@ -1,9 +1,11 @@
 /** Checks before signing of the sale of a guard. */
-import { type Abi, type Address, getAddress, zeroAddress } from 'viem'
-import { guardedTransferAbi } from '../../../core/abi/guardedTransferAbi.js'
+
+import { type Address, getAddress, zeroAddress } from 'viem'
+import * as GuardedTransfer from '../../../core/abi/guardedTransferAbi.js'
 import type { WriteClient } from '../../chain/client.js'
 import { holds, type PreflightCheck } from '../../chain/preflightCheck.js'
-import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../../chain/read.js'
+import { type ReadResult, readAt, readTag, valueFrom } from '../../chain/read.js'
+import { callsOf } from '../../chain/slices.js'
 import { clientRecord, clientRecordCall } from '../../rows/rows.js'
 import { checkOwner } from './gates.js'
 
@@ -12,14 +14,14 @@ export async function readGuard(
   client: WriteClient,
   { guard, registry }: { guard: Address; registry: Address },
 ): Promise<{ owner: Address; pendingOwner: Address; record: Address | null }> {
-  const call = (functionName: string): ReadCall => ({
-    address: guard,
-    abi: guardedTransferAbi as Abi,
-    functionName,
-  })
+  const call = callsOf(guard)
   const [owner, pending, record] = await readAt(client, {
     block: await readTag(client, 'latest'),
-    calls: [call('owner'), call('pendingOwner'), clientRecordCall(registry, guard)],
+    calls: [
+      call(GuardedTransfer.owner),
+      call(GuardedTransfer.pendingOwner),
+      clientRecordCall(registry, guard),
+    ],
   })
   const found = clientRecord(record as ReadResult)
   return {

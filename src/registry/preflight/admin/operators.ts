@@ -1,9 +1,11 @@
 /** Checks before signing of operators' keys and tables. */
-import { type Abi, type Address, getAddress } from 'viem'
-import { bn254CertificateVerifierAbi } from '../../../core/abi/bn254CertificateVerifierAbi.js'
+
+import { type Address, getAddress } from 'viem'
+import * as BN254CertificateVerifier from '../../../core/abi/bn254CertificateVerifierAbi.js'
 import type { WriteClient } from '../../chain/client.js'
 import { holds, type PreflightCheck, passed, warning } from '../../chain/preflightCheck.js'
 import { readAt, readTag, valueFrom } from '../../chain/read.js'
+import { callsOf } from '../../chain/slices.js'
 import { ownerCall, ownerCheck } from './gates.js'
 
 /** Most operators of one table, the contract's `MAX_OPERATORS`. */
@@ -53,26 +55,19 @@ export async function checkOperatorTable(
   },
 ): Promise<PreflightCheck[]> {
   const { verifier, referenceTimestamp, operators, weights } = parameters
-  const abi = bn254CertificateVerifierAbi as Abi
+  const own = callsOf(verifier)
   const block = await readTag(client, 'latest')
   const [owner, set, ...keys] = await readAt(client, {
     block,
     calls: [
       ownerCall(verifier),
-      { address: verifier, abi, functionName: 'operatorSet' },
-      ...operators.map((operator) => ({
-        address: verifier,
-        abi,
-        functionName: 'operatorKey',
-        args: [operator],
-      })),
+      own(BN254CertificateVerifier.operatorSet),
+      ...operators.map((operator) => own(BN254CertificateVerifier.operatorKey, [operator])),
     ],
   })
   const [last] = await readAt(client, {
     block,
-    calls: [
-      { address: verifier, abi, functionName: 'latestReferenceTimestamp', args: [valueFrom(set)] },
-    ],
+    calls: [own(BN254CertificateVerifier.latestReferenceTimestamp, [valueFrom(set)])],
   })
   const unsorted = operators.findIndex(
     (operator, index) => index > 0 && BigInt(operator) <= BigInt(operators[index - 1] as Address),

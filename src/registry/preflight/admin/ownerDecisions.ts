@@ -1,10 +1,12 @@
 /** Checks before signing of what owners announce: verifiers and upgrades. */
-import { type Abi, type Address, getAddress, type Hex, keccak256, zeroAddress } from 'viem'
+import type { AbiFunction } from 'viem'
+import { type Address, getAddress, type Hex, keccak256, zeroAddress } from 'viem'
 import { getCode } from 'viem/actions'
-import { challengeVerifierAbi } from '../../../core/abi/challengeVerifierAbi.js'
+import * as ChallengeVerifier from '../../../core/abi/challengeVerifierAbi.js'
 import { request, type WriteClient } from '../../chain/client.js'
 import { failed, holds, type PreflightCheck, passed, warning } from '../../chain/preflightCheck.js'
-import { type ReadCall, readAt, readTag, valueFrom } from '../../chain/read.js'
+import { readAt, readTag, valueFrom } from '../../chain/read.js'
+import { callsOf } from '../../chain/slices.js'
 
 /** Checks that a verifier to be announced is a contract. */
 export async function checkVerifierCode(
@@ -27,7 +29,9 @@ export async function checkAnnounced(
   client: WriteClient,
   { address, kind }: { address: Address; kind: number },
 ): Promise<PreflightCheck[]> {
-  const [pending] = await readVerifiers(client, address, [['pendingVerifier', [kind]]])
+  const [pending] = await readVerifiers(client, address, [
+    [ChallengeVerifier.pendingVerifier, [kind]],
+  ])
   const [verifier, fromBlock, announced] = pending as [Address, bigint, boolean]
   return [
     holds('NothingAnnounced', {
@@ -43,12 +47,17 @@ export async function checkSuspension(
   client: WriteClient,
   { address, kind, blocks }: { address: Address; kind: number; blocks: bigint },
 ): Promise<PreflightCheck[]> {
-  const [injected, most] = await readVerifiers(client, address, [['injected'], ['challengeWindow']])
+  const [injected, most] = await readVerifiers(client, address, [
+    [ChallengeVerifier.injected],
+    [ChallengeVerifier.challengeWindow],
+  ])
   const verifier = (injected as readonly Address[])[kind] as Address
   if (verifier === zeroAddress) {
     return [failed('VerifierNotSet', 'none is in force', 'There is nothing to suspend.')]
   }
-  const [found] = await readVerifiers(client, address, [['suspensionOf', [kind, verifier]]])
+  const [found] = await readVerifiers(client, address, [
+    [ChallengeVerifier.suspensionOf, [kind, verifier]],
+  ])
   const { fromBlock } = found as { fromBlock: bigint }
   return [
     passed('VerifierNotSet', `${verifier} is in force`),
@@ -89,8 +98,8 @@ export async function checkUpgrade(
 ): Promise<PreflightCheck[]> {
   const { address, implementation, data } = parameters
   const [pending, lapsesAt] = await readVerifiers(client, address, [
-    ['pendingUpgrade'],
-    ['upgradeLapsesAt'],
+    [ChallengeVerifier.pendingUpgrade],
+    [ChallengeVerifier.upgradeLapsesAt],
   ])
   const { readyAt, ...found } = pending as {
     implementation: Address
@@ -134,16 +143,10 @@ async function hasCode(client: WriteClient, address: Address): Promise<boolean> 
 async function readVerifiers(
   client: WriteClient,
   address: Address,
-  reads: readonly [functionName: string, args?: readonly unknown[]][],
+  reads: readonly [item: AbiFunction, args?: readonly unknown[]][],
 ): Promise<unknown[]> {
   // Every upgradeable contract answers what is asked here of upgrades.
-  const calls = reads.map(
-    ([functionName, args = []]): ReadCall => ({
-      address,
-      abi: challengeVerifierAbi as Abi,
-      functionName,
-      args,
-    }),
-  )
+  const own = callsOf(address)
+  const calls = reads.map(([item, args]) => own(item, args))
   return (await readAt(client, { block: await readTag(client, 'latest'), calls })).map(valueFrom)
 }

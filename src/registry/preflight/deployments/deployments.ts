@@ -1,5 +1,8 @@
 /** Checks before signing of whole deployments: for the account it acts for, at one block. */
+
 import { type Address, getAddress, type Hex, isAddressEqual } from 'viem'
+import * as PolicyDataRegistry from '../../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../../core/abi/policyRegistryAbi.js'
 import { ZERO_HASH } from '../../../core/artifact.js'
 import type { WriteClient } from '../../chain/client.js'
 import { failed, holds, type PreflightCheck, passed, warning } from '../../chain/preflightCheck.js'
@@ -61,9 +64,9 @@ async function readAccount(
   const head = await readAt(client, {
     block,
     calls: [
-      registryCall(registries, 'policy', 'policyDeployer'),
-      registryCall(registries, 'policyData', 'policyDeployer'),
-      registryCall(registries, 'policy', 'clientRegistry'),
+      registryCall(registries, 'policy', PolicyRegistry.policyDeployer),
+      registryCall(registries, 'policyData', PolicyDataRegistry.policyDeployer),
+      registryCall(registries, 'policy', PolicyRegistry.clientRegistry),
     ],
   })
   const [policyDeployer, dataDeployer, clientRegistry] = head.map(valueFrom) as [
@@ -117,7 +120,10 @@ async function dataSlotChecks(
   const slots = await readAt(client, {
     block,
     calls: refs.map((ref) =>
-      registryCall(registries, 'policyData', 'currentInstance', [prepared.client, ref]),
+      registryCall(registries, 'policyData', PolicyDataRegistry.currentInstance, [
+        prepared.client,
+        ref,
+      ]),
     ),
   })
   return refs.map((ref, index) => {

@@ -1,5 +1,8 @@
 /** Checks before signing of a deployment's templates and instances. */
+
 import type { Hex } from 'viem'
+import * as PolicyDataRegistry from '../../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../../core/abi/policyRegistryAbi.js'
 import { ARTIFACT_ABSENT, namespaces } from '../../../core/artifact.js'
 import { toHex } from '../../../internal/bytes.js'
 import type { IoOptions } from '../../../internal/deadline.js'
@@ -8,7 +11,13 @@ import { holds, type PreflightCheck } from '../../chain/preflightCheck.js'
 import { type ReadResult, readAt, valueFrom } from '../../chain/read.js'
 import type { OffchainChecks } from '../../rows/offchain.js'
 import type { PreparedDeployment, PreparedSlotInstance } from '../../rows/policyDeployment.js'
-import { type Registries, type RegistryKind, registryCall, valueOrNull } from '../../rows/rows.js'
+import {
+  type Registries,
+  type RegistryKind,
+  registryCall,
+  slotRead,
+  valueOrNull,
+} from '../../rows/rows.js'
 import { longestCheck } from '../instances.js'
 import { checkArtifacts, checkParams, checkSecrets, hasSecrets } from '../offchain.js'
 import { gate, idCheck } from '../templates.js'
@@ -43,11 +52,13 @@ export async function templateChecks(
     block,
     calls: [
       ...(['policy', 'policyData'] as const).flatMap((kind) => [
-        registryCall(registries, kind, 'templateRegistrationPermissionless'),
-        registryCall(registries, kind, 'templateAuthors', [account]),
+        registryCall(registries, kind, PolicyRegistry.templateRegistrationPermissionless),
+        registryCall(registries, kind, PolicyRegistry.templateAuthors, [account]),
       ]),
-      registryCall(registries, 'policy', 'getTemplate', [policyInstance.templateId]),
-      ...dataIds.map((id) => registryCall(registries, 'policyData', 'getTemplate', [id])),
+      registryCall(registries, 'policy', PolicyRegistry.getTemplate, [policyInstance.templateId]),
+      ...dataIds.map((id) =>
+        registryCall(registries, 'policyData', PolicyDataRegistry.getTemplate, [id]),
+      ),
     ],
   })
   const row = (result: ReadResult | undefined): Template | null =>
@@ -156,17 +167,17 @@ export async function instanceChecks(
   const results = await readAt(client, {
     block,
     calls: [
-      registryCall(registries, kind, 'isInstanceDeployed', [instance.id]),
-      registryCall(registries, kind, 'computeInstanceId', [
+      registryCall(registries, kind, PolicyRegistry.isInstanceDeployed, [instance.id]),
+      registryCall(registries, kind, PolicyRegistry.computeInstanceId, [
         instance.templateId,
         instance.client,
         toHex(instance.params),
         instance.expireAfter,
       ]),
-      registryCall(registries, kind, 'instanceDeploymentPermissionless'),
-      registryCall(registries, kind, 'instanceDeployers', [account]),
-      registryCall(registries, kind, 'currentInstance', slot),
-      registryCall(registries, kind, 'maxExpireAfter'),
+      registryCall(registries, kind, PolicyRegistry.instanceDeploymentPermissionless),
+      registryCall(registries, kind, PolicyRegistry.instanceDeployers, [account]),
+      slotRead(registries, { kind, current: 'currentInstance', args: slot }),
+      registryCall(registries, kind, PolicyRegistry.maxExpireAfter),
     ],
   })
   const [deployed, computed, open, listed, current, maxExpireAfter] = results.map(valueFrom)

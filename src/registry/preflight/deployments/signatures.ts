@@ -1,4 +1,5 @@
 /** Checks before sending of what a client's owner signed: its terms, its sponsor, its signature. */
+
 import {
   type Abi,
   type Address,
@@ -9,7 +10,7 @@ import {
   recoverAddress,
   zeroAddress,
 } from 'viem'
-import { policyDeployerAbi } from '../../../core/abi/policyDeployerAbi.js'
+import * as PolicyDeployer from '../../../core/abi/policyDeployerAbi.js'
 import type { BlockReference } from '../../../core/interfaces/registryReader.js'
 import type { WriteClient } from '../../chain/client.js'
 import {
@@ -19,6 +20,7 @@ import {
 } from '../../chain/errors.js'
 import { holds, type PreflightCheck } from '../../chain/preflightCheck.js'
 import { readAt, readTag, valueFrom } from '../../chain/read.js'
+import { functionOf } from '../../chain/slices.js'
 import { type DeploymentTerms, deploymentTypedData } from '../../rows/policyDeployment.js'
 import type { DeploymentCheck, Found } from './check.js'
 
@@ -39,8 +41,7 @@ export async function checkTerms(
     calls: [
       {
         address: deployer,
-        abi: policyDeployerAbi as Abi,
-        functionName: 'isNonceUsed',
+        ...functionOf(PolicyDeployer.isNonceUsed),
         args: [signer, terms.nonce],
       },
     ],

@@ -1,7 +1,7 @@
 /** Operator tables and certificates, as the verifier on chain sees them. */
-import type { Abi, Address, Hex } from 'viem'
+import type { Address, Hex } from 'viem'
 import { decodeEventLog, toEventSelector } from 'viem'
-import { bn254CertificateVerifierAbi } from '../../../core/abi/bn254CertificateVerifierAbi.js'
+import * as BN254CertificateVerifier from '../../../core/abi/bn254CertificateVerifierAbi.js'
 import {
   createOperatorTree,
   type OperatorInfo,
@@ -17,8 +17,7 @@ import { chainIdOf, type ReadClient, withClient } from '../../chain/client.js'
 import { BlockNotFoundError, RpcInconsistentError } from '../../chain/errors.js'
 import { readLogs } from '../../chain/logs/logs.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../../chain/read.js'
-
-const abi: Abi = bn254CertificateVerifierAbi as Abi
+import { callsOf } from '../../chain/slices.js'
 
 /** Parameters of {@link createCertificateReader}. */
 export type CreateCertificateReaderParameters = {
@@ -48,12 +47,7 @@ export async function createCertificateReader(
     work: (client: ReadClient) => Promise<value>,
   ): Promise<value> =>
     withClient(`CertificateReader.${operation}`, { client: parameters.client, options: io }, work)
-  const call = (functionName: string, args: readonly unknown[] = []): ReadCall => ({
-    address,
-    abi,
-    functionName,
-    args,
-  })
+  const call = callsOf(address)
 
   return {
     tableAt: (block, io) =>
@@ -62,7 +56,10 @@ export async function createCertificateReader(
         const [table, set] = await readMined(client, {
           block,
           at,
-          calls: [call('tableAt', [block]), call('operatorSet')],
+          calls: [
+            call(BN254CertificateVerifier.tableAt, [block]),
+            call(BN254CertificateVerifier.operatorSet),
+          ],
         })
         if (table?.ok === false && table.error.errorName === 'NoTable') return null
         const [referenceTimestamp, quorumBps] = valueFrom(table) as [number, number]
@@ -70,8 +67,8 @@ export async function createCertificateReader(
         const [info, staleness] = await readAt(client, {
           block: at,
           calls: [
-            call('getOperatorSetInfo', [valueFrom(set), referenceTimestamp]),
-            call('maxOperatorTableStaleness', [valueFrom(set)]),
+            call(BN254CertificateVerifier.getOperatorSetInfo, [valueFrom(set), referenceTimestamp]),
+            call(BN254CertificateVerifier.maxOperatorTableStaleness, [valueFrom(set)]),
           ],
         })
         return {
@@ -87,7 +84,7 @@ export async function createCertificateReader(
         const [result] = await readMined(client, {
           block,
           at,
-          calls: [call('verifyCertificateAt', [block, certificate])],
+          calls: [call(BN254CertificateVerifier.verifyCertificateAt, [block, certificate])],
         })
         return result?.ok === true
       }),
@@ -155,25 +152,25 @@ export async function readOperatorTable(
     if (log === undefined) {
       throw new RpcInconsistentError(`no table was published for ${referenceTimestamp}`)
     }
-    const { args } = decodeEventLog({ abi, data: log.data, topics: log.topics as [Hex, ...Hex[]] })
+    const { args } = decodeEventLog({
+      abi: [BN254CertificateVerifier.OperatorTablePublished],
+      data: log.data,
+      topics: log.topics as [Hex, ...Hex[]],
+    })
     const { operators, infos } = args as unknown as {
       operators: readonly Address[]
       infos: readonly OperatorInfo[]
     }
     const tree = createOperatorTree(infos)
+    const own = callsOf(address)
     const [set] = await readAt(bound, {
       block: at,
-      calls: [{ address, abi, functionName: 'operatorSet' }],
+      calls: [own(BN254CertificateVerifier.operatorSet)],
     })
     const [info] = await readAt(bound, {
       block: at,
       calls: [
-        {
-          address,
-          abi,
-          functionName: 'getOperatorSetInfo',
-          args: [valueFrom(set), referenceTimestamp],
-        },
+        own(BN254CertificateVerifier.getOperatorSetInfo, [valueFrom(set), referenceTimestamp]),
       ],
     })
     const { operatorInfoTreeRoot } = valueFrom(info) as OperatorSetInfo
@@ -184,9 +181,4 @@ export async function readOperatorTable(
   })
 }
 
-const tableTopic: Hex = toEventSelector(
-  abi.find((item) => item.type === 'event' && item.name === 'OperatorTablePublished') as Extract<
-    Abi[number],
-    { type: 'event' }
-  >,
-)
+const tableTopic: Hex = toEventSelector(BN254CertificateVerifier.OperatorTablePublished)

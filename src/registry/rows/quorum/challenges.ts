@@ -1,6 +1,5 @@
 /** What a challenger reads from the chain: accepted responses, and the tables their signers are in. */
 import {
-  type Abi,
   decodeEventLog,
   decodeFunctionData,
   encodeFunctionData,
@@ -8,7 +7,7 @@ import {
   toEventSelector,
 } from 'viem'
 import { getTransaction } from 'viem/actions'
-import { responseRegistryAbi } from '../../../core/abi/responseRegistryAbi.js'
+import * as ResponseRegistry from '../../../core/abi/responseRegistryAbi.js'
 import type { Certificate } from '../../../core/bn254/certificate.js'
 import type { OperatorTree } from '../../../core/bn254/operatorTable.js'
 import type { CertificateReader } from '../../../core/interfaces/certificates.js'
@@ -102,7 +101,11 @@ async function readAccepted(client: ReadClient, log: ChainLog): Promise<Accepted
   const { blockNumber, blockHash, transactionIndex, logIndex, transactionHash } = log
   let decoded: { response: PolicyTaskResponse; certificate: Certificate }
   try {
-    const { args } = decodeEventLog({ abi, data: log.data, topics: log.topics as [Hex, ...Hex[]] })
+    const { args } = decodeEventLog({
+      abi: [ResponseRegistry.ResponseAccepted],
+      data: log.data,
+      topics: log.topics as [Hex, ...Hex[]],
+    })
     decoded = args as unknown as typeof decoded
   } catch (cause) {
     throw new RpcInconsistentError('an accepted response does not decode', { cause })
@@ -129,11 +132,10 @@ async function obtainTask(
 /** The task in a call of `accept`, if this is one and the task is the response's. */
 function readTask(input: Hex, taskId: Hex): Task | null {
   try {
-    const { functionName, args } = decodeFunctionData({ abi: responseRegistryAbi, data: input })
-    if (functionName !== 'accept') return null
+    const { functionName, args } = decodeFunctionData({ abi: acceptAbi, data: input })
     const task = args[2] as Task
     // Data behind the arguments, or another layout of them, is somebody's wrapper.
-    if (encodeFunctionData({ abi: responseRegistryAbi, functionName, args }) !== input) return null
+    if (encodeFunctionData({ abi: acceptAbi, functionName, args }) !== input) return null
     return computeTaskId(task) === taskId ? task : null
   } catch {
     return null
@@ -143,10 +145,5 @@ function readTask(input: Hex, taskId: Hex): Task | null {
 /** Most transactions asked for at once. */
 const MAX_REQUESTS = 8
 
-const abi: Abi = responseRegistryAbi as Abi
-const acceptedTopic: Hex = toEventSelector(
-  abi.find((item) => item.type === 'event' && item.name === 'ResponseAccepted') as Extract<
-    Abi[number],
-    { type: 'event' }
-  >,
-)
+const acceptAbi = [ResponseRegistry.accept] as const
+const acceptedTopic: Hex = toEventSelector(ResponseRegistry.ResponseAccepted)

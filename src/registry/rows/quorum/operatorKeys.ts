@@ -1,6 +1,6 @@
 /** Whole operator tables with both keys of each operator, rebuilt from the chain's logs. */
-import { type Abi, type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
-import { bn254CertificateVerifierAbi } from '../../../core/abi/bn254CertificateVerifierAbi.js'
+import { type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
+import * as BN254CertificateVerifier from '../../../core/abi/bn254CertificateVerifierAbi.js'
 import type { G1Point, G2Point } from '../../../core/bn254/curve/points.js'
 import {
   createOperatorTable,
@@ -50,7 +50,11 @@ export async function readFullOperatorTable(
         ...{ fromBlock, toBlock, maxRange },
       })
       return logs.map(({ data, topics }) => {
-        const { args } = decodeEventLog({ abi, data, topics: topics as [Hex, ...Hex[]] })
+        const { args } = decodeEventLog({
+          abi: [BN254CertificateVerifier.OperatorKeyRegistered],
+          data,
+          topics: topics as [Hex, ...Hex[]],
+        })
         return args as unknown as { operator: Address; pkG1: G1Point; pkG2: G2Point }
       })
     },
@@ -71,10 +75,4 @@ export async function readFullOperatorTable(
   return createOperatorTable(full)
 }
 
-const abi: Abi = bn254CertificateVerifierAbi as Abi
-const keyTopic: Hex = toEventSelector(
-  abi.find((item) => item.type === 'event' && item.name === 'OperatorKeyRegistered') as Extract<
-    Abi[number],
-    { type: 'event' }
-  >,
-)
+const keyTopic: Hex = toEventSelector(BN254CertificateVerifier.OperatorKeyRegistered)

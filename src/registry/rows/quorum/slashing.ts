@@ -1,6 +1,6 @@
 /** Who is slashed for a message, as the contract has it. */
-import type { Abi, Address } from 'viem'
-import { challengeVerifierAbi } from '../../../core/abi/challengeVerifierAbi.js'
+import type { Address } from 'viem'
+import * as ChallengeVerifier from '../../../core/abi/challengeVerifierAbi.js'
 import type { CertificateReader } from '../../../core/interfaces/certificates.js'
 import type { ChallengeSink } from '../../../core/interfaces/sinks.js'
 import { InvalidInputError } from '../../../errors/common.js'
@@ -9,6 +9,7 @@ import { resolveAddress } from '../../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../../chain/client.js'
 import { RpcInconsistentError } from '../../chain/errors.js'
 import { readAt, readTag, valueFrom } from '../../chain/read.js'
+import { functionOf } from '../../chain/slices.js'
 import { createCertificateReader, readOperatorTable } from './certificates.js'
 
 /** Creates the reader of slashed signers. Accounts of a table are read once; tables never change. */
@@ -40,7 +41,7 @@ export function createSlashingReader(parameters: {
     return withClient('slashedSigners', { client, options }, async (bound) => {
       const chainId = await chainIdOf(bound)
       const address = resolveAddress('challengeVerifier', { addresses, chainId })
-      const call = { address, abi: challengeVerifierAbi as Abi, functionName: 'isSlashed' }
+      const call = { address, ...functionOf(ChallengeVerifier.isSlashed) }
       const block = await readTag(bound, 'latest')
       const calls = accounts.map((account) => ({ ...call, args: [messageHash, account] }))
       const slashed = (await readAt(bound, { block, calls })).map(valueFrom)

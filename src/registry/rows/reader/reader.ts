@@ -1,6 +1,7 @@
 /** The {@link RegistryReader} over a viem client. */
+
 import type { Address, Hex } from 'viem'
-import { enclaveVersionRegistryAbi } from '../../../core/abi/enclaveVersionRegistryAbi.js'
+import * as EnclaveVersionRegistry from '../../../core/abi/enclaveVersionRegistryAbi.js'
 import type { InstanceRow, RegistryReader } from '../../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../../internal/deadline.js'
 import { createProcessMemory, type ProcessMemory } from '../../../internal/processMemory.js'
@@ -15,6 +16,7 @@ import {
   readTag,
   valueFrom,
 } from '../../chain/read.js'
+import { functionOf } from '../../chain/slices.js'
 import { addressOf, blockOf, wordOf } from '../inputs.js'
 import {
   type ClientRecord,
@@ -220,8 +222,7 @@ async function readWhitelisted(
     calls: [
       {
         address: registry,
-        abi: enclaveVersionRegistryAbi,
-        functionName: 'wasPcr0WhitelistedAt',
+        ...functionOf(EnclaveVersionRegistry.wasPcr0WhitelistedAt),
         args: [pcr0Commitment, block],
       },
     ],

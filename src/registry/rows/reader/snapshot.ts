@@ -1,6 +1,8 @@
 /** Everything that an evaluation for one client needs, at one block. */
+
 import type { Address, Hex } from 'viem'
 import { getAddress } from 'viem'
+import * as PolicyDataRegistry from '../../../core/abi/policyDataRegistryAbi.js'
 import type {
   InstanceRow,
   PolicyDataSnapshot,
@@ -75,7 +77,7 @@ async function readData(
         { kind: 'policyData', current: 'currentInstance', args: [policyClient, ref] },
         anchor,
       ),
-      registryCall(source.registries, 'policyData', 'getTemplate', [ref]),
+      registryCall(source.registries, 'policyData', PolicyDataRegistry.getTemplate, [ref]),
     ]),
   })
   const slots = refs.map((_, index) => slotValue(valueFrom(results[2 * index])))

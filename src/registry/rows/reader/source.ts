@@ -1,5 +1,6 @@
 /** Rows and slots as one chain holds them at a block, with old rows kept by id. */
 import type { Hex } from 'viem'
+import * as PolicyRegistry from '../../../core/abi/policyRegistryAbi.js'
 import type {
   BlockReference,
   InstanceRow,
@@ -10,12 +11,16 @@ import type { ProcessMemory } from '../../../internal/processMemory.js'
 import type { ReadClient } from '../../chain/client.js'
 import { type ReadCall, type ReadResult, readAnchor, readAt, valueFrom } from '../../chain/read.js'
 import {
+  getInstance,
+  getTemplate,
   instanceRow,
   policyDataTemplateRow,
   policyTemplateRow,
   type Registries,
   type RegistryKind,
   registryCall,
+  type SlotCall,
+  slotRead,
   valueOrNull,
 } from '../rows.js'
 
@@ -31,9 +36,6 @@ export type RowCache = {
 
 /** A block in question, and the block the question is asked at. */
 export type Anchor = { block: BlockReference; at: BlockReference }
-
-/** A slot or a switch of a registry, named by the function that reads it now. */
-export type SlotCall = { kind: RegistryKind; current: string; args: readonly unknown[] }
 
 /** Bytes that a row is charged with beside its params: ids, addresses, blocks. */
 const ROW_BYTES = 1_024
@@ -104,7 +106,7 @@ async function readTemplate<row extends { registeredAt: bigint }>(
   const key = `${kind} template ${id}`
   const cached = cache.get(key) as row | undefined
   if (cached !== undefined) return cached
-  const calls = [registryCall(registries, kind, 'getTemplate', [id])]
+  const calls = [registryCall(registries, kind, getTemplate, [id])]
   const [result] = await readAt(client, { calls, block: at })
   const value = valueOrNull(result as ReadResult, 'TemplateNotRegistered')
   if (value === null) return null
@@ -121,8 +123,8 @@ export async function readInstances(
   const known = new Map(ids.map((id) => [id, cache.get(key(id)) as InstanceRow | undefined]))
   const unknown = ids.filter((id) => known.get(id) === undefined)
   const calls = unknown.flatMap((id) => [
-    registryCall(registries, kind, 'getInstance', [id]),
-    registryCall(registries, kind, 'getParams', [id]),
+    registryCall(registries, kind, getInstance, [id]),
+    registryCall(registries, kind, PolicyRegistry.getParams, [id]),
   ])
   const results = await readAt(client, { calls, block: at })
   const found = new Map<Hex, InstanceRow>()
@@ -142,14 +144,8 @@ export async function readInstances(
  * At the newest block the answer can still change for the contract, but not for a call that is made
  * at the end of exactly that block.
  */
-export function slotCall(
-  registries: Registries,
-  { kind, current, args }: SlotCall,
-  { block, at }: Anchor,
-): ReadCall {
-  return block.number === at.number
-    ? registryCall(registries, kind, current, args)
-    : registryCall(registries, kind, `${current}At`, [...args, block.number])
+export function slotCall(registries: Registries, slot: SlotCall, { block, at }: Anchor): ReadCall {
+  return slotRead(registries, slot, block.number === at.number ? undefined : block.number)
 }
 
 /** Reads one slot at the end of block `number`. */

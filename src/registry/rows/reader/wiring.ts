@@ -1,5 +1,8 @@
 /** Whether two addresses hold the registries this package speaks to, and belong together. */
+
 import { type Address, getAddress } from 'viem'
+import * as PolicyDataRegistry from '../../../core/abi/policyDataRegistryAbi.js'
+import * as PolicyRegistry from '../../../core/abi/policyRegistryAbi.js'
 import type { ReadClient } from '../../chain/client.js'
 import { RegistryMismatchError } from '../../chain/errors.js'
 import { readAt, readTag } from '../../chain/read.js'
@@ -18,13 +21,13 @@ export async function checkRegistries(
   const results = await readAt(client, {
     block: await readTag(client, 'latest'),
     calls: [
-      registryCall(registries, 'policy', 'version'),
-      registryCall(registries, 'policyData', 'version'),
-      registryCall(registries, 'policy', 'dataRegistry'),
-      registryCall(registries, 'policy', 'clientRegistry'),
-      registryCall(registries, 'policyData', 'clientRegistry'),
-      registryCall(registries, 'policy', 'contractKind'),
-      registryCall(registries, 'policyData', 'contractKind'),
+      registryCall(registries, 'policy', PolicyRegistry.version),
+      registryCall(registries, 'policyData', PolicyDataRegistry.version),
+      registryCall(registries, 'policy', PolicyRegistry.dataRegistry),
+      registryCall(registries, 'policy', PolicyRegistry.clientRegistry),
+      registryCall(registries, 'policyData', PolicyDataRegistry.clientRegistry),
+      registryCall(registries, 'policy', PolicyRegistry.contractKind),
+      registryCall(registries, 'policyData', PolicyDataRegistry.contractKind),
     ],
   })
   const [version, dataVersion, wired, clients, dataClients, kind, dataKind] = results.map(
