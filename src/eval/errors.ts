@@ -95,3 +95,26 @@ export class OpaPolicyError extends BaseError {
     super(`The compiled OPA policy cannot be used: ${reason}.`, options)
   }
 }
+
+/** A plugin of a policy was not rebuilt from source by those whom the reader believes. Nothing ran. */
+export class UnverifiedWasmError extends BaseError {
+  override readonly name = 'UnverifiedWasmError'
+  override readonly code = 'WASM_UNVERIFIED'
+  readonly wasmHash: string
+  /** `disputed`, `mismatched` or `unverified`, as the reader's trust policy has it. */
+  readonly status: string
+
+  constructor(
+    { wasmHash, status, reason }: { wasmHash: string; status: string; reason?: string | undefined },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The plugin ${wasmHash} is ${status}${reason === undefined ? '' : `: ${reason}`}.`, {
+      metaMessages: [
+        `See which source it names with \`newton-policy plugin inspect <file>\`, and rebuild it yourself with \`newton-policy provenance verify ${wasmHash}\`.`,
+      ],
+      ...options,
+    })
+    this.wasmHash = wasmHash
+    this.status = status
+  }
+}

@@ -24,6 +24,7 @@ export {
   type RegoRefusal,
   RegoRefusedError,
   RegoSourceError,
+  UnverifiedWasmError,
 } from './errors.js'
 // Plugins, pipeline, intents
 export {
@@ -84,6 +85,7 @@ export {
   type SimulationTools,
   simulate,
 } from './pipeline/simulate.js'
+export type { WasmProvenance } from './pipeline/verifiedWasm.js'
 export { browserPluginWorkers } from './plugins/browserWorkers.js'
 export {
   type ComponentExtern,

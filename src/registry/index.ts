@@ -496,15 +496,14 @@ export {
   type LogAnchor,
   originHashOf,
 } from './rows/anchors.js'
-export {
-  type DescribeNode,
-  type DescribeParameters,
-  type DescribeTarget,
-  describePolicy,
-  flattenNodes,
-  type NodeKind,
-  type NodeStatus,
-} from './rows/describe.js'
+export { describePolicy, flattenNodes } from './rows/describe/describe.js'
+export type {
+  DescribeNode,
+  DescribeParameters,
+  DescribeTarget,
+  NodeKind,
+  NodeStatus,
+} from './rows/describe/node.js'
 export type {
   EnsureResult,
   InstanceInput,

@@ -3,6 +3,7 @@ import { getBlock } from 'viem/actions'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { policyRegistryAbi } from '../../src/core/abi/policyRegistryAbi.js'
 import { ARTIFACT_ABSENT, computeArtifactHash } from '../../src/core/artifact.js'
+import type { PluginProvenance } from '../../src/core/interfaces/provenance.js'
 import type { SchemaValidator } from '../../src/core/interfaces/schemaValidator.js'
 import * as registry from '../../src/registry/index.js'
 import { simulatedArbSysBytecode } from '../../src/testing/artifacts/simulatedArbSys.generated.js'
@@ -372,6 +373,31 @@ describe('checks of the client side', () => {
     expect((await nodes({ policyTemplate: word(12_345) }))[0]).toMatchObject({ status: 'missing' })
     expect((await nodes({ policyInstance: word(12_345) }))[0]).toMatchObject({ status: 'missing' })
     expect((await nodes({ client: owner.account.address }))[0]).toMatchObject({ status: 'missing' })
+    const sourceNode = async (verdict: object | Error): Promise<registry.DescribeNode[]> => {
+      const provenance: PluginProvenance = {
+        getProvenance: async (wasmHash) => {
+          if (verdict instanceof Error) throw verdict
+          const nobody = { image: 'trusted' as const, agreeing: [owner.account.address] }
+          return { wasmHash, status: 'verified', ...nobody, disagreeing: [], ...verdict }
+        },
+      }
+      const described = { client: policy.client, reader, checks: { provenance } }
+      const all = registry.flattenNodes(await registry.describePolicy(described))
+      return all.filter(({ kind }) => kind === 'provenance')
+    }
+    expect(await sourceNode({})).toMatchObject([{ status: 'ok', label: 'source' }])
+    const notGood = [
+      [{ status: 'unverified' }, 'missing'],
+      [{ status: 'disputed' }, 'disputed'],
+      [{ status: 'mismatched' }, 'disputed'],
+      // No verdict about this plugin, or none that is known.
+      [{ wasmHash: word(1) }, 'missing'],
+      [{ status: 'certainly' }, 'missing'],
+      [new Error('down'), 'unavailable'],
+    ] as const
+    for (const [verdict, status] of notGood) {
+      expect(await sourceNode(verdict)).toMatchObject([{ status }])
+    }
     const old = await registry.deployPolicyInstanceSync(owner, {
       addresses,
       templateId: policy.template,

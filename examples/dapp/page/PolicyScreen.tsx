@@ -19,6 +19,7 @@ const tones: Readonly<Record<DescribeNode['status'], Tone>> = {
   missing: 'bad',
   stale: 'unknown',
   pending: 'busy',
+  disputed: 'bad',
   unavailable: 'none',
 }
 const statusWords: Readonly<Record<DescribeNode['status'], string>> = {
@@ -26,6 +27,7 @@ const statusWords: Readonly<Record<DescribeNode['status'], string>> = {
   missing: 'missing',
   stale: 'not current',
   pending: 'waiting for a commit',
+  disputed: 'denied by verifiers',
   unavailable: 'not known',
 }
 

@@ -34,6 +34,7 @@ import type { IdentityData } from '../rego/identity.js'
 import { operatorEngine } from '../rego/operatorEngine.js'
 import { createSchemaValidator } from '../schema/validator.js'
 import { createEvaluator } from './evaluator.js'
+import { checkWasmProvenance, type WasmProvenance } from './verifiedWasm.js'
 
 /** One data plugin of a simulated policy. */
 export type SimulatedPlugin = {
@@ -67,7 +68,7 @@ export type SimulationRequest = {
 }
 
 /** What {@link simulate} runs with. */
-export type SimulationTools = {
+export type SimulationTools = WasmProvenance & {
   /** @default operatorEngine() */
   engine?: RegoEngine | undefined
   /** Needed where the policy has plugins: a runtime holds workers, and its owner closes it. */
@@ -127,6 +128,11 @@ export async function simulate(
     })
   }
   const { task, snapshot, artifacts, secrets } = deploySimulated(request)
+  const unverified = await checkWasmProvenance(
+    snapshot.data.flatMap(({ template }) => template?.wasmHash ?? []),
+    tools,
+    options,
+  )
   const evaluator = createEvaluator({
     engine: naming(engine, request.regoFile),
     schemas,
@@ -144,10 +150,11 @@ export async function simulate(
       opener: { openSecrets: async ({ envelope }) => Uint8Array.from(envelope) },
     },
   })
-  return evaluator.evaluate(
+  const evaluation = await evaluator.evaluate(
     { task, referenceTimestamp: Number(snapshot.block.timestamp & 0xffffffffn) },
     options,
   )
+  return { ...evaluation, warnings: [...evaluation.warnings, ...unverified] }
 }
 
 const requestNames = [

@@ -13,6 +13,7 @@ import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../config/cha
 import { UsageError } from '../../errors.js'
 import { command } from '../../terminal/command.js'
 import { exitCodes, type Terminal } from '../../terminal/output.js'
+import { provenanceOf, trustArgs } from '../provenance/sources.js'
 
 /** `policy describe`. */
 export const describe: CommandDef = command({
@@ -28,6 +29,7 @@ export const describe: CommandDef = command({
       description: 'A template on all chains of the profile',
       default: false,
     },
+    ...trustArgs,
     ...daArgs,
     ...chainArgs,
   },
@@ -79,7 +81,7 @@ async function describeOn(
   parameters: {
     target: ChainTarget
     subject: DescribeTarget
-    args: { da?: string | undefined }
+    args: { da?: string | undefined; trust?: string | undefined }
     signal: AbortSignal
   },
 ): Promise<DescribeNode> {
@@ -87,10 +89,21 @@ async function describeOn(
   const { client, addresses, profile } = target
   const reader = await createRegistryReader({ client, addresses }, { signal })
   const artifacts = sourceOf(daOf(terminal, { args, profile }))
-  return describePolicy({ ...subject, reader, checks: { artifacts } }, { signal })
+  const provenance =
+    args.trust === undefined
+      ? undefined
+      : await provenanceOf(terminal, { target, args, signal, trust: args.trust })
+  return describePolicy({ ...subject, reader, checks: { artifacts, provenance } }, { signal })
 }
 
-const marks = { ok: '✓', missing: '✗', pending: '…', stale: '!', unavailable: '?' } as const
+const marks = {
+  ok: '✓',
+  missing: '✗',
+  pending: '…',
+  stale: '!',
+  disputed: '≠',
+  unavailable: '?',
+} as const
 
 /** The tree as lines: state, what, detail; then what to run for each node that wants something. */
 export function drawTree(root: DescribeNode): string[] {

@@ -1,6 +1,7 @@
 import { watch } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import type { CommandDef } from 'citty'
+import type { PluginProvenance } from '../../../core/interfaces/provenance.js'
 import {
   createPluginRuntime,
   createSchemaValidator,
@@ -9,6 +10,9 @@ import {
   simulate,
 } from '../../../eval/index.js'
 import { nodeHttpTransport, nodePluginWorkers } from '../../../eval/node/index.js'
+import { daArgs } from '../../config/artifactStore.js'
+import { chainArgs, chainOf } from '../../config/chain.js'
+import { UsageError } from '../../errors.js'
 import { readBytes, readJsonObject } from '../../files.js'
 import { integer, intentArgs, intentOf } from '../../intent.js'
 import { command } from '../../terminal/command.js'
@@ -19,6 +23,10 @@ import {
   printResult,
   type Terminal,
 } from '../../terminal/output.js'
+import { provenanceOf, trustArgs } from '../provenance/sources.js'
+
+// The chain that says where plugins come from; `--chain-id` is that of the transaction.
+const { 'chain-id': _, ...registryArgs } = chainArgs
 
 const simulateArgs = {
   rego: { type: 'string', description: 'Rego source', required: true, valueHint: 'file' },
@@ -45,6 +53,14 @@ const simulateArgs = {
     description: 'Let the plugin reach private addresses',
     default: false,
   },
+  'require-verified-wasm': {
+    type: 'boolean',
+    description: 'Refuse a plugin that nobody whom --trust believes has rebuilt from source',
+    default: false,
+  },
+  ...trustArgs,
+  ...daArgs,
+  ...registryArgs,
   watch: { type: 'boolean', description: 'Run again whenever a file changes', default: false },
 } as const
 
@@ -56,12 +72,17 @@ export const simulatePolicy: CommandDef = command({
   description: 'Evaluate a policy from files with the operators’ engine; exit code 3 for a deny',
   args: simulateArgs,
   run: async ({ args, terminal, signal }) => {
+    const provenance = await trustedProvenance(terminal, { args, signal })
+    const requireVerifiedWasm = args['require-verified-wasm']
     const plugins = createPluginRuntime({
       workers: nodePluginWorkers(),
       transport: nodeHttpTransport(),
       http: { allowPrivate: args['allow-private'] },
     })
-    const tools = { engine: operatorEngine(), schemas: createSchemaValidator(), plugins }
+    const tools = {
+      ...{ engine: operatorEngine(), schemas: createSchemaValidator(), plugins },
+      ...{ provenance, requireVerifiedWasm },
+    }
     const once = async (): Promise<CommandResult> => {
       const evaluation = await simulate(await requestOf(args, terminal), tools, { signal })
       const { allow, reasons, outputs, warnings, timings } = evaluation
@@ -91,6 +112,21 @@ type Args = {
   [name in keyof typeof simulateArgs]?:
     | ((typeof simulateArgs)[name] extends { type: 'boolean' } ? boolean : string)
     | undefined
+}
+
+async function trustedProvenance(
+  terminal: Terminal,
+  { args, signal }: { args: Args; signal: AbortSignal },
+): Promise<PluginProvenance | undefined> {
+  const { trust, chain, profile, contracts, da } = args
+  if (trust === undefined) {
+    if (args['require-verified-wasm'] !== true) return undefined
+    throw new UsageError('--require-verified-wasm needs --trust: whom to believe.')
+  }
+  const target = await chainOf(terminal, {
+    ...{ chain, profile, contracts, 'rpc-url': args['rpc-url'] },
+  })
+  return provenanceOf(terminal, { target, args: { da }, signal, trust })
 }
 
 async function requestOf(args: Args, terminal: Terminal): Promise<SimulationRequest> {

@@ -1,13 +1,21 @@
 /** What the commands of provenance read: plugins by hash, events, evidence. */
 import type { Hex } from 'viem'
 import { type ArtifactSource, decodeLocator, namespaces } from '../../../core/index.js'
+import type { PluginProvenance } from '../../../core/interfaces/provenance.js'
 import { isPolicySdkError } from '../../../errors/base.js'
-import { createProvenanceIndex, type ProvenanceIndex } from '../../../provenance/index.js'
+import {
+  assertTrustPolicy,
+  createProvenanceIndex,
+  indexedProvenance,
+  type ProvenanceIndex,
+  type TrustPolicy,
+} from '../../../provenance/index.js'
 import { fetchGuarded } from '../../../provenance/node/index.js'
 import { createChainEvents, createProvenanceEvents } from '../../../registry/index.js'
 import { daOf, sourceOf } from '../../config/artifactStore.js'
 import type { ChainTarget } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
+import { readJsonObject } from '../../files.js'
 import { printProgress, type Terminal } from '../../terminal/output.js'
 
 /** Largest evidence document that is read. */
@@ -19,6 +27,15 @@ export const sourceArgs = {
     type: 'boolean',
     description: 'Fetch from private addresses and over plain http, as on a devnet',
     default: false,
+  },
+} as const
+
+/** Option of commands that show or require what a reader believes about plugins. */
+export const trustArgs = {
+  trust: {
+    type: 'string',
+    description: 'Trust policy: which verifiers and build environments are believed',
+    valueHint: 'file.json',
   },
 } as const
 
@@ -115,4 +132,30 @@ export async function followedIndex(
     printProgress(terminal)
   }
   return { index, follow }
+}
+
+/**
+ * What the chain says of plugins, as the trust policy of `--trust` has it.
+ *
+ * @throws {UsageError} for a file that is no trust policy.
+ */
+export async function provenanceOf(
+  terminal: Terminal,
+  given: Parameters<typeof followedIndex>[1] & { trust: string },
+): Promise<PluginProvenance> {
+  const policy = (await readJsonObject(terminal, given.trust)) as unknown as TrustPolicy
+  try {
+    assertTrustPolicy(policy)
+  } catch (cause) {
+    throw new UsageError(`${given.trust} is no trust policy.`, {
+      cause: cause as Error,
+      metaMessages: [
+        (cause as Error).message.split('\n')[0] as string,
+        'Its form: { "images": { "<image>": "trusted" }, "verifiers": ["0x…"], "threshold": 1 }',
+      ],
+    })
+  }
+  const { index, follow } = await followedIndex(terminal, given)
+  await follow()
+  return indexedProvenance({ index, policy })
 }

@@ -1,60 +1,11 @@
 /** Walks everything a policy needs and says what is missing, with the next command. */
 import type { Address, Hex } from 'viem'
-import { ARTIFACT_ABSENT, type ArtifactNamespace, namespaces } from '../../core/artifact.js'
-import type { InstanceRow, RegistryReader } from '../../core/interfaces/registryReader.js'
-import type { CommittedArtifacts } from '../../core/interfaces/secretsOpener.js'
-import { InvalidInputError } from '../../errors/common.js'
-import type { IoOptions } from '../../internal/deadline.js'
-import type { OffchainChecks } from './offchain.js'
-
-/** State of a node. `unavailable`: it could not be found out. */
-export type NodeStatus = 'ok' | 'missing' | 'pending' | 'stale' | 'unavailable'
-
-/** What a node stands for. */
-export type NodeKind =
-  | 'client'
-  | 'policySlot'
-  | 'policyInstance'
-  | 'policyTemplate'
-  | 'policyDataSlot'
-  | 'policyDataInstance'
-  | 'policyDataTemplate'
-  | 'secrets'
-  | 'artifact'
-
-/** One node of the graph. */
-export type DescribeNode = {
-  kind: NodeKind
-  /** Its id, hash or address; `null` where there is none yet. */
-  id: Hex | null
-  /** What it is, for people. */
-  label: string
-  status: NodeStatus
-  detail: string
-  /** The command that would change it, where one would. */
-  next?: string | undefined
-  children: readonly DescribeNode[]
-}
-
-/** What to describe: one of the three. */
-export type DescribeTarget =
-  | { policyInstance: Hex; policyTemplate?: undefined; client?: undefined }
-  | { policyTemplate: Hex; policyInstance?: undefined; client?: undefined }
-  | { client: Address; policyInstance?: undefined; policyTemplate?: undefined }
-
-/** Parameters of {@link describePolicy}. */
-export type DescribeParameters = DescribeTarget & {
-  reader: RegistryReader
-  /** What else is asked. Whatever is left out shows as `unavailable`. */
-  checks?: (OffchainChecks & { committed?: CommittedArtifacts | undefined }) | undefined
-}
-
-type Context = {
-  reader: RegistryReader
-  checks: NonNullable<DescribeParameters['checks']>
-  options: IoOptions
-  block: bigint
-}
+import { ARTIFACT_ABSENT, namespaces } from '../../../core/artifact.js'
+import type { InstanceRow } from '../../../core/interfaces/registryReader.js'
+import { InvalidInputError } from '../../../errors/common.js'
+import type { IoOptions } from '../../../internal/deadline.js'
+import { artifactNode, provenanceNode, secretsNode } from './leaves.js'
+import type { DescribeContext, DescribeNode, DescribeParameters } from './node.js'
 
 /**
  * Describes a policy instance, a policy template or a client with all that hangs on it: templates,
@@ -86,7 +37,7 @@ export async function describePolicy(
     })
   }
   const { number } = await reader.getLatestBlock(options)
-  const context: Context = { reader, checks, options, block: number }
+  const context: DescribeContext = { reader, checks, options, block: number }
   if (parameters.client !== undefined) return clientNode(context, parameters.client)
   if (parameters.policyTemplate !== undefined) {
     return policyTemplateNode(context, { id: parameters.policyTemplate, client: undefined })
@@ -99,7 +50,7 @@ export function flattenNodes(node: DescribeNode): DescribeNode[] {
   return [node, ...node.children.flatMap(flattenNodes)]
 }
 
-async function clientNode(context: Context, client: Address): Promise<DescribeNode> {
+async function clientNode(context: DescribeContext, client: Address): Promise<DescribeNode> {
   const { reader, options, block } = context
   const record = await reader.getClient(client, options)
   const slot = await reader.currentPolicyInstanceAt({ client, block }, options)
@@ -134,7 +85,7 @@ async function clientNode(context: Context, client: Address): Promise<DescribeNo
   }
 }
 
-async function policyInstanceNode(context: Context, id: Hex): Promise<DescribeNode> {
+async function policyInstanceNode(context: DescribeContext, id: Hex): Promise<DescribeNode> {
   const { reader, options, block } = context
   const row = await reader.getPolicyInstance(id, options)
   if (row === null) {
@@ -165,7 +116,7 @@ async function policyInstanceNode(context: Context, id: Hex): Promise<DescribeNo
 }
 
 async function policyTemplateNode(
-  context: Context,
+  context: DescribeContext,
   { id, client }: { id: Hex; client: Address | undefined },
 ): Promise<DescribeNode> {
   const { reader, options } = context
@@ -208,7 +159,7 @@ async function policyTemplateNode(
 }
 
 async function dataSlotNode(
-  context: Context,
+  context: DescribeContext,
   { ref, client }: { ref: Hex; client: Address },
 ): Promise<DescribeNode> {
   const { reader, options, block } = context
@@ -243,7 +194,7 @@ async function dataSlotNode(
   }
 }
 
-async function dataTemplateNode(context: Context, id: Hex): Promise<DescribeNode> {
+async function dataTemplateNode(context: DescribeContext, id: Hex): Promise<DescribeNode> {
   const { reader, options } = context
   const row = await reader.getPolicyDataTemplate(id, options)
   if (row === null) {
@@ -276,76 +227,7 @@ async function dataTemplateNode(context: Context, id: Hex): Promise<DescribeNode
     label: 'policy-data template',
     status: 'ok',
     detail: `by ${row.author} in block ${row.registeredAt}`,
-    children: artifacts.flat(),
-  }
-}
-
-async function secretsNode(
-  context: Context,
-  secret: { client: Address; policyDataInstanceId: Hex },
-): Promise<DescribeNode> {
-  const { checks, options } = context
-  const upload = `newton-policy policy-data instance set-secrets --instance ${secret.policyDataInstanceId} --secrets <file.json> --enclave-key <key>`
-  const known = await attempt(options, () => checks.secrets?.getSecretsStatus(secret, options))
-  const status = known === 'present' ? 'ok' : known === 'missing' ? 'missing' : 'unavailable'
-  return {
-    kind: 'secrets',
-    id: secret.policyDataInstanceId,
-    label: 'sealed secrets',
-    status,
-    detail: { ok: 'committed', missing: 'none are committed', unavailable: 'not known' }[status],
-    next: status === 'ok' ? undefined : upload,
-    children: [],
-  }
-}
-
-// An absent schema is nothing to show.
-async function artifactNode(
-  context: Context,
-  artifact: { hash: Hex; namespace: ArtifactNamespace; label: string },
-): Promise<DescribeNode[]> {
-  const { hash, namespace, label } = artifact
-  if (hash.toLowerCase() === ARTIFACT_ABSENT) return []
-  const { checks, options, block } = context
-  const source = checks.artifacts
-  const available = await attempt(options, async () => {
-    if (source === undefined) return undefined
-    if (source.hasArtifact !== undefined) return source.hasArtifact({ hash, namespace }, options)
-    await source.getArtifact({ hash, namespace }, options)
-    return true
-  })
-  const committed = await attempt(options, () =>
-    checks.committed?.isCommittedAt({ namespace, hash, block }, options),
-  )
-  const node = { kind: 'artifact' as const, id: hash, label, children: [] }
-  if (available === undefined && committed === undefined) {
-    return [
-      { ...node, status: 'unavailable', detail: 'not looked for, or the source did not answer' },
-    ]
-  }
-  if (available === false) {
-    const next = `newton-policy artifact publish <file> # its hash is ${hash}`
-    return [{ ...node, status: 'missing', detail: 'its bytes cannot be had', next }]
-  }
-  if (committed === false) {
-    const next = 'newton-policy state commits # wait for the next window'
-    return [{ ...node, status: 'pending', detail: 'not in the state tree yet', next }]
-  }
-  const where = committed === true ? 'in the state tree' : 'state tree not asked'
-  const bytes = available === true ? 'its bytes are there' : 'its bytes were not looked for'
-  return [{ ...node, status: 'ok', detail: `${bytes}, ${where}` }]
-}
-
-// A source that fails has not said that something is missing.
-async function attempt<value>(
-  options: IoOptions,
-  work: () => Promise<value> | undefined,
-): Promise<value | undefined> {
-  try {
-    return await work()
-  } catch {
-    options.signal?.throwIfAborted()
-    return undefined
+    children: [...artifacts.flat(), ...(await provenanceNode(context, row.wasmHash))],
   }
 }
 
