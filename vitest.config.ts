@@ -32,6 +32,7 @@ export default defineConfig({
         replacement: `${src('core/')}$1/index.ts`,
       },
       { find: '@newton/policy-sdk/attestation/mcl', replacement: src('core/bn254/mcl/index.ts') },
+      { find: '@newton/policy-sdk/eval/ajv', replacement: src('eval/schema/ajv/index.ts') },
       { find: '@newton/policy-sdk/bundle', replacement: src('registry/bundle/index.ts') },
       { find: /^@newton\/policy-sdk\/(.+)$/, replacement: `${src('')}$1/index.ts` },
     ],

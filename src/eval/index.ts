@@ -156,4 +156,8 @@ export { inspectPolicy } from './rego/inspectPolicy.js'
 export { opaWasmEngine } from './rego/opaWasmEngine.js'
 export { OPERATOR_ENGINE_ID, operatorEngine } from './rego/operatorEngine.js'
 export { schemaCaps } from './schema/caps.js'
-export { createSchemaValidator, type SchemaProfiles } from './schema/validator.js'
+export {
+  createSchemaValidator,
+  type SchemaProfiles,
+  type SchemaValidatorOptions,
+} from './schema/validator.js'

@@ -51,6 +51,7 @@ export { type EnvelopeWrites, envelopeWrites } from './pipeline/envelopes.js'
 export {
   ArtifactNotCommittedError,
   CutoffNotFinalError,
+  EventsNotShownError,
   PipelineStateError,
   ProposalRefusedError,
   type RefusalReason,

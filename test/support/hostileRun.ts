@@ -1,8 +1,9 @@
-/** Follows a hostile walk with an index and a watcher, and compares both with an honest replay. */
+/** Follows a hostile walk with an index, a watcher and a challenger, and compares all with an honest replay. */
 import { expect } from 'vitest'
 import type { ChainEvent } from '../../src/core/interfaces/chainEvents.js'
 import { isPolicySdkError } from '../../src/errors/base.js'
 import { indexRegistry, memoryIndexStore, watchPolicyEvents } from '../../src/registry/index.js'
+import { joinChallenger } from './hostileChallenger.js'
 import { createHostileWalk, walkers } from './hostileWalk.js'
 
 const nameOf = ({ blockNumber, blockHash, logIndex, type }: ChainEvent): string =>
@@ -11,14 +12,16 @@ const nameOf = ({ blockNumber, blockHash, logIndex, type }: ChainEvent): string 
 /**
  * Runs so many steps from a seed. Whatever fails on the way must be an error of this package.
  *
- * With `lies` only the index is compared: it finds what is left out by the contracts, a watcher cannot.
+ * With `lies` only the index is compared: it finds what is left out by the contracts, the others cannot.
  */
 export async function runHostileWalk(walk: { seed: number; steps: number; lies?: boolean }) {
   const { seed, steps, lies = false } = walk
-  const { chain, handler, step, calm } = createHostileWalk({ seed, lies })
+  const hostile = createHostileWalk({ seed, lies, blocks: 110 })
+  const { chain, handler, step, calm, dice } = hostile
   const events = await chain.events(handler)
   const store = memoryIndexStore()
-  const counts = { failed: 0, reorganized: 0, delivered: 0 }
+  const challenger = await joinChallenger(hostile, events)
+  const counts = { failed: 0, reorganized: 0, delivered: 0, challenged: 0 }
   const assertOurs = (error: unknown): void => {
     counts.failed++
     expect(isPolicySdkError(error), String(error)).toBe(true)
@@ -54,14 +57,18 @@ export async function runHostileWalk(walk: { seed: number; steps: number; lies?:
     for (let i = 0; i < steps; i++) {
       step()
       await index.sync().catch(assertOurs)
+      if (dice(8) === 0) challenger.accept()
+      if (!lies) await challenger.poll().catch(assertOurs)
       // A restart goes on from the store.
       if (i % 97 === 96) {
+        challenger.restart()
         await index.close()
         index = await open()
       }
       await new Promise((resolve) => setTimeout(resolve, 0))
     }
     calm()
+    if (!lies) counts.challenged = await challenger.assertAsReplayed()
     await index.sync()
     await index.sync()
     const end = chain.height() - 2

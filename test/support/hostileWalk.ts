@@ -19,6 +19,8 @@ export const walkers = [1, 2, 3, 4, 5].map((n) => account(0xc0 + n))
 
 export type HostileWalk = {
   chain: PolicyChain
+  dice: (below: number) => number
+  isHostile(): boolean
   /** The endpoint that is never the same twice, until `calm`. */
   handler: RpcHandler
   /** What happens to the chain in one step. */
@@ -32,9 +34,19 @@ export type HostileWalk = {
  *
  * @param parameters.lies - Whether nodes also leave out logs of a block that they are asked for by its
  * hash. None that is only behind does.
+ * @param parameters.blocks - Blocks before the walk begins.
  */
-export function createHostileWalk({ seed, lies }: { seed: number; lies: boolean }): HostileWalk {
+export function createHostileWalk({
+  seed,
+  lies,
+  blocks = 0,
+}: {
+  seed: number
+  lies: boolean
+  blocks?: number
+}): HostileWalk {
   const chain = createPolicyChain()
+  for (let i = 0; i < blocks; i++) chain.mine()
   const dice = createDice(seed)
   let hostile = true
   const nodeOf = (lag: number): RpcHandler => chain.node({ lag })
@@ -61,6 +73,8 @@ export function createHostileWalk({ seed, lies }: { seed: number; lies: boolean 
 
   return {
     chain,
+    dice,
+    isHostile: () => hostile,
     handler,
     step() {
       const kind = dice(10)

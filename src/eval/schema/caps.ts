@@ -54,9 +54,9 @@ export type CappedSchema = { schema: Json; patterns: ReadonlyMap<string, Pattern
 const branching: ReadonlySet<string> = new Set(['anyOf', 'oneOf', 'allOf'])
 
 /** What a value in a schema is: its members are keywords, names, patterns, or mean nothing. */
-type Place = 'schema' | 'map' | 'pattern map' | 'data'
+export type SchemaPlace = 'schema' | 'map' | 'pattern map' | 'data'
 
-const places: ReadonlyMap<string, Place> = new Map<string, Place>([
+const places: ReadonlyMap<string, SchemaPlace> = new Map<string, SchemaPlace>([
   ['patternProperties', 'pattern map'],
   ['properties', 'map'],
   ['$defs', 'map'],
@@ -69,6 +69,12 @@ const places: ReadonlyMap<string, Place> = new Map<string, Place>([
   ['default', 'data'],
   ['examples', 'data'],
 ])
+
+/** What a member of an object at `place` is. */
+export function placeBelow(place: SchemaPlace, key: string): SchemaPlace {
+  if (place === 'schema') return places.get(key) ?? 'schema'
+  return place === 'data' ? 'data' : 'schema'
+}
 
 /** Parses a schema and checks the bounds. */
 export function capSchema(
@@ -105,14 +111,13 @@ type Counter = { nodes: number; program: number; patterns: Map<string, Pattern> 
 
 function walk(
   value: Json,
-  { path, counter, place }: { path: string; counter: Counter; place: Place },
+  { path, counter, place }: { path: string; counter: Counter; place: SchemaPlace },
 ): SchemaIssue | undefined {
   counter.nodes += 1
   if (counter.nodes > schemaCaps.schemaNodes) {
     return issueAt(path, `more than ${schemaCaps.schemaNodes} values`)
   }
   if (typeof value !== 'object' || value === null) return undefined
-  // Of a list, each item is what the list is.
   const isSchema = place === 'schema' && !Array.isArray(value)
   const entries: readonly (readonly [string, Json])[] = Array.isArray(value)
     ? value.map((item, index) => [String(index), item] as const)
@@ -133,7 +138,8 @@ function walk(
       const issue = addPattern(pattern, at, counter)
       if (issue !== undefined) return issue
     }
-    const inner = isSchema ? (places.get(key) ?? 'schema') : place === 'data' ? 'data' : 'schema'
+    // Of a list, each item is what the list is.
+    const inner = Array.isArray(value) ? place : placeBelow(place, key)
     const issue = walk(member, { path: at, counter, place: inner })
     if (issue !== undefined) return issue
   }

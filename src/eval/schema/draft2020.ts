@@ -8,6 +8,7 @@
 import type { SchemaIssue } from '../../core/interfaces/schemaValidator.js'
 import type { Json, JsonObject } from '../../core/jsonText.js'
 import { type Pattern, pointer, schemaCaps } from './caps.js'
+import { stableText } from './equality.js'
 import type { CheckedSchema } from './keywords.js'
 
 /**
@@ -38,6 +39,9 @@ const memberLimits: readonly Limit[] = [
   ['minProperties', (count, limit) => count >= limit, 'at least, in members,'],
   ['maxProperties', (count, limit) => count <= limit, 'at most, in members,'],
 ]
+
+/** Issues that are collected: more are not read. */
+const MOST_ISSUES = 100
 
 /** Ends a validation that costs too much. Never leaves this file. */
 class OutOfBudget extends Error {
@@ -74,8 +78,8 @@ class Run {
   issues: SchemaIssue[] = []
   steps = 0
   readonly #choices = new Map<Json, { texts: Set<string>; words: string }>()
-  /** References being followed, with the value: meeting one again means no progress is made. */
-  readonly #following = new Map<string, Set<Json>>()
+  /** References followed at this place of the value: meeting one again means no progress is made. */
+  #following = new Set<string>()
   readonly #schema: CheckedSchema
 
   constructor(schema: CheckedSchema) {
@@ -111,6 +115,16 @@ class Run {
     return valid
   }
 
+  /** Applies a schema to a part of the value, or to a name in it: another place. */
+  #below(schema: Json, value: Json, path: string): boolean {
+    if (this.#following.size === 0) return this.apply(schema, value, path, nothing())
+    const following = this.#following
+    this.#following = new Set()
+    const valid = this.apply(schema, value, path, nothing())
+    this.#following = following
+    return valid
+  }
+
   /** Takes from the one budget of a validation; a unit is a schema applied to a value. */
   #spend(steps: number, path: string): void {
     this.steps += steps
@@ -121,13 +135,12 @@ class Run {
 
   /** Text for comparing a part of the value. Its values and its characters cost steps. */
   #text(value: Json, path: string): string {
-    const text = stable(value, (characters) => {
+    return stableText(value, (characters) => {
       this.steps += schemaCaps.valueSteps + characters * schemaCaps.characterSteps
       if (this.steps > schemaCaps.steps) {
         throw new OutOfBudget(path, 'comparing values of this size costs too much')
       }
     })
-    return text
   }
 
   /** What `const` or `enum` accepts, prepared once in a validation. */
@@ -135,7 +148,7 @@ class Run {
     const known = this.#choices.get(keyword)
     if (known !== undefined) return known
     const made = {
-      texts: new Set(values.map((one) => stable(one, () => {}))),
+      texts: new Set(values.map((one) => stableText(one, () => {}))),
       words: short(keyword),
     }
     this.#choices.set(keyword, made)
@@ -172,7 +185,7 @@ class Run {
   }
 
   #fail(path: string, message: string): false {
-    if (this.issues.length < 100) this.issues.push({ profile: '2020-12', path, message })
+    if (this.issues.length < MOST_ISSUES) this.issues.push({ profile: '2020-12', path, message })
     return false
   }
 
@@ -185,15 +198,12 @@ class Run {
     if (typeof ref !== 'string') return true
     const target = this.#schema.references.get(ref)
     if (target === undefined) return this.#fail(path, `$ref ${ref} points at nothing`)
-    const key = `${ref} ${path}`
-    const values = this.#following.get(key) ?? new Set<Json>()
-    if (values.has(value)) {
+    if (this.#following.has(ref)) {
       throw new OutOfBudget(path, `$ref ${ref} leads back to itself`)
     }
-    values.add(value)
-    this.#following.set(key, values)
+    this.#following.add(ref)
     const valid = this.#inPlace(target, value, path, seen)
-    values.delete(value)
+    this.#following.delete(ref)
     return valid
   }
 
@@ -317,7 +327,7 @@ class Run {
       const schema = index < prefix.length ? prefix[index] : items
       if (schema === undefined) return
       this.#see(seen, index)
-      valid = this.apply(schema, item, pointer(path, index), nothing()) && valid
+      valid = this.#below(schema, item, pointer(path, index)) && valid
     })
     valid = this.#contains(keywords, value, path, seen) && valid
     const rest = member(keywords, 'unevaluatedItems')
@@ -326,7 +336,7 @@ class Run {
     value.forEach((item, index) => {
       if (seen.items?.has(index) === true) return
       this.#see(seen, index)
-      valid = this.apply(rest, item, pointer(path, index), nothing()) && valid
+      valid = this.#below(rest, item, pointer(path, index)) && valid
     })
     return valid
   }
@@ -336,7 +346,10 @@ class Run {
     if (contains === undefined) return true
     let count = 0
     value.forEach((item, index) => {
-      if (!this.#test(contains, item, pointer(path, index), nothing())) return
+      const kept = this.issues.length
+      const holds = this.#below(contains, item, pointer(path, index))
+      this.issues.length = kept
+      if (!holds) return
       count += 1
       this.#see(seen, index)
     })
@@ -349,17 +362,18 @@ class Run {
   #object(keywords: JsonObject, value: JsonObject, path: string, seen: Seen): boolean {
     const names = Object.keys(value)
     // Every schema goes through all members, whether it has something to say of them or not.
-    this.#spend(names.length >> 2, path)
+    this.#spend((names.length >> 2) + (charactersOf(names) >> 5), path)
     let valid = this.#limits(keywords, path, { limits: memberLimits, value: names.length })
     valid = this.#required(keywords, value, path) && valid
     const properties = object(keywords, 'properties')
     const patterns = Object.entries(object(keywords, 'patternProperties'))
+    this.#spend(patterns.length >> 3, path)
     const others = member(keywords, 'additionalProperties')
     const nameSchema = member(keywords, 'propertyNames')
     for (const name of names) {
       const at = pointer(path, name)
       const item = value[name] as Json
-      if (nameSchema !== undefined) valid = this.apply(nameSchema, name, at, nothing()) && valid
+      if (nameSchema !== undefined) valid = this.#below(nameSchema, name, at) && valid
       const schemas: Json[] = []
       const own = member(properties, name)
       if (own !== undefined) schemas.push(own)
@@ -372,7 +386,9 @@ class Run {
         valid = this.#member(schema, item, at) && valid
       }
     }
-    for (const [name, schema] of Object.entries(object(keywords, 'dependentSchemas'))) {
+    const dependent = Object.entries(object(keywords, 'dependentSchemas'))
+    this.#spend(dependent.length >> 3, path)
+    for (const [name, schema] of dependent) {
       if (Object.hasOwn(value, name)) valid = this.#inPlace(schema, value, path, seen) && valid
     }
     const rest = member(keywords, 'unevaluatedProperties')
@@ -387,23 +403,36 @@ class Run {
 
   #member(schema: Json, value: Json, path: string): boolean {
     if (schema === false) return this.#fail(path, 'this member is not allowed')
-    return this.apply(schema, value, path, nothing())
+    return this.#below(schema, value, path)
   }
 
   #required(keywords: JsonObject, value: JsonObject, path: string): boolean {
     let valid = true
-    const need = (names: Json): void => {
+    const need = (names: readonly Json[]): void => {
+      this.#spend(names.length >> 3, path)
       for (const name of names as readonly string[]) {
         if (Object.hasOwn(value, name)) continue
-        valid = this.#fail(path, `the member ${JSON.stringify(name)} is missing`)
+        valid = false
+        if (this.issues.length < MOST_ISSUES) {
+          this.#fail(path, `the member ${JSON.stringify(name)} is missing`)
+        }
       }
     }
     need(list(keywords, 'required'))
-    for (const [name, names] of Object.entries(object(keywords, 'dependentRequired'))) {
-      if (Object.hasOwn(value, name)) need(names)
+    const dependent = Object.entries(object(keywords, 'dependentRequired'))
+    this.#spend(dependent.length >> 3, path)
+    for (const [name, names] of dependent) {
+      if (Object.hasOwn(value, name)) need(names as readonly Json[])
     }
     return valid
   }
+}
+
+/** Members are named in pointers, and compared with those of a schema: long names cost. */
+function charactersOf(names: readonly string[]): number {
+  let sum = 0
+  for (const name of names) sum += name.length
+  return sum
 }
 
 function nothing(): Seen {
@@ -437,24 +466,6 @@ function typeName(value: Json): string {
 function isOfType(value: Json, name: string): boolean {
   if (name === 'integer') return typeof value === 'number' && Number.isInteger(value)
   return typeName(value) === name
-}
-
-/** Text that is equal exactly for equal values: members sorted, `-0` as `0`. */
-function stable(value: Json, charge: (characters: number) => void): string {
-  if (Array.isArray(value)) {
-    charge(0)
-    return `[${(value as readonly Json[]).map((item) => stable(item, charge)).join(',')}]`
-  }
-  if (!isObject(value)) {
-    charge(typeof value === 'string' ? value.length : 8)
-    return JSON.stringify(value)
-  }
-  const names = Object.keys(value).sort()
-  const members = names.map((name) => {
-    charge(name.length)
-    return `${JSON.stringify(name)}:${stable(value[name] as Json, charge)}`
-  })
-  return `{${members.join(',')}}`
 }
 
 function short(value: Json): string {

@@ -11,6 +11,7 @@ import type {
   SchemaValidator,
   SchemaVerdict,
 } from '../../core/interfaces/schemaValidator.js'
+import type { Json } from '../../core/jsonText.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { assertChoice } from '../../internal/options.js'
@@ -31,6 +32,35 @@ const OPERATOR_STEPS = 2_500_000
 const WARM_UP_STEPS = 200_000_000
 const OPERATOR_MEMORY = 128 * 1024 * 1024
 
+/** Options of a validator. */
+export type SchemaValidatorOptions = {
+  /**
+   * `both` for params and secrets; `2020-12` for files that operators never see.
+   * @default 'both'
+   */
+  profiles?: SchemaProfiles | undefined
+  /**
+   * Where checked schemas are held, shared with other parts of the process.
+   * @default one of its own of 8 MiB
+   */
+  memory?: ProcessMemory | undefined
+}
+
+/** @internal A schema as its profile `2020-12` has it. */
+export type StandardCheck = { validate(value: Json): readonly SchemaIssue[] }
+
+/** @internal An implementation of the profile `2020-12`, for schemas within the bounds. */
+export type StandardProfile = {
+  /** Tells what it made of a schema from what others made. */
+  readonly name: string
+  check(checked: CheckedSchema): StandardCheck | { issues: readonly SchemaIssue[] }
+}
+
+const interpreter: StandardProfile = {
+  name: 'interpreter',
+  check: (checked) => ({ validate: (value) => validate2020(checked, value) }),
+}
+
 /**
  * Creates a validator of schemas and values.
  *
@@ -50,8 +80,14 @@ const OPERATOR_MEMORY = 128 * 1024 * 1024
  * }) // { status: 'invalid', issues: [{ profile: 'operator', path: '/limit', … }, …] }
  * ```
  */
-export function createSchemaValidator(
-  options: { profiles?: SchemaProfiles | undefined; memory?: ProcessMemory | undefined } = {},
+export function createSchemaValidator(options: SchemaValidatorOptions = {}): SchemaValidator {
+  return createValidatorOf(interpreter, options)
+}
+
+/** @internal A validator with another implementation of the profile `2020-12`. */
+export function createValidatorOf(
+  profile: StandardProfile,
+  options: SchemaValidatorOptions,
 ): SchemaValidator {
   const { profiles = 'both', memory = createProcessMemory({ maxBytes: 8_388_608 }) } = options
   // A name that is compared and not checked would quietly leave the operators' rules out.
@@ -61,22 +97,22 @@ export function createSchemaValidator(
 
   /** A schema is checked once: the answer is a function of its text. Refusals are not kept. */
   function check(schemaJson: string): Promise<Checked> {
-    const key = `${profiles} ${keccakHex(utf8(schemaJson))}`
+    const key = `${profile.name} ${profiles} ${keccakHex(utf8(schemaJson))}`
     return memory.get({ form: 'schema', key }, async () => {
       const value = await checkAnew(schemaJson)
       // Parsed, a text takes several times its length.
-      return { value, weight: 8 * schemaJson.length, keep: 'checked' in value }
+      return { value, weight: 8 * schemaJson.length, keep: 'validate' in value }
     })
   }
 
   async function checkAnew(schemaJson: string): Promise<Checked> {
     const bounded = capSchema(schemaJson)
     if (bounded.issues !== undefined) return { issues: bounded.issues }
-    const standard = checkKeywords(bounded.capped)
-    const issues: SchemaIssue[] = [...(standard.issues ?? [])]
+    const known = checkKeywords(bounded.capped)
+    const standard = known.issues === undefined ? profile.check(known.checked) : known
+    const issues: SchemaIssue[] = 'validate' in standard ? [] : [...standard.issues]
     if (withOperator) issues.push(...(await operator.checkSchema(schemaJson)))
-    if (issues.length > 0 || standard.issues !== undefined) return { issues }
-    return { checked: standard.checked }
+    return issues.length === 0 && 'validate' in standard ? standard : { issues }
   }
 
   return {
@@ -89,7 +125,7 @@ export function createSchemaValidator(
       if ('issues' in result) return unusable(result.issues)
       const instance = capInstance(valueJson)
       if ('issue' in instance) return { status: 'invalid', issues: [instance.issue] }
-      const issues = [...validate2020(result.checked, instance.value)]
+      const issues = [...result.validate(instance.value)]
       if (withOperator) issues.push(...(await operator.validate(schemaJson, valueJson)))
       return issues.length > 0 ? { status: 'invalid', issues } : { status: 'valid' }
     },
@@ -100,7 +136,7 @@ function unusable(issues: readonly SchemaIssue[]): SchemaVerdict {
   return { status: 'unusable-schema', issues }
 }
 
-type Checked = { checked: CheckedSchema } | { issues: readonly SchemaIssue[] }
+type Checked = StandardCheck | { issues: readonly SchemaIssue[] }
 
 type OperatorAnswer =
   | { error: { message: string } }

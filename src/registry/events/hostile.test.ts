@@ -3,11 +3,12 @@ import { runHostileWalk } from '../../../test/support/hostileRun.js'
 
 describe('an endpoint that lags, cuts, refuses and takes turns between nodes', () => {
   test.each([1, 2, 3])(
-    'behavior: index and watcher end as an honest replay, seed %i',
+    'behavior: index, watcher and challenger end as an honest replay, seed %i',
     async (seed) => {
       const counts = await runHostileWalk({ seed, steps: 120 })
       expect(counts.failed).toBeGreaterThan(0)
       expect(counts.delivered).toBeGreaterThan(0)
+      expect(counts.challenged).toBeGreaterThan(0)
     },
   )
 

@@ -23,6 +23,23 @@ export class CutoffNotFinalError extends BaseError {
   }
 }
 
+/** Events of final blocks came that are not of the chain that was followed, or not all of them. */
+export class EventsNotShownError extends BaseError {
+  override readonly name = 'EventsNotShownError'
+  override readonly code = 'EVENTS_NOT_SHOWN'
+
+  constructor(
+    { toBlock, reason }: { toBlock: bigint; reason: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The events up to block ${toBlock} are not shown to be complete: ${reason}.`, {
+      retryable: true,
+      metaMessages: ['Nothing was taken in. Try again, or use another endpoint where it stays so.'],
+      ...options,
+    })
+  }
+}
+
 /** Why a proposal is refused. */
 export type RefusalReason =
   | 'MALFORMED_DELTA'

@@ -1,6 +1,7 @@
 /** State of an operator between commits: the tree, the queue, and what the chain says. */
 import type { Hex } from 'viem'
 import { computeKeyHash, ZERO_HASH } from '../../core/artifact.js'
+import type { BlockMark } from '../../core/follow.js'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { ChainEvent, ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { ExternalWrite, ExternalWrites } from '../../core/interfaces/externalWrites.js'
@@ -15,7 +16,7 @@ import type { TreeWrite } from '../tree/writes.js'
 import { deletionRecord } from './bytesGc.js'
 import { findCutoff } from './commit/cutoff.js'
 import type { ArtifactRef, Delta } from './delta.js'
-import { PipelineStateError } from './errors.js'
+import { EventsNotShownError, PipelineStateError } from './errors.js'
 import { type QueueMetrics, queueMetrics } from './metrics.js'
 import { type CommitParameters, resolveParameters } from './parameters.js'
 import { type ChainIndex, createChainIndex } from './queue/chainIndex.js'
@@ -28,6 +29,7 @@ import {
   growQueue,
   type QueueState,
 } from './queue/queue.js'
+import { readOn } from './queue/reading.js'
 
 /** Something that happened in a pipeline. */
 export type PipelineEvent =
@@ -126,6 +128,7 @@ export type CommitPipeline = {
    *
    * @param options.landed - The commit is on chain already: any timestamp after the last is taken.
    * @throws {CutoffNotFinalError} when this operator has to abstain.
+   * @throws {EventsNotShownError} when what the node answered does not fit together.
    * @throws {InvalidInputError} when `timestamp` is not that of a window after the last commit.
    */
   prepare(
@@ -155,6 +158,7 @@ const queueRecord = 'pipeline/queue'
  * Opens the pipeline of one chain on a tree, and reads the chain up to its last commit.
  *
  * @throws {PipelineStateError} when tree, records and chain do not fit together.
+ * @throws {EventsNotShownError} when what the node answered does not fit together.
  * @throws {RetentionTooShortError} for parameters that delete bytes while they can be needed.
  */
 export async function openCommitPipeline(
@@ -199,7 +203,8 @@ type Opened = {
   locatorKey: Uint8Array
   inTree: (ref: ArtifactRef) => boolean
   emit: (event: PipelineEvent) => void
-  standing: { head: CommitHead; state: QueueState }
+  /** `read`: the last block whose events are in, where there is one. */
+  standing: { head: CommitHead; state: QueueState; read: BlockMark | undefined }
 }
 
 async function openState(options: CommitPipelineOptions, io: IoOptions): Promise<Opened> {
@@ -208,10 +213,8 @@ async function openState(options: CommitPipelineOptions, io: IoOptions): Promise
   const locatorKey = options.locatorKey ?? crypto.getRandomValues(new Uint8Array(32))
   const index = createChainIndex({ ...parameters, locatorKey })
   const head = readHead(tree, startBlock)
-  if (head.cutoffBlock >= startBlock) {
-    const past = await events.getEvents({ fromBlock: startBlock, toBlock: head.cutoffBlock }, io)
-    for (const event of past) index.apply(event)
-  }
+  const read =
+    head.cutoffBlock >= startBlock ? await readPast(options, { head, index }, io) : undefined
   return {
     tree,
     events,
@@ -222,8 +225,38 @@ async function openState(options: CommitPipelineOptions, io: IoOptions): Promise
     locatorKey,
     inTree: (ref) => tree.get(computeKeyHash(ref.namespace, ref.hash)) !== undefined,
     emit: (event) => options.onEvent?.(event),
-    standing: { head, state: readState(tree) },
+    standing: { head, state: readState(tree), read },
   }
+}
+
+/** Takes in all events up to the last commit's cutoff. Returns that block. */
+async function readPast(
+  { events, startBlock = 0n }: CommitPipelineOptions,
+  { head, index }: { head: CommitHead; index: ChainIndex },
+  io: IoOptions,
+): Promise<BlockMark> {
+  const toBlock = head.cutoffBlock
+  const to = await events.getBlock(toBlock, io)
+  if (to === null) throw new EventsNotShownError({ toBlock, reason: 'the node has no such block' })
+  const past = await eventsTo(events, { read: undefined, startBlock, to }, io)
+  for (const event of past) index.apply(event)
+  return { number: to.number, hash: to.hash }
+}
+
+/** What is new up to a final block: all of it, of the chain that was followed, or an error. */
+async function eventsTo(
+  events: ChainEvents,
+  range: { read: BlockMark | undefined; startBlock: bigint; to: BlockReference },
+  io: IoOptions,
+): Promise<readonly ChainEvent[]> {
+  const reading = await readOn(events, range, io)
+  if (reading.status === 'read') return reading.found
+  if (reading.status === 'current') return []
+  const reason =
+    reading.status === 'unshown'
+      ? reading.reason
+      : `block ${range.read?.number} was final and is another block now`
+  throw new EventsNotShownError({ toBlock: range.to.number, reason })
 }
 
 async function prepareWindow(
@@ -236,10 +269,8 @@ async function prepareWindow(
   const cutoff = await findCutoff({ events, timestamp, parameters, after: head, landed }, io)
   const index = opened.index.fork()
   const growing = growQueue(state)
-  const fromBlock = head.cutoffBlock + 1n
-  const { number: toBlock, hash: blockHash } = cutoff
-  const fresh =
-    toBlock >= fromBlock ? await events.getEvents({ fromBlock, toBlock, blockHash }, io) : []
+  const range = { read: standing.read, startBlock: head.cutoffBlock + 1n, to: cutoff }
+  const fresh = await eventsTo(events, range, io)
   for (const event of fresh) ingest(opened, { event, index, growing })
   const deletions = [...index.artifacts()]
     .filter((ref) => inTree(ref) && !index.isLive(ref, cutoff.number))
@@ -292,6 +323,7 @@ async function applyWindow(
   window.index.merge()
   standing.state = next
   standing.head = { sequenceNo, deltaHash, cutoffBlock, timestamp, root: result.root }
+  standing.read = { number: cutoffBlock, hash: window.cutoff.hash }
   metrics?.depth(next.queue.length)
   metrics?.pruned(delta.deleted.length)
   emit({

@@ -1,11 +1,12 @@
 /** Events of final blocks, each once, by the rule of all followers: what cannot be shown is not passed over. */
-import { type BlockMark, checkRead, type FollowedChain, planRead } from '../../../core/follow.js'
+import type { BlockMark } from '../../../core/follow.js'
 import type {
   ChainEvent,
   ChainEvents,
   ChainEventType,
 } from '../../../core/interfaces/chainEvents.js'
 import type { IoOptions } from '../../../internal/deadline.js'
+import { readOn } from '../queue/reading.js'
 
 /** Reads on to the newest final block. */
 export type FinalEvents = {
@@ -17,9 +18,6 @@ export type FinalEvents = {
   /** The last block that was read. */
   readonly upTo: bigint
 }
-
-/** One read, whatever its length: `getEvents` splits it. */
-const ALL = 2n ** 62n
 
 /**
  * Starts before `startBlock`.
@@ -35,31 +33,22 @@ export function finalEvents(options: {
 }): FinalEvents {
   const { events, startBlock, types, onReset } = options
   let mark: BlockMark | undefined
-  const chain: FollowedChain = {
-    getBlock: (number, io) => events.getBlock(number, io),
-    getLatestBlock: (io) => events.getFinalizedBlock(io),
-  }
   return {
     get upTo() {
       return mark?.number ?? startBlock - 1n
     },
     async read(take, io) {
       for (;;) {
-        const marks = mark === undefined ? [] : [mark]
-        const follow = { marks, startBlock, confirmations: 0, maxBlocks: ALL }
-        const plan = await planRead(chain, follow, io)
-        if (plan.status === 'reorganized') {
+        const to = await events.getFinalizedBlock(io)
+        const reading = await readOn(events, { read: mark, startBlock, to, types }, io)
+        if (reading.status === 'reorganized') {
           mark = undefined
           onReset()
           continue
         }
-        if (plan.status !== 'read') return
-        const { fromBlock, toBlock, anchor, end } = plan
-        const anchors = { parentHash: anchor?.hash, blockHash: end.hash }
-        const found = await events.getEvents({ fromBlock, toBlock, types, ...anchors }, io)
-        if ((await checkRead(chain, { plan, found }, io)) !== undefined) return
-        for (const event of found) take(event)
-        mark = end
+        if (reading.status !== 'read') return
+        for (const event of reading.found) take(event)
+        mark = reading.end
         return
       }
     },

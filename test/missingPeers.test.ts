@@ -1,0 +1,24 @@
+/** What an optional peer that is not installed is called in the error of what needs it. */
+import { expect, test, vi } from 'vitest'
+
+const absent = (name: string) => (): never => {
+  throw new Error(`Cannot find package '${name}'`)
+}
+
+test('error: MISSING_PEER from ajvSchemaValidator names ajv', async () => {
+  vi.doMock('ajv/dist/2020.js', absent('ajv'))
+  const { ajvSchemaValidator } = await import('@newton/policy-sdk/eval/ajv')
+  await expect(ajvSchemaValidator()).rejects.toMatchObject({
+    code: 'MISSING_PEER',
+    message: expect.stringMatching(/ajvSchemaValidator needs the package `ajv`.*npm install ajv/s),
+  })
+})
+
+test('error: MISSING_PEER from mclBackend names mcl-wasm', async () => {
+  vi.doMock('mcl-wasm', absent('mcl-wasm'))
+  const { mclBackend } = await import('@newton/policy-sdk/attestation/mcl')
+  await expect(mclBackend()).rejects.toMatchObject({
+    code: 'MISSING_PEER',
+    message: expect.stringMatching(/npm install mcl-wasm/),
+  })
+})
