@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import { createChallenger, memoryChallengerStore } from '../../src/attestation/index.js'
 import { responseRegistryAbi } from '../../src/core/abi/responseRegistryAbi.js'
 import type { Certificate } from '../../src/core/bn254/index.js'
+import { computeArtifactDigest } from '../../src/core/digest.js'
 import type { ChainEvents } from '../../src/core/interfaces/chainEvents.js'
 import type { ChallengeSink } from '../../src/core/interfaces/sinks.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../src/core/response.js'
@@ -11,8 +12,8 @@ import { RpcRateLimitError } from '../../src/registry/chain/errors.js'
 import { createAcceptedResponses } from '../../src/registry/index.js'
 import { fakeClient } from '../registry/fakeNode.js'
 import type { BareLog } from '../registry/logChain.js'
-import { createWorld, referenceBlock, word } from './attestationWorld.js'
-import { lie, RevertError } from './challengerWorld.js'
+import { createWorld, word } from './attestationWorld.js'
+import { RevertError } from './challengerWorld.js'
 import type { HostileWalk } from './hostileWalk.js'
 
 const responseRegistry = '0x00000000000000000000000000000000000000e1'
@@ -23,11 +24,10 @@ const finalityDepth = 12n
 type Signed = { response: PolicyTaskResponse; certificate: Certificate; isFalse: boolean; id: Hex }
 type Mined<value> = { number: number; hash: Hex; value: value }
 
-/** Joins a challenger to a walk, which is far enough for its reference block. */
+/** Joins a challenger to a walk of more than a hundred blocks. */
 export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
   const { chain, dice } = walk
   const world = createWorld()
-  world.state.blockHashes.set(referenceBlock, chain.blocks[Number(referenceBlock)]?.hash as Hex)
   const accepted: Mined<Signed>[] = []
   const slashed: Mined<{ id: Hex; signers: readonly number[] }>[] = []
   const standing = <value>(list: readonly Mined<value>[], at = chain.height()): value[] =>
@@ -46,7 +46,15 @@ export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
   const makeResponse = (): Signed => {
     const isFalse = dice(2) === 0
     nonce += 1n
-    const { response } = isFalse ? lie(world, nonce) : world.evaluate(world.makeTask({ nonce }))
+    // A block that stays.
+    const number = chain.height() - 10
+    const referenceBlock = BigInt(number)
+    const referenceBlockHash = chain.blocks[number]?.hash as Hex
+    world.state.blockHashes.set(referenceBlock, referenceBlockHash)
+    const task = world.makeTask({ nonce, referenceBlock, referenceBlockHash })
+    const { response: honest, preimage } = world.evaluate(task)
+    const artifactDigest = computeArtifactDigest({ ...preimage, regoHash: word(1) })
+    const response = isFalse ? { ...honest, artifactDigest } : honest
     const certificate = world.sign(response, { signers: [0, 1, 2] })
     const made = { response, certificate, isFalse, id: computeMessageHash(response) }
     pool.push(made)
@@ -54,7 +62,11 @@ export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
   }
   const accept = (): void => {
     // What a reorganization took comes back, sooner or later, or never.
-    const gone = pool.find(({ id }) => !standing(accepted).some((one) => one.id === id))
+    const gone = pool.find(
+      ({ id, response }) =>
+        response.expirationBlock > BigInt(chain.height() + 1) &&
+        !standing(accepted).some((one) => one.id === id),
+    )
     const one = gone !== undefined && dice(2) === 0 ? gone : makeResponse()
     mine(accepted, one, [acceptedLog(one)])
   }
@@ -104,7 +116,7 @@ export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
       operators: { operatorTreeAt: async () => world.table },
       ...{ sink, store, confirmations, finalityDepth },
       challengeWindow: 300n,
-      startBlock: referenceBlock,
+      startBlock: 100n,
       signersPerChallenge: 2,
       backoff: () => 0,
     })

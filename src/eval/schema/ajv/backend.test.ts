@@ -108,7 +108,7 @@ describe('bounds', () => {
 test.each([
   ['a member __proto__', '{"properties":{"__proto__":{"type":"string"}}}', /__proto__/],
   ['contains beside prefixItems', '{"contains":true,"prefixItems":[true]}', /contains/],
-  ['references that repeat it', repeated(), /repeat it to/],
+  ['references that repeat it', repeated(), /references repeat/],
   ['an unknown keyword', '{"requierd":["a"]}', /not a keyword/],
   ['a dynamic reference', '{"$dynamicRef":"#a"}', /not supported/],
   ['a reference outside', '{"$ref":"https://json-schema.org/draft/2020-12/schema"}', /inside/],
@@ -172,7 +172,7 @@ function repeated(): string {
 }
 
 function manyNames(): string[] {
-  return Array.from({ length: 1_900 }, (_, index) => `n${index}`)
+  return Array.from({ length: 900 }, (_, index) => `n${index}`)
 }
 
 function doubling(depth: number): Json {

@@ -7,8 +7,8 @@ import type { Json, JsonObject } from '../../../core/jsonText.js'
 import { placeBelow, pointer, type SchemaPlace } from '../caps.js'
 import type { CheckedSchema } from '../keywords.js'
 
-/** Values of a schema and of all that its references point at: each gets code of its own. */
-const MOST_NODES = 4_000
+/** Values of a schema and of all that its references point at: each gets code, 0.1 s for that many. */
+const MOST_NODES = 1_000
 
 /** Why ajv may not have a schema. At most ten issues. */
 export function refusedByAjv({ schema, references }: CheckedSchema): readonly SchemaIssue[] {
@@ -30,7 +30,7 @@ export function refusedByAjv({ schema, references }: CheckedSchema): readonly Sc
     walk(target, { path: '', place: 'schema', see: () => (nodes += 1) })
   }
   if (nodes > MOST_NODES) {
-    refuse('', `references repeat it to ${nodes} values, more than ${MOST_NODES} for ajv`)
+    refuse('', `${nodes} values with what references repeat, more than ${MOST_NODES} for ajv`)
   }
   return issues
 }
