@@ -11,7 +11,7 @@ import { MissingPeerError } from '../../../errors/common.js'
 import { EngineError } from '../../errors.js'
 import type { CheckedSchema } from '../keywords.js'
 import { createValidatorOf, type SchemaValidatorOptions, type StandardCheck } from '../validator.js'
-import { compileMetered, type Metered, OverBudget } from './metered.js'
+import { compileMetered, type Metered } from './metered.js'
 import { refusedByAjv } from './refusals.js'
 
 type AjvModule = typeof import('ajv/dist/2020.js')
@@ -83,9 +83,6 @@ function validate(metered: Metered, value: Json): readonly SchemaIssue[] {
   try {
     return metered.validate(value)
   } catch (cause) {
-    if (cause instanceof OverBudget || cause instanceof RangeError) {
-      return [{ profile: 'caps', path: '', message: cause.message }]
-    }
     // Code that ajv generates for nested branches throws on some values: that is no answer.
     return [issue(`ajv gave no answer: ${messageOf(cause)}`)]
   }

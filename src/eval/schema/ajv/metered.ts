@@ -13,11 +13,11 @@ import type { CheckedSchema } from '../keywords.js'
 
 type AjvModule = typeof import('ajv/dist/2020.js')
 
-/** A compiled schema. `validate` throws {@link OverBudget} for a value that costs too much. */
-export type Metered = { validate(value: Json): readonly SchemaIssue[]; steps(): number }
+/** A compiled schema. At most ten issues; none means valid. Throws where code of ajv fails. */
+export type Metered = { validate(value: Json): readonly SchemaIssue[] }
 
-/** Ends a validation that costs too much. */
-export class OverBudget extends Error {}
+/** Ends a validation that costs too much. Never leaves this file. */
+class OverBudget extends Error {}
 
 /** The keyword that counts; no schema of another can have it, as unknown keywords are refused. */
 const METER = 'newtonSteps'
@@ -49,10 +49,14 @@ export function compileMetered(ajv: AjvModule, checked: CheckedSchema): Metered 
   return {
     validate(value) {
       budget.steps = 0
-      if (validate(value) === true) return []
+      try {
+        if (validate(value) === true) return []
+      } catch (cause) {
+        if (!(cause instanceof OverBudget) && !(cause instanceof RangeError)) throw cause
+        return [{ profile: 'caps', path: '', message: cause.message }]
+      }
       return (validate.errors ?? []).slice(0, 10).map(issueOf)
     },
-    steps: () => budget.steps,
   }
 }
 
