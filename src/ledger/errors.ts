@@ -283,3 +283,43 @@ export class LedgerBehindError extends BaseError {
     })
   }
 }
+
+/** The ledger cannot be reached, or what answers is no ledger. Nothing is known of what was sent. */
+export class LedgerUnreachableError extends BaseError {
+  override readonly name = 'LedgerUnreachableError'
+  override readonly code = 'LEDGER_UNREACHABLE'
+
+  constructor({ url, detail }: { url: string; detail: string }, options: BaseErrorOptions = {}) {
+    super(`The ledger at \`${url}\` cannot be reached: ${detail}.`, {
+      retryable: true,
+      metaMessages: ['See whether it runs, and whether URL and module id are its own.'],
+      ...options,
+    })
+  }
+}
+
+/** The outbox of a sink is damaged, or cannot be written. */
+export class LedgerOutboxError extends BaseError {
+  override readonly name = 'LedgerOutboxError'
+  override readonly code = 'LEDGER_OUTBOX'
+
+  constructor(
+    { path, fault }: { path: string; fault: 'damaged' | 'unwritten' },
+    options: BaseErrorOptions = {},
+  ) {
+    super(
+      fault === 'damaged'
+        ? `\`${path}\` does not hold a record for the ledger.`
+        : `A record for the ledger could not be kept in \`${path}\`.`,
+      {
+        retryable: fault === 'unwritten',
+        metaMessages: [
+          fault === 'damaged'
+            ? 'Put it back from a copy, or move it away: its record is then not delivered.'
+            : 'Make room on the disk. What was to be recorded is asked for again.',
+        ],
+        ...options,
+      },
+    )
+  }
+}

@@ -20,11 +20,12 @@ export {
   type VerifiedChainAnchor,
   verifyChainAnchor,
 } from './anchor/chainAnchor.js'
-export type {
-  AnchorReceipt,
-  ChainAnchorReceipt,
-  RekorAnchorReceipt,
-  TimestampReceipt,
+export {
+  type AnchorReceipt,
+  anchorRecord,
+  type ChainAnchorReceipt,
+  type RekorAnchorReceipt,
+  type TimestampReceipt,
 } from './anchor/receipts.js'
 export {
   type AnchoredCheckpoint,
@@ -56,8 +57,10 @@ export {
   LedgerChainError,
   LedgerLockedError,
   LedgerLogError,
+  LedgerOutboxError,
   LedgerStateError,
   LedgerStoppedError,
+  LedgerUnreachableError,
   type LogFault,
   PinError,
   TileConflictError,
@@ -85,6 +88,11 @@ export {
   prepareEvent,
   signEvent,
 } from './events/flow.js'
+export {
+  type PrepareKeyEventParameters,
+  prepareGenesis,
+  prepareKeyEvent,
+} from './events/keyEvents.js'
 export {
   computeMetaRoot,
   type DomainRoot,
@@ -136,6 +144,7 @@ export {
   type LedgerHandler,
   type LedgerHandlerParameters,
 } from './http/handler.js'
+export { type HttpLedgerTargetParameters, httpLedgerTarget } from './intake/httpTarget.js'
 export {
   type CreateLedgerParameters,
   createLedger,
@@ -194,6 +203,7 @@ export {
   tileWidth,
 } from './log/tiles.js'
 export { formatTlogProof, type VerifiedTlogProof, verifyTlogProof } from './log/tlogProof.js'
+export { httpTiles } from './store/httpTiles.js'
 export { type MemoryTiles, memoryTiles } from './store/memoryTiles.js'
 export { objectTiles } from './store/objectTiles.js'
 export {

@@ -49,6 +49,14 @@ export {
   type TaskStatus,
   writeTaskAnswer,
 } from './gateway/wire.js'
+export {
+  createLedgerRecorder,
+  type LedgerRecorder,
+  type LedgerRecorderParameters,
+} from './ledger/recorder.js'
+export type { AttestedTask, EvaluatedTask, RecordedCommit } from './ledger/records.js'
+export type { CursorStore } from './ledger/registrations.js'
+export { type LedgerSalts, memorySalts } from './ledger/salts.js'
 export type { TextStore } from './roles/bindings.js'
 export {
   type ChallengerNode,

@@ -19,7 +19,7 @@ export const rootCommand: CommandDef = group(
     state: () => import('./state.js').then((module) => module.state),
     doctor: () => import('./doctor.js').then((module) => module.doctor),
     artifact: () => import('./artifact.js').then((module) => module.artifact),
-    ledger: () => import('./ledger.js').then((module) => module.ledger),
+    ledger: () => import('./ledger/index.js').then((module) => module.ledger),
     operator: () => import('./operator.js').then((module) => module.operator),
     gateway: () => import('./roles.js').then((module) => module.gateway),
     challenger: () => import('./roles.js').then((module) => module.challenger),

@@ -1,5 +1,6 @@
 /** What an anchor leaves in the hands of whoever asks for it, as it is kept and sent. */
 import type { Hex } from 'viem'
+import type { LedgerRecord } from '../../core/interfaces/ledgerSink.js'
 
 /** A checkpoint in a `CheckpointAnchor`. */
 export type ChainAnchorReceipt = {
@@ -46,3 +47,29 @@ export type TimestampReceipt = {
 
 /** A receipt of any kind. */
 export type AnchorReceipt = ChainAnchorReceipt | RekorAnchorReceipt | TimestampReceipt
+
+/**
+ * A receipt of a chain as a record of the ledger, by an auditor's key.
+ *
+ * @param parameters.blockNumber - The block that anchored it.
+ */
+export function anchorRecord(
+  receipt: ChainAnchorReceipt & { transactionHash: Hex },
+  { blockNumber }: { blockNumber: bigint },
+): LedgerRecord {
+  const { origin, size, root, chainId, contract, owner, transactionHash, time } = receipt
+  return {
+    domain: 'audit',
+    schemaVersion: 'ets.anchor.chain/1',
+    key: `${chainId}/${transactionHash.toLowerCase()}`,
+    time: Number(time) * 1_000,
+    fields: {
+      ...{ origin, size: size.toString(), root: root.slice(2).toLowerCase() },
+      chainId: chainId.toString(),
+      contract: contract.toLowerCase(),
+      owner: owner.toLowerCase(),
+      transactionHash: transactionHash.toLowerCase(),
+      blockNumber: blockNumber.toString(),
+    },
+  }
+}

@@ -6,18 +6,22 @@ import type { TileReader } from '../../core/interfaces/tileStore.js'
 import type { Json, JsonObject } from '../../core/jsonText.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { readBounded } from '../../internal/boundedBody.js'
-import { readCut } from '../audit/cut.js'
-import { replayLedger } from '../audit/replay.js'
-import { isEventId } from '../events/eventId.js'
 import type { EventSchemas } from '../events/schemaTypes.js'
 import type { VerifySignature } from '../events/signature.js'
 import { refusalStatus } from '../events/submit.js'
-import { verifyEvent } from '../events/verify.js'
 import type { Ledger } from '../intake/ledger.js'
 import { fromDecimal } from '../log/encoding.js'
-import type { NoteSigner } from '../log/keys.js'
 import { maxEntrySize } from '../log/tiles.js'
-import { metaLog } from '../writer/types.js'
+import {
+  type Answer,
+  type AnswerContext,
+  proofAnswer,
+  readAnswer,
+  receiptAnswer,
+  replayAnswer,
+  verifyAnswer,
+} from './answers.js'
+import { createMcpServer, type McpServer, mcpVersions } from './mcp.js'
 import { openApi } from './openApi.js'
 import { parseLogPath } from './paths.js'
 
@@ -40,7 +44,7 @@ export type LedgerHandlerParameters = {
 /** Answers requests. */
 export type LedgerHandler = (request: Request) => Promise<Response>
 
-type Context = LedgerHandlerParameters & { replaying: { now: boolean } }
+type Context = LedgerHandlerParameters & AnswerContext & { mcp: McpServer }
 type Call = { request: Request; url: URL; signal: AbortSignal }
 
 /**
@@ -64,7 +68,8 @@ export function createLedgerHandler(parameters: LedgerHandlerParameters): Ledger
       reason: 'expected 1 to 128 letters, digits, dots, dashes and underscores',
     })
   }
-  const context: Context = { ...parameters, replaying: { now: false } }
+  const answering: AnswerContext = { ...parameters, replaying: { now: false } }
+  const context: Context = { ...parameters, ...answering, mcp: createMcpServer(answering) }
   return async (request) => {
     try {
       return await route(context, { request, url: new URL(request.url), signal: request.signal })
@@ -89,7 +94,8 @@ async function route(context: Context, call: Call): Promise<Response> {
   if (url.pathname === '/openapi.json') {
     return request.method === 'GET' ? json(200, openApi(context.schemas)) : notAllowed('GET')
   }
-  if (!url.pathname.startsWith('/api/')) return file(context, call)
+  const isOwn = url.pathname.startsWith('/api/') || url.pathname === '/mcp'
+  if (!isOwn) return file(context, call)
   const given = request.headers.get('x-module-id')
   if (given === null) return json(400, { code: 'module_missing', detail: 'name X-Module-ID' })
   if (given !== context.moduleId) {
@@ -104,15 +110,52 @@ async function route(context: Context, call: Call): Promise<Response> {
   return json(404, { code: 'not_found', detail: 'there is no such path' })
 }
 
-type Answer = (context: Context, call: Call, id: string) => Promise<Response>
+type Route = (context: Context, call: Call, id: string) => Promise<Response>
 
-const routes: readonly [method: 'GET' | 'POST', pattern: RegExp, answer: Answer][] = [
+const routes: readonly [method: 'GET' | 'POST', pattern: RegExp, answer: Route][] = [
   ['POST', /^\/api\/ledger\/event$/, append],
-  ['GET', /^\/api\/ledger\/event\/([^/]+)$/, receipt],
+  [
+    'GET',
+    /^\/api\/ledger\/event\/([^/]+)$/,
+    async (context, call, id) => respond(call, await receiptAnswer(context, id)),
+  ],
+  ['GET', /^\/api\/ledger\/events$/, read],
   ['POST', /^\/api\/ledger\/verify$/, verify],
-  ['GET', /^\/api\/merkle\/proof\/([^/]+)$/, prove],
+  [
+    'GET',
+    /^\/api\/merkle\/proof\/([^/]+)$/,
+    async (context, call, id) => respond(call, await proofAnswer(context, id)),
+  ],
   ['GET', /^\/api\/ledger\/replay$/, replay],
+  ['POST', /^\/mcp$/, mcp],
 ]
+
+/** Bytes of the longest message of MCP: an event as the text of an argument. */
+const maxMessage = 4 * maxEntrySize
+
+async function read(context: Context, call: Call): Promise<Response> {
+  const { searchParams } = call.url
+  const cursor = searchParams.get('cursor') ?? '0'
+  const limit = fromDecimal(searchParams.get('limit') ?? '100')
+  const asked = { cursor, limit: Number(limit ?? Number.NaN) }
+  return respond(call, await readAnswer(context, asked, call.signal))
+}
+
+async function verify(context: Context, call: Call): Promise<Response> {
+  const entry = await readBounded(call.request, maxEntrySize)
+  if (entry === undefined) return tooLarge()
+  return respond(call, await verifyAnswer(context, entry))
+}
+
+async function replay(context: Context, call: Call): Promise<Response> {
+  const { searchParams } = call.url
+  const asked = {
+    from: searchParams.get('from') ?? '0',
+    to: searchParams.get('to'),
+    domain: searchParams.get('domain'),
+  }
+  return respond(call, await replayAnswer(context, asked, call.signal))
+}
 
 async function append({ ledger }: Context, { request, signal }: Call): Promise<Response> {
   const body = await readBounded(request, maxEntrySize)
@@ -123,81 +166,26 @@ async function append({ ledger }: Context, { request, signal }: Call): Promise<R
   return json(status, refusal as unknown as Json)
 }
 
-async function receipt({ ledger }: Context, _: Call, id: string): Promise<Response> {
-  if (!isEventId(id)) return json(400, { code: 'event_id', detail: 'it is no UUID of version 7' })
-  const found = await ledger.receipt(id)
-  return found === undefined ? unknownEvent() : json(200, found as unknown as Json)
-}
-
-/** A verdict per check, of the bytes of an event as they are sent. */
-async function verify(context: Context, { request }: Call): Promise<Response> {
-  const { ledger, schemas } = context
-  const entry = await readBounded(request, maxEntrySize)
-  if (entry === undefined) return tooLarge()
-  const verdict = verifyEvent({ entry, ledger: ledger.ledger, schemas, verify: context.verify })
-  const event = verdict.status === 'valid' ? verdict.event : undefined
-  const kept = event === undefined ? undefined : await ledger.event(event.event_id)
-  const isKept = kept !== undefined && sameEvent(kept.event, event)
-  const inclusion = event === undefined ? 'not_checked' : isKept ? 'passed' : 'failed'
-  return json(200, {
-    status: verdict.status === 'valid' && isKept ? 'valid' : 'invalid',
-    checks: { ...verdict.checks, inclusion },
-    ...(verdict.status === 'valid' ? {} : { detail: verdict.detail }),
-  })
-}
-
-async function prove(context: Context, { request }: Call, id: string): Promise<Response> {
-  if (!isEventId(id)) return json(400, { code: 'event_id', detail: 'it is no UUID of version 7' })
-  const metaCheckpoint = await context.metaCheckpoint?.()
-  const proof = await context.ledger.prove(id, { metaCheckpoint })
-  if (proof === undefined) return unknownEvent()
-  if (proof === 'pending') {
-    const detail = 'no recorded cut covers it yet'
-    return json(202, { code: 'pending', detail }, { 'Retry-After': '1' })
+/** One JSON-RPC message a request: nothing is kept between two. */
+async function mcp(context: Context, { request, signal }: Call): Promise<Response> {
+  const version = request.headers.get('mcp-protocol-version')
+  if (version !== null && !mcpVersions.includes(version)) {
+    const detail = `this server speaks ${mcpVersions.join(', ')}`
+    return json(400, { code: 'protocol_version', detail })
   }
+  const body = await readBounded(request, maxMessage)
+  if (body === undefined) {
+    return json(413, { code: 'too_large', detail: `a message has at most ${maxMessage} bytes` })
+  }
+  const answer = await context.mcp(new TextDecoder().decode(body), signal)
+  return answer === undefined ? new Response(null, { status: 202 }) : json(200, answer)
+}
+
+function respond({ request }: Call, { status, body, headers, text: file }: Answer): Response {
   // The file that other tools read, where text is asked for.
-  if (/^text\/plain\b/.test(request.headers.get('accept') ?? '')) {
-    return text(200, proof.domainProof)
-  }
-  const utf8 = new TextDecoder()
-  const { domainProof, metaProof } = proof
-  return json(200, {
-    ...{ entry: utf8.decode(proof.entry), domainProof, metaProof },
-    metaRecord: utf8.decode(proof.metaRecord),
-  })
-}
-
-/** The state after the events before `to`, and the events from `from` on. One replay at a time. */
-async function replay(context: Context, { url, signal }: Call): Promise<Response> {
-  const { ledger, store, schemas, replaying } = context
-  const from = fromDecimal(url.searchParams.get('from') ?? '0')
-  const asked = url.searchParams.get('to')
-  const to = asked === null ? undefined : fromDecimal(asked)
-  const domain = url.searchParams.get('domain')
-  if (from === undefined || (asked !== null && to === undefined) || (to ?? from) < from) {
-    return json(400, { code: 'range', detail: '`from` and `to` are places, `from` up to `to`' })
-  }
-  if (replaying.now) {
-    const detail = 'another replay is running'
-    return json(429, { code: 'replaying', detail }, { 'Retry-After': '5' })
-  }
-  replaying.now = true
-  try {
-    const log = (ledger.signers.get(metaLog) as NoteSigner).key
-    const cut = await readCut({ store, ledger: ledger.ledger, trust: { log } }, signal)
-    if (cut === undefined) return json(404, { code: 'empty', detail: 'no cut is recorded yet' })
-    const parameters = { store, ledger: ledger.ledger, cut, to, schemas, verify: context.verify }
-    const { rows, faults, ...result } = await replayLedger(parameters, signal)
-    const inRange = faults.filter(({ seq }) => seq >= from)
-    return json(200, {
-      ...{ from: from.toString(), to: result.events.toString(), head: result.head },
-      ...{ state_root: result.state_root, reducers: result.reducers as unknown as Json },
-      state: domain === null ? (rows as Json) : { [domain]: rows[domain] ?? null },
-      faults: inRange.map((fault) => ({ ...fault, seq: fault.seq.toString() })),
-    })
-  } finally {
-    replaying.now = false
-  }
+  const wantsText = /^text\/plain\b/.test(request.headers.get('accept') ?? '')
+  if (file !== undefined && wantsText) return text(status, file)
+  return json(status, body, headers)
 }
 
 /** A file of a log. The path is read to its parts and made again from them, never joined. */
@@ -216,10 +204,6 @@ async function file({ store }: Context, { request, url, signal }: Call): Promise
   return new Response(found.bytes as Uint8Array<ArrayBuffer>, { status: 200, headers })
 }
 
-function sameEvent(one: object, other: object | undefined): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
-}
-
 function json(status: number, body: Json, headers: Record<string, string> = {}): Response {
   return new Response(JSON.stringify(body as JsonObject), {
     status,
@@ -235,10 +219,6 @@ function text(status: number, body: string, headers: Record<string, string> = {}
 function tooLarge(): Response {
   const detail = `an event has at most ${maxEntrySize} bytes`
   return json(refusalStatus.too_large, { code: 'too_large', detail })
-}
-
-function unknownEvent(): Response {
-  return json(404, { code: 'unknown_event', detail: 'the ledger has no such event' })
 }
 
 function notAllowed(method: string): Response {

@@ -84,6 +84,21 @@ const shapes: JsonObject = {
     },
     required: ['event', 'seq', 'domain', 'index'],
   },
+  Page: {
+    type: 'object',
+    properties: {
+      cursor: decimal,
+      events: {
+        type: 'array',
+        items: {
+          type: 'object',
+          properties: { seq: decimal, domain: text, index: decimal, event: ref('LedgerEvent') },
+          required: ['seq', 'domain', 'index', 'event'],
+        },
+      },
+    },
+    required: ['events', 'cursor'],
+  },
   Refusal: {
     type: 'object',
     properties: {
@@ -92,7 +107,8 @@ const shapes: JsonObject = {
         enum: [
           ...Object.keys(refusalStatus),
           ...['module_missing', 'module_foreign', 'not_found', 'unknown_event', 'pending', 'range'],
-          ...['replaying', 'empty', 'method', 'busy', 'stopped', 'internal'],
+          ...['replaying', 'empty', 'method', 'busy', 'stopped', 'internal', 'cursor', 'limit'],
+          ...['protocol_version'],
         ],
       },
       detail: text,
@@ -111,6 +127,19 @@ const shapes: JsonObject = {
 }
 
 const paths: JsonObject = {
+  '/mcp': {
+    post: {
+      description: 'Model Context Protocol: one JSON-RPC message, five tools that read.',
+      parameters: [module],
+      requestBody: { required: true, content: content({ type: 'object' }) },
+      responses: {
+        ...moduleAnswers,
+        200: answer('The answer.', { type: 'object' }),
+        202: answer('A message that has none.'),
+        413: refusal('Too large.'),
+      },
+    },
+  },
   '/api/ledger/event': {
     post: {
       parameters: [module],
@@ -135,6 +164,16 @@ const paths: JsonObject = {
         200: answer('The event and its place.', ref('Receipt')),
         404: refusal('There is none.'),
       },
+    },
+  },
+  '/api/ledger/events': {
+    get: {
+      parameters: [
+        module,
+        { name: 'cursor', in: 'query', schema: decimal },
+        { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: 1_000 } },
+      ],
+      responses: { ...moduleAnswers, 200: answer('Events, and the next cursor.', ref('Page')) },
     },
   },
   '/api/ledger/verify': {

@@ -57,6 +57,11 @@ export type LedgerSinkParameters = {
   onRefused?: ((item: OutboxItem, refusal: SubmitRefusal) => void) | undefined
   /** Told of failures that are tried again. */
   onError?: ((error: unknown) => void) | undefined
+  /**
+   * Milliseconds for which a record is tried again that contradicts the ledger (422): somebody else's
+   * event that it needs may be under way. Nothing after it is delivered meanwhile. @default 0
+   */
+  patience?: number | undefined
   /** Milliseconds between tries at most. @default 30_000 */
   maxDelay?: number | undefined
 }
@@ -172,6 +177,8 @@ async function drainOutbox(
   signal: AbortSignal,
 ): Promise<void> {
   const { random = Math.random, maxDelay = 30_000, onError, onRefused } = parameters
+  const { patience = 0, now = Date.now } = parameters
+  const contradicted = new Map<string, number>()
   let failures = 0
   while (!signal.aborted) {
     try {
@@ -186,6 +193,12 @@ async function drainOutbox(
         await sleep(random() * 50, signal)
         continue
       }
+      if (refused?.code === 'semantic') {
+        const since = contradicted.get(item.eventId) ?? now()
+        contradicted.set(item.eventId, since)
+        if (now() - since < patience) throw new LedgerBehindError({ detail: refused.detail })
+      }
+      contradicted.delete(item.eventId)
       await outbox.remove(item.eventId)
       if (refused !== undefined) onRefused?.(item, refused)
       failures = 0

@@ -25,6 +25,7 @@ import {
   type PublishDelta,
   proposeCommit,
   proposerIndex,
+  type ReplicaOptions,
   type ReplicaStatus,
   submitCommit,
   validateProposal,
@@ -63,6 +64,8 @@ export type CommitterParameters = {
   /** Milliseconds to wait for more signatures than are needed: each missing one costs gas. @default 1_000 */
   linger?: number | undefined
   onAnomaly?: ((anomaly: Anomaly) => void) | undefined
+  /** Told each commit that landed before it is applied. Where it fails, the commit is followed again. */
+  onCommit?: ReplicaOptions['onCommit']
 }
 
 /** What a window ended in, for its proposer. */
@@ -162,6 +165,7 @@ export function createCommitter(parameters: CommitterParameters): Committer {
     deltas: readDelta,
     startBlock: parameters.startBlock,
     onAnomaly: (found) => parameters.onAnomaly?.(found),
+    onCommit: parameters.onCommit,
   })
 
   const propose: Committer['propose'] = (timestamp, io) => {

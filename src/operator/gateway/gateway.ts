@@ -11,6 +11,7 @@ import { computeTaskId, encodeTask } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import type { LedgerRecorder } from '../ledger/recorder.js'
 import type { OperatorClient } from '../rpc/client.js'
 import { refuse } from '../rpc/envelope.js'
 import type { RpcLimits } from '../rpc/limits.js'
@@ -53,6 +54,8 @@ export type GatewayParameters = {
   pollInterval?: number | undefined
   /** Tasks that are worked on at a time. @default 256 */
   concurrent?: number | undefined
+  /** Keeps each certificate for the evaluation ledger before it is an answer. @default nothing is recorded */
+  ledger?: Pick<LedgerRecorder, 'attested' | 'anomaly'> | undefined
   limits?: RpcLimits | undefined
   /** Milliseconds. @default Date.now */
   now?: (() => number) | undefined
@@ -118,6 +121,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const run: RunParameters = {
     ...{ store, registry, tables, operators, lease, now, onEvent, sink, landingInterval },
     onChange: changes.tell,
+    ledger: parameters.ledger,
   }
   const start = (task: LeasedTask, snapshot?: Parameters<typeof runTask>[2]['snapshot']): void => {
     const own = new AbortController()

@@ -13,6 +13,7 @@ import { isPolicySdkError } from '../../errors/base.js'
 import { TimeoutError } from '../../errors/common.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
 import { pause } from '../../internal/pause.js'
+import type { LedgerRecorder } from '../ledger/recorder.js'
 import type { OperatorClient } from '../rpc/client.js'
 import { toRefusal, withoutStop } from '../rpc/envelope.js'
 import type { RpcFault } from '../rpc/faults.js'
@@ -46,6 +47,8 @@ export type RunParameters = {
   /** Called after each change that is kept. */
   onChange: (taskId: Hex, state: TaskState) => void
   onEvent: (event: GatewayEvent) => void
+  /** Keeps what was attested, and what operators did that they must not. */
+  ledger?: Pick<LedgerRecorder, 'attested' | 'anomaly'> | undefined
 }
 
 /** The lease is somebody else's by now: whatever this gateway still knows of the task is not told. */
@@ -134,7 +137,7 @@ async function decide(
     const left = task.deadline - now()
     if (left <= 0) throw new TimeoutError({ operation: `task ${taskId}`, timeout: 0 })
     try {
-      return await collectTask({
+      const answer = await collectTask({
         task: decodeTask(task.task),
         pcr0Commitment: task.pcr0Commitment,
         operators: operators(),
@@ -153,6 +156,8 @@ async function decide(
         signal,
         now,
       })
+      await parameters.ledger?.attested(answer, { signal })
+      return answer
     } catch (error) {
       if (signal.aborted || !mayPass(error) || task.deadline - now() < 1_000) throw error
       await pause(500, signal)
@@ -163,14 +168,14 @@ async function decide(
 /** Keeps the answer. One that is there already, of another gateway, is the answer. */
 async function finish(
   done: { task: LeasedTask; answer: TaskAnswer; started: number },
-  { store, now, onChange, onEvent }: RunParameters,
+  { store, now, onChange, onEvent, ledger }: RunParameters,
 ): Promise<void> {
   const { taskId, fence } = done.task
   const { faults, ...answer } = done.answer
   const { messageHash } = answer.certificate
   const text = JSON.stringify(writeTaskAnswer(answer))
   const kept = await store.saveAnswer({ taskId, fence }, { messageHash, answer: text })
-  tellFaults(taskId, faults, onEvent)
+  tellFaults(taskId, faults, { onEvent, ledger })
   if (kept !== 'stored') return
   onEvent({ type: 'task.ended', taskId, outcome: 'signed', milliseconds: now() - done.started })
   onChange(taskId, 'signed')
@@ -178,7 +183,7 @@ async function finish(
 
 async function giveUp(
   failed: { task: LeasedTask; error: unknown; started: number },
-  { store, now, onChange, onEvent }: RunParameters,
+  { store, now, onChange, onEvent, ledger }: RunParameters,
   signal: AbortSignal,
 ): Promise<void> {
   const { task, error, started } = failed
@@ -196,7 +201,7 @@ async function giveUp(
       return
     }
     const failure = describeFailure(error)
-    if (error instanceof TaskFailedError) tellFaults(taskId, error.faults, onEvent)
+    if (error instanceof TaskFailedError) tellFaults(taskId, error.faults, { onEvent, ledger })
     if (!(await store.advance({ taskId, fence }, { state: 'failed', failure }))) return
     const milliseconds = now() - started
     onEvent({ type: 'task.ended', taskId, outcome: failure.fault, milliseconds, error })
@@ -238,9 +243,14 @@ function mayPass(error: unknown): boolean {
 function tellFaults(
   taskId: Hex,
   faults: readonly OperatorFault[],
-  onEvent: RunParameters['onEvent'],
+  { onEvent, ledger }: Pick<RunParameters, 'onEvent' | 'ledger'>,
 ): void {
-  for (const fault of faults) onEvent({ type: 'operator.fault', taskId, ...fault })
+  for (const found of faults) {
+    onEvent({ type: 'operator.fault', taskId, ...found })
+    const { operator, fault, detail } = found
+    if (fault !== 'EQUIVOCATION') continue
+    ledger?.anomaly({ kind: 'equivocation', subject: `${operator} in task ${taskId}`, detail })
+  }
 }
 
 function toStored({ operator, messageHash, response, signature }: CollectedShare): StoredShare {

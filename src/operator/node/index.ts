@@ -10,6 +10,7 @@ export {
   randomBlsSecret,
   writeBlsKeystore,
 } from './keystore.js'
+export { fileSalts } from './ledgerSalts.js'
 export {
   type ListenOptions,
   listenOperator,

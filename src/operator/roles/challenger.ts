@@ -8,7 +8,9 @@ import {
   createChallenger,
 } from '../../attestation/index.js'
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
+import { decodeResponse } from '../../core/response.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import type { LedgerRecorder } from '../ledger/recorder.js'
 import { startLoop } from './loop.js'
 
 /** Parameters of {@link createChallengerNode}. */
@@ -24,6 +26,8 @@ export type ChallengerNodeParameters = ChallengerParameters & {
   /** Wei below which it is not ready: a challenge could not be paid for. @default 10^16 */
   minBalance?: bigint | undefined
   metrics?: MetricsRegistry | undefined
+  /** Keeps challenges, and what contradicts the chain, for the evaluation ledger. @default nothing is recorded */
+  ledger?: Pick<LedgerRecorder, 'challenged' | 'anomaly'> | undefined
 }
 
 /** A challenger that runs. */
@@ -63,10 +67,16 @@ export function createChallengerNode(parameters: ChallengerNodeParameters): Chal
     ...parameters,
     onEvent: (event) => {
       watch.count(event)
+      if (event.type === 'contradicted') {
+        const subject = event.messageHash
+        const detail = 'the contract accepted a response that its verification refuses'
+        parameters.ledger?.anomaly({ kind: 'contradicted', subject, detail })
+      }
       parameters.onEvent?.(event)
     },
   })
   const { registry } = parameters.reader
+  const recorded = new Set<string>()
   let lag: bigint | undefined
   const loop = startLoop({
     interval,
@@ -77,6 +87,7 @@ export function createChallengerNode(parameters: ChallengerNodeParameters): Chal
     },
     work: async (signal) => {
       const report = await challenger.poll({ signal })
+      await recordChallenges(challenger, { ledger: parameters.ledger, recorded, signal })
       const { number } = await registry.getLatestBlock({ signal })
       lag = number - (report.cursor ?? (parameters.startBlock ?? 0n) - 1n)
       watch.polled(report.cursor, lag)
@@ -109,6 +120,38 @@ export function createChallengerNode(parameters: ChallengerNodeParameters): Chal
     },
     close: loop.close,
   }
+}
+
+/** Hands challenges that were sent to the ledger: they stay in the outbox until their window is over. */
+async function recordChallenges(
+  challenger: Challenger,
+  {
+    ledger,
+    recorded,
+    signal,
+  }: {
+    ledger: ChallengerNodeParameters['ledger']
+    /** Transactions that were recorded since the start. */
+    recorded: Set<string>
+    signal: AbortSignal
+  },
+): Promise<void> {
+  if (ledger === undefined) return
+  const present = new Set<string>()
+  for (const { status, id, kind = 'digest', response, sent = [] } of await challenger.outbox()) {
+    if (status !== 'filed' && status !== 'final') continue
+    const { referenceBlock } = decodeResponse(response)
+    for (const { signers: operators, hashes } of sent) {
+      const transactionHash = hashes.at(-1)
+      if (transactionHash === undefined) continue
+      present.add(transactionHash)
+      if (recorded.has(transactionHash)) continue
+      const challenge = { messageHash: id, mismatch: kind, operators, transactionHash }
+      await ledger.challenged({ ...challenge, referenceBlock }, { signal })
+      recorded.add(transactionHash)
+    }
+  }
+  for (const hash of recorded) if (!present.has(hash)) recorded.delete(hash)
 }
 
 type ChallengerWatch = {

@@ -1,8 +1,9 @@
 /** An operator: its part of tasks and of commits, behind calls that are authenticated. */
 import type { Address } from 'viem'
 import { ZERO_HASH } from '../../core/artifact.js'
-import { type LeafSource, readLeaf } from '../../statetree/index.js'
+import { type Anomaly, type LeafSource, readLeaf } from '../../statetree/index.js'
 import { type Committer, type CommitterParameters, createCommitter } from '../commits/committer.js'
+import type { LedgerRecorder } from '../ledger/recorder.js'
 import type { OperatorMethod } from '../rpc/methods.js'
 import { createOperatorRpc, type OperatorRpc, type OperatorRpcParameters } from '../rpc/server.js'
 import type { SigningGuard } from '../signing/guard.js'
@@ -15,8 +16,8 @@ import {
 /** Parameters of {@link createOperatorNode}. */
 export type OperatorNodeParameters = {
   guard: SigningGuard
-  tasks: Omit<TaskEvaluatorParameters, 'guard' | 'tables' | 'pcr0Commitment'>
-  commits: Omit<CommitterParameters, 'guard' | 'tables' | 'pcr0Commitment'>
+  tasks: Omit<TaskEvaluatorParameters, 'guard' | 'tables' | 'pcr0Commitment' | 'ledger'>
+  commits: Omit<CommitterParameters, 'guard' | 'tables' | 'pcr0Commitment' | 'onCommit'>
   tables: TaskEvaluatorParameters['tables']
   /** `keccak256(PCR0)` of this operator's enclave build. */
   pcr0Commitment: CommitterParameters['pcr0Commitment']
@@ -29,6 +30,8 @@ export type OperatorNodeParameters = {
    * `mayRead` lets in. Without `rootAt` they are read at roots and not at blocks.
    */
   reads?: Omit<LeafSource, 'tree'> | undefined
+  /** Keeps what this operator does for the evaluation ledger. @default nothing is recorded */
+  ledger?: LedgerRecorder | undefined
   limits?: OperatorRpcParameters['limits']
   now?: OperatorRpcParameters['now']
   onEvent?: OperatorRpcParameters['onEvent']
@@ -40,6 +43,16 @@ export type OperatorNode = {
   readonly rpc: OperatorRpc
   readonly tasks: TaskEvaluator
   readonly commits: Committer
+}
+
+/** What the ledger keeps of an anomaly of the tree. */
+export function anomalyOf({ code, name, sequenceNo, detail }: Anomaly): {
+  kind: string
+  subject: string
+  detail: string
+} {
+  const subject = sequenceNo === undefined ? '' : `commit ${sequenceNo}`
+  return { kind: name ?? `0x${code.toString(16)}`, subject, detail }
 }
 
 const taskMethods: ReadonlySet<OperatorMethod> = new Set([
@@ -63,10 +76,18 @@ const taskMethods: ReadonlySet<OperatorMethod> = new Set([
  * ```
  */
 export function createOperatorNode(parameters: OperatorNodeParameters): OperatorNode {
-  const { guard, tables, pcr0Commitment } = parameters
+  const { guard, tables, pcr0Commitment, ledger } = parameters
   const build = pcr0Commitment === ZERO_HASH ? {} : { pcr0Commitment }
-  const tasks = createTaskEvaluator({ ...parameters.tasks, ...build, guard, tables })
-  const commits = createCommitter({ ...parameters.commits, guard, tables, pcr0Commitment })
+  const tasks = createTaskEvaluator({ ...parameters.tasks, ...build, guard, tables, ledger })
+  const commits = createCommitter({
+    ...parameters.commits,
+    ...{ guard, tables, pcr0Commitment },
+    onCommit: ledger?.committed,
+    onAnomaly: (found) => {
+      ledger?.anomaly(anomalyOf(found))
+      parameters.commits.onAnomaly?.(found)
+    },
+  })
   const lower = (accounts: readonly Address[]): ReadonlySet<string> =>
     new Set(accounts.map((account) => account.toLowerCase()))
   const [gateways, peers] = [lower(parameters.gateways), lower(parameters.peers)]

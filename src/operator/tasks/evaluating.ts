@@ -29,6 +29,7 @@ import { fromHex, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { JournalDamagedError } from '../errors.js'
+import type { LedgerRecorder } from '../ledger/recorder.js'
 import { OperatorRpcError } from '../rpc/errors.js'
 import type { EvaluateAndSignParams, SignedEvaluation } from '../rpc/methods.js'
 import type { SigningGuard } from '../signing/guard.js'
@@ -46,6 +47,8 @@ export type TaskEvaluatorParameters = {
   maxAge?: bigint | undefined
   /** Evaluations that run at a time. @default 32 */
   concurrent?: number | undefined
+  /** Keeps each answer for the evaluation ledger before it is given. */
+  ledger?: Pick<LedgerRecorder, 'evaluated'> | undefined
 }
 
 /** An operator's part of tasks. */
@@ -112,6 +115,12 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
     const { response } = kept
     const signed = await guard.signResponse({ response, answer: encodeAnswer(kept) }, options)
     const answer = decodeAnswer(signed.answer, response)
+    const { preimage, outputs, secrets, reasons } = answer
+    // It is in the journal: where this fails, whoever asks again is answered from there.
+    await parameters.ledger?.evaluated(
+      { response: answer.response, preimage, inputs: { outputs, secrets }, reasons },
+      options,
+    )
     const held = document ?? (await guard.findDocument(response.taskId))
     if (held === undefined) return { ...answer, signature: signed.share.signature }
     const { document: bytes, signature } = await guard.signDocument(

@@ -53,6 +53,7 @@ import {
   type EnclaveOperatorParameters,
 } from './enclaveOperator.js'
 import { startGateway } from './gateway.js'
+import { type DevnetLedger, startDevnetLedger } from './ledger.js'
 
 /** The mnemonic that anvil funds. */
 const mnemonic = 'test test test test test test test test test test test junk'
@@ -70,6 +71,8 @@ export type DevnetOptions = {
   contracts?: DeployConfig | undefined
   /** Hosts and ports that plugins may reach from inside the enclaves. @default every one */
   allowHost?: ((target: { host: string; port: number }) => boolean) | undefined
+  /** Whether what happens is recorded in an evaluation ledger; needs the optional peer `zod`. @default true */
+  ledger?: boolean | undefined
 }
 
 /** A running network. */
@@ -101,6 +104,8 @@ export type Devnet = {
   clients: readonly OperatorClient[]
   /** The gateway's endpoint, for `createTaskClient`. It takes any caller. */
   gatewayUrl: string
+  /** What happened, provable; `undefined` where it was not wanted. */
+  ledger: DevnetLedger | undefined
   /** Asks all operators for a task that is made elsewhere. Ends with a certificate, or without a decision. */
   evaluate(task: Task, options?: IoOptions): Promise<TaskAnswer>
   /** Lets the next window end and lands its commit. `undefined` where none is due. */
@@ -155,9 +160,16 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     const gatewayAccount = mnemonicToAccount(mnemonic, { addressIndex: 19 })
     const known: OperatorTable[] = []
     const tables = knownTables({ certificates, tables: known })
+    const { fromBlock: startBlock } = contracts
+    const ledger =
+      options.ledger === false
+        ? undefined
+        : await startDevnetLedger({
+            ...{ operators: count, registry: reader, events, startBlock, closers },
+          })
     const operators = await startOperators({
       ...{ accounts, reader, events, da, privateData, tables, closers },
-      ...{ contracts, gateway: gatewayAccount.address, allowHost: options.allowHost },
+      ...{ contracts, gateway: gatewayAccount.address, allowHost: options.allowHost, ledger },
     })
     const { table, referenceTimestamp } = await enlist({ operators, owner, contracts, client })
     known.push(table)
@@ -181,7 +193,7 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
         finality: 'latest',
       }),
       operators: clients,
-      ...{ tables, pcr0Commitment, closers },
+      ...{ tables, pcr0Commitment, closers, ledger: ledger?.gateway },
     })
     const mine = async (blocks = 1): Promise<void> => {
       await anvil.rpc('anvil_mine', [`0x${blocks.toString(16)}`])
@@ -206,6 +218,7 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
       tables,
       clients,
       gatewayUrl,
+      ledger,
       evaluate: (task, io) =>
         collectTask({ task, pcr0Commitment, operators: clients, registry: reader, tables, ...io }),
       mine,
@@ -228,11 +241,20 @@ async function startOperators(
     contracts: DeployedContracts
     gateway: Address
     allowHost: DevnetOptions['allowHost']
+    ledger: DevnetLedger | undefined
     /** What is opened is closed through these. */
     closers: (() => Promise<void>)[]
   },
 ): Promise<EnclaveOperator[]> {
-  const { accounts, contracts, gateway, allowHost = () => true, closers, ...shared } = parameters
+  const {
+    accounts,
+    contracts,
+    gateway,
+    allowHost = () => true,
+    closers,
+    ledger,
+    ...shared
+  } = parameters
   const operators: EnclaveOperator[] = []
   // What operators keep belongs to this chain, which ends with the process.
   const kept = await mkdtemp(join(tmpdir(), 'newton-devnet-operators-'))
@@ -251,6 +273,7 @@ async function startOperators(
       peerUrls: () => operators.map(({ url }) => url),
       directory: join(kept, String(index)),
       allowHost,
+      ledger: ledger?.operator(index),
     })
     closers.push(operator.close)
     operators.push(operator)

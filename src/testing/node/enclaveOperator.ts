@@ -20,6 +20,7 @@ import {
   createDeltaReader,
   createOperatorNode,
   createSigningGuard,
+  type LedgerRecorder,
   type OperatorNode,
   type OperatorTables,
 } from '../../operator/index.js'
@@ -62,6 +63,8 @@ export type EnclaveOperatorParameters = {
   /** A directory of its own. */
   directory: string
   allowHost: (target: { host: string; port: number }) => boolean
+  /** Keeps what it does for the evaluation ledger. */
+  ledger?: LedgerRecorder | undefined
 }
 
 /** An operator with its enclave, behind a socket. */
@@ -137,6 +140,7 @@ export async function createEnclaveOperator(
       guard,
       tables,
       pcr0Commitment,
+      ledger: parameters.ledger,
       gateways: parameters.gateways,
       peers: parameters.peers,
       // The first run of a plugin compiles it, four times on one machine.

@@ -5,6 +5,7 @@ import type { ResponseSink } from '../../core/interfaces/sinks.js'
 import {
   anyCaller,
   createGateway,
+  type LedgerRecorder,
   memoryGatewayStore,
   type OperatorClient,
   type OperatorTables,
@@ -24,6 +25,7 @@ export async function startGateway({
   /** Lands answers, by the gateway's own account. */
   sink: ResponseSink
   closers: (() => Promise<void>)[]
+  ledger?: LedgerRecorder | undefined
 }): Promise<string> {
   const store = memoryGatewayStore()
   const { registry } = parameters

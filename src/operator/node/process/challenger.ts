@@ -22,6 +22,7 @@ import type { challengerSettings } from '../settings/roles.js'
 import { fileTextStore } from '../textStore.js'
 import { type ArtifactSettings, openArtifacts } from './artifacts.js'
 import { followIndex, type OpenedChain, openChain } from './chain.js'
+import { openLedgerHook } from './ledger.js'
 import {
   claimDirectory,
   closing,
@@ -72,6 +73,9 @@ export function startChallenger(parameters: {
       confirmations: settings['chain.confirmations'],
     })
     const windows = await chain.events.getWindows?.()
+    const ledger = await openLedgerHook(settings, {
+      ...{ directory, closers, log, registry, interval: chain.interval },
+    })
     const node = createChallengerNode({
       ...(await nodeParts({ settings, account, chain })),
       reader: {
@@ -83,6 +87,7 @@ export function startChallenger(parameters: {
       },
       store: fileTextStore(join(directory, 'challenger.json')),
       challengeWindow: windows?.challengeWindow ?? 0n,
+      ledger: ledger?.recorder,
       onEvent: (event) => {
         const { type } = event
         if (type === 'verified' && event.outcome.status === 'valid') return
@@ -94,7 +99,7 @@ export function startChallenger(parameters: {
     })
     closers.add(node.close)
     const metrics = async (): Promise<string> =>
-      (await node.metrics()) + (await processMetrics(directory))
+      (await node.metrics()) + (ledger?.metrics() ?? '') + (await processMetrics(directory))
     const server = await listenRole({
       ...{ metrics, ready: node.ready },
       host: settings['listen.host'],

@@ -13,6 +13,7 @@ import { pgliteGatewayStore, postgresGatewayStore } from '../postgres.js'
 import type { SettingsOf } from '../settings/read.js'
 import type { gatewaySettings } from '../settings/roles.js'
 import { followIndex, type OpenedChain, openChain } from './chain.js'
+import { type OpenedLedger, openLedgerHook } from './ledger.js'
 import {
   claimDirectory,
   closing,
@@ -75,9 +76,15 @@ export function startGateway(parameters: {
         }
       },
     })
-    const gateway = openGateway({ settings, account, chain, store, watch, reader: index.reader })
+    const { reader } = index
+    const ledger = await openLedgerHook(settings, {
+      ...{ directory, closers, log, registry: reader, interval: chain.interval },
+      // Operators record the registrations that an evaluation needs; theirs may be on the way.
+      patience: 60_000,
+    })
+    const gateway = openGateway({ settings, account, chain, store, watch, reader, ledger })
     const metrics = async (): Promise<string> =>
-      (await watch.metrics()) + (await processMetrics(directory))
+      (await watch.metrics()) + (ledger?.metrics() ?? '') + (await processMetrics(directory))
     const server = await listenGateway({
       ...{ gateway, metrics, ready: watch.ready },
       host: settings['listen.host'],
@@ -98,8 +105,9 @@ function openGateway(parts: {
   store: GatewayStore
   watch: GatewayWatch
   reader: OpenedChain['reader']
+  ledger: OpenedLedger | undefined
 }): Gateway {
-  const { settings, account, chain, store, watch, reader } = parts
+  const { settings, account, chain, store, watch, reader, ledger } = parts
   const { chainId, policyRegistry } = chain.reader
   const operators = Object.entries(settings.operators).map(([operator, url]) =>
     createOperatorClient({
@@ -115,6 +123,7 @@ function openGateway(parts: {
     auditors: settings['callers.auditors'],
     pcr0Commitment: settings['enclave.pcr0_commitment'],
     landingInterval: chain.interval,
+    ledger: ledger?.recorder,
     lease: settings.lease_seconds * 1_000,
     ...(delay === undefined ? {} : { referenceDelay: BigInt(delay) }),
     ...(settings.land

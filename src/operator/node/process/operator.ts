@@ -20,7 +20,7 @@ import {
 import { createDeltaReader } from '../../commits/deltas.js'
 import { createBindingWatch } from '../../roles/bindings.js'
 import { startLoop } from '../../roles/loop.js'
-import { createOperatorNode, type OperatorNode } from '../../roles/operator.js'
+import { anomalyOf, createOperatorNode, type OperatorNode } from '../../roles/operator.js'
 import { type OperatorWatch, watchOperator } from '../../roles/watch.js'
 import { runWindows, type Windows } from '../../roles/windows.js'
 import { createOperatorClient, type OperatorClient } from '../../rpc/client.js'
@@ -37,6 +37,7 @@ import { fileTextStore } from '../textStore.js'
 import { type ArtifactSettings, type OpenedArtifacts, openArtifacts } from './artifacts.js'
 import { type FollowedIndex, followIndex, type OpenedChain, openChain } from './chain.js'
 import { type EnclaveSettings, type OpenedEvaluator, openEvaluator } from './enclave.js'
+import { type OpenedLedger, openLedgerHook } from './ledger.js'
 import {
   type Closers,
   claimDirectory,
@@ -110,14 +111,14 @@ export function startOperator(parameters: StartOperatorParameters): Promise<Runn
   return opening(log, async (closers) => {
     const parts = await openParts(parameters, { closers, log })
     const { settings } = parameters
-    const { node, watch, index, windows, evaluator, enclave, directory } = parts
+    const { node, index, windows, evaluator, enclave } = parts
     const server = await listenOperator({
       rpc: node.rpc,
       host: settings['listen.host'],
       port: settings['listen.port'],
       delta: async (hash) => node.commits.delta(hash),
       ready: () => lacksOf(parts, settings),
-      metrics: async () => watch.metrics.text() + (await processMetrics(directory)),
+      metrics: () => metricsOf(parts),
     })
     log({ level: 'info', event: 'operator.listening', url: server.url, operator: node.operator })
     return {
@@ -128,10 +129,14 @@ export function startOperator(parameters: StartOperatorParameters): Promise<Runn
       ...{ pipeline: parts.pipeline, committed: parts.committed, journal: parts.journal },
       pcr0Commitment: evaluator.pcr0Commitment,
       ready: () => lacksOf({ ...parts, enclave }, settings),
-      metrics: async () => watch.metrics.text() + (await processMetrics(directory)),
+      metrics: () => metricsOf(parts),
       close: closing(server, closers),
     }
   })
+}
+
+async function metricsOf({ watch, ledger, directory }: Parts): Promise<string> {
+  return watch.metrics.text() + (ledger?.metrics() ?? '') + (await processMetrics(directory))
 }
 
 type Parts = Awaited<ReturnType<typeof openParts>>
@@ -165,6 +170,12 @@ async function openParts(
     ...{ reader: index.reader, artifacts: artifacts.cache, committed, closers },
     metrics: watch.metrics,
   })
+  const { events, fromBlock: startBlock } = chain
+  const ledger = await openLedgerHook(settings, {
+    ...{ directory, closers, log, registry: index.reader },
+    registrations: { events, startBlock, confirmations: settings['chain.confirmations'] },
+    interval: chain.interval,
+  })
   const journal = await openJournal(parameters, { chain, directory, closers })
   const state: { windows?: Windows } = {}
   const guard = createSigningGuard({
@@ -181,6 +192,7 @@ async function openParts(
     guard,
     tables: chain.tables,
     pcr0Commitment: evaluator.pcr0Commitment,
+    ledger: ledger?.recorder,
     gateways: settings.gateways,
     peers: Object.keys(settings.operators) as Address[],
     // The first run of a plugin compiles it.
@@ -203,7 +215,7 @@ async function openParts(
     ...{ chain, node, pipeline, watch, log, closers, evaluator, artifacts, index },
   })
   state.windows = windows
-  watchBindings({ chain, pipeline, index, watch, log, closers, directory })
+  watchBindings({ chain, pipeline, index, watch, log, closers, directory, ledger })
   const { enclave } = evaluator
   return {
     chain,
@@ -217,6 +229,7 @@ async function openParts(
     node,
     windows,
     directory,
+    ledger,
   }
 }
 
@@ -406,6 +419,7 @@ function watchBindings(parts: {
   log: LogHook
   closers: Closers
   directory: string
+  ledger: OpenedLedger | undefined
 }): void {
   const { chain, pipeline, index, watch, log, closers } = parts
   const { client, addresses, events, fromBlock: startBlock, interval } = chain
@@ -415,6 +429,7 @@ function watchBindings(parts: {
     deltas: ({ deltaHash }) => Promise.reject(new BytesNotFoundError({ hash: deltaHash })),
     onAnomaly: (found) => {
       watch.onAnomaly(found)
+      parts.ledger?.recorder.anomaly(anomalyOf(found))
       log({
         level: 'error',
         event: 'anomaly',

@@ -96,9 +96,28 @@ const commits = {
   }),
 }
 
+const ledger = {
+  'ledger.url': setting(urlKind, {
+    description: 'Evaluation ledger that is told what happens; nothing is recorded where left out',
+    optional: true as const,
+  }),
+  'ledger.name': setting(textKind, {
+    description: 'Name of that ledger, which its origins start with',
+    optional: true as const,
+  }),
+  'ledger.module': setting(textKind, {
+    description: 'Its tenant, for X-Module-ID',
+    optional: true as const,
+  }),
+  'ledger.key_file': setting(pathKind, {
+    description: 'File with the 32-byte seed that signs events, as `ledger key` writes it',
+    optional: true as const,
+  }),
+}
+
 /** Settings of an operator. */
 export const operatorSettings = {
-  ...{ ...chain, ...own, ...artifacts, ...account, ...operators, ...commits },
+  ...{ ...chain, ...own, ...artifacts, ...account, ...operators, ...commits, ...ledger },
   'listen.port': port(8_700),
   gateways: setting(listKind(addressKind), {
     description: 'Accounts of gateways, which may ask for tasks',
@@ -162,7 +181,7 @@ export const operatorSettings = {
 
 /** Settings of a gateway. */
 export const gatewaySettings = {
-  ...{ ...chain, ...own, ...account, ...operators },
+  ...{ ...chain, ...own, ...account, ...operators, ...ledger },
   'listen.port': port(8_600),
   'database.url': setting(databaseKind, {
     description: 'Postgres server; PGlite in the data directory where left out',
@@ -204,7 +223,7 @@ export const gatewaySettings = {
 
 /** Settings of a challenger. */
 export const challengerSettings = {
-  ...{ ...chain, ...own, ...artifacts, ...account },
+  ...{ ...chain, ...own, ...artifacts, ...account, ...ledger },
   'listen.port': port(8_800),
   level: setting(choiceKind(['quorum', 'result']), {
     description: 'How far responses are verified; result needs a gateway that gives what travels',

@@ -69,6 +69,13 @@ export type ReplicaOptions = {
   /** Milliseconds for one announced delta. Default 30,000. */
   deltaTimeout?: number | undefined
   onAnomaly: (anomaly: Anomaly) => void
+  /** Told each commit before it is applied. Where it fails, the commit is followed again. */
+  onCommit?:
+    | ((
+        found: { commit: LandedCommit; deltaHash: Hex; cutoffBlock: bigint },
+        io: IoOptions,
+      ) => Promise<void>)
+    | undefined
 }
 
 type Report = (found: Anomaly) => void
@@ -195,6 +202,8 @@ async function followOne(
     return false
   }
   for (const found of best.anomalies) report(found)
+  const { deltaHash, window } = best
+  await options.onCommit?.({ commit, deltaHash, cutoffBlock: window.cutoff.number }, io)
   await pipeline.apply(best.window, best)
   return true
 }

@@ -1,0 +1,110 @@
+/**
+ * An outbox in a directory: a file for each record, named by its place. A record is durable before the
+ * sink answers for it, and its file goes once the ledger has it. One process at a time has it.
+ */
+import { join } from 'node:path'
+import type { JsonObject } from '../../core/jsonText.js'
+import { utf8 } from '../../internal/bytes.js'
+import { LedgerOutboxError } from '../errors.js'
+import { isEventId } from '../events/eventId.js'
+import type { Outbox, OutboxItem } from '../intake/sink.js'
+import { type DurableFs, nodeFs } from './durableFs.js'
+
+const form = /^(\d{15})-([0-9a-f-]{36})\.json$/
+
+/** An outbox with what is in it. */
+export type FileOutbox = Outbox & {
+  /** Records that wait. */
+  readonly waiting: () => number
+}
+
+/**
+ * Opens an outbox. What an earlier process kept is in it.
+ *
+ * @throws {LedgerOutboxError} with `damaged` from `first`, with `unwritten` from `add`.
+ * @example
+ * ```ts
+ * import { fileOutbox } from '@newton/policy-sdk/ledger/node'
+ *
+ * const outbox = await fileOutbox({ directory: '/var/lib/newton/operator/outbox' })
+ * outbox.waiting() // 0
+ * ```
+ */
+export async function fileOutbox(parameters: {
+  directory: string
+  fs?: DurableFs | undefined
+}): Promise<FileOutbox> {
+  const { directory, fs = nodeFs() } = parameters
+  await fs.makeFolder(directory)
+  await fs.syncFolder(join(directory, '..'))
+  const files = new Map<string, string>()
+  let next = 0
+  const names = (await fs.list(directory)).map(({ name }) => name).sort()
+  for (const name of names) {
+    const [, place = '', eventId = ''] = form.exec(name) ?? []
+    if (place === '') {
+      // Written beside, never renamed: nobody was answered for it.
+      if (name.endsWith('.tmp')) await fs.remove(join(directory, name))
+      continue
+    }
+    next = Number(place) + 1
+    files.set(eventId, name)
+  }
+  const adding = new Map<string, Promise<void>>()
+  const write = async (item: OutboxItem, name: string): Promise<void> => {
+    const path = join(directory, name)
+    try {
+      await fs.writeFile(`${path}.tmp`, utf8(JSON.stringify(item)))
+      await fs.rename(`${path}.tmp`, path)
+      await fs.syncFolder(directory)
+    } catch (cause) {
+      await fs.remove(`${path}.tmp`).catch(() => undefined)
+      throw new LedgerOutboxError({ path: directory, fault: 'unwritten' }, { cause })
+    }
+    files.set(item.eventId, name)
+  }
+  return {
+    waiting: () => files.size,
+    add: (item) => {
+      const { eventId } = item
+      if (files.has(eventId)) return Promise.resolve()
+      const under = adding.get(eventId)
+      if (under !== undefined) return under
+      const name = `${String(next++).padStart(15, '0')}-${eventId}.json`
+      const work = write(item, name).finally(() => adding.delete(eventId))
+      adding.set(eventId, work)
+      return work
+    },
+    first: async () => {
+      const name: string | undefined = files.values().next().value
+      if (name === undefined) return undefined
+      const path = join(directory, name)
+      return parseItem((await fs.readFile(path)) ?? new Uint8Array(), path)
+    },
+    remove: async (eventId) => {
+      const name = files.get(eventId)
+      if (name === undefined) return
+      // Durability is of no use here: what comes back after a crash is the same event.
+      await fs.remove(join(directory, name))
+      files.delete(eventId)
+    },
+  }
+}
+
+function parseItem(bytes: Uint8Array, path: string): OutboxItem {
+  let cause: unknown
+  try {
+    const item = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as OutboxItem
+    const { eventId, domain, schemaVersion, fields, occurredAt, links } = item
+    const texts = [domain, schemaVersion].every((text) => typeof text === 'string')
+    const isItem = isEventId(eventId) && texts && Number.isSafeInteger(occurredAt)
+    if (isItem && isObject(fields) && isObject(links)) return item
+  } catch (error) {
+    cause = error
+  }
+  throw new LedgerOutboxError({ path, fault: 'damaged' }, { cause })
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
