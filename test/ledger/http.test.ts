@@ -305,7 +305,7 @@ describe('reading', () => {
       paths: Record<string, unknown>
       components: { schemas: Record<string, unknown> }
     }
-    expect(Object.keys(api.paths)).toHaveLength(5)
+    expect(Object.keys(api.paths)).toHaveLength(7)
     expect(Object.keys(api.components.schemas).length).toBeGreaterThan(schemas.versions.length)
     const names = JSON.stringify(api).match(/#\/components\/schemas\/[^"]+/g) ?? []
     for (const name of names) {
