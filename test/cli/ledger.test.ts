@@ -1,0 +1,265 @@
+/** A ledger by the commands alone: keys, events, proofs, a server, strangers, a witness. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bin, isBuilt, session, shell } from './runner.js'
+
+const home = mkdtempSync(join(tmpdir(), 'newton-policy-cli-ledger-'))
+const children: ChildProcess[] = []
+afterAll(async () => {
+  for (const child of children) await end(child)
+  rmSync(home, { recursive: true, force: true })
+})
+const run = session(home)
+const name = 'ledger.example/eval'
+const at = ['ledger', '--ledger', name, '--checkpoint-key', 'log.seed']
+let log = ''
+
+/** The built command line, once it has said where it listens. */
+async function start(
+  ...words: string[]
+): Promise<{ child: ChildProcess; data: Record<string, string> }> {
+  const child = spawn(process.execPath, [bin, 'ledger', ...words, '--json'], {
+    ...{ cwd: home, env: { PATH: process.env['PATH'], HOME: home } },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  children.push(child)
+  let errors = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    errors += chunk.toString()
+  })
+  const line = await new Promise<string>((resolve, reject) => {
+    let output = ''
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      if (output.includes('\n')) resolve(output.split('\n')[0] as string)
+    })
+    child.on('close', (code) => reject(new Error(`it ended with ${code}: ${errors}`)))
+  })
+  return { child, data: (JSON.parse(line) as { data: Record<string, string> }).data }
+}
+
+async function end(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null) return child.exitCode
+  const closed = new Promise<number | null>((resolve) => child.on('close', resolve))
+  child.kill('SIGINT')
+  return closed
+}
+
+describe.skipIf(!isBuilt)('ledger', () => {
+  beforeAll(async () => {
+    mkdirSync(join(home, 'ledger'))
+    chmodSync(join(home, 'ledger'), 0o700)
+    for (const key of ['log', 'genesis', 'admin', 'operator', 'auditor', 'witness']) {
+      const made = await run('ledger', 'key', `${key}.seed`)
+      expect(made).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/),
+      })
+    }
+    const made = await run('ledger', 'init', ...at, '--key', 'genesis.seed')
+    expect(made).toMatchObject({ code: 0 })
+    log = made.stdout.trim()
+    const grant = (key: string, added: string, role: string) =>
+      run(
+        'ledger',
+        'grant',
+        ...at,
+        '--key',
+        `${key}.seed`,
+        '--new',
+        `${added}.seed`,
+        '--role',
+        role,
+      )
+    expect((await grant('genesis', 'admin', 'admin')).code).toBe(0)
+    expect((await grant('admin', 'operator', 'operator')).code).toBe(0)
+    expect((await grant('operator', 'auditor', 'auditor')).code).toBe(3)
+    expect((await grant('admin', 'auditor', 'king')).code).toBe(2)
+  })
+
+  test('behavior: keys are their owner’s alone, and none is written over', async () => {
+    expect(statSync(join(home, 'log.seed')).mode & 0o777).toBe(0o600)
+    const before = readFileSync(join(home, 'log.seed'))
+    expect((await run('ledger', 'key', 'log.seed')).code).not.toBe(0)
+    expect(readFileSync(join(home, 'log.seed'))).toEqual(before)
+    expect((await run('ledger', 'init', ...at, '--key', 'genesis.seed')).code).toBe(2)
+  })
+
+  test('behavior: append, read, prove, verify offline, fsck, replay; each says no where it is no', async () => {
+    const fields = JSON.stringify({ kind: 'late', subject: 'task 7', detail: '' })
+    const append = (key: string, type: string) =>
+      run(
+        ...['ledger', 'append', ...at, '--key', key, '--domain', 'decisions'],
+        ...['--type', type, '--fields', fields, '--json'],
+      )
+    const appended = await append('operator.seed', 'newton.anomaly/1')
+    expect(appended.code).toBe(0)
+    const { data } = JSON.parse(appended.stdout) as {
+      data: { receipt: { event: { event_id: string }; seq: string } }
+    }
+    expect(data.receipt.seq).toBe('3')
+    expect((await append('auditor.seed', 'newton.anomaly/1')).code).toBe(3)
+    expect((await append('operator.seed', 'newton.anomaly/9')).code).toBe(3)
+    expect((await append('log.txt', 'newton.anomaly/1')).code).toBe(1)
+    const read = await run('ledger', 'read', ...at, '--since', '3', '--json')
+    expect(JSON.parse(read.stdout)).toMatchObject({ data: { cursor: '4', events: [{ seq: '3' }] } })
+    expect((await run('ledger', 'read', ...at, '--limit', '0')).code).toBe(2)
+
+    const { event_id: id } = data.receipt.event
+    const words = ['proof', 'ledger', id, ...at.slice(1), '--out', 'event.proof']
+    expect((await run('ledger', ...words)).code).toBe(0)
+    const nobody = '01970000-0000-7000-8000-00000000ffff'
+    expect(
+      (await run('ledger', 'proof', 'ledger', nobody, ...at.slice(1), '--out', 'x')).code,
+    ).toBe(4)
+    const verify = (proof: string, entry: string, key: string) =>
+      run('ledger', 'verify', proof, entry, '--log', key)
+    const meta = await verify('event.proof.meta', 'event.proof.meta.entry', log)
+    expect(meta).toMatchObject({ code: 0, stdout: expect.stringContaining('verified: entry') })
+    // Another log's key, and another entry.
+    expect((await verify('event.proof', 'event.proof.entry', log)).code).toBe(3)
+    expect((await verify('event.proof.meta', 'event.proof.entry', log)).code).toBe(3)
+
+    expect(await run('ledger', 'fsck', ...at)).toMatchObject({
+      code: 0,
+      stdout: 'clean: 4 events\n',
+    })
+    const replay = ['ledger', 'replay', 'ledger', '--ledger', name, '--log', log]
+    const good = await run(...replay)
+    expect(good).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^4 events, state root [0-9a-f]{64}\n$/),
+    })
+    const path = join(home, 'ledger/decisions/tile/entries/000.p')
+    const file = join(path, readdirSync(path).sort().at(-1) as string)
+    const bytes = readFileSync(file)
+    const bad = Uint8Array.from(bytes)
+    bad[400] = (bad[400] as number) ^ 1
+    rmSync(file)
+    writeFileSync(file, bad)
+    const broken = await run(...replay)
+    expect(broken.code).not.toBe(0)
+    expect((await run('ledger', 'fsck', ...at)).code).toBe(1)
+    rmSync(file)
+    writeFileSync(file, bytes, { mode: 0o444 })
+    expect((await run(...replay)).stdout).toBe(good.stdout)
+  })
+
+  test('behavior: served: a stranger replays it, MCP over stdio answers, a witness cosigns', async () => {
+    const key = await start(
+      ...['witness', 'witness', '--name', 'witness.example/w1', '--key', 'witness.seed'],
+      ...['--log', log, '--port', '0'],
+    )
+    writeFileSync(
+      join(home, 'trust'),
+      `log ${log}\nwitness w1 ${key.data['key']} ${key.data['url']}\nquorum w1\n`,
+    )
+    const served = await start(
+      ...[
+        'serve',
+        ...at,
+        '--module',
+        'eval',
+        '--port',
+        '0',
+        '--policy',
+        'trust',
+        '--interval',
+        '1',
+      ],
+    )
+    const url = served.data['url'] as string
+    // Its directory has a writer.
+    expect((await run('ledger', 'read', ...at)).stderr).toContain('LEDGER_LOCKED')
+    const replay = ['ledger', 'replay', url, '--ledger', name]
+    expect((await run(...replay, '--log', log)).code).toBe(0)
+    expect((await run(...replay, '--log', log.replace(/.$/, 'x'))).code).not.toBe(0)
+
+    const headers = { 'X-Module-ID': 'eval' }
+    const page = (await (await fetch(`${url}/api/ledger/events?cursor=3`, { headers })).json()) as {
+      events: { event: { event_id: string } }[]
+    }
+    const id = page.events[0]?.event.event_id
+    let proof = ''
+    for (let tries = 0; tries < 40 && !proof.includes('witness.example/w1'); tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 250))
+      const answer = await fetch(`${url}/api/merkle/proof/${id}`, { headers })
+      proof = ((await answer.json()) as { metaProof: string }).metaProof
+    }
+    expect(proof).toContain('\u2014 witness.example/w1 ')
+
+    const bridge = spawn(
+      process.execPath,
+      [bin, 'ledger', 'mcp', '--url', url, '--module', 'eval'],
+      {
+        cwd: home,
+        env: { PATH: process.env['PATH'], HOME: home },
+        stdio: ['pipe', 'pipe', 'ignore'],
+      },
+    )
+    children.push(bridge)
+    let output = ''
+    bridge.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+    })
+    const closed = new Promise((resolve) => bridge.on('close', resolve))
+    const messages = [
+      { id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18' } },
+      { method: 'notifications/initialized' },
+      { id: 2, method: 'tools/call', params: { name: 'get_event', arguments: { event_id: id } } },
+    ]
+    for (const message of messages) {
+      bridge.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+    }
+    bridge.stdin?.end()
+    expect(await closed).toBe(0)
+    const [one, two, ...none] = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object)
+    expect(one).toMatchObject({ id: 1, result: { protocolVersion: '2025-06-18' } })
+    expect(two).toMatchObject({
+      id: 2,
+      result: { isError: false, structuredContent: { seq: '3' } },
+    })
+    expect(none).toEqual([])
+    expect(await end(served.child)).toBe(130)
+    expect(await run('ledger', 'fsck', ...at)).toMatchObject({ code: 0 })
+  }, 60_000)
+
+  test('behavior: the built command line has each command', async () => {
+    const built = shell(home)
+    const help = await built('ledger', '--help')
+    for (const command of [
+      ...['key', 'init', 'grant', 'append', 'read', 'verify', 'fsck', 'proof', 'replay'],
+      ...['anchor', 'witness', 'serve', 'mcp'],
+    ]) {
+      expect(help.stdout).toContain(command)
+    }
+    const usage = await run(
+      'ledger',
+      'anchor',
+      'ledger',
+      '--ledger',
+      name,
+      '--log',
+      log,
+      '--key',
+      'x',
+    )
+    expect(usage).toMatchObject({ code: 2, stderr: expect.stringContaining('by its URL') })
+    expect((await run('ledger', 'mcp', '--url', 'nowhere')).code).toBe(2)
+  })
+})
