@@ -154,7 +154,8 @@ describe('createLedgerRecorder', () => {
     const [own, challenging] = [sinkOf(), sinkOf(people.challenger)]
     const recorder = createLedgerRecorder({ sink: own, registry })
     const commit = {
-      ...{ type: 'StateRootCommitted', sequenceNo: 1n, prevStateRoot: word(0) },
+      type: 'StateRootCommitted',
+      ...{ sequenceNo: 1n, prevStateRoot: word(0) },
       ...{ newStateRoot: word(1), timestamp: BigInt(start / 1_000), daCertHash: word(2) },
       ...{ pcr0Commitment: word(0), blockNumber: 5n, blockHash: word(5), transactionIndex: 0 },
       ...{ logIndex: 0, transactionHash: word(0x99) },
