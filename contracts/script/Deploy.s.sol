@@ -126,7 +126,7 @@ contract Deploy {
         config.commitVersion = uint8(_uint(json, "commitVersion", type(uint8).max));
         config.snapshotSigners = vm.parseJsonAddressArray(json, ".snapshotSigners");
         config.snapshotThreshold = uint8(_uint(json, "snapshotThreshold", type(uint8).max));
-        config.taskResponseWindow = uint64(_uint(json, "taskResponseWindow", type(uint64).max));
+        config.taskResponseWindow = uint64(_uint(json, "taskResponseWindow", type(uint32).max));
         config.blockMilliseconds = uint32(_uint(json, "blockMilliseconds", type(uint32).max));
         config.withdrawalDelay = uint32(_uint(json, "withdrawalDelay", type(uint32).max));
         config.slasher = vm.parseJsonAddress(json, ".slasher");

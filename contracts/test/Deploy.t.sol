@@ -201,7 +201,7 @@ contract DeployTest is Test {
         _refused("snapshotThreshold", "257");
         _refused("maxStaleness", "4294967296");
         _refused("upgradeDelay", "18446744073709551616");
-        _refused("taskResponseWindow", "18446744073709551616");
+        _refused("taskResponseWindow", "4294967296");
         _refused("challengeWindow", "4294967296");
         _refused("maxExpireAfter", "4294967296");
         _refused("blockMilliseconds", "4294967296");

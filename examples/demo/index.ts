@@ -5,15 +5,14 @@
  */
 import {
   computeMessageHash,
-  computeTaskId,
   encodeEvaluationResult,
   type PolicyTaskResponse,
-  type Task,
 } from '@newton/policy-sdk'
 import { artifactProofsAbi, devnetSlasherAbi, guardedTransferAbi } from '@newton/policy-sdk/abi'
 import {
   buildCertificate,
   type Certificate,
+  computeCertificateHash,
   operatorWitness,
   type SignatureShare,
   verifyTaskAttestation,
@@ -364,25 +363,25 @@ async function main(): Promise<void> {
         })
         const { task, response, certificate } = denied
         await acceptResponseSync(challenger, { response, certificate, task, addresses })
-        const execute = (task: Task): { to: Address; data: Hex } => ({
+        const execute = (answer: VerifiedTask): { to: Address; data: Hex } => ({
           to: client,
           data: encodeFunctionData({
             abi: guardedTransferAbi,
             functionName: 'execute',
-            args: [computeTaskId(task), task.intent],
+            args: [answer.response, computeCertificateHash(answer.certificate), answer.task.intent],
           }),
         })
-        await send(user, execute(allowed.task))
+        await send(user, execute(allowed))
         expect(
           (await devnet.client.getBalance({ address: goodRecipient })) === parseEther('1'),
           'the money did not arrive',
         )
-        const twice = await refusal(devnet, user, execute(allowed.task))
+        const twice = await refusal(devnet, user, execute(allowed))
         expect(
           twice === 'AlreadyConsumed',
           `a second payout on one evaluation: ${twice ?? 'went through'}`,
         )
-        const bad = await refusal(devnet, user, execute(denied.task))
+        const bad = await refusal(devnet, user, execute(denied))
         expect(bad === 'EvaluationDenied', `the denied transfer: ${bad ?? 'went through'}`)
         expect(
           (await devnet.client.getBalance({ address: badRecipient })) === 0n,

@@ -26,6 +26,7 @@ export {
   type CertificateVerification,
   computeOperatorInfoLeaf,
   computePossessionDigest,
+  computeCertificateHash,
   computeSignableDigest,
   createAggregator,
   createBlsKey,

@@ -252,6 +252,14 @@ export {
   simulateCancelDeployment,
 } from './actions/deployments/signatures.js'
 export {
+  dryRunExecuteIntent,
+  type ExecuteIntentInput,
+  executeIntent,
+  executeIntentSync,
+  type IntentExecutedEvent,
+  simulateExecuteIntent,
+} from './actions/executions.js'
+export {
   deployPolicyDataInstance,
   deployPolicyDataInstanceSync,
   deployPolicyInstance,
@@ -520,6 +528,7 @@ export type {
   ReadySlotInstance,
   SlotInstanceInput,
 } from './rows/policyDeployment.js'
+export { type AcceptedAnswer, getAcceptedResponse } from './rows/quorum/accepted.js'
 export {
   type CreateCertificateReaderParameters,
   createCertificateReader,

@@ -3,6 +3,7 @@
  * the contract with the error of the same name.
  */
 import type { Address, Hex } from 'viem'
+import { sendTransaction } from 'viem/actions'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   type Certificate,
@@ -340,6 +341,105 @@ describe('revocations', () => {
     expect(
       await registry.getCurrentPolicyDataInstance(clientOwner, { client, templateId, addresses }),
     ).toBe(moved)
+  })
+})
+
+describe('executeIntent', () => {
+  const execute: Actions<registry.ExecuteIntentInput> = {
+    dryRun: registry.dryRunExecuteIntent,
+    send: registry.executeIntent,
+  }
+  let snapshot: unknown
+  beforeEach(async () => {
+    snapshot = await world.anvil.rpc('evm_snapshot', [])
+    const { challenger, mainClient: to } = world
+    await sendTransaction(challenger, { to, value: 5n, data: '0xd0e30db0' })
+  })
+  afterEach(async () => {
+    await world.anvil.rpc('evm_revert', [snapshot])
+  })
+
+  const accepted = async (signed: Signed): Promise<registry.ExecuteIntentInput> => {
+    const { addresses, challenger } = world
+    await registry.acceptResponseSync(challenger, { ...signed, addresses })
+    const { task, response, certificate } = signed
+    return { response, certificate, intent: task.intent }
+  }
+
+  test('makes the call that was allowed, once', async () => {
+    const { addresses, challenger } = world
+    const input = await accepted(await honest())
+    await fine(execute, [challenger, input])
+    const { taskId } = input.response
+    const done = await registry.executeIntentSync(challenger, { ...input, addresses })
+    expect(done).toMatchObject({ taskId, from: challenger.account.address, value: 1n })
+    await broken('AlreadyConsumed', execute, [challenger, input])
+  })
+
+  test('reads what was accepted, and with which certificate', async () => {
+    const { addresses, challenger } = world
+    const signed = await honest()
+    const { taskId } = signed.response
+    const asked = { taskId, addresses }
+    expect(await registry.getAcceptedResponse(world.client, asked)).toBeNull()
+    // Whoever lands it may have gathered other shares than those that the caller knows.
+    const other = world.sign(signed.response, { signers: [0, 1, 2] })
+    await accepted({ ...signed, certificate: other })
+    const { response, certificate, task } = signed
+    const known = { response, certificate, intent: task.intent }
+    await broken('CommitmentMismatch', execute, [challenger, known])
+    const found = await registry.getAcceptedResponse(world.client, asked)
+    expect(found).toMatchObject({ response, certificate: other, allowed: true, consumed: false })
+    expect(found?.messageHash).toBe(other.messageHash)
+    await fine(execute, [challenger, { ...known, certificate: found?.certificate as Certificate }])
+  })
+
+  test('error: not accepted, another response, another intent, another sender', async () => {
+    const { challenger, owner } = world
+    const signed = await honest()
+    const { task, response, certificate } = signed
+    const input = { response, certificate, intent: task.intent }
+    await broken('ResponseNotAccepted', execute, [challenger, input])
+    await accepted(signed)
+    const forged = { ...response, expirationBlock: response.expirationBlock + 1n }
+    await broken('CommitmentMismatch', execute, [challenger, { ...input, response: forged }])
+    const intent = { ...task.intent, value: 2n }
+    await broken('IntentMismatch', execute, [challenger, { ...input, intent }])
+    await broken('NotIntentSender', execute, [owner, input])
+  })
+
+  test('error: denied, expired', async () => {
+    const { challenger } = world
+    const denied = await accepted(resign(await honest(), { evaluationResult: word(0) }))
+    await broken('EvaluationDenied', execute, [challenger, denied])
+    const late = await accepted(await honest())
+    await world.mine(620)
+    await broken('ResponseExpired', execute, [challenger, late])
+  })
+
+  test('error: what the client’s owner decided since', async () => {
+    const { addresses, challenger, clientOwner, mainClient: client } = world
+    const input = await accepted(await honest())
+    const { taskId, referenceBlock: blockNumber } = input.response
+    const undo = async (): Promise<void> => {
+      await world.anvil.rpc('evm_revert', [before])
+      before = await world.anvil.rpc('evm_snapshot', [])
+    }
+    let before = await world.anvil.rpc('evm_snapshot', [])
+    await registry.revokeResponseSync(clientOwner, { client, taskId, addresses })
+    await broken('TaskRevoked', execute, [challenger, input])
+    await undo()
+    await registry.revokeResponsesBeforeSync(clientOwner, { client, blockNumber, addresses })
+    await broken('ReferenceBlockRevoked', execute, [challenger, input])
+    await undo()
+    await registry.deactivateClientSync(clientOwner, { client, addresses })
+    await broken('ClientNotActive', execute, [challenger, input])
+    await undo()
+    const instanceId = await world.addPolicyInstance(client, { max: 77 })
+    await registry.setCurrentPolicyInstanceSync(clientOwner, { client, instanceId, addresses })
+    await fine(execute, [challenger, input])
+    await registry.setAcceptSupersededSync(clientOwner, { client, accepted: false, addresses })
+    await broken('PolicySlotMoved', execute, [challenger, input])
   })
 })
 

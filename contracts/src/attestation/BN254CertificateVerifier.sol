@@ -16,7 +16,7 @@ import {
     ICertificateVerifier,
     OperatorSet
 } from "../interfaces/IBN254CertificateVerifier.sol";
-import {BlockSource} from "../libraries/BlockSource.sol";
+import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
 import {BN254} from "../libraries/BN254.sol";
 import {OperatorTables} from "../libraries/OperatorTables.sol";
 import {PolicyMessages} from "../libraries/PolicyMessages.sol";
@@ -37,15 +37,17 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
 
     /// @custom:storage-location erc7201:newton.storage.BN254CertificateVerifier
     struct VerifierStorage {
+        // One word: what a certificate is judged by beside its table.
         address avs;
         uint32 operatorSetId;
         uint32 maxStaleness;
-        uint32 mostStaleness;
+        BlockKind blockKind;
         Checkpoint[] checkpoints;
         mapping(uint32 referenceTimestamp => BN254OperatorSetInfo) tables;
         mapping(bytes32 pubkeyHash => address) operators;
         mapping(address operator => BN254.G1Point) keys;
         mapping(address operator => uint256) nonces;
+        uint32 mostStaleness;
     }
 
     /// @notice Denominator of the quorum.
@@ -75,15 +77,16 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
     /// @inheritdoc IBN254CertificateVerifier
     function initialize(Setup calldata setup) external initializer {
         __DelayedUpgrade_init(setup.owner, setup.times);
-        BlockSource.initialize(setup.blockKind);
+        BlockSource.check(setup.blockKind);
         _requireQuorum(setup.quorumBps);
         VerifierStorage storage $ = _verifierStorage();
+        $.blockKind = setup.blockKind;
         $.avs = setup.operatorSet.avs;
         $.operatorSetId = setup.operatorSet.id;
         $.maxStaleness = setup.maxStaleness;
         $.mostStaleness = setup.maxStaleness;
-        $.checkpoints.push(Checkpoint(uint64(BlockSource.number()), 0, setup.quorumBps));
-        emit QuorumBpsChanged(0, setup.quorumBps, uint64(BlockSource.number()));
+        $.checkpoints.push(Checkpoint(uint64(_blockNumber()), 0, setup.quorumBps));
+        emit QuorumBpsChanged(0, setup.quorumBps, uint64(_blockNumber()));
         emit MaxStalenessChanged(0, setup.maxStaleness);
     }
 
@@ -165,7 +168,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         _checkpoint(referenceTimestamp);
         emit TableUpdated(operatorSet(), referenceTimestamp, info);
         emit OperatorTablePublished(
-            referenceTimestamp, uint64(BlockSource.number()), operators, infos
+            referenceTimestamp, uint64(_blockNumber()), operators, infos
         );
     }
 
@@ -173,7 +176,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
     function setQuorumBps(uint16 newQuorumBps) external onlyOwner {
         _requireQuorum(newQuorumBps);
         Checkpoint[] storage checkpoints = _verifierStorage().checkpoints;
-        uint64 fromBlock = uint64(BlockSource.number());
+        uint64 fromBlock = uint64(_blockNumber());
         _popAnnounced(checkpoints, fromBlock);
         Checkpoint memory last = checkpoints[checkpoints.length - 1];
         if (newQuorumBps != last.quorumBps) {
@@ -289,7 +292,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
         view
         returns (uint32 referenceTimestamp, uint16 quorumBps)
     {
-        uint256 current = BlockSource.number();
+        uint256 current = _blockNumber();
         require(blockNumber < current, BlockNotMined(blockNumber, current));
         Checkpoint[] storage checkpoints = _verifierStorage().checkpoints;
         // The number of checkpoints at or before the block, by bisection.
@@ -584,7 +587,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
     /// in a block wins.
     function _checkpoint(uint32 referenceTimestamp) private {
         Checkpoint[] storage checkpoints = _verifierStorage().checkpoints;
-        uint64 current = uint64(BlockSource.number());
+        uint64 current = uint64(_blockNumber());
         Checkpoint memory announced = _popAnnounced(checkpoints, current);
         Checkpoint storage last = checkpoints[checkpoints.length - 1];
         if (last.blockNumber == current) last.referenceTimestamp = referenceTimestamp;
@@ -626,13 +629,17 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
 
     // --- Upgrades ---
 
+    function _blockKind() internal view override returns (BlockKind) {
+        return _verifierStorage().blockKind;
+    }
+
     function _identity() internal pure override returns (string memory, bytes4) {
         return ("BN254CertificateVerifier", type(IBN254CertificateVerifier).interfaceId);
     }
 
     function _writeOnceDigest() internal view override returns (bytes32) {
         VerifierStorage storage $ = _verifierStorage();
-        return keccak256(abi.encode(BlockSource.kind(), $.avs, $.operatorSetId));
+        return keccak256(abi.encode($.blockKind, $.avs, $.operatorSetId));
     }
 
     function _verifierStorage() private pure returns (VerifierStorage storage $) {

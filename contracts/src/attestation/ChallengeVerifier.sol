@@ -41,14 +41,16 @@ import {InjectedVerifiers} from "./InjectedVerifiers.sol";
 contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
     /// @custom:storage-location erc7201:newton.storage.ChallengeVerifier
     struct ChallengeStorage {
+        // One word: what every challenge has to know.
         IResponseRegistry responses;
         uint64 challengeWindow;
+        BlockKind blockKind;
         IPolicyRegistry policyRegistry;
         IPolicyDataRegistry dataRegistry;
         IBN254CertificateVerifier verifier;
         IEnclaveVersionRegistry enclaveVersions;
         ISlasher slasher;
-        mapping(bytes32 messageHash => mapping(address operator => bool)) slashed;
+        mapping(bytes32 messageHash => mapping(uint256 word => uint256 bits)) slashed;
         mapping(bytes32 verdictKey => mapping(address operator => bool)) relayed;
         mapping(address operator => uint64) lastRelayed;
     }
@@ -74,7 +76,8 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         $.slasher = ISlasher(setup.slasher);
         // In the word that challenges read anyway.
         $.challengeWindow = setup.times.challengeWindow;
-        BlockSource.initialize(BlockKind($.policyRegistry.blockKind()));
+        $.blockKind = BlockKind($.policyRegistry.blockKind());
+        BlockSource.check($.blockKind);
         _requireTimes(setup.times, address($.responses));
         _requireTimes(setup.times, address($.policyRegistry));
         _requireTimes(setup.times, address($.dataRegistry));
@@ -98,7 +101,7 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
     /// @dev The deployed registry of builds does not say which blocks it counts: `block.number`,
     /// which are this chain's only where blocks are native. Elsewhere it has to be wrapped.
     function _requireSameBlocks(address target) private view {
-        uint8 expected = uint8(BlockSource.kind());
+        uint8 expected = uint8(_blockKind());
         (bool ok, bytes memory answer) = target.staticcall(
             abi.encodeCall(IChainContract.blockKind, ())
         );
@@ -119,11 +122,12 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         BN254OperatorInfoWitness[] calldata signers
     ) external {
         ChallengeStorage storage $ = _challengeStorage();
-        (bytes32 messageHash, uint256 acceptedAt) = _requireAccepted($, response);
-        _requireOpen(_openUntil($, acceptedAt, response.expirationBlock));
+        (bytes32 messageHash, IResponseRegistry.AcceptedResponse memory accepted) =
+            _requireAccepted($, response);
+        _requireOpen(_openUntil($, accepted.acceptedAt, response.expirationBlock));
         Mismatch mismatch = _rebuild($, response);
         require(mismatch != Mismatch.None, ChallengeFailed());
-        _requireCertificate($, response, certificate, messageHash);
+        _requireCertificate($, response, certificate, messageHash, accepted.commitment);
         address[] memory operators = _slashSigners($, messageHash, certificate, signers);
         emit ChallengeSucceeded(messageHash, response.taskId, msg.sender, mismatch, operators);
     }
@@ -134,7 +138,7 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         ResultChallenge calldata proof
     ) external {
         ChallengeStorage storage $ = _challengeStorage();
-        (bytes32 messageHash, address verifier) =
+        (bytes32 messageHash, bytes32 commitment, address verifier) =
             _requireJudgedBy($, response, VerifierKind.Result);
         _requireResultValues($, response, proof.values, messageHash);
         require(
@@ -146,7 +150,7 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
             IPolicyResultVerifier(verifier).verifyResult(proof.values, proof.proof),
             ProofRejected()
         );
-        _requireCertificate($, response, proof.certificate, messageHash);
+        _requireCertificate($, response, proof.certificate, messageHash, commitment);
         address[] memory operators = _slashSigners($, messageHash, proof.certificate, proof.signers);
         emit ResultChallengeSucceeded(messageHash, response.taskId, msg.sender, operators);
     }
@@ -157,7 +161,7 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         DocumentChallenge calldata proof
     ) external {
         ChallengeStorage storage $ = _challengeStorage();
-        (bytes32 messageHash, address verifier) =
+        (bytes32 messageHash,, address verifier) =
             _requireJudgedBy($, response, VerifierKind.Document);
         DocumentPublicValues calldata values = proof.values;
         require(values.messageHash == messageHash, PublicValueMismatch(0));
@@ -180,7 +184,10 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
             IDocumentVerifier(verifier).verifyInvalidDocument(values, proof.proof),
             ProofRejected()
         );
-        require(_slash($, messageHash, operator), NothingToSlash(messageHash));
+        require(
+            _slash($, messageHash, proof.operator.operatorIndex, operator),
+            NothingToSlash(messageHash)
+        );
         emit DocumentChallengeSucceeded(
             messageHash, response.taskId, msg.sender, operator, values.documentHash
         );
@@ -189,7 +196,7 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
     /// @inheritdoc IChallengeVerifier
     function slashForRelayedVerdict(Verdict calldata verdict, bytes calldata proof) external {
         ChallengeStorage storage $ = _challengeStorage();
-        address relay = _requireVerifier(VerifierKind.Relay, BlockSource.number());
+        address relay = _requireVerifier(VerifierKind.Relay, _blockNumber());
         require(verdict.sourceChainId != block.chainid, VerdictNotForeign());
         require(
             isVerdictSource(verdict.sourceChainId, verdict.challengeVerifier),
@@ -203,11 +210,11 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         uint256 count;
         for (uint256 i; i < verdict.operators.length; ++i) {
             address operator = verdict.operators[i];
-            if ($.relayed[key][operator] || BlockSource.number() < _relayedSlashFrom($, operator)) {
+            if ($.relayed[key][operator] || _blockNumber() < _relayedSlashFrom($, operator)) {
                 continue;
             }
             $.relayed[key][operator] = true;
-            $.lastRelayed[operator] = uint64(BlockSource.number());
+            $.lastRelayed[operator] = uint64(_blockNumber());
             $.slasher.slash(operator, WADS_TO_SLASH, verdict.messageHash);
             operators[count++] = operator;
         }
@@ -221,26 +228,24 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
     function _requireAccepted(ChallengeStorage storage $, PolicyTaskResponse calldata response)
         private
         view
-        returns (bytes32 messageHash, uint256 acceptedAt)
+        returns (bytes32 messageHash, IResponseRegistry.AcceptedResponse memory accepted)
     {
         require(response.chainId == block.chainid, WrongChain(block.chainid, response.chainId));
         require(
             response.policyRegistry == address($.policyRegistry),
             WrongPolicyRegistry(address($.policyRegistry), response.policyRegistry)
         );
-        messageHash = PolicyMessages.messageHash(response);
-        IResponseRegistry.AcceptedResponse memory accepted =
-            $.responses.getResponse(response.taskId);
+        messageHash = PolicyMessages.messageHashOf(response);
+        accepted = $.responses.getResponse(response.taskId);
         require(
-            accepted.acceptedAt != 0 && accepted.messageHash == messageHash,
+            accepted.acceptedAt != 0 && accepted.messagePrefix == bytes19(messageHash),
             ResponseNotAccepted(response.taskId)
         );
         require(accepted.blockHashChecked, ReferenceBlockHashUnchecked(response.taskId));
-        acceptedAt = accepted.acceptedAt;
     }
 
     function _requireOpen(uint256 last) private view {
-        uint256 current = BlockSource.number();
+        uint256 current = _blockNumber();
         require(current <= last, ChallengeWindowClosed(last, current));
     }
 
@@ -249,9 +254,11 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         ChallengeStorage storage $,
         PolicyTaskResponse calldata response,
         VerifierKind kind
-    ) private view returns (bytes32 messageHash, address verifier) {
-        uint256 acceptedAt;
-        (messageHash, acceptedAt) = _requireAccepted($, response);
+    ) private view returns (bytes32 messageHash, bytes32 commitment, address verifier) {
+        IResponseRegistry.AcceptedResponse memory accepted;
+        (messageHash, accepted) = _requireAccepted($, response);
+        commitment = accepted.commitment;
+        uint256 acceptedAt = accepted.acceptedAt;
         verifier = _requireVerifier(kind, acceptedAt);
         uint256 last = _openUntil($, acceptedAt, response.expirationBlock);
         _requireOpen(last + _suspendedBlocks(kind, acceptedAt, last));
@@ -405,16 +412,21 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         );
     }
 
+    /// @dev The accepted certificate was verified under the same table and quorum: shown again, its
+    /// hash is enough.
     function _requireCertificate(
         ChallengeStorage storage $,
         PolicyTaskResponse calldata response,
         BN254Certificate calldata certificate,
-        bytes32 messageHash
+        bytes32 messageHash,
+        bytes32 commitment
     ) private view {
         require(
             certificate.messageHash == messageHash,
             CertificateMessageHashMismatch(messageHash, certificate.messageHash)
         );
+        bytes32 certificateHash = keccak256(abi.encode(certificate));
+        if (PolicyMessages.commitment(messageHash, certificateHash) == commitment) return;
         $.verifier.verifyCertificateAt(response.referenceBlock, certificate);
     }
 
@@ -440,18 +452,23 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
                 SignerIsNonSigner(index)
             );
             address operator = $.verifier.proveOperator(certificate.referenceTimestamp, signers[i]);
-            if (_slash($, messageHash, operator)) operators[count++] = operator;
+            if (_slash($, messageHash, index, operator)) operators[count++] = operator;
         }
         require(count != 0, NothingToSlash(messageHash));
         _shorten(operators, count);
     }
 
-    function _slash(ChallengeStorage storage $, bytes32 messageHash, address operator)
-        private
-        returns (bool)
-    {
-        if ($.slashed[messageHash][operator]) return false;
-        $.slashed[messageHash][operator] = true;
+    /// @dev A message names one table, so that an index in it is one operator.
+    function _slash(
+        ChallengeStorage storage $,
+        bytes32 messageHash,
+        uint256 index,
+        address operator
+    ) private returns (bool) {
+        uint256 bit = 1 << (index & 0xff);
+        uint256 bits = $.slashed[messageHash][index >> 8];
+        if (bits & bit != 0) return false;
+        $.slashed[messageHash][index >> 8] = bits | bit;
         $.slasher.slash(operator, WADS_TO_SLASH, messageHash);
         return true;
     }
@@ -467,8 +484,8 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
     /// @inheritdoc IChallengeVerifier
     function findMismatch(PolicyTaskResponse calldata response) external view returns (Mismatch) {
         ChallengeStorage storage $ = _challengeStorage();
-        (, uint256 acceptedAt) = _requireAccepted($, response);
-        _requireOpen(_openUntil($, acceptedAt, response.expirationBlock));
+        (, IResponseRegistry.AcceptedResponse memory accepted) = _requireAccepted($, response);
+        _requireOpen(_openUntil($, accepted.acceptedAt, response.expirationBlock));
         return _rebuild($, response);
     }
 
@@ -500,8 +517,9 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
     }
 
     /// @inheritdoc IChallengeVerifier
-    function isSlashed(bytes32 messageHash, address operator) external view returns (bool) {
-        return _challengeStorage().slashed[messageHash][operator];
+    function isSlashed(bytes32 messageHash, uint32 operatorIndex) external view returns (bool) {
+        uint256 bits = _challengeStorage().slashed[messageHash][operatorIndex >> 8];
+        return bits & (1 << (operatorIndex & 0xff)) != 0;
     }
 
     /// @inheritdoc IChallengeVerifier
@@ -537,6 +555,10 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
 
     // --- Upgrades ---
 
+    function _blockKind() internal view override returns (BlockKind) {
+        return _challengeStorage().blockKind;
+    }
+
     function _identity() internal pure override returns (string memory, bytes4) {
         return ("ChallengeVerifier", type(IChallengeVerifier).interfaceId);
     }
@@ -545,7 +567,7 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         ChallengeStorage storage $ = _challengeStorage();
         return keccak256(
             abi.encode(
-                BlockSource.kind(),
+                $.blockKind,
                 $.responses,
                 $.policyRegistry,
                 $.dataRegistry,

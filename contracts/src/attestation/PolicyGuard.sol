@@ -9,7 +9,7 @@ import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
 import {IPolicyGuard} from "../interfaces/IPolicyGuard.sol";
 import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../interfaces/IResponseRegistry.sol";
-import {Intent} from "../libraries/PolicyMessages.sol";
+import {Intent, PolicyTaskResponse} from "../libraries/PolicyMessages.sol";
 
 /// @title PolicyGuard
 /// @notice Base of a policy client: consumes a response and itself makes the call the response is
@@ -34,17 +34,17 @@ abstract contract PolicyGuard is Ownable2Step, INewtonPolicyClient, IPolicyGuard
     }
 
     /// @inheritdoc IPolicyGuard
-    function execute(bytes32 taskId, Intent calldata intent)
-        public
-        payable
-        virtual
-        returns (bytes memory result)
-    {
+    function execute(
+        PolicyTaskResponse calldata response,
+        bytes32 certificateHash,
+        Intent calldata intent
+    ) public payable virtual returns (bytes memory result) {
         require(intent.from == msg.sender, NotIntentSender(intent.from, msg.sender));
         _requireTarget(intent.to);
         // A call with data to nobody succeeds and does nothing.
         require(intent.data.length == 0 || intent.to.code.length != 0, NoCode(intent.to));
-        responses.consume(taskId, intent);
+        responses.consume(response, certificateHash, intent);
+        bytes32 taskId = response.taskId;
         if (msg.value != 0) _receiveValue(msg.value);
         _beforeExecute(taskId, intent);
         bool ok;

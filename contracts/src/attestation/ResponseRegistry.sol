@@ -16,17 +16,21 @@ import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 /// @notice Accepts responses with a certificate of the table in force at their reference block, and
 /// lets their clients use them once.
 contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
-    /// @dev What a client's owner decided, in one word.
+    /// @dev What a client's owner decided, in one word. Single tasks are looked for only where one
+    /// was ever revoked.
     struct ClientRules {
         bool acceptSuperseded;
         uint64 revokedBefore;
+        bool revokesTasks;
     }
 
     /// @custom:storage-location erc7201:newton.storage.ResponseRegistry
     struct ResponseStorage {
+        // One word: what acceptance and use have to know both.
         IPolicyRegistry policyRegistry;
-        uint64 taskResponseWindow;
+        uint32 taskResponseWindow;
         uint32 maxExpireAfter;
+        BlockKind blockKind;
         IPolicyClientRegistry clientRegistry;
         IBN254CertificateVerifier verifier;
         mapping(bytes32 taskId => AcceptedResponse) responses;
@@ -43,12 +47,15 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         __DelayedUpgrade_init(setup.owner, setup.times);
         ResponseStorage storage $ = _responseStorage();
         IPolicyRegistry registry = IPolicyRegistry(setup.policyRegistry);
-        BlockSource.initialize(BlockKind(registry.blockKind()));
+        BlockKind kind = BlockKind(registry.blockKind());
+        BlockSource.check(kind);
+        _requireWindow(setup.taskResponseWindow);
+        $.blockKind = kind;
         $.policyRegistry = registry;
         $.clientRegistry = IPolicyClientRegistry(registry.clientRegistry());
         $.verifier = IBN254CertificateVerifier(setup.certificateVerifier);
-        $.taskResponseWindow = setup.taskResponseWindow;
-        // In the word that acceptance reads anyway; at most 2^32 - 1 by the times' own rule.
+        // Both at most 2^32 - 1 by the rule for windows.
+        $.taskResponseWindow = uint32(setup.taskResponseWindow);
         $.maxExpireAfter = uint32(setup.times.maxExpireAfter);
     }
 
@@ -62,7 +69,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
     ) external {
         ResponseStorage storage $ = _responseStorage();
         require($.responses[response.taskId].acceptedAt == 0, AlreadyAccepted(response.taskId));
-        uint256 current = BlockSource.number();
+        uint256 current = _blockNumber();
 
         _requireTask($, response, task);
         _requireReferenceBlock($, response, current);
@@ -80,7 +87,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             $, rules, response.policyClient, response.taskId, response.referenceBlock
         );
         if (!rules.acceptSuperseded) _requireCurrentInstance($, response);
-        bytes32 messageHash = PolicyMessages.messageHash(response);
+        bytes32 messageHash = PolicyMessages.messageHashOf(response);
         require(
             certificate.messageHash == messageHash,
             CertificateMessageHashMismatch(messageHash, certificate.messageHash)
@@ -101,16 +108,14 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
 
         bool allowed = PolicyMessages.isAllow(response.evaluationResult);
         $.responses[response.taskId] = AcceptedResponse({
-            messageHash: messageHash,
-            intentHash: response.intentHash,
-            policyClient: response.policyClient,
+            commitment: PolicyMessages.commitment(messageHash, keccak256(abi.encode(certificate))),
+            messagePrefix: bytes19(messageHash),
+            // A block that was mined, and the expiration at most 2^32 after it: far below 2^40.
             acceptedAt: uint40(current),
             expirationBlock: uint40(response.expirationBlock),
             allowed: allowed,
             consumed: false,
-            blockHashChecked: true,
-            // A block that was mined, and the expiration at most 2^32 after it: far below 2^40.
-            referenceBlock: uint40(response.referenceBlock)
+            blockHashChecked: true
         });
         emit ResponseAccepted(
             response.taskId, response.policyClient, messageHash, allowed, response, certificate
@@ -128,7 +133,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             response.policyRegistry == registry,
             WrongPolicyRegistry(registry, response.policyRegistry)
         );
-        bytes32 taskId = PolicyMessages.taskId(task);
+        bytes32 taskId = PolicyMessages.taskIdOf(task);
         require(taskId == response.taskId, TaskIdMismatch(taskId, response.taskId));
         require(task.chainId == response.chainId, TaskFieldMismatch(TaskField.ChainId));
         require(
@@ -139,7 +144,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             task.policyClient == response.policyClient, TaskFieldMismatch(TaskField.PolicyClient)
         );
         require(
-            PolicyMessages.intentHash(task.intent) == response.intentHash,
+            PolicyMessages.intentHashOf(task.intent) == response.intentHash,
             TaskFieldMismatch(TaskField.IntentHash)
         );
         require(
@@ -159,7 +164,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
     ) private view {
         uint256 referenceBlock = response.referenceBlock;
         require(referenceBlock < current, ReferenceBlockNotMined(referenceBlock, current));
-        bytes32 hash = BlockSource.hashAt(referenceBlock);
+        bytes32 hash = BlockSource.hashOf($.blockKind, referenceBlock);
         require(hash != 0, ReferenceBlockHashUnavailable(referenceBlock));
         require(
             hash == response.referenceBlockHash,
@@ -185,36 +190,48 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
     // --- Use ---
 
     /// @inheritdoc IResponseRegistry
-    function consume(bytes32 taskId, Intent calldata intent) external {
-        AcceptedResponse storage response = _responseStorage().responses[taskId];
-        require(response.acceptedAt != 0, ResponseNotAccepted(taskId));
+    function consume(
+        PolicyTaskResponse calldata response,
+        bytes32 certificateHash,
+        Intent calldata intent
+    ) external {
+        ResponseStorage storage $ = _responseStorage();
+        bytes32 taskId = response.taskId;
+        AcceptedResponse storage accepted = $.responses[taskId];
+        require(accepted.acceptedAt != 0, ResponseNotAccepted(taskId));
+        // From here on every field of the response is the accepted one's.
+        bytes32 expected = accepted.commitment;
+        bytes32 given =
+            PolicyMessages.commitment(PolicyMessages.messageHashOf(response), certificateHash);
+        require(given == expected, CommitmentMismatch(expected, given));
         address client = response.policyClient;
         require(msg.sender == client, NotPolicyClient(client, msg.sender));
-        require(!response.consumed, AlreadyConsumed(taskId));
-        uint256 current = BlockSource.number();
+        require(!accepted.consumed, AlreadyConsumed(taskId));
+        uint256 current = _blockNumber();
         uint256 expiration = response.expirationBlock;
         require(current < expiration, ResponseExpired(expiration, current));
-        bytes32 intentHash = PolicyMessages.intentHash(intent);
+        bytes32 intentHash = PolicyMessages.intentHashOf(intent);
         require(intentHash == response.intentHash, IntentMismatch(response.intentHash, intentHash));
-        require(response.allowed, EvaluationDenied(taskId));
-        _requireStillWanted(client, taskId, response.referenceBlock);
-        response.consumed = true;
+        require(accepted.allowed, EvaluationDenied(taskId));
+        _requireStillWanted($, client, taskId, response.referenceBlock);
+        accepted.consumed = true;
         emit ResponseConsumed(taskId, client);
     }
 
     /// @dev An allow is the client's own decision of a past block: it holds only while the client is
     /// in use and its owner has not decided otherwise since.
-    function _requireStillWanted(address client, bytes32 taskId, uint256 referenceBlock)
-        private
-        view
-    {
-        ResponseStorage storage $ = _responseStorage();
+    function _requireStillWanted(
+        ResponseStorage storage $,
+        address client,
+        bytes32 taskId,
+        uint256 referenceBlock
+    ) private view {
         require($.clientRegistry.isRegisteredClient(client), ClientNotActive(client));
         ClientRules memory rules = $.rules[client];
         _requireNotRevoked($, rules, client, taskId, referenceBlock);
         if (rules.acceptSuperseded) return;
         // By the move and not by the instance: a policy that is put back revives nothing.
-        (uint64 movedAt,) = $.policyRegistry.lastMove(client);
+        uint256 movedAt = $.policyRegistry.lastMovedAt(client);
         require(movedAt <= referenceBlock, PolicySlotMoved(client, movedAt, referenceBlock));
     }
 
@@ -225,7 +242,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         bytes32 taskId,
         uint256 referenceBlock
     ) private view {
-        require(!$.revoked[client][taskId], TaskRevoked(client, taskId));
+        if (rules.revokesTasks) require(!$.revoked[client][taskId], TaskRevoked(client, taskId));
         uint256 revokedUpTo = rules.revokedBefore;
         require(
             revokedUpTo == 0 || referenceBlock > revokedUpTo,
@@ -238,14 +255,16 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
     /// @inheritdoc IResponseRegistry
     function revoke(address client, bytes32 taskId) external {
         _requireOwnerOrClient(client);
-        _responseStorage().revoked[client][taskId] = true;
+        ResponseStorage storage $ = _responseStorage();
+        $.rules[client].revokesTasks = true;
+        $.revoked[client][taskId] = true;
         emit ResponseRevoked(client, taskId);
     }
 
     /// @inheritdoc IResponseRegistry
     function revokeBefore(address client, uint64 blockNumber) external {
         _requireOwnerOrClient(client);
-        uint256 current = BlockSource.number();
+        uint256 current = _blockNumber();
         require(blockNumber <= current, RevocationInFuture(blockNumber, current));
         ClientRules storage rules = _responseStorage().rules[client];
         uint64 revokedUpTo = rules.revokedBefore;
@@ -317,6 +336,10 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
 
     // --- Upgrades ---
 
+    function _blockKind() internal view override returns (BlockKind) {
+        return _responseStorage().blockKind;
+    }
+
     function _identity() internal pure override returns (string memory, bytes4) {
         return ("ResponseRegistry", type(IResponseRegistry).interfaceId);
     }
@@ -325,7 +348,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         ResponseStorage storage $ = _responseStorage();
         return keccak256(
             abi.encode(
-                BlockSource.kind(),
+                $.blockKind,
                 $.policyRegistry,
                 $.clientRegistry,
                 $.verifier,

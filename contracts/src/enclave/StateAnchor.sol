@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IStateAnchor} from "../interfaces/IStateAnchor.sol";
+import {FixedContract} from "../upgrade/FixedContract.sol";
 
 /// @title StateAnchor
 /// @notice Keeps enclaves from being started on an old state.
@@ -9,7 +10,7 @@ import {IStateAnchor} from "../interfaces/IStateAnchor.sol";
 /// part of the interface, since enclaves read it through proofs: line `l` is at
 /// `keccak256(abi.encode(l, 0))`, its key in the lower 160 bits and its sequence in the next 64, and its
 /// state hash in the slot after.
-contract StateAnchor is IStateAnchor {
+contract StateAnchor is FixedContract, IStateAnchor {
     struct Line {
         address key;
         uint64 sequence;
@@ -79,5 +80,9 @@ contract StateAnchor is IStateAnchor {
         return ecrecover(
             hash, uint8(signature[64]), bytes32(signature[0:32]), bytes32(signature[32:64])
         );
+    }
+
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("StateAnchor", type(IStateAnchor).interfaceId);
     }
 }

@@ -13,6 +13,6 @@ interface IChainContract is IERC165 {
     /// @notice Version of the contract's rules and interface, `major.minor.patch`.
     function version() external view returns (string memory);
 
-    /// @notice Where this contract reads block numbers: 1 native, 2 ArbSys.
+    /// @notice Where this contract reads block numbers: 1 native, 2 ArbSys, 0 where it counts none.
     function blockKind() external view returns (uint8);
 }

@@ -182,7 +182,8 @@ interface IChallengeVerifier {
     /// @notice Shows that an accepted response is not what the registries say at its reference
     /// block, and slashes signers of it. Anyone may call.
     /// @param response The accepted response.
-    /// @param certificate A certificate over it at quorum; not necessarily the accepted one.
+    /// @param certificate A certificate over it at quorum; not necessarily the accepted one, which
+    /// is not verified a second time.
     /// @param signers Operators who signed it, ascending, each proven to be in the table.
     function challengeAttestationDigest(
         PolicyTaskResponse calldata response,
@@ -223,7 +224,9 @@ interface IChallengeVerifier {
     ) external view returns (uint256);
 
     /// @notice Whether an operator was slashed for a message.
-    function isSlashed(bytes32 messageHash, address operator) external view returns (bool);
+    /// @param messageHash The message.
+    /// @param operatorIndex Its index in the table that the message names.
+    function isSlashed(bytes32 messageHash, uint32 operatorIndex) external view returns (bool);
 
     /// @notice Whether an operator was slashed for a message of another chain.
     function isSlashedForVerdict(

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IArtifactRegistry} from "./IArtifactRegistry.sol";
-import {DataTemplateSpec, InstanceSpec} from "./IPolicyDeployer.sol";
+import {PolicyDeployment} from "./IPolicyDeployer.sol";
 
 /// @title IPolicyDataRegistry
 /// @notice Templates of data plugins, clients' instances of them, and for every client and
@@ -122,15 +122,14 @@ interface IPolicyDataRegistry is IArtifactRegistry {
     /// instances, moves their slots. Only the deployer that {policyDeployer} names.
     /// @param account For whom: judged by the gates, recorded as author and announcer, and the
     /// client's owner or the client itself.
-    /// @param client The client.
-    /// @param templates Templates that may be missing.
-    /// @param instances The instances, and what their slots hold before.
+    /// @param clients The registry of clients, as the deployer names it: {clientRegistry}, since both
+    /// never change and were compared when this contract was set up.
+    /// @param deployment The client's policy, whole.
     /// @return ids What the slots hold now.
     function deployAs(
         address account,
-        address client,
-        DataTemplateSpec[] calldata templates,
-        InstanceSpec[] calldata instances
+        address clients,
+        PolicyDeployment calldata deployment
     ) external returns (bytes32[] memory ids);
 
     /// @notice The current instance, or zero.

@@ -81,6 +81,8 @@ interface IPolicyDeployer {
     /// @param signer The client's owner.
     /// @param nonce The number.
     error DeploymentNonceUsed(address signer, uint256 nonce);
+    /// @notice The deployment is not encoded as it has to be: its lists lie outside of it.
+    error MalformedDeployment();
     /// @notice The signature is not that of the client's owner over this deployment.
     /// @param signer The client's owner, now.
     error InvalidDeploymentSignature(address signer);
@@ -154,7 +156,4 @@ interface IPolicyDeployer {
 
     /// @notice The registry of clients that both registries use.
     function clientRegistry() external view returns (address);
-
-    /// @notice Version of the contract's rules and interface, `major.minor.patch`.
-    function version() external view returns (string memory);
 }

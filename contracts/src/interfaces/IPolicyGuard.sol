@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
-import {Intent} from "../libraries/PolicyMessages.sol";
+import {Intent, PolicyTaskResponse} from "../libraries/PolicyMessages.sol";
 
 /// @title IPolicyGuard
 /// @notice A client that makes calls only with an allowed evaluation of that very call.
@@ -27,11 +27,13 @@ interface IPolicyGuard {
     );
 
     /// @notice Uses the accepted, allowed response of a task and makes the call it was about.
-    /// @param taskId The task.
+    /// @param response The accepted response.
+    /// @param certificateHash `keccak256(abi.encode(certificate))` of the accepted certificate.
     /// @param intent The intent that was evaluated, whose `from` is the sender.
     /// @return result What the call returned.
-    function execute(bytes32 taskId, Intent calldata intent)
-        external
-        payable
-        returns (bytes memory result);
+    function execute(
+        PolicyTaskResponse calldata response,
+        bytes32 certificateHash,
+        Intent calldata intent
+    ) external payable returns (bytes memory result);
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IArtifactRegistry} from "./IArtifactRegistry.sol";
-import {InstanceSpec, PolicyTemplateSpec} from "./IPolicyDeployer.sol";
+import {PolicyDeployment} from "./IPolicyDeployer.sol";
 
 /// @title IPolicyRegistry
 /// @notice Policy templates, clients' instances of them, and for every client the slot that names
@@ -131,17 +131,17 @@ interface IPolicyRegistry is IArtifactRegistry {
 
     /// @notice The policy's part of a deployment: registers missing templates, deploys the instance
     /// where it is missing, moves the slot. Only the deployer that {policyDeployer} names.
+    /// Its data plugins' part came before, in the same transaction.
     /// @param account For whom: judged by the gates, recorded as author and announcer, and the
     /// client's owner or the client itself.
-    /// @param client The client.
-    /// @param templates Templates that may be missing.
-    /// @param instance The instance, and what the slot holds before.
+    /// @param clients The registry of clients, as the deployer names it: {clientRegistry}, since both
+    /// never change and were compared when this contract was set up.
+    /// @param deployment The client's policy, whole.
     /// @return id What the slot holds now.
     function deployAs(
         address account,
-        address client,
-        PolicyTemplateSpec[] calldata templates,
-        InstanceSpec calldata instance
+        address clients,
+        PolicyDeployment calldata deployment
     ) external returns (bytes32 id);
 
     /// @notice Requires an enclave for every task, or not. Owner only.
@@ -169,6 +169,11 @@ interface IPolicyRegistry is IArtifactRegistry {
     /// by is no longer what the client's owner wants from that block on. Zeros before the first.
     /// @param client The client.
     function lastMove(address client) external view returns (uint64 blockNumber, bytes32 instanceId);
+
+    /// @notice Block of the last move of a slot, 0 before the first: {lastMove} for whoever does not
+    /// need to know where to.
+    /// @param client The client.
+    function lastMovedAt(address client) external view returns (uint64 blockNumber);
 
     /// @notice How many moves a slot's history holds.
     /// @param client The client.

@@ -14,7 +14,8 @@ interface IResponseRegistry {
     /// @param times The times of the chain.
     /// @param policyRegistry The registry that responses must name.
     /// @param certificateVerifier Ours.
-    /// @param taskResponseWindow Most blocks between the reference block and acceptance.
+    /// @param taskResponseWindow Most blocks between the reference block and acceptance, at most
+    /// 2^32 - 1.
     struct Setup {
         address owner;
         UpgradeTimes times;
@@ -23,26 +24,23 @@ interface IResponseRegistry {
         uint64 taskResponseWindow;
     }
 
-    /// @notice An accepted response.
-    /// @param messageHash Hash of all of it.
-    /// @param intentHash Hash of the intent that was evaluated.
-    /// @param policyClient The client that may consume it.
+    /// @notice What is kept of an accepted response: a commitment and one word.
+    /// @param commitment `keccak256(messageHash ‖ keccak256(abi.encode(certificate)))`.
+    /// @param messagePrefix First 19 bytes of the message hash: enough to know the message by, where
+    /// another certificate over it is shown. Nobody is slashed on it without a signature over all 32.
     /// @param acceptedAt Block of acceptance, 0 where there is none.
     /// @param expirationBlock First block at which it is no longer valid.
     /// @param allowed The decision.
     /// @param consumed Whether it was used.
     /// @param blockHashChecked Whether the reference block's hash was compared with the chain's.
-    /// @param referenceBlock The block whose slots it was evaluated under.
     struct AcceptedResponse {
-        bytes32 messageHash;
-        bytes32 intentHash;
-        address policyClient;
+        bytes32 commitment;
+        bytes19 messagePrefix;
         uint40 acceptedAt;
         uint40 expirationBlock;
         bool allowed;
         bool consumed;
         bool blockHashChecked;
-        uint40 referenceBlock;
     }
 
     /// @notice What of a response is not the task's.
@@ -89,6 +87,8 @@ interface IResponseRegistry {
     error IntentChainMismatch(uint256 expected, uint256 given);
     /// @notice No response of this task was accepted.
     error ResponseNotAccepted(bytes32 taskId);
+    /// @notice Of this task another response was accepted, or this one with another certificate.
+    error CommitmentMismatch(bytes32 expected, bytes32 given);
     /// @notice The sender is not the client of the response.
     error NotPolicyClient(address expected, address caller);
     /// @notice The response was used already.
@@ -148,7 +148,14 @@ interface IResponseRegistry {
     /// that was evaluated, and only if the decision is allow. The client is registered and active,
     /// it revoked neither the task nor the reference block, and its policy slot has not moved since
     /// that block, unless it accepts superseded instances.
-    function consume(bytes32 taskId, Intent calldata intent) external;
+    /// @param response The accepted response.
+    /// @param certificateHash `keccak256(abi.encode(certificate))` of the accepted certificate.
+    /// @param intent The intent that was evaluated.
+    function consume(
+        PolicyTaskResponse calldata response,
+        bytes32 certificateHash,
+        Intent calldata intent
+    ) external;
 
     /// @notice Whether responses of a policy instance that the client has left since the reference
     /// block are still accepted and used. The client's owner only.
@@ -164,7 +171,7 @@ interface IResponseRegistry {
     /// @param blockNumber At most the current block, and never below what was revoked before.
     function revokeBefore(address client, uint64 blockNumber) external;
 
-    /// @notice An accepted response, empty where there is none.
+    /// @notice What is kept of a task's accepted response, empty where there is none.
     function getResponse(bytes32 taskId) external view returns (AcceptedResponse memory);
 
     /// @notice Whether a client takes responses of an instance it has left.

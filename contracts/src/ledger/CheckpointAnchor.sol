@@ -3,6 +3,7 @@ pragma solidity ^0.8.27;
 
 import {ICheckpointAnchor} from "../interfaces/ICheckpointAnchor.sol";
 import {TransparencyProofs} from "../libraries/TransparencyProofs.sol";
+import {FixedContract} from "../upgrade/FixedContract.sol";
 
 /// @title CheckpointAnchor
 /// @notice Keeps the checkpoints of transparency logs where nobody can take them back.
@@ -12,7 +13,7 @@ import {TransparencyProofs} from "../libraries/TransparencyProofs.sol";
 /// counter is kept, and an anchor writes one slot. The storage layout is part of the interface, since
 /// anchors are read through proofs: that of position `p` is `p` slots after
 /// `keccak256(abi.encode(logId(owner, originHash), 0))`.
-contract CheckpointAnchor is ICheckpointAnchor {
+contract CheckpointAnchor is FixedContract, ICheckpointAnchor {
     /// @notice Anchors that are kept of each log.
     uint256 public constant KEPT = 96;
 
@@ -42,14 +43,17 @@ contract CheckpointAnchor is ICheckpointAnchor {
         uint64 olderSize = latest.size;
         bytes32 olderRoot = latest.root;
         (uint256 next, uint256 parity) = _after(
-            ring, latest.position, _word(olderSize, olderRoot, latest.time, 0), originHash
+            ring, latest.position, _hash(olderSize, olderRoot, latest.time), originHash
         );
         require(size > olderSize, NotGrowing(olderSize, size));
         require(
             TransparencyProofs.isConsistent(olderSize, olderRoot, size, root, proof),
             Inconsistent(olderSize, size)
         );
-        ring[next] = _word(size, root, uint64(block.timestamp), parity);
+        uint256 word = _word(size, root, uint64(block.timestamp), parity);
+        assembly ("memory-safe") {
+            sstore(add(ring.slot, next), word)
+        }
         emit CheckpointAnchored(log, size, root, uint8(next));
     }
 
@@ -105,22 +109,26 @@ contract CheckpointAnchor is ICheckpointAnchor {
     }
 
     /// @dev Position and parity of the anchor that follows the one at `position`, which has to be the
-    /// latest one and this one. `word` is its word without the parity.
+    /// latest one and this one. `hash` is what its word is made of.
     function _after(
         uint256[KEPT] storage ring,
         uint256 position,
-        uint256 word,
+        uint256 hash,
         bytes32 originHash
     ) private view returns (uint256 next, uint256 parity) {
         require(position < KEPT, NotLatest(msg.sender, originHash));
         uint256 known = ring[position];
-        require(known != 0 && known << 1 == word << 1, NotLatest(msg.sender, originHash));
+        require(known != 0 && known << 1 == hash << 1, NotLatest(msg.sender, originHash));
         parity = known >> 255;
         unchecked {
             next = position + 1;
         }
         if (next == KEPT) (next, parity) = (0, parity ^ 1);
-        uint256 following = ring[next];
+        // Below {KEPT} both, and without a second look at that.
+        uint256 following;
+        assembly ("memory-safe") {
+            following := sload(add(ring.slot, next))
+        }
         require(
             following == 0 || following >> 255 != parity, NotLatest(msg.sender, originHash)
         );
@@ -130,14 +138,22 @@ contract CheckpointAnchor is ICheckpointAnchor {
     function _word(uint64 size, bytes32 root, uint64 time, uint256 parity)
         private
         pure
-        returns (uint256 word)
+        returns (uint256)
     {
+        return _hash(size, root, time) << 1 >> 1 | parity << 255;
+    }
+
+    function _hash(uint64 size, bytes32 root, uint64 time) private pure returns (uint256 hash) {
         assembly ("memory-safe") {
             let free := mload(0x40)
             mstore(free, size)
             mstore(add(free, 32), root)
             mstore(add(free, 64), time)
-            word := or(shr(1, shl(1, keccak256(free, 96))), shl(255, parity))
+            hash := keccak256(free, 96)
         }
+    }
+
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("CheckpointAnchor", type(ICheckpointAnchor).interfaceId);
     }
 }

@@ -55,8 +55,8 @@ library CodeRows {
             tstore(base, length)
             let source := add(data, 0x20)
             let slot := add(base, 1)
-            for { let offset := 0 } lt(offset, length) { offset := add(offset, 0x20) } {
-                tstore(slot, mload(add(source, offset)))
+            for { let end := add(source, length) } lt(source, end) { source := add(source, 0x20) } {
+                tstore(slot, mload(source))
                 slot := add(slot, 1)
             }
             mstore(0x00, initCode)
@@ -77,8 +77,8 @@ library CodeRows {
             mstore8(pointer, 0x00)
             let target := add(pointer, 1)
             let slot := add(base, 1)
-            for { let offset := 0 } lt(offset, length) { offset := add(offset, 0x20) } {
-                mstore(add(target, offset), tload(slot))
+            for { let end := add(target, length) } lt(target, end) { target := add(target, 0x20) } {
+                mstore(target, tload(slot))
                 slot := add(slot, 1)
             }
             return(pointer, add(length, 1))

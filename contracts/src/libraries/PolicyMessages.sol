@@ -123,6 +123,45 @@ library PolicyMessages {
         return keccak256(abi.encode(RESPONSE_TAG, response));
     }
 
+    /// @dev {taskId} of a task that came with the call: it is encoded without being copied first.
+    function taskIdOf(Task calldata task) internal pure returns (bytes32) {
+        return keccak256(abi.encode(TASK_TAG, task));
+    }
+
+    /// @dev {intentHash} of an intent that came with the call.
+    function intentHashOf(Intent calldata intent) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                INTENT_TYPEHASH,
+                intent.from,
+                intent.to,
+                intent.value,
+                keccak256(intent.data),
+                intent.chainId,
+                keccak256(intent.functionSignature)
+            )
+        );
+    }
+
+    /// @dev {messageHash} of a response that came with the call.
+    function messageHashOf(PolicyTaskResponse calldata response) internal pure returns (bytes32) {
+        return keccak256(abi.encode(RESPONSE_TAG, response));
+    }
+
+    /// @dev What is kept of an accepted response: its message and the hash of the certificate's ABI
+    /// encoding.
+    function commitment(bytes32 hash, bytes32 certificateHash)
+        internal
+        pure
+        returns (bytes32 result)
+    {
+        assembly ("memory-safe") {
+            mstore(0x00, hash)
+            mstore(0x20, certificateHash)
+            result := keccak256(0x00, 0x40)
+        }
+    }
+
     /// @dev What is hashed to the curve and signed: EigenLayer's certificate digest.
     function signable(uint32 referenceTimestamp, bytes32 hash) internal pure returns (bytes32) {
         return keccak256(abi.encode(CERTIFICATE_TYPEHASH, referenceTimestamp, hash));

@@ -87,6 +87,13 @@ library SlotHistory {
         return count == 0 ? (0, bytes32(0)) : move(self, count - 1);
     }
 
+    /// @dev Block of the last move, 0 before the first.
+    function lastBlock(History storage self) internal view returns (uint64) {
+        uint256 header = self.header;
+        uint256 count = uint64(header);
+        return count == 0 ? 0 : uint64(_blockAt(self, header, count - 1));
+    }
+
     function _blockAt(History storage self, uint256 header, uint256 index)
         private
         view

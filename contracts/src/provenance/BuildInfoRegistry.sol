@@ -5,12 +5,13 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IBuildInfoRegistry} from "../interfaces/IBuildInfoRegistry.sol";
 import {BuildInfoXdr} from "../libraries/BuildInfoXdr.sol";
+import {FixedContract} from "../upgrade/FixedContract.sol";
 
 /// @title BuildInfoRegistry
 /// @notice Build information of plugins that carry none, written by managers.
 /// @dev No upgrade: entries are for good, and whoever wants other rules deploys a registry of its
 /// own, which readers list or do not.
-contract BuildInfoRegistry is IBuildInfoRegistry, Ownable2Step {
+contract BuildInfoRegistry is FixedContract, IBuildInfoRegistry, Ownable2Step {
     /// @notice Most bytes of one entry.
     uint256 public constant MAX_XDR_BYTES = 8192;
 
@@ -63,5 +64,9 @@ contract BuildInfoRegistry is IBuildInfoRegistry, Ownable2Step {
         require(account != address(0), InvalidManager());
         _managers[account] = allowed;
         emit ManagerSet(account, allowed);
+    }
+
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("BuildInfoRegistry", type(IBuildInfoRegistry).interfaceId);
     }
 }

@@ -2,11 +2,12 @@
 pragma solidity ^0.8.27;
 
 import {IVerificationRegistry} from "../interfaces/IVerificationRegistry.sol";
+import {FixedContract} from "../upgrade/FixedContract.sol";
 
 /// @title VerificationRegistry
 /// @notice Claims of verifiers about plugins.
 /// @dev No owner and no upgrade: nobody may speak for a verifier, and none is left out.
-contract VerificationRegistry is IVerificationRegistry {
+contract VerificationRegistry is FixedContract, IVerificationRegistry {
     /// @notice Most bytes of an evidence URI.
     uint256 public constant MAX_URI_BYTES = 1024;
 
@@ -37,5 +38,9 @@ contract VerificationRegistry is IVerificationRegistry {
         returns (Claim memory)
     {
         return _claims[wasmHash][buildInfoHash][verifier];
+    }
+
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("VerificationRegistry", type(IVerificationRegistry).interfaceId);
     }
 }

@@ -34,9 +34,9 @@ contract EnclaveVersionMirror is IEnclaveVersionMirror {
     /// @inheritdoc IEnclaveVersionMirror
     function sync(bytes32 pcr0Hash) external {
         EnclaveVersion memory given = SOURCE.getVersion(pcr0Hash);
-        EnclaveVersion storage version = _versions[pcr0Hash];
+        EnclaveVersion storage build = _versions[pcr0Hash];
         uint64 current = uint64(BlockSource.numberOf(BLOCK_KIND));
-        if (version.activatedAt == 0) {
+        if (build.activatedAt == 0) {
             // The deployed registry answers an empty version for a build it does not know.
             require(given.activatedAt != 0, VersionNotRegistered(pcr0Hash));
             // Never seen active: it is not known to have been so in any block of this chain.
@@ -44,14 +44,14 @@ contract EnclaveVersionMirror is IEnclaveVersionMirror {
                 given.deprecatedAt == 0 && SOURCE.isActiveVersion(pcr0Hash),
                 VersionAlreadyDeprecated(pcr0Hash)
             );
-            version.activatedAt = current;
-            version.label = given.label;
+            build.activatedAt = current;
+            build.label = given.label;
             _activeCount += 1;
             emit EnclaveVersionActivated(pcr0Hash, given.label);
             return;
         }
-        require(given.deprecatedAt != 0 && version.deprecatedAt == 0, NothingToSync(pcr0Hash));
-        version.deprecatedAt = current;
+        require(given.deprecatedAt != 0 && build.deprecatedAt == 0, NothingToSync(pcr0Hash));
+        build.deprecatedAt = current;
         _activeCount -= 1;
         emit EnclaveVersionDeprecated(pcr0Hash);
     }
@@ -61,15 +61,15 @@ contract EnclaveVersionMirror is IEnclaveVersionMirror {
     /// @notice Whether a build is active now, here and at the source.
     /// @inheritdoc IEnclaveVersionRegistry
     function isActiveVersion(bytes32 pcr0Hash) external view returns (bool) {
-        EnclaveVersion storage version = _versions[pcr0Hash];
+        EnclaveVersion storage build = _versions[pcr0Hash];
         return
-            version.activatedAt != 0 && version.deprecatedAt == 0
+            build.activatedAt != 0 && build.deprecatedAt == 0
                 && SOURCE.isActiveVersion(pcr0Hash);
     }
 
     /// @inheritdoc IEnclaveVersionRegistry
-    function getVersion(bytes32 pcr0Hash) external view returns (EnclaveVersion memory version) {
-        version = _versions[pcr0Hash];
+    function getVersion(bytes32 pcr0Hash) external view returns (EnclaveVersion memory build) {
+        build = _versions[pcr0Hash];
     }
 
     /// @inheritdoc IEnclaveVersionRegistry
@@ -83,9 +83,9 @@ contract EnclaveVersionMirror is IEnclaveVersionMirror {
         view
         returns (bool)
     {
-        EnclaveVersion storage version = _versions[pcr0Hash];
-        return version.activatedAt != 0 && version.activatedAt <= blockNumber
-            && (version.deprecatedAt == 0 || version.deprecatedAt > blockNumber);
+        EnclaveVersion storage build = _versions[pcr0Hash];
+        return build.activatedAt != 0 && build.activatedAt <= blockNumber
+            && (build.deprecatedAt == 0 || build.deprecatedAt > blockNumber);
     }
 
     /// @inheritdoc IEnclaveVersionRegistry

@@ -6,7 +6,8 @@ import {IPolicyDataRegistry} from "../interfaces/IPolicyDataRegistry.sol";
 import {
     DataTemplateSpec,
     IPolicyDeployer,
-    InstanceSpec
+    InstanceSpec,
+    PolicyDeployment
 } from "../interfaces/IPolicyDeployer.sol";
 import {ArtifactIds} from "../libraries/ArtifactIds.sol";
 import {CodeRows} from "../libraries/CodeRows.sol";
@@ -73,8 +74,10 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         bytes32 paramsHash;
         (id, paramsHash) = _instanceId(templateId, client, params, expireAfter);
         require(!CodeRows.exists(_instanceKey(id)), InstanceAlreadyDeployed(id));
-        _ownerOf(client);
-        _deploy(msg.sender, id, paramsHash, templateId, client, params, expireAfter);
+        _ownerOf(clientRegistry(), client);
+        _deploy(
+            msg.sender, id, paramsHash, templateId, client, params, expireAfter, _blockNumber()
+        );
     }
 
     /// @inheritdoc IPolicyDataRegistry
@@ -87,14 +90,16 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         bytes32 paramsHash;
         (id, paramsHash) = _instanceId(templateId, client, params, expireAfter);
         if (CodeRows.exists(_instanceKey(id))) return (id, false);
-        _ownerOf(client);
-        _deploy(msg.sender, id, paramsHash, templateId, client, params, expireAfter);
+        _ownerOf(clientRegistry(), client);
+        _deploy(
+            msg.sender, id, paramsHash, templateId, client, params, expireAfter, _blockNumber()
+        );
         return (id, true);
     }
 
     /// @inheritdoc IPolicyDataRegistry
     function setCurrentInstance(address client, bytes32 templateId, bytes32 instanceId) external {
-        _checkSlotMover(msg.sender, client);
+        _checkSlotMover(clientRegistry(), msg.sender, client);
         (bytes32 instanceTemplate, address instanceClient) = _instanceHead(instanceId);
         require(instanceClient == client, InstanceClientMismatch(instanceId, client));
         require(instanceTemplate == templateId, InstanceTemplateMismatch(instanceId, templateId));
@@ -105,14 +110,14 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
     /// @inheritdoc IPolicyDataRegistry
     function deployAs(
         address account,
-        address client,
-        DataTemplateSpec[] calldata templates,
-        InstanceSpec[] calldata instances
+        address clients,
+        PolicyDeployment calldata deployment
     ) external returns (bytes32[] memory ids) {
         _checkDeployer();
-        _checkSlotMover(account, client);
-        for (uint256 i = 0; i < templates.length; ++i) {
-            DataTemplateSpec calldata spec = templates[i];
+        address client = deployment.client;
+        _checkSlotMover(clients, account, client);
+        for (uint256 i = 0; i < deployment.dataTemplates.length; ++i) {
+            DataTemplateSpec calldata spec = deployment.dataTemplates[i];
             _ensureTemplate(
                 account,
                 spec.wasmHash,
@@ -121,9 +126,11 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
                 spec.locators
             );
         }
+        InstanceSpec[] calldata instances = deployment.dataInstances;
         ids = new bytes32[](instances.length);
+        uint256 current = _blockNumber();
         for (uint256 i = 0; i < instances.length; ++i) {
-            ids[i] = _deployAndMove(account, client, instances[i]);
+            ids[i] = _deployAndMove(account, client, instances[i], current);
         }
     }
 
@@ -215,10 +222,12 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
     }
 
     /// @dev Client and account were checked.
-    function _deployAndMove(address account, address client, InstanceSpec calldata instance)
-        private
-        returns (bytes32 id)
-    {
+    function _deployAndMove(
+        address account,
+        address client,
+        InstanceSpec calldata instance,
+        uint256 current
+    ) private returns (bytes32 id) {
         bytes32 templateId = instance.templateId;
         SlotHistory.History storage slot = _storage().slots[client][templateId];
         bytes32 previous = slot.latest();
@@ -230,10 +239,17 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         (id, paramsHash) = _instanceId(templateId, client, instance.params, instance.expireAfter);
         if (!CodeRows.exists(_instanceKey(id))) {
             _deploy(
-                account, id, paramsHash, templateId, client, instance.params, instance.expireAfter
+                account,
+                id,
+                paramsHash,
+                templateId,
+                client,
+                instance.params,
+                instance.expireAfter,
+                current
             );
         }
-        slot.push(_blockNumber(), id);
+        slot.push(current, id);
         emit CurrentPolicyDataInstanceSet(client, templateId, previous, id);
     }
 
@@ -292,12 +308,13 @@ contract PolicyDataRegistry is RegistryBase, IPolicyDataRegistry {
         bytes32 templateId,
         address client,
         bytes calldata params,
-        uint64 expireAfter
+        uint64 expireAfter,
+        uint256 current
     ) private {
         bytes memory template = CodeRows.read(_templateKey(templateId), 0);
         require(template.length != 0, TemplateNotRegistered(templateId));
         _checkInstance(account, params, expireAfter, CodeRows.word(template, 32));
-        _storeInstance(id, templateId, client, params, expireAfter);
+        _storeInstance(id, templateId, client, params, expireAfter, current);
         emit PolicyDataInstanceDeployed(id, client, templateId, paramsHash, expireAfter, params);
     }
 

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
 import {IPolicyDataRegistry} from "../interfaces/IPolicyDataRegistry.sol";
@@ -11,13 +12,14 @@ import {
     PolicyDeployment
 } from "../interfaces/IPolicyDeployer.sol";
 import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
+import {FixedContract} from "../upgrade/FixedContract.sol";
 
 /// @title PolicyDeployer
 /// @notice A client's policy in one transaction. Not upgradeable, without an owner: whom it acts
 /// for is decided in {deploy} and {deploySigned} and nowhere else.
 /// @dev The registries are created after this contract and check at their initialization that it
 /// names them; a wrong address given here makes a deployer that no registry accepts.
-contract PolicyDeployer is IPolicyDeployer, EIP712 {
+contract PolicyDeployer is FixedContract, IPolicyDeployer, EIP712 {
     bytes32 private constant DEPLOY_POLICY_TYPEHASH = keccak256(
         "DeployPolicy(address client,bytes32 contentHash,address sponsor,uint256 nonce,uint256 deadline)"
     );
@@ -48,7 +50,12 @@ contract PolicyDeployer is IPolicyDeployer, EIP712 {
         external
         returns (bytes32 policyInstanceId, bytes32[] memory policyDataInstanceIds)
     {
-        return _deployAs(msg.sender, deployment);
+        bytes calldata encoded;
+        assembly ("memory-safe") {
+            encoded.offset := deployment
+            encoded.length := sub(calldatasize(), deployment)
+        }
+        return _deployAs(msg.sender, deployment, encoded);
     }
 
     /// @inheritdoc IPolicyDeployer
@@ -66,14 +73,24 @@ contract PolicyDeployer is IPolicyDeployer, EIP712 {
         address signer =
             IPolicyClientRegistry(clientRegistry).getClientRecord(deployment.client).owner;
         _useNonce(signer, authorization.nonce);
-        bytes32 digest = deploymentDigest(
-            deployment, authorization.sponsor, authorization.nonce, authorization.deadline
+        // The bytes between the two arguments are hashed as they are and handed on as they are: what
+        // the owner signed is the one encoding of the deployment, so that nobody reads other bytes.
+        bytes calldata encoded;
+        assembly ("memory-safe") {
+            encoded.offset := deployment
+            encoded.length := mul(gt(authorization, deployment), sub(authorization, deployment))
+        }
+        bytes32 digest = _digest(
+            deployment.client,
+            keccak256(abi.encodePacked(uint256(0x20), encoded)),
+            authorization.sponsor,
+            authorization.nonce,
+            authorization.deadline
         );
         require(
-            SignatureChecker.isValidSignatureNowCalldata(signer, digest, authorization.signature),
-            InvalidDeploymentSignature(signer)
+            _isSignedBy(signer, digest, authorization.signature), InvalidDeploymentSignature(signer)
         );
-        return _deployAs(signer, deployment);
+        return _deployAs(signer, deployment, encoded);
     }
 
     /// @inheritdoc IPolicyDeployer
@@ -99,44 +116,98 @@ contract PolicyDeployer is IPolicyDeployer, EIP712 {
         uint256 nonce,
         uint256 deadline
     ) public view returns (bytes32) {
+        return _digest(deployment.client, contentHash(deployment), sponsor, nonce, deadline);
+    }
+
+    function _digest(
+        address client,
+        bytes32 content,
+        address sponsor,
+        uint256 nonce,
+        uint256 deadline
+    ) private view returns (bytes32) {
         return _hashTypedDataV4(
             keccak256(
-                abi.encode(
-                    DEPLOY_POLICY_TYPEHASH,
-                    deployment.client,
-                    contentHash(deployment),
-                    sponsor,
-                    nonce,
-                    deadline
-                )
+                abi.encode(DEPLOY_POLICY_TYPEHASH, client, content, sponsor, nonce, deadline)
             )
         );
     }
 
-    /// @inheritdoc IPolicyDeployer
-    function version() external pure returns (string memory) {
-        return "1.0.0";
+    /// @dev The only caller of the registries. `account` is the sender or the owner who signed,
+    /// `encoded` the bytes from the deployment's first on.
+    function _deployAs(
+        address account,
+        PolicyDeployment calldata deployment,
+        bytes calldata encoded
+    ) private returns (bytes32 policyInstanceId, bytes32[] memory policyDataInstanceIds) {
+        _checkLists(encoded);
+        if (deployment.dataTemplates.length + deployment.dataInstances.length != 0) {
+            bytes memory ids = _forward(
+                policyDataRegistry, IPolicyDataRegistry.deployAs.selector, account, encoded
+            );
+            policyDataInstanceIds = abi.decode(ids, (bytes32[]));
+        }
+        bytes memory id =
+            _forward(policyRegistry, IPolicyRegistry.deployAs.selector, account, encoded);
+        policyInstanceId = abi.decode(id, (bytes32));
+        emit PolicyDeployed(deployment.client, account, policyInstanceId, policyDataInstanceIds);
     }
 
-    /// @dev The only caller of the registries. `account` is the sender or the owner who signed.
-    function _deployAs(address account, PolicyDeployment calldata deployment)
-        private
-        returns (bytes32 policyInstanceId, bytes32[] memory policyDataInstanceIds)
-    {
-        address client = deployment.client;
-        if (deployment.dataTemplates.length + deployment.dataInstances.length != 0) {
-            policyDataInstanceIds = IPolicyDataRegistry(policyDataRegistry)
-                .deployAs(account, client, deployment.dataTemplates, deployment.dataInstances);
+    /// @dev Offsets may be anything, negative too: with the two lists of the data plugins inside of
+    /// what is handed on, the registries find them as long as they are here.
+    function _checkLists(bytes calldata encoded) private pure {
+        bool inside;
+        assembly ("memory-safe") {
+            let templates := calldataload(add(encoded.offset, 0x20))
+            let instances := calldataload(add(encoded.offset, 0x40))
+            inside := and(lt(templates, encoded.length), lt(instances, encoded.length))
         }
-        policyInstanceId = IPolicyRegistry(policyRegistry)
-            .deployAs(account, client, deployment.policyTemplates, deployment.policyInstance);
-        emit PolicyDeployed(client, account, policyInstanceId, policyDataInstanceIds);
+        require(inside, MalformedDeployment());
+    }
+
+    /// @dev `deployAs(account, clientRegistry, deployment)` with the deployment as it was encoded:
+    /// taking it apart and putting it together again would cost as much as a slot.
+    function _forward(
+        address registry,
+        bytes4 selector,
+        address account,
+        bytes calldata encoded
+    ) private returns (bytes memory answer) {
+        bool ok;
+        (ok, answer) = registry.call(
+            abi.encodePacked(
+                abi.encodeWithSelector(selector, account, clientRegistry, uint256(0x60)), encoded
+            )
+        );
+        if (!ok) {
+            assembly ("memory-safe") {
+                revert(add(answer, 0x20), mload(answer))
+            }
+        }
+    }
+
+    function _identity() internal pure override returns (string memory, bytes4) {
+        return ("PolicyDeployer", type(IPolicyDeployer).interfaceId);
+    }
+
+    /// @dev A key signs for its own address whatever code that has; a contract is asked only where
+    /// none did, so that an owner with a key costs no look at its account.
+    function _isSignedBy(address signer, bytes32 digest, bytes calldata signature)
+        private
+        view
+        returns (bool)
+    {
+        (address recovered, ECDSA.RecoverError error,) =
+            ECDSA.tryRecoverCalldata(digest, signature);
+        if (error == ECDSA.RecoverError.NoError && recovered == signer) return true;
+        return SignatureChecker.isValidERC1271SignatureNowCalldata(signer, digest, signature);
     }
 
     function _useNonce(address signer, uint256 nonce) private {
+        mapping(uint256 word => uint256 bits) storage nonces = _nonces[signer];
         uint256 bit = 1 << (nonce & 0xff);
-        uint256 bits = _nonces[signer][nonce >> 8];
+        uint256 bits = nonces[nonce >> 8];
         require(bits & bit == 0, DeploymentNonceUsed(signer, nonce));
-        _nonces[signer][nonce >> 8] = bits | bit;
+        nonces[nonce >> 8] = bits | bit;
     }
 }

@@ -6,6 +6,7 @@ import {IPolicyDataRegistry} from "../interfaces/IPolicyDataRegistry.sol";
 import {
     IPolicyDeployer,
     InstanceSpec,
+    PolicyDeployment,
     PolicyTemplateSpec
 } from "../interfaces/IPolicyDeployer.sol";
 import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
@@ -111,12 +112,11 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
 
     /// @inheritdoc IPolicyRegistry
     function setCurrentInstance(address client, bytes32 instanceId) external {
-        _checkSlotMover(msg.sender, client);
+        _checkSlotMover(clientRegistry(), msg.sender, client);
         (bytes32 templateId, address instanceClient) = _instanceHead(instanceId);
         require(instanceClient == client, InstanceClientMismatch(instanceId, client));
-        PolicyRegistryStorage storage $ = _storage();
-        SlotHistory.History storage slot = $.slots[client];
-        _checkDataSlots($.dataRegistry, client, templateId, slot.latest());
+        SlotHistory.History storage slot = _storage().slots[client];
+        _checkDataSlots(client, templateId, slot.latest());
         bytes32 previous = slot.push(_blockNumber(), instanceId);
         emit CurrentPolicyInstanceSet(client, previous, instanceId);
     }
@@ -124,21 +124,21 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
     /// @inheritdoc IPolicyRegistry
     function deployAs(
         address account,
-        address client,
-        PolicyTemplateSpec[] calldata templates,
-        InstanceSpec calldata instance
+        address clients,
+        PolicyDeployment calldata deployment
     ) external returns (bytes32 id) {
         _checkDeployer();
-        _checkSlotMover(account, client);
-        for (uint256 i = 0; i < templates.length; ++i) {
-            PolicyTemplateSpec calldata spec = templates[i];
+        address client = deployment.client;
+        _checkSlotMover(clients, account, client);
+        for (uint256 i = 0; i < deployment.policyTemplates.length; ++i) {
+            PolicyTemplateSpec calldata spec = deployment.policyTemplates[i];
             _ensureTemplate(
                 account, spec.regoHash, spec.paramsSchemaHash, spec.refs, spec.locators
             );
         }
-        PolicyRegistryStorage storage $ = _storage();
-        SlotHistory.History storage slot = $.slots[client];
+        SlotHistory.History storage slot = _storage().slots[client];
         bytes32 previous = slot.latest();
+        InstanceSpec calldata instance = deployment.policyInstance;
         require(
             previous == instance.replaces,
             SlotMoved(client, bytes32(0), instance.replaces, previous)
@@ -146,15 +146,30 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes32 templateId = instance.templateId;
         bytes32 paramsHash;
         (id, paramsHash) = _instanceId(templateId, client, instance.params, instance.expireAfter);
+        bytes memory template = CodeRows.read(_templateKey(templateId), 0);
+        uint256 current = _blockNumber();
         if (!CodeRows.exists(_instanceKey(id))) {
             _deploy(
-                account, id, paramsHash, templateId, client, instance.params, instance.expireAfter
+                account,
+                id,
+                paramsHash,
+                templateId,
+                template,
+                client,
+                instance.params,
+                instance.expireAfter,
+                current
             );
         }
         // A data slot is filled only by an instance of a registered template, so that whether the
         // data templates are registered need not be asked besides.
-        _checkDataSlots($.dataRegistry, client, templateId, previous);
-        slot.push(_blockNumber(), id);
+        if (
+            deployment.dataInstances.length == 0
+                || !_fills(deployment.dataInstances, template)
+        ) {
+            _checkDataSlots(client, templateId, previous);
+        }
+        slot.push(current, id);
         emit CurrentPolicyInstanceSet(client, previous, id);
     }
 
@@ -195,6 +210,11 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         returns (uint64 blockNumber, bytes32 instanceId)
     {
         return _storage().slots[client].last();
+    }
+
+    /// @inheritdoc IPolicyRegistry
+    function lastMovedAt(address client) external view returns (uint64 blockNumber) {
+        return _storage().slots[client].lastBlock();
     }
 
     /// @inheritdoc IPolicyRegistry
@@ -308,13 +328,24 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes calldata params,
         uint64 expireAfter
     ) private {
-        _ownerOf(client);
+        _ownerOf(clientRegistry(), client);
         bytes32[] memory refs = _refs(templateId);
         if (refs.length != 0) {
             bytes32 missing = IPolicyDataRegistry(_storage().dataRegistry).firstUnregistered(refs);
             require(missing == bytes32(0), PolicyDataTemplateNotRegistered(missing));
         }
-        _deploy(msg.sender, id, paramsHash, templateId, client, params, expireAfter);
+        bytes memory template = CodeRows.read(_templateKey(templateId), 0);
+        _deploy(
+            msg.sender,
+            id,
+            paramsHash,
+            templateId,
+            template,
+            client,
+            params,
+            expireAfter,
+            _blockNumber()
+        );
     }
 
     function _deploy(
@@ -322,33 +353,44 @@ contract PolicyRegistry is RegistryBase, IPolicyRegistry {
         bytes32 id,
         bytes32 paramsHash,
         bytes32 templateId,
+        bytes memory template,
         address client,
         bytes calldata params,
-        uint64 expireAfter
+        uint64 expireAfter,
+        uint256 current
     ) private {
-        bytes memory template = CodeRows.read(_templateKey(templateId), 0);
         require(template.length != 0, TemplateNotRegistered(templateId));
         _checkInstance(account, params, expireAfter, CodeRows.word(template, 32));
-        _storeInstance(id, templateId, client, params, expireAfter);
+        _storeInstance(id, templateId, client, params, expireAfter, current);
         emit PolicyInstanceDeployed(id, client, templateId, paramsHash, expireAfter, params);
     }
 
     /// @dev Every data slot that a template needs has to be filled. Slots are never emptied, so a
     /// move between instances of one template has nothing to ask.
-    function _checkDataSlots(
-        address registry,
-        address client,
-        bytes32 templateId,
-        bytes32 currentId
-    ) private view {
+    function _checkDataSlots(address client, bytes32 templateId, bytes32 currentId) private view {
         if (currentId != bytes32(0)) {
             (bytes32 currentTemplate,) = _instanceHead(currentId);
             if (currentTemplate == templateId) return;
         }
         bytes32[] memory refs = _refs(templateId);
         if (refs.length == 0) return;
-        bytes32 missing = IPolicyDataRegistry(registry).firstEmptySlot(client, refs);
+        bytes32 missing = IPolicyDataRegistry(_storage().dataRegistry).firstEmptySlot(client, refs);
         require(missing == bytes32(0), PolicyDataInstanceMissing(missing));
+    }
+
+    /// @dev Whether the deployment itself filled every data slot that the template needs, which the
+    /// data registry did before, given the same bytes: its instances come in the order of the refs, or
+    /// the slots are asked for.
+    function _fills(InstanceSpec[] calldata dataInstances, bytes memory template)
+        private
+        pure
+        returns (bool)
+    {
+        uint256 next = OFFSET_REFS;
+        for (uint256 i = 0; i < dataInstances.length && next < template.length; ++i) {
+            if (dataInstances[i].templateId == CodeRows.word(template, next)) next += 32;
+        }
+        return next == template.length;
     }
 
     function _instanceId(

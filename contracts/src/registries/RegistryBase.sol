@@ -33,19 +33,19 @@ struct RegistryConfig {
 /// @title RegistryBase
 /// @notice The gates, the rules and the rows that both policy registries share.
 /// @dev An instance's row is
-/// `templateId(32) ‖ client(20) ‖ expireAfter(4) ‖ deployedAt(8) ‖ params`.
+/// `templateId(32) ‖ client(20) ‖ expireAfter(4) ‖ deployedAt(5) ‖ params`.
 abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegistry {
     /// @custom:storage-location erc7201:newton.storage.RegistryBase
     struct RegistryBaseStorage {
-        // One word: everything a write has to know.
-        address clientRegistry;
+        // One word: everything that {deployAs} has to know.
+        address policyDeployer;
         BlockKind blockKind;
         bool templatesOpen;
         bool instancesOpen;
         uint32 maxExpireAfter;
         mapping(address author => bool) authors;
         mapping(address deployer => bool) deployers;
-        address policyDeployer;
+        address clientRegistry;
     }
 
     /// @notice The client registry has no code.
@@ -59,7 +59,7 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
     uint256 private constant OFFSET_CLIENT = 32;
     uint256 private constant OFFSET_EXPIRE = 52;
     uint256 private constant OFFSET_DEPLOYED = 56;
-    uint256 private constant OFFSET_PARAMS = 64;
+    uint256 private constant OFFSET_PARAMS = 61;
 
     /// @dev Kinds of row, hashed into its key.
     uint256 private constant KIND_TEMPLATE = 1;
@@ -174,7 +174,7 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
     }
 
     /// @inheritdoc IArtifactRegistry
-    function clientRegistry() external view returns (address) {
+    function clientRegistry() public view returns (address) {
         return _base().clientRegistry;
     }
 
@@ -229,20 +229,19 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         require(CodeRows.write(key, data), RowNotStored(id));
     }
 
-    /// @dev Writes an instance's row.
+    /// @dev Writes an instance's row. A block number below 2^40, and a byte of a row is 200 gas.
     function _storeInstance(
         bytes32 id,
         bytes32 templateId,
         address client,
         bytes calldata params,
-        uint64 expireAfter
+        uint64 expireAfter,
+        uint256 current
     ) internal {
         _store(
             id,
             _instanceKey(id),
-            abi.encodePacked(
-                templateId, client, uint32(expireAfter), uint64(_blockNumber()), params
-            )
+            abi.encodePacked(templateId, client, uint32(expireAfter), uint40(current), params)
         );
     }
 
@@ -267,15 +266,15 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
     }
 
     /// @dev Refuses accounts other than an active client's owner and the client itself.
-    function _checkSlotMover(address account, address client) internal view {
-        address owner_ = _ownerOf(client);
+    function _checkSlotMover(address clients, address account, address client) internal view {
+        address owner_ = _ownerOf(clients, client);
         require(account == owner_ || account == client, NotClientOwner(client, account));
     }
 
     /// @dev The owner of a registered, active client.
-    function _ownerOf(address client) internal view returns (address) {
+    function _ownerOf(address clients, address client) internal view returns (address) {
         IPolicyClientRegistry.ClientRecord memory record =
-            IPolicyClientRegistry(_base().clientRegistry).getClientRecord(client);
+            IPolicyClientRegistry(clients).getClientRecord(client);
         require(record.active, ClientNotRegistered(client));
         return record.owner;
     }
@@ -298,7 +297,7 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         templateId = CodeRows.word(row, 0);
         client = address(bytes20(CodeRows.word(row, OFFSET_CLIENT)));
         expireAfter = uint32(bytes4(CodeRows.word(row, OFFSET_EXPIRE)));
-        deployedAt = uint64(bytes8(CodeRows.word(row, OFFSET_DEPLOYED)));
+        deployedAt = uint40(bytes5(CodeRows.word(row, OFFSET_DEPLOYED)));
         params = CodeRows.read(key, OFFSET_PARAMS);
     }
 

@@ -188,7 +188,8 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
         return keccak256(abi.encode(_writeOnceDigest(), $.challengeWindow, $.maxExpireAfter));
     }
 
-    function _requireWindow(uint64 blocks) private pure {
+    /// @dev Refuses windows of no blocks, and such as do not fit the words they are kept in.
+    function _requireWindow(uint64 blocks) internal pure {
         require(blocks != 0 && blocks <= MAX_WINDOW, InvalidWindow(blocks));
     }
 

@@ -1125,9 +1125,11 @@ contract BN254CertificateVerifierTest is Operators {
         BN254Certificate memory cert = certify(MESSAGE);
         verifier.verifyCertificateAt(PUBLISHED, cert);
         vm.snapshotGasLastCall("BN254CertificateVerifier", "verifyCertificateAt: all signed");
+        snapshotTries("BN254CertificateVerifier", "verifyCertificateAt: all signed", cert);
         cert = certify(MESSAGE, TABLE, without(3));
         verifier.verifyCertificateAt(PUBLISHED, cert);
         vm.snapshotGasLastCall("BN254CertificateVerifier", "verifyCertificateAt: 1 of 5 absent");
+        snapshotTries("BN254CertificateVerifier", "verifyCertificateAt: 1 of 5 absent", cert);
         publishTable(TABLE + 1);
         vm.snapshotGasLastCall("BN254CertificateVerifier", "publishTable: 5 operators");
     }

@@ -54,7 +54,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         challenge(response, everyone());
         _expectStakes(STAKE / 10 * 9);
         for (uint256 i; i < OPERATORS; ++i) {
-            assertTrue(challenges.isSlashed(messageHash, operatorNames[i]));
+            assertTrue(challenges.isSlashed(messageHash, uint32(i)));
         }
     }
 
@@ -573,7 +573,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         assertEq(slasher.stakeOf(operatorNames[0]), STAKE / 10 * 9);
         assertEq(slasher.stakeOf(operatorNames[1]), STAKE / 10 * 9);
         assertEq(slasher.stakeOf(operatorNames[3]), STAKE / 10 * 9);
-        assertFalse(challenges.isSlashed(messageHash, operatorNames[4]));
+        assertFalse(challenges.isSlashed(messageHash, 4));
     }
 
     /// Another false response is another message.
@@ -649,15 +649,89 @@ contract ChallengeVerifierTest is AttestationDeployers {
         challenge(response, everyone());
     }
 
-    // --- Cost ---
+    // --- The accepted certificate ---
 
+    /// Verified at acceptance, it is known by its hash; any other one is verified.
+    function test_acceptedCertificate_isNotVerifiedAgain() public {
+        _forge();
+        bytes memory verification = abi.encodePacked(verifier.verifyCertificateAt.selector);
+        vm.expectCall(address(verifier), verification, 0);
+        _challengeWith(certifyResponse(response, everyone()), _list(0), "");
+    }
+
+    function test_laterCertificate_isVerified() public {
+        _forge();
+        bytes memory verification = abi.encodePacked(verifier.verifyCertificateAt.selector);
+        BN254Certificate memory later = certifyResponse(response, without(3));
+        vm.expectCall(address(verifier), verification, 1);
+        _challengeWith(later, _list(0), "");
+    }
+
+    /// The accepted certificate with whatever of it changed is not the accepted one.
+    function test_fuzz_acceptedCertificate_isBoundWhole(uint256 field, uint256 noise) public {
+        _acceptForged(without(3));
+        BN254Certificate memory cert = certifyResponse(response, without(3));
+        noise = uint256(keccak256(abi.encode(noise)));
+        field = bound(field, 0, 5);
+        if (field == 0) cert.signature.X = noise;
+        else if (field == 1) cert.apk.X[0] = noise;
+        else if (field == 2) cert.referenceTimestamp ^= uint32(noise | 1);
+        else if (field == 3) cert.nonSignerWitnesses[0].operatorIndex = uint32(noise);
+        else if (field == 4) cert.nonSignerWitnesses[0].operatorInfo.weights[0] = noise >> 128;
+        else cert.nonSignerWitnesses = new BN254OperatorInfoWitness[](0);
+        BN254OperatorInfoWitness[] memory signers = _list(0);
+        vm.expectRevert();
+        challenges.challengeAttestationDigest(response, cert, signers);
+        _expectStakes(STAKE);
+    }
+
+    function _acceptForged(uint256[] memory absent) private {
+        response.artifactDigest = hashOf("forged");
+        _acceptWith(absent);
+    }
+
+    /// Operators of the largest table: each has its bit, in its word.
+    function test_slashedSigners_ofALargeTable() public {
+        _forge();
+        bytes32 messageHash = PolicyMessages.messageHash(response);
+        BN254Certificate memory cert = certifyResponse(response, everyone());
+        uint32[5] memory indices = [uint32(0), 255, 256, 300, 511];
+        BN254OperatorInfoWitness[] memory signers = new BN254OperatorInfoWitness[](5);
+        for (uint256 i; i < 5; ++i) {
+            signers[i] = witnessOf(i);
+            signers[i].operatorIndex = indices[i];
+            vm.mockCall(
+                address(verifier),
+                abi.encodeCall(verifier.proveOperator, (TABLE, signers[i])),
+                abi.encode(operatorNames[i])
+            );
+        }
+        challenges.challengeAttestationDigest(response, cert, signers);
+        _expectStakes(STAKE / 10 * 9);
+        for (uint32 index; index < 512; ++index) {
+            bool named;
+            for (uint256 i; i < 5; ++i) {
+                named = named || indices[i] == index;
+            }
+            assertTrue(challenges.isSlashed(messageHash, index) == named);
+        }
+        vm.expectRevert(
+            abi.encodeWithSelector(IChallengeVerifier.NothingToSlash.selector, messageHash)
+        );
+        challenges.challengeAttestationDigest(response, cert, signers);
+    }
+}
+
+/// @notice Gas of challenges. What the slasher does with a stake is its own: it does nothing here.
+contract ChallengeVerifierGasTest is AttestationDeployers {
     /// forge-config: default.isolate = true
     function test_gas_falseChallenge() public {
-        _acceptAll();
-        BN254Certificate memory cert = certifyResponse(response, everyone());
-        BN254OperatorInfoWitness[] memory signers = _list(0);
+        setUpAttestation(2, false);
+        (, PolicyTaskResponse memory honest) = acceptHonest(true, 0);
+        BN254Certificate memory cert = certifyResponse(honest, everyone());
+        BN254OperatorInfoWitness[] memory signers = signersBut(without(1));
         vm.expectRevert(abi.encodeWithSelector(IChallengeVerifier.ChallengeFailed.selector));
-        challenges.challengeAttestationDigest(response, cert, signers);
+        challenges.challengeAttestationDigest(honest, cert, signers);
         uint256 used =
             vm.snapshotGasLastCall("ChallengeVerifier", "false challenge: 2 data instances");
         assertLt(used, 150_000);
@@ -665,20 +739,36 @@ contract ChallengeVerifierTest is AttestationDeployers {
 
     /// forge-config: default.isolate = true
     function test_gas_challenge() public {
-        response.artifactDigest = hashOf("forged");
-        _acceptAll();
-        BN254Certificate memory cert = certifyResponse(response, everyone());
-        BN254OperatorInfoWitness[] memory signers = _list(0);
-        challenges.challengeAttestationDigest(response, cert, signers);
-        vm.snapshotGasLastCall("ChallengeVerifier", "challenge: 2 data instances, 1 signer");
-        BN254OperatorInfoWitness[] memory rest = signersBut(without(0));
-        challenges.challengeAttestationDigest(response, cert, rest);
-        vm.snapshotGasLastCall("ChallengeVerifier", "challenge: 2 data instances, 4 signers");
+        _challenge(1, everyone(), "challenge: 2 data instances, 1 signer");
     }
-}
 
-/// @notice Gas of challenges by the number of data instances.
-contract ChallengeVerifierGasTest is AttestationDeployers {
+    /// forge-config: default.isolate = true
+    function test_gas_challenge_fourSigners() public {
+        _challenge(4, everyone(), "challenge: 2 data instances, 4 signers");
+    }
+
+    /// forge-config: default.isolate = true
+    function test_gas_challenge_laterCertificate() public {
+        _challenge(1, without(3), "challenge: 2 data instances, 1 signer, another certificate");
+    }
+
+    function _challenge(uint256 count, uint256[] memory absent, string memory name) private {
+        setUpAttestation(2, false);
+        vm.etch(address(slasher), hex"00");
+        Task memory task = taskFor(intentOf(1 ether), 1003);
+        PolicyTaskResponse memory forged = honestResponse(task, true, 0);
+        forged.artifactDigest = hashOf("forged");
+        accept(forged, task);
+        BN254Certificate memory cert = certifyResponse(forged, absent);
+        BN254OperatorInfoWitness[] memory signers = new BN254OperatorInfoWitness[](count);
+        for (uint256 i; i < count; ++i) {
+            signers[i] = witnessOf(i);
+        }
+        challenges.challengeAttestationDigest(forged, cert, signers);
+        vm.snapshotGasLastCall("ChallengeVerifier", name);
+        if (absent.length != 0) snapshotTries("ChallengeVerifier", name, cert);
+    }
+
     /// forge-config: default.isolate = true
     function test_gas_byDataInstances() public {
         uint256[6] memory counts = [uint256(0), 1, 2, 4, 8, 32];

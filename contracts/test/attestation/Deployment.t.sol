@@ -3,15 +3,20 @@ pragma solidity ^0.8.27;
 
 import {IAllowlistGuard} from "../../src/interfaces/IAllowlistGuard.sol";
 import {IArtifactRegistry} from "../../src/interfaces/IArtifactRegistry.sol";
+import {IBuildInfoRegistry} from "../../src/interfaces/IBuildInfoRegistry.sol";
 import {IBN254CertificateVerifier} from "../../src/interfaces/IBN254CertificateVerifier.sol";
 import {IChainContract} from "../../src/interfaces/IChainContract.sol";
+import {ICheckpointAnchor} from "../../src/interfaces/ICheckpointAnchor.sol";
 import {IChallengeVerifier} from "../../src/interfaces/IChallengeVerifier.sol";
 import {IDelayedUpgrade, UpgradeTimes} from "../../src/interfaces/IDelayedUpgrade.sol";
 import {IEnclaveVersionRegistry} from "../../src/interfaces/IEnclaveVersionRegistry.sol";
 import {IPolicyClientRegistry} from "../../src/interfaces/IPolicyClientRegistry.sol";
 import {IPolicyDataRegistry} from "../../src/interfaces/IPolicyDataRegistry.sol";
+import {IPolicyDeployer} from "../../src/interfaces/IPolicyDeployer.sol";
 import {IPolicyRegistry} from "../../src/interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
+import {IStateAnchor} from "../../src/interfaces/IStateAnchor.sol";
+import {IVerificationRegistry} from "../../src/interfaces/IVerificationRegistry.sol";
 import {BlockKind, IArbSys} from "../../src/libraries/BlockSource.sol";
 import {PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
 import {DelayedUpgrade} from "../../src/upgrade/DelayedUpgrade.sol";
@@ -194,16 +199,70 @@ contract DeploymentTest is AttestationDeployers {
         );
     }
 
+    /// Nor do those that are never upgraded keep silent: they count no blocks.
+    function test_fixedContractsSayWhatTheyAre() public {
+        _saysFixed(address(policyDeployer), "PolicyDeployer", type(IPolicyDeployer).interfaceId);
+        _saysFixed(deployCode("StateAnchor", ""), "StateAnchor", type(IStateAnchor).interfaceId);
+        _saysFixed(
+            deployCode("CheckpointAnchor", ""), "CheckpointAnchor", type(ICheckpointAnchor).interfaceId
+        );
+        _saysFixed(
+            deployCode("BuildInfoRegistry", abi.encode(owner)),
+            "BuildInfoRegistry",
+            type(IBuildInfoRegistry).interfaceId
+        );
+        _saysFixed(
+            deployCode("VerificationRegistry", ""),
+            "VerificationRegistry",
+            type(IVerificationRegistry).interfaceId
+        );
+    }
+
+    function _saysFixed(address target, string memory kind, bytes4 interfaceId) private view {
+        _says(target, kind, interfaceId, 0);
+        assertFalse(IChainContract(target).supportsInterface(type(IDelayedUpgrade).interfaceId));
+    }
+
     function _says(address target, string memory kind, bytes4 interfaceId) private view {
+        _says(target, kind, interfaceId, 1);
+        assertTrue(IChainContract(target).supportsInterface(type(IDelayedUpgrade).interfaceId));
+    }
+
+    function _says(address target, string memory kind, bytes4 interfaceId, uint8 blocks)
+        private
+        view
+    {
         IChainContract told = IChainContract(target);
         assertEq(told.contractKind(), kind);
         assertEq(told.version(), "1.0.0");
-        assertEq(told.blockKind(), 1);
+        assertEq(told.blockKind(), blocks);
         assertTrue(told.supportsInterface(interfaceId), kind);
-        assertTrue(told.supportsInterface(type(IDelayedUpgrade).interfaceId), kind);
         assertTrue(told.supportsInterface(type(IChainContract).interfaceId), kind);
         assertTrue(told.supportsInterface(0x01ffc9a7), kind);
         assertFalse(told.supportsInterface(0xffffffff), kind);
+    }
+
+    /// A window of no blocks accepts nothing, and a longer one than 2^32 - 1 does not fit its word.
+    function test_initialize_failsForWindowsThatCannotBe() public {
+        address implementation = deployCode("ResponseRegistry", "");
+        IResponseRegistry.Setup memory setup = IResponseRegistry.Setup({
+            owner: owner,
+            times: times(),
+            policyRegistry: address(policies),
+            certificateVerifier: address(verifier),
+            taskResponseWindow: 0
+        });
+        for (uint256 i; i < 2; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IDelayedUpgrade.InvalidWindow.selector, setup.taskResponseWindow
+                )
+            );
+            proxy(implementation, abi.encodeCall(responses.initialize, (setup)));
+            setup.taskResponseWindow = uint64(1) << 32;
+        }
+        setup.taskResponseWindow -= 1;
+        proxy(implementation, abi.encodeCall(responses.initialize, (setup)));
     }
 
     function test_reads() public view {
@@ -296,7 +355,7 @@ contract ArbSysTest is AttestationDeployers {
         assertEq(responses.getResponse(response.taskId).acceptedAt, 1005);
         assertTrue(challenges.findMismatch(response) == IChallengeVerifier.Mismatch.None);
         vm.prank(user);
-        vault.execute(response.taskId, task.intent);
+        vault.execute(response, certificateHashes[response.taskId], task.intent);
         assertEq(recipient.balance, 1 ether);
     }
 

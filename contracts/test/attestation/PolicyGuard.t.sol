@@ -21,7 +21,8 @@ contract Target {
 
     uint256 public last;
     address public caller;
-    bytes32 private taskId;
+    PolicyTaskResponse private response;
+    bytes32 private certificateHash;
     Intent private again;
 
     function set(uint256 number) external payable returns (uint256) {
@@ -38,13 +39,18 @@ contract Target {
         revert();
     }
 
-    function prepare(bytes32 id, Intent calldata intent) external {
-        taskId = id;
+    function prepare(
+        PolicyTaskResponse calldata accepted,
+        bytes32 hash,
+        Intent calldata intent
+    ) external {
+        response = accepted;
+        certificateHash = hash;
         again = intent;
     }
 
     function reenter() external {
-        IPolicyGuard(msg.sender).execute(taskId, again);
+        IPolicyGuard(msg.sender).execute(response, certificateHash, again);
     }
 }
 
@@ -73,11 +79,17 @@ contract PolicyGuardTest is AttestationDeployers {
         );
     }
 
-    function _allowed(Intent memory intent) private returns (bytes32) {
+    function _allowed(Intent memory intent)
+        private
+        returns (PolicyTaskResponse memory response)
+    {
         Task memory task = taskFor(intent, 1008);
-        PolicyTaskResponse memory response = honestResponse(task, true, 0);
+        response = honestResponse(task, true, 0);
         accept(response, task);
-        return response.taskId;
+    }
+
+    function _certificateHash(PolicyTaskResponse memory it) private view returns (bytes32) {
+        return certificateHashes[it.taskId];
     }
 
     function _intent(address to, uint256 value, bytes memory data)
@@ -90,9 +102,9 @@ contract PolicyGuardTest is AttestationDeployers {
 
     function test_execute_makesTheCall() public {
         Intent memory intent = _intent(address(target), 1 ether, abi.encodeCall(Target.set, (41)));
-        bytes32 id = _allowed(intent);
+        PolicyTaskResponse memory it = _allowed(intent);
         vm.prank(user);
-        bytes memory result = guard.execute(id, intent);
+        bytes memory result = guard.execute(it, _certificateHash(it), intent);
         assertEq(abi.decode(result, (uint256)), 42);
         assertEq(target.last(), 41);
         assertEq(target.caller(), address(guard));
@@ -102,39 +114,39 @@ contract PolicyGuardTest is AttestationDeployers {
     /// Whatever of the call is changed after the evaluation, it is not made.
     function test_execute_onlyTheEvaluatedCall() public {
         Intent memory intent = _intent(address(target), 0, abi.encodeCall(Target.set, (41)));
-        bytes32 id = _allowed(intent);
+        PolicyTaskResponse memory it = _allowed(intent);
         intent.data = abi.encodeCall(Target.set, (42));
         vm.expectPartialRevert(IResponseRegistry.IntentMismatch.selector);
         vm.prank(user);
-        guard.execute(id, intent);
+        guard.execute(it, _certificateHash(it), intent);
         assertEq(target.last(), 0);
     }
 
     function test_execute_bubblesReverts() public {
         Intent memory intent = _intent(address(target), 0, abi.encodeCall(Target.refuse, (7)));
-        bytes32 id = _allowed(intent);
+        PolicyTaskResponse memory it = _allowed(intent);
         vm.expectRevert(abi.encodeWithSelector(Target.Refused.selector, 7));
         vm.prank(user);
-        guard.execute(id, intent);
+        guard.execute(it, _certificateHash(it), intent);
         // Nothing was used up.
-        assertFalse(responses.getResponse(id).consumed);
+        assertFalse(responses.getResponse(it.taskId).consumed);
 
         intent = _intent(address(target), 0, abi.encodeCall(Target.refuseSilently, ()));
-        id = _allowed(intent);
+        it = _allowed(intent);
         vm.expectRevert(abi.encodeWithSelector(IPolicyGuard.CallFailed.selector));
         vm.prank(user);
-        guard.execute(id, intent);
+        guard.execute(it, _certificateHash(it), intent);
     }
 
     function test_execute_isNotReentered() public {
         Intent memory intent = _intent(address(target), 0, abi.encodeCall(Target.reenter, ()));
-        bytes32 id = _allowed(intent);
-        target.prepare(id, intent);
+        PolicyTaskResponse memory it = _allowed(intent);
+        target.prepare(it, _certificateHash(it), intent);
         vm.expectRevert(
             abi.encodeWithSelector(IPolicyGuard.NotIntentSender.selector, user, address(target))
         );
         vm.prank(user);
-        guard.execute(id, intent);
+        guard.execute(it, _certificateHash(it), intent);
     }
 
     /// As the client, a user could move the policy that judges it.
@@ -154,12 +166,12 @@ contract PolicyGuardTest is AttestationDeployers {
                 0,
                 abi.encodeCall(policies.setCurrentInstance, (address(guard), instanceId))
             );
-            bytes32 id = _allowed(intent);
+            PolicyTaskResponse memory it = _allowed(intent);
             vm.expectRevert(
                 abi.encodeWithSelector(IPolicyGuard.ForbiddenTarget.selector, targets[i])
             );
             vm.prank(user);
-            guard.execute(id, intent);
+            guard.execute(it, _certificateHash(it), intent);
         }
     }
 
@@ -167,28 +179,28 @@ contract PolicyGuardTest is AttestationDeployers {
     function test_execute_notToAnAddressWithoutCode() public {
         address nobody = makeAddr("nobody");
         Intent memory intent = _intent(nobody, 0, abi.encodeCall(Target.set, (41)));
-        bytes32 id = _allowed(intent);
+        PolicyTaskResponse memory it = _allowed(intent);
         vm.expectRevert(abi.encodeWithSelector(IPolicyGuard.NoCode.selector, nobody));
         vm.prank(user);
-        guard.execute(id, intent);
-        assertFalse(responses.getResponse(id).consumed);
+        guard.execute(it, _certificateHash(it), intent);
+        assertFalse(responses.getResponse(it.taskId).consumed);
         // Ether alone may go anywhere.
         intent = _intent(nobody, 1 ether, "");
-        id = _allowed(intent);
+        it = _allowed(intent);
         vm.prank(user);
-        guard.execute(id, intent);
+        guard.execute(it, _certificateHash(it), intent);
         assertEq(nobody.balance, 1 ether);
     }
 
     /// Ether that nobody books would be the guard's for good.
     function test_execute_refusesValueWithoutBooks() public {
         Intent memory intent = _intent(address(target), 1 ether, abi.encodeCall(Target.set, (41)));
-        bytes32 id = _allowed(intent);
+        PolicyTaskResponse memory it = _allowed(intent);
         vm.expectRevert(abi.encodeWithSelector(IPolicyGuard.ValueNotBooked.selector, 1 ether));
         vm.prank(user);
-        guard.execute{value: 1 ether}(id, intent);
+        guard.execute{value: 1 ether}(it, _certificateHash(it), intent);
         vm.prank(user);
-        guard.execute(id, intent);
+        guard.execute(it, _certificateHash(it), intent);
         assertEq(address(target).balance, 1 ether);
     }
 
@@ -303,25 +315,31 @@ contract GuardedTransferTest is AttestationDeployers {
         setUpAttestation(0, false);
     }
 
-    function _allowed(Intent memory intent) private returns (bytes32) {
+    function _allowed(Intent memory intent)
+        private
+        returns (PolicyTaskResponse memory response)
+    {
         Task memory task = taskFor(intent, 1003);
-        PolicyTaskResponse memory response = honestResponse(task, true, 0);
+        response = honestResponse(task, true, 0);
         accept(response, task);
-        return response.taskId;
+    }
+
+    function _certificateHash(PolicyTaskResponse memory it) private view returns (bytes32) {
+        return certificateHashes[it.taskId];
     }
 
     function test_moreThanTheBalance() public {
         Intent memory intent = intentOf(11 ether);
-        bytes32 id = _allowed(intent);
+        PolicyTaskResponse memory it = _allowed(intent);
         vm.deal(address(vault), 100 ether);
         vm.expectRevert(
             abi.encodeWithSelector(GuardedTransfer.InsufficientBalance.selector, 10 ether, 11 ether)
         );
         vm.prank(user);
-        vault.execute(id, intent);
+        vault.execute(it, _certificateHash(it), intent);
         // What comes with the call counts.
         vm.prank(user);
-        vault.execute{value: 1 ether}(id, intent);
+        vault.execute{value: 1 ether}(it, _certificateHash(it), intent);
         assertEq(recipient.balance, 11 ether);
         assertEq(vault.balanceOf(user), 0);
     }
@@ -330,10 +348,10 @@ contract GuardedTransferTest is AttestationDeployers {
         Intent memory intent = intentOf(1 ether);
         intent.data = hex"00";
         vm.etch(recipient, hex"00");
-        bytes32 id = _allowed(intent);
+        PolicyTaskResponse memory it = _allowed(intent);
         vm.expectRevert(abi.encodeWithSelector(GuardedTransfer.CallDataNotAllowed.selector));
         vm.prank(user);
-        vault.execute(id, intent);
+        vault.execute(it, _certificateHash(it), intent);
     }
 
     function test_deposits() public {

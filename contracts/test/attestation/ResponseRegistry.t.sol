@@ -18,6 +18,7 @@ import {AttestationDeployers} from "../base/AttestationDeployers.sol";
 contract ResponseRegistryTest is AttestationDeployers {
     Task private task;
     PolicyTaskResponse private response;
+    bytes32 private certificateHash;
 
     function setUp() public {
         setUpAttestation(2, false);
@@ -27,6 +28,7 @@ contract ResponseRegistryTest is AttestationDeployers {
 
     function _accept() private {
         BN254Certificate memory cert = certifyResponse(response, everyone());
+        certificateHash = certificateHashOf(cert);
         responses.accept(response, cert, task);
     }
 
@@ -53,9 +55,10 @@ contract ResponseRegistryTest is AttestationDeployers {
         );
         responses.accept(response, cert, task);
         IResponseRegistry.AcceptedResponse memory stored = responses.getResponse(response.taskId);
-        assertEq(stored.messageHash, messageHash);
-        assertEq(stored.intentHash, response.intentHash);
-        assertEq(stored.policyClient, address(vault));
+        assertEq(
+            stored.commitment, keccak256(abi.encodePacked(messageHash, keccak256(abi.encode(cert))))
+        );
+        assertEq(bytes32(stored.messagePrefix), messageHash >> 104 << 104);
         assertEq(stored.acceptedAt, 1005);
         assertEq(stored.expirationBlock, 1003 + DATA_EXPIRE);
         assertTrue(stored.allowed && stored.blockHashChecked && !stored.consumed);
@@ -366,7 +369,7 @@ contract ResponseRegistryTest is AttestationDeployers {
 
     function _consumeAs(address caller, Intent memory intent) private {
         vm.prank(caller);
-        responses.consume(response.taskId, intent);
+        responses.consume(response, certificateHash, intent);
     }
 
     function test_consume_once() public {
@@ -386,6 +389,48 @@ contract ResponseRegistryTest is AttestationDeployers {
             abi.encodeWithSelector(IResponseRegistry.ResponseNotAccepted.selector, response.taskId)
         );
         _consumeAs(address(vault), task.intent);
+    }
+
+    /// What was accepted is one response with one certificate: nothing of either can be exchanged.
+    function test_consume_onlyTheAcceptedResponse() public {
+        _accept();
+        bytes32 messageHash = PolicyMessages.messageHash(response);
+        bytes32 commitment = responses.getResponse(response.taskId).commitment;
+        bytes32 another = keccak256(abi.encode(certifyResponse(response, without(3))));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IResponseRegistry.CommitmentMismatch.selector,
+                commitment,
+                keccak256(abi.encodePacked(messageHash, another))
+            )
+        );
+        vm.prank(address(vault));
+        responses.consume(response, another, task.intent);
+    }
+
+    /// Whatever of the response is changed, the client cannot use it: not for another intent, not for
+    /// longer, not for another client.
+    function test_fuzz_consume_bindsEveryField(uint256 field, bytes32 noise) public {
+        _accept();
+        noise = keccak256(abi.encode(noise));
+        field = bound(field, 0, 12);
+        address caller = address(vault);
+        if (field == 0) response.chainId ^= uint256(noise);
+        else if (field == 1) response.policyRegistry = address(uint160(uint256(noise)));
+        else if (field == 2) response.inputsHash ^= noise;
+        else if (field == 3) response.policyClient = caller = address(uint160(uint256(noise)));
+        else if (field == 4) response.intentHash ^= noise;
+        else if (field == 5) response.policyInstanceId ^= noise;
+        else if (field == 6) response.artifactDigest ^= noise;
+        else if (field == 7) response.referenceBlockHash ^= noise;
+        else if (field == 8) response.pcr0Commitment ^= noise;
+        else if (field == 9) response.evaluationResult = abi.encode(noise);
+        else if (field == 10) response.referenceBlock ^= uint64(uint256(noise) | 1);
+        else if (field == 11) response.referenceTimestamp ^= uint32(uint256(noise) | 1);
+        else response.expirationBlock ^= uint64(uint256(noise) | 1);
+        vm.expectPartialRevert(IResponseRegistry.CommitmentMismatch.selector);
+        _consumeAs(caller, task.intent);
+        assertFalse(responses.getResponse(response.taskId).consumed);
     }
 
     function test_consume_isTheClients() public {
@@ -465,14 +510,14 @@ contract ResponseRegistryTest is AttestationDeployers {
         vm.expectEmit(address(vault));
         emit IPolicyGuard.IntentExecuted(response.taskId, user, recipient, 1 ether);
         vm.prank(user);
-        vault.execute(response.taskId, task.intent);
+        vault.execute(response, certificateHash, task.intent);
         assertEq(recipient.balance, 1 ether);
         assertEq(vault.balanceOf(user), 9 ether);
         vm.expectRevert(
             abi.encodeWithSelector(IResponseRegistry.AlreadyConsumed.selector, response.taskId)
         );
         vm.prank(user);
-        vault.execute(response.taskId, task.intent);
+        vault.execute(response, certificateHash, task.intent);
         assertEq(recipient.balance, 1 ether);
     }
 
@@ -483,7 +528,7 @@ contract ResponseRegistryTest is AttestationDeployers {
             abi.encodeWithSelector(IResponseRegistry.EvaluationDenied.selector, response.taskId)
         );
         vm.prank(user);
-        vault.execute(response.taskId, task.intent);
+        vault.execute(response, certificateHash, task.intent);
         assertEq(recipient.balance, 0);
         assertEq(vault.balanceOf(user), 10 ether);
     }
@@ -494,16 +539,18 @@ contract ResponseRegistryTest is AttestationDeployers {
             abi.encodeWithSelector(IPolicyGuard.NotIntentSender.selector, user, stranger)
         );
         vm.prank(stranger);
-        vault.execute(response.taskId, task.intent);
+        vault.execute(response, certificateHash, task.intent);
     }
 
     /// forge-config: default.isolate = true
     function test_gas() public {
         BN254Certificate memory cert = certifyResponse(response, everyone());
+        certificateHash = certificateHashOf(cert);
         responses.accept(response, cert, task);
         vm.snapshotGasLastCall("ResponseRegistry", "accept: all signed");
+        snapshotTries("ResponseRegistry", "accept: all signed", cert);
         vm.prank(user);
-        vault.execute(response.taskId, task.intent);
+        vault.execute(response, certificateHash, task.intent);
         vm.snapshotGasLastCall("ResponseRegistry", "execute: plain transfer");
         task = taskFor(intentOf(1 ether), 1003);
         response = honestResponse(task, true, 0);
@@ -513,5 +560,11 @@ contract ResponseRegistryTest is AttestationDeployers {
         cert = certifyResponse(response, without(3));
         responses.accept(response, cert, task);
         vm.snapshotGasLastCall("ResponseRegistry", "accept: 1 of 5 absent");
+        snapshotTries("ResponseRegistry", "accept: 1 of 5 absent", cert);
+        // The transfer before this one created the recipient's account, which costs 25,000.
+        certificateHash = certificateHashOf(cert);
+        vm.prank(user);
+        vault.execute(response, certificateHash, task.intent);
+        vm.snapshotGasLastCall("ResponseRegistry", "execute: transfer to an account that is there");
     }
 }

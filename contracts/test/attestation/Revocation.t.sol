@@ -20,7 +20,7 @@ contract RevocationTest is AttestationDeployers {
 
     function _use() private {
         vm.prank(user);
-        vault.execute(response.taskId, task.intent);
+        vault.execute(response, certificateHashes[response.taskId], task.intent);
     }
 
     function _useFails(bytes memory reason) private {
@@ -58,6 +58,8 @@ contract RevocationTest is AttestationDeployers {
         (uint64 movedAt, bytes32 id) = policies.lastMove(address(vault));
         assertEq(movedAt, 1000);
         assertEq(id, instanceId);
+        assertEq(policies.lastMovedAt(address(vault)), 1000);
+        assertEq(policies.lastMovedAt(stranger), 0);
         (movedAt, id) = policies.lastMove(stranger);
         assertEq(movedAt, 0);
         assertEq(id, bytes32(0));
@@ -68,6 +70,7 @@ contract RevocationTest is AttestationDeployers {
             _move(next);
             (movedAt, id) = policies.lastMove(address(vault));
             assertEq(movedAt, 1005 + i);
+            assertEq(policies.lastMovedAt(address(vault)), movedAt);
             assertEq(id, next);
         }
     }
@@ -301,8 +304,13 @@ contract RevocationTest is AttestationDeployers {
         }
         vm.stopPrank();
         vm.prank(user);
-        (bool ok,) =
-            address(vault).call(abi.encodeCall(vault.execute, (response.taskId, task.intent)));
+        (bool ok,) = address(vault)
+            .call(
+                abi.encodeCall(
+                    vault.execute,
+                    (response, certificateHashes[response.taskId], task.intent)
+                )
+            );
         assertTrue(ok != ended);
         assertEq(recipient.balance, ended ? 0 : 1 ether);
     }

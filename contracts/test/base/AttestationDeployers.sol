@@ -48,6 +48,8 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
     bytes32 internal instanceId;
     bytes32[] internal dataInstanceIds;
     uint64 internal nextNonce;
+    /// @dev Hashes of the certificates that {accept} had accepted.
+    mapping(bytes32 taskId => bytes32) internal certificateHashes;
     /// @dev Where the contracts read block numbers; the native number stands still under ArbSys.
     BlockKind internal blockKind = BlockKind.Native;
     uint256 internal currentBlock;
@@ -271,7 +273,13 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
     function everyone() internal pure returns (uint256[] memory none) {}
 
     function accept(PolicyTaskResponse memory response, Task memory task) internal {
-        responses.accept(response, certifyResponse(response, everyone()), task);
+        BN254Certificate memory cert = certifyResponse(response, everyone());
+        certificateHashes[response.taskId] = certificateHashOf(cert);
+        responses.accept(response, cert, task);
+    }
+
+    function certificateHashOf(BN254Certificate memory cert) internal pure returns (bytes32) {
+        return keccak256(abi.encode(cert));
     }
 
     /// @dev Has a response accepted and returns it with its task.

@@ -245,6 +245,30 @@ abstract contract Operators is Test {
         return BN254OperatorInfo(operatorKeys[i], operatorWeights[i]);
     }
 
+    // --- What a later fork charges more for ---
+
+    /// @dev Notes how many square roots the hash of a certificate's message to the curve takes: each
+    /// is one call of modexp. `contracts/gas-figures.ts` works out the prices of EIP-7883 with it.
+    function snapshotTries(string memory group, string memory name, BN254Certificate memory cert)
+        internal
+    {
+        uint256 p = BN254.FP_MODULUS;
+        uint256 x = uint256(PolicyMessages.signable(cert.referenceTimestamp, cert.messageHash)) % p;
+        uint256 tries = 1;
+        while (!_isSquare(addmod(mulmod(mulmod(x, x, p), x, p), 3, p))) {
+            ++tries;
+            x = addmod(x, 1, p);
+        }
+        vm.snapshotValue("HashTries", string.concat(group, "/", name), tries);
+    }
+
+    /// @dev By Euler's criterion.
+    function _isSquare(uint256 value) private view returns (bool) {
+        uint256 p = BN254.FP_MODULUS;
+        (, bytes memory out) = address(5).staticcall(abi.encode(32, 32, 32, value, (p - 1) / 2, p));
+        return abi.decode(out, (uint256)) <= 1;
+    }
+
     // --- Points in JSON ---
 
     function g1At(string memory json, string memory key)

@@ -447,8 +447,9 @@ contract AttestationWorld is AttestationDeployers {
             && it.response.referenceBlock > responses.revokedBefore(address(vault))
             && (responses.acceptsSuperseded(address(vault))
                 || movedAt <= it.response.referenceBlock);
+        bytes32 certificateHash = certificateHashOf(_certify(it.response, it.absent));
         vm.prank(user);
-        try vault.execute(it.response.taskId, intent) {
+        try vault.execute(it.response, certificateHash, intent) {
             ++consumptions;
             if (++it.consumed > 1) ++twiceConsumed;
             if (otherIntent || !wanted || currentBlock >= it.response.expirationBlock) {

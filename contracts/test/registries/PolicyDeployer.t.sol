@@ -197,16 +197,9 @@ contract PolicyDeployerTest is RegistryDeployers {
             );
             vm.startPrank(callers[i]);
             vm.expectRevert(refusal);
-            policies.deployAs(
-                clientOwner,
-                address(client),
-                deployment.policyTemplates,
-                deployment.policyInstance
-            );
+            policies.deployAs(clientOwner, address(clients), deployment);
             vm.expectRevert(refusal);
-            dataRegistry.deployAs(
-                clientOwner, address(client), deployment.dataTemplates, deployment.dataInstances
-            );
+            dataRegistry.deployAs(clientOwner, address(clients), deployment);
             vm.stopPrank();
         }
     }
@@ -314,6 +307,126 @@ contract PolicyDeployerTest is RegistryDeployers {
             abi.encodeWithSelector(IArtifactRegistry.TemplateNotRegistered.selector, dataId)
         );
         policyDeployer.deploy(deployment);
+    }
+
+    /// A deployment of two data plugins in any order; with only one of them named, the registry asks
+    /// for the slot of the other.
+    function test_deploy_dataInstancesInAnyOrder() public {
+        PolicyDeployment memory deployment = _deployment();
+        bytes32[] memory refs = new bytes32[](2);
+        deployment.dataTemplates = new DataTemplateSpec[](2);
+        deployment.dataInstances = new InstanceSpec[](2);
+        for (uint256 i; i < 2; ++i) {
+            bytes32 wasm = keccak256(abi.encode("wasm", i));
+            refs[i] = ArtifactIds.policyDataTemplateId(wasm, hashOf("schema"), ABSENT);
+            deployment.dataTemplates[i] =
+                DataTemplateSpec(wasm, hashOf("schema"), ABSENT, noDataLocators);
+        }
+        if (refs[0] > refs[1]) (refs[0], refs[1]) = (refs[1], refs[0]);
+        deployment.dataInstances[0] = InstanceSpec(refs[1], "", 300, bytes32(0));
+        deployment.dataInstances[1] = InstanceSpec(refs[0], "", 300, bytes32(0));
+        deployment.policyTemplates[0].refs = refs;
+        deployment.policyInstance.templateId =
+            ArtifactIds.policyTemplateId(hashOf("rego"), hashOf("params"), refs);
+        PolicyDeployment memory partly = deployment;
+        InstanceSpec[] memory both = deployment.dataInstances;
+        partly.dataInstances = new InstanceSpec[](1);
+        partly.dataInstances[0] = both[1];
+        vm.startPrank(clientOwner);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPolicyRegistry.PolicyDataInstanceMissing.selector, refs[1])
+        );
+        policyDeployer.deploy(partly);
+        deployment.dataInstances = both;
+        (bytes32 id,) = policyDeployer.deploy(deployment);
+        vm.stopPrank();
+        assertEq(policies.currentInstance(address(client)), id);
+    }
+
+    // --- Encodings ---
+
+    /// @dev Where the deployment's list of data instances is, from the deployment's first byte on.
+    function _withList(bytes memory data, uint256 head, uint256 offset)
+        private
+        pure
+        returns (bytes memory)
+    {
+        assembly ("memory-safe") {
+            // The selector, the two or one heads, the client, the list of data templates.
+            mstore(add(add(data, 0x24), add(head, 0x40)), offset)
+        }
+        return data;
+    }
+
+    function _calls(address caller, bytes memory data, bytes memory reason) private {
+        vm.prank(caller);
+        (bool ok, bytes memory returned) = address(policyDeployer).call(data);
+        assertFalse(ok);
+        assertEq(keccak256(returned), keccak256(reason));
+    }
+
+    /// A list that lies before the deployment is another one for the registries than for the deployer.
+    function test_deploy_failsForListsOutside() public {
+        PolicyDeployment memory deployment = _deployment();
+        bytes memory reason = abi.encodeWithSelector(IPolicyDeployer.MalformedDeployment.selector);
+        bytes memory data = abi.encodeCall(IPolicyDeployer.deploy, (deployment));
+        uint256 length = data.length - 0x24;
+        // Read as a list without elements, it would have the data registry left out.
+        _calls(clientOwner, _withList(data, 0x20, type(uint256).max - 0x1f), reason);
+        _calls(clientOwner, _withList(data, 0x20, length), reason);
+        // The list of data templates, which is named one word before.
+        data = abi.encodeCall(IPolicyDeployer.deploy, (deployment));
+        _calls(clientOwner, _withList(data, 0, type(uint256).max - 0x1f), reason);
+        assertEq(dataRegistry.currentInstance(address(client), dataId), bytes32(0));
+    }
+
+    /// What the owner signed has one encoding: with the same content in another one, the signature is
+    /// over something else.
+    function test_deploySigned_failsForAnotherEncoding() public {
+        PolicyDeployment memory deployment = _deployment();
+        DeploymentAuthorization memory authorization = _signed(deployment, sponsor, 7);
+        bytes memory data = abi.encodeCall(
+            IPolicyDeployer.deploySigned, (deployment, authorization)
+        );
+        // A word between the two arguments.
+        uint256 at = uint256(_wordOf(data, 0x20));
+        bytes memory head = _slice(data, 0, 0x04 + at);
+        bytes memory tail = _slice(data, 0x04 + at, data.length);
+        bytes memory moved = abi.encodePacked(head, bytes32(0), tail);
+        assembly ("memory-safe") {
+            mstore(add(moved, 0x44), add(at, 0x20))
+        }
+        _calls(sponsor, moved, _invalid(clientOwner));
+        // The authorization first, the deployment behind it.
+        moved = abi.encodePacked(
+            _slice(data, 0, 4),
+            uint256(0x40) + tail.length,
+            uint256(0x40),
+            tail,
+            _slice(data, 0x44, 0x04 + at)
+        );
+        _calls(sponsor, moved, _invalid(clientOwner));
+        vm.prank(sponsor);
+        (bool ok,) = address(policyDeployer).call(data);
+        assertTrue(ok);
+        _assertDeployed(_instanceId(deployment), _dataInstanceId(deployment), clientOwner);
+    }
+
+    function _wordOf(bytes memory data, uint256 offset) private pure returns (bytes32 word) {
+        assembly ("memory-safe") {
+            word := mload(add(add(data, 0x24), offset))
+        }
+    }
+
+    function _slice(bytes memory data, uint256 from, uint256 to)
+        private
+        pure
+        returns (bytes memory part)
+    {
+        part = new bytes(to - from);
+        for (uint256 i = from; i < to; ++i) {
+            part[i - from] = data[i];
+        }
     }
 
     // --- Signatures ---
@@ -509,15 +622,14 @@ contract PolicyDeployerTest is RegistryDeployers {
         assertEq(policyDeployer.policyRegistry(), address(policies));
         assertEq(policyDeployer.policyDataRegistry(), address(dataRegistry));
         assertEq(policyDeployer.clientRegistry(), address(clients));
-        assertEq(policyDeployer.version(), "1.0.0");
-        // The word behind the two lists of the registries' shared namespace.
+        // The low bits of the first word of the registries' shared namespace.
         bytes32 slot =
-            bytes32(0x1c80d528806184b9786dde76be265ed7f929466100f75f579032079f75ec2903);
-        assertEq(
-            address(uint160(uint256(vm.load(address(policies), slot)))), address(policyDeployer)
-        );
+            bytes32(0x1c80d528806184b9786dde76be265ed7f929466100f75f579032079f75ec2900);
+        uint256 word = uint256(vm.load(address(policies), slot));
+        assertEq(address(uint160(word)), address(policyDeployer));
         bytes32 before = policies.writeOnceDigest();
-        vm.store(address(policies), slot, bytes32(uint256(uint160(stranger))));
+        word = word >> 160 << 160 | uint160(stranger);
+        vm.store(address(policies), slot, bytes32(word));
         assertNotEq(policies.writeOnceDigest(), before);
     }
 

@@ -967,10 +967,16 @@ contract StateCommitRegistryTest is StateCommitBase {
         bytes memory certificate = certificateOf(commit);
         registry.commitStateRoot(commit, certificate);
         vm.snapshotGasLastCall("StateCommitRegistry", "commitStateRoot: first");
+        _tries("commitStateRoot: first", certificate);
         vm.warp(clock() + 120);
         commit = nextCommit(keccak256("root 2"));
         certificate = abi.encode(certify(registry.commitHash(commit), TABLE, without(3)));
         registry.commitStateRoot(commit, certificate);
         vm.snapshotGasLastCall("StateCommitRegistry", "commitStateRoot: 1 of 5 absent");
+        _tries("commitStateRoot: 1 of 5 absent", certificate);
+    }
+
+    function _tries(string memory name, bytes memory certificate) private {
+        snapshotTries("StateCommitRegistry", name, abi.decode(certificate, (BN254Certificate)));
     }
 }

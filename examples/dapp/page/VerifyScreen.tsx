@@ -1,6 +1,7 @@
 /** The verification: from which block, level by level, with tree proofs and the enclave's document. */
 import { namespaces } from '@newton/policy-sdk'
 import { guardedTransferAbi } from '@newton/policy-sdk/abi'
+import { computeCertificateHash } from '@newton/policy-sdk/attestation'
 import { createTaskClient, knownTables, type UnverifiedAnswer } from '@newton/policy-sdk/operator'
 import { acceptResponseSync, waitForReceipt } from '@newton/policy-sdk/registry'
 import { useMutation, useQuery } from '@tanstack/react-query'
@@ -181,7 +182,7 @@ function Spending({ answer }: { answer: UnverifiedAnswer }): ReactNode {
         address: client,
         abi: guardedTransferAbi,
         functionName: 'execute',
-        args: [answer.taskId, intent],
+        args: [answer.response, computeCertificateHash(answer.certificate), intent],
       })
       const receipt = await waitForReceipt(wagmi.getClient(), hash)
       if (receipt.status !== 'success') throw new TypeError('the transfer reverted')

@@ -58,9 +58,8 @@ async function readEffect(run: ChallengerRun, pass: EntryPass & { head: bigint }
   const operatorIndices = accusedSigners(entry, accusation).filter(
     (index) => !unfiled.includes(index),
   )
-  const { referenceBlock } = accusation.response
   const { block, slashed } = await run.sink.slashedSigners(
-    { messageHash: entry.id, referenceBlock, operatorIndices },
+    { messageHash: entry.id, operatorIndices },
     options,
   )
   const missing = operatorIndices.filter((index) => !slashed.includes(index))

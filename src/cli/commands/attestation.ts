@@ -186,8 +186,7 @@ async function file(
   const [client] = (await signersFor(terminal, { targets: [target], args })) as [WriteClient]
   const { messageHash } = evidence
   const { slashedSigners } = createChallengeSink({ client, addresses })
-  const { referenceBlock } = response
-  const asked = { messageHash, referenceBlock, operatorIndices: signed }
+  const asked = { messageHash, operatorIndices: signed }
   const slashed = (await slashedSigners?.(asked, { signal }))?.slashed ?? []
   const indices = signed.filter((index) => !slashed.includes(index))
   if (indices.length === 0) {

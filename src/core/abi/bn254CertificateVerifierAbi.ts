@@ -2456,7 +2456,6 @@ export const bn254CertificateVerifierAbi: readonly [
  { readonly type: "error"; readonly name: "ApkNotOnCurve"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ArrayLengthMismatch"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "BlockNotMined"; readonly inputs: readonly [{ readonly name: "blockNumber"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "BlockSourceAlreadySet"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "CertificateStale"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
@@ -2627,11 +2626,6 @@ export const bn254CertificateVerifierAbi: readonly [
    "internalType": "uint256"
   }
  ]
-},
- {
- "type": "error",
- "name": "BlockSourceAlreadySet",
- "inputs": []
 },
  {
  "type": "error",

@@ -24,6 +24,36 @@ export const acceptOwnership = {
  "stateMutability": "nonpayable"
 } as const
 
+/** `blockKind()` */
+export const blockKind = {
+ "type": "function",
+ "name": "blockKind",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "",
+   "type": "uint8",
+   "internalType": "uint8"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
+/** `contractKind()` */
+export const contractKind = {
+ "type": "function",
+ "name": "contractKind",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "kind",
+   "type": "string",
+   "internalType": "string"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
 /** `hasBuildInfo(bytes32,bytes32)` */
 export const hasBuildInfo = {
  "type": "function",
@@ -156,6 +186,27 @@ export const submitBuildInfo = {
  "stateMutability": "nonpayable"
 } as const
 
+/** `supportsInterface(bytes4)` */
+export const supportsInterface = {
+ "type": "function",
+ "name": "supportsInterface",
+ "inputs": [
+  {
+   "name": "interfaceId",
+   "type": "bytes4",
+   "internalType": "bytes4"
+  }
+ ],
+ "outputs": [
+  {
+   "name": "",
+   "type": "bool",
+   "internalType": "bool"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
 /** `transferOwnership(address)` */
 export const transferOwnership = {
  "type": "function",
@@ -169,6 +220,21 @@ export const transferOwnership = {
  ],
  "outputs": [],
  "stateMutability": "nonpayable"
+} as const
+
+/** `version()` */
+export const version = {
+ "type": "function",
+ "name": "version",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "",
+   "type": "string",
+   "internalType": "string"
+  }
+ ],
+ "stateMutability": "pure"
 } as const
 
 /** `BuildInfoSubmitted(bytes32,bytes32,address,bytes)` */
@@ -272,6 +338,8 @@ export const buildInfoRegistryAbi: readonly [
  { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "owner_"; readonly type: "address"; readonly internalType: "address" }]; readonly stateMutability: "nonpayable" },
  typeof MAX_XDR_BYTES,
  typeof acceptOwnership,
+ typeof blockKind,
+ typeof contractKind,
  typeof hasBuildInfo,
  typeof isManager,
  typeof owner,
@@ -279,7 +347,9 @@ export const buildInfoRegistryAbi: readonly [
  typeof renounceOwnership,
  typeof setManager,
  typeof submitBuildInfo,
+ typeof supportsInterface,
  typeof transferOwnership,
+ typeof version,
  typeof BuildInfoSubmitted,
  typeof ManagerSet,
  typeof OwnershipTransferStarted,
@@ -308,6 +378,8 @@ export const buildInfoRegistryAbi: readonly [
 },
  MAX_XDR_BYTES,
  acceptOwnership,
+ blockKind,
+ contractKind,
  hasBuildInfo,
  isManager,
  owner,
@@ -315,7 +387,9 @@ export const buildInfoRegistryAbi: readonly [
  renounceOwnership,
  setManager,
  submitBuildInfo,
+ supportsInterface,
  transferOwnership,
+ version,
  BuildInfoSubmitted,
  ManagerSet,
  OwnershipTransferStarted,

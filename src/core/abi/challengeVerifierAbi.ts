@@ -1035,7 +1035,7 @@ export const injected = {
  "stateMutability": "view"
 } as const
 
-/** `isSlashed(bytes32,address)` */
+/** `isSlashed(bytes32,uint32)` */
 export const isSlashed = {
  "type": "function",
  "name": "isSlashed",
@@ -1046,9 +1046,9 @@ export const isSlashed = {
    "internalType": "bytes32"
   },
   {
-   "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "name": "operatorIndex",
+   "type": "uint32",
+   "internalType": "uint32"
   }
  ],
  "outputs": [
@@ -2124,7 +2124,6 @@ export const challengeVerifierAbi: readonly [
  typeof VerifierSuspended,
  { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
  { readonly type: "error"; readonly name: "BlockKindMismatch"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "expected"; readonly type: "uint8"; readonly internalType: "uint8" }, { readonly name: "found"; readonly type: "uint8"; readonly internalType: "uint8" }] },
- { readonly type: "error"; readonly name: "BlockSourceAlreadySet"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "CertificateMessageHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
  { readonly type: "error"; readonly name: "ChallengeFailed"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ChallengeWindowClosed"; readonly inputs: readonly [{ readonly name: "openUntil"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
@@ -2259,11 +2258,6 @@ export const challengeVerifierAbi: readonly [
    "internalType": "uint8"
   }
  ]
-},
- {
- "type": "error",
- "name": "BlockSourceAlreadySet",
- "inputs": []
 },
  {
  "type": "error",

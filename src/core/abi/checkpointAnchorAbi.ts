@@ -15,6 +15,36 @@ export const KEPT = {
  "stateMutability": "view"
 } as const
 
+/** `blockKind()` */
+export const blockKind = {
+ "type": "function",
+ "name": "blockKind",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "",
+   "type": "uint8",
+   "internalType": "uint8"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
+/** `contractKind()` */
+export const contractKind = {
+ "type": "function",
+ "name": "contractKind",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "kind",
+   "type": "string",
+   "internalType": "string"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
 /** `extend(bytes32,tuple,uint64,bytes32,bytes32[])` */
 export const extend = {
  "type": "function",
@@ -207,6 +237,27 @@ export const start = {
  "stateMutability": "nonpayable"
 } as const
 
+/** `supportsInterface(bytes4)` */
+export const supportsInterface = {
+ "type": "function",
+ "name": "supportsInterface",
+ "inputs": [
+  {
+   "name": "interfaceId",
+   "type": "bytes4",
+   "internalType": "bytes4"
+  }
+ ],
+ "outputs": [
+  {
+   "name": "",
+   "type": "bool",
+   "internalType": "bool"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
 /** `verifyInclusion(address,bytes32,tuple,bytes32,uint64,bytes32[])` */
 export const verifyInclusion = {
  "type": "function",
@@ -275,6 +326,21 @@ export const verifyInclusion = {
  "stateMutability": "view"
 } as const
 
+/** `version()` */
+export const version = {
+ "type": "function",
+ "name": "version",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "",
+   "type": "string",
+   "internalType": "string"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
 /** `CheckpointAnchored(bytes32,uint64,bytes32,uint8)` */
 export const CheckpointAnchored = {
  "type": "event",
@@ -338,12 +404,16 @@ export const LogStarted = {
 /** ABI of `CheckpointAnchor`. */
 export const checkpointAnchorAbi: readonly [
  typeof KEPT,
+ typeof blockKind,
+ typeof contractKind,
  typeof extend,
  typeof isAnchored,
  typeof latestPosition,
  typeof logId,
  typeof start,
+ typeof supportsInterface,
  typeof verifyInclusion,
+ typeof version,
  typeof CheckpointAnchored,
  typeof LogStarted,
  { readonly type: "error"; readonly name: "AlreadyStarted"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "originHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
@@ -352,12 +422,16 @@ export const checkpointAnchorAbi: readonly [
  { readonly type: "error"; readonly name: "NotLatest"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "originHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
 ] = [
  KEPT,
+ blockKind,
+ contractKind,
  extend,
  isAnchored,
  latestPosition,
  logId,
  start,
+ supportsInterface,
  verifyInclusion,
+ version,
  CheckpointAnchored,
  LogStarted,
  {

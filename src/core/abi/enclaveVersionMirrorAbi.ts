@@ -114,7 +114,7 @@ export const getVersion = {
  ],
  "outputs": [
   {
-   "name": "version",
+   "name": "build",
    "type": "tuple",
    "internalType": "struct IEnclaveVersionRegistry.EnclaveVersion",
    "components": [

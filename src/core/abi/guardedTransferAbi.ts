@@ -39,13 +39,90 @@ export const deposit = {
  "stateMutability": "payable"
 } as const
 
-/** `execute(bytes32,tuple)` */
+/** `execute(tuple,bytes32,tuple)` */
 export const execute = {
  "type": "function",
  "name": "execute",
  "inputs": [
   {
-   "name": "taskId",
+   "name": "response",
+   "type": "tuple",
+   "internalType": "struct PolicyTaskResponse",
+   "components": [
+    {
+     "name": "chainId",
+     "type": "uint256",
+     "internalType": "uint256"
+    },
+    {
+     "name": "policyRegistry",
+     "type": "address",
+     "internalType": "address"
+    },
+    {
+     "name": "taskId",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "policyClient",
+     "type": "address",
+     "internalType": "address"
+    },
+    {
+     "name": "intentHash",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "policyInstanceId",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "artifactDigest",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "inputsHash",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "pcr0Commitment",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "evaluationResult",
+     "type": "bytes",
+     "internalType": "bytes"
+    },
+    {
+     "name": "referenceBlock",
+     "type": "uint64",
+     "internalType": "uint64"
+    },
+    {
+     "name": "referenceBlockHash",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "referenceTimestamp",
+     "type": "uint32",
+     "internalType": "uint32"
+    },
+    {
+     "name": "expirationBlock",
+     "type": "uint64",
+     "internalType": "uint64"
+    }
+   ]
+  },
+  {
+   "name": "certificateHash",
    "type": "bytes32",
    "internalType": "bytes32"
   },

@@ -257,7 +257,7 @@ export const currentInstanceAt = {
  "stateMutability": "view"
 } as const
 
-/** `deployAs(address,address,tuple[],tuple[])` */
+/** `deployAs(address,address,tuple)` */
 export const deployAs = {
  "type": "function",
  "name": "deployAs",
@@ -268,61 +268,127 @@ export const deployAs = {
    "internalType": "address"
   },
   {
-   "name": "client",
+   "name": "clients",
    "type": "address",
    "internalType": "address"
   },
   {
-   "name": "templates",
-   "type": "tuple[]",
-   "internalType": "struct DataTemplateSpec[]",
+   "name": "deployment",
+   "type": "tuple",
+   "internalType": "struct PolicyDeployment",
    "components": [
     {
-     "name": "wasmHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "name": "client",
+     "type": "address",
+     "internalType": "address"
     },
     {
-     "name": "paramsSchemaHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "name": "dataTemplates",
+     "type": "tuple[]",
+     "internalType": "struct DataTemplateSpec[]",
+     "components": [
+      {
+       "name": "wasmHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "paramsSchemaHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "secretsSchemaHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "locators",
+       "type": "bytes[3]",
+       "internalType": "bytes[3]"
+      }
+     ]
     },
     {
-     "name": "secretsSchemaHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "name": "dataInstances",
+     "type": "tuple[]",
+     "internalType": "struct InstanceSpec[]",
+     "components": [
+      {
+       "name": "templateId",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "params",
+       "type": "bytes",
+       "internalType": "bytes"
+      },
+      {
+       "name": "expireAfter",
+       "type": "uint64",
+       "internalType": "uint64"
+      },
+      {
+       "name": "replaces",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      }
+     ]
     },
     {
-     "name": "locators",
-     "type": "bytes[3]",
-     "internalType": "bytes[3]"
-    }
-   ]
-  },
-  {
-   "name": "instances",
-   "type": "tuple[]",
-   "internalType": "struct InstanceSpec[]",
-   "components": [
-    {
-     "name": "templateId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "name": "policyTemplates",
+     "type": "tuple[]",
+     "internalType": "struct PolicyTemplateSpec[]",
+     "components": [
+      {
+       "name": "regoHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "paramsSchemaHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "refs",
+       "type": "bytes32[]",
+       "internalType": "bytes32[]"
+      },
+      {
+       "name": "locators",
+       "type": "bytes[2]",
+       "internalType": "bytes[2]"
+      }
+     ]
     },
     {
-     "name": "params",
-     "type": "bytes",
-     "internalType": "bytes"
-    },
-    {
-     "name": "expireAfter",
-     "type": "uint64",
-     "internalType": "uint64"
-    },
-    {
-     "name": "replaces",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "name": "policyInstance",
+     "type": "tuple",
+     "internalType": "struct InstanceSpec",
+     "components": [
+      {
+       "name": "templateId",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "params",
+       "type": "bytes",
+       "internalType": "bytes"
+      },
+      {
+       "name": "expireAfter",
+       "type": "uint64",
+       "internalType": "uint64"
+      },
+      {
+       "name": "replaces",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      }
+     ]
     }
    ]
   }

@@ -262,7 +262,7 @@ export const dataRegistry = {
  "stateMutability": "view"
 } as const
 
-/** `deployAs(address,address,tuple[],tuple)` */
+/** `deployAs(address,address,tuple)` */
 export const deployAs = {
  "type": "function",
  "name": "deployAs",
@@ -273,61 +273,127 @@ export const deployAs = {
    "internalType": "address"
   },
   {
-   "name": "client",
+   "name": "clients",
    "type": "address",
    "internalType": "address"
   },
   {
-   "name": "templates",
-   "type": "tuple[]",
-   "internalType": "struct PolicyTemplateSpec[]",
-   "components": [
-    {
-     "name": "regoHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
-    },
-    {
-     "name": "paramsSchemaHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
-    },
-    {
-     "name": "refs",
-     "type": "bytes32[]",
-     "internalType": "bytes32[]"
-    },
-    {
-     "name": "locators",
-     "type": "bytes[2]",
-     "internalType": "bytes[2]"
-    }
-   ]
-  },
-  {
-   "name": "instance",
+   "name": "deployment",
    "type": "tuple",
-   "internalType": "struct InstanceSpec",
+   "internalType": "struct PolicyDeployment",
    "components": [
     {
-     "name": "templateId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "name": "client",
+     "type": "address",
+     "internalType": "address"
     },
     {
-     "name": "params",
-     "type": "bytes",
-     "internalType": "bytes"
+     "name": "dataTemplates",
+     "type": "tuple[]",
+     "internalType": "struct DataTemplateSpec[]",
+     "components": [
+      {
+       "name": "wasmHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "paramsSchemaHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "secretsSchemaHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "locators",
+       "type": "bytes[3]",
+       "internalType": "bytes[3]"
+      }
+     ]
     },
     {
-     "name": "expireAfter",
-     "type": "uint64",
-     "internalType": "uint64"
+     "name": "dataInstances",
+     "type": "tuple[]",
+     "internalType": "struct InstanceSpec[]",
+     "components": [
+      {
+       "name": "templateId",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "params",
+       "type": "bytes",
+       "internalType": "bytes"
+      },
+      {
+       "name": "expireAfter",
+       "type": "uint64",
+       "internalType": "uint64"
+      },
+      {
+       "name": "replaces",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      }
+     ]
     },
     {
-     "name": "replaces",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "name": "policyTemplates",
+     "type": "tuple[]",
+     "internalType": "struct PolicyTemplateSpec[]",
+     "components": [
+      {
+       "name": "regoHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "paramsSchemaHash",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "refs",
+       "type": "bytes32[]",
+       "internalType": "bytes32[]"
+      },
+      {
+       "name": "locators",
+       "type": "bytes[2]",
+       "internalType": "bytes[2]"
+      }
+     ]
+    },
+    {
+     "name": "policyInstance",
+     "type": "tuple",
+     "internalType": "struct InstanceSpec",
+     "components": [
+      {
+       "name": "templateId",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      },
+      {
+       "name": "params",
+       "type": "bytes",
+       "internalType": "bytes"
+      },
+      {
+       "name": "expireAfter",
+       "type": "uint64",
+       "internalType": "uint64"
+      },
+      {
+       "name": "replaces",
+       "type": "bytes32",
+       "internalType": "bytes32"
+      }
+     ]
     }
    ]
   }
@@ -786,6 +852,27 @@ export const lastMove = {
    "name": "instanceId",
    "type": "bytes32",
    "internalType": "bytes32"
+  }
+ ],
+ "stateMutability": "view"
+} as const
+
+/** `lastMovedAt(address)` */
+export const lastMovedAt = {
+ "type": "function",
+ "name": "lastMovedAt",
+ "inputs": [
+  {
+   "name": "client",
+   "type": "address",
+   "internalType": "address"
+  }
+ ],
+ "outputs": [
+  {
+   "name": "blockNumber",
+   "type": "uint64",
+   "internalType": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1687,6 +1774,7 @@ export const policyRegistryAbi: readonly [
  typeof isInstanceDeployed,
  typeof isTemplateRegistered,
  typeof lastMove,
+ typeof lastMovedAt,
  typeof maxExpireAfter,
  typeof owner,
  typeof pendingOwner,
@@ -1807,6 +1895,7 @@ export const policyRegistryAbi: readonly [
  isInstanceDeployed,
  isTemplateRegistered,
  lastMove,
+ lastMovedAt,
  maxExpireAfter,
  owner,
  pendingOwner,

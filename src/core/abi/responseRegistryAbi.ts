@@ -377,13 +377,90 @@ export const clientRegistry = {
  "stateMutability": "view"
 } as const
 
-/** `consume(bytes32,tuple)` */
+/** `consume(tuple,bytes32,tuple)` */
 export const consume = {
  "type": "function",
  "name": "consume",
  "inputs": [
   {
-   "name": "taskId",
+   "name": "response",
+   "type": "tuple",
+   "internalType": "struct PolicyTaskResponse",
+   "components": [
+    {
+     "name": "chainId",
+     "type": "uint256",
+     "internalType": "uint256"
+    },
+    {
+     "name": "policyRegistry",
+     "type": "address",
+     "internalType": "address"
+    },
+    {
+     "name": "taskId",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "policyClient",
+     "type": "address",
+     "internalType": "address"
+    },
+    {
+     "name": "intentHash",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "policyInstanceId",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "artifactDigest",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "inputsHash",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "pcr0Commitment",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "evaluationResult",
+     "type": "bytes",
+     "internalType": "bytes"
+    },
+    {
+     "name": "referenceBlock",
+     "type": "uint64",
+     "internalType": "uint64"
+    },
+    {
+     "name": "referenceBlockHash",
+     "type": "bytes32",
+     "internalType": "bytes32"
+    },
+    {
+     "name": "referenceTimestamp",
+     "type": "uint32",
+     "internalType": "uint32"
+    },
+    {
+     "name": "expirationBlock",
+     "type": "uint64",
+     "internalType": "uint64"
+    }
+   ]
+  },
+  {
+   "name": "certificateHash",
    "type": "bytes32",
    "internalType": "bytes32"
   },
@@ -462,19 +539,14 @@ export const getResponse = {
    "internalType": "struct IResponseRegistry.AcceptedResponse",
    "components": [
     {
-     "name": "messageHash",
+     "name": "commitment",
      "type": "bytes32",
      "internalType": "bytes32"
     },
     {
-     "name": "intentHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
-    },
-    {
-     "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "name": "messagePrefix",
+     "type": "bytes19",
+     "internalType": "bytes19"
     },
     {
      "name": "acceptedAt",
@@ -500,11 +572,6 @@ export const getResponse = {
      "name": "blockHashChecked",
      "type": "bool",
      "internalType": "bool"
-    },
-    {
-     "name": "referenceBlock",
-     "type": "uint40",
-     "internalType": "uint40"
     }
    ]
   }
@@ -1434,10 +1501,10 @@ export const responseRegistryAbi: readonly [
  { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
  { readonly type: "error"; readonly name: "AlreadyAccepted"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
  { readonly type: "error"; readonly name: "AlreadyConsumed"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "BlockSourceAlreadySet"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "CertificateMessageHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
  { readonly type: "error"; readonly name: "CertificateStale"; readonly inputs: readonly [{ readonly name: "referenceTimestamp"; readonly type: "uint32"; readonly internalType: "uint32" }] },
  { readonly type: "error"; readonly name: "ClientNotActive"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "CommitmentMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "given"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
  { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "EvaluationDenied"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
@@ -1562,11 +1629,6 @@ export const responseRegistryAbi: readonly [
 },
  {
  "type": "error",
- "name": "BlockSourceAlreadySet",
- "inputs": []
-},
- {
- "type": "error",
  "name": "CertificateMessageHashMismatch",
  "inputs": [
   {
@@ -1600,6 +1662,22 @@ export const responseRegistryAbi: readonly [
    "name": "client",
    "type": "address",
    "internalType": "address"
+  }
+ ]
+},
+ {
+ "type": "error",
+ "name": "CommitmentMismatch",
+ "inputs": [
+  {
+   "name": "expected",
+   "type": "bytes32",
+   "internalType": "bytes32"
+  },
+  {
+   "name": "given",
+   "type": "bytes32",
+   "internalType": "bytes32"
   }
  ]
 },

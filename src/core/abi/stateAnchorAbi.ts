@@ -47,6 +47,36 @@ export const advance = {
  "stateMutability": "nonpayable"
 } as const
 
+/** `blockKind()` */
+export const blockKind = {
+ "type": "function",
+ "name": "blockKind",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "",
+   "type": "uint8",
+   "internalType": "uint8"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
+/** `contractKind()` */
+export const contractKind = {
+ "type": "function",
+ "name": "contractKind",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "kind",
+   "type": "string",
+   "internalType": "string"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
 /** `hashStep(tuple)` */
 export const hashStep = {
  "type": "function",
@@ -126,6 +156,42 @@ export const latest = {
  "stateMutability": "view"
 } as const
 
+/** `supportsInterface(bytes4)` */
+export const supportsInterface = {
+ "type": "function",
+ "name": "supportsInterface",
+ "inputs": [
+  {
+   "name": "interfaceId",
+   "type": "bytes4",
+   "internalType": "bytes4"
+  }
+ ],
+ "outputs": [
+  {
+   "name": "",
+   "type": "bool",
+   "internalType": "bool"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
+/** `version()` */
+export const version = {
+ "type": "function",
+ "name": "version",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "",
+   "type": "string",
+   "internalType": "string"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
 /** `KeyChanged(address,address,address)` */
 export const KeyChanged = {
  "type": "event",
@@ -183,8 +249,12 @@ export const StateAdvanced = {
 /** ABI of `StateAnchor`. */
 export const stateAnchorAbi: readonly [
  typeof advance,
+ typeof blockKind,
+ typeof contractKind,
  typeof hashStep,
  typeof latest,
+ typeof supportsInterface,
+ typeof version,
  typeof KeyChanged,
  typeof StateAdvanced,
  { readonly type: "error"; readonly name: "EmptyState"; readonly inputs: readonly [] },
@@ -192,8 +262,12 @@ export const stateAnchorAbi: readonly [
  { readonly type: "error"; readonly name: "StepOutOfOrder"; readonly inputs: readonly [{ readonly name: "line"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "sequence"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "stateHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
 ] = [
  advance,
+ blockKind,
+ contractKind,
  hashStep,
  latest,
+ supportsInterface,
+ version,
  KeyChanged,
  StateAdvanced,
  {

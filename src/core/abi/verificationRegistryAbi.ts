@@ -15,6 +15,36 @@ export const MAX_URI_BYTES = {
  "stateMutability": "view"
 } as const
 
+/** `blockKind()` */
+export const blockKind = {
+ "type": "function",
+ "name": "blockKind",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "",
+   "type": "uint8",
+   "internalType": "uint8"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
+/** `contractKind()` */
+export const contractKind = {
+ "type": "function",
+ "name": "contractKind",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "kind",
+   "type": "string",
+   "internalType": "string"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
 /** `getClaim(bytes32,bytes32,address)` */
 export const getClaim = {
  "type": "function",
@@ -88,6 +118,42 @@ export const submitClaim = {
  "stateMutability": "nonpayable"
 } as const
 
+/** `supportsInterface(bytes4)` */
+export const supportsInterface = {
+ "type": "function",
+ "name": "supportsInterface",
+ "inputs": [
+  {
+   "name": "interfaceId",
+   "type": "bytes4",
+   "internalType": "bytes4"
+  }
+ ],
+ "outputs": [
+  {
+   "name": "",
+   "type": "bool",
+   "internalType": "bool"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
+/** `version()` */
+export const version = {
+ "type": "function",
+ "name": "version",
+ "inputs": [],
+ "outputs": [
+  {
+   "name": "",
+   "type": "string",
+   "internalType": "string"
+  }
+ ],
+ "stateMutability": "pure"
+} as const
+
 /** `ClaimSubmitted(bytes32,address,uint8,bytes32,string)` */
 export const ClaimSubmitted = {
  "type": "event",
@@ -130,16 +196,24 @@ export const ClaimSubmitted = {
 /** ABI of `VerificationRegistry`. */
 export const verificationRegistryAbi: readonly [
  typeof MAX_URI_BYTES,
+ typeof blockKind,
+ typeof contractKind,
  typeof getClaim,
  typeof submitClaim,
+ typeof supportsInterface,
+ typeof version,
  typeof ClaimSubmitted,
  { readonly type: "error"; readonly name: "EvidenceUriTooLong"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256"; readonly internalType: "uint256" }] },
  { readonly type: "error"; readonly name: "InvalidHash"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ResultRequired"; readonly inputs: readonly [] },
 ] = [
  MAX_URI_BYTES,
+ blockKind,
+ contractKind,
  getClaim,
  submitClaim,
+ supportsInterface,
+ version,
  ClaimSubmitted,
  {
  "type": "error",

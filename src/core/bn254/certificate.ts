@@ -102,6 +102,24 @@ export function computeSignableDigest(parameters: {
   )
 }
 
+/**
+ * Computes the hash by which a response registry binds the certificate that it accepted:
+ * `keccak256(abi.encode(certificate))`. A policy client names it to use the response.
+ *
+ * @param certificate - The accepted certificate, as `accept` was given it.
+ * @throws {CertificateError} `MALFORMED` for a member that does not fit its type.
+ * @example
+ * ```ts
+ * import { type Certificate, computeCertificateHash } from '@newton/policy-sdk/attestation'
+ *
+ * declare const certificate: Certificate
+ * computeCertificateHash(certificate)
+ * ```
+ */
+export function computeCertificateHash(certificate: Certificate): Hex {
+  return keccakHex(fromHex(encodeCertificate(certificate)))
+}
+
 /** One operator's signature over the signable digest. */
 export type SignatureShare = {
   operator: Address

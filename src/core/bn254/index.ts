@@ -16,6 +16,7 @@ export {
   bn254AbiComponents,
   bn254CertificateParameter,
   type Certificate,
+  computeCertificateHash,
   computeSignableDigest,
   decodeCertificate,
   encodeCertificate,

@@ -81,8 +81,7 @@ export interface ChallengeSink {
   slashedSigners?(
     parameters: {
       messageHash: Hex
-      /** The block whose operator table the indices are of. */
-      referenceBlock: bigint
+      /** Indices in the operator table that the message names. */
       operatorIndices: readonly number[]
     },
     options?: IoOptions,

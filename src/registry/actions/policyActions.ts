@@ -4,6 +4,7 @@ import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { WriteClient } from '../chain/client.js'
 import { importNewtonPolicy } from '../newton/importPolicy.js'
 import { getLatestAnchor, isCheckpointAnchored } from '../rows/anchors.js'
+import { getAcceptedResponse } from '../rows/quorum/accepted.js'
 import * as reads from '../rows/reads.js'
 import * as configuration from './admin/configuration.js'
 import * as admin from './admin/gates.js'
@@ -17,6 +18,7 @@ import * as commits from './commits.js'
 import * as dataSlots from './dataSlots.js'
 import * as policyDeployments from './deployments/deployments.js'
 import * as deploymentSignatures from './deployments/signatures.js'
+import * as executions from './executions.js'
 import * as instances from './instances.js'
 import * as provenance from './provenance.js'
 import * as responses from './responses.js'
@@ -25,6 +27,7 @@ import * as templates from './templates.js'
 
 type ReadModule = typeof reads & {
   importNewtonPolicy: typeof importNewtonPolicy
+  getAcceptedResponse: typeof getAcceptedResponse
   getLatestAnchor: typeof getLatestAnchor
   isCheckpointAnchored: typeof isCheckpointAnchored
 }
@@ -35,6 +38,7 @@ type WriteModule = typeof admin &
   typeof configuration &
   typeof dataSlots &
   typeof deploymentSignatures &
+  typeof executions &
   typeof guards &
   typeof instances &
   typeof operators &
@@ -112,12 +116,13 @@ export function policyActions(
   return <client>(client: client) => {
     const modules: readonly Record<string, unknown>[] = [
       reads,
-      { importNewtonPolicy, getLatestAnchor, isCheckpointAnchored },
+      { importNewtonPolicy, getAcceptedResponse, getLatestAnchor, isCheckpointAnchored },
       anchors,
       templates,
       instances,
       dataSlots,
       deploymentSignatures,
+      executions,
       guards,
       clients,
       admin,

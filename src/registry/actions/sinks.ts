@@ -1,5 +1,4 @@
 /** Where results go on chain: announcements, commits, challenges, over a viem client. */
-import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
 import * as StateCommitRegistry from '../../core/abi/stateCommitRegistryAbi.js'
 import type { Announcer } from '../../core/interfaces/announcer.js'
 import type { ChallengeSink, CommitSink, ResponseSink } from '../../core/interfaces/sinks.js'
@@ -9,6 +8,7 @@ import { resolveAddress } from '../chain/addresses.js'
 import { type WriteClient, withClient, writerOf } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
 import { functionOf } from '../chain/slices.js'
+import { readAcceptance, readKept } from '../rows/quorum/accepted.js'
 import { createSlashingReader } from '../rows/quorum/slashing.js'
 import { announceCommitSync, commitStateRootSync } from './commits.js'
 import {
@@ -167,32 +167,20 @@ export function createResponseSink(
     },
     acceptedResponse: (taskId, options) =>
       withClient('ResponseSink.acceptedResponse', { client, options }, async (bound) => {
-        const call = {
-          address: resolveAddress('responseRegistry', {
-            addresses: fixed.addresses,
-            chainId: client.chain.id,
-          }),
-          ...functionOf(ResponseRegistry.getResponse),
-          args: [taskId],
-        }
-        const at = async (tag: 'latest' | 'finalized' | 'safe'): Promise<`0x${string}` | null> => {
-          const block = await readTag(bound, tag)
-          const [result] = await readAt(bound, { block, calls: [call] })
-          const { messageHash, acceptedAt } = valueFrom(result) as {
-            messageHash: `0x${string}`
-            acceptedAt: bigint | number
-          }
-          return BigInt(acceptedAt) === 0n ? null : messageHash
-        }
-        const messageHash = await at('latest')
-        if (messageHash === null) return null
+        const address = resolveAddress('responseRegistry', {
+          addresses: fixed.addresses,
+          chainId: client.chain.id,
+        })
+        const kept = await readKept(bound, { address, taskId, tag: 'latest' })
+        if (kept === null) return null
+        const { messageHash } = await readAcceptance(bound, { address, taskId, kept })
         if (finality === 'latest') return { messageHash, final: true }
-        const staying = await at(finality).catch((error: unknown) => {
+        const staying = await readKept(bound, { address, taskId, tag: finality }).catch((error) => {
           // On a young chain, the contract is newer than the newest block that stays.
           if (isPolicySdkError(error) && error.code === 'CONTRACT_NOT_FOUND') return null
           throw error
         })
-        return { messageHash, final: staying === messageHash }
+        return { messageHash, final: staying?.commitment === kept.commitment }
       }),
   }
 }

@@ -27,6 +27,7 @@ const advice: Readonly<Record<string, string>> = {
   DeploymentNonceUsed: 'It was sent or cancelled: have the client’s owner sign with another nonce.',
   InvalidDeploymentSignature:
     'Pass deployment and authorization as `signDeployment` returned them, signed by the owner of now.',
+  MalformedDeployment: 'Encode the call as `deployPolicy` does: its lists lie inside of it.',
   BlockNotMined: 'Ask for an earlier block: this one can still change.',
   InvalidArtifact:
     'Pass the hash of an artifact: zero is none, and the absent one is only for schemas.',
@@ -92,6 +93,8 @@ const advice: Readonly<Record<string, string>> = {
   // Responses and their use.
   AlreadyAccepted: 'The response is there already: go on to use it.',
   AlreadyConsumed: 'An allow is used once: have a new task evaluated.',
+  CommitmentMismatch:
+    'Pass response and certificate as they were accepted: `getAcceptedResponse` reads both.',
   EvaluationDenied: 'The policy denied it: nothing that is sent again changes that.',
   ResponseExpired: 'It is past its expiration block: have a new task evaluated.',
   ResponseNotAccepted: 'Accept the response first, with its certificate and task.',

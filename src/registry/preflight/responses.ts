@@ -23,6 +23,7 @@ import {
 } from '../chain/preflightCheck.js'
 import { readAt, readBlock, readTag, valueFrom } from '../chain/read.js'
 import { callsOf } from '../chain/slices.js'
+import { isKept, type KeptResponse, keptResponseCall } from '../rows/quorum/accepted.js'
 
 /** Blocks whose hash every chain still knows. */
 const NATIVE_HASHES = 256n
@@ -43,7 +44,7 @@ export async function checkAccept(
   const first = await readAt(client, {
     block: head,
     calls: [
-      own(ResponseRegistry.getResponse, [response.taskId]),
+      keptResponseCall(responseRegistry, response.taskId),
       own(ResponseRegistry.policyRegistry),
       own(ResponseRegistry.taskResponseWindow),
       own(ResponseRegistry.acceptsSuperseded, [response.policyClient]),
@@ -53,7 +54,7 @@ export async function checkAccept(
       own(ResponseRegistry.maxExpireAfter),
     ],
   })
-  type Read = [{ acceptedAt: number }, Address, bigint, boolean, Address, boolean, bigint, bigint]
+  type Read = [KeptResponse, Address, bigint, boolean, Address, boolean, bigint, bigint]
   const [accepted, registry, window, superseded, verifier, revoked, revokedUpTo, longest] =
     first.map(valueFrom) as Read
   const [current, fresh] = (
@@ -127,19 +128,14 @@ export async function checkChallenge(
     await readAt(client, {
       block: head,
       calls: [
-        registryCall(ResponseRegistry.getResponse, [response.taskId]),
+        keptResponseCall(valueFrom(responses) as Address, response.taskId),
         registryCall(ResponseRegistry.policyRegistry),
         registryCall(ResponseRegistry.certificateVerifier),
       ],
     })
-  ).map(valueFrom) as [
-    { acceptedAt: number; messageHash: string; blockHashChecked: boolean },
-    Address,
-    Address,
-  ]
+  ).map(valueFrom) as [KeptResponse, Address, Address]
   const checks = domainChecks(client, { response, registry })
-  const same = accepted.messageHash === computeMessageHash(response)
-  if (accepted.acceptedAt === 0 || !same) {
+  if (!isKept(accepted, computeMessageHash(response))) {
     checks.push(
       failed(
         'ResponseNotAccepted',
@@ -200,7 +196,8 @@ function expirationChecks(
   ]
 }
 
-function revocationChecks(
+/** Whether a client revoked a response, by its task or by its reference block. */
+export function revocationChecks(
   response: PolicyTaskResponse,
   { revoked, revokedUpTo }: { revoked: boolean; revokedUpTo: bigint },
 ): PreflightCheck[] {

@@ -2,12 +2,12 @@
 
 import { type Address, zeroAddress } from 'viem'
 import * as ChallengeVerifier from '../../core/abi/challengeVerifierAbi.js'
-import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import type { WriteClient } from '../chain/client.js'
 import { failed, holds, type PreflightCheck, passed } from '../chain/preflightCheck.js'
 import { type ReadCall, readAt, readTag, valueFrom } from '../chain/read.js'
-import { callsOf, functionOf } from '../chain/slices.js'
+import { callsOf } from '../chain/slices.js'
+import { isKept, type KeptResponse, keptResponseCall } from '../rows/quorum/accepted.js'
 
 /** The contract's numbers of what a verifier decides. */
 export const verifierKinds = { result: 0, document: 1, relay: 2 } as const
@@ -30,14 +30,8 @@ export async function checkVerifierChallenge(
     (await readAt(client, { block: head, calls })).map(valueFrom)
   const own = callsOf(challengeVerifier)
   const [registry] = (await read([own(ChallengeVerifier.responseRegistry)])) as [Address]
-  const [accepted] = (await read([
-    {
-      address: registry,
-      ...functionOf(ResponseRegistry.getResponse),
-      args: [response.taskId],
-    },
-  ])) as [{ acceptedAt: number; messageHash: string }]
-  if (accepted.acceptedAt === 0 || accepted.messageHash !== computeMessageHash(response)) {
+  const [accepted] = (await read([keptResponseCall(registry, response.taskId)])) as [KeptResponse]
+  if (!isKept(accepted, computeMessageHash(response))) {
     return [
       failed(
         'ResponseNotAccepted',

@@ -97,20 +97,26 @@ export function createOperatorTrees(
   }
 }
 
-async function readAccepted(client: ReadClient, log: ChainLog): Promise<AcceptedResponse> {
-  const { blockNumber, blockHash, transactionIndex, logIndex, transactionHash } = log
-  let decoded: { response: PolicyTaskResponse; certificate: Certificate }
+/** Response and certificate of the event of an acceptance. */
+export function decodeAccepted(log: Pick<ChainLog, 'data' | 'topics'>): {
+  response: PolicyTaskResponse
+  certificate: Certificate
+} {
   try {
     const { args } = decodeEventLog({
       abi: [ResponseRegistry.ResponseAccepted],
       data: log.data,
       topics: log.topics as [Hex, ...Hex[]],
     })
-    decoded = args as unknown as typeof decoded
+    return args as unknown as { response: PolicyTaskResponse; certificate: Certificate }
   } catch (cause) {
     throw new RpcInconsistentError('an accepted response does not decode', { cause })
   }
-  const { response, certificate } = decoded
+}
+
+async function readAccepted(client: ReadClient, log: ChainLog): Promise<AcceptedResponse> {
+  const { blockNumber, blockHash, transactionIndex, logIndex, transactionHash } = log
+  const { response, certificate } = decodeAccepted(log)
   const task = await obtainTask(client, { transactionHash, taskId: response.taskId })
   const position = { blockNumber, blockHash, transactionIndex, logIndex, transactionHash }
   return { ...position, response, certificate, task }
@@ -146,4 +152,5 @@ function readTask(input: Hex, taskId: Hex): Task | null {
 const MAX_REQUESTS = 8
 
 const acceptAbi = [ResponseRegistry.accept] as const
-const acceptedTopic: Hex = toEventSelector(ResponseRegistry.ResponseAccepted)
+/** First topic of the event of an acceptance. */
+export const acceptedTopic: Hex = toEventSelector(ResponseRegistry.ResponseAccepted)
