@@ -54,5 +54,4 @@ export {
   type MockTaskInput,
   mockRegistries,
 } from './mock/registries.js'
-export { createTestOperator, type OperatorParts, type TestOperator } from './operator.js'
 export { createPrivateData, type PrivateData } from './privateData.js'

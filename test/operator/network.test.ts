@@ -27,7 +27,6 @@ import {
 } from '../../src/operator/index.js'
 import { listenOperator } from '../../src/operator/node/index.js'
 import {
-  createCommitSink,
   createResponseSink,
   deployPolicyInstanceSync,
   registerClientSync,
@@ -395,44 +394,34 @@ describe('an operator', () => {
 })
 
 describe('a commit', () => {
-  test('behavior: lands with one operator cut off, which then catches up alone', async () => {
+  test('behavior: lands with one operator down, which then catches up alone', async () => {
     await registerPolicy('package other\n')
-    const { operators, anvil, contracts } = devnet
-    const window = operators[0]!.window
-    const { timestamp: now } = await devnet.client.getBlock()
-    let timestamp = (now / window + 1n) * window
-    const sink = createCommitSink({ client: devnet.owner, addresses: contracts })
-    // The last one is cut off, so a window is looked for that is another one's.
-    while ((timestamp / window) % BigInt(operators.length) === BigInt(operators.length - 1)) {
-      timestamp += window
-    }
-    for (const at of [timestamp, timestamp + 1n]) {
-      await anvil.rpc('evm_setNextBlockTimestamp', [Number(at)])
-      await anvil.rpc('anvil_mine', ['0x1'])
-    }
-    const outcomes = []
-    for (const { account, node } of operators.slice(0, 3)) {
-      const peers = operators.map(({ url }, index) =>
-        clientAt(index, index === 3 ? 'http://127.0.0.1:9' : url, account as typeof gateway),
-      )
-      outcomes.push(await node.commits.runWindow({ timestamp, peers, sink }))
-    }
-    const landed = outcomes.filter(({ status }) => status === 'landed')
-    expect(outcomes.filter(({ status }) => status === 'not proposer')).toHaveLength(2)
-    expect(landed).toMatchObject([
-      {
-        signers: [0, 1, 2],
-        faults: [{ operator: operators[3]!.address, fault: 'OPERATOR_UNREACHABLE' }],
-      },
-    ])
-    const roots = []
-    for (const { node } of operators) roots.push(await node.commits.follow())
-    expect(new Set(roots.map(({ root }) => root)).size).toBe(1)
-    expect(roots[3]).toMatchObject({ sequenceNo: 2n, waitingFor: undefined })
+    await devnet.operators[3]!.close()
+    // Where the window is that operator's own, it costs a window.
+    const landed = await devnet.commit()
+    expect(landed).toMatchObject({ sequenceNo: 2n, signers: 3, included: 1 })
+    const last = await devnet.startOperator(3)
+    const roots = devnet.operators.map(({ windows }) => windows.status())
+    expect(new Set(roots.map((status) => status?.root)).size).toBe(1)
+    expect(last.windows.status()).toMatchObject({ sequenceNo: 2n, waitingFor: undefined })
     // The delta is kept by those that signed it, and given to whoever asks by its hash.
-    const { deltaHash } = (landed[0] as { proposal: { deltaHash: Hex } }).proposal
-    expect((await fetch(`${operators[1]!.url}/deltas/${deltaHash}`)).status).toBe(200)
+    const { deltaHash } = landed!.proposal
+    expect((await fetch(`${devnet.operators[1]!.url}/deltas/${deltaHash}`)).status).toBe(200)
     // Nothing is due any more.
     expect(await devnet.commit()).toBeUndefined()
+    // Its journal is the one it had: it goes on signing.
+    const answer = await collect(await taskOf(), devnet.clients.slice(1))
+    expect(answer.signers).toEqual([1, 2, 3])
   }, 120_000)
+
+  test('behavior: challenger and replica run beside, and have seen it', async () => {
+    expect(await devnet.challenger!.ready()).toEqual([])
+    const { replica } = devnet.replica!.node
+    expect(replica).toBeDefined()
+    await expect
+      .poll(async () => devnet.replica!.node.status()?.sequenceNo, { timeout: 20_000 })
+      .toBe(2n)
+    expect(await devnet.challenger!.metrics()).toContain('challenger_verified_total{status="valid"}')
+    expect(await devnet.replica!.metrics()).not.toMatch(/replica_anomalies_total\{.*\} [1-9]/)
+  }, 60_000)
 })

@@ -54,15 +54,14 @@ import {
   setCurrentPolicyInstanceSync,
 } from '../../src/registry/index.js'
 import {
-  createTestOperator,
   type DeployConfig,
   type DeployedContracts,
   deployContracts,
   deployGuardedTransfer,
-  type TestOperator,
 } from '../../src/testing/index.js'
 import { type Anvil, startAnvil } from '../../src/testing/node/index.js'
 import { joinShares } from './certificates.js'
+import { createTestOperator, type TestOperator } from './testOperator.js'
 
 const mnemonic = 'test test test test test test test test test test test junk'
 export const stake = 10n ** 18n

@@ -21,7 +21,7 @@ export const devnet: CommandDef = command({
   name: 'devnet',
   example: 'newton-policy devnet --window 5',
   description:
-    'Run a local network: chain, contracts, store of artifacts, four operators with simulated enclaves, gateway, a funded client',
+    'Run a local network: chain, contracts, store of artifacts, four operators with simulated enclaves, gateway, challenger, replica, a funded client',
   args: {
     port: { type: 'string', description: 'Port of the chain’s RPC', default: '8545' },
     state: { type: 'string', description: 'Directory to keep artifacts in', valueHint: 'dir' },
@@ -83,6 +83,8 @@ type Description = {
   pcr0Commitment: Hex
   artifacts: string
   operators: readonly { address: Hex; url: string }[]
+  challengerUrl: string | undefined
+  replicaUrl: string | undefined
   accounts: readonly { address: Hex; privateKey: Hex }[]
 }
 
@@ -98,6 +100,8 @@ function describe(network: Devnet, { client }: { client: Hex }): Description {
     ...{ rpcUrl: anvil.url, gatewayUrl, chainId: chain.id, client, contracts, fromBlock },
     ...{ pcr0Commitment, artifacts: join(network.directory, 'artifacts'), accounts },
     operators: operators.map(({ address, url }) => ({ address, url })),
+    challengerUrl: network.challenger?.url,
+    replicaUrl: network.replica?.url,
   }
 }
 
@@ -106,6 +110,8 @@ function toText(data: Description): string {
   return [
     line('RPC', data.rpcUrl),
     line('gateway', data.gatewayUrl),
+    line('challenger', data.challengerUrl),
+    line('replica', data.replicaUrl),
     line('chain', data.chainId),
     line('client', data.client),
     line('artifacts', data.artifacts),

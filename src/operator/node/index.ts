@@ -38,6 +38,7 @@ export type { LogEntry, LogHook, RunningRole } from './process/running.js'
 export { bootstrap } from './process/tree.js'
 export { listenRole, type RoleRoutes } from './roleServer.js'
 export {
+  completeSettings,
   flagOf,
   readSettings,
   type SettingsOf,

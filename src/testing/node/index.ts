@@ -8,12 +8,8 @@ export {
   type StartAnvilOptions,
   startAnvil,
 } from './anvil.js'
-export type { CommitOutcome } from './commitWindow.js'
-export { createDevnet, type Devnet, type DevnetOptions } from './devnet.js'
-export { devnetNetwork } from './devnetNetwork.js'
-export {
-  createEnclaveOperator,
-  type EnclaveOperator,
-  type EnclaveOperatorParameters,
-} from './enclaveOperator.js'
+export type { DevnetOperator } from './devnet/operators.js'
+export { devnetNetwork } from './devnet/policyNetwork.js'
+export { createDevnet, type Devnet, type DevnetOptions } from './devnet/start.js'
+export type { CommitOutcome } from './devnet/windows.js'
 export { type FakeEigenDaProxyServer, startFakeEigenDaProxy } from './fakeEigenDaProxyServer.js'

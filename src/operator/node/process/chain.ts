@@ -11,11 +11,12 @@ import {
   type PublicClient,
 } from 'viem'
 import { mclBackend } from '../../../core/bn254/mcl/index.js'
-import { chains } from '../../../core/chains.js'
+import { type ChallengeWindows, chains } from '../../../core/chains.js'
 import type { CertificateReader } from '../../../core/interfaces/certificates.js'
 import type { ChainEvents } from '../../../core/interfaces/chainEvents.js'
 import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
 import { InvalidInputError } from '../../../errors/common.js'
+import type { IoOptions } from '../../../internal/deadline.js'
 import type { ProcessMemory } from '../../../internal/processMemory.js'
 import type { PolicyAddressesInput } from '../../../registry/chain/addressBook.js'
 import type { WriteClient } from '../../../registry/chain/client.js'
@@ -32,7 +33,6 @@ import {
 import { lmdbIndexStore } from '../../../registry/node/index.js'
 import { type Loop, startLoop } from '../../roles/loop.js'
 import { chainTables, type OperatorTables } from '../../tasks/tables.js'
-
 import { type Closers, describeError, type LogHook } from './running.js'
 
 /** What a chain is opened with; settings have all of it. */
@@ -122,6 +122,22 @@ export async function openChain(
         transport: http(urls[0], { timeout: PATIENCE }),
       }),
   }
+}
+
+/**
+ * How long responses can be challenged, as the contracts say it. A role that does not know would keep
+ * bytes for too short, or take a window that is open for one that has closed.
+ *
+ * @throws {InvalidInputError} where the settings name no challenge verifier to ask.
+ */
+export async function windowsOf(
+  { events }: Pick<OpenedChain, 'events'>,
+  io: IoOptions = {},
+): Promise<ChallengeWindows> {
+  const windows = await events.getWindows?.({ timeout: PATIENCE, ...io })
+  if (windows !== undefined && windows !== null) return windows
+  const reason = 'challengeVerifier is missing: it says how long responses can be challenged'
+  throw new InvalidInputError({ field: 'chain.contracts', reason })
 }
 
 /** An index that follows the chain. */

@@ -18,10 +18,10 @@ import {
 import { createHttpProver } from '../../roles/prover.js'
 import { listenRole } from '../roleServer.js'
 import type { SettingsOf } from '../settings/read.js'
-import type { challengerSettings } from '../settings/roles.js'
+import type { KeySetting, challengerSettings } from '../settings/roles.js'
 import { fileTextStore } from '../textStore.js'
 import { type ArtifactSettings, openArtifacts } from './artifacts.js'
-import { followIndex, type OpenedChain, openChain } from './chain.js'
+import { followIndex, type OpenedChain, openChain, windowsOf } from './chain.js'
 import { openLedgerHook } from './ledger.js'
 import {
   claimDirectory,
@@ -33,8 +33,8 @@ import {
   type RunningRole,
 } from './running.js'
 
-/** Settings of a challenger, read. */
-export type ChallengerSettings = SettingsOf<typeof challengerSettings> & ArtifactSettings
+/** Settings of a challenger; its keys are opened by whoever starts it. */
+export type ChallengerSettings = Omit<SettingsOf<typeof challengerSettings>, KeySetting> & ArtifactSettings
 
 /** A challenger that runs. */
 export type RunningChallenger = RunningRole & {
@@ -72,10 +72,10 @@ export function startChallenger(parameters: {
       ...{ directory, closers, log },
       confirmations: settings['chain.confirmations'],
     })
-    const windows = await chain.events.getWindows?.()
     const ledger = await openLedgerHook(settings, {
       ...{ directory, closers, log, registry, interval: chain.interval },
     })
+    const { challengeWindow } = await windowsOf(chain)
     const node = createChallengerNode({
       ...(await nodeParts({ settings, account, chain })),
       reader: {
@@ -86,8 +86,8 @@ export function startChallenger(parameters: {
         replayer: createResultReplayer({ engine: operatorEngine(), memory: cache.memory }),
       },
       store: fileTextStore(join(directory, 'challenger.json')),
-      challengeWindow: windows?.challengeWindow ?? 0n,
       ledger: ledger?.recorder,
+      challengeWindow,
       onEvent: (event) => {
         const { type } = event
         if (type === 'verified' && event.outcome.status === 'valid') return

@@ -11,7 +11,7 @@ import { createOperatorClient } from '../../rpc/client.js'
 import { listenGateway } from '../gatewayServer.js'
 import { pgliteGatewayStore, postgresGatewayStore } from '../postgres.js'
 import type { SettingsOf } from '../settings/read.js'
-import type { gatewaySettings } from '../settings/roles.js'
+import type { KeySetting, gatewaySettings } from '../settings/roles.js'
 import { followIndex, type OpenedChain, openChain } from './chain.js'
 import { type OpenedLedger, openLedgerHook } from './ledger.js'
 import {
@@ -24,8 +24,8 @@ import {
   type RunningRole,
 } from './running.js'
 
-/** Settings of a gateway, read. */
-export type GatewaySettings = SettingsOf<typeof gatewaySettings>
+/** Settings of a gateway; its keys are opened by whoever starts it. */
+export type GatewaySettings = Omit<SettingsOf<typeof gatewaySettings>, KeySetting>
 
 /** A gateway that runs. */
 export type RunningGateway = RunningRole & {

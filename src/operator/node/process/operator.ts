@@ -17,6 +17,7 @@ import {
   type LeafAdmission,
   type StateTree,
 } from '../../../statetree/index.js'
+import type { WindowOutcome } from '../../commits/committer.js'
 import { createDeltaReader } from '../../commits/deltas.js'
 import { createBindingWatch } from '../../roles/bindings.js'
 import { startLoop } from '../../roles/loop.js'
@@ -32,7 +33,7 @@ import { artifactsOf } from '../../tasks/artifacts.js'
 import { openFileJournal, witnessFile } from '../journalFile.js'
 import { listenOperator } from '../listen.js'
 import type { SettingsOf } from '../settings/read.js'
-import type { operatorSettings } from '../settings/roles.js'
+import type { KeySetting, operatorSettings } from '../settings/roles.js'
 import { fileTextStore } from '../textStore.js'
 import { type ArtifactSettings, type OpenedArtifacts, openArtifacts } from './artifacts.js'
 import { type FollowedIndex, followIndex, type OpenedChain, openChain } from './chain.js'
@@ -52,8 +53,8 @@ import {
 } from './running.js'
 import { openTree } from './tree.js'
 
-/** Settings of an operator, read. */
-export type OperatorSettings = SettingsOf<typeof operatorSettings> &
+/** Settings of an operator; its keys are opened by whoever starts it. */
+export type OperatorSettings = Omit<SettingsOf<typeof operatorSettings>, KeySetting> &
   ArtifactSettings &
   EnclaveSettings
 
@@ -71,6 +72,8 @@ export type StartOperatorParameters = {
   mayRead?: LeafAdmission['mayRead'] | undefined
   /** Told the tree before anything runs. */
   onTree?: ((tree: StateTree) => void) | undefined
+  /** Told what each window ended in, whoever its proposer was. */
+  onWindow?: ((timestamp: bigint, outcome: WindowOutcome) => void) | undefined
   /** Opens the evaluator in another way than the settings say. */
   evaluator?: ((parts: Parameters<typeof openEvaluator>[1]) => Promise<OpenedEvaluator>) | undefined
 }
@@ -361,6 +364,7 @@ function startWindows(
     }),
     onWindow: (timestamp, outcome) => {
       watch.onWindow(timestamp, outcome)
+      parameters.onWindow?.(timestamp, outcome)
       const level = outcome.status === 'no quorum' ? 'warn' : 'debug'
       const faults = 'faults' in outcome ? outcome.faults : []
       log({ level, event: 'window', timestamp: String(timestamp), status: outcome.status, faults })

@@ -22,7 +22,7 @@ import {
 } from '../../../statetree/index.js'
 import { lmdbStore } from '../../../statetree/node/index.js'
 import { landedCommits } from '../../../statetree/pipeline/replica/landed.js'
-import type { OpenedChain } from './chain.js'
+import { type OpenedChain, windowsOf } from './chain.js'
 import { type Closers, describeError, type LogHook } from './running.js'
 
 /** An opened tree. */
@@ -58,21 +58,16 @@ export async function openTree(
     await bootstrap(opened, { ...parameters, store })
   }
   const tree = createStateTree({ store })
-  const deployed = (await events.getWindows?.()) ?? undefined
+  const windows = await windowsOf(opened)
   const pipeline = await openCommitPipeline({
     ...{ tree, events, startBlock },
     artifacts: parameters.artifacts,
     external: parameters.external,
     metrics: parameters.metrics,
-    ...(window === undefined
-      ? {}
-      : {
-          parameters: commitParameters({
-            chainId: events.chainId,
-            windows: deployed,
-            window: BigInt(window),
-          }),
-        }),
+    parameters: commitParameters({
+      ...{ chainId: events.chainId, windows },
+      ...(window === undefined ? {} : { window: BigInt(window) }),
+    }),
     onEvent: (event) => {
       if (event.type === 'statetree.damaged' || event.type === 'statetree.backpressure') {
         log({ level: 'warn', event: event.type })

@@ -18,6 +18,11 @@ export type SettingsOf<table extends SettingsTable> = {
 }
 type ValueOf<setting> = setting extends Setting<infer value> ? value : never
 
+/** Settings that need not be given. */
+type Omittable<table extends SettingsTable> = {
+  [path in keyof table]: table[path] extends { default: unknown } | { optional: true } ? path : never
+}[keyof table]
+
 /** Where settings come from. */
 export type SettingsSources = {
   /** Path of the TOML file. */
@@ -82,6 +87,32 @@ export async function readSettings<const table extends SettingsTable>(
   }
   if (faults.length > 0) throw new ConfigurationError({ faults })
   return settings as SettingsOf<table>
+}
+
+/**
+ * Completes settings that are given as values, by whoever starts a role from code: what is left out is
+ * its default.
+ *
+ * @example
+ * ```ts
+ * import { completeSettings, replicaSettings, startReplica } from '@newton/policy-sdk/operator/node'
+ *
+ * const settings = completeSettings(replicaSettings, {
+ *   'chain.id': 1,
+ *   'chain.rpc_urls': ['https://rpc.example'],
+ *   'data.directory': '/var/lib/newton/replica',
+ * })
+ * const replica = await startReplica({ settings })
+ * ```
+ */
+export function completeSettings<
+  const table extends SettingsTable,
+  const given extends Partial<SettingsOf<table>>,
+>(table: table, given: given): Pick<SettingsOf<table>, Omittable<table>> & given {
+  const defaults = Object.entries(table).map(([path, setting]) => [path, setting.default])
+  const set = Object.entries(given).filter(([, value]) => value !== undefined)
+  return Object.fromEntries([...defaults, ...set]) as Pick<SettingsOf<table>, Omittable<table>> &
+    given
 }
 
 async function readFileValues(

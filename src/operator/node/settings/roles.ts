@@ -264,3 +264,12 @@ export const replicaSettings = {
     default: false,
   }),
 }
+
+/** Settings that name keys: who starts a role from code has opened them. */
+export type KeySetting =
+  | 'account.keystore'
+  | 'account.password_file'
+  | 'key.keystore'
+  | 'key.password_file'
+  | 'key.remote_url'
+  | 'key.remote_token_file'

@@ -1,10 +1,10 @@
 /** An operator for development: its key, its tree, and the rules it follows before it signs. */
 import type { Address, Hex } from 'viem'
-import type { SignatureShare } from '../core/bn254/certificate.js'
-import { type BlsKey, computeSignableDigest } from '../core/bn254/index.js'
-import type { Evaluation, EvaluationRequest, Evaluator } from '../core/interfaces/evaluator.js'
-import { computeMessageHash, type PolicyTaskResponse } from '../core/response.js'
-import type { IoOptions } from '../internal/deadline.js'
+import type { SignatureShare } from '../../src/core/bn254/certificate.js'
+import { type BlsKey, computeSignableDigest } from '../../src/core/bn254/index.js'
+import type { Evaluation, EvaluationRequest, Evaluator } from '../../src/core/interfaces/evaluator.js'
+import { computeMessageHash, type PolicyTaskResponse } from '../../src/core/response.js'
+import type { IoOptions } from '../../src/internal/deadline.js'
 import {
   applyCommit,
   type CommitContext,
@@ -12,7 +12,7 @@ import {
   type CommitProposal,
   signCommit,
   validateProposal,
-} from '../statetree/index.js'
+} from '../../src/statetree/index.js'
 
 /** What an operator is made of. */
 export type OperatorParts = {

@@ -1,20 +1,20 @@
 /** The devnet as the network of an application's tests. */
 import { publicActions } from 'viem'
-import { ARTIFACT_ABSENT, computeArtifactHash } from '../../core/artifact.js'
-import { createArtifactSource } from '../../da/index.js'
-import { createResultReplayer, operatorEngine } from '../../eval/index.js'
-import { utf8 } from '../../internal/bytes.js'
-import { createTaskClient } from '../../operator/index.js'
+import { ARTIFACT_ABSENT, computeArtifactHash } from '../../../core/artifact.js'
+import { createArtifactSource } from '../../../da/index.js'
+import { createResultReplayer, operatorEngine } from '../../../eval/index.js'
+import { utf8 } from '../../../internal/bytes.js'
+import { createTaskClient } from '../../../operator/index.js'
 import {
   deployPolicyInstanceSync,
   ensurePolicyTemplateSync,
   registerClientSync,
   setCurrentPolicyInstanceSync,
-} from '../../registry/index.js'
-import { deployGuardedTransfer } from '../contracts.js'
-import type { NetworkPolicyInput, PolicyNetwork } from '../mock/network.js'
-import type { MockPolicy } from '../mock/policies.js'
-import { createDevnet, type Devnet, type DevnetOptions } from './devnet.js'
+} from '../../../registry/index.js'
+import { deployGuardedTransfer } from '../../contracts.js'
+import type { NetworkPolicyInput, PolicyNetwork } from '../../mock/network.js'
+import type { MockPolicy } from '../../mock/policies.js'
+import { createDevnet, type Devnet, type DevnetOptions } from './start.js'
 
 /**
  * Starts a devnet and gives it the shape of `mockNetwork`, so that one test file runs on both.
