@@ -421,7 +421,9 @@ describe('a commit', () => {
     await expect
       .poll(async () => devnet.replica!.node.status()?.sequenceNo, { timeout: 20_000 })
       .toBe(2n)
-    expect(await devnet.challenger!.metrics()).toContain('challenger_verified_total{status="valid"}')
+    expect(await devnet.challenger!.metrics()).toContain(
+      'challenger_verified_total{status="valid"}',
+    )
     expect(await devnet.replica!.metrics()).not.toMatch(/replica_anomalies_total\{.*\} [1-9]/)
   }, 60_000)
 })

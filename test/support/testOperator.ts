@@ -2,7 +2,11 @@
 import type { Address, Hex } from 'viem'
 import type { SignatureShare } from '../../src/core/bn254/certificate.js'
 import { type BlsKey, computeSignableDigest } from '../../src/core/bn254/index.js'
-import type { Evaluation, EvaluationRequest, Evaluator } from '../../src/core/interfaces/evaluator.js'
+import type {
+  Evaluation,
+  EvaluationRequest,
+  Evaluator,
+} from '../../src/core/interfaces/evaluator.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../src/core/response.js'
 import type { IoOptions } from '../../src/internal/deadline.js'
 import {

@@ -18,7 +18,7 @@ import {
 import { createHttpProver } from '../../roles/prover.js'
 import { listenRole } from '../roleServer.js'
 import type { SettingsOf } from '../settings/read.js'
-import type { KeySetting, challengerSettings } from '../settings/roles.js'
+import type { challengerSettings, KeySetting } from '../settings/roles.js'
 import { fileTextStore } from '../textStore.js'
 import { type ArtifactSettings, openArtifacts } from './artifacts.js'
 import { followIndex, type OpenedChain, openChain, windowsOf } from './chain.js'
@@ -34,7 +34,8 @@ import {
 } from './running.js'
 
 /** Settings of a challenger; its keys are opened by whoever starts it. */
-export type ChallengerSettings = Omit<SettingsOf<typeof challengerSettings>, KeySetting> & ArtifactSettings
+export type ChallengerSettings = Omit<SettingsOf<typeof challengerSettings>, KeySetting> &
+  ArtifactSettings
 
 /** A challenger that runs. */
 export type RunningChallenger = RunningRole & {

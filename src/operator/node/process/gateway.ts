@@ -11,7 +11,7 @@ import { createOperatorClient } from '../../rpc/client.js'
 import { listenGateway } from '../gatewayServer.js'
 import { pgliteGatewayStore, postgresGatewayStore } from '../postgres.js'
 import type { SettingsOf } from '../settings/read.js'
-import type { KeySetting, gatewaySettings } from '../settings/roles.js'
+import type { gatewaySettings, KeySetting } from '../settings/roles.js'
 import { followIndex, type OpenedChain, openChain } from './chain.js'
 import { type OpenedLedger, openLedgerHook } from './ledger.js'
 import {

@@ -20,7 +20,9 @@ type ValueOf<setting> = setting extends Setting<infer value> ? value : never
 
 /** Settings that need not be given. */
 type Omittable<table extends SettingsTable> = {
-  [path in keyof table]: table[path] extends { default: unknown } | { optional: true } ? path : never
+  [path in keyof table]: table[path] extends { default: unknown } | { optional: true }
+    ? path
+    : never
 }[keyof table]
 
 /** Where settings come from. */

@@ -90,9 +90,7 @@ export function createWindows(parameters: {
           ? outcome.faults.map(({ operator, detail }) => `${operator}: ${detail}`)
           : [],
       )
-      throw new AnvilError(
-        `No commit landed in ${WINDOWS} windows. ${said.join(' ')}`.trimEnd(),
-      )
+      throw new AnvilError(`No commit landed in ${WINDOWS} windows. ${said.join(' ')}`.trimEnd())
     },
   }
 }
