@@ -412,7 +412,7 @@ describe('a commit', () => {
     // Its journal is the one it had: it goes on signing.
     const answer = await collect(await taskOf(), devnet.clients.slice(1))
     expect(answer.signers).toEqual([1, 2, 3])
-  }, 120_000)
+  }, 240_000)
 
   test('behavior: challenger and replica run beside, and have seen it', async () => {
     expect(await devnet.challenger!.ready()).toEqual([])
