@@ -109,6 +109,9 @@ export async function startSeat(seat: Seat, network: OperatorNetwork): Promise<D
       'sign.max_lag': 10_000,
     }),
     onTree: (tree) => privateData.subscribe((hash, bytes) => tree.store.bytes.put(hash, bytes)),
+    // Envelopes are for the operators of the network.
+    mayRead: ({ caller }) =>
+      network.seats.some(({ address }) => address.toLowerCase() === caller.toLowerCase()),
     onWindow: (timestamp, outcome) => network.onWindow(seat, timestamp, outcome),
     evaluator: async (parts) => {
       const seed = keccak(utf8(`newton devnet enclave ${seat.name}`))
