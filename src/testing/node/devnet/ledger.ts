@@ -41,7 +41,9 @@ export type DevnetLedger = {
 /** The ledger as the network starts it. */
 export type StartedLedger = DevnetLedger & {
   /** Settings of a role that records in it. */
-  settingsOf(who: string): Readonly<Record<'ledger.url' | 'ledger.name' | 'ledger.module' | 'ledger.key_file', string>>
+  settingsOf(
+    who: string,
+  ): Readonly<Record<'ledger.url' | 'ledger.name' | 'ledger.module' | 'ledger.key_file', string>>
   /** The chain's clock is moved to seconds: where that is ahead, the ledger's follows. */
   advance(timestamp: bigint): void
 }

@@ -22,6 +22,7 @@ import {
 import { openSimulatedEnclave } from '../../../operator/node/process/enclave.js'
 import type { PrivateData } from '../../privateData.js'
 import { freePort } from '../anvil.js'
+import type { StartedLedger } from './ledger.js'
 import type { SharedSettings } from './roles.js'
 
 /** Where an operator belongs, whether it runs or not. */
@@ -61,6 +62,7 @@ export type OperatorNetwork = {
   seats: readonly Seat[]
   privateData: PrivateData
   allowHost: (target: { host: string; port: number }) => boolean
+  ledger: StartedLedger | undefined
   onWindow: (seat: Seat, timestamp: bigint, outcome: WindowOutcome) => void
 }
 
@@ -97,7 +99,7 @@ export async function startSeat(seat: Seat, network: OperatorNetwork): Promise<D
   const running = await startOperator({
     ...{ account, signer: key, external: privateData },
     settings: completeSettings(operatorSettings, {
-      ...settings,
+      ...{ ...settings, ...network.ledger?.settingsOf(seat.name) },
       'data.directory': directory,
       'listen.port': seat.port,
       gateways: [network.gateway],

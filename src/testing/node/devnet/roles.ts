@@ -16,6 +16,7 @@ import {
 } from '../../../operator/node/index.js'
 import type { DeployedContracts } from '../../contracts.js'
 import { AnvilError } from '../anvil.js'
+import type { StartedLedger } from './ledger.js'
 import type { Seat } from './operators.js'
 
 /** What all roles are started with. */
@@ -62,6 +63,7 @@ export type RolesParameters = {
   directory: string
   gateway: LocalAccount
   challenger: LocalAccount
+  ledger: StartedLedger | undefined
 }
 
 /** Starts a gateway that takes any caller and lands answers by its own account. */
@@ -71,7 +73,7 @@ export function startDevnetGateway(parameters: RolesParameters): Promise<Running
   return startGateway({
     account: parameters.gateway,
     settings: completeSettings(gatewaySettings, {
-      ...chain,
+      ...{ ...chain, ...parameters.ledger?.settingsOf('gateway') },
       'data.directory': join(directory, 'gateway'),
       'listen.port': 0,
       operators: urlsOf(seats),
@@ -93,7 +95,7 @@ export function startDevnetChallenger(
   return startChallenger({
     account: parameters.challenger,
     settings: completeSettings(challengerSettings, {
-      ...settings,
+      ...{ ...settings, ...parameters.ledger?.settingsOf('challenger') },
       'data.directory': join(directory, 'challenger'),
       'listen.port': 0,
       'gateway.url': gatewayUrl,

@@ -34,6 +34,7 @@ import {
   type RunningChallenger,
   type RunningGateway,
   type RunningReplica,
+  type RunningRole,
   simulatedPcr0Commitment,
 } from '../../../operator/node/index.js'
 import type { WriteClient } from '../../../registry/chain/client.js'
@@ -48,6 +49,7 @@ import { type DeployConfig, type DeployedContracts, deployContracts } from '../.
 import { enlist } from '../../enlist.js'
 import { createPrivateData, type PrivateData } from '../../privateData.js'
 import { type Anvil, startAnvil } from '../anvil.js'
+import { type DevnetLedger, type StartedLedger, startDevnetLedger } from './ledger.js'
 import {
   type DevnetOperator,
   makeSeats,
@@ -85,6 +87,8 @@ export type DevnetOptions = {
   contracts?: DeployConfig | undefined
   /** Hosts and ports that plugins may reach from inside the enclaves. @default every one */
   allowHost?: ((target: { host: string; port: number }) => boolean) | undefined
+  /** Whether what happens is recorded in an evaluation ledger; needs the optional peer `zod`. @default true */
+  ledger?: boolean | undefined
   /** Whether a challenger watches, and files what it finds. @default true */
   challenger?: boolean | undefined
   /** Whether a replica follows, which is a bootnode. @default true */
@@ -124,6 +128,8 @@ export type Devnet = {
   clients: readonly OperatorClient[]
   /** The gateway's endpoint, for `createTaskClient`. It takes any caller. */
   gatewayUrl: string
+  /** What happened, provable; `undefined` where it was not wanted. */
+  ledger: DevnetLedger | undefined
   /** Asks all operators for a task that is made elsewhere. Ends with a certificate, or without a decision. */
   evaluate(task: Task, options?: IoOptions): Promise<TaskAnswer>
   /**
@@ -181,24 +187,31 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     }
     // From the start of a window on: none ends by itself while a test gets ready.
     const { window } = commitParameters({ chainId: chain.id })
-    await moveTo(anvil, ((await client.getBlock()).timestamp / window + 1n) * window)
+    const start = ((await client.getBlock()).timestamp / window + 1n) * window
+    await moveTo(anvil, start)
+    const running: RunningRole[] = []
+    const ledger = await openLedger(options, { seats, directory: kept, closers, running })
+    ledger?.advance(start)
 
     const settings = sharedSettings({
       ...{ chain, contracts, rpcUrl: anvil.url, artifacts: join(directory, 'artifacts') },
     })
     const operators = await startOperators(options, {
-      ...{ settings, seats, anvil, client, closers, gateway: gateway.address },
+      ...{ settings, seats, anvil, client, closers, ledger, gateway: gateway.address },
     })
     const roles = await startRoles(options, closers, {
-      ...{ settings, seats, pcr0Commitment, directory: kept, gateway, challenger },
+      ...{ settings, seats, pcr0Commitment, directory: kept, gateway, challenger, ledger },
     })
     for (const role of [...operators.list, ...Object.values(roles)]) {
-      if (role !== undefined) await untilReady(role)
+      if (role === undefined) continue
+      running.push(role)
+      await untilReady(role)
     }
     const clients = seats.map((seat) => clientOf(seat, { account: gateway, reader }))
     const tables = knownTables({ certificates, tables: [enlisted.table] })
     return {
       ...{ ...world, ...enlisted, ...roles, directory, pcr0Commitment, tables, clients, stop },
+      ledger,
       account: (index) => world.wallet(accountAt(1 + index)),
       privateData: operators.privateData,
       operators: operators.list,
@@ -255,7 +268,7 @@ async function startChain(
 /** Starts all operators, and what they do together. */
 async function startOperators(
   { allowHost = () => true }: DevnetOptions,
-  parameters: Pick<OperatorNetwork, 'settings' | 'gateway' | 'seats'> & {
+  parameters: Pick<OperatorNetwork, 'settings' | 'gateway' | 'seats' | 'ledger'> & {
     anvil: Anvil
     client: PublicClient
     closers: ClosersList
@@ -264,7 +277,10 @@ async function startOperators(
   const { anvil, client, closers, seats } = parameters
   const list: DevnetOperator[] = []
   const running = new Set<DevnetOperator>()
-  const windows = createWindows({ anvil, client, operators: () => [...running] })
+  const windows = createWindows({
+    ...{ anvil, client, operators: () => [...running] },
+    onMove: parameters.ledger?.advance,
+  })
   const network: OperatorNetwork = {
     ...{ ...parameters, allowHost, privateData: createPrivateData() },
     onWindow: ({ address }, timestamp, outcome) => windows.note(address, timestamp, outcome),
@@ -294,6 +310,21 @@ async function startOperators(
       return operator
     },
   }
+}
+
+async function openLedger(
+  options: DevnetOptions,
+  parameters: {
+    seats: readonly Seat[]
+    directory: string
+    closers: ClosersList
+    running: readonly RunningRole[]
+  },
+): Promise<StartedLedger | undefined> {
+  if (options.ledger === false) return undefined
+  const { seats, running, ...rest } = parameters
+  const operators = seats.map(({ name }) => name)
+  return startDevnetLedger({ ...rest, operators, roles: () => running })
 }
 
 async function startRoles(

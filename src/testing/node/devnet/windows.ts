@@ -37,6 +37,8 @@ export function createWindows(parameters: {
   anvil: Anvil
   client: PublicClient
   operators: () => readonly DevnetOperator[]
+  /** Told to what the chain's clock is moved. */
+  onMove?: ((timestamp: bigint) => void) | undefined
 }): DevnetWindows {
   const { anvil, client, operators } = parameters
   const ended = new Map<bigint, Ended[]>()
@@ -78,6 +80,7 @@ export function createWindows(parameters: {
       for (let windows = 0; windows < WINDOWS; windows++) {
         const { timestamp: now } = await client.getBlock()
         timestamp = (now / window + 1n) * window
+        parameters.onMove?.(timestamp)
         await moveTo(anvil, timestamp)
         const result = await look(timestamp)
         if (result === 'missed') continue
