@@ -37,12 +37,12 @@ async function ask(port: number, timeout: number): Promise<string> {
 
 async function suffer(name: string, port: number): Promise<void> {
   while (Date.now() < until) {
-    const outcome = await ask(port, 2_000).catch(
+    const outcome = await ask(port, 5_000).catch(
       (error: { code?: string; message: string }) => `${error.code} ${error.message.length}`,
     )
     tell({ rogue: name, outcome })
     // One that fails at once is not asked again at once.
-    await pause(50)
+    await pause(250)
   }
 }
 

@@ -173,7 +173,7 @@ async function closeTables(tables: Tables, lock: WriterLock): Promise<void> {
 
 function read(from: Table, key: Uint8Array): Uint8Array | undefined {
   const found = from.get(key)
-  return found === undefined ? undefined : Uint8Array.from(found)
+  return found === undefined ? undefined : new Uint8Array(found)
 }
 
 function readRange({ meta }: Tables): StoreRange | undefined {

@@ -15,9 +15,9 @@ import {
   versionOf,
 } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
-import { type CommitStats, visitStale, visitWritten } from '../tree/nodes/batch.js'
-import { encodeNode, readNode } from '../tree/nodes/node.js'
-import { compareNodeKeys, encodeNodeKey, type NodeKey } from '../tree/nodes/nodeKey.js'
+import { type CommitStats, countStale, visitStale, walkInner } from '../tree/nodes/batch.js'
+import { encodeRecord } from '../tree/nodes/node.js'
+import { compareNodeKeys, encodeKeyAt, type NodeKey } from '../tree/nodes/nodeKey.js'
 import type { StoreCommit } from './store.js'
 
 /** Writes the root again under a new version: nothing below it changed. */
@@ -42,7 +42,13 @@ export function discard(arena: Arena, version: number): void {
 
 /** Counts what a commit wrote and replaced, as the crate does. */
 export function countNodes(
-  made: { arena: Arena; base: View; root: number; stale: readonly number[]; hadRoot: boolean },
+  made: {
+    arena: Arena
+    base: View
+    root: number
+    replaced: ReadonlySet<number>
+    hadRoot: boolean
+  },
   written: { leaves: number[]; inner: number[][] },
 ): CommitStats {
   let newNodes = written.leaves.length + (made.root === EMPTY ? 1 : 0)
@@ -50,16 +56,13 @@ export function countNodes(
     newNodes += (written.inner[depth] as number[]).length
   }
   let staleNodes = made.hadRoot && made.base.root === EMPTY ? 1 : 0
-  let staleLeaves = 0
-  visitStale(made.arena, made.base.root, new Set(made.stale), (id) => {
-    staleNodes++
-    if (kindOf(made.arena, id) === kinds.leaf) staleLeaves++
-  })
+  const found = countStale(made.arena, made.base.root, made.replaced)
+  staleNodes += found.inner + found.leaves
   return {
     newNodes,
     newLeaves: written.leaves.length,
     staleNodes,
-    staleLeaves,
+    staleLeaves: found.leaves,
     leaves: leafCountOf(made.arena, made.root),
   }
 }
@@ -70,34 +73,61 @@ export type Made = {
   version: number
   oldRoot: number
   root: number
-  stale: readonly number[]
+  /** Older records that the commit replaced. */
+  replaced: ReadonlySet<number>
   hadRoot: boolean
 }
 
 /** Names of the nodes that a commit replaced, ordered. */
-export function staleKeys({ arena, version, oldRoot, stale, hadRoot }: Made): NodeKey[] {
+export function staleKeys({ arena, version, oldRoot, replaced, hadRoot }: Made): NodeKey[] {
   const keys: NodeKey[] = []
   if (hadRoot && oldRoot === EMPTY)
     keys.push({ version: version - 1, nibbles: 0, path: new Uint8Array(0) })
-  visitStale(arena, oldRoot, new Set(stale), (_id, _depth, key) => keys.push(key))
+  visitStale(arena, oldRoot, replaced, (_id, _depth, key) => keys.push(key))
   return keys.sort(compareNodeKeys)
 }
 
 /** What a store gets: leaves lie inside their parents, so only a root leaf is a node of its own. */
 export function encodeCommit(raw: Made): Pick<StoreCommit, 'nodes' | 'stale'> {
-  const { arena, version, oldRoot, root } = raw
+  const { arena, version, oldRoot, root, replaced } = raw
   const nodes: (readonly [Uint8Array, Uint8Array])[] = []
-  visitWritten(arena, root, version, (id, depth, key) => {
-    if (key.nibbles > 0 && kindOf(arena, id) === kinds.leaf) return
-    nodes.push([encodeNodeKey(key), encodeNode(readNode(arena, id, depth))])
-  })
+  const isNew = (id: number): boolean => versionOf(arena, id) === version
+  if (isInner(arena, root))
+    walkInner(arena, root, isNew, (id, depth, key) => {
+      nodes.push([key, encodeRecord(arena, id, depth)])
+    })
+  else nodes.push([encodeKeyAt(version, 0, noPath), encodeRecord(arena, root, 0)])
   const stale: Uint8Array[] = []
-  if (raw.hadRoot && oldRoot === EMPTY) {
-    stale.push(encodeNodeKey({ version: version - 1, nibbles: 0, path: new Uint8Array(0) }))
+  if (isInner(arena, oldRoot))
+    walkInner(
+      arena,
+      oldRoot,
+      (id) => replaced.has(id),
+      (_id, _depth, key) => stale.push(key),
+    )
+  else if (oldRoot === EMPTY ? raw.hadRoot : replaced.has(oldRoot))
+    stale.push(encodeKeyAt(oldRoot === EMPTY ? version - 1 : versionOf(arena, oldRoot), 0, noPath))
+  return { nodes: nodes.sort(byKey), stale: stale.sort(compareBytes) }
+}
+
+const noPath = new Uint8Array(0)
+
+function isInner(arena: Arena, id: number): boolean {
+  return id !== EMPTY && kindOf(arena, id) !== kinds.leaf
+}
+
+type Entry = readonly [key: Uint8Array, value: Uint8Array]
+
+// In the order of the table they go to: each page is written once.
+function byKey([a]: Entry, [b]: Entry): number {
+  return compareBytes(a, b)
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const difference = (a[i] as number) - (b[i] as number)
+    if (difference !== 0) return difference
   }
-  visitStale(arena, oldRoot, new Set(raw.stale), (id, _depth, key) => {
-    if (key.nibbles > 0 && kindOf(arena, id) === kinds.leaf) return
-    stale.push(encodeNodeKey(key))
-  })
-  return { nodes, stale }
+  return a.length - b.length
 }

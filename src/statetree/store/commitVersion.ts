@@ -57,13 +57,13 @@ export async function commitVersion(
   const { arena } = base
   try {
     const made = apply(base, writes.runs, { version, hadRoot: range !== undefined, hasher })
-    const { root, stale, stats } = made
+    const { root, stale, replaced, stats } = made
     const rootHash = hashOf(arena, root)
     if (expected !== undefined && toHex(rootHash) !== expected.toLowerCase()) {
       throw new SnapshotError({ reason: `its leaves have the root ${toHex(rootHash)}` })
     }
     const hadRoot = range !== undefined
-    const raw: Made = { arena, version, oldRoot: base.root, root, stale, hadRoot }
+    const raw: Made = { arena, version, oldRoot: base.root, root, replaced, hadRoot }
     const first: StoreCommit['records'] = hadRoot ? [] : [[hasherRecord, utf8(hasher.name)]]
     await store.commit({
       version,
@@ -84,7 +84,7 @@ function apply(
   base: View,
   runs: readonly Run[],
   { version, hadRoot, hasher }: { version: number; hadRoot: boolean; hasher: TreeHasher },
-): { root: number; stale: number[]; stats: CommitStats } {
+): { root: number; stale: number[]; replaced: ReadonlySet<number>; stats: CommitStats } {
   const { arena } = base
   const stale: number[] = []
   let puts = 0
@@ -102,7 +102,9 @@ function apply(
   }
   const written = collectWritten(arena, root, version)
   rehash(arena, written, hasher)
-  return { root, stale, stats: countNodes({ arena, base, root, stale, hadRoot }, written) }
+  const replaced = new Set(stale)
+  const stats = countNodes({ arena, base, root, replaced, hadRoot }, written)
+  return { root, stale, replaced, stats }
 }
 
 function batchOf(made: Made, versions: Versions): TreeBatch {

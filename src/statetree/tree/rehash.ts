@@ -47,7 +47,8 @@ export function rehash(arena: Arena, written: Written, hasher: TreeHasher): void
   }
 }
 
-function hashLeaves(arena: Arena, ids: readonly number[], hasher: TreeHasher): void {
+/** Hashes leaf records. */
+export function hashLeaves(arena: Arena, ids: readonly number[], hasher: TreeHasher): void {
   const { words, leafWords } = arena
   const { input } = hasher
   for (let start = 0; start < ids.length; start += hasher.capacity) {

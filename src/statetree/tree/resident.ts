@@ -20,9 +20,9 @@ import {
   release,
   versionOf,
 } from './arena.js'
-import { decodeNode, type NodeChild, type TreeNode } from './nodes/node.js'
-import { encodeNodeKey, formatNodeKey, nodeKeyAt } from './nodes/nodeKey.js'
-import { hashInner } from './rehash.js'
+import { decodeChildren, decodeNode, isLittleEndian, type StoredChildren } from './nodes/node.js'
+import { encodeKeyAt, encodeNodeKey, formatNodeKey, nodeKeyAt } from './nodes/nodeKey.js'
+import { hashInner, hashLeaves } from './rehash.js'
 
 /** A version in memory: its root record, and the older records it replaced. */
 export type ResidentVersion = { root: number; stale: readonly number[] }
@@ -59,66 +59,97 @@ export function loadStub(
   place: StubPlace,
   { read, hasher }: { read: NodeReader; hasher: TreeHasher },
 ): void {
-  const key = nodeKeyAt(versionOf(arena, id), place.depth, place.keys, place.keyAt)
-  const name = formatNodeKey(key)
-  const bytes = read(encodeNodeKey(key))
-  if (bytes === undefined) throw new CorruptNodeError({ node: name, reason: 'it is missing' })
-  const node = readable(bytes, name)
-  if (node.type !== 'internal')
-    throw new CorruptNodeError({ node: name, reason: 'it is no inner node' })
+  const version = versionOf(arena, id)
+  const { depth, keys, keyAt } = place
+  const name = (): string => formatNodeKey(nodeKeyAt(version, depth, keys, keyAt))
+  const bytes = read(encodeKeyAt(version, depth, keys, keyAt))
+  if (bytes === undefined) throw new CorruptNodeError({ node: name(), reason: 'it is missing' })
+  const node = readable(() => decodeChildren(bytes), name)
+  if (node === undefined)
+    throw new CorruptNodeError({ node: name(), reason: 'it is no inner node' })
   const expected = hashOf(arena, id)
-  const made: number[] = []
-  const inner: number[][] = [[id], [], [], []]
-  const version = key.version
-
-  const slots: (NodeChild | undefined)[] = new Array(16)
-  for (const child of node.children) slots[child.nibble] = child
-  const slot = (child: NodeChild): number => {
-    const nibbles = (place.depth >> 2) + 1
-    if (child.leaf !== undefined) {
-      const leaf = makeLeaf(arena, { ...child.leaf, version: child.version, nibbles }, hasher)
-      made.push(leaf)
-      return leaf
-    }
-    const stub = allocate(arena, kinds.stub, child.version)
-    made.push(stub)
-    arena.bytes.set(child.hash, stub * RECORD_WORDS * 4)
-    arena.words[stub * RECORD_WORDS + COUNT] = child.leafCount
-    return stub
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const loading: Loading = {
+    ...{ arena, node, bytes, view, version },
+    ...{ nibbles: (depth >> 2) + 1, made: [], leaves: [], inner: [[id], [], [], []] },
   }
-  // The same rule as the scheme's: nothing is empty, a lone leaf is lifted, the rest is a pair.
-  const make = (start: number, width: number, level: number): number => {
-    let only: NodeChild | undefined
-    let found = 0
-    for (let i = start; i < start + width; i++) {
-      if (slots[i] === undefined) continue
-      found++
-      only = slots[i]
-    }
-    if (only === undefined) return EMPTY
-    if (width === 1 || (found === 1 && only.leaf !== undefined)) return slot(only)
-    const parent = allocate(arena, kinds.internal, version)
-    made.push(parent)
-    ;(inner[level] as number[]).push(parent)
-    setChildren(parent, start, width, level)
-    return parent
-  }
-  const setChildren = (parent: number, start: number, width: number, level: number): void => {
-    const left = make(start, width / 2, level + 1)
-    const right = make(start + width / 2, width / 2, level + 1)
-    const at = parent * RECORD_WORDS
-    arena.words[at + LEFT] = left
-    arena.words[at + RIGHT] = right
-    if (parent !== id) arena.words[at + COUNT] = countOf(arena, left) + countOf(arena, right)
-  }
-  setChildren(id, 0, 16, 0)
-  for (let level = 3; level >= 0; level--) hashInner(arena, inner[level] as number[], hasher)
+  setChildren(loading, id, 0, 16, 0)
+  hashLeaves(arena, loading.leaves, hasher)
+  for (let level = 3; level >= 0; level--)
+    hashInner(arena, loading.inner[level] as number[], hasher)
   if (!bytesEqual(hashOf(arena, id), expected)) {
-    for (const record of made) release(arena, record)
+    for (const record of loading.made) release(arena, record)
     arena.bytes.set(expected, id * RECORD_WORDS * 4)
-    throw new CorruptNodeError({ node: name, reason: 'its hash is not the one its parent has' })
+    throw new CorruptNodeError({ node: name(), reason: 'its hash is not the one its parent has' })
   }
   markLoaded(arena, id)
+}
+
+/** A stored node on its way into an arena. */
+type Loading = {
+  arena: Arena
+  node: StoredChildren
+  bytes: Uint8Array
+  view: DataView
+  version: number
+  /** Depth of its leaves' places. */
+  nibbles: number
+  /** Ids that go again if its hash is not the one it should have. */
+  made: number[]
+  leaves: number[]
+  /** Inner records by level. */
+  inner: number[][]
+}
+
+function setChildren(
+  l: Loading,
+  parent: number,
+  start: number,
+  width: number,
+  level: number,
+): void {
+  const left = makeChild(l, start, width / 2, level + 1)
+  const right = makeChild(l, start + width / 2, width / 2, level + 1)
+  const { arena } = l
+  const at = parent * RECORD_WORDS
+  arena.words[at + LEFT] = left
+  arena.words[at + RIGHT] = right
+  if (level > 0) arena.words[at + COUNT] = countOf(arena, left) + countOf(arena, right)
+}
+
+// The same rule as the scheme's: nothing is empty, a lone leaf is lifted, the rest is a pair.
+function makeChild(l: Loading, start: number, width: number, level: number): number {
+  const { existence, leaves } = l.node
+  const mask = ((1 << width) - 1) << start
+  const present = existence & mask
+  if (present === 0) return EMPTY
+  const isLone = (present & (present - 1)) === 0
+  if (width === 1 || (isLone && (leaves & present) !== 0))
+    return makeSlot(l, 31 - Math.clz32(present))
+  const parent = allocate(l.arena, kinds.internal, l.version)
+  l.made.push(parent)
+  ;(l.inner[level] as number[]).push(parent)
+  setChildren(l, parent, start, width, level)
+  return parent
+}
+
+function makeSlot({ arena, node, bytes, view, nibbles, made, leaves }: Loading, nibble: number) {
+  const version = node.versions[nibble] as number
+  const from = node.offsets[nibble] as number
+  if ((node.leaves & (1 << nibble)) !== 0) {
+    const source = { keys: bytes, keyAt: from, values: bytes, valueAt: from + 32 }
+    const leaf = allocateLeaf(arena, version, source)
+    arena.words[leaf * RECORD_WORDS + COUNT] = nibbles
+    made.push(leaf)
+    leaves.push(leaf)
+    return leaf
+  }
+  const stub = allocate(arena, kinds.stub, version)
+  made.push(stub)
+  const at = stub * RECORD_WORDS
+  for (let i = 0; i < 8; i++) arena.words[at + i] = view.getUint32(from + 4 * i, isLittleEndian)
+  arena.words[at + COUNT] = node.counts[nibble] as number
+  return stub
 }
 
 /** Loads the root record of a stored version. */
@@ -128,10 +159,10 @@ export function loadRoot(
   { read, hasher, root }: { read: NodeReader; hasher: TreeHasher; root: Uint8Array },
 ): number {
   const key = nodeKeyAt(version, 0, new Uint8Array(0))
-  const name = formatNodeKey(key)
+  const name = (): string => formatNodeKey(key)
   const bytes = read(encodeNodeKey(key))
-  if (bytes === undefined) throw new CorruptNodeError({ node: name, reason: 'it is missing' })
-  const node = readable(bytes, name)
+  if (bytes === undefined) throw new CorruptNodeError({ node: name(), reason: 'it is missing' })
+  const node = readable(() => decodeNode(bytes), name)
   let id: number
   if (node.type === 'null') id = EMPTY
   else if (node.type === 'leaf') id = makeLeaf(arena, { ...node, version, nibbles: 0 }, hasher)
@@ -147,16 +178,16 @@ export function loadRoot(
     )
   }
   if (!bytesEqual(hashOf(arena, id), root)) {
-    throw new CorruptNodeError({ node: name, reason: 'its hash is not the stored root' })
+    throw new CorruptNodeError({ node: name(), reason: 'its hash is not the stored root' })
   }
   return id
 }
 
-function readable(bytes: Uint8Array, name: string): TreeNode {
+function readable<node>(decode: () => node, name: () => string): node {
   try {
-    return decodeNode(bytes)
+    return decode()
   } catch (cause) {
-    throw new CorruptNodeError({ node: name, reason: 'it cannot be decoded' }, { cause })
+    throw new CorruptNodeError({ node: name(), reason: 'it cannot be decoded' }, { cause })
   }
 }
 

@@ -10,6 +10,7 @@ import {
   kinds,
   LEFT,
   leafCountOf,
+  leafOffset,
   RECORD_WORDS,
   RIGHT,
   valueHashOf,
@@ -117,51 +118,145 @@ export function encodeNode(node: TreeNode): Uint8Array {
   return out.slice(0, at)
 }
 
-/** Reads what {@link encodeNode} wrote. The hashes of leaf children come back empty. */
-export function decodeNode(bytes: Uint8Array): TreeNode {
-  const fail = (reason: string): never => {
-    throw new MalformedEncodingError({ field: 'node', reason })
+/** A node being encoded straight from an arena, in one buffer for all of them. */
+const scratch = new Uint8Array(5 + 16 * 80)
+const scratchView = new DataView(scratch.buffer)
+const writing = { at: 0, existence: 0, leaves: 0, depth: 0 }
+/** The order of bytes in which this machine holds words, and in which they are copied. */
+export const isLittleEndian: boolean = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
+
+/** `encodeNode(readNode(arena, id, depth))`, without the objects between. */
+export function encodeRecord(arena: Arena, id: number, depth: number): Uint8Array {
+  if (id === EMPTY || kindOf(arena, id) === kinds.leaf)
+    return encodeNode(readNode(arena, id, depth))
+  writing.at = 5
+  writing.existence = 0
+  writing.leaves = 0
+  writing.depth = depth
+  encodePair(arena, id, 0, 0)
+  const { existence, leaves, at } = writing
+  scratch[0] = tags.internal
+  scratch[1] = existence & 0xff
+  scratch[2] = existence >> 8
+  scratch[3] = leaves & 0xff
+  scratch[4] = leaves >> 8
+  return scratch.slice(0, at)
+}
+
+function encodePair(arena: Arena, parent: number, level: number, nibble: number): void {
+  const at = parent * RECORD_WORDS
+  encodeChild(arena, arena.words[at + LEFT] as number, level + 1, nibble * 2)
+  encodeChild(arena, arena.words[at + RIGHT] as number, level + 1, nibble * 2 + 1)
+}
+
+function encodeChild(arena: Arena, child: number, level: number, nibble: number): void {
+  if (child === EMPTY) return
+  const isLeaf = kindOf(arena, child) === kinds.leaf
+  if (!isLeaf && level < 4) return encodePair(arena, child, level, nibble)
+  const { depth } = writing
+  const to = writeVarint(scratch, writing.at, versionOf(arena, child))
+  if (isLeaf) {
+    const from = leafOffset(arena, child)
+    // A leaf may sit above the level of its nibble, which its key has.
+    const byte = arena.leafBytes[from + (depth >> 3)] as number
+    const own = 1 << (depth % 8 === 0 ? byte >> 4 : byte & 0x0f)
+    writing.existence |= own
+    writing.leaves |= own
+    writing.at = copyWords(arena.leafWords, from >> 2, { to, count: 16 })
+  } else {
+    writing.existence |= 1 << nibble
+    const after = writeVarint(scratch, to, leafCountOf(arena, child))
+    writing.at = copyWords(arena.words, child * RECORD_WORDS, { to: after, count: 8 })
   }
-  if (bytes[0] === tags.null && bytes.length === 1) return { type: 'null' }
-  if (bytes[0] === tags.leaf && bytes.length === 65) {
-    return { type: 'leaf', keyHash: bytes.slice(1, 33), valueHash: bytes.slice(33) }
-  }
+}
+
+function copyWords(
+  words: Uint32Array,
+  from: number,
+  { to, count }: { to: number; count: number },
+): number {
+  for (let i = 0; i < count; i++)
+    scratchView.setUint32(to + 4 * i, words[from + i] as number, isLittleEndian)
+  return to + 4 * count
+}
+
+/** The children of an inner node where they lie in its encoding, by nibble. */
+export type StoredChildren = {
+  existence: number
+  leaves: number
+  versions: number[]
+  /** Leaves at or below each. */
+  counts: number[]
+  /** Where each hash, or key hash and value hash, begins. */
+  offsets: number[]
+}
+
+/**
+ * Reads where the children of an encoded inner node are; `undefined` for a node of another type.
+ *
+ * @throws {MalformedEncodingError} for bytes that {@link encodeNode} does not write.
+ */
+export function decodeChildren(bytes: Uint8Array): StoredChildren | undefined {
+  if (bytes[0] === tags.null && bytes.length === 1) return undefined
+  if (bytes[0] === tags.leaf && bytes.length === 65) return undefined
   if (bytes[0] !== tags.internal || bytes.length < 5)
     return fail(`tag ${bytes[0]}, ${bytes.length} bytes`)
   const existence = (bytes[1] as number) | ((bytes[2] as number) << 8)
   const leaves = (bytes[3] as number) | ((bytes[4] as number) << 8)
   if (existence === 0 || (leaves & ~existence) !== 0) fail('bitmaps')
+  const [versions, counts, offsets]: [number[], number[], number[]] = [[], [], []]
+  const cursor = { bytes, at: 5 }
+  for (let nibble = 0; nibble < 16; nibble++) {
+    const isThere = (existence & (1 << nibble)) !== 0
+    const isLeaf = (leaves & (1 << nibble)) !== 0
+    versions.push(isThere ? readVarint(cursor) : 0)
+    counts.push(isThere ? (isLeaf ? 1 : readVarint(cursor)) : 0)
+    offsets.push(cursor.at)
+    if (isThere) cursor.at += isLeaf ? 64 : 32
+    if (cursor.at > bytes.length) fail('it is cut short')
+  }
+  if (cursor.at !== bytes.length) fail('bytes after its end')
+  return { existence, leaves, versions, counts, offsets }
+}
+
+/** Reads what {@link encodeNode} wrote. The hashes of leaf children come back empty. */
+export function decodeNode(bytes: Uint8Array): TreeNode {
+  const stored = decodeChildren(bytes)
+  if (stored === undefined) {
+    if (bytes[0] === tags.null) return { type: 'null' }
+    return { type: 'leaf', keyHash: bytes.slice(1, 33), valueHash: bytes.slice(33) }
+  }
+  const { existence, leaves, versions, counts, offsets } = stored
   const children: NodeChild[] = []
   let leafCount = 0
-  let at = 5
-  const varint = (): number => {
-    let value = 0
-    for (let scale = 1; ; scale *= 128) {
-      const byte = bytes[at++]
-      if (byte === undefined || scale > 2 ** 49) return fail('a number is cut short')
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) return Number.isSafeInteger(value) ? value : fail('a number is too large')
-    }
-  }
-  const take = (length: number): Uint8Array => {
-    at += length
-    return at > bytes.length ? fail('it is cut short') : bytes.slice(at - length, at)
-  }
   for (let nibble = 0; nibble < 16; nibble++) {
     if ((existence & (1 << nibble)) === 0) continue
-    const version = varint()
-    if ((leaves & (1 << nibble)) !== 0) {
-      const leaf = { keyHash: take(32), valueHash: take(32) }
-      children.push({ nibble, version, hash: new Uint8Array(0), leafCount: 1, leaf })
-      leafCount += 1
-    } else {
-      const count = varint()
-      children.push({ nibble, version, hash: take(32), leafCount: count })
-      leafCount += count
+    const version = versions[nibble] as number
+    const count = counts[nibble] as number
+    const at = offsets[nibble] as number
+    leafCount += count
+    if ((leaves & (1 << nibble)) === 0) {
+      children.push({ nibble, version, hash: bytes.slice(at, at + 32), leafCount: count })
+      continue
     }
+    const leaf = { keyHash: bytes.slice(at, at + 32), valueHash: bytes.slice(at + 32, at + 64) }
+    children.push({ nibble, version, hash: new Uint8Array(0), leafCount: count, leaf })
   }
-  if (at !== bytes.length) fail('bytes after its end')
   return { type: 'internal', children, leafCount }
+}
+
+function fail(reason: string): never {
+  throw new MalformedEncodingError({ field: 'node', reason })
+}
+
+function readVarint(cursor: { bytes: Uint8Array; at: number }): number {
+  let value = 0
+  for (let scale = 1; ; scale *= 128) {
+    const byte = cursor.bytes[cursor.at++]
+    if (byte === undefined || scale > 2 ** 49) return fail('a number is cut short')
+    value += (byte & 0x7f) * scale
+    if (byte < 0x80) return Number.isSafeInteger(value) ? value : fail('a number is too large')
+  }
 }
 
 function writeVarint(out: Uint8Array, at: number, value: number): number {

@@ -24,6 +24,30 @@ export function encodeNodeKey({ version, nibbles, path }: NodeKey): Uint8Array {
   return out
 }
 
+/** `encodeNodeKey(nodeKeyAt(version, depth, key, keyAt))`, without the object between. */
+export function encodeKeyAt(
+  version: number,
+  depth: number,
+  key: Uint8Array,
+  keyAt = 0,
+): Uint8Array {
+  const nibbles = depth >> 2
+  const length = (nibbles + 1) >> 1
+  const out = new Uint8Array(9 + length)
+  let high = Math.floor(version / 0x100000000)
+  let low = version >>> 0
+  for (let i = 3; i >= 0; i--) {
+    out[i] = high & 0xff
+    out[i + 4] = low & 0xff
+    high >>>= 8
+    low >>>= 8
+  }
+  out[8] = nibbles
+  for (let i = 0; i < length; i++) out[9 + i] = key[keyAt + i] as number
+  if (nibbles % 2 === 1) out[8 + length] = (out[8 + length] as number) & 0xf0
+  return out
+}
+
 /** Reads a key written by {@link encodeNodeKey}. */
 export function decodeNodeKey(bytes: Uint8Array): NodeKey {
   const nibbles = bytes[8] as number
