@@ -44,6 +44,7 @@ import {
 } from '../src/enclave/node/index.js'
 import { createSimulator } from '../src/enclave/simulator/index.js'
 import { fromHex, toHex } from '../src/internal/bytes.js'
+import { bundle, verifier } from '../test/enclave/bundle.js'
 import { limitEvaluator, transferRequest } from '../test/enclave/fixtures.js'
 
 type Row = {
@@ -279,12 +280,22 @@ async function roundTrips(): Promise<void> {
   await measure('child process', child, async () => child.kill())
 }
 
+/** What a page loads that verifies documents, as a server sends it. */
+async function pageSize(): Promise<void> {
+  const { entryBrotli } = await bundle(verifier)
+  rows.push({
+    ...{ name: 'verifier in a page, brotli', ours: entryBrotli / 1_000, unit: 'kB' },
+    ...{ better: 'lower', peers: {}, target: 25 },
+  })
+}
+
 function goal(target: number | undefined, ours: number, better: Row['better']): string {
   if (target === undefined) return ''
   const met = better === 'lower' ? ours <= target : ours >= target
   return `target ${target.toFixed(2)} ${met ? 'met' : 'MISSED'}`
 }
 
+await pageSize()
 await documents()
 await secrets()
 await sealedCommits()

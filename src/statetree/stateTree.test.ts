@@ -77,6 +77,19 @@ describe('createStateTree', () => {
     expect(() => tree.prove('0x1234')).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
   })
 
+  test.each([1.5, Number.NaN, -1, '0', undefined])(
+    'error: INVALID_INPUT for the entry at %s',
+    async (index) => {
+      const tree = createStateTree({ store: memoryStore() })
+      await tree.commit([{ keyHash: new Uint8Array(32), value: utf8('v') }], { version: 1 })
+      expect(tree.entryAt(0)?.keyHash).toEqual(new Uint8Array(32))
+      expect(tree.entryAt(1)).toBeUndefined()
+      expect(() => tree.entryAt(index as number)).toThrow(
+        expect.objectContaining({ code: 'INVALID_INPUT', field: 'index' }),
+      )
+    },
+  )
+
   test('hex and bytes are the same key; two handles see one store', async () => {
     const store = memoryStore()
     const [a, b] = [createStateTree({ store }), createStateTree({ store })]

@@ -4,10 +4,11 @@ import { SIMULATOR_VERSION } from '../../src/enclave/simulator/index.js'
 import { bundle, verifier } from './bundle.js'
 
 describe('bundles', () => {
-  test('what a page loads for the verifier is under 60 kB minified; the fallback curve comes on demand', async () => {
-    const { entryBytes, files } = await bundle(verifier)
+  test('what a page loads for the verifier is under 25 kB compressed; the fallback curve comes on demand', async () => {
+    const { entryBytes, entryBrotli, files } = await bundle(verifier)
     expect(entryBytes).toBeGreaterThan(10_000)
     expect(entryBytes).toBeLessThan(60_000)
+    expect(entryBrotli).toBeLessThan(25_000)
     expect(files.size).toBeGreaterThan(1)
   })
 

@@ -1,11 +1,20 @@
 /** What an application's bundler makes of the sources. */
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync, constants } from 'node:zlib'
 import { build } from 'esbuild'
 
 const src = fileURLToPath(new URL('../../src/', import.meta.url))
 
-/** The files of a bundle by name, the bytes that its entry loads at once, and the sources it is of. */
-export type Bundle = { files: Map<string, string>; entryBytes: number; inputs: string[] }
+/**
+ * The files of a bundle by name, the bytes that its entry loads at once, as they are and as a server
+ * sends them, and the sources it is of.
+ */
+export type Bundle = {
+  files: Map<string, string>
+  entryBytes: number
+  entryBrotli: number
+  inputs: string[]
+}
 
 /** Bundles with splitting, as applications do: what an entry does not load at once is no part of it. */
 export async function bundle(contents: string): Promise<Bundle> {
@@ -34,11 +43,19 @@ export async function bundle(contents: string): Promise<Bundle> {
       if (kind === 'import-statement') load(named(path))
   }
   load('stdin.js')
+  const files = new Map(result.outputFiles.map(({ path, text }) => [named(path), text]))
   return {
-    files: new Map(result.outputFiles.map(({ path, text }) => [named(path), text])),
+    files,
+    entryBrotli: [...loaded].reduce((sum, name) => sum + brotli(files.get(name) ?? ''), 0),
     entryBytes: [...loaded].reduce((sum, name) => sum + (outputs.get(name)?.bytes ?? 0), 0),
     inputs: Object.keys(result.metafile.inputs),
   }
+}
+
+function brotli(text: string): number {
+  return brotliCompressSync(text, {
+    params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY },
+  }).length
 }
 
 /** An entry of the verifier alone. */

@@ -22,6 +22,8 @@ function fakeS3({ etags = true } = {}) {
   const { turn, stall } = createTurns()
   const log: string[] = []
   const next: { status: number; code: string }[] = []
+  /** How many answers of writes that were made get lost. */
+  const lost = { answers: 0 }
   const fetch: FetchLike = async (input, init) => {
     await turn(init.signal)
     const { pathname } = new URL(input)
@@ -43,6 +45,7 @@ function fakeS3({ etags = true } = {}) {
       if (wanted !== null && !held) return error(404, 'NoSuchKey')
       if (wanted !== null && wanted !== tagOf(held)) return error(412, 'PreconditionFailed')
       objects.set(pathname, new Uint8Array(await new Response(init.body ?? null).arrayBuffer()))
+      if (lost.answers-- > 0) throw new TypeError('fetch failed: socket hang up')
       return new Response(null, { status: 200 })
     }
     if (!held) return error(404, 'NoSuchKey')
@@ -52,7 +55,7 @@ function fakeS3({ etags = true } = {}) {
       headers: length,
     })
   }
-  return { fetch, objects, log, next, stall }
+  return { fetch, objects, log, next, lost, stall }
 }
 
 /** A store's turn to answer, which does not come any more once it is stalled. */
@@ -224,6 +227,21 @@ describe('objectStore', () => {
     )
     await over(s3).put(bytes)
     expect(s3.log).toHaveLength(4)
+  })
+  test('a write whose answer was lost is there, and the refusal of the next try says so', async () => {
+    const s3 = fakeS3()
+    s3.lost.answers = 1
+    const receipt = await over(s3).put(bytes)
+    expect(receipt.byteLength).toBe(bytes.length)
+    expect([...s3.objects.values()]).toEqual([bytes])
+  })
+  test('a conflict that does not end is told, after as many tries as were agreed', async () => {
+    const s3 = fakeS3()
+    const conflict = { status: 409, code: 'ConditionalRequestConflict' }
+    s3.next.push(...Array.from({ length: 9 }, () => conflict))
+    const retry = { tries: 3, baseDelay: 1 }
+    await expect(over(s3, { retry }).put(bytes)).rejects.toMatchObject({ retryable: true })
+    expect(s3.log).toHaveLength(3)
   })
   test.each([
     [403, 'AccessDenied', 'DA_CONFIG'],

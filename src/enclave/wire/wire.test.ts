@@ -575,6 +575,27 @@ describe('rule 7: retries', () => {
     await asked
   })
 
+  test('half an answer is none: an idempotent request is sent again, another one is not', async () => {
+    const { client: c, accept } = client()
+    const half = async (peer: Awaited<ReturnType<typeof accept>>): Promise<void> => {
+      const { requestId } = await peer.next()
+      const { type, deadline, body: rest } = frame({ type: frameTypes.RESPONSE })
+      const whole = encodeFrame({ type, requestId, deadline, body: rest })
+      await peer.bytes(whole.subarray(0, whole.length - 1))
+      await peer.stream.end()
+    }
+    const asked = ask(c, 'same', { idempotent: true })
+    await half(await accept())
+    const second = await accept()
+    const { requestId } = await second.next()
+    await second.send({ type: frameTypes.RESPONSE, requestId, body: writeBody({ ok: true }) })
+    await asked
+    const other = client()
+    const once = ask(other.client, 'once')
+    await half(await other.accept())
+    await expect(once).rejects.toMatchObject({ code: 'ENCLAVE_TRANSPORT', retryable: true })
+  })
+
   test('a request that is not idempotent, and one that was answered with an error, are not sent again', async () => {
     const { client: c, accept, peers } = client()
     const asked = ask(c, 'once')
