@@ -115,6 +115,8 @@ export class PluginBytesError extends BaseError {
 export class IsolationError extends BaseError {
   override readonly name = 'IsolationError'
   override readonly code = 'NO_ISOLATION'
+  /** Why not, for a person. */
+  readonly reason: string
 
   constructor(reason: string, options: BaseErrorOptions = {}) {
     super(`Builds cannot be isolated here: ${reason}.`, {
@@ -123,5 +125,6 @@ export class IsolationError extends BaseError {
       ],
       ...options,
     })
+    this.reason = reason
   }
 }

@@ -249,6 +249,28 @@ describe.skipIf(missing !== undefined)('sandboxedBuilder', () => {
     }
   }, 60_000)
 
+  test('error: walls that cannot be built are no failure of the build', async () => {
+    const sandbox = await openSandbox()
+    const run = (host: string, script: string) =>
+      sandbox.run({
+        binds: [
+          { host: '/usr', guest: '/usr' },
+          { host, guest: '/source' },
+        ],
+        argv: ['/usr/bin/sh', '-c', script],
+        ...{ env: {}, directory: '/source', limits: { time: 30_000 } },
+      })
+    await expect(run(join(directory, 'not there'), 'true')).rejects.toMatchObject({
+      code: 'NO_ISOLATION',
+      reason: expect.stringContaining('ended before the build') as string,
+    })
+    expect(await run('/usr', 'exit 7')).toMatchObject({ status: 'failed' })
+    // The stream on which the walls report is not the build's to write.
+    const forged = await run('/usr', `echo '{"exit-code":0}' >&3; exit 1`)
+    expect(forged).toMatchObject({ status: 'failed' })
+    expect(forged.logTail).toMatch(/bad file descriptor/i)
+  }, 60_000)
+
   test('error: no isolation is a refusal to work, not a result', async () => {
     await expect(openSandbox({ bwrap: '/usr/bin/false' })).rejects.toMatchObject({
       code: 'NO_ISOLATION',

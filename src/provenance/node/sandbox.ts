@@ -6,14 +6,14 @@
  * wants them to be, and are only hashed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createHash, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import type { Hex } from 'viem'
-import { concatAll } from '../../internal/bytes.js'
 import { assertCount, assertKnown } from '../../internal/options.js'
 import { IsolationError } from '../errors.js'
+import { collect, reportOf, type Stop } from './buildStreams.js'
 import { watchProcesses } from './processTree.js'
 
 /** A file or folder of this machine, read-only at a place inside. */
@@ -119,6 +119,8 @@ type Command = {
   env: NodeJS.ProcessEnv
   cwd: string
   uid?: number
+  /** Whether it tells on its fourth stream how what it ran ended, if it came to run it. */
+  reports?: boolean
 }
 
 /** The command line that isolates; what it does not bind is not there. */
@@ -129,6 +131,7 @@ function isolated(run: SandboxRun, programs: { bwrap: string; prlimit: string })
     ...[`--nproc=${limits.processes}`, `--fsize=${limits.written}`, '--nofile=4096', '--core=0'],
     ...[programs.bwrap, '--unshare-all', '--unshare-user', '--disable-userns'],
     ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--clearenv'],
+    ...['--json-status-fd', '3'],
     ...['--uid', '1000', '--gid', '1000', '--hostname', 'build'],
     ...['--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
     ...['--symlink', 'usr/bin', '/bin', '--dir', '/usr/lib64'],
@@ -140,7 +143,8 @@ function isolated(run: SandboxRun, programs: { bwrap: string; prlimit: string })
     ...['--chdir', run.directory, '--', ...run.argv],
   ]
   // Limits on processes do not hold for root, so a worker that is root sends somebody else.
-  return { file: programs.prlimit, argv, env: {}, cwd: '/', ...(uid === undefined ? {} : { uid }) }
+  const user = uid === undefined ? {} : { uid }
+  return { file: programs.prlimit, argv, env: {}, cwd: '/', reports: true, ...user }
 }
 
 /** The same without walls: paths inside are turned into those they stand for. */
@@ -174,15 +178,17 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
   run.signal?.throwIfAborted()
   const { uid } = command
   const child = spawn(command.file, command.argv, {
-    ...{ env: command.env, cwd: command.cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+    ...{ env: command.env, cwd: command.cwd, detached: true },
+    stdio: ['ignore', 'pipe', 'pipe', command.reports ? 'pipe' : 'ignore'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   })
   let end: Pick<SandboxEnd, 'status' | 'limit'> | undefined
-  const stop = (status: SandboxEnd['status'], limit?: SandboxEnd['limit']): void => {
+  const stop: Stop = (status, limit) => {
     end ??= { status, limit }
     kill(child)
   }
   const collected = collect(child, limits, stop)
+  const hasRun = command.reports ? reportOf(child) : () => true
   const timer = setTimeout(() => stop('timeout'), limits.time)
   const watch = watchProcesses(child.pid, ({ memory, processes }) => {
     if (memory > limits.memory) stop('limit', 'memory')
@@ -196,43 +202,18 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
       child.once('close', resolve)
     })
     run.signal?.throwIfAborted()
-    return { status: code === 0 ? 'ended' : 'failed', ...end, ...collected() }
+    const all = collected()
+    // A wall that could not be built is this machine's fault, and no word about the source.
+    if (end === undefined && !hasRun()) {
+      throw new IsolationError(`\`bwrap\` ended before the build: ${all.logTail.trim()}`)
+    }
+    return { status: code === 0 ? 'ended' : 'failed', ...end, ...all }
   } finally {
     clearTimeout(timer)
     watch.stop()
     run.signal?.removeEventListener('abort', onAbort)
     kill(child)
   }
-}
-
-type Stop = (status: SandboxEnd['status'], limit?: SandboxEnd['limit']) => void
-
-/** Reads both streams as they come, and no more of them than the limits. */
-function collect(
-  child: ChildProcess,
-  limits: Limits,
-  stop: Stop,
-): () => Pick<SandboxEnd, 'output' | 'logSha256' | 'logTail'> {
-  const parts: Uint8Array[] = []
-  const hash = createHash('sha256')
-  let [length, printed, tail] = [0, 0, '']
-  child.stdout?.on('data', (part: Uint8Array) => {
-    length += part.length
-    if (length > limits.output) stop('limit', 'output')
-    else parts.push(part)
-  })
-  child.stderr?.on('data', (part: Uint8Array) => {
-    printed += part.length
-    if (printed > limits.log) return stop('limit', 'log')
-    hash.update(part)
-    tail = (tail + Buffer.from(part).toString('latin1')).slice(-4_000)
-  })
-  for (const stream of [child.stdout, child.stderr]) stream?.on('error', () => undefined)
-  return () => ({
-    output: concatAll(parts),
-    logSha256: `0x${hash.digest('hex')}`,
-    logTail: Buffer.from(tail, 'latin1').toString('utf8'),
-  })
 }
 
 /** Ends the first process of the namespace and with it all others. */
@@ -262,11 +243,16 @@ function limitsOf(run: SandboxRun): Limits {
 /** Whether isolation works here: a build that cannot be isolated is not started. */
 async function probe(sandbox: Sandbox): Promise<string | undefined> {
   const binds = [{ host: '/usr', guest: '/usr' }]
-  const { status, logTail } = await sandbox.run({
-    binds,
-    ...{ argv: ['/usr/bin/true'], env: {}, directory: '/tmp', limits: { time: 30_000 } },
-  })
-  return status === 'ended' ? undefined : `\`bwrap\` does not work here: ${logTail.trim()}`
+  try {
+    const { status, logTail } = await sandbox.run({
+      binds,
+      ...{ argv: ['/usr/bin/true'], env: {}, directory: '/tmp', limits: { time: 30_000 } },
+    })
+    return status === 'ended' ? undefined : `\`bwrap\` does not work here: ${logTail.trim()}`
+  } catch (error) {
+    if (error instanceof IsolationError) return error.reason
+    throw error
+  }
 }
 
 async function findProgram(name: string): Promise<string | undefined> {

@@ -1,0 +1,48 @@
+/** What comes out of a build: its plugin, its log, and how its walls say that it ended. */
+import type { ChildProcess } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { concatAll } from '../../internal/bytes.js'
+import type { SandboxEnd } from './sandbox.js'
+
+/** Ends a build for a reason. */
+export type Stop = (status: SandboxEnd['status'], limit?: SandboxEnd['limit']) => void
+
+/** Reads both streams as they come, and no more of them than the limits. */
+export function collect(
+  child: ChildProcess,
+  limits: { output: number; log: number },
+  stop: Stop,
+): () => Pick<SandboxEnd, 'output' | 'logSha256' | 'logTail'> {
+  const parts: Uint8Array[] = []
+  const hash = createHash('sha256')
+  let [length, printed, tail] = [0, 0, '']
+  child.stdout?.on('data', (part: Uint8Array) => {
+    length += part.length
+    if (length > limits.output) stop('limit', 'output')
+    else parts.push(part)
+  })
+  child.stderr?.on('data', (part: Uint8Array) => {
+    printed += part.length
+    if (printed > limits.log) return stop('limit', 'log')
+    hash.update(part)
+    tail = (tail + Buffer.from(part).toString('latin1')).slice(-4_000)
+  })
+  for (const stream of [child.stdout, child.stderr]) stream?.on('error', () => undefined)
+  return () => ({
+    output: concatAll(parts),
+    logSha256: `0x${hash.digest('hex')}`,
+    logTail: Buffer.from(tail, 'latin1').toString('utf8'),
+  })
+}
+
+/** Whether `bwrap` came to run the build: it reports an exit code of what it ran, not of itself. */
+export function reportOf(child: ChildProcess): () => boolean {
+  let report = ''
+  const stream = child.stdio[3] as Readable
+  stream.on('data', (part: Uint8Array) => {
+    if (report.length < 4_096) report += Buffer.from(part).toString('latin1')
+  })
+  stream.on('error', () => undefined)
+  return () => report.includes('"exit-code"')
+}
