@@ -62,6 +62,11 @@ export {
   verifyEvidence,
 } from './claims/evidence.js'
 export {
+  createProvenanceRecorder,
+  type ProvenanceRecorder,
+  type ProvenanceRecorderParameters,
+} from './claims/ledgerRecords.js'
+export {
   type ClaimOrigin,
   provenanceStatement,
   STATEMENT_MEDIA_TYPE,

@@ -1,5 +1,5 @@
 /** Claims and build information in the evaluation ledger, as the chain has them. */
-import type { Address } from 'viem'
+import type { Address, Hex } from 'viem'
 import type { LedgerRecord, LedgerSink } from '../../core/interfaces/ledgerSink.js'
 import type { ProvenanceEvent, ProvenanceEvents } from '../../core/interfaces/provenance.js'
 import { fromHex } from '../../internal/bytes.js'
@@ -19,7 +19,7 @@ export type ProvenanceRecorderParameters = {
    * anybody may write claims on chain.
    */
   verifiers: readonly Address[]
-  /** Block to begin at. */
+  /** Block to begin at. A ledger refuses what is older than its builder's key. */
   fromBlock: bigint
   /** Blocks of one reading. @default 10000 */
   blocksAtOnce?: number | undefined
@@ -77,7 +77,9 @@ export function createProvenanceRecorder(
 }
 
 const words = { match: 'MATCH', no_match: 'NO_MATCH', did_not_run: 'DID_NOT_RUN' } as const
-const noHash = `0x${'00'.repeat(32)}`
+const noHash: Hex = `0x${'00'.repeat(32)}`
+/** Ledgers write SHA-256 without the prefix. */
+const digits = (hash: Hex): string => hash.slice(2)
 
 // Nothing but the event decides what the record says: a record of the same event is the same record.
 function recordOf(
@@ -94,26 +96,27 @@ function recordOf(
     if (!verifiers.has(event.verifier.toLowerCase())) return undefined
     const { wasmHash, buildInfoHash, result, evidenceUri } = event
     const fields = {
-      ...{ wasmHash, buildInfoHash, result: words[result] },
+      ...{ wasmHash, buildInfoHash: digits(buildInfoHash), result: words[result] },
       // By the contract's rule a match is an exact one; how near another comes, its evidence tells.
       level: result === 'match' ? 'exact' : 'none',
-      reportHash: evidenceHashOf(evidenceUri) ?? noHash,
+      reportHash: digits(evidenceHashOf(evidenceUri) ?? noHash),
     }
     return { ...common, schemaVersion: 'newton.verification/1', fields }
   }
   const info = event.type === 'BuildInfoSubmitted' ? infoOf(event.xdr) : undefined
   if (event.type !== 'BuildInfoSubmitted' || info === undefined) return undefined
   const fields = {
-    ...{ wasmHash: event.wasmHash, buildInfoHash: event.buildInfoHash },
+    ...{ wasmHash: event.wasmHash, buildInfoHash: digits(event.buildInfoHash) },
     // A note of the ledger has at most 1,000 characters.
-    ...{ sourceUri: (info.sourceUri ?? '').slice(0, 1_000), sourceSha256: info.sourceSha256 },
+    ...{ sourceUri: (info.sourceUri ?? '').slice(0, 1_000) },
+    sourceSha256: digits(info.sourceSha256),
     buildImage: info.image.slice(0, 1_000),
   }
   return { ...common, schemaVersion: 'newton.build-info/1', fields }
 }
 
 // The contract checks less than the form says: what is no build information is no record either.
-function infoOf(xdr: `0x${string}`): BuildInfo | undefined {
+function infoOf(xdr: Hex): BuildInfo | undefined {
   try {
     return decodeBuildInfo(fromHex(xdr))
   } catch (error) {

@@ -23,7 +23,7 @@ import {
 /** Build information of a plugin, which a manager of the registry submits. */
 export type BuildInfoInput = { wasmHash: Hex; buildInfo: BuildInfo }
 /** Names a manager of the registry of build information, or no longer. */
-export type BuildInfoManagerInput = { account: Address; allowed: boolean }
+export type BuildInfoManagerInput = { manager: Address; allowed: boolean }
 /** What the sender found about a plugin. */
 export type ClaimInput = ProvenanceClaim
 
@@ -67,12 +67,12 @@ export const simulateSubmitBuildInfo: SimulateAction<BuildInfoInput, Hex> = buil
 /** Checks and transaction of {@link submitBuildInfo}, nothing signed. */
 export const dryRunSubmitBuildInfo: DryRunAction<BuildInfoInput> = buildInfo.dryRun
 
-const manager: WriteTriple<BuildInfoManagerInput, ManagerSetEvent, undefined> = defineWrite({
+const managers: WriteTriple<BuildInfoManagerInput, ManagerSetEvent, undefined> = defineWrite({
   name: 'setBuildInfoManager',
-  prepare: (client, { account, allowed, addresses }) => ({
+  prepare: (client, { manager, allowed, addresses }) => ({
     address: resolveAddress('buildInfoRegistry', { addresses, chainId: client.chain.id }),
     ...functionOf(BuildInfoRegistry.setManager),
-    args: [addressOf(account, 'account'), allowed],
+    args: [addressOf(manager, 'manager'), allowed],
   }),
   emits: BuildInfoRegistry.ManagerSet,
   event: (args) => args as ManagerSetEvent,
@@ -80,15 +80,15 @@ const manager: WriteTriple<BuildInfoManagerInput, ManagerSetEvent, undefined> = 
 })
 
 /** Names a manager of the registry of build information. Its owner only. */
-export const setBuildInfoManager: WriteAction<BuildInfoManagerInput> = manager.send
+export const setBuildInfoManager: WriteAction<BuildInfoManagerInput> = managers.send
 /** Like {@link setBuildInfoManager}, and waits for the receipt and its event. */
 export const setBuildInfoManagerSync: SyncAction<BuildInfoManagerInput, ManagerSetEvent> =
-  manager.sync
+  managers.sync
 /** Simulates {@link setBuildInfoManager}. */
 export const simulateSetBuildInfoManager: SimulateAction<BuildInfoManagerInput, undefined> =
-  manager.simulate
+  managers.simulate
 /** Checks and transaction of {@link setBuildInfoManager}, nothing signed. */
-export const dryRunSetBuildInfoManager: DryRunAction<BuildInfoManagerInput> = manager.dryRun
+export const dryRunSetBuildInfoManager: DryRunAction<BuildInfoManagerInput> = managers.dryRun
 
 const claim: WriteTriple<ClaimInput, ClaimSubmittedEvent, undefined> = defineWrite({
   name: 'submitClaim',
