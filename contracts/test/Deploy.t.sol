@@ -3,6 +3,7 @@ pragma solidity ^0.8.27;
 
 import {Deploy} from "../script/Deploy.s.sol";
 import {IBuildInfoRegistry} from "../src/interfaces/IBuildInfoRegistry.sol";
+import {IChainContract} from "../src/interfaces/IChainContract.sol";
 import {IEnclaveVersionMirror} from "../src/interfaces/IEnclaveVersionMirror.sol";
 import {BlockKind} from "../src/libraries/BlockSource.sol";
 import {PolicyRegistry} from "../src/registries/PolicyRegistry.sol";
@@ -69,6 +70,35 @@ contract DeployTest is Test {
         assertTrue(registry.templateRegistrationPermissionless());
         assertTrue(IBuildInfoRegistry(deployed.buildInfoRegistry).isManager(deployer));
         assertGt(deployed.verificationRegistry.code.length, 0);
+        _everythingSaysWhatItIs(deployed);
+    }
+
+    /// @dev All but the development slasher, which is a number and an owner.
+    function _everythingSaysWhatItIs(Deploy.Deployment memory deployed) private view {
+        _says(deployed.policyClientRegistry, "PolicyClientRegistry", 1);
+        _says(deployed.enclaveVersionRegistry, "EnclaveVersionRegistry", 1);
+        _says(deployed.policyDeployer, "PolicyDeployer", 0);
+        _says(deployed.policyDataRegistry, "PolicyDataRegistry", 1);
+        _says(deployed.policyRegistry, "PolicyRegistry", 1);
+        _says(deployed.certificateVerifier, "BN254CertificateVerifier", 1);
+        _says(deployed.stateCommitRegistry, "StateCommitRegistry", 1);
+        _says(deployed.artifactProofs, "ArtifactProofs", 1);
+        _says(deployed.responseRegistry, "ResponseRegistry", 1);
+        _says(deployed.challengeVerifier, "ChallengeVerifier", 1);
+        _says(deployed.stateAnchor, "StateAnchor", 0);
+        _says(deployed.checkpointAnchor, "CheckpointAnchor", 0);
+        _says(deployed.buildInfoRegistry, "BuildInfoRegistry", 0);
+        _says(deployed.verificationRegistry, "VerificationRegistry", 0);
+    }
+
+    function _says(address target, string memory kind, uint8 blocks) private view {
+        IChainContract told = IChainContract(target);
+        assertEq(told.contractKind(), kind);
+        assertEq(told.version(), "1.0.0");
+        assertEq(told.blockKind(), blocks);
+        assertTrue(told.supportsInterface(type(IChainContract).interfaceId), kind);
+        assertTrue(told.supportsInterface(0x01ffc9a7), kind);
+        assertFalse(told.supportsInterface(0xffffffff), kind);
     }
 
     function test_deploy_failsWithoutOwnerOrSlasherOnMainnet() public {
@@ -187,7 +217,7 @@ contract DeployTest is Test {
         address used = script.deploy(config, address(script)).enclaveVersionRegistry;
         assertTrue(used != named, "a registry of another unit is wrapped");
         assertEq(IEnclaveVersionMirror(used).source(), named);
-        assertEq(IEnclaveVersionMirror(used).blockKind(), 2);
+        _says(used, "EnclaveVersionMirror", 2);
         config.enclaveVersionRegistry = used;
         assertEq(script.deploy(config, address(script)).enclaveVersionRegistry, used);
     }

@@ -84,6 +84,8 @@ contract DeployedInterfacesTest is AttestationDeployers {
         _is(IStateCommitRegistry.setMinQuorumBps.selector, 0x53e74289);
         _is(IStateCommitRegistry.injectSealedSnapshot.selector, 0xf54fc0b6);
         _is(IStateCommitRegistry.gc_eligible_after.selector, 0x18c19a24);
+        _is(IStateCommitRegistry.hasRole.selector, 0x91d14854);
+        _is(IStateCommitRegistry.getRoleAdmin.selector, 0x248a9ca3);
         _is(IStateRootCommittable.SequenceGap.selector, 0x104d0050);
         _is(IStateRootCommittable.StateRootMismatch.selector, 0x37f04d41);
         _is(IStateRootCommittable.TimestampRegression.selector, 0x5a612e4c);

@@ -243,7 +243,7 @@ describe('createProvenReaders', () => {
       'address avs',
       'uint32 operatorSetId',
       'uint32 maxStaleness',
-      'uint32 mostStaleness',
+      'enum BlockKind blockKind',
       expect.stringMatching(/uint64 blockNumber; uint32 referenceTimestamp; uint16 quorumBps/),
     ])
   })

@@ -40,16 +40,7 @@ contract CheckpointAnchor is FixedContract, ICheckpointAnchor {
     ) external {
         bytes32 log = logId(msg.sender, originHash);
         uint256[KEPT] storage ring = _anchors[log];
-        uint64 olderSize = latest.size;
-        bytes32 olderRoot = latest.root;
-        (uint256 next, uint256 parity) = _after(
-            ring, latest.position, _hash(olderSize, olderRoot, latest.time), originHash
-        );
-        require(size > olderSize, NotGrowing(olderSize, size));
-        require(
-            TransparencyProofs.isConsistent(olderSize, olderRoot, size, root, proof),
-            Inconsistent(olderSize, size)
-        );
+        (uint256 next, uint256 parity) = _growth(ring, originHash, latest, size, root, proof);
         uint256 word = _word(size, root, uint64(block.timestamp), parity);
         assembly ("memory-safe") {
             sstore(add(ring.slot, next), word)
@@ -106,6 +97,27 @@ contract CheckpointAnchor is FixedContract, ICheckpointAnchor {
     ) external view returns (bool) {
         return isAnchored(owner, originHash, anchored)
             && TransparencyProofs.isIncluded(leaf, index, anchored.size, anchored.root, proof);
+    }
+
+    /// @dev Position and parity of the next anchor, for a checkpoint that contains the latest one.
+    function _growth(
+        uint256[KEPT] storage ring,
+        bytes32 originHash,
+        Anchor calldata latest,
+        uint64 size,
+        bytes32 root,
+        bytes32[] calldata proof
+    ) private view returns (uint256 next, uint256 parity) {
+        uint64 olderSize = latest.size;
+        bytes32 olderRoot = latest.root;
+        (next, parity) = _after(
+            ring, latest.position, _hash(olderSize, olderRoot, latest.time), originHash
+        );
+        require(size > olderSize, NotGrowing(olderSize, size));
+        require(
+            TransparencyProofs.isConsistent(olderSize, olderRoot, size, root, proof),
+            Inconsistent(olderSize, size)
+        );
     }
 
     /// @dev Position and parity of the anchor that follows the one at `position`, which has to be the

@@ -323,6 +323,23 @@ contract ChallengeInjectedTest is AttestationDeployers {
         );
     }
 
+    /// The index of an operator is one in the table that the response names: that has to be the one in
+    /// force at its reference block.
+    function test_document_underAnotherTable() public {
+        DocumentChallenge memory proof = _document(2);
+        vm.mockCall(
+            address(verifier),
+            abi.encodeCall(verifier.tableAt, (response.referenceBlock)),
+            abi.encode(TABLE + 1, QUORUM_BPS)
+        );
+        _documentReverts(
+            proof,
+            abi.encodeWithSelector(
+                IChallengeVerifier.ReferenceTimestampMismatch.selector, TABLE + 1, TABLE
+            )
+        );
+    }
+
     function test_document_ofAResponseWithoutEnclave() public {
         (task, response) = acceptHonest(true, 0);
         DocumentChallenge memory proof = _document(2);

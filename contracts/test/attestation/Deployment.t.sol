@@ -9,6 +9,7 @@ import {IChainContract} from "../../src/interfaces/IChainContract.sol";
 import {ICheckpointAnchor} from "../../src/interfaces/ICheckpointAnchor.sol";
 import {IChallengeVerifier} from "../../src/interfaces/IChallengeVerifier.sol";
 import {IDelayedUpgrade, UpgradeTimes} from "../../src/interfaces/IDelayedUpgrade.sol";
+import {IInjectedVerifiers} from "../../src/interfaces/IInjectedVerifiers.sol";
 import {IEnclaveVersionRegistry} from "../../src/interfaces/IEnclaveVersionRegistry.sol";
 import {IPolicyClientRegistry} from "../../src/interfaces/IPolicyClientRegistry.sol";
 import {IPolicyDataRegistry} from "../../src/interfaces/IPolicyDataRegistry.sol";
@@ -263,6 +264,19 @@ contract DeploymentTest is AttestationDeployers {
         }
         setup.taskResponseWindow -= 1;
         proxy(implementation, abi.encodeCall(responses.initialize, (setup)));
+    }
+
+    function test_noVerifierAtFirst() public view {
+        for (uint256 kind; kind < 3; ++kind) {
+            (address announced, uint64 from, bool isAnnounced) =
+                challenges.pendingVerifier(IInjectedVerifiers.VerifierKind(kind));
+            assertEq(announced, address(0));
+            assertEq(from, 0);
+            assertFalse(isAnnounced);
+            assertEq(
+                challenges.verifierAt(IInjectedVerifiers.VerifierKind(kind), 1005), address(0)
+            );
+        }
     }
 
     function test_reads() public view {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {
+    IPolicyDeployer,
+    InstanceSpec,
+    PolicyDeployment
+} from "../../src/interfaces/IPolicyDeployer.sol";
 import {IPolicyDataRegistry} from "../../src/interfaces/IPolicyDataRegistry.sol";
 import {IPolicyRegistry} from "../../src/interfaces/IPolicyRegistry.sol";
 import {BlockKind} from "../../src/libraries/BlockSource.sol";
@@ -18,6 +23,7 @@ contract RegistryHandler is Test {
 
     PolicyRegistry public immutable policies;
     PolicyDataRegistry public immutable data;
+    address private immutable deployer;
     address private immutable admin;
     address[2] public clients;
     address[2] public owners;
@@ -50,6 +56,8 @@ contract RegistryHandler is Test {
     uint256 public foreignMoves;
     uint256 public gateBreaches;
     uint256 public phantoms;
+    /// @dev Deployments that passed, so that the rest means something.
+    uint256 public wholes;
 
     bytes[2] private none;
     bytes[3] private noneData;
@@ -63,6 +71,7 @@ contract RegistryHandler is Test {
     ) {
         policies = policies_;
         data = data_;
+        deployer = policies_.policyDeployer();
         admin = admin_;
         clients = clients_;
         owners = owners_;
@@ -217,6 +226,103 @@ contract RegistryHandler is Test {
         _index();
     }
 
+    // --- All of it at once ---
+
+    /// @dev Through the deployer, by anybody, of templates that fit and of others, with slots as they
+    /// are and not; now and then in an encoding whose offsets lead elsewhere.
+    function deployWhole(uint256 seed, uint256 client, uint256 sender, bytes memory params)
+        external
+    {
+        address target = clients[client % 2];
+        address from = _sender(sender);
+        bytes memory call = abi.encodeCall(
+            IPolicyDeployer.deploy, (_deployment(target, seed, params))
+        );
+        uint256 bend = uint256(keccak256(abi.encode(seed, "bend")));
+        if (bend % 4 == 0) _bend(call, bend >> 8);
+        vm.recordLogs();
+        vm.prank(from);
+        (bool ok,) = deployer.call(call);
+        // Logs of what was reverted are recorded too.
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        if (!ok) return;
+        ++wholes;
+        _indexWhole(from, logs);
+    }
+
+    function _deployment(address target, uint256 seed, bytes memory params)
+        private
+        view
+        returns (PolicyDeployment memory deployment)
+    {
+        bytes32 template = seed % 8 == 0 ? _anyId(seed) : _of(templates, seed >> 3);
+        bytes32[] memory wanted;
+        if (policies.isTemplateRegistered(template)) {
+            wanted = policies.getTemplate(template).policyDataTemplateRefs;
+        }
+        uint256 count = seed % 5 == 0 ? seed % 3 : wanted.length;
+        deployment.client = target;
+        deployment.dataInstances = new InstanceSpec[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            bytes32 one = i < wanted.length ? wanted[seed % 3 == 0 ? wanted.length - 1 - i : i] : bytes32(0);
+            if (seed % 7 == 0) one = _anyId(seed + i);
+            deployment.dataInstances[i] = InstanceSpec(
+                one, params, _expire(uint64(seed >> i)), data.currentInstance(target, one)
+            );
+        }
+        bytes32 current = policies.currentInstance(target);
+        if (seed % 11 == 0) current = ~current;
+        deployment.policyInstance =
+            InstanceSpec(template, params, _expire(uint64(seed >> 8)), current);
+    }
+
+    /// @dev Writes a small, a large or a negative number over one word behind the selector.
+    function _bend(bytes memory encoded, uint256 seed) private pure {
+        uint256 words = (encoded.length - 4) / 32;
+        uint256 at = 0x24 + 32 * (seed % 3 == 0 ? seed / 3 % words : 1 + seed / 3 % 5);
+        seed >>= 64;
+        uint256 value = 32 * (seed % 40);
+        if (seed % 5 == 1 && value != 0) value = ~value + 1;
+        if (seed % 5 == 2) value = seed;
+        assembly ("memory-safe") {
+            mstore(add(encoded, at), value)
+        }
+    }
+
+    function _indexWhole(address from, Vm.Log[] memory logs) private {
+        for (uint256 i = 0; i < logs.length; ++i) {
+            bytes32 topic = logs[i].topics[0];
+            bytes32 id = logs[i].topics[1];
+            if (topic == IPolicyRegistry.PolicyInstanceDeployed.selector) {
+                _passed(address(policies), from, 1);
+                if (!_isIn(templates, logs[i].topics[3])) ++phantoms;
+                instances.push(id);
+            } else if (topic == IPolicyDataRegistry.PolicyDataInstanceDeployed.selector) {
+                _passed(address(data), from, 1);
+                if (!_isIn(dataTemplates, logs[i].topics[3])) ++phantoms;
+                dataInstances.push(id);
+            } else if (topic == IPolicyRegistry.CurrentPolicyInstanceSet.selector) {
+                address target = address(uint160(uint256(id)));
+                _movedBy(from, target);
+                if (!_isIn(instances, logs[i].topics[3])) ++phantoms;
+                policyMoves[target].push(Move(vm.getBlockNumber(), logs[i].topics[3]));
+            } else if (topic == IPolicyDataRegistry.CurrentPolicyDataInstanceSet.selector) {
+                address target = address(uint160(uint256(id)));
+                _movedBy(from, target);
+                if (!_isIn(dataInstances, logs[i].topics[3])) ++phantoms;
+                dataMoves[target][logs[i].topics[2]].push(
+                    Move(vm.getBlockNumber(), logs[i].topics[3])
+                );
+            }
+        }
+        _index(logs);
+    }
+
+    function _movedBy(address from, address target) private {
+        uint256 which = target == clients[0] ? 0 : 1;
+        if (target != clients[which] || (from != owners[which] && from != target)) ++foreignMoves;
+    }
+
     // --- Choices ---
 
     /// @dev An id of any kind, as it is or in disguise, or of nothing.
@@ -268,7 +374,10 @@ contract RegistryHandler is Test {
     // --- What a reader of logs alone would know ---
 
     function _index() private {
-        Vm.Log[] memory logs = vm.getRecordedLogs();
+        _index(vm.getRecordedLogs());
+    }
+
+    function _index(Vm.Log[] memory logs) private {
         for (uint256 i = 0; i < logs.length; ++i) {
             bytes32 topic = logs[i].topics[0];
             if (topic == IPolicyRegistry.PolicyTemplateRegistered.selector) {
@@ -343,6 +452,16 @@ contract RegistriesInvariantTest is RegistryDeployers {
             handler.deployPolicy(i, i / 2, uint64(i), "", i);
         }
         targetContract(address(handler));
+    }
+
+    /// @dev The handler's deployments pass at all, those that are bent as well as the others.
+    function test_wholeDeploymentsPass() public {
+        for (uint256 i = 0; i < 60; ++i) {
+            handler.deployWhole(uint256(keccak256(abi.encode(i))), i, i % 4, "{}");
+        }
+        assertGt(handler.wholes(), 10);
+        invariant_nothingForeignPasses();
+        afterInvariant();
     }
 
     function invariant_nothingForeignPasses() public view {

@@ -89,7 +89,14 @@ contract BlockSourceTest is RegistryDeployers {
         assertEq(harness.hashAt(3500), bytes32(0), "a short answer is none");
     }
 
-    function test_arbSys() public {
+    function test_unset_countsNothing() public {
+        vm.expectRevert(BlockSource.InvalidBlockSource.selector);
+        harness.numberOf(BlockKind.Unset);
+        vm.expectRevert(BlockSource.InvalidBlockSource.selector);
+        harness.hashOf(BlockKind.Unset, 1);
+    }
+
+    function test_arbSys() public view {
         assertEq(harness.numberOf(BlockKind.ArbSys), 900_000);
         assertEq(
             harness.hashOf(BlockKind.ArbSys, 899_999),

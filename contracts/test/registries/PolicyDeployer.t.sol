@@ -612,8 +612,36 @@ contract PolicyDeployerTest is RegistryDeployers {
         vm.expectRevert(foreign);
         proxy(implementation, abi.encodeCall(PolicyDataRegistry.initialize, (config)));
         config.policyDeployer = stranger;
-        vm.expectPartialRevert(bytes4(keccak256("NoContractCode(address)")));
+        _noCode(stranger);
         proxy(implementation, abi.encodeCall(PolicyDataRegistry.initialize, (config)));
+        config = _config();
+        config.clientRegistry = stranger;
+        _noCode(stranger);
+        proxy(implementation, abi.encodeCall(PolicyDataRegistry.initialize, (config)));
+        config = _config();
+        _noCode(stranger);
+        proxy(
+            policyImplementation, abi.encodeCall(PolicyRegistry.initialize, (config, stranger))
+        );
+    }
+
+    function _noCode(address account) private {
+        vm.expectRevert(abi.encodeWithSignature("NoContractCode(address)", account));
+    }
+
+    /// A row whose account is taken is no row: nothing is taken for written that is not there.
+    function test_rowThatCannotBeWritten() public {
+        bytes32 id = ArtifactIds.policyDataTemplateId(hashOf("taken"), ABSENT, ABSENT);
+        bytes32 key = keccak256(abi.encode(uint256(1), id));
+        bytes32 code = 0x5f841d6b90a23c180e1a0481a42c92ed6dcc93572329d82364192fd7b655c52d;
+        bytes32 hash =
+            keccak256(abi.encodePacked(bytes1(0xff), address(dataRegistry), key, code));
+        vm.setNonce(address(uint160(uint256(hash))), 1);
+        vm.expectRevert(abi.encodeWithSelector(IArtifactRegistry.RowNotStored.selector, id));
+        dataRegistry.registerTemplate{gas: 3_000_000}(
+            hashOf("taken"), ABSENT, ABSENT, noDataLocators
+        );
+        assertFalse(dataRegistry.isTemplateRegistered(id));
     }
 
     function test_theDeployerNeverChanges() public {

@@ -743,6 +743,20 @@ contract StateCommitRegistryTest is StateCommitBase {
     }
 
     /// No snapshot ends the registry, or skips numbers that operators count with.
+    /// As the deployed contract answers of its roles: the owner is the admin, the signers inject.
+    function test_roles() public view {
+        bytes32 admin = registry.DEFAULT_ADMIN_ROLE();
+        bytes32 injector = registry.SNAPSHOT_INJECTOR_ROLE();
+        assertTrue(registry.hasRole(admin, owner));
+        assertFalse(registry.hasRole(admin, snapshotSigners[0]));
+        assertTrue(registry.hasRole(injector, snapshotSigners[0]));
+        assertFalse(registry.hasRole(injector, owner));
+        assertFalse(registry.hasRole(keccak256("ANOTHER_ROLE"), owner));
+        assertEq(registry.getRoleAdmin(injector), admin);
+        assertTrue(registry.supportsInterface(type(IStateRootCommittable).interfaceId));
+        assertFalse(registry.supportsInterface(0xffffffff));
+    }
+
     function test_snapshot_numbers() public {
         uint64[3] memory wrong = [uint64(0), uint64(1) << 32, type(uint64).max];
         for (uint256 i; i < 3; ++i) {
