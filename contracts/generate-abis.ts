@@ -106,6 +106,13 @@ function slicedAbi(contract: string, abi: AbiItem[]): string {
   )
 }
 
+function withoutInternalTypes(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutInternalTypes)
+  if (typeof value !== 'object' || value === null) return value
+  const kept = Object.entries(value).filter(([key]) => key !== 'internalType')
+  return Object.fromEntries(kept.map(([key, member]) => [key, withoutInternalTypes(member)]))
+}
+
 /** A value's type as `as const` would infer it: declarations name parts instead of repeating them. */
 function readonlyType(value: unknown): string {
   if (Array.isArray(value)) return `readonly [${value.map(readonlyType).join(', ')}]`
@@ -130,7 +137,8 @@ for (const name of contracts) {
   }
   const base = camel(name)
   if (!bytecodeOnly.has(name)) {
-    const abi = sortAbi(artifact.abi)
+    // Names of Solidity's types are told by the reference; a page would download them.
+    const abi = withoutInternalTypes(sortAbi(artifact.abi)) as AbiItem[]
     files.set(`src/core/abi/${base}Abi.ts`, slicedAbi(name, abi))
     for (const item of abi) if (item.type === 'error') errors.add(signatureOf(item))
   }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { describe, expect, test } from 'vitest'
+import { sizeBudgets } from './sizes.js'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
@@ -61,6 +62,14 @@ describe('peers', () => {
     )
     expect(early).toEqual([])
   })
+})
+
+test('behavior: the page of platforms names every budget of size', () => {
+  const page = readFileSync(`${root}docs/platforms.md`, 'utf8')
+  const missing = sizeBudgets
+    .map(({ name, own, withPeers }) => `| ${name} | ${own} | ${withPeers} |`)
+    .filter((row) => !page.includes(row))
+  expect(missing).toEqual([])
 })
 
 describe.skipIf(!built)('the built package', () => {

@@ -99,7 +99,7 @@ export function https(options: HttpsOptions = {}): DaClient {
       const exchange: Exchange = { source: at.host, fetch: fetcher, signal }
       const response = await sendOnce(exchange, at.href, { headers })
       if (!isRedirect(response)) return { exchange, response }
-      await discard(response)
+      discard(response)
       const to = response.headers.get('location')
       if (to === null || !URL.canParse(to, at)) {
         throw new DaProtocolError({
@@ -194,7 +194,7 @@ function platformFetch(): FetchLike {
 type Opened = { exchange: Exchange; response: Response }
 
 async function statusError(response: Response, source: string, url: string): Promise<Error> {
-  await discard(response)
+  discard(response)
   const { status } = response
   if (status === 404 || status === 410) return new DaNotFoundError({ source, what: redactUrl(url) })
   if (status === 429) return new DaRateLimitedError({ source })

@@ -179,7 +179,7 @@ async function readText(
     if (done) return text + decoder.decode()
     size += value.length
     if (size > limit) {
-      await reader.cancel().catch(() => undefined)
+      reader.cancel().catch(() => undefined)
       const reason = `it has more than ${limit} bytes`
       throw new GatewayResponseError({ method, reason })
     }

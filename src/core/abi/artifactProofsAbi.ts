@@ -8,8 +8,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -23,8 +22,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -37,43 +35,35 @@ export const isAbsent = {
  "inputs": [
   {
    "name": "namespace",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   },
   {
    "name": "artifactHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "proof",
    "type": "tuple",
-   "internalType": "struct StateTreeVerifier.Proof",
    "components": [
     {
      "name": "depth",
-     "type": "uint16",
-     "internalType": "uint16"
+     "type": "uint16"
     },
     {
      "name": "present",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "siblings",
-     "type": "bytes32[]",
-     "internalType": "bytes32[]"
+     "type": "bytes32[]"
     },
     {
      "name": "leafKeyHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "leafValueHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -81,8 +71,7 @@ export const isAbsent = {
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -95,48 +84,39 @@ export const isCommitted = {
  "inputs": [
   {
    "name": "root",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "namespace",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   },
   {
    "name": "artifactHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "proof",
    "type": "tuple",
-   "internalType": "struct StateTreeVerifier.Proof",
    "components": [
     {
      "name": "depth",
-     "type": "uint16",
-     "internalType": "uint16"
+     "type": "uint16"
     },
     {
      "name": "present",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "siblings",
-     "type": "bytes32[]",
-     "internalType": "bytes32[]"
+     "type": "bytes32[]"
     },
     {
      "name": "leafKeyHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "leafValueHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -144,8 +124,7 @@ export const isCommitted = {
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -159,8 +138,7 @@ export const stateCommits = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "contract IStateCommitRegistry"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -173,15 +151,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "pure"
@@ -195,8 +171,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -204,7 +179,7 @@ export const version = {
 
 /** ABI of `ArtifactProofs`. */
 export const artifactProofsAbi: readonly [
- { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "stateCommitRegistry"; readonly type: "address"; readonly internalType: "address" }]; readonly stateMutability: "nonpayable" },
+ { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "stateCommitRegistry"; readonly type: "address" }]; readonly stateMutability: "nonpayable" },
  typeof blockKind,
  typeof contractKind,
  typeof isAbsent,
@@ -213,15 +188,14 @@ export const artifactProofsAbi: readonly [
  typeof supportsInterface,
  typeof version,
  { readonly type: "error"; readonly name: "NoRoot"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "UnknownRoot"; readonly inputs: readonly [{ readonly name: "root"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UnknownRoot"; readonly inputs: readonly [{ readonly name: "root"; readonly type: "bytes32" }] },
 ] = [
  {
  "type": "constructor",
  "inputs": [
   {
    "name": "stateCommitRegistry",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "nonpayable"
@@ -244,8 +218,7 @@ export const artifactProofsAbi: readonly [
  "inputs": [
   {
    "name": "root",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },

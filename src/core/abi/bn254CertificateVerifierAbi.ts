@@ -8,8 +8,7 @@ export const BPS_DENOMINATOR = {
  "outputs": [
   {
    "name": "",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   }
  ],
  "stateMutability": "view"
@@ -23,8 +22,7 @@ export const MAX_OPERATORS = {
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -38,8 +36,7 @@ export const MAX_WEIGHTS = {
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -53,8 +50,7 @@ export const UPGRADE_INTERFACE_VERSION = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "view"
@@ -77,8 +73,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -91,20 +86,17 @@ export const calculateCertificateDigest = {
  "inputs": [
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "messageHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "pure"
@@ -118,29 +110,24 @@ export const calculateOperatorInfoLeaf = {
   {
    "name": "operatorInfo",
    "type": "tuple",
-   "internalType": "struct BN254OperatorInfo",
    "components": [
     {
      "name": "pubkey",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "weights",
-     "type": "uint256[]",
-     "internalType": "uint256[]"
+     "type": "uint256[]"
     }
    ]
   }
@@ -148,8 +135,7 @@ export const calculateOperatorInfoLeaf = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "pure"
@@ -172,8 +158,7 @@ export const challengeWindow = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -187,8 +172,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -202,58 +186,48 @@ export const getNonsignerOperatorInfo = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "empty",
    "type": "tuple",
-   "internalType": "struct BN254OperatorInfo",
    "components": [
     {
      "name": "pubkey",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "weights",
-     "type": "uint256[]",
-     "internalType": "uint256[]"
+     "type": "uint256[]"
     }
    ]
   }
@@ -269,31 +243,26 @@ export const getOperatorCount = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -307,63 +276,52 @@ export const getOperatorSetInfo = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "outputs": [
   {
    "name": "info",
    "type": "tuple",
-   "internalType": "struct BN254OperatorSetInfo",
    "components": [
     {
      "name": "operatorInfoTreeRoot",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "numOperators",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "aggregatePubkey",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "totalWeights",
-     "type": "uint256[]",
-     "internalType": "uint256[]"
+     "type": "uint256[]"
     }
    ]
   }
@@ -379,17 +337,14 @@ export const getOperatorSetOwner = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   }
@@ -397,8 +352,7 @@ export const getOperatorSetOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -412,31 +366,26 @@ export const getTotalStakeWeights = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "outputs": [
   {
    "name": "weights",
-   "type": "uint256[]",
-   "internalType": "uint256[]"
+   "type": "uint256[]"
   }
  ],
  "stateMutability": "view"
@@ -450,66 +399,54 @@ export const initialize = {
   {
    "name": "setup",
    "type": "tuple",
-   "internalType": "struct IBN254CertificateVerifier.Setup",
    "components": [
     {
      "name": "owner",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "times",
      "type": "tuple",
-     "internalType": "struct UpgradeTimes",
      "components": [
       {
        "name": "upgradeDelay",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "challengeWindow",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "maxExpireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       }
      ]
     },
     {
      "name": "blockKind",
-     "type": "uint8",
-     "internalType": "enum BlockKind"
+     "type": "uint8"
     },
     {
      "name": "operatorSet",
      "type": "tuple",
-     "internalType": "struct OperatorSet",
      "components": [
       {
        "name": "avs",
-       "type": "address",
-       "internalType": "address"
+       "type": "address"
       },
       {
        "name": "id",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       }
      ]
     },
     {
      "name": "maxStaleness",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "quorumBps",
-     "type": "uint16",
-     "internalType": "uint16"
+     "type": "uint16"
     }
    ]
   }
@@ -525,15 +462,13 @@ export const isFresh = {
  "inputs": [
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -547,36 +482,30 @@ export const isNonsignerCached = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "pure"
@@ -590,31 +519,26 @@ export const isReferenceTimestampSet = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -628,17 +552,14 @@ export const latestReferenceTimestamp = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   }
@@ -646,8 +567,7 @@ export const latestReferenceTimestamp = {
  "outputs": [
   {
    "name": "",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "stateMutability": "view"
@@ -661,8 +581,7 @@ export const maxExpireAfter = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -676,17 +595,14 @@ export const maxOperatorTableStaleness = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   }
@@ -694,8 +610,7 @@ export const maxOperatorTableStaleness = {
  "outputs": [
   {
    "name": "",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "stateMutability": "view"
@@ -708,25 +623,21 @@ export const operatorKey = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct BN254.G1Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "Y",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     }
    ]
   }
@@ -741,30 +652,25 @@ export const operatorKeyDigest = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "pubkeyHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "nonce",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "deadline",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -777,15 +683,13 @@ export const operatorKeyNonce = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -798,15 +702,13 @@ export const operatorOf = {
  "inputs": [
   {
    "name": "pubkeyHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -821,17 +723,14 @@ export const operatorSet = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   }
@@ -847,8 +746,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -862,8 +760,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -878,22 +775,18 @@ export const pendingUpgrade = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IDelayedUpgrade.PendingUpgrade",
    "components": [
     {
      "name": "implementation",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "readyAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "dataHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -908,40 +801,33 @@ export const proofOfPossessionHash = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "pkG1",
    "type": "tuple",
-   "internalType": "struct BN254.G1Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "Y",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     }
    ]
   },
   {
    "name": "pkG2",
    "type": "tuple",
-   "internalType": "struct BN254.G2Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     },
     {
      "name": "Y",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     }
    ]
   }
@@ -949,8 +835,7 @@ export const proofOfPossessionHash = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -963,50 +848,41 @@ export const proveOperator = {
  "inputs": [
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "witness",
    "type": "tuple",
-   "internalType": "struct BN254OperatorInfoWitness",
    "components": [
     {
      "name": "operatorIndex",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "operatorInfoProof",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "operatorInfo",
      "type": "tuple",
-     "internalType": "struct BN254OperatorInfo",
      "components": [
       {
        "name": "pubkey",
        "type": "tuple",
-       "internalType": "struct BN254.G1Point",
        "components": [
         {
          "name": "X",
-         "type": "uint256",
-         "internalType": "uint256"
+         "type": "uint256"
         },
         {
          "name": "Y",
-         "type": "uint256",
-         "internalType": "uint256"
+         "type": "uint256"
         }
        ]
       },
       {
        "name": "weights",
-       "type": "uint256[]",
-       "internalType": "uint256[]"
+       "type": "uint256[]"
       }
      ]
     }
@@ -1016,8 +892,7 @@ export const proveOperator = {
  "outputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -1031,8 +906,7 @@ export const proxiableUUID = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1045,18 +919,15 @@ export const publishTable = {
  "inputs": [
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "operators",
-   "type": "address[]",
-   "internalType": "address[]"
+   "type": "address[]"
   },
   {
    "name": "weights",
-   "type": "uint256[][]",
-   "internalType": "uint256[][]"
+   "type": "uint256[][]"
   }
  ],
  "outputs": [],
@@ -1070,57 +941,47 @@ export const registerOperatorKey = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "pkG1",
    "type": "tuple",
-   "internalType": "struct BN254.G1Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "Y",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     }
    ]
   },
   {
    "name": "pkG2",
    "type": "tuple",
-   "internalType": "struct BN254.G2Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     },
     {
      "name": "Y",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     }
    ]
   },
   {
    "name": "proof",
    "type": "tuple",
-   "internalType": "struct BN254.G1Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "Y",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     }
    ]
   }
@@ -1136,69 +997,57 @@ export const registerOperatorKeyFor = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "pkG1",
    "type": "tuple",
-   "internalType": "struct BN254.G1Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "Y",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     }
    ]
   },
   {
    "name": "pkG2",
    "type": "tuple",
-   "internalType": "struct BN254.G2Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     },
     {
      "name": "Y",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     }
    ]
   },
   {
    "name": "proof",
    "type": "tuple",
-   "internalType": "struct BN254.G1Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "Y",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     }
    ]
   },
   {
    "name": "deadline",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "signature",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1221,13 +1070,11 @@ export const scheduleUpgrade = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1241,8 +1088,7 @@ export const setMaxStaleness = {
  "inputs": [
   {
    "name": "newMaxStaleness",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "outputs": [],
@@ -1256,8 +1102,7 @@ export const setQuorumBps = {
  "inputs": [
   {
    "name": "newQuorumBps",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   }
  ],
  "outputs": [],
@@ -1271,8 +1116,7 @@ export const setUpgradeDelay = {
  "inputs": [
   {
    "name": "blocks",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [],
@@ -1286,15 +1130,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1307,20 +1149,17 @@ export const tableAt = {
  "inputs": [
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "quorumBps",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   }
  ],
  "stateMutability": "view"
@@ -1333,8 +1172,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -1348,57 +1186,47 @@ export const trySignatureVerification = {
  "inputs": [
   {
    "name": "msgHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "aggPubkey",
    "type": "tuple",
-   "internalType": "struct BN254.G1Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "Y",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     }
    ]
   },
   {
    "name": "apkG2",
    "type": "tuple",
-   "internalType": "struct BN254.G2Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     },
     {
      "name": "Y",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     }
    ]
   },
   {
    "name": "signature",
    "type": "tuple",
-   "internalType": "struct BN254.G1Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "Y",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     }
    ]
   }
@@ -1406,13 +1234,11 @@ export const trySignatureVerification = {
  "outputs": [
   {
    "name": "pairingSuccessful",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   },
   {
    "name": "signatureValid",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1426,8 +1252,7 @@ export const upgradeDelay = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1441,8 +1266,7 @@ export const upgradeLapsesAt = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1455,13 +1279,11 @@ export const upgradeToAndCall = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1476,110 +1298,90 @@ export const verifyCertificate = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "cert",
    "type": "tuple",
-   "internalType": "struct BN254Certificate",
    "components": [
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "messageHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "signature",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "apk",
      "type": "tuple",
-     "internalType": "struct BN254.G2Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       },
       {
        "name": "Y",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       }
      ]
     },
     {
      "name": "nonSignerWitnesses",
      "type": "tuple[]",
-     "internalType": "struct BN254OperatorInfoWitness[]",
      "components": [
       {
        "name": "operatorIndex",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "operatorInfoProof",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "operatorInfo",
        "type": "tuple",
-       "internalType": "struct BN254OperatorInfo",
        "components": [
         {
          "name": "pubkey",
          "type": "tuple",
-         "internalType": "struct BN254.G1Point",
          "components": [
           {
            "name": "X",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           },
           {
            "name": "Y",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           }
          ]
         },
         {
          "name": "weights",
-         "type": "uint256[]",
-         "internalType": "uint256[]"
+         "type": "uint256[]"
         }
        ]
       }
@@ -1591,8 +1393,7 @@ export const verifyCertificate = {
  "outputs": [
   {
    "name": "signedStakes",
-   "type": "uint256[]",
-   "internalType": "uint256[]"
+   "type": "uint256[]"
   }
  ],
  "stateMutability": "view"
@@ -1605,99 +1406,81 @@ export const verifyCertificateAt = {
  "inputs": [
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "cert",
    "type": "tuple",
-   "internalType": "struct BN254Certificate",
    "components": [
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "messageHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "signature",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "apk",
      "type": "tuple",
-     "internalType": "struct BN254.G2Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       },
       {
        "name": "Y",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       }
      ]
     },
     {
      "name": "nonSignerWitnesses",
      "type": "tuple[]",
-     "internalType": "struct BN254OperatorInfoWitness[]",
      "components": [
       {
        "name": "operatorIndex",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "operatorInfoProof",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "operatorInfo",
        "type": "tuple",
-       "internalType": "struct BN254OperatorInfo",
        "components": [
         {
          "name": "pubkey",
          "type": "tuple",
-         "internalType": "struct BN254.G1Point",
          "components": [
           {
            "name": "X",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           },
           {
            "name": "Y",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           }
          ]
         },
         {
          "name": "weights",
-         "type": "uint256[]",
-         "internalType": "uint256[]"
+         "type": "uint256[]"
         }
        ]
       }
@@ -1709,8 +1492,7 @@ export const verifyCertificateAt = {
  "outputs": [
   {
    "name": "signedStakes",
-   "type": "uint256[]",
-   "internalType": "uint256[]"
+   "type": "uint256[]"
   }
  ],
  "stateMutability": "view"
@@ -1724,110 +1506,90 @@ export const verifyCertificateNominal = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "cert",
    "type": "tuple",
-   "internalType": "struct BN254Certificate",
    "components": [
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "messageHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "signature",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "apk",
      "type": "tuple",
-     "internalType": "struct BN254.G2Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       },
       {
        "name": "Y",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       }
      ]
     },
     {
      "name": "nonSignerWitnesses",
      "type": "tuple[]",
-     "internalType": "struct BN254OperatorInfoWitness[]",
      "components": [
       {
        "name": "operatorIndex",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "operatorInfoProof",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "operatorInfo",
        "type": "tuple",
-       "internalType": "struct BN254OperatorInfo",
        "components": [
         {
          "name": "pubkey",
          "type": "tuple",
-         "internalType": "struct BN254.G1Point",
          "components": [
           {
            "name": "X",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           },
           {
            "name": "Y",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           }
          ]
         },
         {
          "name": "weights",
-         "type": "uint256[]",
-         "internalType": "uint256[]"
+         "type": "uint256[]"
         }
        ]
       }
@@ -1837,15 +1599,13 @@ export const verifyCertificateNominal = {
   },
   {
    "name": "totalStakeNominalThresholds",
-   "type": "uint256[]",
-   "internalType": "uint256[]"
+   "type": "uint256[]"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1859,110 +1619,90 @@ export const verifyCertificateProportion = {
   {
    "name": "set",
    "type": "tuple",
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "cert",
    "type": "tuple",
-   "internalType": "struct BN254Certificate",
    "components": [
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "messageHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "signature",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "apk",
      "type": "tuple",
-     "internalType": "struct BN254.G2Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       },
       {
        "name": "Y",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       }
      ]
     },
     {
      "name": "nonSignerWitnesses",
      "type": "tuple[]",
-     "internalType": "struct BN254OperatorInfoWitness[]",
      "components": [
       {
        "name": "operatorIndex",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "operatorInfoProof",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "operatorInfo",
        "type": "tuple",
-       "internalType": "struct BN254OperatorInfo",
        "components": [
         {
          "name": "pubkey",
          "type": "tuple",
-         "internalType": "struct BN254.G1Point",
          "components": [
           {
            "name": "X",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           },
           {
            "name": "Y",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           }
          ]
         },
         {
          "name": "weights",
-         "type": "uint256[]",
-         "internalType": "uint256[]"
+         "type": "uint256[]"
         }
        ]
       }
@@ -1972,15 +1712,13 @@ export const verifyCertificateProportion = {
   },
   {
    "name": "totalStakeProportionThresholds",
-   "type": "uint16[]",
-   "internalType": "uint16[]"
+   "type": "uint16[]"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1994,8 +1732,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -2009,8 +1746,7 @@ export const writeOnceDigest = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -2024,8 +1760,7 @@ export const Initialized = {
   {
    "name": "version",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -2039,14 +1774,12 @@ export const MaxStalenessChanged = {
   {
    "name": "previous",
    "type": "uint32",
-   "indexed": false,
-   "internalType": "uint32"
+   "indexed": false
   },
   {
    "name": "current",
    "type": "uint32",
-   "indexed": false,
-   "internalType": "uint32"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -2060,30 +1793,25 @@ export const OperatorKeyRegistered = {
   {
    "name": "operator",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "pubkeyHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "pkG1",
    "type": "tuple",
    "indexed": false,
-   "internalType": "struct BN254.G1Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "Y",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     }
    ]
   },
@@ -2091,17 +1819,14 @@ export const OperatorKeyRegistered = {
    "name": "pkG2",
    "type": "tuple",
    "indexed": false,
-   "internalType": "struct BN254.G2Point",
    "components": [
     {
      "name": "X",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     },
     {
      "name": "Y",
-     "type": "uint256[2]",
-     "internalType": "uint256[2]"
+     "type": "uint256[2]"
     }
    ]
   }
@@ -2117,48 +1842,40 @@ export const OperatorTablePublished = {
   {
    "name": "referenceTimestamp",
    "type": "uint32",
-   "indexed": true,
-   "internalType": "uint32"
+   "indexed": true
   },
   {
    "name": "blockNumber",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   },
   {
    "name": "operators",
    "type": "address[]",
-   "indexed": false,
-   "internalType": "address[]"
+   "indexed": false
   },
   {
    "name": "infos",
    "type": "tuple[]",
    "indexed": false,
-   "internalType": "struct BN254OperatorInfo[]",
    "components": [
     {
      "name": "pubkey",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "weights",
-     "type": "uint256[]",
-     "internalType": "uint256[]"
+     "type": "uint256[]"
     }
    ]
   }
@@ -2174,14 +1891,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -2195,14 +1910,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -2216,20 +1929,17 @@ export const QuorumBpsChanged = {
   {
    "name": "previous",
    "type": "uint16",
-   "indexed": false,
-   "internalType": "uint16"
+   "indexed": false
   },
   {
    "name": "current",
    "type": "uint16",
-   "indexed": false,
-   "internalType": "uint16"
+   "indexed": false
   },
   {
    "name": "blockNumber",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -2244,63 +1954,52 @@ export const TableUpdated = {
    "name": "operatorSet",
    "type": "tuple",
    "indexed": false,
-   "internalType": "struct OperatorSet",
    "components": [
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "id",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     }
    ]
   },
   {
    "name": "referenceTimestamp",
    "type": "uint32",
-   "indexed": false,
-   "internalType": "uint32"
+   "indexed": false
   },
   {
    "name": "operatorSetInfo",
    "type": "tuple",
    "indexed": false,
-   "internalType": "struct BN254OperatorSetInfo",
    "components": [
     {
      "name": "operatorInfoTreeRoot",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "numOperators",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "aggregatePubkey",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "totalWeights",
-     "type": "uint256[]",
-     "internalType": "uint256[]"
+     "type": "uint256[]"
     }
    ]
   }
@@ -2316,8 +2015,7 @@ export const UpgradeCancelled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -2331,8 +2029,7 @@ export const UpgradeDelayChanged = {
   {
    "name": "blocks",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -2346,20 +2043,17 @@ export const UpgradeScheduled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "dataHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "readyAt",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -2373,8 +2067,7 @@ export const Upgraded = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -2449,64 +2142,64 @@ export const bn254CertificateVerifierAbi: readonly [
  typeof UpgradeDelayChanged,
  typeof UpgradeScheduled,
  typeof Upgraded,
- { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "AggregateKeyIsInfinity"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ApkIsInfinity"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ApkNotInSubgroup"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ApkNotOnCurve"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ArrayLengthMismatch"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "BlockNotMined"; readonly inputs: readonly [{ readonly name: "blockNumber"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "BlockNotMined"; readonly inputs: readonly [{ readonly name: "blockNumber"; readonly type: "uint256" }, { readonly name: "current"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "CertificateStale"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidOperator"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidOperatorCount"; readonly inputs: readonly [{ readonly name: "count"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "InvalidOperatorCount"; readonly inputs: readonly [{ readonly name: "count"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "InvalidOperatorIndex"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidOperatorProofLength"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "given"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "InvalidOperatorSignature"; readonly inputs: readonly [{ readonly name: "operator"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "InvalidOperatorProofLength"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint256" }, { readonly name: "given"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "InvalidOperatorSignature"; readonly inputs: readonly [{ readonly name: "operator"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "InvalidProofOfPossession"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidPubkey"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidQuorumBps"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint16"; readonly internalType: "uint16" }] },
- { readonly type: "error"; readonly name: "InvalidWeightCount"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "KeyAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "pubkeyHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "operator"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "InvalidQuorumBps"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint16" }] },
+ { readonly type: "error"; readonly name: "InvalidWeightCount"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "KeyAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "pubkeyHash"; readonly type: "bytes32" }, { readonly name: "operator"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "NoSigners"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NoTable"; readonly inputs: readonly [{ readonly name: "blockNumber"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "NoTable"; readonly inputs: readonly [{ readonly name: "blockNumber"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "NonSignerIndicesNotSorted"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "NotInitializing"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NotOperator"; readonly inputs: readonly [{ readonly name: "operator"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OperatorKeyMissing"; readonly inputs: readonly [{ readonly name: "operator"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OperatorNotInTable"; readonly inputs: readonly [{ readonly name: "operatorIndex"; readonly type: "uint32"; readonly internalType: "uint32" }] },
- { readonly type: "error"; readonly name: "OperatorsNotSorted"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "PrecompileFailed"; readonly inputs: readonly [{ readonly name: "precompile"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "QuorumNotReached"; readonly inputs: readonly [{ readonly name: "strategy"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "signed"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "total"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "quorumBps"; readonly type: "uint16"; readonly internalType: "uint16" }] },
+ { readonly type: "error"; readonly name: "NotOperator"; readonly inputs: readonly [{ readonly name: "operator"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OperatorKeyMissing"; readonly inputs: readonly [{ readonly name: "operator"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OperatorNotInTable"; readonly inputs: readonly [{ readonly name: "operatorIndex"; readonly type: "uint32" }] },
+ { readonly type: "error"; readonly name: "OperatorsNotSorted"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "PrecompileFailed"; readonly inputs: readonly [{ readonly name: "precompile"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "QuorumNotReached"; readonly inputs: readonly [{ readonly name: "strategy"; readonly type: "uint256" }, { readonly name: "signed"; readonly type: "uint256" }, { readonly name: "total"; readonly type: "uint256" }, { readonly name: "quorumBps"; readonly type: "uint16" }] },
  { readonly type: "error"; readonly name: "ReferenceTimestampDoesNotExist"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ReferenceTimestampInFuture"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint32"; readonly internalType: "uint32" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "SignatureExpired"; readonly inputs: readonly [{ readonly name: "deadline"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "ReferenceTimestampInFuture"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint32" }, { readonly name: "current"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "SignatureExpired"; readonly inputs: readonly [{ readonly name: "deadline"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "SignatureIsInfinity"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "SignatureNotOnCurve"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "StalenessTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint32"; readonly internalType: "uint32" }, { readonly name: "given"; readonly type: "uint32"; readonly internalType: "uint32" }] },
+ { readonly type: "error"; readonly name: "StalenessTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint32" }, { readonly name: "given"; readonly type: "uint32" }] },
  { readonly type: "error"; readonly name: "TableUpdateStale"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "TooManyNonSigners"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "operators"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "TooManyWeights"; readonly inputs: readonly [{ readonly name: "count"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "TooManyNonSigners"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint256" }, { readonly name: "operators"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "TooManyWeights"; readonly inputs: readonly [{ readonly name: "count"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "UUPSUnauthorizedCallContext"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "needed"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64" }, { readonly name: "needed"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "VerificationFailed"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "WeightTooLarge"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "strategy"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "WrongTable"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint32"; readonly internalType: "uint32" }, { readonly name: "given"; readonly type: "uint32"; readonly internalType: "uint32" }] },
- { readonly type: "error"; readonly name: "ZeroTotalWeight"; readonly inputs: readonly [{ readonly name: "strategy"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "WeightTooLarge"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256" }, { readonly name: "strategy"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "WrongTable"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint32" }, { readonly name: "given"; readonly type: "uint32" }] },
+ { readonly type: "error"; readonly name: "ZeroTotalWeight"; readonly inputs: readonly [{ readonly name: "strategy"; readonly type: "uint256" }] },
 ] = [
  BPS_DENOMINATOR,
  MAX_OPERATORS,
@@ -2581,8 +2274,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2617,13 +2309,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "current",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2638,8 +2328,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2674,8 +2363,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "count",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2690,13 +2378,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "given",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2706,8 +2392,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2727,8 +2412,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   }
  ]
 },
@@ -2738,8 +2422,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2749,8 +2432,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2760,13 +2442,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "pubkeyHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2781,8 +2461,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2802,13 +2481,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2818,8 +2495,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2829,8 +2505,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "operatorIndex",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ]
 },
@@ -2840,8 +2515,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2851,8 +2525,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2862,8 +2535,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2873,8 +2545,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "precompile",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2884,23 +2555,19 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "strategy",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "signed",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "total",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "quorumBps",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   }
  ]
 },
@@ -2915,13 +2582,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "current",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2931,8 +2596,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "deadline",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2952,13 +2616,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "most",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "given",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ]
 },
@@ -2973,13 +2635,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "operators",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2989,8 +2649,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "count",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -3005,8 +2664,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "slot",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -3016,13 +2674,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "most",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -3032,13 +2688,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "current",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -3048,13 +2702,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "upgradeDelay",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "needed",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -3064,8 +2716,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "lapsedAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -3075,8 +2726,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "readyAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -3086,8 +2736,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -3102,13 +2751,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "strategy",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -3118,13 +2765,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -3134,13 +2779,11 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "given",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ]
 },
@@ -3150,8 +2793,7 @@ export const bn254CertificateVerifierAbi: readonly [
  "inputs": [
   {
    "name": "strategy",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },

@@ -8,8 +8,7 @@ export const MAX_XDR_BYTES = {
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -32,8 +31,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "pure"
@@ -47,8 +45,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -61,20 +58,17 @@ export const hasBuildInfo = {
  "inputs": [
   {
    "name": "wasmHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "buildInfoHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -87,15 +81,13 @@ export const isManager = {
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -109,8 +101,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -124,8 +115,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -147,13 +137,11 @@ export const setManager = {
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "allowed",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -167,20 +155,17 @@ export const submitBuildInfo = {
  "inputs": [
   {
    "name": "wasmHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "xdr",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [
   {
    "name": "buildInfoHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "nonpayable"
@@ -193,15 +178,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "pure"
@@ -214,8 +197,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -230,8 +212,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -245,26 +226,22 @@ export const BuildInfoSubmitted = {
   {
    "name": "wasmHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "buildInfoHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "submitter",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "xdr",
    "type": "bytes",
-   "indexed": false,
-   "internalType": "bytes"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -278,14 +255,12 @@ export const ManagerSet = {
   {
    "name": "account",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "allowed",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -299,14 +274,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -320,14 +293,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -335,7 +306,7 @@ export const OwnershipTransferred = {
 
 /** ABI of `BuildInfoRegistry`. */
 export const buildInfoRegistryAbi: readonly [
- { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "owner_"; readonly type: "address"; readonly internalType: "address" }]; readonly stateMutability: "nonpayable" },
+ { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "owner_"; readonly type: "address" }]; readonly stateMutability: "nonpayable" },
  typeof MAX_XDR_BYTES,
  typeof acceptOwnership,
  typeof blockKind,
@@ -354,24 +325,23 @@ export const buildInfoRegistryAbi: readonly [
  typeof ManagerSet,
  typeof OwnershipTransferStarted,
  typeof OwnershipTransferred,
- { readonly type: "error"; readonly name: "AlreadySubmitted"; readonly inputs: readonly [{ readonly name: "wasmHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "buildInfoHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "BuildInfoTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "FieldOutOfOrder"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "AlreadySubmitted"; readonly inputs: readonly [{ readonly name: "wasmHash"; readonly type: "bytes32" }, { readonly name: "buildInfoHash"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "BuildInfoTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "FieldOutOfOrder"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "InvalidManager"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidWasmHash"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "MalformedBuildInfo"; readonly inputs: readonly [{ readonly name: "offset"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "MisplacedField"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "NotManager"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "MalformedBuildInfo"; readonly inputs: readonly [{ readonly name: "offset"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "MisplacedField"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "NotManager"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
 ] = [
  {
  "type": "constructor",
  "inputs": [
   {
    "name": "owner_",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "nonpayable"
@@ -400,13 +370,11 @@ export const buildInfoRegistryAbi: readonly [
  "inputs": [
   {
    "name": "wasmHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "buildInfoHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -416,8 +384,7 @@ export const buildInfoRegistryAbi: readonly [
  "inputs": [
   {
    "name": "length",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -427,8 +394,7 @@ export const buildInfoRegistryAbi: readonly [
  "inputs": [
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -448,8 +414,7 @@ export const buildInfoRegistryAbi: readonly [
  "inputs": [
   {
    "name": "offset",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -459,8 +424,7 @@ export const buildInfoRegistryAbi: readonly [
  "inputs": [
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -470,8 +434,7 @@ export const buildInfoRegistryAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -481,8 +444,7 @@ export const buildInfoRegistryAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -492,8 +454,7 @@ export const buildInfoRegistryAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },

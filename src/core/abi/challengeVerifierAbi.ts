@@ -8,8 +8,7 @@ export const UPGRADE_INTERFACE_VERSION = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "view"
@@ -23,8 +22,7 @@ export const WADS_TO_SLASH = {
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -47,8 +45,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -70,8 +67,7 @@ export const cancelVerifier = {
  "inputs": [
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "type": "uint8"
   }
  ],
  "outputs": [],
@@ -86,170 +82,138 @@ export const challengeAttestationDigest = {
   {
    "name": "response",
    "type": "tuple",
-   "internalType": "struct PolicyTaskResponse",
    "components": [
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "taskId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "intentHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyInstanceId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "artifactDigest",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "inputsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "evaluationResult",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "referenceBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "referenceBlockHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "expirationBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   },
   {
    "name": "certificate",
    "type": "tuple",
-   "internalType": "struct BN254Certificate",
    "components": [
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "messageHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "signature",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "apk",
      "type": "tuple",
-     "internalType": "struct BN254.G2Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       },
       {
        "name": "Y",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       }
      ]
     },
     {
      "name": "nonSignerWitnesses",
      "type": "tuple[]",
-     "internalType": "struct BN254OperatorInfoWitness[]",
      "components": [
       {
        "name": "operatorIndex",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "operatorInfoProof",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "operatorInfo",
        "type": "tuple",
-       "internalType": "struct BN254OperatorInfo",
        "components": [
         {
          "name": "pubkey",
          "type": "tuple",
-         "internalType": "struct BN254.G1Point",
          "components": [
           {
            "name": "X",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           },
           {
            "name": "Y",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           }
          ]
         },
         {
          "name": "weights",
-         "type": "uint256[]",
-         "internalType": "uint256[]"
+         "type": "uint256[]"
         }
        ]
       }
@@ -260,44 +224,36 @@ export const challengeAttestationDigest = {
   {
    "name": "signers",
    "type": "tuple[]",
-   "internalType": "struct BN254OperatorInfoWitness[]",
    "components": [
     {
      "name": "operatorIndex",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "operatorInfoProof",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "operatorInfo",
      "type": "tuple",
-     "internalType": "struct BN254OperatorInfo",
      "components": [
       {
        "name": "pubkey",
        "type": "tuple",
-       "internalType": "struct BN254.G1Point",
        "components": [
         {
          "name": "X",
-         "type": "uint256",
-         "internalType": "uint256"
+         "type": "uint256"
         },
         {
          "name": "Y",
-         "type": "uint256",
-         "internalType": "uint256"
+         "type": "uint256"
         }
        ]
       },
       {
        "name": "weights",
-       "type": "uint256[]",
-       "internalType": "uint256[]"
+       "type": "uint256[]"
       }
      ]
     }
@@ -316,158 +272,128 @@ export const challengeInvalidTeeAttestation = {
   {
    "name": "response",
    "type": "tuple",
-   "internalType": "struct PolicyTaskResponse",
    "components": [
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "taskId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "intentHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyInstanceId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "artifactDigest",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "inputsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "evaluationResult",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "referenceBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "referenceBlockHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "expirationBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   },
   {
    "name": "proof",
    "type": "tuple",
-   "internalType": "struct DocumentChallenge",
    "components": [
     {
      "name": "values",
      "type": "tuple",
-     "internalType": "struct DocumentPublicValues",
      "components": [
       {
        "name": "messageHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "artifactDigest",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "pcr0Commitment",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "documentHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     },
     {
      "name": "proof",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "operator",
      "type": "tuple",
-     "internalType": "struct BN254OperatorInfoWitness",
      "components": [
       {
        "name": "operatorIndex",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "operatorInfoProof",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "operatorInfo",
        "type": "tuple",
-       "internalType": "struct BN254OperatorInfo",
        "components": [
         {
          "name": "pubkey",
          "type": "tuple",
-         "internalType": "struct BN254.G1Point",
          "components": [
           {
            "name": "X",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           },
           {
            "name": "Y",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           }
          ]
         },
         {
          "name": "weights",
-         "type": "uint256[]",
-         "internalType": "uint256[]"
+         "type": "uint256[]"
         }
        ]
       }
@@ -476,34 +402,28 @@ export const challengeInvalidTeeAttestation = {
     {
      "name": "pubkeyG2",
      "type": "tuple",
-     "internalType": "struct BN254.G2Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       },
       {
        "name": "Y",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       }
      ]
     },
     {
      "name": "signature",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     }
@@ -522,237 +442,192 @@ export const challengePolicyResult = {
   {
    "name": "response",
    "type": "tuple",
-   "internalType": "struct PolicyTaskResponse",
    "components": [
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "taskId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "intentHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyInstanceId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "artifactDigest",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "inputsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "evaluationResult",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "referenceBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "referenceBlockHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "expirationBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   },
   {
    "name": "proof",
    "type": "tuple",
-   "internalType": "struct ResultChallenge",
    "components": [
     {
      "name": "values",
      "type": "tuple",
-     "internalType": "struct ResultPublicValues",
      "components": [
       {
        "name": "messageHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "taskId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "intentHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "policyTemplateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "policyInstanceId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "artifactDigest",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "inputsHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "referenceBlockHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "result",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       }
      ]
     },
     {
      "name": "proof",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "certificate",
      "type": "tuple",
-     "internalType": "struct BN254Certificate",
      "components": [
       {
        "name": "referenceTimestamp",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "messageHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "signature",
        "type": "tuple",
-       "internalType": "struct BN254.G1Point",
        "components": [
         {
          "name": "X",
-         "type": "uint256",
-         "internalType": "uint256"
+         "type": "uint256"
         },
         {
          "name": "Y",
-         "type": "uint256",
-         "internalType": "uint256"
+         "type": "uint256"
         }
        ]
       },
       {
        "name": "apk",
        "type": "tuple",
-       "internalType": "struct BN254.G2Point",
        "components": [
         {
          "name": "X",
-         "type": "uint256[2]",
-         "internalType": "uint256[2]"
+         "type": "uint256[2]"
         },
         {
          "name": "Y",
-         "type": "uint256[2]",
-         "internalType": "uint256[2]"
+         "type": "uint256[2]"
         }
        ]
       },
       {
        "name": "nonSignerWitnesses",
        "type": "tuple[]",
-       "internalType": "struct BN254OperatorInfoWitness[]",
        "components": [
         {
          "name": "operatorIndex",
-         "type": "uint32",
-         "internalType": "uint32"
+         "type": "uint32"
         },
         {
          "name": "operatorInfoProof",
-         "type": "bytes",
-         "internalType": "bytes"
+         "type": "bytes"
         },
         {
          "name": "operatorInfo",
          "type": "tuple",
-         "internalType": "struct BN254OperatorInfo",
          "components": [
           {
            "name": "pubkey",
            "type": "tuple",
-           "internalType": "struct BN254.G1Point",
            "components": [
             {
              "name": "X",
-             "type": "uint256",
-             "internalType": "uint256"
+             "type": "uint256"
             },
             {
              "name": "Y",
-             "type": "uint256",
-             "internalType": "uint256"
+             "type": "uint256"
             }
            ]
           },
           {
            "name": "weights",
-           "type": "uint256[]",
-           "internalType": "uint256[]"
+           "type": "uint256[]"
           }
          ]
         }
@@ -763,44 +638,36 @@ export const challengePolicyResult = {
     {
      "name": "signers",
      "type": "tuple[]",
-     "internalType": "struct BN254OperatorInfoWitness[]",
      "components": [
       {
        "name": "operatorIndex",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "operatorInfoProof",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "operatorInfo",
        "type": "tuple",
-       "internalType": "struct BN254OperatorInfo",
        "components": [
         {
          "name": "pubkey",
          "type": "tuple",
-         "internalType": "struct BN254.G1Point",
          "components": [
           {
            "name": "X",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           },
           {
            "name": "Y",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           }
          ]
         },
         {
          "name": "weights",
-         "type": "uint256[]",
-         "internalType": "uint256[]"
+         "type": "uint256[]"
         }
        ]
       }
@@ -821,8 +688,7 @@ export const challengeWindow = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -836,8 +702,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -851,8 +716,7 @@ export const enclaveVersionRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -866,77 +730,62 @@ export const findMismatch = {
   {
    "name": "response",
    "type": "tuple",
-   "internalType": "struct PolicyTaskResponse",
    "components": [
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "taskId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "intentHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyInstanceId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "artifactDigest",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "inputsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "evaluationResult",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "referenceBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "referenceBlockHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "expirationBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   }
@@ -944,8 +793,7 @@ export const findMismatch = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "enum IChallengeVerifier.Mismatch"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -959,49 +807,40 @@ export const initialize = {
   {
    "name": "setup",
    "type": "tuple",
-   "internalType": "struct IChallengeVerifier.Setup",
    "components": [
     {
      "name": "owner",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "times",
      "type": "tuple",
-     "internalType": "struct UpgradeTimes",
      "components": [
       {
        "name": "upgradeDelay",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "challengeWindow",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "maxExpireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       }
      ]
     },
     {
      "name": "responseRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "enclaveVersionRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "slasher",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     }
    ]
   }
@@ -1018,18 +857,15 @@ export const injected = {
  "outputs": [
   {
    "name": "resultVerifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "documentVerifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "verdictRelay",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -1042,20 +878,17 @@ export const isSlashed = {
  "inputs": [
   {
    "name": "messageHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "operatorIndex",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1068,30 +901,25 @@ export const isSlashedForVerdict = {
  "inputs": [
   {
    "name": "sourceChainId",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "challengeVerifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "messageHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1104,20 +932,17 @@ export const isVerdictSource = {
  "inputs": [
   {
    "name": "chainId",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "challengeVerifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1131,8 +956,7 @@ export const maxExpireAfter = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1145,20 +969,17 @@ export const openUntil = {
  "inputs": [
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "expirationBlock",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -1171,25 +992,21 @@ export const openUntilFor = {
  "inputs": [
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "type": "uint8"
   },
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "expirationBlock",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -1203,8 +1020,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -1218,8 +1034,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -1234,22 +1049,18 @@ export const pendingUpgrade = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IDelayedUpgrade.PendingUpgrade",
    "components": [
     {
      "name": "implementation",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "readyAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "dataHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -1264,25 +1075,21 @@ export const pendingVerifier = {
  "inputs": [
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "type": "uint8"
   }
  ],
  "outputs": [
   {
    "name": "verifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "fromBlock",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "announced",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1296,8 +1103,7 @@ export const proxiableUUID = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1310,15 +1116,13 @@ export const relayedSlashFrom = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -1341,8 +1145,7 @@ export const responseRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -1355,13 +1158,11 @@ export const scheduleUpgrade = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1375,18 +1176,15 @@ export const scheduleVerdictSource = {
  "inputs": [
   {
    "name": "chainId",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "challengeVerifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "listed",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1400,13 +1198,11 @@ export const scheduleVerifier = {
  "inputs": [
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "type": "uint8"
   },
   {
    "name": "verifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -1420,8 +1216,7 @@ export const setUpgradeDelay = {
  "inputs": [
   {
    "name": "blocks",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [],
@@ -1436,34 +1231,28 @@ export const slashForRelayedVerdict = {
   {
    "name": "verdict",
    "type": "tuple",
-   "internalType": "struct Verdict",
    "components": [
     {
      "name": "sourceChainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "challengeVerifier",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "messageHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "operators",
-     "type": "address[]",
-     "internalType": "address[]"
+     "type": "address[]"
     }
    ]
   },
   {
    "name": "proof",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1478,8 +1267,7 @@ export const slasher = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -1492,15 +1280,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1513,13 +1299,11 @@ export const suspendVerifier = {
  "inputs": [
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "type": "uint8"
   },
   {
    "name": "blocks",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [],
@@ -1533,30 +1317,25 @@ export const suspensionOf = {
  "inputs": [
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "type": "uint8"
   },
   {
    "name": "verifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IInjectedVerifiers.Suspension",
    "components": [
     {
      "name": "fromBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "untilBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   }
@@ -1571,8 +1350,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -1587,8 +1365,7 @@ export const upgradeDelay = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1602,8 +1379,7 @@ export const upgradeLapsesAt = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1616,13 +1392,11 @@ export const upgradeToAndCall = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1636,20 +1410,17 @@ export const verifierAt = {
  "inputs": [
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "type": "uint8"
   },
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -1663,8 +1434,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -1678,8 +1448,7 @@ export const writeOnceDigest = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1693,32 +1462,27 @@ export const ChallengeSucceeded = {
   {
    "name": "messageHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "taskId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "challenger",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "mismatch",
    "type": "uint8",
-   "indexed": false,
-   "internalType": "enum IChallengeVerifier.Mismatch"
+   "indexed": false
   },
   {
    "name": "operators",
    "type": "address[]",
-   "indexed": false,
-   "internalType": "address[]"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1732,32 +1496,27 @@ export const DocumentChallengeSucceeded = {
   {
    "name": "messageHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "taskId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "challenger",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "operator",
    "type": "address",
-   "indexed": false,
-   "internalType": "address"
+   "indexed": false
   },
   {
    "name": "documentHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1771,8 +1530,7 @@ export const Initialized = {
   {
    "name": "version",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1786,14 +1544,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1807,14 +1563,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1828,26 +1582,22 @@ export const ResultChallengeSucceeded = {
   {
    "name": "messageHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "taskId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "challenger",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "operators",
    "type": "address[]",
-   "indexed": false,
-   "internalType": "address[]"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1861,8 +1611,7 @@ export const UpgradeCancelled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1876,8 +1625,7 @@ export const UpgradeDelayChanged = {
   {
    "name": "blocks",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1891,20 +1639,17 @@ export const UpgradeScheduled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "dataHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "readyAt",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1918,8 +1663,7 @@ export const Upgraded = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1933,20 +1677,17 @@ export const VerdictRelayed = {
   {
    "name": "messageHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "sourceChainId",
    "type": "uint256",
-   "indexed": true,
-   "internalType": "uint256"
+   "indexed": true
   },
   {
    "name": "operators",
    "type": "address[]",
-   "indexed": false,
-   "internalType": "address[]"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1960,26 +1701,22 @@ export const VerdictSourceScheduled = {
   {
    "name": "chainId",
    "type": "uint256",
-   "indexed": true,
-   "internalType": "uint256"
+   "indexed": true
   },
   {
    "name": "challengeVerifier",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "listed",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   },
   {
    "name": "fromBlock",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1993,14 +1730,12 @@ export const VerifierCancelled = {
   {
    "name": "kind",
    "type": "uint8",
-   "indexed": true,
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "indexed": true
   },
   {
    "name": "verifier",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -2014,20 +1749,17 @@ export const VerifierScheduled = {
   {
    "name": "kind",
    "type": "uint8",
-   "indexed": true,
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "indexed": true
   },
   {
    "name": "verifier",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "fromBlock",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -2041,20 +1773,17 @@ export const VerifierSuspended = {
   {
    "name": "kind",
    "type": "uint8",
-   "indexed": true,
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "indexed": true
   },
   {
    "name": "verifier",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "untilBlock",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -2122,50 +1851,50 @@ export const challengeVerifierAbi: readonly [
  typeof VerifierCancelled,
  typeof VerifierScheduled,
  typeof VerifierSuspended,
- { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "BlockKindMismatch"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "expected"; readonly type: "uint8"; readonly internalType: "uint8" }, { readonly name: "found"; readonly type: "uint8"; readonly internalType: "uint8" }] },
- { readonly type: "error"; readonly name: "CertificateMessageHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "BlockKindMismatch"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }, { readonly name: "expected"; readonly type: "uint8" }, { readonly name: "found"; readonly type: "uint8" }] },
+ { readonly type: "error"; readonly name: "CertificateMessageHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
  { readonly type: "error"; readonly name: "ChallengeFailed"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ChallengeWindowClosed"; readonly inputs: readonly [{ readonly name: "openUntil"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "ChallengeWindowClosed"; readonly inputs: readonly [{ readonly name: "openUntil"; readonly type: "uint256" }, { readonly name: "current"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "DocumentSignatureInvalid"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ExpirationsTooLong"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "maxExpireAfter"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "most"; readonly type: "uint64"; readonly internalType: "uint64" }] },
+ { readonly type: "error"; readonly name: "ExpirationsTooLong"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }, { readonly name: "maxExpireAfter"; readonly type: "uint64" }, { readonly name: "most"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidSuspension"; readonly inputs: readonly [{ readonly name: "blocks"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "most"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
+ { readonly type: "error"; readonly name: "InvalidSuspension"; readonly inputs: readonly [{ readonly name: "blocks"; readonly type: "uint64" }, { readonly name: "most"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "NotInitializing"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NothingAnnounced"; readonly inputs: readonly [{ readonly name: "kind"; readonly type: "uint8"; readonly internalType: "enum IInjectedVerifiers.VerifierKind" }] },
- { readonly type: "error"; readonly name: "NothingToSlash"; readonly inputs: readonly [{ readonly name: "messageHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "NothingAnnounced"; readonly inputs: readonly [{ readonly name: "kind"; readonly type: "uint8" }] },
+ { readonly type: "error"; readonly name: "NothingToSlash"; readonly inputs: readonly [{ readonly name: "messageHash"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ProofRejected"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "PublicValueMismatch"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "ReferenceBlockHashUnchecked"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "ReferenceTimestampMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint32"; readonly internalType: "uint32" }, { readonly name: "actual"; readonly type: "uint32"; readonly internalType: "uint32" }] },
- { readonly type: "error"; readonly name: "ResponseNotAccepted"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "SignerIsNonSigner"; readonly inputs: readonly [{ readonly name: "operatorIndex"; readonly type: "uint32"; readonly internalType: "uint32" }] },
- { readonly type: "error"; readonly name: "SignersNotSorted"; readonly inputs: readonly [{ readonly name: "position"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "SourceNotListed"; readonly inputs: readonly [{ readonly name: "chainId"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "challengeVerifier"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "SuspendedBefore"; readonly inputs: readonly [{ readonly name: "verifier"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "PublicValueMismatch"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "ReferenceBlockHashUnchecked"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "ReferenceTimestampMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint32" }, { readonly name: "actual"; readonly type: "uint32" }] },
+ { readonly type: "error"; readonly name: "ResponseNotAccepted"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "SignerIsNonSigner"; readonly inputs: readonly [{ readonly name: "operatorIndex"; readonly type: "uint32" }] },
+ { readonly type: "error"; readonly name: "SignersNotSorted"; readonly inputs: readonly [{ readonly name: "position"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "SourceNotListed"; readonly inputs: readonly [{ readonly name: "chainId"; readonly type: "uint256" }, { readonly name: "challengeVerifier"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "SuspendedBefore"; readonly inputs: readonly [{ readonly name: "verifier"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "UUPSUnauthorizedCallContext"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "needed"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "UpgradesTooQuick"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "upgradeDelay"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "needed"; readonly type: "uint64"; readonly internalType: "uint64" }] },
+ { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64" }, { readonly name: "needed"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "UpgradesTooQuick"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }, { readonly name: "upgradeDelay"; readonly type: "uint64" }, { readonly name: "needed"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "VerdictNotForeign"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "VerifierNotSet"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "VerifierResting"; readonly inputs: readonly [{ readonly name: "verifier"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "untilBlock"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "VerifierWithoutCode"; readonly inputs: readonly [{ readonly name: "verifier"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "WrongChain"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "given"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "WrongPolicyRegistry"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "given"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "VerifierResting"; readonly inputs: readonly [{ readonly name: "verifier"; readonly type: "address" }, { readonly name: "untilBlock"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "VerifierWithoutCode"; readonly inputs: readonly [{ readonly name: "verifier"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "WrongChain"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint256" }, { readonly name: "given"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "WrongPolicyRegistry"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "address" }, { readonly name: "given"; readonly type: "address" }] },
 ] = [
  UPGRADE_INTERFACE_VERSION,
  WADS_TO_SLASH,
@@ -2233,8 +1962,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2244,18 +1972,15 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "expected",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   },
   {
    "name": "found",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ]
 },
@@ -2265,13 +1990,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2286,13 +2009,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "openUntil",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "current",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2307,8 +2028,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2323,18 +2043,15 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "maxExpireAfter",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "most",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2359,13 +2076,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "blocks",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "most",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2375,8 +2090,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2391,8 +2105,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum IInjectedVerifiers.VerifierKind"
+   "type": "uint8"
   }
  ]
 },
@@ -2402,8 +2115,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "messageHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2413,8 +2125,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2424,8 +2135,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2440,8 +2150,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2451,8 +2160,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2462,13 +2170,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "actual",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ]
 },
@@ -2478,8 +2184,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2489,8 +2194,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "operatorIndex",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ]
 },
@@ -2500,8 +2204,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "position",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2511,13 +2214,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "chainId",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "challengeVerifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2527,8 +2228,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "verifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2543,8 +2243,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "slot",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2554,13 +2253,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "most",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2570,13 +2267,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "current",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2586,13 +2281,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "upgradeDelay",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "needed",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2602,8 +2295,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "lapsedAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2613,8 +2305,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "readyAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2624,8 +2315,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2635,18 +2325,15 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "upgradeDelay",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "needed",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2666,13 +2353,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "verifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "untilBlock",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2682,8 +2367,7 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "verifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2693,13 +2377,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2709,13 +2391,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "given",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2725,13 +2405,11 @@ export const challengeVerifierAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "given",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },

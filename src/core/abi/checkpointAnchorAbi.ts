@@ -8,8 +8,7 @@ export const KEPT = {
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -23,8 +22,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "pure"
@@ -38,8 +36,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -52,50 +49,41 @@ export const extend = {
  "inputs": [
   {
    "name": "originHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "latest",
    "type": "tuple",
-   "internalType": "struct ICheckpointAnchor.Anchor",
    "components": [
     {
      "name": "size",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "root",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "time",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "position",
-     "type": "uint8",
-     "internalType": "uint8"
+     "type": "uint8"
     }
    ]
   },
   {
    "name": "size",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "root",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "proof",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   }
  ],
  "outputs": [],
@@ -109,38 +97,31 @@ export const isAnchored = {
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "originHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "anchored",
    "type": "tuple",
-   "internalType": "struct ICheckpointAnchor.Anchor",
    "components": [
     {
      "name": "size",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "root",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "time",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "position",
-     "type": "uint8",
-     "internalType": "uint8"
+     "type": "uint8"
     }
    ]
   }
@@ -148,8 +129,7 @@ export const isAnchored = {
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -162,25 +142,21 @@ export const latestPosition = {
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "originHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "started",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   },
   {
    "name": "position",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -193,20 +169,17 @@ export const logId = {
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "originHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "log",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "pure"
@@ -219,18 +192,15 @@ export const start = {
  "inputs": [
   {
    "name": "originHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "size",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "root",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [],
@@ -244,15 +214,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "pure"
@@ -265,62 +233,51 @@ export const verifyInclusion = {
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "originHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "anchored",
    "type": "tuple",
-   "internalType": "struct ICheckpointAnchor.Anchor",
    "components": [
     {
      "name": "size",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "root",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "time",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "position",
-     "type": "uint8",
-     "internalType": "uint8"
+     "type": "uint8"
     }
    ]
   },
   {
    "name": "leaf",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "index",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "proof",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -334,8 +291,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -349,26 +305,22 @@ export const CheckpointAnchored = {
   {
    "name": "log",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "size",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   },
   {
    "name": "root",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "position",
    "type": "uint8",
-   "indexed": false,
-   "internalType": "uint8"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -382,20 +334,17 @@ export const LogStarted = {
   {
    "name": "owner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "originHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "log",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -416,10 +365,10 @@ export const checkpointAnchorAbi: readonly [
  typeof version,
  typeof CheckpointAnchored,
  typeof LogStarted,
- { readonly type: "error"; readonly name: "AlreadyStarted"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "originHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "Inconsistent"; readonly inputs: readonly [{ readonly name: "latest"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "size"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "NotGrowing"; readonly inputs: readonly [{ readonly name: "latest"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "size"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "NotLatest"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "originHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "AlreadyStarted"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }, { readonly name: "originHash"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "Inconsistent"; readonly inputs: readonly [{ readonly name: "latest"; readonly type: "uint64" }, { readonly name: "size"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "NotGrowing"; readonly inputs: readonly [{ readonly name: "latest"; readonly type: "uint64" }, { readonly name: "size"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "NotLatest"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }, { readonly name: "originHash"; readonly type: "bytes32" }] },
 ] = [
  KEPT,
  blockKind,
@@ -440,13 +389,11 @@ export const checkpointAnchorAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "originHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -456,13 +403,11 @@ export const checkpointAnchorAbi: readonly [
  "inputs": [
   {
    "name": "latest",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "size",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -472,13 +417,11 @@ export const checkpointAnchorAbi: readonly [
  "inputs": [
   {
    "name": "latest",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "size",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -488,13 +431,11 @@ export const checkpointAnchorAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "originHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },

@@ -16,15 +16,13 @@ export const isSlasher = {
  "inputs": [
   {
    "name": "slasher",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -38,8 +36,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -53,8 +50,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -76,13 +72,11 @@ export const setSlasher = {
  "inputs": [
   {
    "name": "slasher",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "allowed",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -96,13 +90,11 @@ export const setStake = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "stake",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [],
@@ -116,18 +108,15 @@ export const slash = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "wadsToSlash",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "messageHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [],
@@ -141,15 +130,13 @@ export const stakeOf = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -162,8 +149,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -178,26 +164,22 @@ export const OperatorSlashed = {
   {
    "name": "operator",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "messageHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "wadsToSlash",
    "type": "uint256",
-   "indexed": false,
-   "internalType": "uint256"
+   "indexed": false
   },
   {
    "name": "amount",
    "type": "uint256",
-   "indexed": false,
-   "internalType": "uint256"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -211,14 +193,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -232,14 +212,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -253,14 +231,12 @@ export const SlasherSet = {
   {
    "name": "slasher",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "allowed",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -274,14 +250,12 @@ export const StakeSet = {
   {
    "name": "operator",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "stake",
    "type": "uint256",
-   "indexed": false,
-   "internalType": "uint256"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -289,7 +263,7 @@ export const StakeSet = {
 
 /** ABI of `DevnetSlasher`. */
 export const devnetSlasherAbi: readonly [
- { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "initialOwner"; readonly type: "address"; readonly internalType: "address" }]; readonly stateMutability: "nonpayable" },
+ { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "initialOwner"; readonly type: "address" }]; readonly stateMutability: "nonpayable" },
  typeof acceptOwnership,
  typeof isSlasher,
  typeof owner,
@@ -305,18 +279,17 @@ export const devnetSlasherAbi: readonly [
  typeof OwnershipTransferred,
  typeof SlasherSet,
  typeof StakeSet,
- { readonly type: "error"; readonly name: "InvalidWads"; readonly inputs: readonly [{ readonly name: "wadsToSlash"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "NotSlasher"; readonly inputs: readonly [{ readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "InvalidWads"; readonly inputs: readonly [{ readonly name: "wadsToSlash"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "NotSlasher"; readonly inputs: readonly [{ readonly name: "caller"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
 ] = [
  {
  "type": "constructor",
  "inputs": [
   {
    "name": "initialOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "nonpayable"
@@ -342,8 +315,7 @@ export const devnetSlasherAbi: readonly [
  "inputs": [
   {
    "name": "wadsToSlash",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -353,8 +325,7 @@ export const devnetSlasherAbi: readonly [
  "inputs": [
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -364,8 +335,7 @@ export const devnetSlasherAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -375,8 +345,7 @@ export const devnetSlasherAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },

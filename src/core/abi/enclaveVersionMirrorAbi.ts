@@ -7,13 +7,11 @@ export const activateVersion = {
  "inputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "outputs": [],
@@ -28,8 +26,7 @@ export const activeVersionCount = {
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -43,8 +40,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -58,8 +54,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -72,8 +67,7 @@ export const deprecateVersion = {
  "inputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [],
@@ -87,15 +81,13 @@ export const getEnclaveKey = {
  "inputs": [
   {
    "name": "operator",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -108,30 +100,25 @@ export const getVersion = {
  "inputs": [
   {
    "name": "pcr0Hash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "build",
    "type": "tuple",
-   "internalType": "struct IEnclaveVersionRegistry.EnclaveVersion",
    "components": [
     {
      "name": "activatedAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "deprecatedAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "label",
-     "type": "string",
-     "internalType": "string"
+     "type": "string"
     }
    ]
   }
@@ -146,15 +133,13 @@ export const isActiveVersion = {
  "inputs": [
   {
    "name": "pcr0Hash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -167,13 +152,11 @@ export const registerEnclaveKey = {
  "inputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [],
@@ -188,8 +171,7 @@ export const rootCertHash = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -202,8 +184,7 @@ export const setRootCertHash = {
  "inputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [],
@@ -218,8 +199,7 @@ export const source = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -232,15 +212,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "pure"
@@ -253,8 +231,7 @@ export const sync = {
  "inputs": [
   {
    "name": "pcr0Hash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [],
@@ -269,8 +246,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -283,20 +259,17 @@ export const wasPcr0WhitelistedAt = {
  "inputs": [
   {
    "name": "pcr0Hash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -310,14 +283,12 @@ export const EnclaveKeyRegistered = {
   {
    "name": "operator",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "x25519Pubkey",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -331,14 +302,12 @@ export const EnclaveVersionActivated = {
   {
    "name": "pcr0Hash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "label",
    "type": "string",
-   "indexed": false,
-   "internalType": "string"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -352,8 +321,7 @@ export const EnclaveVersionDeprecated = {
   {
    "name": "pcr0Hash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -367,8 +335,7 @@ export const RootCertHashUpdated = {
   {
    "name": "rootCertHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -376,7 +343,7 @@ export const RootCertHashUpdated = {
 
 /** ABI of `EnclaveVersionMirror`. */
 export const enclaveVersionMirrorAbi: readonly [
- { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "source_"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "kind"; readonly type: "uint8"; readonly internalType: "enum BlockKind" }]; readonly stateMutability: "nonpayable" },
+ { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "source_"; readonly type: "address" }, { readonly name: "kind"; readonly type: "uint8" }]; readonly stateMutability: "nonpayable" },
  typeof activateVersion,
  typeof activeVersionCount,
  typeof blockKind,
@@ -401,26 +368,24 @@ export const enclaveVersionMirrorAbi: readonly [
  { readonly type: "error"; readonly name: "InvalidOperator"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidPcr0Hash"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidPubkey"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidSource"; readonly inputs: readonly [{ readonly name: "source"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "InvalidSource"; readonly inputs: readonly [{ readonly name: "source"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "NotTaskGenerator"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NothingToSync"; readonly inputs: readonly [{ readonly name: "pcr0Hash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "VersionAlreadyDeprecated"; readonly inputs: readonly [{ readonly name: "pcr0Hash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "VersionAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "pcr0Hash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "VersionNotRegistered"; readonly inputs: readonly [{ readonly name: "pcr0Hash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "WriteAtSource"; readonly inputs: readonly [{ readonly name: "source"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "NothingToSync"; readonly inputs: readonly [{ readonly name: "pcr0Hash"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "VersionAlreadyDeprecated"; readonly inputs: readonly [{ readonly name: "pcr0Hash"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "VersionAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "pcr0Hash"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "VersionNotRegistered"; readonly inputs: readonly [{ readonly name: "pcr0Hash"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "WriteAtSource"; readonly inputs: readonly [{ readonly name: "source"; readonly type: "address" }] },
 ] = [
  {
  "type": "constructor",
  "inputs": [
   {
    "name": "source_",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum BlockKind"
+   "type": "uint8"
   }
  ],
  "stateMutability": "nonpayable"
@@ -471,8 +436,7 @@ export const enclaveVersionMirrorAbi: readonly [
  "inputs": [
   {
    "name": "source",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -487,8 +451,7 @@ export const enclaveVersionMirrorAbi: readonly [
  "inputs": [
   {
    "name": "pcr0Hash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -498,8 +461,7 @@ export const enclaveVersionMirrorAbi: readonly [
  "inputs": [
   {
    "name": "pcr0Hash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -509,8 +471,7 @@ export const enclaveVersionMirrorAbi: readonly [
  "inputs": [
   {
    "name": "pcr0Hash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -520,8 +481,7 @@ export const enclaveVersionMirrorAbi: readonly [
  "inputs": [
   {
    "name": "pcr0Hash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -531,8 +491,7 @@ export const enclaveVersionMirrorAbi: readonly [
  "inputs": [
   {
    "name": "source",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },

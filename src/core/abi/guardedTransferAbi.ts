@@ -16,15 +16,13 @@ export const balanceOf = {
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -47,119 +45,96 @@ export const execute = {
   {
    "name": "response",
    "type": "tuple",
-   "internalType": "struct PolicyTaskResponse",
    "components": [
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "taskId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "intentHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyInstanceId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "artifactDigest",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "inputsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "evaluationResult",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "referenceBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "referenceBlockHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "expirationBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   },
   {
    "name": "certificateHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "intent",
    "type": "tuple",
-   "internalType": "struct Intent",
    "components": [
     {
      "name": "from",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "to",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "value",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "data",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "functionSignature",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     }
    ]
   }
@@ -167,8 +142,7 @@ export const execute = {
  "outputs": [
   {
    "name": "result",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "stateMutability": "payable"
@@ -182,8 +156,7 @@ export const getNewtonPolicyTaskManager = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -197,8 +170,7 @@ export const getOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -212,8 +184,7 @@ export const getPolicyAddress = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -227,8 +198,7 @@ export const getPolicyId = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -242,8 +212,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -257,8 +226,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -272,8 +240,7 @@ export const policyRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "contract IPolicyRegistry"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -296,8 +263,7 @@ export const responses = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "contract IResponseRegistry"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -310,15 +276,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -331,8 +295,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -347,14 +310,12 @@ export const Deposited = {
   {
    "name": "account",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "amount",
    "type": "uint256",
-   "indexed": false,
-   "internalType": "uint256"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -368,26 +329,22 @@ export const IntentExecuted = {
   {
    "name": "taskId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "from",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "to",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "value",
    "type": "uint256",
-   "indexed": false,
-   "internalType": "uint256"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -401,14 +358,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -422,14 +377,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -437,7 +390,7 @@ export const OwnershipTransferred = {
 
 /** ABI of `GuardedTransfer`. */
 export const guardedTransferAbi: readonly [
- { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "initialOwner"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "responseRegistry"; readonly type: "address"; readonly internalType: "address" }]; readonly stateMutability: "nonpayable" },
+ { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "initialOwner"; readonly type: "address" }, { readonly name: "responseRegistry"; readonly type: "address" }]; readonly stateMutability: "nonpayable" },
  { readonly type: "receive"; readonly stateMutability: "payable" },
  typeof acceptOwnership,
  typeof balanceOf,
@@ -460,27 +413,25 @@ export const guardedTransferAbi: readonly [
  typeof OwnershipTransferred,
  { readonly type: "error"; readonly name: "CallDataNotAllowed"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "CallFailed"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ForbiddenTarget"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "InsufficientBalance"; readonly inputs: readonly [{ readonly name: "balance"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "needed"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "NoCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "NotIntentSender"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "RecordNotMoved"; readonly inputs: readonly [{ readonly name: "recorded"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "newOwner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "ValueNotBooked"; readonly inputs: readonly [{ readonly name: "value"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "ForbiddenTarget"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "InsufficientBalance"; readonly inputs: readonly [{ readonly name: "balance"; readonly type: "uint256" }, { readonly name: "needed"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "NoCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "NotIntentSender"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "RecordNotMoved"; readonly inputs: readonly [{ readonly name: "recorded"; readonly type: "address" }, { readonly name: "newOwner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "ValueNotBooked"; readonly inputs: readonly [{ readonly name: "value"; readonly type: "uint256" }] },
 ] = [
  {
  "type": "constructor",
  "inputs": [
   {
    "name": "initialOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "responseRegistry",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "nonpayable"
@@ -524,8 +475,7 @@ export const guardedTransferAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -535,13 +485,11 @@ export const guardedTransferAbi: readonly [
  "inputs": [
   {
    "name": "balance",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "needed",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -551,8 +499,7 @@ export const guardedTransferAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -562,13 +509,11 @@ export const guardedTransferAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -578,8 +523,7 @@ export const guardedTransferAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -589,8 +533,7 @@ export const guardedTransferAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -600,13 +543,11 @@ export const guardedTransferAbi: readonly [
  "inputs": [
   {
    "name": "recorded",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -616,8 +557,7 @@ export const guardedTransferAbi: readonly [
  "inputs": [
   {
    "name": "value",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },

@@ -8,8 +8,7 @@ export const UPGRADE_INTERFACE_VERSION = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "view"
@@ -31,8 +30,7 @@ export const activateClient = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -47,8 +45,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -71,8 +68,7 @@ export const challengeWindow = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -86,8 +82,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -100,8 +95,7 @@ export const deactivateClient = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -115,15 +109,13 @@ export const getClientCount = {
  "inputs": [
   {
    "name": "owner_",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -136,30 +128,25 @@ export const getClientRecord = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "record",
    "type": "tuple",
-   "internalType": "struct IPolicyClientRegistry.ClientRecord",
    "components": [
     {
      "name": "owner",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "active",
-     "type": "bool",
-     "internalType": "bool"
+     "type": "bool"
     },
     {
      "name": "registeredAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   }
@@ -174,15 +161,13 @@ export const getClientsByOwner = {
  "inputs": [
   {
    "name": "owner_",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "address[]",
-   "internalType": "address[]"
+   "type": "address[]"
   }
  ],
  "stateMutability": "view"
@@ -195,35 +180,29 @@ export const initialize = {
  "inputs": [
   {
    "name": "owner_",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "times",
    "type": "tuple",
-   "internalType": "struct UpgradeTimes",
    "components": [
     {
      "name": "upgradeDelay",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "challengeWindow",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "maxExpireAfter",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   },
   {
    "name": "kind",
-   "type": "uint8",
-   "internalType": "enum BlockKind"
+   "type": "uint8"
   }
  ],
  "outputs": [],
@@ -237,15 +216,13 @@ export const isRegisteredClient = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -259,8 +236,7 @@ export const maxExpireAfter = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -274,8 +250,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -289,8 +264,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -305,22 +279,18 @@ export const pendingUpgrade = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IDelayedUpgrade.PendingUpgrade",
    "components": [
     {
      "name": "implementation",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "readyAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "dataHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -336,8 +306,7 @@ export const proxiableUUID = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -350,8 +319,7 @@ export const registerClient = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -374,13 +342,11 @@ export const scheduleUpgrade = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -394,13 +360,11 @@ export const setClientOwner = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -414,8 +378,7 @@ export const setUpgradeDelay = {
  "inputs": [
   {
    "name": "blocks",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [],
@@ -429,15 +392,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -450,8 +411,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -466,8 +426,7 @@ export const upgradeDelay = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -481,8 +440,7 @@ export const upgradeLapsesAt = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -495,13 +453,11 @@ export const upgradeToAndCall = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -516,8 +472,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -531,8 +486,7 @@ export const writeOnceDigest = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -546,14 +500,12 @@ export const ClientActivated = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "owner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -567,14 +519,12 @@ export const ClientDeactivated = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "owner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -588,20 +538,17 @@ export const ClientOwnerChanged = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -615,14 +562,12 @@ export const ClientRegistered = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "owner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -636,8 +581,7 @@ export const Initialized = {
   {
    "name": "version",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -651,14 +595,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -672,14 +614,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -693,8 +633,7 @@ export const UpgradeCancelled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -708,8 +647,7 @@ export const UpgradeDelayChanged = {
   {
    "name": "blocks",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -723,20 +661,17 @@ export const UpgradeScheduled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "dataHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "readyAt",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -750,8 +685,7 @@ export const Upgraded = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -800,31 +734,31 @@ export const policyClientRegistryAbi: readonly [
  typeof UpgradeDelayChanged,
  typeof UpgradeScheduled,
  typeof Upgraded,
- { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "BlockSourceAlreadySet"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ClientAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "ClientNotRegistered"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "ClientAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "ClientNotRegistered"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidOwnerAddress"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "NotClientOwner"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "NotClientOwner"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "NotInitializing"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NotPolicyClient"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "NotPolicyClient"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "UUPSUnauthorizedCallContext"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "needed"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64" }, { readonly name: "needed"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
 ] = [
  UPGRADE_INTERFACE_VERSION,
  acceptOwnership,
@@ -873,8 +807,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -889,8 +822,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -900,8 +832,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -911,8 +842,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -947,8 +877,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -958,13 +887,11 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -979,8 +906,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -990,8 +916,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1001,8 +926,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1017,8 +941,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "slot",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1028,13 +951,11 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "most",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1044,13 +965,11 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "current",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1060,13 +979,11 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "upgradeDelay",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "needed",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1076,8 +993,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "lapsedAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1087,8 +1003,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "readyAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1098,8 +1013,7 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1109,13 +1023,11 @@ export const policyClientRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },

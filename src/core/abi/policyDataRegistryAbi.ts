@@ -8,8 +8,7 @@ export const UPGRADE_INTERFACE_VERSION = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "view"
@@ -31,18 +30,15 @@ export const announceArtifact = {
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "namespace",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   },
   {
    "name": "locator",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -57,8 +53,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -81,8 +76,7 @@ export const challengeWindow = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -96,8 +90,7 @@ export const clientRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -110,30 +103,25 @@ export const computeInstanceId = {
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "params",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   },
   {
    "name": "expireAfter",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -146,25 +134,21 @@ export const computeTemplateId = {
  "inputs": [
   {
    "name": "wasmHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "paramsSchemaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "secretsSchemaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "pure"
@@ -178,8 +162,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -193,8 +176,7 @@ export const currentBlock = {
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -207,20 +189,17 @@ export const currentInstance = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -233,25 +212,21 @@ export const currentInstanceAt = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -264,129 +239,105 @@ export const deployAs = {
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "clients",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "deployment",
    "type": "tuple",
-   "internalType": "struct PolicyDeployment",
    "components": [
     {
      "name": "client",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "dataTemplates",
      "type": "tuple[]",
-     "internalType": "struct DataTemplateSpec[]",
      "components": [
       {
        "name": "wasmHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "secretsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "locators",
-       "type": "bytes[3]",
-       "internalType": "bytes[3]"
+       "type": "bytes[3]"
       }
      ]
     },
     {
      "name": "dataInstances",
      "type": "tuple[]",
-     "internalType": "struct InstanceSpec[]",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     },
     {
      "name": "policyTemplates",
      "type": "tuple[]",
-     "internalType": "struct PolicyTemplateSpec[]",
      "components": [
       {
        "name": "regoHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "refs",
-       "type": "bytes32[]",
-       "internalType": "bytes32[]"
+       "type": "bytes32[]"
       },
       {
        "name": "locators",
-       "type": "bytes[2]",
-       "internalType": "bytes[2]"
+       "type": "bytes[2]"
       }
      ]
     },
     {
      "name": "policyInstance",
      "type": "tuple",
-     "internalType": "struct InstanceSpec",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     }
@@ -396,8 +347,7 @@ export const deployAs = {
  "outputs": [
   {
    "name": "ids",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   }
  ],
  "stateMutability": "nonpayable"
@@ -410,30 +360,25 @@ export const deployInstance = {
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "params",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   },
   {
    "name": "expireAfter",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "nonpayable"
@@ -446,35 +391,29 @@ export const ensureInstance = {
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "params",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   },
   {
    "name": "expireAfter",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "created",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "nonpayable"
@@ -487,35 +426,29 @@ export const ensureTemplate = {
  "inputs": [
   {
    "name": "wasmHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "paramsSchemaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "secretsSchemaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "locators",
-   "type": "bytes[3]",
-   "internalType": "bytes[3]"
+   "type": "bytes[3]"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "created",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "nonpayable"
@@ -528,20 +461,17 @@ export const firstEmptySlot = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "refs",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -554,15 +484,13 @@ export const firstUnregistered = {
  "inputs": [
   {
    "name": "refs",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -575,40 +503,33 @@ export const getInstance = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "row",
    "type": "tuple",
-   "internalType": "struct IPolicyDataRegistry.PolicyDataInstance",
    "components": [
     {
      "name": "templateId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "client",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "expireAfter",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "deployedAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "paramsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -623,15 +544,13 @@ export const getParams = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "params",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "stateMutability": "view"
@@ -644,40 +563,33 @@ export const getTemplate = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "row",
    "type": "tuple",
-   "internalType": "struct IPolicyDataRegistry.PolicyDataTemplate",
    "components": [
     {
      "name": "wasmHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "paramsSchemaHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "secretsSchemaHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "author",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "registeredAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   }
@@ -693,59 +605,48 @@ export const initialize = {
   {
    "name": "config",
    "type": "tuple",
-   "internalType": "struct RegistryConfig",
    "components": [
     {
      "name": "owner",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "times",
      "type": "tuple",
-     "internalType": "struct UpgradeTimes",
      "components": [
       {
        "name": "upgradeDelay",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "challengeWindow",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "maxExpireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       }
      ]
     },
     {
      "name": "blockKind",
-     "type": "uint8",
-     "internalType": "enum BlockKind"
+     "type": "uint8"
     },
     {
      "name": "clientRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "templateRegistrationPermissionless",
-     "type": "bool",
-     "internalType": "bool"
+     "type": "bool"
     },
     {
      "name": "instanceDeploymentPermissionless",
-     "type": "bool",
-     "internalType": "bool"
+     "type": "bool"
     },
     {
      "name": "policyDeployer",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     }
    ]
   }
@@ -761,15 +662,13 @@ export const instanceDeployers = {
  "inputs": [
   {
    "name": "deployer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -783,8 +682,7 @@ export const instanceDeploymentPermissionless = {
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -797,15 +695,13 @@ export const isInstanceDeployed = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -818,15 +714,13 @@ export const isTemplateRegistered = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -840,8 +734,7 @@ export const maxExpireAfter = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -855,8 +748,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -870,8 +762,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -886,22 +777,18 @@ export const pendingUpgrade = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IDelayedUpgrade.PendingUpgrade",
    "components": [
     {
      "name": "implementation",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "readyAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "dataHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -917,8 +804,7 @@ export const policyDeployer = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -932,8 +818,7 @@ export const proxiableUUID = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -946,30 +831,25 @@ export const registerTemplate = {
  "inputs": [
   {
    "name": "wasmHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "paramsSchemaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "secretsSchemaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "locators",
-   "type": "bytes[3]",
-   "internalType": "bytes[3]"
+   "type": "bytes[3]"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "nonpayable"
@@ -1000,13 +880,11 @@ export const scheduleUpgrade = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1020,18 +898,15 @@ export const setCurrentInstance = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "instanceId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [],
@@ -1045,13 +920,11 @@ export const setInstanceDeployer = {
  "inputs": [
   {
    "name": "deployer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "allowed",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1065,8 +938,7 @@ export const setInstanceDeploymentPermissionless = {
  "inputs": [
   {
    "name": "permissionless",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1080,13 +952,11 @@ export const setTemplateAuthor = {
  "inputs": [
   {
    "name": "author",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "allowed",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1100,8 +970,7 @@ export const setTemplateRegistrationPermissionless = {
  "inputs": [
   {
    "name": "permissionless",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1115,8 +984,7 @@ export const setUpgradeDelay = {
  "inputs": [
   {
    "name": "blocks",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [],
@@ -1130,30 +998,25 @@ export const slotAt = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "blockNumber",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "instanceId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1166,20 +1029,17 @@ export const slotLength = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -1192,15 +1052,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1213,15 +1071,13 @@ export const templateAuthors = {
  "inputs": [
   {
    "name": "author",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1235,8 +1091,7 @@ export const templateRegistrationPermissionless = {
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1249,8 +1104,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -1265,8 +1119,7 @@ export const upgradeDelay = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1280,8 +1133,7 @@ export const upgradeLapsesAt = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1294,13 +1146,11 @@ export const upgradeToAndCall = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1315,8 +1165,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -1330,8 +1179,7 @@ export const writeOnceDigest = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1345,26 +1193,22 @@ export const ArtifactAnnounced = {
   {
    "name": "hash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "namespace",
    "type": "uint8",
-   "indexed": true,
-   "internalType": "uint8"
+   "indexed": true
   },
   {
    "name": "announcer",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "locator",
    "type": "bytes",
-   "indexed": false,
-   "internalType": "bytes"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1378,26 +1222,22 @@ export const CurrentPolicyDataInstanceSet = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "templateId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "previous",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "current",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1411,8 +1251,7 @@ export const Initialized = {
   {
    "name": "version",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1426,14 +1265,12 @@ export const InstanceDeployerSet = {
   {
    "name": "deployer",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "allowed",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1447,8 +1284,7 @@ export const InstanceDeploymentPermissionChanged = {
   {
    "name": "permissionless",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1462,14 +1298,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1483,14 +1317,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1504,38 +1336,32 @@ export const PolicyDataInstanceDeployed = {
   {
    "name": "id",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "templateId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "paramsHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "expireAfter",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   },
   {
    "name": "params",
    "type": "bytes",
-   "indexed": false,
-   "internalType": "bytes"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1549,32 +1375,27 @@ export const PolicyDataTemplateRegistered = {
   {
    "name": "id",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "author",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "wasmHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "paramsSchemaHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "secretsSchemaHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1588,14 +1409,12 @@ export const TemplateAuthorSet = {
   {
    "name": "author",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "allowed",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1609,8 +1428,7 @@ export const TemplateRegistrationPermissionChanged = {
   {
    "name": "permissionless",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1624,8 +1442,7 @@ export const UpgradeCancelled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1639,8 +1456,7 @@ export const UpgradeDelayChanged = {
   {
    "name": "blocks",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1654,20 +1470,17 @@ export const UpgradeScheduled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "dataHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "readyAt",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1681,8 +1494,7 @@ export const Upgraded = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1759,48 +1571,48 @@ export const policyDataRegistryAbi: readonly [
  typeof UpgradeDelayChanged,
  typeof UpgradeScheduled,
  typeof Upgraded,
- { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "BlockNotMined"; readonly inputs: readonly [{ readonly name: "blockNumber"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "ClientNotRegistered"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "BlockNotMined"; readonly inputs: readonly [{ readonly name: "blockNumber"; readonly type: "uint256" }, { readonly name: "current"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "ClientNotRegistered"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ExpireAfterTooLarge"; readonly inputs: readonly [{ readonly name: "value"; readonly type: "uint64"; readonly internalType: "uint64" }] },
+ { readonly type: "error"; readonly name: "ExpireAfterTooLarge"; readonly inputs: readonly [{ readonly name: "value"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "ExpireAfterZero"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ForeignDeployer"; readonly inputs: readonly [{ readonly name: "deployer"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "InstanceAlreadyDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "InstanceClientMismatch"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "client"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "InstanceNotDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "InstanceTemplateMismatch"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "templateId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "InvalidArtifact"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "ForeignDeployer"; readonly inputs: readonly [{ readonly name: "deployer"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "InstanceAlreadyDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "InstanceClientMismatch"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }, { readonly name: "client"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "InstanceNotDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "InstanceTemplateMismatch"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }, { readonly name: "templateId"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "InvalidArtifact"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "LocatorTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "NoContractCode"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "NotClientOwner"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "LocatorTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "NoContractCode"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "NotClientOwner"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "NotInitializing"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NotPolicyDeployer"; readonly inputs: readonly [{ readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "NotPolicyDeployer"; readonly inputs: readonly [{ readonly name: "caller"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ParamsNotAllowed"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ParamsTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "RowNotStored"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "SlotMoved"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "templateId"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "found"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "TemplateAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "TemplateNotRegistered"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "ParamsTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "RowNotStored"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "SlotMoved"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "templateId"; readonly type: "bytes32" }, { readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "found"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "TemplateAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "TemplateNotRegistered"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
  { readonly type: "error"; readonly name: "UUPSUnauthorizedCallContext"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "UnauthorizedInstanceDeployer"; readonly inputs: readonly [{ readonly name: "deployer"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "UnauthorizedTemplateAuthor"; readonly inputs: readonly [{ readonly name: "author"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "UnknownArtifact"; readonly inputs: readonly [{ readonly name: "templateId"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "namespace"; readonly type: "uint8"; readonly internalType: "uint8" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "needed"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UnauthorizedInstanceDeployer"; readonly inputs: readonly [{ readonly name: "deployer"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "UnauthorizedTemplateAuthor"; readonly inputs: readonly [{ readonly name: "author"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "UnknownArtifact"; readonly inputs: readonly [{ readonly name: "templateId"; readonly type: "bytes32" }, { readonly name: "namespace"; readonly type: "uint8" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64" }, { readonly name: "needed"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
 ] = [
  UPGRADE_INTERFACE_VERSION,
  acceptOwnership,
@@ -1877,8 +1689,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1888,13 +1699,11 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "current",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1904,8 +1713,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1915,8 +1723,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1931,8 +1738,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "value",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1952,8 +1758,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "deployer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1963,8 +1768,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1974,13 +1778,11 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1990,8 +1792,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2001,13 +1802,11 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2017,8 +1816,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2038,8 +1836,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2049,8 +1846,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "length",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2060,8 +1856,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2071,13 +1866,11 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2092,8 +1885,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2103,8 +1895,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2114,8 +1905,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2130,8 +1920,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "length",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2141,8 +1930,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2152,23 +1940,19 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "found",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2178,8 +1962,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2189,8 +1972,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2205,8 +1987,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "slot",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2216,8 +1997,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "deployer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2227,8 +2007,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "author",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2238,13 +2017,11 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "namespace",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ]
 },
@@ -2254,13 +2031,11 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "most",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2270,13 +2045,11 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "current",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2286,13 +2059,11 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "upgradeDelay",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "needed",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2302,8 +2073,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "lapsedAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2313,8 +2083,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "readyAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2324,8 +2093,7 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2335,13 +2103,11 @@ export const policyDataRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },

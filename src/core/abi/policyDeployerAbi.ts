@@ -8,8 +8,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "pure"
@@ -22,8 +21,7 @@ export const cancel = {
  "inputs": [
   {
    "name": "nonce",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [],
@@ -38,8 +36,7 @@ export const clientRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -53,118 +50,96 @@ export const contentHash = {
   {
    "name": "deployment",
    "type": "tuple",
-   "internalType": "struct PolicyDeployment",
    "components": [
     {
      "name": "client",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "dataTemplates",
      "type": "tuple[]",
-     "internalType": "struct DataTemplateSpec[]",
      "components": [
       {
        "name": "wasmHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "secretsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "locators",
-       "type": "bytes[3]",
-       "internalType": "bytes[3]"
+       "type": "bytes[3]"
       }
      ]
     },
     {
      "name": "dataInstances",
      "type": "tuple[]",
-     "internalType": "struct InstanceSpec[]",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     },
     {
      "name": "policyTemplates",
      "type": "tuple[]",
-     "internalType": "struct PolicyTemplateSpec[]",
      "components": [
       {
        "name": "regoHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "refs",
-       "type": "bytes32[]",
-       "internalType": "bytes32[]"
+       "type": "bytes32[]"
       },
       {
        "name": "locators",
-       "type": "bytes[2]",
-       "internalType": "bytes[2]"
+       "type": "bytes[2]"
       }
      ]
     },
     {
      "name": "policyInstance",
      "type": "tuple",
-     "internalType": "struct InstanceSpec",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     }
@@ -174,8 +149,7 @@ export const contentHash = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "pure"
@@ -189,8 +163,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -204,118 +177,96 @@ export const deploy = {
   {
    "name": "deployment",
    "type": "tuple",
-   "internalType": "struct PolicyDeployment",
    "components": [
     {
      "name": "client",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "dataTemplates",
      "type": "tuple[]",
-     "internalType": "struct DataTemplateSpec[]",
      "components": [
       {
        "name": "wasmHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "secretsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "locators",
-       "type": "bytes[3]",
-       "internalType": "bytes[3]"
+       "type": "bytes[3]"
       }
      ]
     },
     {
      "name": "dataInstances",
      "type": "tuple[]",
-     "internalType": "struct InstanceSpec[]",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     },
     {
      "name": "policyTemplates",
      "type": "tuple[]",
-     "internalType": "struct PolicyTemplateSpec[]",
      "components": [
       {
        "name": "regoHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "refs",
-       "type": "bytes32[]",
-       "internalType": "bytes32[]"
+       "type": "bytes32[]"
       },
       {
        "name": "locators",
-       "type": "bytes[2]",
-       "internalType": "bytes[2]"
+       "type": "bytes[2]"
       }
      ]
     },
     {
      "name": "policyInstance",
      "type": "tuple",
-     "internalType": "struct InstanceSpec",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     }
@@ -325,13 +276,11 @@ export const deploy = {
  "outputs": [
   {
    "name": "policyInstanceId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "policyDataInstanceIds",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   }
  ],
  "stateMutability": "nonpayable"
@@ -345,118 +294,96 @@ export const deploySigned = {
   {
    "name": "deployment",
    "type": "tuple",
-   "internalType": "struct PolicyDeployment",
    "components": [
     {
      "name": "client",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "dataTemplates",
      "type": "tuple[]",
-     "internalType": "struct DataTemplateSpec[]",
      "components": [
       {
        "name": "wasmHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "secretsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "locators",
-       "type": "bytes[3]",
-       "internalType": "bytes[3]"
+       "type": "bytes[3]"
       }
      ]
     },
     {
      "name": "dataInstances",
      "type": "tuple[]",
-     "internalType": "struct InstanceSpec[]",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     },
     {
      "name": "policyTemplates",
      "type": "tuple[]",
-     "internalType": "struct PolicyTemplateSpec[]",
      "components": [
       {
        "name": "regoHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "refs",
-       "type": "bytes32[]",
-       "internalType": "bytes32[]"
+       "type": "bytes32[]"
       },
       {
        "name": "locators",
-       "type": "bytes[2]",
-       "internalType": "bytes[2]"
+       "type": "bytes[2]"
       }
      ]
     },
     {
      "name": "policyInstance",
      "type": "tuple",
-     "internalType": "struct InstanceSpec",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     }
@@ -465,27 +392,22 @@ export const deploySigned = {
   {
    "name": "authorization",
    "type": "tuple",
-   "internalType": "struct DeploymentAuthorization",
    "components": [
     {
      "name": "sponsor",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "nonce",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "deadline",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "signature",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     }
    ]
   }
@@ -493,13 +415,11 @@ export const deploySigned = {
  "outputs": [
   {
    "name": "policyInstanceId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "policyDataInstanceIds",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   }
  ],
  "stateMutability": "nonpayable"
@@ -513,118 +433,96 @@ export const deploymentDigest = {
   {
    "name": "deployment",
    "type": "tuple",
-   "internalType": "struct PolicyDeployment",
    "components": [
     {
      "name": "client",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "dataTemplates",
      "type": "tuple[]",
-     "internalType": "struct DataTemplateSpec[]",
      "components": [
       {
        "name": "wasmHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "secretsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "locators",
-       "type": "bytes[3]",
-       "internalType": "bytes[3]"
+       "type": "bytes[3]"
       }
      ]
     },
     {
      "name": "dataInstances",
      "type": "tuple[]",
-     "internalType": "struct InstanceSpec[]",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     },
     {
      "name": "policyTemplates",
      "type": "tuple[]",
-     "internalType": "struct PolicyTemplateSpec[]",
      "components": [
       {
        "name": "regoHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "refs",
-       "type": "bytes32[]",
-       "internalType": "bytes32[]"
+       "type": "bytes32[]"
       },
       {
        "name": "locators",
-       "type": "bytes[2]",
-       "internalType": "bytes[2]"
+       "type": "bytes[2]"
       }
      ]
     },
     {
      "name": "policyInstance",
      "type": "tuple",
-     "internalType": "struct InstanceSpec",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     }
@@ -632,25 +530,21 @@ export const deploymentDigest = {
   },
   {
    "name": "sponsor",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "nonce",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "deadline",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -664,38 +558,31 @@ export const eip712Domain = {
  "outputs": [
   {
    "name": "fields",
-   "type": "bytes1",
-   "internalType": "bytes1"
+   "type": "bytes1"
   },
   {
    "name": "name",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   },
   {
    "name": "version",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   },
   {
    "name": "chainId",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "verifyingContract",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "salt",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "extensions",
-   "type": "uint256[]",
-   "internalType": "uint256[]"
+   "type": "uint256[]"
   }
  ],
  "stateMutability": "view"
@@ -708,20 +595,17 @@ export const isNonceUsed = {
  "inputs": [
   {
    "name": "signer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "nonce",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -735,8 +619,7 @@ export const policyDataRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -750,8 +633,7 @@ export const policyRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -764,15 +646,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "pure"
@@ -786,8 +666,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -801,14 +680,12 @@ export const DeploymentCancelled = {
   {
    "name": "signer",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "nonce",
    "type": "uint256",
-   "indexed": false,
-   "internalType": "uint256"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -830,26 +707,22 @@ export const PolicyDeployed = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "account",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "policyInstanceId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "policyDataInstanceIds",
    "type": "bytes32[]",
-   "indexed": false,
-   "internalType": "bytes32[]"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -857,7 +730,7 @@ export const PolicyDeployed = {
 
 /** ABI of `PolicyDeployer`. */
 export const policyDeployerAbi: readonly [
- { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "clientRegistry_"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "policyDataRegistry_"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "policyRegistry_"; readonly type: "address"; readonly internalType: "address" }]; readonly stateMutability: "nonpayable" },
+ { readonly type: "constructor"; readonly inputs: readonly [{ readonly name: "clientRegistry_"; readonly type: "address" }, { readonly name: "policyDataRegistry_"; readonly type: "address" }, { readonly name: "policyRegistry_"; readonly type: "address" }]; readonly stateMutability: "nonpayable" },
  typeof blockKind,
  typeof cancel,
  typeof clientRegistry,
@@ -875,31 +748,28 @@ export const policyDeployerAbi: readonly [
  typeof DeploymentCancelled,
  typeof EIP712DomainChanged,
  typeof PolicyDeployed,
- { readonly type: "error"; readonly name: "DeploymentExpired"; readonly inputs: readonly [{ readonly name: "deadline"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "DeploymentNonceUsed"; readonly inputs: readonly [{ readonly name: "signer"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "nonce"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "InvalidDeploymentSignature"; readonly inputs: readonly [{ readonly name: "signer"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "DeploymentExpired"; readonly inputs: readonly [{ readonly name: "deadline"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "DeploymentNonceUsed"; readonly inputs: readonly [{ readonly name: "signer"; readonly type: "address" }, { readonly name: "nonce"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "InvalidDeploymentSignature"; readonly inputs: readonly [{ readonly name: "signer"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "InvalidShortString"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "MalformedDeployment"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NotSponsor"; readonly inputs: readonly [{ readonly name: "sponsor"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "StringTooLong"; readonly inputs: readonly [{ readonly name: "str"; readonly type: "string"; readonly internalType: "string" }] },
+ { readonly type: "error"; readonly name: "NotSponsor"; readonly inputs: readonly [{ readonly name: "sponsor"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "StringTooLong"; readonly inputs: readonly [{ readonly name: "str"; readonly type: "string" }] },
 ] = [
  {
  "type": "constructor",
  "inputs": [
   {
    "name": "clientRegistry_",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "policyDataRegistry_",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "policyRegistry_",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "nonpayable"
@@ -927,8 +797,7 @@ export const policyDeployerAbi: readonly [
  "inputs": [
   {
    "name": "deadline",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -938,13 +807,11 @@ export const policyDeployerAbi: readonly [
  "inputs": [
   {
    "name": "signer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "nonce",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -954,8 +821,7 @@ export const policyDeployerAbi: readonly [
  "inputs": [
   {
    "name": "signer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -975,13 +841,11 @@ export const policyDeployerAbi: readonly [
  "inputs": [
   {
    "name": "sponsor",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -991,8 +855,7 @@ export const policyDeployerAbi: readonly [
  "inputs": [
   {
    "name": "str",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ]
 },

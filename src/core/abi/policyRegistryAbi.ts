@@ -8,8 +8,7 @@ export const UPGRADE_INTERFACE_VERSION = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "view"
@@ -31,18 +30,15 @@ export const announceArtifact = {
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "namespace",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   },
   {
    "name": "locator",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -57,8 +53,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -81,8 +76,7 @@ export const challengeWindow = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -96,8 +90,7 @@ export const clientRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -110,30 +103,25 @@ export const computeInstanceId = {
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "params",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   },
   {
    "name": "expireAfter",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -146,25 +134,21 @@ export const computeTemplateId = {
  "inputs": [
   {
    "name": "regoHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "paramsSchemaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "refs",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "pure"
@@ -178,8 +162,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -193,8 +176,7 @@ export const currentBlock = {
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -207,15 +189,13 @@ export const currentInstance = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -228,20 +208,17 @@ export const currentInstanceAt = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -255,8 +232,7 @@ export const dataRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -269,129 +245,105 @@ export const deployAs = {
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "clients",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "deployment",
    "type": "tuple",
-   "internalType": "struct PolicyDeployment",
    "components": [
     {
      "name": "client",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "dataTemplates",
      "type": "tuple[]",
-     "internalType": "struct DataTemplateSpec[]",
      "components": [
       {
        "name": "wasmHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "secretsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "locators",
-       "type": "bytes[3]",
-       "internalType": "bytes[3]"
+       "type": "bytes[3]"
       }
      ]
     },
     {
      "name": "dataInstances",
      "type": "tuple[]",
-     "internalType": "struct InstanceSpec[]",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     },
     {
      "name": "policyTemplates",
      "type": "tuple[]",
-     "internalType": "struct PolicyTemplateSpec[]",
      "components": [
       {
        "name": "regoHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "paramsSchemaHash",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "refs",
-       "type": "bytes32[]",
-       "internalType": "bytes32[]"
+       "type": "bytes32[]"
       },
       {
        "name": "locators",
-       "type": "bytes[2]",
-       "internalType": "bytes[2]"
+       "type": "bytes[2]"
       }
      ]
     },
     {
      "name": "policyInstance",
      "type": "tuple",
-     "internalType": "struct InstanceSpec",
      "components": [
       {
        "name": "templateId",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       },
       {
        "name": "params",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "expireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "replaces",
-       "type": "bytes32",
-       "internalType": "bytes32"
+       "type": "bytes32"
       }
      ]
     }
@@ -401,8 +353,7 @@ export const deployAs = {
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "nonpayable"
@@ -415,30 +366,25 @@ export const deployInstance = {
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "params",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   },
   {
    "name": "expireAfter",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "nonpayable"
@@ -452,8 +398,7 @@ export const enclaveRequired = {
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -466,15 +411,13 @@ export const enclaveRequiredAt = {
  "inputs": [
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -487,35 +430,29 @@ export const ensureInstance = {
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "params",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   },
   {
    "name": "expireAfter",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "created",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "nonpayable"
@@ -528,35 +465,29 @@ export const ensureTemplate = {
  "inputs": [
   {
    "name": "regoHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "paramsSchemaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "refs",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   },
   {
    "name": "locators",
-   "type": "bytes[2]",
-   "internalType": "bytes[2]"
+   "type": "bytes[2]"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "created",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "nonpayable"
@@ -569,40 +500,33 @@ export const getInstance = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "row",
    "type": "tuple",
-   "internalType": "struct IPolicyRegistry.PolicyInstance",
    "components": [
     {
      "name": "templateId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "client",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "expireAfter",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "deployedAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "paramsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -617,15 +541,13 @@ export const getParams = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "params",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "stateMutability": "view"
@@ -638,40 +560,33 @@ export const getTemplate = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "row",
    "type": "tuple",
-   "internalType": "struct IPolicyRegistry.PolicyTemplate",
    "components": [
     {
      "name": "regoHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "paramsSchemaHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyDataTemplateRefs",
-     "type": "bytes32[]",
-     "internalType": "bytes32[]"
+     "type": "bytes32[]"
     },
     {
      "name": "author",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "registeredAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   }
@@ -687,66 +602,54 @@ export const initialize = {
   {
    "name": "config",
    "type": "tuple",
-   "internalType": "struct RegistryConfig",
    "components": [
     {
      "name": "owner",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "times",
      "type": "tuple",
-     "internalType": "struct UpgradeTimes",
      "components": [
       {
        "name": "upgradeDelay",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "challengeWindow",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "maxExpireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       }
      ]
     },
     {
      "name": "blockKind",
-     "type": "uint8",
-     "internalType": "enum BlockKind"
+     "type": "uint8"
     },
     {
      "name": "clientRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "templateRegistrationPermissionless",
-     "type": "bool",
-     "internalType": "bool"
+     "type": "bool"
     },
     {
      "name": "instanceDeploymentPermissionless",
-     "type": "bool",
-     "internalType": "bool"
+     "type": "bool"
     },
     {
      "name": "policyDeployer",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     }
    ]
   },
   {
    "name": "dataRegistry_",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -760,15 +663,13 @@ export const instanceDeployers = {
  "inputs": [
   {
    "name": "deployer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -782,8 +683,7 @@ export const instanceDeploymentPermissionless = {
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -796,15 +696,13 @@ export const isInstanceDeployed = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -817,15 +715,13 @@ export const isTemplateRegistered = {
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -838,20 +734,17 @@ export const lastMove = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "blockNumber",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "instanceId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -864,15 +757,13 @@ export const lastMovedAt = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "blockNumber",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -886,8 +777,7 @@ export const maxExpireAfter = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -901,8 +791,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -916,8 +805,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -932,22 +820,18 @@ export const pendingUpgrade = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IDelayedUpgrade.PendingUpgrade",
    "components": [
     {
      "name": "implementation",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "readyAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "dataHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -963,8 +847,7 @@ export const policyDeployer = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -978,8 +861,7 @@ export const proxiableUUID = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -992,30 +874,25 @@ export const registerTemplate = {
  "inputs": [
   {
    "name": "regoHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "paramsSchemaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "refs",
-   "type": "bytes32[]",
-   "internalType": "bytes32[]"
+   "type": "bytes32[]"
   },
   {
    "name": "locators",
-   "type": "bytes[2]",
-   "internalType": "bytes[2]"
+   "type": "bytes[2]"
   }
  ],
  "outputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "nonpayable"
@@ -1046,13 +923,11 @@ export const scheduleUpgrade = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1066,13 +941,11 @@ export const setCurrentInstance = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "instanceId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [],
@@ -1086,8 +959,7 @@ export const setEnclaveRequired = {
  "inputs": [
   {
    "name": "required",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1101,13 +973,11 @@ export const setInstanceDeployer = {
  "inputs": [
   {
    "name": "deployer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "allowed",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1121,8 +991,7 @@ export const setInstanceDeploymentPermissionless = {
  "inputs": [
   {
    "name": "permissionless",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1136,13 +1005,11 @@ export const setTemplateAuthor = {
  "inputs": [
   {
    "name": "author",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "allowed",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1156,8 +1023,7 @@ export const setTemplateRegistrationPermissionless = {
  "inputs": [
   {
    "name": "permissionless",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -1171,8 +1037,7 @@ export const setUpgradeDelay = {
  "inputs": [
   {
    "name": "blocks",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [],
@@ -1186,25 +1051,21 @@ export const slotAt = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "outputs": [
   {
    "name": "blockNumber",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "instanceId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1217,15 +1078,13 @@ export const slotLength = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -1238,15 +1097,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1259,15 +1116,13 @@ export const templateAuthors = {
  "inputs": [
   {
    "name": "author",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1281,8 +1136,7 @@ export const templateRegistrationPermissionless = {
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1295,8 +1149,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -1311,8 +1164,7 @@ export const upgradeDelay = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1326,8 +1178,7 @@ export const upgradeLapsesAt = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1340,13 +1191,11 @@ export const upgradeToAndCall = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1361,8 +1210,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -1376,8 +1224,7 @@ export const writeOnceDigest = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1391,26 +1238,22 @@ export const ArtifactAnnounced = {
   {
    "name": "hash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "namespace",
    "type": "uint8",
-   "indexed": true,
-   "internalType": "uint8"
+   "indexed": true
   },
   {
    "name": "announcer",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "locator",
    "type": "bytes",
-   "indexed": false,
-   "internalType": "bytes"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1424,20 +1267,17 @@ export const CurrentPolicyInstanceSet = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "previous",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "current",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1451,8 +1291,7 @@ export const EnclaveRequirementChanged = {
   {
    "name": "required",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1466,8 +1305,7 @@ export const Initialized = {
   {
    "name": "version",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1481,14 +1319,12 @@ export const InstanceDeployerSet = {
   {
    "name": "deployer",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "allowed",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1502,8 +1338,7 @@ export const InstanceDeploymentPermissionChanged = {
   {
    "name": "permissionless",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1517,14 +1352,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1538,14 +1371,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1559,38 +1390,32 @@ export const PolicyInstanceDeployed = {
   {
    "name": "id",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "templateId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "paramsHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "expireAfter",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   },
   {
    "name": "params",
    "type": "bytes",
-   "indexed": false,
-   "internalType": "bytes"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1604,32 +1429,27 @@ export const PolicyTemplateRegistered = {
   {
    "name": "id",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "author",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "regoHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "paramsSchemaHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "refs",
    "type": "bytes32[]",
-   "indexed": false,
-   "internalType": "bytes32[]"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1643,14 +1463,12 @@ export const TemplateAuthorSet = {
   {
    "name": "author",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "allowed",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1664,8 +1482,7 @@ export const TemplateRegistrationPermissionChanged = {
   {
    "name": "permissionless",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1679,8 +1496,7 @@ export const UpgradeCancelled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1694,8 +1510,7 @@ export const UpgradeDelayChanged = {
   {
    "name": "blocks",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1709,20 +1524,17 @@ export const UpgradeScheduled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "dataHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "readyAt",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1736,8 +1548,7 @@ export const Upgraded = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1819,52 +1630,52 @@ export const policyRegistryAbi: readonly [
  typeof UpgradeDelayChanged,
  typeof UpgradeScheduled,
  typeof Upgraded,
- { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "BlockNotMined"; readonly inputs: readonly [{ readonly name: "blockNumber"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "ClientNotRegistered"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "DataRegistryMismatch"; readonly inputs: readonly [{ readonly name: "dataRegistry"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "BlockNotMined"; readonly inputs: readonly [{ readonly name: "blockNumber"; readonly type: "uint256" }, { readonly name: "current"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "ClientNotRegistered"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "DataRegistryMismatch"; readonly inputs: readonly [{ readonly name: "dataRegistry"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ExpireAfterTooLarge"; readonly inputs: readonly [{ readonly name: "value"; readonly type: "uint64"; readonly internalType: "uint64" }] },
+ { readonly type: "error"; readonly name: "ExpireAfterTooLarge"; readonly inputs: readonly [{ readonly name: "value"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "ExpireAfterZero"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ForeignDeployer"; readonly inputs: readonly [{ readonly name: "deployer"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "InstanceAlreadyDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "InstanceClientMismatch"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "client"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "InstanceNotDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "InvalidArtifact"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "ForeignDeployer"; readonly inputs: readonly [{ readonly name: "deployer"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "InstanceAlreadyDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "InstanceClientMismatch"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }, { readonly name: "client"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "InstanceNotDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "InvalidArtifact"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "LocatorTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "NoContractCode"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "NotClientOwner"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "LocatorTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "NoContractCode"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "NotClientOwner"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "NotInitializing"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NotPolicyDeployer"; readonly inputs: readonly [{ readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "NotPolicyDeployer"; readonly inputs: readonly [{ readonly name: "caller"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ParamsNotAllowed"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "ParamsTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "PolicyDataInstanceMissing"; readonly inputs: readonly [{ readonly name: "ref"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "PolicyDataTemplateNotRegistered"; readonly inputs: readonly [{ readonly name: "ref"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "RefsNotSorted"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "RowNotStored"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "SlotMoved"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "templateId"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "found"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "TemplateAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "TemplateNotRegistered"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "TooManyRefs"; readonly inputs: readonly [{ readonly name: "count"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "ParamsTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "PolicyDataInstanceMissing"; readonly inputs: readonly [{ readonly name: "ref"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "PolicyDataTemplateNotRegistered"; readonly inputs: readonly [{ readonly name: "ref"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "RefsNotSorted"; readonly inputs: readonly [{ readonly name: "index"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "RowNotStored"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "SlotMoved"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "templateId"; readonly type: "bytes32" }, { readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "found"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "TemplateAlreadyRegistered"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "TemplateNotRegistered"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "TooManyRefs"; readonly inputs: readonly [{ readonly name: "count"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "UUPSUnauthorizedCallContext"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "UnauthorizedInstanceDeployer"; readonly inputs: readonly [{ readonly name: "deployer"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "UnauthorizedTemplateAuthor"; readonly inputs: readonly [{ readonly name: "author"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "UnknownArtifact"; readonly inputs: readonly [{ readonly name: "templateId"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "namespace"; readonly type: "uint8"; readonly internalType: "uint8" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "needed"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UnauthorizedInstanceDeployer"; readonly inputs: readonly [{ readonly name: "deployer"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "UnauthorizedTemplateAuthor"; readonly inputs: readonly [{ readonly name: "author"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "UnknownArtifact"; readonly inputs: readonly [{ readonly name: "templateId"; readonly type: "bytes32" }, { readonly name: "namespace"; readonly type: "uint8" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64" }, { readonly name: "needed"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
 ] = [
  UPGRADE_INTERFACE_VERSION,
  acceptOwnership,
@@ -1946,8 +1757,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1957,13 +1767,11 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "blockNumber",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "current",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1973,8 +1781,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1984,8 +1791,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "dataRegistry",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1995,8 +1801,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2011,8 +1816,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "value",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2032,8 +1836,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "deployer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2043,8 +1846,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2054,13 +1856,11 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2070,8 +1870,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2081,8 +1880,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2102,8 +1900,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2113,8 +1910,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "length",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2124,8 +1920,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2135,13 +1930,11 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2156,8 +1949,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2167,8 +1959,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2178,8 +1969,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2194,8 +1984,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "length",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2205,8 +1994,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "ref",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2216,8 +2004,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "ref",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2227,8 +2014,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "index",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2238,8 +2024,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2249,23 +2034,19 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "found",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2275,8 +2056,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2286,8 +2066,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "id",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2297,8 +2076,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "count",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2313,8 +2091,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "slot",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2324,8 +2101,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "deployer",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2335,8 +2111,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "author",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2346,13 +2121,11 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "templateId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "namespace",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ]
 },
@@ -2362,13 +2135,11 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "most",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2378,13 +2149,11 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "current",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2394,13 +2163,11 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "upgradeDelay",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "needed",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2410,8 +2177,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "lapsedAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2421,8 +2187,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "readyAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2432,8 +2197,7 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2443,13 +2207,11 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },

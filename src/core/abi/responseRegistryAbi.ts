@@ -8,8 +8,7 @@ export const UPGRADE_INTERFACE_VERSION = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "view"
@@ -23,170 +22,138 @@ export const accept = {
   {
    "name": "response",
    "type": "tuple",
-   "internalType": "struct PolicyTaskResponse",
    "components": [
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "taskId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "intentHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyInstanceId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "artifactDigest",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "inputsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "evaluationResult",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "referenceBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "referenceBlockHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "expirationBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   },
   {
    "name": "certificate",
    "type": "tuple",
-   "internalType": "struct BN254Certificate",
    "components": [
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "messageHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "signature",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "apk",
      "type": "tuple",
-     "internalType": "struct BN254.G2Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       },
       {
        "name": "Y",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       }
      ]
     },
     {
      "name": "nonSignerWitnesses",
      "type": "tuple[]",
-     "internalType": "struct BN254OperatorInfoWitness[]",
      "components": [
       {
        "name": "operatorIndex",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "operatorInfoProof",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "operatorInfo",
        "type": "tuple",
-       "internalType": "struct BN254OperatorInfo",
        "components": [
         {
          "name": "pubkey",
          "type": "tuple",
-         "internalType": "struct BN254.G1Point",
          "components": [
           {
            "name": "X",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           },
           {
            "name": "Y",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           }
          ]
         },
         {
          "name": "weights",
-         "type": "uint256[]",
-         "internalType": "uint256[]"
+         "type": "uint256[]"
         }
        ]
       }
@@ -197,79 +164,64 @@ export const accept = {
   {
    "name": "task",
    "type": "tuple",
-   "internalType": "struct Task",
    "components": [
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "intent",
      "type": "tuple",
-     "internalType": "struct Intent",
      "components": [
       {
        "name": "from",
-       "type": "address",
-       "internalType": "address"
+       "type": "address"
       },
       {
        "name": "to",
-       "type": "address",
-       "internalType": "address"
+       "type": "address"
       },
       {
        "name": "value",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "data",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "chainId",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "functionSignature",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       }
      ]
     },
     {
      "name": "wasmArgs",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "referenceBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "referenceBlockHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "nonce",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   }
@@ -294,15 +246,13 @@ export const acceptsSuperseded = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -316,8 +266,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -340,8 +289,7 @@ export const certificateVerifier = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -355,8 +303,7 @@ export const challengeWindow = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -370,8 +317,7 @@ export const clientRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -385,119 +331,96 @@ export const consume = {
   {
    "name": "response",
    "type": "tuple",
-   "internalType": "struct PolicyTaskResponse",
    "components": [
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "taskId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "intentHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyInstanceId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "artifactDigest",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "inputsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "evaluationResult",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "referenceBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "referenceBlockHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "expirationBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   },
   {
    "name": "certificateHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "intent",
    "type": "tuple",
-   "internalType": "struct Intent",
    "components": [
     {
      "name": "from",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "to",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "value",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "data",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "functionSignature",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     }
    ]
   }
@@ -514,8 +437,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -528,50 +450,41 @@ export const getResponse = {
  "inputs": [
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IResponseRegistry.AcceptedResponse",
    "components": [
     {
      "name": "commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "messagePrefix",
-     "type": "bytes19",
-     "internalType": "bytes19"
+     "type": "bytes19"
     },
     {
      "name": "acceptedAt",
-     "type": "uint40",
-     "internalType": "uint40"
+     "type": "uint40"
     },
     {
      "name": "expirationBlock",
-     "type": "uint40",
-     "internalType": "uint40"
+     "type": "uint40"
     },
     {
      "name": "allowed",
-     "type": "bool",
-     "internalType": "bool"
+     "type": "bool"
     },
     {
      "name": "consumed",
-     "type": "bool",
-     "internalType": "bool"
+     "type": "bool"
     },
     {
      "name": "blockHashChecked",
-     "type": "bool",
-     "internalType": "bool"
+     "type": "bool"
     }
    ]
   }
@@ -587,49 +500,40 @@ export const initialize = {
   {
    "name": "setup",
    "type": "tuple",
-   "internalType": "struct IResponseRegistry.Setup",
    "components": [
     {
      "name": "owner",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "times",
      "type": "tuple",
-     "internalType": "struct UpgradeTimes",
      "components": [
       {
        "name": "upgradeDelay",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "challengeWindow",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "maxExpireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       }
      ]
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "certificateVerifier",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "taskResponseWindow",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   }
@@ -645,20 +549,17 @@ export const isRevoked = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -672,8 +573,7 @@ export const maxExpireAfter = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -687,8 +587,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -702,8 +601,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -718,22 +616,18 @@ export const pendingUpgrade = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IDelayedUpgrade.PendingUpgrade",
    "components": [
     {
      "name": "implementation",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "readyAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "dataHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -749,8 +643,7 @@ export const policyRegistry = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -764,8 +657,7 @@ export const proxiableUUID = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -787,13 +679,11 @@ export const revoke = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [],
@@ -807,13 +697,11 @@ export const revokeBefore = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "blockNumber",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [],
@@ -827,15 +715,13 @@ export const revokedBefore = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -848,13 +734,11 @@ export const scheduleUpgrade = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -868,13 +752,11 @@ export const setAcceptSuperseded = {
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "accepted",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "outputs": [],
@@ -888,8 +770,7 @@ export const setUpgradeDelay = {
  "inputs": [
   {
    "name": "blocks",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [],
@@ -903,15 +784,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -925,8 +804,7 @@ export const taskResponseWindow = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -939,8 +817,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -955,8 +832,7 @@ export const upgradeDelay = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -970,8 +846,7 @@ export const upgradeLapsesAt = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -984,13 +859,11 @@ export const upgradeToAndCall = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1005,8 +878,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -1020,8 +892,7 @@ export const writeOnceDigest = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1035,14 +906,12 @@ export const AcceptSupersededSet = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "accepted",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1056,8 +925,7 @@ export const Initialized = {
   {
    "name": "version",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1071,14 +939,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1092,14 +958,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1113,102 +977,83 @@ export const ResponseAccepted = {
   {
    "name": "taskId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "policyClient",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "messageHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "allowed",
    "type": "bool",
-   "indexed": false,
-   "internalType": "bool"
+   "indexed": false
   },
   {
    "name": "response",
    "type": "tuple",
    "indexed": false,
-   "internalType": "struct PolicyTaskResponse",
    "components": [
     {
      "name": "chainId",
-     "type": "uint256",
-     "internalType": "uint256"
+     "type": "uint256"
     },
     {
      "name": "policyRegistry",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "taskId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyClient",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "intentHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "policyInstanceId",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "artifactDigest",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "inputsHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "evaluationResult",
-     "type": "bytes",
-     "internalType": "bytes"
+     "type": "bytes"
     },
     {
      "name": "referenceBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "referenceBlockHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "expirationBlock",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   },
@@ -1216,93 +1061,76 @@ export const ResponseAccepted = {
    "name": "certificate",
    "type": "tuple",
    "indexed": false,
-   "internalType": "struct BN254Certificate",
    "components": [
     {
      "name": "referenceTimestamp",
-     "type": "uint32",
-     "internalType": "uint32"
+     "type": "uint32"
     },
     {
      "name": "messageHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "signature",
      "type": "tuple",
-     "internalType": "struct BN254.G1Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       },
       {
        "name": "Y",
-       "type": "uint256",
-       "internalType": "uint256"
+       "type": "uint256"
       }
      ]
     },
     {
      "name": "apk",
      "type": "tuple",
-     "internalType": "struct BN254.G2Point",
      "components": [
       {
        "name": "X",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       },
       {
        "name": "Y",
-       "type": "uint256[2]",
-       "internalType": "uint256[2]"
+       "type": "uint256[2]"
       }
      ]
     },
     {
      "name": "nonSignerWitnesses",
      "type": "tuple[]",
-     "internalType": "struct BN254OperatorInfoWitness[]",
      "components": [
       {
        "name": "operatorIndex",
-       "type": "uint32",
-       "internalType": "uint32"
+       "type": "uint32"
       },
       {
        "name": "operatorInfoProof",
-       "type": "bytes",
-       "internalType": "bytes"
+       "type": "bytes"
       },
       {
        "name": "operatorInfo",
        "type": "tuple",
-       "internalType": "struct BN254OperatorInfo",
        "components": [
         {
          "name": "pubkey",
          "type": "tuple",
-         "internalType": "struct BN254.G1Point",
          "components": [
           {
            "name": "X",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           },
           {
            "name": "Y",
-           "type": "uint256",
-           "internalType": "uint256"
+           "type": "uint256"
           }
          ]
         },
         {
          "name": "weights",
-         "type": "uint256[]",
-         "internalType": "uint256[]"
+         "type": "uint256[]"
         }
        ]
       }
@@ -1322,14 +1150,12 @@ export const ResponseConsumed = {
   {
    "name": "taskId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "policyClient",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1343,14 +1169,12 @@ export const ResponseRevoked = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "taskId",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1364,14 +1188,12 @@ export const ResponsesRevokedBefore = {
   {
    "name": "client",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "blockNumber",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1385,8 +1207,7 @@ export const UpgradeCancelled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1400,8 +1221,7 @@ export const UpgradeDelayChanged = {
   {
    "name": "blocks",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1415,20 +1235,17 @@ export const UpgradeScheduled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "dataHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "readyAt",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1442,8 +1259,7 @@ export const Upgraded = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1498,54 +1314,54 @@ export const responseRegistryAbi: readonly [
  typeof UpgradeDelayChanged,
  typeof UpgradeScheduled,
  typeof Upgraded,
- { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "AlreadyAccepted"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "AlreadyConsumed"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "CertificateMessageHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "CertificateStale"; readonly inputs: readonly [{ readonly name: "referenceTimestamp"; readonly type: "uint32"; readonly internalType: "uint32" }] },
- { readonly type: "error"; readonly name: "ClientNotActive"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "CommitmentMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "given"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "AlreadyAccepted"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "AlreadyConsumed"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "CertificateMessageHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "CertificateStale"; readonly inputs: readonly [{ readonly name: "referenceTimestamp"; readonly type: "uint32" }] },
+ { readonly type: "error"; readonly name: "ClientNotActive"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "CommitmentMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "given"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "EvaluationDenied"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "ExpirationTooFar"; readonly inputs: readonly [{ readonly name: "expirationBlock"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "most"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "EvaluationDenied"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "ExpirationTooFar"; readonly inputs: readonly [{ readonly name: "expirationBlock"; readonly type: "uint256" }, { readonly name: "most"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "IntentChainMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "given"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "IntentMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "given"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "IntentChainMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint256" }, { readonly name: "given"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "IntentMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "given"; readonly type: "bytes32" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "NotClientOwner"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "NotClientOwner"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "NotInitializing"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NotPolicyClient"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "caller"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "PolicyInstanceSuperseded"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "current"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "given"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "PolicySlotMoved"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "movedAt"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "referenceBlock"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "ReferenceBlockHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "given"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "ReferenceBlockHashUnavailable"; readonly inputs: readonly [{ readonly name: "referenceBlock"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "ReferenceBlockNotMined"; readonly inputs: readonly [{ readonly name: "referenceBlock"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "ReferenceBlockRevoked"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "revokedUpTo"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "referenceBlock"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "ReferenceBlockTooOld"; readonly inputs: readonly [{ readonly name: "referenceBlock"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "oldest"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "ReferenceTimestampMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint32"; readonly internalType: "uint32" }, { readonly name: "actual"; readonly type: "uint32"; readonly internalType: "uint32" }] },
- { readonly type: "error"; readonly name: "ResponseExpired"; readonly inputs: readonly [{ readonly name: "expirationBlock"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "ResponseNotAccepted"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "RevocationInFuture"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "current"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "RevocationLowered"; readonly inputs: readonly [{ readonly name: "revokedUpTo"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "given"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "TaskFieldMismatch"; readonly inputs: readonly [{ readonly name: "field"; readonly type: "uint8"; readonly internalType: "enum IResponseRegistry.TaskField" }] },
- { readonly type: "error"; readonly name: "TaskIdMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "given"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "TaskRevoked"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "taskId"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "NotPolicyClient"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "PolicyInstanceSuperseded"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "current"; readonly type: "bytes32" }, { readonly name: "given"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "PolicySlotMoved"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "movedAt"; readonly type: "uint256" }, { readonly name: "referenceBlock"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "ReferenceBlockHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "given"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "ReferenceBlockHashUnavailable"; readonly inputs: readonly [{ readonly name: "referenceBlock"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "ReferenceBlockNotMined"; readonly inputs: readonly [{ readonly name: "referenceBlock"; readonly type: "uint256" }, { readonly name: "current"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "ReferenceBlockRevoked"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "revokedUpTo"; readonly type: "uint256" }, { readonly name: "referenceBlock"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "ReferenceBlockTooOld"; readonly inputs: readonly [{ readonly name: "referenceBlock"; readonly type: "uint256" }, { readonly name: "oldest"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "ReferenceTimestampMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint32" }, { readonly name: "actual"; readonly type: "uint32" }] },
+ { readonly type: "error"; readonly name: "ResponseExpired"; readonly inputs: readonly [{ readonly name: "expirationBlock"; readonly type: "uint256" }, { readonly name: "current"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "ResponseNotAccepted"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "RevocationInFuture"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint256" }, { readonly name: "current"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "RevocationLowered"; readonly inputs: readonly [{ readonly name: "revokedUpTo"; readonly type: "uint256" }, { readonly name: "given"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "TaskFieldMismatch"; readonly inputs: readonly [{ readonly name: "field"; readonly type: "uint8" }] },
+ { readonly type: "error"; readonly name: "TaskIdMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "given"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "TaskRevoked"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "taskId"; readonly type: "bytes32" }] },
  { readonly type: "error"; readonly name: "UUPSUnauthorizedCallContext"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "needed"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "WrongChain"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "given"; readonly type: "uint256"; readonly internalType: "uint256" }] },
- { readonly type: "error"; readonly name: "WrongPolicyRegistry"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "given"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64" }, { readonly name: "needed"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "WrongChain"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint256" }, { readonly name: "given"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "WrongPolicyRegistry"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "address" }, { readonly name: "given"; readonly type: "address" }] },
 ] = [
  UPGRADE_INTERFACE_VERSION,
  accept,
@@ -1600,8 +1416,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1611,8 +1426,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1622,8 +1436,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1633,13 +1446,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1649,8 +1460,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "referenceTimestamp",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ]
 },
@@ -1660,8 +1470,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1671,13 +1480,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "given",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1687,8 +1494,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1703,8 +1509,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1714,13 +1519,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expirationBlock",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "most",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1735,13 +1538,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "given",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1751,13 +1552,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "given",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1777,8 +1576,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1788,13 +1586,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1809,13 +1605,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "caller",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1825,8 +1619,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1836,8 +1629,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1847,18 +1639,15 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "current",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "given",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1868,18 +1657,15 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "movedAt",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "referenceBlock",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1889,13 +1675,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "given",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1905,8 +1689,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "referenceBlock",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1916,13 +1699,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "referenceBlock",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "current",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1932,18 +1713,15 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "revokedUpTo",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "referenceBlock",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1953,13 +1731,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "referenceBlock",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "oldest",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1969,13 +1745,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "actual",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ]
 },
@@ -1985,13 +1759,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expirationBlock",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "current",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2001,8 +1773,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2012,13 +1783,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "current",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2028,13 +1797,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "revokedUpTo",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "given",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2044,8 +1811,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "field",
-   "type": "uint8",
-   "internalType": "enum IResponseRegistry.TaskField"
+   "type": "uint8"
   }
  ]
 },
@@ -2055,13 +1821,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "given",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2071,13 +1835,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "client",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "taskId",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2092,8 +1854,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "slot",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2103,13 +1864,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "most",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2119,13 +1878,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "current",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2135,13 +1892,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "upgradeDelay",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "needed",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2151,8 +1906,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "lapsedAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2162,8 +1916,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "readyAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2173,8 +1926,7 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2184,13 +1936,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2200,13 +1950,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "given",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -2216,13 +1964,11 @@ export const responseRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "given",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },

@@ -8,39 +8,32 @@ export const advance = {
   {
    "name": "step",
    "type": "tuple",
-   "internalType": "struct IStateAnchor.Step",
    "components": [
     {
      "name": "line",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "sequence",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "stateHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "previous",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "successor",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     }
    ]
   },
   {
    "name": "signature",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -55,8 +48,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "pure"
@@ -70,8 +62,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -85,32 +76,26 @@ export const hashStep = {
   {
    "name": "step",
    "type": "tuple",
-   "internalType": "struct IStateAnchor.Step",
    "components": [
     {
      "name": "line",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "sequence",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "stateHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "previous",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "successor",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     }
    ]
   }
@@ -118,8 +103,7 @@ export const hashStep = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -132,25 +116,21 @@ export const latest = {
  "inputs": [
   {
    "name": "line",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "key",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "sequence",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "stateHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -163,15 +143,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "pure"
@@ -185,8 +163,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -200,20 +177,17 @@ export const KeyChanged = {
   {
    "name": "line",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "previousKey",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "key",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -227,20 +201,17 @@ export const StateAdvanced = {
   {
    "name": "line",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "sequence",
    "type": "uint64",
-   "indexed": true,
-   "internalType": "uint64"
+   "indexed": true
   },
   {
    "name": "stateHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -258,8 +229,8 @@ export const stateAnchorAbi: readonly [
  typeof KeyChanged,
  typeof StateAdvanced,
  { readonly type: "error"; readonly name: "EmptyState"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "NotSignedByKey"; readonly inputs: readonly [{ readonly name: "line"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "key"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "StepOutOfOrder"; readonly inputs: readonly [{ readonly name: "line"; readonly type: "address"; readonly internalType: "address" }, { readonly name: "sequence"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "stateHash"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
+ { readonly type: "error"; readonly name: "NotSignedByKey"; readonly inputs: readonly [{ readonly name: "line"; readonly type: "address" }, { readonly name: "key"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "StepOutOfOrder"; readonly inputs: readonly [{ readonly name: "line"; readonly type: "address" }, { readonly name: "sequence"; readonly type: "uint64" }, { readonly name: "stateHash"; readonly type: "bytes32" }] },
 ] = [
  advance,
  blockKind,
@@ -281,13 +252,11 @@ export const stateAnchorAbi: readonly [
  "inputs": [
   {
    "name": "line",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "key",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -297,18 +266,15 @@ export const stateAnchorAbi: readonly [
  "inputs": [
   {
    "name": "line",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "sequence",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "stateHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },

@@ -8,8 +8,7 @@ export const BPS_DENOMINATOR = {
  "outputs": [
   {
    "name": "",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   }
  ],
  "stateMutability": "view"
@@ -23,8 +22,7 @@ export const DEFAULT_ADMIN_ROLE = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -38,8 +36,7 @@ export const MAX_FIRST_SEQUENCE = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -53,8 +50,7 @@ export const MAX_TIMESTAMP_LAG = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -68,8 +64,7 @@ export const OPERATOR_SET_ID = {
  "outputs": [
   {
    "name": "",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ],
  "stateMutability": "view"
@@ -83,8 +78,7 @@ export const SNAPSHOT_INJECTOR_ROLE = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -98,8 +92,7 @@ export const STATE_COMMIT_V1 = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -113,8 +106,7 @@ export const STATE_COMMIT_V2 = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -128,8 +120,7 @@ export const UPGRADE_INTERFACE_VERSION = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "view"
@@ -151,18 +142,15 @@ export const announceCommit = {
  "inputs": [
   {
    "name": "sequenceNo",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "deltaHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "locators",
-   "type": "bytes[]",
-   "internalType": "bytes[]"
+   "type": "bytes[]"
   }
  ],
  "outputs": [],
@@ -176,13 +164,11 @@ export const announceCommitCopy = {
  "inputs": [
   {
    "name": "sequenceNo",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "locator",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -197,8 +183,7 @@ export const avs = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -212,8 +197,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -236,8 +220,7 @@ export const certificateVerifier = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -251,8 +234,7 @@ export const challengeWindow = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -266,42 +248,34 @@ export const commitHash = {
   {
    "name": "commit",
    "type": "tuple",
-   "internalType": "struct IStateRootCommittable.StateCommit",
    "components": [
     {
      "name": "version",
-     "type": "uint8",
-     "internalType": "uint8"
+     "type": "uint8"
     },
     {
      "name": "sequenceNo",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "prevStateRoot",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "newStateRoot",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "timestamp",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "daCertHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -309,8 +283,7 @@ export const commitHash = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -324,49 +297,40 @@ export const commitStateRoot = {
   {
    "name": "commit",
    "type": "tuple",
-   "internalType": "struct IStateRootCommittable.StateCommit",
    "components": [
     {
      "name": "version",
-     "type": "uint8",
-     "internalType": "uint8"
+     "type": "uint8"
     },
     {
      "name": "sequenceNo",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "prevStateRoot",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "newStateRoot",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "timestamp",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "daCertHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     },
     {
      "name": "pcr0Commitment",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   },
   {
    "name": "blsCertificate",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -381,8 +345,7 @@ export const commitVersion = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -396,8 +359,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -411,8 +373,7 @@ export const currentSequenceNo = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -426,8 +387,7 @@ export const currentStateRoot = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -440,15 +400,13 @@ export const daCertHashAt = {
  "inputs": [
   {
    "name": "sequenceNo",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -461,15 +419,13 @@ export const gc_eligible_after = {
  "inputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "pure"
@@ -482,15 +438,13 @@ export const getRoleAdmin = {
  "inputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "pure"
@@ -504,8 +458,7 @@ export const getSequenceNo = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -519,8 +472,7 @@ export const getStateRoot = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -533,20 +485,17 @@ export const hasRole = {
  "inputs": [
   {
    "name": "role",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -560,69 +509,56 @@ export const initialize = {
   {
    "name": "setup",
    "type": "tuple",
-   "internalType": "struct IStateCommitRegistry.Setup",
    "components": [
     {
      "name": "owner",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "times",
      "type": "tuple",
-     "internalType": "struct UpgradeTimes",
      "components": [
       {
        "name": "upgradeDelay",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "challengeWindow",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       },
       {
        "name": "maxExpireAfter",
-       "type": "uint64",
-       "internalType": "uint64"
+       "type": "uint64"
       }
      ]
     },
     {
      "name": "blockKind",
-     "type": "uint8",
-     "internalType": "enum BlockKind"
+     "type": "uint8"
     },
     {
      "name": "certificateVerifier",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "avs",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "commitVersion",
-     "type": "uint8",
-     "internalType": "uint8"
+     "type": "uint8"
     },
     {
      "name": "minQuorumBps",
-     "type": "uint16",
-     "internalType": "uint16"
+     "type": "uint16"
     },
     {
      "name": "snapshotSigners",
-     "type": "address[]",
-     "internalType": "address[]"
+     "type": "address[]"
     },
     {
      "name": "snapshotThreshold",
-     "type": "uint8",
-     "internalType": "uint8"
+     "type": "uint8"
     }
    ]
   }
@@ -638,13 +574,11 @@ export const injectSealedSnapshot = {
  "inputs": [
   {
    "name": "snapshotRef",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   },
   {
    "name": "signature",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -658,15 +592,13 @@ export const isFresh = {
  "inputs": [
   {
    "name": "maxAge",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -679,15 +611,13 @@ export const isKnownRoot = {
  "inputs": [
   {
    "name": "root",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -701,8 +631,7 @@ export const lastCommitTimestamp = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -716,18 +645,15 @@ export const latest = {
  "outputs": [
   {
    "name": "root",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "sequenceNo",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "timestamp",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -741,8 +667,7 @@ export const latestSnapshotRoot = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -756,8 +681,7 @@ export const latestSnapshotSeq = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -771,8 +695,7 @@ export const latestSnapshotTimestamp = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -786,8 +709,7 @@ export const maxExpireAfter = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -801,8 +723,7 @@ export const owner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -816,13 +737,11 @@ export const pendingMinQuorumBps = {
  "outputs": [
   {
    "name": "quorumBps",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   },
   {
    "name": "fromBlock",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -836,8 +755,7 @@ export const pendingOwner = {
  "outputs": [
   {
    "name": "",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "stateMutability": "view"
@@ -852,22 +770,18 @@ export const pendingUpgrade = {
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IDelayedUpgrade.PendingUpgrade",
    "components": [
     {
      "name": "implementation",
-     "type": "address",
-     "internalType": "address"
+     "type": "address"
     },
     {
      "name": "readyAt",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     },
     {
      "name": "dataHash",
-     "type": "bytes32",
-     "internalType": "bytes32"
+     "type": "bytes32"
     }
    ]
   }
@@ -883,8 +797,7 @@ export const proxiableUUID = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -906,15 +819,13 @@ export const rootAt = {
  "inputs": [
   {
    "name": "sequenceNo",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -927,13 +838,11 @@ export const scheduleUpgrade = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -947,8 +856,7 @@ export const setMinQuorumBps = {
  "inputs": [
   {
    "name": "newMinQuorumBps",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   }
  ],
  "outputs": [],
@@ -962,13 +870,11 @@ export const setSnapshotSigners = {
  "inputs": [
   {
    "name": "signers",
-   "type": "address[]",
-   "internalType": "address[]"
+   "type": "address[]"
   },
   {
    "name": "threshold",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "outputs": [],
@@ -982,8 +888,7 @@ export const setUpgradeDelay = {
  "inputs": [
   {
    "name": "blocks",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "outputs": [],
@@ -997,15 +902,13 @@ export const snapshotDigest = {
  "inputs": [
   {
    "name": "snapshotRef",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1019,13 +922,11 @@ export const snapshotSigners = {
  "outputs": [
   {
    "name": "signers",
-   "type": "address[]",
-   "internalType": "address[]"
+   "type": "address[]"
   },
   {
    "name": "threshold",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "view"
@@ -1038,20 +939,17 @@ export const splitSnapshotSignature = {
  "inputs": [
   {
    "name": "signature",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [
   {
    "name": "signers",
-   "type": "address[]",
-   "internalType": "address[]"
+   "type": "address[]"
   },
   {
    "name": "signatures",
-   "type": "bytes[]",
-   "internalType": "bytes[]"
+   "type": "bytes[]"
   }
  ],
  "stateMutability": "pure"
@@ -1065,8 +963,7 @@ export const stateCommitMinQuorumBps = {
  "outputs": [
   {
    "name": "",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   }
  ],
  "stateMutability": "view"
@@ -1079,15 +976,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "view"
@@ -1100,8 +995,7 @@ export const transferOwnership = {
  "inputs": [
   {
    "name": "newOwner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [],
@@ -1116,8 +1010,7 @@ export const upgradeDelay = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1131,8 +1024,7 @@ export const upgradeLapsesAt = {
  "outputs": [
   {
    "name": "",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ],
  "stateMutability": "view"
@@ -1145,13 +1037,11 @@ export const upgradeToAndCall = {
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   },
   {
    "name": "data",
-   "type": "bytes",
-   "internalType": "bytes"
+   "type": "bytes"
   }
  ],
  "outputs": [],
@@ -1166,8 +1056,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -1181,8 +1070,7 @@ export const writeOnceDigest = {
  "outputs": [
   {
    "name": "",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ],
  "stateMutability": "view"
@@ -1196,26 +1084,22 @@ export const CommitAnnounced = {
   {
    "name": "sequenceNo",
    "type": "uint64",
-   "indexed": true,
-   "internalType": "uint64"
+   "indexed": true
   },
   {
    "name": "deltaHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "announcer",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "locators",
    "type": "bytes[]",
-   "indexed": false,
-   "internalType": "bytes[]"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1229,20 +1113,17 @@ export const CommitCopyAnnounced = {
   {
    "name": "sequenceNo",
    "type": "uint64",
-   "indexed": true,
-   "internalType": "uint64"
+   "indexed": true
   },
   {
    "name": "announcer",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "locator",
    "type": "bytes",
-   "indexed": false,
-   "internalType": "bytes"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1256,8 +1137,7 @@ export const Initialized = {
   {
    "name": "version",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1271,14 +1151,12 @@ export const MinQuorumBpsScheduled = {
   {
    "name": "newBps",
    "type": "uint16",
-   "indexed": false,
-   "internalType": "uint16"
+   "indexed": false
   },
   {
    "name": "fromBlock",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1292,14 +1170,12 @@ export const MinQuorumBpsUpdated = {
   {
    "name": "oldBps",
    "type": "uint16",
-   "indexed": false,
-   "internalType": "uint16"
+   "indexed": false
   },
   {
    "name": "newBps",
    "type": "uint16",
-   "indexed": false,
-   "internalType": "uint16"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1313,14 +1189,12 @@ export const OwnershipTransferStarted = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1334,14 +1208,12 @@ export const OwnershipTransferred = {
   {
    "name": "previousOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "newOwner",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1355,8 +1227,7 @@ export const SealedSnapshotInjected = {
   {
    "name": "snapshotRefDigest",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1370,20 +1241,17 @@ export const SnapshotAnchored = {
   {
    "name": "sequenceNo",
    "type": "uint64",
-   "indexed": true,
-   "internalType": "uint64"
+   "indexed": true
   },
   {
    "name": "root",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "timestamp",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1397,14 +1265,12 @@ export const SnapshotSignersChanged = {
   {
    "name": "signers",
    "type": "address[]",
-   "indexed": false,
-   "internalType": "address[]"
+   "indexed": false
   },
   {
    "name": "threshold",
    "type": "uint8",
-   "indexed": false,
-   "internalType": "uint8"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1418,38 +1284,32 @@ export const StateRootCommitted = {
   {
    "name": "sequenceNo",
    "type": "uint64",
-   "indexed": true,
-   "internalType": "uint64"
+   "indexed": true
   },
   {
    "name": "prevStateRoot",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "newStateRoot",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "timestamp",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   },
   {
    "name": "daCertHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "pcr0Commitment",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1463,8 +1323,7 @@ export const UpgradeCancelled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1478,8 +1337,7 @@ export const UpgradeDelayChanged = {
   {
    "name": "blocks",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1493,20 +1351,17 @@ export const UpgradeScheduled = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "dataHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "readyAt",
    "type": "uint64",
-   "indexed": false,
-   "internalType": "uint64"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -1520,8 +1375,7 @@ export const Upgraded = {
   {
    "name": "implementation",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   }
  ],
  "anonymous": false
@@ -1605,47 +1459,47 @@ export const stateCommitRegistryAbi: readonly [
  typeof UpgradeDelayChanged,
  typeof UpgradeScheduled,
  typeof Upgraded,
- { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "AddressEmptyCode"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ArrayLenMismatch"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "BlockSourceAlreadySet"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "CertificateMessageHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "DeltaMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
+ { readonly type: "error"; readonly name: "CertificateMessageHashMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "DeltaMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "EmptySignedStakes"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InsufficientQuorum"; readonly inputs: readonly [{ readonly name: "strategyIndex"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "signedStake"; readonly type: "uint256"; readonly internalType: "uint256" }, { readonly name: "requiredStake"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "InsufficientQuorum"; readonly inputs: readonly [{ readonly name: "strategyIndex"; readonly type: "uint256" }, { readonly name: "signedStake"; readonly type: "uint256" }, { readonly name: "requiredStake"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidCommitVersion"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint8"; readonly internalType: "uint8" }] },
+ { readonly type: "error"; readonly name: "InvalidCommitVersion"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint8" }] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidNewStateRoot"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidPcr0Commitment"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidQuorumBps"; readonly inputs: readonly [{ readonly name: "provided"; readonly type: "uint16"; readonly internalType: "uint16" }] },
+ { readonly type: "error"; readonly name: "InvalidQuorumBps"; readonly inputs: readonly [{ readonly name: "provided"; readonly type: "uint16" }] },
  { readonly type: "error"; readonly name: "InvalidSealedSnapshot"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidSnapshotSigners"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "LocatorTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "LocatorTooLarge"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "NotInitializing"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "ReferenceTimestampRegression"; readonly inputs: readonly [{ readonly name: "last"; readonly type: "uint32"; readonly internalType: "uint32" }, { readonly name: "got"; readonly type: "uint32"; readonly internalType: "uint32" }] },
- { readonly type: "error"; readonly name: "SequenceGap"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "got"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "StateRootMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "got"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "TimestampInFuture"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "got"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "TimestampRegression"; readonly inputs: readonly [{ readonly name: "last"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "got"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "TimestampTooOld"; readonly inputs: readonly [{ readonly name: "oldest"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "got"; readonly type: "uint64"; readonly internalType: "uint64" }] },
+ { readonly type: "error"; readonly name: "OwnableInvalidOwner"; readonly inputs: readonly [{ readonly name: "owner"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "OwnableUnauthorizedAccount"; readonly inputs: readonly [{ readonly name: "account"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "ReferenceTimestampRegression"; readonly inputs: readonly [{ readonly name: "last"; readonly type: "uint32" }, { readonly name: "got"; readonly type: "uint32" }] },
+ { readonly type: "error"; readonly name: "SequenceGap"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint64" }, { readonly name: "got"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "StateRootMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "got"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "TimestampInFuture"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64" }, { readonly name: "got"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "TimestampRegression"; readonly inputs: readonly [{ readonly name: "last"; readonly type: "uint64" }, { readonly name: "got"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "TimestampTooOld"; readonly inputs: readonly [{ readonly name: "oldest"; readonly type: "uint64" }, { readonly name: "got"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "UUPSUnauthorizedCallContext"; readonly inputs: readonly [] },
- { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "UnknownCommit"; readonly inputs: readonly [{ readonly name: "sequenceNo"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UnsupportedStateCommitVersion"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint8"; readonly internalType: "uint8" }, { readonly name: "got"; readonly type: "uint8"; readonly internalType: "uint8" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "given"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64"; readonly internalType: "uint64" }, { readonly name: "needed"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64"; readonly internalType: "uint64" }] },
- { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address"; readonly internalType: "address" }] },
- { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32"; readonly internalType: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32"; readonly internalType: "bytes32" }] },
- { readonly type: "error"; readonly name: "ZeroTotalWeight"; readonly inputs: readonly [{ readonly name: "strategyIndex"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "UUPSUnsupportedProxiableUUID"; readonly inputs: readonly [{ readonly name: "slot"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "UnknownCommit"; readonly inputs: readonly [{ readonly name: "sequenceNo"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UnsupportedStateCommitVersion"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint8" }, { readonly name: "got"; readonly type: "uint8" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooLong"; readonly inputs: readonly [{ readonly name: "most"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayTooShort"; readonly inputs: readonly [{ readonly name: "current"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeDelayWithinWindows"; readonly inputs: readonly [{ readonly name: "upgradeDelay"; readonly type: "uint64" }, { readonly name: "needed"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeLapsed"; readonly inputs: readonly [{ readonly name: "lapsedAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotReady"; readonly inputs: readonly [{ readonly name: "readyAt"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "UpgradeNotScheduled"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "WriteOnceChanged"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "actual"; readonly type: "bytes32" }] },
+ { readonly type: "error"; readonly name: "ZeroTotalWeight"; readonly inputs: readonly [{ readonly name: "strategyIndex"; readonly type: "uint256" }] },
 ] = [
  BPS_DENOMINATOR,
  DEFAULT_ADMIN_ROLE,
@@ -1729,8 +1583,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "target",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1750,13 +1603,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1766,13 +1617,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1782,8 +1631,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1808,18 +1656,15 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "strategyIndex",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "signedStake",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   },
   {
    "name": "requiredStake",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1834,8 +1679,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ]
 },
@@ -1860,8 +1704,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "provided",
-   "type": "uint16",
-   "internalType": "uint16"
+   "type": "uint16"
   }
  ]
 },
@@ -1881,8 +1724,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1892,8 +1734,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "length",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },
@@ -1908,8 +1749,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "owner",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1919,8 +1759,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "account",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -1930,13 +1769,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "last",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   },
   {
    "name": "got",
-   "type": "uint32",
-   "internalType": "uint32"
+   "type": "uint32"
   }
  ]
 },
@@ -1946,13 +1783,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "got",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1962,13 +1797,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "got",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -1978,13 +1811,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "current",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "got",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -1994,13 +1825,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "last",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "got",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2010,13 +1839,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "oldest",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "got",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2031,8 +1858,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "slot",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2042,8 +1868,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "sequenceNo",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2053,13 +1878,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   },
   {
    "name": "got",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ]
 },
@@ -2069,13 +1892,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "most",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2085,13 +1906,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "current",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "given",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2101,13 +1920,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "upgradeDelay",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   },
   {
    "name": "needed",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2117,8 +1934,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "lapsedAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2128,8 +1944,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "readyAt",
-   "type": "uint64",
-   "internalType": "uint64"
+   "type": "uint64"
   }
  ]
 },
@@ -2139,8 +1954,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "implementation",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ]
 },
@@ -2150,13 +1964,11 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "expected",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "actual",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   }
  ]
 },
@@ -2166,8 +1978,7 @@ export const stateCommitRegistryAbi: readonly [
  "inputs": [
   {
    "name": "strategyIndex",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },

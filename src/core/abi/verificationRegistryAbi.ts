@@ -8,8 +8,7 @@ export const MAX_URI_BYTES = {
  "outputs": [
   {
    "name": "",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ],
  "stateMutability": "view"
@@ -23,8 +22,7 @@ export const blockKind = {
  "outputs": [
   {
    "name": "",
-   "type": "uint8",
-   "internalType": "uint8"
+   "type": "uint8"
   }
  ],
  "stateMutability": "pure"
@@ -38,8 +36,7 @@ export const contractKind = {
  "outputs": [
   {
    "name": "kind",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -52,35 +49,29 @@ export const getClaim = {
  "inputs": [
   {
    "name": "wasmHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "buildInfoHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "verifier",
-   "type": "address",
-   "internalType": "address"
+   "type": "address"
   }
  ],
  "outputs": [
   {
    "name": "",
    "type": "tuple",
-   "internalType": "struct IVerificationRegistry.Claim",
    "components": [
     {
      "name": "result",
-     "type": "uint8",
-     "internalType": "enum IVerificationRegistry.Result"
+     "type": "uint8"
     },
     {
      "name": "timestamp",
-     "type": "uint64",
-     "internalType": "uint64"
+     "type": "uint64"
     }
    ]
   }
@@ -95,23 +86,19 @@ export const submitClaim = {
  "inputs": [
   {
    "name": "wasmHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "buildInfoHash",
-   "type": "bytes32",
-   "internalType": "bytes32"
+   "type": "bytes32"
   },
   {
    "name": "result",
-   "type": "uint8",
-   "internalType": "enum IVerificationRegistry.Result"
+   "type": "uint8"
   },
   {
    "name": "evidenceUri",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "outputs": [],
@@ -125,15 +112,13 @@ export const supportsInterface = {
  "inputs": [
   {
    "name": "interfaceId",
-   "type": "bytes4",
-   "internalType": "bytes4"
+   "type": "bytes4"
   }
  ],
  "outputs": [
   {
    "name": "",
-   "type": "bool",
-   "internalType": "bool"
+   "type": "bool"
   }
  ],
  "stateMutability": "pure"
@@ -147,8 +132,7 @@ export const version = {
  "outputs": [
   {
    "name": "",
-   "type": "string",
-   "internalType": "string"
+   "type": "string"
   }
  ],
  "stateMutability": "pure"
@@ -162,32 +146,27 @@ export const ClaimSubmitted = {
   {
    "name": "wasmHash",
    "type": "bytes32",
-   "indexed": true,
-   "internalType": "bytes32"
+   "indexed": true
   },
   {
    "name": "verifier",
    "type": "address",
-   "indexed": true,
-   "internalType": "address"
+   "indexed": true
   },
   {
    "name": "result",
    "type": "uint8",
-   "indexed": false,
-   "internalType": "enum IVerificationRegistry.Result"
+   "indexed": false
   },
   {
    "name": "buildInfoHash",
    "type": "bytes32",
-   "indexed": false,
-   "internalType": "bytes32"
+   "indexed": false
   },
   {
    "name": "evidenceUri",
    "type": "string",
-   "indexed": false,
-   "internalType": "string"
+   "indexed": false
   }
  ],
  "anonymous": false
@@ -203,7 +182,7 @@ export const verificationRegistryAbi: readonly [
  typeof supportsInterface,
  typeof version,
  typeof ClaimSubmitted,
- { readonly type: "error"; readonly name: "EvidenceUriTooLong"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256"; readonly internalType: "uint256" }] },
+ { readonly type: "error"; readonly name: "EvidenceUriTooLong"; readonly inputs: readonly [{ readonly name: "length"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "InvalidHash"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ResultRequired"; readonly inputs: readonly [] },
 ] = [
@@ -221,8 +200,7 @@ export const verificationRegistryAbi: readonly [
  "inputs": [
   {
    "name": "length",
-   "type": "uint256",
-   "internalType": "uint256"
+   "type": "uint256"
   }
  ]
 },

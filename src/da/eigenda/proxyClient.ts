@@ -2,7 +2,14 @@
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import { DaProtocolError, DaTransportError } from '../errors.js'
-import { type Exchange, type FetchLike, readBody, readErrorText, send } from '../internal/http.js'
+import {
+  discard,
+  type Exchange,
+  type FetchLike,
+  readBody,
+  readErrorText,
+  send,
+} from '../internal/http.js'
 import { MAX_COMMITMENT_BYTES } from './cert/cert.js'
 import { type ProxyAnswer, readError, writeError } from './proxyStatus.js'
 
@@ -112,7 +119,7 @@ export async function probePayload(
     headers: { ...target.headers },
   })
   if (response.status !== 200) throw readError(await answerOf(exchange, response), what)
-  await response.body?.cancel()
+  discard(response)
 }
 
 /** Reads `/config`; `undefined` where the proxy is older than that route. */
@@ -126,7 +133,7 @@ export async function getConfig(
     headers: { ...target.headers },
   })
   if (response.status === 404 || response.status === 405) {
-    await response.body?.cancel()
+    discard(response)
     return undefined
   }
   if (response.status !== 200)

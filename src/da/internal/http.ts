@@ -26,7 +26,7 @@ export async function send(
 ): Promise<Response> {
   const response = await sendOnce(exchange, url, init)
   if (!isRedirect(response)) return response
-  await discard(response)
+  discard(response)
   const to = response.headers.get('location')
   const target =
     to !== null && URL.canParse(to, url) ? ` to ${redactUrl(new URL(to, url).href)}` : ''
@@ -79,7 +79,7 @@ export async function readBody(
   const { limit, onProgress, stallTimeout } = options
   const announced = announcedLength(response)
   if (announced !== undefined && announced > limit) {
-    await discard(response)
+    discard(response)
     throw new DaBodyLengthError({ source, received: 0, allowed: limit, kind: 'oversized' })
   }
   if (response.body === null) {
@@ -127,13 +127,13 @@ export async function readErrorText(
   }
 }
 
-/** Ends a response that nobody reads, so that its connection is freed. */
-export async function discard(response: Response): Promise<void> {
-  try {
-    await response.body?.cancel()
-  } catch {
-    // Already errored or locked: nothing to free.
-  }
+/**
+ * Ends a response that nobody reads, so that its connection is freed. It is not waited for: a body that
+ * somebody else reads as well, as interceptors and service workers do, ends when they let go of it.
+ */
+export function discard(response: Response): void {
+  // Already errored or locked: nothing to free.
+  response.body?.cancel().catch(() => undefined)
 }
 
 /** URL without credentials, query and fragment. */

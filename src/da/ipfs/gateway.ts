@@ -100,7 +100,7 @@ export async function fetchCar(
   if (response.status !== 200) throw await statusError(exchange, response, cid)
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('application/vnd.ipld.car')) {
-    await discard(response)
+    discard(response)
     throw new DaProtocolError({
       source,
       reason: `${type === '' ? 'no content type' : type} in place of a CAR`,
@@ -144,7 +144,7 @@ export async function probeBlock(
     method: 'HEAD',
     headers: { ...gateway.headers, accept: 'application/vnd.ipld.raw' },
   })
-  await discard(response)
+  discard(response)
   return response.status === 200
 }
 

@@ -65,11 +65,11 @@ export function fetchStore(
         replacing === undefined ? { 'if-none-match': '*' } : { 'if-match': replacing }
       const { exchange, response } = await request('PUT', key, { signal, body: bytes, condition })
       if (response.status === 200 || response.status === 201 || response.status === 204) {
-        await discard(response)
+        discard(response)
         return 'written'
       }
       if (response.status === 412) {
-        await discard(response)
+        discard(response)
         return 'refused'
       }
       throw await statusError(exchange, response, key)
@@ -88,7 +88,7 @@ export function fetchStore(
     async head(key, signal) {
       const { exchange, response } = await request('HEAD', key, { signal })
       if (response.status !== 200) throw await statusError(exchange, response, key)
-      await discard(response)
+      discard(response)
       const length = response.headers.get('content-length')
       return length === null ? undefined : Number(length)
     },

@@ -44,7 +44,7 @@ async function readBody(response: Response, limit: number): Promise<Uint8Array> 
     if (done) break
     length += value.length
     if (length > limit) {
-      await reader.cancel()
+      reader.cancel().catch(() => undefined)
       throw new ResponseTooLargeError(limit)
     }
     chunks.push(value)

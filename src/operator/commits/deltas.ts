@@ -69,7 +69,7 @@ async function readPeer(
     if (done) break
     length += value.length
     if (length > maxBytes || !response.ok) {
-      await reader.cancel()
+      reader.cancel().catch(() => undefined)
       throw new InvalidInputError({ field: 'delta', reason: 'the peer does not give it' })
     }
     chunks.push(value)

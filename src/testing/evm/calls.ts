@@ -19,11 +19,15 @@ type CallRequest = {
   gas: bigint
 }
 
+/** Bytes of the code that a creation may run, EIP-3860. */
+const MAX_INIT_CODE = 49_152
+
 const ZERO_ADDRESS = `0x${'00'.repeat(20)}` as const
 
 /** Reads the transaction object of `eth_call` and `eth_estimateGas`. */
 function readCall(given: unknown): CallRequest {
-  const { from, to, data, input, value, gas } = (given ?? {}) as Record<string, unknown>
+  if (typeof given !== 'object' || given === null) throw invalidParams('expected a transaction')
+  const { from, to, data, input, value, gas } = given as Record<string, unknown>
   const bytes = input ?? data ?? '0x'
   if (!isHex(bytes) || bytes.length % 2 !== 0) throw invalidParams('expected hex in `data`')
   if (from !== undefined && !isAddress(String(from), { strict: false })) {
@@ -70,7 +74,15 @@ export async function call(
   return viewAt(chain, named.mined, async (machine) => {
     await override(chain, machine, overrides)
     await assertFunds(chain, { machine, request })
-    return returned((await run(chain, { machine, request, env })).execResult)
+    const before = intrinsicGas(chain, machine, request)
+    if (request.gas < before) {
+      throw nodeError({
+        code: -32_000,
+        message: 'intrinsic gas too high -- CallGasCostMoreThanGasLimit',
+      })
+    }
+    const inner = { ...request, gas: request.gas - before }
+    return returned((await run(chain, { machine, request: inner, env })).execResult)
   })
 }
 
@@ -134,6 +146,9 @@ async function spend(
 ): Promise<{ spent: bigint; refund: bigint; result: ExecResult }> {
   const { from, to, data, value, gas } = request
   const sender = util.createAddressFromString(from)
+  if (to === undefined && data.length > MAX_INIT_CODE) {
+    throw nodeError({ code: -32_003, message: 'max initcode size exceeded' })
+  }
   const fields = {
     gasPrice: env.header.baseFeePerGas ?? 0n,
     gasLimit: gas,
@@ -155,6 +170,19 @@ async function spend(
   return { spent: totalGasSpent, refund: gasRefund ?? 0n, result: execResult }
 }
 
+/** Gas that a transaction of the same content costs before it runs. */
+function intrinsicGas(
+  { libraries: { tx: txs, util } }: Chain,
+  { vm: { common } }: Machine,
+  { to, data }: CallRequest,
+): bigint {
+  const target = to === undefined ? {} : { to: util.createAddressFromString(to) }
+  // What is too long to begin with is refused elsewhere.
+  return txs
+    .createLegacyTx({ ...target, data: data.subarray(0, MAX_INIT_CODE) }, { common })
+    .getIntrinsicGas()
+}
+
 async function assertFunds(
   { libraries: { util } }: Chain,
   { machine, request }: { machine: Machine; request: CallRequest },
@@ -169,7 +197,7 @@ async function assertFunds(
 function returned({ exceptionError, returnValue }: ExecResult): Hex {
   if (exceptionError === undefined) return toHex(returnValue)
   if (exceptionError.error === 'revert') throw reverted(toHex(returnValue))
-  throw nodeError({ code: -32_003, message: `EVM error: ${exceptionError.error}` })
+  throw nodeError({ code: -32_603, message: `EVM error ${exceptionError.error}` })
 }
 
 /** State overrides, in the form that geth gave them. */

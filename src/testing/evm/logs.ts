@@ -1,5 +1,5 @@
 /** `eth_getLogs`. */
-import type { Hex } from 'viem'
+import { type Hex, isHex } from 'viem'
 import { logsOf, type RpcLog } from './answers.js'
 import { findBlock } from './blockNames.js'
 import type { MinedBlock } from './chain/blocks.js'
@@ -17,14 +17,31 @@ type Filter = {
 
 /** The logs that a filter asks for, in order. */
 export function getLogs(chain: Chain, given: unknown): RpcLog[] {
-  const filter = (given ?? {}) as Filter
+  if (typeof given !== 'object' || given === null) throw invalidParams('expected a filter')
+  const filter = given as Filter
+  assertWords(filter)
   return blocksOf(chain, filter)
     .flatMap(logsOf)
     .filter((log) => matches(log, filter))
 }
 
+/** A topic or an address that is none would match nothing, and nobody would know why. */
+function assertWords({ address, topics }: Filter): void {
+  const hex = (value: unknown, bytes: number): boolean =>
+    typeof value === 'string' && isHex(value) && value.length === 2 + 2 * bytes
+  for (const one of [address ?? []].flat()) {
+    if (!hex(one, 20)) throw invalidParams(`not an address: ${String(one)}`)
+  }
+  for (const one of (topics ?? []).flat()) {
+    if (one !== null && !hex(one, 32)) throw invalidParams(`not a topic: ${String(one)}`)
+  }
+}
+
 function blocksOf(chain: Chain, filter: Filter): readonly MinedBlock[] {
   if (filter.blockHash !== undefined && filter.blockHash !== null) {
+    if ((filter.fromBlock ?? filter.toBlock ?? null) !== null) {
+      throw invalidParams('cannot specify both blockHash and fromBlock/toBlock')
+    }
     const found = findBlock(chain, { blockHash: filter.blockHash })
     if (found === undefined) throw nodeError({ code: -32_000, message: 'unknown block' })
     return [found.mined]

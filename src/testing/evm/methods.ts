@@ -1,5 +1,5 @@
 /** The methods of a node, by name. */
-import { getAddress, type Hex, isAddress, numberToHex } from 'viem'
+import { getAddress, type Hex, isAddress, isHash, numberToHex } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { fromHex, toHex } from '../../internal/bytes.js'
 import { blockAnswer, receiptAnswer, transactionAnswer } from './answers.js'
@@ -37,7 +37,7 @@ const chainMethods: Readonly<Record<string, Method>> = {
     return found === undefined ? null : blockAnswer(found.mined, full === true)
   },
   eth_getBlockByHash: (chain, [hash, full]) => {
-    const mined = chain.byHash(String(hash))
+    const mined = chain.byHash(hashGiven(hash))
     return mined === undefined ? null : blockAnswer(mined, full === true)
   },
   eth_getBlockReceipts: (chain, [name]) => {
@@ -52,13 +52,13 @@ const chainMethods: Readonly<Record<string, Method>> = {
     return found === undefined ? null : numberToHex(found.mined.transactions.length)
   },
   eth_getTransactionByHash: (chain, [hash]) => {
-    const place = chain.findTransaction(lower(hash))
-    const waiting = chain.pool.find(lower(hash))
+    const place = chain.findTransaction(hashGiven(hash))
+    const waiting = chain.pool.find(hashGiven(hash))
     const tx = place?.mined.transactions[place.index]?.tx ?? waiting
     return tx === undefined ? null : transactionAnswer(tx, place)
   },
   eth_getTransactionReceipt: (chain, [hash]) => {
-    const place = chain.findTransaction(lower(hash))
+    const place = chain.findTransaction(hashGiven(hash))
     return place === undefined ? null : receiptAnswer(place.mined, place.index)
   },
   eth_getLogs: (chain, [filter]) => getLogs(chain, filter),
@@ -147,6 +147,11 @@ export async function answer(
 }
 
 const lower = (value: unknown): Hex => String(value).toLowerCase() as Hex
+
+function hashGiven(given: unknown): Hex {
+  if (typeof given === 'string' && isHash(given)) return lower(given)
+  throw invalidParams(`not a hash: ${String(given)}`)
+}
 
 type EthAddress = ReturnType<Chain['libraries']['util']['createAddressFromString']>
 

@@ -96,7 +96,7 @@ describe('transactions that no block takes', () => {
     })
     const send = (tx: unknown): Promise<unknown> =>
       client.node.request({ method: 'eth_sendRawTransaction', params: [tx] })
-    await expect(send(raw)).rejects.toMatchObject({ code: -32_602 })
+    await expect(send(raw)).rejects.toMatchObject({ code: -32_003 })
     for (const bad of ['0x', '0xzz', undefined, '0x02c0']) {
       await expect(send(bad)).rejects.toMatchObject({ code: -32_602 })
     }

@@ -25,6 +25,11 @@ export function transactionRejected(message: string): RpcRequestError {
   return nodeError({ code: -32_003, message })
 }
 
+/** A transaction whose gas is no gas for it. */
+export function gasRejected(message: string): RpcRequestError {
+  return nodeError({ code: -32_000, message })
+}
+
 /** A method that this node does not have. */
 export function methodNotFound(method: string): RpcRequestError {
   return nodeError({ code: -32_601, message: `Method not found: ${method}` }, method)

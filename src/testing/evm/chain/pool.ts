@@ -3,7 +3,7 @@ import type { TypedTransaction } from '@ethereumjs/tx'
 import type { Address, Hex } from 'viem'
 import { fromHex } from '../../../internal/bytes.js'
 import type { EvmLibraries } from '../libraries.js'
-import { invalidParams, transactionRejected } from '../nodeError.js'
+import { gasRejected, invalidParams, transactionRejected } from '../nodeError.js'
 import { BLOCK_GAS, hashOf } from './blocks.js'
 import type { Machine } from './state.js'
 
@@ -81,7 +81,11 @@ export function readTransaction(
   let tx: TypedTransaction
   try {
     tx = txs.createTxFromRLP(fromHex(raw as Hex), { common: vm.common })
-  } catch {
+  } catch (error) {
+    // What the library says of a chain id that is not its own.
+    if (/chain ?id/i.test((error as Error).message)) {
+      throw transactionRejected('invalid chain id for signer')
+    }
     throw invalidParams('failed to decode signed transaction')
   }
   if (tx.type > 2) throw transactionRejected('transaction type not supported')
@@ -102,9 +106,9 @@ export async function assertAcceptable(
     throw transactionRejected('transaction already imported')
   if (tx.nonce < nonce) throw transactionRejected('nonce too low')
   if (tx.gasLimit > BLOCK_GAS) {
-    throw transactionRejected('intrinsic gas too high -- tx.gas_limit > env.block.gas_limit')
+    throw gasRejected('intrinsic gas too high -- tx.gas_limit > env.block.gas_limit')
   }
-  if (tx.gasLimit < tx.getIntrinsicGas()) throw transactionRejected('intrinsic gas too low')
+  if (tx.gasLimit < tx.getIntrinsicGas()) throw gasRejected('intrinsic gas too low')
   if (maxFee < at.baseFee) throw transactionRejected('max fee per gas less than block base fee')
   if (tx.gasLimit * maxFee + tx.value > balance) {
     throw transactionRejected('Insufficient funds for gas * price + value')
