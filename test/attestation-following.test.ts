@@ -184,6 +184,32 @@ describe('a challenge', () => {
     expect(await world.stakes()).toEqual(slashed(before))
     for (const { outbox } of both) expect((await outbox())[0]?.status).toBe('final')
   })
+
+  test('of two at once, of which one withdraws, is filed by the other and final for both', async () => {
+    const { at } = await lie()
+    const before = await world.stakes()
+    await world.anvil.rpc('evm_setAutomine', [false])
+    const options = { receiptTimeout: 200 }
+    const [first, second] = [
+      challenger(at, { ...wallet(8), options }),
+      challenger(at, { ...wallet(9), options }),
+    ]
+    await first.poll()
+    await second.poll()
+    const sent = (await first.outbox())[0]?.transactionHashes ?? []
+    expect(sent.length).toBeGreaterThan(0)
+    for (const hash of sent) await world.anvil.rpc('anvil_dropTransaction', [hash])
+    await world.anvil.rpc('evm_setAutomine', [true])
+    for (let i = 0; i < 8; i++) {
+      await world.mine()
+      await second.poll()
+    }
+    expect(await world.stakes()).toEqual(slashed(before))
+    expect((await second.outbox())[0]?.status).toBe('final')
+    await first.polls(8)
+    expect((await first.outbox())[0]?.status).toBe('final')
+    expect(await world.stakes()).toEqual(slashed(before))
+  })
 })
 
 describe('a write that waits', () => {

@@ -41,6 +41,7 @@ export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
   const slashedOf = (id: Hex, at?: number): number[] =>
     standing(slashed, at).flatMap((one) => (one.id === id ? one.signers : []))
 
+  const counts = { reopened: 0 }
   let nonce = 0n
   const pool: Signed[] = []
   const makeResponse = (): Signed => {
@@ -119,6 +120,9 @@ export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
       startBlock: 100n,
       signersPerChallenge: 2,
       backoff: () => 0,
+      onEvent: ({ type }) => {
+        if (type === 'reopened') counts.reopened++
+      },
     })
   let challenger = open()
 
@@ -129,7 +133,7 @@ export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
       challenger = open()
     },
     /** After the walk: every lie that stands was punished, nobody else, and each entry has ended. */
-    async assertAsReplayed(): Promise<number> {
+    async assertAsReplayed(): Promise<{ challenged: number; reopened: number }> {
       for (let i = 0; i < 40; i++) {
         await challenger.poll()
         chain.mine()
@@ -144,7 +148,7 @@ export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
       const outbox = await challenger.outbox()
       expect(outbox.filter(({ status }) => status !== 'final')).toEqual([])
       for (const { id } of outbox) expect(lies.map((one) => one.id)).toContain(id)
-      return lies.length
+      return { challenged: lies.length, ...counts }
     },
   }
 }

@@ -21,7 +21,7 @@ export async function runHostileWalk(walk: { seed: number; steps: number; lies?:
   const events = await chain.events(handler)
   const store = memoryIndexStore()
   const challenger = await joinChallenger(hostile, events)
-  const counts = { failed: 0, reorganized: 0, delivered: 0, challenged: 0 }
+  const counts = { failed: 0, reorganized: 0, delivered: 0, challenged: 0, reopened: 0 }
   const assertOurs = (error: unknown): void => {
     counts.failed++
     expect(isPolicySdkError(error), String(error)).toBe(true)
@@ -68,7 +68,7 @@ export async function runHostileWalk(walk: { seed: number; steps: number; lies?:
       await new Promise((resolve) => setTimeout(resolve, 0))
     }
     calm()
-    if (!lies) counts.challenged = await challenger.assertAsReplayed()
+    if (!lies) Object.assign(counts, await challenger.assertAsReplayed())
     await index.sync()
     await index.sync()
     const end = chain.height() - 2

@@ -1,18 +1,22 @@
 import { describe, expect, test } from 'vitest'
 import { runHostileWalk } from '../../../test/support/hostileRun.js'
 
+// 10,000 steps: `npm run walk:following -- --steps 10000`.
 describe('an endpoint that lags, cuts, refuses and takes turns between nodes', () => {
-  test('behavior: four walks of 1,000 steps end as an honest replay', async () => {
+  test('behavior: two walks of 1,000 steps end as an honest replay', async () => {
     let failed = 0
     let reorganized = 0
-    for (const seed of [11, 12, 13, 14]) {
+    let reopened = 0
+    for (const seed of [11, 12]) {
       const counts = await runHostileWalk({ seed, steps: 1_000 })
       failed += counts.failed
       reorganized += counts.reorganized
+      reopened += counts.reopened
     }
     // There was something to get wrong.
     expect(failed).toBeGreaterThan(200)
-    expect(reorganized).toBeGreaterThan(4)
+    expect(reorganized).toBeGreaterThan(2)
+    expect(reopened).toBeGreaterThan(2)
   }, 1_200_000)
 
   test('behavior: 500 steps with logs left out of blocks', async () => {
