@@ -22,3 +22,18 @@ test('error: MISSING_PEER from mclBackend names mcl-wasm', async () => {
     message: expect.stringMatching(/npm install mcl-wasm/),
   })
 })
+
+test('behavior: workers for plugins need the transpiler where a plugin is compiled, and not before', async () => {
+  vi.doMock('node:module', async (original) => ({
+    ...(await original<typeof import('node:module')>()),
+    createRequire: () => ({ resolve: absent('@bytecodealliance/jco-transpile') }),
+  }))
+  const { nodePluginWorkers } = await import('@newton/policy-sdk/eval/node')
+  const workers = nodePluginWorkers()
+  expect(() => workers.startCompileWorker()).toThrow(
+    expect.objectContaining({
+      code: 'MISSING_PEER',
+      message: expect.stringContaining('npm install @bytecodealliance/jco-transpile'),
+    }),
+  )
+})

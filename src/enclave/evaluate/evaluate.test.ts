@@ -158,6 +158,8 @@ describe('createEnclaveEvaluator', () => {
       code: 'ENCLAVE_REMOTE',
       remoteCode: 'EVALUATION_FAILED',
       reason: 'INVALID_INPUT',
+      // What was wrong stays inside; where to see it is said.
+      message: expect.stringContaining('simulate'),
     })
     expect(String(error)).not.toContain('hunter2')
     await evaluator.close()

@@ -117,6 +117,9 @@ export const remoteErrorCodes = [
 /** A code of the body of an ERROR frame. */
 export type RemoteErrorCode = (typeof remoteErrorCodes)[number]
 
+const onlyCodes =
+  'Only codes leave an enclave. `simulate` with the same policy, params and arguments says what and where.'
+
 /** The enclave answered a request with an error. An error is no decision. */
 export class EnclaveRemoteError extends BaseError {
   override readonly name = 'EnclaveRemoteError'
@@ -133,6 +136,7 @@ export class EnclaveRemoteError extends BaseError {
     const suffix = fault.reason === undefined ? '' : ` (${fault.reason})`
     super(`The enclave answered with the error ${fault.remoteCode}${suffix}: no decision.`, {
       retryable: fault.retryable,
+      metaMessages: fault.remoteCode === 'EVALUATION_FAILED' ? [onlyCodes] : undefined,
       ...options,
     })
     this.remoteCode = fault.remoteCode

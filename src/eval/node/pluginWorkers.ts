@@ -14,7 +14,9 @@ import { compileWorkerSource, runWorkerSource } from './workers.generated.js'
  * cannot make code from strings. Requests go through `nodeHttpTransport()` unless the runtime is
  * given another transport, so names that resolve to private addresses are refused.
  *
- * @throws {MissingPeerError} when `@bytecodealliance/jco-transpile` is not installed.
+ * Compiling a plugin fails with `MISSING_PEER` when `@bytecodealliance/jco-transpile` is not installed;
+ * where no plugin is compiled, it is not needed.
+ *
  * @example
  * ```ts
  * import { createPluginRuntime } from '@newton/policy-sdk/eval'
@@ -35,7 +37,6 @@ export function nodePluginWorkers(
   } = {},
 ): PluginWorkers {
   const { heapMb = 256 } = options
-  const transpiler = options.transpiler ?? findTranspiler()
   return {
     transport: nodeHttpTransport(),
     concurrency: options.concurrency ?? Math.max(1, Math.floor(availableParallelism() / 2)),
@@ -68,7 +69,7 @@ export function nodePluginWorkers(
           stdin: false,
           stdout: true,
           stderr: true,
-          workerData: { transpiler },
+          workerData: { transpiler: options.transpiler ?? findTranspiler() },
         }),
       ),
   }
