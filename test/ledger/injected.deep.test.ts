@@ -1,0 +1,42 @@
+/** Calls of the kernel that fail, or are the last ones (strace): nothing that was promised is lost. */
+import { execFileSync } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { account, crashFolder, endCrashes, live, startCrashes } from './crashSuite.js'
+
+function canTrace(): boolean {
+  try {
+    execFileSync('strace', ['-o', join(tmpdir(), `strace-${process.pid}`), 'true'], {
+      ...{ stdio: 'ignore', timeout: 10_000 },
+    })
+    return true
+  } catch {
+    console.warn('skipped: strace is not on this machine, or may not trace')
+    return false
+  }
+}
+
+describe.skipIf(!canTrace())('injected faults', () => {
+  beforeAll(startCrashes, 60_000)
+  afterAll(endCrashes)
+  const cases = ['fsync', 'rename', 'openat', 'write'].flatMap((call) =>
+    [2, 7, 15].flatMap((when) => [
+      { call, when, what: 'error=EIO' },
+      { call, when, what: 'signal=KILL' },
+    ]),
+  )
+
+  test.each(cases)('behavior: $call number $when: $what', async ({ call, when, what }) => {
+    const directory = crashFolder(`${call}-${when}-${what.slice(0, 3)}`)
+    const acked = (await live({ directory, mode: 'few' })).acked
+    const under = [
+      ...['strace', '-f', '-qq', '-o', '/dev/null'],
+      ...['-e', `trace=${call}`, '-e', `inject=${call}:${what}:when=${when}`],
+    ]
+    const told = await live({ directory, mode: 'few', under })
+    expect(await account(directory, [...acked, ...told.acked])).toMatchObject({
+      ...{ missing: [], twice: 0, faults: [] },
+    })
+  })
+})

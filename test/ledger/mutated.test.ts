@@ -1,0 +1,3 @@
+import { mutatedSuite } from './mutatedSuite.js'
+
+mutatedSuite(250)
