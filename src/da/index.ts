@@ -103,6 +103,7 @@ export {
   mockDa,
   mockFaultKinds,
 } from './mockDa.js'
+export { type S3ObjectStoreOptions, s3ObjectStore } from './objectStore/conditional.js'
 export { type ObjectStoreOptions, objectStore } from './objectStore/objectStore.js'
 export type { S3Like } from './objectStore/sdkStore.js'
 export { type S3Credentials, signRequest } from './objectStore/sigv4.js'

@@ -50,6 +50,13 @@ export {
   replayLedger,
 } from './audit/replay.js'
 export {
+  createSnapshotter,
+  type SnapshotOutcome,
+  type Snapshotter,
+  type SnapshotterParameters,
+} from './audit/snapshotter.js'
+export { type SnapshotClaim, snapshotRecord } from './audit/snapshots.js'
+export {
   AnchorConflictError,
   EventSignatureError,
   LedgerBehindError,
@@ -203,6 +210,11 @@ export {
   tileWidth,
 } from './log/tiles.js'
 export { formatTlogProof, type VerifiedTlogProof, verifyTlogProof } from './log/tlogProof.js'
+export {
+  type TileStoreUnderTest,
+  type TileTestApi,
+  testTileStore,
+} from './store/conformance.js'
 export { httpTiles } from './store/httpTiles.js'
 export { type MemoryTiles, memoryTiles } from './store/memoryTiles.js'
 export { objectTiles } from './store/objectTiles.js'

@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest'
+import type { LedgerSink } from '../../src/core/interfaces/ledgerSink.js'
 import type { TileReader } from '../../src/core/interfaces/tileStore.js'
 import {
   type AuditClock,
   createAuditor,
+  createLedgerSink,
+  createSnapshotter,
   type Ledger,
   type LedgerViolation,
+  ledgerTarget,
   memoryTiles,
   type NoteSigner,
   openCheckpoint,
@@ -252,6 +256,64 @@ describe('replay', () => {
     down = false
     await auditor.rebuild()
     expect(reported).toEqual(['snapshot'])
+    await ledger.close()
+  })
+
+  test('behavior: a snapshot every so many events or once a day, wherever it comes to stand', async () => {
+    const { store, ledger, trust } = await world(4)
+    let time = Date.UTC(2026, 0, 2)
+    const parts = { store, ledger: ledgerName, trust, schemas, verify }
+    const sink = createLedgerSink({
+      ...{ ledger: ledgerName, signer: people.auditor, verify, now: () => Date.UTC(2026, 0, 1) },
+      target: ledgerTarget(ledger),
+    })
+    // Another event comes before the snapshot is in the ledger.
+    const late: LedgerSink = {
+      record: async (record) => {
+        await fill(ledger, 1, 900)
+        return sink.record(record)
+      },
+    }
+    const make = () =>
+      createSnapshotter({ ...parts, sink: late, every: 5, interval: 1_000, now: () => time })
+    const settle = async (): Promise<void> => {
+      await sink.flush()
+      await ledger.flush()
+    }
+    const snapshotter = make()
+    const first = await snapshotter.tick()
+    expect(first).toMatchObject({ status: 'recorded', seq: 10n })
+    expect(await snapshotter.tick()).toEqual({ status: 'waiting' })
+    await settle()
+    const { events } = await ledger.readSince('12')
+    expect(events[0]?.event).toMatchObject({
+      ...{ schema_version: 'ets.snapshot/1', payload: { seq: '10' } },
+    })
+    const replayed = createAuditor({ ...parts, report: async () => undefined })
+    expect((await replayed.replay()).violations).toEqual([])
+    // A new process reads from the ledger when the last one was; the same instant is too early.
+    time = Date.parse(events[0]?.event.timestamp as string)
+    expect(await make().tick()).toEqual({ status: 'waiting' })
+    time += 1_000
+    expect(await make().tick()).toMatchObject({ status: 'recorded', seq: 12n })
+    await settle()
+    await fill(ledger, 5, 950)
+    await ledger.flush()
+    time = Date.UTC(2020, 0, 1)
+    expect(await make().tick()).toMatchObject({ status: 'recorded' })
+    await settle()
+    // One that speaks of what comes after it, and of a ledger that is not what it says there is none.
+    const head = ledger.head() as NonNullable<ReturnType<Ledger['head']>>
+    await sink.record({
+      ...{ domain: 'audit', schemaVersion: 'ets.snapshot/1' },
+      fields: { seq: `${head.seq + 5n}`, head: 'ab'.repeat(32), state_root: 'cd'.repeat(32), reducers: [] },
+    })
+    await settle()
+    expect((await replayed.replay()).violations).toMatchObject([{ kind: 'snapshot' }])
+    time = Date.UTC(2030, 0, 1)
+    expect(await make().tick()).toMatchObject({ status: 'faulty', faults: [{ kind: 'snapshot' }] })
+    expect(() => createSnapshotter({ ...parts, sink, every: 0 })).toThrow(/every/)
+    await sink.close()
     await ledger.close()
   })
 

@@ -5,6 +5,7 @@ import {
   type Ledger,
   type LedgerHandler,
   type LedgerReceipt,
+  LedgerBusyError,
   LedgerStoppedError,
   memoryTiles,
   type NoteSigner,
@@ -73,6 +74,10 @@ describe('POST /api/ledger/event', () => {
     const send = (body: unknown) =>
       post('/api/ledger/event', typeof body === 'string' ? body : canonical(body))
     const canonical = (body: unknown): string => JSON.stringify(sorted(body))
+    const withHeader = (change: object) => ({
+      ...good,
+      payload: { ...good.payload, ets: { ...good.payload.ets, ...change } },
+    })
     const cases: [string, keyof typeof refusalStatus, () => Promise<Response>][] = [
       ['too long', 'too_large', () => send('x'.repeat(65_536))],
       ['no JSON', 'malformed', () => send('{')],
@@ -138,6 +143,43 @@ describe('POST /api/ledger/event', () => {
         async () => post('/api/ledger/event', (await bodyOf(ledger, genesisDraft())).bytes),
       ],
       [
+        'no id',
+        'event_id',
+        () => send(withHeader({ event_id: '01970000-0000-4000-8000-000000000001' })),
+      ],
+      ['another key', 'key_id', () => send({ ...good, public_key: `${'A'.repeat(43)}=` })],
+      [
+        'another event of this id',
+        'event_id_conflict',
+        async () => {
+          const { events } = await ledger.readSince('7', { limit: 1 })
+          const eventId = events[0]?.event.event_id as string
+          return post(
+            '/api/ledger/event',
+            (await bodyOf(ledger, { ...anomaly(201), eventId })).bytes,
+          )
+        },
+      ],
+      [
+        'a contradiction',
+        'semantic',
+        async () =>
+          post(
+            '/api/ledger/event',
+            (
+              await bodyOf(ledger, {
+                ...{ domain: 'decisions', schemaVersion: 'newton.attestation/1' },
+                by: people.gateway,
+                fields: {
+                  ...{ evaluation: 'ab'.repeat(32), evaluationResult: '0x01', signers: [0] },
+                  messageHash: `0x${'1'.repeat(64)}`,
+                  certificateHash: `0x${'2'.repeat(64)}`,
+                },
+              })
+            ).bytes,
+          ),
+      ],
+      [
         'an old head',
         'stale_head',
         async () =>
@@ -153,6 +195,8 @@ describe('POST /api/ledger/event', () => {
       expect([name, body.code, response.status]).toEqual([name, code, refusalStatus[code]])
       if (code === 'stale_head') expect(body.head).toMatchObject({ seq: expect.any(String) })
     }
+    // Each refusal there is was met.
+    expect(new Set(cases.map(([, code]) => code))).toEqual(new Set(Object.keys(refusalStatus)))
     expect(await length()).toBe(before)
   })
 
@@ -173,9 +217,22 @@ describe('POST /api/ledger/event', () => {
     const init = { method: 'POST', body: '{}' }
     const response = await call('/api/ledger/event', init, stopped)
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1'])
+    expect(await refusalOf(response)).toBe('503 stopped')
     const id = '01970000-0000-7000-8000-000000000001'
-    expect((await call(`/api/ledger/event/${id}`, {}, stopped)).status).toBe(500)
+    expect(await refusalOf(await call(`/api/ledger/event/${id}`, {}, stopped))).toBe('500 internal')
     expect(errors).toHaveLength(2)
+    const busy = createLedgerHandler({
+      ...{ store, moduleId, schemas },
+      ledger: {
+        ...ledger,
+        submit: async () => {
+          throw new LedgerBusyError({ waiting: 20_000 })
+        },
+      },
+    })
+    expect(await refusalOf(await call('/api/ledger/event', init, busy))).toBe('503 busy')
+    const empty = createLedgerHandler({ ledger, schemas, moduleId, store: memoryTiles() })
+    expect(await refusalOf(await call('/api/ledger/replay', {}, empty))).toBe('404 empty')
   })
 })
 

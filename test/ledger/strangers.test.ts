@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   formatNoteKey,
   logReader,
@@ -14,6 +14,8 @@ import {
   verifyInclusion,
 } from '../../src/ledger/index.js'
 import { publicVectors } from '../publicVectors.js'
+import { folder, open, start } from './ledgerDirectory.js'
+import { fill, ledgerName } from './ledgerWorld.js'
 import { writeLog } from './writeLog.js'
 
 const run = promisify(execFile)
@@ -122,35 +124,59 @@ const go = await run('go', ['version'], { timeout: 10_000 }).then(
 )
 
 describe.skipIf(!go)('Go’s note and tlog', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'ledger-go-'))
+  const program = join(directory, 'reader')
+  beforeAll(async () => {
+    const source = new URL('goReader/', import.meta.url).pathname
+    const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' }
+    await run('go', ['build', '-o', program, '.'], { cwd: source, env, timeout: 240_000 })
+  }, 300_000)
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  test('behavior: they read every log of a ledger that was written here, and refuse it under another key', async () => {
+    const own = folder()
+    const ledger = await open(own, { lookup: 'memory' })
+    await start(ledger)
+    // Its sizes are around the end of a tile in one log, and small in the others.
+    await fill(ledger, 257)
+    await ledger.flush()
+    await ledger.close()
+    for (const [name, { key }] of ledger.signers) {
+      if (name === 'context') continue
+      const { stdout } = await run(program, [join(own, name), formatNoteKey(key)], {
+        timeout: 30_000,
+      })
+      const size = { decisions: '257', agents: '2', audit: '1' }[name] ?? '\\d+'
+      expect(stdout).toMatch(new RegExp(`^ok ${size}\\n$`))
+    }
+    const other = formatNoteKey(
+      noteSigner({ name: `${ledgerName}/decisions`, seed: new Uint8Array(32) }).key,
+    )
+    await expect(
+      run(program, [join(own, 'decisions'), other], { timeout: 30_000 }),
+    ).rejects.toThrow(/exit|failed/i)
+  }, 120_000)
+
   test('behavior: they open our notes and prove every leaf of our tiles, and find a flipped byte', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'ledger-go-'))
-    try {
-      const program = join(directory, 'reader')
-      const source = new URL('goReader/', import.meta.url).pathname
-      const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' }
-      await run('go', ['build', '-o', program, '.'], { cwd: source, env, timeout: 240_000 })
-      const signer = noteSigner({ name: 'example.com/go', seed: new Uint8Array(32).fill(3) })
-      for (const count of [1, 2, 255, 256, 257, 511, 600]) {
-        const log = join(directory, `${count}`)
-        const entries = Array.from({ length: count }, (_, at) => new TextEncoder().encode(`e${at}`))
-        const files = writeLog({ entries, signer })
-        for (const [path, bytes] of files) {
-          mkdirSync(dirname(join(log, path)), { recursive: true })
-          writeFileSync(join(log, path), bytes)
-        }
-        const key = formatNoteKey(signer.key)
-        const { stdout } = await run(program, [log, key], { timeout: 30_000 })
-        expect(stdout).toBe(`ok ${count}\n`)
-        const tile = [...files.keys()].find((path) =>
-          path.startsWith(count === 1 ? 'tile/entries/' : 'tile/0/'),
-        ) as string
-        const changed = (files.get(tile) as Uint8Array).slice()
-        changed[changed.length - 1] = (changed[changed.length - 1] as number) ^ 1
-        writeFileSync(join(log, tile), changed)
-        await expect(run(program, [log, key], { timeout: 30_000 })).rejects.toThrow(/exit|failed/i)
+    const signer = noteSigner({ name: 'example.com/go', seed: new Uint8Array(32).fill(3) })
+    for (const count of [1, 2, 255, 256, 257, 511, 600]) {
+      const log = join(directory, `${count}`)
+      const entries = Array.from({ length: count }, (_, at) => new TextEncoder().encode(`e${at}`))
+      const files = writeLog({ entries, signer })
+      for (const [path, bytes] of files) {
+        mkdirSync(dirname(join(log, path)), { recursive: true })
+        writeFileSync(join(log, path), bytes)
       }
-    } finally {
-      rmSync(directory, { recursive: true, force: true })
+      const key = formatNoteKey(signer.key)
+      const { stdout } = await run(program, [log, key], { timeout: 30_000 })
+      expect(stdout).toBe(`ok ${count}\n`)
+      const tile = [...files.keys()].find((path) =>
+        path.startsWith(count === 1 ? 'tile/entries/' : 'tile/0/'),
+      ) as string
+      const changed = (files.get(tile) as Uint8Array).slice()
+      changed[changed.length - 1] = (changed[changed.length - 1] as number) ^ 1
+      writeFileSync(join(log, tile), changed)
+      await expect(run(program, [log, key], { timeout: 30_000 })).rejects.toThrow(/exit|failed/i)
     }
   }, 300_000)
 })

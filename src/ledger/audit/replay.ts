@@ -8,7 +8,8 @@ import { verifyEvent } from '../events/verify.js'
 import { type LedgerView, reduceEvent } from '../events/view.js'
 import { walkChain } from '../writer/chain.js'
 import type { VerifiedCut } from './cut.js'
-import { createLedgerState, type ReducerRoot } from './reducers.js'
+import { createLedgerState, type LedgerState, type ReducerRoot } from './reducers.js'
+import { readSnapshots, type SnapshotClaim } from './snapshots.js'
 
 /** Whether an evaluation, run again from its artifacts and inputs, gives the decision that was logged. */
 export type ReEvaluation =
@@ -70,6 +71,7 @@ export async function replayLedger(
   const view: LedgerView = { get: (key) => rows.get(key) }
   const state = createLedgerState()
   const faults: ReplayFault[] = []
+  const claims = await readSnapshots({ store, size: sizes.get('audit') ?? 0n }, signal)
   let unknown = 0n
   let previous: { current_hash: string; timestamp: string } | 'none' = 'none'
   for await (const { seq, event, entry } of walkChain({ store, sizes, until }, signal)) {
@@ -83,8 +85,6 @@ export async function replayLedger(
       state: { view, seq, requireVerifiedWasm },
     })
     if (verdict.status !== 'valid') fault('event', verdict.detail)
-    const wrong = snapshotProblem(event, seq, state)
-    if (wrong !== undefined) fault('snapshot', wrong)
     if (reEvaluate !== undefined && event.schema_version === 'newton.evaluation/1') {
       const outcome = await reEvaluate(event, signal)
       if (outcome.status === 'differs') fault('evaluation', outcome.detail)
@@ -92,6 +92,11 @@ export async function replayLedger(
     }
     for (const [key, value] of reduceEvent(event, seq, view)) rows.set(key, value)
     state.apply(event, seq)
+    for (const claim of claims) {
+      const detail = snapshotProblem(claim, { event, seq, state })
+      if (detail === undefined || faults.length >= (parameters.maxFaults ?? 100)) continue
+      faults.push({ seq, eventId: claim.eventId, kind: 'snapshot', detail })
+    }
     previous = { current_hash: event.current_hash, timestamp: event.timestamp }
   }
   return {
@@ -100,15 +105,15 @@ export async function replayLedger(
   }
 }
 
-/** A snapshot says what the state was after the event before it. */
+/** A snapshot says what the state was after an event, wherever it came to stand itself. */
 function snapshotProblem(
-  event: LedgerEvent,
-  seq: bigint,
-  state: ReturnType<typeof createLedgerState>,
+  claim: SnapshotClaim,
+  { event, seq, state }: { event: LedgerEvent; seq: bigint; state: LedgerState },
 ): string | undefined {
-  if (event.schema_version !== 'ets.snapshot/1') return undefined
-  const fields = event.payload as unknown as JsonObject
-  if (fields['seq'] !== (seq - 1n).toString()) return undefined
-  if (fields['head'] !== event.previous_hash) return 'it names another head'
-  return fields['state_root'] === state.root() ? undefined : 'it names another state root'
+  if (event.event_id === claim.eventId && claim.seq >= seq) {
+    return 'it speaks of events that come after it'
+  }
+  if (claim.seq !== seq || event.event_id === claim.eventId) return undefined
+  if (claim.head !== event.current_hash) return 'it names another head'
+  return claim.stateRoot === state.root() ? undefined : 'it names another state root'
 }
