@@ -237,7 +237,7 @@ describe.skipIf(!isBuilt)('ledger', () => {
     expect(none).toEqual([])
     expect(await end(served.child)).toBe(0)
     expect(await run('ledger', 'fsck', ...at)).toMatchObject({ code: 0 })
-  }, 60_000)
+  }, 180_000)
 
   test('behavior: the built command line has each command', async () => {
     const built = shell(home)
@@ -261,5 +261,5 @@ describe.skipIf(!isBuilt)('ledger', () => {
     )
     expect(usage).toMatchObject({ code: 2, stderr: expect.stringContaining('by its URL') })
     expect((await run('ledger', 'mcp', '--url', 'nowhere')).code).toBe(2)
-  }, 60_000)
+  }, 180_000)
 })

@@ -306,7 +306,12 @@ describe('replay', () => {
     const head = ledger.head() as NonNullable<ReturnType<Ledger['head']>>
     await sink.record({
       ...{ domain: 'audit', schemaVersion: 'ets.snapshot/1' },
-      fields: { seq: `${head.seq + 5n}`, head: 'ab'.repeat(32), state_root: 'cd'.repeat(32), reducers: [] },
+      fields: {
+        seq: `${head.seq + 5n}`,
+        head: 'ab'.repeat(32),
+        state_root: 'cd'.repeat(32),
+        reducers: [],
+      },
     })
     await settle()
     expect((await replayed.replay()).violations).toMatchObject([{ kind: 'snapshot' }])

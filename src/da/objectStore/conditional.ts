@@ -109,13 +109,19 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
           }
           const { exchange, response } = await request('GET', '', { signal, query })
           if (response.status !== 200) throw await statusError(exchange, response, prefix)
-          const page = await readBody(exchange, response, { limit: MAX_PAGE, stallTimeout: timeout })
+          const page = await readBody(exchange, response, {
+            limit: MAX_PAGE,
+            stallTimeout: timeout,
+          })
           const xml = new TextDecoder().decode(page)
           keys.push(...[...xml.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key = '']) => plain(key)))
           const isMore = /<IsTruncated>true<\/IsTruncated>/.test(xml)
           const next = /<NextContinuationToken>([^<]+)<\/NextContinuationToken>/.exec(xml)?.[1]
           if (isMore && next === undefined) {
-            throw new DaProtocolError({ source, reason: 'a page of keys that does not say what follows' })
+            throw new DaProtocolError({
+              source,
+              reason: 'a page of keys that does not say what follows',
+            })
           }
           token = isMore ? plain(next as string) : undefined
         } while (token !== undefined)

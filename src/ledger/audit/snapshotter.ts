@@ -61,7 +61,9 @@ export function createSnapshotter(parameters: SnapshotterParameters): Snapshotte
         const cut = await readCut({ store, ledger, trust }, signal)
         if (cut === undefined) return { status: 'waiting' }
         const size = cut.record.domains.find(({ name }) => name === 'audit')?.size ?? 0n
-        const claim = (await readSnapshots({ store, size }, signal)).at(-1)
+        const claims = await readSnapshots({ store, size }, signal)
+        // One that speaks of what is not there yet is a fault, which the replay finds.
+        const claim = claims.filter(({ seq }) => seq <= cut.record.seq).at(-1)
         const kept =
           claim === undefined ? undefined : { seq: claim.seq, at: Date.parse(claim.timestamp) }
         const last = recorded !== undefined && recorded.seq > (kept?.seq ?? -1n) ? recorded : kept
