@@ -25,6 +25,10 @@ contract DeployedInterfacesTest is AttestationDeployers {
         assertEq(bytes32(actual), bytes32(bytes4(expected)));
     }
 
+    function _named(bytes4 actual, string memory signature) private pure {
+        _is(actual, uint32(bytes4(keccak256(bytes(signature)))));
+    }
+
     function _topic(bytes32 actual, uint32 expected) private pure {
         assertEq(bytes32(bytes4(actual)), bytes32(bytes4(expected)));
     }
@@ -58,6 +62,13 @@ contract DeployedInterfacesTest is AttestationDeployers {
             IPolicyClientRegistry.getClientCount.selector,
             uint32(bytes4(keccak256("getClientCount(address)")))
         );
+        _named(IPolicyClientRegistry.registerClient.selector, "registerClient(address)");
+        _named(IPolicyClientRegistry.deactivateClient.selector, "deactivateClient(address)");
+        _named(IPolicyClientRegistry.activateClient.selector, "activateClient(address)");
+        _named(IPolicyClientRegistry.setClientOwner.selector, "setClientOwner(address,address)");
+        _named(IPolicyClientRegistry.getClientRecord.selector, "getClientRecord(address)");
+        _named(IPolicyClientRegistry.getClientsByOwner.selector, "getClientsByOwner(address)");
+        _named(IPolicyClientRegistry.isRegisteredClient.selector, "isRegisteredClient(address)");
         _is(IChainContract.version.selector, uint32(bytes4(keccak256("version()"))));
         _is(IPolicyClientRegistry.NotPolicyClient.selector, 0x24979bad);
         _is(IPolicyClientRegistry.ClientAlreadyRegistered.selector, 0x09d3d1ee);

@@ -399,6 +399,14 @@ export {
   simulateRegisterPolicyTemplate,
   type TemplateResult,
 } from './actions/templates.js'
+export {
+  dryRunSlashForRelayedVerdict,
+  type RelayVerdictInput,
+  simulateSlashForRelayedVerdict,
+  slashForRelayedVerdict,
+  slashForRelayedVerdictSync,
+  type VerdictRelayedEvent,
+} from './actions/verdicts.js'
 export type { PolicyAddresses, PolicyAddressesInput, PolicyContract } from './chain/addressBook.js'
 export { resolveAddress } from './chain/addresses.js'
 export type { ReadClient, WriteClient } from './chain/client.js'
@@ -497,6 +505,7 @@ export {
   moduleParams,
   readManifest,
 } from './newton/manifest.js'
+export type { Verdict } from './preflight/verdicts.js'
 export {
   type AnchoredLog,
   getLatestAnchor,

@@ -73,6 +73,51 @@ describe('injected verifiers', () => {
     ).toMatchObject({ verifier: zeroAddress })
   })
 
+  test('behavior: a verdict of another chain, by a relay in force, of a listed source', async () => {
+    const { owner, addresses, anvil, wallet } = chain
+    const challengeVerifier: Address = '0x00000000000000000000000000000000000000c0'
+    const operators = [wallet(5).account.address, wallet(6).account.address]
+    const genuine = { sourceChainId: 10n, challengeVerifier, messageHash: word(0xd), operators }
+    const relay = (changes: Partial<registry.Verdict> = {}, options: object = {}) =>
+      registry.slashForRelayedVerdictSync(wallet(3), {
+        verdict: { ...genuine, ...changes },
+        proof: '0x',
+        addresses,
+        ...options,
+      })
+    /** Stopped before signing by this check, and past the checks by the contract. */
+    const refused = async (rule: string, changes: Partial<registry.Verdict> = {}) => {
+      expect(await stopped(relay(changes))).toContain(rule)
+      expect(await reverted(relay(changes, { preflight: false }))).toBe(rule)
+    }
+    await refused('VerifierNotSet')
+    // A relay that vouches for everything: it answers 1.
+    const verifier: Address = '0x00000000000000000000000000000000000000e1'
+    await anvil.rpc('anvil_setCode', [verifier, '0x60015f5260205ff3'])
+    await registry.scheduleVerifierSync(owner, { addresses, kind: 'relay', verifier })
+    const source = { addresses, sourceChainId: 10n, challengeVerifier, listed: true }
+    await registry.scheduleVerdictSourceSync(owner, source)
+    await refused('VerifierNotSet')
+    await chain.mine(Number(delay))
+    await refused('VerdictNotForeign', { sourceChainId: 31_337n })
+    await refused('SourceNotListed', { sourceChainId: 11n })
+    await refused('NothingToSlash', { operators: [] })
+    const { ok, checks } = await registry.dryRunSlashForRelayedVerdict(wallet(3), {
+      verdict: genuine,
+      proof: '0x',
+      addresses,
+    })
+    expect(ok).toBe(true)
+    expect(checks.length).toBe(5)
+    expect(await relay()).toMatchObject({ messageHash: word(0xd), sourceChainId: 10n, operators })
+    // Each once for a message, and once in a window for all of them.
+    await refused('NothingToSlash')
+    await refused('NothingToSlash', { messageHash: word(0xe) })
+    await registry.suspendVerifierSync(owner, { addresses, kind: 'relay', blocks: 5n })
+    await refused('VerifierResting')
+    await expect(relay({ messageHash: '0x12' })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+
   test('error: without code, by a stranger, of no kind', async () => {
     const { owner, addresses, wallet } = chain
     const nobody = wallet(9).account.address

@@ -135,6 +135,23 @@ contract PolicyDeployerTest is RegistryDeployers {
         _assertDeployed(_instanceId(deployment), _dataInstanceId(deployment), address(wallet));
     }
 
+    /// An account with a key that also has code (EIP-7702) signs with its key.
+    function test_deploySigned_forAnOwnerWithKeyAndCode() public {
+        vm.etch(clientOwner, hex"60006000fd");
+        PolicyDeployment memory deployment = _deployment();
+        DeploymentAuthorization memory authorization = _signed(deployment, sponsor, 7);
+        (, uint256 strangerKey) = makeAddrAndKey("another");
+        bytes memory genuine = authorization.signature;
+        authorization.signature = _sign(strangerKey, _digest(deployment, sponsor, 7));
+        vm.startPrank(sponsor);
+        vm.expectRevert(_invalid(clientOwner));
+        policyDeployer.deploySigned(deployment, authorization);
+        authorization.signature = genuine;
+        policyDeployer.deploySigned(deployment, authorization);
+        vm.stopPrank();
+        _assertDeployed(_instanceId(deployment), _dataInstanceId(deployment), clientOwner);
+    }
+
     function test_deploy_takesWhatIsThere() public {
         PolicyDeployment memory first = _deployment();
         vm.prank(clientOwner);

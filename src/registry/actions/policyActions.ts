@@ -24,6 +24,7 @@ import * as provenance from './provenance.js'
 import * as responses from './responses.js'
 import * as revocations from './revocations.js'
 import * as templates from './templates.js'
+import * as verdicts from './verdicts.js'
 
 type ReadModule = typeof reads & {
   importNewtonPolicy: typeof importNewtonPolicy
@@ -48,6 +49,7 @@ type WriteModule = typeof admin &
   typeof revocations &
   typeof templates &
   typeof upgrades &
+  typeof verdicts &
   typeof verifiers
 
 /** The actions of a module without their first parameter; addresses may be left out. */
@@ -119,6 +121,7 @@ export function policyActions(
       { importNewtonPolicy, getAcceptedResponse, getLatestAnchor, isCheckpointAnchored },
       anchors,
       templates,
+      verdicts,
       instances,
       dataSlots,
       deploymentSignatures,
