@@ -24,7 +24,6 @@ export default {
   excludePrivate: true,
   // Properties of inferred types would be thousands; public functions are held to it elsewhere.
   validation: { notDocumented: false, invalidLink: true, notExported: false },
-  // Not yet: some doc comments name parameters that are not there any more.
-  treatWarningsAsErrors: false,
+  treatWarningsAsErrors: true,
   logLevel: 'Warn',
 }

@@ -64,6 +64,65 @@ describe('peers', () => {
   })
 })
 
+/** Whether a version is in a range of the forms that `engines` uses: `>=18`, `^20.19.0 || >=22`, `20.x`, `*`. */
+function satisfies(version: string, range: string): boolean {
+  const numbers = (text: string): number[] =>
+    text.split('.').map((part) => Number.parseInt(part, 10))
+  const [major = 0, minor = 0, patch = 0] = numbers(version)
+  const value = (text: string): number => {
+    const [a = 0, b = 0, c = 0] = numbers(text).map((part) => (Number.isNaN(part) ? 0 : part))
+    return a * 1e8 + b * 1e4 + c
+  }
+  const own = major * 1e8 + minor * 1e4 + patch
+  return range.split('||').some((part) =>
+    part
+      .trim()
+      .replace(/([<>=^~]+)\s+/g, '$1')
+      .split(/\s+/)
+      .every((one) => {
+        const [, operator = '', bound = ''] = /^([<>=^~]*)v?(.*)$/.exec(one) ?? []
+        if (bound === '' || bound === '*') return true
+        if (operator === '>=') return own >= value(bound)
+        if (operator === '>') return own > value(bound)
+        if (operator === '<') return own < value(bound)
+        if (operator === '<=') return own <= value(bound)
+        return numbers(bound)[0] === major && own >= value(bound)
+      }),
+  )
+}
+
+test('behavior: what a user installs runs on the oldest Node that is promised', () => {
+  const { packages } = JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8')) as {
+    packages: Record<string, { engines?: { node?: string }; dependencies?: Record<string, string> }>
+  }
+  const { dependencies, engines } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+    dependencies: Record<string, string>
+    engines: { node: string }
+  }
+  const oldest = engines.node.replace('>=', '')
+  const seen = new Set<string>()
+  const walk = (name: string, from: string): void => {
+    let folder = from
+    let key = `${folder}/node_modules/${name}`.replace(/^\//, '')
+    while (!(key in packages) && folder !== '') {
+      folder = folder.includes('/node_modules/')
+        ? folder.slice(0, folder.lastIndexOf('/node_modules/'))
+        : ''
+      key = `${folder}/node_modules/${name}`.replace(/^\//, '')
+    }
+    if (seen.has(key) || packages[key] === undefined) return
+    seen.add(key)
+    for (const next of Object.keys(packages[key]?.dependencies ?? {})) walk(next, key)
+  }
+  for (const name of [...Object.keys(dependencies), ...Object.keys(manifest.peerDependencies)]) {
+    walk(name, '')
+  }
+  expect(seen.size).toBeGreaterThan(50)
+  const newer = [...seen].filter((key) => !satisfies(oldest, packages[key]?.engines?.node ?? '*'))
+  expect(newer).toEqual([])
+  expect(satisfies('20.19.0', '^22.12.0 || >=24')).toBe(false)
+})
+
 test('behavior: the page of platforms names every budget of size', () => {
   const page = readFileSync(`${root}docs/platforms.md`, 'utf8')
   const missing = sizeBudgets

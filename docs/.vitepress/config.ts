@@ -43,6 +43,8 @@ export default defineConfig({
   srcExclude: ['**/README.md'],
   lastUpdated: false,
   markdown: {
+    // The highlighter knows no Rego; comments, strings and words are nearly Python's.
+    languageAlias: { rego: 'python' },
     config: (md) => {
       md.core.ruler.push('repository-links', (state) => {
         for (const token of state.tokens.flatMap(({ children }) => children ?? [])) {
@@ -70,6 +72,7 @@ export default defineConfig({
           ['Write a plugin', '/guides/write-a-plugin'],
           ['Deploy on two chains', '/guides/deploy-on-two-chains'],
           ['Verify in a page', '/guides/verify-in-a-page'],
+          ['The example page', '/dapp'],
           ['Test without a network', '/guides/test-without-a-network'],
           ['Write a DA adapter', '/guides/write-a-da-adapter'],
           ['Run an operator', '/guides/run-an-operator'],
@@ -88,10 +91,28 @@ export default defineConfig({
           ['Attestation', '/attestation'],
           ['Enclaves', '/enclave'],
           ['Enclave applications', '/enclave-apps'],
+          ['Provenance of plugins', '/provenance'],
           ['Ledger', '/ledger'],
           ['Operators', '/operator'],
-          ['Gateway operations', '/operations/gateway'],
           ['Command line', '/cli'],
+        ]),
+      },
+      {
+        text: 'Operations',
+        items: pages([
+          ['Running the roles', '/operations/roles'],
+          ['Gateway', '/operations/gateway'],
+          ['Alerts', '/operations/alerts'],
+        ]),
+      },
+      {
+        text: 'Ledger',
+        items: pages([
+          ['Served', '/ledger/serve'],
+          ['Witnesses and anchors', '/ledger/witnesses'],
+          ['Audit', '/ledger/audit'],
+          ['One evaluation, offline', '/ledger/verify-offline'],
+          ['Compliance', '/ledger/compliance'],
         ]),
       },
       {

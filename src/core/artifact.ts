@@ -70,12 +70,18 @@ export function computeArtifactHash(bytes: Uint8Array): Hex {
 /**
  * Checks that `hash` can name an artifact and returns its bytes.
  *
- * @param options.optional - Whether {@link ARTIFACT_ABSENT} is allowed.
  * @throws {InvalidInputError} for a wrong length, zero, or a required artifact marked absent.
  */
 export function artifactHashBytes(
   hash: Hex,
-  { field, optional }: { field: string; optional: boolean },
+  {
+    field,
+    optional,
+  }: {
+    field: string
+    /** Whether {@link ARTIFACT_ABSENT} is allowed. */
+    optional: boolean
+  },
 ): Uint8Array {
   const bytes = fixedFromHex(hash, 32, field)
   const normalized = toHex(bytes)

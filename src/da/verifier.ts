@@ -107,7 +107,6 @@ export type ArtifactVerifier = {
  * A check that does not understand a locator is left out of the evidence; with `required`, that
  * is a refusal instead.
  *
- * @param options.required - Names that must be in the evidence for a locator to pass.
  * @example
  * ```ts
  * import { createArtifactVerifier } from '@newton/policy-sdk/da'
@@ -120,6 +119,7 @@ export function createArtifactVerifier({
   required = [],
 }: {
   checks: readonly ArtifactCheck[]
+  /** Names that must be in the evidence for a locator to pass. */
   required?: readonly string[] | undefined
 }): ArtifactVerifier {
   const assert: ArtifactVerifier['assertArtifact'] = async (

@@ -59,8 +59,6 @@ export function encodeCertAbi(cert: EigenDaCert): Hex {
 /**
  * Makes the hook that {@link assertEigenDaCert} asks, of a way to call a contract.
  *
- * @param parameters.router - `EigenDACertVerifierRouter`; look it up in the `EigenDADirectory`.
- * @param parameters.call - An `eth_call` at a block after the certificate's reference block.
  * @example
  * ```ts
  * import { checkDACertWith } from '@newton/policy-sdk/da/kzg'
@@ -75,7 +73,9 @@ export function checkDACertWith({
   router,
   call,
 }: {
+  /** `EigenDACertVerifierRouter`; look it up in the `EigenDADirectory`. */
   router: Hex
+  /** An `eth_call` at a block after the certificate's reference block. */
   call: (request: { to: Hex; data: Hex }, options: IoOptions) => Promise<Hex | undefined>
 }): (cert: EigenDaCert, options: IoOptions) => Promise<number> {
   const source = 'checkDACert'

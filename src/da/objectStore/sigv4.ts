@@ -30,8 +30,6 @@ export function payloadHash(body: Uint8Array): string {
 
 /**
  * Headers of a signed request: those given, and those that signing adds.
- *
- * @param options.now - Time of the request, milliseconds since the epoch; stores allow 15 minutes.
  */
 export function signRequest(
   request: SignableRequest,
@@ -40,7 +38,13 @@ export function signRequest(
     region,
     now,
     service = 's3',
-  }: { credentials: S3Credentials; region: string; now: number; service?: string },
+  }: {
+    credentials: S3Credentials
+    region: string
+    /** Time of the request, milliseconds since the epoch; stores allow 15 minutes. */
+    now: number
+    service?: string
+  },
 ): Record<string, string> {
   const stamp = new Date(now).toISOString().replace(/[-:]|\.\d{3}/g, '')
   const day = stamp.slice(0, 8)

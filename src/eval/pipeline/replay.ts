@@ -247,7 +247,6 @@ async function replayPlugins(
 /**
  * Creates what a verifier of level `result` runs: the policy alone, on attested outputs.
  *
- * @param parameters.memory - Shared with other parts of the process. One of its own by default.
  * @throws From `replayResult`, where the run ends in no decision.
  */
 export function createResultReplayer({

@@ -96,7 +96,7 @@ export type Cosigned = {
  * Asks all witnesses at once. A witness that is slow or down costs its own `timeout` and holds up no
  * other; whether those that cosigned are enough is for a trust file to say.
  *
- * @param parameters.timeout - Milliseconds for each witness. @default 10000
+ * @param options.timeout - Milliseconds for each witness. @default 10000
  */
 export async function collectCosignatures(
   parameters: { note: string; witnesses: readonly WitnessClient[]; prove: ProveGrowth },
