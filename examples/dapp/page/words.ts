@@ -2,6 +2,7 @@
 import { isPolicySdkError } from '@newton/policy-sdk'
 import type { AttestationLevel, AttestationOutcome } from '@newton/policy-sdk/attestation'
 import type { LevelState } from '@newton/policy-sdk/react'
+import { short } from './format.js'
 
 /** Something that stopped, in words. */
 export type Problem = {
@@ -168,6 +169,9 @@ function isRejectedByWallet(error: unknown): boolean {
 function sentence(text: string): string {
   const trimmed = text.trim()
   if (trimmed === '') return ''
-  const capital = `${(trimmed[0] as string).toUpperCase()}${trimmed.slice(1)}`
+  const capital = `${(trimmed[0] as string).toUpperCase()}${trimmed.slice(1)}`.replace(
+    /0x[\da-fA-F]{40,}/g,
+    short,
+  )
   return /[.!?]$/.test(capital) ? capital : `${capital}.`
 }
