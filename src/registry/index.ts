@@ -372,6 +372,15 @@ export {
 } from './actions/sinks.js'
 export type { RevocationOptions, SlotRevocation } from './actions/slotRevocation.js'
 export {
+  computeSnapshotDigest,
+  dryRunInjectSealedSnapshot,
+  type InjectSealedSnapshotInput,
+  injectSealedSnapshot,
+  injectSealedSnapshotSync,
+  type SnapshotAnchoredEvent,
+  simulateInjectSealedSnapshot,
+} from './actions/snapshots.js'
+export {
   type AnnounceArtifactInput,
   type ArtifactAnnouncedEvent,
   announceArtifact,
@@ -505,6 +514,7 @@ export {
   moduleParams,
   readManifest,
 } from './newton/manifest.js'
+export type { SnapshotSignature } from './preflight/snapshots.js'
 export type { Verdict } from './preflight/verdicts.js'
 export {
   type AnchoredLog,

@@ -1,12 +1,16 @@
 /** What owners decide, through the SDK: verifiers, upgrades, quorums, signers, mirrored builds. */
 import { type Address, type Hex, zeroAddress } from 'viem'
+import { getBlock } from 'viem/actions'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { StateCommit } from '../../src/core/stateCommit.js'
 import { isPolicySdkError } from '../../src/errors/base.js'
 import * as registry from '../../src/registry/index.js'
 import { artifacts } from '../../src/testing/artifacts/contracts.js'
 import { simulatedArbSysBytecode } from '../../src/testing/artifacts/simulatedArbSys.generated.js'
 import { DeploymentError, deployContract, deployContracts } from '../../src/testing/contracts.js'
-import { startChain, type TestChain, word } from './chain.js'
+import { startChain, type TestChain, type TestClient, word } from './chain.js'
+
+type LocalSigner = { sign: (parameters: { hash: Hex }) => Promise<Hex> }
 
 const challengeWindow = 20n
 const maxExpireAfter = 30n
@@ -219,6 +223,55 @@ describe('upgrades', () => {
       code: 'INVALID_INPUT',
       field: 'contract',
     })
+  })
+})
+
+describe('snapshots', () => {
+  test('behavior: signed by the registry’s signers, as the next commit', async () => {
+    const { owner, addresses, wallet } = chain
+    const registryAddress = addresses.stateCommitRegistry
+    const { timestamp } = await getBlock(owner)
+    const snapshot: StateCommit = {
+      version: 2,
+      sequenceNo: 7n,
+      prevStateRoot: word(0),
+      newStateRoot: word(0x77),
+      timestamp: timestamp - 4000n,
+      daCertHash: word(0x78),
+      pcr0Commitment: word(0x79),
+    }
+    const sign = async (by: TestClient, over: StateCommit) => {
+      const hash = registry.computeSnapshotDigest({
+        chainId: chain.chain.id,
+        registry: registryAddress,
+        snapshot: over,
+      })
+      const signature = await (by.account as unknown as LocalSigner).sign({ hash })
+      return { signer: by.account.address, signature }
+    }
+    const input = async (changes: Partial<StateCommit> = {}, by = owner) => {
+      const changed = { ...snapshot, ...changes }
+      return { snapshot: changed, signatures: [await sign(by, changed)], addresses }
+    }
+    const refused = async (rule: string, given: Awaited<ReturnType<typeof input>>) => {
+      expect(await stopped(registry.injectSealedSnapshot(wallet(3), given))).toContain(rule)
+      const past = registry.injectSealedSnapshot(wallet(3), { ...given, preflight: false })
+      expect(await reverted(past)).toBe(rule)
+    }
+    await refused('InvalidSealedSnapshot', await input({}, wallet(4)))
+    await refused('InvalidSealedSnapshot', { ...(await input()), signatures: [] })
+    const other = { ...(await input({ newStateRoot: word(0x99) })), snapshot }
+    await refused('InvalidSealedSnapshot', other)
+    await refused('UnsupportedStateCommitVersion', await input({ version: 1 }))
+    await expect(input({ newStateRoot: word(0) })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await refused('SequenceGap', await input({ sequenceNo: 1n << 32n }))
+    await refused('TimestampInFuture', await input({ timestamp: timestamp + 100_000n }))
+    const dry = await registry.dryRunInjectSealedSnapshot(wallet(3), await input())
+    expect(dry.checks.filter(({ ok }) => !ok)).toEqual([])
+    const done = await registry.injectSealedSnapshotSync(wallet(3), await input())
+    expect(done).toMatchObject({ sequenceNo: 7n, root: word(0x77) })
+    await refused('SequenceGap', await input({ timestamp: timestamp - 3999n }))
+    await refused('TimestampRegression', await input({ sequenceNo: 8n }))
   })
 })
 

@@ -23,6 +23,7 @@ import * as instances from './instances.js'
 import * as provenance from './provenance.js'
 import * as responses from './responses.js'
 import * as revocations from './revocations.js'
+import * as snapshots from './snapshots.js'
 import * as templates from './templates.js'
 import * as verdicts from './verdicts.js'
 
@@ -47,6 +48,7 @@ type WriteModule = typeof admin &
   typeof provenance &
   typeof responses &
   typeof revocations &
+  typeof snapshots &
   typeof templates &
   typeof upgrades &
   typeof verdicts &
@@ -120,6 +122,7 @@ export function policyActions(
       reads,
       { importNewtonPolicy, getAcceptedResponse, getLatestAnchor, isCheckpointAnchored },
       anchors,
+      snapshots,
       templates,
       verdicts,
       instances,

@@ -49,21 +49,7 @@ export async function checkCommit(
   ) as [number, [Hex, bigint, bigint], bigint, Hex, Address, Address, number, number]
   const [root, sequenceNo, timestamp] = latest
   return [
-    equal('UnsupportedStateCommitVersion', {
-      found: commit.version,
-      wanted: version,
-      fix: 'Make the commit in the version of the registry.',
-    }),
-    holds('InvalidPcr0Commitment', {
-      ok: commit.pcr0Commitment !== ZERO_HASH,
-      detail: `the enclave’s build is ${commit.pcr0Commitment}`,
-      fix: 'Name the build of the enclave that made the root.',
-    }),
-    holds('InvalidNewStateRoot', {
-      ok: commit.newStateRoot !== ZERO_HASH,
-      detail: `the new root is ${commit.newStateRoot}`,
-      fix: 'A root is never zero.',
-    }),
+    ...wellFormedChecks(commit, version),
     equal('SequenceGap', {
       found: commit.sequenceNo,
       wanted: sequenceNo + 1n,
@@ -89,7 +75,29 @@ export async function checkCommit(
   ]
 }
 
-function timestampChecks(
+/** Checks what a commit, or a snapshot in its form, is by itself. */
+export function wellFormedChecks(commit: StateCommit, version: number): PreflightCheck[] {
+  return [
+    equal('UnsupportedStateCommitVersion', {
+      found: commit.version,
+      wanted: version,
+      fix: 'Make the commit in the version of the registry.',
+    }),
+    holds('InvalidPcr0Commitment', {
+      ok: commit.pcr0Commitment !== ZERO_HASH,
+      detail: `the enclave’s build is ${commit.pcr0Commitment}`,
+      fix: 'Name the build of the enclave that made the root.',
+    }),
+    holds('InvalidNewStateRoot', {
+      ok: commit.newStateRoot !== ZERO_HASH,
+      detail: `the new root is ${commit.newStateRoot}`,
+      fix: 'A root is never zero.',
+    }),
+  ]
+}
+
+/** Checks a timestamp against the last commit's and the newest block's. */
+export function timestampChecks(
   commit: StateCommit,
   { last, now, lag }: { last: bigint; now: bigint; lag: bigint },
 ): PreflightCheck[] {
