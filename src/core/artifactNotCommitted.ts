@@ -25,7 +25,7 @@ export class ArtifactNotCommittedError extends BaseError {
       retryable: true,
       metaMessages: [
         'Registered artifacts are committed within a few minutes. Use a later reference block.',
-        'A devnet commits when it is told to: `devnet.commit()`.',
+        'In a devnet, `devnet.commit()` ends the window that is running.',
       ],
       ...options,
     })

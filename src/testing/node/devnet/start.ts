@@ -150,7 +150,8 @@ export type Devnet = {
  * `newton-policy <role> run` starts it, from settings, in this process: with a data directory, a lock, a
  * socket of this machine. See `docs/operator.md`.
  *
- * Needs the optional peers `hono`, `@hono/node-server`, `lmdb` and `fs-native-extensions`.
+ * Needs the optional peers `hono`, `@hono/node-server`, `lmdb` and `fs-native-extensions`, and
+ * `@bytecodealliance/jco-transpile` where a plugin runs.
  *
  * @example
  * ```ts
