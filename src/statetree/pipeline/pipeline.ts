@@ -1,6 +1,6 @@
 /** State of an operator between commits: the tree, the queue, and what the chain says. */
 import type { Hex } from 'viem'
-import { computeKeyHash, ZERO_HASH } from '../../core/artifact.js'
+import { computeKeyHash, computeLeafKey, ZERO_HASH } from '../../core/artifact.js'
 import type { BlockMark } from '../../core/follow.js'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { ChainEvent, ChainEvents } from '../../core/interfaces/chainEvents.js'
@@ -223,10 +223,17 @@ async function openState(options: CommitPipelineOptions, io: IoOptions): Promise
     metrics: options.metrics && queueMetrics(options.metrics, events.chainId),
     index,
     locatorKey,
-    inTree: (ref) => tree.get(computeKeyHash(ref.namespace, ref.hash)) !== undefined,
+    inTree: (ref) => tree.get(keyHashOf(tree, ref)) !== undefined,
     emit: (event) => options.onEvent?.(event),
     standing: { head, state: readState(tree), read },
   }
+}
+
+// Asked for each artifact of each event, so by the tree's keccak, which is several times as fast.
+function keyHashOf({ hasher }: StateTree, { namespace, hash }: ArtifactRef): Hex | Uint8Array {
+  return hasher.name === 'keccak256'
+    ? hasher.hash(computeLeafKey(namespace, hash))
+    : computeKeyHash(namespace, hash)
 }
 
 /** Takes in all events up to the last commit's cutoff. Returns that block. */
@@ -273,7 +280,7 @@ async function prepareWindow(
   const fresh = await eventsTo(events, range, io)
   for (const event of fresh) ingest(opened, { event, index, growing })
   const deletions = [...index.artifacts()]
-    .filter((ref) => inTree(ref) && !index.isLive(ref, cutoff.number))
+    .filter((ref) => !index.isLive(ref, cutoff.number) && inTree(ref))
     .sort(compareRefs)
   const sequenceNo = head.sequenceNo + 1n
   const foreign =
