@@ -107,6 +107,7 @@ export { type S3ObjectStoreOptions, s3ObjectStore } from './objectStore/conditio
 export { type ObjectStoreOptions, objectStore } from './objectStore/objectStore.js'
 export type { S3Like } from './objectStore/sdkStore.js'
 export { type S3Credentials, signRequest } from './objectStore/sigv4.js'
+export { type PushArtifactParameters, type PushResult, pushArtifact } from './pushArtifact.js'
 export {
   memoryJournal,
   type RenewalRecord,

@@ -64,6 +64,14 @@ export {
   createChallengerNode,
 } from './roles/challenger.js'
 export {
+  type ArtifactIntake,
+  type ArtifactIntakeParameters,
+  type ArtifactName,
+  createArtifactIntake,
+  type IntakeOutcome,
+  intakeOutcomes,
+} from './roles/intake.js'
+export {
   createOperatorNode,
   type OperatorNode,
   type OperatorNodeParameters,

@@ -1,5 +1,7 @@
 /** The operator's HTTP server: `hono` for the routes, its Node server for the sockets. */
 import type { Hono } from 'hono'
+import { readBounded } from '../../internal/boundedBody.js'
+import { type ArtifactIntake, intakeOutcomes } from '../roles/intake.js'
 import type { OperatorRpc } from '../rpc/server.js'
 import {
   answerCall,
@@ -15,6 +17,8 @@ export type OperatorRoutes = HealthRoutes & {
   rpc: OperatorRpc
   /** Bytes of a delta that this operator keeps, for peers. */
   delta?: ((hash: `0x${string}`) => Promise<Uint8Array | undefined>) | undefined
+  /** Takes artifacts that anybody hands in. Left out: none are taken. */
+  intake?: ArtifactIntake | undefined
 }
 
 /** Options of {@link listenOperator}. */
@@ -29,7 +33,7 @@ export type OperatorServer = RoleServer
  * @throws {MissingPeerError} when the optional peer `hono` is not installed.
  */
 export async function operatorApp(routes: OperatorRoutes): Promise<Hono> {
-  const { rpc, delta } = routes
+  const { rpc, delta, intake } = routes
   const app = await createApp(routes)
   app.post('/rpc', (context) => answerCall(context, rpc))
   app.get('/deltas/:hash', async (context) => {
@@ -39,6 +43,17 @@ export async function operatorApp(routes: OperatorRoutes): Promise<Hono> {
     if (bytes === undefined) return context.text('not here', 404)
     return new Response(bytes.slice(), { headers: { 'content-type': 'application/octet-stream' } })
   })
+  if (intake !== undefined) {
+    app.put('/artifacts/:namespace/:hash', async (context) => {
+      const { raw } = context.req
+      const outcome = await intake.take(context.req.param(), (maxBytes) => {
+        // What says that it is too long is not read.
+        const announced = Number(context.req.header('content-length') ?? 0)
+        return announced > maxBytes ? Promise.resolve(undefined) : readBounded(raw, maxBytes)
+      })
+      return context.text(outcome, intakeOutcomes[outcome])
+    })
+  }
   return app
 }
 

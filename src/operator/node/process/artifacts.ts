@@ -31,6 +31,8 @@ type Followed = Pick<CommitPipeline, 'tree' | 'locators'>
 export type OpenedArtifacts = {
   readonly clients: readonly DaClient[]
   readonly cache: LayeredArtifactCache
+  /** Whether the bytes are on this disk. */
+  holds(hash: Hex): Promise<boolean>
   /** From then on the tree's own copies are read first, then the locators that are announced. */
   follow(followed: Followed): void
 }
@@ -43,9 +45,9 @@ export function openArtifacts(
   settings: ArtifactSettings,
   { directory, metrics }: { directory: string; metrics?: MetricsRegistry | undefined },
 ): OpenedArtifacts {
-  const { 'da.directory': files, 'da.proxy_url': proxy, 'da.bootnodes': bootnodes } = settings
+  const { 'da.directory': shared, 'da.proxy_url': proxy, 'da.bootnodes': bootnodes } = settings
   const clients: DaClient[] = []
-  if (files !== undefined) clients.push(fileDa({ directory: resolve(files) }))
+  if (shared !== undefined) clients.push(fileDa({ directory: resolve(shared) }))
   if (proxy !== undefined) clients.push(eigenDa({ url: proxy }))
   let followed: Followed | undefined
   const { onCacheEvent, onArtifactEvent } = recorded(metrics)
@@ -55,15 +57,17 @@ export function openArtifacts(
       (await followed?.locators({ ref: { hash, namespace } }, io)) ?? [],
     onEvent: onArtifactEvent,
   })
-  const disk = diskByteStore({ directory: join(directory, 'artifacts') })
+  const files = diskByteStore({ directory: join(directory, 'artifacts') })
+  const disk = beforeDisk(files, () => followed?.tree.store.bytes)
   const cache = createLayeredArtifactCache({
-    disk: beforeDisk(disk, () => followed?.tree.store.bytes),
+    disk,
     ...(clients.length === 0 ? {} : { da }),
     ...(bootnodes.length === 0 ? {} : { peers: bootnodeSource(bootnodes) }),
     onEvent: onCacheEvent,
   })
   return {
     ...{ clients, cache },
+    holds: (hash) => disk.has(hash),
     follow: (next) => {
       followed = next
     },

@@ -10,6 +10,7 @@ import {
   http,
   type PublicClient,
 } from 'viem'
+import { namespaces } from '../../../core/artifact.js'
 import { mclBackend } from '../../../core/bn254/mcl/index.js'
 import { type ChallengeWindows, chains } from '../../../core/chains.js'
 import type { CertificateReader } from '../../../core/interfaces/certificates.js'
@@ -148,6 +149,8 @@ export type FollowedIndex = {
   lag(): bigint | undefined
   /** Hashes of the plugins that a current slot names, those of the newest slots first. */
   currentPlugins(): readonly Hex[]
+  /** Whether a registered template names an artifact. */
+  isRegistered(name: { namespace: number; hash: Hex }): boolean
   readonly loop: Loop
 }
 
@@ -194,8 +197,29 @@ export async function followIndex(
     reader: createIndexedReader({ index, reader }),
     lag: () => lag,
     currentPlugins: () => currentPlugins(index.state),
+    isRegistered: (name) => isRegistered(index.state, name),
     loop,
   }
+}
+
+function isRegistered(
+  { policyTemplates, policyDataTemplates }: RegistryIndex['state'],
+  { namespace, hash }: { namespace: number; hash: Hex },
+): boolean {
+  const wanted = hash.toLowerCase()
+  const is = (one: Hex): boolean => one.toLowerCase() === wanted
+  const { rego, policyParamsSchema, wasm, policyDataParamsSchema, secretsSchema } = namespaces
+  if (namespace === rego || namespace === policyParamsSchema) {
+    for (const { regoHash, paramsSchemaHash } of policyTemplates.values())
+      if (is(namespace === rego ? regoHash : paramsSchemaHash)) return true
+    return false
+  }
+  for (const row of policyDataTemplates.values()) {
+    if (namespace === wasm && is(row.wasmHash)) return true
+    if (namespace === policyDataParamsSchema && is(row.paramsSchemaHash)) return true
+    if (namespace === secretsSchema && is(row.secretsSchemaHash)) return true
+  }
+  return false
 }
 
 function currentPlugins(state: RegistryIndex['state']): readonly Hex[] {

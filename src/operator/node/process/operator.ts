@@ -20,6 +20,7 @@ import {
 import type { WindowOutcome } from '../../commits/committer.js'
 import { createDeltaReader } from '../../commits/deltas.js'
 import { createBindingWatch } from '../../roles/bindings.js'
+import { type ArtifactIntake, createArtifactIntake } from '../../roles/intake.js'
 import { startLoop } from '../../roles/loop.js'
 import { anomalyOf, createOperatorNode, type OperatorNode } from '../../roles/operator.js'
 import { type OperatorWatch, watchOperator } from '../../roles/watch.js'
@@ -120,6 +121,7 @@ export function startOperator(parameters: StartOperatorParameters): Promise<Runn
       host: settings['listen.host'],
       port: settings['listen.port'],
       delta: async (hash) => node.commits.delta(hash),
+      intake: intakeOf(parts),
       ready: () => lacksOf(parts, settings),
       metrics: () => metricsOf(parts),
     })
@@ -233,7 +235,17 @@ async function openParts(
     windows,
     directory,
     ledger,
+    artifacts,
   }
+}
+
+/** Anybody hands in what a template names and the tree has not got. */
+function intakeOf({ index, pipeline, artifacts }: Parts): ArtifactIntake {
+  return createArtifactIntake({
+    isPending: (name) => index.isRegistered(name) && !pipeline.inTree(name),
+    isHeld: artifacts.holds,
+    keep: (hash, bytes) => artifacts.cache.put(hash, bytes),
+  })
 }
 
 async function openJournal(
