@@ -194,7 +194,7 @@ export async function pipelineRows({
       'pipeline, warm, no plugin',
       await p50(times, evaluatorOf(none, plugins)),
       { 'engine alone': engineWithout },
-      1,
+      Math.round(150 * engineWithout) / 100,
     )
 
     const bare = await p50(times, await barePlugin(rust))
@@ -203,7 +203,7 @@ export async function pipelineRows({
       'plugin alone': bare,
       'engine alone': engineAlone,
     })
-    lower('what the pipeline adds to one plugin', one - bare, {}, 3)
+    lower('what the pipeline adds to one plugin', one - bare, {}, 2)
     const other = await component({ run: '(call $number (i64.const 2))' })
     const three = evaluatorOf(request([screening(rust), { wasm: small }, { wasm: other }]), plugins)
     lower('pipeline, warm, three plugins', await p50(times, three), { 'one plugin': one })
@@ -244,12 +244,12 @@ export async function pipelineRows({
     const directory = mkdtempSync(join(tmpdir(), 'newton-bench-plugins-'))
     try {
       const store = fileCompiledPluginStore({ directory, key: new Uint8Array(32).fill(1) })
-      lower('cold start from compiled form, Rust plugin', await median(rust, store), {}, 60)
+      lower('cold start from compiled form, Rust plugin', await median(rust, store), {}, 20)
       lower(
         'cold start from compiled form, JavaScript plugin',
         await median(javascript, store),
         {},
-        700,
+        120,
       )
     } finally {
       rmSync(directory, { recursive: true, force: true })
