@@ -223,19 +223,8 @@ async function openParts(
   watchBindings({ chain, pipeline, index, watch, log, closers, directory, ledger })
   const { enclave } = evaluator
   return {
-    chain,
-    watch,
-    index,
-    pipeline,
-    committed,
-    evaluator,
-    enclave,
-    journal,
-    node,
-    windows,
-    directory,
-    ledger,
-    artifacts,
+    ...{ chain, watch, index, pipeline, committed, artifacts },
+    ...{ evaluator, enclave, journal, node, windows, directory, ledger },
   }
 }
 
