@@ -85,6 +85,7 @@ type Description = {
   operators: readonly { address: Hex; url: string }[]
   challengerUrl: string | undefined
   replicaUrl: string | undefined
+  ledger: { url: string; name: string; module: string; logKey: string } | undefined
   accounts: readonly { address: Hex; privateKey: Hex }[]
 }
 
@@ -102,7 +103,14 @@ function describe(network: Devnet, { client }: { client: Hex }): Description {
     operators: operators.map(({ address, url }) => ({ address, url })),
     challengerUrl: network.challenger?.url,
     replicaUrl: network.replica?.url,
+    ledger: describeLedger(network),
   }
+}
+
+function describeLedger({ ledger }: Devnet): Description['ledger'] {
+  if (ledger === undefined) return undefined
+  const { url, moduleId: module, logKey } = ledger
+  return { url, name: ledger.ledger.ledger, module, logKey }
 }
 
 function toText(data: Description): string {
@@ -112,6 +120,8 @@ function toText(data: Description): string {
     line('gateway', data.gatewayUrl),
     line('challenger', data.challengerUrl),
     line('replica', data.replicaUrl),
+    line('ledger', data.ledger?.url),
+    line('its log', data.ledger?.logKey),
     line('chain', data.chainId),
     line('client', data.client),
     line('artifacts', data.artifacts),
