@@ -32,13 +32,12 @@ const inject: WriteTriple<InjectSealedSnapshotInput, SnapshotAnchoredEvent, unde
     prepare: (client, parameters) => ({
       address: registryOf(client, parameters),
       ...functionOf(StateCommitRegistry.injectSealedSnapshot),
-      args: [encodeSnapshot(parameters.snapshot), encodeSignatures(parameters.signatures)],
+      args: encode(parameters),
     }),
     preflight: (client, parameters) => {
       const registry = registryOf(client, parameters)
       const { snapshot, signatures } = parameters
-      const digest = computeSnapshotDigest({ chainId: client.chain.id, registry, snapshot })
-      return checkSnapshot(client, { registry, snapshot, signatures: sorted(signatures), digest })
+      return checkSnapshot(client, { registry, snapshot, signatures, encoded: encode(parameters) })
     },
     emits: StateCommitRegistry.SnapshotAnchored,
     event: (args) => args as SnapshotAnchoredEvent,
@@ -114,17 +113,14 @@ function encodeSnapshot(snapshot: StateCommit): Hex {
   return encodeAbiParameters([stateCommitAbi], [snapshot])
 }
 
-/** Ascending by address, as the contract wants them. */
-function sorted(signatures: readonly SnapshotSignature[]): SnapshotSignature[] {
-  return signatures
+/** Signers ascending by address, as the contract wants them. */
+function encode({ snapshot, signatures }: InjectSealedSnapshotInput): readonly [Hex, Hex] {
+  const list = signatures
     .map(({ signer, signature }) => ({ signer: addressOf(signer, 'signatures.signer'), signature }))
     .sort((a, b) => (BigInt(a.signer) < BigInt(b.signer) ? -1 : 1))
-}
-
-function encodeSignatures(signatures: readonly SnapshotSignature[]): Hex {
-  const list = sorted(signatures)
-  return encodeAbiParameters(
+  const signed = encodeAbiParameters(
     [{ type: 'address[]' }, { type: 'bytes[]' }],
     [list.map(({ signer }) => signer), list.map(({ signature }) => signature)],
   )
+  return [encodeSnapshot(snapshot), signed]
 }
