@@ -84,7 +84,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'enclaveApp',
     'node',
   ],
-  operator: ['ledger', 'rpc', 'signing', 'tasks', 'commits', 'gateway', 'roles', 'node'],
+  operator: ['ledger', 'rpc', 'secrets', 'signing', 'tasks', 'commits', 'gateway', 'roles', 'node'],
   testing: ['artifacts', 'evm', 'eigenDaProxy', 'mock', 'msw', 'vitest', 'node'],
   cli: ['terminal', 'config', 'scaffold', 'commands'],
 }

@@ -17,13 +17,14 @@ import {
   verifyTaskAttestation,
 } from '@newton/policy-sdk/attestation'
 import { createArtifactSource } from '@newton/policy-sdk/da'
-import { sealSecrets } from '@newton/policy-sdk/enclave'
+import { sealSecrets, uploadSecrets } from '@newton/policy-sdk/enclave'
 import {
   createResultReplayer,
   createSchemaValidator,
   encodeWasmArgs,
   operatorEngine,
 } from '@newton/policy-sdk/eval'
+import { createGatewayClient } from '@newton/policy-sdk/gateway'
 import { createTaskClient, type SentRequest, type VerifiedTask } from '@newton/policy-sdk/operator'
 import {
   acceptResponseSync,
@@ -41,6 +42,7 @@ import { toProofCalldata } from '@newton/policy-sdk/statetree'
 import { deployGuardedTransfer } from '@newton/policy-sdk/testing'
 import { createDevnet, type Devnet } from '@newton/policy-sdk/testing/node'
 import { type Address, type BaseError, encodeFunctionData, type Hex, parseEther } from 'viem'
+import { signTypedData } from 'viem/actions'
 import { readArtifacts } from './artifacts.js'
 import { startRiskService } from './riskService.js'
 import { createSteps, expect } from './steps.js'
@@ -221,10 +223,16 @@ async function main(): Promise<void> {
         policyDataInstanceId: instances.data,
         sequence: 1n,
       })
-      await devnet.privateData.store(instances.data, sealed.envelope)
+      // The gateway hands it to an operator, whose enclave opens it and holds it against its schema.
+      const upload = await uploadSecrets({
+        gateway: createGatewayClient({ url: devnet.gatewayUrl }),
+        envelope: sealed.envelope,
+        policyDataRegistry: addresses.policyDataRegistry,
+        sign: (typedData) => signTypedData(clientOwner, typedData),
+      })
       return {
         value: sealed,
-        result: `${sealed.envelope.length} B envelope, key of a ${attestation.assurance} enclave`,
+        result: `${sealed.envelope.length} B envelope, key of a ${attestation.assurance} enclave, ${upload.status}`,
       }
     })
 

@@ -66,6 +66,8 @@ export {
 } from './evaluate/evaluator.js'
 export { computeRequestDigest, type EnclaveRequest } from './evaluate/messages/request.js'
 export { computeTaskUserData } from './evaluate/messages/result.js'
+export type { SecretsCheck } from './evaluate/secretsCheck.js'
+export { documentedRecipient } from './evaluate/session.js'
 export { createSnapshotReader } from './evaluate/messages/snapshot.js'
 export {
   type EnclaveHostServices,
@@ -147,6 +149,7 @@ export {
   type EnvelopeV1,
   encodeEnvelopeV1,
   envelopeV1Aad,
+  isEnvelopeV1,
   signEnvelope,
   verifyEnvelopeSignature,
 } from './secrets/envelopeV1.js'

@@ -157,7 +157,12 @@ function dataMethods(
 
 function readKey(fields: Fields): GatewayPublicKey {
   const { keyType, encryptionSuite } = textFields(fields, ['keyType', 'encryptionSuite'])
-  return { publicKey: wordField(fields, 'publicKey'), keyType, encryptionSuite }
+  const document = textField(fields, 'document')
+  const attested =
+    document !== undefined && /^0x([0-9a-f]{2})+$/.test(document)
+      ? { document: document as Hex, epoch: uintField(fields, 'epoch') }
+      : {}
+  return { publicKey: wordField(fields, 'publicKey'), keyType, encryptionSuite, ...attested }
 }
 
 function readSentTask(fields: Fields): SentTask {

@@ -47,8 +47,16 @@ export type SentTask = {
   timestamp: bigint
 }
 
-/** A key that the gateway names. Nothing proves whose it is: see the enclave's documents. */
-export type GatewayPublicKey = { publicKey: Hex; keyType: string; encryptionSuite: string }
+/** A key that the gateway names. Nothing proves whose it is but the enclave's document. */
+export type GatewayPublicKey = {
+  publicKey: Hex
+  keyType: string
+  encryptionSuite: string
+  /** Number of the key; networks of the current protocol give none. */
+  epoch?: bigint | undefined
+  /** The document that names the key: see `documentedRecipient`. */
+  document?: Hex | undefined
+}
 
 /** A simulation's outcome. A failure is no decision. */
 export type Simulation<value> =

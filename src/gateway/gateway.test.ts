@@ -742,6 +742,7 @@ describe('other methods', () => {
           policyDataInstanceId: policyId,
           ownerSignature: '0x11',
           sequence: 1n,
+          deadline: 1_800_000_000n,
         }),
     )
     expect(refused).toMatchObject({
@@ -749,7 +750,12 @@ describe('other methods', () => {
       error: 'policy_client is owned by a different user',
     })
     expect(second).toMatchObject({
-      params: { policy_data_instance_id: policyId, owner_signature: '0x11', sequence: '1' },
+      params: {
+        policy_data_instance_id: policyId,
+        owner_signature: '0x11',
+        sequence: '1',
+        deadline: '1800000000',
+      },
     })
   })
 

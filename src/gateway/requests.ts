@@ -88,6 +88,8 @@ export type StoreSecretsParameters = {
       /** `SecretsUpload`, EIP-712. */
       ownerSignature: Hex
       sequence: bigint
+      /** Unix seconds, as signed. */
+      deadline: bigint
     }
 )
 
@@ -204,6 +206,7 @@ export function writeStoreSecrets(parameters: StoreSecretsParameters): Json {
     policy_data_instance_id: parameters.policyDataInstanceId.toLowerCase(),
     owner_signature: writeBytes(parameters.ownerSignature, 'ownerSignature') ?? '0x',
     sequence: parameters.sequence.toString(),
+    deadline: parameters.deadline.toString(),
   }
 }
 

@@ -1,4 +1,5 @@
 /** Errors of the state tree: one class per kind of failure. */
+import type { Hex } from 'viem'
 import { BaseError, type BaseErrorOptions } from '../errors/base.js'
 
 /** A commit names a version that does not follow the newest one. */
@@ -182,9 +183,11 @@ export class SnapshotError extends BaseError {
 export class BytesNotFoundError extends BaseError {
   override readonly name = 'BytesNotFoundError'
   override readonly code = 'BYTES_NOT_FOUND'
+  readonly hash: Hex
 
-  constructor({ hash }: { hash: string }, options: BaseErrorOptions = {}) {
+  constructor({ hash }: { hash: Hex }, options: BaseErrorOptions = {}) {
     super(`No bytes with hash ${hash} are stored here.`, { retryable: true, ...options })
+    this.hash = hash
   }
 }
 

@@ -54,4 +54,3 @@ export {
   type MockTaskInput,
   mockRegistries,
 } from './mock/registries.js'
-export { createPrivateData, type PrivateData } from './privateData.js'

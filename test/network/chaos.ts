@@ -30,6 +30,8 @@ export type ChaosReport = {
   faults: Readonly<Record<string, number>>
   answered: number
   failed: number
+  /** Failures by their code: what clients were told while something was down. */
+  failures: Readonly<Record<string, number>>
   shares: number
   accepted: number
   commits: number
@@ -81,6 +83,11 @@ export async function runChaos(options: {
     for (const member of world.members) supervisor.start(member)
     for (const member of world.members) await untilReady(member)
     log('all are ready')
+    // Until the policy is under a root nobody decides, whatever is killed.
+    await untilCommitted(world)
+    log('the policy is committed')
+    await firstAnswer(world)
+    log('a task is answered')
     const until = Date.now() + seconds * 1_000
     const clients = startClients(world, { recorder, until })
     const kills = await makeFaults(world, { supervisor, links, seed, rate, until, log })
@@ -96,17 +103,32 @@ export async function runChaos(options: {
       faults: Object.fromEntries(links.map(({ name, state }) => [name, state.spoiled])),
       answered: recorder.counts.answered,
       failed: recorder.counts.failed,
+      failures: recorder.failures,
       shares: recorder.counts.shares,
       violations: [
         ...recorder.violations(),
         ...judged.violations,
         ...stray.map(({ name, code }) => `${name} died by itself with ${code}`),
+        // A run in which nothing was done shows nothing.
+        ...(recorder.counts.answered === 0 ? ['no task was answered'] : []),
+        ...(judged.accepted === 0 ? ['no response was accepted on chain'] : []),
       ],
     }
   } finally {
     for (const close of closers.reverse()) await close()
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** Waits for the first commit, and for everyone to have it. */
+async function untilCommitted(world: NetworkWorld): Promise<void> {
+  const operators = world.members.filter(({ role }) => role === 'operator')
+  for (const until = Date.now() + 180_000; Date.now() < until; ) {
+    const at = await Promise.all(operators.map((one) => metricOf(one, /^operator_sequence /)))
+    if (at.every((sequence) => sequence > 0)) return
+    await sleep(500)
+  }
+  throw new Error('nothing was committed before the first fault')
 }
 
 async function readerOf({ client, contracts: addresses, da }: NetworkWorld) {
@@ -116,6 +138,22 @@ async function readerOf({ client, contracts: addresses, da }: NetworkWorld) {
     artifacts: createArtifactSource({ clients: [da] }),
     replayer: createResultReplayer({ engine: operatorEngine() }),
   }
+}
+
+const intentOf = (value: bigint) => ({
+  from: '0x00000000000000000000000000000000000000f1' as Hex,
+  to: '0x00000000000000000000000000000000000000f2' as Hex,
+  ...{ value: value % 10n, data: '0x' as Hex, chainId: 31_337n },
+  functionSignature: '0x' as Hex,
+})
+
+/** A network that answers nothing before the first fault shows nothing after it. */
+async function firstAnswer(world: NetworkWorld): Promise<void> {
+  const gateway = world.members.find(({ role }) => role === 'gateway') as Member
+  const reader = await readerOf(world)
+  const tasks = createTaskClient({ gateway: { url: `${gateway.url}/rpc` }, reader })
+  const { policyClient } = world
+  await tasks.createTask({ policyClient, timeout: 120_000, intent: intentOf(1n) })
 }
 
 /** Asks for tasks until the end, each verified before it counts. */
@@ -134,17 +172,12 @@ async function startClients(
         const verified: VerifiedTask = await tasks.createTask({
           policyClient: world.policyClient,
           broadcast: true,
-          timeout: 30_000,
-          intent: {
-            from: '0x00000000000000000000000000000000000000f1' as Hex,
-            to: '0x00000000000000000000000000000000000000f2' as Hex,
-            ...{ value: value % 10n, data: '0x' as Hex, chainId: 31_337n },
-            functionSignature: '0x' as Hex,
-          },
+          timeout: 60_000,
+          intent: intentOf(value),
         })
         recorder.onAnswer(verified)
-      } catch {
-        recorder.onFailure()
+      } catch (error) {
+        recorder.onFailure(error)
         await sleep(250)
       }
     }
@@ -183,6 +216,8 @@ async function makeFaults(
     log(`killed ${member.name}`)
     await sleep(random() * 1_000)
     supervisor.start(member)
+    // Four operators bear one that is down: the next one falls when this one stands again.
+    await untilReady(member, 60_000).catch(() => log(`${member.name} is slow to come back`))
   }
   return kills
 }

@@ -16,6 +16,7 @@ export function createRecorder() {
   const statements = new Map<string, Set<string>>()
   /** Message hashes of answers by task. */
   const answers = new Map<Hex, Set<Hex>>()
+  const failures: Record<string, number> = {}
   const counts = { exchanges: 0, shares: 0, answered: 0, failed: 0, refused: 0 }
 
   const add = <value>(map: Map<string, Set<value>>, key: string, value: value): void => {
@@ -24,6 +25,7 @@ export function createRecorder() {
   }
   return {
     counts,
+    failures,
     onExchange({ link, body, answer }: Exchange): void {
       counts.exchanges++
       try {
@@ -52,8 +54,11 @@ export function createRecorder() {
       counts.answered++
       add(answers as Map<string, Set<Hex>>, taskId, computeMessageHash(response))
     },
-    onFailure(): void {
+    onFailure(error: unknown): void {
       counts.failed++
+      const { code = 'UNKNOWN', fault, failure } = error as Record<string, string | undefined>
+      const name = [code, fault ?? failure].filter((part) => part !== undefined).join(' ')
+      failures[name] = (failures[name] ?? 0) + 1
     },
     /** What must never be. */
     violations(): string[] {

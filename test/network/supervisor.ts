@@ -58,6 +58,7 @@ export function createSupervisor(parts: {
     start,
     end,
     isRunning: (name: string) => children.has(name),
+    pidOf: (name: string) => children.get(name)?.pid,
     /** Pauses a process, as a machine that sleeps does. */
     signal: (name: string, signal: 'SIGSTOP' | 'SIGCONT') => children.get(name)?.kill(signal),
     async stop(): Promise<void> {

@@ -1,6 +1,7 @@
 /** A network of operators over real sockets: what one of them can spoil, and what it cannot. */
-import type { Address, Hex } from 'viem'
+import { type Address, type Hex, keccak256 } from 'viem'
 import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from 'viem/accounts'
+import { signTypedData } from 'viem/actions'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { verifyTaskAttestation } from '../../src/attestation/index.js'
 import {
@@ -14,7 +15,15 @@ import {
   type Task,
 } from '../../src/core/index.js'
 import { createArtifactSource } from '../../src/da/index.js'
+import {
+  documentedRecipient,
+  type RecipientKey,
+  sealSecrets,
+  secretsUploadTypedData,
+  uploadSecrets,
+} from '../../src/enclave/index.js'
 import { createResultReplayer, operatorEngine } from '../../src/eval/index.js'
+import { createGatewayClient } from '../../src/gateway/index.js'
 import { utf8 } from '../../src/internal/bytes.js'
 import {
   collectTask,
@@ -28,8 +37,10 @@ import {
 import { listenOperator } from '../../src/operator/node/index.js'
 import {
   createResponseSink,
+  deployPolicyDataInstanceSync,
   deployPolicyInstanceSync,
   registerClientSync,
+  registerPolicyDataTemplateSync,
   registerPolicyTemplateSync,
   setCurrentPolicyInstanceSync,
 } from '../../src/registry/index.js'
@@ -393,17 +404,121 @@ describe('an operator', () => {
   })
 })
 
+describe('secrets', () => {
+  const schema = {
+    type: 'object',
+    properties: { apiKey: { type: 'string' } },
+    required: ['apiKey'],
+    additionalProperties: false,
+  }
+  let instance: Hex
+  let recipient: RecipientKey
+  const seal = async (sequence: bigint, secrets: object): Promise<Uint8Array> => {
+    const chainId = BigInt(devnet.chain.id)
+    const sealed = await sealSecrets({
+      ...{ recipient, secrets: secrets as never, validation: 'skip', chainId, sequence },
+      ...{ client: policyClient, policyDataInstanceId: instance },
+    })
+    return sealed.envelope
+  }
+  const upload = (envelope: Uint8Array, signer = devnet.account(0)) =>
+    uploadSecrets({
+      gateway: createGatewayClient({ url: devnet.gatewayUrl }),
+      ...{ envelope, policyDataRegistry: devnet.contracts.policyDataRegistry },
+      sign: (typedData) => signTypedData(signer, typedData),
+    })
+  const metadata = () =>
+    createGatewayClient({ url: devnet.gatewayUrl }).request({
+      method: 'newt_getSecretsMetadata',
+      params: { chain_id: devnet.chain.id, policy_data_instance_id: instance },
+      retry: 'read',
+    })
+
+  beforeAll(async () => {
+    const { contracts: addresses, owner: author } = devnet
+    const artifacts = [utf8('a plugin that is never run'), utf8(JSON.stringify(schema))]
+    for (const bytes of artifacts) await devnet.da.put(bytes)
+    const [wasmHash, secretsSchemaHash] = artifacts.map(computeArtifactHash) as [Hex, Hex]
+    const { id: templateId } = await registerPolicyDataTemplateSync(author, {
+      ...{ wasmHash, secretsSchemaHash, paramsSchemaHash: ARTIFACT_ABSENT, addresses },
+      locators: { wasm: locator, secretsSchema: locator },
+    })
+    const deployed = await deployPolicyDataInstanceSync(devnet.account(0), {
+      ...{ client: policyClient, templateId, expireAfter: 300n, addresses },
+    })
+    instance = deployed.id
+    // The gateway is not believed: the document of an enclave names the key.
+    const key = await createGatewayClient({ url: devnet.gatewayUrl }).getSecretsPublicKey()
+    const { attestation } = await devnet.operators[0]!.evaluator.session()
+    const roots = devnet.operators.flatMap((operator) => operator.roots)
+    const measurements = [{ 0: attestation.pcrs[0] as Hex }]
+    recipient = await documentedRecipient({
+      ...{ key, policy: { measurements, roots, insecureTrustRoot: true } },
+    })
+  }, 120_000)
+
+  test('behavior: judged by an enclave, pending, then committed', async () => {
+    await expect(upload(await seal(1n, { apiKey: 5 }))).rejects.toMatchObject({
+      code: 'SECRETS_UPLOAD_REFUSED',
+      details: expect.stringContaining('/apiKey') as string,
+    })
+    const good = await seal(1n, { apiKey: 'k' })
+    await expect(upload(good, devnet.account(5))).rejects.toMatchObject({
+      code: 'SECRETS_UPLOAD_REFUSED',
+      details: expect.stringContaining('signature') as string,
+    })
+    expect(await metadata()).toMatchObject({ committed: null, pending: null })
+    const { envelopeHash } = await upload(good)
+    expect(await metadata()).toMatchObject({ pending: { sequence: '1', key_id: recipient.keyId } })
+    expect(await devnet.commit()).toMatchObject({ foreign: 1 })
+    expect(await metadata()).toMatchObject({
+      pending: null,
+      committed: { envelope_hash: envelopeHash, sequence: '1', bytes: good.length },
+    })
+    // What is committed is not taken again.
+    await expect(upload(await seal(1n, { apiKey: 'other' }))).rejects.toMatchObject({
+      code: 'SECRETS_UPLOAD_REFUSED',
+    })
+    const block = await devnet.client.getBlockNumber({ cacheTime: 0 })
+    for (const { committed } of devnet.operators) {
+      expect(await committed.getEnvelope({ policyDataInstanceId: instance, block })).toEqual(good)
+    }
+  }, 240_000)
+
+  test('behavior: an upload that one operator alone knows stops nobody', async () => {
+    const envelope = await seal(2n, { apiKey: 'second' })
+    const deadline = BigInt(Math.floor(Date.now() / 1_000) + 600)
+    const typedData = secretsUploadTypedData({
+      chainId: BigInt(devnet.chain.id),
+      policyDataRegistry: devnet.contracts.policyDataRegistry,
+      ...{ policyDataInstanceId: instance, envelopeHash: keccak256(envelope) },
+      ...{ sequence: 2n, deadline },
+    })
+    const ownerSignature = await signTypedData(devnet.account(0), typedData)
+    const record = { policyDataInstanceId: instance, envelope, ownerSignature }
+    await devnet.clients[0]!.call('newt_putEnvelope', {
+      upload: { ...record, sequence: 2n, deadline },
+      validate: false,
+    })
+    // In its own window the others ask it for the upload, and judge it themselves.
+    expect(await devnet.commit()).toMatchObject({ foreign: 1 })
+    expect(await metadata()).toMatchObject({ committed: { sequence: '2' }, pending: null })
+  }, 240_000)
+})
+
 describe('a commit', () => {
   test('behavior: lands with one operator down, which then catches up alone', async () => {
     await registerPolicy('package other\n')
     await devnet.operators[3]!.close()
     // Where the window is that operator's own, it costs a window.
     const landed = await devnet.commit()
-    expect(landed).toMatchObject({ sequenceNo: 2n, signers: 3, included: 1 })
+    expect(landed).toMatchObject({ signers: 3, included: 1 })
     const last = await devnet.startOperator(3)
     const roots = devnet.operators.map(({ windows }) => windows.status())
     expect(new Set(roots.map((status) => status?.root)).size).toBe(1)
-    expect(last.windows.status()).toMatchObject({ sequenceNo: 2n, waitingFor: undefined })
+    expect(last.windows.status()).toMatchObject({
+      ...{ sequenceNo: landed!.sequenceNo, waitingFor: undefined },
+    })
     // The delta is kept by those that signed it, and given to whoever asks by its hash.
     const { deltaHash } = landed!.proposal
     expect((await fetch(`${devnet.operators[1]!.url}/deltas/${deltaHash}`)).status).toBe(200)
@@ -420,7 +535,7 @@ describe('a commit', () => {
     expect(replica).toBeDefined()
     await expect
       .poll(async () => devnet.replica!.node.status()?.sequenceNo, { timeout: 20_000 })
-      .toBe(2n)
+      .toBe(devnet.operators[0]!.pipeline.head().sequenceNo)
     expect(await devnet.challenger!.metrics()).toContain(
       'challenger_verified_total{status="valid"}',
     )

@@ -5,8 +5,9 @@
 import { readFile } from 'node:fs/promises'
 import { computeArtifactHash } from '@newton/policy-sdk'
 import { guardedTransferAbi } from '@newton/policy-sdk/abi'
-import { sealSecrets } from '@newton/policy-sdk/enclave'
+import { sealSecrets, uploadSecrets } from '@newton/policy-sdk/enclave'
 import { createSchemaValidator } from '@newton/policy-sdk/eval'
+import { createGatewayClient } from '@newton/policy-sdk/gateway'
 import {
   deployPolicyDataInstanceSync,
   deployPolicyInstanceSync,
@@ -20,7 +21,7 @@ import {
 import { deployGuardedTransfer } from '@newton/policy-sdk/testing'
 import { createDevnet, type Devnet } from '@newton/policy-sdk/testing/node'
 import { type Address, encodeFunctionData, type Hex, parseEther } from 'viem'
-import { sendTransaction } from 'viem/actions'
+import { sendTransaction, signTypedData } from 'viem/actions'
 import { type RiskService, startRiskService } from './riskService.js'
 
 /** Addresses that the example is about. */
@@ -204,5 +205,11 @@ async function sealKey(
     policyDataInstanceId: instance,
     sequence: 1n,
   })
-  await devnet.privateData.store(instance, envelope)
+  const owner = devnet.account(0)
+  await uploadSecrets({
+    gateway: createGatewayClient({ url: devnet.gatewayUrl }),
+    envelope,
+    policyDataRegistry: devnet.contracts.policyDataRegistry,
+    sign: (typedData) => signTypedData(owner, typedData),
+  })
 }

@@ -7,10 +7,11 @@ import { daOf } from '../config/artifactStore.js'
 import { chainOf, profileArgs } from '../config/chain.js'
 import { configPath, isExposed, loadConfig, type Profile, profileOf } from '../config/config.js'
 import { command } from '../terminal/command.js'
-import { checkLines, exitCodes, type Terminal } from '../terminal/output.js'
+import { type CommandResult, checkLines, exitCodes, type Terminal } from '../terminal/output.js'
+import { roleFindings } from './doctorRole.js'
 
 /** One thing that was looked at. */
-type Finding = {
+export type Finding = {
   what: string
   ok: boolean
   level: 'error' | 'warning'
@@ -36,9 +37,24 @@ const packages: Readonly<Record<string, string>> = {
 export const doctor: CommandDef = command({
   name: 'doctor',
   example: 'newton-policy doctor --profile testnet',
-  description: 'Check Node, optional packages, the profile and each endpoint; say how to mend them',
-  args: profileArgs,
+  description:
+    'Check Node, optional packages, the profile and each endpoint, or all that a role needs; say how to mend them',
+  args: {
+    ...profileArgs,
+    role: {
+      type: 'string',
+      description: 'Look at what this role needs in place of the profile',
+      valueHint: 'operator|gateway|challenger|replica',
+    },
+    config: { type: 'string', description: 'TOML file of the role’s settings', valueHint: 'file' },
+    ntp: { type: 'string', description: 'Time server', default: 'pool.ntp.org', valueHint: 'host' },
+  },
   run: async ({ args, terminal, signal }) => {
+    if (args.role !== undefined) {
+      const { role, config, ntp } = args
+      const found = await roleFindings(terminal, { role, config, ntp })
+      return report({ role }, [nodeFinding(), ...found])
+    }
     const config = await loadConfig(terminal)
     const { name, profile } = profileOf(terminal, config, args.profile)
     const findings = [
@@ -49,15 +65,19 @@ export const doctor: CommandDef = command({
       ...(await chainFindings(terminal, { profile, args, signal })),
       await storeFinding(terminal, profile),
     ]
-    const lines = findings.map(({ what: rule, ...finding }) => checkLines({ rule, ...finding }))
-    const failed = findings.some(({ ok, level }) => !ok && level === 'error')
-    return {
-      data: { profile: name, findings },
-      text: lines.join('\n'),
-      exitCode: failed ? exitCodes.failure : exitCodes.done,
-    }
+    return report({ profile: name }, findings)
   },
 })
+
+function report(about: { profile: string } | { role: string }, findings: Finding[]): CommandResult {
+  const lines = findings.map(({ what: rule, ...finding }) => checkLines({ rule, ...finding }))
+  const failed = findings.some(({ ok, level }) => !ok && level === 'error')
+  return {
+    data: { ...about, findings },
+    text: lines.join('\n'),
+    exitCode: failed ? exitCodes.failure : exitCodes.done,
+  }
+}
 
 function nodeFinding(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)

@@ -10,4 +10,11 @@ export interface ExternalWrites {
     parameters: { sequenceNo: bigint; cutoffBlock: bigint },
     options?: IoOptions,
   ): Promise<readonly ExternalWrite[]>
+  /**
+   * Whether a write that another operator proposes is one that this source has let in too. Where it is
+   * given, operators may know different writes: a proposal may leave any out, and has only such as this
+   * accepts; what has landed is not judged by it. Without it a commit has exactly the writes of
+   * `writesFor`.
+   */
+  accepts?(write: ExternalWrite): boolean
 }

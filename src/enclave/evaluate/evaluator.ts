@@ -23,6 +23,7 @@ import { EnclaveBuildError, EnclaveResultError } from './errors.js'
 import { type HostInputs, hostInputs } from './hostInputs.js'
 import { computeRequestDigest, type EnclaveRequest, encodeRequest } from './messages/request.js'
 import { assertAnswer, decodeAnswer, evaluationBinding } from './messages/result.js'
+import { assertSecretsChecked, type SecretsCheck, secretsCheckBody } from './secretsCheck.js'
 import {
   createSessionKeeper,
   defaultMaxAge,
@@ -60,6 +61,14 @@ export type EnclaveEvaluatorParameters = {
 export type EnclaveEvaluator = Evaluator & {
   /** The attested session, renewed where it is due. */
   session(options?: IoOptions): Promise<EnclaveSession>
+  /**
+   * Has the enclave open sealed secrets and hold them against their schema.
+   *
+   * @throws {SecretsInvalidError} where they do not fit, naming places and never values.
+   * @throws {EnvelopeInvalidError} where the enclave cannot open them.
+   * @throws {EnclaveRemoteError} where the build judges no secrets.
+   */
+  checkSecrets(check: SecretsCheck, options?: IoOptions): Promise<void>
   /** Forgets the session; the next call attests anew. */
   dropSession(): void
   close(): Promise<void>
@@ -126,6 +135,13 @@ export async function createEnclaveEvaluator(
         }
       }),
     session: (options = {}) => withDeadline('Attesting the enclave', options, keeper.current),
+    checkSecrets: (check, options = {}) =>
+      withDeadline('The check of secrets in the enclave', options, async (signal) => {
+        await keeper.current(signal)
+        const body = secretsCheckBody(check)
+        const call = { method: 'checkSecrets', body, idempotent: true }
+        assertSecretsChecked(await client.request(call, { signal, timeout: options.timeout }))
+      }),
     dropSession: keeper.drop,
     close,
   }

@@ -3,6 +3,7 @@ import type { Hex } from 'viem'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { Evaluator } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import type { SchemaValidator } from '../../core/interfaces/schemaValidator.js'
 import type { CommittedArtifacts, EnvelopeSource } from '../../core/interfaces/secretsOpener.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromHex } from '../../internal/bytes.js'
@@ -22,6 +23,7 @@ import { EnclaveBuildError } from './errors.js'
 import { computeRequestDigest, decodeRequest, type EnclaveRequest } from './messages/request.js'
 import { encodeAnswer, encodeResult, evaluationBinding } from './messages/result.js'
 import { createSnapshotReader } from './messages/snapshot.js'
+import { checkSecretsInside } from './secretsCheck.js'
 import { computeSessionUserData } from './session.js'
 import { createTunnelGuest, type TunnelDial, type TunnelGuest } from './tunnel.js'
 
@@ -42,6 +44,8 @@ export type ServeEnclaveParameters = {
   evaluator: Evaluator | ((host: EnclaveHostServices) => Evaluator)
   nsm: Nsm
   listener: EnclaveListener
+  /** Judges secrets that are uploaded against their schema. Without it none are judged here. */
+  schemas?: SchemaValidator | undefined
   /** The key that documents name and secrets are sealed to. Without it, a fresh one for this run. */
   key?: DecryptionKey | undefined
   limits?: Partial<ServerLimits> | undefined
@@ -80,6 +84,7 @@ export async function serveEnclave(parameters: ServeEnclaveParameters): Promise<
     evaluator,
     nsm,
     key,
+    schemas: parameters.schemas,
     publicKey: fromHex(key.publicKey),
     pcr0Commitment: keccakHex((await nsm.describePcr(0)).data),
     artifacts: createEnclaveArtifacts(),
@@ -107,7 +112,7 @@ export async function serveEnclave(parameters: ServeEnclaveParameters): Promise<
 }
 
 /** What is inside the enclave, shared by its connections. */
-type Inside = Pick<ServeEnclaveParameters, 'evaluator' | 'nsm'> & {
+type Inside = Pick<ServeEnclaveParameters, 'evaluator' | 'nsm' | 'schemas'> & {
   key: DecryptionKey
   publicKey: Uint8Array
   pcr0Commitment: Hex
@@ -147,6 +152,10 @@ function serveStream(
     handler: async ({ method, body }, { signal, connection }) => {
       const { dial } = tunnelOn(connection)
       if (method === 'attest') return attestSession(inside, readNonce(body), signal)
+      const { schemas, key } = inside
+      if (method === 'checkSecrets' && schemas !== undefined) {
+        return checkSecretsInside(body, { key, schemas }, signal)
+      }
       if (method !== 'evaluate') throw new WireRefusal({ remoteCode: 'UNKNOWN_METHOD' })
       const asked = decodeRequest(body)
       const digest = computeRequestDigest(asked)

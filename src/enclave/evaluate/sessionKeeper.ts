@@ -28,6 +28,8 @@ export type EnclaveSession = {
   /** The key that secrets are sealed to. */
   recipient: RecipientKey
   epoch: bigint
+  /** The bytes that were verified, for others to verify. */
+  document: Uint8Array
 }
 
 export const minute = 60_000
@@ -74,7 +76,7 @@ export function createSessionKeeper(
       { method: 'attest', body: { nonce }, idempotent: true },
       { signal },
     )
-    const { attestation, epoch } = await judgeSession(body, { policy, nonce, signal })
+    const { attestation, epoch, document } = await judgeSession(body, { policy, nonce, signal })
     // Another process may be behind the next connection: what was attested is gone with this one.
     if (connection.ended) {
       throw new EnclaveTransportError({ reason: 'it ended while the enclave was being attested' })
@@ -86,6 +88,7 @@ export function createSessionKeeper(
       attestation,
       recipient: attestedRecipient({ attestation }),
       epoch,
+      document,
       connection,
       // A minute early, so that what starts under a session also ends under it.
       until: Math.min(clock() + sessionTtl, attestation.leafNotAfter - minute),
@@ -122,7 +125,7 @@ export function createSessionKeeper(
 async function judgeSession(
   body: CborMap,
   { policy, nonce, signal }: { policy: EnclavePolicy; nonce: Uint8Array; signal: AbortSignal },
-): Promise<{ attestation: VerifiedAttestation; epoch: bigint }> {
+): Promise<{ attestation: VerifiedAttestation; epoch: bigint; document: Uint8Array }> {
   const { maxAge = defaultMaxAge, minEpoch = 0n } = policy
   const { epoch, document } = readSession(body)
   const attestation = await assertNitroAttestation(
@@ -138,7 +141,7 @@ async function judgeSession(
     const reason = `its key is of epoch ${epoch}, expected ${minEpoch} or later`
     throw new EnclaveResultError({ field: 'epoch', reason })
   }
-  return { attestation, epoch }
+  return { attestation, epoch, document }
 }
 
 function readSession(body: CborMap): { epoch: bigint; document: Uint8Array } {

@@ -649,6 +649,7 @@ describe('uploads', () => {
     policyDataInstanceId: instance,
     envelopeHash: `0x${'e1'.repeat(32)}`,
     sequence: 1n,
+    deadline: 1_800_000_000n,
   } as const
 
   test('the hash is EIP-712 written out by hand', () => {
@@ -664,10 +665,13 @@ describe('uploads', () => {
     )
     const struct = keccakHex(
       hex(
-        h('SecretsUpload(bytes32 policyDataInstanceId,bytes32 envelopeHash,uint64 sequence)') +
+        h(
+          'SecretsUpload(bytes32 policyDataInstanceId,bytes32 envelopeHash,uint64 sequence,uint64 deadline)',
+        ) +
           instance.slice(2) +
           'e1'.repeat(32) +
-          '1'.padStart(64, '0'),
+          '1'.padStart(64, '0') +
+          1_800_000_000n.toString(16).padStart(64, '0'),
       ),
     )
     expect(hashSecretsUpload(upload)).toBe(
@@ -685,6 +689,7 @@ describe('uploads', () => {
       { policyDataInstanceId: `0x${'d2'.repeat(32)}` as const },
       { envelopeHash: `0x${'e2'.repeat(32)}` as const },
       { sequence: 2n },
+      { deadline: 1_999_999_999n },
     ]
     for (const change of changes) {
       expect(
@@ -712,7 +717,8 @@ describe('uploads', () => {
     const policyDataRegistry = upload.policyDataRegistry
     const sign = (typedData: SecretsUploadTypedData): Promise<`0x${string}`> =>
       account.signTypedData(typedData)
-    const parameters = { sign, envelope, policyDataRegistry }
+    const now = (): number => 1_800_000_000_000
+    const parameters = { sign, envelope, policyDataRegistry, now }
     expect(await uploadSecrets({ ...parameters, gateway: gateway({ success: true }) })).toEqual({
       status: 'pending',
       envelopeHash,
@@ -724,6 +730,7 @@ describe('uploads', () => {
       chainId: 31_337n,
       policyDataInstanceId: instance,
       sequence: 1n,
+      deadline: 1_800_001_800n,
     })
     expect(keccakHex(utf8(sent.envelope))).toBe(envelopeHash)
     const signed = {
@@ -732,6 +739,7 @@ describe('uploads', () => {
       policyDataInstanceId: instance,
       envelopeHash,
       sequence: 1n,
+      deadline: 1_800_001_800n,
     }
     expect(
       await verifySecretsUpload({

@@ -12,6 +12,7 @@ export const secretsUploadTypes = {
     { name: 'policyDataInstanceId', type: 'bytes32' },
     { name: 'envelopeHash', type: 'bytes32' },
     { name: 'sequence', type: 'uint64' },
+    { name: 'deadline', type: 'uint64' },
   ],
 } as const
 
@@ -23,6 +24,8 @@ export type SecretsUpload = {
   policyDataInstanceId: Hex
   envelopeHash: Hex
   sequence: bigint
+  /** Unix seconds after which no operator takes it any more. */
+  deadline: bigint
 }
 
 /** Typed data as wallets and viem's `signTypedData` take it. */
@@ -30,7 +33,7 @@ export type SecretsUploadTypedData = {
   domain: { name: 'NewtonSecrets'; version: '2'; chainId: bigint; verifyingContract: Address }
   types: typeof secretsUploadTypes
   primaryType: 'SecretsUpload'
-  message: { policyDataInstanceId: Hex; envelopeHash: Hex; sequence: bigint }
+  message: { policyDataInstanceId: Hex; envelopeHash: Hex; sequence: bigint; deadline: bigint }
 }
 
 /**
@@ -41,6 +44,7 @@ export type SecretsUploadTypedData = {
 export function secretsUploadTypedData(upload: SecretsUpload): SecretsUploadTypedData {
   uintToBytes(upload.chainId, 32, 'chainId')
   uintToBytes(upload.sequence, 8, 'sequence')
+  uintToBytes(upload.deadline, 8, 'deadline')
   if (upload.sequence < 1n)
     throw new InvalidInputError({ field: 'sequence', reason: 'the first one is 1' })
   return {
@@ -58,6 +62,7 @@ export function secretsUploadTypedData(upload: SecretsUpload): SecretsUploadType
       ),
       envelopeHash: toHex(fixedFromHex(upload.envelopeHash, 32, 'envelopeHash')),
       sequence: upload.sequence,
+      deadline: upload.deadline,
     },
   }
 }

@@ -17,6 +17,7 @@ export type SecretsGateway = {
       policyDataInstanceId: Hex
       ownerSignature: Hex
       sequence: bigint
+      deadline: bigint
     },
     options?: IoOptions,
   ): Promise<{ success: true } | { success: false; error: string }>
@@ -54,10 +55,16 @@ export async function uploadSecrets(
     sign: (typedData: SecretsUploadTypedData) => Promise<Hex>
     envelope: Uint8Array
     policyDataRegistry: Address
+    /** Seconds for which operators may take it. @default 1_800 */
+    validFor?: number | undefined
+    /** Milliseconds since 1970. @default Date.now */
+    now?: (() => number) | undefined
   },
   options: IoOptions = {},
 ): Promise<{ status: 'pending'; envelopeHash: Hex; sequence: bigint }> {
-  const { gateway, sign, envelope, policyDataRegistry } = parameters
+  const { gateway, sign, envelope, policyDataRegistry, validFor = 1_800 } = parameters
+  const { now = Date.now } = parameters
+  const deadline = BigInt(Math.floor(now() / 1_000) + validFor)
   const { chainId, client, policyDataInstanceId, sequence } = decodeEnvelopeV2(envelope)
   const envelopeHash = keccakHex(envelope)
   const ownerSignature = await sign(
@@ -67,6 +74,7 @@ export async function uploadSecrets(
       policyDataInstanceId,
       envelopeHash,
       sequence,
+      deadline,
     }),
   )
   if (fromHex(ownerSignature, 'signature').length === 0) {
@@ -80,6 +88,7 @@ export async function uploadSecrets(
       policyDataInstanceId,
       ownerSignature,
       sequence,
+      deadline,
     },
     options,
   )

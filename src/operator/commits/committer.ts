@@ -57,6 +57,11 @@ export type CommitterParameters = {
   /** Where deltas are published; peers have them by their hash even where nothing is. */
   publish?: PublishDelta | undefined
   readDelta: DeltaReader
+  /**
+   * Called with the delta of a peer before it is judged: whatever is needed for that can be had in here,
+   * such as uploads that only the proposer knows. Its failure is no reason to sign or not to.
+   */
+  beforeJudging?: ((delta: Uint8Array, options?: IoOptions) => Promise<void>) | undefined
   /** First block with commits. @default 0n */
   startBlock?: bigint | undefined
   /** Milliseconds for the others to sign. @default 20_000 */
@@ -189,6 +194,7 @@ export function createCommitter(parameters: CommitterParameters): Committer {
   const sign: Committer['sign'] = async (head, io) => {
     const delta = await readDelta(head, io)
     const proposal: CommitProposal = { ...head, delta }
+    await parameters.beforeJudging?.(delta, io)
     const verdict = await inOrder(() =>
       validateProposal(pipeline, { proposal, pcr0Commitment }, io),
     )

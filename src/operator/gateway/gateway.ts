@@ -21,6 +21,7 @@ import type { GatewayEvent } from './events.js'
 import { createGatewayRpc, type GatewayRpc } from './methods.js'
 import { prepareTask } from './preparing.js'
 import { type RunParameters, runTask } from './running.js'
+import { createSecretsMethods } from './secrets.js'
 import { type GatewayStore, isDecided, type LeasedTask, type StoredTask } from './store/store.js'
 import { createChanges } from './waiting.js'
 import { type TaskRequest, writeTaskRequest, writeTaskStatus } from './wire.js'
@@ -204,6 +205,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     callers: parameters.callers,
     limits: parameters.limits,
     ...{ now, onEvent, send, status },
+    secrets: createSecretsMethods({ operators, chainId: registry.chainId, pcr0Commitment }),
   })
   return {
     ...{ rpc, send, status },

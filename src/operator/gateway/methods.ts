@@ -21,6 +21,7 @@ import { createMeter, type RpcLimits, resolveLimits } from '../rpc/limits.js'
 import type { RpcRequest } from '../rpc/server.js'
 import type { CallerCheck } from './callers.js'
 import type { GatewayEvent } from './events.js'
+import type { SecretsHandlers, SecretsMethod } from './secrets.js'
 import type { StoredTask } from './store/store.js'
 import { readTaskRequest, readTaskStatus, type TaskRequest, writeTaskStatus } from './wire.js'
 
@@ -32,7 +33,7 @@ export type GatewayRpc = {
 }
 
 /** Names of the methods. */
-export type GatewayMethod = 'newt_createTask' | 'newt_sendTask' | 'newt_getTask'
+export type GatewayMethod = 'newt_createTask' | 'newt_sendTask' | 'newt_getTask' | SecretsMethod
 
 /** Most milliseconds that one call waits for a task. */
 const MAX_WAIT = 120_000
@@ -42,7 +43,7 @@ const MARGIN = 10_000
 type Methods = Readonly<
   Record<
     GatewayMethod,
-    (params: Json, context: { caller: string; signal: AbortSignal }) => Promise<JsonObject>
+    (params: Json, context: { caller: string; signal: AbortSignal }) => Promise<Json>
   >
 >
 
@@ -52,6 +53,7 @@ export function createGatewayRpc(parameters: {
   limits?: RpcLimits | undefined
   now: () => number
   onEvent: (event: GatewayEvent) => void
+  secrets: SecretsHandlers
   send(request: TaskRequest, from: { caller: string }, options?: IoOptions): Promise<StoredTask>
   status(
     taskId: Hex,
@@ -65,12 +67,12 @@ export function createGatewayRpc(parameters: {
     ...parameters.limits,
   })
   const meter = createMeter(limits, now)
-  const methods = taskMethods(parameters)
+  const methods: Methods = { ...taskMethods(parameters), ...readBefore(parameters.secrets) }
   const answer = async (
     request: RpcRequest,
     seen: { id: string | null; method: string; caller: string | undefined },
     leave: (() => void)[],
-  ): Promise<JsonObject> => {
+  ): Promise<Json> => {
     if (request.body.length > limits.bodyBytes) {
       throw refuse('TOO_LARGE', `a body has at most ${limits.bodyBytes} bytes`, { by: 'gateway' })
     }
@@ -128,13 +130,13 @@ function work(
   methods: Methods,
   { method, params }: RpcCall,
   context: { caller: string; signal: AbortSignal },
-): Promise<JsonObject> {
+): Promise<Json> {
   return methods[method as GatewayMethod](params, context)
 }
 
 function taskMethods(
   parameters: Pick<Parameters<typeof createGatewayRpc>[0], 'send' | 'status' | 'now'>,
-): Methods {
+): Omit<Methods, SecretsMethod> {
   const { send, status, now } = parameters
   return {
     newt_createTask: async (params, { caller, signal }) => {
@@ -157,6 +159,25 @@ function taskMethods(
       return status(taskId, { caller, wait }, { signal })
     },
   }
+}
+
+/** Parameters that are malformed are refused as such, whoever reads them. */
+function readBefore(handlers: SecretsHandlers): SecretsHandlers {
+  const names = Object.keys(handlers) as SecretsMethod[]
+  const wrapped = names.map((name) => [
+    name,
+    async (params: Json, context: { signal: AbortSignal }) => {
+      try {
+        return await handlers[name](params, context)
+      } catch (error) {
+        if (!(error instanceof InvalidInputError)) throw error
+        return read(() => {
+          throw error
+        })
+      }
+    },
+  ])
+  return Object.fromEntries(wrapped) as SecretsHandlers
 }
 
 function readGetTask(params: Json): { taskId: Hex; wait: number } {

@@ -17,7 +17,10 @@ export type GatewayWatch = {
 }
 
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
-const methods = new Set(['newt_createTask', 'newt_sendTask', 'newt_getTask'])
+const methods = new Set([
+  ...['newt_createTask', 'newt_sendTask', 'newt_getTask', 'newt_getSecretsPublicKey'],
+  ...['newt_storeEncryptedSecrets', 'newt_getSecretsMetadata'],
+])
 /** Milliseconds for one question of `/readyz`. */
 const PATIENCE = 2_000
 

@@ -25,7 +25,7 @@ export {
   type RunningChallenger,
   startChallenger,
 } from './process/challenger.js'
-export { simulatedPcr0Commitment } from './process/enclave.js'
+export { simulatedPcr0Commitment } from './process/enclave/evaluator.js'
 export { type GatewaySettings, type RunningGateway, startGateway } from './process/gateway.js'
 export {
   type OperatorSettings,

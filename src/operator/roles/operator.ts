@@ -1,11 +1,20 @@
 /** An operator: its part of tasks and of commits, behind calls that are authenticated. */
-import type { Address } from 'viem'
+import type { Address, Hex } from 'viem'
 import { ZERO_HASH } from '../../core/artifact.js'
+import type { IoOptions } from '../../internal/deadline.js'
 import { type Anomaly, type LeafSource, readLeaf } from '../../statetree/index.js'
 import { type Committer, type CommitterParameters, createCommitter } from '../commits/committer.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
+import { refuse } from '../rpc/envelope.js'
 import type { OperatorMethod } from '../rpc/methods.js'
-import { createOperatorRpc, type OperatorRpc, type OperatorRpcParameters } from '../rpc/server.js'
+import {
+  createOperatorRpc,
+  type OperatorHandlers,
+  type OperatorRpc,
+  type OperatorRpcParameters,
+} from '../rpc/server.js'
+import type { EnclaveKey } from '../rpc/uploads.js'
+import type { SecretsInbox } from '../secrets/inbox.js'
 import type { SigningGuard } from '../signing/guard.js'
 import {
   createTaskEvaluator,
@@ -32,6 +41,14 @@ export type OperatorNodeParameters = {
   reads?: Omit<LeafSource, 'tree'> | undefined
   /** Keeps what this operator does for the evaluation ledger. @default nothing is recorded */
   ledger?: LedgerRecorder | undefined
+  /** Uploads of sealed secrets; left out where this operator takes none. */
+  secrets?:
+    | {
+        inbox: SecretsInbox
+        /** The enclave's key, with the document that names it. */
+        key?: ((options: IoOptions) => Promise<EnclaveKey>) | undefined
+      }
+    | undefined
   limits?: OperatorRpcParameters['limits']
   now?: OperatorRpcParameters['now']
   onEvent?: OperatorRpcParameters['onEvent']
@@ -55,10 +72,13 @@ export function anomalyOf({ code, name, sequenceNo, detail }: Anomaly): {
   return { kind: name ?? `0x${code.toString(16)}`, subject, detail }
 }
 
-const taskMethods: ReadonlySet<OperatorMethod> = new Set([
-  'newt_fetchPolicyData',
-  'newt_evaluateAndSign',
-  'newt_getOutputs',
+/** What gateways may call, and what peers may. */
+const gatewayMethods: ReadonlySet<OperatorMethod> = new Set([
+  ...(['newt_fetchPolicyData', 'newt_evaluateAndSign', 'newt_getOutputs'] as const),
+  ...(['newt_putEnvelope', 'newt_getSecretsMetadata', 'newt_getSecretsKey'] as const),
+])
+const peerMethods: ReadonlySet<OperatorMethod> = new Set([
+  ...(['newt_getStateCommitProposal', 'newt_signStateCommit', 'newt_getEnvelope'] as const),
 ])
 
 /**
@@ -94,7 +114,10 @@ export function createOperatorNode(parameters: OperatorNodeParameters): Operator
   const reads: LeafSource = { tree: parameters.commits.pipeline.tree, ...parameters.reads }
   const mayCall = ({ caller, method }: { caller: Address; method: OperatorMethod }) => {
     if (method !== 'newt_signedRead')
-      return (taskMethods.has(method) ? gateways : peers).has(caller)
+      return (
+        (gatewayMethods.has(method) && gateways.has(caller)) ||
+        (peerMethods.has(method) && peers.has(caller))
+      )
     return gateways.has(caller) || peers.has(caller) || 'guest'
   }
   const rpc = createOperatorRpc({
@@ -118,7 +141,25 @@ export function createOperatorNode(parameters: OperatorNodeParameters): Operator
       newt_signStateCommit: async ({ proposal }, { signal }) =>
         (await commits.sign(proposal, { signal })).signature,
       newt_signedRead: (params, { caller }) => readLeaf(reads, params, async () => caller),
+      ...secretsHandlers(parameters.secrets, pcr0Commitment),
     },
   })
   return { operator: guard.operator, rpc, tasks, commits }
+}
+
+function secretsHandlers(secrets: OperatorNodeParameters['secrets'], build: Hex): OperatorHandlers {
+  if (secrets === undefined) return {}
+  const { inbox, key } = secrets
+  return {
+    newt_putEnvelope: (params, { signal }) => inbox.put(params, { signal }),
+    newt_getEnvelope: ({ envelopeHash }) => inbox.get(envelopeHash),
+    newt_getSecretsMetadata: ({ policyDataInstanceId }, { signal }) =>
+      inbox.metadata(policyDataInstanceId, { signal }),
+    newt_getSecretsKey: async ({ pcr0Commitment }, { signal }) => {
+      if (key === undefined || pcr0Commitment !== build.toLowerCase()) {
+        throw refuse('ENCLAVE_MISSING', 'this operator runs another build, or none')
+      }
+      return key({ signal })
+    },
+  }
 }

@@ -65,6 +65,10 @@ export function toRefusal(error: unknown, by?: Refuser): OperatorRpcError {
   const as = (fault: RpcFault, detail: string): OperatorRpcError =>
     refuse(fault, detail, { cause: error, by })
   if (error instanceof TimeoutError) return as('TIMED_OUT', 'it took too long')
+  // Whoever asked is gone: nothing went wrong here.
+  if (error instanceof Error && error.name === 'AbortError') {
+    return as('TIMED_OUT', 'it was ended before it was done')
+  }
   if (!isPolicySdkError(error)) return as('INTERNAL', 'it failed')
   const fault = faultOfError(error.code)
   // What has no fault of its own may speak of this machine: its text stays here.

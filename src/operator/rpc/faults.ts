@@ -1,6 +1,6 @@
 /**
  * What an operator or a gateway refuses a call with. Numbers of the standard and of the current protocol where it
- * has one, own ones from -32640 to -32659. Code and name are API.
+ * has one, own ones from -32640 to -32660. Code and name are API.
  */
 
 /** Every fault, with its JSON-RPC code, whether the same call may succeed later, and its HTTP status. */
@@ -35,6 +35,7 @@ export const rpcFaults = {
   EQUIVOCATION: { code: -32_657, retryable: false, status: 200 },
   NOT_LANDED: { code: -32_658, retryable: false, status: 200 },
   LEAF_REFUSED: { code: -32_659, retryable: false, status: 200 },
+  SECRETS_REFUSED: { code: -32_660, retryable: false, status: 200 },
 } as const satisfies Record<string, { code: number; retryable: boolean; status: number }>
 
 /** Name of a fault. */
@@ -64,6 +65,8 @@ const faultsByErrorCode: Readonly<Record<string, RpcFault>> = {
   POLICY_EVALUATION_FAILED: 'EVALUATION_FAILED',
   REGISTRY_ROW_INCONSISTENT: 'CONTRACT_READ_FAILED',
   TASK_MISMATCH: 'BEHIND',
+  SECRETS_INVALID: 'SECRETS_REFUSED',
+  ENVELOPE_INVALID: 'SECRETS_REFUSED',
   TIMEOUT: 'TIMED_OUT',
   TREE_LEAF_REFUSED: 'LEAF_REFUSED',
 }

@@ -36,6 +36,13 @@ import {
   readUint,
   readWord,
 } from './fields.js'
+import {
+  type EnclaveKey,
+  type PutEnvelopeParams,
+  type SecretsMetadata,
+  type SecretsUploadRecord,
+  secretsMethods,
+} from './uploads.js'
 
 /** Most operators of one table that a call carries commitments of. */
 export const MAX_COMMITMENTS = 1_024
@@ -85,6 +92,10 @@ export type OperatorMethods = {
   newt_getStateCommitProposal: RpcMethod<{ timestamp: bigint }, ProposalHead | null>
   newt_signStateCommit: RpcMethod<{ proposal: ProposalHead }, G1Point>
   newt_signedRead: RpcMethod<SignedReadParams, LeafReading>
+  newt_putEnvelope: RpcMethod<PutEnvelopeParams, { envelopeHash: Hex }>
+  newt_getEnvelope: RpcMethod<{ envelopeHash: Hex }, SecretsUploadRecord | null>
+  newt_getSecretsMetadata: RpcMethod<{ policyDataInstanceId: Hex }, SecretsMetadata>
+  newt_getSecretsKey: RpcMethod<{ pcr0Commitment: Hex }, EnclaveKey>
 }
 
 /** Name of a method. */
@@ -163,6 +174,7 @@ export const operatorMethods: OperatorMethods = {
       return readLeafReading(readMembers(value, 'result', { required }))
     },
   },
+  ...secretsMethods,
 }
 
 /** Writes what an operator answers a task with: the form on the wire and in the journal. */

@@ -96,6 +96,8 @@ export type PreparedWindow = {
   /** Artifacts of the tree that no live template names at the cutoff, ascending. */
   deletions: readonly ArtifactRef[]
   foreign: readonly ExternalWrite[]
+  /** Judges writes of others one by one; left out where all operators have the same ones. */
+  accepts?: ((write: ExternalWrite) => boolean) | undefined
   index: ChainIndex & { merge(): void }
 }
 
@@ -287,7 +289,17 @@ async function prepareWindow(
     (await opened.external?.writesFor({ sequenceNo, cutoffBlock: cutoff.number }, io)) ?? []
   const waiting = growing.state()
   metrics?.depth(waiting.queue.length)
-  return { after: head, timestamp, cutoff, state: waiting, deletions, foreign, index }
+  const accepts = acceptsOf(opened.external, landed === true)
+  return { after: head, timestamp, cutoff, state: waiting, deletions, foreign, accepts, index }
+}
+
+// What has landed has a quorum's word: who was away then has no upload to hold it against.
+function acceptsOf(
+  external: ExternalWrites | undefined,
+  landed: boolean,
+): PreparedWindow['accepts'] {
+  if (external?.accepts === undefined) return undefined
+  return landed ? () => true : (write) => external.accepts?.(write) === true
 }
 
 // Takes one event in: what it tells of templates and slots, and the artifacts it queues.

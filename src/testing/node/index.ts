@@ -1,6 +1,6 @@
 /** Test tools that need Node: local chains and whole networks. */
 
-export { tunnelTransport } from '../../operator/node/process/tunnelTransport.js'
+export { tunnelTransport } from '../../operator/node/process/enclave/tunnelTransport.js'
 export {
   type Anvil,
   AnvilError,

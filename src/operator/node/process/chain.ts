@@ -10,7 +10,7 @@ import {
   http,
   type PublicClient,
 } from 'viem'
-import { namespaces } from '../../../core/artifact.js'
+import { type ArtifactNamespace, namespaces } from '../../../core/artifact.js'
 import { mclBackend } from '../../../core/bn254/mcl/index.js'
 import { type ChallengeWindows, chains } from '../../../core/chains.js'
 import type { CertificateReader } from '../../../core/interfaces/certificates.js'
@@ -33,6 +33,7 @@ import {
 } from '../../../registry/index.js'
 import { lmdbIndexStore } from '../../../registry/node/index.js'
 import { type Loop, startLoop } from '../../roles/loop.js'
+import { artifactsOfData, artifactsOfPolicy, type NamedArtifact } from '../../tasks/artifacts.js'
 import { chainTables, type OperatorTables } from '../../tasks/tables.js'
 import { type Closers, describeError, type LogHook } from './running.js'
 
@@ -151,7 +152,16 @@ export type FollowedIndex = {
   currentPlugins(): readonly Hex[]
   /** Whether a registered template names an artifact. */
   isRegistered(name: { namespace: number; hash: Hex }): boolean
+  /** Every artifact that a template names, each with one such template. */
+  registered(): readonly RegisteredArtifact[]
   readonly loop: Loop
+}
+
+/** An artifact with a template that names it. */
+export type RegisteredArtifact = {
+  artifactHash: Hex
+  namespace: ArtifactNamespace
+  templateId: Hex
 }
 
 /** Opens the index of a data directory, reads it up to the head, and follows from then on. */
@@ -198,6 +208,7 @@ export async function followIndex(
     lag: () => lag,
     currentPlugins: () => currentPlugins(index.state),
     isRegistered: (name) => isRegistered(index.state, name),
+    registered: () => registeredArtifacts(index.state),
     loop,
   }
 }
@@ -231,4 +242,17 @@ function currentPlugins(state: RegistryIndex['state']): readonly Hex[] {
     return template === undefined ? [] : [template.wasmHash]
   })
   return [...new Set(hashes)]
+}
+
+function registeredArtifacts(state: RegistryIndex['state']): readonly RegisteredArtifact[] {
+  const found = new Map<string, RegisteredArtifact>()
+  const add = (templateId: Hex, named: readonly NamedArtifact[]): void => {
+    for (const { namespace, hash: artifactHash } of named) {
+      const key = `${namespace} ${artifactHash}`
+      if (!found.has(key)) found.set(key, { artifactHash, namespace, templateId })
+    }
+  }
+  for (const [id, template] of state.policyTemplates) add(id, artifactsOfPolicy(template))
+  for (const [id, template] of state.policyDataTemplates) add(id, artifactsOfData(template))
+  return [...found.values()]
 }

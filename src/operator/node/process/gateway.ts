@@ -7,6 +7,7 @@ import { createGateway, type Gateway } from '../../gateway/gateway.js'
 import { memoryGatewayStore } from '../../gateway/store/memoryStore.js'
 import type { GatewayStore } from '../../gateway/store/store.js'
 import { type GatewayWatch, watchGateway } from '../../gateway/watch.js'
+import { startLoop } from '../../roles/loop.js'
 import { createOperatorClient } from '../../rpc/client.js'
 import { listenGateway } from '../gatewayServer.js'
 import { pgliteGatewayStore, postgresGatewayStore } from '../postgres.js'
@@ -15,6 +16,7 @@ import type { gatewaySettings, KeySetting } from '../settings/roles.js'
 import { followIndex, type OpenedChain, openChain } from './chain.js'
 import { type OpenedLedger, openLedgerHook } from './ledger.js'
 import {
+  type Closers,
   claimDirectory,
   closing,
   describeError,
@@ -90,12 +92,36 @@ export function startGateway(parameters: {
       host: settings['listen.host'],
       port: settings['listen.port'],
     })
+    forgetOldTasks({ store, log, closers, keep: settings.keep_hours * HOUR })
     // Before the store: what is worked on is handed back to it.
     closers.add(gateway.close)
     log({ level: 'info', event: 'gateway.listening', url: server.url })
     const close = closing(server, closers)
     return { role: 'gateway', url: server.url, gateway, ready: watch.ready, metrics, close }
   })
+}
+
+const HOUR = 3_600_000
+
+/** Tasks that ended long ago are forgotten, each hour. */
+function forgetOldTasks(parts: {
+  store: GatewayStore
+  log: LogHook
+  closers: Closers
+  /** Milliseconds. */
+  keep: number
+}): void {
+  const { store, log, closers, keep } = parts
+  const loop = startLoop({
+    interval: HOUR,
+    now: Date.now,
+    onError: (error) => log({ level: 'warn', event: 'store.prune', ...describeError(error) }),
+    work: async () => {
+      await store.prune({ before: Date.now() - keep })
+      return undefined
+    },
+  })
+  closers.add(loop.close)
 }
 
 function openGateway(parts: {

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { Address, Hex, LocalAccount } from 'viem'
 import { namespaces } from '../../../core/artifact.js'
 import type { Evaluator } from '../../../core/interfaces/evaluator.js'
-import type { ExternalWrites } from '../../../core/interfaces/externalWrites.js'
 import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../../internal/deadline.js'
 import { resolveAddress } from '../../../registry/chain/addresses.js'
@@ -15,7 +14,6 @@ import {
   type CommittedTree,
   createReplica,
   type LeafAdmission,
-  type StateTree,
 } from '../../../statetree/index.js'
 import type { WindowOutcome } from '../../commits/committer.js'
 import { createDeltaReader } from '../../commits/deltas.js'
@@ -38,7 +36,8 @@ import type { KeySetting, operatorSettings } from '../settings/roles.js'
 import { fileTextStore } from '../textStore.js'
 import { type ArtifactSettings, type OpenedArtifacts, openArtifacts } from './artifacts.js'
 import { type FollowedIndex, followIndex, type OpenedChain, openChain } from './chain.js'
-import { type EnclaveSettings, type OpenedEvaluator, openEvaluator } from './enclave.js'
+import { type EnclaveSettings, type OpenedEvaluator, openEvaluator } from './enclave/evaluator.js'
+import { keepInOrder } from './keeping.js'
 import { type OpenedLedger, openLedgerHook } from './ledger.js'
 import {
   type Closers,
@@ -52,6 +51,7 @@ import {
   processMetrics,
   type RunningRole,
 } from './running.js'
+import { laterWrites, type OpenedSecrets, openSecrets, withPeersEnvelopes } from './secrets.js'
 import { openTree } from './tree.js'
 
 /** Settings of an operator; its keys are opened by whoever starts it. */
@@ -67,12 +67,8 @@ export type StartOperatorParameters = {
   /** The BLS key, or who has it. */
   signer: OperatorSigner
   log?: LogHook | undefined
-  /** Writes of the private-data layer. */
-  external?: ExternalWrites | undefined
-  /** Who may read leaves of the private-data layer by `newt_signedRead`. @default nobody */
+  /** Who may read leaves of the private-data layer by `newt_signedRead`. @default the operators */
   mayRead?: LeafAdmission['mayRead'] | undefined
-  /** Told the tree before anything runs. */
-  onTree?: ((tree: StateTree) => void) | undefined
   /** Told what each window ended in, whoever its proposer was. */
   onWindow?: ((timestamp: bigint, outcome: WindowOutcome) => void) | undefined
   /** Opens the evaluator in another way than the settings say. */
@@ -150,7 +146,7 @@ async function openParts(
   parameters: StartOperatorParameters,
   { closers, log }: { closers: Closers; log: LogHook },
 ) {
-  const { settings, signer, account } = parameters
+  const { settings } = parameters
   const directory = settings['data.directory']
   await claimDirectory(directory, 'operator', closers)
   const watch = watchOperator()
@@ -162,14 +158,16 @@ async function openParts(
     onLag: watch.onLag,
     onError: () => watch.failed('index'),
   })
-  const { tree, pipeline, committed } = await openTree(chain, {
+  const peers = peersOf(parameters, chain)
+  const writes = laterWrites()
+  const { tree, pipeline, ...opened } = await openTree(chain, {
     ...{ directory, closers, log, artifacts: artifacts.cache, metrics: watch.metrics },
-    external: parameters.external,
+    external: writes,
     window: settings['commits.window_seconds'],
     bootnodes: settings['da.bootnodes'],
   })
   artifacts.follow(pipeline)
-  parameters.onTree?.(tree)
+  const committed = withPeersEnvelopes(opened.committed, { tree, peers })
   const open = parameters.evaluator ?? ((parts) => openEvaluator(settings, parts))
   const evaluator = await open({
     ...{ reader: index.reader, artifacts: artifacts.cache, committed, closers },
@@ -181,7 +179,43 @@ async function openParts(
     registrations: { events, startBlock, confirmations: settings['chain.confirmations'] },
     interval: chain.interval,
   })
-  const journal = await openJournal(parameters, { chain, directory, closers })
+  const secrets = await openSecrets({
+    ...{ directory, chain, index, tree, artifacts, peers, enclave: evaluator.enclave },
+  })
+  writes.open(secrets.inbox)
+  const made = {
+    ...{ directory, closers, log, watch, artifacts, chain, index, peers, pipeline, committed },
+    ...{ evaluator, ledger, secrets },
+  }
+  const running = await openNode(parameters, made)
+  return { ...made, ...running, enclave: evaluator.enclave }
+}
+
+/** What the node of an operator is made of. */
+type Made = {
+  directory: string
+  closers: Closers
+  log: LogHook
+  watch: OperatorWatch
+  artifacts: OpenedArtifacts
+  chain: OpenedChain
+  index: FollowedIndex
+  peers: readonly OperatorClient[]
+  pipeline: CommitPipeline
+  committed: CommittedTree
+  evaluator: OpenedEvaluator
+  ledger: OpenedLedger | undefined
+  secrets: OpenedSecrets
+}
+
+/** The journal, the one place that signs behind it, and all that runs by itself. */
+async function openNode(
+  parameters: StartOperatorParameters,
+  made: Made,
+): Promise<{ journal: SigningJournal; node: OperatorNode; windows: Windows }> {
+  const { settings, signer, account } = parameters
+  const { chain, index, watch, log, committed, evaluator, secrets } = made
+  const journal = await openJournal(parameters, made)
   const state: { windows?: Windows } = {}
   const guard = createSigningGuard({
     operator: account.address,
@@ -197,7 +231,7 @@ async function openParts(
     guard,
     tables: chain.tables,
     pcr0Commitment: evaluator.pcr0Commitment,
-    ledger: ledger?.recorder,
+    ledger: made.ledger?.recorder,
     gateways: settings.gateways,
     peers: Object.keys(settings.operators) as Address[],
     // The first run of a plugin compiles it.
@@ -213,19 +247,24 @@ async function openParts(
       evaluator: committedEvaluator(evaluator.evaluator, { reader: index.reader, committed }),
       registry: index.reader,
     },
-    commits: commitParts(parameters, { chain, pipeline, artifacts, watch, log }),
-    reads: { rootAt: committed.rootAt, mayRead: parameters.mayRead },
+    commits: {
+      ...commitParts(parameters, made),
+      beforeJudging: secrets.beforeJudging,
+    },
+    reads: { rootAt: committed.rootAt, mayRead: parameters.mayRead ?? operatorsOf(settings) },
+    secrets,
   })
-  const windows = startWindows(parameters, {
-    ...{ chain, node, pipeline, watch, log, closers, evaluator, artifacts, index },
-  })
+  const windows = startWindows(parameters, { ...made, node })
   state.windows = windows
-  watchBindings({ chain, pipeline, index, watch, log, closers, directory, ledger })
-  const { enclave } = evaluator
-  return {
-    ...{ chain, watch, index, pipeline, committed, artifacts },
-    ...{ evaluator, enclave, journal, node, windows, directory, ledger },
-  }
+  watchBindings(made)
+  keepInOrder({ ...made, journal, account, renew: settings['da.renew'] })
+  return { journal, node, windows }
+}
+
+/** Whether a caller is one of the network's operators. */
+function operatorsOf(settings: OperatorSettings): NonNullable<LeafAdmission['mayRead']> {
+  const known = new Set(Object.keys(settings.operators).map((one) => one.toLowerCase()))
+  return ({ caller }) => known.has(caller.toLowerCase())
 }
 
 /** Anybody hands in what a template names and the tree has not got. */
@@ -324,13 +363,15 @@ export function committedEvaluator(
   }
 }
 
-/** Clients of all operators but this one, by its account. */
+/** Clients of all other operators, by this one's account. */
 function peersOf(
   { settings, account }: StartOperatorParameters,
   { reader }: OpenedChain,
 ): OperatorClient[] {
   const { chainId, policyRegistry } = reader
-  return Object.entries(settings.operators).map(([operator, url]) =>
+  const own = account.address.toLowerCase()
+  const others = Object.entries(settings.operators).filter(([peer]) => peer.toLowerCase() !== own)
+  return others.map(([operator, url]) =>
     createOperatorClient({
       operator: operator as Address,
       url: `${url}/rpc`,
@@ -351,10 +392,11 @@ function startWindows(
     evaluator: OpenedEvaluator
     artifacts: OpenedArtifacts
     index: FollowedIndex
+    peers: readonly OperatorClient[]
+    secrets: OpenedSecrets
   },
 ): Windows {
-  const { chain, node, pipeline, watch, log, closers } = parts
-  const peers = peersOf(parameters, chain)
+  const { chain, node, pipeline, watch, log, closers, peers } = parts
   let applied = pipeline.head().sequenceNo
   const windows = runWindows({
     ...{ commits: node.commits, pipeline, events: chain.events, interval: chain.interval },
@@ -376,6 +418,7 @@ function startWindows(
       applied = status.sequenceNo
       log({ level: 'info', event: 'commit.applied', sequence: String(applied), root: status.root })
       prewarm(parts)
+      await parts.secrets.inbox.settle()
     },
     onError: (error) => {
       watch.failed('windows')

@@ -173,6 +173,10 @@ export const operatorSettings = {
     description: 'The key has never signed: make its journal; for the first start alone',
     default: false,
   }),
+  'da.renew': setting(booleanKind, {
+    description: 'Whether copies that expire are renewed by this operator, which pays for them',
+    default: false,
+  }),
   'sign.max_lag': setting(integerKind(0, 10_000), {
     description: 'Blocks that the index may be behind while tasks are signed',
     default: 30,
@@ -214,6 +218,10 @@ export const gatewaySettings = {
   reference_delay: setting(integerKind(0, 10_000), {
     description: 'Blocks that the reference block is behind the newest one; else the chain table’s',
     optional: true as const,
+  }),
+  keep_hours: setting(integerKind(1, 87_600), {
+    description: 'Hours for which tasks that ended are kept; evidence of equivocation stays',
+    default: 168,
   }),
   lease_seconds: setting(secondsKind, {
     description: 'Seconds after which the tasks of a gateway that died are taken up',

@@ -158,18 +158,12 @@ function checkLists(window: PreparedWindow, delta: Delta): DeltaFault | undefine
 }
 
 function checkForeign(window: PreparedWindow, delta: Delta): DeltaFault | undefined {
-  const same =
-    window.foreign.length === delta.foreign.length &&
-    window.foreign.every((write, i) => {
-      const other = delta.foreign[i]
-      return (
-        other !== undefined &&
-        write.namespace === other.namespace &&
-        write.keyHash.toLowerCase() === other.keyHash &&
-        (write.valueHash?.toLowerCase() ?? null) === other.valueHash
-      )
-    })
-  if (!same)
+  const { accepts } = window
+  const stranger =
+    accepts === undefined ? undefined : delta.foreign.find((write) => !accepts(write))
+  if (stranger !== undefined)
+    return { reason: 'WRONG_FOREIGN', detail: `no valid write of ${stranger.keyHash} is held here` }
+  if (accepts === undefined && !sameWrites(window.foreign, delta.foreign))
     return { reason: 'WRONG_FOREIGN', detail: 'the foreign writes are not those of the source' }
   const keys = new Set<string>()
   for (const { keyHash } of delta.foreign) {
@@ -183,6 +177,21 @@ function checkForeign(window: PreparedWindow, delta: Delta): DeltaFault | undefi
       return { reason: 'FOREIGN_KEY_TAKEN', detail: `${keyHash} is that of ${refKey(ref)}` }
   }
   return undefined
+}
+
+function sameWrites(own: Delta['foreign'], given: Delta['foreign']): boolean {
+  return (
+    own.length === given.length &&
+    own.every((write, i) => {
+      const other = given[i]
+      return (
+        other !== undefined &&
+        write.namespace === other.namespace &&
+        write.keyHash.toLowerCase() === other.keyHash &&
+        (write.valueHash?.toLowerCase() ?? null) === other.valueHash
+      )
+    })
+  )
 }
 
 function sameRefs(a: readonly ArtifactRef[], b: readonly ArtifactRef[]): boolean {

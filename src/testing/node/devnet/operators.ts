@@ -19,11 +19,10 @@ import {
   type RunningOperator,
   startOperator,
 } from '../../../operator/node/index.js'
-import { openSimulatedEnclave } from '../../../operator/node/process/enclave.js'
-import type { PrivateData } from '../../privateData.js'
+import { openSimulatedEnclave } from '../../../operator/node/process/enclave/evaluator.js'
 import { freePort } from '../anvil.js'
 import type { StartedLedger } from './ledger.js'
-import type { SharedSettings } from './roles.js'
+import type { SharedSettings } from './settings.js'
 
 /** Where an operator belongs, whether it runs or not. */
 export type Seat = {
@@ -60,7 +59,6 @@ export type OperatorNetwork = {
   /** Account of the gateway. */
   gateway: LocalAccount['address']
   seats: readonly Seat[]
-  privateData: PrivateData
   allowHost: (target: { host: string; port: number }) => boolean
   ledger: StartedLedger | undefined
   onWindow: (seat: Seat, timestamp: bigint, outcome: WindowOutcome) => void
@@ -94,10 +92,10 @@ export async function makeSeats(
 /** Starts the operator of a seat. All run the same image, so their PCR0 is the same. */
 export async function startSeat(seat: Seat, network: OperatorNetwork): Promise<DevnetOperator> {
   const { account, key, directory } = seat
-  const { settings, privateData, allowHost } = network
+  const { settings, allowHost } = network
   const enclaves: { enclave: EnclaveEvaluator; roots: readonly NitroRoot[] }[] = []
   const running = await startOperator({
-    ...{ account, signer: key, external: privateData },
+    ...{ account, signer: key },
     settings: completeSettings(operatorSettings, {
       ...{ ...settings, ...network.ledger?.settingsOf(seat.name) },
       'data.directory': directory,
@@ -110,10 +108,6 @@ export async function startSeat(seat: Seat, network: OperatorNetwork): Promise<D
       // Blocks are mined by the hundred here, between two looks at the chain.
       'sign.max_lag': 10_000,
     }),
-    onTree: (tree) => privateData.subscribe((hash, bytes) => tree.store.bytes.put(hash, bytes)),
-    // Envelopes are for the operators of the network.
-    mayRead: ({ caller }) =>
-      network.seats.some(({ address }) => address.toLowerCase() === caller.toLowerCase()),
     onWindow: (timestamp, outcome) => network.onWindow(seat, timestamp, outcome),
     evaluator: async (parts) => {
       const seed = keccak(utf8(`newton devnet enclave ${seat.name}`))

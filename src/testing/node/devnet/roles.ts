@@ -1,6 +1,6 @@
 /** The other roles of a development network, each started as its process starts it. */
 import { join } from 'node:path'
-import type { Chain, Hex, LocalAccount } from 'viem'
+import type { Hex, LocalAccount } from 'viem'
 import {
   challengerSettings,
   completeSettings,
@@ -14,46 +14,10 @@ import {
   startGateway,
   startReplica,
 } from '../../../operator/node/index.js'
-import type { DeployedContracts } from '../../contracts.js'
 import { AnvilError } from '../anvil.js'
 import type { StartedLedger } from './ledger.js'
 import type { Seat } from './operators.js'
-
-/** What all roles are started with. */
-export type SharedSettings = {
-  'chain.id': number
-  'chain.rpc_urls': readonly string[]
-  'chain.from_block': number
-  'chain.finality': 'latest'
-  'chain.confirmations': number
-  'chain.poll_seconds': number
-  'chain.contracts': Readonly<Record<string, Hex>>
-  'da.directory': string
-}
-
-/** Settings of one node's chain, where each block stays. */
-export function sharedSettings(parameters: {
-  chain: Chain
-  rpcUrl: string
-  contracts: DeployedContracts
-  artifacts: string
-}): SharedSettings {
-  const { chain, rpcUrl, artifacts } = parameters
-  const { fromBlock, ...contracts } = parameters.contracts
-  const named = Object.entries(contracts).filter(
-    (entry): entry is [string, Hex] => typeof entry[1] === 'string',
-  )
-  return {
-    'chain.id': chain.id,
-    'chain.rpc_urls': [rpcUrl],
-    'chain.from_block': Number(fromBlock),
-    'chain.finality': 'latest',
-    'chain.confirmations': 0,
-    'chain.poll_seconds': 0.25,
-    'chain.contracts': Object.fromEntries(named),
-    'da.directory': artifacts,
-  }
-}
+import type { SharedSettings } from './settings.js'
 
 /** What the roles around the operators are started with. */
 export type RolesParameters = {

@@ -47,7 +47,6 @@ import {
 import { commitParameters } from '../../../statetree/index.js'
 import { type DeployConfig, type DeployedContracts, deployContracts } from '../../contracts.js'
 import { enlist } from '../../enlist.js'
-import { createPrivateData, type PrivateData } from '../../privateData.js'
 import { type Anvil, startAnvil } from '../anvil.js'
 import { type DevnetLedger, type StartedLedger, startDevnetLedger } from './ledger.js'
 import {
@@ -59,12 +58,12 @@ import {
 } from './operators.js'
 import {
   type RolesParameters,
-  sharedSettings,
   startDevnetChallenger,
   startDevnetGateway,
   startDevnetReplica,
   untilReady,
 } from './roles.js'
+import { sharedSettings } from './settings.js'
 import { type CommitOutcome, createWindows, moveTo } from './windows.js'
 
 /** The mnemonic that anvil funds. */
@@ -111,7 +110,6 @@ export type Devnet = {
   reader: RegistryReader
   events: ChainEvents
   certificates: CertificateReader
-  privateData: PrivateData
   /** In the order of the table. */
   operators: readonly DevnetOperator[]
   gateway: RunningGateway
@@ -214,7 +212,6 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
       ...{ ...world, ...enlisted, ...roles, directory, pcr0Commitment, tables, clients, stop },
       ledger,
       account: (index) => world.wallet(accountAt(1 + index)),
-      privateData: operators.privateData,
       operators: operators.list,
       startOperator: operators.start,
       commit: operators.commit,
@@ -283,7 +280,7 @@ async function startOperators(
     onMove: parameters.ledger?.advance,
   })
   const network: OperatorNetwork = {
-    ...{ ...parameters, allowHost, privateData: createPrivateData() },
+    ...{ ...parameters, allowHost },
     onWindow: ({ address }, timestamp, outcome) => windows.note(address, timestamp, outcome),
   }
   const start = async (index: number): Promise<DevnetOperator> => {
@@ -304,7 +301,7 @@ async function startOperators(
   const started = await Promise.allSettled(seats.map((_, index) => start(index)))
   for (const one of started) if (one.status === 'rejected') throw one.reason
   return {
-    ...{ list, privateData: network.privateData, commit: windows.commit },
+    ...{ list, commit: windows.commit },
     start: async (index: number) => {
       const operator = await start(index)
       await untilReady(operator)

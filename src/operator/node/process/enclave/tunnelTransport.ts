@@ -1,9 +1,9 @@
 /** HTTP for plugins inside an enclave: bytes go through the host, which sees names and ports only. */
 import { Duplex } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
-import type { ByteStream, TunnelDial } from '../../../enclave/index.js'
-import type { HttpTransport } from '../../../eval/index.js'
-import { exchangeHttp } from '../../../eval/node/index.js'
+import type { ByteStream, TunnelDial } from '../../../../enclave/index.js'
+import type { HttpTransport } from '../../../../eval/index.js'
+import { exchangeHttp } from '../../../../eval/node/index.js'
 
 /**
  * Creates the transport of a plugin runtime inside an enclave.

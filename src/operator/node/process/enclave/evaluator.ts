@@ -1,11 +1,11 @@
 /** Where an operator evaluates: behind a bridge to its enclave, in a simulated one, or without any. */
 import { readFile } from 'node:fs/promises'
 import { type Hex, isHex } from 'viem'
-import { ZERO_HASH } from '../../../core/artifact.js'
-import type { Evaluator } from '../../../core/interfaces/evaluator.js'
-import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
-import type { MetricsRegistry } from '../../../core/metrics.js'
-import type { LayeredArtifactCache } from '../../../da/index.js'
+import { ZERO_HASH } from '../../../../core/artifact.js'
+import type { Evaluator } from '../../../../core/interfaces/evaluator.js'
+import type { RegistryReader } from '../../../../core/interfaces/registryReader.js'
+import type { MetricsRegistry } from '../../../../core/metrics.js'
+import type { LayeredArtifactCache } from '../../../../da/index.js'
 import {
   createDecryptionKey,
   createEnclaveEvaluator,
@@ -16,23 +16,23 @@ import {
   type NitroRoot,
   serveEnclave,
   type TunnelDial,
-} from '../../../enclave/index.js'
-import { tcpListener, tcpTransport } from '../../../enclave/node/index.js'
-import { createSimulator, type ImagePart } from '../../../enclave/simulator/index.js'
-import { InvalidInputError } from '../../../errors/common.js'
+} from '../../../../enclave/index.js'
+import { tcpListener, tcpTransport } from '../../../../enclave/node/index.js'
+import { createSimulator, type ImagePart } from '../../../../enclave/simulator/index.js'
+import { InvalidInputError } from '../../../../errors/common.js'
 import {
   createEvaluator,
   createPluginRuntime,
   createSchemaValidator,
   operatorEngine,
   type PluginRuntime,
-} from '../../../eval/index.js'
-import { nodeHttpTransport, nodePluginWorkers } from '../../../eval/node/index.js'
-import { fromHex, utf8 } from '../../../internal/bytes.js'
-import { keccak, keccakHex } from '../../../internal/keccak.js'
-import { createProcessMemory } from '../../../internal/processMemory.js'
-import type { CommittedTree } from '../../../statetree/index.js'
-import type { Closers } from './running.js'
+} from '../../../../eval/index.js'
+import { nodeHttpTransport, nodePluginWorkers } from '../../../../eval/node/index.js'
+import { fromHex, utf8 } from '../../../../internal/bytes.js'
+import { keccak, keccakHex } from '../../../../internal/keccak.js'
+import { createProcessMemory } from '../../../../internal/processMemory.js'
+import type { CommittedTree } from '../../../../statetree/index.js'
+import type { Closers } from '../running.js'
 import { tunnelTransport } from './tunnelTransport.js'
 
 /** What an evaluator is opened with. */
@@ -73,6 +73,15 @@ export type SimulatedEnclaveParameters = EvaluatorParts & {
   /** The 32-byte secret that all operators' enclaves are provisioned with. */
   secretsKey: Uint8Array
   allowHost: (target: { host: string; port: number }) => boolean
+}
+
+/**
+ * Compiles the engine before there is a task: the first one after a start would wait for it, and a
+ * restart under load would cost its window.
+ */
+async function warm(engine: ReturnType<typeof operatorEngine>): Promise<void> {
+  const policy = await engine.prepare({ rego: utf8('package warm\n\nallow := true\n') })
+  policy.dispose()
 }
 
 /** Opens the evaluator that the settings name. */
@@ -121,6 +130,7 @@ export async function openSimulatedEnclave(
 ): Promise<OpenedEvaluator & { enclave: EnclaveEvaluator; roots: readonly NitroRoot[] }> {
   const { reader, closers } = parameters
   const { engine, image } = simulatedImage()
+  await warm(engine)
   const simulator = createSimulator({ image, seed: parameters.seed })
   const key = await createDecryptionKey({ secret: parameters.secretsKey })
   let dial: TunnelDial | undefined
@@ -142,6 +152,7 @@ export async function openSimulatedEnclave(
     nsm: simulator.nsm,
     listener,
     key,
+    schemas: createSchemaValidator({ memory }),
     evaluator: (host) => {
       dial = host.dial
       return createEvaluator({
@@ -170,10 +181,12 @@ export async function openSimulatedEnclave(
 }
 
 /** Without an enclave, all parts of the evaluator share the memory of the one cache. */
-function openBareEvaluator(
+async function openBareEvaluator(
   settings: EnclaveSettings,
   { reader, artifacts, committed, closers, metrics }: EvaluatorParts,
-): OpenedEvaluator {
+): Promise<OpenedEvaluator> {
+  const engine = operatorEngine()
+  await warm(engine)
   const { memory } = artifacts
   const every = settings['enclave.allow_hosts'].includes('*')
   const hosts = settings['enclave.allow_hosts'].map((host) => host.split(':')[0] as string)
@@ -186,7 +199,7 @@ function openBareEvaluator(
   closers.add(() => plugins.close())
   const evaluator = createEvaluator({
     registry: reader,
-    ...{ artifacts, committed, plugins, memory, engine: operatorEngine() },
+    ...{ artifacts, committed, plugins, memory, engine },
     schemas: createSchemaValidator({ memory }),
   })
   const { prewarm } = plugins

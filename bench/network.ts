@@ -1,0 +1,214 @@
+/**
+ * A network of processes on this machine, from the client's call to a verified answer.
+ *
+ * `npm run bench:network` prints a table; `--json` prints one object. Needs `npm run build` before. Wall
+ * times are of the machine as it is; CPU times of each process are read from `/proc` and hold on a busy one
+ * too.
+ *
+ * npx tsx bench/network.ts --tasks 40 --clients 4
+ */
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { Hex } from 'viem'
+import { createArtifactSource } from '../src/da/index.js'
+import { createResultReplayer, operatorEngine } from '../src/eval/index.js'
+import { createTaskClient, type TaskClient } from '../src/operator/index.js'
+import { createCertificateReader, createRegistryReader } from '../src/registry/index.js'
+import { createSupervisor, metricOf, untilReady } from '../test/network/supervisor.js'
+import { createNetworkWorld, type Member, type NetworkWorld } from '../test/network/world.js'
+
+type Row = {
+  name: string
+  ours: number
+  unit: string
+  better: 'lower' | 'higher'
+  peers: Record<string, number>
+  target: number | undefined
+}
+
+const rows: Row[] = []
+const row = (
+  name: string,
+  ours: number,
+  unit: string,
+  more: { target?: number; better?: Row['better'] } = {},
+): void => {
+  rows.push({ name, ours, unit, better: more.better ?? 'lower', peers: {}, target: more.target })
+}
+/** Clock ticks of `/proc` a second. */
+const TICKS = 100
+
+/** Milliseconds of CPU that a process has used. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS
+}
+
+function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
+
+const requestOf = (world: NetworkWorld, value: bigint) => ({
+  policyClient: world.policyClient,
+  timeout: 120_000,
+  intent: {
+    from: '0x00000000000000000000000000000000000000f1' as Hex,
+    to: '0x00000000000000000000000000000000000000f2' as Hex,
+    ...{ value: value % 5n, data: '0x' as Hex, chainId: 31_337n },
+    functionSignature: '0x' as Hex,
+  },
+})
+
+async function clientOf(world: NetworkWorld): Promise<TaskClient> {
+  const { client, contracts: addresses, da } = world
+  const gateway = world.members.find(({ role }) => role === 'gateway') as Member
+  return createTaskClient({
+    gateway: { url: `${gateway.url}/rpc` },
+    reader: {
+      registry: await createRegistryReader({ client, addresses }),
+      certificates: await createCertificateReader({ client, addresses }),
+      artifacts: createArtifactSource({ clients: [da] }),
+      replayer: createResultReplayer({ engine: operatorEngine() }),
+    },
+  })
+}
+
+async function untilCommitted(world: NetworkWorld): Promise<void> {
+  const operators = world.members.filter(({ role }) => role === 'operator')
+  for (const until = Date.now() + 300_000; Date.now() < until; ) {
+    const at = await Promise.all(operators.map((one) => metricOf(one, /^operator_sequence /)))
+    if (at.every((sequence) => sequence > 0)) return
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+  throw new Error('nothing was committed')
+}
+
+/** Tasks one after another: how long one takes, and where its milliseconds go. */
+async function one(world: NetworkWorld, tasks: TaskClient, options: { tasks: number }) {
+  const times: number[] = []
+  for (let value = 0n; value < BigInt(options.tasks); value++) {
+    const started = performance.now()
+    await tasks.createTask(requestOf(world, value))
+    times.push(performance.now() - started)
+  }
+  times.sort((a, b) => a - b)
+  row('a warm task without plugins, p50', percentile(times, 0.5), 'ms', { target: 250 })
+  row('a warm task without plugins, p95', percentile(times, 0.95), 'ms')
+}
+
+/** Tasks of several clients at once: how many a second, and the CPU of each process for one. */
+async function many(
+  world: NetworkWorld,
+  tasks: TaskClient,
+  options: { tasks: number; clients: number; pidOf: (name: string) => number | undefined },
+) {
+  const names = world.members.map(({ name }) => name)
+  const cpu = (): Map<string, number> =>
+    new Map(
+      names.flatMap((name) => {
+        const pid = options.pidOf(name)
+        return pid === undefined ? [] : [[name, cpuOf(pid)] as const]
+      }),
+    )
+  const before = cpu()
+  const own = process.cpuUsage()
+  const started = performance.now()
+  let left = options.tasks
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) await tasks.createTask(requestOf(world, BigInt(left)))
+  }
+  await Promise.all([...Array(options.clients).keys()].map(worker))
+  const seconds = (performance.now() - started) / 1_000
+  const after = cpu()
+  const used = process.cpuUsage(own)
+  row(`tasks a second, ${options.clients} clients`, options.tasks / seconds, '/s', {
+    ...{ target: 20, better: 'higher' },
+  })
+  const each = (name: string): number =>
+    ((after.get(name) ?? 0) - (before.get(name) ?? 0)) / options.tasks
+  const operators = names.filter((name) => name.startsWith('operator'))
+  row(
+    'CPU a task: one operator',
+    operators.reduce((sum, name) => sum + each(name), 0) / operators.length,
+    'ms',
+  )
+  row('CPU a task: gateway', each('gateway-0'), 'ms')
+  row('CPU a task: challenger', each('challenger'), 'ms')
+  row('CPU a task: replica', each('replica'), 'ms')
+  row('CPU a task: client and chain', (used.user + used.system) / 1_000 / options.tasks, 'ms')
+}
+
+/** Where the wall time of a task went, by what each process counted itself. */
+async function phases(world: NetworkWorld): Promise<void> {
+  const average = async (member: Member, name: string, labels = ''): Promise<number> => {
+    const at = (suffix: string): RegExp => new RegExp(`^${name}_${suffix}\\{?${labels}`)
+    const sum = await metricOf(member, at('sum'))
+    const count = await metricOf(member, at('count'))
+    return count === 0 ? Number.NaN : (1_000 * sum) / count
+  }
+  const of = (role: string): Member => world.members.find((one) => one.role === role) as Member
+  row(
+    'gateway: a task from its receipt to its answer',
+    await average(of('gateway'), 'gateway_task_seconds'),
+    'ms',
+  )
+  const evaluate = 'method="newt_evaluateAndSign"'
+  row(
+    'operator: newt_evaluateAndSign',
+    await average(of('operator'), 'rpc_call_seconds', evaluate),
+    'ms',
+  )
+  row('operator: a signature', await average(of('operator'), 'operator_sign_seconds'), 'ms')
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      tasks: { type: 'string', default: '40' },
+      clients: { type: 'string', default: '8' },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const directory = await mkdtemp(join(tmpdir(), 'newton-bench-'))
+  const world = await createNetworkWorld({ directory })
+  const supervisor = createSupervisor({ directory })
+  try {
+    const began = performance.now()
+    for (const member of world.members) supervisor.start(member)
+    for (const member of world.members) await untilReady(member)
+    row('eight processes from start to ready', (performance.now() - began) / 1_000, 's')
+    await untilCommitted(world)
+    const tasks = await clientOf(world)
+    for (let value = 0n; value < 5n; value++) await tasks.createTask(requestOf(world, value))
+    const count = Number(values.tasks)
+    await one(world, tasks, { tasks: count })
+    const pidOf = supervisor.pidOf
+    await many(world, tasks, { tasks: count, clients: Number(values.clients), pidOf })
+    await phases(world)
+    const restarted = performance.now()
+    await supervisor.end('operator-0', 'SIGTERM')
+    supervisor.start(world.members.find(({ name }) => name === 'operator-0') as Member)
+    await untilReady(world.members.find(({ name }) => name === 'operator-0') as Member)
+    row('an operator ended and ready again', (performance.now() - restarted) / 1_000, 's', {
+      target: 5,
+    })
+  } finally {
+    await supervisor.stop()
+    await world.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+  if (values.json) console.log(JSON.stringify({ area: 'network', rows }))
+  else {
+    for (const { name, ours, unit, target, better } of rows) {
+      const met = target === undefined || (better === 'lower' ? ours <= target : ours >= target)
+      const goal = target === undefined ? '' : `target ${target} ${met ? 'met' : 'MISSED'}`
+      console.log([name.padEnd(50), `${ours.toFixed(1)} ${unit}`.padEnd(14), goal].join(' '))
+    }
+  }
+}
+
+await main()
+process.exit(0)
