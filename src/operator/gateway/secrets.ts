@@ -27,7 +27,7 @@ export type SecretsHandlers = Readonly<
 >
 
 /** Milliseconds for one operator. */
-const PATIENCE = 10_000
+const PATIENCE = 20_000
 /** Longest envelope as text. */
 const MAX_ENVELOPE = 140_000
 

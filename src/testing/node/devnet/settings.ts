@@ -32,7 +32,7 @@ export function sharedSettings(parameters: {
     'chain.from_block': Number(fromBlock),
     'chain.finality': 'latest',
     'chain.confirmations': 0,
-    'chain.poll_seconds': 0.25,
+    'chain.poll_seconds': 1,
     'chain.contracts': Object.fromEntries(named),
     'da.directory': artifacts,
   }
