@@ -133,6 +133,56 @@ describe('createControlPlane', () => {
     expect(evaluateTrust(policy, wasmHash, index.get(wasmHash)).status).toBe('verified')
   })
 
+  test.each([1, 4])(
+    'behavior: %i workers that die in between verify each of 1,000 plugins once',
+    async (workers) => {
+      let time = 0
+      const queue = memoryQueue({ backoff: 0, now: () => time })
+      const { plane, register, claims, seen } = world({ queue, now: () => time })
+      const names = Array.from({ length: 1_000 }, (_, at) => `p${at}`)
+      const expected = names.map((name) => register(pluginOf(name)))
+      const late: LeasedBuild[] = []
+      const abandoned = new Map<string, number>()
+      let state = 1
+      const drawn = (of: number): boolean => {
+        state = (state * 48_271) % 2_147_483_647
+        return state % of === 0
+      }
+      const work = async (worker: string): Promise<boolean> => {
+        const lease = await plane.lease(worker)
+        if (lease === undefined) return false
+        const [name = ''] = lease.job.args
+        const died = abandoned.get(name) ?? 0
+        if (died < 3 && drawn(5)) {
+          abandoned.set(name, died + 1)
+          late.push(lease)
+          return true
+        }
+        return plane.finish(worker, lease.leaseId, honest(lease))
+      }
+      for (let round = 0; round < 2_000 && claims.length < names.length; round++) {
+        await plane.follow()
+        const busy = await Promise.all(
+          Array.from({ length: workers * 16 }, (_, at) => work(`w${at % workers}`)),
+        )
+        await plane.settle()
+        // What is leased to the dead comes back when their leases are over.
+        if (busy.every((one) => !one)) time += 60_001
+      }
+      expect(abandoned.size).toBeGreaterThan(100)
+      expect(claims.map(({ wasmHash }) => wasmHash).sort()).toEqual([...expected].sort())
+      expect(new Set(claims.map(({ result }) => result))).toEqual(new Set(['match']))
+      // They were not dead after all, and nothing of theirs counts.
+      for (const lease of late) {
+        expect(await plane.finish('late', lease.leaseId, honest(lease, 'b'))).toBe(false)
+      }
+      await plane.settle()
+      expect(claims).toHaveLength(names.length)
+      expect(seen.filter(({ type }) => type === 'control.gave_up')).toEqual([])
+      expect(await queue.counts()).toMatchObject({ done: 1_000, queued: 0, leased: 0 })
+    },
+  )
+
   test('behavior: a source that gives other bytes does not match', async () => {
     const { plane, register, claims, documents } = world()
     register(pluginOf('a'))
