@@ -2,8 +2,19 @@
 import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import type { Hex } from 'viem'
 import { concatAll } from '../../internal/bytes.js'
-import type { SandboxEnd } from './sandbox.js'
+
+/** How it ended. */
+export type SandboxEnd = {
+  /** `limit` names what it used too much of. */
+  status: 'ended' | 'failed' | 'timeout' | 'limit'
+  limit?: 'memory' | 'processes' | 'output' | 'log' | undefined
+  output: Uint8Array
+  logSha256: Hex
+  /** The end of what it printed, for whoever runs the worker. */
+  logTail: string
+}
 
 /** Ends a build for a reason. */
 export type Stop = (status: SandboxEnd['status'], limit?: SandboxEnd['limit']) => void

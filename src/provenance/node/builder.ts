@@ -13,8 +13,9 @@ import type { DidNotRunReason } from '../claims/evidence.js'
 import { BuildInfoError, SourceArchiveError, SourceUnavailableError } from '../errors.js'
 import type { BuildJob, BuildOutcome } from '../worker/protocol.js'
 import type { PluginBuilder } from '../worker/worker.js'
+import type { SandboxEnd } from './buildStreams.js'
 import { type FetchOptions, fetchSource } from './fetchSource.js'
-import type { BuildLimits, Sandbox, SandboxEnd } from './sandbox.js'
+import type { BuildLimits, Sandbox } from './sandbox.js'
 import type { Toolchain } from './toolchain.js'
 
 /** Parameters of {@link sandboxedBuilder}. */

@@ -3,12 +3,14 @@
  *
  * @packageDocumentation
  */
+
 export {
   type LocalBuild,
   type SandboxedBuilder,
   type SandboxedBuilderParameters,
   sandboxedBuilder,
 } from './builder.js'
+export type { SandboxEnd } from './buildStreams.js'
 export { evidenceFiles } from './evidenceFiles.js'
 export { type FetchOptions, fetchGuarded, fetchSource } from './fetchSource.js'
 export {
@@ -17,7 +19,6 @@ export {
   buildLimits,
   openSandbox,
   type Sandbox,
-  type SandboxEnd,
   type SandboxRun,
 } from './sandbox.js'
 export { pgliteQueue, postgresQueue } from './sqlQueue.js'

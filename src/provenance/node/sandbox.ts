@@ -13,7 +13,7 @@ import { delimiter, join } from 'node:path'
 import type { Hex } from 'viem'
 import { assertCount, assertKnown } from '../../internal/options.js'
 import { IsolationError } from '../errors.js'
-import { collect, reportOf, type Stop } from './buildStreams.js'
+import { collect, reportOf, type SandboxEnd, type Stop } from './buildStreams.js'
 import { watchProcesses } from './processTree.js'
 
 /** A file or folder of this machine, read-only at a place inside. */
@@ -54,17 +54,6 @@ export type SandboxRun = {
   directory: string
   limits?: BuildLimits | undefined
   signal?: AbortSignal | undefined
-}
-
-/** How it ended. */
-export type SandboxEnd = {
-  /** `limit` names what it used too much of. */
-  status: 'ended' | 'failed' | 'timeout' | 'limit'
-  limit?: 'memory' | 'processes' | 'output' | 'log' | undefined
-  output: Uint8Array
-  logSha256: Hex
-  /** The end of what it printed, for whoever runs the worker. */
-  logTail: string
 }
 
 /** How builds are kept from the machine. */
