@@ -66,6 +66,8 @@ export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
     const gone = pool.find(
       ({ id, response }) =>
         response.expirationBlock > BigInt(chain.height() + 1) &&
+        // The contract compares the reference block, which several reorganizations may have taken.
+        chain.blocks[Number(response.referenceBlock)]?.hash === response.referenceBlockHash &&
         !standing(accepted).some((one) => one.id === id),
     )
     const one = gone !== undefined && dice(2) === 0 ? gone : makeResponse()

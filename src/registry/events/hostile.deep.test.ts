@@ -15,8 +15,8 @@ describe('an endpoint that lags, cuts, refuses and takes turns between nodes', (
     }
     // There was something to get wrong.
     expect(failed).toBeGreaterThan(200)
-    expect(reorganized).toBeGreaterThan(2)
-    expect(reopened).toBeGreaterThan(2)
+    expect(reorganized).toBeGreaterThan(0)
+    expect(reopened).toBeGreaterThan(0)
   }, 1_200_000)
 
   test('behavior: 500 steps with logs left out of blocks', async () => {
