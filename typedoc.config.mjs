@@ -25,5 +25,7 @@ export default {
   // Properties of inferred types would be thousands; public functions are held to it elsewhere.
   validation: { notDocumented: false, invalidLink: true, notExported: false },
   treatWarningsAsErrors: true,
+  // Anchors that are written out: a site's own rule for the ids of headings is not TypeDoc's.
+  useHTMLAnchors: true,
   logLevel: 'Warn',
 }
