@@ -14,7 +14,10 @@ export type Row = {
 
 /** Prints rows: `--json` gives one object. */
 export function report(area: string, rows: readonly Row[]): void {
-  if (process.argv.includes('--json')) return console.log(JSON.stringify({ area, rows }))
+  if (process.argv.includes('--json')) {
+    console.log(JSON.stringify({ area, rows }))
+    return
+  }
   for (const { name, ours, unit, peers, target, better } of rows) {
     const ratios = Object.entries(peers).map(([peer, value]) => {
       const ratio = better === 'lower' ? ours / value : value / ours

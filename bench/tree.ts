@@ -359,7 +359,7 @@ async function besideRawLmdb(size: number): Promise<Cell> {
     })
     const write = ({ nodes, stale }: StoreCommit): void => {
       root.transactionSync(() => {
-        for (const [key, value] of nodes) plain.put(key, value)
+        for (const [key, value] of nodes) void plain.put(key, value)
         for (const key of stale)
           void plain.put(Buffer.concat([new Uint8Array(8), key]), new Uint8Array(0))
       })

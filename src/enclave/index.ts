@@ -66,16 +66,15 @@ export {
 } from './evaluate/evaluator.js'
 export { computeRequestDigest, type EnclaveRequest } from './evaluate/messages/request.js'
 export { computeTaskUserData } from './evaluate/messages/result.js'
-export type { SecretsCheck } from './evaluate/secretsCheck.js'
-export { documentedRecipient } from './evaluate/session.js'
 export { createSnapshotReader } from './evaluate/messages/snapshot.js'
+export type { SecretsCheck } from './evaluate/secretsCheck.js'
 export {
   type EnclaveHostServices,
   type ServedEnclave,
   type ServeEnclaveParameters,
   serveEnclave,
 } from './evaluate/serve.js'
-export { computeSessionUserData } from './evaluate/session.js'
+export { computeSessionUserData, documentedRecipient } from './evaluate/session.js'
 export type { EnclavePolicy, EnclaveSession } from './evaluate/sessionKeeper.js'
 export { createTunnelHost, type TunnelDial, type TunnelHost } from './evaluate/tunnel.js'
 export {

@@ -49,13 +49,13 @@ export {
   type ReplayParameters,
   replayLedger,
 } from './audit/replay.js'
+export { type SnapshotClaim, snapshotRecord } from './audit/snapshots.js'
 export {
   createSnapshotter,
   type SnapshotOutcome,
   type Snapshotter,
   type SnapshotterParameters,
 } from './audit/snapshotter.js'
-export { type SnapshotClaim, snapshotRecord } from './audit/snapshots.js'
 export {
   AnchorConflictError,
   EventSignatureError,

@@ -152,7 +152,10 @@ function encodePair(arena: Arena, parent: number, level: number, nibble: number)
 function encodeChild(arena: Arena, child: number, level: number, nibble: number): void {
   if (child === EMPTY) return
   const isLeaf = kindOf(arena, child) === kinds.leaf
-  if (!isLeaf && level < 4) return encodePair(arena, child, level, nibble)
+  if (!isLeaf && level < 4) {
+    encodePair(arena, child, level, nibble)
+    return
+  }
   const { depth } = writing
   const to = writeVarint(scratch, writing.at, versionOf(arena, child))
   if (isLeaf) {
