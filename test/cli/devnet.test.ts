@@ -12,7 +12,13 @@ const run = session(home)
 let devnet: ChildProcess
 let output = ''
 let errors = ''
-let ready: { client: string; chainId: number; gatewayUrl: string; contracts: object }
+let ready: {
+  client: string
+  chainId: number
+  gatewayUrl: string
+  contracts: object
+  ledger: { url: string; name: string; module: string; logKey: string }
+}
 
 beforeAll(async () => {
   if (!isBuilt) return
@@ -115,6 +121,17 @@ describe.skipIf(!isBuilt)('devnet', () => {
     const listed = JSON.parse(commits.stdout) as { data: { commits: { root: string }[] } }
     expect(listed.data.commits.at(-1)?.root).toBe(root.stdout.trim())
     expect(errors).toMatch(/commit \d+: 0x/)
+    // All of it is in the ledger, for whoever has its key.
+    const { url, name, module, logKey } = ready.ledger
+    let logged = ''
+    for (let tries = 0; !logged.includes('newton.attestation/1') && tries < 40; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 250))
+      const headers = { 'X-Module-ID': module }
+      logged = await (await fetch(`${url}/api/ledger/events?limit=1000`, { headers })).text()
+    }
+    expect(logged).toContain(taskId)
+    const replayed = await run('ledger', 'replay', url, '--ledger', name, '--log', logKey)
+    expect(replayed).toMatchObject({ code: 0, stdout: expect.stringContaining('state root') })
   }, 120_000)
 
   test('error: a gateway that is not there is not waited for, and no task without one', async () => {

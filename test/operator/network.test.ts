@@ -25,6 +25,8 @@ import {
 import { createResultReplayer, operatorEngine } from '../../src/eval/index.js'
 import { createGatewayClient } from '../../src/gateway/index.js'
 import { utf8 } from '../../src/internal/bytes.js'
+import { httpTiles, parseNoteKey, readCut, replayLedger } from '../../src/ledger/index.js'
+import { loadEventSchemas } from '../../src/ledger/schemas/index.js'
 import {
   collectTask,
   createOperatorClient,
@@ -541,4 +543,39 @@ describe('a commit', () => {
     )
     expect(await devnet.replica!.metrics()).not.toMatch(/replica_anomalies_total\{.*\} [1-9]/)
   }, 60_000)
+})
+
+describe('the ledger', () => {
+  test('behavior: all that was done is in it, once, and whoever reads its files comes to the same', async () => {
+    const ledger = devnet.ledger!
+    await ledger.flush()
+    const { events } = await ledger.ledger.readSince('0', { limit: 1_000 })
+    const counts: Record<string, number> = {}
+    for (const { event } of events) {
+      counts[event.payload.type] = (counts[event.payload.type] ?? 0) + 1
+    }
+    // Four operators have seen each of these, in the commits and instances of all tests above, and each is
+    // one event.
+    expect(counts).toMatchObject({ 'newton.commit': 4, 'newton.slot': 1, 'newton.instance': 2 })
+    expect(counts['newton.template']).toBeGreaterThan(1)
+    const evaluations = events.filter(({ event }) => event.payload.type === 'newton.evaluation')
+    const tasks = evaluations.map(({ event }) => event.payload['taskId'])
+    expect(tasks.length).toBeGreaterThan(2)
+    expect(new Set(tasks).size).toBe(tasks.length)
+    // What went through the gateway has its certificate beside it, linked by hash.
+    const attestation = events.find(({ event }) => event.payload.type === 'newton.attestation')
+    const evaluation = evaluations.find(
+      ({ event }) => event.current_hash === attestation?.event.payload['evaluation'],
+    )
+    expect(evaluation?.event.payload['messageHash']).toBe(attestation?.event.payload['messageHash'])
+    const store = httpTiles({ url: ledger.url })
+    const trust = { log: parseNoteKey(ledger.logKey) }
+    const { signal } = new AbortController()
+    const name = ledger.ledger.ledger
+    const cut = await readCut({ store, ledger: name, trust }, signal)
+    const schemas = await loadEventSchemas()
+    const replay = await replayLedger({ store, ledger: name, cut: cut!, schemas }, signal)
+    expect(replay.faults).toEqual([])
+    expect(replay.events).toBe(BigInt(events.length))
+  }, 120_000)
 })
