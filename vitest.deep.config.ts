@@ -10,6 +10,7 @@ export default defineConfig({
     ...test,
     include: ['src/**/*.deep.test.ts', 'test/**/*.deep.test.ts'],
     exclude: configDefaults.exclude,
-    maxWorkers: 1,
+    // Most of their time is waiting: for kills, for windows, for browsers.
+    maxWorkers: 2,
   },
 })
