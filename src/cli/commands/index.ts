@@ -17,7 +17,7 @@ export const rootCommand: CommandDef = group(
     attestation: () => import('./attestation.js').then((module) => module.attestation),
     enclave: () => import('./enclave.js').then((module) => module.enclave),
     state: () => import('./state.js').then((module) => module.state),
-    doctor: () => import('./doctor.js').then((module) => module.doctor),
+    doctor: () => import('./doctor/doctor.js').then((module) => module.doctor),
     artifact: () => import('./artifact.js').then((module) => module.artifact),
     ledger: () => import('./ledger/index.js').then((module) => module.ledger),
     operator: () => import('./operator.js').then((module) => module.operator),

@@ -162,7 +162,10 @@ const requestNames = [
   ...['client', 'expireAfter', 'block', 'nonce'],
 ]
 const pluginNames = ['wasm', 'params', 'paramsSchema', 'secretsSchema', 'secrets']
-const toolNames = ['engine', 'plugins', 'schemas', 'allowOpaSemantics']
+const toolNames = [
+  ...['engine', 'plugins', 'schemas', 'allowOpaSemantics'],
+  ...['provenance', 'requireVerifiedWasm'],
+]
 
 /** A misspelled member would be a policy without its params, a text no file. */
 function checkRequest(request: SimulationRequest): void {

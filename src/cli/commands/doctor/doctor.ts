@@ -1,23 +1,15 @@
 /** `doctor`: whether everything that the commands need is there, and what to do where it is not. */
 import { createRequire } from 'node:module'
 import type { CommandDef } from 'citty'
-import { isPolicySdkError } from '../../errors/index.js'
-import { createRegistryReader } from '../../registry/index.js'
-import { daOf } from '../config/artifactStore.js'
-import { chainOf, profileArgs } from '../config/chain.js'
-import { configPath, isExposed, loadConfig, type Profile, profileOf } from '../config/config.js'
-import { command } from '../terminal/command.js'
-import { type CommandResult, checkLines, exitCodes, type Terminal } from '../terminal/output.js'
-import { roleFindings } from './doctorRole.js'
-
-/** One thing that was looked at. */
-export type Finding = {
-  what: string
-  ok: boolean
-  level: 'error' | 'warning'
-  detail: string
-  fix: string
-}
+import { isPolicySdkError } from '../../../errors/index.js'
+import { createRegistryReader } from '../../../registry/index.js'
+import { daOf } from '../../config/artifactStore.js'
+import { chainOf, profileArgs } from '../../config/chain.js'
+import { configPath, isExposed, loadConfig, type Profile, profileOf } from '../../config/config.js'
+import { command } from '../../terminal/command.js'
+import { type CommandResult, checkLines, exitCodes, type Terminal } from '../../terminal/output.js'
+import type { Finding } from './finding.js'
+import { roleFindings } from './role.js'
 
 /** Optional packages and what needs them. */
 const packages: Readonly<Record<string, string>> = {

@@ -1,11 +1,12 @@
 /** What `doctor --role` looks at: whether the process of a role can do its work from its settings. */
 import { createSocket } from 'node:dgram'
+import { Resolver } from 'node:dns/promises'
 import { stat, statfs } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, isIPv4 } from 'node:net'
 import { resolve } from 'node:path'
-import { chainConstants } from '../../core/chains.js'
-import { isPolicySdkError } from '../../errors/index.js'
-import { ConfigurationError } from '../../operator/errors.js'
+import { chainConstants } from '../../../core/chains.js'
+import { isPolicySdkError } from '../../../errors/index.js'
+import { ConfigurationError } from '../../../operator/errors.js'
 import {
   challengerSettings,
   gatewaySettings,
@@ -15,11 +16,11 @@ import {
   readSettings,
   replicaSettings,
   type SettingsTable,
-} from '../../operator/node/index.js'
-import { UsageError } from '../errors.js'
-import type { Terminal } from '../terminal/output.js'
-import type { Finding } from './doctor.js'
-import { accountOf, passwordOf } from './run.js'
+} from '../../../operator/node/index.js'
+import { UsageError } from '../../errors.js'
+import type { Terminal } from '../../terminal/output.js'
+import { accountOf, passwordOf } from '../run.js'
+import type { Finding } from './finding.js'
 
 const tables: Readonly<Record<string, SettingsTable>> = {
   operator: operatorSettings,
@@ -80,11 +81,15 @@ export async function roleFindings(
 }
 
 /** Seconds that this machine's clock is ahead of a time server's (SNTP, RFC 4330). */
-function clockOffset(host: string): Promise<number> {
+async function clockOffset(host: string): Promise<number> {
+  const address = await addressOf(host)
   return new Promise((done, failed) => {
     const socket = createSocket('udp4')
     const timer = setTimeout(() => end(new Error('it did not answer')), PATIENCE)
+    let ended = false
     const end = (error: Error | undefined, offset = 0): void => {
+      if (ended) return
+      ended = true
       clearTimeout(timer)
       socket.close()
       if (error === undefined) done(offset)
@@ -100,10 +105,18 @@ function clockOffset(host: string): Promise<number> {
       const seconds = answer.readUInt32BE(40) - 2_208_988_800 + answer.readUInt32BE(44) / 2 ** 32
       end(undefined, (sent + Date.now()) / 2_000 - seconds)
     })
-    socket.send(request, 123, host, (error) => {
+    socket.send(request, 123, address, (error) => {
       if (error !== null) end(error)
     })
   })
+}
+
+// The system's own look-up cannot be ended, and a process waits for it.
+async function addressOf(host: string): Promise<string> {
+  if (isIPv4(host)) return host
+  const [address] = await new Resolver({ timeout: PATIENCE, tries: 1 }).resolve4(host)
+  if (address === undefined) throw new UsageError(`${host} has no address.`)
+  return address
 }
 
 async function clockFinding(host: string): Promise<Finding> {
@@ -236,7 +249,7 @@ async function tableFinding(
   const { number } = await chain.reader.getLatestBlock({ timeout: PATIENCE })
   const account = await accountOf(terminal, settings as never)
   const inForce = await chain.tables.tableAt(number, { timeout: PATIENCE })
-  const fix = 'newton-policy operator register, and wait for the next table.'
+  const fix = '`newton-policy operator register`, and wait for the next table.'
   if (inForce === null) return finding('operator table', false, 'none is in force', fix)
   const entry = inForce.table.operators[inForce.table.indexOf(account.address)]
   if (entry === undefined) {
