@@ -27,16 +27,7 @@ import { affineMsm, decompressG1, mclMsm, nobleMsm } from '../src/da/kzg/index.j
 import { diskByteStore } from '../src/da/node/index.js'
 import { keccak } from '../src/internal/keccak.js'
 import { longKeccak } from '../src/internal/longKeccak.js'
-
-type Row = {
-  name: string
-  ours: number
-  unit: string
-  better: 'higher' | 'lower'
-  peers: Record<string, number>
-  /** What is aimed at, in the row's unit: where it is a ratio to a peer, of what the peer took in this run. */
-  target?: number
-}
+import type { Row } from './report.js'
 
 const rows: Row[] = []
 const sample = (length: number): Uint8Array => {

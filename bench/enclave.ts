@@ -46,16 +46,8 @@ import { createSimulator } from '../src/enclave/simulator/index.js'
 import { fromHex, toHex } from '../src/internal/bytes.js'
 import { bundle, verifier } from '../test/enclave/bundle.js'
 import { limitEvaluator, transferRequest } from '../test/enclave/fixtures.js'
+import { type Row, report } from './report.js'
 
-type Row = {
-  name: string
-  ours: number
-  unit: string
-  better: 'higher' | 'lower'
-  peers: Record<string, number>
-  /** In `unit`; what has none is there to be compared. */
-  target?: number | undefined
-}
 const rows: Row[] = []
 
 /** Median milliseconds of `runs`, after one for the compiler. */
@@ -289,33 +281,11 @@ async function pageSize(): Promise<void> {
   })
 }
 
-function goal(target: number | undefined, ours: number, better: Row['better']): string {
-  if (target === undefined) return ''
-  const met = better === 'lower' ? ours <= target : ours >= target
-  return `target ${target.toFixed(2)} ${met ? 'met' : 'MISSED'}`
-}
-
 await pageSize()
 await documents()
 await secrets()
 await sealedCommits()
 await roundTrips()
 
-if (process.argv.includes('--json')) console.log(JSON.stringify({ area: 'enclave', rows }))
-else {
-  for (const { name, ours, unit, peers, target, better } of rows) {
-    const ratios = Object.entries(peers).map(([peer, value]) => {
-      const ratio = better === 'lower' ? ours / value : value / ours
-      return `${ratio.toFixed(2)}x ${peer} (${value.toFixed(2)})`
-    })
-    console.log(
-      [
-        name.padEnd(48),
-        `${ours.toFixed(2)} ${unit}`.padEnd(14),
-        ratios.join(', '),
-        goal(target, ours, better),
-      ].join(' '),
-    )
-  }
-}
+report('enclave', rows)
 process.exit(0)

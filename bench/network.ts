@@ -19,15 +19,7 @@ import { createTaskClient, type TaskClient } from '../src/operator/index.js'
 import { createCertificateReader, createRegistryReader } from '../src/registry/index.js'
 import { createSupervisor, metricOf, untilReady } from '../test/network/supervisor.js'
 import { createNetworkWorld, type Member, type NetworkWorld } from '../test/network/world.js'
-
-type Row = {
-  name: string
-  ours: number
-  unit: string
-  better: 'lower' | 'higher'
-  peers: Record<string, number>
-  target: number | undefined
-}
+import { type Row, report } from './report.js'
 
 const rows: Row[] = []
 const row = (
@@ -200,14 +192,7 @@ async function main(): Promise<void> {
     await world.stop()
     await rm(directory, { recursive: true, force: true })
   }
-  if (values.json) console.log(JSON.stringify({ area: 'network', rows }))
-  else {
-    for (const { name, ours, unit, target, better } of rows) {
-      const met = target === undefined || (better === 'lower' ? ours <= target : ours >= target)
-      const goal = target === undefined ? '' : `target ${target} ${met ? 'met' : 'MISSED'}`
-      console.log([name.padEnd(50), `${ours.toFixed(1)} ${unit}`.padEnd(14), goal].join(' '))
-    }
-  }
+  report('network', rows)
 }
 
 await main()

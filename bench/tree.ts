@@ -29,6 +29,7 @@ import {
 import { lmdbStore } from '../src/statetree/node/index.js'
 import type { StoreCommit } from '../src/statetree/store/store.js'
 import { author, createFakeChain, registerPolicy } from '../test/statetree/fakeChain.js'
+import type { Row } from './report.js'
 
 type Cell = Partial<
   Record<
@@ -450,15 +451,6 @@ function measure(name: string, size: number): Cell | undefined {
     return undefined
   }
   return JSON.parse(child.stdout) as Cell
-}
-
-type Row = {
-  name: string
-  ours: number
-  unit: string
-  better: 'higher' | 'lower'
-  peers: Record<string, number>
-  target?: number | undefined
 }
 
 /** Rows that are of one size. */
