@@ -55,3 +55,16 @@ export function createSingleFlight<value>(operation: string): SingleFlight<value
     },
   }
 }
+
+/**
+ * Makes a queue of one: work begins when all that was asked for before has ended, however it ended. What is
+ * looked at and what is done about it then see the same state.
+ */
+export function createOrder(): <value>(work: () => Promise<value>) => Promise<value> {
+  let tail: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const run = tail.then(work)
+    tail = run.catch(() => undefined)
+    return run
+  }
+}

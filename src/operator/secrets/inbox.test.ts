@@ -185,6 +185,18 @@ describe('put', () => {
     const third = inbox.put({ upload: await uploadOf(3n), validate: false })
     await expect(third).rejects.toMatchObject({ fault: 'OVERLOADED' })
   })
+
+  test('error: OVERLOADED for those too that come at the same time', async () => {
+    const inbox = await open({ perOwner: 2 })
+    const uploads = await Promise.all([1n, 2n, 3n, 4n, 5n].map((sequence) => uploadOf(sequence)))
+    const taken = await Promise.allSettled(
+      uploads.map((upload) => inbox.put({ upload, validate: false })),
+    )
+    expect(taken.map(({ status }) => status).sort()).toEqual([
+      ...['fulfilled', 'fulfilled', 'rejected', 'rejected', 'rejected'],
+    ])
+    expect(inbox.size()).toBe(2)
+  })
 })
 
 describe('what waits', () => {

@@ -16,6 +16,7 @@ import {
 } from '../../enclave/index.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { createOrder } from '../../internal/singleFlight.js'
 import type { ByteStore } from '../../statetree/index.js'
 import { refuse } from '../rpc/envelope.js'
 import type { SecretsDescription, SecretsMetadata, SecretsUploadRecord } from '../rpc/uploads.js'
@@ -90,6 +91,7 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
   const { held, landed } = records
   const seconds = (): bigint => BigInt(Math.floor(now() / 1_000))
   const save = (): Promise<void> => store.save(writeRecords(records))
+  const inOrder = createOrder()
   const committedSequence = async (id: Hex, io: IoOptions): Promise<bigint> => {
     const envelope = await parameters.committed(id, io)
     return envelope === null || isEnvelopeV1(envelope) ? 0n : decodeEnvelopeV2(envelope).sequence
@@ -155,7 +157,10 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
           io,
         )
       }
-      if (!held.has(judged.envelopeHash)) await enter(upload, judged)
+      // One after another: places are counted and taken without others between.
+      await inOrder(async () => {
+        if (!held.has(judged.envelopeHash)) await enter(upload, judged)
+      })
       return { envelopeHash: judged.envelopeHash }
     },
     async get(envelopeHash) {
