@@ -42,3 +42,12 @@ export function assertKnown(field: string, given: object, known: readonly string
     reason: `it is none of ${known.join(', ')}`,
   })
 }
+
+/** The URL of a service: http or https, nothing else. */
+export function assertHttpUrl(field: string, text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new InvalidInputError({ field, reason: 'expected an http or https URL' })
+  }
+  return url
+}

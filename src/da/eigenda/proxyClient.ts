@@ -1,6 +1,8 @@
 /** The EigenDA proxy's HTTP API as calls with typed outcomes. */
+
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
+import { assertHttpUrl } from '../../internal/options.js'
 import { DaProtocolError, DaTransportError } from '../errors.js'
 import {
   discard,
@@ -47,10 +49,7 @@ export type ProxyCall = {
  * @throws {InvalidInputError} for anything but an http or https URL without credentials.
  */
 export function proxyBase(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (!parsed || !/^https?:$/.test(parsed.protocol)) {
-    throw new InvalidInputError({ field: 'url', reason: 'expected an http or https URL' })
-  }
+  const parsed = assertHttpUrl('url', url)
   if (parsed.username !== '' || parsed.password !== '') {
     throw new InvalidInputError({
       field: 'url',

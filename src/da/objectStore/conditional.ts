@@ -1,7 +1,9 @@
 /** Any S3-compatible store as the `ObjectStore` that a ledger keeps its files in. */
+
 import type { ObjectStore, StoredObjectVersion } from '../../core/interfaces/objectStore.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertHttpUrl } from '../../internal/options.js'
 import { DaProtocolError } from '../errors.js'
 import { discard, type Exchange, type FetchLike, readBody, send } from '../internal/http.js'
 import { type S3Credentials, signRequest } from './sigv4.js'
@@ -132,9 +134,7 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
 
 function requestOf(options: S3ObjectStoreOptions) {
   const { bucket, endpoint, region = 'us-east-1', credentials, now = Date.now } = options
-  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
-    throw new InvalidInputError({ field: 'endpoint', reason: 'expected an http or https URL' })
-  }
+  assertHttpUrl('endpoint', endpoint)
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
     throw new InvalidInputError({ field: 'bucket', reason: 'expected the name of a bucket' })
   }

@@ -1,7 +1,9 @@
 /** A ledger behind HTTP as the target of a sink. */
+
 import { InvalidInputError } from '../../errors/common.js'
 import { readBounded } from '../../internal/boundedBody.js'
 import { withDeadline } from '../../internal/deadline.js'
+import { assertHttpUrl } from '../../internal/options.js'
 import { LedgerUnreachableError } from '../errors.js'
 import { type LedgerReceipt, refusalStatus, type SubmitRefusal } from '../events/submit.js'
 import type { LedgerTarget } from './sink.js'
@@ -42,9 +44,7 @@ const MAX_ANSWER = 262_144
  */
 export function httpLedgerTarget(parameters: HttpLedgerTargetParameters): LedgerTarget {
   const { moduleId, timeout = 30_000, headers = {} } = parameters
-  if (!URL.canParse(parameters.url)) {
-    throw new InvalidInputError({ field: 'url', reason: 'expected an http or https URL' })
-  }
+  assertHttpUrl('url', parameters.url)
   const base = parameters.url.replace(/\/$/, '')
   const fetch: typeof globalThis.fetch =
     parameters.fetch ?? ((...call) => globalThis.fetch(...call))

@@ -1,10 +1,11 @@
 /** The files of a ledger that is served over HTTP, as C2SP tlog-tiles or `createLedgerHandler` serve them. */
+
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { TileReader } from '../../core/interfaces/tileStore.js'
-import { InvalidInputError } from '../../errors/common.js'
 import { readBounded } from '../../internal/boundedBody.js'
 import { toHex } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
+import { assertHttpUrl } from '../../internal/options.js'
 import { LedgerUnreachableError } from '../errors.js'
 import { assertPath } from './path.js'
 
@@ -32,9 +33,7 @@ export function httpTiles(parameters: {
   fetch?: typeof globalThis.fetch | undefined
 }): TileReader {
   const { timeout = 30_000 } = parameters
-  const isHttp = URL.canParse(parameters.url) && /^https?:/.test(parameters.url)
-  if (!isHttp)
-    throw new InvalidInputError({ field: 'url', reason: 'expected an http or https URL' })
+  assertHttpUrl('url', parameters.url)
   const base = parameters.url.replace(/\/+$/, '')
   const fetch: typeof globalThis.fetch =
     parameters.fetch ?? ((...call) => globalThis.fetch(...call))

@@ -3,6 +3,7 @@
  * silent or refused one costs a window. Everyone applies what the chain shows, so an operator that
  * slept catches up alone.
  */
+
 import type { Address, Hex } from 'viem'
 import {
   type Certificate,
@@ -15,6 +16,7 @@ import type { DaLocator } from '../../core/locator.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { createOrder } from '../../internal/singleFlight.js'
 import {
   type Anomaly,
   aggregateCommit,
@@ -130,14 +132,9 @@ export function createCommitter(parameters: CommitterParameters): Committer {
   }
   const kept = new Map<Hex, Uint8Array>()
   const proposals = new Map<bigint, Promise<CommitProposal | undefined>>()
-  let tail: Promise<unknown> = Promise.resolve()
 
   /** The pipeline does one thing at a time. */
-  const inOrder = <value>(work: () => Promise<value>): Promise<value> => {
-    const run = tail.then(work)
-    tail = run.catch(() => undefined)
-    return run
-  }
+  const inOrder = createOrder()
   const keep = (hash: Hex, bytes: Uint8Array): void => {
     kept.delete(hash)
     kept.set(hash, bytes)

@@ -110,11 +110,7 @@ async function store(
   }
   const taken = await Promise.allSettled(
     operators.map((client) =>
-      client.call(
-        'newt_putEnvelope',
-        { upload, validate: false },
-        { signal: AbortSignal.any([signal]), timeout: PATIENCE },
-      ),
+      client.call('newt_putEnvelope', { upload, validate: false }, { signal, timeout: PATIENCE }),
     ),
   )
   const holders = taken.filter(({ status }) => status === 'fulfilled').length

@@ -1,7 +1,9 @@
 /** State that is one text, in a file that is replaced as a whole: a challenger's, a replica's cursor. */
+
 import { readFile } from 'node:fs/promises'
 import { writeFileDurably } from '../../da/node/fileDa.js'
 import { utf8 } from '../../internal/bytes.js'
+import { createOrder } from '../../internal/singleFlight.js'
 import type { TextStore } from '../roles/bindings.js'
 
 /**
@@ -15,7 +17,7 @@ import type { TextStore } from '../roles/bindings.js'
  * ```
  */
 export function fileTextStore(path: string): TextStore {
-  let tail: Promise<unknown> = Promise.resolve()
+  const inOrder = createOrder()
   return {
     load: () =>
       readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -23,10 +25,6 @@ export function fileTextStore(path: string): TextStore {
         throw error
       }),
     // One at a time: the last one that was asked for is what stays.
-    save: (text) => {
-      const saved = tail.then(() => writeFileDurably(path, utf8(text)))
-      tail = saved.catch(() => undefined)
-      return saved
-    },
+    save: (text) => inOrder(() => writeFileDurably(path, utf8(text))),
   }
 }

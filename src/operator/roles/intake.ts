@@ -6,6 +6,7 @@ import type { Hex } from 'viem'
 import { type ArtifactNamespace, isArtifactNamespace } from '../../core/artifact.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
 import { assertCount } from '../../internal/options.js'
+import { refill } from '../rpc/limits.js'
 
 /** An artifact by what it is and its hash. */
 export type ArtifactName = { namespace: ArtifactNamespace; hash: Hex }
@@ -76,16 +77,13 @@ export function createArtifactIntake(parameters: ArtifactIntakeParameters): Arti
   const { maxBytes = 16_777_216, perSecond = 4, burst = 16, concurrent = 4 } = parameters
   for (const [name, value] of Object.entries({ maxBytes, perSecond, burst, concurrent }))
     assertCount(name, value)
-  let tokens = burst
-  let at = now()
+  const account = { tokens: burst, at: now() }
   let running = 0
 
   const admit = (): boolean => {
-    const time = now()
-    tokens = Math.min(burst, tokens + (Math.max(0, time - at) * perSecond) / 1_000)
-    at = time
-    if (running >= concurrent || tokens < 1) return false
-    tokens -= 1
+    refill(account, { burst, perSecond }, now())
+    if (running >= concurrent || account.tokens < 1) return false
+    account.tokens -= 1
     running++
     return true
   }

@@ -1,4 +1,5 @@
 /** Calls an operator. An answer that is not what the method gives is an error, never half an answer. */
+
 import type { Address } from 'viem'
 import { type Json, type JsonObject, parseJson } from '../../core/canonicalJson.js'
 import { isPolicySdkError } from '../../errors/base.js'
@@ -6,6 +7,7 @@ import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { readBounded } from '../../internal/boundedBody.js'
 import { fromUtf8 } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertHttpUrl } from '../../internal/options.js'
 import {
   type CallSigner,
   computeParamsDigest,
@@ -187,10 +189,7 @@ function readRefusal(
 }
 
 function checkUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
-    throw new InvalidInputError({ field: 'url', reason: 'expected an http or https URL' })
-  }
+  const url = assertHttpUrl('url', text)
   if (url.username !== '' || url.password !== '') {
     throw new InvalidInputError({ field: 'url', reason: 'a URL must not hold credentials' })
   }

@@ -54,7 +54,21 @@ export type RpcMeter = {
   }): 'new' | 'again' | 'other content'
 }
 
-type Account = { tokens: number; at: number; running: number }
+type Account = Tokens & { running: number }
+
+/** What may be taken at once, as of a time in milliseconds. */
+export type Tokens = { tokens: number; at: number }
+
+/** Adds what was earned since the last look, up to `burst`. A clock that goes back earns nothing. */
+export function refill(
+  account: Tokens,
+  limits: { burst: number; perSecond: number },
+  at: number,
+): void {
+  const earned = ((at - account.at) * limits.perSecond) / 1_000
+  account.tokens = Math.min(limits.burst, account.tokens + Math.max(0, earned))
+  account.at = at
+}
 
 /** Creates a meter. `now` is in milliseconds. */
 export function createMeter(limits: ReturnType<typeof resolveLimits>, now: () => number): RpcMeter {
@@ -81,9 +95,7 @@ export function createMeter(limits: ReturnType<typeof resolveLimits>, now: () =>
       const at = now()
       const account = accounts.get(caller) ?? { tokens: limits.burst, at, running: 0 }
       accounts.set(caller, account)
-      const earned = ((at - account.at) * limits.perSecond) / 1_000
-      account.tokens = Math.min(limits.burst, account.tokens + Math.max(0, earned))
-      account.at = at
+      refill(account, limits, at)
       if (account.running >= limits.concurrent) {
         throw overloaded('too many calls of this caller run at a time', 250)
       }

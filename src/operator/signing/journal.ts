@@ -10,9 +10,11 @@
  * knows how far it had come; without one, or where the two do not agree, a floor holds: nothing at
  * or below the chain's head at the start is signed unless it is in the journal.
  */
+
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import { fixedFromHex, toHex } from '../../internal/bytes.js'
+import { createOrder } from '../../internal/singleFlight.js'
 import { EquivocationRefusedError, JournalFailedError, JournalFloorError } from '../errors.js'
 import { type LoadedJournal, loadJournal } from './load.js'
 import {
@@ -110,15 +112,10 @@ export async function openSigningJournal(
   const state = await loadJournal({ storage, domain, witness, create: parameters.create === true })
   const floor = state.trusted ? undefined : head
   const queue: Waiting[] = []
-  let tail: Promise<unknown> = Promise.resolve()
   let failure: JournalFailedError | undefined
   let closed = false
 
-  const inOrder = <value>(work: () => Promise<value>): Promise<value> => {
-    const run = tail.then(work)
-    tail = run.catch(() => undefined)
-    return run
-  }
+  const inOrder = createOrder()
   const stop = (reason: string, cause: unknown): JournalFailedError => {
     failure ??= new JournalFailedError({ reason }, { cause })
     return failure

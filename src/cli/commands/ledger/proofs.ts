@@ -1,4 +1,5 @@
 /** Proving events, and verifying ledgers. */
+
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { CommandDef } from 'citty'
@@ -13,6 +14,7 @@ import {
 import { opensslVerify, posixTiles } from '../../../ledger/node/index.js'
 import { loadEventSchemas } from '../../../ledger/schemas/index.js'
 import { readBytes } from '../../files.js'
+import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
 import { exitCodes } from '../../terminal/output.js'
 import {
@@ -21,7 +23,6 @@ import {
   ledgerArgs,
   readerArgs,
   trustOf,
-  whole,
   withLedger,
 } from './sources.js'
 
@@ -115,7 +116,7 @@ export const replay: CommandDef = command({
     to: { type: 'string', description: 'Place of the first event that is left out' },
   },
   run: async ({ args, terminal, signal }) => {
-    const to = args.to === undefined ? undefined : BigInt(whole('to', args.to))
+    const to = args.to === undefined ? undefined : BigInt(wholeNumber('to', args.to, 6))
     const { ledger } = args
     const store = filesOf(terminal, args.source)
     const cut = await readCut({ store, ledger, trust: await trustOf(terminal, args) }, signal)

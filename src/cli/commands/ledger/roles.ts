@@ -1,4 +1,5 @@
 /** A ledger that is served, a witness of others, and a ledger as an MCP server. */
+
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { CommandDef } from 'citty'
@@ -22,9 +23,10 @@ import { fileCheckpointStore, opensslVerify, posixTiles } from '../../../ledger/
 import { loadEventSchemas } from '../../../ledger/schemas/index.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
+import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
 import { printResult, type Terminal } from '../../terminal/output.js'
-import { ledgerArgs, listenArgs, seedOf, whole, withLedger } from './sources.js'
+import { ledgerArgs, listenArgs, seedOf, withLedger } from './sources.js'
 
 const moduleArg = {
   type: 'string',
@@ -55,7 +57,7 @@ export const serve: CommandDef = command({
   },
   run: async ({ args, terminal, signal }) => {
     const witnesses = await witnessesOf(terminal, args.policy)
-    const interval = whole('interval', args.interval) * 1_000
+    const interval = wholeNumber('interval', args.interval, 6) * 1_000
     return withLedger(terminal, args, async (ledger) => {
       const store = posixTiles({ directory: resolve(terminal.cwd, args.directory) })
       const cosigned: { note?: string } = {}
@@ -67,7 +69,7 @@ export const serve: CommandDef = command({
       })
       const server = await listen(
         { fetch: handler },
-        { host: args.host, port: whole('port', args.port) },
+        { host: args.host, port: wholeNumber('port', args.port, 6) },
       )
       try {
         announce(terminal, args.json, 'newton-policy ledger serve', { url: server.url })
@@ -122,7 +124,10 @@ export const witness: CommandDef = command({
       store: fileCheckpointStore({ directory: resolve(terminal.cwd, args.directory) }),
       onError: (error) => terminal.stderr(`${lineOf(error)}\n`),
     })
-    const server = await listen(running, { host: args.host, port: whole('port', args.port) })
+    const server = await listen(running, {
+      host: args.host,
+      port: wholeNumber('port', args.port, 6),
+    })
     try {
       const data = { url: server.url, key: formatNoteKey(signer.key) }
       announce(terminal, args.json, 'newton-policy ledger witness', data)

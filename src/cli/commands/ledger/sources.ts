@@ -116,9 +116,3 @@ export async function checkpointKeysOf(
   const signers = checkpointSigners(args.ledger, await seedOf(terminal, args['checkpoint-key']))
   return new Map([...signers].map(([log, { key }]) => [log, key]))
 }
-
-/** A whole number of an option. */
-export function whole(option: string, text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text)
-  throw new UsageError(`--${option} is a whole number, not ${JSON.stringify(text)}.`)
-}

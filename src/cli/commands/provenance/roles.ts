@@ -26,6 +26,7 @@ import { chainArgs, chainOf, writeClientOf } from '../../config/chain.js'
 import { signerArgs, signerOf } from '../../config/credentials.js'
 import { UsageError } from '../../errors.js'
 import { readJsonObject } from '../../files.js'
+import { wholeNumber } from '../../numbers.js'
 import { javascriptToolchain } from '../../pluginToolchain.js'
 import { command } from '../../terminal/command.js'
 import type { Terminal } from '../../terminal/output.js'
@@ -94,7 +95,7 @@ export const control: CommandDef = command({
         events: await createProvenanceEvents({ client, addresses, finality: 'latest' }),
         claims: createClaimSink({ client: writeClientOf(target, account), addresses }),
         readPlugin: pluginReader(terminal, { target, args }),
-        confirmations: whole('confirmations', args.confirmations),
+        confirmations: wholeNumber('confirmations', args.confirmations, 5),
         onEvent: (event) => tell(terminal, event),
       })
       const fetch = createControlHandler({
@@ -230,8 +231,11 @@ async function runServer(
   },
 ): Promise<void> {
   const { fetch, args, signal, step } = given
-  const interval = whole('interval', args.interval) * 1_000
-  const server = await listen({ fetch }, { host: args.host, port: whole('port', args.port) })
+  const interval = wholeNumber('interval', args.interval, 5) * 1_000
+  const server = await listen(
+    { fetch },
+    { host: args.host, port: wholeNumber('port', args.port, 5) },
+  )
   try {
     terminal.stderr(`listens at ${server.url}; Ctrl-C ends\n`)
     while (!signal.aborted) {
@@ -254,11 +258,6 @@ async function tokensOf(terminal: Terminal, path: string): Promise<Record<string
     if (typeof name !== 'string') throw new UsageError(`${path} does not hold names by tokens.`)
   }
   return tokens as Record<string, string>
-}
-
-function whole(name: string, text: string): number {
-  if (/^\d{1,5}$/.test(text)) return Number(text)
-  throw new UsageError(`--${name} is a whole number, not ${JSON.stringify(text)}.`)
 }
 
 /** One line for each thing that happens, without what a stranger could have written. */
