@@ -28,7 +28,8 @@ export type PushArtifactParameters = {
  * It is one way in beside the announced locators, so no operator's refusal is an error: at least one that
  * has the bytes is enough, and the results say who has.
  *
- * @param options.timeout - Milliseconds for all of them. Default 30,000.
+ * `timeout` is in milliseconds, for all of them together, and 30,000 when absent.
+ *
  * @throws The signal's reason.
  * @example
  * ```ts

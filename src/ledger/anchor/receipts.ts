@@ -49,9 +49,8 @@ export type TimestampReceipt = {
 export type AnchorReceipt = ChainAnchorReceipt | RekorAnchorReceipt | TimestampReceipt
 
 /**
- * A receipt of a chain as a record of the ledger, by an auditor's key.
- *
- * @param parameters.blockNumber - The block that anchored it.
+ * A receipt of a chain as a record of the ledger, by an auditor's key. `blockNumber` is the block that
+ * anchored it.
  */
 export function anchorRecord(
   receipt: ChainAnchorReceipt & { transactionHash: Hex },
