@@ -16,6 +16,7 @@ import { ARTIFACT_ABSENT } from '../src/core/artifact.js'
 import {
   addG1,
   addG2,
+  type BlsKey,
   type Bn254Backend,
   blsKeyFromSeed,
   buildCertificate,
@@ -29,7 +30,9 @@ import {
   G2_GENERATOR,
   type G2Point,
   hashToG1,
+  nobleBackend,
   operatorWitness,
+  type TableOperator,
   verifyCertificate,
   verifySignature,
 } from '../src/core/bn254/index.js'
@@ -209,6 +212,14 @@ async function aggregates(): Promise<void> {
       target: count === 400 ? 6 : null,
     })
     if (count !== 400) continue
+    rows.push({
+      name: `  nothing of its table and signers remembered`,
+      ours: await unknownTables(operators, keys),
+      unit: 'ms',
+      better: 'lower',
+      peers: {},
+      target: null,
+    })
     const encoded = encodeCertificate(certificate)
     await row(`decode that certificate, ${fromHex(encoded).length} bytes`, {
       ours: () => decodeCertificate(encoded),
@@ -221,6 +232,32 @@ async function aggregates(): Promise<void> {
     const hostile = { ...certificate, nonSignerWitnesses: many }
     await row('refuse 50,000 non-signers', { ours: () => verify(hostile), repeat: 10 })
   }
+}
+
+/** The fastest of verifications of which each is the first one of its table, signers and backend. */
+async function unknownTables(
+  operators: readonly TableOperator[],
+  keys: readonly BlsKey[],
+): Promise<number> {
+  const referenceTimestamp = 1_750_000_000
+  const messageHash: Hex = word(9)
+  const digest = computeSignableDigest({ referenceTimestamp, messageHash })
+  let fastest = Number.POSITIVE_INFINITY
+  for (let round = 0; round < 8; round++) {
+    const weights = [BigInt(1_000 + round)]
+    const table = createOperatorTable(operators.map((one) => ({ ...one, weights })))
+    const shares = operators.flatMap(({ operator }, i) =>
+      (i + round) % 4 === 0 ? [] : [{ operator, signature: (keys[i] as BlsKey).sign(digest) }],
+    )
+    const of = { table, referenceTimestamp, messageHash, shares, backend: wasm }
+    const { certificate } = await buildCertificate(of)
+    const against = { table: table.info, referenceTimestamp, messageHash, quorumBps: 7_500 }
+    const start = performance.now()
+    const outcome = verifyCertificate({ backend: { ...nobleBackend }, certificate, ...against })
+    fastest = Math.min(fastest, performance.now() - start)
+    if (outcome.status !== 'valid') throw new Error('a certificate does not verify')
+  }
+  return fastest
 }
 
 async function messages(): Promise<void> {

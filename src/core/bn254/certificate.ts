@@ -9,29 +9,20 @@
  * ```
  * `apk` is the sum of the signers' G2 keys. Who signed is whoever is not among the non-signers.
  */
-import { type Address, decodeAbiParameters, encodeAbiParameters, type Hex } from 'viem'
+import { type Address, encodeAbiParameters, type Hex } from 'viem'
 import { fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
+import {
+  type Certificate,
+  type OperatorInfoWitness,
+  readCertificateWords,
+} from './certificateWords.js'
 import type { G1Point, G2Point } from './curve/points.js'
 import { CertificateError } from './errors.js'
-import type { OperatorInfo, OperatorTree } from './operatorTable.js'
+import type { OperatorTree } from './operatorTable.js'
+import type { OperatorInfo } from './table/proofs.js'
 
-/** An operator of the table with the proof that it is there. */
-export type OperatorInfoWitness = {
-  readonly operatorIndex: number
-  readonly operatorInfoProof: Hex
-  readonly operatorInfo: OperatorInfo
-}
-
-/** A BN254 certificate, ABI-ready. */
-export type Certificate = {
-  /** Seconds; names the operator table. */
-  readonly referenceTimestamp: number
-  readonly messageHash: Hex
-  readonly signature: G1Point
-  readonly apk: G2Point
-  readonly nonSignerWitnesses: readonly OperatorInfoWitness[]
-}
+export type { Certificate, OperatorInfoWitness }
 
 /** `keccak256("BN254Certificate(uint32 referenceTimestamp,bytes32 messageHash)")`. */
 export const BN254_CERTIFICATE_TYPEHASH: Hex =
@@ -177,16 +168,7 @@ export function decodeCertificate(data: Hex | Uint8Array): Certificate {
   if (bytes.length > MAX_CERTIFICATE_BYTES) {
     throw malformed(`it has ${bytes.length} bytes, at most ${MAX_CERTIFICATE_BYTES} are read`)
   }
-  let certificate: Certificate
-  try {
-    ;[certificate] = decodeAbiParameters([bn254CertificateParameter], bytes)
-  } catch (cause) {
-    throw malformed('it does not decode', cause)
-  }
-  if (encodeCertificate(certificate) !== toHex(bytes)) {
-    throw malformed('it is not in canonical ABI form')
-  }
-  return certificate
+  return readCertificateWords(toHex(bytes))
 }
 
 function readHex(data: Hex): Uint8Array {

@@ -62,17 +62,13 @@ export {
   signWith,
 } from './keys.js'
 export {
-  computeOperatorInfoLeaf,
   createOperatorTable,
   createOperatorTree,
   MAX_OPERATORS,
-  OPERATOR_INFO_LEAF_SALT,
-  type OperatorInfo,
   type OperatorSetInfo,
   type OperatorTable,
   type OperatorTree,
   type TableOperator,
-  verifyOperatorProof,
 } from './operatorTable.js'
 export {
   computePossessionDigest,
@@ -91,6 +87,12 @@ export {
   type SignatureFault,
   verifySignature,
 } from './signature.js'
+export {
+  computeOperatorInfoLeaf,
+  OPERATOR_INFO_LEAF_SALT,
+  type OperatorInfo,
+  verifyOperatorProof,
+} from './table/proofs.js'
 export {
   assertCertificate,
   BPS_DENOMINATOR,

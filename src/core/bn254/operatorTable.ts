@@ -1,44 +1,17 @@
 /**
- * Operator tables: who may sign, with which keys and which stake weights.
- *
- * ```
- * leaf_i = keccak256(0x75 ‖ abi.encode(BN254OperatorInfo { pubkey, weights }))
- * root   = keccak Merkle root of the leaves, padded with zero words to a power of two
- * ```
- * The chain keeps only `OperatorSetInfo`; a non-signer's entry is proved against its root.
- * Layout and padding are EigenLayer's (`LeafCalculatorMixin`, `Merkle.merkleizeKeccak`).
+ * Operator tables: who may sign, with which keys and which stake weights. The chain keeps only
+ * `OperatorSetInfo`; a non-signer's entry is proved against its root (`table/proofs.ts`).
  */
-
 import { bn254 } from '@noble/curves/bn254.js'
 import type { Address, Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
-import {
-  bytesEqual,
-  concat,
-  fixedFromHex,
-  fromHex,
-  toHex,
-  uintToBytes,
-} from '../../internal/bytes.js'
+import { concat, fixedFromHex, toHex } from '../../internal/bytes.js'
 import { keccak } from '../../internal/keccak.js'
-import {
-  assertG1,
-  fromNobleG1,
-  type G1Point,
-  type G2Point,
-  g1Words,
-  readCurveG2,
-} from './curve/points.js'
+import { assertG1, fromNobleG1, type G1Point, type G2Point, readCurveG2 } from './curve/points.js'
 import { InvalidPointError, OperatorTableError, type PointFault } from './errors.js'
-import { findBadKey } from './keyChecks.js'
 import type { BackendOptions } from './signature.js'
-
-/** One operator's key and stake weights, as the tree holds them. */
-export type OperatorInfo = {
-  readonly pubkey: G1Point
-  /** One weight for each strategy. */
-  readonly weights: readonly bigint[]
-}
+import { findBadKey } from './table/keyChecks.js'
+import { type OperatorInfo, operatorInfoLeaf, treeDepth } from './table/proofs.js'
 
 /** What the chain keeps of a table. */
 export type OperatorSetInfo = {
@@ -71,22 +44,11 @@ export type OperatorTable = OperatorTree & {
   indexOf(operator: Address): number
 }
 
-/** First byte of a leaf's preimage. */
-export const OPERATOR_INFO_LEAF_SALT = 0x75
 /** Most operators that one table may have. */
 export const MAX_OPERATORS = 65_536
 
 const maxUint256 = 2n ** 256n - 1n
 const zeroWord = new Uint8Array(32)
-
-/**
- * Computes the leaf of one operator.
- *
- * @throws {InvalidInputError} when a coordinate or weight is no uint256.
- */
-export function computeOperatorInfoLeaf(info: OperatorInfo): Hex {
-  return toHex(operatorInfoLeaf(info))
-}
 
 /**
  * Builds the tree of a table from its entries, in the order given.
@@ -177,92 +139,6 @@ export function createOperatorTable(
     operators: tree.operators as readonly TableOperator[],
     indexOf: (operator: Address): number => byAddress.get(operator.toLowerCase()) ?? -1,
   })
-}
-
-/**
- * Verifies that `info` is the entry at `operatorIndex` under `root`. Never throws.
- *
- * Stricter than the contract in one way that no honest proof notices: the number of siblings must
- * be the tree's depth for `numOperators`.
- */
-export function verifyOperatorProof(parameters: {
-  info: OperatorInfo
-  operatorIndex: number
-  proof: Hex
-  root: Hex
-  numOperators: bigint
-}): boolean {
-  return operatorProofs(parameters).verify(parameters)
-}
-
-/**
- * {@link verifyOperatorProof} for many entries of one table: what one proof has hashed, the next one
- * does not hash again. A node counts as proved only with the very siblings that it was proved with, so
- * that the verdict on each proof is the one that it would have alone.
- */
-export function operatorProofs(table: { root: Hex; numOperators: bigint }): {
-  verify(entry: { info: OperatorInfo; operatorIndex: number; proof: Hex }): boolean
-} {
-  /** By level and index: the node, and the rest of the proof above it. */
-  const proved = new Map<string, { node: Uint8Array; above: Uint8Array }>()
-  const check = (entry: { info: OperatorInfo; operatorIndex: number; proof: Hex }): boolean => {
-    const { info, operatorIndex, proof } = entry
-    const { root, numOperators } = table
-    if (!Number.isInteger(operatorIndex) || operatorIndex < 0) return false
-    if (numOperators > BigInt(2 ** 32) || BigInt(operatorIndex) >= numOperators) return false
-    if (/^0x0*$/.test(root)) return false
-    const siblings = fromHex(proof, 'proof')
-    if (siblings.length !== 32 * treeDepth(Number(numOperators))) return false
-    let node = operatorInfoLeaf(info)
-    let index = operatorIndex
-    const path: [string, { node: Uint8Array; above: Uint8Array }][] = []
-    let known = false
-    for (let level = 0; level * 32 <= siblings.length; level++) {
-      const above = siblings.subarray(level * 32)
-      const place = `${level}:${index}`
-      const before = proved.get(place)
-      known =
-        before !== undefined && bytesEqual(before.node, node) && bytesEqual(before.above, above)
-      if (known) break
-      path.push([place, { node, above }])
-      if (above.length === 0) break
-      const sibling = above.subarray(0, 32)
-      node = index % 2 === 0 ? keccak(node, sibling) : keccak(sibling, node)
-      index = Math.floor(index / 2)
-    }
-    if (!known && !(index === 0 && toHex(node) === root.toLowerCase())) return false
-    for (const [place, step] of path) proved.set(place, step)
-    return true
-  }
-  return {
-    verify(entry) {
-      try {
-        return check(entry)
-      } catch {
-        return false
-      }
-    },
-  }
-}
-
-/** Levels of the tree over `count` leaves. */
-export function treeDepth(count: number): number {
-  let depth = 0
-  for (let width = 1; width < count; width *= 2) depth++
-  return depth
-}
-
-function operatorInfoLeaf({ pubkey, weights }: OperatorInfo): Uint8Array {
-  return keccak(
-    Uint8Array.of(OPERATOR_INFO_LEAF_SALT),
-    // abi.encode of a dynamic tuple: offset of the tuple, two words of the key, offset and length
-    // of the weights, then the weights.
-    uintToBytes(32, 32),
-    g1Words(pubkey),
-    uintToBytes(96, 32),
-    uintToBytes(weights.length, 32),
-    concat(...weights.map((weight, index) => uintToBytes(weight, 32, `weights[${index}]`))),
-  )
 }
 
 function merkleLayers(leaves: readonly Uint8Array[]): Uint8Array[][] {

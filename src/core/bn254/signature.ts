@@ -8,7 +8,7 @@
  * ```
  * One pairing product checks the signature and that both keys have the same secret, as EigenLayer's
  * contracts do it. They take all of γ modulo r; half of it gives the same verdicts except with a
- * chance of 2^-128, at half the cost.
+ * chance of 2^-128, at half the cost. Of a key that was found good before, `γ = 0` is enough.
  */
 import type { Hex } from 'viem'
 import { bytesToUint, fixedFromHex } from '../../internal/bytes.js'
@@ -23,11 +23,12 @@ import {
   g1Words,
   g2Words,
   negateG1,
+  readCurveG2,
   readG1,
-  readG2,
 } from './curve/points.js'
 import type { PointFault } from './errors.js'
 import type { BlsPublicKey } from './keys.js'
+import { isKnownKey, type KeyName, keyName, rememberKey } from './table/knownKeys.js'
 
 /** What one signature check needs. */
 export type SignatureCheck = {
@@ -78,17 +79,20 @@ export function explainSignature(
 ): SignatureFault | undefined {
   if (typeof check !== 'object' || check === null) return 'MALFORMED_POINT'
   const { signature, pubkey, pubkeyG2 } = check
-  const isInSubgroup = backend.isInSubgroup
-  const fault =
-    readG1(signature, { infinity: false }).fault ??
-    readG1(pubkey, { infinity: false }).fault ??
-    readG2(pubkeyG2, { infinity: false, isInSubgroup }).fault
+  const { fault } = readG1(signature, { infinity: false })
   if (fault !== undefined) return fault
+  const key = readKey(check, backend)
+  if (key.fault !== undefined) return key.fault
   let digest: Uint8Array
   try {
     digest = fixedFromHex(check.digest, 32, 'digest')
   } catch {
     return 'MALFORMED_DIGEST'
+  }
+  const hashed = hashToG1(check.digest)
+  if (key.isKnown) {
+    const holds = pairingProduct(backend, { left: signature, right: hashed, key: pubkeyG2 }).isOne()
+    return holds ? undefined : 'SIGNATURE_INVALID'
   }
   const transcript = keccak(digest, g1Words(pubkey), g2Words(pubkeyG2), g1Words(signature))
   const gamma = bytesToUint(transcript.subarray(16))
@@ -97,12 +101,30 @@ export function explainSignature(
     { point: pubkey, scalar: gamma },
   ])
   const right = backend.combineG1([
-    { point: hashToG1(check.digest), scalar: 1n },
+    { point: hashed, scalar: 1n },
     { point: G1_GENERATOR, scalar: gamma },
   ])
-  if (pairingProduct(backend, { left, right, key: pubkeyG2 }).isOne()) return undefined
+  if (pairingProduct(backend, { left, right, key: pubkeyG2 }).isOne()) {
+    rememberKey(key.name, { backend, as: 'others' })
+    return undefined
+  }
   // Only a refusal pays for the second product, which tells a foreign key from a bad signature.
   return isOneSecret({ pubkey, pubkeyG2 }, backend) ? 'SIGNATURE_INVALID' : 'KEY_MISMATCH'
+}
+
+type KeyRead =
+  | { readonly fault: PointFault }
+  | { readonly fault: undefined; readonly name: KeyName; readonly isKnown: boolean }
+
+/** Reads both forms of a key. One that is known to be good needs no check of its subgroup. */
+function readKey({ pubkey, pubkeyG2 }: SignatureCheck, backend: Bn254Backend): KeyRead {
+  const fault =
+    readG1(pubkey, { infinity: false }).fault ?? readCurveG2(pubkeyG2, { infinity: false }).fault
+  if (fault !== undefined) return { fault }
+  const name = keyName({ pubkey, pubkeyG2 })
+  const isKnown = isKnownKey(name, backend)
+  if (!isKnown && !backend.isInSubgroup(pubkeyG2)) return { fault: 'POINT_NOT_IN_SUBGROUP' }
+  return { fault: undefined, name, isKnown }
 }
 
 /** Whether two keys, or two combinations of keys, have one secret. Points are assumed valid. */

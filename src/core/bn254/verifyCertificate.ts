@@ -4,15 +4,16 @@
  * Cheap checks come first, and weights are subtracted as witnesses are read, so that a certificate
  * with thousands of non-signers ends at the first one that makes the quorum impossible.
  */
-import { bn254 } from '@noble/curves/bn254.js'
 import type { Hex } from 'viem'
 import { BaseError } from '../../errors/base.js'
 import { fixedFromHex } from '../../internal/bytes.js'
 import { type Certificate, computeSignableDigest, type OperatorInfoWitness } from './certificate.js'
-import { fromNobleG1, g1Equal, type NobleG1, readG1 } from './curve/points.js'
+import { sumG1 } from './curve/pointSums.js'
+import { type G1Point, g1Equal, negateG1, readG1 } from './curve/points.js'
 import { Bn254BackendError, CertificateError, type PointFault } from './errors.js'
-import { type OperatorSetInfo, operatorProofs } from './operatorTable.js'
+import type { OperatorSetInfo } from './operatorTable.js'
 import { type BackendOptions, explainSignature } from './signature.js'
+import { operatorProofs } from './table/proofs.js'
 
 /** Every reason for which a certificate is refused. */
 export type CertificateRefusal =
@@ -127,7 +128,7 @@ function checkCertificate(parameters: VerifyCertificateParameters): readonly big
   const { signedWeights, nonSigners } = subtractNonSigners(parameters)
   const aggregate = readG1(table.aggregatePubkey, { infinity: false })
   if (aggregate.fault !== undefined) throw refuse(aggregate.fault, 'the key of the table')
-  const signers = fromNobleG1(aggregate.point.add(nonSigners.negate()))
+  const signers = sumG1([table.aggregatePubkey, ...nonSigners.map(negateG1)])
   if (g1Equal(signers, { X: 0n, Y: 0n })) throw refuse('NO_SIGNERS', 'nobody signed')
   const { backend } = parameters
   const fault = explainSignature(
@@ -207,10 +208,10 @@ function checkIndices(
 
 function subtractNonSigners({ certificate, table, quorumBps }: VerifyCertificateParameters): {
   signedWeights: readonly bigint[]
-  nonSigners: NobleG1
+  nonSigners: readonly G1Point[]
 } {
   const signed = [...table.totalWeights]
-  let nonSigners: NobleG1 = bn254.G1.Point.ZERO
+  const nonSigners: G1Point[] = []
   const { operatorInfoTreeRoot: root, numOperators } = table
   const proofs = operatorProofs({ root, numOperators })
   for (const {
@@ -223,7 +224,7 @@ function subtractNonSigners({ certificate, table, quorumBps }: VerifyCertificate
     }
     const pubkey = readG1(info.pubkey, { infinity: false })
     if (pubkey.fault !== undefined) throw refuse(pubkey.fault, `key of operator ${operatorIndex}`)
-    nonSigners = nonSigners.add(pubkey.point)
+    nonSigners.push(info.pubkey)
     if (info.weights.length !== signed.length) {
       throw refuse('WEIGHTS_LENGTH_MISMATCH', `operator ${operatorIndex} has other strategies`)
     }

@@ -80,18 +80,11 @@ export function readG1(value: unknown, { infinity }: { infinity: boolean }): Poi
 }
 
 /** Reads a G2 point that may come from anyone, with its subgroup check. Never throws. */
-export function readG2(
-  value: unknown,
-  { infinity, isInSubgroup }: { infinity: boolean; isInSubgroup?: SubgroupCheck | undefined },
-): PointRead<NobleG2> {
+export function readG2(value: unknown, { infinity }: { infinity: boolean }): PointRead<NobleG2> {
   const read = readCurveG2(value, { infinity })
   if (read.fault !== undefined || read.point.is0()) return read
-  const inside = isInSubgroup?.(value as G2Point) ?? isInG2Subgroup(read.point)
-  return inside ? read : { fault: 'POINT_NOT_IN_SUBGROUP', point: undefined }
+  return isInG2Subgroup(read.point) ? read : { fault: 'POINT_NOT_IN_SUBGROUP', point: undefined }
 }
-
-/** Whether a point of the curve is in the subgroup. */
-export type SubgroupCheck = (point: G2Point) => boolean
 
 /** {@link readG2} without the subgroup check, for callers that make it for many points at once. */
 export function readCurveG2(

@@ -4,10 +4,10 @@ import { decodeEventLog, toEventSelector } from 'viem'
 import * as BN254CertificateVerifier from '../../../core/abi/bn254CertificateVerifierAbi.js'
 import {
   createOperatorTree,
-  type OperatorInfo,
   type OperatorSetInfo,
   type OperatorTree,
 } from '../../../core/bn254/operatorTable.js'
+import type { OperatorInfo } from '../../../core/bn254/table/proofs.js'
 import type { CertificateReader } from '../../../core/interfaces/certificates.js'
 import type { BlockReference } from '../../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../../internal/deadline.js'

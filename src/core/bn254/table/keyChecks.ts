@@ -8,24 +8,21 @@
  * misses with a chance of 2^-144. Digits are expanded from a hash of all keys, so that nobody can choose
  * keys to fit them.
  *
- * A key that passed is remembered by the hash of its bytes: tables change by a few operators.
+ * A key that passed is remembered: tables change by a few operators.
  */
-import { concat, toHex, uintToBytes } from '../../internal/bytes.js'
-import { keccak } from '../../internal/keccak.js'
-import { type Bn254Backend, nobleBackend } from './backend.js'
-import { combineG1, drawCoefficients, joinWindowsG2, windowSumsG2 } from './curve/pointSums.js'
-import { g1Words, g2Words } from './curve/points.js'
-import type { BlsPublicKey } from './keys.js'
-import { isOneSecret } from './signature.js'
+import { concat, uintToBytes } from '../../../internal/bytes.js'
+import { keccak } from '../../../internal/keccak.js'
+import { type Bn254Backend, nobleBackend } from '../backend.js'
+import { combineG1, drawCoefficients, joinWindowsG2, windowSumsG2 } from '../curve/pointSums.js'
+import type { BlsPublicKey } from '../keys.js'
+import { isOneSecret } from '../signature.js'
+import { isKnownKey, type KeyName, keyName, rememberKey } from './knownKeys.js'
 
 /** Why a key whose points are on their curves is refused. */
 export type KeyFault = 'POINT_NOT_IN_SUBGROUP' | 'KEY_MISMATCH'
 
 const BITS = 6
 const WINDOWS = 24
-/** Keys that are remembered: two of the largest tables would not fit, and need not. */
-const REMEMBERED = 65_536
-const remembered = new Set<string>()
 
 /**
  * Finds the first key that must be refused. Points are assumed to be on their curves.
@@ -36,22 +33,20 @@ export function findBadKey(
   keys: readonly BlsPublicKey[],
   backend: Bn254Backend = nobleBackend,
 ): { index: number; fault: KeyFault } | undefined {
-  const names = keys.map(({ pubkey, pubkeyG2 }) =>
-    keccak(concat(g1Words(pubkey), g2Words(pubkeyG2))),
-  )
+  const names = keys.map(keyName)
   const fresh = keys.flatMap((_, index) =>
-    remembered.has(toHex(names[index] as Uint8Array)) ? [] : [index],
+    isKnownKey(names[index] as KeyName, backend) ? [] : [index],
   )
   if (fresh.length > 0 && faultOf(fresh, { keys, names, backend }) !== undefined) {
     return firstBad(fresh, { keys, names, backend })
   }
-  for (const index of fresh) remember(toHex(names[index] as Uint8Array))
+  for (const index of fresh) rememberKey(names[index] as KeyName, { backend, as: 'operators' })
   return undefined
 }
 
 type KeysInTable = {
   keys: readonly BlsPublicKey[]
-  names: readonly Uint8Array[]
+  names: readonly KeyName[]
   backend: Bn254Backend
 }
 
@@ -84,7 +79,7 @@ function faultOf(open: readonly number[], of: KeysInTable): KeyFault | undefined
   if (keys.length === 1 && only !== undefined) {
     return isOneSecret(only, backend) ? undefined : 'KEY_MISMATCH'
   }
-  const seed = keccak(...open.map((index) => of.names[index] as Uint8Array))
+  const seed = keccak(...open.map((index) => of.names[index] as KeyName))
   const coefficients = drawCoefficients({
     count: keys.length,
     // Few keys need no windows to be checked alone: narrow ones then cost less.
@@ -110,13 +105,5 @@ function expand(seed: Uint8Array): (length: number) => Uint8Array {
     const parts: Uint8Array[] = []
     for (let made = 0; made < length; made += 32) parts.push(keccak(seed, uintToBytes(block++, 4)))
     return concat(...parts).subarray(0, length)
-  }
-}
-
-function remember(name: string): void {
-  remembered.add(name)
-  for (const oldest of remembered) {
-    if (remembered.size <= REMEMBERED) break
-    remembered.delete(oldest)
   }
 }

@@ -1,11 +1,11 @@
 import { bn254 } from '@noble/curves/bn254.js'
 import { describe, expect, test, vi } from 'vitest'
-import { toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
-import { nobleBackend } from './backend.js'
-import { fromNobleG2, type NobleG2 } from './curve/points.js'
-import { isInG2Subgroup } from './curve/subgroup.js'
-import { blsKeyFromSeed } from './keys.js'
-import { createOperatorTable, type TableOperator } from './operatorTable.js'
+import { toHex, uintToBytes, utf8 } from '../../../internal/bytes.js'
+import { nobleBackend } from '../backend.js'
+import { fromNobleG2, type NobleG2 } from '../curve/points.js'
+import { isInG2Subgroup } from '../curve/subgroup.js'
+import { blsKeyFromSeed } from '../keys.js'
+import { createOperatorTable, type TableOperator } from '../operatorTable.js'
 
 describe('subgroup of G2', () => {
   const { Fp2, Fp, Fr } = bn254.fields
