@@ -7,7 +7,9 @@ import { testNodeStore } from '../conformance.js'
 import { keccakHasher, sha256Hasher } from '../hash/hasher.js'
 import { createStateTree } from '../stateTree.js'
 import { memoryStore } from '../store/memoryStore.js'
-import type { NodeStore } from '../store/store.js'
+import type { NodeStore, StoreCommit } from '../store/store.js'
+import { encodeNode } from '../tree/nodes/node.js'
+import { encodeNodeKey } from '../tree/nodes/nodeKey.js'
 import { fileBytes } from './fileBytes.js'
 import { lmdbStore } from './lmdbStore.js'
 
@@ -85,4 +87,51 @@ describe('fileBytes', () => {
     await bytes.put(name, whole)
     expect(await bytes.has(name)).toBe(true)
   })
+})
+
+test('behavior: a commit gives the store the nodes of its batch, in the order of their keys', async () => {
+  const store = await open()
+  const seen: StoreCommit[] = []
+  const watched = {
+    ...store,
+    commit: (commit: StoreCommit) => {
+      seen.push(commit)
+      return store.commit(commit)
+    },
+  }
+  const tree = createStateTree({ store: watched })
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+  // Keys that differ in few bits, so that nodes are deep, lone leaves rise and empty again.
+  const key = (n: number): Uint8Array => {
+    const out = new Uint8Array(32).fill(n % 3 === 0 ? 0xff : 0)
+    out[n % 5] = n % 7
+    out[20] = n % 11
+    return out
+  }
+  const inner = new Set<string>()
+  try {
+    for (let version = 1; version <= 40; version++) {
+      const writes = Array.from({ length: 12 }, (_, i) => {
+        const n = (version * 7_919 + i * 104_729) % 61
+        const deletes = (version + i) % 3 === 0
+        return { keyHash: key(n), valueHash: deletes ? null : key(n + version) }
+      })
+      const { batch } = await tree.commit(writes, { version })
+      const { nodes, stale } = seen.at(-1) as StoreCommit
+      const expected = batch
+        .nodes()
+        .filter(({ key: name, node }) => node.type !== 'leaf' || name.nibbles === 0)
+      expect(nodes.map(([name]) => hex(name))).toEqual(
+        expected.map(({ key: name }) => hex(encodeNodeKey(name))),
+      )
+      expect(nodes.map(([, value]) => hex(value))).toEqual(
+        expected.map(({ node }) => hex(encodeNode(node))),
+      )
+      const replaced = batch.stale().map((name) => hex(encodeNodeKey(name)))
+      expect(stale.map(hex)).toEqual(replaced.filter((name) => inner.has(name)))
+      for (const [name] of nodes) inner.add(hex(name))
+    }
+  } finally {
+    await store.close()
+  }
 })

@@ -1,4 +1,6 @@
 /** What one commit did to an arena: counted, listed, and encoded for a store. */
+
+import type { Applying } from '../tree/apply.js'
 import {
   type Arena,
   allocate,
@@ -15,9 +17,10 @@ import {
   versionOf,
 } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
-import { type CommitStats, countStale, visitStale, walkInner } from '../tree/nodes/batch.js'
-import { encodeRecord } from '../tree/nodes/node.js'
+import { type CommitStats, visitStale } from '../tree/nodes/batch.js'
+import { createNodeSlab, encodeRecord } from '../tree/nodes/encodeRecord.js'
 import { compareNodeKeys, encodeKeyAt, type NodeKey } from '../tree/nodes/nodeKey.js'
+import type { Written } from '../tree/rehash.js'
 import type { StoreCommit } from './store.js'
 
 /** Writes the root again under a new version: nothing below it changed. */
@@ -46,8 +49,10 @@ export function countNodes(
     arena: Arena
     base: View
     root: number
-    replaced: ReadonlySet<number>
+    stale: readonly number[]
     hadRoot: boolean
+    /** Inner 16-ary nodes that were replaced. */
+    inner: number
   },
   written: { leaves: number[]; inner: number[][] },
 ): CommitStats {
@@ -56,13 +61,14 @@ export function countNodes(
     newNodes += (written.inner[depth] as number[]).length
   }
   let staleNodes = made.hadRoot && made.base.root === EMPTY ? 1 : 0
-  const found = countStale(made.arena, made.base.root, made.replaced)
-  staleNodes += found.inner + found.leaves
+  let staleLeaves = 0
+  for (const id of made.stale) if (kindOf(made.arena, id) === kinds.leaf) staleLeaves++
+  staleNodes += made.inner + staleLeaves
   return {
     newNodes,
     newLeaves: written.leaves.length,
     staleNodes,
-    staleLeaves: found.leaves,
+    staleLeaves,
     leaves: leafCountOf(made.arena, made.root),
   }
 }
@@ -74,60 +80,93 @@ export type Made = {
   oldRoot: number
   root: number
   /** Older records that the commit replaced. */
-  replaced: ReadonlySet<number>
+  stale: readonly number[]
   hadRoot: boolean
 }
 
 /** Names of the nodes that a commit replaced, ordered. */
-export function staleKeys({ arena, version, oldRoot, replaced, hadRoot }: Made): NodeKey[] {
+export function staleKeys({ arena, version, oldRoot, stale, hadRoot }: Made): NodeKey[] {
   const keys: NodeKey[] = []
   if (hadRoot && oldRoot === EMPTY)
     keys.push({ version: version - 1, nibbles: 0, path: new Uint8Array(0) })
-  visitStale(arena, oldRoot, replaced, (_id, _depth, key) => keys.push(key))
+  visitStale(arena, oldRoot, new Set(stale), (_id, _depth, key) => keys.push(key))
   return keys.sort(compareNodeKeys)
 }
 
-/** What a store gets: leaves lie inside their parents, so only a root leaf is a node of its own. */
-export function encodeCommit(raw: Made): Pick<StoreCommit, 'nodes' | 'stale'> {
-  const { arena, version, oldRoot, root, replaced } = raw
-  const nodes: (readonly [Uint8Array, Uint8Array])[] = []
-  const isNew = (id: number): boolean => versionOf(arena, id) === version
-  if (isInner(arena, root))
-    walkInner(arena, root, isNew, (id, depth, key) => {
-      nodes.push([key, encodeRecord(arena, id, depth)])
-    })
-  else nodes.push([encodeKeyAt(version, 0, noPath), encodeRecord(arena, root, 0)])
-  const stale: Uint8Array[] = []
-  if (isInner(arena, oldRoot))
-    walkInner(
-      arena,
-      oldRoot,
-      (id) => replaced.has(id),
-      (_id, _depth, key) => stale.push(key),
-    )
-  else if (oldRoot === EMPTY ? raw.hadRoot : replaced.has(oldRoot))
-    stale.push(encodeKeyAt(oldRoot === EMPTY ? version - 1 : versionOf(arena, oldRoot), 0, noPath))
-  return { nodes: nodes.sort(byKey), stale: stale.sort(compareBytes) }
+/** Collects the keys of replaced 16-ary nodes, leaves aside, while a commit is applied. */
+export function replacedNodes(
+  arena: Arena,
+  withKeys: boolean,
+): { add: NonNullable<Applying['replaced']>; count(): number; keys(): Uint8Array[] } {
+  // By version and depth, as keys are ordered: a run meets those of one depth in order.
+  const byVersion = new Map<number, Uint8Array[][]>()
+  let count = 0
+  return {
+    add(id, { depth, keys, keyAt }) {
+      count++
+      if (!withKeys) return
+      const version = versionOf(arena, id)
+      let byDepth = byVersion.get(version)
+      if (byDepth === undefined) {
+        byDepth = []
+        byVersion.set(version, byDepth)
+      }
+      while (byDepth.length <= depth >> 2) byDepth.push([])
+      ;(byDepth[depth >> 2] as Uint8Array[]).push(encodeKeyAt(version, depth, keys, keyAt))
+    },
+    count: () => count,
+    keys() {
+      const versions = [...byVersion.keys()].sort((a, b) => a - b)
+      return versions.flatMap((version) =>
+        (byVersion.get(version) as Uint8Array[][]).flatMap(sorted),
+      )
+    },
+  }
 }
 
-const noPath = new Uint8Array(0)
-
-function isInner(arena: Arena, id: number): boolean {
-  return id !== EMPTY && kindOf(arena, id) !== kinds.leaf
-}
-
-type Entry = readonly [key: Uint8Array, value: Uint8Array]
-
-// In the order of the table they go to: each page is written once.
-function byKey([a]: Entry, [b]: Entry): number {
-  return compareBytes(a, b)
+// Keys of one depth, which several runs of a commit may have met in turn.
+function sorted(keys: Uint8Array[]): Uint8Array[] {
+  for (let i = 1; i < keys.length; i++)
+    if (compareBytes(keys[i - 1] as Uint8Array, keys[i] as Uint8Array) > 0)
+      return keys.sort(compareBytes)
+  return keys
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
+  for (let i = 0; i < a.length; i++) {
     const difference = (a[i] as number) - (b[i] as number)
     if (difference !== 0) return difference
   }
-  return a.length - b.length
+  return 0
 }
+
+/** What {@link encodeCommit} needs beside the arena: what was written, and names of what went. */
+export type Encodable = { written: Written; staleKeys: Uint8Array[] }
+
+/**
+ * What a store gets, in the order of the tables it goes to, so that each page is written once.
+ * Leaves lie inside their parents, so only a root leaf is a node of its own.
+ */
+export function encodeCommit(
+  { arena, version, oldRoot, root, stale, hadRoot }: Made,
+  { written, staleKeys: inner }: Encodable,
+): Pick<StoreCommit, 'nodes' | 'stale'> {
+  const nodes: (readonly [Uint8Array, Uint8Array])[] = []
+  const slab = createNodeSlab(written.leaves.length)
+  written.keys?.forEach((keys, level) => {
+    const ids = written.inner[level * 4] as number[]
+    for (let i = 0; i < keys.length; i++) {
+      const node = encodeRecord(arena, ids[i] as number, level * 4, slab)
+      nodes.push([keys[i] as Uint8Array, node])
+    }
+  })
+  if (nodes.length === 0)
+    nodes.push([encodeKeyAt(version, 0, noPath), encodeRecord(arena, root, 0)])
+  if (oldRoot === EMPTY && hadRoot) return { nodes, stale: [encodeKeyAt(version - 1, 0, noPath)] }
+  // An older leaf at the root is its own node, and the only one there was.
+  if (oldRoot !== EMPTY && kindOf(arena, oldRoot) === kinds.leaf && stale.includes(oldRoot))
+    return { nodes, stale: [encodeKeyAt(versionOf(arena, oldRoot), 0, noPath)] }
+  return { nodes, stale: inner }
+}
+
+const noPath = new Uint8Array(0)

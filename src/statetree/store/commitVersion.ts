@@ -5,7 +5,7 @@ import { toHex, utf8 } from '../../internal/bytes.js'
 import { BatchExpiredError, SnapshotError, TreeVersionError } from '../errors.js'
 import type { TreeHasher } from '../hash/hasher.js'
 import { applyRun, placeRoot } from '../tree/apply.js'
-import { EMPTY, hashOf, reserve } from '../tree/arena.js'
+import { EMPTY, hashOf, kindOf, kinds, reserve } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
 import { type CommitStats, listNodes, type TreeBatch } from '../tree/nodes/batch.js'
 import { collectWritten, rehash } from '../tree/rehash.js'
@@ -14,8 +14,10 @@ import {
   copyRoot,
   countNodes,
   discard,
+  type Encodable,
   encodeCommit,
   type Made,
+  replacedNodes,
   staleKeys,
 } from './commitRecords.js'
 import { assertFollows, type NodeStore, type StoreCommit, type StoreRange } from './store.js'
@@ -56,21 +58,22 @@ export async function commitVersion(
   const base = versions.view()
   const { arena } = base
   try {
-    const made = apply(base, writes.runs, { version, hadRoot: range !== undefined, hasher })
-    const { root, stale, replaced, stats } = made
+    const hadRoot = range !== undefined
+    const { backed } = versions
+    const made = apply(base, writes.runs, { version, hadRoot, hasher, backed })
+    const { root, stale, stats } = made
     const rootHash = hashOf(arena, root)
     if (expected !== undefined && toHex(rootHash) !== expected.toLowerCase()) {
       throw new SnapshotError({ reason: `its leaves have the root ${toHex(rootHash)}` })
     }
-    const hadRoot = range !== undefined
-    const raw: Made = { arena, version, oldRoot: base.root, root, replaced, hadRoot }
+    const raw: Made = { arena, version, oldRoot: base.root, root, stale, hadRoot }
     const first: StoreCommit['records'] = hadRoot ? [] : [[hasherRecord, utf8(hasher.name)]]
     await store.commit({
       version,
       root: rootHash,
-      ...(versions.backed ? encodeCommit(raw) : { nodes: [], stale: [] }),
+      ...(backed ? encodeCommit(raw, made) : { nodes: [], stale: [] }),
       records: [...commit.records, ...first],
-      resident: versions.backed ? undefined : { root, stale },
+      resident: backed ? undefined : { root, stale },
     })
     versions.add(version, { root, stale })
     return { root: toHex(rootHash), version, batch: batchOf(raw, versions), stats }
@@ -80,17 +83,21 @@ export async function commitVersion(
   }
 }
 
+type Applied = Encodable & { root: number; stale: number[]; stats: CommitStats }
+
 function apply(
   base: View,
   runs: readonly Run[],
-  { version, hadRoot, hasher }: { version: number; hadRoot: boolean; hasher: TreeHasher },
-): { root: number; stale: number[]; replaced: ReadonlySet<number>; stats: CommitStats } {
+  options: { version: number; hadRoot: boolean; hasher: TreeHasher; backed: boolean },
+): Applied {
+  const { version, hadRoot, hasher, backed } = options
   const { arena } = base
   const stale: number[] = []
   let puts = 0
   for (const run of runs) if (run.put) puts += run.count
   if (base.root === EMPTY) reserve(arena, { records: Math.ceil(puts * 2.46), leaves: puts })
-  const state = { arena, version, stale, load: base.load }
+  const old = replacedNodes(arena, backed)
+  const state = { arena, version, stale, load: base.load, replaced: old.add }
   let root = base.root
   // As in the crate, a leaf that a delete moves up is written there, even when a later put of
   // the same commit moves it back down.
@@ -98,14 +105,16 @@ function apply(
   if (root === base.root && root !== EMPTY) {
     // Nothing changed: the root is written again, and the old one can be pruned.
     stale.push(root)
+    if (kindOf(arena, root) !== kinds.leaf) old.add(root, { depth: 0, keys: noPath, keyAt: 0 })
     root = copyRoot(arena, root, version)
   }
-  const written = collectWritten(arena, root, version)
+  const written = collectWritten(arena, root, version, { keys: backed })
   rehash(arena, written, hasher)
-  const replaced = new Set(stale)
-  const stats = countNodes({ arena, base, root, replaced, hadRoot }, written)
-  return { root, stale, replaced, stats }
+  const counted = { arena, base, root, stale, hadRoot, inner: old.count() }
+  return { root, stale, written, staleKeys: old.keys(), stats: countNodes(counted, written) }
 }
+
+const noPath = new Uint8Array(0)
 
 function batchOf(made: Made, versions: Versions): TreeBatch {
   const { arena, version, root, hadRoot } = made

@@ -29,6 +29,10 @@ export type Applying = {
   version: number
   /** Ids of older records that this commit replaced. */
   stale: number[]
+  /** Told of those among them that are tops of 16-ary nodes: at `depth` on the path of a key. */
+  replaced?:
+    | ((id: number, at: { depth: number; keys: Uint8Array; keyAt: number }) => void)
+    | undefined
   /** Loads a stub that sits at `depth` on the path of the key at byte `keyAt` of `keys`. */
   load: (id: number, at: { depth: number; keys: Uint8Array; keyAt: number }) => void
 }
@@ -79,7 +83,7 @@ function putRange(
   const right = arena.words[id * RECORD_WORDS + RIGHT] as number
   const newLeft = putRange(s, run, left, depth + 1, lo, mid)
   const newRight = putRange(s, run, right, depth + 1, mid, hi)
-  return rejoin(s, id, depth, newLeft, newRight)
+  return rejoin(s, { id, depth, run, lo }, newLeft, newRight)
 }
 
 function build(s: Applying, run: Run, depth: number, lo: number, hi: number): number {
@@ -116,22 +120,27 @@ function deleteRange(
   const right = arena.words[id * RECORD_WORDS + RIGHT] as number
   const newLeft = deleteRange(s, run, left, depth + 1, lo, mid)
   const newRight = deleteRange(s, run, right, depth + 1, mid, hi)
-  return rejoin(s, id, depth, newLeft, newRight)
+  return rejoin(s, { id, depth, run, lo }, newLeft, newRight)
 }
 
-// The children of the existing inner node `id` may have changed.
-function rejoin(s: Applying, id: number, depth: number, left: number, right: number): number {
+/** An existing inner node on the path of key `lo` of a run. */
+type Inner = { id: number; depth: number; run: Run; lo: number }
+
+// The children of the node may have changed.
+function rejoin(s: Applying, node: Inner, left: number, right: number): number {
   const { arena } = s
+  const { id, depth } = node
   const at = id * RECORD_WORDS
   const own = versionOf(arena, id) === s.version
   if (!own && left === arena.words[at + LEFT] && right === arena.words[at + RIGHT]) return id
   const lone = loneLeaf(arena, left, right)
   if (lone !== undefined) {
-    drop(s, id)
+    if (own) release(arena, id)
+    else replace(s, node)
     return lone
   }
   if (!own) {
-    s.stale.push(id)
+    replace(s, node)
     return internal(s, left, right, depth)
   }
   const placedLeft = placeChild(s, left, depth)
@@ -139,6 +148,11 @@ function rejoin(s: Applying, id: number, depth: number, left: number, right: num
   s.arena.words[at + LEFT] = placedLeft
   s.arena.words[at + RIGHT] = placedRight
   return id
+}
+
+function replace(s: Applying, { id, depth, run, lo }: Inner): void {
+  s.stale.push(id)
+  if (depth % 4 === 0) s.replaced?.(id, { depth, keys: run.keys, keyAt: lo * 32 })
 }
 
 function join(s: Applying, left: number, right: number, depth: number): number {

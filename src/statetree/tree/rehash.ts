@@ -13,13 +13,27 @@ import {
   RIGHT,
   versionOf,
 } from './arena.js'
+import { encodeKeyAt } from './nodes/nodeKey.js'
 
-/** What a commit wrote: the ids of its leaves, and of its inner records by depth in bits. */
-export type Written = { leaves: number[]; inner: number[][] }
+/**
+ * What a commit wrote: the ids of its leaves, and of its inner records by depth in bits. `keys`:
+ * keys of the records of every fourth depth, where they were asked for.
+ */
+export type Written = { leaves: number[]; inner: number[][]; keys?: Uint8Array[][] | undefined }
 
-/** Lists the records of `version` below `root`, and fills in leaf counts. */
-export function collectWritten(arena: Arena, root: number, version: number): Written {
+/**
+ * Lists the records of `version` below `root`, and fills in leaf counts. Those of one depth come in
+ * the order of their keys.
+ */
+export function collectWritten(
+  arena: Arena,
+  root: number,
+  version: number,
+  options: { keys?: boolean | undefined } = {},
+): Written {
   const written: Written = { leaves: [], inner: [] }
+  const keys: Uint8Array[][] | undefined = options.keys === true ? [] : undefined
+  const path = new Uint8Array(33)
   const visit = (id: number, depth: number): number => {
     if (id === EMPTY) return 0
     if (versionOf(arena, id) !== version) return leafCountOf(arena, id)
@@ -27,16 +41,23 @@ export function collectWritten(arena: Arena, root: number, version: number): Wri
       written.leaves.push(id)
       return 1
     }
-    const at = id * RECORD_WORDS
-    const left = visit(arena.words[at + LEFT] as number, depth + 1)
-    const count = left + visit(arena.words[at + RIGHT] as number, depth + 1)
-    arena.words[at + COUNT] = count
     while (written.inner.length <= depth) written.inner.push([])
     ;(written.inner[depth] as number[]).push(id)
+    if (keys !== undefined && depth % 4 === 0) {
+      while (keys.length <= depth >> 2) keys.push([])
+      ;(keys[depth >> 2] as Uint8Array[]).push(encodeKeyAt(version, depth, path))
+    }
+    const at = id * RECORD_WORDS
+    const left = visit(arena.words[at + LEFT] as number, depth + 1)
+    const mask = 0x80 >> (depth & 7)
+    path[depth >> 3] = (path[depth >> 3] as number) | mask
+    const count = left + visit(arena.words[at + RIGHT] as number, depth + 1)
+    path[depth >> 3] = (path[depth >> 3] as number) & ~mask
+    arena.words[at + COUNT] = count
     return count
   }
   visit(root, 0)
-  return written
+  return { ...written, keys }
 }
 
 /** Hashes what was written: leaves first, then inner records from the deepest level up. */

@@ -12,7 +12,7 @@ import {
   versionOf,
 } from '../arena.js'
 import { readNode, type TreeNode } from './node.js'
-import { compareNodeKeys, encodeKeyAt, type NodeKey, nodeKeyAt } from './nodeKey.js'
+import { compareNodeKeys, type NodeKey, nodeKeyAt } from './nodeKey.js'
 
 /** The nodes one commit wrote and those it made stale. */
 export type TreeBatch = {
@@ -49,52 +49,6 @@ export function visitStale(
   visit: Visitor,
 ): void {
   walk(arena, root, (id) => stale.has(id), visit)
-}
-
-/** Counts the 16-ary nodes below `root` whose record is in `stale`. */
-export function countStale(
-  arena: Arena,
-  root: number,
-  stale: ReadonlySet<number>,
-): { inner: number; leaves: number } {
-  let inner = 0
-  let leaves = 0
-  const step = (id: number, depth: number): void => {
-    if (id === EMPTY || !stale.has(id)) return
-    const kind = kindOf(arena, id)
-    if (kind === kinds.leaf) leaves++
-    else {
-      if (depth % 4 === 0) inner++
-      if (kind === kinds.stub) return
-      const at = id * RECORD_WORDS
-      step(arena.words[at + LEFT] as number, depth + 1)
-      step(arena.words[at + RIGHT] as number, depth + 1)
-    }
-  }
-  step(root, 0)
-  return { inner, leaves }
-}
-
-/** Calls `visit` with the encoded key of every inner 16-ary node that matches, from a matching root down. */
-export function walkInner(
-  arena: Arena,
-  root: number,
-  matches: (id: number) => boolean,
-  visit: (id: number, depth: number, key: Uint8Array) => void,
-): void {
-  const path = new Uint8Array(33)
-  const step = (id: number, depth: number): void => {
-    if (id === EMPTY || !matches(id) || kindOf(arena, id) === kinds.leaf) return
-    if (depth % 4 === 0) visit(id, depth, encodeKeyAt(versionOf(arena, id), depth, path))
-    if (kindOf(arena, id) === kinds.stub) return
-    const at = id * RECORD_WORDS
-    step(arena.words[at + LEFT] as number, depth + 1)
-    const mask = 0x80 >> (depth & 7)
-    path[depth >> 3] = (path[depth >> 3] as number) | mask
-    step(arena.words[at + RIGHT] as number, depth + 1)
-    path[depth >> 3] = (path[depth >> 3] as number) & ~mask
-  }
-  step(root, 0)
 }
 
 function walk(arena: Arena, root: number, matches: (id: number) => boolean, visit: Visitor): void {

@@ -10,7 +10,6 @@ import {
   kinds,
   LEFT,
   leafCountOf,
-  leafOffset,
   RECORD_WORDS,
   RIGHT,
   valueHashOf,
@@ -73,7 +72,8 @@ export function readNode(arena: Arena, id: number, depth: number): TreeNode {
   return { type: 'internal', children, leafCount: leafCountOf(arena, id) }
 }
 
-const tags = { null: 0, internal: 1, leaf: 2 } as const
+/** The first byte of an encoded node. */
+export const tags = { null: 0, internal: 1, leaf: 2 } as const
 
 /**
  * Encodes a node for a store. Leaves lie inside their parent, so that one read gives a node whole:
@@ -118,70 +118,8 @@ export function encodeNode(node: TreeNode): Uint8Array {
   return out.slice(0, at)
 }
 
-/** A node being encoded straight from an arena, in one buffer for all of them. */
-const scratch = new Uint8Array(5 + 16 * 80)
-const scratchView = new DataView(scratch.buffer)
-const writing = { at: 0, existence: 0, leaves: 0, depth: 0 }
 /** The order of bytes in which this machine holds words, and in which they are copied. */
 export const isLittleEndian: boolean = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
-
-/** `encodeNode(readNode(arena, id, depth))`, without the objects between. */
-export function encodeRecord(arena: Arena, id: number, depth: number): Uint8Array {
-  if (id === EMPTY || kindOf(arena, id) === kinds.leaf)
-    return encodeNode(readNode(arena, id, depth))
-  writing.at = 5
-  writing.existence = 0
-  writing.leaves = 0
-  writing.depth = depth
-  encodePair(arena, id, 0, 0)
-  const { existence, leaves, at } = writing
-  scratch[0] = tags.internal
-  scratch[1] = existence & 0xff
-  scratch[2] = existence >> 8
-  scratch[3] = leaves & 0xff
-  scratch[4] = leaves >> 8
-  return scratch.slice(0, at)
-}
-
-function encodePair(arena: Arena, parent: number, level: number, nibble: number): void {
-  const at = parent * RECORD_WORDS
-  encodeChild(arena, arena.words[at + LEFT] as number, level + 1, nibble * 2)
-  encodeChild(arena, arena.words[at + RIGHT] as number, level + 1, nibble * 2 + 1)
-}
-
-function encodeChild(arena: Arena, child: number, level: number, nibble: number): void {
-  if (child === EMPTY) return
-  const isLeaf = kindOf(arena, child) === kinds.leaf
-  if (!isLeaf && level < 4) {
-    encodePair(arena, child, level, nibble)
-    return
-  }
-  const { depth } = writing
-  const to = writeVarint(scratch, writing.at, versionOf(arena, child))
-  if (isLeaf) {
-    const from = leafOffset(arena, child)
-    // A leaf may sit above the level of its nibble, which its key has.
-    const byte = arena.leafBytes[from + (depth >> 3)] as number
-    const own = 1 << (depth % 8 === 0 ? byte >> 4 : byte & 0x0f)
-    writing.existence |= own
-    writing.leaves |= own
-    writing.at = copyWords(arena.leafWords, from >> 2, { to, count: 16 })
-  } else {
-    writing.existence |= 1 << nibble
-    const after = writeVarint(scratch, to, leafCountOf(arena, child))
-    writing.at = copyWords(arena.words, child * RECORD_WORDS, { to: after, count: 8 })
-  }
-}
-
-function copyWords(
-  words: Uint32Array,
-  from: number,
-  { to, count }: { to: number; count: number },
-): number {
-  for (let i = 0; i < count; i++)
-    scratchView.setUint32(to + 4 * i, words[from + i] as number, isLittleEndian)
-  return to + 4 * count
-}
 
 /** The children of an inner node where they lie in its encoding, by nibble. */
 export type StoredChildren = {
@@ -262,7 +200,8 @@ function readVarint(cursor: { bytes: Uint8Array; at: number }): number {
   }
 }
 
-function writeVarint(out: Uint8Array, at: number, value: number): number {
+/** Writes a number, seven bits a byte, and returns where it ends. */
+export function writeVarint(out: Uint8Array, at: number, value: number): number {
   let rest = value
   let to = at
   while (rest >= 0x80) {
