@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync } from 'node:zlib'
-import { build } from 'esbuild'
+import { build, type Rolldown } from 'vite'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -28,37 +28,45 @@ export const sizeBudgets: readonly SizeBudget[] = JSON.parse(
   readFileSync(join(root, 'test/fixtures/sizes.json'), 'utf8'),
 )
 
-/** Bytes of one import after minifying and brotli. What is loaded later is not counted. */
-async function measure(budget: SizeBudget, external: readonly string[]): Promise<number> {
+/** Bytes of one import after minifying and brotli, as Vite bundles it. What is loaded later is not counted. */
+async function measure(budget: SizeBudget, external: readonly RegExp[]): Promise<number> {
   const lines = Object.entries(budget.imports).map(
     ([entry, names], at) =>
       `import { ${names.map((name) => `${name} as x${at}${name}`).join(', ')} } from '${entry}'\n` +
       `globalThis.used = [globalThis.used, ${names.map((name) => `x${at}${name}`).join(', ')}]`,
   )
-  const { outputFiles, metafile } = await build({
-    stdin: { contents: lines.join('\n'), resolveDir: root },
-    ...{ bundle: true, minify: true, splitting: true, write: false, metafile: true },
-    ...{ format: 'esm', target: 'es2022', platform: 'browser', outdir: join(root, 'out') },
-    external: [...external, ...(budget.later ?? [])],
-    logLevel: 'silent',
-  })
-  // From the first chunk on, what it imports at once.
-  const entry = Object.keys(metafile.outputs).find((file) => file.endsWith('stdin.js')) as string
-  const wanted = new Set([entry])
-  for (const file of wanted) {
-    for (const { path, kind } of metafile.outputs[file]?.imports ?? []) {
-      if (kind === 'import-statement' && path in metafile.outputs) wanted.add(path)
-    }
+  const page = join(root, 'page.js')
+  const built = (await build({
+    ...{ root, configFile: false, publicDir: false, logLevel: 'silent' },
+    plugins: [
+      {
+        name: 'page',
+        enforce: 'pre',
+        resolveId: (id) => (id === page ? page : null),
+        load: (id) => (id === page ? lines.join('\n') : null),
+      },
+    ],
+    build: {
+      ...{ write: false, minify: true, target: 'es2022', modulePreload: false },
+      rolldownOptions: { input: page, external: [...external, ...(budget.later ?? [])] },
+    },
+  })) as Rolldown.RolldownOutput
+  const chunks = built.output.filter((output) => output.type === 'chunk')
+  // From the page's chunk on, what it imports at once.
+  const wanted = new Set(chunks.filter(({ isEntry }) => isEntry).map(({ fileName }) => fileName))
+  for (const name of wanted) {
+    const imported = chunks.find(({ fileName }) => fileName === name)?.imports ?? []
+    for (const file of imported)
+      if (chunks.some(({ fileName }) => fileName === file)) wanted.add(file)
   }
-  const texts = outputFiles.filter(({ path }) =>
-    [...wanted].some((file) => path === join(root, file) || path.endsWith(`/${file}`)),
-  )
-  return texts.reduce((sum, { contents }) => sum + brotliCompressSync(contents).length, 0)
+  return chunks
+    .filter(({ fileName }) => wanted.has(fileName))
+    .reduce((sum, { code }) => sum + brotliCompressSync(code).length, 0)
 }
 
 /** Sizes of one budget, in kB. */
 export async function sizesOf(budget: SizeBudget): Promise<{ own: number; withPeers: number }> {
-  const own = await measure(budget, ['viem', 'viem/*'])
+  const own = await measure(budget, [/^viem(\/|$)/])
   const withPeers = await measure(budget, [])
   return { own: own / 1_000, withPeers: withPeers / 1_000 }
 }

@@ -421,6 +421,7 @@ export { resolveAddress } from './chain/addresses.js'
 export type { ReadClient, WriteClient } from './chain/client.js'
 export {
   AccountRequiredError,
+  ActionNotLoadedError,
   AddressRequiredError,
   BlockNotFoundError,
   ChainMismatchError,

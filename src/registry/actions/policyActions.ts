@@ -2,30 +2,31 @@
 import type { Account, Address, Chain, Client, Transport } from 'viem'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { WriteClient } from '../chain/client.js'
-import { importNewtonPolicy } from '../newton/importPolicy.js'
+import type { importNewtonPolicy } from '../newton/importPolicy.js'
 import { getLatestAnchor, isCheckpointAnchored } from '../rows/anchors.js'
 import { getAcceptedResponse } from '../rows/quorum/accepted.js'
 import * as reads from '../rows/reads.js'
-import * as configuration from './admin/configuration.js'
+import type * as configuration from './admin/configuration.js'
 import * as admin from './admin/gates.js'
 import * as guards from './admin/guards.js'
-import * as operators from './admin/operators.js'
-import * as upgrades from './admin/upgrades.js'
-import * as verifiers from './admin/verifiers.js'
-import * as anchors from './anchors.js'
+import type * as operators from './admin/operators.js'
+import type * as upgrades from './admin/upgrades.js'
+import type * as verifiers from './admin/verifiers.js'
+import type * as anchors from './anchors.js'
 import * as clients from './clients.js'
-import * as commits from './commits.js'
+import type * as commits from './commits.js'
 import * as dataSlots from './dataSlots.js'
 import * as policyDeployments from './deployments/deployments.js'
 import * as deploymentSignatures from './deployments/signatures.js'
 import * as executions from './executions.js'
 import * as instances from './instances.js'
-import * as provenance from './provenance.js'
-import * as responses from './responses.js'
+import { laterActions } from './laterActions.js'
+import type * as provenance from './provenance.js'
+import type * as responses from './responses.js'
 import * as revocations from './revocations.js'
-import * as snapshots from './snapshots.js'
+import type * as snapshots from './snapshots.js'
 import * as templates from './templates.js'
-import * as verdicts from './verdicts.js'
+import type * as verdicts from './verdicts.js'
 
 type ReadModule = typeof reads & {
   importNewtonPolicy: typeof importNewtonPolicy
@@ -98,7 +99,8 @@ type AnyAction = (client: unknown, parameters: object) => unknown
 /**
  * Adds all actions to a viem client, under the one key `policy`.
  *
- * Every action is also a function of its own, which bundles without the others.
+ * Every action is also a function of its own, which bundles without the others. What few pages call, the
+ * actions of operators and of a network's owner above all, is loaded with its first call.
  *
  * @example
  * ```ts
@@ -119,12 +121,10 @@ export function policyActions(
 ) => PolicyActions<client> {
   return <client>(client: client) => {
     const modules: readonly Record<string, unknown>[] = [
+      laterActions,
       reads,
-      { importNewtonPolicy, getAcceptedResponse, getLatestAnchor, isCheckpointAnchored },
-      anchors,
-      snapshots,
+      { getAcceptedResponse, getLatestAnchor, isCheckpointAnchored },
       templates,
-      verdicts,
       instances,
       dataSlots,
       deploymentSignatures,
@@ -132,15 +132,8 @@ export function policyActions(
       guards,
       clients,
       admin,
-      commits,
-      configuration,
-      operators,
       policyDeployments,
-      provenance,
-      responses,
       revocations,
-      upgrades,
-      verifiers,
     ]
     const policy: Record<string, unknown> = {}
     for (const module of modules) {

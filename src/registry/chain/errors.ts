@@ -19,6 +19,21 @@ export class AccountRequiredError extends BaseError {
   }
 }
 
+/** The module of an action that is loaded with its first call could not be loaded. */
+export class ActionNotLoadedError extends BaseError {
+  override readonly name = 'ActionNotLoadedError'
+  override readonly code = 'ACTION_NOT_LOADED'
+
+  constructor({ action }: { action: string }, options: BaseErrorOptions = {}) {
+    super(`\`${action}\` could not be loaded. Nothing was sent.`, {
+      metaMessages: [
+        'Reload the page if it is older than what its server has, or import the action by its name: it is then part of the bundle.',
+      ],
+      ...options,
+    })
+  }
+}
+
 /** A write was asked of a client that has no chain, and none came with the call. */
 export class ChainRequiredError extends BaseError {
   override readonly name = 'ChainRequiredError'

@@ -13,7 +13,7 @@ import { equal, failed, holds, type PreflightCheck, passed } from '../chain/pref
 import { type ReadCall, readAt, readTag, valueFrom } from '../chain/read.js'
 import { callsOf } from '../chain/slices.js'
 import { type KeptResponse, keptResponseCall } from '../rows/quorum/accepted.js'
-import { revocationChecks } from './responses.js'
+import { revocationChecks } from './revocations.js'
 
 /** Checks that a client can use a response for an intent, as its registry will. */
 export async function checkExecution(

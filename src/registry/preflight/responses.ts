@@ -24,6 +24,7 @@ import {
 import { readAt, readBlock, readTag, valueFrom } from '../chain/read.js'
 import { callsOf } from '../chain/slices.js'
 import { isKept, type KeptResponse, keptResponseCall } from '../rows/quorum/accepted.js'
+import { revocationChecks } from './revocations.js'
 
 /** Blocks whose hash every chain still knows. */
 const NATIVE_HASHES = 256n
@@ -192,25 +193,6 @@ function expirationChecks(
       ok: response.expirationBlock <= latest,
       detail: `it expires at block ${response.expirationBlock}, this chain allows ${latest} at most`,
       fix: `Deploy instances with \`expireAfter\` of ${longest} or less, and have the task evaluated again.`,
-    }),
-  ]
-}
-
-/** Whether a client revoked a response, by its task or by its reference block. */
-export function revocationChecks(
-  response: PolicyTaskResponse,
-  { revoked, revokedUpTo }: { revoked: boolean; revokedUpTo: bigint },
-): PreflightCheck[] {
-  return [
-    holds('TaskRevoked', {
-      ok: !revoked,
-      detail: `the client ${revoked ? 'revoked' : 'did not revoke'} the task`,
-      fix: 'Have it evaluated again as a new task, if the client’s owner wants it.',
-    }),
-    holds('ReferenceBlockRevoked', {
-      ok: revokedUpTo === 0n || response.referenceBlock > revokedUpTo,
-      detail: `the reference block is ${response.referenceBlock}, revoked up to ${revokedUpTo}`,
-      fix: 'Have the task evaluated again at a newer block.',
     }),
   ]
 }

@@ -3,6 +3,7 @@
 import { type Address, getAddress, type Hex } from 'viem'
 import * as PolicyClientRegistry from '../../core/abi/policyClientRegistryAbi.js'
 import * as ResponseRegistry from '../../core/abi/responseRegistryAbi.js'
+import type { PolicyTaskResponse } from '../../core/response.js'
 import type { WriteClient } from '../chain/client.js'
 import { failed, holds, type PreflightCheck, passed, warning } from '../chain/preflightCheck.js'
 import { type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
@@ -63,6 +64,25 @@ export async function checkRevocation(
     )
   }
   return checks
+}
+
+/** Whether a client revoked a response, by its task or by its reference block. */
+export function revocationChecks(
+  response: PolicyTaskResponse,
+  { revoked, revokedUpTo }: { revoked: boolean; revokedUpTo: bigint },
+): PreflightCheck[] {
+  return [
+    holds('TaskRevoked', {
+      ok: !revoked,
+      detail: `the client ${revoked ? 'revoked' : 'did not revoke'} the task`,
+      fix: 'Have it evaluated again as a new task, if the client’s owner wants it.',
+    }),
+    holds('ReferenceBlockRevoked', {
+      ok: revokedUpTo === 0n || response.referenceBlock > revokedUpTo,
+      detail: `the reference block is ${response.referenceBlock}, revoked up to ${revokedUpTo}`,
+      fix: 'Have the task evaluated again at a newer block.',
+    }),
+  ]
 }
 
 /** The client revokes for itself, registered or not; anyone else has to own it. */
