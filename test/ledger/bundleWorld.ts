@@ -1,10 +1,9 @@
 /** An evaluation that was attested, committed, logged, cosigned and anchored, as a bundle. */
-import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, type Hex } from 'viem'
-import { ARTIFACT_ABSENT, computeKeyHash, namespaces } from '../../src/core/artifact.js'
+import { computeKeyHash, namespaces } from '../../src/core/artifact.js'
 import { encodeCertificate } from '../../src/core/bn254/index.js'
 import { encodeDigestPreimage } from '../../src/core/digest.js'
-import { computeMessageHash, encodeResponse } from '../../src/core/response.js'
+import { encodeResponse } from '../../src/core/response.js'
 import type { ChainAnchorTrust } from '../../src/ledger/anchor/chainAnchor.js'
 import {
   type AnchorTarget,
@@ -34,6 +33,7 @@ import {
   policyRegistry,
   referenceTimestamp,
 } from '../support/attestationWorld.js'
+import { evaluationDraft, templateDraft } from './evaluationDrafts.js'
 import { ledgerName, openTestLedger, people, submit } from './ledgerWorld.js'
 
 export const witness = witnessSigner({
@@ -82,34 +82,11 @@ export async function createBundle(anchor?: {
   ]
   const store = memoryTiles()
   const ledger = await openTestLedger({ store, cutInterval: 0 } as never)
-  const hashes = artifacts.map(([, hash]) => hash).filter((hash) => hash !== ARTIFACT_ABSENT)
   const expect201 = (result: { status: number }): void => {
     if (result.status !== 201) throw new Error(JSON.stringify(result))
   }
-  expect201(
-    await submit(ledger, {
-      ...{ domain: 'context', schemaVersion: 'newton.template/1', by: people.operator },
-      fields: {
-        ...{ chainId: `${chainId}`, registry: policyRegistry, kind: 'policy' },
-        ...{ templateId: preimage.policyTemplateId, artifacts: [...hashes, ARTIFACT_ABSENT] },
-        transactionHash: `0x${'11'.repeat(32)}`,
-      },
-    }),
-  )
-  const salted = (value: Hex): Hex => `0x${Buffer.from(sha256(Buffer.from(value))).toString('hex')}`
-  const submitted = await submit(ledger, {
-    ...{ domain: 'decisions', schemaVersion: 'newton.evaluation/1', by: people.operator },
-    fields: {
-      ...{ chainId: `${chainId}`, registry: policyRegistry, taskId: response.taskId },
-      ...{ policyClient: response.policyClient, intentHash: response.intentHash, digestPreimage },
-      ...{ artifactDigest: response.artifactDigest, inputsHash: salted(response.inputsHash) },
-      ...{ evaluationResult: response.evaluationResult, reasonsHash: salted('0x00') },
-      ...{ messageHash: computeMessageHash(response), pcr0Commitment: response.pcr0Commitment },
-      ...{ referenceBlock: `${response.referenceBlock}`, engine: 'test/1' },
-      ...{ referenceBlockHash: response.referenceBlockHash },
-      expirationBlock: `${response.expirationBlock}`,
-    },
-  })
+  expect201(await submit(ledger, templateDraft(preimage)))
+  const submitted = await submit(ledger, evaluationDraft({ response, preimage }))
   expect201(submitted)
   await ledger.flush()
   const { log, note, checkpoint, reader } = await cosignedMeta(ledger, store)

@@ -41,7 +41,7 @@ export function testClock(start = Date.UTC(2026, 0, 1)): () => number {
   }
 }
 
-type Draft = {
+export type Draft = {
   domain: EventDomain
   schemaVersion: string
   fields: JsonObject
@@ -107,13 +107,13 @@ export const anomaly = (at: number): Draft => ({
 
 /** A ledger with its genesis and a key for each role. */
 export async function openTestLedger(
-  options: Partial<OpenWriterParameters> & { bare?: boolean } = {},
+  options: Partial<OpenWriterParameters> & { bare?: boolean; requireVerifiedWasm?: boolean } = {},
 ): Promise<Ledger> {
-  const { bare, ...rest } = options
+  const { bare, requireVerifiedWasm, ...rest } = options
   const now = rest.now ?? testClock()
   const store = rest.store ?? memoryTiles()
   const writer = await openWriter({ ledger: ledgerName, checkpointSeed, ...rest, store, now })
-  const ledger = createLedger({ writer, schemas, now, verify })
+  const ledger = createLedger({ writer, schemas, now, verify, requireVerifiedWasm })
   if (bare === true || ledger.head() !== undefined) return ledger
   const expect201 = (result: SubmitResult): void => {
     if (result.status !== 201) throw new Error(JSON.stringify(result))

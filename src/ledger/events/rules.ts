@@ -8,7 +8,14 @@ import { fromBase64 } from '../log/encoding.js'
 import { isEd25519Key } from '../log/keys.js'
 import { type EventPayload, keyIdOf } from './event.js'
 import { keyProofMessage, type VerifySignature } from './signature.js'
-import { adminCount, type KeyRole, keyRow, type LedgerView, rowKeys } from './view.js'
+import {
+  adminCount,
+  isVerifiedWasm,
+  type KeyRole,
+  keyRow,
+  type LedgerView,
+  rowKeys,
+} from './view.js'
 
 /** Types that a role may write, by domain. `*` at the end stands for any rest. */
 export const authorityTable: Readonly<
@@ -51,7 +58,7 @@ export function authorityProblem(
 export type SemanticContext = {
   view: LedgerView
   verify: VerifySignature
-  /** Evaluations only with plugins of which a builder said that they match their source. */
+  /** Evaluations only with plugins of which a builder says that they match their source, and none that they do not. */
   requireVerifiedWasm?: boolean | undefined
 }
 
@@ -152,9 +159,7 @@ function evaluationProblem(
     (hash) => hash !== ZERO_HASH && view.get(rowKeys.artifact(hash)) === undefined,
   )
   if (missing !== undefined) return `no template of the context has the artifact ${missing}`
-  const unverified = preimage.data.find(
-    ({ wasmHash }) => view.get(rowKeys.verified(wasmHash)) === undefined,
-  )
+  const unverified = preimage.data.find(({ wasmHash }) => !isVerifiedWasm(view, wasmHash))
   if (requireVerifiedWasm === true && unverified !== undefined) {
     return `no builder has verified the plugin ${unverified.wasmHash}`
   }

@@ -47,7 +47,7 @@ export const rowKeys = {
   task: (fields: JsonObject): string =>
     `task/${fields['chainId']}/${fields['policyClient']}/${fields['taskId']}`,
   evaluation: (hash: string): string => `evaluation/${hash}`,
-  verified: (wasmHash: string): string => `verified/${wasmHash}`,
+  claims: (wasmHash: string): string => `claims/${wasmHash}`,
 } as const
 
 /** The row of a key. */
@@ -58,6 +58,15 @@ export function keyRow(view: LedgerView, keyId: string): KeyRow | undefined {
 /** How many keys of the role `admin` are active. */
 export function adminCount(view: LedgerView): number {
   return Number(view.get(rowKeys.admins) ?? 0)
+}
+
+/**
+ * Whether a plugin counts as built from its source: a builder says so, and none says that it does not.
+ * Of each builder the last word counts.
+ */
+export function isVerifiedWasm(view: LedgerView, wasmHash: string): boolean {
+  const words = Object.values((view.get(rowKeys.claims(wasmHash)) ?? {}) as JsonObject)
+  return words.includes('MATCH') && !words.includes('NO_MATCH')
 }
 
 type Reducer = (event: LedgerEvent, seq: bigint, view: LedgerView) => ViewChange[]
@@ -125,8 +134,17 @@ const reducers: Readonly<Record<string, Reducer>> = {
   },
   'newton.verification/1': (event, _, view) => {
     const { wasmHash, result } = fieldsOf(event)
-    if (result !== 'MATCH') return []
-    const key = rowKeys.verified(wasmHash as string)
-    return [[key, Number(view.get(key) ?? 0) + 1]]
+    if (result !== 'MATCH' && result !== 'NO_MATCH') return []
+    const key = rowKeys.claims(wasmHash as string)
+    const words = Object.entries((view.get(key) ?? {}) as JsonObject)
+    // A key that ended cannot take its word back: the match of one that acts comes in its place.
+    const standing = words.filter(
+      ([by, word]) => word !== 'NO_MATCH' || result !== 'MATCH' || isActive(view, by),
+    )
+    return [[key, { ...Object.fromEntries(standing), [event.key_id]: result }]]
   },
+}
+
+function isActive(view: LedgerView, keyId: string): boolean {
+  return keyRow(view, keyId)?.status === 'active'
 }
