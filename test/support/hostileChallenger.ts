@@ -120,8 +120,6 @@ export async function joinChallenger(walk: HostileWalk, events: ChainEvents) {
       ...{ sink, store, confirmations, finalityDepth },
       challengeWindow: 300n,
       startBlock: 100n,
-      // A read counts whole or not at all: short ones get through an endpoint that fails often.
-      maxBlocks: 8n,
       signersPerChallenge: 2,
       backoff: () => 0,
       onEvent: ({ type }) => {

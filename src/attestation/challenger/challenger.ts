@@ -13,6 +13,7 @@ import {
   type FollowPlan,
   planRead,
 } from '../../core/follow.js'
+import { createReadSize } from '../../core/readSize.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { pause } from '../../internal/pause.js'
@@ -59,6 +60,7 @@ export function createChallenger(parameters: ChallengerParameters): Challenger {
     throw new InvalidInputError({ field: 'signersPerChallenge', reason })
   }
   checkConfirmations(parameters.confirmations ?? DEFAULT_CONFIRMATIONS)
+  const size = createReadSize(parameters.maxBlocks ?? 2_000n)
   let running: Promise<PollReport> | undefined
   let state: ChallengerState | undefined
 
@@ -68,7 +70,7 @@ export function createChallenger(parameters: ChallengerParameters): Challenger {
   }
   const poll = (options: IoOptions = {}): Promise<PollReport> => {
     running ??= load()
-      .then((loaded) => pollOnce({ ...parameters, store }, { state: loaded, options }))
+      .then((loaded) => pollOnce({ ...parameters, store, size }, { state: loaded, options }))
       .catch((error: unknown) => {
         // What failed half-way is read again from what was saved.
         state = undefined
@@ -126,7 +128,8 @@ async function planOnCanonical(
   run: ChallengerRun,
   { state, options }: ChallengerPass,
 ): Promise<Exclude<FollowPlan, { status: 'reorganized' }>> {
-  const { reader, startBlock = 0n, maxBlocks = 2_000n } = run
+  const { reader, startBlock = 0n } = run
+  const maxBlocks = run.size.blocks()
   const what = { reason: 'RPC_FAILED', detail: 'reading blocks', signal: options.signal } as const
   const confirmations = Number(confirmationsOf(run))
   for (let tries = 0; tries < MAX_REORGANIZATIONS; tries++) {
@@ -152,11 +155,13 @@ async function readAndVerify(
     signal: options.signal,
   } as const
   const range = { fromBlock, toBlock, parentHash: anchor?.hash, blockHash: end.hash }
-  const accepted = await obtain(what, () => run.responses.getAcceptedResponses(range, options))
-  const changed = await obtain(what, () =>
-    checkRead(run.reader.registry, { plan, found: accepted }, options),
-  )
-  if (changed !== undefined) throw new InconclusiveError({ reason: 'RPC_FAILED', detail: changed })
+  const read = async () => {
+    const found = await run.responses.getAcceptedResponses(range, options)
+    const changed = await checkRead(run.reader.registry, { plan, found }, options)
+    if (changed === undefined) return found
+    throw new InconclusiveError({ reason: 'RPC_FAILED', detail: changed })
+  }
+  const accepted = await obtain(what, () => run.size.learn(plan, read, options.signal))
   for (const one of accepted) await verifyAccepted(run, { state, options, accepted: one })
   const mark = { number: String(end.number), hash: end.hash }
   state.marks = [...state.marks, mark].slice(-MAX_MARKS)

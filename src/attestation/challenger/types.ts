@@ -8,6 +8,7 @@ import type {
   OperatorTrees,
 } from '../../core/interfaces/responses.js'
 import type { ChallengeSink } from '../../core/interfaces/sinks.js'
+import type { ReadSize } from '../../core/readSize.js'
 import type { PolicyTaskResponse } from '../../core/response.js'
 import type { Task } from '../../core/task.js'
 import type { IoOptions } from '../../internal/deadline.js'
@@ -96,7 +97,7 @@ export type ChallengerParameters = {
    * @default 64n
    */
   finalityDepth?: bigint | undefined
-  /** Most blocks read in one poll. @default 2000n */
+  /** Most blocks read in one poll; fewer after failures that may be of size. @default 2000n */
   maxBlocks?: bigint | undefined
   /** Most signers of one transaction. @default 32 */
   signersPerChallenge?: number | undefined
@@ -133,8 +134,8 @@ export type Challenger = {
   outbox(): Promise<readonly OutboxEntry[]>
 }
 
-/** One challenger's parts, its store settled. Internal. */
-export type ChallengerRun = ChallengerParameters & { store: ChallengerStore }
+/** One challenger's parts, its store settled, and the size of its reads. Internal. */
+export type ChallengerRun = ChallengerParameters & { store: ChallengerStore; size: ReadSize }
 
 /** One pass over its state. Internal. */
 export type ChallengerPass = { state: ChallengerState; options: IoOptions }

@@ -3,6 +3,7 @@ import type { Hex } from 'viem'
 import { type BlockMark, checkRead, planRead } from '../../core/follow.js'
 import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { LedgerSink } from '../../core/interfaces/ledgerSink.js'
+import { createReadSize } from '../../core/readSize.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { type Registries, registrationRecord, registrationTypes } from './records.js'
@@ -40,6 +41,7 @@ const MAX_MARKS = 64
 /** Creates the record of all registrations from a block on. Nothing is read before `poll`. */
 export function followRegistrations(parameters: RegistrationsParameters): Registrations {
   const { events, sink, registries, store, startBlock = 0n, confirmations = 2 } = parameters
+  const size = createReadSize(2_000n)
   let marks: BlockMark[] | undefined
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -50,7 +52,7 @@ export function followRegistrations(parameters: RegistrationsParameters): Regist
     const bounds = upTo === undefined ? { confirmations } : { confirmations: 0, toBlock: upTo }
     const plan = await planRead(
       events,
-      { marks: known, startBlock, maxBlocks: 2_000n, ...bounds },
+      { marks: known, startBlock, maxBlocks: size.blocks(), ...bounds },
       io,
     )
     if (plan.status === 'reorganized') {
@@ -60,7 +62,8 @@ export function followRegistrations(parameters: RegistrationsParameters): Regist
     if (plan.status !== 'read') return undefined
     const { fromBlock, toBlock, anchor, end } = plan
     const range = { fromBlock, toBlock, parentHash: anchor?.hash, blockHash: end.hash }
-    const found = await events.getEvents({ ...range, types: registrationTypes }, io)
+    const read = () => events.getEvents({ ...range, types: registrationTypes }, io)
+    const found = await size.learn(plan, read, io.signal)
     if ((await checkRead(events, { plan, found }, io)) !== undefined) return undefined
     const times = new Map<bigint, number>()
     for (const event of found) {

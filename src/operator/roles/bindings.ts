@@ -6,6 +6,7 @@ import type { Hex } from 'viem'
 import { type BlockMark, checkRead, planRead } from '../../core/follow.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { AcceptedResponse, AcceptedResponses } from '../../core/interfaces/responses.js'
+import { createReadSize } from '../../core/readSize.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { ResponseBinding } from '../../statetree/index.js'
@@ -57,7 +58,8 @@ export function createBindingWatch(parameters: BindingWatchParameters): {
   poll(io?: IoOptions): Promise<BindingReport>
 } {
   const { registry, responses, startBlock = 0n, store } = parameters
-  const { confirmations = 2, maxBlocks = 2_000n } = parameters
+  const { confirmations = 2 } = parameters
+  const size = createReadSize(parameters.maxBlocks ?? 2_000n)
   let state: State | undefined
 
   const read = async (loaded: State, io: IoOptions): Promise<void> => {
@@ -65,7 +67,8 @@ export function createBindingWatch(parameters: BindingWatchParameters): {
       const marks = loaded.marks.map(({ number, hash }): BlockMark => {
         return { number: BigInt(number), hash }
       })
-      const plan = await planRead(registry, { marks, startBlock, confirmations, maxBlocks }, io)
+      const follow = { marks, startBlock, confirmations, maxBlocks: size.blocks() }
+      const plan = await planRead(registry, follow, io)
       if (plan.status === 'reorganized') {
         const to = plan.kept?.number ?? -1n
         loaded.marks = loaded.marks.filter(({ number }) => BigInt(number) <= to)
@@ -74,7 +77,11 @@ export function createBindingWatch(parameters: BindingWatchParameters): {
       if (plan.status !== 'read') return
       const { fromBlock, toBlock, anchor, end } = plan
       const range = { fromBlock, toBlock, parentHash: anchor?.hash, blockHash: end.hash }
-      const found = await responses.getAcceptedResponses(range, io)
+      const found = await size.learn(
+        plan,
+        () => responses.getAcceptedResponses(range, io),
+        io.signal,
+      )
       if ((await checkRead(registry, { plan, found }, io)) !== undefined) return
       loaded.waiting.push(...found.map(waitingOf))
       loaded.waiting.splice(0, Math.max(0, loaded.waiting.length - MAX_WAITING))

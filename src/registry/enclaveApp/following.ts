@@ -1,6 +1,7 @@
 /** Logs of one contract from a place on, for as long as they are wanted, by the rule of all followers. */
 import type { Address, Hex } from 'viem'
 import { type BlockMark, checkRead, type FollowedChain, planRead } from '../../core/follow.js'
+import { createReadSize } from '../../core/readSize.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { pause } from '../../internal/pause.js'
 import { type ReadClient, withClient } from '../chain/client.js'
@@ -41,6 +42,7 @@ export async function* followLogs(parameters: FollowLogsParameters): AsyncGenera
   const { client, finality, from, pollingInterval, signal, onLook } = parameters
   let marks: BlockMark[] = []
   let startBlock = parameters.startBlock
+  const size = createReadSize(MAX_BLOCKS)
   const bind = <value>(work: (bound: ReadClient) => Promise<value>): Promise<value> =>
     withClient('Following a contract', { client, options: { signal } }, work)
   const chain: FollowedChain = {
@@ -65,7 +67,7 @@ export async function* followLogs(parameters: FollowLogsParameters): AsyncGenera
   while (!signal.aborted) {
     await onLook?.(signal)
     const plan = await planRead(chain, {
-      ...{ marks, startBlock, confirmations: 0, maxBlocks: MAX_BLOCKS },
+      ...{ marks, startBlock, confirmations: 0, maxBlocks: size.blocks() },
     })
     if (plan.status === 'reorganized') {
       const { kept } = plan
@@ -77,7 +79,7 @@ export async function* followLogs(parameters: FollowLogsParameters): AsyncGenera
       await pause(pollingInterval, signal)
       continue
     }
-    yield* await readPlanned(parameters, { plan, chain, bind })
+    yield* await size.learn(plan, () => readPlanned(parameters, { plan, chain, bind }), signal)
     marks = [...marks, plan.end].slice(-MARKS)
   }
 }

@@ -7,6 +7,7 @@ import {
   planRead,
 } from '../../core/follow.js'
 import type { ChainEvent, ChainEvents, ChainEventType } from '../../core/interfaces/chainEvents.js'
+import { createReadSize } from '../../core/readSize.js'
 import { RpcInconsistentError } from '../chain/errors.js'
 
 /** Parameters of {@link watchPolicyEvents} and the watchers of single events. */
@@ -29,7 +30,7 @@ export type WatchParameters<event extends ChainEvent = ChainEvent> = {
   pollingInterval?: number | undefined
   /** Blocks kept to notice reorganizations. @default 128 */
   memory?: number | undefined
-  /** Most blocks of one look. @default 2000 */
+  /** Most blocks of one look; fewer after failures that may be of size. @default 2000 */
   maxBlocks?: bigint | undefined
   signal?: AbortSignal | undefined
 }
@@ -89,7 +90,8 @@ function createLook(
   signal: AbortSignal,
 ): () => Promise<boolean> {
   const { events, onEvents, onReorganization, types, confirmations } = parameters
-  const { memory = 128, maxBlocks = 2_000n } = parameters
+  const { memory = 128 } = parameters
+  const size = createReadSize(parameters.maxBlocks ?? 2_000n)
   const io = { signal }
   let startBlock = parameters.fromBlock
   let marks: BlockMark[] | undefined
@@ -108,7 +110,8 @@ function createLook(
   return async () => {
     marks ??= await begin()
     if (marks === undefined || startBlock === undefined) return false
-    const plan = await planRead(events, { marks, startBlock, confirmations, maxBlocks }, io)
+    const follow = { marks, startBlock, confirmations, maxBlocks: size.blocks() }
+    const plan = await planRead(events, follow, io)
     if (plan.status === 'reorganized') {
       // Where nothing that is remembered is left, all that was reported is undone.
       await onReorganization?.(plan.kept?.number ?? startBlock - 1n)
@@ -120,12 +123,17 @@ function createLook(
     }
     if (plan.status !== 'read') return false
     const { fromBlock, toBlock, anchor, end } = plan
-    const found = await events.getEvents(
-      { fromBlock, toBlock, types, parentHash: anchor?.hash, blockHash: end.hash },
-      io,
+    const range = { fromBlock, toBlock, parentHash: anchor?.hash, blockHash: end.hash }
+    const found = await size.learn(
+      plan,
+      async () => {
+        const read = await events.getEvents({ ...range, types }, io)
+        const reason = await checkRead(events, { plan, found: read }, io)
+        if (reason !== undefined) throw new RpcInconsistentError(reason)
+        return read
+      },
+      signal,
     )
-    const reason = await checkRead(events, { plan, found }, io)
-    if (reason !== undefined) throw new RpcInconsistentError(reason)
     if (signal.aborted) return false
     if (found.length > 0) await onEvents(found)
     marks = [...marks, end].slice(-memory)

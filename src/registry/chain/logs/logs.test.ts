@@ -2,9 +2,9 @@ import { keccak256, toHex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { FakeRpcError, fakeClient, type RpcHandler } from '../../../../test/registry/fakeNode.js'
 import { createLogChain, type LogChain } from '../../../../test/registry/logChain.js'
+import { classifyLogRefusal } from '../../../core/logRefusals.js'
 import { RpcError } from '../errors.js'
 import { readLogs } from './logs.js'
-import { classifyLogRefusal } from './ranges.js'
 
 const address = `0x${'a1'.repeat(20)}` as const
 const topic = keccak256(toHex('Wanted()'))

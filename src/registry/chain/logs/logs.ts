@@ -1,11 +1,12 @@
 /** Logs of contracts over ranges of blocks, whatever the node's limits. */
 import { type Address, type Hex, isHex } from 'viem'
 import type { ReadAnchors } from '../../../core/interfaces/chainEvents.js'
+import { classifyLogRefusal } from '../../../core/logRefusals.js'
+import { YOUNG_BLOCKS } from '../../../core/readSize.js'
 import { mapBounded } from '../../../internal/mapBounded.js'
 import { type ReadClient, request } from '../client.js'
 import { BlockNotFoundError, RpcInconsistentError, RpcRateLimitError } from '../errors.js'
 import { type BlockHeader, bloomTest, readHeader, readHeaders } from './headers.js'
-import { classifyLogRefusal } from './ranges.js'
 
 /** A mined log, checked. */
 export type ChainLog = {
@@ -43,9 +44,6 @@ export type LogQuery = {
   proofDepth?: bigint | undefined
 } & ReadAnchors
 
-/** Blocks below the newest whose logs are proven complete, where nothing else is said. */
-export const DEFAULT_PROOF_DEPTH = 256n
-
 /**
  * Reads all matching logs of a range, in chain order.
  *
@@ -61,7 +59,7 @@ export const DEFAULT_PROOF_DEPTH = 256n
  * @throws {RpcInconsistentError} when a log is not of the range, of the addresses or of one chain.
  */
 export async function readLogs(client: ReadClient, query: LogQuery): Promise<ChainLog[]> {
-  const { fromBlock, toBlock, addresses, topics, proofDepth = DEFAULT_PROOF_DEPTH } = query
+  const { fromBlock, toBlock, addresses, topics, proofDepth = YOUNG_BLOCKS } = query
   if (addresses.length === 0 || topics.length === 0 || fromBlock > toBlock) return []
   const newest = await readHeader(client, 'latest')
   if (toBlock > newest.number) {

@@ -8,6 +8,7 @@ import {
   planRead,
 } from '../../../core/follow.js'
 import type { ChainEvents, ChainEventType } from '../../../core/interfaces/chainEvents.js'
+import { createReadSize, type ReadSize } from '../../../core/readSize.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import type { IoOptions } from '../../../internal/deadline.js'
 import { RpcInconsistentError } from '../../chain/errors.js'
@@ -50,7 +51,11 @@ export type IndexRegistryParameters = {
    * at a time has it.
    */
   store?: IndexStore | undefined
-  /** Blocks of one step; after each the state is consistent. @default 10000 */
+  /**
+   * Most blocks of one step; after each the state is consistent. Fewer after failures that may be of
+   * size.
+   * @default 10000
+   */
   step?: bigint | undefined
   /** Blocks to stay behind the newest one. @default 2 */
   confirmations?: number | undefined
@@ -118,7 +123,7 @@ export async function indexRegistry(
   const confirmations = checkConfirmations(parameters.confirmations ?? DEFAULT_CONFIRMATIONS)
   const { state, handle } = await openState(parameters)
   const run: IndexRun = {
-    ...{ events, state, handle, confirmations, step: parameters.step ?? 10_000n },
+    ...{ events, state, handle, confirmations, size: createReadSize(parameters.step ?? 10_000n) },
     checkSlots: createSlotCheck({ events, state }),
     onProgress: parameters.onProgress,
   }
@@ -166,13 +171,15 @@ type IndexRun = {
   state: IndexState
   handle: IndexHandle | undefined
   confirmations: number
-  step: bigint
+  size: ReadSize
   checkSlots: ReturnType<typeof createSlotCheck>
   onProgress: IndexRegistryParameters['onProgress']
 }
 
 /** Reorganizations of one sync after which the node is called inconsistent. */
 const MAX_REORGANIZATIONS = 8
+/** Smaller reads that are tried in a row before a sync fails. */
+const MAX_SMALLER = 4
 
 async function openState({
   events,
@@ -221,13 +228,14 @@ async function syncOnce(
   run: IndexRun,
   { toBlock, ...io }: IoOptions & { toBlock?: bigint | undefined },
 ): Promise<IndexSync> {
-  const { events, state, confirmations, step } = run
+  const { events, state, confirmations, size } = run
   const done: IndexSync = { cursor: 0n, applied: 0, reorganizedTo: null, behind: false }
   let reorganizations = 0
   let repaired = false
+  let smaller = 0
   for (;;) {
     io.signal?.throwIfAborted()
-    const follow = { marks: state.blocks, startBlock: state.fromBlock, maxBlocks: step }
+    const follow = { marks: state.blocks, startBlock: state.fromBlock, maxBlocks: size.blocks() }
     const plan = await planRead(events, { ...follow, confirmations, toBlock }, io)
     if (plan.status === 'reorganized') {
       if (++reorganizations > MAX_REORGANIZATIONS) {
@@ -238,10 +246,15 @@ async function syncOnce(
       done.reorganizedTo = cursorOf(state)
     } else if (plan.status === 'read') {
       try {
-        done.applied += await advance(run, plan, io)
+        done.applied += await size.learn(plan, () => advance(run, plan, io), io.signal)
         await save(run)
+        smaller = 0
       } catch (error) {
-        if (!(error instanceof RpcInconsistentError) || error.since === undefined) throw error
+        if (!(error instanceof RpcInconsistentError) || error.since === undefined) {
+          // Fewer blocks may come through: a first read of a whole chain has no other chance to be asked again.
+          if (size.blocks() > plan.toBlock - plan.fromBlock || ++smaller > MAX_SMALLER) throw error
+          continue
+        }
         // A log was missed: what may be wrong goes, whether it can be read again or not.
         rollBack(state, error.since)
         await save(run)

@@ -1,5 +1,5 @@
 /** What a node's refusal of a range of logs says: too large, which range would do, or slow down. */
-import { RpcError } from '../errors.js'
+import { isPolicySdkError } from '../errors/base.js'
 
 /** What is to be done about a failed request for logs. */
 export type LogRefusal =
@@ -19,7 +19,7 @@ export function classifyLogRefusal(
   error: unknown,
   range: { fromBlock: bigint; toBlock: bigint },
 ): LogRefusal {
-  if (!(error instanceof RpcError)) return { kind: 'other' }
+  if (!isPolicySdkError(error) || error.code !== 'RPC_FAILED') return { kind: 'other' }
   const said = causesOf(error.cause)
   if (said.some(({ code, status }) => code === 429 || code === -32007 || status === 429)) {
     return { kind: 'rate' }
