@@ -6,11 +6,15 @@
  * too.
  *
  * npx tsx bench/network.ts --tasks 40 --clients 4
+ * npx tsx bench/network.ts --profile profiles
+ *
+ * With `--profile` every process writes a CPU profile there when it ends, and `window.json` says between
+ * which microseconds of the same clock the clients asked at once.
  */
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Hex } from 'viem'
 import { createArtifactSource } from '../src/da/index.js'
@@ -32,6 +36,9 @@ const row = (
 }
 /** Clock ticks of `/proc` a second. */
 const TICKS = 100
+
+/** Microseconds of the clock that CPU profiles have. */
+const clock = (): number => Number(process.hrtime.bigint() / 1_000n)
 
 /** Milliseconds of CPU that a process has used. */
 function cpuOf(pid: number): number {
@@ -161,12 +168,17 @@ async function main(): Promise<void> {
     options: {
       tasks: { type: 'string', default: '40' },
       clients: { type: 'string', default: '8' },
+      operators: { type: 'string', default: '4' },
       json: { type: 'boolean', default: false },
+      profile: { type: 'string' },
     },
   })
+  const profiles = values.profile === undefined ? undefined : resolve(values.profile)
   const directory = await mkdtemp(join(tmpdir(), 'newton-bench-'))
-  const world = await createNetworkWorld({ directory })
-  const supervisor = createSupervisor({ directory })
+  const world = await createNetworkWorld({ directory, operators: Number(values.operators) })
+  if (profiles !== undefined) await mkdir(profiles, { recursive: true })
+  const node = profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`]
+  const supervisor = createSupervisor({ directory, node })
   try {
     const began = performance.now()
     for (const member of world.members) supervisor.start(member)
@@ -178,7 +190,12 @@ async function main(): Promise<void> {
     const count = Number(values.tasks)
     await one(world, tasks, { tasks: count })
     const pidOf = supervisor.pidOf
+    const from = clock()
     await many(world, tasks, { tasks: count, clients: Number(values.clients), pidOf })
+    if (profiles !== undefined) {
+      const pids = Object.fromEntries(world.members.map(({ name }) => [name, pidOf(name)]))
+      await writeFile(join(profiles, 'window.json'), JSON.stringify({ from, to: clock(), pids }))
+    }
     await phases(world)
     const restarted = performance.now()
     await supervisor.end('operator-0', 'SIGTERM')
@@ -187,6 +204,9 @@ async function main(): Promise<void> {
     row('an operator ended and ready again', (performance.now() - restarted) / 1_000, 's', {
       target: 5,
     })
+    if (profiles !== undefined) {
+      for (const { name } of world.members) await supervisor.end(name, 'SIGTERM')
+    }
   } finally {
     await supervisor.stop()
     await world.stop()

@@ -56,6 +56,51 @@ export function createSingleFlight<value>(operation: string): SingleFlight<value
   }
 }
 
+/** Recalls answers. Failures, and answers that `keep` refuses, are asked for again. */
+export type Recall<value> = (
+  key: string,
+  options: IoOptions,
+  work: (io: IoOptions) => Promise<value>,
+) => Promise<value>
+
+/** Milliseconds for work that several wait for, whatever each of them allows. */
+const PATIENCE = 30_000
+
+/**
+ * Creates a recall.
+ *
+ * @param parameters.life - Milliseconds that an answer is given again for; 0 for not at all.
+ * @param parameters.most - Answers at most. @default 256
+ */
+export function createRecall<value>(parameters: {
+  operation: string
+  life: number
+  most?: number | undefined
+  keep?: ((value: value) => boolean) | undefined
+  now?: (() => number) | undefined
+}): Recall<value> {
+  const { operation, life, most = 256, keep = () => true, now = Date.now } = parameters
+  const flights = createSingleFlight<value>(operation)
+  const known = new Map<string, { value: value; until: number }>()
+  return async (key, options, work) => {
+    if (life <= 0) return work(options)
+    const found = known.get(key)
+    if (found !== undefined && now() < found.until) return found.value
+    return flights.run(key, options, async (signal) => {
+      const asked = now()
+      const value = await work({ signal, timeout: PATIENCE })
+      known.delete(key)
+      if (!keep(value)) return value
+      known.set(key, { value, until: asked + life })
+      for (const oldest of known.keys()) {
+        if (known.size <= most) break
+        known.delete(oldest)
+      }
+      return value
+    })
+  }
+}
+
 /**
  * Makes a queue of one: work begins when all that was asked for before has ended, however it ended. What is
  * looked at and what is done about it then see the same state.

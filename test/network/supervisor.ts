@@ -16,6 +16,8 @@ const PATIENCE = 180_000
 export function createSupervisor(parts: {
   directory: string
   env?: Record<string, string> | undefined
+  /** Arguments of Node itself, such as those of its profiler. */
+  node?: readonly string[] | undefined
 }) {
   const children = new Map<string, ChildProcess>()
   const expected = new Set<ChildProcess>()
@@ -29,13 +31,15 @@ export function createSupervisor(parts: {
       role === 'operator' && !existsSync(join(member.directory, 'journal', 'journal-00000001'))
     const words = [role, 'run', '--config', config, ...(fresh ? ['--journal-new', 'true'] : [])]
     const log = createWriteStream(join(parts.directory, `${name}.log`), { flags: 'a' })
-    const child = spawn(process.execPath, [bin, ...words], {
+    const child = spawn(process.execPath, [...(parts.node ?? []), bin, ...words], {
       cwd: parts.directory,
       env: { PATH: process.env['PATH'], HOME: parts.directory, ...parts.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    child.stdout.pipe(log)
-    child.stderr.pipe(log)
+    // Two streams write to it: neither ends it for the other.
+    child.stdout.pipe(log, { end: false })
+    child.stderr.pipe(log, { end: false })
+    child.once('close', () => log.end())
     children.set(name, child)
     starts.set(name, (starts.get(name) ?? 0) + 1)
     child.once('exit', (code, signal) => {

@@ -49,13 +49,21 @@ export function signingKey(seed: Uint8Array): SigningKey {
   return { secret, publicKey: p384.getPublicKey(secret, false) }
 }
 
-/** Signs with SHA-384: `r(48) ‖ s(48)`, deterministic (RFC 6979), high or low `s` as asked. */
+/** Signs with SHA-384: `r(48) ‖ s(48)`. */
+export type SignP384 = (key: SigningKey, message: Uint8Array) => Uint8Array
+
+/** Deterministic signatures (RFC 6979). */
+const deterministic: SignP384 = ({ secret }, message) =>
+  p384.sign(message, secret, { lowS: false, prehash: true })
+
+/** Signs, with high or low `s` as asked. */
 export function signP384(
   key: SigningKey,
   message: Uint8Array,
   form: SignatureForm = 'natural',
+  sign: SignP384 = deterministic,
 ): Uint8Array {
-  const signature = p384.sign(message, key.secret, { lowS: false, prehash: true })
+  const signature = sign(key, message)
   if (form === 'natural') return signature
   const s = BigInt(`0x${hex(signature.subarray(48))}`)
   const isHigh = s > order / 2n

@@ -14,6 +14,7 @@ import {
   NsmError,
   type NsmErrorName,
 } from '../nsm.js'
+import type { SignP384 } from './certificates.js'
 import { type DocumentFields, type DocumentForm, encodePayload, signDocument } from './document.js'
 import { extendPcr } from './measurement.js'
 import type { SimulatorPki } from './pki.js'
@@ -35,6 +36,7 @@ export type DeviceParameters = {
   /** PCR values at the start, by index. */
   pcrs: ReadonlyMap<number, Uint8Array>
   form: DocumentForm
+  sign?: SignP384 | undefined
   now: () => number
   randomBytes: (length: number) => Uint8Array
   /** Asked before each document. */
@@ -162,7 +164,10 @@ function attest(
     ...fault?.fields,
   }
   const form = { ...parameters.form, ...fault?.form }
-  const document = signDocument(encodePayload(fields, credential, form), credential, form)
+  const document = signDocument(encodePayload(fields, credential, form), credential, {
+    ...form,
+    sign: parameters.sign,
+  })
   return fault?.after?.(document) ?? document
 }
 

@@ -2,7 +2,7 @@
 import { concat } from '../../internal/bytes.js'
 import { type CborInput, cborHead, writeCbor } from '../cbor/write.js'
 import { encodeCoseSign1, es384ProtectedHeader, signatureStructure } from '../nitro/cose.js'
-import { type SignatureForm, signP384 } from './certificates.js'
+import { type SignatureForm, type SignP384, signP384 } from './certificates.js'
 import type { SimulatorCredential } from './pki.js'
 
 /** What a document says. */
@@ -61,13 +61,13 @@ export function encodeMap(
 export function signDocument(
   payload: Uint8Array,
   credential: Pick<SimulatorCredential, 'key'>,
-  form: Pick<DocumentForm, 'signatures'>,
+  form: Pick<DocumentForm, 'signatures'> & { sign?: SignP384 | undefined },
 ): Uint8Array {
   const protectedHeader = es384ProtectedHeader()
   const message = signatureStructure({ protectedHeader, payload, signature: new Uint8Array(0) })
   return encodeCoseSign1({
     protectedHeader,
     payload,
-    signature: signP384(credential.key, message, form.signatures),
+    signature: signP384(credential.key, message, form.signatures, form.sign),
   })
 }

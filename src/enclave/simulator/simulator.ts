@@ -5,7 +5,7 @@ import { fromHex } from '../../internal/bytes.js'
 import { defaultRandomBytes } from '../nitro/nonces.js'
 import type { NitroPolicy, NitroPolicyBase } from '../nitro/policy.js'
 import { createNsm, type Nsm, type NsmDevice } from '../nsm.js'
-import type { SignatureForm } from './certificates.js'
+import type { SignatureForm, SignP384 } from './certificates.js'
 import { createSimulatedDevice, type DocumentFault } from './device.js'
 import type { DocumentForm } from './document.js'
 import {
@@ -31,6 +31,11 @@ export type SimulatorParameters = {
   map?: DocumentForm['map'] | undefined
   /** @default 'natural' */
   signatures?: SignatureForm | undefined
+  /**
+   * Signs documents in another way, such as by OpenSSL: faster, and no longer the same bytes for the same
+   * seed. @default deterministic signatures (RFC 6979)
+   */
+  sign?: SignP384 | undefined
   /** Certificates outside the profile, for negative tests. */
   pki?: PkiOverrides | undefined
   /** Version that is measured. @default SIMULATOR_VERSION */
@@ -95,6 +100,7 @@ export function createSimulator(parameters: SimulatorParameters): Simulator {
     pki,
     pcrs: initialBank(measurements, { moduleId, debug }),
     form: { map, signatures },
+    sign: parameters.sign,
     now,
     randomBytes: parameters.randomBytes ?? defaultRandomBytes,
     fault: () => fault,

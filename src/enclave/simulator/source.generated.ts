@@ -3,4 +3,4 @@ import type { Hex } from 'viem'
 
 /** SHA-384 over the simulator's sources: one changed byte of them is another build. */
 export const SIMULATOR_SOURCE: Hex =
-  '0xdddb96de6c533c2e44446356e6fea869dbb591d28b604018548568606f12da1cde73d3ab492054101bfc6510ba49b5cb'
+  '0xdc276bb0b02f195ca894cd26d6316081e62d5d09b439b235eae856aae6e8c21af7c3106c4778af3d0e0b80ded08a50f7'

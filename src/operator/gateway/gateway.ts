@@ -119,17 +119,23 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const controller = new AbortController()
   // A signal for each task: one for all would have a listener for each.
   const running = new Map<Promise<void>, AbortController>()
+  const here = new Set<Hex>()
   const run: RunParameters = {
     ...{ store, registry, tables, operators, lease, now, onEvent, sink, landingInterval },
-    onChange: changes.tell,
+    // Whoever waits, waits for an end: what lies before it wakes nobody.
+    onChange: (taskId, state) => {
+      if (state !== 'committing' && state !== 'signing') changes.tell(taskId)
+    },
     ledger: parameters.ledger,
   }
   const start = (task: LeasedTask, snapshot?: Parameters<typeof runTask>[2]['snapshot']): void => {
     const own = new AbortController()
     // It was kept while the gateway closed: handed back at once.
     if (controller.signal.aborted) own.abort()
+    here.add(task.taskId)
     const work = runTask(task, run, { signal: own.signal, snapshot }).finally(() => {
       running.delete(work)
+      here.delete(task.taskId)
       changes.tell(task.taskId)
     })
     running.set(work, own)
@@ -186,8 +192,9 @@ export function createGateway(parameters: GatewayParameters): Gateway {
         }
         const left = until - now()
         if (isDecided(task) || left <= 0) return await describe(task, store)
-        // Another gateway may work on it: its changes are only seen in the store.
-        await changed.within(Math.min(left, pollInterval), options?.signal)
+        // What another gateway works on is only seen in the store.
+        const turn = here.has(taskId) ? left : Math.min(left, pollInterval)
+        await changed.within(turn, options?.signal)
       } finally {
         changed.forget()
       }

@@ -60,7 +60,8 @@ export async function pgliteGatewayStore(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<GatewayStore> {
-  return openStore(parameters, await connectPglite({ ...parameters, role: 'gateway' }))
+  const connections = await connectPglite({ ...parameters, role: 'gateway' })
+  return openStore(parameters, connections, true)
 }
 
 const needed = 'A gateway’s store'
@@ -68,11 +69,12 @@ const needed = 'A gateway’s store'
 async function openStore(
   { chainId, policyRegistry }: StoreDomain,
   connections: SqlConnections,
+  alone = false,
 ): Promise<GatewayStore> {
   const domain = `${chainId}:${policyRegistry.toLowerCase()}`
   const { db, ...rest } = await openDatabase<GatewayTables>(connections, {
     migrate: (tables, sql) => migrate(tables, { sql, domain }),
     needed,
   })
-  return sqlGatewayStore(db, rest)
+  return sqlGatewayStore(db, { ...rest, alone })
 }

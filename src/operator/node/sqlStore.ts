@@ -104,13 +104,22 @@ export async function migrate(
 /** A store over tables that are there. */
 export function sqlGatewayStore(
   db: Kysely<GatewayTables>,
-  { sql, close }: { sql: typeof Sql; close: () => Promise<void> },
+  {
+    sql,
+    close,
+    alone = false,
+  }: {
+    sql: typeof Sql
+    close: () => Promise<void>
+    /** Nobody else has a connection. */
+    alone?: boolean | undefined
+  },
 ): GatewayStore {
   const leaseEnd = (milliseconds: number) =>
     sql`clock_timestamp() + ${milliseconds} * interval '1 millisecond'`
   return {
     ...taskParts(db, { sql, leaseEnd }),
-    ...answerParts(db, { sql }),
+    ...answerParts(db, { sql, alone }),
     close,
   }
 }
@@ -214,7 +223,7 @@ function taskParts(
 
 function answerParts(
   db: Kysely<GatewayTables>,
-  { sql }: { sql: typeof Sql },
+  { sql, alone }: { sql: typeof Sql; alone: boolean },
 ): Pick<
   GatewayStore,
   'addShare' | 'shares' | 'saveAnswer' | 'answer' | 'addTransaction' | 'transactions'
@@ -234,24 +243,20 @@ function answerParts(
         select hash from newton_transaction where task_id = ${taskId} order by place`.execute(db)
       return rows.map(({ hash }) => hash)
     },
-    async addShare(taskId, share) {
-      await db
-        .insertInto('newton_share')
-        .values({
-          task_id: taskId,
-          operator: share.operator,
-          message_hash: share.messageHash,
-          response: share.response,
-          signature: share.signature,
-        })
-        .onConflict((conflict) => conflict.doNothing())
-        .execute()
-      const rows = await db
-        .selectFrom('newton_share')
-        .selectAll()
-        .where('task_id', '=', taskId)
-        .where('operator', '=', share.operator)
-        .execute()
+    async addShare(taskId, { operator, messageHash, response, signature }) {
+      const insert = sql`insert into newton_share
+        (task_id, operator, message_hash, response, signature)
+        values (${taskId}, ${operator}, ${messageHash}, ${response}, ${signature})
+        on conflict do nothing`
+      const own = sql`from newton_share where task_id = ${taskId} and operator = ${operator}`
+      if (alone) {
+        const { rows } = await sql<ShareRow>`with added as (${insert} returning *)
+          select * from added union all select * ${own}`.execute(db)
+        return rows.map(readShare)
+      }
+      // Two statements: of two shares that come in at once, at least the later look sees both.
+      await insert.execute(db)
+      const { rows } = await sql<ShareRow>`select * ${own}`.execute(db)
       return rows.map(readShare)
     },
     async shares(taskId) {
@@ -262,29 +267,23 @@ function answerParts(
         .execute()
       return rows.map(readShare)
     },
-    saveAnswer: ({ taskId, fence }, { messageHash, answer }) =>
-      db.transaction().execute(async (tx) => {
-        const held = await tx
-          .selectFrom('newton_task')
-          .select('fence')
-          .where('task_id', '=', taskId)
-          .forUpdate()
-          .executeTakeFirst()
-        if (held === undefined || Number(held.fence) !== fence) return 'lost'
-        const made = await tx
-          .insertInto('newton_response')
-          .values({ task_id: taskId, message_hash: messageHash, answer })
-          .onConflict((conflict) => conflict.doNothing())
-          .returning('task_id')
-          .executeTakeFirst()
-        if (made === undefined) return 'exists'
-        await tx
-          .updateTable('newton_task')
-          .set({ state: 'signed', ended: sql`not broadcast` } as never)
-          .where('task_id', '=', taskId)
-          .execute()
-        return 'stored'
-      }),
+    async saveAnswer({ taskId, fence }, { messageHash, answer }) {
+      const { rows } = await sql<{ held: boolean; made: boolean }>`
+        with held as (
+          select task_id from newton_task where task_id = ${taskId} and fence = ${fence} for update
+        ), made as (
+          insert into newton_response (task_id, message_hash, answer)
+          select task_id, ${messageHash}::text, ${answer}::text from held
+          on conflict do nothing returning task_id
+        ), signed as (
+          update newton_task set state = 'signed', ended = not broadcast
+          where task_id in (select task_id from made)
+        )
+        select exists (select 1 from held) as held, exists (select 1 from made) as made`.execute(db)
+      const [found] = rows
+      if (found?.held !== true) return 'lost'
+      return found.made ? 'stored' : 'exists'
+    },
     async answer(taskId) {
       const row = await db
         .selectFrom('newton_response')

@@ -231,6 +231,36 @@ describe('what waits', () => {
     expect(await (await open()).get(keccakHex(upload.envelope))).toEqual(upload)
   })
 
+  test('behavior: of what was committed the newest of each instance stay, over a restart too', async () => {
+    const inbox = await open()
+    const uploads = await Promise.all(
+      [1n, 2n, 3n, 4n, 5n, 6n].map((sequence) => uploadOf(sequence)),
+    )
+    for (const upload of uploads) {
+      await inbox.put({ upload, validate: false })
+      committed = upload.envelope
+      await inbox.settle()
+    }
+    const kept = async (from: SecretsInbox): Promise<bigint[]> => {
+      const found = await Promise.all(uploads.map(({ envelope }) => from.get(keccakHex(envelope))))
+      return found.flatMap((upload) => upload?.sequence ?? [])
+    }
+    expect(await kept(inbox)).toEqual([3n, 4n, 5n, 6n])
+    // A file of before, with more in it than is remembered.
+    const { landed } = JSON.parse(text ?? '') as { landed: { sequence: string }[] }
+    const many = Array.from({ length: 10_005 }, (_, at) => {
+      const byte = at.toString(16).padStart(64, '0')
+      return { ...landed[0], policyDataInstanceId: `0x${byte}`, envelopeHash: `0x${byte}` }
+    })
+    text = JSON.stringify({ held: [], landed: [...many, ...landed] })
+    const again = await open()
+    expect(await kept(again)).toEqual([3n, 4n, 5n, 6n])
+    await again.put({ upload: await uploadOf(7n), validate: false })
+    const written = JSON.parse(text) as { landed: { envelopeHash: string }[] }
+    expect(written.landed).toHaveLength(10_000)
+    expect(written.landed[0]?.envelopeHash).toBe(many[9]?.envelopeHash)
+  })
+
   test('behavior: past its deadline it is proposed no more, and soon forgotten', async () => {
     const inbox = await open()
     const upload = await uploadOf(1n)

@@ -20,7 +20,13 @@ import { createOrder } from '../../internal/singleFlight.js'
 import type { ByteStore } from '../../statetree/index.js'
 import { refuse } from '../rpc/envelope.js'
 import type { SecretsDescription, SecretsMetadata, SecretsUploadRecord } from '../rpc/uploads.js'
-import { emptyRecords, type HeldUpload, readRecords, writeRecords } from './records.js'
+import {
+  emptyRecords,
+  type HeldUpload,
+  readRecords,
+  rememberLanded,
+  writeRecords,
+} from './records.js'
 
 /** Judges what is inside an envelope, where it can be opened. Throws where it does not fit. */
 export type SecretsJudge = (
@@ -191,7 +197,7 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
         const sequence = await committedSequence(one.policyDataInstanceId, io)
         if (one.sequence > sequence && one.deadline + GRACE >= seconds()) continue
         held.delete(one.envelopeHash)
-        if (one.sequence === sequence) landed.set(one.envelopeHash, one)
+        if (one.sequence === sequence) rememberLanded(landed, one)
         changed = true
       }
       if (changed) await save()

@@ -19,20 +19,36 @@ export type UploadRecords = {
   landed: Map<Hex, HeldUpload>
 }
 
-/** Committed uploads that are remembered; older ones are forgotten first. */
+/** Committed uploads that are remembered; those that landed first are forgotten first. */
 const MOST_LANDED = 10_000
+/** Those of one instance: whoever replaces secrets often drives out nobody else's. */
+const LANDED_EACH = 4
 
 /** No uploads. */
 export function emptyRecords(): UploadRecords {
   return { held: new Map(), landed: new Map() }
 }
 
+/** Remembers that an upload was committed, within the bounds of what is remembered. */
+export function rememberLanded(landed: UploadRecords['landed'], upload: HeldUpload): void {
+  landed.delete(upload.envelopeHash)
+  landed.set(upload.envelopeHash, upload)
+  forgetOld(landed)
+}
+
+function forgetOld(landed: UploadRecords['landed']): void {
+  const each = new Map<Hex, number>()
+  let kept = 0
+  for (const { envelopeHash, policyDataInstanceId: id } of [...landed.values()].reverse()) {
+    const newer = each.get(id) ?? 0
+    each.set(id, newer + 1)
+    if (newer < LANDED_EACH && kept < MOST_LANDED) kept++
+    else landed.delete(envelopeHash)
+  }
+}
+
 /** Writes them. */
 export function writeRecords({ held, landed }: UploadRecords): string {
-  for (const oldest of landed.keys()) {
-    if (landed.size <= MOST_LANDED) break
-    landed.delete(oldest)
-  }
   const list = (uploads: Map<Hex, HeldUpload>): object[] =>
     [...uploads.values()].map(({ sequence, deadline, ...rest }) => {
       return { ...rest, sequence: String(sequence), deadline: String(deadline) }
@@ -45,7 +61,9 @@ export function readRecords(text: string | null): UploadRecords | undefined {
   if (text === null) return undefined
   try {
     const { held, landed } = JSON.parse(text) as Record<'held' | 'landed', Written[]>
-    return { held: mapOf(held), landed: mapOf(landed) }
+    const records = { held: mapOf(held), landed: mapOf(landed) }
+    forgetOld(records.landed)
+    return records
   } catch (cause) {
     const reason = 'it holds no uploads; remove it, and let owners upload again what was pending'
     throw new InvalidInputError({ field: 'secrets.json', reason }, { cause })

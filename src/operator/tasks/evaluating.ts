@@ -47,6 +47,8 @@ export type TaskEvaluatorParameters = {
   maxAge?: bigint | undefined
   /** Evaluations that run at a time. @default 32 */
   concurrent?: number | undefined
+  /** Milliseconds. @default Date.now */
+  now?: (() => number) | undefined
   /** Keeps each answer for the evaluation ledger before it is given. */
   ledger?: Pick<LedgerRecorder, 'evaluated'> | undefined
 }
@@ -65,6 +67,7 @@ type KeptAnswer = Omit<SignedEvaluation, 'signature' | 'document'>
 export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEvaluator {
   const { guard, registry, tables, pcr0Commitment, maxAge = 900n, concurrent = 32 } = parameters
   const evaluations = createFlights(concurrent)
+  const headAtLeast = createHead(registry, parameters.now ?? Date.now)
 
   const assertOwnTask = async (task: Task, options: IoOptions | undefined): Promise<void> => {
     if (
@@ -73,11 +76,11 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
     ) {
       throw refuse('FOREIGN_CHAIN', `this operator evaluates for chain ${registry.chainId}`)
     }
-    const latest = await registry.getLatestBlock(options)
-    if (task.referenceBlock > latest.number) {
-      throw refuse('BEHIND', `the newest block here is ${latest.number}`)
+    const latest = await headAtLeast(task.referenceBlock, options)
+    if (task.referenceBlock > latest) {
+      throw refuse('BEHIND', `the newest block here is ${latest}`)
     }
-    if (task.referenceBlock + maxAge < latest.number) {
+    if (task.referenceBlock + maxAge < latest) {
       throw refuse('TASK_EXPIRED', `its reference block is more than ${maxAge} blocks old`)
     }
   }
@@ -230,6 +233,25 @@ function decodeKept(bytes: Uint8Array, messageHash: Hex): KeptAnswer {
 function damaged(cause?: unknown): JournalDamagedError {
   const reason = 'an answer is not the one that was recorded'
   return new JournalDamagedError({ segment: 0, offset: 0, reason }, { cause })
+}
+
+/** Milliseconds for which the newest block is not asked for again. */
+const HEAD_LIFE = 1_000
+
+/** The newest block, asked for where the one that is known does not tell whether `block` is there. */
+function createHead(
+  registry: RegistryReader,
+  now: () => number,
+): (block: bigint, options: IoOptions | undefined) => Promise<bigint> {
+  let head = 0n
+  let until = Number.NEGATIVE_INFINITY
+  return async (block, options) => {
+    if (block <= head && now() < until) return head
+    const asked = now()
+    head = (await registry.getLatestBlock(options)).number
+    until = asked + HEAD_LIFE
+    return head
+  }
 }
 
 /** Runs one piece of work for each key at a time, and so many keys at most. */

@@ -39,7 +39,12 @@ export const doctor: CommandDef = command({
       valueHint: 'operator|gateway|challenger|replica',
     },
     config: { type: 'string', description: 'TOML file of the role’s settings', valueHint: 'file' },
-    ntp: { type: 'string', description: 'Time server', default: 'pool.ntp.org', valueHint: 'host' },
+    ntp: {
+      type: 'string',
+      description: 'Time server, with its port where it is not 123',
+      default: 'pool.ntp.org',
+      valueHint: 'host',
+    },
   },
   run: async ({ args, terminal, signal }) => {
     if (args.role !== undefined) {

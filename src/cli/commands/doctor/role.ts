@@ -81,7 +81,8 @@ export async function roleFindings(
 }
 
 /** Seconds that this machine's clock is ahead of a time server's (SNTP, RFC 4330). */
-async function clockOffset(host: string): Promise<number> {
+async function clockOffset(server: string): Promise<number> {
+  const [host = '', port = '123'] = server.split(':')
   const address = await addressOf(host)
   return new Promise((done, failed) => {
     const socket = createSocket('udp4')
@@ -105,7 +106,7 @@ async function clockOffset(host: string): Promise<number> {
       const seconds = answer.readUInt32BE(40) - 2_208_988_800 + answer.readUInt32BE(44) / 2 ** 32
       end(undefined, (sent + Date.now()) / 2_000 - seconds)
     })
-    socket.send(request, 123, address, (error) => {
+    socket.send(request, Number(port), address, (error) => {
       if (error !== null) end(error)
     })
   })

@@ -158,13 +158,27 @@ function assertLeaf(current: NitroCertificate): void {
   if (current.publicKey === undefined) throw fault('LEAF_KEY', 'the leaf: its key is not P-384')
 }
 
-function isIssued(
+/** Links whose signature was verified: a fact about their bytes, whatever the time and the policy. */
+const issuedLinks = new Set<string>()
+/** A path has at most eight; few are in force at a time. */
+const MOST_LINKS = 1_024
+
+async function isIssued(
   current: NitroCertificate,
   issuer: NitroCertificate,
   verify: VerifyP384,
 ): Promise<boolean> {
   const { signature, tbs: message } = current
-  return verify({ publicKey: issuer.publicKey as Uint8Array, signature, message })
+  const link = `${certificateFingerprint(issuer.der)} ${certificateFingerprint(current.der)}`
+  if (issuedLinks.has(link)) return true
+  const valid = await verify({ publicKey: issuer.publicKey as Uint8Array, signature, message })
+  if (valid !== true) return false
+  for (const oldest of issuedLinks) {
+    if (issuedLinks.size < MOST_LINKS) break
+    issuedLinks.delete(oldest)
+  }
+  issuedLinks.add(link)
+  return true
 }
 
 function iso(time: number): string {

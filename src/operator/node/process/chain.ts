@@ -34,6 +34,7 @@ import {
 import { lmdbIndexStore } from '../../../registry/node/index.js'
 import { type Loop, startLoop } from '../../roles/loop.js'
 import { artifactsOfData, artifactsOfPolicy, type NamedArtifact } from '../../tasks/artifacts.js'
+import { recalledBuilds, recalledTables } from '../../tasks/recalled.js'
 import { chainTables, type OperatorTables } from '../../tasks/tables.js'
 import { type Closers, describeError, type LogHook } from './running.js'
 
@@ -108,16 +109,21 @@ export async function openChain(
   const several = readers.length > 1 ? createComparingReader(readers) : undefined
   return {
     ...{ chain, client, addresses, fromBlock, interval },
-    reader: several?.registry ?? (first as NonNullable<typeof first>).registry,
+    reader: recalledBuilds(several?.registry ?? (first as NonNullable<typeof first>).registry, {
+      life: interval,
+    }),
     certificates: several?.certificates ?? (first as NonNullable<typeof first>).certificates,
     events: await createChainEvents({ client, addresses, finality: settings['chain.finality'] }),
-    tables: chainTables({
-      // Several times as fast where it is installed; the same answers where it is not.
-      backend: await mclBackend().catch(() => undefined),
-      certificates: several?.certificates ?? (first as NonNullable<typeof first>).certificates,
-      read: (referenceTimestamp, io) =>
-        readFullOperatorTable(client, { referenceTimestamp, addresses, fromBlock, ...io }),
-    }),
+    tables: recalledTables(
+      chainTables({
+        // Several times as fast where it is installed; the same answers where it is not.
+        backend: await mclBackend().catch(() => undefined),
+        certificates: several?.certificates ?? (first as NonNullable<typeof first>).certificates,
+        read: (referenceTimestamp, io) =>
+          readFullOperatorTable(client, { referenceTimestamp, addresses, fromBlock, ...io }),
+      }),
+      { life: interval },
+    ),
     wallet: (account) =>
       createWalletClient({
         ...{ account, chain, pollingInterval },

@@ -48,7 +48,7 @@ export async function openTree(
     onEvent?: ((event: PipelineEvent) => void) | undefined
   },
 ): Promise<OpenedTree> {
-  const { events, fromBlock: startBlock } = opened
+  const { events, fromBlock: startBlock, interval: life } = opened
   const { directory, closers, log, window } = parameters
   const path = join(directory, 'tree')
   await mkdir(path, { recursive: true })
@@ -75,7 +75,7 @@ export async function openTree(
       parameters.onEvent?.(event)
     },
   })
-  return { tree, pipeline, committed: committedTree({ tree, events, startBlock }) }
+  return { tree, pipeline, committed: committedTree({ tree, events, startBlock, life }) }
 }
 
 /**

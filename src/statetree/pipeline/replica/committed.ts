@@ -4,6 +4,7 @@ import { computeKeyHash, namespaces } from '../../../core/artifact.js'
 import type { ChainEvent, ChainEvents } from '../../../core/interfaces/chainEvents.js'
 import type { CommittedArtifacts, EnvelopeSource } from '../../../core/interfaces/secretsOpener.js'
 import type { IoOptions } from '../../../internal/deadline.js'
+import { createRecall } from '../../../internal/singleFlight.js'
 import { BytesNotFoundError } from '../../errors.js'
 import type { TreeProof } from '../../proof/proof.js'
 import type { StateTree } from '../../stateTree.js'
@@ -36,13 +37,21 @@ export type CommittedTree = CommittedArtifacts &
  * block; `isCommittedAt` answers that, and fails rather than guess while the tree is behind.
  *
  * @param options.startBlock - First block with commits. Default 0.
+ * @param options.life - Milliseconds for which the root at a block is not asked for again: it changes only
+ * where the chain is reorganized. Default 0.
  */
 export function committedTree(options: {
   tree: StateTree
   events: ChainEvents
   startBlock?: bigint | undefined
+  life?: number | undefined
+  /** Milliseconds. @default Date.now */
+  now?: (() => number) | undefined
 }): CommittedTree {
-  const { tree, events, startBlock = 0n } = options
+  const { tree, events, startBlock = 0n, life = 0, now } = options
+  const recall = createRecall<CommittedRoot | null>({
+    ...{ operation: 'committed root', life, now, keep: (root) => root !== null },
+  })
   const roots: CommittedRoot[] = []
   // Only final blocks are remembered: what is not final can still be reorganized away.
   const final = finalEvents({
@@ -54,7 +63,9 @@ export function committedTree(options: {
     },
   })
 
-  const rootAt = async (block: bigint, io: IoOptions = {}): Promise<CommittedRoot | null> => {
+  const rootAt = (block: bigint, io: IoOptions = {}): Promise<CommittedRoot | null> =>
+    recall(`${block}`, io, (own) => readRoot(block, own))
+  const readRoot = async (block: bigint, io: IoOptions): Promise<CommittedRoot | null> => {
     await final.read((event) => roots.push(...rootsOf([event])), io)
     const recent = block > final.upTo ? await commits(final.upTo + 1n, block, io) : []
     let found: CommittedRoot | null = null

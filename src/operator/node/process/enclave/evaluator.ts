@@ -18,6 +18,7 @@ import {
   type TunnelDial,
 } from '../../../../enclave/index.js'
 import { tcpListener, tcpTransport } from '../../../../enclave/node/index.js'
+import { nodeP384Signer } from '../../../../enclave/node/p384Signer.js'
 import { createSimulator, type ImagePart } from '../../../../enclave/simulator/index.js'
 import { InvalidInputError } from '../../../../errors/common.js'
 import {
@@ -131,7 +132,7 @@ export async function openSimulatedEnclave(
   const { reader, closers } = parameters
   const { engine, image } = simulatedImage()
   await warm(engine)
-  const simulator = createSimulator({ image, seed: parameters.seed })
+  const simulator = createSimulator({ image, seed: parameters.seed, sign: nodeP384Signer() })
   const key = await createDecryptionKey({ secret: parameters.secretsKey })
   let dial: TunnelDial | undefined
   // What the enclave compiles stays inside it, under one bound for all of its parts.
