@@ -54,7 +54,12 @@ export default defineConfig({
       })
     },
   },
-  vite: { plugins: [llmstxt()] as never },
+  vite: {
+    plugins: [
+      // The pages in one file: the reference, 3 MB, the contracts and the decisions have a twin each.
+      llmstxt({ ignoreFilesPerOutput: { llmsFullTxt: ['reference/**', 'decisions/*', 'contracts/*'] } }),
+    ] as never,
+  },
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
