@@ -23,7 +23,7 @@ import {
 import { buildUnixfs, walkUnixfs } from '../src/da/ipfs/index.js'
 import { isBlockOf } from '../src/da/ipfs/multihash.js'
 import { inverseFourier, symbolsToScalars } from '../src/da/kzg/field.js'
-import { affineMsm, decompressG1, mclMsm, nobleMsm } from '../src/da/kzg/index.js'
+import { affineMsm, decompressG1, mclMsm, nobleMsm, wasmMsm } from '../src/da/kzg/index.js'
 import { diskByteStore } from '../src/da/node/index.js'
 import { keccak } from '../src/internal/keccak.js'
 import { longKeccak } from '../src/internal/longKeccak.js'
@@ -74,7 +74,7 @@ async function commitments(sizes: readonly number[]): Promise<void> {
     const coefficients = inverseFourier(values)
     const prefix = points.slice(0, symbols)
     const results = new Map<string, { time: number; point: G1Point }>()
-    for (const backend of [affineMsm(), nobleMsm(), mclBackend]) {
+    for (const backend of [wasmMsm(), affineMsm(), nobleMsm(), mclBackend]) {
       let point: G1Point = { X: 0n, Y: 0n }
       const time = await best(runs, async () => {
         point = await backend.msm(prefix, coefficients)
@@ -88,15 +88,15 @@ async function commitments(sizes: readonly number[]): Promise<void> {
     }
     const at = (name: string): number => round(transform + (results.get(name)?.time ?? Number.NaN))
     const name = `commit ${symbols} symbols (${payload.length} bytes)`
-    const peers = { noble: at('noble'), 'mcl-wasm': at('mcl-wasm') }
+    const peers = { 'mcl-wasm': at('mcl-wasm'), affineMsm: at('affine'), noble: at('noble') }
     rows.push(
       {
         name: `${name}, default`,
-        ours: at('affine'),
+        ours: at('wasm'),
         unit: 'ms',
         better: 'lower',
         peers,
-        target: at(symbols === 512 ? 'mcl-wasm' : 'noble'),
+        target: at('mcl-wasm'),
       },
       {
         name: `${name}, mclMsm`,

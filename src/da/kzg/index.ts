@@ -27,6 +27,7 @@ export { certCheck, createKzg, type Kzg, type KzgOptions, kzgCheck } from './kzg
 export { affineMsm } from './msm/affine.js'
 export { type MclCurve, type MclPoint, mclMsm } from './msm/mcl.js'
 export { type MsmBackend, nobleMsm } from './msm/msm.js'
+export { wasmMsm } from './msm/wasm.js'
 export {
   compressG1,
   createSrs,

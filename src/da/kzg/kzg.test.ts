@@ -28,6 +28,7 @@ import { inverseFourier, power, symbolsToScalars } from './field.js'
 import { certCheck, createKzg, kzgCheck } from './kzg.js'
 import { affineMsm } from './msm/affine.js'
 import { nobleMsm } from './msm/msm.js'
+import { wasmMsm } from './msm/wasm.js'
 import { compressG1, createSrs, decompressG1 } from './srs.js'
 import { connectKzgWorker, type MessageEndpoint, serveKzg } from './worker.js'
 
@@ -113,7 +114,7 @@ describe('inverseFourier', () => {
   })
 })
 
-describe.each([nobleMsm(), affineMsm()])('MSM backend $name', ({ msm }) => {
+describe.each([nobleMsm(), affineMsm(), wasmMsm()])('MSM backend $name', ({ msm }) => {
   const base = bn254.G1.Point.BASE
   const at = (k: bigint) => {
     const { x, y } = base.multiply(k).toAffine()

@@ -9,8 +9,8 @@ import type { ArtifactCheck } from '../verifier.js'
 import { assertEigenDaCert, type CertCheckOptions } from './certificate.js'
 import { commitToPayload } from './commitment.js'
 import { CommitmentMismatchError } from './errors.js'
-import { affineMsm } from './msm/affine.js'
 import type { MsmBackend } from './msm/msm.js'
+import { wasmMsm } from './msm/wasm.js'
 import type { Srs } from './srs.js'
 import type { KzgWorker } from './worker.js'
 
@@ -30,7 +30,7 @@ export type Kzg = {
 /** Options of {@link createKzg}. */
 export type KzgOptions = {
   srs: Srs
-  /** Used in this thread. @default affineMsm() */
+  /** Used in this thread. @default wasmMsm() */
   msm?: MsmBackend | undefined
   /** Does blobs above `workerThreshold` symbols. Without one they are done in this thread. */
   worker?: KzgWorker | undefined
@@ -49,7 +49,7 @@ export type KzgOptions = {
  * ```
  */
 export function createKzg(options: KzgOptions): Kzg {
-  const { srs, msm = affineMsm(), worker, workerThreshold = 4_096 } = options
+  const { srs, msm = wasmMsm(), worker, workerThreshold = 4_096 } = options
   const commit: Kzg['commit'] = (payload, io = {}) =>
     worker && blobSymbols(payload.length) > workerThreshold
       ? worker.commit(payload, io)

@@ -25,8 +25,8 @@ import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
 import { InvalidSrsError, SrsTooShortError } from './errors.js'
 import { powers } from './field.js'
-import { affineMsm } from './msm/affine.js'
 import type { MsmBackend } from './msm/msm.js'
+import { wasmMsm } from './msm/wasm.js'
 import { pairingsEqual } from './pairing.js'
 
 /** Bytes of one compressed point. */
@@ -58,7 +58,7 @@ export type SrsOptions = {
   points: Uint8Array | ((count: number, options: IoOptions) => Promise<Uint8Array>)
   /** Points there are, where `points` is a function. @default 524_288 */
   length?: number | undefined
-  /** Used for the check. @default affineMsm() */
+  /** Used for the check. @default wasmMsm() */
   msm?: MsmBackend | undefined
   /** `[τ]₂` of another ceremony, for tests. @default MAINNET_TAU_G2 */
   tauG2?: G2Point | undefined
@@ -79,7 +79,7 @@ export type SrsOptions = {
  * ```
  */
 export function createSrs(options: SrsOptions): Srs {
-  const { points, msm = affineMsm(), tauG2 = MAINNET_TAU_G2 } = options
+  const { points, msm = wasmMsm(), tauG2 = MAINNET_TAU_G2 } = options
   const length =
     points instanceof Uint8Array
       ? Math.floor(points.length / SRS_POINT_BYTES)

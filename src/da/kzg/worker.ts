@@ -12,8 +12,8 @@ import { BaseError } from '../../errors/base.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { commitToPayload } from './commitment.js'
 import { KzgWorkerError } from './errors.js'
-import { affineMsm } from './msm/affine.js'
 import type { MsmBackend } from './msm/msm.js'
+import { wasmMsm } from './msm/wasm.js'
 import { createSrs, type Srs } from './srs.js'
 
 /** Either end of a channel: a browser's `Worker` or `self`, or a wrapped port of Node. */
@@ -84,7 +84,7 @@ export function connectKzgWorker(endpoint: MessageEndpoint, points: Uint8Array):
 /** The other end: answers commitments with `msm`. Call it in a worker script of your own to plug a backend in. */
 export function serveKzg(
   endpoint: MessageEndpoint,
-  { msm = affineMsm() }: { msm?: MsmBackend | undefined } = {},
+  { msm = wasmMsm() }: { msm?: MsmBackend | undefined } = {},
 ): void {
   let srs: Srs | undefined
   endpoint.listen(

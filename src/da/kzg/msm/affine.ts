@@ -14,7 +14,7 @@ import type { MsmBackend } from './msm.js'
 const infinity = -1n
 
 /**
- * The default backend: several times as fast as a generic curve library, with the same results.
+ * Where there is no WebAssembly: twice as fast as a generic curve library, with the same results.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Multi-scalar multiplication by mcl-wasm, about twice as fast as the default at small sizes. */
+/** Multi-scalar multiplication by mcl-wasm: a second opinion from another code base. */
 import type { G1Point } from '../../../core/bn254/curve/points.js'
 import type { MsmBackend } from './msm.js'
 

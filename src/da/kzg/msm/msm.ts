@@ -1,8 +1,8 @@
 /**
  * Multi-scalar multiplication in G1, the expensive part of a commitment, as a plug.
  *
- * Both backends here need nothing but what is installed. A faster backend (a WASM library, a native
- * addon) fits behind the same interface; its result is used to compare with a certificate, so a
+ * The backends here need nothing but what is installed. Another one (a library, a native addon) fits
+ * behind the same interface; its result is used to compare with a certificate, so a
  * broken one refuses good certificates and, unless it was built to, never accepts bad ones.
  */
 import { pippenger } from '@noble/curves/abstract/curve.js'
