@@ -83,6 +83,18 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         _requireTimes(setup.times, address($.dataRegistry));
         _requireTimes(setup.times, address($.verifier));
         _requireSameBlocks(setup.enclaveVersionRegistry);
+        if (_hasTimes(setup.enclaveVersionRegistry)) {
+            _requireTimes(setup.times, setup.enclaveVersionRegistry);
+        }
+    }
+
+    /// @dev A registry of builds that upgrades by the rules here obeys their times; the deployed one and
+    /// a mirror know none.
+    function _hasTimes(address target) private view returns (bool) {
+        (bool ok, bytes memory answer) = target.staticcall(
+            abi.encodeCall(IDelayedUpgrade.upgradeDelay, ())
+        );
+        return ok && answer.length == 32;
     }
 
     /// @dev What a challenge reads must not be upgraded, nor count other blocks, before it is over.
@@ -208,16 +220,26 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         );
         address[] memory operators = new address[](verdict.operators.length);
         uint256 count;
+        bytes memory refusal;
         for (uint256 i; i < verdict.operators.length; ++i) {
             address operator = verdict.operators[i];
+            uint64 last = $.lastRelayed[operator];
             if ($.relayed[key][operator] || _blockNumber() < _relayedSlashFrom($, operator)) {
                 continue;
             }
             $.relayed[key][operator] = true;
             $.lastRelayed[operator] = uint64(_blockNumber());
-            $.slasher.slash(operator, WADS_TO_SLASH, verdict.messageHash);
-            operators[count++] = operator;
+            // A verdict names all of its operators at once: one whose stake is gone shields no other,
+            // and nothing is noted for it.
+            try $.slasher.slash(operator, WADS_TO_SLASH, verdict.messageHash) {
+                operators[count++] = operator;
+            } catch (bytes memory reason) {
+                $.relayed[key][operator] = false;
+                $.lastRelayed[operator] = last;
+                refusal = reason;
+            }
         }
+        if (count == 0 && refusal.length != 0) _revertWith(refusal);
         require(count != 0, NothingToSlash(verdict.messageHash));
         _shorten(operators, count);
         emit VerdictRelayed(verdict.messageHash, verdict.sourceChainId, operators);
@@ -235,7 +257,7 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
             response.policyRegistry == address($.policyRegistry),
             WrongPolicyRegistry(address($.policyRegistry), response.policyRegistry)
         );
-        messageHash = PolicyMessages.messageHashOf(response);
+        messageHash = PolicyMessages.messageHash(response);
         accepted = $.responses.getResponse(response.taskId);
         require(
             accepted.acceptedAt != 0 && accepted.messagePrefix == bytes19(messageHash),
@@ -471,6 +493,12 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         $.slashed[messageHash][index >> 8] = bits | bit;
         $.slasher.slash(operator, WADS_TO_SLASH, messageHash);
         return true;
+    }
+
+    function _revertWith(bytes memory reason) private pure {
+        assembly ("memory-safe") {
+            revert(add(reason, 0x20), mload(reason))
+        }
     }
 
     function _shorten(address[] memory list, uint256 length) private pure {

@@ -87,7 +87,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             $, rules, response.policyClient, response.taskId, response.referenceBlock
         );
         if (!rules.acceptSuperseded) _requireCurrentInstance($, response);
-        bytes32 messageHash = PolicyMessages.messageHashOf(response);
+        bytes32 messageHash = PolicyMessages.messageHash(response);
         require(
             certificate.messageHash == messageHash,
             CertificateMessageHashMismatch(messageHash, certificate.messageHash)
@@ -133,7 +133,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             response.policyRegistry == registry,
             WrongPolicyRegistry(registry, response.policyRegistry)
         );
-        bytes32 taskId = PolicyMessages.taskIdOf(task);
+        bytes32 taskId = PolicyMessages.taskId(task);
         require(taskId == response.taskId, TaskIdMismatch(taskId, response.taskId));
         require(task.chainId == response.chainId, TaskFieldMismatch(TaskField.ChainId));
         require(
@@ -144,7 +144,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
             task.policyClient == response.policyClient, TaskFieldMismatch(TaskField.PolicyClient)
         );
         require(
-            PolicyMessages.intentHashOf(task.intent) == response.intentHash,
+            PolicyMessages.intentHash(task.intent) == response.intentHash,
             TaskFieldMismatch(TaskField.IntentHash)
         );
         require(
@@ -202,7 +202,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         // From here on every field of the response is the accepted one's.
         bytes32 expected = accepted.commitment;
         bytes32 given =
-            PolicyMessages.commitment(PolicyMessages.messageHashOf(response), certificateHash);
+            PolicyMessages.commitment(PolicyMessages.messageHash(response), certificateHash);
         require(given == expected, CommitmentMismatch(expected, given));
         address client = response.policyClient;
         require(msg.sender == client, NotPolicyClient(client, msg.sender));
@@ -210,7 +210,7 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         uint256 current = _blockNumber();
         uint256 expiration = response.expirationBlock;
         require(current < expiration, ResponseExpired(expiration, current));
-        bytes32 intentHash = PolicyMessages.intentHashOf(intent);
+        bytes32 intentHash = PolicyMessages.intentHash(intent);
         require(intentHash == response.intentHash, IntentMismatch(response.intentHash, intentHash));
         require(accepted.allowed, EvaluationDenied(taskId));
         _requireStillWanted($, client, taskId, response.referenceBlock);

@@ -98,13 +98,13 @@ library PolicyMessages {
     /// @dev The ABI string "true", left-aligned.
     bytes32 private constant TRUE_STRING = bytes32("true");
 
-    /// @dev Id of a task: a hash of every field of it.
-    function taskId(Task memory task) internal pure returns (bytes32) {
+    /// @dev Id of a task: a hash of every field of it. It is encoded without being copied first.
+    function taskId(Task calldata task) internal pure returns (bytes32) {
         return keccak256(abi.encode(TASK_TAG, task));
     }
 
     /// @dev EIP-712 `hashStruct` of an intent, without a domain.
-    function intentHash(Intent memory intent) internal pure returns (bytes32) {
+    function intentHash(Intent calldata intent) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 INTENT_TYPEHASH,
@@ -119,32 +119,7 @@ library PolicyMessages {
     }
 
     /// @dev The message hash of a response, which goes into a certificate.
-    function messageHash(PolicyTaskResponse memory response) internal pure returns (bytes32) {
-        return keccak256(abi.encode(RESPONSE_TAG, response));
-    }
-
-    /// @dev {taskId} of a task that came with the call: it is encoded without being copied first.
-    function taskIdOf(Task calldata task) internal pure returns (bytes32) {
-        return keccak256(abi.encode(TASK_TAG, task));
-    }
-
-    /// @dev {intentHash} of an intent that came with the call.
-    function intentHashOf(Intent calldata intent) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                INTENT_TYPEHASH,
-                intent.from,
-                intent.to,
-                intent.value,
-                keccak256(intent.data),
-                intent.chainId,
-                keccak256(intent.functionSignature)
-            )
-        );
-    }
-
-    /// @dev {messageHash} of a response that came with the call.
-    function messageHashOf(PolicyTaskResponse calldata response) internal pure returns (bytes32) {
+    function messageHash(PolicyTaskResponse calldata response) internal pure returns (bytes32) {
         return keccak256(abi.encode(RESPONSE_TAG, response));
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.27;
 
+import {DevnetSlasher} from "../../src/attestation/DevnetSlasher.sol";
 import {
     BN254OperatorInfoWitness,
     IBN254CertificateVerifier
@@ -18,8 +19,10 @@ import {
 } from "../../src/interfaces/IChallengeVerifier.sol";
 import {IDelayedUpgrade} from "../../src/interfaces/IDelayedUpgrade.sol";
 import {IInjectedVerifiers} from "../../src/interfaces/IInjectedVerifiers.sol";
+import {ISlasher} from "../../src/interfaces/ISlasher.sol";
 import {PolicyMessages, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
+import {Messages} from "../base/Messages.sol";
 
 /// @notice Stands for the injected verifiers: a proof is right when it is the hash of the values.
 contract ProofsByHash is IPolicyResultVerifier, IDocumentVerifier, IVerdictRelay {
@@ -119,7 +122,7 @@ contract ChallengeInjectedTest is AttestationDeployers {
 
     function _resultValues() private view returns (ResultPublicValues memory) {
         return ResultPublicValues({
-            messageHash: PolicyMessages.messageHash(response),
+            messageHash: Messages.messageHash(response),
             taskId: response.taskId,
             intentHash: response.intentHash,
             policyTemplateId: templateId,
@@ -228,7 +231,7 @@ contract ChallengeInjectedTest is AttestationDeployers {
     // --- Documents ---
 
     function _document(uint256 operator) private view returns (DocumentChallenge memory proof) {
-        bytes32 messageHash = PolicyMessages.messageHash(response);
+        bytes32 messageHash = Messages.messageHash(response);
         proof.values = DocumentPublicValues({
             messageHash: messageHash,
             artifactDigest: response.artifactDigest,
@@ -470,6 +473,58 @@ contract ChallengeInjectedTest is AttestationDeployers {
         verdict.operators[1] = verdict.operators[0];
         challenges.slashForRelayedVerdict(verdict, abi.encode(keccak256(abi.encode(verdict))));
         assertEq(slasher.stakeOf(operatorNames[1]), STAKE / 10 * 9);
+    }
+
+    /// An operator whose stake is gone is left out, and shields none of those named with it.
+    function test_verdict_oneThatCannotPayShieldsNobody() public {
+        Verdict memory verdict = _verdict();
+        bytes memory proof = abi.encode(keccak256(abi.encode(verdict)));
+        address[] memory paid = new address[](1);
+        for (uint256 i; i < 2; ++i) {
+            vm.mockCallRevert(
+                address(slasher),
+                abi.encodeWithSelector(ISlasher.slash.selector, verdict.operators[i]),
+                "no stake"
+            );
+            paid[0] = verdict.operators[1 - i];
+            vm.expectEmit(address(challenges));
+            emit IChallengeVerifier.VerdictRelayed(verdict.messageHash, 10, paid);
+            challenges.slashForRelayedVerdict(verdict, proof);
+            assertEq(slasher.stakeOf(paid[0]), STAKE / 10 * 9);
+            // Nothing was noted for the other one: it is named again when it can pay.
+            assertFalse(
+                challenges.isSlashedForVerdict(
+                    10, stranger, verdict.messageHash, verdict.operators[i]
+                )
+            );
+            assertEq(challenges.relayedSlashFrom(verdict.operators[i]), 0);
+            vm.clearMockedCalls();
+            challenges.slashForRelayedVerdict(verdict, proof);
+            assertEq(slasher.stakeOf(verdict.operators[i]), STAKE / 10 * 9);
+            // The other way round, with two that were not named yet.
+            verdict.messageHash = hashOf("another message");
+            (verdict.operators[0], verdict.operators[1]) = (operatorNames[0], operatorNames[3]);
+            proof = abi.encode(keccak256(abi.encode(verdict)));
+        }
+    }
+
+    /// Where the slasher takes nothing from anybody, it says why.
+    function test_verdict_nobodyCanPay() public {
+        Verdict memory verdict = _verdict();
+        bytes memory proof = abi.encode(keccak256(abi.encode(verdict)));
+        vm.prank(owner);
+        slasher.setSlasher(address(challenges), false);
+        vm.expectRevert(
+            abi.encodeWithSelector(DevnetSlasher.NotSlasher.selector, address(challenges))
+        );
+        challenges.slashForRelayedVerdict(verdict, proof);
+        vm.mockCallRevert(
+            address(slasher), abi.encodeWithSelector(ISlasher.slash.selector), ""
+        );
+        vm.expectRevert(
+            abi.encodeWithSelector(IChallengeVerifier.NothingToSlash.selector, verdict.messageHash)
+        );
+        challenges.slashForRelayedVerdict(verdict, proof);
     }
 
     function test_verdict_refusals() public {

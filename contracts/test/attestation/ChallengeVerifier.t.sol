@@ -9,8 +9,9 @@ import {
 import {IChallengeVerifier} from "../../src/interfaces/IChallengeVerifier.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
 import {ISlasher} from "../../src/interfaces/ISlasher.sol";
-import {PolicyMessages, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
+import {PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
+import {Messages} from "../base/Messages.sol";
 
 contract ChallengeVerifierTest is AttestationDeployers {
     Task private task;
@@ -46,7 +47,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
 
     function _expectSlashed(IChallengeVerifier.Mismatch mismatch) private {
         assertTrue(challenges.findMismatch(response) == mismatch, "mismatch");
-        bytes32 messageHash = PolicyMessages.messageHash(response);
+        bytes32 messageHash = Messages.messageHash(response);
         vm.expectEmit(address(challenges));
         emit IChallengeVerifier.ChallengeSucceeded(
             messageHash, response.taskId, challenger, mismatch, operatorNames
@@ -165,7 +166,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         responses.setAcceptSuperseded(bare, true);
         task.policyClient = bare;
         response.policyClient = bare;
-        response.taskId = PolicyMessages.taskId(task);
+        response.taskId = Messages.taskId(task);
         _acceptAll();
         _expectSlashed(IChallengeVerifier.Mismatch.PolicyInstance);
     }
@@ -178,7 +179,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         task.policyClient = bare;
         response.policyClient = bare;
         response.policyInstanceId = 0;
-        response.taskId = PolicyMessages.taskId(task);
+        response.taskId = Messages.taskId(task);
         _acceptAll();
         _expectSlashed(IChallengeVerifier.Mismatch.PolicyInstance);
     }
@@ -558,7 +559,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
 
     function test_eachOncePerMessage_laterCertificatesAddSigners() public {
         _forge();
-        bytes32 messageHash = PolicyMessages.messageHash(response);
+        bytes32 messageHash = Messages.messageHash(response);
         BN254Certificate memory first = certifyResponse(response, without(3));
         _challengeWith(first, _list(0, 1), "");
         assertEq(slasher.stakeOf(operatorNames[0]), STAKE / 10 * 9);
@@ -593,7 +594,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
             certifyResponse(response, everyone()),
             new BN254OperatorInfoWitness[](0),
             abi.encodeWithSelector(
-                IChallengeVerifier.NothingToSlash.selector, PolicyMessages.messageHash(response)
+                IChallengeVerifier.NothingToSlash.selector, Messages.messageHash(response)
             )
         );
     }
@@ -605,7 +606,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
             _list(0),
             abi.encodeWithSelector(
                 IChallengeVerifier.CertificateMessageHashMismatch.selector,
-                PolicyMessages.messageHash(response),
+                Messages.messageHash(response),
                 hashOf("another")
             )
         );
@@ -643,7 +644,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
         vm.expectCall(
             address(slasher),
             abi.encodeCall(
-                ISlasher.slash, (operatorNames[4], 1e17, PolicyMessages.messageHash(response))
+                ISlasher.slash, (operatorNames[4], 1e17, Messages.messageHash(response))
             )
         );
         challenge(response, everyone());
@@ -693,7 +694,7 @@ contract ChallengeVerifierTest is AttestationDeployers {
     /// Operators of the largest table: each has its bit, in its word.
     function test_slashedSigners_ofALargeTable() public {
         _forge();
-        bytes32 messageHash = PolicyMessages.messageHash(response);
+        bytes32 messageHash = Messages.messageHash(response);
         BN254Certificate memory cert = certifyResponse(response, everyone());
         uint32[5] memory indices = [uint32(0), 255, 256, 300, 511];
         BN254OperatorInfoWitness[] memory signers = new BN254OperatorInfoWitness[](5);
@@ -767,6 +768,37 @@ contract ChallengeVerifierGasTest is AttestationDeployers {
         challenges.challengeAttestationDigest(forged, cert, signers);
         vm.snapshotGasLastCall("ChallengeVerifier", name);
         if (absent.length != 0) snapshotTries("ChallengeVerifier", name, cert);
+    }
+
+    /// The dearest policy there is, accepted with a lie: it can be challenged in one transaction.
+    /// forge-config: default.isolate = true
+    function test_gas_challenge_largest() public {
+        setUpAttestation(32, false);
+        vm.etch(address(slasher), hex"00");
+        vm.startPrank(clientOwner);
+        for (uint256 i; i < 32; ++i) {
+            dataInstanceIds[i] = dataRegistry.deployInstance(
+                refs[i], address(vault), filler(8192), DATA_EXPIRE + uint64(i)
+            );
+            dataRegistry.setCurrentInstance(address(vault), refs[i], dataInstanceIds[i]);
+        }
+        instanceId =
+            policies.deployInstance(templateId, address(vault), filler(8192), POLICY_EXPIRE);
+        policies.setCurrentInstance(address(vault), instanceId);
+        vm.stopPrank();
+        toBlock(currentBlock + 5);
+        Task memory task = taskFor(intentOf(1 ether), uint64(currentBlock - 2));
+        PolicyTaskResponse memory forged = honestResponse(task, true, 0);
+        forged.artifactDigest = hashOf("forged");
+        accept(forged, task);
+        BN254OperatorInfoWitness[] memory signers = new BN254OperatorInfoWitness[](1);
+        signers[0] = witnessOf(0);
+        challenges.challengeAttestationDigest(forged, certifyResponse(forged, everyone()), signers);
+        uint256 used = vm.snapshotGasLastCall(
+            "ChallengeVerifier", "challenge: 32 data instances of 8192 bytes, 1 signer"
+        );
+        // EIP-7825.
+        assertLt(used, 16_777_216);
     }
 
     /// forge-config: default.isolate = true

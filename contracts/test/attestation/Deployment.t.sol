@@ -182,6 +182,40 @@ contract DeploymentTest is AttestationDeployers {
         proxy(deployCode("ChallengeVerifier", ""), abi.encodeCall(challenges.initialize, (setup)));
     }
 
+    /// Whoever upgrades the registry of builds inside an open challenge decides it: one that has times
+    /// of its own has to fit.
+    function test_initialize_failsWhereBuildsAreUpgradedTooQuickly() public {
+        IChallengeVerifier.Setup memory setup = _setup();
+        uint64 needed = CHALLENGE_WINDOW + MAX_EXPIRE + 1;
+        vm.mockCall(
+            address(enclaves), abi.encodeCall(IDelayedUpgrade.upgradeDelay, ()), abi.encode(needed - 1)
+        );
+        _refused(
+            setup,
+            abi.encodeWithSelector(
+                IChallengeVerifier.UpgradesTooQuick.selector, address(enclaves), needed - 1, needed
+            )
+        );
+        vm.mockCall(
+            address(enclaves), abi.encodeCall(IDelayedUpgrade.upgradeDelay, ()), abi.encode(needed)
+        );
+        proxy(deployCode("ChallengeVerifier", ""), abi.encodeCall(challenges.initialize, (setup)));
+        vm.mockCall(
+            address(enclaves),
+            abi.encodeCall(IDelayedUpgrade.maxExpireAfter, ()),
+            abi.encode(MAX_EXPIRE + 1)
+        );
+        _refused(
+            setup,
+            abi.encodeWithSelector(
+                IChallengeVerifier.ExpirationsTooLong.selector,
+                address(enclaves),
+                MAX_EXPIRE + 1,
+                MAX_EXPIRE
+            )
+        );
+    }
+
     function test_contractsSayWhatTheyAre() public view {
         _says(address(responses), "ResponseRegistry", type(IResponseRegistry).interfaceId);
         _says(address(challenges), "ChallengeVerifier", type(IChallengeVerifier).interfaceId);

@@ -7,13 +7,9 @@ import {
 } from "../../src/interfaces/IBN254CertificateVerifier.sol";
 import {IPolicyGuard} from "../../src/interfaces/IPolicyGuard.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
-import {
-    Intent,
-    PolicyMessages,
-    PolicyTaskResponse,
-    Task
-} from "../../src/libraries/PolicyMessages.sol";
+import {Intent, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
+import {Messages} from "../base/Messages.sol";
 
 contract ResponseRegistryTest is AttestationDeployers {
     Task private task;
@@ -40,14 +36,14 @@ contract ResponseRegistryTest is AttestationDeployers {
 
     /// @dev The task changed: its id and whatever the response repeats of it follow.
     function _retask() private {
-        response.taskId = PolicyMessages.taskId(task);
-        response.intentHash = PolicyMessages.intentHash(task.intent);
+        response.taskId = Messages.taskId(task);
+        response.intentHash = Messages.intentHash(task.intent);
     }
 
     // --- accept ---
 
     function test_accept() public {
-        bytes32 messageHash = PolicyMessages.messageHash(response);
+        bytes32 messageHash = Messages.messageHash(response);
         BN254Certificate memory cert = certifyResponse(response, without(3));
         vm.expectEmit(address(responses));
         emit IResponseRegistry.ResponseAccepted(
@@ -103,7 +99,7 @@ contract ResponseRegistryTest is AttestationDeployers {
         task.nonce += 1;
         _refuses(
             abi.encodeWithSelector(
-                IResponseRegistry.TaskIdMismatch.selector, PolicyMessages.taskId(task), signedFor
+                IResponseRegistry.TaskIdMismatch.selector, Messages.taskId(task), signedFor
             )
         );
     }
@@ -127,7 +123,7 @@ contract ResponseRegistryTest is AttestationDeployers {
             } else {
                 response.referenceBlockHash = blockHashOf(1002);
             }
-            response.taskId = PolicyMessages.taskId(task);
+            response.taskId = Messages.taskId(task);
             _refuses(abi.encodeWithSelector(IResponseRegistry.TaskFieldMismatch.selector, field));
             task = original;
         }
@@ -268,7 +264,7 @@ contract ResponseRegistryTest is AttestationDeployers {
         vm.expectRevert(
             abi.encodeWithSelector(
                 IResponseRegistry.CertificateMessageHashMismatch.selector,
-                PolicyMessages.messageHash(response),
+                Messages.messageHash(response),
                 hashOf("another")
             )
         );
@@ -277,7 +273,7 @@ contract ResponseRegistryTest is AttestationDeployers {
 
     function test_accept_refusesAnotherTable() public {
         BN254Certificate memory cert =
-            certify(PolicyMessages.messageHash(response), TABLE + 1, everyone());
+            certify(Messages.messageHash(response), TABLE + 1, everyone());
         vm.expectRevert(
             abi.encodeWithSelector(
                 IResponseRegistry.ReferenceTimestampMismatch.selector, TABLE, TABLE + 1
@@ -394,7 +390,7 @@ contract ResponseRegistryTest is AttestationDeployers {
     /// What was accepted is one response with one certificate: nothing of either can be exchanged.
     function test_consume_onlyTheAcceptedResponse() public {
         _accept();
-        bytes32 messageHash = PolicyMessages.messageHash(response);
+        bytes32 messageHash = Messages.messageHash(response);
         bytes32 commitment = responses.getResponse(response.taskId).commitment;
         bytes32 another = keccak256(abi.encode(certifyResponse(response, without(3))));
         vm.expectRevert(
@@ -470,7 +466,7 @@ contract ResponseRegistryTest is AttestationDeployers {
                 abi.encodeWithSelector(
                     IResponseRegistry.IntentMismatch.selector,
                     response.intentHash,
-                    PolicyMessages.intentHash(intent)
+                    Messages.intentHash(intent)
                 )
             );
             _consumeAs(address(vault), intent);

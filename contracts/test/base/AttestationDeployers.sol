@@ -15,13 +15,8 @@ import {IPolicyDataRegistry} from "../../src/interfaces/IPolicyDataRegistry.sol"
 import {IPolicyRegistry} from "../../src/interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
 import {BlockKind, IArbSys} from "../../src/libraries/BlockSource.sol";
-import {
-    DataInstanceWords,
-    Intent,
-    PolicyMessages,
-    PolicyTaskResponse,
-    Task
-} from "../../src/libraries/PolicyMessages.sol";
+import {Intent, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
+import {Messages} from "./Messages.sol";
 import {Operators} from "./Operators.sol";
 import {RegistryDeployers} from "./RegistryDeployers.sol";
 
@@ -247,9 +242,9 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
         return PolicyTaskResponse({
             chainId: block.chainid,
             policyRegistry: address(policies),
-            taskId: PolicyMessages.taskId(task),
+            taskId: Messages.taskId(task),
             policyClient: address(vault),
-            intentHash: PolicyMessages.intentHash(task.intent),
+            intentHash: Messages.intentHash(task.intent),
             policyInstanceId: instanceId,
             artifactDigest: digestOf(task.referenceBlock, expiration, pcr0),
             inputsHash: hashOf("inputs"),
@@ -267,7 +262,7 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
         view
         returns (BN254Certificate memory)
     {
-        return certify(PolicyMessages.messageHash(response), response.referenceTimestamp, absent);
+        return certify(Messages.messageHash(response), response.referenceTimestamp, absent);
     }
 
     function everyone() internal pure returns (uint256[] memory none) {}

@@ -21,6 +21,7 @@ import {BN254} from "../../src/libraries/BN254.sol";
 import {Intent, PolicyMessages, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
 import {DevnetSlasher} from "../../src/attestation/DevnetSlasher.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
+import {Messages} from "../base/Messages.sol";
 import {G2Sums} from "../base/Operators.sol";
 import {Test} from "../base/Test.sol";
 import {Vm} from "../base/Vm.sol";
@@ -306,7 +307,7 @@ contract AttestationWorld is AttestationDeployers {
         returns (BN254Certificate memory cert)
     {
         cert.referenceTimestamp = response.referenceTimestamp;
-        cert.messageHash = PolicyMessages.messageHash(response);
+        cert.messageHash = Messages.messageHash(response);
         cert.apk = apks[absent];
         cert.signature = signWith(
             secrets[absent], PolicyMessages.signable(cert.referenceTimestamp, cert.messageHash)
