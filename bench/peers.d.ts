@@ -7,3 +7,12 @@ declare module '@zk-kit/sparse-merkle-tree' {
     verifyProof(proof: { siblings: string[] }): boolean
   }
 }
+
+// Only what is compiled with here.
+declare module 'solc' {
+  const solc: {
+    version(): string
+    compile(input: string, callbacks: { import(file: string): { contents: string } }): string
+  }
+  export default solc
+}

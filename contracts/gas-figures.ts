@@ -1,18 +1,37 @@
 /**
- * Writes the figures of `docs/gas.md` from the snapshots that the gas tests take, beside their
- * targets, and what EIP-7883 makes of those that hash to the curve.
+ * Writes the figures of the pages on gas: from the snapshots that the gas tests take, beside their
+ * targets and what EIP-7883 makes of those that hash to the curve, and from what `npm run bench:gas`
+ * measured.
  *
  * `npx tsx contracts/gas-figures.ts` writes them; `test/docs/gas.test.ts` refuses a page that says
- * something else than the snapshots.
+ * something else.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import {
+  eigenLayerTable,
+  itemsTable,
+  proxyModelTable,
+  readGasFigures,
+} from '../bench/gas/figures.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const page = `${root}docs/gas.md`
-const first = '<!-- figures: npx tsx contracts/gas-figures.ts -->'
-const last = '<!-- end of figures -->'
+
+/** The pages that figures are written into. */
+export const gasPages: readonly string[] = ['docs/gas.md', 'docs/decisions/gas-of-calls.md']
+
+const measured = readGasFigures()
+
+/** What stands between `<!-- name -->` and `<!-- end of name -->`. */
+const parts: Readonly<Record<string, () => string>> = {
+  'beside the proxy model': () => proxyModelTable(measured.proxyModel),
+  "beside EigenLayer's check": () => eigenLayerTable(measured.eigenLayer),
+  figures: gasFigures,
+  'items of a change of params': () =>
+    itemsTable(measured.items, ['params, second', 'params, later', 'params, new block word']),
+  'items of a use': () => itemsTable(measured.items, ['execute', 'execute, new recipient']),
+}
 
 /** What was aimed at, by snapshot and name. */
 const targets: Record<string, Record<string, number>> = {
@@ -75,7 +94,7 @@ function snapshot(name: string): Map<string, number> {
 }
 
 /** The figures as Markdown: one table for each snapshot. */
-export function gasFigures(): string {
+function gasFigures(): string {
   const tries = snapshot('HashTries')
   const tables = Object.entries(targets).map(([name, aims]) => {
     const rows = [...snapshot(name)].map(([call, gas]) => {
@@ -98,13 +117,27 @@ export function gasFigures(): string {
   return tables.join('\n\n')
 }
 
-/** The page with the figures in their place. */
+/** A page with the figures in their places. */
 export function withFigures(markdown: string): string {
-  const [start, end] = [markdown.indexOf(first), markdown.indexOf(last)]
-  if (start < 0 || end < start) throw new TypeError(`docs/gas.md lacks ${first} … ${last}`)
-  return `${markdown.slice(0, start)}${first}\n${gasFigures()}\n${markdown.slice(end)}`
+  let page = markdown
+  let found = 0
+  for (const [name, write] of Object.entries(parts)) {
+    const [first, last] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`]
+    const [start, end] = [page.indexOf(first), page.indexOf(last)]
+    if (start < 0) continue
+    if (end < start) throw new TypeError(`a page lacks ${last}`)
+    page = `${page.slice(0, start)}${first}\n${write()}\n${page.slice(end)}`
+    found += 1
+  }
+  if (found === 0) throw new TypeError('a page has no place for figures')
+  return page
 }
 
+/** The places for figures there are. */
+export const figureParts: readonly string[] = Object.keys(parts)
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(page, withFigures(readFileSync(page, 'utf8')))
+  for (const page of gasPages) {
+    writeFileSync(`${root}${page}`, withFigures(readFileSync(`${root}${page}`, 'utf8')))
+  }
 }

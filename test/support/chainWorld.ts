@@ -80,8 +80,8 @@ deny contains "score too high" if {
 allow if count(deny) == 0
 `
 
-export async function createChainWorld(config: DeployConfig = {}) {
-  const anvil: Anvil = await startAnvil()
+export async function createChainWorld(config: DeployConfig = {}, args: readonly string[] = []) {
+  const anvil: Anvil = await startAnvil({ args })
   const chain = { ...foundry, rpcUrls: { default: { http: [anvil.url] } } }
   const client: PublicClient = createPublicClient({
     chain,

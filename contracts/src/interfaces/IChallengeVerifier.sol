@@ -206,7 +206,8 @@ interface IChallengeVerifier {
 
     /// @notice Slashes on the verdict of another chain, as the relay in force vouches for it: of a
     /// listed contract on a listed chain, each operator once for a message, and at most once in a
-    /// challenge window for all messages. Whoever is spared by that can be named again later.
+    /// challenge window for all messages. Whoever is spared by that can be named again later, and so
+    /// can one whom the slasher refuses: it is left out, and shields none of the others.
     function slashForRelayedVerdict(Verdict calldata verdict, bytes calldata proof) external;
 
     /// @notice What is false about a response, as rebuilt from the registries.
