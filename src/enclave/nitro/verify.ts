@@ -200,17 +200,13 @@ async function openDocument(
     trusted,
     clock: clockOf(payload.timestamp),
     verify,
+    signed: { message: signatureStructure(sign1), signature: sign1.signature },
   })
   if (sign1.signature.length !== 96) {
     const details = `${sign1.signature.length} bytes`
     throw new NitroAttestationError({ code: 'SIG_LENGTH', stage: 'signature', details })
   }
-  const genuine = await verify({
-    publicKey: chain.leafKey,
-    signature: sign1.signature,
-    message: signatureStructure(sign1),
-  })
-  if (!genuine) throw new NitroAttestationError({ code: 'SIGNATURE', stage: 'signature' })
+  if (!chain.genuine) throw new NitroAttestationError({ code: 'SIGNATURE', stage: 'signature' })
   assertInsideWindows(payload.timestamp, chain)
   return {
     bytes,

@@ -41,8 +41,10 @@ export async function assertChain(parameters: {
   trusted: ReadonlySet<Hex>
   clock: ChainClock
   verify: VerifyP384
-}): Promise<NitroChain> {
-  const { cabundle, certificate, trusted, clock, verify } = parameters
+  /** What the leaf signed: checked beside the path, and worth nothing where the path is not. */
+  signed: { message: Uint8Array; signature: Uint8Array }
+}): Promise<NitroChain & { genuine: boolean }> {
+  const { cabundle, certificate, trusted, clock, verify, signed } = parameters
   const rootDer = cabundle[0] as Uint8Array
   const root = certificateFingerprint(rootDer)
   if (!trusted.has(root)) {
@@ -56,9 +58,11 @@ export async function assertChain(parameters: {
   const certificates = ders.map(parseCertificate)
   const leaf = certificates[certificates.length - 1] as NitroCertificate
   const authorities = certificates.slice(0, -1)
+  const fingerprints = [root, ...ders.slice(1).map(certificateFingerprint)]
   const links = certificates.map((current, index) => ({
     current,
     issuer: certificates[index - 1],
+    name: `${fingerprints[index - 1]} ${fingerprints[index]}`,
     where: current === leaf ? 'the leaf' : `cabundle[${index}]`,
   }))
   for (const { current, issuer, where } of links) {
@@ -76,11 +80,14 @@ export async function assertChain(parameters: {
     }
     assertValidity(current, clock, where)
   }
-  // At most nine, all at once: WebCrypto has threads of its own. The first bad one is the fault.
-  const issued = links.map(({ current, issuer }) => {
-    return issuer === undefined ? true : isIssued(current, issuer, verify)
+  // At most ten, all at once: WebCrypto has threads of its own. The first bad one is the fault.
+  const leafKey = leaf.publicKey as Uint8Array
+  const own = verify({ publicKey: leafKey, ...signed })
+  const issued = links.map(({ name, current, issuer }) => {
+    return issuer === undefined ? true : isIssued(name, { current, issuer }, verify)
   })
-  for (const [index, valid] of (await Promise.all(issued)).entries()) {
+  const [genuine, ...path] = await Promise.all([own, ...issued])
+  for (const [index, valid] of path.entries()) {
     const { current, where } = links[index] as (typeof links)[number]
     if (valid !== true) {
       throw fault('CHAIN', `${where}: signature does not verify, serial ${toHex(current.serial)}`)
@@ -88,9 +95,10 @@ export async function assertChain(parameters: {
   }
   return {
     certificates,
-    fingerprints: ders.map(certificateFingerprint),
+    fingerprints,
     leaf,
-    leafKey: leaf.publicKey as Uint8Array,
+    leafKey,
+    genuine: genuine === true,
   }
 }
 
@@ -163,13 +171,13 @@ const issuedLinks = new Set<string>()
 /** A path has at most eight; few are in force at a time. */
 const MOST_LINKS = 1_024
 
+/** `link`: the fingerprints of both. */
 async function isIssued(
-  current: NitroCertificate,
-  issuer: NitroCertificate,
+  link: string,
+  { current, issuer }: { current: NitroCertificate; issuer: NitroCertificate },
   verify: VerifyP384,
 ): Promise<boolean> {
   const { signature, tbs: message } = current
-  const link = `${certificateFingerprint(issuer.der)} ${certificateFingerprint(current.der)}`
   if (issuedLinks.has(link)) return true
   const valid = await verify({ publicKey: issuer.publicKey as Uint8Array, signature, message })
   if (valid !== true) return false

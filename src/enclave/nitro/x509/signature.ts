@@ -5,7 +5,7 @@
  * needed, so that bundlers can leave it out of what a page loads first.
  */
 import { InvalidInputError } from '../../../errors/common.js'
-import { bytesToUint } from '../../../internal/bytes.js'
+import { bytesToUint, toHex } from '../../../internal/bytes.js'
 
 /** What checks signatures. Both give the same verdict on every input. */
 export type P384Backend = 'auto' | 'webcrypto' | 'noble'
@@ -66,13 +66,7 @@ async function withWebCrypto(
   const { publicKey, signature, message } = parameters
   if (!inRange(signature)) return false
   try {
-    const key = await subtle.importKey(
-      'raw',
-      publicKey as BufferSource,
-      { name: 'ECDSA', namedCurve: 'P-384' },
-      false,
-      ['verify'],
-    )
+    const key = await keyOf(subtle, publicKey)
     return await subtle.verify(
       { name: 'ECDSA', hash: 'SHA-384' },
       key,
@@ -83,6 +77,24 @@ async function withWebCrypto(
     // Either the key is no point of the curve or the platform lacks P-384; noble tells which.
     return fallback ? withNoble(parameters) : false
   }
+}
+
+/** Keys as the platform holds them, by their bytes: those of a path sign for hours, the root for years. */
+const imported = new Map<string, CryptoKey>()
+const MOST_KEYS = 256
+
+async function keyOf(subtle: SubtleCrypto, bytes: Uint8Array): Promise<CryptoKey> {
+  const name = toHex(bytes)
+  const known = imported.get(name)
+  if (known !== undefined) return known
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-384' }
+  const key = await subtle.importKey('raw', bytes as BufferSource, algorithm, false, ['verify'])
+  for (const oldest of imported.keys()) {
+    if (imported.size < MOST_KEYS) break
+    imported.delete(oldest)
+  }
+  imported.set(name, key)
+  return key
 }
 
 function inRange(signature: Uint8Array): boolean {
