@@ -84,7 +84,7 @@ export function artifactHashBytes(
   },
 ): Uint8Array {
   const bytes = fixedFromHex(hash, 32, field)
-  const normalized = toHex(bytes)
+  const normalized = hash.toLowerCase()
   if (normalized === ZERO_HASH) {
     throw new InvalidInputError({
       field,

@@ -73,7 +73,12 @@ const addressPadding = new Uint8Array(12)
  * ```
  */
 export function computeIntentHash(intent: Intent): Hex {
-  const { from, to, value, data, chainId, functionSignature } = intentBytes(intent)
+  return hashIntentBytes(intentBytes(intent))
+}
+
+/** The hash of an intent whose members were read before. */
+export function hashIntentBytes(bytes: Record<keyof Intent, Uint8Array>): Hex {
+  const { from, to, value, data, chainId, functionSignature } = bytes
   return toHex(
     keccak(
       typeHash,

@@ -7,7 +7,7 @@ import { type Address, decodeAbiParameters, type Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
 import { concat, fixedFromHex, fromHex, toHex, uintToBytes, utf8 } from '../internal/bytes.js'
 import { keccak, keccakHex } from '../internal/keccak.js'
-import { bigintBytes, type Intent, intentAbi, intentBytes } from './intent.js'
+import { bigintBytes, hashIntentBytes, type Intent, intentAbi, intentBytes } from './intent.js'
 
 /** One request for an evaluation. */
 export type Task = {
@@ -56,12 +56,22 @@ const typeHash = fromHex(POLICY_TASK_TYPEHASH)
  * ```
  */
 export function computeTaskId(task: Task): Hex {
-  return keccakHex(typeHash, word(64), taskTuple(task))
+  return hashTuple(taskBytes(task))
+}
+
+/**
+ * Computes the id of a task and the hash of its intent, reading it once.
+ *
+ * @throws {InvalidInputError} naming the malformed member.
+ */
+export function computeTaskHashes(task: Task): { taskId: Hex; intentHash: Hex } {
+  const bytes = taskBytes(task)
+  return { taskId: hashTuple(bytes), intentHash: hashIntentBytes(bytes.intent) }
 }
 
 /** Encodes a task as `abi.encode(task)`. Throws `InvalidInputError` naming the malformed member. */
 export function encodeTask(task: Task): Hex {
-  return toHex(concat(word(32), taskTuple(task)))
+  return toHex(concat(word(32), taskTuple(taskBytes(task))))
 }
 
 /**
@@ -105,50 +115,54 @@ function taskBytes(task: Task) {
   }
 }
 
+function hashTuple(bytes: ReturnType<typeof taskBytes>): Hex {
+  return keccakHex(typeHash, word(64), taskTuple(bytes))
+}
+
 /** The tuple as the ABI encodes it: heads, then the dynamic members in their order. */
-function taskTuple(task: Task): Uint8Array {
-  const bytes = taskBytes(task)
+function taskTuple(bytes: ReturnType<typeof taskBytes>): Uint8Array {
   const { from, to, value, data, chainId, functionSignature } = bytes.intent
-  const callData = dynamic(data)
-  const signature = dynamic(functionSignature)
-  const intent = [
-    leftPadded(from),
-    leftPadded(to),
-    value,
-    word(6 * 32),
-    chainId,
-    word(6 * 32 + callData.length),
-    callData,
-    signature,
-  ]
-  return concat(
+  const intentAt = 8 * 32
+  const signatureAt = 6 * 32 + dynamicLength(data)
+  const argsAt = intentAt + signatureAt + dynamicLength(functionSignature)
+  const tuple = new Uint8Array(argsAt + dynamicLength(bytes.wasmArgs))
+  putWords(tuple, 0, [
     bytes.chainId,
-    leftPadded(bytes.policyRegistry),
-    leftPadded(bytes.policyClient),
-    word(8 * 32),
-    word(8 * 32 + 6 * 32 + callData.length + signature.length),
-    leftPadded(bytes.referenceBlock),
+    bytes.policyRegistry,
+    bytes.policyClient,
+    intentAt,
+    argsAt,
+    bytes.referenceBlock,
     bytes.referenceBlockHash,
-    leftPadded(bytes.nonce),
-    ...intent,
-    dynamic(bytes.wasmArgs),
-  )
+    bytes.nonce,
+  ])
+  putWords(tuple, intentAt, [from, to, value, 6 * 32, chainId, signatureAt])
+  putDynamic(tuple, intentAt + 6 * 32, data)
+  putDynamic(tuple, intentAt + signatureAt, functionSignature)
+  putDynamic(tuple, argsAt, bytes.wasmArgs)
+  return tuple
 }
 
 function word(value: number): Uint8Array {
   return uintToBytes(value, 32)
 }
 
-function leftPadded(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(32)
-  out.set(bytes, 32 - bytes.length)
-  return out
+/** Numbers, and bytes of up to 32, each at the end of its word. */
+function putWords(out: Uint8Array, start: number, words: readonly (Uint8Array | number)[]): void {
+  let end = start
+  for (const given of words) {
+    end += 32
+    const bytes = typeof given === 'number' ? word(given) : given
+    out.set(bytes, end - bytes.length)
+  }
 }
 
 /** Length, bytes, and zeros up to the next word. */
-function dynamic(bytes: Uint8Array): Uint8Array {
-  const out = new Uint8Array(32 + Math.ceil(bytes.length / 32) * 32)
-  out.set(word(bytes.length))
-  out.set(bytes, 32)
-  return out
+function dynamicLength(bytes: Uint8Array): number {
+  return 32 + Math.ceil(bytes.length / 32) * 32
+}
+
+function putDynamic(out: Uint8Array, at: number, bytes: Uint8Array): void {
+  putWords(out, at, [bytes.length])
+  out.set(bytes, at + 32)
 }

@@ -20,7 +20,10 @@ export function fromHex(hex: string, field = 'hex'): Uint8Array {
   if (typeof hex !== 'string' || !hex.startsWith('0x')) {
     throw new InvalidInputError({ field, reason: 'expected a 0x-prefixed hex string' })
   }
+  const bytes = decodeHex(hex)
+  if (bytes !== undefined) return bytes
   try {
+    // Says what is wrong.
     return nobleHexToBytes(hex.slice(2))
   } catch (cause) {
     throw new InvalidInputError(
@@ -28,6 +31,25 @@ export function fromHex(hex: string, field = 'hex'): Uint8Array {
       { cause },
     )
   }
+}
+
+/** Value of each hex digit by its code, and of all else more than 15. */
+const digits: Uint8Array = new Uint8Array(256).fill(255)
+for (const [value, digit] of [...'0123456789abcdef'].entries()) {
+  digits[digit.charCodeAt(0)] = value
+  digits[digit.toUpperCase().charCodeAt(0)] = value
+}
+
+/** Every id, hash and address crosses here: a look-up for a digit, and no copy of the text. */
+function decodeHex(hex: string): Uint8Array | undefined {
+  if (hex.length % 2 !== 0) return undefined
+  const out = new Uint8Array(hex.length / 2 - 1)
+  for (let i = 0, at = 2; i < out.length; i++, at += 2) {
+    const [high, low] = [digits[hex.charCodeAt(at)] ?? 255, digits[hex.charCodeAt(at + 1)] ?? 255]
+    if (high > 15 || low > 15) return undefined
+    out[i] = (high << 4) | low
+  }
+  return out
 }
 
 /** Bytes of a hex string that must hold exactly `size` bytes. */
@@ -82,6 +104,9 @@ export function uintToBytes(value: bigint | number, size: number, field = 'value
   if (typeof value !== 'number' && typeof value !== 'bigint') {
     throw new InvalidInputError({ field, reason: 'expected an integer' })
   }
+  if (size >= 7 && value >= 0 && value <= Number.MAX_SAFE_INTEGER) {
+    return smallToBytes(Number(value), size)
+  }
   let rest = BigInt(value)
   if (rest < 0n || rest >= 1n << BigInt(size * 8)) {
     throw new InvalidInputError({
@@ -93,6 +118,16 @@ export function uintToBytes(value: bigint | number, size: number, field = 'value
   for (let i = size - 1; i >= 0 && rest > 0n; i--) {
     out[i] = Number(rest & 0xffn)
     rest >>= 8n
+  }
+  return out
+}
+
+/** Most integers are small, and arithmetic on bigints is not. */
+function smallToBytes(value: number, size: number): Uint8Array {
+  const out = new Uint8Array(size)
+  for (let i = size - 1, rest = value; rest > 0; i--) {
+    out[i] = rest % 256
+    rest = Math.floor(rest / 256)
   }
   return out
 }

@@ -168,7 +168,8 @@ export function createProcessMemory(options: ProcessMemoryOptions = {}): Process
       io.signal?.throwIfAborted()
       const form = formOf(slot.form)
       const entry = touch(form, slot.key)
-      emit({ type: 'lookup', ...pick(slot), result: entry ? 'hit' : 'miss' })
+      if (listeners.size > 0)
+        emit({ type: 'lookup', ...pick(slot), result: entry ? 'hit' : 'miss' })
       if (entry) {
         form.counts.hits += 1
         return entry.value as value

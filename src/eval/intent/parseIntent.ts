@@ -78,6 +78,11 @@ export function parseIntent(intent: Intent): ParsedIntent {
  */
 export function intentToInputJson(intent: Intent): string {
   assertIntent(intent)
+  return inputJsonOf(intent)
+}
+
+/** The same of an intent that was checked before. */
+export function inputJsonOf(intent: Intent): string {
   const decoded = decodeCalldata(intent)
   const { value, chainId } = intent
   // In the order of their names, as canonical JSON has it.

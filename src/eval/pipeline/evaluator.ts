@@ -5,11 +5,10 @@ import type { Hex } from 'viem'
 import { ZERO_HASH } from '../../core/artifact.js'
 import { computeArtifactDigest } from '../../core/digest.js'
 import { encodeEvaluationResult } from '../../core/evaluationResult.js'
-import { computeInputsHash } from '../../core/inputsHash.js'
-import { computeIntentHash } from '../../core/intent.js'
+import { computeInputsHash, type EvaluationInputs } from '../../core/inputsHash.js'
 import type { Evaluation, EvaluationRequest, Evaluator } from '../../core/interfaces/evaluator.js'
 import type { PolicyTaskResponse } from '../../core/response.js'
-import { computeTaskId } from '../../core/task.js'
+import { computeTaskHashes } from '../../core/task.js'
 import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
@@ -56,7 +55,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   async function evaluate(request: EvaluationRequest, options: IoOptions): Promise<Evaluation> {
     const { task } = request
     // Refuses a malformed task, too.
-    const taskId = computeTaskId(task)
+    const { taskId, intentHash } = computeTaskHashes(task)
     const pcr0Commitment = toHex(
       fixedFromHex(request.pcr0Commitment ?? ZERO_HASH, 32, 'pcr0Commitment'),
     )
@@ -111,6 +110,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     const bound = bindResponse({
       request,
       taskId,
+      intentHash,
       pcr0Commitment,
       plan,
       allow,
@@ -142,17 +142,28 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   }
 }
 
+/** The hash where nothing but the chain goes into an evaluation. */
+let noInputs: Hex | undefined
+
+function inputsHashOf(inputs: EvaluationInputs): Hex {
+  const isEmpty = Object.keys(inputs.outputs).length + Object.keys(inputs.secrets).length === 0
+  if (!isEmpty) return computeInputsHash(inputs)
+  noInputs ??= computeInputsHash(inputs)
+  return noInputs
+}
+
 /** The response to sign, with the inputs it binds. */
 function bindResponse(decided: {
   request: EvaluationRequest
   taskId: Hex
+  intentHash: Hex
   pcr0Commitment: Hex
   plan: EvaluationPlan
   allow: boolean
   outputs: readonly PluginOutput[]
   envelopes: ReadonlyMap<Hex, Uint8Array>
 }): Pick<Evaluation, 'response' | 'outputs' | 'secrets'> {
-  const { request, taskId, pcr0Commitment, plan, allow, envelopes } = decided
+  const { request, taskId, intentHash, pcr0Commitment, plan, allow, envelopes } = decided
   const { task } = request
   const outputs = Object.fromEntries(
     decided.outputs.map(({ policyDataTemplateId, output }) => [policyDataTemplateId, output]),
@@ -165,10 +176,10 @@ function bindResponse(decided: {
     policyRegistry: task.policyRegistry,
     taskId,
     policyClient: task.policyClient,
-    intentHash: computeIntentHash(task.intent),
+    intentHash,
     policyInstanceId: plan.policyInstanceId,
     artifactDigest: computeArtifactDigest(plan.preimage),
-    inputsHash: computeInputsHash({ outputs, secrets }),
+    inputsHash: inputsHashOf({ outputs, secrets }),
     pcr0Commitment,
     evaluationResult: encodeEvaluationResult(allow),
     referenceBlock: task.referenceBlock,

@@ -266,7 +266,7 @@ function planParams(facts: PlanFacts, row: InstanceRow, schemaHash: Hex): Planne
 }
 
 function same(found: string, wanted: string, reason: string): void {
-  if (lower(found) !== lower(wanted))
+  if (found !== wanted && lower(found) !== lower(wanted))
     throw new RegistryRowInconsistentError(`${reason}: ${lower(found)}, not ${lower(wanted)}`)
 }
 

@@ -6,7 +6,7 @@ import { canonicalJson, type Json, type JsonObject } from '../../core/canonicalJ
 import type { Task } from '../../core/task.js'
 import { computeTaskId } from '../../core/task.js'
 import { compareBytes, utf8 } from '../../internal/bytes.js'
-import { intentToInputJson } from '../intent/parseIntent.js'
+import { inputJsonOf } from '../intent/parseIntent.js'
 import type { PreparedPolicy, RegoOutcome } from '../rego/engine.js'
 import type { IdentityData } from '../rego/identity.js'
 import { PolicyEvaluationError } from './errors.js'
@@ -55,12 +55,14 @@ export function decide(
   },
 ): Decision {
   const { task, blockTimestamp, paramsText, wasm, identity } = parameters
+  // Refuses a malformed task, where the caller has not.
+  const seed = parameters.taskId ?? computeTaskId(task)
   const outcome = policy.evaluate(
     {
-      inputJson: intentToInputJson(task.intent),
+      inputJson: inputJsonOf(task.intent),
       dataJson: `{"params":${paramsText},"wasm":${canonicalJson(wasm)}}`,
     },
-    { blockTimestamp, seed: parameters.taskId ?? computeTaskId(task), identity },
+    { blockTimestamp, seed, identity },
   )
   return toDecision(outcome)
 }
@@ -98,5 +100,6 @@ export function toDecision(outcome: RegoOutcome): Decision {
 
 /** By their UTF-8 bytes, which is the order of the engine's own sets. */
 function sortReasons(reasons: readonly string[]): string[] {
+  if (reasons.length < 2) return [...reasons]
   return [...reasons].sort((a, b) => compareBytes(utf8(a), utf8(b)))
 }
