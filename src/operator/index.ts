@@ -15,6 +15,7 @@ export {
   JournalFloorError,
   JournalMissingError,
 } from './errors.js'
+export { gatewayInputs } from './gateway/attachments.js'
 export { anyCaller, apiKeyCallers, type CallerCheck, hashApiKey } from './gateway/callers.js'
 export {
   createTaskClient,
@@ -55,6 +56,13 @@ export {
   type LedgerRecorderParameters,
 } from './ledger/recorder.js'
 export type { AttestedTask, EvaluatedTask, RecordedCommit } from './ledger/records.js'
+export {
+  createReEvaluator,
+  type FalseEvaluation,
+  type LoggedInputs,
+  type NamedEvaluation,
+  type ReEvaluatorParameters,
+} from './ledger/reEvaluate.js'
 export type { CursorStore } from './ledger/registrations.js'
 export { type LedgerSalts, memorySalts } from './ledger/salts.js'
 export type { TextStore } from './roles/bindings.js'

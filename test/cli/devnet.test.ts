@@ -1,6 +1,6 @@
 /** From nothing to an evaluated transaction, by the commands alone, against a devnet of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '@newton/policy-sdk/testing/node'
@@ -132,6 +132,23 @@ describe.skipIf(!isBuilt)('devnet', () => {
     expect(logged).toContain(taskId)
     const replayed = await run('ledger', 'replay', url, '--ledger', name, '--log', logKey)
     expect(replayed).toMatchObject({ code: 0, stdout: expect.stringContaining('state root') })
+    // And run again: the gateway has the inputs, the chain the rows, the store the policy.
+    const source = [url, '--ledger', name, '--log', logKey]
+    const ran = await run('ledger', 'replay', ...source, '--evaluate', '--json')
+    expect(ran).toMatchObject({ code: 0 })
+    const { data: state } = JSON.parse(ran.stdout) as {
+      data: { evaluated: string; unknown: string; faults: unknown[] }
+    }
+    expect(Number(state.evaluated)).toBeGreaterThan(0)
+    expect(state.faults).toEqual([])
+    // Anchored on the chain, once for each checkpoint, with a receipt; a fork is not.
+    const anchored = await run('ledger', 'anchor', ...source, '--out', 'receipt.json')
+    expect(anchored).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/meta at \d+: anchored by 0x[\da-f]{64}\n$/),
+    })
+    const receipt = JSON.parse(readFileSync(join(home, 'receipt.json'), 'utf8')) as object
+    expect(receipt).toMatchObject({ kind: 'chain', origin: `${name}/meta`, position: 0 })
   }, 120_000)
 
   test('error: a gateway that is not there is not waited for, and no task without one', async () => {

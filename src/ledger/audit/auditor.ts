@@ -65,9 +65,12 @@ export type Auditor = {
   inserted(event: LedgerEvent, options?: IoOptions): Promise<LedgerViolation[]>
   /** Rebuilds the roots now. */
   rebuild(options?: IoOptions): Promise<LedgerViolation[]>
-  /** Replays all events and compares the anchors now. */
+  /**
+   * Replays all events and compares the anchors now. With `from`, what lies before the last snapshot in
+   * front of that place is held against the snapshot alone.
+   */
   replay(
-    options?: IoOptions,
+    options?: IoOptions & { from?: bigint | undefined },
   ): Promise<{ violations: LedgerViolation[]; replay: Replay | undefined }>
   /** Does both at their times, until `stop`. The first of each is at once. */
   start(): void
@@ -121,9 +124,9 @@ export function createAuditor(parameters: AuditorParameters): Auditor {
       withDeadline('Rebuilding the roots of a ledger', options, async (signal) =>
         tell(state, await rebuild(state, signal), signal),
       ),
-    replay: (options = {}) =>
+    replay: ({ from, ...options } = {}) =>
       withDeadline('Replaying a ledger', options, async (signal) => {
-        const { violations, replay } = await replayAll(state, signal)
+        const { violations, replay } = await replayAll(state, { signal, from })
         return { violations: await tell(state, violations, signal), replay }
       }),
     start: () => {
@@ -253,14 +256,14 @@ async function rebuild(state: State, signal: AbortSignal): Promise<LedgerViolati
 
 async function replayAll(
   state: State,
-  signal: AbortSignal,
+  { signal, from }: { signal: AbortSignal; from: bigint | undefined },
 ): Promise<{ violations: LedgerViolation[]; replay: Replay | undefined }> {
   const { parameters } = state
   const { cut, found } = await look(state, signal)
   const violations = [...found, ...(await compareAnchors(state, cut, signal))]
   if (cut === undefined) return { violations, replay: undefined }
   try {
-    const replay = await replayLedger({ ...parameters, cut }, signal)
+    const replay = await replayLedger({ ...parameters, cut, from }, signal)
     for (const { kind, detail, eventId } of replay.faults) {
       violations.push(violation(state, kind === 'event' ? 'replay' : kind, detail, eventId))
     }

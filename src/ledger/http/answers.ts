@@ -112,7 +112,10 @@ export async function proofAnswer(context: AnswerContext, id: string): Promise<A
   }
 }
 
-/** The state after the events before `to`, and what is wrong from `from` on. One replay at a time. */
+/**
+ * The state after the events before `to`, and what is wrong from `from` on. One replay at a time; what
+ * lies before the last snapshot in front of `from` is held against that snapshot.
+ */
 export async function replayAnswer(
   context: AnswerContext,
   asked: { from: string; to: string | null; domain: string | null },
@@ -132,14 +135,27 @@ export async function replayAnswer(
     const log = (ledger.signers.get(metaLog) as NoteSigner).key
     const cut = await readCut({ store, ledger: ledger.ledger, trust: { log } }, signal)
     if (cut === undefined) return fault(404, 'empty', 'no cut is recorded yet')
-    const parameters = { store, ledger: ledger.ledger, cut, to, schemas, verify: context.verify }
+    const parameters = {
+      store,
+      ledger: ledger.ledger,
+      cut,
+      from,
+      to,
+      schemas,
+      verify: context.verify,
+    }
     const { rows, faults, ...result } = await replayLedger(parameters, signal)
     const inRange = faults.filter(({ seq }) => seq >= from)
     const { domain } = asked
     return {
       status: 200,
       body: {
-        ...{ from: from.toString(), to: result.events.toString(), head: result.head },
+        ...{
+          from: from.toString(),
+          full: result.full.toString(),
+          to: result.events.toString(),
+          head: result.head,
+        },
         ...{ state_root: result.state_root, reducers: result.reducers as unknown as Json },
         state: domain === null ? (rows as Json) : { [domain]: rows[domain] ?? null },
         faults: inRange.map((found) => ({ ...found, seq: found.seq.toString() })),

@@ -6,6 +6,7 @@ import type { AcceptedResponse } from '../../core/interfaces/responses.js'
 import { createGatewayClient } from '../../gateway/index.js'
 import { fromHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import type { ReEvaluatorParameters } from '../ledger/reEvaluate.js'
 import type { OperatorTables } from '../tasks/tables.js'
 import { readTaskStatus } from './wire.js'
 
@@ -37,6 +38,31 @@ export function gatewayAttachments(parameters: {
         signedDocument(document, inForce?.table ?? null),
       ),
     }
+  }
+}
+
+/**
+ * Asks a gateway for the inputs of logged evaluations: `inputs` of {@link createReEvaluator}.
+ *
+ * @example
+ * ```ts
+ * import { gatewayInputs } from '@newton/policy-sdk/operator'
+ *
+ * const inputs = gatewayInputs({ url: 'https://gateway.example', apiKey: 'key-of-an-auditor' })
+ * ```
+ */
+export function gatewayInputs(parameters: {
+  url: string
+  apiKey?: string | undefined
+  fetch?: typeof globalThis.fetch | undefined
+}): ReEvaluatorParameters['inputs'] {
+  const gateway = createGatewayClient(parameters)
+  return async ({ taskId }, { signal }) => {
+    const result = await gateway.request(
+      { method: 'newt_getTask', params: { task_id: taskId, wait: 0 }, retry: 'read' },
+      { timeout: 20_000, signal },
+    )
+    return readTaskStatus(result).answer
   }
 }
 

@@ -52,23 +52,30 @@ export function evaluationRecord(
     schemaVersion: 'newton.evaluation/1',
     ...{ key: evaluationKey(evaluated), time },
     fields: {
-      chainId: response.chainId.toString(),
-      registry: response.policyRegistry.toLowerCase(),
-      taskId: response.taskId.toLowerCase(),
-      policyClient: response.policyClient.toLowerCase(),
-      intentHash: response.intentHash.toLowerCase(),
+      ...statedFields(response),
       digestPreimage: toHex(encodeDigestPreimage(preimage)),
-      artifactDigest: response.artifactDigest.toLowerCase(),
       inputsHash: saltedHash(salt, { outputs, secrets } as Json),
-      evaluationResult: response.evaluationResult.toLowerCase(),
       reasonsHash: saltedHash(salt, [...reasons]),
-      messageHash: computeMessageHash(response),
-      referenceBlock: response.referenceBlock.toString(),
-      referenceBlockHash: response.referenceBlockHash.toLowerCase(),
-      expirationBlock: response.expirationBlock.toString(),
-      pcr0Commitment: response.pcr0Commitment.toLowerCase(),
       engine,
     },
+  }
+}
+
+/** What the event of an evaluation says of the response that was signed. */
+export function statedFields(response: PolicyTaskResponse): Record<string, string> {
+  return {
+    chainId: response.chainId.toString(),
+    registry: response.policyRegistry.toLowerCase(),
+    taskId: response.taskId.toLowerCase(),
+    policyClient: response.policyClient.toLowerCase(),
+    intentHash: response.intentHash.toLowerCase(),
+    artifactDigest: response.artifactDigest.toLowerCase(),
+    evaluationResult: response.evaluationResult.toLowerCase(),
+    messageHash: computeMessageHash(response),
+    referenceBlock: response.referenceBlock.toString(),
+    referenceBlockHash: response.referenceBlockHash.toLowerCase(),
+    expirationBlock: response.expirationBlock.toString(),
+    pcr0Commitment: response.pcr0Commitment.toLowerCase(),
   }
 }
 

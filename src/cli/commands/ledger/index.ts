@@ -15,7 +15,7 @@ export const ledger: CommandDef = group('ledger', 'What happened, provable to ou
   verify: () => proofs().then((module) => module.verify),
   fsck: () => proofs().then((module) => module.check),
   proof: () => proofs().then((module) => module.proof),
-  replay: () => proofs().then((module) => module.replay),
+  replay: () => import('./replay.js').then((module) => module.replay),
   anchor: () => import('./anchor.js').then((module) => module.anchor),
   witness: () => roles().then((module) => module.witness),
   serve: () => roles().then((module) => module.serve),

@@ -3,28 +3,13 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { CommandDef } from 'citty'
-import {
-  fsck,
-  parseNoteKey,
-  readCut,
-  rebuildRoots,
-  replayLedger,
-  verifyTlogProof,
-} from '../../../ledger/index.js'
+import { fsck, parseNoteKey, verifyTlogProof } from '../../../ledger/index.js'
 import { opensslVerify, posixTiles } from '../../../ledger/node/index.js'
 import { loadEventSchemas } from '../../../ledger/schemas/index.js'
 import { readBytes } from '../../files.js'
-import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
 import { exitCodes } from '../../terminal/output.js'
-import {
-  checkpointKeysOf,
-  filesOf,
-  ledgerArgs,
-  readerArgs,
-  trustOf,
-  withLedger,
-} from './sources.js'
+import { checkpointKeysOf, ledgerArgs, withLedger } from './sources.js'
 
 export const check: CommandDef = command({
   name: 'fsck',
@@ -102,43 +87,5 @@ export const verify: CommandDef = command({
     const { size, origin } = result.checkpoint
     const text = `verified: entry ${result.index} of ${origin} at ${size}`
     return { data: { status: 'verified', index: result.index, origin, size }, text }
-  },
-})
-
-export const replay: CommandDef = command({
-  name: 'replay',
-  example:
-    'newton-policy ledger replay https://ledger.example --ledger ledger.example/eval --log ledger.example/eval/meta+33d7b496+AdBv0',
-  description:
-    'Verify every event again, under what the events before it say, and give the state’s root',
-  args: {
-    ...readerArgs,
-    to: { type: 'string', description: 'Place of the first event that is left out' },
-  },
-  run: async ({ args, terminal, signal }) => {
-    const to = args.to === undefined ? undefined : BigInt(wholeNumber('to', args.to, 6))
-    const { ledger } = args
-    const store = filesOf(terminal, args.source)
-    const cut = await readCut({ store, ledger, trust: await trustOf(terminal, args) }, signal)
-    if (cut === undefined) {
-      return { data: { events: 0 }, text: 'no event yet', exitCode: exitCodes.notFound }
-    }
-    const parameters = { store, ledger, cut, to, schemas: await loadEventSchemas() }
-    const wrong = await rebuildRoots({ store, cut }, signal)
-    const { rows, ...result } = await replayLedger(
-      { ...parameters, verify: opensslVerify() },
-      signal,
-    )
-    const faults = [
-      ...wrong.map((log) => `FAULT ${log}: its entries do not have the root that was recorded`),
-      ...result.faults.map(({ seq, kind, detail }) => `FAULT event ${seq}, ${kind}: ${detail}`),
-    ]
-    const root = `${result.events} events, state root ${result.state_root}`
-    const exitCode = faults.length === 0 ? exitCodes.done : exitCodes.denied
-    return {
-      data: { ...result, state: rows, wrongRoots: wrong },
-      text: [...faults, root].join('\n'),
-      exitCode,
-    }
   },
 })
