@@ -194,6 +194,29 @@ describe('two chains', () => {
     expect(policy.map(({ status }) => status)).toEqual(['registered', 'registered'])
   })
 
+  test('error: a chain whose receipts cannot be had says what was sent, and is there the next time', async () => {
+    const input = { ...template, wasmHash: word(77) }
+    let fails = true
+    const request = (async (call: { method: string }, options?: object) => {
+      if (fails && call.method === 'eth_getTransactionReceipt') throw new TypeError('reset')
+      return other.owner.request(call as never, options)
+    }) as typeof other.owner.request
+    const chains = [
+      { client: chain.owner, addresses: chain.addresses },
+      { client: { ...other.owner, request }, addresses: other.addresses },
+    ]
+    const first = await registry.registerPolicyDataTemplateOnChains({
+      ...{ ...input, chains, timeout: 2_000 },
+    })
+    expect(first.map(({ status }) => status)).toEqual(['registered', 'failed'])
+    expect(first[1]).toMatchObject({
+      error: { transactionHash: expect.stringMatching(/^0x[0-9a-f]{64}$/) as string },
+    })
+    fails = false
+    const second = await registry.registerPolicyDataTemplateOnChains({ ...input, chains })
+    expect(second.map(({ status }) => status)).toEqual(['already there', 'already there'])
+  })
+
   test('instance ids differ, template ids do not', async () => {
     const [here, there] = [await setUpPolicy(chain, 80), await setUpPolicy(other, 80)]
     expect(here.template).toBe(there.template)
@@ -302,6 +325,34 @@ describe('checks of the client side', () => {
       ok: false,
       detail: expect.stringContaining('other bytes') as string,
     })
+  })
+
+  test('error: what cannot be deployed is found dry, with what to do', async () => {
+    const { owner, addresses } = chain
+    const bare = { paramsSchemaHash: ARTIFACT_ABSENT, policyDataTemplateRefs: [], addresses }
+    await expect(
+      registry.dryRunRegisterPolicyTemplate(owner, { ...bare, regoHash: word(0) }),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT', message: expect.stringContaining('regoHash') })
+    const input = { ...bare, regoHash: word(88) }
+    const { id: templateId } = await registry.registerPolicyTemplateSync(owner, input)
+    const client = await chain.policyClient()
+    const deploy = { addresses, client, expireAfter: 10n }
+    const unknown = await registry.dryRunDeployPolicyInstance(owner, {
+      ...{ ...deploy, templateId: word(4), params: { a: 1 } },
+    })
+    const failed = unknown.checks.filter(({ ok, level }) => !ok && level === 'error')
+    expect(failed).toMatchObject([
+      { rule: 'TemplateNotRegistered', fix: expect.any(String) as string },
+    ])
+    // An amount in wei that no number holds is refused before anything is asked, with its path.
+    const wei = { ...deploy, templateId, params: { max: 10 ** 18 } }
+    for (const call of [registry.dryRunDeployPolicyInstance, registry.deployPolicyInstance]) {
+      const error = await Promise.resolve()
+        .then(() => call(owner, wei) as Promise<unknown>)
+        .catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ code: 'JSON_NOT_CANONICAL', path: '$.max' })
+      expect(String(error)).toContain('decimal string')
+    }
   })
 
   test('secrets: missing stops a policy slot, and only warns before', async () => {

@@ -3,6 +3,7 @@ import { createClient, createPublicClient, createWalletClient, http } from 'viem
 import { privateKeyToAccount } from 'viem/accounts'
 import { foundry } from 'viem/chains'
 import { expectTypeOf, test } from 'vitest'
+import type { AttestationOutcome } from '../../src/attestation/index.js'
 import {
   deployPolicyInstance,
   getPolicyTemplate,
@@ -44,6 +45,28 @@ test('what the client lacks comes with the call', () => {
 
 test('a read needs neither', () => {
   expectTypeOf(getPolicyTemplate).toBeCallableWith(createClient({ transport }), { id: '0x01' })
+})
+
+test('ids are hex, rows and hashes too', () => {
+  // @ts-expect-error an id is hex
+  void (() => getPolicyTemplate(whole, { id: 'abc' }))
+  type Row = NonNullable<Awaited<ReturnType<typeof getPolicyTemplate>>>
+  expectTypeOf<Row['regoHash']>().toEqualTypeOf<`0x${string}`>()
+  expectTypeOf(deployPolicyInstance).returns.resolves.toEqualTypeOf<`0x${string}`>()
+})
+
+test('an outcome is what its status says', () => {
+  const judge = (outcome: AttestationOutcome): void => {
+    if (outcome.status === 'valid') {
+      expectTypeOf(outcome.level).toEqualTypeOf<'quorum' | 'result'>()
+      // @ts-expect-error what is valid has no reason
+      void outcome.reason
+    }
+    if (outcome.status === 'slashable') expectTypeOf(outcome).toHaveProperty('evidence')
+    // @ts-expect-error only what can be challenged has evidence
+    if (outcome.status === 'reject') void outcome.evidence
+  }
+  void judge
 })
 
 test('instance actions take one chain', () => {

@@ -249,12 +249,27 @@ export class RpcError extends BaseError {
   override readonly code = 'RPC_FAILED'
 
   constructor(operation: string, options: BaseErrorOptions = {}) {
-    super(`The node did not answer ${operation}.`, {
+    super(`The node ${answerOf(options.cause)} ${operation}.`, {
       retryable: true,
       metaMessages: ['Nothing was decided; try again or use another endpoint.'],
       ...options,
     })
   }
+}
+
+/** Whether a node said something is no small difference to who looks for the cause. */
+function answerOf(cause: unknown): string {
+  let current = cause
+  for (let depth = 0; current instanceof Error && depth < 16; depth++) {
+    const { code, status, name } = current as { code?: unknown; status?: unknown; name: string }
+    if (name === 'TimeoutError') return 'did not answer in time when it was asked for'
+    // -1 is the client's word for a failure that it does not know.
+    if ((typeof code === 'number' && code !== -1) || typeof status === 'number') {
+      return 'answered with an error when it was asked for'
+    }
+    current = current.cause
+  }
+  return 'did not answer'
 }
 
 /** The node asks to slow down. */

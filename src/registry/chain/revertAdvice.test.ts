@@ -1,4 +1,4 @@
-import { type Abi, encodeErrorResult } from 'viem'
+import { type Abi, encodeErrorResult, type Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import * as abis from '../../core/abi/index.js'
 import type { AbiError } from './contractErrors.js'
@@ -22,6 +22,13 @@ const exampleOf = (type: string): unknown => {
   return Number(type.slice(4)) > 48 ? 3n : 3
 }
 
+const reason = [
+  { type: 'error', name: 'Error', inputs: [{ name: 'reason', type: 'string' }] },
+] as const
+const panic = [
+  { type: 'error', name: 'Panic', inputs: [{ name: 'code', type: 'uint256' }] },
+] as const
+
 describe('errors of the contracts', () => {
   test.each([...errors])(
     'behavior: %s is decoded without its ABI, and has advice',
@@ -32,6 +39,20 @@ describe('errors of the contracts', () => {
       const error = new ContractRevertError({ errorName: item.name, args, raw: data })
       expect(error.metaMessages).toHaveLength(1)
       expect(error.metaMessages?.[0]).toMatch(/^[A-Z].+[.]$/)
+    },
+  )
+
+  test.each([
+    ['nothing', '0x', undefined, []],
+    ['a reason', encodeErrorResult({ abi: reason, args: ['nope'] }), 'Error', ['nope']],
+    ['a panic', encodeErrorResult({ abi: panic, args: [0x11n] }), 'Panic', [0x11n]],
+    ['a foreign selector', '0xdeadbeef', undefined, []],
+    ['a reason that is cut', '0x08c379a0ff', undefined, []],
+    ['half a byte', '0x1', undefined, []],
+  ] as [string, Hex, string | undefined, unknown[]][])(
+    'behavior: %s is decoded or nothing is said',
+    (_name, data, errorName, args) => {
+      expect(decodeRevert(data)).toEqual({ errorName, args })
     },
   )
 

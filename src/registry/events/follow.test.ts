@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import { type Address, type Hex, toHex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import type { RpcHandler } from '../../../test/registry/fakeNode.js'
 import { account, createPolicyChain, logOf } from '../../../test/registry/policyChain.js'
@@ -178,6 +178,63 @@ describe('the index', () => {
     expect(of(1)).toEqual(['0x05'])
     expect(of(2)).toHaveLength(MAX_LOCATORS_PER_ANNOUNCER)
     expect(of(2).at(-1)).toBe('0x0237')
+  })
+
+  test('a reorganization 46 blocks deep is taken back, and nothing else', async () => {
+    const chain = createPolicyChain()
+    const [kept] = chain.move(alice)
+    while (chain.height() < 60) chain.mine()
+    chain.move(alice)
+    while (chain.height() < 100) chain.mine()
+    const events = await chain.events(chain.node())
+    const index = await indexRegistry({ events, fromBlock: 0n, step: 10n, confirmations: 0 })
+    chain.reorganize(46)
+    expect(slot(index)).not.toBe(kept)
+    chain.mine()
+    const [moved] = chain.move(account(0xb0b))
+    while (chain.height() < 101) chain.mine()
+    const { reorganizedTo, cursor } = await index.sync()
+    expect(reorganizedTo).toBeLessThanOrEqual(54n)
+    expect(reorganizedTo).toBeGreaterThan(40n)
+    expect(cursor).toBe(101n)
+    expect(slot(index)).toBe(kept)
+    expect(slot(index, account(0xb0b))).toBe(moved)
+    expect(index.state.policyInstances.size).toBe(2)
+  })
+
+  test('a slot that moves 20,000 times costs as much for each move', async () => {
+    const chain = createPolicyChain()
+    const ids = [chain.move(alice), chain.move(alice)].flat()
+    const events = await chain.events(chain.node())
+    const young = await events.getEvents({ fromBlock: 0n, toBlock: 3n })
+    const moves = Array.from({ length: 20_000 }, (_, i) => ({
+      ...(young.at(-1) as ChainEvent),
+      previous: ids[(i + 1) % 2],
+      current: ids[i % 2],
+      blockNumber: BigInt(4 + i),
+      blockHash: toHex(4 + i, { size: 32 }),
+    })) as ChainEvent[]
+    const at = (number: bigint) => ({ number, hash: toHex(number, { size: 32 }), timestamp: 0n })
+    const timeOf = async (count: number): Promise<number> => {
+      const held = [...young, ...moves.slice(0, count)]
+      const long: ChainEvents = {
+        chainId: events.chainId,
+        getEvents: async ({ fromBlock, toBlock }) =>
+          held.filter((one) => one.blockNumber >= fromBlock && one.blockNumber <= toBlock),
+        getBlock: async (number) => at(number),
+        getLatestBlock: async () => at(20_010n),
+        getFinalizedBlock: async () => at(20_010n),
+      }
+      const start = performance.now()
+      const index = await indexRegistry({ events: long, fromBlock: 0n })
+      const spent = performance.now() - start
+      expect(slot(index)).toBe(ids[(count - 1) % 2])
+      return spent
+    }
+    await timeOf(1_000)
+    const [some, all] = [await timeOf(5_000), await timeOf(20_000)]
+    // Four times as many moves; with their square it would be sixteen times as long.
+    expect(all / some).toBeLessThan(10)
   })
 
   test('syncs at once take turns', async () => {

@@ -118,6 +118,35 @@ describe('ranges of old blocks', () => {
     ['Kaia', -32000, 'the block span is over the allowed one'],
     ['Blast', -32000, 'logs are too many to fetch; narrow it down'],
     ['geth', -32000, 'context deadline exceeded'],
+    [
+      'Alchemy, free',
+      -32600,
+      'Under the Free tier plan, you can make eth_getLogs requests with up to a 10 block range. Based on your parameters, this block range should work: [0x0, 0x9].',
+    ],
+    ['Ankr', -32600, 'block range is too wide'],
+    ['publicnode', -32701, 'exceed maximum block range: 50000'],
+    ['LlamaRPC', -32000, 'query exceeds max block range 100000'],
+    [
+      'Chainstack',
+      -32600,
+      'Block range limit exceeded. See more details at https://docs.chainstack.com/docs/limits',
+    ],
+    ['Erigon', -32000, 'query timeout exceeded'],
+    ['Base, large', -32000, 'backend response too large'],
+    ['Sei', -32000, 'a maximum of 2000 blocks worth of logs may be requested at a time'],
+    [
+      'zkSync',
+      -32602,
+      'Query returned more than 10000 results. Try with this block range [0x1, 0x2].',
+    ],
+    ['Moonbeam', -32603, 'query returned more than 10000 results'],
+    ['1rpc', -32000, 'eth_getLogs is limited to 0 - 10000 blocks range'],
+    ['Besu', -32602, 'Requested range exceeds maximum RPC range limit'],
+    ['thirdweb', -32000, 'Log query is over the maximum 1000 blocks'],
+    ['Cronos', -32000, 'maximum [from, to] blocks distance: 2000'],
+    ['Hyperliquid', -32602, 'query exceeds max block range 1000'],
+    ['Tenderly', -32011, 'network error: query span is bigger than allowed'],
+    ['OKX', -32000, 'block span too big'],
   ]
   test.each(refusals)('%s: a range that is too large is halved', async (_, code, message) => {
     const chain = chainOf(400, [1, 60, 130])

@@ -74,9 +74,9 @@ export async function artifactNode(
   )
   const node = { kind: 'artifact' as const, id: hash, label, children: [] }
   if (available === undefined && committed === undefined) {
-    return [
-      { ...node, status: 'unavailable', detail: 'not looked for, or the source did not answer' },
-    ]
+    const asked = source !== undefined || checks.committed !== undefined
+    const detail = asked ? 'the source did not answer' : 'not looked for: no source was given'
+    return [{ ...node, status: 'unavailable', detail }]
   }
   if (available === false) {
     const next = `newton-policy artifact publish <file> # its hash is ${hash}`
