@@ -44,6 +44,13 @@ contract DeployTest is Test {
             Deploy.Config memory config = script.read(_file(chains[i]));
             uint256 windows = config.times.challengeWindow + config.times.maxExpireAfter;
             assertGt(config.times.upgradeDelay, windows, chains[i]);
+            // A verifier that rests keeps challenges open for as long again: nothing that was not
+            // announced at acceptance decides those either.
+            if (i != 4) {
+                assertGt(
+                    config.times.upgradeDelay, windows + config.times.challengeWindow, chains[i]
+                );
+            }
             uint256 blocks = windows + config.taskResponseWindow;
             uint256 time = config.maxStaleness + blocks * config.blockMilliseconds / 1000;
             if (config.mainnet) {

@@ -12,6 +12,7 @@ import {ISlasher} from "../../src/interfaces/ISlasher.sol";
 import {PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
 import {Messages} from "../base/Messages.sol";
+import {OtherBytes} from "../base/OtherBytes.sol";
 
 contract ChallengeVerifierTest is AttestationDeployers {
     Task private task;
@@ -637,6 +638,28 @@ contract ChallengeVerifierTest is AttestationDeployers {
             abi.encodeWithSelector(IBN254CertificateVerifier.WrongTable.selector, TABLE, TABLE + 1)
         );
         _expectStakes(STAKE);
+    }
+
+    /// Whatever words of a challenge are changed: what is so stays so.
+    function test_fuzz_honest_noOtherBytes(
+        uint256[2] memory at,
+        uint256[2] memory value,
+        uint256[2] memory form
+    ) public {
+        (, PolicyTaskResponse memory response) = acceptHonest(true, 0);
+        bytes memory data = abi.encodeCall(
+            challenges.challengeAttestationDigest,
+            (response, certifyResponse(response, without(1)), signersBut(without(1)))
+        );
+        for (uint256 i; i < 2; ++i) {
+            OtherBytes.change(data, at[i], value[i], form[i]);
+        }
+        vm.prank(challenger);
+        (bool ok,) = address(challenges).call(data);
+        assertFalse(ok);
+        for (uint256 i; i < OPERATORS; ++i) {
+            assertEq(slasher.stakeOf(operatorNames[i]), STAKE);
+        }
     }
 
     function test_slasherIsCalledWithATenth() public {

@@ -18,7 +18,6 @@ import {IPolicyRegistry} from "../../src/interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
 import {IStateAnchor} from "../../src/interfaces/IStateAnchor.sol";
 import {IVerificationRegistry} from "../../src/interfaces/IVerificationRegistry.sol";
-import {BlockKind, IArbSys} from "../../src/libraries/BlockSource.sol";
 import {PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
 import {DelayedUpgrade} from "../../src/upgrade/DelayedUpgrade.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
@@ -385,56 +384,5 @@ contract DeploymentTest is AttestationDeployers {
         }
         accept(response, task);
         assertTrue(challenges.findMismatch(response) == expected);
-    }
-}
-
-/// @notice A chain whose `block.number` is another chain's.
-contract ArbSysTest is AttestationDeployers {
-    function setUp() public {
-        blockKind = BlockKind.ArbSys;
-        vm.etch(address(0x64), hex"00");
-        setUpAttestation(1, false);
-    }
-
-    function test_blockNumbersAreTheChainsOwn() public {
-        assertEq(vm.getBlockNumber(), 50);
-        (Task memory task, PolicyTaskResponse memory response) = acceptHonest(true, 0);
-        assertEq(task.referenceBlock, 1003);
-        assertEq(responses.getResponse(response.taskId).acceptedAt, 1005);
-        assertTrue(challenges.findMismatch(response) == IChallengeVerifier.Mismatch.None);
-        vm.prank(user);
-        vault.execute(response, certificateHashes[response.taskId], task.intent);
-        assertEq(recipient.balance, 1 ether);
-    }
-
-    function test_anotherBranch() public {
-        Task memory task = taskFor(intentOf(1 ether), 1003);
-        PolicyTaskResponse memory response = honestResponse(task, true, 0);
-        vm.mockCall(
-            address(0x64),
-            abi.encodeCall(IArbSys.arbBlockHash, (1003)),
-            abi.encode(hashOf("other branch"))
-        );
-        bytes memory call = abi.encodeCall(
-            responses.accept, (response, certifyResponse(response, everyone()), task)
-        );
-        (bool ok, bytes memory reason) = address(responses).call(call);
-        assertFalse(ok);
-        assertEq(
-            bytes32(bytes4(reason)), bytes32(IResponseRegistry.ReferenceBlockHashMismatch.selector)
-        );
-    }
-
-    function test_dishonestIsSlashed() public {
-        Task memory task = taskFor(intentOf(1 ether), 1003);
-        PolicyTaskResponse memory response = honestResponse(task, true, 0);
-        response.artifactDigest = hashOf("forged");
-        accept(response, task);
-        toBlock(1200);
-        challenge(response, everyone());
-        assertEq(slasher.stakeOf(operatorNames[0]), STAKE / 10 * 9);
-        toBlock(1003 + DATA_EXPIRE + CHALLENGE_WINDOW + 1);
-        vm.expectPartialRevert(IChallengeVerifier.ChallengeWindowClosed.selector);
-        challenges.findMismatch(response);
     }
 }

@@ -10,6 +10,7 @@ import {IResponseRegistry} from "../../src/interfaces/IResponseRegistry.sol";
 import {Intent, PolicyTaskResponse, Task} from "../../src/libraries/PolicyMessages.sol";
 import {AttestationDeployers} from "../base/AttestationDeployers.sol";
 import {Messages} from "../base/Messages.sol";
+import {OtherBytes} from "../base/OtherBytes.sol";
 
 contract ResponseRegistryTest is AttestationDeployers {
     Task private task;
@@ -527,6 +528,26 @@ contract ResponseRegistryTest is AttestationDeployers {
         vault.execute(response, certificateHash, task.intent);
         assertEq(recipient.balance, 0);
         assertEq(vault.balanceOf(user), 10 ether);
+    }
+
+    /// Whatever words a user changes of a call: what was evaluated is done, or nothing is.
+    function test_fuzz_execute_noOtherBytes(
+        uint256[2] memory at,
+        uint256[2] memory value,
+        uint256[2] memory form
+    ) public {
+        _accept();
+        bytes memory data =
+            abi.encodeCall(vault.execute, (response, certificateHash, task.intent));
+        for (uint256 i; i < 2; ++i) {
+            OtherBytes.change(data, at[i], value[i], form[i]);
+        }
+        uint256 before = address(vault).balance;
+        vm.prank(user);
+        (bool ok,) = address(vault).call(data);
+        assertEq(recipient.balance, ok ? 1 ether : 0);
+        assertEq(address(vault).balance, before - recipient.balance);
+        assertEq(responses.getResponse(response.taskId).consumed, ok);
     }
 
     function test_execute_isTheSendersIntent() public {

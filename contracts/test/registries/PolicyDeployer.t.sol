@@ -19,6 +19,7 @@ import {PolicyDataRegistry} from "../../src/registries/PolicyDataRegistry.sol";
 import {PolicyDeployer} from "../../src/registries/PolicyDeployer.sol";
 import {PolicyRegistry} from "../../src/registries/PolicyRegistry.sol";
 import {RegistryConfig} from "../../src/registries/RegistryBase.sol";
+import {OtherBytes} from "../base/OtherBytes.sol";
 import {RegistryDeployers} from "../base/RegistryDeployers.sol";
 
 /// @notice An owner that is a contract: it signs what it is told to have signed.
@@ -569,6 +570,32 @@ contract PolicyDeployerTest is RegistryDeployers {
         if (what == 13) authorization.deadline += 1 + uint256(salt) % 1000;
         vm.expectRevert(_invalid(clientOwner));
         policyDeployer.deploySigned(deployment, authorization);
+    }
+
+    /// Whatever words a stranger changes: a slot moves as its owner signed, or not at all.
+    function testFuzz_noOtherBytesMoveASlot(
+        bool signed,
+        uint256[2] memory at,
+        uint256[2] memory value,
+        uint256[2] memory form
+    ) public {
+        PolicyDeployment memory deployment = _deployment();
+        bytes memory data = signed
+            ? abi.encodeCall(
+                IPolicyDeployer.deploySigned, (deployment, _signed(deployment, address(0), 7))
+            )
+            : abi.encodeCall(IPolicyDeployer.deploy, (deployment));
+        for (uint256 i; i < 2; ++i) {
+            OtherBytes.change(data, at[i], value[i], form[i]);
+        }
+        vm.prank(stranger);
+        (bool ok,) = address(policyDeployer).call(data);
+        if (signed && ok) {
+            _assertDeployed(_instanceId(deployment), _dataInstanceId(deployment), clientOwner);
+            return;
+        }
+        assertEq(policies.currentInstance(address(client)), bytes32(0));
+        assertEq(dataRegistry.currentInstance(address(client), dataId), bytes32(0));
     }
 
     function testFuzz_noncesAreUnordered(uint256[6] memory nonces) public {

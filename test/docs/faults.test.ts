@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (path: string): string => readFileSync(`${root}${path}`, 'utf8')
+
+test('every fault that the contracts had names tests that are there', () => {
+  const page = read('docs/decisions/contract-faults.md')
+  const lists = [...page.matchAll(/`([\w./]+\.t\.sol)`(?:: | \()((?:\w+(?:, )?)+)/g)]
+  const named = lists.flatMap(([, file, tests]) =>
+    (tests as string).split(', ').map((name) => ({ file: file as string, name })),
+  )
+  expect(named.length).toBeGreaterThan(50)
+  const missing = named.filter(
+    ({ file, name }) => !read(`contracts/test/${file}`).includes(`function ${name}(`),
+  )
+  expect(missing).toEqual([])
+  const rows = page.split('\n').filter((line) => line.startsWith('| '))
+  for (const row of rows.slice(1)) expect(row).toMatch(/\.t\.sol`: (test|invariant)/)
+})
