@@ -353,6 +353,12 @@ export {
   simulateRevokeResponsesBefore,
 } from './actions/revocations.js'
 export type {
+  Pushed,
+  PushedArtifact,
+  PushInput,
+  PushOptions,
+} from './actions/sending/pushing.js'
+export type {
   DryRun,
   DryRunAction,
   SimulateAction,

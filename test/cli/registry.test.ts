@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toHex } from 'viem'
@@ -162,6 +164,34 @@ describe.skipIf(!isBuilt)('commands on a chain', () => {
     ]
     const half = await step('half', [...words, '--json'], 1)
     expect(half.stdout).toContain('ADDRESS_REQUIRED')
+  }, 60_000)
+
+  test('behavior: operators that are named get the files, and what they say is printed', async () => {
+    const paths: string[] = []
+    const operator = createServer((request, response) => {
+      paths.push(`${request.method} ${request.url}`)
+      request.resume()
+      request.on('end', () => response.writeHead(201).end())
+    })
+    await new Promise<void>((resolve) => operator.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(operator.address() as AddressInfo).port}`
+    try {
+      writeFileSync(join(home, 'handed.rego'), `${files['policy.rego']}# handed in\n`)
+      const words = ['policy', 'template', 'register', 'handed.rego', '--operators', url, '--json']
+      const done = await step('handed', words)
+      const { data } = JSON.parse(done.stdout) as {
+        data: { chains: { pushed: { hash: string; results: object[] }[] }[] }
+      }
+      const [pushed] = data.chains[0]?.pushed ?? []
+      expect(pushed?.results).toEqual([{ url, status: 'taken', httpStatus: 201 }])
+      expect(paths).toEqual([`PUT /artifacts/4/${pushed?.hash}`])
+      expect(done.stderr).toContain(`${url} taken`)
+      await step('no url', [...words.slice(0, -2), 'operator.example'], 2)
+      expect(paths).toHaveLength(1)
+    } finally {
+      operator.closeAllConnections()
+      operator.close()
+    }
   }, 60_000)
 
   test('behavior: a dry run prints the id and signs nothing', async () => {

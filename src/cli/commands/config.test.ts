@@ -89,6 +89,7 @@ describe('set', () => {
     ['chains.a.contracts.policyRegistry', '0x12'],
     ['chains.a.from_block', '-1'],
     ['da_proxy_url', 'ftp://host'],
+    ['operator_urls', 'https://one.example, two.example'],
   ])('error: USAGE for %s %s without a terminal', async (...words) => {
     const refused = await config(['set', ...words])
     expect(refused).toMatchObject({ code: 2, out: '' })

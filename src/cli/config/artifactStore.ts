@@ -39,6 +39,29 @@ export function daOf(
     : fileDa({ directory: resolve(terminal.cwd, directory.replace(/^~(?=\/)/, terminal.home)) })
 }
 
+/** Option of commands that register artifacts. */
+export const operatorArgs = {
+  operators: {
+    type: 'string',
+    description: 'Operators that get the artifacts from here too, separated by commas',
+    valueHint: 'urls',
+  },
+} as const
+
+/** The operators that `--operators`, `NEWTON_OPERATORS` or the profile names. */
+export function operatorUrls(
+  terminal: Terminal,
+  { args, profile }: { args: { operators?: string | undefined }; profile: Profile },
+): string[] {
+  const text = args.operators ?? (terminal.env['NEWTON_OPERATORS'] || profile.operator_urls) ?? ''
+  const urls = text.split(',').map((one) => one.trim())
+  for (const one of urls.filter((url) => url !== '')) {
+    if (!URL.canParse(one) || !/^https?:$/.test(new URL(one).protocol))
+      throw new UsageError(`${one} is not the URL of an operator.`)
+  }
+  return urls.filter((one) => one !== '')
+}
+
 /** Like {@link daOf}, for commands that cannot do without. */
 export function requireDa(
   terminal: Terminal,

@@ -36,6 +36,8 @@ export type Profile = {
   da_directory?: string
   /** URL of an EigenDA proxy. */
   da_proxy_url?: string
+  /** URLs of operators that artifacts are handed to, separated by commas. */
+  operator_urls?: string
   chains?: Record<string, ChainProfile>
 }
 
@@ -62,6 +64,10 @@ const settings: Readonly<Record<string, (value: string) => string | undefined>> 
   keystore: () => undefined,
   da_directory: () => undefined,
   da_proxy_url: url,
+  operator_urls: (value) =>
+    value.split(',').every((one) => isHttpUrl(one.trim()))
+      ? undefined
+      : 'http or https URLs, separated by commas',
 }
 const secretKeys = new Set(['signer_key', 'gateway_api_key'])
 
@@ -217,6 +223,10 @@ function chainMember(member: string, value: string): number | string {
 function addressText(value: string): string {
   if (!isAddress(value, { strict: false })) throw new UsageError(`${value} is not an address.`)
   return value
+}
+
+function isHttpUrl(value: string): boolean {
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
 }
 
 function url(value: string): string | undefined {

@@ -17,6 +17,7 @@ import {
 } from '../rows/inputs.js'
 import { type RegistryKind, registryCall } from '../rows/rows.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
+import type { Pushed, PushOptions } from './sending/pushing.js'
 import type { SyncOptions } from './sending/write.js'
 import { ensurePolicyDataTemplateSync, ensurePolicyTemplateSync } from './templates.js'
 
@@ -25,19 +26,20 @@ export type ChainTarget = { client: WriteClient; addresses?: PolicyAddressesInpu
 
 /** What happened on one chain. */
 export type ChainOutcome = { chainId: number; id: Hex } & (
-  | { status: 'registered'; transactionHash: Hex }
+  | ({ status: 'registered'; transactionHash: Hex } & Pushed)
   | { status: 'already there' }
   | { status: 'failed'; error: Error }
 )
 
 /** Options of the actions over chains. */
-export type ChainsOptions = Omit<WriteOptions, 'addresses' | 'nonce'> & SyncOptions
+export type ChainsOptions = Omit<WriteOptions, 'addresses' | 'nonce'> & SyncOptions & PushOptions
 
 /**
  * Registers a policy template on each of the named chains that does not have it yet.
  *
  * Chains do not wait for each other and a failure on one leaves the others alone: run it again and
- * it converges. The artifacts are published once, before, for all of them.
+ * it converges. The artifacts are published once, before, for all of them; with `push`, operators get
+ * them from here too, where the template was registered now.
  *
  * @param parameters.chains - The chains, one each. Nothing ever goes to chains not named.
  * @throws {InvalidInputError} for no chain, or a chain twice.
@@ -67,7 +69,7 @@ export async function registerPolicyDataTemplateOnChains(
 async function onChains(
   kind: RegistryKind,
   parameters: { chains: readonly ChainTarget[]; id: Hex; options: ChainsOptions },
-  register: (target: ChainTarget) => Promise<{ created: boolean; transactionHash: Hex }>,
+  register: (target: ChainTarget) => Promise<{ created: boolean; transactionHash: Hex } & Pushed>,
 ): Promise<ChainOutcome[]> {
   const { chains, id, options } = parameters
   if (!Array.isArray(chains) || chains.length === 0) {
@@ -92,9 +94,9 @@ async function onChains(
         if (await isRegistered(kind, { target, id, options })) {
           return { chainId, id, status: 'already there' }
         }
-        const { created, transactionHash } = await register(target)
+        const { created, transactionHash, pushed } = await register(target)
         return created
-          ? { chainId, id, status: 'registered', transactionHash }
+          ? { chainId, id, status: 'registered', transactionHash, pushed }
           : { chainId, id, status: 'already there' }
       } catch (error) {
         options.signal?.throwIfAborted()

@@ -23,6 +23,13 @@ import {
 import type { RegistryKind } from '../rows/rows.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
 import {
+  artifactsOfPolicy,
+  artifactsOfPolicyData,
+  type Pushed,
+  type PushOptions,
+  thenPush,
+} from './sending/pushing.js'
+import {
   type DryRunAction,
   defineWrite,
   type SimulateAction,
@@ -163,9 +170,14 @@ const register: WriteTriple<PolicyTemplateInput, PolicyTemplateEvent, TemplateRe
  * ```
  */
 export const registerPolicyTemplate: WriteAction<PolicyTemplateInput> = register.send
-/** Like {@link registerPolicyTemplate}, and waits for the receipt and its event. */
-export const registerPolicyTemplateSync: SyncAction<PolicyTemplateInput, PolicyTemplateEvent> =
-  register.sync
+/**
+ * Like {@link registerPolicyTemplate}, and waits for the receipt and its event. With `push` it then
+ * hands the artifacts to operators; `pushed` says which of them have each.
+ */
+export const registerPolicyTemplateSync: SyncAction<
+  PolicyTemplateInput & PushOptions,
+  PolicyTemplateEvent & Pushed
+> = thenPush(register.sync, artifactsOfPolicy)
 /** Simulates {@link registerPolicyTemplate} and returns the id and the transaction. */
 export const simulateRegisterPolicyTemplate: SimulateAction<PolicyTemplateInput, TemplateResult> =
   register.simulate
@@ -191,9 +203,9 @@ const registerData: WriteTriple<PolicyDataTemplateInput, PolicyDataTemplateEvent
 export const registerPolicyDataTemplate: WriteAction<PolicyDataTemplateInput> = registerData.send
 /** Like {@link registerPolicyDataTemplate}, and waits for the receipt and its event. */
 export const registerPolicyDataTemplateSync: SyncAction<
-  PolicyDataTemplateInput,
-  PolicyDataTemplateEvent
-> = registerData.sync
+  PolicyDataTemplateInput & PushOptions,
+  PolicyDataTemplateEvent & Pushed
+> = thenPush(registerData.sync, artifactsOfPolicyData)
 /** Simulates {@link registerPolicyDataTemplate}. */
 export const simulateRegisterPolicyDataTemplate: SimulateAction<
   PolicyDataTemplateInput,
@@ -230,7 +242,10 @@ const ensure: WriteTriple<PolicyTemplateInput, EnsureEvent, EnsureResult> = defi
  */
 export const ensurePolicyTemplate: WriteAction<PolicyTemplateInput> = ensure.send
 /** Like {@link ensurePolicyTemplate}, and waits; tells whether it created the row. */
-export const ensurePolicyTemplateSync: SyncAction<PolicyTemplateInput, EnsureEvent> = ensure.sync
+export const ensurePolicyTemplateSync: SyncAction<
+  PolicyTemplateInput & PushOptions,
+  EnsureEvent & Pushed
+> = thenPush(ensure.sync, artifactsOfPolicy)
 /** Simulates {@link ensurePolicyTemplate}. */
 export const simulateEnsurePolicyTemplate: SimulateAction<PolicyTemplateInput, EnsureResult> =
   ensure.simulate
@@ -259,8 +274,10 @@ const ensureData: WriteTriple<PolicyDataTemplateInput, EnsureEvent, EnsureResult
 /** Registers a policy-data template unless it is there already. */
 export const ensurePolicyDataTemplate: WriteAction<PolicyDataTemplateInput> = ensureData.send
 /** Like {@link ensurePolicyDataTemplate}, and waits; tells whether it created the row. */
-export const ensurePolicyDataTemplateSync: SyncAction<PolicyDataTemplateInput, EnsureEvent> =
-  ensureData.sync
+export const ensurePolicyDataTemplateSync: SyncAction<
+  PolicyDataTemplateInput & PushOptions,
+  EnsureEvent & Pushed
+> = thenPush(ensureData.sync, artifactsOfPolicyData)
 /** Simulates {@link ensurePolicyDataTemplate}. */
 export const simulateEnsurePolicyDataTemplate: SimulateAction<
   PolicyDataTemplateInput,

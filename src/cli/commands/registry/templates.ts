@@ -10,10 +10,18 @@ import {
   type DryRun,
   indexRegistry,
   PreflightError,
+  type PushInput,
   type RegistryIndex,
   type WriteClient,
 } from '../../../registry/index.js'
-import { daArgs, publish, requireDa, sourceOf } from '../../config/artifactStore.js'
+import {
+  daArgs,
+  operatorArgs,
+  operatorUrls,
+  publish,
+  requireDa,
+  sourceOf,
+} from '../../config/artifactStore.js'
 import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
@@ -50,7 +58,11 @@ export type TemplateKind<input> = {
     parameters: input & { addresses: ChainTarget['addresses']; checks: object },
   ) => Promise<DryRun>
   register: (
-    parameters: input & { chains: { client: WriteClient; addresses: object }[]; checks: object },
+    parameters: input & {
+      chains: { client: WriteClient; addresses: object }[]
+      checks: object
+      push: PushInput | undefined
+    },
   ) => Promise<ChainOutcome[]>
   read: (
     reader: Awaited<ReturnType<typeof createRegistryReader>>,
@@ -88,6 +100,7 @@ function computeId<input>(kind: TemplateKind<input>): CommandDef {
 
 const registerArgs = {
   ...daArgs,
+  ...operatorArgs,
   ...chainArgs,
   chains: {
     type: 'string',
@@ -133,6 +146,9 @@ function register<input>(kind: TemplateKind<input>): CommandDef {
       if (first !== undefined && dryRuns.every(({ ok }) => !ok)) {
         throw new PreflightError({ action: first.action, checks: first.checks })
       }
+      const { profile } = targets[0] as ChainTarget
+      const operators = operatorUrls(terminal, { args, profile })
+      const artifacts = Object.values(files).filter((bytes) => bytes !== undefined)
       const { locators, source } = await publishAll(terminal, { args, files, targets })
       const outcomes = await kind.register({
         ...kind.input(files, args, locators),
@@ -141,6 +157,7 @@ function register<input>(kind: TemplateKind<input>): CommandDef {
           addresses,
         })),
         checks: { artifacts: source },
+        push: operators.length === 0 ? undefined : { operators, artifacts },
       })
       return outcomeOf(terminal, { id, targets, outcomes })
     },
@@ -177,10 +194,15 @@ function outcomeOf(
     status: outcome.status === 'already there' ? 'already registered' : outcome.status,
     transactionHash: outcome.status === 'registered' ? outcome.transactionHash : null,
     error: outcome.status === 'failed' ? outcome.error.message : null,
+    pushed: (outcome.status === 'registered' ? outcome.pushed : undefined) ?? [],
   }))
-  for (const { chain, status, transactionHash, error } of chains) {
+  for (const { chain, status, transactionHash, error, pushed } of chains) {
     terminal.stderr(`${chain}: ${status}${transactionHash ? `, ${transactionHash}` : ''}\n`)
     if (error !== null) terminal.stderr(`  ${error.split('\n').join('\n  ')}\n`)
+    for (const { hash, results } of pushed) {
+      const said = results.map(({ url, status: what }) => `${url} ${what}`).join(', ')
+      terminal.stderr(`  ${hash}: ${said}\n`)
+    }
   }
   const failures = outcomes.filter((outcome) => outcome.status === 'failed')
   // One chain that fails is that chain's error; of several, the others are done.

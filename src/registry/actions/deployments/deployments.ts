@@ -8,6 +8,14 @@ import { checkDeployment } from '../../preflight/deployments/deployments.js'
 import { movesDataOnly, prepareAuthorization } from '../../rows/policyDeployment.js'
 import type { WriteOptions } from '../../rows/writeOptions.js'
 import {
+  artifactsOfPolicy,
+  artifactsOfPolicyData,
+  type Pushed,
+  type PushOptions,
+  pushAll,
+  readyToPush,
+} from '../sending/pushing.js'
+import {
   type DryRunAction,
   defineWrite,
   type SimulateAction,
@@ -105,14 +113,24 @@ export const deployPolicy: WriteAction<DeployPolicyInput> = async (
  * @throws {RevocationFailedError} when the deployment is there and the revocation is not.
  */
 export const deployPolicySync: Write<
-  DeployPolicyInput & WriteOptions & SyncOptions,
-  SyncResult<PolicyDeployedEvent> & { revocation: SlotRevocation | null }
-> = async (client: ReadClient, parameters: DeployPolicyInput & WriteOptions & SyncOptions) =>
+  DeployPolicyInput & WriteOptions & SyncOptions & PushOptions,
+  SyncResult<PolicyDeployedEvent> & { revocation: SlotRevocation | null } & Pushed
+> = async (
+  client: ReadClient,
+  { push, ...parameters }: DeployPolicyInput & WriteOptions & SyncOptions & PushOptions,
+) =>
   completed(client, parameters, async (bound, ready) => {
-    const revoking = movesDataOnly(prepared(bound, ready)) && !keepsAccepted(bound, parameters)
+    const parts = prepared(bound, ready)
+    const { policyTemplate, dataTemplates } = parts
+    const toPush = readyToPush(push, [
+      ...(policyTemplate === undefined ? [] : artifactsOfPolicy(policyTemplate.input)),
+      ...dataTemplates.flatMap(({ input }) => artifactsOfPolicyData(input)),
+    ])
+    const revoking = movesDataOnly(parts) && !keepsAccepted(bound, parameters)
     const done = await deploy.sync(bound, ready)
-    if (!revoking) return { ...done, revocation: null }
-    return { ...done, revocation: await revokeAfterMove(bound, parameters, done) }
+    const revocation = revoking ? await revokeAfterMove(bound, parameters, done) : null
+    if (push === undefined) return { ...done, revocation }
+    return { ...done, revocation, pushed: await pushAll(toPush, push, parameters) }
   })
 
 /** Simulates {@link deployPolicy} and returns the ids and the transaction. */
