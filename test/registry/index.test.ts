@@ -1,5 +1,7 @@
-import { encodeAbiParameters, type Hex, toHex } from 'viem'
+import { type Abi, encodeAbiParameters, type Hex, toHex } from 'viem'
+import { readContract } from 'viem/actions'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { policyRegistryAbi } from '../../src/core/abi/policyRegistryAbi.js'
 import type { ChainEvent, ChainEvents } from '../../src/core/interfaces/chainEvents.js'
 import { eventTopic } from '../../src/registry/events/events.js'
 import { parseIndexState } from '../../src/registry/events/indexer/text.js'
@@ -58,6 +60,12 @@ describe('indexRegistry', () => {
       client: policy.client,
       instanceId: second.id,
     })
+    const again = { addresses, client: policy.client, instanceId: second.id, preflight: false }
+    await registry.setCurrentPolicyInstanceSync(owner, again)
+    await registry.setCurrentPolicyDataInstanceSync(owner, {
+      ...again,
+      ...{ templateId: policy.dataTemplate, instanceId: policy.dataInstance },
+    })
     await registry.setEnclaveRequiredSync(owner, { addresses, required: true })
     await chain.mine(2)
     const index = await registry.indexRegistry({
@@ -86,6 +94,20 @@ describe('indexRegistry', () => {
         await reader.snapshot({ client: policy.client, block }),
       )
     }
+    // Move by move: what was set again is none.
+    const { policySlots, policyDataSlots } = index.state
+    const moves = policySlots.get(policy.client.toLowerCase())
+    const read = (functionName: string, args: readonly unknown[]) =>
+      readContract(owner, {
+        ...{ address: addresses.policyRegistry, abi: policyRegistryAbi as Abi },
+        ...{ functionName, args: [policy.client, ...args] },
+      })
+    expect(BigInt(moves?.length ?? 0)).toBe(await read('slotLength', []))
+    for (const [at, { block, id }] of (moves ?? []).entries()) {
+      expect(await read('slotAt', [BigInt(at)])).toEqual([block, id])
+    }
+    const dataKey = [...policyDataSlots.keys()].find((key) => key.endsWith(policy.dataTemplate))
+    expect(policyDataSlots.get(dataKey ?? '')).toHaveLength(1)
   })
 
   test('a warm snapshot makes no request', async () => {

@@ -171,6 +171,8 @@ function move(
     const reason = `a slot moved from ${event.previous}, the logs before it say ${last?.id ?? 'empty'}`
     throw missed(state, reason, last?.block)
   }
+  // What is there already is said again, and is no move: the contract keeps none either.
+  if (event.current === event.previous) return
   if (last?.block === block) moves.pop()
   moves.push({ block, id: event.current })
   state.changed?.add(recordKey.move(key, block))
