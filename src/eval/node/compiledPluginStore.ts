@@ -1,5 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import { InvalidInputError } from '../../errors/common.js'
@@ -47,14 +47,14 @@ export function fileCompiledPluginStore(parameters: {
 
   return {
     async get(name) {
-      const file = await readFile(pathOf(name)).catch(() => undefined)
-      if (file === undefined || file.length < 33 || file.length > MAX_STORED_BYTES) return null
+      const file = await readWhole(pathOf(name)).catch(() => undefined)
+      if (file === undefined || file.length < 33) return null
       const body = file.subarray(32)
       if (!timingSafeEqual(file.subarray(0, 32), tagOf(name, body))) return null
       const plugin = deserialize(body) as PortablePlugin
       return {
         glue: plugin.glue,
-        modules: plugin.modules.map(([part, bytes]) => [part, Uint8Array.from(bytes)] as const),
+        modules: plugin.modules.map(([part, bytes]) => [part, bytes] as const),
       }
     },
     async put(name, plugin) {
@@ -70,5 +70,23 @@ export function fileCompiledPluginStore(parameters: {
         throw error
       }
     },
+  }
+}
+
+/** A file in one read: `readFile` takes a large one in many. */
+async function readWhole(path: string): Promise<Buffer | undefined> {
+  const handle = await open(path)
+  try {
+    const { size } = await handle.stat()
+    if (size > MAX_STORED_BYTES) return undefined
+    const file = Buffer.allocUnsafeSlow(size)
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await handle.read(file, at, size - at, at)
+      if (bytesRead === 0) return undefined
+      at += bytesRead
+    }
+    return file
+  } finally {
+    await handle.close()
   }
 }

@@ -37,17 +37,47 @@ const bombs: typeof replies = {
   'gzip in gzip bomb': ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(50_000_000)))],
 }
 
+/** Answers that are none, byte for byte. */
+const torn: Record<string, string> = {
+  'a body shorter than it says': 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc',
+  'two lengths': 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 100\r\n\r\nabc',
+  'a length and chunks':
+    'HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+  'a line break in a header': 'HTTP/1.1 200 OK\r\na: b\rc: d\r\n\r\n',
+  'no HTTP': 'SSH-2.0-OpenSSH_9.6\r\n',
+}
+const endless: Record<string, string> = {
+  'never a head': '',
+  'never a body': 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc',
+  'never the last chunk': 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n',
+}
+Object.assign(torn, endless)
+
 let server: Server
 let port: number
 beforeAll(async () => {
   server = createServer((request, response) => {
     const name = decodeURIComponent(request.url?.slice(1) ?? '')
     response.sendDate = false
+    if (request.headers['x-injected'] !== undefined || name.includes('x-injected')) {
+      response.end(JSON.stringify(request.headers['x-injected'] ?? 'in the path'))
+      return
+    }
     if (name === '101') {
       response.socket?.end(
         'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
       )
       return
+    }
+    const raw = torn[name]
+    if (raw !== undefined) {
+      response.socket?.write(raw)
+      if (!name.startsWith('never')) response.socket?.end()
+      return
+    }
+    if (name === 'headers') {
+      const many = Array.from({ length: 3_000 }, (_, index) => [`x-h${index}`, 'v'])
+      response.writeHead(200, Object.fromEntries(many))
     }
     const [coding, body] = { ...replies, ...odd, ...bombs, cut: ['gzip', cut] as const }[name] ?? [
       undefined,
@@ -65,7 +95,11 @@ afterAll(() => {
   server.closeAllConnections()
 })
 
-const ask = (name: string, transport: keyof typeof transports): Promise<GuestAnswer> =>
+const ask = (
+  name: string,
+  transport: keyof typeof transports,
+  bounds: typeof policy = policy,
+): Promise<GuestAnswer> =>
   performRequest(
     {
       url: `http://127.0.0.1:${port}/${encodeURIComponent(name)}`,
@@ -73,7 +107,7 @@ const ask = (name: string, transport: keyof typeof transports): Promise<GuestAns
       headers: [],
       body: undefined,
     },
-    policy,
+    bounds,
     { transport: transports[transport] },
   )
 
@@ -113,6 +147,41 @@ describe('content codings', () => {
 
   test('error: a body that ends inside its coding is no answer', async () => {
     expect(await ask('cut', 'node')).toEqual({ error: 'request failed' })
+  })
+
+  test.each(Object.keys(torn).filter((name) => !Object.hasOwn(endless, name)))(
+    'error: %s is no answer',
+    async (name) => {
+      for (const transport of ['node', 'fetch'] as const)
+        expect(await ask(name, transport), transport).toEqual({ error: 'request failed' })
+    },
+  )
+
+  test.each(Object.keys(endless))('error: %s ends at the timeout', async (name) => {
+    for (const transport of ['node', 'fetch'] as const)
+      expect(await ask(name, transport, { ...policy, timeout: 150 }), transport).toEqual({
+        error: 'timeout',
+      })
+  })
+
+  test('error: thousands of headers are no answer', async () => {
+    for (const transport of ['node', 'fetch'] as const)
+      expect(await ask('headers', transport), transport).toEqual({ error: 'request failed' })
+  })
+
+  test('behavior: a line break in a URL stays in its path', async () => {
+    for (const path of [
+      'a\r\nx-injected: 1',
+      'a%0d%0ax-injected: 1',
+      'a HTTP/1.1\r\nx-injected: 1',
+    ]) {
+      const url = `http://127.0.0.1:${port}/${path}`
+      const request = { url, method: 'GET', headers: [], body: undefined }
+      for (const transport of Object.values(transports))
+        expect(await performRequest(request, policy, { transport }), path).toMatchObject({
+          body: Uint8Array.from(Buffer.from('"in the path"')),
+        })
+    }
   })
 
   test('error: a server that leaves HTTP fails the request at once', async () => {

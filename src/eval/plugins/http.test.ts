@@ -53,6 +53,20 @@ describe('checkRequest', () => {
     )
   })
 
+  test.each([
+    '127.0.0.1 127.1 0x7f.1 0177.0.0.1 2130706433 0 ①②⑦.⓪.⓪.① 127。0。0。1 localhost localhost. a.localhost',
+    '[::1] [::] [::ffff:127.0.0.1] [::ffff:7f00:1] [::7f00:1] [64:ff9b::7f00:1] [64:ff9b:1::7f00:1] [2002:7f00:1::]',
+    '10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 192.0.0.192 169.254.169.254 224.0.0.1 255.255.255.255',
+    '[fe80::1] [fd00::1] [fec0::1] [ff02::1] [2001::1] metadata.google.internal x.local router',
+  ])('error: inside, however it is written: %s', (hosts) => {
+    for (const host of hosts.split(' ')) {
+      const url = `http://${host}:8080/secret`
+      expect(() => checkRequest(request({ url }), policy), host).toThrow(
+        expect.objectContaining({ code: 'PLUGIN_HTTP_REFUSED' }),
+      )
+    }
+  })
+
   test('error: a request that is too large', () => {
     const limit = expect.objectContaining({ code: 'PLUGIN_LIMIT', limit: 'requestBytes' })
     expect(() => checkRequest(request({ body: new Uint8Array(1_048_576) }), policy)).toThrow(limit)

@@ -150,17 +150,20 @@ async function compile(
   const bytes = await plugin.getBytes(options)
   const world = withContext({ wasmHash }, () => checkPluginWorld(bytes))
   const key = `${FORMAT}/${wasmHash}/${limits.memoryBytes}/${limits.tableEntries}`
+  // Hashing 12 MB takes as long as reading or compiling them: on another thread meanwhile.
+  const hashed = checkHash(parameters, bytes, wasmHash, options)
+  // Awaited below. What fails before that is told instead of it.
+  hashed.catch(() => {})
   const stored = await store?.get(key)
   if (stored) {
-    await checkHash(parameters, bytes, wasmHash, options)
-    const modules = await compileStored(stored)
+    const [modules] = await Promise.all([compileStored(stored), hashed])
     return {
       loaded: { world, compiled: { glue: stored.glue, modules } },
       bytes: bytes.length,
       source: 'store',
     }
   }
-  const reply = await compileBytes(parameters, bytes, wasmHash, options)
+  const reply = await compileBytes(parameters, { bytes, wasmHash, hashed }, options)
   await store?.put(key, reply.portable)
   return { loaded: { world, compiled: reply.plugin }, bytes: bytes.length, source: 'bytes' }
 }
@@ -177,22 +180,20 @@ function compileStored(stored: PortablePlugin): Promise<CompiledPlugin['modules'
 /** Compiles on a worker while another one hashes. */
 async function compileBytes(
   parameters: PluginLoaderParameters,
-  bytes: Uint8Array,
-  wasmHash: Hex,
+  { bytes, wasmHash, hashed }: { bytes: Uint8Array; wasmHash: Hex; hashed: Promise<void> },
   options: IoOptions,
 ): Promise<Extract<CompileReply, { status: 'ok' }>> {
   const { limits, compilers, nextJob } = parameters
   const allocation = { memoryBytes: limits.memoryBytes, tableEntries: limits.tableEntries }
   let reply: CompileReply
   try {
-    // Hashing 12 MB takes as long as a third of compiling it: both at once, on two threads.
     ;[reply] = await Promise.all([
       compilers.run<CompileReply>(() => ({ id: nextJob(), bytes, limits: allocation }), {
         operation: 'Compiling a plugin',
         timeout: limits.compileTime,
         signal: options.signal,
       }),
-      checkHash(parameters, bytes, wasmHash, options),
+      hashed,
     ])
   } catch (error) {
     throw attach(asTimeLimit(error, `compiling took longer than ${limits.compileTime} ms`), {
