@@ -54,6 +54,8 @@ describe.skipIf(!isBuilt)('newton-policy', () => {
     [['artifact', 'verify', 'policy.rego', '--hash', '0x12'], 'expected 32 bytes'],
     [['policy', 'template', 'compute-id', '--rego', 'policy.rego', '--data', '0x12'], 'refs[0]'],
     [['toString'], 'no command "toString"'],
+    [['task', 'create', '--client', '--to', '0x12'], '--client needs a value'],
+    [['policy', 'simulate', '--rego'], '--rego needs a value'],
   ])('error: %j is a usage error', async (words, message) => {
     const run = await ask(...words)
     expect(run.code).toBe(2)

@@ -13,10 +13,14 @@ export async function readBytes(terminal: Terminal, path: string): Promise<Uint8
   }
 }
 
+/** Whether a value is the JSON object itself and no path. */
+export function isInline(value: string): boolean {
+  return value.trimStart().startsWith('{')
+}
+
 /** A JSON object in a file, or written on the command line itself, read strictly. */
 export async function readJsonObject(terminal: Terminal, path: string): Promise<JsonObject> {
-  const inline = path.trimStart().startsWith('{')
-  const bytes = inline ? new TextEncoder().encode(path) : await readBytes(terminal, path)
+  const bytes = isInline(path) ? new TextEncoder().encode(path) : await readBytes(terminal, path)
   const value = parseJsonBytes(bytes)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError(`${path} does not hold a JSON object.`)

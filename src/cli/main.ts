@@ -95,11 +95,18 @@ async function assertOptions(command: CommandDef, words: readonly string[]): Pro
     const { alias } = definition as { alias?: string | string[] }
     for (const other of [alias ?? []].flat()) known.set(other, definition)
   }
-  for (const word of words) {
+  for (const [index, word] of words.entries()) {
     if (word === '--') return
     const match = /^--?([A-Za-z][\w-]*)(?:=|$)/.exec(word)
     if (match === null) continue
     const name = match[1] as string
+    const definition = known.get(name)
+    // An empty variable of a shell: the next option would be taken for the value.
+    if (definition !== undefined && definition.type !== 'boolean' && !word.includes('=')) {
+      const next = words[index + 1]
+      const isOption = next !== undefined && known.has(/^--([A-Za-z][\w-]*)/.exec(next)?.[1] ?? '')
+      if (next === undefined || isOption) throw new UsageError(`${word} needs a value.`)
+    }
     const positive =
       name.startsWith('no-') &&
       (known.get(name.slice(3))?.type === 'boolean' || negatable.includes(name.slice(3)))

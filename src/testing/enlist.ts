@@ -20,6 +20,9 @@ import type { DeployedContracts } from './contracts.js'
 /** Stake of each operator at the development slasher, in wei. */
 const stake = 10n ** 18n
 
+/** What each operator's signature weighs. */
+const weight = [100n]
+
 /** A deadline that no development chain reaches. */
 const NEVER = 2n ** 40n
 
@@ -63,7 +66,7 @@ export async function enlist(parameters: {
     })
     await waitForReceipt(client, hash)
   }
-  const weights = operators.map(() => [100n])
+  const weights = operators.map(() => weight)
   const { timestamp } = await getBlock(client)
   const referenceTimestamp = Number(timestamp)
   await publishOperatorTableSync(owner, {
@@ -72,12 +75,15 @@ export async function enlist(parameters: {
     weights,
     addresses: contracts,
   })
-  const table = createOperatorTable(
-    operators.map(({ address: operator, key }, index) => ({
-      operator,
-      ...key.publicKey,
-      weights: weights[index] as bigint[],
+  return { table: tableOf(operators), referenceTimestamp }
+}
+
+/** The table that they are in. */
+export function tableOf(operators: readonly { address: Address; key: BlsKey }[]): OperatorTable {
+  return createOperatorTable(
+    operators.map(({ address: operator, key }) => ({
+      ...{ operator, ...key.publicKey },
+      weights: weight,
     })),
   )
-  return { table, referenceTimestamp }
 }

@@ -3,29 +3,36 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { computeArtifactHash } from '@newton/policy-sdk'
 import { freePort } from '@newton/policy-sdk/testing/node'
+import type { Hex } from 'viem'
+import { privateKeyToAddress } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bin, isBuilt, session } from './runner.js'
+import { bin, isBuilt, session, shell } from './runner.js'
 
 const home = mkdtempSync(join(tmpdir(), 'newton-policy-cli-devnet-'))
 const run = session(home)
 let devnet: ChildProcess
-let output = ''
 let errors = ''
 let ready: {
   client: string
   chainId: number
+  rpcUrl: string
   gatewayUrl: string
+  artifactsUrl: string
   contracts: object
+  operators: { address: Hex; privateKey: Hex; blsPublicKey: Hex }[]
   ledger: { url: string; name: string; module: string; logKey: string }
 }
 
-beforeAll(async () => {
-  if (!isBuilt) return
+/** Starts it on the directory in which it keeps everything. */
+async function start(): Promise<void> {
   const port = String(await freePort())
   const words = [bin, 'devnet', '--json', '--port', port, '--window', '1', '--state', 'state']
   const env = { PATH: process.env['PATH'], HOME: home }
   devnet = spawn(process.execPath, words, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  errors = ''
   devnet.stderr?.on('data', (chunk: Buffer) => {
     errors += chunk.toString()
   })
@@ -37,16 +44,32 @@ beforeAll(async () => {
     devnet.on('close', (code) => reject(new Error(`it ended with ${code}: ${errors}`)))
   })
   ready = (JSON.parse(output) as { data: typeof ready }).data
+}
+
+async function end(signal: NodeJS.Signals): Promise<void> {
+  if (devnet === undefined || devnet.exitCode !== null || devnet.signalCode !== null) return
+  devnet.removeAllListeners('close')
+  const closed = new Promise((resolve) => devnet.on('close', resolve))
+  devnet.kill(signal)
+  await closed
+}
+
+/** Whether somebody listens at a URL. */
+const answers = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    () => true,
+    () => false,
+  )
+
+beforeAll(async () => {
+  if (isBuilt) await start()
 }, 120_000)
 afterAll(async () => {
-  if (devnet !== undefined && devnet.exitCode === null) {
-    devnet.removeAllListeners('close')
-    const closed = new Promise((resolve) => devnet.on('close', resolve))
-    devnet.kill('SIGINT')
-    await closed
-  }
+  await end('SIGINT')
   rmSync(home, { recursive: true, force: true })
 })
+
+let taskId = ''
 
 const rego = `package limit
 default allow := false
@@ -68,6 +91,10 @@ describe.skipIf(!isBuilt)('devnet', () => {
       client: expect.stringMatching(/^0x[\da-fA-F]{40}$/) as string,
       gatewayUrl: expect.stringMatching(/^http:/) as string,
     })
+    for (const { address, privateKey, blsPublicKey } of ready.operators) {
+      expect(privateKeyToAddress(privateKey)).toBe(address)
+      expect(blsPublicKey).toMatch(/^0x[\da-f]{256}$/)
+    }
     // The other commands find it without another word.
     const doctor = await run('doctor')
     expect(doctor.stdout).toContain('ok      chain devnet')
@@ -108,7 +135,7 @@ describe.skipIf(!isBuilt)('devnet', () => {
     expect(kept).toMatchObject({ code: 0 })
     const verified = await run('attestation', 'verify', 'answer.json')
     expect(verified).toMatchObject({ code: 0, stdout: 'valid: operators signed allow\n' })
-    const taskId = kept.stderr.match(/verified task (0x[\da-f]{64})/)?.[1] as string
+    taskId = kept.stderr.match(/verified task (0x[\da-f]{64})/)?.[1] as string
     const again = await run('task', 'show', taskId)
     expect(again).toMatchObject({ code: 0, stdout: 'allow\n' })
     expect(again.stderr).toContain(`task ${taskId}: signed`)
@@ -121,6 +148,12 @@ describe.skipIf(!isBuilt)('devnet', () => {
     const listed = JSON.parse(commits.stdout) as { data: { commits: { root: string }[] } }
     expect(listed.data.commits.at(-1)?.root).toBe(root.stdout.trim())
     expect(errors).toMatch(/commit \d+: 0x/)
+    expect(errors).toContain(`template ${template.stdout.trim()} registered`)
+    // The bytes, by their hash, for who has not the directory.
+    const hash = computeArtifactHash(new TextEncoder().encode(rego))
+    const served = await fetch(`${ready.artifactsUrl}/artifacts/${hash}`)
+    expect(await served.text()).toBe(rego)
+    expect(served.headers.get('access-control-allow-origin')).toBe('*')
     // All of it is in the ledger, for whoever has its key.
     const { url, name, module, logKey } = ready.ledger
     let logged = ''
@@ -130,6 +163,7 @@ describe.skipIf(!isBuilt)('devnet', () => {
       logged = await (await fetch(`${url}/api/ledger/events?limit=1000`, { headers })).text()
     }
     expect(logged).toContain(taskId)
+    expect(errors).toContain(`task ${taskId}: allow`)
     const replayed = await run('ledger', 'replay', url, '--ledger', name, '--log', logKey)
     expect(replayed).toMatchObject({ code: 0, stdout: expect.stringContaining('state root') })
     // And run again: the gateway has the inputs, the chain the rows, the store the policy.
@@ -149,6 +183,42 @@ describe.skipIf(!isBuilt)('devnet', () => {
     })
     const receipt = JSON.parse(readFileSync(join(home, 'receipt.json'), 'utf8')) as object
     expect(receipt).toMatchObject({ kind: 'chain', origin: `${name}/meta`, position: 0 })
+  }, 120_000)
+
+  test('behavior: it goes on from what it kept, however it ended', async () => {
+    const before = ready
+    const shown = await run('state', 'root')
+    // What is killed has no time to keep anything, nor to end the chain.
+    await end('SIGKILL')
+    for (let tries = 0; tries < 100 && (await answers(before.rpcUrl)); tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    expect(await answers(before.rpcUrl)).toBe(false)
+    await start()
+    expect(errors).toContain('goes on from')
+    expect(ready).toMatchObject({ client: before.client, contracts: before.contracts })
+    expect(ready.ledger).toMatchObject({ name: before.ledger.name, logKey: before.ledger.logKey })
+    expect((await run('state', 'root')).stdout).toBe(shown.stdout)
+    const task = await run('task', 'show', taskId)
+    expect(task).toMatchObject({ code: 0, stdout: 'allow\n' })
+    const words = ['task', 'create', '--client', ready.client, '--to', `0x${'22'.repeat(20)}`]
+    expect(await run(...words, '--value', '6')).toMatchObject({
+      code: 3,
+      stdout: 'deny\n  - over the limit\n',
+    })
+    // The directory is one network's.
+    const second = await shell(home)(
+      'devnet',
+      '--state',
+      'state',
+      '--port',
+      String(await freePort()),
+    )
+    expect(second.code).toBe(1)
+    expect(second.stderr).toContain('DIRECTORY_LOCKED')
+    const taken = await shell(home)('devnet', '--port', new URL(ready.rpcUrl).port)
+    expect(taken.code).toBe(1)
+    expect(taken.stderr).toMatch(/Port \d+ is taken.*another port/s)
   }, 120_000)
 
   test('error: a gateway that is not there is not waited for, and no task without one', async () => {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { setEnclaveRequired, setEnclaveRequiredSync } from '../../src/registry/index.js'
 import { deployContract } from '../../src/testing/contracts.js'
@@ -43,5 +46,37 @@ test('error: AnvilError for arguments and calls it does not know', async () => {
     name: 'AnvilError',
     code: 'ANVIL_FAILED',
   })
+  // The chain that answers there would be taken for the new one.
+  await expect(startAnvil({ port: chain.anvil.port })).rejects.toMatchObject({
+    code: 'ANVIL_FAILED',
+    shortMessage: `Port ${chain.anvil.port} is taken.`,
+  })
   await expect(chain.anvil.rpc('no_such_method')).rejects.toMatchObject({ code: 'ANVIL_FAILED' })
+})
+
+test('behavior: a guarded chain is kept and begun again, blocks of the past too', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'newton-anvil-'))
+  const options = { state: join(directory, 'state.json'), timestamp: 1_700_000_000, guarded: true }
+  const to = `0x${'11'.repeat(20)}`
+  const from = '0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266'
+  try {
+    // More than once: what a chain was begun with is in the file as well.
+    for (let start = 0; start < 3; start++) {
+      const anvil = await startAnvil(options)
+      await anvil.rpc('eth_sendTransaction', [{ from, to, value: '0x5' }])
+      for (let block = 1; block <= start + 1; block++) {
+        const tag = `0x${block.toString(16)}`
+        expect(Number(await anvil.rpc('eth_getBalance', [to, tag]))).toBe(5 * block)
+        const [one, before] = (await Promise.all(
+          [block, block - 1].map((number) =>
+            anvil.rpc('eth_getBlockByNumber', [`0x${number.toString(16)}`, false]),
+          ),
+        )) as [{ parentHash: string }, { hash: string }]
+        expect(one.parentHash).toBe(before.hash)
+      }
+      await anvil.stop()
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
 })

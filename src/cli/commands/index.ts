@@ -10,7 +10,7 @@ export const rootCommand: CommandDef = group(
     policy: () => import('./policy/index.js').then((module) => module.policy),
     'policy-data': () => import('./policyData/index.js').then((module) => module.policyData),
     client: () => import('./client.js').then((module) => module.client),
-    devnet: () => import('./devnet.js').then((module) => module.devnet),
+    devnet: () => import('./devnet/devnet.js').then((module) => module.devnet),
     config: () => import('./config.js').then((module) => module.config),
     completions: () => import('./completions.js').then((module) => module.completions(rootCommand)),
     task: () => import('./task/index.js').then((module) => module.task),

@@ -38,6 +38,8 @@ export type Profile = {
   da_proxy_url?: string
   /** URLs of operators that artifacts are handed to, separated by commas. */
   operator_urls?: string
+  /** SHA-256 of roots of enclaves other than that of AWS, separated by commas: of simulators. */
+  insecure_roots?: string
   chains?: Record<string, ChainProfile>
 }
 
@@ -68,6 +70,8 @@ const settings: Readonly<Record<string, (value: string) => string | undefined>> 
     value.split(',').every((one) => isHttpUrl(one.trim()))
       ? undefined
       : 'http or https URLs, separated by commas',
+  insecure_roots: (value) =>
+    /^0x[\da-f]{64}(?:,0x[\da-f]{64})*$/i.test(value) ? undefined : '32 bytes as 0x-hex each',
 }
 const secretKeys = new Set(['signer_key', 'gateway_api_key'])
 

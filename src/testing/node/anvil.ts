@@ -1,7 +1,7 @@
 /** Starts anvil, the local chain of the npm package `@foundry-rs/anvil`. Node only. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { BaseError } from '../../errors/base.js'
@@ -21,6 +21,13 @@ export type StartAnvilOptions = {
   slotsInAnEpoch?: number | undefined
   /** More command line arguments. */
   args?: readonly string[] | undefined
+  /** File that the chain begins from where it is there, with all its blocks, and that it is kept in when it ends. */
+  state?: string | undefined
+  /**
+   * Whether the chain ends when this process does, however that ends, and hears of no Ctrl-C before: what
+   * runs on it is stopped first. Takes one more process. @default false
+   */
+  guarded?: boolean | undefined
   /** Milliseconds to wait until it answers. @default 20000 */
   timeout?: number | undefined
 }
@@ -59,7 +66,7 @@ export async function freePort(): Promise<number> {
  * Starts a local chain on a port of its own, and waits until it answers.
  *
  * @throws {MissingPeerError} when `@foundry-rs/anvil` is not installed.
- * @throws {AnvilError} when the process ends or does not answer in time.
+ * @throws {AnvilError} when the port is taken, or the process ends or does not answer in time.
  * @example
  * ```ts
  * import { startAnvil } from '@newton/policy-sdk/testing/node'
@@ -85,14 +92,23 @@ async function launch(
   options: StartAnvilOptions & { chainId: number; timeout: number; port: number },
 ): Promise<Anvil> {
   const { port, chainId, timeout } = options
+  // What answers there already would be taken for the new chain.
+  if (await isTaken(port)) {
+    throw new AnvilError(`Port ${port} is taken.`, {
+      metaMessages: ['Another chain may run there: end it, or name another port.'],
+    })
+  }
   const args = ['--port', String(port), '--chain-id', String(chainId), '--silent']
   if (options.blockTime !== undefined) args.push('--block-time', String(options.blockTime))
   if (options.timestamp !== undefined) args.push('--timestamp', String(options.timestamp))
   if (options.slotsInAnEpoch !== undefined) {
     args.push('--slots-in-an-epoch', String(options.slotsInAnEpoch))
   }
+  if (options.state !== undefined) {
+    args.push('--state', options.state, '--preserve-historical-states')
+  }
   args.push(...(options.args ?? []))
-  const child = spawn(anvilBinary(), args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = options.guarded === true ? spawnGuarded(args) : spawnPlain(args)
   const exit = (): void => {
     child.kill()
   }
@@ -114,6 +130,39 @@ async function launch(
     throw error
   }
   return { url, port, chainId, rpc, stop }
+}
+
+const spawnPlain = (args: readonly string[]): ChildProcess =>
+  spawn(anvilBinary(), args, { stdio: ['ignore', 'ignore', 'pipe'] })
+
+// The end of its input is the end of this process, whatever that dies of.
+const guard = `
+const [binary, ...args] = process.argv.slice(1)
+const child = require('node:child_process').spawn(binary, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+const end = () => child.kill('SIGTERM')
+process.on('SIGTERM', end)
+process.stdin.on('end', end).on('error', end).resume()
+child.on('error', (error) => { console.error(error.message); process.exit(1) })
+child.on('exit', (code) => process.exit(code ?? 0))`
+
+// In a group of its own: a terminal's Ctrl-C goes to all of a group.
+const spawnGuarded = (args: readonly string[]): ChildProcess =>
+  spawn(process.execPath, ['-e', guard, anvilBinary(), ...args], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+    detached: true,
+  })
+
+/** Whether somebody answers at a port of this machine. */
+async function isTaken(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    const answer = (taken: boolean): void => {
+      socket.destroy()
+      resolve(taken)
+    }
+    socket.once('connect', () => answer(true))
+    socket.once('error', () => answer(false))
+  })
 }
 
 async function untilReady(

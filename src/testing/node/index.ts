@@ -9,7 +9,8 @@ export {
   startAnvil,
 } from './anvil.js'
 export type { DevnetOperator } from './devnet/operators.js'
+export type { DevnetOptions } from './devnet/options.js'
 export { devnetNetwork } from './devnet/policyNetwork.js'
-export { createDevnet, type Devnet, type DevnetOptions } from './devnet/start.js'
+export { createDevnet, type Devnet } from './devnet/start.js'
 export type { CommitOutcome } from './devnet/windows.js'
 export { type FakeEigenDaProxyServer, startFakeEigenDaProxy } from './fakeEigenDaProxyServer.js'

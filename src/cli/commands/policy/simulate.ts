@@ -1,10 +1,10 @@
-import { watch } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import type { CommandDef } from 'citty'
 import type { PluginProvenance } from '../../../core/interfaces/provenance.js'
 import {
   createPluginRuntime,
   createSchemaValidator,
+  type IdentityData,
   operatorEngine,
   type SimulationRequest,
   simulate,
@@ -13,17 +13,12 @@ import { nodeHttpTransport, nodePluginWorkers } from '../../../eval/node/index.j
 import { daArgs } from '../../config/artifactStore.js'
 import { chainArgs, chainOf } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
-import { readBytes, readJsonObject } from '../../files.js'
+import { isInline, readBytes, readJsonObject } from '../../files.js'
 import { integer, intentArgs, intentOf } from '../../intent.js'
 import { command } from '../../terminal/command.js'
-import {
-  type CommandResult,
-  exitCodes,
-  printError,
-  printResult,
-  type Terminal,
-} from '../../terminal/output.js'
+import { type CommandResult, exitCodes, type Terminal, toJson } from '../../terminal/output.js'
 import { provenanceOf, trustArgs } from '../provenance/sources.js'
+import { type Outcome, repeat } from './watching.js'
 
 // The chain that says where plugins come from; `--chain-id` is that of the transaction.
 const { 'chain-id': _, ...registryArgs } = chainArgs
@@ -46,6 +41,12 @@ const simulateArgs = {
     valueHint: 'file',
   },
   'wasm-args': { type: 'string', description: 'Arguments for the plugin', valueHint: 'file.json' },
+  identity: {
+    type: 'string',
+    description:
+      'What newton.identity.* answers from: {"kyc":{"status":"approved",…}}, a JSON file or the object itself',
+    valueHint: 'file.json',
+  },
   ...intentArgs,
   'chain-id': { type: 'string', description: 'Chain of the transaction', default: '1' },
   'allow-private': {
@@ -61,7 +62,11 @@ const simulateArgs = {
   ...trustArgs,
   ...daArgs,
   ...registryArgs,
-  watch: { type: 'boolean', description: 'Run again whenever a file changes', default: false },
+  watch: {
+    type: 'boolean',
+    description: 'Run again whenever a file changes, and show what came out otherwise',
+    default: false,
+  },
 } as const
 
 /** `policy simulate`: what the operators would decide, from files. */
@@ -83,7 +88,7 @@ export const simulatePolicy: CommandDef = command({
       ...{ engine: operatorEngine(), schemas: createSchemaValidator(), plugins },
       ...{ provenance, requireVerifiedWasm },
     }
-    const once = async (): Promise<CommandResult> => {
+    const once = async (): Promise<CommandResult & { outcome: Outcome }> => {
       const evaluation = await simulate(await requestOf(args, terminal), tools, { signal })
       const { allow, reasons, outputs, warnings, timings } = evaluation
       const lines = [allow ? 'allow' : 'deny', ...reasons.map((reason) => `  - ${reason}`)]
@@ -92,6 +97,7 @@ export const simulatePolicy: CommandDef = command({
         data: { allow, reasons, outputs, warnings, timings },
         text: lines.join('\n'),
         exitCode: allow ? exitCodes.done : exitCodes.denied,
+        outcome: { status: 'decided', allow, reasons, outputs: toJson(outputs) },
       }
     }
     try {
@@ -153,49 +159,20 @@ async function requestOf(args: Args, terminal: Terminal): Promise<SimulationRequ
             },
           ],
     wasmArgs: await json(args['wasm-args']),
+    identity: (await json(args.identity)) as IdentityData | undefined,
     intent: intentOf(args, integer(args['chain-id'], '--chain-id')),
   }
 }
 
 function filesOf(args: Args, terminal: Terminal): string[] {
   const names = [
-    'rego',
-    'params',
-    'params-schema',
-    'plugin',
-    'plugin-params',
-    'plugin-secrets',
-    'wasm-args',
-  ] as const
-  return names.flatMap((name) =>
-    args[name] === undefined ? [] : [resolve(terminal.cwd, args[name])],
-  )
-}
-
-async function repeat(
-  once: () => Promise<CommandResult>,
-  at: { files: readonly string[]; terminal: Terminal; signal: AbortSignal; json: boolean },
-): Promise<CommandResult> {
-  const { files, terminal, signal, json } = at
-  let wake = (): void => undefined
-  const watchers = files.map((file) => watch(file, () => wake()))
-  signal.addEventListener('abort', () => wake(), { once: true })
-  try {
-    while (!signal.aborted) {
-      const changed = new Promise<void>((resolve) => {
-        wake = resolve
-      })
-      await once().then(
-        (result) => printResult(terminal, result, { json, command: 'policy simulate' }),
-        (error) => printError(terminal, error, { json, command: 'policy simulate' }),
-      )
-      terminal.stderr('watching for changes; Ctrl-C ends\n')
-      await changed
-      // Editors write in several steps.
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
-    throw signal.reason
-  } finally {
-    for (const watcher of watchers) watcher.close()
-  }
+    ...(['rego', 'params', 'params-schema', 'wasm-args', 'identity'] as const),
+    ...(['plugin', 'plugin-params', 'plugin-params-schema'] as const),
+    ...(['plugin-secrets', 'plugin-secrets-schema'] as const),
+  ]
+  return names.flatMap((name) => {
+    const path = args[name]
+    // An object that is given among the words lies in no file.
+    return path === undefined || isInline(path) ? [] : [resolve(terminal.cwd, path)]
+  })
 }

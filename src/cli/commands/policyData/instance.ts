@@ -35,9 +35,7 @@ export const dataInstanceKind: InstanceKind = {
     const row = await reader.getPolicyDataTemplate(templateId)
     return row === null || row.secretsSchemaHash === ARTIFACT_ABSENT
       ? []
-      : [
-          `newton-policy policy-data instance set-secrets --instance ${id} --secrets <file.json> --enclave-key <key>`,
-        ]
+      : [`newton-policy policy-data instance set-secrets --instance ${id} --secrets <file.json>`]
   },
 }
 

@@ -3,7 +3,10 @@ import type { CommandDef } from 'citty'
 import type { Hex } from 'viem'
 import { ARTIFACT_ABSENT, namespaces, type RegistryReader } from '../../../core/index.js'
 import {
+  documentedRecipient,
+  type ExpectedMeasurements,
   gatewayRecipient,
+  type NitroRoot,
   pinnedRecipient,
   type RecipientKey,
   type SecretsValidation,
@@ -16,6 +19,7 @@ import { fromUtf8 } from '../../../internal/bytes.js'
 import { createRegistryReader } from '../../../registry/index.js'
 import { daArgs, requireDa, sourceOf } from '../../config/artifactStore.js'
 import { type ChainTarget, chainArgs, chainOf } from '../../config/chain.js'
+import type { Profile } from '../../config/config.js'
 import { signerArgs, signerOf } from '../../config/credentials.js'
 import { type GatewayArgs, gatewayArgs, gatewayOf } from '../../config/gateway.js'
 import { UsageError } from '../../errors.js'
@@ -32,24 +36,40 @@ const instanceArg = {
   },
 } as const
 
+const recipientArgs = {
+  pcr0: {
+    type: 'string',
+    description:
+      'PCR0 of the build that may have the secrets, or its commitment; without it, builds that the chain lists',
+    valueHint: '0x…',
+  },
+  'insecure-root': {
+    type: 'string',
+    description: 'SHA-256 of roots other than that of AWS, as of a simulator',
+    valueHint: '0x…',
+  },
+} as const
+
 /** `set-secrets`. */
 export const setSecrets: CommandDef = command({
   name: 'set-secrets',
   example:
-    'newton-policy policy-data instance set-secrets --instance 0x… --secrets secrets.json --enclave-key 0x…',
+    'newton-policy policy-data instance set-secrets --instance 0x… --secrets secrets.json --pcr0 0x…',
   description:
-    'Seal the secrets of a policy-data instance to the enclaves and upload them; the client’s owner signs.',
+    'Seal the secrets of a policy-data instance to enclaves whose document was verified, and upload them; the client’s owner signs.',
   args: {
     ...instanceArg,
     secrets: { type: 'string', description: 'JSON file', required: true, valueHint: 'file.json' },
+    ...recipientArgs,
     'enclave-key': {
       type: 'string',
-      description: 'Public key of the enclaves, checked before; without it the gateway is asked',
+      description: 'Public key of the enclaves, checked before; no document is asked for then',
       valueHint: '0x…',
     },
     'trust-gateway': {
       type: 'boolean',
-      description: 'Believe the gateway about the key: whoever runs it could read the secrets',
+      description:
+        'Believe the gateway about the key, without a document: whoever runs it could read the secrets',
       default: false,
     },
     sequence: {
@@ -73,10 +93,7 @@ export const setSecrets: CommandDef = command({
     const instanceId = args.instance as Hex
     const { client, validation } = await needed(terminal, { reader, target, instanceId, args })
     const gateway = gatewayOf(terminal, { args, profile })
-    const recipient = await recipientOf(gateway, {
-      key: args['enclave-key'],
-      trusted: args['trust-gateway'],
-    })
+    const recipient = await recipientOf(terminal, { gateway, reader, profile, args, signal })
     const account = await signerOf(terminal, { args, profile })
     const record = await reader.getClient(client, { signal })
     if (record?.owner.toLowerCase() !== account.address.toLowerCase()) {
@@ -136,19 +153,71 @@ async function needed(
   return { client: row.client, validation }
 }
 
+type RecipientArgs = {
+  'enclave-key'?: string | undefined
+  'trust-gateway': boolean
+  pcr0?: string | undefined
+  'insecure-root'?: string | undefined
+}
+
+// Nothing is sealed before this has an answer: what is sealed to a wrong key is told to a stranger.
 async function recipientOf(
-  gateway: GatewayClient,
-  { key, trusted }: { key: string | undefined; trusted: boolean },
+  terminal: Terminal,
+  parameters: {
+    gateway: GatewayClient
+    reader: RegistryReader
+    profile: Profile
+    args: RecipientArgs
+    signal: AbortSignal
+  },
 ): Promise<RecipientKey> {
-  if (key !== undefined) return pinnedRecipient({ publicKey: key as Hex })
-  if (!trusted) {
-    throw new UsageError('Nothing says which key the secrets may be sealed to.', {
-      metaMessages: [
-        'Give the key of the enclaves with --enclave-key, or say --trust-gateway: whoever runs the gateway could then read them.',
-      ],
-    })
+  const { gateway, reader, profile, args, signal } = parameters
+  const { 'enclave-key': pinned, 'trust-gateway': trusted, pcr0 } = args
+  if ([pinned !== undefined, trusted, pcr0 !== undefined].filter(Boolean).length > 1) {
+    throw new UsageError('--enclave-key, --trust-gateway and --pcr0 are three ways: give one.')
   }
-  return gatewayRecipient({ key: await gateway.getSecretsPublicKey(), trustGateway: true })
+  if (pinned !== undefined) return pinnedRecipient({ publicKey: pinned as Hex })
+  const key = await gateway.getSecretsPublicKey({ signal })
+  if (trusted) {
+    terminal.stderr('warning: the gateway alone says whose the key is\n')
+    return gatewayRecipient({ key, trustGateway: true })
+  }
+  const roots = rootsOf(args['insecure-root'] ?? profile.insecure_roots)
+  const recipient = await documentedRecipient(
+    {
+      key,
+      policy: {
+        measurements: measurementsOf(pcr0),
+        // Without a build that is named, the chain says which may have the key.
+        registry: { reader, block: 'latest' },
+        ...(roots !== undefined && { roots, insecureTrustRoot: true }),
+      },
+    },
+    { signal },
+  )
+  if (roots !== undefined) {
+    terminal.stderr('warning: another root than that of AWS is believed, as of a simulator\n')
+  }
+  const which = pcr0 === undefined ? 'a build that the chain lists' : `the build ${pcr0}`
+  terminal.stderr(`verified the enclave’s document: ${which} has key ${recipient.keyId}\n`)
+  return recipient
+}
+
+function measurementsOf(pcr0: string | undefined): ExpectedMeasurements {
+  if (pcr0 === undefined) return 'registry'
+  if (/^0x[\da-f]{64}$/i.test(pcr0)) return { pcr0Commitment: pcr0 as Hex }
+  if (/^0x[\da-f]{96}$/i.test(pcr0)) return [{ 0: pcr0 as Hex }]
+  throw new UsageError('--pcr0 is 48 bytes as hex, or 32 of its commitment.')
+}
+
+function rootsOf(text: string | undefined): NitroRoot[] | undefined {
+  return text?.split(',').map((word) => {
+    const sha256 = word.trim() as Hex
+    if (!/^0x[\da-f]{64}$/i.test(sha256)) {
+      throw new UsageError(`--insecure-root is 32 bytes as hex, not ${JSON.stringify(word)}.`)
+    }
+    return { sha256 }
+  })
 }
 
 /** `show-secrets`. */

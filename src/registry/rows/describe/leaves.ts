@@ -40,7 +40,7 @@ export async function secretsNode(
   secret: { client: Address; policyDataInstanceId: Hex },
 ): Promise<DescribeNode> {
   const { checks, options } = context
-  const upload = `newton-policy policy-data instance set-secrets --instance ${secret.policyDataInstanceId} --secrets <file.json> --enclave-key <key>`
+  const upload = `newton-policy policy-data instance set-secrets --instance ${secret.policyDataInstanceId} --secrets <file.json>`
   const known = await attempt(options, () => checks.secrets?.getSecretsStatus(secret, options))
   const status = known === 'present' ? 'ok' : known === 'missing' ? 'missing' : 'unavailable'
   return {

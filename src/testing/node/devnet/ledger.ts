@@ -1,6 +1,7 @@
-/** A devnet's evaluation ledger: in memory, behind HTTP, which all roles write to by their settings. */
+/** A devnet's evaluation ledger, behind HTTP, which all roles write to by their settings. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { TileStore } from '../../../core/interfaces/tileStore.js'
 import { toHex, utf8 } from '../../../internal/bytes.js'
 import { keccak } from '../../../internal/keccak.js'
 import { serve } from '../../../internal/node/serve.js'
@@ -11,14 +12,18 @@ import {
   formatNoteKey,
   type KeyRole,
   type Ledger,
-  type MemoryTiles,
   memoryTiles,
   openWriter,
   type PreparedEvent,
   prepareGenesis,
   prepareKeyEvent,
 } from '../../../ledger/index.js'
-import { opensslEventSigner, opensslVerify } from '../../../ledger/node/index.js'
+import {
+  openLedger,
+  opensslEventSigner,
+  opensslVerify,
+  posixTiles,
+} from '../../../ledger/node/index.js'
 import { loadEventSchemas } from '../../../ledger/schemas/index.js'
 import type { RunningRole } from '../../../operator/node/index.js'
 import { AnvilError } from '../anvil.js'
@@ -27,7 +32,7 @@ import { AnvilError } from '../anvil.js'
 export type DevnetLedger = {
   readonly ledger: Ledger
   /** Its files. */
-  readonly store: MemoryTiles
+  readonly store: TileStore
   /** Base URL of its API and its files. */
   readonly url: string
   /** For `X-Module-ID`. */
@@ -59,6 +64,8 @@ export async function startDevnetLedger(parameters: {
   operators: readonly string[]
   /** Where the keys of the roles are. */
   directory: string
+  /** Directory of the ledger; in memory where left out. */
+  kept: string | undefined
   closers: (() => Promise<unknown>)[]
   /** Roles that record. */
   roles: () => readonly RunningRole[]
@@ -66,16 +73,20 @@ export async function startDevnetLedger(parameters: {
   const { operators, directory, closers, roles } = parameters
   const schemas = await loadEventSchemas()
   const verify = opensslVerify()
-  const store = memoryTiles()
   // Windows of a devnet end before their time: its ledger's clock is the chain's where that is ahead.
   let ahead = 0
   const now = (): number => Date.now() + ahead
-  const writer = await openWriter({ ledger: name, store, checkpointSeed: seedOf('log'), now })
-  const ledger = createLedger({ writer, schemas, verify, now })
+  const store =
+    parameters.kept === undefined ? memoryTiles() : posixTiles({ directory: parameters.kept })
+  const settings = { ledger: name, checkpointSeed: seedOf('log'), now }
+  const ledger =
+    parameters.kept === undefined
+      ? createLedger({ writer: await openWriter({ ...settings, store }), schemas, verify, now })
+      : await openLedger({ ...settings, schemas, directory: parameters.kept })
   closers.push(ledger.close)
   const meta = ledger.signers.get('meta')
   const logKey = meta === undefined ? '' : formatNoteKey(meta.key)
-  await admit(ledger, { operators, logKey })
+  if (ledger.head() === undefined) await admit(ledger, { operators, logKey })
   const keys = join(directory, 'ledger-keys')
   await mkdir(keys, { recursive: true, mode: 0o700 })
   for (const who of [...operators, 'gateway', 'challenger']) {

@@ -14,7 +14,8 @@ import {
 import { deployGuardedTransfer } from '../../contracts.js'
 import type { NetworkPolicyInput, PolicyNetwork } from '../../mock/network.js'
 import type { MockPolicy } from '../../mock/policies.js'
-import { createDevnet, type Devnet, type DevnetOptions } from './start.js'
+import type { DevnetOptions } from './options.js'
+import { createDevnet, type Devnet } from './start.js'
 
 /**
  * Starts a devnet and gives it the shape of `mockNetwork`, so that one test file runs on both.

@@ -28,6 +28,8 @@ export type RolesParameters = {
   gateway: LocalAccount
   challenger: LocalAccount
   ledger: StartedLedger | undefined
+  /** Whether the gateway's tasks outlive it. */
+  keepTasks: boolean
 }
 
 /** Starts a gateway that takes any caller and lands answers by its own account. */
@@ -41,7 +43,7 @@ export function startDevnetGateway(parameters: RolesParameters): Promise<Running
       'data.directory': join(directory, 'gateway'),
       'listen.port': 0,
       operators: urlsOf(seats),
-      'database.memory': true,
+      'database.memory': !parameters.keepTasks,
       'callers.anyone': true,
       'callers.auditors': ['anyone'],
       'enclave.pcr0_commitment': pcr0Commitment,

@@ -1,26 +1,12 @@
 /** A whole network for development: chain, contracts, data availability, and every role of it. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  type Account,
-  type Chain,
-  createPublicClient,
-  createWalletClient,
-  type Hex,
-  http,
-  type LocalAccount,
-  type PublicClient,
-} from 'viem'
-import { mnemonicToAccount } from 'viem/accounts'
-import { foundry } from 'viem/chains'
+import type { Chain, Hex, LocalAccount, PublicClient } from 'viem'
 import type { OperatorTable } from '../../../core/bn254/index.js'
 import type { CertificateReader } from '../../../core/interfaces/certificates.js'
 import type { ChainEvents } from '../../../core/interfaces/chainEvents.js'
 import type { DaClient } from '../../../core/interfaces/daClient.js'
 import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
 import type { Task } from '../../../core/task.js'
-import { fileDa } from '../../../da/node/index.js'
 import type { IoOptions } from '../../../internal/deadline.js'
 import {
   collectTask,
@@ -38,16 +24,10 @@ import {
   simulatedPcr0Commitment,
 } from '../../../operator/node/index.js'
 import type { WriteClient } from '../../../registry/chain/client.js'
-import {
-  activateEnclaveVersionSync,
-  createCertificateReader,
-  createChainEvents,
-  createRegistryReader,
-} from '../../../registry/index.js'
 import { commitParameters } from '../../../statetree/index.js'
-import { type DeployConfig, type DeployedContracts, deployContracts } from '../../contracts.js'
-import { enlist } from '../../enlist.js'
-import { type Anvil, startAnvil } from '../anvil.js'
+import type { DeployedContracts } from '../../contracts.js'
+import type { Anvil } from '../anvil.js'
+import { serveArtifacts } from './artifacts.js'
 import { type DevnetLedger, type StartedLedger, startDevnetLedger } from './ledger.js'
 import {
   type DevnetOperator,
@@ -56,6 +36,7 @@ import {
   type Seat,
   startSeat,
 } from './operators.js'
+import type { DevnetOptions } from './options.js'
 import {
   type RolesParameters,
   startDevnetChallenger,
@@ -65,34 +46,15 @@ import {
 } from './roles.js'
 import { sharedSettings } from './settings.js'
 import { type CommitOutcome, createWindows, moveTo } from './windows.js'
-
-/** The mnemonic that anvil funds. */
-const mnemonic = 'test test test test test test test test test test test junk'
-/** Places of the roles' accounts in it; operators have those from 20 on. */
-const accountsOf = { owner: 0, challenger: 18, gateway: 19, operators: 20 } as const
-/** 100 ether: what each role pays its transactions with. */
-const FUNDS = '0x56bc75e2d63100000'
-
-/** Options of {@link createDevnet}. */
-export type DevnetOptions = {
-  /** @default 4 */
-  operators?: number | undefined
-  /** Where artifacts are kept. A temporary directory, removed at the end, where left out. */
-  directory?: string | undefined
-  chainId?: number | undefined
-  port?: number | undefined
-  /** Unix seconds of the first block. @default now */
-  timestamp?: number | undefined
-  contracts?: DeployConfig | undefined
-  /** Hosts and ports that plugins may reach from inside the enclaves. @default every one */
-  allowHost?: ((target: { host: string; port: number }) => boolean) | undefined
-  /** Whether what happens is recorded in an evaluation ledger; needs the optional peer `zod`. @default true */
-  ledger?: boolean | undefined
-  /** Whether a challenger watches, and files what it finds. @default true */
-  challenger?: boolean | undefined
-  /** Whether a replica follows, which is a bootnode. @default true */
-  replica?: boolean | undefined
-}
+import {
+  accountAt,
+  accountsOf,
+  type ClosersList,
+  type Place,
+  placeOf,
+  populate,
+  startChain,
+} from './world.js'
 
 /** A running network. */
 export type Devnet = {
@@ -107,6 +69,10 @@ export type Devnet = {
   da: DaClient
   /** Where it keeps what it stores; artifacts are in `artifacts` below it. */
   directory: string
+  /** Where artifacts are had and published over HTTP: an EigenDA proxy, and `/artifacts/<hash>`. */
+  artifactsUrl: string
+  /** Whether it goes on from what was kept. */
+  continued: boolean
   reader: RegistryReader
   events: ChainEvents
   certificates: CertificateReader
@@ -165,41 +131,36 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     for (const close of closers.splice(0).reverse()) await close()
   }
   try {
-    const directory = options.directory ?? (await temporary('newton-devnet-', closers))
-    // What roles keep belongs to this chain, which ends with the process.
-    const kept = await temporary('newton-devnet-roles-', closers)
-    const world = await startChain(options, { directory, closers })
+    const place = await placeOf(options, closers)
+    const { directory, roles: kept } = place
+    const world = await startChain(options, { place, closers })
     const { anvil, chain, client, contracts, certificates, reader } = world
     const accounts = [...Array(options.operators ?? 4).keys()].map((index) =>
       accountAt(accountsOf.operators + index),
     )
     const seats = await makeSeats(accounts, kept)
-    const enlisted = await enlist({ operators: seats, owner: world.owner, contracts, client })
     const pcr0Commitment = simulatedPcr0Commitment()
-    const { owner } = world
-    await activateEnclaveVersionSync(owner, {
-      ...{ pcr0Hash: pcr0Commitment, label: 'devnet', addresses: contracts },
-    })
     const [gateway, challenger] = [accountAt(accountsOf.gateway), accountAt(accountsOf.challenger)]
-    for (const { address } of [...accounts, gateway, challenger]) {
-      await anvil.rpc('anvil_setBalance', [address, FUNDS])
-    }
+    const payers = [...accounts, gateway, challenger].map(({ address }) => address)
+    const enlisted = await populate(world, { place, seats, pcr0Commitment, payers })
     // From the start of a window on: none ends by itself while a test gets ready.
     const { window } = commitParameters({ chainId: chain.id })
     const start = ((await client.getBlock()).timestamp / window + 1n) * window
     await moveTo(anvil, start)
     const running: RunningRole[] = []
-    const ledger = await openLedger(options, { seats, directory: kept, closers, running })
+    const ledger = await openLedger(options, { seats, place, closers, running })
     ledger?.advance(start)
 
     const settings = sharedSettings({
       ...{ chain, contracts, rpcUrl: anvil.url, artifacts: join(directory, 'artifacts') },
     })
+    const artifactsUrl = await serveArtifacts(world.da, closers)
     const operators = await startOperators(options, {
       ...{ settings, seats, anvil, client, closers, ledger, gateway: gateway.address },
     })
     const roles = await startRoles(options, closers, {
       ...{ settings, seats, pcr0Commitment, directory: kept, gateway, challenger, ledger },
+      keepTasks: place.isKept,
     })
     for (const role of [...operators.list, ...Object.values(roles)]) {
       if (role === undefined) continue
@@ -210,7 +171,7 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     const tables = knownTables({ certificates, tables: [enlisted.table] })
     return {
       ...{ ...world, ...enlisted, ...roles, directory, pcr0Commitment, tables, clients, stop },
-      ledger,
+      ...{ ledger, artifactsUrl, continued: place.before !== undefined },
       account: (index) => world.wallet(accountAt(1 + index)),
       operators: operators.list,
       startOperator: operators.start,
@@ -225,41 +186,6 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
   } catch (error) {
     await stop()
     throw error
-  }
-}
-
-type ClosersList = (() => Promise<unknown>)[]
-
-const accountAt = (addressIndex: number): LocalAccount =>
-  mnemonicToAccount(mnemonic, { addressIndex })
-
-async function temporary(prefix: string, closers: ClosersList): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), prefix))
-  closers.push(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
-
-/** The chain with the contracts on it, and what reads both. */
-async function startChain(
-  options: DevnetOptions,
-  { directory, closers }: { directory: string; closers: ClosersList },
-) {
-  const { chainId = 31_337, port, timestamp } = options
-  const anvil = await startAnvil({ chainId, port, timestamp })
-  closers.push(anvil.stop)
-  const chain: Chain = { ...foundry, id: chainId, rpcUrls: { default: { http: [anvil.url] } } }
-  const client = createPublicClient({ chain, transport: http(anvil.url), pollingInterval: 20 })
-  const wallet = (account: Account): WriteClient =>
-    createWalletClient({ account, chain, transport: http(anvil.url), pollingInterval: 20 })
-  const owner = wallet(accountAt(accountsOf.owner))
-  const contracts = await deployContracts(owner, options.contracts)
-  const parts = { client, addresses: contracts }
-  return {
-    ...{ anvil, chain, client, contracts, owner, wallet },
-    da: fileDa({ directory: join(directory, 'artifacts') }),
-    events: await createChainEvents({ ...parts, finality: 'latest' }),
-    reader: await createRegistryReader(parts),
-    certificates: await createCertificateReader(parts),
   }
 }
 
@@ -314,15 +240,18 @@ async function openLedger(
   options: DevnetOptions,
   parameters: {
     seats: readonly Seat[]
-    directory: string
+    place: Place
     closers: ClosersList
     running: readonly RunningRole[]
   },
 ): Promise<StartedLedger | undefined> {
   if (options.ledger === false) return undefined
-  const { seats, running, ...rest } = parameters
-  const operators = seats.map(({ name }) => name)
-  return startDevnetLedger({ ...rest, operators, roles: () => running })
+  const { seats, running, closers, place } = parameters
+  return startDevnetLedger({
+    ...{ closers, directory: place.roles, roles: () => running },
+    operators: seats.map(({ name }) => name),
+    kept: place.isKept ? join(place.directory, 'ledger') : undefined,
+  })
 }
 
 async function startRoles(

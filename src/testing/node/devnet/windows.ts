@@ -1,7 +1,7 @@
 /** Commit windows of a development network: time is moved to their end, operators do the rest. */
 import type { Hex, PublicClient } from 'viem'
 import type { WindowOutcome } from '../../../operator/index.js'
-import { type CommitProposal, decodeDelta } from '../../../statetree/index.js'
+import { type ArtifactRef, type CommitProposal, decodeDelta } from '../../../statetree/index.js'
 import { type Anvil, AnvilError } from '../anvil.js'
 import type { DevnetOperator } from './operators.js'
 
@@ -13,6 +13,8 @@ export type CommitOutcome = {
   included: number
   /** Number of writes of the private-data layer. */
   foreign: number
+  /** Artifacts that were due and that nobody had the bytes of: they are tried again. */
+  omitted: readonly ArtifactRef[]
   signers: number
   proposal: CommitProposal
   transactionHash: Hex
@@ -123,12 +125,13 @@ async function followAll(
 
 function outcomeOf(outcome: Extract<WindowOutcome, { status: 'landed' }>): CommitOutcome {
   const { proposal, signers, transactionHash } = outcome
-  const { included, foreign } = decodeDelta(proposal.delta)
+  const { included, foreign, omitted } = decodeDelta(proposal.delta)
   return {
     sequenceNo: proposal.commit.sequenceNo,
     root: proposal.commit.newStateRoot,
     included: included.length,
     foreign: foreign.length,
+    omitted,
     signers: signers.length,
     proposal,
     transactionHash,
