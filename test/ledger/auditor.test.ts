@@ -195,6 +195,23 @@ describe('the threat model: who finds what, and when', () => {
     await Promise.all([honest.ledger.close(), forged.ledger.close()])
   }, 120_000)
 
+  test('behavior: a right root under a wrong size is no anchor of the log', async () => {
+    const { store, ledger, trust } = await world(6)
+    const { size, root } = await metaCheckpoint(ledger)
+    const kinds = async (wrong: bigint) => {
+      const auditor = createAuditor({
+        ...{ store, ledger: ledgerName, trust, report: async () => undefined },
+        anchors: async () => [{ size: wrong, root, where: 'chain:31337' }],
+      })
+      return (await auditor.replay()).violations.map(({ kind }) => kind)
+    }
+    expect(await kinds(size)).toEqual([])
+    for (const wrong of [size - 1n, size + 1n, 0n, 1n]) {
+      expect(await kinds(wrong), `${wrong}`).toEqual(['anchor'])
+    }
+    await ledger.close()
+  })
+
   test('behavior: an auditor that goes on finds the same within 15 minutes', async () => {
     const honest = await world(5)
     const forged = await world(6, 1_000)

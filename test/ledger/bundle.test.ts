@@ -1,6 +1,11 @@
 import type { Hex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { formatNoteKey, noteSigner, parseTlogPolicy } from '../../src/ledger/index.js'
+import {
+  type Checkpoint,
+  formatNoteKey,
+  noteSigner,
+  parseTlogPolicy,
+} from '../../src/ledger/index.js'
 import {
   type BundleTrust,
   type EvaluationBundle,
@@ -15,12 +20,16 @@ let chain: TestChain
 let bundle: EvaluationBundle
 let trust: BundleTrust
 let file: string
-beforeAll(async () => {
-  chain = await startChain()
-  const { owner, addresses } = chain
+/** A bundle whose anchors the account of this number sends. */
+async function anchoredBundle(
+  account: number,
+  later?: (checkpoint: Checkpoint, isConsistent: (size: bigint) => boolean) => Checkpoint,
+) {
+  const { addresses } = chain
+  const owner = chain.wallet(account)
   const hashes: Hex[] = []
-  const made = await createBundle({
-    target: createChainAnchor({ client: owner, addresses }),
+  return createBundle({
+    ...{ target: createChainAnchor({ client: owner, addresses }), later },
     prove: async (receipt) => {
       await chain.mine(1)
       const block = (await owner.request({
@@ -35,6 +44,10 @@ beforeAll(async () => {
       isTrusted: ({ hash }) => hashes.includes(hash),
     },
   })
+}
+beforeAll(async () => {
+  chain = await startChain()
+  const made = await anchoredBundle(0)
   bundle = made.bundle
   trust = made.trust
   file = formatEvaluationBundle(bundle)
@@ -137,6 +150,38 @@ describe('verifyEvaluationBundle', () => {
     // A part that is there is looked at, demanded or not.
     expect(status({ demand: [], stateRoots: [] })).toBe('invalid')
   })
+
+  test('behavior: an anchor of a later checkpoint, with the size that the log signed', async () => {
+    const made = await anchoredBundle(1, (checkpoint) => checkpoint)
+    const reasonOf = (of: typeof made, change: object = {}) => {
+      const anchors = (of.bundle.anchors ?? []).map((anchor) => ({ ...anchor, ...change }))
+      const text = formatEvaluationBundle({ ...of.bundle, anchors })
+      const { status, checks } = verifyEvaluationBundle(text, of.trust)
+      return 'reason' in checks.anchor ? checks.anchor.reason : status
+    }
+    expect(reasonOf(made)).toBe('verified')
+    const [anchor] = made.bundle.anchors ?? []
+    expect(anchor?.growth.length).toBeGreaterThan(0)
+    const { checkpoint: _, ...rest } = anchor ?? {}
+    const unsigned = formatEvaluationBundle({ ...made.bundle, anchors: [rest as never] })
+    expect(verifyEvaluationBundle(unsigned, made.trust).checks.anchor).toMatchObject({
+      reason: 'checkpoint',
+    })
+    const ofProof = made.bundle.ledger.metaProof.split('\n\n').slice(1).join('\n\n')
+    expect(reasonOf(made, { checkpoint: ofProof })).toBe('checkpoint')
+    expect(reasonOf(made, { checkpoint: '' })).toBe('checkpoint')
+    expect(reasonOf(made, { growth: [] })).toBe('growth')
+
+    // The right root under a size to which the same consistency proof leads as well.
+    let lied = 0n
+    const wrong = await anchoredBundle(2, (checkpoint, isConsistent) => {
+      do lied += 1n
+      while (lied === checkpoint.size || !isConsistent(lied))
+      return { ...checkpoint, size: lied }
+    })
+    expect(wrong.bundle.anchors).toMatchObject([{ receipt: { size: `${lied}` } }])
+    expect(reasonOf(wrong)).toBe('checkpoint')
+  }, 120_000)
 
   test('behavior: a trust file of the ledger’s meta log does as well', () => {
     const { meta } = trust.ledger

@@ -8,6 +8,7 @@ import type { ChainAnchorTrust } from '../../src/ledger/anchor/chainAnchor.js'
 import {
   type AnchorTarget,
   type ChainAnchorReceipt,
+  type Checkpoint,
   collectCosignatures,
   createWitness,
   createWitnessClient,
@@ -18,6 +19,7 @@ import {
   memoryTiles,
   type NoteSigner,
   openCheckpoint,
+  verifyConsistency,
   witnessSigner,
 } from '../../src/ledger/index.js'
 import {
@@ -34,7 +36,7 @@ import {
   referenceTimestamp,
 } from '../support/attestationWorld.js'
 import { evaluationDraft, templateDraft } from './evaluationDrafts.js'
-import { ledgerName, openTestLedger, people, submit } from './ledgerWorld.js'
+import { fill, ledgerName, openTestLedger, people, submit } from './ledgerWorld.js'
 
 export const witness = witnessSigner({
   name: 'witness.example/w1',
@@ -68,6 +70,10 @@ export async function createBundle(anchor?: {
   target: AnchorTarget
   prove: (receipt: ChainAnchorReceipt) => Promise<ChainAnchorReceipt>
   trust: ChainAnchorTrust
+  /** Anchors a checkpoint that the meta log grew to, of this size where it lies. */
+  later?:
+    | ((checkpoint: Checkpoint, isConsistent: (size: bigint) => boolean) => Checkpoint)
+    | undefined
 }): Promise<{ bundle: EvaluationBundle; trust: BundleTrust }> {
   const world = createWorld()
   const { response, preimage } = world.evaluate(world.makeTask())
@@ -93,6 +99,11 @@ export async function createBundle(anchor?: {
   const eventId = (submitted as { receipt: { event: { event_id: string } } }).receipt.event.event_id
   const proof = await ledger.prove(eventId, { metaCheckpoint: note })
   if (proof === undefined || proof === 'pending') throw new Error(String(proof))
+  if (anchor?.later !== undefined) {
+    await fill(ledger, 3)
+    await ledger.flush()
+  }
+  const later = await cosignedMeta(ledger, store)
   await ledger.close()
 
   const tree = await createStateTree({ store: memoryStore() })
@@ -106,11 +117,20 @@ export async function createBundle(anchor?: {
     const text = { depth: `${depth}`, present: `${present}` }
     return { namespace, hash, proof: { ...rest, ...text } }
   })
+  const grown = (await later.reader.prefix(checkpoint.size)).proof
+  const growth = grown.map((hash) => bytesToHex(hash))
+  const isConsistent = (size: bigint): boolean =>
+    verifyConsistency({
+      ...{ oldSize: checkpoint.size, oldRoot: checkpoint.root },
+      ...{ newSize: size, newRoot: later.checkpoint.root, proof: grown },
+    })
   const anchored =
     anchor === undefined
       ? undefined
       : await anchor.target.anchor(
-          { note, checkpoint, reader },
+          anchor.later === undefined
+            ? { note, checkpoint, reader }
+            : { ...later, checkpoint: anchor.later(later.checkpoint, isConsistent) },
           { signal: new AbortController().signal },
         )
   const receipt =
@@ -125,7 +145,14 @@ export async function createBundle(anchor?: {
     tree: { root: stateRoot, artifacts: proofs },
     ...(receipt === undefined
       ? {}
-      : { anchors: [{ receipt: bundleReceipt(receipt), growth: [] }] }),
+      : {
+          anchors: [
+            {
+              ...{ receipt: bundleReceipt(receipt), growth },
+              ...(anchor?.later === undefined ? {} : { checkpoint: later.note }),
+            },
+          ],
+        }),
     provenance: preimage.data.map(({ wasmHash }) => ({
       wasmHash,
       claim: { result: 'MATCH', wasmHash },

@@ -75,6 +75,10 @@ export function anchorWord(anchor: { size: bigint; root: Hex; time: bigint }): b
  * Verifies offline that a checkpoint is anchored: a storage proof of its slot, under a block that
  * `trust` says is of the chain. Never throws on a hostile receipt.
  *
+ * What is shown is that the owner anchored this root with this size. A root does not commit to a size
+ * (RFC 9162), and the contract cannot read the log's signature: hold the pair against a checkpoint that
+ * the log signed, as `verifyEvaluationBundle` and the auditor do.
+ *
  * @example
  * const verdict = verifyChainAnchor(receipt, {
  *   chainId: 1, contract, owner, isTrusted: ({ hash }) => finalHashes.has(hash),

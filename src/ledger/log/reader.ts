@@ -13,7 +13,7 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from './merkle.js'
-import { decodeEntryBundle, tilePath, tileWidth } from './tiles.js'
+import { entryOfBundle, tilePath, tileWidth } from './tiles.js'
 
 /** Reads a file below the log's prefix, or answers `undefined` where there is none. */
 export type ReadLogFile = (
@@ -51,6 +51,7 @@ export function logReader(parameters: { checkpoint: Checkpoint; read: ReadLogFil
   if (!isSize(size) || root.length !== hashSize) {
     throw new InvalidInputError({ field: 'checkpoint', reason: 'it has a size and a 32-byte root' })
   }
+  const known = new Map<string, Uint8Array>()
   return {
     entry: (index, options = {}) => {
       if (!isSize(index) || index >= size) {
@@ -58,8 +59,10 @@ export function logReader(parameters: { checkpoint: Checkpoint; read: ReadLogFil
       }
       return withDeadline('Reading a log entry', options, async (signal) => {
         const entry = await readEntry({ read, signal, size, index })
-        const proof = await inclusionPath(tileSource({ read, signal, size }), index, size)
+        const source = { tile: tileSource({ read, signal, size }), known }
+        const proof = await inclusionPath(source, index, size)
         if (!verifyInclusion({ index, size, root, leaf: leafHash(entry), proof })) {
+          known.clear()
           throw new LedgerLogError({ fault: 'inconsistent', path: `entry ${index}` })
         }
         return { entry, proof }
@@ -74,10 +77,11 @@ export function logReader(parameters: { checkpoint: Checkpoint; read: ReadLogFil
         })
       }
       return withDeadline('Proving that a log grew', options, async (signal) => {
-        const source = tileSource({ read, signal, size })
+        const source = { tile: tileSource({ read, signal, size }), known }
         const proof = await consistencyPath(source, older.size, size)
         const claim = { oldSize: older.size, oldRoot: older.root, newSize: size, newRoot: root }
         if (!verifyConsistency({ ...claim, proof })) {
+          known.clear()
           throw new LedgerLogError({ fault: 'inconsistent', path: `checkpoint ${older.size}` })
         }
         return proof
@@ -88,11 +92,12 @@ export function logReader(parameters: { checkpoint: Checkpoint; read: ReadLogFil
         throw new InvalidInputError({ field: 'size', reason: `it is a bigint up to ${size}` })
       }
       return withDeadline('Reading the root of older entries', options, async (signal) => {
-        const source = tileSource({ read, signal, size })
+        const source = { tile: tileSource({ read, signal, size }), known }
         const proof = await consistencyPath(source, older, size)
         const oldRoot = await rangeRoot(source, 0n, older)
         const claim = { oldSize: older, oldRoot, newSize: size, newRoot: root, proof }
         if (!verifyConsistency(claim)) {
+          known.clear()
           throw new LedgerLogError({ fault: 'inconsistent', path: `the first ${older} entries` })
         }
         return { root: oldRoot, proof }
@@ -143,67 +148,93 @@ function tileSource(source: TileSource): Tile {
 
 async function readEntry(source: TileSource & { index: bigint }): Promise<Uint8Array> {
   const { bytes, width, path } = await readTile(source, 'entries', source.index / 256n)
-  const entry = decodeEntryBundle(bytes, width)?.[Number(source.index % 256n)]
+  const entry = entryOfBundle(bytes, { width, at: Number(source.index % 256n) })
   if (entry === undefined) throw new LedgerLogError({ fault: 'malformed', path })
   return entry
 }
 
+/**
+ * Tiles of one operation, and roots of ranges that earlier operations of the reader came to. Those are no
+ * more trusted than the files they came from: what is built on them is verified against the checkpoint,
+ * and after a failure all are forgotten.
+ */
+type Hashes = { tile: Tile; known: Map<string, Uint8Array> }
+
+/** Roots that are remembered: those of the right edge are in the proof of every entry. */
+const maxKnown = 4_096
+
 /** Root of the leaves `from` to `to`, a range that RFC 6962's splitting makes. */
-async function rangeRoot(tile: Tile, from: bigint, to: bigint): Promise<Uint8Array> {
+async function rangeRoot(source: Hashes, from: bigint, to: bigint): Promise<Uint8Array> {
   const size = to - from
   if (size === 0n) return emptyRoot()
+  const key = `${from}/${to}`
+  const before = source.known.get(key)
+  if (before !== undefined) return before.slice()
+  const root = await deriveRoot(source, from, to)
+  if (source.known.size >= maxKnown) source.known.clear()
+  source.known.set(key, root)
+  return root.slice()
+}
+
+async function deriveRoot(source: Hashes, from: bigint, to: bigint): Promise<Uint8Array> {
+  const size = to - from
   if ((size & (size - 1n)) !== 0n) {
     const middle = from + splitPoint(size)
-    return nodeHash(await rangeRoot(tile, from, middle), await rangeRoot(tile, middle, to))
+    return nodeHash(await rangeRoot(source, from, middle), await rangeRoot(source, middle, to))
   }
   const height = size.toString(2).length - 1
   const level = Math.floor(height / 8)
   const first = from >> BigInt(8 * level)
-  const bytes = await tile(level, first / 256n)
-  const start = Number(first % 256n)
-  let hashes: Uint8Array[] = Array.from({ length: 2 ** (height % 8) }, (_, at) =>
-    bytes.slice((start + at) * hashSize, (start + at + 1) * hashSize),
-  )
-  while (hashes.length > 1) {
-    hashes = hashes.flatMap((left, at) => {
-      const right = hashes[at + 1]
-      return at % 2 === 0 && right !== undefined ? [nodeHash(left, right)] : []
-    })
-  }
-  return hashes[0] as Uint8Array
+  const bytes = await source.tile(level, first / 256n)
+  const start = Number(first % 256n) * hashSize
+  return perfectRoot(bytes, start, 2 ** (height % 8))
 }
 
-async function inclusionPath(tile: Tile, index: bigint, size: bigint): Promise<Uint8Array[]> {
+/** Root over `count` hashes that lie one after another, a power of two of them. */
+function perfectRoot(bytes: Uint8Array, start: number, count: number): Uint8Array {
+  const hashes: Uint8Array[] = []
+  for (let at = start; at < start + count * hashSize; at += hashSize) {
+    hashes.push(bytes.subarray(at, at + hashSize))
+  }
+  for (let width = count; width > 1; width /= 2) {
+    for (let at = 0; at < width; at += 2) {
+      hashes[at / 2] = nodeHash(hashes[at] as Uint8Array, hashes[at + 1] as Uint8Array)
+    }
+  }
+  return (hashes[0] as Uint8Array).slice()
+}
+
+async function inclusionPath(source: Hashes, index: bigint, size: bigint): Promise<Uint8Array[]> {
   const path: Uint8Array[] = []
   let [from, to] = [0n, size]
   while (to - from > 1n) {
     const middle = from + splitPoint(to - from)
     if (index < middle) {
-      path.unshift(await rangeRoot(tile, middle, to))
+      path.unshift(await rangeRoot(source, middle, to))
       to = middle
     } else {
-      path.unshift(await rangeRoot(tile, from, middle))
+      path.unshift(await rangeRoot(source, from, middle))
       from = middle
     }
   }
   return path
 }
 
-async function consistencyPath(tile: Tile, older: bigint, size: bigint): Promise<Uint8Array[]> {
+async function consistencyPath(source: Hashes, older: bigint, size: bigint): Promise<Uint8Array[]> {
   if (older === 0n || older === size) return []
   const path: Uint8Array[] = []
   let [from, to] = [0n, size]
   while (to !== older) {
     const middle = from + splitPoint(to - from)
     if (older <= middle) {
-      path.unshift(await rangeRoot(tile, middle, to))
+      path.unshift(await rangeRoot(source, middle, to))
       to = middle
     } else {
-      path.unshift(await rangeRoot(tile, from, middle))
+      path.unshift(await rangeRoot(source, from, middle))
       from = middle
     }
   }
-  return from === 0n ? path : [await rangeRoot(tile, from, to), ...path]
+  return from === 0n ? path : [await rangeRoot(source, from, to), ...path]
 }
 
 /** Whether two checkpoints of one log show that it forked: one size, two roots. */

@@ -69,3 +69,19 @@ export function decodeEntryBundle(bytes: Uint8Array, width: number): Uint8Array[
   }
   return entries.length === width ? entries : undefined
 }
+
+/** One entry of a bundle of exactly `width`; `undefined` where the bytes are no such bundle. */
+export function entryOfBundle(
+  bytes: Uint8Array,
+  { width, at }: { width: number; at: number },
+): Uint8Array | undefined {
+  let found: Uint8Array | undefined
+  let offset = 0
+  let count = 0
+  for (; offset + 1 < bytes.length; count += 1) {
+    const length = ((bytes[offset] as number) << 8) | (bytes[offset + 1] as number)
+    if (count === at) found = bytes.subarray(offset + 2, offset + 2 + length)
+    offset += 2 + length
+  }
+  return offset === bytes.length && count === width ? found?.slice() : undefined
+}

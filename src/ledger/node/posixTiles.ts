@@ -56,7 +56,14 @@ export function posixTiles(parameters: {
     async read(path, options = {}) {
       options.signal?.throwIfAborted()
       const bytes = await fs.readFile(at(path))
-      return bytes && { bytes, version: versionOf(bytes) }
+      if (bytes === undefined) return undefined
+      // Few ask for it, and it is a hash over all of the file.
+      return {
+        bytes,
+        get version() {
+          return versionOf(bytes)
+        },
+      }
     },
     async create(files, options = {}) {
       options.signal?.throwIfAborted()

@@ -29,6 +29,11 @@ export type BundledAnchor = {
   receipt: JsonObject
   /** RFC 9162 consistency proof from the proof's checkpoint to the anchored one, as `0x` hex. */
   growth: readonly Hex[]
+  /**
+   * The anchored checkpoint as the log signed it, where it is a later one than the proof's: a root does
+   * not commit to a size, a signature does.
+   */
+  checkpoint?: string | undefined
 }
 
 /** Everything about one evaluation. */
@@ -129,7 +134,9 @@ function assertShape(value: Json): void {
   for (const name of ledgerMembers) textOf(ledger[name], `ledger.${name}`)
   if (bundle['tree'] !== undefined) assertTree(bundle['tree'])
   for (const [at, anchor] of listOf(bundle['anchors'], 'anchors').entries()) {
-    const { receipt, growth } = members(anchor, `anchors[${at}]`, ['growth', 'receipt'])
+    const names = ['growth', 'receipt']
+    const { receipt, growth, checkpoint } = members(anchor, `anchors[${at}]`, names, ['checkpoint'])
+    if (checkpoint !== undefined) textOf(checkpoint, `anchors[${at}].checkpoint`)
     members(receipt, `anchors[${at}].receipt`, [], undefined)
     for (const hash of listOf(growth, `anchors[${at}].growth`)) hexOf(hash, 'growth')
   }

@@ -3,10 +3,14 @@ import type { Hex } from 'viem'
 import { ARTIFACT_ABSENT, computeKeyHash, namespaces, ZERO_HASH } from '../../core/artifact.js'
 import type { JsonObject } from '../../core/canonicalJson.js'
 import type { DigestPreimage } from '../../core/digest.js'
-import { fromHex } from '../../internal/bytes.js'
+import { bytesEqual, fromHex } from '../../internal/bytes.js'
 import { verifyChainAnchor } from '../../ledger/anchor/chainAnchor.js'
 import type { ChainAnchorReceipt } from '../../ledger/anchor/receipts.js'
-import type { Checkpoint } from '../../ledger/log/checkpoint.js'
+import {
+  type Checkpoint,
+  type CheckpointTrust,
+  openCheckpoint,
+} from '../../ledger/log/checkpoint.js'
 import { verifyConsistency } from '../../ledger/log/merkle.js'
 import { fromProofCalldata, verifyProof } from '../../statetree/proof/proof.js'
 import type { BundledAnchor, BundledArtifact, EvaluationBundle } from './bundle.js'
@@ -62,7 +66,7 @@ function artifactsOf(preimage: DigestPreimage): string[] {
 /** The checkpoint that the proof is of, or one that it grew to, is anchored. One anchor is enough. */
 export function checkAnchors(
   { anchors = [] }: EvaluationBundle,
-  { anchor: trust }: BundleTrust,
+  { anchor: trust, ledger }: BundleTrust,
   meta: Checkpoint | undefined,
 ): BundleCheck {
   if (anchors.length === 0) return unknown('the bundle has no anchors')
@@ -74,6 +78,9 @@ export function checkAnchors(
     if (verdict.status !== 'verified') reasons.push(verdict.reason)
     // One that is wrong is none to be passed over: somebody put it there.
     else if (!grewTo(meta, verdict.checkpoint, anchor)) reasons.push('growth')
+    else if (!isSigned(meta, verdict.checkpoint, { anchor, log: ledger.meta })) {
+      reasons.push('checkpoint')
+    }
   }
   return reasons.length === 0 ? { status: 'passed' } : failed(reasons.join(', '))
 }
@@ -87,6 +94,23 @@ function grewTo(meta: Checkpoint, anchored: Checkpoint, { growth }: BundledAncho
       proof: growth.map((hash) => fromHex(hash)),
     })
   )
+}
+
+/**
+ * Whether the log signed the size that was anchored. RFC 9162 proofs do not commit to a size, so an owner
+ * can anchor a right root under a wrong one; a log that signs that has forked.
+ */
+function isSigned(
+  meta: Checkpoint,
+  anchored: Checkpoint,
+  { anchor, log }: { anchor: BundledAnchor; log: CheckpointTrust },
+): boolean {
+  const isProofs = meta.size === anchored.size && bytesEqual(meta.root, anchored.root)
+  if (anchor.checkpoint === undefined) return isProofs
+  const opened = openCheckpoint(anchor.checkpoint, log)
+  if (opened.status !== 'verified') return false
+  const { origin, size, root } = opened.checkpoint
+  return origin === anchored.origin && size === anchored.size && bytesEqual(root, anchored.root)
 }
 
 /** What is verified of a receipt: a bundle holds nothing that nobody looks at. */
