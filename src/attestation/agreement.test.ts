@@ -1,7 +1,7 @@
 import type { Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { address, createWorld, word } from '../../test/support/attestationWorld.js'
-import { createOperatorTable } from '../core/bn254/index.js'
+import { createBlsKey, createOperatorTable, GROUP_ORDER } from '../core/bn254/index.js'
 import type { Json } from '../core/canonicalJson.js'
 import { utf8 } from '../internal/bytes.js'
 import { keccakHex } from '../internal/keccak.js'
@@ -70,6 +70,24 @@ describe('agreeOnOutputs', () => {
     await expect(agree(own.map((one, index) => from(index, one)))).rejects.toThrow(
       InputsDivergeError,
     )
+  })
+
+  test('two in league, whose keys cancel out, stop nobody', async () => {
+    const league = [createBlsKey(77n), createBlsKey(GROUP_ORDER - 77n)]
+    const entries = [...league, ...keys].map((key, index) => ({
+      ...{ operator: address(0x200 + index), ...key.publicKey, weights: [100n] },
+    }))
+    const joined = createOperatorTable(entries)
+    const commitments = await Promise.all(
+      [...league, ...keys].map((key, index) => {
+        const operator = (entries[index] as { operator: Hex }).operator
+        return commitToOutputs({ key, operator, taskId, outputs: outputs(index < 2 ? 9 : 1) })
+      }),
+    )
+    const agreement = await agreeOnOutputs({ table: joined, taskId, templates, commitments })
+    expect(agreement.hashes).toEqual(computeOutputHashes(outputs(1)))
+    expect(agreement.signers).toEqual([2, 3, 4, 5])
+    expect(agreement.refused).toEqual([])
   })
 
   test('a majority must hold in every strategy', async () => {

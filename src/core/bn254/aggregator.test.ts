@@ -102,6 +102,58 @@ describe('buildCertificate', () => {
     expect(quorumOf(built.certificate).status).toBe('valid')
   })
 
+  test('behavior: what is no share at all is refused, and keeps no other out', async () => {
+    const { signature } = share(3)
+    const malformed: unknown[] = [null, undefined, 1, 'share', [], {}, { operator: 7, signature }]
+    malformed.push({ signature }, { operator: null, signature }, { operator: address(3) })
+    malformed.push({ operator: address(3), signature: { X: '1', Y: '2' } })
+    const shares = [...malformed, ...all.map((index) => share(index))] as never[]
+    const built = await buildCertificate({ ...base, shares })
+    expect(built.signers).toEqual(all)
+    expect(built.refused.map(({ fault }) => fault)).toEqual([
+      ...malformed.slice(0, -2).map(() => 'UNKNOWN_OPERATOR'),
+      'SHARE_INVALID',
+      'SHARE_INVALID',
+    ])
+  })
+
+  test('behavior: operators whose keys cancel out sign with others, and make nothing alone', async () => {
+    const league = [createBlsKey(77n), createBlsKey(GROUP_ORDER - 77n)]
+    const joined = createOperatorTable([
+      ...league.map((key, i) => ({
+        operator: address(800 + i),
+        ...key.publicKey,
+        weights: [1n, 1n],
+      })),
+      ...operators.slice(0, 4),
+    ])
+    const of = (i: number, signed = digest) => ({
+      operator: address(800 + i),
+      signature: (league[i] as (typeof league)[0]).sign(signed),
+    })
+    const parameters = { ...base, table: joined }
+    const alone = buildCertificate({ ...parameters, shares: [of(0), of(1)] })
+    await expect(alone).rejects.toMatchObject({ code: 'CERTIFICATE_BUILD', fault: 'NO_SIGNERS' })
+    const aggregator = createAggregator(parameters)
+    for (const one of [of(0), of(1)]) aggregator.add(one)
+    await expect(aggregator.certificate()).rejects.toMatchObject({ fault: 'NO_SIGNERS' })
+    aggregator.add(share(2))
+    const { certificate, signers } = await aggregator.certificate()
+    expect(signers).toEqual([0, 1, 4])
+    const against = { certificate, table: joined.info, referenceTimestamp, messageHash }
+    expect(verifyCertificate({ ...against, quorumBps: 1 }).status).toBe('valid')
+    // Bad shares that cancel out with the keys are bad all the same.
+    const shift = createBlsKey(12345n).sign(digest)
+    const unshift = createBlsKey(GROUP_ORDER - 12345n).sign(digest)
+    const moved = (i: number, by: G1Point) => ({
+      ...of(i),
+      signature: addG1([of(i).signature, by]),
+    })
+    const shares = [moved(0, shift), moved(1, unshift)]
+    const error = await buildCertificate({ ...parameters, shares }).catch((thrown) => thrown)
+    expect(error.refused.map(({ index }: { index: number }) => index)).toEqual([0, 1])
+  })
+
   test('behavior: shares that cancel each other out are found beside a bad one', async () => {
     const shift = createBlsKey(12345n).sign(digest)
     const unshift = createBlsKey(GROUP_ORDER - 12345n).sign(digest)

@@ -11,7 +11,7 @@ import {
   type SignatureShare,
 } from './certificate.js'
 import { sumG1, sumG2 } from './curve/pointSums.js'
-import { type G1Point, readG1 } from './curve/points.js'
+import { type G1Point, G2_INFINITY, g2Equal, readG1 } from './curve/points.js'
 import { CertificateBuildError, pointFaultText, type RefusedShare } from './errors.js'
 import type { OperatorTable, TableOperator } from './operatorTable.js'
 import { findBadShares } from './shareChecks.js'
@@ -55,7 +55,8 @@ export type CertificateAggregator = {
    * `refused` are those that this call found. Whether what is left is enough is for the caller to
    * decide: `weights()` is that of the certificate afterwards, and shares added meanwhile.
    *
-   * @throws {CertificateBuildError} `NO_SIGNERS` where no good share is left.
+   * @throws {CertificateBuildError} `NO_SIGNERS` where no good share is left, or the keys of all that
+   * signed cancel out.
    */
   certificate(options?: IoOptions): Promise<Aggregation>
 }
@@ -102,12 +103,17 @@ export function createAggregator(parameters: AggregatorParameters): CertificateA
       throw new CertificateBuildError({ fault: 'NO_SIGNERS', detail, refused })
     }
     const certified = [...good.keys()].sort((a, b) => a - b)
+    const apk = sumG2(certified.map((index) => operatorAt(table, index).pubkeyG2))
+    if (g2Equal(apk, G2_INFINITY)) {
+      const detail = 'the keys of all that signed cancel out'
+      throw new CertificateBuildError({ fault: 'NO_SIGNERS', detail, refused })
+    }
     const certificate = assembleCertificate({
       table,
       referenceTimestamp,
       messageHash,
       signature: sumG1([...good.values()]),
-      apk: sumG2(certified.map((index) => operatorAt(table, index).pubkeyG2)),
+      apk,
       signers: certified,
     })
     return { certificate, signers: certified, refused }
@@ -122,7 +128,9 @@ export function createAggregator(parameters: AggregatorParameters): CertificateA
         held.reduce((sum, i) => sum + (operatorAt(table, i).weights[strategy] ?? 0n), 0n),
       )
     },
-    add({ operator, signature }) {
+    add(share) {
+      // It comes from anybody, in any shape: what is no share is refused as one.
+      const { operator, signature } = Object(share) as SignatureShare
       const index = table.indexOf(operator)
       if (index === -1) {
         const detail = 'it is not in the table'

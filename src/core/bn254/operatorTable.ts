@@ -137,7 +137,8 @@ export function createOperatorTable(
   return Object.freeze({
     ...tree,
     operators: tree.operators as readonly TableOperator[],
-    indexOf: (operator: Address): number => byAddress.get(operator.toLowerCase()) ?? -1,
+    indexOf: (operator: Address): number =>
+      typeof operator === 'string' ? (byAddress.get(operator.toLowerCase()) ?? -1) : -1,
   })
 }
 

@@ -26,7 +26,7 @@ import {
   sumG2,
   windowSumsG2,
 } from './curve/pointSums.js'
-import { type G1Point, type G2Point, g1Equal } from './curve/points.js'
+import { type G1Point, G2_INFINITY, type G2Point, g2Equal } from './curve/points.js'
 import { CertificateBuildError } from './errors.js'
 import { platformRandomBytes } from './keys.js'
 import type { OperatorTable, TableOperator } from './operatorTable.js'
@@ -54,7 +54,7 @@ type Work = {
 
 /**
  * Finds which of the fresh signatures to leave out, so that the sum of all others verifies. Their
- * points were checked. The event loop is given way to between steps.
+ * points were checked. A sum that is nothing, of keys that cancel out, is no certificate all the same. The event loop is given way to between steps.
  *
  * @param parameters.good - Signatures whose sum is known to verify.
  * @returns Indices of the bad ones, ascending.
@@ -95,12 +95,18 @@ export async function findBadShares(parameters: {
   return bad.sort((a, b) => a - b)
 }
 
-function sumVerifies(held: Shares, { table, hashed, backend }: Work): boolean {
+function sumVerifies(held: Shares, work: Work): boolean {
+  const { table, hashed, backend } = work
   const left = sumG1([...held.values()])
   const key = sumG2(keysOf(table, held.keys()))
-  // Infinity pairs to one: a sum that is nothing, or of keys that cancel out, is no certificate.
-  if (isInfinite(left, key)) return false
-  return pairingProduct(backend, { left, right: hashed, key }).isOne()
+  if (!g2Equal(key, G2_INFINITY))
+    return pairingProduct(backend, { left, right: hashed, key }).isOne()
+  // Keys of operators that are in league can cancel out, and infinity pairs to one: then one of them is
+  // looked at alone, and the rest, whose keys cancel no more.
+  const [first, ...rest] = [...held]
+  return [[first], rest].every(
+    (part) => part.length > 0 && sumVerifies(new Map(part as [number, G1Point][]), work),
+  )
 }
 
 async function bisect(among: readonly number[], work: Work): Promise<number[]> {
@@ -161,10 +167,6 @@ async function lookAtEach(among: readonly number[], work: Work): Promise<number[
 async function giveWay(signal: AbortSignal | undefined): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 0))
   signal?.throwIfAborted()
-}
-
-function isInfinite(left: G1Point, key: G2Point): boolean {
-  return g1Equal(left, { X: 0n, Y: 0n }) || [...key.X, ...key.Y].every((part) => part === 0n)
 }
 
 function keysOf(table: OperatorTable, indices: Iterable<number>): G2Point[] {
