@@ -4,8 +4,8 @@
  *
  * Private, loopback and link-local addresses are never reached, in the URL or in a redirect, nor
  * ports other than 443. What a name resolves to can only be seen where the connection is made: where
- * a process could, as on Node, `fetch` must be named, and `guardedFetch` of `da/node` checks the
- * address it connects to.
+ * a process could, as on Node, `fetch` must be named: `guardedHttps` of `da/node` is this adapter with
+ * one that checks the address it connects to.
  */
 import type { DaClient } from '../core/interfaces/daClient.js'
 import { InvalidInputError } from '../errors/common.js'
@@ -185,7 +185,7 @@ function platformFetch(): FetchLike {
     throw new InvalidInputError({
       field: 'fetch',
       reason: 'the own fetch of Node connects to private addresses that a public name resolves to',
-      hint: "Pass guardedFetch() of '@newton/policy-sdk/da/node'.",
+      hint: "Use guardedHttps() of '@newton/policy-sdk/da/node', or pass its guardedFetch().",
     })
   }
   return (input, init) => fetch(input, init)

@@ -1,7 +1,12 @@
 /** Where a command keeps and finds artifacts. */
 import { resolve } from 'node:path'
 import type { ArtifactSource, DaClient } from '../../core/index.js'
-import { createArtifactSource, eigenDa } from '../../da/index.js'
+import {
+  createArtifactSource,
+  createLayeredArtifactCache,
+  eigenDa,
+  type LayeredArtifactCache,
+} from '../../da/index.js'
 import { fileDa } from '../../da/node/index.js'
 import { UsageError } from '../errors.js'
 import { printProgress, type Terminal } from '../terminal/output.js'
@@ -99,4 +104,12 @@ export async function publish(
     `stored  ${label}: ${receipt.artifactHash}, ${receipt.byteLength} bytes in ${da.kind}\n`,
   )
   return receipt
+}
+
+/**
+ * Artifacts of a store through the one cache: its `memory` is the bound for all that a command keeps, rows,
+ * policies, schemas and compiled plugins.
+ */
+export function cacheOf(da: DaClient): LayeredArtifactCache {
+  return createLayeredArtifactCache({ da: sourceOf(da) })
 }

@@ -3,7 +3,7 @@ import type { AttestationReader } from '../../attestation/index.js'
 import { createResultReplayer, operatorEngine } from '../../eval/index.js'
 import { createCertificateReader, createRegistryReader } from '../../registry/index.js'
 import type { Terminal } from '../terminal/output.js'
-import { requireDa, sourceOf } from './artifactStore.js'
+import { cacheOf, requireDa } from './artifactStore.js'
 import type { ChainTarget } from './chain.js'
 
 /** Arguments of `daArgs`, as a command has them. */
@@ -15,13 +15,14 @@ export async function attestationReaderOf(
   { args, target, signal }: { args: StoreArgs; target: ChainTarget; signal: AbortSignal },
 ): Promise<AttestationReader & Required<Pick<AttestationReader, 'artifacts' | 'certificates'>>> {
   const { client, addresses, profile } = target
-  const artifacts = sourceOf(requireDa(terminal, { args, profile }))
+  const artifacts = cacheOf(requireDa(terminal, { args, profile }))
+  const { memory } = artifacts
   const [registry, certificates] = await Promise.all([
-    createRegistryReader({ client, addresses }, { signal }),
+    createRegistryReader({ client, addresses, memory }, { signal }),
     createCertificateReader({ client, addresses }, { signal }),
   ])
   return {
     ...{ registry, certificates, artifacts },
-    replayer: createResultReplayer({ engine: operatorEngine() }),
+    replayer: createResultReplayer({ engine: operatorEngine(), memory }),
   }
 }

@@ -7,7 +7,7 @@ import * as Digest from 'multiformats/hashes/digest'
 import { describe, expect, test } from 'vitest'
 import { computeArtifactHash } from '../../core/artifact.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
-import { concat, toHex } from '../../internal/bytes.js'
+import { concat, fromHex, toHex } from '../../internal/bytes.js'
 import { createArtifactSource } from '../artifactSource.js'
 import { daConformance } from '../conformance/index.js'
 import { createHealthBoard } from '../health.js'
@@ -296,6 +296,21 @@ describe('reads', () => {
       ),
     ).toEqual(bytes)
     expect(gateway.log).toEqual(['GET raw'])
+  })
+  test('a block named by blake3, of its full length', async () => {
+    const gateway = fakeGateway()
+    const bytes = text('abc')
+    const digest = fromHex('0x6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85')
+    const cid = CID.createV1(codecs.raw, Digest.create(0x1e, digest))
+    const client = over({ g: gateway })
+    const get = (of: CID): Promise<Uint8Array> => client.get(cidLocator(`${of}`))
+    gateway.add({ cid, bytes })
+    expect(await get(cid)).toEqual(bytes)
+    gateway.add({ cid, bytes: text('abd') })
+    await expect(get(cid)).rejects.toMatchObject({ code: 'DA_INTEGRITY' })
+    const short = CID.createV1(codecs.raw, Digest.create(0x1e, digest.slice(0, 8)))
+    gateway.add({ cid: short, bytes })
+    await expect(get(short)).rejects.toMatchObject({ code: 'DA_REQUEST_REJECTED' })
   })
   test('a tree is one CAR', async () => {
     const gateway = filled()

@@ -1,5 +1,6 @@
 /** CIDs and the hashes in them, as far as files of UnixFS use them. */
 import { blake2b } from '@noble/hashes/blake2.js'
+import { blake3 } from '@noble/hashes/blake3.js'
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
@@ -10,7 +11,13 @@ import { bytesEqual, fromHex, toHex } from '../../internal/bytes.js'
 /** Codecs of blocks that are read. */
 export const codecs = { raw: 0x55, dagPb: 0x70 } as const
 
-const hashCodes = { identity: 0x00, sha256: 0x12, sha512: 0x13, blake2b256: 0xb220 } as const
+const hashCodes = {
+  identity: 0x00,
+  sha256: 0x12,
+  sha512: 0x13,
+  blake3: 0x1e,
+  blake2b256: 0xb220,
+} as const
 
 /** The CID that a locator or text carries. */
 export function parseCid(cid: string | DaLocator): CID {
@@ -65,6 +72,8 @@ export function blockCid(codec: number, bytes: Uint8Array): CID {
 
 /** Whether the hash in a CID is one that can be checked. */
 export function isKnownHash({ multihash }: CID): boolean {
+  // Any length may be asked of blake3: a shorter one could be met by other bytes.
+  if (multihash.code === hashCodes.blake3) return multihash.digest.length === 32
   return (Object.values(hashCodes) as number[]).includes(multihash.code)
 }
 
@@ -78,6 +87,8 @@ export async function isBlockOf(cid: CID, bytes: Uint8Array): Promise<boolean> {
       return bytesEqual(await nativeSha256(bytes), digest)
     case hashCodes.sha512:
       return bytesEqual(sha512(bytes), digest)
+    case hashCodes.blake3:
+      return bytesEqual(blake3(bytes), digest)
     case hashCodes.blake2b256:
       return bytesEqual(blake2b(bytes, { dkLen: 32 }), digest)
     default:

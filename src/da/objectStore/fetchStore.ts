@@ -16,6 +16,9 @@ export type FetchStoreOptions = {
   now?: (() => number) | undefined
 }
 
+/** Milliseconds between two clocks that no store minds; they allow 15 minutes. */
+const TOLERATED = 300_000
+
 /** A store over HTTP. */
 export function fetchStore(
   options: FetchStoreOptions,
@@ -38,11 +41,16 @@ export function fetchStore(
   const base = endpoint.replace(/\/+$/, '')
   const fetcher: FetchLike = options.fetch ?? ((input, init) => fetch(input, init))
 
+  // By how much the store's clock is ahead of this one, once it has said so.
+  let skew = 0
+
   async function request(
     method: string,
     key: string,
-    { signal, body, condition = {} }: Sending,
+    sending: Sending,
+    isSecond = false,
   ): Promise<{ exchange: Exchange; response: Response }> {
+    const { signal, body, condition = {} } = sending
     const url = new URL(`${base}/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`)
     const plain: Record<string, string> = body
       ? { 'content-type': 'application/octet-stream', ...condition }
@@ -50,13 +58,23 @@ export function fetchStore(
     const headers = credentials
       ? signRequest(
           { method, url, headers: plain, body: body ?? new Uint8Array(0) },
-          { credentials, region, now: now() },
+          { credentials, region, now: now() + skew },
         )
       : plain
     const exchange: Exchange = { source, fetch: fetcher, signal }
     const init: RequestInit = { method, headers }
     if (body) init.body = body as unknown as BodyInit
-    return { exchange, response: await send(exchange, url.href, init) }
+    const response = await send(exchange, url.href, init)
+    if (response.status === 403 && credentials && !isSecond) {
+      // Refused by its time, a request did nothing: it is made once more, at the store's.
+      const ahead = Date.parse(response.headers.get('date') ?? '') - now()
+      if (Math.abs(ahead - skew) > TOLERATED) {
+        discard(response)
+        skew = ahead
+        return request(method, key, sending, true)
+      }
+    }
+    return { exchange, response }
   }
 
   return {

@@ -359,3 +359,61 @@ test.each(['../x/', './x/', 'a/../b/', '/x/', "it's/", 'a!/', 'a(1)/', 'a*/', '.
     expect(() => objectStore({ ...options, prefix: 'policies/v1.0/' })).not.toThrow()
   },
 )
+
+describe('a clock that is wrong', () => {
+  const hour = 3_600_000
+  const storeTime = Date.parse('2026-01-02T03:04:05Z')
+  /** A store that refuses what was signed at another time than its own, as S3 does. */
+  function strict(options: { date?: string; skewed?: boolean } = {}) {
+    const inner = fakeS3()
+    const times: number[] = []
+    const fetch: FetchLike = async (input, init) => {
+      const stamp = new Headers(init.headers).get('x-amz-date') ?? ''
+      const [, y, mo, d, h, mi, s] = /^(....)(..)(..)T(..)(..)(..)Z$/.exec(stamp) ?? []
+      const at = Date.parse(`${y}-${mo}-${d}T${h}:${mi}:${s}Z`)
+      times.push(at)
+      const isSkewed = options.skewed ?? Math.abs(at - storeTime) > 900_000
+      if (!isSkewed) return inner.fetch(input, init)
+      const body = '<Error><Code>RequestTimeTooSkewed</Code></Error>'
+      const headers = { date: options.date ?? new Date(storeTime).toUTCString() }
+      return new Response(init.method === 'HEAD' ? null : body, { status: 403, headers })
+    }
+    return { fetch, times }
+  }
+  const open = (fetch: FetchLike, ahead: number): DaClient =>
+    objectStore({
+      ...{ endpoint: 'https://s3.example', bucket: 'artifacts', fetch },
+      credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+      now: () => storeTime + ahead,
+    })
+
+  test.each([hour, -hour, 30 * 24 * hour])(
+    'behavior: %i ms off, each kind of request is made again at the time of the store, once',
+    async (ahead) => {
+      for (const first of ['put', 'get'] as const) {
+        const { fetch, times } = strict()
+        const client = open(fetch, ahead)
+        if (first === 'put') await client.put(bytes)
+        else await client.getWithVerification(locator, hash).catch(() => undefined)
+        expect(times.slice(0, 2)).toEqual([storeTime + ahead, storeTime])
+        const { length } = times
+        await client.put(bytes)
+        expect(times.slice(length).every((at) => at === storeTime)).toBe(true)
+      }
+    },
+  )
+
+  test('error: refused for another reason, or by a store that names no time', async () => {
+    for (const [options, ahead] of [
+      [{ skewed: true }, 60_000],
+      [{ skewed: true, date: 'yesterday' }, hour],
+    ] as const) {
+      const { fetch, times } = strict(options)
+      await expect(open(fetch, ahead).put(bytes)).rejects.toMatchObject({ code: 'DA_CONFIG' })
+      expect(times).toHaveLength(1)
+    }
+    const { fetch, times } = strict({ skewed: true })
+    await expect(open(fetch, hour).put(bytes)).rejects.toMatchObject({ code: 'DA_CONFIG' })
+    expect(times).toHaveLength(2)
+  })
+})

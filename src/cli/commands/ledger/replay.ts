@@ -12,7 +12,7 @@ import { opensslVerify } from '../../../ledger/node/index.js'
 import { loadEventSchemas } from '../../../ledger/schemas/index.js'
 import { createReEvaluator, gatewayInputs } from '../../../operator/index.js'
 import { createRegistryReader } from '../../../registry/index.js'
-import { daArgs, requireDa, sourceOf } from '../../config/artifactStore.js'
+import { cacheOf, daArgs, requireDa } from '../../config/artifactStore.js'
 import { type ChainArgs, chainArgs, chainOf } from '../../config/chain.js'
 import { type GatewayArgs, gatewayArgs, gatewayOptionsOf } from '../../config/gateway.js'
 import { wholeNumber } from '../../numbers.js'
@@ -87,10 +87,11 @@ async function evaluationsOf(
   }: { args: ChainArgs & GatewayArgs & { da?: string | undefined }; signal: AbortSignal },
 ): Promise<(event: LedgerEvent, signal: AbortSignal) => Promise<ReEvaluation>> {
   const { client, addresses, profile } = await chainOf(terminal, args)
+  const artifacts = cacheOf(requireDa(terminal, { args, profile }))
+  const { memory } = artifacts
   const replayer = createReplayer({
-    registry: await createRegistryReader({ client, addresses }, { signal }),
-    artifacts: sourceOf(requireDa(terminal, { args, profile })),
-    engine: operatorEngine(),
+    registry: await createRegistryReader({ client, addresses, memory }, { signal }),
+    ...{ artifacts, memory, engine: operatorEngine() },
     // Without transcripts there is nothing to run a plugin on: what operators agreed on is taken.
     plugins: { run: () => Promise.reject(new TypeError('there is no transcript')) },
   })

@@ -11,7 +11,7 @@ import {
 } from '../../../eval/index.js'
 import { nodeHttpTransport, nodePluginWorkers } from '../../../eval/node/index.js'
 import { createRegistryReader } from '../../../registry/index.js'
-import { daArgs, requireDa, sourceOf } from '../../config/artifactStore.js'
+import { cacheOf, daArgs, requireDa } from '../../config/artifactStore.js'
 import { chainArgs, chainOf } from '../../config/chain.js'
 import { readJsonObject } from '../../files.js'
 import { type IntentArgs, intentArgs, intentOf } from '../../intent.js'
@@ -57,8 +57,9 @@ export const simulateTask: CommandDef = command({
   args: { ...subjectArgs, ...daArgs, ...chainArgs },
   run: async ({ args, terminal, signal }) => {
     const { chain, client, addresses, profile } = await chainOf(terminal, args)
-    const artifacts = sourceOf(requireDa(terminal, { args, profile }))
-    const registry = await createRegistryReader({ client, addresses }, { signal })
+    const artifacts = cacheOf(requireDa(terminal, { args, profile }))
+    const { memory } = artifacts
+    const registry = await createRegistryReader({ client, addresses, memory }, { signal })
     const wasmArgs = args['wasm-args']
     const task = await taskOf(registry, {
       policyClient: args.client as Address,
@@ -68,13 +69,12 @@ export const simulateTask: CommandDef = command({
       signal,
     })
     const plugins = createPluginRuntime({
-      workers: nodePluginWorkers(),
-      transport: nodeHttpTransport(),
+      ...{ workers: nodePluginWorkers(), transport: nodeHttpTransport(), memory },
     })
     try {
       const evaluator = createEvaluator({
-        ...{ registry, artifacts, plugins, mode: 'simulate' },
-        ...{ engine: operatorEngine(), schemas: createSchemaValidator() },
+        ...{ registry, artifacts, plugins, memory, mode: 'simulate' },
+        ...{ engine: operatorEngine(), schemas: createSchemaValidator({ memory }) },
       })
       const { allow, reasons, outputs, warnings } = await evaluator.evaluate(
         // Of the table in force, which goes into what is signed: nothing is signed here.
