@@ -112,6 +112,16 @@ test('error: bytes that the registration does not name, and no URL, before anyth
     code: 'INVALID_INPUT',
     message: expect.stringContaining('push.operators[0]'),
   })
+  for (const [push, field] of [
+    [null, 'push.operators'],
+    [{ artifacts: [rego] }, 'push.operators'],
+    [{ operators: [] }, 'push.artifacts'],
+    [{ operators: [], artifacts: ['package refused'] }, 'push.artifacts[0]'],
+  ] as const)
+    await expect(send(push as never)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining(field),
+    })
   expect(await reader.getPolicyTemplate(computePolicyTemplateId(template))).toBeNull()
 })
 

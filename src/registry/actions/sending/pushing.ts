@@ -85,12 +85,18 @@ export function thenPush<input, event>(
  */
 export function readyToPush(push: PushInput | undefined, named: readonly Named[]): Ready[] {
   if (push === undefined) return []
+  for (const field of ['operators', 'artifacts'] as const) {
+    if (Array.isArray(push?.[field])) continue
+    throw new InvalidInputError({ field: `push.${field}`, reason: 'expected a list' })
+  }
   for (const [index, url] of push.operators.entries()) {
     if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) continue
     const reason = 'expected an http or https URL'
     throw new InvalidInputError({ field: `push.operators[${index}]`, reason })
   }
   return push.artifacts.flatMap((bytes, index) => {
+    if (!(bytes instanceof Uint8Array))
+      throw new InvalidInputError({ field: `push.artifacts[${index}]`, reason: 'expected bytes' })
     const hash = computeArtifactHash(bytes)
     const found = named.filter((one) => one.hash.toLowerCase() === hash)
     if (found.length === 0 || hash === ARTIFACT_ABSENT) {
