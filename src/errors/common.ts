@@ -49,6 +49,22 @@ export class MissingPeerError extends BaseError {
   }
 }
 
+/** The file of a database is damaged, or was written by something else. */
+export class DatabaseDamagedError extends BaseError {
+  override readonly name = 'DatabaseDamagedError'
+  override readonly code = 'DATABASE_DAMAGED'
+  /** The file. */
+  readonly path: string
+
+  constructor({ path, reason }: { path: string; reason: string }, options: BaseErrorOptions = {}) {
+    super(`The database ${path} cannot be opened: ${reason}.`, {
+      metaMessages: ['Put a whole copy in its place, or move it away and begin anew.'],
+      ...options,
+    })
+    this.path = path
+  }
+}
+
 /** A directory belongs to another process that is running. */
 export class DirectoryLockedError extends BaseError {
   override readonly name = 'DirectoryLockedError'

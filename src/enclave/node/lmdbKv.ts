@@ -1,4 +1,6 @@
+import { join } from 'node:path'
 import { MissingPeerError } from '../../errors/common.js'
+import { assertLmdbFile } from '../../internal/node/lmdbFile.js'
 import { StoreClosedError, StoreFailedError } from '../store/errors.js'
 import {
   assertBatch,
@@ -16,11 +18,15 @@ import {
  *
  * @param parameters.path - A folder.
  * @throws {MissingPeerError} where the package `lmdb` is not installed.
+ * @throws {DatabaseDamagedError} for a file that LMDB cannot open.
  */
 export async function lmdbKv(parameters: { path: string }): Promise<KvStore> {
   const lmdb = await import('lmdb').catch((cause: unknown) => {
     throw new MissingPeerError({ peer: 'lmdb', needed: 'The LMDB store' }, { cause })
   })
+  // A path with an extension is the file itself, any other one a folder.
+  await assertLmdbFile(parameters.path)
+  await assertLmdbFile(join(parameters.path, 'data.mdb'))
   const database = lmdb.open<Uint8Array, string>({
     path: parameters.path,
     encoding: 'binary',

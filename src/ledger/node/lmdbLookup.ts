@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { RootDatabase } from 'lmdb'
 import type { Json } from '../../core/jsonText.js'
 import { MissingPeerError } from '../../errors/common.js'
+import { assertLmdbFile } from '../../internal/node/lmdbFile.js'
 import type { LedgerLookup, LookupMark } from '../writer/lookup.js'
 
 /**
@@ -11,14 +12,17 @@ import type { LedgerLookup, LookupMark } from '../writer/lookup.js'
  * made again from the logs.
  *
  * @throws {MissingPeerError} when the optional peer `lmdb` is not installed.
+ * @throws {DatabaseDamagedError} for a file that LMDB cannot open: remove it.
  */
 export async function lmdbLookup({ directory }: { directory: string }): Promise<LedgerLookup> {
   const { open } = await import('lmdb').catch((cause: unknown) => {
     throw new MissingPeerError({ peer: 'lmdb', needed: 'lmdbLookup' }, { cause })
   })
   await mkdir(directory, { recursive: true, mode: 0o700 })
+  const path = join(directory, 'lookup.mdb')
+  await assertLmdbFile(path)
   const root: RootDatabase = open({
-    path: join(directory, 'lookup.mdb'),
+    path,
     maxDbs: 2,
     noSubdir: true,
   })

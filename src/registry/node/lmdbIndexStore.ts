@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { RootDatabase } from 'lmdb'
 import { isPolicySdkError } from '../../errors/base.js'
 import { MissingPeerError } from '../../errors/common.js'
+import { assertLmdbFile } from '../../internal/node/lmdbFile.js'
 import { writerLock } from '../../statetree/node/writerLock.js'
 import { IndexStoreError } from '../chain/errors.js'
 import type { IndexHandle, IndexStore } from '../events/indexer/store.js'
@@ -18,6 +19,7 @@ const WRITER = 'writer'
  * a step whole or not at all.
  *
  * @throws {MissingPeerError} from `open`, when the optional peer `lmdb` is not installed.
+ * @throws {DatabaseDamagedError} from `open`, for a file that LMDB cannot open.
  * @throws {StoreLockedError} from `open` and from writes, when another handle has the store.
  * @throws {IndexStoreError} from writes, when the disk is full or fails.
  * @example
@@ -39,8 +41,10 @@ async function openHandle(path: string): Promise<IndexHandle> {
     throw new MissingPeerError({ peer: 'lmdb', needed: 'lmdbIndexStore' }, { cause })
   })
   await mkdir(path, { recursive: true })
+  const file = join(path, 'index.mdb')
+  await assertLmdbFile(file)
   const root: RootDatabase = open({
-    path: join(path, 'index.mdb'),
+    path: file,
     maxDbs: 2,
     noSubdir: true,
     // A transaction that returns is on disk, and one that fails says so where it was begun.

@@ -17,6 +17,7 @@ import type { Database, RootDatabase } from 'lmdb'
 import { isPolicySdkError } from '../../errors/base.js'
 import { MissingPeerError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
+import { assertLmdbFile } from '../../internal/node/lmdbFile.js'
 import { StoreMismatchError, StoreWriteError } from '../errors.js'
 import {
   assertFollows,
@@ -61,6 +62,7 @@ export type LmdbStore = NodeStore & {
  * @param options.bytes - Where value bytes go, such as a directory that several chains share.
  * Default: files under `<path>/bytes`.
  * @throws {MissingPeerError} when the optional peer `lmdb` is not installed.
+ * @throws {DatabaseDamagedError} for a file that LMDB cannot open.
  * @throws {StoreMismatchError} for a directory written with another layout.
  * @throws {StoreLockedError} when another process, or another handle, has the store.
  * @throws {StoreWriteError} from any write when the disk is full or fails. What was there is whole,
@@ -78,7 +80,7 @@ export async function lmdbStore(options: {
   bytes?: ByteStore | undefined
 }): Promise<LmdbStore> {
   const { path } = options
-  await mkdir(path, { recursive: true })
+  await makeDirectory(path)
   const bytes = options.bytes ?? (await fileBytes({ directory: join(path, 'bytes') }))
   const tables = await openTables(path)
   const { root, nodes, roots, records, meta } = tables
@@ -127,12 +129,23 @@ export async function lmdbStore(options: {
   }
 }
 
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : 'there is no such directory'
+    throw new StoreWriteError({ path, reason }, { cause })
+  }
+}
+
 async function openTables(path: string): Promise<Tables> {
   const { open } = await import('lmdb').catch((cause: unknown) => {
     throw new MissingPeerError({ peer: 'lmdb', needed: 'lmdbStore' }, { cause })
   })
+  const file = join(path, 'tree.mdb')
+  await assertLmdbFile(file)
   const root: RootDatabase = open({
-    path: join(path, 'tree.mdb'),
+    path: file,
     maxDbs: 8,
     noSubdir: true,
     // A transaction that returns is on disk, and one that fails says so where it was begun.
