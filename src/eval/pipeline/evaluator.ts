@@ -8,7 +8,6 @@ import { encodeEvaluationResult } from '../../core/evaluationResult.js'
 import { computeInputsHash, type EvaluationInputs } from '../../core/inputsHash.js'
 import type { Evaluation, EvaluationRequest, Evaluator } from '../../core/interfaces/evaluator.js'
 import type { PolicyTaskResponse } from '../../core/response.js'
-import { computeTaskHashes } from '../../core/task.js'
 import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
@@ -23,6 +22,7 @@ import { runPlugins, takeAgreed } from './steps/outputs.js'
 import { checkParams } from './steps/schemas.js'
 import { loadEnvelopes } from './steps/secrets.js'
 import { createAcceptedParams, createClock, type Step } from './steps/step.js'
+import { createTaskFacts, type TaskFacts } from './taskFacts.js'
 
 /**
  * Creates the local evaluator.
@@ -50,12 +50,14 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   const policies = createPolicyCache(engine, parameters.memory)
   const accepted = createAcceptedParams(parameters.memory)
   const facts = createPlanFacts()
-  const simulating = mode === 'simulate'
+  const taskFacts = createTaskFacts()
+  const tools = { ...parameters, accepted, simulating: mode === 'simulate' }
 
   async function evaluate(request: EvaluationRequest, options: IoOptions): Promise<Evaluation> {
     const { task } = request
     // Refuses a malformed task, too.
-    const { taskId, intentHash } = computeTaskHashes(task)
+    const known = taskFacts(task)
+    const { taskId } = known
     const pcr0Commitment = toHex(
       fixedFromHex(request.pcr0Commitment ?? ZERO_HASH, 32, 'pcr0Commitment'),
     )
@@ -65,17 +67,9 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     const snapshot = await registry.snapshot({ client: task.policyClient, block }, options)
     const plan = planEvaluation({ task, snapshot, pcr0Commitment, facts })
     const warnings: string[] = []
-    const step: Step = {
-      ...parameters,
-      registry,
-      accepted,
-      simulating,
-      plan,
-      options,
-      warnings,
-      block,
-    }
-    await checkEnclave(step, pcr0Commitment)
+    const step: Step = { ...tools, plan, options, warnings, block }
+    if (plan.enclaveRequired || pcr0Commitment !== ZERO_HASH)
+      await checkEnclave(step, pcr0Commitment)
     clock.mark('registry')
 
     await checkCommitted(step)
@@ -96,7 +90,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     const decision = await policies.with(plan.regoHash, rego, (policy) =>
       decide(policy, {
         task,
-        taskId,
+        ...known,
         blockTimestamp: plan.blockTimestamp,
         paramsText: plan.params.text,
         wasm,
@@ -109,8 +103,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
 
     const bound = bindResponse({
       request,
-      taskId,
-      intentHash,
+      known,
       pcr0Commitment,
       plan,
       allow,
@@ -155,15 +148,15 @@ function inputsHashOf(inputs: EvaluationInputs): Hex {
 /** The response to sign, with the inputs it binds. */
 function bindResponse(decided: {
   request: EvaluationRequest
-  taskId: Hex
-  intentHash: Hex
+  known: TaskFacts
   pcr0Commitment: Hex
   plan: EvaluationPlan
   allow: boolean
   outputs: readonly PluginOutput[]
   envelopes: ReadonlyMap<Hex, Uint8Array>
 }): Pick<Evaluation, 'response' | 'outputs' | 'secrets'> {
-  const { request, taskId, intentHash, pcr0Commitment, plan, allow, envelopes } = decided
+  const { request, known, pcr0Commitment, plan, allow, envelopes } = decided
+  const { taskId, intentHash } = known
   const { task } = request
   const outputs = Object.fromEntries(
     decided.outputs.map(({ policyDataTemplateId, output }) => [policyDataTemplateId, output]),

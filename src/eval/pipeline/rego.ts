@@ -48,6 +48,8 @@ export function decide(
   parameters: {
     task: Task
     taskId?: Hex | undefined
+    /** The policy's `input`, where the caller has it. */
+    inputJson?: string | undefined
     blockTimestamp: bigint
     paramsText: string
     wasm: JsonObject
@@ -59,7 +61,7 @@ export function decide(
   const seed = parameters.taskId ?? computeTaskId(task)
   const outcome = policy.evaluate(
     {
-      inputJson: inputJsonOf(task.intent),
+      inputJson: parameters.inputJson ?? inputJsonOf(task.intent),
       dataJson: `{"params":${paramsText},"wasm":${canonicalJson(wasm)}}`,
     },
     { blockTimestamp, seed, identity },
@@ -101,5 +103,7 @@ export function toDecision(outcome: RegoOutcome): Decision {
 /** By their UTF-8 bytes, which is the order of the engine's own sets. */
 function sortReasons(reasons: readonly string[]): string[] {
   if (reasons.length < 2) return [...reasons]
+  // Without surrogates the order of code units is that of the bytes.
+  if (!reasons.some((reason) => /[\ud800-\udfff]/.test(reason))) return [...reasons].sort()
   return [...reasons].sort((a, b) => compareBytes(utf8(a), utf8(b)))
 }
