@@ -95,7 +95,7 @@ const paymentsData = {
 type Measured = { name: string; rego: string; package: string; input: unknown; data: unknown }
 
 /** The rules of the small policy `copies` times over, with one default. */
-function copied(copies: number): string {
+export function copied(copies: number): string {
   const [head = '', ...rules] = guard.split('\n\n').filter((rule) => !rule.startsWith('default'))
   const all = Array.from({ length: copies }, () => rules.join('\n\n'))
   return [head, 'default allow := false', ...all].join('\n\n')
