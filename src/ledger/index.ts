@@ -20,13 +20,36 @@ export {
   type VerifiedChainAnchor,
   verifyChainAnchor,
 } from './anchor/chainAnchor.js'
+export { type AnchorFault, AnchorRefusedError } from './anchor/errors.js'
 export {
   type AnchorReceipt,
   anchorRecord,
   type ChainAnchorReceipt,
   type RekorAnchorReceipt,
+  rekorAnchorRecord,
   type TimestampReceipt,
+  timestampAnchorRecord,
 } from './anchor/receipts.js'
+export {
+  type RekorFault,
+  type RekorTrust,
+  type VerifiedRekorAnchor,
+  type VerifiedRekorEntry,
+  verifyRekorAnchor,
+  verifyRekorEntry,
+} from './anchor/rekor.js'
+export {
+  createRekorAnchor,
+  createTimestampAnchor,
+  type RekorAnchorParameters,
+  type TimestampAnchorParameters,
+  upgradeTimestamp,
+} from './anchor/targets.js'
+export {
+  type TimestampTrust,
+  type VerifiedTimestamp,
+  verifyTimestamp,
+} from './anchor/timestamps.js'
 export {
   type AnchoredCheckpoint,
   type AuditClock,

@@ -1,6 +1,9 @@
 /** What an anchor leaves in the hands of whoever asks for it, as it is kept and sent. */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
 import type { Hex } from 'viem'
 import type { LedgerRecord } from '../../core/interfaces/ledgerSink.js'
+import { fromHex, utf8 } from '../../internal/bytes.js'
 
 /** A checkpoint in a `CheckpointAnchor`. */
 export type ChainAnchorReceipt = {
@@ -63,7 +66,7 @@ export function anchorRecord(
     key: `${chainId}/${transactionHash.toLowerCase()}`,
     time: Number(time) * 1_000,
     fields: {
-      ...{ origin, size: size.toString(), root: root.slice(2).toLowerCase() },
+      ...checkpointFields({ origin, size, root }),
       chainId: chainId.toString(),
       contract: contract.toLowerCase(),
       owner: owner.toLowerCase(),
@@ -71,4 +74,40 @@ export function anchorRecord(
       blockNumber: blockNumber.toString(),
     },
   }
+}
+
+/** A receipt of Rekor as a record of the ledger, by an auditor's key. */
+export function rekorAnchorRecord(
+  receipt: RekorAnchorReceipt,
+  { url, logIndex }: { url: string; logIndex: bigint },
+): LedgerRecord {
+  const digest = bytesToHex(sha256(utf8(receipt.text)))
+  return {
+    ...{ domain: 'audit', schemaVersion: 'ets.anchor.rekor/1', key: `${url}/${digest}` },
+    fields: {
+      ...checkpointFields(receipt),
+      ...{ url, logIndex: logIndex.toString(), digest, receipt: receipt.entry },
+    },
+  }
+}
+
+/** A timestamp file as a record of the ledger, by an auditor's key. */
+export function timestampAnchorRecord(
+  receipt: TimestampReceipt,
+  { calendars }: { calendars: readonly string[] },
+): LedgerRecord {
+  const digest = bytesToHex(sha256(utf8(receipt.text)))
+  return {
+    ...{ domain: 'audit', schemaVersion: 'ets.anchor.ots/1' },
+    // An upgraded file is another event than the promise before it.
+    key: `${digest}/${bytesToHex(sha256(fromHex(receipt.file)))}`,
+    fields: {
+      ...checkpointFields(receipt),
+      ...{ digest, calendars: [...calendars], timestamp: receipt.file },
+    },
+  }
+}
+
+function checkpointFields({ origin, size, root }: { origin: string; size: bigint; root: Hex }) {
+  return { origin, size: size.toString(), root: root.slice(2).toLowerCase() }
 }
