@@ -1,7 +1,8 @@
 /** Batched reads at one block. */
-import type { Abi, Address, ContractFunctionParameters, Hex } from 'viem'
+import type { Abi, Address, ContractFunctionParameters } from 'viem'
 import { multicall, getBlock as viemGetBlock } from 'viem/actions'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
+import { checkedBlock } from './blocks.js'
 import { type ReadClient, request } from './client.js'
 import { BlockNotFoundError, ContractRevertError, RpcInconsistentError } from './errors.js'
 import { toCallError } from './revert.js'
@@ -85,10 +86,9 @@ export async function readBlock(
     }
   })
   if (block === null) return null
-  if (block.number !== number) {
-    throw new RpcInconsistentError(`block ${block.number} came for block ${number}`)
-  }
-  return { number, hash: block.hash as Hex, timestamp: block.timestamp }
+  const checked = checkedBlock(block, `block ${number}`)
+  if (checked.number === number) return checked
+  throw new RpcInconsistentError(`block ${checked.number} came for block ${number}`)
 }
 
 /** The newest block, or the newest finalized one. */
@@ -97,10 +97,7 @@ export async function readTag(
   blockTag: 'latest' | 'finalized' | 'safe',
 ): Promise<BlockReference> {
   const block = await request(`the ${blockTag} block`, () => viemGetBlock(client, { blockTag }))
-  if (block.number === null || block.hash === null) {
-    throw new RpcInconsistentError(`the ${blockTag} block has no number`)
-  }
-  return { number: block.number, hash: block.hash, timestamp: block.timestamp }
+  return checkedBlock(block, `the ${blockTag} block`)
 }
 
 /**

@@ -8,6 +8,7 @@ import { getBlock as viemGetBlock } from 'viem/actions'
 import type { BlockReference } from '../../../core/interfaces/registryReader.js'
 import { fromHex } from '../../../internal/bytes.js'
 import { keccak } from '../../../internal/keccak.js'
+import { checkedBlock, isHash } from '../blocks.js'
 import { type ReadClient, request } from '../client.js'
 import { BlockNotFoundError, RpcInconsistentError } from '../errors.js'
 
@@ -45,15 +46,14 @@ export async function readHeader(
     // A node that is behind: the one that told the newest block was another one.
     throw new BlockNotFoundError({ block: typeof at === 'bigint' ? at : newest, latest: newest })
   }
-  if (block.number === null || block.hash === null) {
-    throw new RpcInconsistentError('a block has no number')
+  const what = typeof at === 'bigint' ? `block ${at}` : `the ${at} block`
+  const checked = checkedBlock(block, what)
+  const { parentHash, logsBloom, transactions } = block
+  if (typeof at === 'bigint' && checked.number !== at) {
+    throw new RpcInconsistentError(`block ${checked.number} came for block ${at}`)
   }
-  if (typeof at === 'bigint' && block.number !== at) {
-    throw new RpcInconsistentError(`block ${block.number} came for block ${at}`)
-  }
-  const { number, hash, timestamp, parentHash } = block
-  const bloom = readBloom(block.logsBloom, block.transactions?.length)
-  return { number, hash, timestamp, parentHash, bloom }
+  if (!isHash(parentHash)) throw new RpcInconsistentError(`${what} has no parent`)
+  return { ...checked, parentHash, bloom: readBloom(logsBloom, transactions?.length) }
 }
 
 /**

@@ -4,6 +4,7 @@ import type { ReadAnchors } from '../../../core/interfaces/chainEvents.js'
 import { classifyLogRefusal } from '../../../core/logRefusals.js'
 import { YOUNG_BLOCKS } from '../../../core/readSize.js'
 import { mapBounded } from '../../../internal/mapBounded.js'
+import { isHash } from '../blocks.js'
 import { type ReadClient, request } from '../client.js'
 import { BlockNotFoundError, RpcInconsistentError, RpcRateLimitError } from '../errors.js'
 import { type BlockHeader, bloomTest, readHeader, readHeaders } from './headers.js'
@@ -205,21 +206,18 @@ function checkLog(
   entry: unknown,
   { query, wanted }: { query: LogQuery; wanted: Wanted },
 ): ChainLog {
-  const raw = entry as Record<string, unknown>
+  const raw = Object(entry) as Record<string, unknown>
   const topics = raw['topics']
-  const fields = [
-    'address',
-    'data',
-    'blockHash',
-    'transactionHash',
-    'blockNumber',
-    'logIndex',
-    'transactionIndex',
-  ]
+  const numbers = ['blockNumber', 'logIndex', 'transactionIndex']
   if (
     !Array.isArray(topics) ||
-    !topics.every((topic) => isHex(topic)) ||
-    !fields.every((field) => isHex(raw[field]))
+    !topics.every(isHash) ||
+    !isHex(raw['address']) ||
+    raw['address'].length !== 42 ||
+    !isHex(raw['data']) ||
+    !isHash(raw['blockHash']) ||
+    !isHash(raw['transactionHash']) ||
+    !numbers.every((field) => isNumber(raw[field]))
   ) {
     throw new RpcInconsistentError('a log is malformed')
   }
@@ -263,6 +261,10 @@ function checkOrder(logs: readonly ChainLog[]): void {
       throw new RpcInconsistentError(`block ${current.blockNumber} has a log index twice`)
     }
   }
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'string' && /^0x[0-9a-f]{1,13}$/i.test(value)
 }
 
 function same(a: Hex, b: Hex): boolean {
