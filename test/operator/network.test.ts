@@ -511,10 +511,22 @@ describe('secrets', () => {
 describe('a commit', () => {
   test('behavior: lands with one operator down, which then catches up alone', async () => {
     await registerPolicy('package other\n')
+    // In no store, and announced nowhere: operators have it from who registers it.
+    const handed = utf8('package handed\n')
+    const { pushed } = await registerPolicyTemplateSync(devnet.owner, {
+      regoHash: computeArtifactHash(handed),
+      paramsSchemaHash: ARTIFACT_ABSENT,
+      policyDataTemplateRefs: [],
+      addresses: devnet.contracts,
+      push: { operators: devnet.operators.map(({ url }) => url), artifacts: [handed] },
+    })
+    expect(pushed?.flatMap(({ results }) => results.map(({ status }) => status))).toEqual(
+      devnet.operators.map(() => 'taken'),
+    )
     await devnet.operators[3]!.close()
     // Where the window is that operator's own, it costs a window.
     const landed = await devnet.commit()
-    expect(landed).toMatchObject({ signers: 3, included: 1 })
+    expect(landed).toMatchObject({ signers: 3, included: 2 })
     const last = await devnet.startOperator(3)
     const roots = devnet.operators.map(({ windows }) => windows.status())
     expect(new Set(roots.map((status) => status?.root)).size).toBe(1)
