@@ -42,7 +42,8 @@ export async function signersFor(
 }
 
 /**
- * Asks before the first write of a profile that is marked mainnet, or on a chain that is one.
+ * Asks before the first write to a mainnet: a chain that is one, a profile that says so, or a chain of which
+ * nothing says that it is a test network.
  *
  * @throws {UsageError} where nobody can be asked, or the answer is no.
  */
@@ -50,23 +51,42 @@ export async function confirmMainnet(
   terminal: Terminal,
   { targets, args }: { targets: readonly ChainTarget[]; args: WriteArgs },
 ): Promise<void> {
-  const names = targets.filter(isMainnet).map(({ name }) => name)
-  if (names.length === 0 || args.yes === true || args['dry-run'] === true) return
+  const asked = targets.filter((target) => realValue(target) !== 'no')
+  if (asked.length === 0 || args.yes === true || args['dry-run'] === true) return
+  const names = asked.map(({ name }) => name).join(', ')
+  const isKnown = asked.every((target) => realValue(target) === 'yes')
   const prompt = promptOf(terminal)
   if (prompt === undefined) {
-    throw new UsageError(`${names.join(', ')}: this writes to a mainnet.`, {
-      metaMessages: ['Say so with --yes; see what it would do with --dry-run.'],
-    })
+    throw new UsageError(
+      isKnown
+        ? `${names}: this writes to a mainnet.`
+        : `${names}: nothing says that this is not a mainnet.`,
+      {
+        metaMessages: [
+          'Say so with --yes; see what it would do with --dry-run.',
+          ...(isKnown ? [] : ['Of a test network: newton-policy config set network testnet']),
+        ],
+      },
+    )
   }
-  if (!(await prompt.confirm(`Write to ${names.join(', ')}, a mainnet?`))) {
+  const what = isKnown ? 'a mainnet' : 'which may be a mainnet'
+  if (!(await prompt.confirm(`Write to ${names}, ${what}?`))) {
     throw new UsageError('Nothing was written.')
   }
 }
 
-const mainnets = new Set([1, 10, 8453, 42_161])
+/** Chains that move real value. */
+export const mainnets: ReadonlySet<number> = new Set([1, 10, 8453, 42_161])
+/** Chains that do not; 1337 and 31337 are those of local nodes. */
+export const testNetworks: ReadonlySet<number> = new Set([
+  ...[11_155_111, 560_048, 84_532, 11_155_420, 421_614],
+  ...[1_337, 31_337],
+])
 
-function isMainnet({ profile, chain }: ChainTarget): boolean {
-  return profile.network === 'mainnet' || mainnets.has(chain.id)
+/** Whether value is at stake on a chain. What nobody knows is asked about. */
+function realValue({ profile, chain }: ChainTarget): 'yes' | 'no' | 'unknown' {
+  if (profile.network === 'mainnet' || mainnets.has(chain.id)) return 'yes'
+  return profile.network !== undefined || testNetworks.has(chain.id) ? 'no' : 'unknown'
 }
 
 /** Prints each check of a write on stderr. */

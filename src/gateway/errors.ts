@@ -95,7 +95,10 @@ export class GatewayRpcError extends BaseError {
   readonly rpcCode: number | undefined
 
   constructor({ method, reason, rpcCode }: RpcDetails, options: GatewayErrorOptions = {}) {
-    super(`The gateway failed ${method} with code ${rpcCode ?? 'none'}: ${reason}.`, options)
+    super(
+      `The gateway failed ${method} with code ${rpcCode ?? 'none'}: ${reason.replace(/\.$/, '')}.`,
+      options,
+    )
     this.rpcCode = rpcCode
   }
 }

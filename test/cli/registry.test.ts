@@ -46,6 +46,14 @@ beforeAll(async () => {
     '[profiles.devnet.chains.dead]',
     'chain_id = 31337',
     `rpc_url = "${chain.anvil.url}"`,
+    '[profiles.half]',
+    'network = "devnet"',
+    '[profiles.half.chains.gone]',
+    'rpc_url = "http://127.0.0.1:1"',
+    '[profiles.half.chains.local]',
+    `rpc_url = "${chain.anvil.url}"`,
+    '[profiles.half.chains.local.contracts]',
+    ...Object.entries(contracts).map(([name, address]) => `${name} = "${address}"`),
     '[profiles.prod]',
     'network = "mainnet"',
     'default_chain = "local"',
@@ -163,7 +171,20 @@ describe.skipIf(!isBuilt)('commands on a chain', () => {
       'local,dead',
     ]
     const half = await step('half', [...words, '--json'], 1)
-    expect(half.stdout).toContain('ADDRESS_REQUIRED')
+    const { data } = JSON.parse(half.stdout) as { data: { chains: object[] } }
+    expect(data.chains).toMatchObject([
+      { chain: 'local', chainId: 31_337, status: 'registered', code: null },
+      { chain: 'dead', status: 'failed', code: 'ADDRESS_REQUIRED' },
+    ])
+    // An endpoint that nobody answers at is one more that failed, and the rest is there.
+    const more = words.map((word) => (word === 'local,dead' ? 'gone,local' : word))
+    const other = ['--profile', 'half', '--da', join(home, 'artifacts')]
+    const again = await step('again', [...more, ...other], 1)
+    expect(again.stderr).toContain('local: already registered')
+    expect(again.stderr).toMatch(/gone: failed\n {2}.*eth_chainId/)
+    expect(again.stderr).toContain('run it again for the chains that failed')
+    const none = await step('none', [...words.slice(0, -1), 'gone', ...other], 5)
+    expect(none.stdout).toBe('')
   }, 60_000)
 
   test('behavior: operators that are named get the files, and what they say is printed', async () => {

@@ -82,15 +82,34 @@ export async function chainOf(terminal: Terminal, args: ChainArgs): Promise<Chai
   return target(terminal, { wanted, rpcUrl: rpcUrl || undefined, profile, args })
 }
 
+/** A chain of which nothing could be opened. */
+export type UnopenedChain = { name: string; error: Error }
+
 /**
  * Several chains of the profile by name.
  *
  * @param names - As `--chains` takes them; all of the profile where left out.
+ * @throws what the first one throws that cannot be opened.
  */
 export async function chainsOf(
   terminal: Terminal,
-  { names, args }: { names: string | undefined; args: ChainArgs },
+  parameters: { names: string | undefined; args: ChainArgs },
 ): Promise<ChainTarget[]> {
+  const { targets, unopened } = await openChains(terminal, parameters)
+  const [failed] = unopened
+  if (failed !== undefined) throw failed.error
+  return targets
+}
+
+/**
+ * Several chains like {@link chainsOf}, and apart from them those that cannot be opened now.
+ *
+ * @throws {UsageError} for a name that the profile does not have.
+ */
+export async function openChains(
+  terminal: Terminal,
+  { names, args }: { names: string | undefined; args: ChainArgs },
+): Promise<{ targets: ChainTarget[]; unopened: UnopenedChain[] }> {
   const { profile } = profileOf(terminal, await loadConfig(terminal), args.profile)
   const wanted =
     names === undefined ? Object.keys(profile.chains ?? {}) : names.split(',').map((n) => n.trim())
@@ -100,9 +119,17 @@ export async function chainsOf(
     })
   }
   if (new Set(wanted).size !== wanted.length) throw new UsageError('--chains names a chain twice.')
-  return Promise.all(
+  const opened = await Promise.allSettled(
     wanted.map((name) => target(terminal, { wanted: name, rpcUrl: undefined, profile, args })),
   )
+  const targets: ChainTarget[] = []
+  const unopened: UnopenedChain[] = []
+  for (const [index, one] of opened.entries()) {
+    if (one.status === 'fulfilled') targets.push(one.value)
+    else if (one.reason instanceof UsageError) throw one.reason
+    else unopened.push({ name: wanted[index] as string, error: one.reason as Error })
+  }
+  return { targets, unopened }
 }
 
 async function target(

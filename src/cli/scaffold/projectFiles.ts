@@ -17,6 +17,18 @@ export function projectFiles(project: Project): Readonly<Record<string, string>>
   }
 }
 
+/** What a devnet runs on, in versions that the package takes. */
+const devnetPackages = {
+  '@electric-sql/pglite': '^0.5.17',
+  '@foundry-rs/anvil': '^1.7.1',
+  '@hono/node-server': '^2.1.9',
+  'fs-native-extensions': '^1.5.1',
+  hono: '^4.13.19',
+  kysely: '^0.28.19',
+  lmdb: '^3.5.6',
+  zod: '^4.6.7',
+}
+
 const lint =
   'newton-policy policy lint policy/policy.rego --params-schema policy/params.schema.json'
 const test = 'newton-policy policy test policy/policy.rego policy/policy_test.rego'
@@ -46,6 +58,7 @@ function packageJson({ name, language, version }: Project): string {
       '@bytecodealliance/jco-transpile': '^0.15.0',
       '@bytecodealliance/preview2-shim': '^0.26.1',
       ...(language === 'javascript' ? { '@bytecodealliance/componentize-js': '^0.23.0' } : {}),
+      ...devnetPackages,
     },
   }
   return `${JSON.stringify(value, null, 2)}\n`

@@ -97,7 +97,9 @@ export function printError(
   }
   const lines = [`error: ${message}`]
   if (hint !== '') lines.push(hint)
-  if (known?.details !== undefined) lines.push(`details: ${known.details}`)
+  const { details } = known ?? {}
+  // A cause that says the same says nothing.
+  if (details !== undefined && details !== message) lines.push(`details: ${details}`)
   lines.push(`code: ${code}`)
   terminal.stderr(`${lines.join('\n')}\n`)
   return exitCode

@@ -1,7 +1,7 @@
 /** `policy-data instance set-secrets` and `show-secrets`. */
 import type { CommandDef } from 'citty'
 import type { Hex } from 'viem'
-import { ARTIFACT_ABSENT, namespaces, type RegistryReader } from '../../../core/index.js'
+import { ARTIFACT_ABSENT, type Json, namespaces, type RegistryReader } from '../../../core/index.js'
 import {
   documentedRecipient,
   type ExpectedMeasurements,
@@ -74,7 +74,8 @@ export const setSecrets: CommandDef = command({
     },
     sequence: {
       type: 'string',
-      description: 'One more than the sequence of the secrets before',
+      description:
+        'Number of these secrets; those of a higher one replace them, and what is there already is not sent again',
       default: '1',
       valueHint: 'n',
     },
@@ -93,6 +94,15 @@ export const setSecrets: CommandDef = command({
     const instanceId = args.instance as Hex
     const { client, validation } = await needed(terminal, { reader, target, instanceId, args })
     const gateway = gatewayOf(terminal, { args, profile })
+    const sequence = BigInt(args.sequence)
+    const there = await uploaded(gateway, { target, instanceId, signal })
+    if (there !== undefined && there.sequence >= sequence) {
+      const { status, envelopeHash } = there
+      terminal.stderr(
+        `already there: sequence ${there.sequence}, ${status}; to replace them: --sequence ${there.sequence + 1n}\n`,
+      )
+      return { data: { instanceId, ...there, created: false }, text: envelopeHash }
+    }
     const recipient = await recipientOf(terminal, { gateway, reader, profile, args, signal })
     const account = await signerOf(terminal, { args, profile })
     const record = await reader.getClient(client, { signal })
@@ -105,9 +115,9 @@ export const setSecrets: CommandDef = command({
       ...{ recipient, validation, client, policyDataInstanceId: instanceId },
       secrets: await readBytes(terminal, args.secrets),
       chainId: reader.chainId,
-      sequence: BigInt(args.sequence),
+      sequence,
     })
-    const { envelopeHash, sequence, status } = await uploadSecrets(
+    const { envelopeHash, status } = await uploadSecrets(
       {
         gateway,
         envelope,
@@ -117,9 +127,46 @@ export const setSecrets: CommandDef = command({
       { signal },
     )
     terminal.stderr(`${status}: they count once the operators have committed them\n`)
-    return { data: { instanceId, envelopeHash, sequence, status }, text: envelopeHash }
+    return {
+      data: { instanceId, envelopeHash, sequence, status, created: true },
+      text: envelopeHash,
+    }
   },
 })
+
+type Uploaded = { sequence: bigint; envelopeHash: Hex; status: 'committed' | 'pending' }
+
+/** The newest secrets that the network says it has. Networks of the current protocol say nothing. */
+async function uploaded(
+  gateway: GatewayClient,
+  parameters: { target: ChainTarget; instanceId: Hex; signal: AbortSignal },
+): Promise<Uploaded | undefined> {
+  const metadata = await metadataOf(gateway, parameters)
+  for (const status of ['pending', 'committed'] as const) {
+    const found = (metadata as Record<string, Json> | undefined)?.[status]
+    const { sequence, envelope_hash: hash } = (found ?? {}) as Record<string, Json>
+    if (!/^\d{1,20}$/.test(String(sequence)) || typeof hash !== 'string') continue
+    return { sequence: BigInt(sequence as string), envelopeHash: hash as Hex, status }
+  }
+  return undefined
+}
+
+/** What is known of the secrets of an instance: never the secrets. */
+async function metadataOf(
+  gateway: GatewayClient,
+  parameters: { target: ChainTarget; instanceId: Hex; signal: AbortSignal },
+): Promise<object | undefined> {
+  const { target, instanceId, signal } = parameters
+  const metadata = await gateway.request(
+    {
+      method: 'newt_getSecretsMetadata',
+      params: { chain_id: target.chain.id, policy_data_instance_id: instanceId },
+      retry: 'read',
+    },
+    { signal },
+  )
+  return typeof metadata === 'object' && metadata !== null ? metadata : undefined
+}
 
 async function needed(
   terminal: Terminal,
@@ -228,17 +275,11 @@ export const showSecrets: CommandDef = command({
     'Show what is known about sealed secrets: sequence, key, size, time; never the secrets',
   args: { ...instanceArg, ...gatewayArgs, ...chainArgs },
   run: async ({ args, terminal, signal }) => {
-    const { profile, chain } = await chainOf(terminal, args)
-    const gateway = gatewayOf(terminal, { args: args as GatewayArgs, profile })
-    const metadata = await gateway.request(
-      {
-        method: 'newt_getSecretsMetadata',
-        params: { chain_id: chain.id, policy_data_instance_id: args.instance },
-        retry: 'read',
-      },
-      { signal },
-    )
-    if (typeof metadata !== 'object' || metadata === null) {
+    const target = await chainOf(terminal, args)
+    const gateway = gatewayOf(terminal, { args: args as GatewayArgs, profile: target.profile })
+    const instanceId = args.instance as Hex
+    const metadata = await metadataOf(gateway, { target, instanceId, signal })
+    if (metadata === undefined) {
       return { data: { metadata: null }, text: 'no secrets', exitCode: exitCodes.notFound }
     }
     const lines = Object.entries(metadata).map(
