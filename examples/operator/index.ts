@@ -12,6 +12,7 @@ import {
   readSettings,
   startOperator,
 } from '@newton/policy-sdk/operator/node'
+import { isHex, type LocalAccount } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 
 const file = process.argv[2]
@@ -28,17 +29,28 @@ async function signerOf(): Promise<OperatorSigner> {
   return openBlsKeystore(path, (await readFile(passwords, 'utf8')).trim())
 }
 
-// Wherever your accounts are kept; the command line opens `account.keystore`.
-const account = privateKeyToAccount(process.env['OPERATOR_ACCOUNT_KEY'] as `0x${string}`)
+/** Wherever your accounts are kept; the command line opens `account.keystore`. */
+function accountOf(): LocalAccount {
+  const key = process.env['OPERATOR_ACCOUNT_KEY']
+  if (!isHex(key)) throw new Error('set OPERATOR_ACCOUNT_KEY')
+  return privateKeyToAccount(key)
+}
+
 const operator = await startOperator({
-  ...{ settings, account, signer: await signerOf() },
-  log: ({ level, event, ...fields }) => {
-    process.stdout.write(`${JSON.stringify({ level, event, ...fields })}\n`)
+  ...{ settings, account: accountOf(), signer: await signerOf() },
+  log: (entry) => {
+    process.stdout.write(`${JSON.stringify(entry)}\n`)
   },
 })
-process.once('SIGTERM', () => {
+// Finish what is in flight, then end. What a second signal cuts off is on disk.
+let ending = false
+const end = (): void => {
+  if (ending) process.exit(1)
+  ending = true
   operator.close(settings.shutdown_grace * 1_000).then(
     () => process.exit(0),
     () => process.exit(1),
   )
-})
+}
+process.on('SIGTERM', end)
+process.on('SIGINT', end)

@@ -189,7 +189,10 @@ async function makeMembers(parts: Parts) {
       ...{ chain: owner.chain, transport: http(anvil.url), pollingInterval: 50 },
     }),
   })
-  return { table, members: await writeConfigs(parts, { operators, account, secretsKey }) }
+  return {
+    ...{ table, operators },
+    members: await writeConfigs(parts, { operators, account, secretsKey }),
+  }
 }
 
 async function writeConfigs(
