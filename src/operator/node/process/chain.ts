@@ -7,7 +7,6 @@ import {
   createWalletClient,
   defineChain,
   type Hex,
-  http,
   type PublicClient,
 } from 'viem'
 import { type ArtifactNamespace, namespaces } from '../../../core/artifact.js'
@@ -18,6 +17,7 @@ import type { ChainEvents } from '../../../core/interfaces/chainEvents.js'
 import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import type { IoOptions } from '../../../internal/deadline.js'
+import { nodeRpc } from '../../../internal/node/rpcTransport.js'
 import type { ProcessMemory } from '../../../internal/processMemory.js'
 import type { PolicyAddressesInput } from '../../../registry/chain/addressBook.js'
 import type { WriteClient } from '../../../registry/chain/client.js'
@@ -88,7 +88,7 @@ export async function openChain(
   const fromBlock = BigInt(settings['chain.from_block'])
   const pollingInterval = Math.min(1_000, interval)
   const clients = urls.map((url) =>
-    createPublicClient({ chain, transport: http(url, { timeout: PATIENCE }), pollingInterval }),
+    createPublicClient({ chain, transport: nodeRpc(url, { timeout: PATIENCE }), pollingInterval }),
   )
   const client = clients[0] as PublicClient
   for (const [index, one] of clients.entries()) {
@@ -127,7 +127,7 @@ export async function openChain(
     wallet: (account) =>
       createWalletClient({
         ...{ account, chain, pollingInterval },
-        transport: http(urls[0], { timeout: PATIENCE }),
+        transport: nodeRpc(urls[0] as string, { timeout: PATIENCE }),
       }),
   }
 }
