@@ -217,6 +217,25 @@ describe('two chains', () => {
     expect(second.map(({ status }) => status)).toEqual(['already there', 'already there'])
   })
 
+  test('a receipt is waited for through failures of the node', async () => {
+    let failures = 3
+    const request = (async (call: { method: string }, options?: object) => {
+      if (call.method === 'eth_getTransactionReceipt' && failures-- > 0)
+        throw new TypeError('reset')
+      return other.owner.request(call as never, options)
+    }) as typeof other.owner.request
+    const { transactionHash, id } = await registry.registerPolicyDataTemplateSync(
+      { ...other.owner, request },
+      { ...template, wasmHash: word(78), addresses: other.addresses },
+    )
+    expect(failures).toBeLessThan(1)
+    expect(transactionHash).toMatch(/^0x[0-9a-f]{64}$/)
+    const reader = await registry.createRegistryReader({
+      ...{ client: other.owner, addresses: other.addresses },
+    })
+    expect(await reader.getPolicyDataTemplate(id)).not.toBe(null)
+  })
+
   test('instance ids differ, template ids do not', async () => {
     const [here, there] = [await setUpPolicy(chain, 80), await setUpPolicy(other, 80)]
     expect(here.template).toBe(there.template)
@@ -462,6 +481,14 @@ describe('checks of the client side', () => {
     const blind = await registry.describe(owner, { addresses, client: policy.client })
     const kinds = registry.flattenNodes(blind).filter(({ kind }) => kind === 'artifact')
     expect(new Set(kinds.map(({ status }) => status))).toEqual(new Set(['unavailable']))
+    expect(kinds[0]?.detail).toBe('not looked for: no source was given')
+    const down = { hasArtifact: () => Promise.reject(new TypeError('down')), ...artifacts }
+    const target = { client: policy.client, reader, checks: { artifacts: down } }
+    const silent = registry.flattenNodes(await registry.describePolicy(target))
+    expect(silent.find(({ kind }) => kind === 'artifact')).toMatchObject({
+      status: 'unavailable',
+      detail: 'the source did not answer',
+    })
     await expect(registry.describePolicy({ reader } as never)).rejects.toMatchObject({
       code: 'INVALID_INPUT',
     })
