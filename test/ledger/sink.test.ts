@@ -1,12 +1,17 @@
 /** A sink loses nothing and repeats nothing, whatever its ledger does. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
   createLedgerSink,
+  type LedgerTarget,
   ledgerTarget,
   memoryOutbox,
   type OutboxItem,
   type SubmitRefusal,
 } from '../../src/ledger/index.js'
+import { fileOutbox } from '../../src/ledger/node/index.js'
 import { anomaly, ledgerName, openTestLedger, people, verify } from './ledgerWorld.js'
 
 const now = (): number => Date.UTC(2026, 0, 1)
@@ -96,6 +101,56 @@ describe('createLedgerSink', () => {
     await expect(sink.record({ ...record(1), domain: 'meta' })).rejects.toThrow(/domain/)
     await expect(sink.record({ ...record(1), key: 'x' })).rejects.toThrow(/time/)
     await sink.close()
+    await ledger.close()
+  })
+
+  test('behavior: a ledger that was down for a day, and a role that ended meanwhile, lose and repeat nothing', async () => {
+    const day = 86_400_000
+    let time = now()
+    const ledger = await openTestLedger({ now: () => time })
+    const directory = mkdtempSync(join(tmpdir(), 'sink-'))
+    const errors: unknown[] = []
+    const sinkOf = async (target: LedgerTarget) =>
+      createLedgerSink({
+        ...{ ledger: ledgerName, signer: people.operator, verify, target },
+        ...{ now: () => time, maxDelay: 1, outbox: await fileOutbox({ directory }) },
+        onError: (error) => errors.push(error),
+        onRefused: (_, refusal) => errors.push(refusal),
+      })
+    const down = (): Promise<never> => Promise.reject(new TypeError('connection refused'))
+    const first = await sinkOf({ head: down, hashOf: down, submit: down })
+    const ids: string[] = []
+    for (let hour = 0; hour < 24; hour += 1) {
+      const { eventId } = await first.record({ ...record(hour, `hour ${hour}`), time })
+      ids.push(eventId)
+      time += day / 24
+    }
+    await first.close()
+    expect(errors.length).toBeGreaterThan(0)
+    errors.length = 0
+    // The next process is told the last ones again; the answer to every third is lost.
+    const target = ledgerTarget(ledger)
+    let calls = 0
+    const second = await sinkOf({
+      ...target,
+      submit: async (body) => {
+        const answer = await target.submit(body)
+        calls += 1
+        if (calls % 3 === 0) throw new TypeError('the answer is lost')
+        return answer
+      },
+    })
+    for (const hour of [22, 23]) {
+      const at = now() + (hour * day) / 24
+      await second.record({ ...record(hour, `hour ${hour}`), time: at })
+    }
+    await second.flush()
+    await second.close()
+    const { events } = await ledger.readSince('7')
+    expect(events.map(({ event }) => event.event_id)).toEqual(ids)
+    expect(errors.every((error) => error instanceof Error)).toBe(true)
+    expect((await fileOutbox({ directory })).waiting()).toBe(0)
+    rmSync(directory, { recursive: true })
     await ledger.close()
   })
 
