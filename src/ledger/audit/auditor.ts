@@ -12,7 +12,7 @@ import type { VerifySignature } from '../events/signature.js'
 import { verifyEvent } from '../events/verify.js'
 import type { CheckpointTrust } from '../log/checkpoint.js'
 import { readCut, rebuildRoots, type VerifiedCut } from './cut.js'
-import { type ReEvaluation, type Replay, replayLedger } from './replay.js'
+import { type ReEvaluation, type Replay, type ReplayFault, replayLedger } from './replay.js'
 
 /** What was found wrong. */
 export type LedgerViolation = {
@@ -254,6 +254,10 @@ async function rebuild(state: State, signal: AbortSignal): Promise<LedgerViolati
   }
 }
 
+const violationOf = {
+  ...{ event: 'replay', snapshot: 'snapshot', evaluation: 'evaluation', cut: 'root' },
+} as const satisfies Record<ReplayFault['kind'], LedgerViolation['kind']>
+
 async function replayAll(
   state: State,
   { signal, from }: { signal: AbortSignal; from: bigint | undefined },
@@ -265,7 +269,7 @@ async function replayAll(
   try {
     const replay = await replayLedger({ ...parameters, cut, from }, signal)
     for (const { kind, detail, eventId } of replay.faults) {
-      violations.push(violation(state, kind === 'event' ? 'replay' : kind, detail, eventId))
+      violations.push(violation(state, violationOf[kind], detail, eventId))
     }
     return { violations, replay }
   } catch (error) {

@@ -4,7 +4,7 @@ import { bytesEqual } from '../../internal/bytes.js'
 import { LedgerLogError } from '../errors.js'
 import { decodeMetaRecord, type MetaRecord } from '../events/metaRoot.js'
 import { type Checkpoint, type CheckpointTrust, verifyCheckpoint } from '../log/checkpoint.js'
-import { edgeRoot, emptyEdge, growLog } from '../log/growth.js'
+import { emptyRange, growRange, rangeRoot } from '../log/compactRange.js'
 import { type LogReader, logReader } from '../log/reader.js'
 import { logFiles, readEntries } from '../writer/files/log.js'
 import { metaLog } from '../writer/types.js'
@@ -46,26 +46,83 @@ export async function readCut(
   return { record, meta, note: new TextDecoder().decode(file.bytes), reader }
 }
 
+/** A recorded cut and its place in the meta log; `undefined` for an entry that is none. */
+export type PlacedCut = { index: bigint; entry: Uint8Array; record: MetaRecord | undefined }
+
+/** Every cut that the meta log has up to this one, the oldest first. */
+export async function* readCuts(
+  { store, cut }: { store: TileReader; cut: VerifiedCut },
+  signal: AbortSignal,
+): AsyncGenerator<PlacedCut> {
+  const log = { store, name: metaLog, from: 0n, size: cut.meta.size }
+  for await (const { index, entry } of readEntries(log, signal)) {
+    yield { index, entry, record: decodeMetaRecord(entry) }
+  }
+}
+
 /**
- * Computes the root of every domain of a cut again from the entries, and names those that differ from
- * what was recorded.
+ * Computes the root of every domain again from the entries, at every cut that was ever recorded, and names
+ * what differs: a proof may end in any of them, so an old one that is false is as bad as the newest.
  */
 export async function rebuildRoots(
   { store, cut }: { store: TileReader; cut: VerifiedCut },
   signal: AbortSignal,
 ): Promise<string[]> {
   const wrong: string[] = []
-  for (const { name, size, root } of cut.record.domains) {
-    let edge = emptyEdge
-    let batch: Uint8Array[] = []
-    for await (const { entry } of readEntries({ store, name, from: 0n, size }, signal)) {
-      batch.push(entry)
-      if (batch.length < 256) continue
-      edge = growLog(edge, batch).edge
-      batch = []
+  const domains = cut.record.domains.map(({ name, size }) =>
+    domainOf(store, { name, size }, signal),
+  )
+  const meta = emptyRange()
+  let seq = -1n
+  for await (const { index, entry, record } of readCuts({ store, cut }, signal)) {
+    growRange(meta, entry)
+    const isLast = index === cut.meta.size - 1n
+    const tell = (fault: string): void => {
+      if (wrong.length < maxWrong) wrong.push(isLast ? fault : `${fault} of meta entry ${index}`)
     }
-    edge = growLog(edge, batch).edge
-    if (edge.size !== size || !bytesEqual(edgeRoot(edge), root)) wrong.push(name)
+    if (record === undefined || record.seq <= seq || record.domains.length !== domains.length) {
+      tell(metaLog)
+      continue
+    }
+    seq = record.seq
+    let entries = 0n
+    for (const [at, { name, size, root }] of record.domains.entries()) {
+      entries += size
+      const domain = domains[at] as (typeof domains)[number]
+      const derived = domain.name === name ? await domain.rootAt(size) : undefined
+      if (derived === undefined || !bytesEqual(derived, root)) tell(name)
+    }
+    // An entry that is in no chain is in a log that is longer than the chain.
+    if (entries !== seq + 1n) tell('sizes')
   }
+  if (!bytesEqual(rangeRoot(meta), cut.meta.root)) wrong.push(metaLog)
   return wrong
+}
+
+/** Faults that are named: a log that is false from its start has no use for each. */
+const maxWrong = 100
+
+/** Roots of a domain at sizes that grow; `undefined` for one that it cannot have any more. */
+function domainOf(
+  store: TileReader,
+  { name, size: most }: { name: string; size: bigint },
+  signal: AbortSignal,
+) {
+  const entries = readEntries({ store, name, from: 0n, size: most }, signal)
+  const range = emptyRange()
+  let root = rangeRoot(range)
+  return {
+    name,
+    rootAt: async (size: bigint): Promise<Uint8Array | undefined> => {
+      if (size < range.size || size > most) return undefined
+      if (size === range.size) return root
+      while (range.size < size) {
+        const next = await entries.next()
+        if (next.done === true) return undefined
+        growRange(range, next.value.entry)
+      }
+      root = rangeRoot(range)
+      return root
+    },
+  }
 }

@@ -14,7 +14,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { canonicalBytes } from '../../core/canonicalJson.js'
 import type { Json, JsonObject } from '../../core/jsonText.js'
 import type { LedgerEvent } from '../events/event.js'
-import { emptyRoot, leafHash, nodeHash } from '../log/merkle.js'
+import { type CompactRange, emptyRange, growRange, rangeRoot } from '../log/compactRange.js'
 
 /** A reducer's root. */
 export type ReducerRoot = { name: string; root: string; version: string }
@@ -108,10 +108,10 @@ const reducers: readonly Reducer[] = [
 
 /** The state before the first event. */
 export function createLedgerState(): LedgerState {
-  const growing = new Map<string, Range>()
+  const growing = new Map<string, CompactRange>()
   const bounded = new Map<string, Map<string, Json>>([['counters', new Map()]])
   for (const { name, kind } of reducers) {
-    if (kind === 'growing') growing.set(name, { size: 0n, peaks: [] })
+    if (kind === 'growing') growing.set(name, emptyRange())
     else bounded.set(name, new Map())
   }
   const rowsOf = (name: string): JsonObject => {
@@ -136,7 +136,8 @@ export function createLedgerState(): LedgerState {
         const reduce = Object.hasOwn(reducer.events, version) ? reducer.events[version] : undefined
         if (reduce === undefined) continue
         const row = reduce(event.payload as unknown as JsonObject, event, seq)
-        if ('append' in row) grow(growing.get(reducer.name) as Range, canonicalBytes(row.append))
+        if ('append' in row)
+          growRange(growing.get(reducer.name) as CompactRange, canonicalBytes(row.append))
         else bounded.get(reducer.name)?.set(row.key, row.value)
       }
       // A rotation ends the key before it as well.
@@ -154,29 +155,9 @@ export function createLedgerState(): LedgerState {
 
 /** The root over the reducers' roots, which an `ets.snapshot` event names. */
 export function computeStateRoot(roots: readonly ReducerRoot[]): Uint8Array {
-  const range: Range = { size: 0n, peaks: [] }
+  const range = emptyRange()
   const sorted = [...roots].sort((a, b) => (a.name < b.name ? -1 : 1))
-  for (const { name, root, version } of sorted) grow(range, canonicalBytes({ name, root, version }))
+  for (const { name, root, version } of sorted)
+    growRange(range, canonicalBytes({ name, root, version }))
   return rangeRoot(range)
-}
-
-/** Roots of the perfect subtrees from the left: all that appending needs. */
-type Range = { size: bigint; peaks: Uint8Array[] }
-
-function grow(range: Range, entry: Uint8Array): void {
-  let node = leafHash(entry)
-  for (let rest = range.size; (rest & 1n) === 1n; rest >>= 1n) {
-    node = nodeHash(range.peaks.pop() as Uint8Array, node)
-  }
-  range.peaks.push(node)
-  range.size += 1n
-}
-
-function rangeRoot({ peaks }: Range): Uint8Array {
-  return (
-    peaks.reduceRight<Uint8Array | undefined>(
-      (right, peak) => (right === undefined ? peak : nodeHash(peak, right)),
-      undefined,
-    ) ?? emptyRoot()
-  )
 }

@@ -2,12 +2,13 @@
 import type { TileReader } from '../../core/interfaces/tileStore.js'
 import type { Json, JsonObject } from '../../core/jsonText.js'
 import type { LedgerEvent } from '../events/event.js'
+import type { MetaRecord } from '../events/metaRoot.js'
 import type { EventSchemas } from '../events/schemaTypes.js'
 import type { VerifySignature } from '../events/signature.js'
 import { verifyEvent } from '../events/verify.js'
 import { type LedgerView, reduceEvent } from '../events/view.js'
 import { walkChain } from '../writer/chain.js'
-import type { VerifiedCut } from './cut.js'
+import { type PlacedCut, readCuts, type VerifiedCut } from './cut.js'
 import { createLedgerState, type LedgerState, type ReducerRoot } from './reducers.js'
 import { readSnapshots, type SnapshotClaim } from './snapshots.js'
 
@@ -21,7 +22,7 @@ export type ReEvaluation =
 export type ReplayFault = {
   seq: bigint
   eventId: string
-  kind: 'event' | 'snapshot' | 'evaluation'
+  kind: 'event' | 'snapshot' | 'evaluation' | 'cut'
   detail: string
 }
 
@@ -85,6 +86,8 @@ export async function replayLedger(
   const full = startOf(claims, parameters.from ?? 0n)
   let unknown = 0n
   let evaluated = 0n
+  const cuts = readCuts({ store, cut }, signal)
+  let nextCut = await nextOf(cuts)
   let previous: { current_hash: string; timestamp: string } | 'none' = 'none'
   for await (const { seq, event, entry } of walkChain({ store, sizes, until }, signal)) {
     const fault = (kind: ReplayFault['kind'], detail: string): void => {
@@ -112,6 +115,10 @@ export async function replayLedger(
       if (detail === undefined || faults.length >= (parameters.maxFaults ?? 100)) continue
       faults.push({ seq, eventId: claim.eventId, kind: 'snapshot', detail })
     }
+    for (; (nextCut?.record?.seq ?? seq + 1n) <= seq; nextCut = await nextOf(cuts)) {
+      const detail = nextCut?.record && cutProblem(nextCut.record, { event, seq })
+      if (detail !== undefined) fault('cut', `meta entry ${nextCut?.index}: ${detail}`)
+    }
     previous = { current_hash: event.current_hash, timestamp: event.timestamp }
   }
   return {
@@ -119,6 +126,25 @@ export async function replayLedger(
     ...{ state_root: state.root(), reducers: state.roots(), rows: state.rows(), faults },
     ...{ unknown, evaluated, full },
   }
+}
+
+/** The next cut that is one; what is none is found where roots are rebuilt. */
+async function nextOf(cuts: AsyncGenerator<PlacedCut>): Promise<PlacedCut | undefined> {
+  for (;;) {
+    const { value, done } = await cuts.next()
+    if (done === true) return undefined
+    if (value.record !== undefined) return value
+  }
+}
+
+/** A cut names the event that it was made after. */
+function cutProblem(
+  { checkpointEventId, head, seq }: MetaRecord,
+  at: { event: LedgerEvent; seq: bigint },
+): string | undefined {
+  const isThere =
+    seq === at.seq && head === at.event.current_hash && checkpointEventId === at.event.event_id
+  return isThere ? undefined : 'it names another event than the chain has there'
 }
 
 /** The place after the last snapshot that speaks of nothing from `from` on. */
