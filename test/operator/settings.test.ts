@@ -11,6 +11,7 @@ import { keccak } from '../../src/internal/keccak.js'
 import { createRemoteSigner } from '../../src/operator/index.js'
 import {
   challengerSettings,
+  completeSettings,
   encryptBlsKey,
   flagOf,
   gatewaySettings,
@@ -123,6 +124,38 @@ describe('readSettings', () => {
       expect(new Set(paths.map(flagOf)).size).toBe(paths.length)
       expect(new Set(paths.map(variableOf)).size).toBe(paths.length)
     }
+  })
+})
+
+describe('completeSettings', () => {
+  const given = {
+    'chain.id': 1,
+    'chain.rpc_urls': ['https://one.example'],
+    'data.directory': '/data',
+  } as const
+
+  test('default: what is left out is what a file that leaves it out gives', async () => {
+    const text =
+      '[chain]\nid = 1\nrpc_urls = ["https://one.example"]\n[data]\ndirectory = "/data"\n'
+    const read = await readSettings(replicaSettings, { file: await file(text) })
+    const completed = completeSettings(replicaSettings, given)
+    const known = Object.entries(completed).filter(([, value]) => value !== undefined)
+    expect(Object.fromEntries(known)).toEqual(read)
+  })
+
+  test('behavior: what is given wins, undefined is left out, and no table is changed', () => {
+    const port = replicaSettings['listen.port'].default
+    const completed = completeSettings(replicaSettings, {
+      ...given,
+      ...{ 'listen.port': 0, serve: true },
+      // As a caller in JavaScript leaves it out.
+      'listen.host': undefined as unknown as string,
+    })
+    expect(completed).toMatchObject({
+      ...{ 'listen.port': 0, serve: true, 'listen.host': '127.0.0.1', 'chain.id': 1 },
+    })
+    expect(replicaSettings['listen.port'].default).toBe(port)
+    expect(completeSettings(replicaSettings, given)['listen.port']).toBe(port)
   })
 })
 
