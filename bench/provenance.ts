@@ -10,7 +10,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { javascriptToolchain } from '../src/cli/pluginToolchain.js'
+import { javascriptToolchain } from '../src/cli/toolchains/javascript.js'
 import {
   connectPglite,
   connectPostgres,

@@ -86,7 +86,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   operator: ['ledger', 'rpc', 'secrets', 'signing', 'tasks', 'commits', 'gateway', 'roles', 'node'],
   testing: ['artifacts', 'evm', 'eigenDaProxy', 'mock', 'msw', 'vitest', 'node'],
-  cli: ['terminal', 'config', 'scaffold', 'commands'],
+  cli: ['terminal', 'config', 'scaffold', 'toolchains', 'commands'],
 }
 
 /** Folders that are lists by nature: read by looking a name up, not from the top down. */

@@ -86,11 +86,15 @@ export function createSourceArchive(
  * more bytes than the limits allow are refused before a file is returned.
  *
  * @param options.sourceSha256 - What the archive must hash to: checked before it is opened.
+ * @param options.longNames - Reads long names as GNU tar writes them, which crates have.
  * @throws {SourceArchiveError} for all of that.
  */
 export async function readSourceArchive(
   archive: Uint8Array,
-  options: ArchiveLimits & { sourceSha256?: Hex | undefined } = {},
+  options: ArchiveLimits & {
+    sourceSha256?: Hex | undefined
+    longNames?: boolean | undefined
+  } = {},
 ): Promise<readonly SourceFile[]> {
   const limits = { ...archiveLimits, ...definedLimits(options) }
   if (archive.length > limits.archiveBytes) {
@@ -103,7 +107,7 @@ export async function readSourceArchive(
     throw fault('wrong_hash', `its SHA-256 is not ${options.sourceSha256}`)
   }
   const tar = isGzip(archive) ? await inflate(archive, limits.inflatedBytes) : archive
-  return collect(readEntries(tar, limits.entries))
+  return collect(readEntries(tar, limits.entries, options.longNames ?? false))
 }
 
 type Entry = { folder: boolean; bytes: Uint8Array; mode: number }
@@ -117,15 +121,27 @@ function definedLimits(options: ArchiveLimits): Partial<typeof archiveLimits> {
   return Object.fromEntries(given)
 }
 
-function* readEntries(tar: Uint8Array, maxEntries: number): Generator<ReadEntry> {
+function* readEntries(
+  tar: Uint8Array,
+  maxEntries: number,
+  longNames: boolean,
+): Generator<ReadEntry> {
   let offset = 0
+  let longName: string | undefined
   for (let count = 0; ; count++) {
     const head = tar.subarray(offset, offset + block)
     if (head.length < block) throw fault('malformed', 'it ends in the midst of an entry')
     if (head.every((byte) => byte === 0)) break
     if (count === maxEntries) throw fault('too_large', `it has over ${maxEntries} entries`)
     offset += block
-    const { path, type, size, mode } = readHeader(head)
+    const { path: named, type, size, mode } = readHeader(head)
+    if (type === 'L' && longNames && longName === undefined && size <= 2 * block) {
+      longName = readText(tar, offset, size)
+      offset += Math.ceil(size / block) * block
+      continue
+    }
+    const path = longName ?? named
+    longName = undefined
     if (type === 'g' || type === 'x') throw fault('unsafe_entry', 'it has extended headers')
     if (type !== '0' && type !== '5') {
       throw fault('unsafe_entry', `${JSON.stringify(path)} is neither a file nor a folder`)

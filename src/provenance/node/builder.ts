@@ -15,7 +15,7 @@ import type { BuildJob, BuildOutcome } from '../worker/protocol.js'
 import type { PluginBuilder } from '../worker/worker.js'
 import type { SandboxEnd } from './buildStreams.js'
 import { type FetchOptions, fetchSource } from './fetchSource.js'
-import type { BuildLimits, Sandbox } from './sandbox.js'
+import type { Bind, BuildLimits, Sandbox } from './sandbox.js'
 import type { Toolchain } from './toolchain.js'
 
 /** Parameters of {@link sandboxedBuilder}. */
@@ -144,7 +144,8 @@ async function buildFiles(
     await layOut(source, files)
     const passwd = join(directory, 'passwd')
     await writeFile(passwd, 'build:x:1000:1000::/tmp:/bin/sh\n', { mode: 0o644 })
-    const more = (await toolchain.prepare?.(source, { signal })) ?? []
+    const more = await prepared(toolchain, source, signal)
+    if (typeof more === 'string') return failed(more)
     const end = await sandbox.run({
       binds: [
         ...toolchain.binds,
@@ -159,6 +160,21 @@ async function buildFiles(
     return read(end)
   } finally {
     await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** What the build finds beside its source, or why there is not all of it. */
+async function prepared(
+  { prepare }: Toolchain,
+  source: string,
+  signal: AbortSignal,
+): Promise<readonly Bind[] | DidNotRunReason> {
+  try {
+    return (await prepare?.(source, { signal })) ?? []
+  } catch (error) {
+    if (error instanceof SourceUnavailableError) return 'source_unavailable'
+    if (error instanceof SourceArchiveError) return 'source_invalid'
+    throw error
   }
 }
 

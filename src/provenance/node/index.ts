@@ -11,6 +11,7 @@ export {
   sandboxedBuilder,
 } from './builder.js'
 export type { SandboxEnd } from './buildStreams.js'
+export { type CrateOptions, type LockedCrate, layOutCrates, readCargoLock } from './crates.js'
 export { evidenceFiles } from './evidenceFiles.js'
 export { type FetchOptions, fetchGuarded, fetchSource } from './fetchSource.js'
 export {

@@ -12,7 +12,9 @@ import { promisify } from 'node:util'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { canonicalBytes, type JsonObject } from '../../core/canonicalJson.js'
 import { toHex, utf8 } from '../../internal/bytes.js'
+import { mapBounded } from '../../internal/mapBounded.js'
 import { ToolchainError } from '../errors.js'
+import { reachableBinds } from './reachable.js'
 import type { Bind } from './sandbox.js'
 
 /** A package of a toolchain. */
@@ -64,6 +66,8 @@ export type ToolchainParts = {
   entrypoint: readonly string[]
   env?: Readonly<Record<string, string>> | undefined
   prepare?: Toolchain['prepare']
+  /** Folder for second names of files that only root reaches. Without one, such files are not found. */
+  scratch?: string | undefined
 }
 
 /** Name of a manifest. */
@@ -79,33 +83,39 @@ export function nameToolchain(manifest: ToolchainManifest): string {
  * @throws {ToolchainError} where a file is missing.
  */
 export async function describeToolchain(parts: ToolchainParts): Promise<Toolchain> {
-  const node: Bind = { host: await realpath(process.execPath), guest: '/toolchain/bin/node' }
-  const programs = [node, ...parts.programs]
-  const linked = [...programs.map(({ host }) => host), ...(parts.linked ?? [])]
-  const libraries = await librariesOf(linked)
-  const files = [...parts.programs, ...libraries, ...(parts.files ?? [])]
+  const { scratch } = parts
+  const [node, ...programs] = [
+    { host: await realpath(process.execPath), guest: '/toolchain/bin/node' },
+    ...parts.programs,
+  ] as [Bind, ...Bind[]]
+  const linked = [node, ...programs].map(({ host }) => host).concat(parts.linked ?? [])
+  const listed = new Set([node, ...programs, ...(parts.files ?? [])].map(({ host }) => host))
+  // A library that is listed already has its place, wherever it lies on this machine.
+  const libraries = (await librariesOf(linked)).filter(({ host }) => !listed.has(host))
+  // What is hashed is what is bound, under the name it is bound by.
+  const [runtime] = (await reachableBinds([node], scratch)) as [Bind]
+  const files = await reachableBinds([...programs, ...libraries, ...(parts.files ?? [])], scratch)
+  const packages = await reachableBinds(parts.packages, scratch)
   const measure = async (): Promise<ToolchainManifest> => ({
     arch: `${process.platform}-${process.arch}`,
-    node: { version: process.version, sha256: await hashFile(node.host) },
-    packages: await Promise.all(
-      parts.packages.map(async ({ name, version, host }) => ({
-        ...{ name, version },
-        integrity: `sha256-${await hashFolder(host)}`,
-      })),
-    ),
-    rootfs: await Promise.all(
-      files.map(async ({ host, guest }) => ({ path: guest, sha256: await hashAny(host) })),
-    ),
+    node: { version: process.version, sha256: await hashFile(runtime.host) },
+    packages: await mapBounded(packages, 4, async ({ name, version, host }) => ({
+      ...{ name, version },
+      integrity: `sha256-${await hashFolder(host)}`,
+    })),
+    rootfs: await mapBounded(files, 4, async ({ host, guest }) => ({
+      ...{ path: guest, sha256: await hashAny(host) },
+    })),
     ...{ determinism: parts.determinism, mount: '/source' as const },
   })
   const manifest = sortManifest(await measure())
   const image = nameToolchain(manifest)
-  const watched = [node, ...files, ...parts.packages].map(({ host }) => host)
+  const watched = [runtime, ...files, ...packages].map(({ host }) => host)
   let last = await stampOf(watched)
   return {
     ...{ image, manifest, entrypoint: parts.entrypoint, env: parts.env ?? {} },
     ...{ determinism: parts.determinism, prepare: parts.prepare },
-    binds: [node, ...files, ...parts.packages, ...(parts.derived ?? [])].map(({ host, guest }) => ({
+    binds: [runtime, ...files, ...packages, ...(parts.derived ?? [])].map(({ host, guest }) => ({
       host,
       guest,
     })),
@@ -122,9 +132,12 @@ export async function describeToolchain(parts: ToolchainParts): Promise<Toolchai
 /**
  * The packages that one needs to run, itself included, by their `package.json`. Folders keep their places
  * relative to the folder that holds the outermost `node_modules`.
+ *
+ * @param options.without - Packages that are not followed, though they are declared.
  */
 export async function packageClosure(
   folders: readonly string[],
+  { without = [] }: { without?: readonly string[] | undefined } = {},
 ): Promise<readonly { name: string; version: string; host: string }[]> {
   const found = new Map<string, { name: string; version: string; host: string }>()
   const queue = await Promise.all(folders.map((folder) => realpath(folder)))
@@ -139,6 +152,7 @@ export async function packageClosure(
     found.set(host, { name: manifest.name, version: manifest.version, host })
     const needed = { ...manifest.dependencies, ...manifest.optionalDependencies }
     for (const name of Object.keys(needed)) {
+      if (without.includes(name)) continue
       const folder = await resolvePackage(host, name)
       // What is optional is there for other machines.
       if (folder !== undefined) queue.push(folder)
@@ -227,7 +241,11 @@ async function filesOf(folder: string, below = ''): Promise<string[]> {
   return lists.flat().sort()
 }
 
-/** Sizes and times of files: while they stay, contents are not read again. */
+/**
+ * Sizes and times of files: while they stay, contents are not read again between two builds of one process.
+ * Only what this process hashed itself is remembered, never on disk: a name is always made of the bytes.
+ * The time of the last change of an inode cannot be set back, as that of a write can.
+ */
 async function stampOf(paths: readonly string[]): Promise<string> {
   const stamps = await Promise.all(
     paths.map(async (path) => {
@@ -235,8 +253,9 @@ async function stampOf(paths: readonly string[]): Promise<string> {
       const inside = entry.isDirectory() ? await filesOf(path) : ['']
       return Promise.all(
         inside.map(async (name) => {
-          const { size, mtimeMs, ino } = await lstat(name === '' ? path : join(path, name))
-          return `${path}/${name} ${size} ${mtimeMs} ${ino}`
+          const file = name === '' ? path : join(path, name)
+          const { size, mtimeNs, ctimeNs, ino, dev } = await lstat(file, { bigint: true })
+          return [file, size, mtimeNs, ctimeNs, ino, dev].join(' ')
         }),
       )
     }),

@@ -27,9 +27,9 @@ import { signerArgs, signerOf } from '../../config/credentials.js'
 import { UsageError } from '../../errors.js'
 import { readJsonObject } from '../../files.js'
 import { wholeNumber } from '../../numbers.js'
-import { javascriptToolchain } from '../../pluginToolchain.js'
 import { command } from '../../terminal/command.js'
 import type { Terminal } from '../../terminal/output.js'
+import { openToolchains, toolchainArgs } from '../../toolchains/open.js'
 import { followedIndex, pluginReader, sourceArgs } from './sources.js'
 
 const listenArgs = {
@@ -129,7 +129,7 @@ export const worker: CommandDef = command({
     control: { type: 'string', description: 'URL of the control plane', required: true },
     mirror: {
       type: 'string',
-      description: 'Place that has archives as <sha256>.tar',
+      description: 'Place that has archives as <sha256>.tar and crates as <sha256>.crate',
       valueHint: 'https://…',
     },
     once: { type: 'boolean', description: 'End where there is nothing to build', default: false },
@@ -138,6 +138,7 @@ export const worker: CommandDef = command({
       description: 'Build where nothing keeps builds from this machine',
       default: false,
     },
+    ...toolchainArgs,
     ...sourceArgs,
   },
   run: async ({ args, terminal, signal }) => {
@@ -148,15 +149,20 @@ export const worker: CommandDef = command({
     if (sandbox.isolation === 'none') {
       terminal.stderr('warning: builds are not isolated; what they give is worth little\n')
     }
-    const { toolchain, close } = await javascriptToolchain()
+    const allowPrivate = args['allow-private']
+    const mirrors = args.mirror === undefined ? [] : [args.mirror]
+    const { toolchains, missing, close } = await openToolchains({
+      ...{ rust: args.rust, mirrors, allowPrivate },
+    })
     try {
-      terminal.stderr(`builds in ${toolchain.image}\n`)
+      for (const { image } of toolchains) terminal.stderr(`builds in ${image}\n`)
+      for (const reason of missing) terminal.stderr(`warning: ${reason}\n`)
+      if (toolchains.length === 0) throw new UsageError('There is nothing to build with.')
       let built = 0
       const running = createBuildWorker({
         control: httpWorkerControl({ url: args.control, token }),
         builder: sandboxedBuilder({
-          ...{ sandbox, toolchains: [toolchain], allowPrivate: args['allow-private'] },
-          mirrors: args.mirror === undefined ? [] : [args.mirror],
+          ...{ sandbox, toolchains, allowPrivate, mirrors },
         }),
         onEvent: (event: WorkerEvent) => {
           if (event.type === 'worker.finished') built += 1

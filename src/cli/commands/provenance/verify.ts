@@ -15,10 +15,10 @@ import { daArgs } from '../../config/artifactStore.js'
 import { chainArgs, chainOf } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
-import { readSourceFolder } from '../../pluginSource.js'
-import { javascriptToolchain } from '../../pluginToolchain.js'
 import { command } from '../../terminal/command.js'
 import { exitCodes, type Terminal } from '../../terminal/output.js'
+import { openToolchains, toolchainArgs } from '../../toolchains/open.js'
+import { readSourceFolder } from '../../toolchains/sources.js'
 import { pluginReader, sourceArgs } from './sources.js'
 
 /** `provenance verify`. */
@@ -35,7 +35,7 @@ export const verify: CommandDef = command({
     },
     mirror: {
       type: 'string',
-      description: 'Place that has archives as <sha256>.tar',
+      description: 'Place that has archives as <sha256>.tar and crates as <sha256>.crate',
       valueHint: 'https://…',
     },
     'unsafe-no-isolation': {
@@ -43,6 +43,7 @@ export const verify: CommandDef = command({
       description: 'Build where nothing keeps the build from this machine',
       default: false,
     },
+    ...toolchainArgs,
     ...sourceArgs,
     ...daArgs,
     ...chainArgs,
@@ -61,11 +62,12 @@ export const verify: CommandDef = command({
     }
     const archive = args.source === undefined ? undefined : await readArchive(terminal, args.source)
     const sandbox = await openSandbox({ unsafeNoIsolation: args['unsafe-no-isolation'] })
-    const opened = await javascriptToolchain()
+    const allowPrivate = args['allow-private']
+    const mirrors = args.mirror === undefined ? [] : [args.mirror]
+    const opened = await openToolchains({ rust: args.rust, mirrors, allowPrivate })
     try {
       const builder = sandboxedBuilder({
-        ...{ sandbox, toolchains: [opened.toolchain], allowPrivate: args['allow-private'] },
-        mirrors: args.mirror === undefined ? [] : [args.mirror],
+        ...{ sandbox, toolchains: opened.toolchains, allowPrivate, mirrors },
         onLog: (tail) =>
           tail !== '' && terminal.stderr(`${tail.replace(/[^\P{C}\n\t]/gu, '\ufffd')}\n`),
       })
@@ -74,7 +76,12 @@ export const verify: CommandDef = command({
       if (made.status === 'did_not_run') {
         return {
           data: { ...facts, status: 'did_not_run', reason: made.reason },
-          text: `did not run: ${made.reason}`,
+          text: [
+            `did not run: ${made.reason}`,
+            ...(made.reason === 'toolchain_unavailable'
+              ? opened.toolchains.map(({ image }) => `here is ${image}`).concat(opened.missing)
+              : []),
+          ].join('\n'),
           exitCode: exitCodes.notFound,
         }
       }

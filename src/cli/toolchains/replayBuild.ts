@@ -5,8 +5,8 @@
  */
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
-import { buildPlugin, type PluginFeature } from '../eval/node/buildPlugin.js'
-import { UsageError } from './errors.js'
+import { buildPlugin, type PluginFeature } from '../../eval/node/buildPlugin.js'
+import { UsageError } from '../errors.js'
 
 const known = new Set(['source', 'world', 'features'])
 

@@ -9,9 +9,9 @@ import {
   computeWasmHashes,
   type SourceFile,
   toMetadataEntries,
-} from '../provenance/index.js'
-import { FileAccessError } from './errors.js'
-import { javascriptToolchain } from './pluginToolchain.js'
+} from '../../provenance/index.js'
+import { FileAccessError } from '../errors.js'
+import { javascriptToolchain } from './javascript.js'
 
 /** Folders that hold no source. */
 const skipped = new Set(['node_modules', 'target', '.git', 'dist'])

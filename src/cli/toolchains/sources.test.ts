@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { readSourceFolder } from './pluginSource.js'
+import { readSourceFolder } from './sources.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'source-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
