@@ -107,6 +107,7 @@ export default defineConfig({
         items: pages([
           ['Running the roles', '/operations/roles'],
           ['Gateway', '/operations/gateway'],
+          ['Ledger', '/operations/ledger'],
           ['Alerts', '/operations/alerts'],
         ]),
       },
