@@ -51,3 +51,13 @@ export function assertHttpUrl(field: string, text: string): URL {
   }
   return url
 }
+
+/** Refuses what is no JSON text, such as the value that it would be the text of. */
+export function assertJsonText(field: string, value: unknown): asserts value is string {
+  if (typeof value === 'string') return
+  throw new InvalidInputError({
+    field,
+    reason: `expected JSON as text, got ${value === null ? 'null' : typeof value}`,
+    hint: 'JSON.stringify(value), or the text as it was read.',
+  })
+}

@@ -12,7 +12,7 @@ import type { RegoLimits, RegoModule } from '../rego/engine.js'
 import type { EngineInstance } from '../rego/engineInstance.js'
 import { loadEngineModule } from '../rego/engineModule.js'
 import type { ModuleInspection, RegoInspection } from '../rego/inspection.js'
-import { limitsOf, loadPolicy } from '../rego/operatorEngine.js'
+import { limitsOf, loadPolicy, modulesOf } from '../rego/operatorEngine.js'
 
 /** How one test ended. */
 export type PolicyTestResult = {
@@ -75,7 +75,8 @@ export async function runPolicyTests(parameters: {
   blockTimestamp?: bigint | undefined
   limits?: RegoLimits | undefined
 }): Promise<PolicyTestReport> {
-  const { modules, data = {}, only = '', blockTimestamp = 0n } = parameters
+  const { data = {}, only = '', blockTimestamp = 0n } = parameters
+  const modules = modulesOf(parameters.modules)
   const limits = limitsOf(parameters.limits ?? {})
   const module = await loadEngineModule()
   const sources = modules.map(({ name, source }) => ({ path: name, source }))

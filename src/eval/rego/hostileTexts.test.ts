@@ -149,3 +149,58 @@ describe('documents', () => {
     expect(await decide(source)).toMatchObject({ allow: true })
   })
 })
+
+/** What is handed over where a text or bytes belong, most often the value of the text. */
+const strangers: readonly unknown[] = [
+  ...[
+    undefined,
+    null,
+    5,
+    1n,
+    true,
+    [],
+    { value: 1 },
+    Symbol('s'),
+    () => '{}',
+    Uint8Array.of(0x7b, 0x7d),
+  ],
+  Object.create(null),
+  { toString: () => '{}', length: 2 },
+]
+
+describe('what is no text', () => {
+  test('error: as input or data is no decision', async () => {
+    const prepared = await operatorEngine().prepare({ rego: utf8(policy('allow if true')) })
+    for (const stranger of strangers) {
+      for (const given of [
+        { inputJson: stranger, dataJson: '{}' },
+        { inputJson: '{}', dataJson: stranger },
+      ]) {
+        expect(prepared.evaluate(given as never, world)).toMatchObject({
+          kind: 'error',
+          code: 'INVALID_INPUT',
+        })
+      }
+    }
+    expect(prepared.evaluate({ inputJson: '{}', dataJson: '{}' }, world)).toMatchObject({
+      allow: true,
+    })
+    prepared.dispose()
+  })
+
+  test('error: as Rego is refused with what would do', async () => {
+    const unread = strangers.filter((one) => !(one instanceof Uint8Array || Array.isArray(one)))
+    for (const rego of [
+      ...unread,
+      'package p',
+      [null],
+      [{ name: 'p' }],
+      [{ source: 'package p' }],
+    ]) {
+      await expect(operatorEngine().prepare({ rego } as never)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        field: 'rego',
+      })
+    }
+  })
+})

@@ -6,7 +6,8 @@
  */
 import { isWellFormed } from '../../core/canonicalJson.js'
 import { parseJsonText } from '../../core/jsonText.js'
-import { fixedFromHex, fromUtf8 } from '../../internal/bytes.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { asBytes, fixedFromHex, fromUtf8 } from '../../internal/bytes.js'
 import { assertCount, assertKnown } from '../../internal/options.js'
 import type { RegoLocation } from '../errors.js'
 import { EngineError, type RegoRefusal, RegoRefusedError, RegoSourceError } from '../errors.js'
@@ -80,8 +81,19 @@ export function operatorEngine(): RegoEngine {
 
 /** @internal Sources as modules; bytes are one module that must be UTF-8. */
 export function modulesOf(rego: Uint8Array | readonly RegoModule[]): readonly RegoModule[] {
-  if (!(rego instanceof Uint8Array)) return rego
-  return [{ name: 'policy.rego', source: fromUtf8(rego, 'rego') }]
+  const bytes = asBytes(rego)
+  if (bytes !== undefined) return [{ name: 'policy.rego', source: fromUtf8(bytes, 'rego') }]
+  if (Array.isArray(rego) && rego.every(isModule)) return rego
+  throw new InvalidInputError({
+    field: 'rego',
+    reason: 'expected bytes, or a list of { name, source } with texts',
+    hint: 'Of a text: new TextEncoder().encode(text).',
+  })
+}
+
+function isModule(one: unknown): one is RegoModule {
+  const { name, source } = (one ?? {}) as Partial<RegoModule>
+  return typeof name === 'string' && typeof source === 'string'
 }
 
 function preparePolicy(
@@ -104,6 +116,9 @@ function preparePolicy(
     needsIdentity: inspection.needsIdentity,
     evaluate({ inputJson, dataJson }, options) {
       if (disposed) return error('DISPOSED', 'the policy was disposed of')
+      if (typeof inputJson !== 'string' || typeof dataJson !== 'string') {
+        return error('INVALID_INPUT', 'input and data are JSON as text: JSON.stringify them')
+      }
       if (standsInFor(packageName, dataJson)) {
         return error('INVALID_INPUT', `data has a member named like the package, ${packageName}`)
       }

@@ -47,6 +47,22 @@ test.each(['operator', 'Both', '', 'toString', null])(
   },
 )
 
+test.each([undefined, null, 5, [], { type: 'string' }, Symbol('s'), Object.create(null)])(
+  'error: what is no text is neither schema nor value, %#',
+  async (stranger) => {
+    for (const given of [
+      { schemaJson: stranger, valueJson: '1' },
+      { schemaJson: '{"type":"string"}', valueJson: stranger },
+    ]) {
+      await expect(both.validate(given as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    }
+    await expect(both.checkSchema(stranger as never)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'schemaJson',
+    })
+  },
+)
+
 describe('createSchemaValidator', () => {
   test('default', async () => {
     expect(await validate(params, { limit: 5, asset: 'eth', tags: ['a'] })).toEqual({

@@ -14,7 +14,7 @@ import type {
 import type { Json } from '../../core/jsonText.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
-import { assertChoice } from '../../internal/options.js'
+import { assertChoice, assertJsonText } from '../../internal/options.js'
 import { createProcessMemory, type ProcessMemory } from '../../internal/processMemory.js'
 import { EngineError } from '../errors.js'
 import { createEngineInstance, type EngineInstance } from '../rego/engineInstance.js'
@@ -117,10 +117,13 @@ export function createValidatorOf(
 
   return {
     async checkSchema(schemaJson) {
+      assertJsonText('schemaJson', schemaJson)
       const result = await check(schemaJson)
       return 'issues' in result ? unusable(result.issues) : { status: 'valid' }
     },
     async validate({ schemaJson, valueJson }) {
+      assertJsonText('schemaJson', schemaJson)
+      assertJsonText('valueJson', valueJson)
       const result = await check(schemaJson)
       if ('issues' in result) return unusable(result.issues)
       const instance = capInstance(valueJson)
