@@ -3,6 +3,7 @@ import { referenceBlock, word } from '../../../test/support/attestationWorld.js'
 import { type Filed, lie, RevertError, setup } from '../../../test/support/challengerWorld.js'
 import type { AcceptedResponse } from '../../core/interfaces/responses.js'
 import { computeMessageHash, encodeResponse } from '../../core/response.js'
+import { isPolicySdkError } from '../../errors/base.js'
 import { createChallenger } from './challenger.js'
 import { ChallengerStateError, type ChallengerStore, memoryChallengerStore } from './state.js'
 
@@ -99,6 +100,43 @@ describe('createChallenger', () => {
     fail = false
     expect((await challenger.poll()).filed).toBe(1)
     expect(filed).toHaveLength(1)
+  })
+
+  test('error: CHALLENGER_STATE for a state that was damaged anywhere', async () => {
+    const { world, accept, parameters } = setup()
+    accept(lie(world))
+    const saved: string[] = []
+    const store = memoryChallengerStore()
+    const save = async (state: string): Promise<void> => {
+      saved.push(state)
+      await store.save(state)
+    }
+    await createChallenger({ ...parameters, store: { ...store, save } }).poll()
+    const text = saved.at(-1) as string
+    const junk = [null, '', 'x', -1, 1.5, true, [], {}, [null]]
+    const places: string[][] = []
+    const visit = (value: unknown, path: string[]): void => {
+      places.push(path)
+      if (typeof value !== 'object') return
+      for (const name of Object.keys(Object(value))) visit((value as never)[name], [...path, name])
+    }
+    visit(JSON.parse(text), [])
+    expect(places.length).toBeGreaterThan(15)
+    for (const path of places) {
+      for (const value of junk) {
+        const hostile = JSON.parse(text)
+        const parent = path.slice(0, -1).reduce((one, name) => one[name], hostile)
+        if (path.length > 0) parent[path.at(-1) as string] = value
+        const damaged = JSON.stringify(path.length === 0 ? value : hostile)
+        const error = await createChallenger({
+          ...{ ...parameters, store: memoryChallengerStore(damaged) },
+        })
+          .poll()
+          .catch((thrown: unknown) => thrown)
+        const isOurs = !(error instanceof Error) || isPolicySdkError(error)
+        expect(isOurs, `${path.join('.')} ${JSON.stringify(value)} ${String(error)}`).toBe(true)
+      }
+    }
   })
 
   test('a crash at any save files late, not never', async () => {

@@ -121,7 +121,71 @@ export function parseState(text: string | null): ChallengerState {
   for (const list of [state.marks, state.pending, state.outbox]) {
     if (!Array.isArray(list)) throw new ChallengerStateError({ reason: 'a list is missing' })
   }
+  const damaged =
+    state.marks.findIndex((mark) => !isMark(mark)) >= 0 ||
+    state.pending.findIndex((entry) => !isPending(entry)) >= 0 ||
+    state.outbox.findIndex((entry) => !isOutboxEntry(entry)) >= 0
+  if (damaged) throw new ChallengerStateError({ reason: 'an entry is damaged' })
   return state
+}
+
+const isNumberText = (value: unknown): boolean =>
+  typeof value === 'string' && /^\d{1,78}$/.test(value)
+const isBytes = (value: unknown): boolean =>
+  typeof value === 'string' && /^0x(?:[\da-f]{2})*$/i.test(value)
+const isHashText = (value: unknown): boolean => isBytes(value) && (value as string).length === 66
+const isIndex = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0
+const isListOf = (value: unknown, is: (item: unknown) => boolean): boolean =>
+  Array.isArray(value) && value.every(is)
+const optional = (value: unknown, is: (item: unknown) => boolean): boolean =>
+  value === undefined || is(value)
+
+function isMark(value: unknown): boolean {
+  const { number, hash } = Object(value) as Partial<BlockMark>
+  return isNumberText(number) && isHashText(hash)
+}
+
+function isEntry(value: unknown): boolean {
+  const entry = Object(value) as Partial<PendingResponse>
+  return (
+    isHashText(entry.id) &&
+    isBytes(entry.response) &&
+    isBytes(entry.certificate) &&
+    isNumberText(entry.acceptedAt) &&
+    isIndex(entry.attempts) &&
+    Number.isFinite(entry.nextAt) &&
+    typeof entry.reason === 'string'
+  )
+}
+
+function isPending(value: unknown): boolean {
+  const { task } = Object(value) as Partial<PendingResponse>
+  return isEntry(value) && (task === null || isBytes(task))
+}
+
+const statuses: ChallengeStatus[] = [
+  ...(['pending', 'filed', 'settled', 'final', 'refused', 'expired'] as const),
+]
+const kinds: ChallengeKind[] = ['digest', 'result', 'document']
+
+function isOutboxEntry(value: unknown): boolean {
+  const entry = Object(value) as Partial<OutboxEntry>
+  const isBatch = (batch: unknown): boolean => {
+    const { signers, hashes } = Object(batch) as Partial<SentBatch>
+    return isListOf(signers, isIndex) && isListOf(hashes, isHashText)
+  }
+  return (
+    isEntry(value) &&
+    statuses.some((one) => one === entry.status) &&
+    optional(entry.kind, (kind) => kinds.some((one) => one === kind)) &&
+    optional(entry.claim, (claim) => typeof claim === 'object' && claim !== null) &&
+    optional(entry.proof, isBytes) &&
+    optional(entry.unfiled, (list) => isListOf(list, isIndex)) &&
+    optional(entry.transactionHash, isHashText) &&
+    optional(entry.transactionHashes, (list) => isListOf(list, isHashText)) &&
+    optional(entry.sent, (list) => isListOf(list, isBatch)) &&
+    optional(entry.effect, isMark)
+  )
 }
 
 /** Keeps state in memory: for tests, and for those who read the chain anew on each start. */

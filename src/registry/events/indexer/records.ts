@@ -31,6 +31,7 @@ import {
   type IndexedLocator,
   type IndexState,
   ordinalOf,
+  recordKey,
   rowOrdinals,
   type SlotMove,
 } from './state.js'
@@ -42,6 +43,33 @@ export function changedRecords(state: IndexState): Map<string, Uint8Array | null
   const records = new Map<string, Uint8Array | null>()
   for (const key of state.changed ?? []) records.set(key, recordOf(state, key))
   if (records.size > 0) records.set('m', metaOf(state))
+  return records
+}
+
+/**
+ * All records of a state.
+ *
+ * @throws {IndexStoreError} and others where it is no state.
+ */
+export function allRecords(state: IndexState): Map<string, Uint8Array> {
+  const names = [
+    ...[...state.policyTemplates.keys()].map(recordKey.policyTemplate),
+    ...[...state.policyDataTemplates.keys()].map(recordKey.policyDataTemplate),
+    ...[...state.policyInstances.keys()].map(recordKey.policyInstance),
+    ...[...state.policyDataInstances.keys()].map(recordKey.policyDataInstance),
+    ...[...state.policySlots, ...state.policyDataSlots].flatMap(([slot, moves]) =>
+      [...moves].map(({ block }) => recordKey.move(slot, block)),
+    ),
+    ...[...state.enclaveRequired].map(({ block }) => recordKey.enclave(block)),
+    ...[...state.locators.keys()].map(recordKey.locators),
+    ...[...state.blocks].map(({ number }) => recordKey.block(number)),
+  ]
+  const records = new Map<string, Uint8Array>([['m', metaOf(state)]])
+  for (const name of names) {
+    const record = recordOf(state, name)
+    if (record === null) throw new IndexStoreError({ reason: `its record ${name} is missing` })
+    records.set(name, record)
+  }
   return records
 }
 

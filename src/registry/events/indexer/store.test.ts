@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { account, createPolicyChain } from '../../../../test/registry/policyChain.js'
+import { isPolicySdkError } from '../../../errors/base.js'
 import { indexRegistry, type RegistryIndex } from './indexer.js'
 import { listPolicyInstances } from './lists.js'
 import { type IndexHandle, type IndexStore, memoryIndexStore } from './store.js'
@@ -125,6 +126,48 @@ describe('an index in a store', () => {
     await expect(indexRegistry({ events: elsewhere, fromBlock: 0n, store })).rejects.toMatchObject({
       field: 'store',
     })
+  })
+
+  test('error: INVALID_INPUT for a text that was damaged anywhere', async () => {
+    const chain = createPolicyChain()
+    for (let i = 0; i < 3; i++) chain.move(alice)
+    for (let i = 0; i < 3; i++) chain.mine()
+    const events = await chain.events(chain.node())
+    const text = (await indexRegistry({ events, fromBlock: 0n })).serialize()
+    const junk = [null, '', 0, -1, 1.5, 'x', '0x', '-1n', [], {}, [null], true]
+    const places: string[][] = []
+    const visit = (value: unknown, path: string[]): void => {
+      places.push(path)
+      for (const name of Object.keys(Object(value)).slice(0, 20)) {
+        if (typeof value === 'object') visit((value as never)[name], [...path, name])
+      }
+    }
+    visit(JSON.parse(text), [])
+    expect(places.length).toBeGreaterThan(80)
+    let refused = 0
+    for (const path of places) {
+      for (const value of junk) {
+        const hostile = JSON.parse(text)
+        const parent = path.slice(0, -1).reduce((one, name) => one[name], hostile)
+        if (path.length > 0) parent[path.at(-1) as string] = value
+        const state = JSON.stringify(path.length === 0 ? value : hostile)
+        const error = await indexRegistry({ events, fromBlock: 0n, state }).then(
+          // What is worked out from the rest, or read again, is right whatever the text has.
+          ({ policySlotAt, state: { policySlots, cursor, policyInstances: rows } }) => {
+            expect(cursor?.number).toBe(5n)
+            if (policySlots.size > 0 && rows.size === 3) {
+              expect(policySlotAt({ client: alice, block: 5n })).toBe(chain.slotAt(alice, 5))
+            }
+            return undefined
+          },
+          (thrown: unknown) => thrown,
+        )
+        if (error === undefined) continue
+        refused++
+        expect(isPolicySdkError(error), `${path.join('.')} ${JSON.stringify(value)}`).toBe(true)
+      }
+    }
+    expect(refused).toBeGreaterThan(places.length * 6)
   })
 
   test('error: INDEX_STORE for every record that was damaged', async () => {

@@ -1,6 +1,7 @@
 /** A state of an index as one JSON text: to be handed on. `records.ts` keeps one in a store. */
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../../errors/common.js'
+import { allRecords, readRecords } from './records.js'
 import { emptyIndexState, type IndexState, rowOrdinals } from './state.js'
 
 /** A state as JSON text, to be kept between runs. */
@@ -45,11 +46,19 @@ export function parseIndexState(text: string): IndexState {
       Array.isArray(expected) === Array.isArray(actual)
     if (!same) throw refuse(`\`${key}\` is malformed`)
   }
-  return Object.assign(state, { changed: null, nextOrdinal: orderRows(state) })
+  try {
+    orderRows(state)
+    // Rows are held against their ids, and every field against its type, as those of a store are.
+    const checked = readRecords(allRecords(state))
+    if (checked !== undefined) return checked
+  } catch (cause) {
+    throw refuse('it is damaged', cause)
+  }
+  throw refuse('it is damaged')
 }
 
-/** Notes the places of rows that are in order. Returns the next one. */
-function orderRows(state: IndexState): number {
+/** Notes the places of rows that are in order. */
+function orderRows(state: IndexState): void {
   const maps: Map<Hex, object>[] = [
     state.policyTemplates,
     state.policyDataTemplates,
@@ -58,5 +67,4 @@ function orderRows(state: IndexState): number {
   ]
   let ordinal = 0
   for (const map of maps) for (const row of map.values()) rowOrdinals.set(row, ordinal++)
-  return ordinal
 }

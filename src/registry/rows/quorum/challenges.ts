@@ -66,7 +66,7 @@ export function createAcceptedResponses(parameters: ChallengeReaderParameters): 
 
 /**
  * Creates the reader of whole operator tables, rebuilt from their events and checked against the
- * root on chain. Tables never change, so each is read once.
+ * root on chain. Tables never change, so each is read once, as long as it is among the last ones.
  *
  * @param parameters.fromBlock - First block to look for tables in.
  */
@@ -92,6 +92,10 @@ export function createOperatorTrees(
         maxRange,
       })
       trees.set(referenceTimestamp, tree)
+      for (const oldest of trees.keys()) {
+        if (trees.size <= MAX_TREES) break
+        trees.delete(oldest)
+      }
       return tree
     },
   }
@@ -150,6 +154,8 @@ function readTask(input: Hex, taskId: Hex): Task | null {
 
 /** Most transactions asked for at once. */
 const MAX_REQUESTS = 8
+/** Tables that are kept: those of windows that are open, and some. */
+const MAX_TREES = 16
 
 const acceptAbi = [ResponseRegistry.accept] as const
 /** First topic of the event of an acceptance. */
