@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { compareCertificates } from './certificateDifferential.js'
 import { startChain } from './registry/chain.js'
 
-// A thousand took longer than all other suites together: CERTIFICATE_TABLES=1000.
+// A thousand take three minutes of processor time, and longer than all other suites together:
+// CERTIFICATE_TABLES=1000.
 const tables = Number(process.env['CERTIFICATE_TABLES'] ?? 200)
 
 test(`behavior: the contract and an independent check agree on certificates of ${tables} random tables`, async () => {
