@@ -14,6 +14,7 @@ import type { PolicyTaskResponse } from '../../src/core/response.js'
 import {
   createLedgerHandler,
   createLedgerSink,
+  deriveEventId,
   httpLedgerTarget,
   type Ledger,
   ledgerTarget,
@@ -293,6 +294,45 @@ describe('fileOutbox', () => {
       [...Array(12).keys()].map((at) => `number ${at}`),
     )
     await ledger.close()
+  })
+
+  test('behavior: who asks for the first record while one is removed gets the next', async () => {
+    const directory = join(home, 'leaving')
+    const fs = nodeFs()
+    let release = (): void => undefined
+    let failing = false
+    const outbox = await fileOutbox({
+      directory,
+      fs: {
+        ...fs,
+        remove: async (path) => {
+          if (failing) throw new TypeError('no')
+          await fs.remove(path)
+          await new Promise<void>((resolve) => {
+            release = resolve
+          })
+        },
+      },
+    })
+    const items = [0, 1].map((at) => ({
+      ...{ eventId: deriveEventId({ time: start, key: `${at}` }), occurredAt: start, links: {} },
+      ...{ domain: 'decisions', schemaVersion: 'newton.anomaly/1', fields: {} },
+    }))
+    for (const item of items) await outbox.add(item as never)
+    const [one, two] = items.map(({ eventId }) => eventId) as [string, string]
+    expect((await outbox.first())?.eventId).toBe(one)
+    const leaving = [outbox.remove(one), outbox.remove(one)]
+    while (readdirSync(directory).length > 1) await new Promise((resolve) => setTimeout(resolve, 1))
+    const asked = outbox.first()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    release()
+    await Promise.all(leaving)
+    expect((await asked)?.eventId).toBe(two)
+    // One that could not be removed is there still.
+    failing = true
+    await expect(outbox.remove(two)).rejects.toThrow('no')
+    expect((await outbox.first())?.eventId).toBe(two)
+    expect(outbox.waiting()).toBe(1)
   })
 
   test('error: LEDGER_OUTBOX: a disk that is full, a file that is damaged', async () => {

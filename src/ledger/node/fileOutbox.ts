@@ -51,6 +51,7 @@ export async function fileOutbox(parameters: {
     files.set(eventId, name)
   }
   const adding = new Map<string, Promise<void>>()
+  const removing = new Map<string, Promise<void>>()
   const write = async (item: OutboxItem, name: string): Promise<void> => {
     const path = join(directory, name)
     try {
@@ -76,17 +77,32 @@ export async function fileOutbox(parameters: {
       return work
     },
     first: async () => {
-      const name: string | undefined = files.values().next().value
-      if (name === undefined) return undefined
-      const path = join(directory, name)
-      return parseItem((await fs.readFile(path)) ?? new Uint8Array(), path)
+      for (;;) {
+        const name: string | undefined = files.values().next().value
+        if (name === undefined) return undefined
+        const path = join(directory, name)
+        const bytes = removing.has(name) ? undefined : await fs.readFile(path)
+        if (bytes !== undefined) return parseItem(bytes, path)
+        // One that is being removed was delivered: the next one is the first.
+        const leaving = removing.get(name)
+        if (leaving === undefined && [...files.values()].includes(name)) {
+          return parseItem(new Uint8Array(), path)
+        }
+        await leaving?.catch(() => undefined)
+      }
     },
     remove: async (eventId) => {
       const name = files.get(eventId)
       if (name === undefined) return
+      const leaving = removing.get(name)
+      if (leaving !== undefined) return leaving
       // Durability is of no use here: what comes back after a crash is the same event.
-      await fs.remove(join(directory, name))
-      files.delete(eventId)
+      const work = fs
+        .remove(join(directory, name))
+        .then(() => void files.delete(eventId))
+        .finally(() => removing.delete(name))
+      removing.set(name, work)
+      return work
     },
   }
 }
