@@ -1,25 +1,30 @@
 /**
- * A stranger verifies one evaluation offline, from a file: a quorum of operators signed it, it is in the
- * ledger, and a witness cosigned the ledger.
+ * Operators of a network on this machine evaluate a transfer and log it. A stranger verifies that one
+ * evaluation from a file, without asking anybody: a quorum signed it, its policy was committed, it is in the
+ * ledger, a witness cosigned the ledger, and a chain keeps the ledger's checkpoint.
  *
  * npm run example:ledger
  */
 import { verifyEvaluationBundle } from '@newton/policy-sdk/bundle'
+import { createDevnet } from '@newton/policy-sdk/testing/node'
 import { makeBundle } from './network.js'
 
-const { file, trust } = await makeBundle()
+console.log('a chain, four operators, a gateway and a ledger are started, which takes a while')
+const devnet = await createDevnet({ replica: false })
+const { file, trust } = await makeBundle(devnet).finally(devnet.stop)
 console.log(
-  `one file of ${file.length} characters, and what the stranger knows: keys, an operator table`,
+  `the network is gone; one file of ${file.length} characters is left, and the stranger’s trust\n`,
 )
 
 const verdict = verifyEvaluationBundle(file, trust)
-for (const [check, { status }] of Object.entries(verdict.checks))
-  console.log(`  ${check}: ${status}`)
+for (const [check, result] of Object.entries(verdict.checks)) {
+  console.log(`  ${check}: ${result.status}${'reason' in result ? ` (${result.reason})` : ''}`)
+}
 console.log(
   `${verdict.status}: ${verdict.evaluation?.allowed === true ? 'allowed' : 'not allowed'}`,
 )
 
-// A single digit of the event changed: the proof does not lead to the signed root any more.
+// One word of the event changed: it is not what its writer signed any more.
 const forged = file.replace('operators/1', 'operators/2')
 const { status, checks } = verifyEvaluationBundle(forged, trust)
 const failed = Object.entries(checks).find(([, check]) => check.status === 'failed')
