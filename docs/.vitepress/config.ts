@@ -109,6 +109,7 @@ export default defineConfig({
           ['Gateway', '/operations/gateway'],
           ['Ledger', '/operations/ledger'],
           ['Alerts', '/operations/alerts'],
+          ['Requirements', '/operations/requirements'],
         ]),
       },
       {

@@ -34,6 +34,16 @@ describe('chainConstants', () => {
     }
   })
 
+  test('rule: where this is deployed, there are two delays and a minute to answer a task', () => {
+    for (const id of ids) {
+      const { blockSeconds, referenceDelay, taskResponseWindow } = chainConstants(id)
+      const needed = 2n * referenceDelay + BigInt(Math.ceil(60 / blockSeconds))
+      expect(needed, `chain ${id}`).toBeLessThanOrEqual(taskResponseWindow)
+      // The hash of the reference block is read on chain: EIP-2935 keeps so many.
+      expect(2n * taskResponseWindow).toBeLessThanOrEqual(8_191n)
+    }
+  })
+
   test('there are configurations to compare with', () => {
     expect(ids).toEqual(expect.arrayContaining([1, 8453, 31337]))
   })

@@ -1,0 +1,151 @@
+/**
+ * A network under a steady load: memory, file handles and disk of every process have to be flat.
+ *
+ * npx tsx test/network/soak.ts --seconds 3600 --rate 2
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { requestOf, taskClientOf, untilCommitted } from './asking.js'
+import { createSupervisor, untilReady } from './supervisor.js'
+import { createNetworkWorld } from './world.js'
+
+/** What one process held at one time. */
+type Sample = { resident: number; handles: number }
+
+/** What a soak came to. */
+export type SoakReport = {
+  seconds: number
+  answered: number
+  failed: number
+  /** Bytes resident and open handles of each process, in the second quarter of the time and in the last. */
+  processes: Readonly<Record<string, { early: Sample; late: Sample }>>
+  /** What grew; empty where all is flat. */
+  violations: readonly string[]
+}
+
+const sleep = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+function sampleOf(pid: number): Sample | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const resident = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1_024
+    return { resident, handles: readdirSync(`/proc/${pid}/fd`).length }
+  } catch {
+    return undefined
+  }
+}
+
+/** The middle one of each: one collection more or less says nothing. */
+function middle(samples: readonly Sample[]): Sample {
+  const at = (values: number[]): number =>
+    values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+  return {
+    resident: at(samples.map(({ resident }) => resident)),
+    handles: at(samples.map(({ handles }) => handles)),
+  }
+}
+
+/** Runs a network under a steady load. */
+export async function runSoak(options: {
+  seconds: number
+  /** Tasks a second. */
+  rate: number
+  operators?: number | undefined
+  /** Part by which memory may be larger at the end. @default 0.15 */
+  growth?: number | undefined
+}): Promise<SoakReport> {
+  const { seconds, rate, operators = 4, growth = 0.15 } = options
+  const directory = await mkdtemp(join(tmpdir(), 'newton-soak-'))
+  const world = await createNetworkWorld({ directory, operators })
+  const supervisor = createSupervisor({ directory })
+  try {
+    for (const member of world.members) supervisor.start(member)
+    for (const member of world.members) await untilReady(member)
+    await untilCommitted(world)
+    const tasks = await taskClientOf(world)
+    const until = Date.now() + seconds * 1_000
+    const counts = { answered: 0, failed: 0 }
+    const running = new Set<Promise<void>>()
+    const load = async (): Promise<void> => {
+      for (let value = 0n; Date.now() < until; value++) {
+        const asked: Promise<void> = tasks
+          .createTask(requestOf(world, value % 10n))
+          .then(
+            () => void counts.answered++,
+            () => void counts.failed++,
+          )
+          .finally(() => running.delete(asked))
+        running.add(asked)
+        // What is slower than its rate is not asked for more: memory would only hold the queue.
+        await (running.size > 16 ? Promise.race(running) : sleep(1_000 / rate))
+      }
+      await Promise.all(running)
+    }
+    const samples: Record<string, Sample[]> = {}
+    const watch = async (): Promise<void> => {
+      while (Date.now() < until) {
+        for (const { name } of world.members) {
+          const pid = supervisor.pidOf(name)
+          const sample = pid === undefined ? undefined : sampleOf(pid)
+          samples[name] ??= []
+          if (sample !== undefined) samples[name].push(sample)
+        }
+        await sleep(Math.max(500, (seconds * 1_000) / 200))
+      }
+    }
+    await Promise.all([load(), watch()])
+    return judge({ samples, counts, seconds, growth, deaths: supervisor.deaths })
+  } finally {
+    await supervisor.stop()
+    await world.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function judge(run: {
+  samples: Readonly<Record<string, readonly Sample[]>>
+  counts: { answered: number; failed: number }
+  seconds: number
+  growth: number
+  deaths: readonly { name: string; ours: boolean; code: number | null }[]
+}): SoakReport {
+  const { samples, counts, seconds, growth, deaths } = run
+  const processes: Record<string, { early: Sample; late: Sample }> = {}
+  const violations = deaths
+    .filter(({ ours }) => !ours)
+    .map(({ name, code }) => `${name} died by itself with ${code}`)
+  if (counts.answered === 0) violations.push('no task was answered')
+  for (const [name, all] of Object.entries(samples)) {
+    const quarter = Math.floor(all.length / 4)
+    const early = middle(all.slice(quarter, 2 * quarter))
+    const late = middle(all.slice(3 * quarter))
+    processes[name] = { early, late }
+    if (late.resident > early.resident * (1 + growth)) {
+      violations.push(`${name} grew from ${early.resident} to ${late.resident} bytes`)
+    }
+    if (late.handles > early.handles + 16) {
+      violations.push(`${name} has ${late.handles} handles, and had ${early.handles}`)
+    }
+  }
+  return { seconds, ...counts, processes, violations }
+}
+
+if (process.argv[1]?.endsWith('soak.ts') === true) {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '3600' },
+      rate: { type: 'string', default: '2' },
+      operators: { type: 'string', default: '4' },
+    },
+  })
+  const report = await runSoak({
+    ...{ seconds: Number(values.seconds), rate: Number(values.rate) },
+    operators: Number(values.operators),
+  })
+  process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  process.exit(report.violations.length === 0 ? 0 : 1)
+}
