@@ -120,6 +120,7 @@ export default defineConfig({
           ['Audit', '/ledger/audit'],
           ['One evaluation, offline', '/ledger/verify-offline'],
           ['Compliance', '/ledger/compliance'],
+          ['What is checked', '/ledger/checks'],
         ]),
       },
       {
