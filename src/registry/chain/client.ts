@@ -41,7 +41,11 @@ export async function withClient<client extends ReadClient, value>(
 ): Promise<value> {
   return withDeadline(operation, options ?? {}, async (signal) => {
     const request = ((args: never, extra?: object) =>
-      client.request(args, { ...extra, signal } as never)) as client['request']
+      // One of its own for each: viem listens on it, and Node warns of more than ten listeners.
+      client.request(args, {
+        ...extra,
+        signal: AbortSignal.any([signal]),
+      } as never)) as client['request']
     try {
       return await work({ ...client, request })
     } catch (cause) {
