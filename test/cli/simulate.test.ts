@@ -1,0 +1,110 @@
+/** `policy simulate`: identity data, and what a change of a file changes. */
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { differenceOf } from '../../src/cli/commands/policy/watching.js'
+import { run } from '../../src/cli/main.js'
+import { session } from './runner.js'
+
+const home = mkdtempSync(join(tmpdir(), 'newton-policy-simulate-'))
+afterAll(() => rmSync(home, { recursive: true, force: true }))
+const to = ['--to', `0x${'22'.repeat(20)}`]
+
+const kyc = {
+  status: 'approved',
+  selectedCountryCode: 'US',
+  addressSubdivision: 'CA',
+  addressCountryCode: 'US',
+  birthdate: '1990-05-17',
+  expirationDate: '2030-01-01',
+  issueDate: '2020-01-01',
+  issuingAuthority: 'DMV',
+}
+
+describe('--identity', () => {
+  const ask = session(home)
+  writeFileSync(
+    join(home, 'kyc.rego'),
+    'package k\ndefault allow := false\nallow if newton.identity.kyc.check_approved()\n',
+  )
+  const words = ['policy', 'simulate', '--rego', 'kyc.rego', ...to]
+
+  test('behavior: from a file or as it is; without it there is no decision', async () => {
+    writeFileSync(join(home, 'identity.json'), JSON.stringify({ kyc }))
+    const allowed = await ask(...words, '--identity', 'identity.json')
+    expect(allowed, allowed.stderr).toMatchObject({ code: 0, stdout: 'allow\n' })
+    const pending = JSON.stringify({ kyc: { ...kyc, status: 'pending' } })
+    expect(await ask(...words, '--identity', pending)).toMatchObject({ code: 3, stdout: 'deny\n' })
+    const none = await ask(...words)
+    expect(none).toMatchObject({ code: 1, stdout: '' })
+  }, 60_000)
+
+  test('error: what is no identity data stops it, and names the member', async () => {
+    const { status: _, ...rest } = kyc
+    const wrong = await ask(...words, '--identity', JSON.stringify({ kyc: rest }))
+    expect(wrong).toMatchObject({ code: 1, stdout: '' })
+    expect(wrong.stderr).toContain('`identity.kyc.status` is not valid')
+  }, 60_000)
+})
+
+describe('--watch', () => {
+  test('behavior: tells which file changed and what came out otherwise, until Ctrl-C', async () => {
+    const write = (max: string): void => {
+      const text = `package l\ndefault allow := false\ndeny contains "over ${max}" if input.value > ${max}\nallow if count(deny) == 0\n`
+      // As editors do it: a new file in the old one's place.
+      writeFileSync(join(home, 'new'), text)
+      renameSync(join(home, 'new'), join(home, 'limit.rego'))
+    }
+    write('5')
+    let text = ''
+    let waiting = (): void => undefined
+    const add = (more: string): void => {
+      text += more
+      if (text.includes('watching for changes')) waiting()
+    }
+    const terminal = { stdout: add, stderr: add, env: {}, interactive: false, cwd: home, home }
+    const next = async (change: () => void): Promise<string> => {
+      text = ''
+      const done = new Promise<void>((resolve) => {
+        waiting = resolve
+      })
+      change()
+      await done
+      return text
+    }
+    const controller = new AbortController()
+    const words = ['policy', 'simulate', '--rego', 'limit.rego', ...to, '--value', '7']
+    let ended: Promise<number> = Promise.resolve(-1)
+    const first = await next(() => {
+      ended = run([...words, '--watch', '--params', '{}'], terminal, controller.signal)
+    })
+    expect(first).toContain('deny\n  - over 5\n')
+    const allowed = await next(() => write('9'))
+    expect(allowed).toContain('changed: limit.rego\n')
+    expect(allowed).toContain('deny → allow\n  - over 5\n')
+    const broken = await next(() => write('{'))
+    expect(broken).toContain('allow → no decision (')
+    const mended = await next(() => write('6'))
+    expect(mended).toMatch(/no decision \(.*\) → deny/)
+    controller.abort(new DOMException('interrupted', 'AbortError'))
+    expect(await ended).toBe(130)
+    // A file that is not there is a mistake of the command line: nothing is waited for.
+    const none = ['policy', 'simulate', '--rego', 'none.rego', ...to, '--watch']
+    expect(await run(none, terminal, new AbortController().signal)).toBe(1)
+  }, 60_000)
+
+  test('behavior: what differs between two outcomes', () => {
+    const deny = { status: 'decided', allow: false, reasons: ['a', 'b'], outputs: '[]' } as const
+    expect(differenceOf(deny, deny)).toEqual([])
+    expect(differenceOf(deny, { ...deny, reasons: ['b', 'c'] })).toEqual(['  - a', '  + c'])
+    expect(differenceOf(deny, { ...deny, allow: true, reasons: ['a', 'b'] })).toEqual([
+      'deny → allow',
+    ])
+    expect(differenceOf(deny, { ...deny, outputs: '[1]' })).toEqual([
+      '  plugin outputs:',
+      '  - []',
+      '  + [1]',
+    ])
+  })
+})
