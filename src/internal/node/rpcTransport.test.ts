@@ -50,6 +50,22 @@ test('default: calls and their parameters, over one connection', async () => {
   expect(sockets.size).toBe(1)
 })
 
+test('behavior: many calls at once under one signal are no leak to warn of', async () => {
+  const host = await serve(answering(({ id }) => ({ jsonrpc: '2.0', id, result: '0x1' }))())
+  const warnings: Error[] = []
+  const listen = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', listen)
+  const { signal } = new AbortController()
+  const transport = nodeRpc(`http://${host}`, { timeout: 2_000 })({ retryCount: 0 })
+  const calls = Array.from({ length: 30 }, () =>
+    transport.request({ method: 'eth_chainId' }, { signal } as never),
+  )
+  expect(await Promise.all(calls)).toEqual(calls.map(() => '0x1'))
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', listen)
+  expect(warnings).toEqual([])
+})
+
 test('behavior: the key of a URL is sent, and is in no error', async () => {
   let header: string | undefined
   let path: string | undefined

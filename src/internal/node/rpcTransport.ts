@@ -2,6 +2,7 @@
  * JSON-RPC of a node over HTTP, for processes that ask all day: a third of the CPU of viem's own transport, which
  * makes a request, an error with its stack, and two signals for each question.
  */
+import { setMaxListeners } from 'node:events'
 import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { Agent as HttpsAgent, request as secureRequest } from 'node:https'
 import {
@@ -51,6 +52,8 @@ export function nodeRpc(
   const ask = (body: Call, signal: AbortSignal | undefined): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const text = JSON.stringify({ jsonrpc: '2.0', id: ++count, ...body }, plain)
+      // Any number of calls has one signal: Node takes more than ten for a leak, and tells whoever runs it.
+      if (signal !== undefined) setMaxListeners(0, signal)
       const sent = (secure ? secureRequest : request)({
         ...fixed,
         ...(signal === undefined ? {} : { signal }),
