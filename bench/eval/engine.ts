@@ -156,6 +156,7 @@ async function bare(rego: string, texts: readonly string[]): Promise<() => void>
 async function byOpa(
   policy: Measured,
   texts: readonly [string, string],
+  expected: { allow: boolean; reasons: readonly string[] },
 ): Promise<(() => void) | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-opa-'))
   try {
@@ -170,12 +171,18 @@ async function byOpa(
     const loaded = await loadPolicy(readFileSync(join(folder, 'policy.wasm')), undefined, {
       'time.weekday': () => 'Tuesday',
     })
-    return () => {
+    const run = (): readonly unknown[] => {
       loaded.setData(JSON.parse(texts[1]) as object)
       const input = JSON.parse(texts[0]) as object
-      loaded.evaluate(input, 0)
-      loaded.evaluate(input, 1)
+      return [loaded.evaluate(input, 0), loaded.evaluate(input, 1)]
     }
+    // A runtime that stops early is fast: what it answers must be what we answer.
+    const [allow, deny] = run().map((results) => (results as { result: unknown }[])[0]?.result)
+    const given = { allow, reasons: deny ?? [] }
+    if (JSON.stringify(given) !== JSON.stringify(expected)) {
+      console.error(`${policy.name}: opa-wasm answers otherwise: ${JSON.stringify(given)}`)
+    }
+    return run
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -210,7 +217,9 @@ export async function engineRows({ quick = false }: { quick?: boolean } = {}): P
       () => policy.evaluate(documents, world),
       await bare(one.rego, texts),
     ]
-    const opa = await byOpa(one, texts)
+    const decided = policy.evaluate(documents, world)
+    if (decided.kind !== 'defined') throw new Error(`${one.name}: ${JSON.stringify(decided)}`)
+    const opa = await byOpa(one, texts, { allow: decided.allow, reasons: decided.reasons })
     if (opa !== undefined) runs.push(opa)
     const [ours = 0, bareTime = 0, opaTime] = medians(runs, count)
     const native = byNative(one, texts, count)

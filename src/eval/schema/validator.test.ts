@@ -294,6 +294,16 @@ describe('the 2020-12 profile', () => {
     expect(await validate(schema, { a: 1, b: 1 }, standard)).toMatchObject({ status: 'invalid' })
   })
 
+  test('behavior: a keyword that holds is no issue beside one that does not', async () => {
+    for (const holding of [{ anyOf: [true] }, { oneOf: [true, false] }, { not: false }]) {
+      const verdict = await validate({ allOf: [{ type: 'string' }], ...holding }, 1, standard)
+      expect(verdict).toEqual({
+        status: 'invalid',
+        issues: [{ profile: '2020-12', path: '', message: 'expected string, got number' }],
+      })
+    }
+  })
+
   test('behavior: names and data that read like keywords', async () => {
     const named = {
       type: 'object',
