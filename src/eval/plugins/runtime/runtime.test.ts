@@ -478,6 +478,18 @@ describe('hostile plugins', () => {
     ).toBe('PLUGIN_TRAP')
   })
 
+  test('error: an output that says to be larger than the memory', async () => {
+    for (const length of ['0x7fffffff', '0xffffffff']) {
+      const run_ = `(call $ok (i32.const 0) (i32.const ${length}))`
+      expect((await failure({ run: run_ })).code, length).toBe('PLUGIN_TRAP')
+    }
+  })
+
+  test('error: two tables that are too large together', async () => {
+    const module = '(table 900000 funcref) (table 900000 funcref)'
+    expect(await failure({ module })).toMatchObject({ code: 'PLUGIN_LIMIT', limit: 'memory' })
+  })
+
   test('error: the guest ends with an error of its own', async () => {
     const error = await failure(
       { run: '(call $err (local.get 0) (local.get 1))' },
