@@ -56,7 +56,7 @@ describe.each(Object.entries(stores))('%s', (_, { file, open }) => {
   })
 })
 
-test('error: DATABASE_DAMAGED for a tree that was cut, wherever that is noticed', async () => {
+test('error: DATABASE_DAMAGED for a tree that was cut anywhere, and not for what is missing nowhere', async () => {
   const path = folder()
   const store = await lmdbStore({ path })
   const tree = createStateTree({ store })
@@ -65,17 +65,33 @@ test('error: DATABASE_DAMAGED for a tree that was cut, wherever that is noticed'
     new DataView(out.buffer).setUint32(0, Math.imul(n + 1, 0x9e3779b1))
     return out
   }
-  for (let version = 1; version < 6; version++) {
+  for (let version = 1; version < 7; version++) {
     const writes = Array.from({ length: 400 }, (_, i) => {
       return { keyHash: key(version * 400 + i), valueHash: key(i) }
     })
-    await tree.commit(writes, { version })
+    // Values of several pages lie beside the tables.
+    const records = [[`long/${version}`, new Uint8Array(30_000 + version)] as const]
+    await tree.commit(writes, { version, records })
   }
+  await tree.prune({ oldest: 5 })
+  const root = tree.root()
   await store.close()
   const file = join(path, 'tree.mdb')
-  const { length } = readFileSync(file)
-  truncateSync(file, Math.floor(length / 3))
-  await expect(lmdbStore({ path })).rejects.toMatchObject({ code: 'DATABASE_DAMAGED' })
+  const whole = new Uint8Array(readFileSync(file))
+  const pages = whole.length / 4_096
+  for (const kept of [2, 3, pages * 0.2, pages * 0.5, pages * 0.7, pages * 0.9].map(Math.floor)) {
+    writeFileSync(file, whole)
+    truncateSync(file, kept * 4_096)
+    await expect(lmdbStore({ path }), `${kept} of ${pages} pages`).rejects.toMatchObject({
+      code: 'DATABASE_DAMAGED',
+    })
+  }
+  // A last page that nothing reaches may be missing: the file says that there is one more.
+  for (const at of [0, 4_096]) new DataView(whole.buffer, at).setBigUint64(144, BigInt(pages), true)
+  writeFileSync(file, whole)
+  const again = await lmdbStore({ path })
+  expect(createStateTree({ store: again }).root()).toBe(root)
+  await again.close()
 })
 
 test('behavior: without the check, the library ends the process', () => {
