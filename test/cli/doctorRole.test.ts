@@ -75,7 +75,9 @@ test.each(['operator', 'gateway', 'challenger', 'replica'])(
     expect(looked).toEqual(expect.arrayContaining(['clock', 'data directory', 'contracts']))
     if (role !== 'replica') expect(looked).toContain('account')
     if (role === 'operator') expect(looked).toContain('operator table')
-    if (role === 'gateway') expect(looked).toContain('response window')
+    if (role === 'gateway') {
+      expect(looked).toEqual(expect.arrayContaining(['response window', 'block hashes']))
+    }
   },
 )
 
@@ -163,6 +165,21 @@ test('error: a gateway whose tasks would be too old when they land', async () =>
   const { code, faults } = await doctor('gateway', config)
   expect(code).toBe(1)
   expect(faults['response window']?.detail).toContain('with a reference delay of 150')
+})
+
+test('error: a chain that keeps too few hashes for its response window', async () => {
+  const history = '0x0000F90827F1C53a10cb7A02335B175320002935'
+  const code = await world.client.getCode({ address: history })
+  for (const [bytes, ok] of [
+    ['0x', false],
+    ['0x00', true],
+  ] as const) {
+    await world.anvil.rpc('anvil_setCode', [history, bytes])
+    const { faults, code: exit } = await doctor('gateway', configOf('gateway'))
+    expect(faults['block hashes'] === undefined).toBe(ok)
+    expect(exit).toBe(0)
+  }
+  await world.anvil.rpc('anvil_setCode', [history, code ?? '0x'])
 })
 
 test('error: contracts that do not say how long responses can be challenged', async () => {

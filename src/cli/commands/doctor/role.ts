@@ -292,5 +292,26 @@ async function gatewayFindings(chain: Opened, settings: Settings): Promise<Findi
       `${taskResponseWindow} blocks; with a reference delay of ${delay} at least ${needed} are needed`,
       'Lower reference_delay, or deploy with a longer taskResponseWindow.',
     ),
+    await reachFinding(chain, taskResponseWindow),
   ]
+}
+
+/** Arbitrum's precompile, and the contract of EIP-2935. */
+const ARB_SYS = '0x0000000000000000000000000000000000000064'
+const HISTORY = '0x0000F90827F1C53a10cb7A02335B175320002935'
+
+/** Twice the window, so that a transaction that waits still finds the hash of the reference block. */
+async function reachFinding({ client }: Opened, taskResponseWindow: bigint): Promise<Finding> {
+  const [arbSys, history] = await Promise.all(
+    [ARB_SYS, HISTORY].map((address) => client.getCode({ address: address as `0x${string}` })),
+  )
+  // The contracts ask ArbSys alone where there is one.
+  const reach = arbSys === undefined && history !== undefined ? 8_191n : 256n
+  return finding(
+    'block hashes',
+    2n * taskResponseWindow <= reach,
+    `contracts see ${reach} of them; twice the response window is ${2n * taskResponseWindow}`,
+    'Deploy with a shorter taskResponseWindow, or on a chain with EIP-2935.',
+    'warning',
+  )
 }
