@@ -5,7 +5,7 @@ import type { LedgerEvent } from '../events/event.js'
 import type { MetaRecord } from '../events/metaRoot.js'
 import type { EventSchemas } from '../events/schemaTypes.js'
 import type { VerifySignature } from '../events/signature.js'
-import { verifyEvent } from '../events/verify.js'
+import { verifyReadEvent } from '../events/verify.js'
 import { type LedgerView, reduceEvent } from '../events/view.js'
 import { walkChain } from '../writer/chain.js'
 import { type PlacedCut, readCuts, type VerifiedCut } from './cut.js'
@@ -89,15 +89,15 @@ export async function replayLedger(
   const cuts = readCuts({ store, cut }, signal)
   let nextCut = await nextOf(cuts)
   let previous: { current_hash: string; timestamp: string } | 'none' = 'none'
-  for await (const { seq, event, entry } of walkChain({ store, sizes, until }, signal)) {
+  for await (const { seq, event } of walkChain({ store, sizes, until }, signal)) {
     const fault = (kind: ReplayFault['kind'], detail: string): void => {
       if (faults.length < (parameters.maxFaults ?? 100)) {
         faults.push({ seq, eventId: event.event_id, kind, detail })
       }
     }
     const isFull = seq >= full
-    const verdict = verifyEvent({
-      ...{ entry, ledger, previous, schemas },
+    const verdict = verifyReadEvent(event, {
+      ...{ ledger, previous, schemas },
       verify: isFull ? verify : () => true,
       state: { view, seq, requireVerifiedWasm },
     })

@@ -1,7 +1,8 @@
 /** Verifying an event, check by check. */
 import { hexToBytes } from '@noble/hashes/utils.js'
-import { canonicalBytes, isCanonicalJson, parseJsonBytes } from '../../core/canonicalJson.js'
-import type { JsonObject } from '../../core/jsonText.js'
+import { canonicalBytes, parseJsonBytes } from '../../core/canonicalJson.js'
+import type { Json, JsonObject } from '../../core/jsonText.js'
+import { bytesEqual } from '../../internal/bytes.js'
 import { fromBase64 } from '../log/encoding.js'
 import { verifyEd25519 } from '../log/keys.js'
 import { maxEntrySize } from '../log/tiles.js'
@@ -82,6 +83,24 @@ export type VerifyEventParameters = {
  * ```
  */
 export function verifyEvent(parameters: VerifyEventParameters): EventVerdict {
+  return judge(parameters, () => readEvent(parameters.entry))
+}
+
+/**
+ * Like {@link verifyEvent}, of an event that `readEvent` read from its entry: whoever walks a log has read
+ * each already.
+ */
+export function verifyReadEvent(
+  event: LedgerEvent,
+  parameters: Omit<VerifyEventParameters, 'entry'>,
+): EventVerdict {
+  return judge(parameters, () => event)
+}
+
+function judge(
+  parameters: Omit<VerifyEventParameters, 'entry'>,
+  read: () => LedgerEvent | undefined,
+): EventVerdict {
   const checks = Object.fromEntries(eventChecks.map((check) => [check, 'not_checked'])) as Record<
     EventCheck,
     CheckVerdict
@@ -91,7 +110,7 @@ export function verifyEvent(parameters: VerifyEventParameters): EventVerdict {
     return { status: 'invalid', checks, detail: `${check}: ${detail}` }
   }
   try {
-    const event = readEvent(parameters.entry)
+    const event = read()
     if (event === undefined) return fail('canonical', 'no canonical event of nine members')
     checks.canonical = 'passed'
     for (const [check, problem] of problems(event, parameters)) {
@@ -109,8 +128,7 @@ export function verifyEvent(parameters: VerifyEventParameters): EventVerdict {
 /** Reads an entry; `undefined` where it is not the canonical form of nine members of their types. */
 export function readEvent(entry: Uint8Array): LedgerEvent | undefined {
   if (!(entry instanceof Uint8Array) || entry.length > maxEntrySize) return undefined
-  if (!isCanonicalJson(entry)) return undefined
-  const value = parseJsonBytes(entry)
+  const value = canonicalValue(entry)
   if (!isObject(value) || Object.keys(value).sort().join() !== members.join()) return undefined
   for (const name of members) {
     if (name !== 'payload' && typeof value[name] !== 'string') return undefined
@@ -119,9 +137,19 @@ export function readEvent(entry: Uint8Array): LedgerEvent | undefined {
   return value as unknown as LedgerEvent
 }
 
+/** The value whose canonical form the bytes are, and `undefined` for other bytes. */
+function canonicalValue(bytes: Uint8Array): Json | undefined {
+  try {
+    const value = parseJsonBytes(bytes)
+    return bytesEqual(canonicalBytes(value), bytes) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
 function* problems(
   event: LedgerEvent,
-  parameters: VerifyEventParameters,
+  parameters: Omit<VerifyEventParameters, 'entry'>,
 ): Generator<[EventCheck, string | undefined | 'not_checked']> {
   const { ledger, verify = verifyEd25519, previous, schemas, state } = parameters
   const payload = event.payload as EventPayload

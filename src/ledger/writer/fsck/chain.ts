@@ -7,7 +7,7 @@ import { genesisHash, type LedgerEvent } from '../../events/event.js'
 import { decodeMetaRecord, type MetaRecord } from '../../events/metaRoot.js'
 import type { EventSchemas } from '../../events/schemaTypes.js'
 import type { VerifySignature } from '../../events/signature.js'
-import { verifyEvent } from '../../events/verify.js'
+import { verifyReadEvent } from '../../events/verify.js'
 import { edgeRoot, emptyEdge, growLog } from '../../log/growth.js'
 import type { NoteKey } from '../../log/keys.js'
 import { walkChain } from '../chain.js'
@@ -103,9 +103,9 @@ export async function checkChain(
   let previous: LedgerEvent | 'none' = 'none'
   try {
     const walk = walkChain({ store: parameters.store, sizes, until: head.seq }, signal)
-    for await (const { seq, entry, event, domain, index } of walk) {
+    for await (const { seq, event, domain, index } of walk) {
       const state = { view, seq, requireVerifiedWasm }
-      const verdict = verifyEvent({ entry, ledger, verify, schemas, previous, state })
+      const verdict = verifyReadEvent(event, { ledger, verify, schemas, previous, state })
       if (verdict.status === 'invalid') add(`event ${seq}`, verdict.detail)
       if (rows.has(idKey(event.event_id))) add(`event ${seq}`, 'has the id of another event')
       for (const [key, value] of settledRows([{ seq, domain, index, event }], view)) {
