@@ -233,6 +233,54 @@ describe.skipIf(!isBuilt)('commands on a chain', () => {
     ...more,
   ]
 
+  test('error: data and secrets that are missing stop it before anything is signed', async () => {
+    writeFileSync(join(home, 'other.wasm'), '\0asm other')
+    const other = await step('other', ['policy-data', 'template', 'register', 'other.wasm'])
+    const words = ['policy', 'template', 'register', 'policy.rego', '--data-templates']
+    const needing = await step('needing', [...words, other.stdout.trim()])
+    const before = await chain.height()
+    const after = ['--expire-after', '150']
+    const empty = deploy('--template', needing.stdout.trim(), '--no-params', ...after)
+    const none = await step('none', empty, 2)
+    expect(none.stderr).toContain(
+      `newton-policy policy-data instance deploy --template ${other.stdout.trim()} --client ${client}`,
+    )
+    let secrets: object = { committed: null, pending: null }
+    const gateway = createServer((request, response) => {
+      let text = ''
+      request.on('data', (chunk: Buffer) => {
+        text += chunk.toString()
+      })
+      request.on('end', () => {
+        const { id } = JSON.parse(text) as { id: unknown }
+        response.setHeader('content-type', 'application/json')
+        response.end(JSON.stringify({ jsonrpc: '2.0', id, result: secrets }))
+      })
+    })
+    await new Promise<void>((done) => gateway.listen(0, '127.0.0.1', done))
+    const { port } = gateway.address() as AddressInfo
+    const ask = session(home, {
+      ...{ NEWTON_SIGNER_KEY: key, NEWTON_CONFIG: join(home, 'config.toml') },
+      NEWTON_GATEWAY_URL: `http://127.0.0.1:${port}/rpc`,
+    })
+    try {
+      const sealed = deploy('--template', ids['policy'] as string, ...after, '--params')
+      const missing = await ask(...sealed, '{"open":false}')
+      expect(missing).toMatchObject({ code: 2, stdout: '' })
+      expect(missing.stderr).toContain(
+        `newton-policy policy-data instance set-secrets --instance ${ids['dataInstance']} --secrets`,
+      )
+      expect(await chain.height()).toBe(before)
+      // On their way into the tree they are as good as there.
+      secrets = { committed: null, pending: { sequence: '1' } }
+      const dry = await ask(...sealed, '{"open":false}', '--dry-run')
+      expect(dry.code, dry.stderr).toBe(0)
+    } finally {
+      gateway.close()
+    }
+    expect(await chain.height()).toBe(before)
+  }, 60_000)
+
   test('error: every mistake stops before signing and says what to run', async () => {
     const before = await chain.height()
     const unknown = toHex(7n, { size: 32 })

@@ -1,7 +1,7 @@
 /** `policy instance`. */
 import type { CommandDef } from 'citty'
 import type { Address, Hex } from 'viem'
-import type { RegistryReader } from '../../../core/index.js'
+import { ARTIFACT_ABSENT, type RegistryReader } from '../../../core/index.js'
 import {
   dryRunEnsurePolicyInstance,
   dryRunSetCurrentPolicyInstance,
@@ -43,7 +43,42 @@ const kind: InstanceKind = {
   list: listPolicyInstances,
   dataSlots: dataSlotsOf,
   dataKind: dataInstanceKind,
+  lacks: lacksOf,
   next: async (_reader, { id }) => [`newton-policy policy describe --policy-instance ${id}`],
+}
+
+const setSecrets = 'newton-policy policy-data instance set-secrets'
+const deployData = 'newton-policy policy-data instance deploy'
+
+/** Data instances and secrets that the client has not, each with the command that makes it. */
+async function lacksOf(
+  reader: RegistryReader,
+  parameters: Parameters<NonNullable<InstanceKind['lacks']>>[1],
+): Promise<string[]> {
+  const { args, policyClient: client, dataSlots, secrets } = parameters
+  const template = await reader.getPolicyTemplate(args['template'] as Hex)
+  const { number: block } = await reader.getLatestBlock()
+  const lines: string[] = []
+  for (const templateId of template?.policyDataTemplateRefs ?? []) {
+    const given = dataSlots.find((slot) => slot.templateId === templateId)?.id
+    const id =
+      given ?? (await reader.currentPolicyDataInstanceAt({ client, templateId, block })) ?? null
+    if (id === null) {
+      lines.push(
+        `no policy-data instance of ${templateId} is current: ${deployData} --template ${templateId} --client ${client} --params <file.json> --expire-after <blocks>`,
+      )
+      continue
+    }
+    const data = await reader.getPolicyDataTemplate(templateId)
+    if (data === null || data.secretsSchemaHash === ARTIFACT_ABSENT) continue
+    const asked = { client, policyDataInstanceId: id }
+    // A gateway that cannot say leaves it to the checks, which warn.
+    const status = await secrets.getSecretsStatus(asked).catch(() => 'unknown')
+    if (status === 'missing') {
+      lines.push(`${id} has no secrets: ${setSecrets} --instance ${id} --secrets <file.json>`)
+    }
+  }
+  return lines
 }
 
 // Checked before anything is signed: it must not become current with data of another configuration.

@@ -26,6 +26,7 @@ import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
 import { command } from '../../terminal/command.js'
 import { exitCodes, type Terminal, toJson } from '../../terminal/output.js'
+import { secretsMetadata } from '../registry/secretsStatus.js'
 
 const instanceArg = {
   instance: {
@@ -141,7 +142,7 @@ async function uploaded(
   gateway: GatewayClient,
   parameters: { target: ChainTarget; instanceId: Hex; signal: AbortSignal },
 ): Promise<Uploaded | undefined> {
-  const metadata = await metadataOf(gateway, parameters)
+  const metadata = await secretsMetadata(gateway, parameters)
   for (const status of ['pending', 'committed'] as const) {
     const found = (metadata as Record<string, Json> | undefined)?.[status]
     const { sequence, envelope_hash: hash } = (found ?? {}) as Record<string, Json>
@@ -149,23 +150,6 @@ async function uploaded(
     return { sequence: BigInt(sequence as string), envelopeHash: hash as Hex, status }
   }
   return undefined
-}
-
-/** What is known of the secrets of an instance: never the secrets. */
-async function metadataOf(
-  gateway: GatewayClient,
-  parameters: { target: ChainTarget; instanceId: Hex; signal: AbortSignal },
-): Promise<object | undefined> {
-  const { target, instanceId, signal } = parameters
-  const metadata = await gateway.request(
-    {
-      method: 'newt_getSecretsMetadata',
-      params: { chain_id: target.chain.id, policy_data_instance_id: instanceId },
-      retry: 'read',
-    },
-    { signal },
-  )
-  return typeof metadata === 'object' && metadata !== null ? metadata : undefined
 }
 
 async function needed(
@@ -278,7 +262,7 @@ export const showSecrets: CommandDef = command({
     const target = await chainOf(terminal, args)
     const gateway = gatewayOf(terminal, { args: args as GatewayArgs, profile: target.profile })
     const instanceId = args.instance as Hex
-    const metadata = await metadataOf(gateway, { target, instanceId, signal })
+    const metadata = await secretsMetadata(gateway, { target, instanceId, signal })
     if (metadata === undefined) {
       return { data: { metadata: null }, text: 'no secrets', exitCode: exitCodes.notFound }
     }

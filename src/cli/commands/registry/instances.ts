@@ -15,6 +15,7 @@ import {
   type InstanceInput,
   type ListedInstance,
   type RegistryIndex,
+  type SecretsStatusSource,
   type WriteClient,
   type WriteOptions,
 } from '../../../registry/index.js'
@@ -31,6 +32,7 @@ import {
   type WriteArgs,
   writeArgs,
 } from '../../writing.js'
+import { secretsStatus } from './secretsStatus.js'
 import { indexOf } from './templates.js'
 
 /** Parameters of a write and what it takes besides. */
@@ -72,6 +74,16 @@ export type InstanceKind = {
     parameters: { args: Deploying['args']; policyClient: Address },
   ) => Promise<{ id: Hex; templateId: Hex }[]>
   dataKind?: InstanceKind
+  /** What an instance of the template still lacks to become current: each with what to run. */
+  lacks?: (
+    reader: RegistryReader,
+    parameters: {
+      args: Deploying['args']
+      policyClient: Address
+      dataSlots: readonly { id: Hex; templateId: Hex }[]
+      secrets: SecretsStatusSource
+    },
+  ) => Promise<string[]>
   /** What to run next. */
   next: (reader: RegistryReader, instance: { id: Hex; templateId: Hex }) => Promise<string[]>
 }
@@ -127,7 +139,8 @@ async function openWrite(
   const sign = async (): Promise<Pick<Deploying, 'client' | 'options'>> => {
     const [client] = (await signersFor(terminal, { targets: [target], args })) as [WriteClient]
     const artifacts = sourceOf(daOf(terminal, { args: args as { da?: string }, profile }))
-    const checks = { artifacts, schemas: createSchemaValidator() }
+    const secrets = secretsStatus(terminal, { target, args: {} })
+    const checks = { artifacts, schemas: createSchemaValidator(), secrets }
     return { client, options: { addresses, signal, checks } }
   }
   return { target, reader, sign }
@@ -154,6 +167,18 @@ export function deployInstance(kind: InstanceKind): CommandDef {
       const policyClient = deployment.client
       const dataSlots = (await kind.dataSlots?.(reader, { args, policyClient })) ?? []
       const { client, options } = await sign()
+      const record = await reader.getClient(policyClient, { signal })
+      const owned = record?.owner.toLowerCase() === client.account.address.toLowerCase()
+      // What could not become current in the end is not begun.
+      if ((args['set-current'] as boolean | undefined) ?? owned) {
+        const { secrets } = options.checks as { secrets: SecretsStatusSource }
+        const lacks = (await kind.lacks?.(reader, { args, policyClient, dataSlots, secrets })) ?? []
+        if (lacks.length > 0) {
+          throw new UsageError('The instance could not become the client’s current one.', {
+            metaMessages: [...lacks, 'To deploy it all the same: --no-set-current'],
+          })
+        }
+      }
       const { dryRun, result } = await performWrite(terminal, {
         write: {
           dryRun: () => kind.dryRunDeploy(client, { ...deployment, ...options }),
@@ -167,8 +192,6 @@ export function deployInstance(kind: InstanceKind): CommandDef {
       if (args['dry-run'] === true) return { data: { id, dryRun }, text: id }
       const created = result?.created ?? false
       terminal.stderr(created ? `deployed ${id}\n` : `already deployed: ${id}\n`)
-      const record = await reader.getClient(policyClient, { signal })
-      const owned = record?.owner.toLowerCase() === client.account.address.toLowerCase()
       const work: Deploying = { terminal, args, reader, client, options, policyClient }
       const { templateId } = deployment
       const slot = await moveAfterDeploy(kind, {
