@@ -5,7 +5,7 @@ import { fromHex } from '../../internal/bytes.js'
 import { defaultRandomBytes } from '../nitro/nonces.js'
 import type { NitroPolicy, NitroPolicyBase } from '../nitro/policy.js'
 import { createNsm, type Nsm, type NsmDevice } from '../nsm.js'
-import type { SignatureForm, SignP384 } from './certificates.js'
+import type { SignatureForm } from './certificates.js'
 import { createSimulatedDevice, type DocumentFault } from './device.js'
 import type { DocumentForm } from './document.js'
 import {
@@ -35,7 +35,9 @@ export type SimulatorParameters = {
    * Signs documents in another way, such as by OpenSSL: faster, and no longer the same bytes for the same
    * seed. @default deterministic signatures (RFC 6979)
    */
-  sign?: SignP384 | undefined
+  sign?:
+    | ((key: { secret: Uint8Array; publicKey: Uint8Array }, message: Uint8Array) => Uint8Array)
+    | undefined
   /** Certificates outside the profile, for negative tests. */
   pki?: PkiOverrides | undefined
   /** Version that is measured. @default SIMULATOR_VERSION */

@@ -3,4 +3,4 @@ import type { Hex } from 'viem'
 
 /** SHA-384 over the simulator's sources: one changed byte of them is another build. */
 export const SIMULATOR_SOURCE: Hex =
-  '0xdc276bb0b02f195ca894cd26d6316081e62d5d09b439b235eae856aae6e8c21af7c3106c4778af3d0e0b80ded08a50f7'
+  '0x7a871b377751538727c0ffa723dc189ca84661ea586bf89d32791861498a0850820566949b599f746bf13fa7dd327224'
