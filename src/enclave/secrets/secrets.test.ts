@@ -772,3 +772,8 @@ describe('uploads', () => {
     expect(await check(async () => Promise.reject(new TypeError('no')))).toBe(false)
   })
 })
+
+test('behavior: what is no upload at all is not signed by anybody', async () => {
+  for (const given of [undefined, null, 5, {}, { upload: null, owner: null, signature: null }])
+    expect(await verifySecretsUpload(given as never)).toBe(false)
+})

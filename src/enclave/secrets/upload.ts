@@ -93,8 +93,8 @@ export async function verifySecretsUpload(
   },
   options: IoOptions = {},
 ): Promise<boolean> {
-  const { upload, owner, signature, isValidContractSignature } = parameters
   try {
+    const { upload, owner, signature, isValidContractSignature } = parameters
     const hash = hashSecretsUpload(upload)
     const expected = toHex(fixedFromHex(owner, 20, 'owner'))
     if (fromHex(signature, 'signature').length === 65) {
