@@ -24,6 +24,8 @@ struct RuleFacts {
     arguments: usize,
     refs: Vec<(Path, Span)>,
     calls: Vec<(String, Span, Vec<Json>)>,
+    /// The expression of each call.
+    call_places: Vec<u32>,
     comparisons: Vec<Json>,
     constructs: BTreeMap<&'static str, Span>,
     key: Option<Json>,
@@ -75,6 +77,41 @@ impl Analysis {
             }
         }
         Some(path)
+    }
+
+    /// Every call: its module, its expression, and the name that is called.
+    pub fn calls(&self) -> Vec<(u32, u32, &str)> {
+        let mut found = Vec::new();
+        for (module, facts) in self.modules.iter().enumerate() {
+            for rule in &facts.rules {
+                let calls = rule.calls.iter().zip(&rule.call_places);
+                found.extend(calls.map(|((name, ..), place)| (module as u32, *place, name.as_str())));
+            }
+        }
+        found
+    }
+
+    /// Regular expressions that stand in the text: as the argument of a call, or as a rule's only value.
+    pub fn patterns(&self) -> Vec<&str> {
+        let mut patterns = Vec::new();
+        for module in &self.modules {
+            for (name, _, arguments) in module.rules.iter().flat_map(|rule| &rule.calls) {
+                let place = match name.as_str() {
+                    "regex.replace" => 1,
+                    "regex.template_match" => continue,
+                    _ if name.starts_with("regex.") => 0,
+                    _ => continue,
+                };
+                let Some(argument) = arguments.get(place) else { continue };
+                if let Some(text) = argument["literal"].as_str() {
+                    patterns.push(text);
+                } else if let Some([Json::String(named)]) = argument["ref"].as_array().map(Vec::as_slice) {
+                    let rules = module.rules.iter().filter(|rule| rule.name == *named);
+                    patterns.extend(rules.filter_map(|rule| rule.key.as_ref()?.as_str()));
+                }
+            }
+        }
+        patterns
     }
 
     pub fn has_rule(&self, name: &str) -> bool {
@@ -293,6 +330,7 @@ impl RuleFacts {
             arguments: 0,
             refs: Vec::new(),
             calls: Vec::new(),
+            call_places: Vec::new(),
             comparisons: Vec::new(),
             constructs: BTreeMap::new(),
             key: None,
@@ -498,9 +536,10 @@ impl RuleFacts {
                 self.expr(key);
                 self.expr(value);
             }
-            Expr::Call { span, fcn, params, .. } => {
+            Expr::Call { span, fcn, params, eidx, .. } => {
                 if let Some(path) = reference(fcn) {
                     let known: Vec<String> = path.into_iter().flatten().collect();
+                    self.call_places.push(*eidx);
                     let arguments = params.iter().map(|param| operand(param)).collect();
                     self.calls.push((known.join("."), span.clone(), arguments));
                 }

@@ -20,11 +20,12 @@ pub struct Fast {
 #[cfg(feature = "patched")]
 impl Fast {
     /// Never fails: a policy that cannot be prepared here is left to the crate's path.
-    pub fn of(engine: &Engine, queries: &Queries) -> Self {
+    pub fn of(engine: &Engine, queries: &Queries, calls: &[(u32, u32, &str)]) -> Self {
         let mut prepared = engine.clone();
         if queries.paths.is_empty() || prepared.prepare().is_err() {
             return Fast::default();
         }
+        prepared.mark_builtin_calls(calls);
         let ready = fresh(&prepared);
         Fast { prepared: Some(prepared), ready, paths: queries.paths.clone() }
     }
@@ -40,6 +41,19 @@ impl Fast {
         };
         values
     }
+}
+
+/// Compiles the patterns that stand in a policy, in place of those of the last one.
+#[cfg(feature = "patched")]
+pub fn keep_patterns(patterns: &[&str]) {
+    regorus::patterns::restart(crate::fault::live_bytes);
+    patterns.iter().copied().for_each(regorus::patterns::keep);
+}
+
+/// Drops the patterns of an evaluation and what they searched.
+#[cfg(feature = "patched")]
+pub fn forget_patterns() {
+    regorus::patterns::forget();
 }
 
 #[cfg(feature = "patched")]
@@ -72,7 +86,7 @@ pub struct Fast;
 
 #[cfg(not(feature = "patched"))]
 impl Fast {
-    pub fn of(_: &Engine, _: &Queries) -> Self {
+    pub fn of(_: &Engine, _: &Queries, _: &[(u32, u32, &str)]) -> Self {
         Fast
     }
 
@@ -80,3 +94,9 @@ impl Fast {
         None
     }
 }
+
+#[cfg(not(feature = "patched"))]
+pub fn keep_patterns(_: &[&str]) {}
+
+#[cfg(not(feature = "patched"))]
+pub fn forget_patterns() {}

@@ -95,6 +95,11 @@ pub fn install(memory_limit: usize) {
     }));
 }
 
+/// Bytes that are allocated now.
+pub fn live_bytes() -> usize {
+    LIVE.load(Ordering::Relaxed)
+}
+
 pub fn kind() -> u32 {
     KIND.load(Ordering::Relaxed)
 }

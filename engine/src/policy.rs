@@ -1,7 +1,7 @@
 //! Loading and evaluating one policy, or a policy with its tests.
 
 use crate::analysis::Analysis;
-use crate::fast::Fast;
+use crate::fast::{forget_patterns, keep_patterns, Fast};
 use crate::identity::Kyc;
 use crate::syntax::{evaluation_failure, Failure};
 use regorus::extensions::identity::KycIdentityData;
@@ -75,7 +75,8 @@ impl Policy {
             .eval_query("true".to_string(), false)
             .map_err(|error| Failure::from_engine("COMPILE", &error.to_string()))?;
         self.queries = Queries::of(&analysis);
-        self.fast = Fast::of(&engine, &self.queries);
+        keep_patterns(&analysis.patterns());
+        self.fast = Fast::of(&engine, &self.queries, &analysis.calls());
         if request.coverage {
             let mut covering = engine.clone();
             covering.set_enable_coverage(true);
@@ -86,6 +87,12 @@ impl Policy {
     }
 
     pub fn decide(&mut self, input: &str, data: &str) -> String {
+        let answer = self.decided(input, data);
+        forget_patterns();
+        answer
+    }
+
+    fn decided(&mut self, input: &str, data: &str) -> String {
         let identity = self.identity.take();
         let Some(pristine) = &self.pristine else {
             return Failure::new("NOT_LOADED", "no policy is loaded").to_json();
@@ -155,6 +162,7 @@ impl Policy {
         let documents = set_documents(engine, request.input.as_deref(), request.data.as_deref());
         let value = documents.and_then(|()| first_value(engine, &request.query));
         let prints = engine.take_prints().unwrap_or_default();
+        forget_patterns();
         match value {
             Err(failure) => failure.to_json(),
             Ok(value) => format!(

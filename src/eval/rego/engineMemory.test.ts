@@ -108,6 +108,23 @@ describe('the memory of the engine', () => {
     expect(found()).toEqual([])
   })
 
+  test('behavior: holds no pattern that came with the documents, nor what one has searched', async () => {
+    const rules = `package p
+allow := [x |
+	some pattern in [data.wasm.token, concat("", ["^(", data.wasm.token, ")+$"]), "^[a-z0-9-]+$"]
+	x := [regex.match(pattern, data.wasm.all), regex.find_n(pattern, data.wasm.all, -1), regex.replace(data.wasm.all, pattern, "$0$0")]
+]
+deny contains regex.split(data.wasm.token, data.wasm.all)[0]`
+    const other = await operatorEngine().prepare({ rego: utf8(rules) })
+    const dataJson = JSON.stringify({ wasm: { token: secret, all: `${secret}${secret}` } })
+    const outcome = other.evaluate({ inputJson: '{}', dataJson }, world)
+    expect(outcome).toMatchObject({ kind: 'defined', value: expect.any(Array) })
+    const wrong = JSON.stringify({ wasm: { token: `(${secret}`, all: secret } })
+    expect(other.evaluate({ inputJson: '{}', dataJson: wrong }, world).kind).toBe('error')
+    expect(found()).toEqual([])
+    other.dispose()
+  })
+
   test('behavior: finds what a policy itself says, so the search works', async () => {
     const rules = `package p\nallow if input.other == "${secret}"`
     const other = await operatorEngine().prepare({ rego: utf8(rules) })
