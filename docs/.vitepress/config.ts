@@ -69,7 +69,7 @@ export default defineConfig({
       ['Reference', '/reference/index'],
     ]),
     sidebar: [
-      { text: 'First', items: pages([['Start', '/start'], ['Concepts', '/concepts']]) },
+      { text: 'First', items: pages([['Start', '/start'], ['The first ten minutes', '/first-ten-minutes'], ['Concepts', '/concepts']]) },
       {
         text: 'Guides',
         items: pages([

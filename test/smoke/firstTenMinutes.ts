@@ -148,6 +148,7 @@ async function main(): Promise<void> {
     }
     write(lines)
   }
+  server.closeAllConnections()
   server.close()
   const minutes = Math.ceil((Date.now() - start) / 60_000)
   const head = `# The first ten minutes, as they were
@@ -171,3 +172,5 @@ try {
   }
   rmSync(home, { recursive: true, force: true })
 }
+// What a child keeps open is not waited for.
+process.exit()
