@@ -105,6 +105,7 @@ try {
   const chain = ['--rpc-url', anvil.url, '--contracts', 'contracts.json', '--da', 'artifacts']
   role([
     ...['control', '--workers', 'workers.json', '--directory', 'control', '--memory-queue'],
+    ...['--finality', 'latest'],
     ...['--port', String(port), '--interval', '1', ...chain],
   ])
   const control = `http://127.0.0.1:${port}`

@@ -113,6 +113,40 @@ describe.skipIf(found === undefined)('status answers', () => {
     })
   })
 
+  test('behavior: a match with a build of nobody, or with other bytes, is not shown as verified', async () => {
+    const index = createProvenanceIndex()
+    index.addPlugin(plugin)
+    const other: Hex = `0x${'77'.repeat(32)}`
+    const { bytes, hash } = encodeEvidence({
+      schema: 'newton.verification-evidence/1',
+      ...{ wasmHash, buildInfoHash, result: 'match', level: 'exact', isolation: 'bubblewrap' },
+      ...{ wasmSha256: other, rebuiltSha256: other },
+      ...{ image: told.image, sourceSha256: told.sourceSha256 },
+    })
+    const claims = [
+      { buildInfoHash: other, evidenceUri: '' },
+      { buildInfoHash, evidenceUri: `https://a.example/evidence/${hash.slice(2)}.json` },
+    ]
+    for (const [i, claim] of claims.entries()) {
+      index.apply([
+        {
+          ...{ blockNumber: BigInt(i), logIndex: 0, timestamp: 1n, transactionHash: `0x${i}` },
+          ...{ type: 'ClaimSubmitted', wasmHash, result: 'match', ...claim },
+          verifier: `0x${String(i).repeat(40)}`,
+        },
+      ])
+    }
+    expect(index.addEvidence(bytes)).toBe(true)
+    const handle = createStatusHandler({ index, service: { name: 'us' } })
+    const response = await handle(new Request(`https://a.example/wasms/${wasmHash}.json`))
+    const body = (await response.json()) as { source_code_verifications: { status: string }[] }
+    expect(isStatus(body)).toBe(true)
+    expect(body.source_code_verifications.map(({ status }) => status)).toEqual([
+      'unverified',
+      'unverified',
+    ])
+  })
+
   test('behavior: a hash that is none is a 400 of the draft', async () => {
     const handle = createStatusHandler({ index: createProvenanceIndex(), service: { name: 'us' } })
     for (const hash of ['x', 'AB'.repeat(32), '0xab', `${'ab'.repeat(32)}0`]) {

@@ -88,10 +88,9 @@ function find(
 /** The status object of the draft. */
 function statusOf(record: ProvenanceRecord, parameters: StatusHandlerParameters): object {
   const { verifiers = {}, service } = parameters
-  // One entry a verifier: its newest claim.
-  const newest = new Map<Address, IndexedClaim>()
-  for (const claim of record.history) newest.set(claim.verifier, claim)
-  const verifications = [...newest.values()].map((claim) =>
+  // One entry a verifier and build: what it claims now. Who finds differences between builds shows both.
+  const newest = [...record.claims].sort((a, b) => (a.blockNumber < b.blockNumber ? -1 : 1))
+  const verifications = newest.map((claim) =>
     verificationOf(record, claim, verifiers[claim.verifier] ?? { name: claim.verifier }),
   )
   return {
@@ -126,7 +125,11 @@ function verificationOf(
   }
   const common = { verifier: profile(shown), ...build, ...urls }
   const processed = { processed_at: timeOf(claim.timestamp) }
-  if (result === 'match') return { ...common, status: 'verified', ...processed }
+  // A match with a build that nobody says the plugin has, or whose evidence is of other bytes, is none.
+  const isOfOthers =
+    info === undefined ||
+    (evidence !== undefined && evidence.wasmSha256 !== record.hashes?.wasmSha256)
+  if (result === 'match' && !isOfOthers) return { ...common, status: 'verified', ...processed }
   const rebuilt = evidence?.rebuiltSha256
   // The draft has no mismatch without the other hash; the claim itself is at `/claims`.
   if (result === 'no_match' && rebuilt !== undefined) {

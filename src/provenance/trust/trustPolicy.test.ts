@@ -95,6 +95,38 @@ describe('evaluateTrust', () => {
     })
   })
 
+  test('behavior: evidence of another environment, source or plugin shows nothing', () => {
+    const other: Hex = `0x${'77'.repeat(32)}`
+    for (const more of [
+      { image: `newton-toolchain@sha256:${'cd'.repeat(32)}` },
+      { sourceSha256: other },
+      // Bytes that match themselves, and not the plugin.
+      { wasmSha256: other, rebuiltSha256: other },
+    ]) {
+      const index = filled()
+      claim(index, alice, 'match', more)
+      expect(verdict(index)).toMatchObject({ status: 'unverified', image: 'arbitrary' })
+    }
+  })
+
+  test('behavior: a claim that its verifier replaced, or about a build of nobody, verifies nothing', () => {
+    const index = filled()
+    claim(index, alice, 'match')
+    claim(index, alice, 'did_not_run')
+    expect(verdict(index).status).toBe('unverified')
+    claim(index, alice, 'no_match')
+    expect(verdict(index).status).toBe('mismatched')
+    const stray = filled()
+    stray.apply([
+      {
+        ...{ ...at(), type: 'ClaimSubmitted', wasmHash, verifier: alice, result: 'match' },
+        ...{ buildInfoHash: `0x${'55'.repeat(32)}`, evidenceUri: '' },
+      },
+    ])
+    expect(verdict(stray).status).toBe('unverified')
+    expect(verdict(stray, { minimum: 'arbitrary' }).status).toBe('unverified')
+  })
+
   test('behavior: an image off the list, or of little trust, downgrades and deletes nothing', () => {
     const index = filled()
     claim(index, alice, 'match')

@@ -59,7 +59,14 @@ export function trustOfClaim(
   const image = build?.info.image
   const listed = image !== undefined && Object.hasOwn(images, image) ? images[image] : undefined
   if (listed === undefined) return 'unknown'
-  return claim.evidence?.isolation === 'bubblewrap' ? listed : 'arbitrary'
+  const { evidence } = claim
+  // Evidence of another build, or of other bytes, shows nothing of this one.
+  const isOfBuild =
+    evidence !== undefined &&
+    evidence.image === image &&
+    evidence.sourceSha256 === build?.info.sourceSha256 &&
+    evidence.wasmSha256 === record.hashes?.wasmSha256
+  return isOfBuild && evidence.isolation === 'bubblewrap' ? listed : 'arbitrary'
 }
 
 /**

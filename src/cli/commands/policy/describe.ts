@@ -13,7 +13,7 @@ import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../config/cha
 import { UsageError } from '../../errors.js'
 import { command } from '../../terminal/command.js'
 import { exitCodes, type Terminal } from '../../terminal/output.js'
-import { provenanceOf, trustArgs } from '../provenance/sources.js'
+import { provenanceOf, sourceArgs, trustArgs } from '../provenance/sources.js'
 
 /** `policy describe`. */
 export const describe: CommandDef = command({
@@ -30,6 +30,7 @@ export const describe: CommandDef = command({
       default: false,
     },
     ...trustArgs,
+    ...sourceArgs,
     ...daArgs,
     ...chainArgs,
   },
@@ -81,7 +82,11 @@ async function describeOn(
   parameters: {
     target: ChainTarget
     subject: DescribeTarget
-    args: { da?: string | undefined; trust?: string | undefined }
+    args: {
+      da?: string | undefined
+      trust?: string | undefined
+      'allow-private'?: boolean | undefined
+    }
     signal: AbortSignal
   },
 ): Promise<DescribeNode> {

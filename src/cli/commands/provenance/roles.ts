@@ -30,7 +30,7 @@ import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
 import type { Terminal } from '../../terminal/output.js'
 import { openToolchains, toolchainArgs } from '../../toolchains/open.js'
-import { followedIndex, pluginReader, sourceArgs } from './sources.js'
+import { finalityArgs, finalityOf, followedIndex, pluginReader, sourceArgs } from './sources.js'
 
 const listenArgs = {
   host: { type: 'string', description: 'Address to listen at', default: '127.0.0.1' },
@@ -40,6 +40,7 @@ const listenArgs = {
     description: 'Seconds between two readings of the chain',
     default: '5',
   },
+  ...finalityArgs,
 } as const
 
 /** `provenance control`. */
@@ -92,7 +93,7 @@ export const control: CommandDef = command({
       const { addresses, client } = target
       const plane = createControlPlane({
         ...{ fromBlock: target.fromBlock, queue, evidence, index: createProvenanceIndex() },
-        events: await createProvenanceEvents({ client, addresses, finality: 'latest' }),
+        events: await createProvenanceEvents({ client, addresses, finality: finalityOf(args) }),
         claims: createClaimSink({ client: writeClientOf(target, account), addresses }),
         readPlugin: pluginReader(terminal, { target, args }),
         confirmations: wholeNumber('confirmations', args.confirmations, 5),
@@ -186,7 +187,8 @@ export const index: CommandDef = command({
   args: { ...sourceArgs, ...daArgs, ...chainArgs },
   run: async ({ args, terminal, signal }) => {
     const target = await chainOf(terminal, args)
-    const followed = await followedIndex(terminal, { target, args, signal })
+    const finality = 'latest' as const
+    const followed = await followedIndex(terminal, { target, args, signal, finality })
     await followed.follow()
     const records = followed.index.list({ limit: 1_000 })
     const plugins = records.map(({ wasmHash, hashes, builds, claims }) => ({
@@ -217,7 +219,8 @@ export const serve: CommandDef = command({
   },
   run: async ({ args, terminal, signal }) => {
     const target = await chainOf(terminal, args)
-    const followed = await followedIndex(terminal, { target, args, signal })
+    const finality = finalityOf(args)
+    const followed = await followedIndex(terminal, { target, args, signal, finality })
     const fetch = createStatusHandler({ index: followed.index, service: { name: args.name } })
     await runServer(terminal, { fetch, args, signal, step: followed.follow })
     return { data: {}, text: '', printed: true }

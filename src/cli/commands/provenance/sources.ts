@@ -30,6 +30,21 @@ export const sourceArgs = {
   },
 } as const
 
+/** Option of roles that follow a chain: a claim that a reorganization takes back must not have been shown. */
+export const finalityArgs = {
+  finality: {
+    type: 'string',
+    description: 'Blocks to believe: finalized, safe, or latest as on a devnet',
+    default: 'finalized',
+  },
+} as const
+
+/** What `--finality` says. */
+export function finalityOf({ finality }: { finality: string }): 'finalized' | 'safe' | 'latest' {
+  if (finality === 'finalized' || finality === 'safe' || finality === 'latest') return finality
+  throw new UsageError(`--finality is finalized, safe or latest, not ${JSON.stringify(finality)}.`)
+}
+
 /** Option of commands that show or require what a reader believes about plugins. */
 export const trustArgs = {
   trust: {
@@ -96,11 +111,13 @@ export async function followedIndex(
     target: ChainTarget
     args: { da?: string | undefined; 'allow-private'?: boolean | undefined }
     signal: AbortSignal
+    /** What is read once is what stands now; what is followed is what will stand. */
+    finality: 'finalized' | 'safe' | 'latest'
   },
 ): Promise<FollowedIndex> {
-  const { target, args, signal } = given
+  const { target, args, signal, finality } = given
   const { client, addresses } = target
-  const events = await createProvenanceEvents({ client, addresses, finality: 'latest' })
+  const events = await createProvenanceEvents({ client, addresses, finality })
   const readPlugin = pluginReader(terminal, { target, args })
   const index = createProvenanceIndex()
   const allowPrivate = args['allow-private'] ?? false
@@ -141,7 +158,7 @@ export async function followedIndex(
  */
 export async function provenanceOf(
   terminal: Terminal,
-  given: Parameters<typeof followedIndex>[1] & { trust: string },
+  given: Omit<Parameters<typeof followedIndex>[1], 'finality'> & { trust: string },
 ): Promise<PluginProvenance> {
   const policy = (await readJsonObject(terminal, given.trust)) as unknown as TrustPolicy
   try {
@@ -155,7 +172,7 @@ export async function provenanceOf(
       ],
     })
   }
-  const { index, follow } = await followedIndex(terminal, given)
+  const { index, follow } = await followedIndex(terminal, { ...given, finality: 'latest' })
   await follow()
   return indexedProvenance({ index, policy })
 }
