@@ -32,7 +32,9 @@ export async function startDevnetProcess(home: string): Promise<DevnetProcess> {
   await new Promise<void>((resolve, reject) => {
     child.stdout?.on('data', (chunk: Buffer) => {
       output += chunk.toString()
-      if (output.endsWith('\n')) resolve()
+      if (!output.endsWith('\n')) return
+      if ((JSON.parse(output) as { ok: boolean }).ok) resolve()
+      else reject(new Error(output))
     })
     child.on('close', (code) => reject(new Error(`it ended with ${code}: ${errors}`)))
   })

@@ -84,4 +84,4 @@ test('every command that a hint, a page or an example names is there, with its o
   }
   expect(problems).toEqual([])
   expect(lines).toBeGreaterThan(30)
-})
+}, 120_000)
