@@ -58,7 +58,8 @@ export function exitCodeOf(error: unknown): number {
   if (isAbort(error)) return exitCodes.interrupted
   if (!isPolicySdkError(error)) return exitCodes.failure
   if (error.code === 'USAGE' || error.code === 'INVALID_INPUT') return exitCodes.usage
-  if (denied.has(error.code)) return exitCodes.denied
+  // A document that is refused has a code for each reason.
+  if (denied.has(error.code) || error.name === 'NitroAttestationError') return exitCodes.denied
   if (notFound.test(error.code)) return exitCodes.notFound
   return error.retryable ? exitCodes.tryAgain : exitCodes.failure
 }
