@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ARTIFACT_ABSENT } from '@newton/policy-sdk'
+import { ARTIFACT_ABSENT, sortRefs } from '@newton/policy-sdk'
 import { fileDa } from '@newton/policy-sdk/da/node'
 import {
   appendMetadata,
@@ -103,7 +103,7 @@ try {
   const rego = await da.put(new TextEncoder().encode('package p\ndefault allow := false\n'))
   const policy = await registerPolicyTemplateSync(client, {
     ...{ regoHash: rego.artifactHash, paramsSchemaHash: ARTIFACT_ABSENT, addresses },
-    policyDataTemplateRefs: templates,
+    policyDataTemplateRefs: sortRefs(templates),
   })
 
   // Nobody does anything more: two verifiers, who know nothing of each other, find all plugins.
