@@ -9,12 +9,18 @@ import {
   createPublicClient,
   createWalletClient,
   type Hex,
+  type HttpTransport,
   http,
   type LocalAccount,
+  type PublicClient,
 } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { foundry } from 'viem/chains'
 import type { OperatorTable } from '../../../core/bn254/index.js'
+import type { CertificateReader } from '../../../core/interfaces/certificates.js'
+import type { ChainEvents } from '../../../core/interfaces/chainEvents.js'
+import type { DaClient } from '../../../core/interfaces/daClient.js'
+import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
 import { fileDa } from '../../../da/node/index.js'
 import { lockDirectory } from '../../../internal/node/lock.js'
 import type { WriteClient } from '../../../registry/chain/client.js'
@@ -24,9 +30,9 @@ import {
   createChainEvents,
   createRegistryReader,
 } from '../../../registry/index.js'
-import { deployContracts } from '../../contracts.js'
+import { type DeployedContracts, deployContracts } from '../../contracts.js'
 import { enlist, tableOf } from '../../enlist.js'
-import { startAnvil } from '../anvil.js'
+import { type Anvil, startAnvil } from '../anvil.js'
 import { chainFile, type KeptNetwork, readKept, writeKept } from './kept.js'
 import type { Seat } from './operators.js'
 import type { DevnetOptions } from './options.js'
@@ -74,11 +80,25 @@ export async function placeOf(options: DevnetOptions, closers: ClosersList): Pro
   return { directory: named, roles: join(named, 'roles'), isKept: true, before, genesis }
 }
 
+/** A chain with the contracts on it, and what reads both. */
+export type World = {
+  anvil: Anvil
+  chain: Chain
+  client: PublicClient<HttpTransport, Chain>
+  contracts: DeployedContracts
+  owner: WriteClient
+  wallet: (account: Account) => WriteClient
+  da: DaClient
+  events: ChainEvents
+  reader: RegistryReader
+  certificates: CertificateReader
+}
+
 /** Starts the chain with the contracts on it, and what reads both. */
 export async function startChain(
   options: DevnetOptions,
   { place, closers }: { place: Place; closers: ClosersList },
-) {
+): Promise<World> {
   const { chainId = 31_337, port } = options
   const state = place.isKept ? chainFile(place.directory) : undefined
   if (state !== undefined) await mkdir(dirname(state), { recursive: true })
@@ -105,7 +125,7 @@ export async function startChain(
 
 /** Brings operators, the build of their enclaves and the roles' money on chain, once. */
 export async function populate(
-  world: Awaited<ReturnType<typeof startChain>>,
+  world: World,
   parameters: {
     place: Place
     seats: readonly Seat[]
