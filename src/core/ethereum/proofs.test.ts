@@ -324,6 +324,16 @@ describe('headers', () => {
   })
 })
 
+describe('verifiers', () => {
+  test('refuse what is no proof at all', () => {
+    for (const none of [undefined, null, {}, 5, { nodes: 5 }]) {
+      for (const verify of [verifyAccountProof, verifyStorageProof, verifyReceiptProof]) {
+        expect(verify(none as never)).toEqual({ status: 'reject', code: 'MALFORMED' })
+      }
+    }
+  })
+})
+
 describe('proveInTrie', () => {
   test('builds the roots and proofs of another library', async () => {
     const entry = fc.tuple(

@@ -49,10 +49,13 @@ export function verifyAccountProof(proof: {
   address: Address
   nodes: readonly Hex[]
 }): Verdict<{ account: ProvenAccount | null }> {
-  const found = prove(proof.nodes, () => ({
-    root: fixedFromHex(proof.stateRoot, 32, 'stateRoot'),
-    key: keccak(fixedFromHex(proof.address, 20, 'address')),
-  }))
+  const found = prove(
+    () => proof.nodes,
+    () => ({
+      root: fixedFromHex(proof.stateRoot, 32, 'stateRoot'),
+      key: keccak(fixedFromHex(proof.address, 20, 'address')),
+    }),
+  )
   if (found.status === 'reject') return found
   if (found.value === null) return { status: 'valid', account: null }
   const account = readAccount(found.value)
@@ -71,10 +74,13 @@ export function verifyStorageProof(proof: {
   slot: Hex
   nodes: readonly Hex[]
 }): Verdict<{ value: bigint }> {
-  const found = prove(proof.nodes, () => ({
-    root: fixedFromHex(proof.storageRoot, 32, 'storageRoot'),
-    key: keccak(fixedFromHex(proof.slot, 32, 'slot')),
-  }))
+  const found = prove(
+    () => proof.nodes,
+    () => ({
+      root: fixedFromHex(proof.storageRoot, 32, 'storageRoot'),
+      key: keccak(fixedFromHex(proof.slot, 32, 'slot')),
+    }),
+  )
   if (found.status === 'reject') return found
   if (found.value === null) return { status: 'valid', value: 0n }
   const value = rlpInteger(readRlp(found.value))
@@ -93,12 +99,15 @@ export function verifyReceiptProof(proof: {
   transactionIndex: number
   nodes: readonly Hex[]
 }): Verdict<{ receipt: ProvenReceipt | null }> {
-  const { transactionIndex } = proof
+  const transactionIndex = proof?.transactionIndex
   if (!Number.isSafeInteger(transactionIndex) || transactionIndex < 0) return reject('MALFORMED')
-  const found = prove(proof.nodes, () => ({
-    root: fixedFromHex(proof.receiptsRoot, 32, 'receiptsRoot'),
-    key: encodeIndex(transactionIndex),
-  }))
+  const found = prove(
+    () => proof.nodes,
+    () => ({
+      root: fixedFromHex(proof.receiptsRoot, 32, 'receiptsRoot'),
+      key: encodeIndex(transactionIndex),
+    }),
+  )
   if (found.status === 'reject') return found
   if (found.value === null) return { status: 'valid', receipt: null }
   const receipt = readReceipt(found.value)
@@ -106,11 +115,11 @@ export function verifyReceiptProof(proof: {
 }
 
 function prove(
-  nodes: readonly Hex[],
+  nodesOf: () => readonly Hex[],
   read: () => { root: Uint8Array; key: Uint8Array },
 ): TrieVerdict {
   try {
-    return verifyTrieProof({ ...read(), nodes: nodes.map((node) => fromHex(node)) })
+    return verifyTrieProof({ ...read(), nodes: nodesOf().map((node) => fromHex(node)) })
   } catch {
     return { status: 'reject', code: 'MALFORMED' }
   }
