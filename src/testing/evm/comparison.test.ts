@@ -198,6 +198,22 @@ const requests: Readonly<
   'a snapshot that is none': () => ['evm_revert', '0xff'],
   'a time before the newest block': () => ['evm_setNextBlockTimestamp', '0x1'],
   'an account that nobody signs for': () => ['eth_sendTransaction', { from: nobody, to: from }],
+  'an old nonce of an account that the node signs for': () => [
+    'eth_sendTransaction',
+    { from, to: nobody, nonce: '0x0' },
+  ],
+  'another chain of an account that the node signs for': () => [
+    'eth_sendTransaction',
+    { from, to: nobody, chainId: '0x5' },
+  ],
+  'less than the base fee of an account that the node signs for': () => [
+    'eth_sendTransaction',
+    { from, to: nobody, maxFeePerGas: '0x1' },
+  ],
+  'a tip above the fee of an account that the node signs for': () => [
+    'eth_sendTransaction',
+    { from, to: nobody, maxFeePerGas: '0x77359400', maxPriorityFeePerGas: '0xee6b2800' },
+  ],
   'a contract of more than 24 kB': async () => [
     'eth_estimateGas',
     // Returns 24,577 bytes of code.

@@ -9,7 +9,7 @@ import { BLOCK_GAS } from './chain/blocks.js'
 import { type Chain, viewAt } from './chain/chain.js'
 import { readTransaction, senderOf } from './chain/pool.js'
 import { getLogs } from './logs.js'
-import { invalidParams, methodNotFound } from './nodeError.js'
+import { invalidParams, methodNotFound, transactionRejected } from './nodeError.js'
 
 /** The mnemonic whose accounts development chains fund. */
 export const developmentMnemonic = 'test test test test test test test test test test test junk'
@@ -71,8 +71,7 @@ const stateMethods: Readonly<Record<string, Method>> = {
     accountOf(chain, { address, block }, (account) => numberToHex(account?.balance ?? 0n)),
   eth_getTransactionCount: async (chain, [address, block]) => {
     const nonce = await accountOf(chain, { address, block }, (account) => account?.nonce ?? 0n)
-    const own = chain.pool.waiting.filter((tx) => senderOf(tx) === lower(address))
-    return numberToHex(block === 'pending' ? nonce + BigInt(own.length) : nonce)
+    return numberToHex(block === 'pending' ? nextNonce(chain, { address, nonce }) : nonce)
   },
   eth_getCode: (chain, [address, block]) =>
     viewAt(chain, requireBlock(chain, block).mined, async ({ state }) =>
@@ -208,15 +207,31 @@ async function getProof(
   })
 }
 
+/** The nonce after those that wait in a row; one behind a gap counts for nothing. */
+function nextNonce(chain: Chain, from: { address: unknown; nonce: bigint }): bigint {
+  const own = chain.pool.waiting.filter((tx) => senderOf(tx) === lower(from.address))
+  const taken = new Set(own.map((tx) => tx.nonce))
+  let next = from.nonce
+  while (taken.has(next)) next += 1n
+  return next
+}
+
 /** The fields of a transaction that one of the development accounts signs. */
 async function sendTransaction(chain: Chain, [given]: readonly unknown[]): Promise<Hex> {
-  const { from, to, data, input, value, gas } = (given ?? {}) as Record<string, unknown>
+  const fields = (given ?? {}) as Record<string, unknown>
+  const { from, to, data, input, value, gas } = fields
   const sender = Array.from({ length: 10 }, (_, index) => developmentAccount(index)).find(
     ({ address }) => address.toLowerCase() === lower(from),
   )
   if (sender === undefined) throw invalidParams('No Signer available')
-  const nonce = await stateMethods['eth_getTransactionCount']?.(chain, [from, 'pending'])
-  const baseFee = chain.next().header.baseFeePerGas ?? 0n
+  const asked = quantityOf(fields['chainId'], BigInt(chain.chainId))
+  if (asked !== BigInt(chain.chainId)) {
+    throw invalidParams(
+      `transaction-provided chain ID (${asked}) does not match the signer's chain ID (${chain.chainId})`,
+    )
+  }
+  const nonce =
+    fields['nonce'] ?? (await stateMethods['eth_getTransactionCount']?.(chain, [from, 'pending']))
   const raw = await sender.signTransaction({
     type: 'eip1559',
     chainId: chain.chainId,
@@ -225,10 +240,21 @@ async function sendTransaction(chain: Chain, [given]: readonly unknown[]): Promi
     data: (input ?? data ?? '0x') as Hex,
     value: quantityOf(value, 0n),
     gas: quantityOf(gas, 0n) || (await estimateGas(chain, [given])),
-    maxFeePerGas: 2n * baseFee + GWEI,
-    maxPriorityFeePerGas: GWEI,
+    ...feesOf(chain, fields),
   })
   return chain.send(readTransaction(raw, chain.libraries, chain.state.writer))
+}
+
+/** The fees of a transaction, as given or as a node fills them in. */
+function feesOf(
+  chain: Chain,
+  fields: Record<string, unknown>,
+): { maxFeePerGas: bigint; maxPriorityFeePerGas: bigint } {
+  const baseFee = chain.next().header.baseFeePerGas ?? 0n
+  const most = quantityOf(fields['maxFeePerGas'] ?? fields['gasPrice'], 2n * baseFee + GWEI)
+  const tip = quantityOf(fields['maxPriorityFeePerGas'], most < GWEI ? most : GWEI)
+  if (tip > most) throw transactionRejected('max priority fee per gas higher than max fee per gas')
+  return { maxFeePerGas: most, maxPriorityFeePerGas: tip }
 }
 
 function feeHistory(chain: Chain, [count, newest]: readonly unknown[]): unknown {

@@ -170,8 +170,12 @@ describe('what tests do to a chain', () => {
     const to = client.account.address
     const first = await client.getTransactionCount({ address: to })
     const late = await client.sendTransaction({ to, nonce: first + 1, gas: 21_000n })
+    // One behind a gap is not the next.
+    expect(await client.getTransactionCount({ address: to, blockTag: 'pending' })).toBe(first)
     const early = await client.sendTransaction({ to, nonce: first, gas: 21_000n })
     expect((await client.getTransaction({ hash: early })).blockNumber).toBe(null)
+    const pending = { address: to, blockTag: 'pending' } as const
+    expect(await client.getTransactionCount(pending)).toBe(first + 2)
     await set(true)
     await node.mine()
     const [one, two] = await Promise.all(
@@ -180,6 +184,13 @@ describe('what tests do to a chain', () => {
     expect([one?.transactionIndex, two?.transactionIndex]).toEqual([0, 1])
     expect(one?.blockHash).toBe(two?.blockHash)
     expect(two?.cumulativeGasUsed).toBe(42_000n)
+  })
+
+  test('error: faults that are none', () => {
+    const { node } = client
+    for (const bad of [undefined, {}, { with: 'slience' }, { times: 0, with: 'silence' }]) {
+      expect(() => node.fail(bad as never)).toThrow('`fault')
+    }
   })
 
   test('error: options that are none', async () => {

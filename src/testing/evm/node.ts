@@ -1,6 +1,7 @@
 /** A node in this process: a chain behind JSON-RPC, one request at a time, with faults that tests ask for. */
 import { custom, type Hex, numberToHex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
+import { assertCount, assertObject } from '../../internal/options.js'
 import { sleep } from '../../internal/pause.js'
 import { createChain } from './chain/chain.js'
 import { loadEvm } from './libraries.js'
@@ -105,6 +106,7 @@ export async function createMockNode(options: MockNodeOptions = {}): Promise<Moc
       await ask('anvil_reorg', depth)
     },
     fail: (fault) => {
+      assertFault(fault)
       const entry = { fault, left: fault.times ?? Number.POSITIVE_INFINITY }
       faults.push(entry)
       return () => {
@@ -115,6 +117,18 @@ export async function createMockNode(options: MockNodeOptions = {}): Promise<Moc
       latency = milliseconds
     },
   }
+}
+
+function assertFault(fault: NodeFault): void {
+  assertObject('fault', fault)
+  const { times, with: answer } = fault
+  if (times !== undefined) assertCount('fault.times', times)
+  if (answer === 'silence' || typeof answer === 'function') return
+  if (typeof answer === 'object' && answer !== null) return
+  throw new InvalidInputError({
+    field: 'fault.with',
+    reason: "expected 'silence', an error of a node, or a function of the answer",
+  })
 }
 
 function untilAborted(signal: AbortSignal | null | undefined): Promise<never> {
