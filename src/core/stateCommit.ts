@@ -12,6 +12,7 @@ import { type Address, encodeAbiParameters, type Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
 import { concat, fixedFromHex, fromHex, toHex, uintToBytes, utf8 } from '../internal/bytes.js'
 import { keccak, keccakHex } from '../internal/keccak.js'
+import { assertObject } from '../internal/options.js'
 import { ZERO_HASH } from './artifact.js'
 import { assertUint } from './intent.js'
 import { type DaLocator, encodeLocator } from './locator.js'
@@ -103,6 +104,7 @@ export function computeDaCertHash(deltaHash: Hex, locators: readonly DaLocator[]
 
 /** Checks the shape of a commit. Throws `InvalidInputError` naming the malformed member. */
 export function assertStateCommit(commit: StateCommit): void {
+  assertObject('commit', commit)
   if (commit.version !== 1 && commit.version !== 2) {
     throw new InvalidInputError({
       field: 'commit.version',

@@ -10,6 +10,7 @@ import { type DaLocator, encodeLocator } from '../core/locator.js'
 import { MAX_LOCATORS_TRIED } from '../core/locatorOrder.js'
 import { toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
+import { assertList, assertObject } from '../internal/options.js'
 import { createSingleFlight } from '../internal/singleFlight.js'
 import { nameClients, requireMilliseconds } from './combined/members.js'
 import {
@@ -89,6 +90,8 @@ export type ArtifactSourceOptions = {
  * ```
  */
 export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSource {
+  assertObject('options', options)
+  assertList('clients', options.clients)
   requireMilliseconds('attemptTimeout', options.attemptTimeout)
   requireMilliseconds('hedgeDelay', options.hedgeDelay)
   const resolver = createResolver(options)

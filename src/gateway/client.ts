@@ -1,6 +1,7 @@
 /** The typed client of Newton's gateway. */
 import type { Hex } from 'viem'
 import type { Json } from '../core/canonicalJson.js'
+import { assertKnown, assertObject } from '../internal/options.js'
 import type { GatewayClient, GatewayOptions, GatewayPublicKey, SentTask } from './clientTypes.js'
 import { makeSockets, makeTransport } from './endpoints.js'
 import {
@@ -28,10 +29,26 @@ import { readSimulation, simulationMethods } from './simulations.js'
 import { type SubscriptionTransport, subscribeTask, waitForTaskUpdate } from './subscription.js'
 import { readCreatedTask } from './taskResult.js'
 
+const optionNames = [
+  'url',
+  'apiKey',
+  'fetch',
+  'webSocket',
+  'webSocketUrl',
+  'headers',
+  'timeout',
+  'retries',
+  'retryDelay',
+  'newId',
+  'maxResponseBytes',
+  'onEvent',
+] as const satisfies readonly (keyof GatewayOptions)[]
+
 /**
  * Creates a client of the gateway.
  *
- * @throws {InvalidInputError} for a URL that would send the key in the clear.
+ * @throws {InvalidInputError} for an option that it does not know, and for a URL that would send the key
+ * in the clear.
  * @example
  * ```ts
  * import { createGatewayClient } from '@newton/policy-sdk/gateway'
@@ -41,6 +58,8 @@ import { readCreatedTask } from './taskResult.js'
  * ```
  */
 export function createGatewayClient(options: GatewayOptions): GatewayClient {
+  assertObject('options', options)
+  assertKnown('options', options, optionNames)
   const transport = makeTransport(options)
   const sockets = makeSockets(options)
   const request: GatewayClient['request'] = ({ method, params, retry = 'write' }, io) =>

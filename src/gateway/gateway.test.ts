@@ -187,6 +187,12 @@ describe('requests', () => {
       'apiKey',
     )
   })
+
+  test('error: options that it does not know', () => {
+    const slip = { url: 'https://x.org/rpc', apikey: 'key' }
+    expect(() => createGatewayClient(slip as never)).toThrow('`options.apikey`')
+    expect(() => createGatewayClient(undefined as never)).toThrow('`options`')
+  })
 })
 
 describe('createTask', () => {

@@ -18,6 +18,18 @@ export function assertChoice<choice extends string>(
   throw new InvalidInputError({ field, reason: `expected ${known}` })
 }
 
+/** Refuses what is no object: a member of it would be read of nothing. */
+export function assertObject(field: string, value: unknown): asserts value is object {
+  if (typeof value === 'object' && value !== null) return
+  throw new InvalidInputError({ field, reason: 'expected an object' })
+}
+
+/** Refuses what is no list. */
+export function assertList(field: string, value: unknown): asserts value is readonly unknown[] {
+  if (Array.isArray(value)) return
+  throw new InvalidInputError({ field, reason: 'expected an array' })
+}
+
 /**
  * Refuses what is no integer from `least` (1) to `most`: `NaN` would pass every comparison with a
  * limit.

@@ -19,6 +19,7 @@ import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import { computeTaskId, type Task } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertObject } from '../../internal/options.js'
 import type { ProcessMemory } from '../../internal/processMemory.js'
 import { buildPluginInput } from '../intent/wasmArgs.js'
 import type { PluginRuntime } from '../plugins/runtime/runtime.js'
@@ -249,10 +250,12 @@ async function replayPlugins(
  *
  * @throws From `replayResult`, where the run ends in no decision.
  */
-export function createResultReplayer({
-  engine,
-  memory,
-}: Pick<ReplayerParameters, 'engine' | 'memory'>): ResultReplayer {
+export function createResultReplayer(
+  parameters: Pick<ReplayerParameters, 'engine' | 'memory'>,
+): ResultReplayer {
+  assertObject('parameters', parameters)
+  const { engine, memory } = parameters
+  assertObject('engine', engine)
   const policies = createPolicyCache(engine, memory)
   return {
     replayResult: ({ rego, task, blockTimestamp, params, outputs }, options = {}) =>

@@ -26,7 +26,7 @@ import type { Task } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { compareBytes, fromHex, fromUtf8, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertKnown } from '../../internal/options.js'
+import { assertKnown, assertList, assertObject } from '../../internal/options.js'
 import { encodeWasmArgs } from '../intent/wasmArgs.js'
 import type { PluginRuntime } from '../plugins/runtime/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
@@ -169,7 +169,9 @@ const toolNames = [
 
 /** A misspelled member would be a policy without its params, a text no file. */
 function checkRequest(request: SimulationRequest): void {
+  assertObject('request', request)
   assertKnown('request', request, requestNames)
+  if (request.plugins !== undefined) assertList('plugins', request.plugins)
   const bytes = (field: string, value: unknown): void => {
     if (value === undefined || value instanceof Uint8Array) return
     throw new InvalidInputError({

@@ -4,6 +4,7 @@ import * as StateCommitRegistry from '../../core/abi/stateCommitRegistryAbi.js'
 import { type Certificate, encodeCertificate } from '../../core/bn254/certificate.js'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { assertStateCommit, type StateCommit } from '../../core/stateCommit.js'
+import { assertList, assertObject } from '../../internal/options.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { WriteClient } from '../chain/client.js'
 import type { PreflightCheck } from '../chain/preflightCheck.js'
@@ -104,11 +105,10 @@ const announce: WriteTriple<AnnounceCommitInput, CommitAnnouncedEvent, undefined
   name: 'announceCommit',
   item: StateCommitRegistry.announceCommit,
   emits: StateCommitRegistry.CommitAnnounced,
-  args: ({ sequenceNo, deltaHash, locators }: AnnounceCommitInput) => [
-    sequenceNo,
-    wordOf(deltaHash, 'deltaHash'),
-    locators.map(encodeLocator),
-  ],
+  args: ({ sequenceNo, deltaHash, locators }: AnnounceCommitInput) => {
+    assertList('locators', locators)
+    return [sequenceNo, wordOf(deltaHash, 'deltaHash'), locators.map(encodeLocator)]
+  },
   check: (client, { registry, sequenceNo, deltaHash: hash, locators }) =>
     checkAnnounceCommit(client, { registry, sequenceNo, delta: { hash, locators } }),
 })
@@ -128,7 +128,10 @@ const copy: WriteTriple<AnnounceCommitCopyInput, CommitCopyAnnouncedEvent, undef
   name: 'announceCommitCopy',
   item: StateCommitRegistry.announceCommitCopy,
   emits: StateCommitRegistry.CommitCopyAnnounced,
-  args: ({ sequenceNo, locator }: AnnounceCommitCopyInput) => [sequenceNo, encodeLocator(locator)],
+  args: ({ sequenceNo, locator }: AnnounceCommitCopyInput) => {
+    assertObject('locator', locator)
+    return [sequenceNo, encodeLocator(locator)]
+  },
   check: (client, { registry, sequenceNo }) =>
     checkAnnounceCommit(client, { registry, sequenceNo }),
 })

@@ -1,5 +1,6 @@
 /** All actions under one key of a viem client. */
 import type { Account, Address, Chain, Client, Transport } from 'viem'
+import { assertKnown, assertObject } from '../../internal/options.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import type { WriteClient } from '../chain/client.js'
 import type { importNewtonPolicy } from '../newton/importPolicy.js'
@@ -102,6 +103,7 @@ type AnyAction = (client: unknown, parameters: object) => unknown
  * Every action is also a function of its own, which bundles without the others. What few pages call, the
  * actions of operators and of a network's owner above all, is loaded with its first call.
  *
+ * @throws {InvalidInputError} for an option that it does not know.
  * @example
  * ```ts
  * import { createPublicClient, http } from 'viem'
@@ -119,6 +121,8 @@ export function policyActions(
 ): <client extends Client<Transport, Chain | undefined, Account | undefined>>(
   client: client,
 ) => PolicyActions<client> {
+  assertObject('config', config)
+  assertKnown('config', config, ['addresses'])
   return <client>(client: client) => {
     const modules: readonly Record<string, unknown>[] = [
       laterActions,
@@ -138,7 +142,7 @@ export function policyActions(
     const policy: Record<string, unknown> = {}
     for (const module of modules) {
       for (const [name, action] of Object.entries(module)) {
-        policy[name] = (parameters: object) =>
+        policy[name] = async (parameters: object) =>
           (action as AnyAction)(client, withAddresses(parameters, config))
       }
     }
@@ -148,6 +152,7 @@ export function policyActions(
 
 // An action's own addresses win, one by one.
 function withAddresses(parameters: object, config: PolicyActionsConfig): object {
+  assertObject('parameters', parameters)
   const { addresses } = parameters as { addresses?: PolicyAddressesInput | undefined }
   return { ...parameters, addresses: { ...config.addresses, ...addresses } }
 }

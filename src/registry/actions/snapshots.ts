@@ -2,6 +2,7 @@
 import { type Address, encodeAbiParameters, type Hex, keccak256, stringToHex } from 'viem'
 import * as StateCommitRegistry from '../../core/abi/stateCommitRegistryAbi.js'
 import { assertStateCommit, type StateCommit, stateCommitAbi } from '../../core/stateCommit.js'
+import { assertList } from '../../internal/options.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { WriteClient } from '../chain/client.js'
 import { functionOf } from '../chain/slices.js'
@@ -115,6 +116,7 @@ function encodeSnapshot(snapshot: StateCommit): Hex {
 
 /** Signers ascending by address, as the contract wants them. */
 function encode({ snapshot, signatures }: InjectSealedSnapshotInput): readonly [Hex, Hex] {
+  assertList('signatures', signatures)
   const list = signatures
     .map(({ signer, signature }) => ({ signer: addressOf(signer, 'signatures.signer'), signature }))
     .sort((a, b) => (BigInt(a.signer) < BigInt(b.signer) ? -1 : 1))

@@ -1,6 +1,7 @@
 /** Verdicts that another chain has reached. */
 import type { Address, Hex } from 'viem'
 import * as ChallengeVerifier from '../../core/abi/challengeVerifierAbi.js'
+import { assertList, assertObject } from '../../internal/options.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { WriteClient } from '../chain/client.js'
 import { functionOf } from '../chain/slices.js'
@@ -74,6 +75,8 @@ function verifierOf(client: WriteClient, { addresses }: WriteOptions): Address {
 }
 
 function checked(verdict: Verdict): Verdict {
+  assertObject('verdict', verdict)
+  assertList('verdict.operators', verdict.operators)
   return {
     sourceChainId: verdict.sourceChainId,
     challengeVerifier: addressOf(verdict.challengeVerifier, 'verdict.challengeVerifier'),

@@ -15,6 +15,7 @@ import { InvalidInputError } from '../../../errors/common.js'
 import { createGatewayClient, type GatewayOptions } from '../../../gateway/index.js'
 import { fixedFromHex, toHex } from '../../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
+import { assertObject } from '../../../internal/options.js'
 import { sleep } from '../../../internal/pause.js'
 import type { OperatorRpcError } from '../../rpc/errors.js'
 import type { TaskAnswer } from '../../tasks/collecting.js'
@@ -154,7 +155,9 @@ const WAIT = 20
  * ```
  */
 export function createTaskClient(parameters: TaskClientParameters): TaskClient {
+  assertObject('parameters', parameters)
   const { reader } = parameters
+  assertObject('reader', reader)
   const { registry } = reader
   for (const part of ['registry', 'artifacts', 'certificates', 'replayer'] as const) {
     if (reader[part] === undefined) {

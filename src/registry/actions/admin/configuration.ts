@@ -6,6 +6,7 @@ import * as EnclaveVersionMirror from '../../../core/abi/enclaveVersionMirrorAbi
 import * as EnclaveVersionRegistry from '../../../core/abi/enclaveVersionRegistryAbi.js'
 import * as StateCommitRegistry from '../../../core/abi/stateCommitRegistryAbi.js'
 import { InvalidInputError } from '../../../errors/common.js'
+import { assertList } from '../../../internal/options.js'
 import { resolveAddress } from '../../chain/addresses.js'
 import { functionOf } from '../../chain/slices.js'
 import { addressOf, wordOf } from '../../rows/inputs.js'
@@ -123,10 +124,13 @@ const signers: WriteTriple<SnapshotSignersInput, SnapshotSignersInput, undefined
     name: 'setSnapshotSigners',
     item: StateCommitRegistry.setSnapshotSigners,
     contract: 'stateCommitRegistry',
-    args: ({ signers: accounts, threshold }: SnapshotSignersInput) => [
-      accounts.map((account) => addressOf(account, 'signers')),
-      integerOf(threshold, { field: 'threshold', most: 0xff }),
-    ],
+    args: ({ signers: accounts, threshold }: SnapshotSignersInput) => {
+      assertList('signers', accounts)
+      return [
+        accounts.map((account) => addressOf(account, 'signers')),
+        integerOf(threshold, { field: 'threshold', most: 0xff }),
+      ]
+    },
     emits: StateCommitRegistry.SnapshotSignersChanged,
     event: (args) => args as SnapshotSignersInput,
   })

@@ -3,6 +3,7 @@ import type { AbiEvent, AbiFunction, Address, Hex } from 'viem'
 import { signTypedData } from 'viem/actions'
 import * as BN254CertificateVerifier from '../../../core/abi/bn254CertificateVerifierAbi.js'
 import type { G1Point, G2Point } from '../../../core/bn254/curve/points.js'
+import { assertList } from '../../../internal/options.js'
 import { resolveAddress } from '../../chain/addresses.js'
 import { type WriteClient, withClient } from '../../chain/client.js'
 import type { PreflightCheck } from '../../chain/preflightCheck.js'
@@ -171,11 +172,15 @@ const table: WriteTriple<OperatorTableInput, OperatorTablePublishedEvent, undefi
   name: 'publishTable',
   item: BN254CertificateVerifier.publishTable,
   emits: BN254CertificateVerifier.OperatorTablePublished,
-  args: ({ referenceTimestamp, operators, weights }: OperatorTableInput) => [
-    referenceTimestamp,
-    operators.map((operator, index) => addressOf(operator, `operators[${index}]`)),
-    weights,
-  ],
+  args: ({ referenceTimestamp, operators, weights }: OperatorTableInput) => {
+    assertList('operators', operators)
+    assertList('weights', weights)
+    return [
+      referenceTimestamp,
+      operators.map((operator, index) => addressOf(operator, `operators[${index}]`)),
+      weights,
+    ]
+  },
   check: checkOperatorTable,
 })
 

@@ -4,6 +4,7 @@ import type { Address, Hex } from 'viem'
 import * as PolicyDataRegistry from '../../../core/abi/policyDataRegistryAbi.js'
 import * as PolicyRegistry from '../../../core/abi/policyRegistryAbi.js'
 import { InvalidInputError } from '../../../errors/common.js'
+import { assertList, assertObject } from '../../../internal/options.js'
 import { resolveAddress } from '../../chain/addresses.js'
 import type { WriteClient } from '../../chain/client.js'
 import { readAt, readTag, valueFrom } from '../../chain/read.js'
@@ -88,6 +89,11 @@ export async function filled<parameters extends PolicyDeploymentInput & WriteOpt
   parameters: parameters & { authorization?: unknown; previous?: readonly Hex[] | undefined },
 ): Promise<parameters & ReadyPolicyDeployment> {
   const { policyInstance, policyDataInstances = [], previous = [] } = parameters
+  assertList('policyDataInstances', policyDataInstances)
+  assertObject('policyInstance', policyInstance)
+  policyDataInstances.forEach((given, index) => {
+    assertObject(`policyDataInstances[${index}]`, given)
+  })
   const instances = [policyInstance, ...policyDataInstances]
   const open = instances.filter(({ replaces }) => replaces === undefined)
   if (open.length > 0 && (parameters.authorization !== undefined || previous.length > 0)) {

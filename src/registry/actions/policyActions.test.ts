@@ -1,0 +1,53 @@
+import { createWalletClient, custom, type Hex } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { foundry } from 'viem/chains'
+import { describe, expect, test } from 'vitest'
+import { policyActions } from './policyActions.js'
+
+const word: Hex = `0x${'11'.repeat(32)}`
+const address: Hex = `0x${'11'.repeat(20)}`
+const wallet = createWalletClient({
+  account: privateKeyToAccount(word),
+  chain: foundry,
+  transport: custom({ request: async () => Promise.reject(new Error('nobody is asked')) }),
+})
+const addresses = {
+  policyRegistry: address,
+  policyDataRegistry: address,
+  stateCommitRegistry: address,
+  certificateVerifier: address,
+  challengeVerifier: address,
+}
+const { policy } = wallet.extend(policyActions({ addresses }))
+type Call = (parameters?: unknown) => Promise<unknown>
+const calls = policy as unknown as Readonly<Record<string, Call>>
+
+describe('policyActions', () => {
+  test('error: INVALID_INPUT for a call without parameters, of every action', async () => {
+    for (const [name, call] of Object.entries(calls)) {
+      for (const none of [undefined, null, 5]) {
+        await expect(call(none), name).rejects.toThrow('`parameters` is not valid')
+      }
+    }
+  })
+
+  test.each([
+    ['deployPolicy', {}, 'policyInstance'],
+    ['deployPolicy', { policyInstance: {}, policyDataInstances: [5] }, 'policyDataInstances[0]'],
+    ['commitStateRoot', {}, 'commit'],
+    ['announceCommit', { sequenceNo: 1n, deltaHash: word }, 'locators'],
+    ['announceCommitCopy', { sequenceNo: 1n }, 'locator'],
+    ['injectSealedSnapshot', {}, 'signatures'],
+    ['publishOperatorTable', {}, 'operators'],
+    ['setSnapshotSigners', {}, 'signers'],
+    ['slashForRelayedVerdict', {}, 'verdict'],
+  ])('error: INVALID_INPUT names what %s lacks', async (name, parameters, field) => {
+    await expect(calls[name]?.(parameters)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await expect(calls[name]?.(parameters)).rejects.toThrow(`\`${field}\``)
+  })
+
+  test('error: INVALID_INPUT for options that it does not know', () => {
+    expect(() => policyActions({ adresses: addresses } as never)).toThrow('`config.adresses`')
+    expect(() => policyActions(null as never)).toThrow('`config`')
+  })
+})
