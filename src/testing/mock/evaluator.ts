@@ -5,6 +5,7 @@ import type { EvaluationRequest, Evaluator } from '../../core/interfaces/evaluat
 import { InvalidInputError } from '../../errors/common.js'
 import { createEvaluator, createSchemaValidator, operatorEngine } from '../../eval/index.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertObject } from '../../internal/options.js'
 import type { MockRegistries } from './registries.js'
 
 /**
@@ -23,7 +24,10 @@ import type { MockRegistries } from './registries.js'
  * // false, ['the amount is over the limit']
  * ```
  */
-export function mockEvaluator({ registries }: { registries: MockRegistries }): Evaluator {
+export function mockEvaluator(options: { registries: MockRegistries }): Evaluator {
+  assertObject('options', options)
+  const { registries } = options
+  assertObject('registries', registries)
   const engine = operatorEngine()
   const evaluator = createEvaluator({
     registry: registries.reader,

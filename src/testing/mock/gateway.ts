@@ -1,4 +1,5 @@
 /** The real gateway in this process, over mock operators; reached by a `fetch` that leaves no process. */
+import { assertObject } from '../../internal/options.js'
 import {
   anyCaller,
   createGateway,
@@ -51,7 +52,10 @@ export type MockGateway = {
  * ```
  */
 export function mockGateway(options: MockGatewayOptions): MockGateway {
+  assertObject('options', options)
   const { registries, operators, url = 'https://gateway.mock/rpc' } = options
+  assertObject('registries', registries)
+  assertObject('operators', operators)
   const gateway = createGateway({
     registry: registries.reader,
     tables: operators.tables,

@@ -7,7 +7,7 @@ import type { Task } from '../../core/task.js'
 import { createResultReplayer, operatorEngine } from '../../eval/index.js'
 import { utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertCount } from '../../internal/options.js'
+import { assertCount, assertObject } from '../../internal/options.js'
 import {
   collectTask,
   knownTables,
@@ -77,7 +77,9 @@ export type MockOperators = {
  * ```
  */
 export async function mockOperators(options: MockOperatorsOptions): Promise<MockOperators> {
+  assertObject('options', options)
   const { registries, count = 4 } = options
+  assertObject('registries', registries)
   const { client, addresses: contracts, reader: registry, certificates } = registries
   assertCount('count', count, { most: 64 })
   const evaluator = options.evaluator ?? mockEvaluator({ registries })

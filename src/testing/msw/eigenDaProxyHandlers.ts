@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'msw'
+import { InvalidInputError } from '../../errors/common.js'
 import type { FakeEigenDaProxy } from '../eigenDaProxy/fakeProxy.js'
 import { passingHandlers } from './passing.js'
 
@@ -18,6 +19,9 @@ export async function eigenDaProxyHandlers(
   proxy: FakeEigenDaProxy,
   baseUrl: string,
 ): Promise<RequestHandler[]> {
+  if (typeof baseUrl !== 'string') {
+    throw new InvalidInputError({ field: 'baseUrl', reason: 'expected a URL' })
+  }
   return passingHandlers('eigenDaProxyHandlers', {
     base: baseUrl,
     fetch: async (request) => {
