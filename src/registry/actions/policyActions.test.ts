@@ -6,10 +6,13 @@ import { policyActions } from './policyActions.js'
 
 const word: Hex = `0x${'11'.repeat(32)}`
 const address: Hex = `0x${'11'.repeat(20)}`
+const transport = custom({
+  request: async () => Promise.reject(new Error('nobody is asked')),
+})
 const wallet = createWalletClient({
   account: privateKeyToAccount(word),
   chain: foundry,
-  transport: custom({ request: async () => Promise.reject(new Error('nobody is asked')) }),
+  transport,
 })
 const addresses = {
   policyRegistry: address,
@@ -41,10 +44,21 @@ describe('policyActions', () => {
     ['publishOperatorTable', {}, 'operators'],
     ['setSnapshotSigners', {}, 'signers'],
     ['slashForRelayedVerdict', {}, 'verdict'],
+    ['scheduleVerdictSource', { sourceChainId: 1 }, 'sourceChainId'],
   ])('error: INVALID_INPUT names what %s lacks', async (name, parameters, field) => {
     await expect(calls[name]?.(parameters)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     await expect(calls[name]?.(parameters)).rejects.toThrow(`\`${field}\``)
   })
+
+  test.each(['publishOperatorTable', 'activateEnclaveVersion', 'deprecateEnclaveVersion'])(
+    'error: ACCOUNT_REQUIRED names %s as its caller does',
+    async (name) => {
+      const bare = createWalletClient({ chain: foundry, transport })
+      const { policy } = bare.extend(policyActions({ addresses }))
+      const call = (policy as unknown as Readonly<Record<string, Call>>)[name]
+      await expect(call?.({})).rejects.toThrow(`\`${name}\` needs an account`)
+    },
+  )
 
   test('error: INVALID_INPUT for options that it does not know', () => {
     expect(() => policyActions({ adresses: addresses } as never)).toThrow('`config.adresses`')

@@ -186,7 +186,7 @@ function enclave<parameters extends Pcr0Input, event>(definition: {
   const registryOf = (client: WriteClient, { addresses }: WriteOptions): Address =>
     resolveAddress('enclaveVersionRegistry', { addresses, chainId: client.chain.id })
   return defineWrite<parameters, event, undefined>({
-    name: definition.item.name,
+    name: `${definition.write}EnclaveVersion`,
     preflight: (client, parameters) =>
       checkEnclaveVersion(client, {
         registry: registryOf(client, parameters),

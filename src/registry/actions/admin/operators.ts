@@ -169,7 +169,7 @@ export async function signOperatorKey(
 }
 
 const table: WriteTriple<OperatorTableInput, OperatorTablePublishedEvent, undefined> = define({
-  name: 'publishTable',
+  name: 'publishOperatorTable',
   item: BN254CertificateVerifier.publishTable,
   emits: BN254CertificateVerifier.OperatorTablePublished,
   args: ({ referenceTimestamp, operators, weights }: OperatorTableInput) => {

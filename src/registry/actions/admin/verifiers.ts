@@ -11,7 +11,7 @@ import {
   checkVerifierCode,
 } from '../../preflight/admin/ownerDecisions.js'
 import { verifierKinds } from '../../preflight/verifierChallenges.js'
-import { addressOf, blockOf } from '../../rows/inputs.js'
+import { addressOf } from '../../rows/inputs.js'
 import type {
   DryRunAction,
   SimulateAction,
@@ -133,7 +133,7 @@ const suspend: WriteTriple<SuspendVerifierInput, VerifierSuspendedEvent, undefin
   item: ChallengeVerifier.suspendVerifier,
   args: (parameters: SuspendVerifierInput) => [
     kindOf(parameters),
-    blockOf(parameters.blocks, 'blocks'),
+    countOf(parameters.blocks, 'blocks'),
   ],
   emits: ChallengeVerifier.VerifierSuspended,
   check: (client, { address, blocks, ...parameters }) =>
@@ -162,7 +162,7 @@ const source: WriteTriple<ScheduleVerdictSourceInput, VerdictSourceScheduledEven
     name: 'scheduleVerdictSource',
     item: ChallengeVerifier.scheduleVerdictSource,
     args: ({ sourceChainId, challengeVerifier, listed }: ScheduleVerdictSourceInput) => [
-      blockOf(sourceChainId, 'sourceChainId'),
+      countOf(sourceChainId, 'sourceChainId'),
       addressOf(challengeVerifier, 'challengeVerifier'),
       listed,
     ],
@@ -184,3 +184,8 @@ export const simulateScheduleVerdictSource: SimulateAction<ScheduleVerdictSource
   source.simulate
 /** Checks and transaction of {@link scheduleVerdictSource}, nothing signed. */
 export const dryRunScheduleVerdictSource: DryRunAction<ScheduleVerdictSourceInput> = source.dryRun
+
+function countOf(value: bigint, field: string): bigint {
+  if (typeof value === 'bigint' && value >= 0n) return value
+  throw new InvalidInputError({ field, reason: 'expected a bigint, 0 or more' })
+}
