@@ -562,6 +562,6 @@ describe('cidCheck', () => {
 })
 
 test('gateways are base URLs', () => {
-  for (const bad of [[], ['x'], ['ftp://x'], ['https://u:p@x']])
+  for (const bad of [undefined as never, [], ['x'], ['ftp://x'], ['https://u:p@x']])
     expect(() => ipfs({ gateways: bad })).toThrow(/gateways/)
 })

@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { toHex } from '../../internal/bytes.js'
+import { assertList, assertObject } from '../../internal/options.js'
 import { createDaAdapter, type DaHooks } from '../adapter.js'
 import { DaConfigError, DaIntegrityError, DaPayloadTooLargeError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
@@ -71,6 +72,8 @@ export type IpfsOptions = DaHooks & {
  * ```
  */
 export function ipfs(options: IpfsOptions): DaClient {
+  assertObject('options', options)
+  assertList('gateways', options.gateways)
   const {
     maxBytes = 67_108_864,
     maxBlocks = 4_096,

@@ -65,6 +65,7 @@ describe('checkTemplate', () => {
       ['package guard\nallow if {', 'not valid'],
       ['package params\nallow if true', 'data document'],
       [Uint8Array.of(0xff, 0xfe), 'UTF-8'],
+      [undefined as never, 'expected the text of a file'],
     ]
     for (const [source, words] of cases) {
       const { status, problems } = await checkTemplate({ rego: source })

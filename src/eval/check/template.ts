@@ -4,12 +4,11 @@ import { parseJson } from '../../core/canonicalJson.js'
 import type { SchemaIssue, SchemaValidator } from '../../core/interfaces/schemaValidator.js'
 import type { JsonObject } from '../../core/jsonText.js'
 import { isPolicySdkError } from '../../errors/base.js'
-import { fromUtf8 } from '../../internal/bytes.js'
 import type { RegoLocation } from '../errors.js'
 import { RegoRefusedError, RegoSourceError } from '../errors.js'
 import { createLintContext, membersRead } from '../lint/context.js'
 import { inspectPolicy } from '../rego/inspectPolicy.js'
-import { operatorEngine } from '../rego/operatorEngine.js'
+import { operatorEngine, sourceText } from '../rego/operatorEngine.js'
 import { createSchemaValidator } from '../schema/validator.js'
 
 /** The files of a template. Every schema is optional, as it is on chain. */
@@ -87,7 +86,7 @@ export async function checkTemplate(
   ): Promise<JsonObject | undefined> {
     if (source === undefined) return undefined
     try {
-      const text = textOf(source, file)
+      const text = sourceText(source, file)
       const verdict = await validator.checkSchema(text)
       if (verdict.status === 'valid') return rootObject(parseJson(text))
       problems.push(...verdict.issues.map((issue) => problemOf(file, issue)))
@@ -105,7 +104,7 @@ async function checkRego(
 ): Promise<{ package?: string | undefined; params: readonly string[] }> {
   const file = 'rego'
   try {
-    const source = textOf(rego, file)
+    const source = sourceText(rego, file)
     const modules = [{ name: regoFile, source }]
     const policy = await operatorEngine().prepare({ rego: modules })
     const packagePath = policy.package
@@ -141,10 +140,6 @@ async function checkRego(
 
 function problemOf(file: string, { profile, path, message }: SchemaIssue): TemplateProblem {
   return { file, message: `${profile}: ${message}`, path }
-}
-
-function textOf(source: string | Uint8Array, field: string): string {
-  return typeof source === 'string' ? source : fromUtf8(source, field)
 }
 
 function rootObject(value: unknown): JsonObject | undefined {

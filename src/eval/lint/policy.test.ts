@@ -114,6 +114,12 @@ describe('lintPolicy', () => {
     ])
   })
 
+  test('error: INVALID_INPUT for what is no policy', async () => {
+    for (const none of [undefined, {}, { rego: 5 }, new Uint8Array(4)]) {
+      await expect(lintPolicy(none as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    }
+  })
+
   test('error: RegoSourceError for what does not parse', async () => {
     await expect(lintPolicy({ rego: 'package p\nallow if {' })).rejects.toMatchObject({
       code: 'REGO_SOURCE',

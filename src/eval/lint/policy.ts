@@ -6,11 +6,11 @@
  */
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { parseJson } from '../../core/canonicalJson.js'
-import { fromUtf8 } from '../../internal/bytes.js'
+import { assertObject } from '../../internal/options.js'
 import { RegoRefusedError } from '../errors.js'
 import type { PreparedPolicy } from '../rego/engine.js'
 import { inspectPolicy } from '../rego/inspectPolicy.js'
-import { operatorEngine } from '../rego/operatorEngine.js'
+import { operatorEngine, sourceText } from '../rego/operatorEngine.js'
 import { createLintContext, type LintContext } from './context.js'
 import { decisionRules } from './decisionRules.js'
 import { differenceRules } from './differenceRules.js'
@@ -63,8 +63,9 @@ export async function lintPolicy(parameters: {
   file?: string | undefined
   paramsSchema?: string | undefined
 }): Promise<readonly LintFinding[]> {
+  assertObject('parameters', parameters)
   const { rego, file = 'policy.rego', paramsSchema } = parameters
-  const source = typeof rego === 'string' ? rego : fromUtf8(rego, 'rego')
+  const source = sourceText(rego, 'rego')
   const modules = [{ name: file, source }]
   let context: LintContext | undefined
   let policy: PreparedPolicy | undefined

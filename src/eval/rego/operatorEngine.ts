@@ -79,6 +79,14 @@ export function operatorEngine(): RegoEngine {
   }
 }
 
+/** @internal The text of a file that is given as text or as bytes. */
+export function sourceText(source: unknown, field: string): string {
+  if (typeof source === 'string') return source
+  const bytes = asBytes(source)
+  if (bytes !== undefined) return fromUtf8(bytes, field)
+  throw new InvalidInputError({ field, reason: 'expected the text of a file, or its bytes' })
+}
+
 /** @internal Sources as modules; bytes are one module that must be UTF-8. */
 export function modulesOf(rego: Uint8Array | readonly RegoModule[]): readonly RegoModule[] {
   const bytes = asBytes(rego)

@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual, toHex } from '../../internal/bytes.js'
+import { assertObject } from '../../internal/options.js'
 import { fromBase64, fromDecimal, toBase64 } from './encoding.js'
 import { isKeyName, type NoteKey } from './keys.js'
 import { emptyRoot, hashSize, isSize } from './merkle.js'
@@ -106,6 +107,7 @@ type ReadTrust = {
 }
 
 function readTrust(trust: CheckpointTrust): ReadTrust {
+  assertObject('trust', trust)
   if ('quorum' in trust) {
     const logs = trust.logs.map(({ key }) => ({ key, origin: key.name }))
     if (logs.length === 0) throw invalid('trust.logs', 'a policy to verify with names a log')
