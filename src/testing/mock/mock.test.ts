@@ -54,6 +54,15 @@ describe('mockEvaluator', () => {
   })
 })
 
+describe('inputs of mockRegistries', () => {
+  test('error: a slip of the pen is no default', async ({ registries }) => {
+    await expect(registries.addPolicy({ parms: {} } as never)).rejects.toThrow('`policy.parms`')
+    await expect(registries.makeTask(undefined as never)).rejects.toThrow('`task`')
+    const slip = { policyClient: registries.addresses.policyRegistry, intent: { vlaue: 5n } }
+    await expect(registries.makeTask(slip as never)).rejects.toThrow('`intent.vlaue`')
+  })
+})
+
 describe('mockOperators', () => {
   test('behavior: an honest quorum is valid, and its answer is accepted', async ({
     registries,

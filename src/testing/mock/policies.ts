@@ -2,6 +2,7 @@
 import type { Address, Hex } from 'viem'
 import { ARTIFACT_ABSENT } from '../../core/artifact.js'
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
+import { assertKnown } from '../../internal/options.js'
 import {
   deployPolicyDataInstanceSync,
   deployPolicyInstanceSync,
@@ -37,6 +38,15 @@ export type MockPolicyInput = {
   /** A client contract that is registered already. @default a new `GuardedTransfer` */
   policyClient?: Address | undefined
 }
+
+const policyNames = [
+  'rego',
+  'paramsSchema',
+  'params',
+  'plugins',
+  'expireAfter',
+  'policyClient',
+] as const satisfies readonly (keyof MockPolicyInput)[]
 
 /** A policy on chain. */
 export type MockPolicy = {
@@ -81,6 +91,7 @@ export async function addPolicy(
   },
   input: MockPolicyInput,
 ): Promise<MockPolicy> {
+  assertKnown('policy', input, policyNames)
   const { client, addresses, artifacts } = chain
   const { rego = guardedTransfer.rego, expireAfter = 300 } = input
   const own = input.rego !== undefined

@@ -6,6 +6,7 @@ import type { CertificateReader } from '../../core/interfaces/certificates.js'
 import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { Task } from '../../core/task.js'
+import { assertKnown, assertObject } from '../../internal/options.js'
 import {
   createCertificateReader,
   createChainEvents,
@@ -26,6 +27,15 @@ export type MockTaskInput = Partial<Omit<Task, 'intent'>> & {
   policyClient: Address
   intent?: Partial<Intent> | undefined
 }
+
+const intentNames = [
+  'from',
+  'to',
+  'value',
+  'data',
+  'chainId',
+  'functionSignature',
+] as const satisfies readonly (keyof Intent)[]
 
 /** The contracts of a chain and what reads them. */
 export type MockRegistries = {
@@ -75,7 +85,10 @@ export async function mockRegistries(options: MockRegistriesOptions = {}): Promi
     ...parts,
     outputs,
     addPolicy: (input = {}) => addPolicy({ ...parts, outputs }, input),
-    makeTask: async ({ intent, ...change }) => {
+    makeTask: async (input) => {
+      assertObject('task', input)
+      const { intent, ...change } = input
+      assertKnown('intent', intent ?? {}, intentNames)
       const { number, hash } = await client.getBlock()
       await client.node.mine()
       return {
