@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,6 +24,8 @@ const missing = missingIsolation()
 if (missing !== undefined) console.log(`skipped: ${missing}`)
 
 const directory = mkdtempSync(join(tmpdir(), 'rebuild-'))
+// Builds of root run as somebody else, who has to reach it.
+chmodSync(directory, 0o755)
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 /** A clock that is 400 days ahead, for every program that is linked to the C library. */
@@ -31,6 +33,7 @@ const clock = `
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stddef.h>
+#include <sys/time.h>
 #include <time.h>
 #define AHEAD (400L * 86400)
 int clock_gettime(clockid_t id, struct timespec *t) {
@@ -46,13 +49,12 @@ time_t time(time_t *to) {
   if (to) *to = t.tv_sec;
   return t.tv_sec;
 }
-struct timeval { long s, u; };
 int gettimeofday(struct timeval *to, void *zone) {
   struct timespec t;
   (void)zone;
   clock_gettime(CLOCK_REALTIME, &t);
-  to->s = t.tv_sec;
-  to->u = t.tv_nsec / 1000;
+  to->tv_sec = t.tv_sec;
+  to->tv_usec = t.tv_nsec / 1000;
   return 0;
 }
 `
