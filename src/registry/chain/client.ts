@@ -32,12 +32,12 @@ export function writerOf(
 /**
  * Runs `work` with a client whose requests are aborted with the caller's signal or timeout.
  *
- * viem's actions take no signal; requests do.
+ * viem's actions take no signal; requests do. What waits between requests takes it from `work`.
  */
 export async function withClient<client extends ReadClient, value>(
   operation: string,
   { client, options }: { client: client; options: IoOptions | undefined },
-  work: (client: client) => Promise<value>,
+  work: (client: client, signal: AbortSignal) => Promise<value>,
 ): Promise<value> {
   return withDeadline(operation, options ?? {}, async (signal) => {
     const request = ((args: never, extra?: object) =>
@@ -47,7 +47,7 @@ export async function withClient<client extends ReadClient, value>(
         signal: AbortSignal.any([signal]),
       } as never)) as client['request']
     try {
-      return await work({ ...client, request })
+      return await work({ ...client, request }, signal)
     } catch (cause) {
       // The caller's reason goes out as it is, whatever wrapped it on the way.
       if (signal.aborted) throw signal.reason

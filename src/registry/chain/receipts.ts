@@ -1,6 +1,7 @@
 /** Waiting for a transaction's receipt. */
 import { type Hex, type TransactionReceipt, TransactionReceiptNotFoundError } from 'viem'
 import { getBlockNumber, getTransactionReceipt } from 'viem/actions'
+import { sleep } from '../../internal/pause.js'
 import type { ReadClient } from './client.js'
 import { TransactionPendingError } from './errors.js'
 
@@ -12,6 +13,8 @@ export type ReceiptOptions = {
   pollingInterval?: number | undefined
   /** Milliseconds after which it is given up. @default 180_000 */
   receiptTimeout?: number | undefined
+  /** Ends the wait. Its reason is what the wait rejects with. */
+  signal?: AbortSignal | undefined
 }
 
 /**
@@ -28,7 +31,7 @@ export async function waitForReceipt(
   hash: Hex | readonly Hex[],
   options: ReceiptOptions = {},
 ): Promise<TransactionReceipt> {
-  const { confirmations = 1, receiptTimeout = 180_000 } = options
+  const { confirmations = 1, receiptTimeout = 180_000, signal } = options
   const hashes = typeof hash === 'string' ? [hash] : hash
   const interval = options.pollingInterval ?? client.pollingInterval
   const until = performance.now() + receiptTimeout
@@ -46,10 +49,11 @@ export async function waitForReceipt(
       // The transaction is on its way whether this node answers or not.
       failure = error
     }
+    signal?.throwIfAborted()
     if (performance.now() > until) {
       throw new TransactionPendingError({ transactionHashes: hashes }, { cause: failure })
     }
-    await new Promise((resolve) => setTimeout(resolve, interval))
+    await sleep(interval, signal)
   }
 }
 

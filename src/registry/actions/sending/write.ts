@@ -189,7 +189,7 @@ export function defineWrite<parameters, event, result>(
   const withWriter = async <value>(
     client: ReadClient,
     options: WriteOptions,
-    work: (client: WriteClient) => Promise<value>,
+    work: (client: WriteClient, signal: AbortSignal) => Promise<value>,
   ): Promise<value> => withClient(name, { client: writerOf(name, client, options), options }, work)
 
   return {
@@ -224,8 +224,8 @@ export function defineWrite<parameters, event, result>(
         return parameters.onTransactionHash?.(sentHash, sent)
       }
       try {
-        return await withWriter(client, parameters, async (bound) => {
-          const receipt = await submitAndWait(bound, { ...parameters, onTransactionHash })
+        return await withWriter(client, parameters, async (bound, signal) => {
+          const receipt = await submitAndWait(bound, { ...parameters, onTransactionHash, signal })
           return syncResult(definition, { client: bound, parameters, receipt })
         })
       } catch (error) {
