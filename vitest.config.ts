@@ -22,7 +22,7 @@ const alone = [
   'src/gateway/subscription.test.ts',
 ]
 
-const deep = [...configDefaults.exclude, '**/*.deep.test.ts']
+const deep = [...configDefaults.exclude, '**/*.{deep,long}.test.ts']
 
 export default defineConfig({
   resolve: {
