@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { setEnclaveRequired, setEnclaveRequiredSync } from '../../src/registry/index.js'
 import { deployContract } from '../../src/testing/contracts.js'
 import { startAnvil } from '../../src/testing/node/anvil.js'
@@ -64,6 +64,10 @@ test('behavior: a guarded chain is kept and begun again, blocks of the past too'
     for (let start = 0; start < 3; start++) {
       const anvil = await startAnvil(options)
       await anvil.rpc('eth_sendTransaction', [{ from, to, value: '0x5' }])
+      // It is mined by itself, a little after it is answered for.
+      await vi.waitFor(async () =>
+        expect(Number(await anvil.rpc('eth_blockNumber', []))).toBe(start + 1),
+      )
       for (let block = 1; block <= start + 1; block++) {
         const tag = `0x${block.toString(16)}`
         expect(Number(await anvil.rpc('eth_getBalance', [to, tag]))).toBe(5 * block)
