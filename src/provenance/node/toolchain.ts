@@ -131,9 +131,8 @@ export async function describeToolchain(parts: ToolchainParts): Promise<Toolchai
 
 /**
  * The packages that one needs to run, itself included, by their `package.json`. Folders keep their places
- * relative to the folder that holds the outermost `node_modules`.
- *
- * @param options.without - Packages that are not followed, though they are declared.
+ * relative to the folder that holds the outermost `node_modules`. Packages of `without` are not followed,
+ * though they are declared.
  */
 export async function packageClosure(
   folders: readonly string[],
