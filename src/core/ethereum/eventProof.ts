@@ -28,10 +28,8 @@ export type EventVerdict =
  *
  * @param proof - Bytes such as `getEventProof` of `/registry` makes them.
  */
-export function verifyEventProof(
-  proof: Uint8Array,
-  { contract }: { contract: Address },
-): EventVerdict {
+export function verifyEventProof(proof: Uint8Array, expected: { contract: Address }): EventVerdict {
+  const contract: unknown = expected?.contract
   const parts = readParts(proof)
   if (parts === undefined) return { status: 'reject', code: 'MALFORMED' }
   const { transactionIndex, logIndex, nodes } = parts

@@ -25,8 +25,12 @@ export type SlotVerdict =
  */
 export function verifySlotProof(
   proof: Uint8Array,
-  { contract, slot }: { contract: Address; slot: Hex },
+  expected: { contract: Address; slot: Hex },
 ): SlotVerdict {
+  if (typeof expected !== 'object' || expected === null) {
+    return { status: 'reject', code: 'MALFORMED' }
+  }
+  const { contract, slot } = expected
   const parts = readParts(proof)
   if (parts === undefined) return { status: 'reject', code: 'MALFORMED' }
   const header = readExecutionHeader(parts.header)

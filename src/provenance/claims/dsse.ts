@@ -72,8 +72,9 @@ export type StatementVerdict =
  */
 export function verifyStatement(
   envelope: unknown,
-  { publicKeys }: { publicKeys: Readonly<Record<string, Uint8Array>> },
+  trust: { publicKeys: Readonly<Record<string, Uint8Array>> },
 ): StatementVerdict {
+  const publicKeys = trust?.publicKeys ?? {}
   const read = readEnvelope(envelope)
   if (read === undefined) return { status: 'refused', reason: 'it is no envelope' }
   if (read.payloadType !== STATEMENT_MEDIA_TYPE) {

@@ -115,7 +115,9 @@ export type EvidenceVerdict =
  * ```
  */
 export function verifyEvidence(claim: ProvenanceClaim, bytes: Uint8Array): EvidenceVerdict {
-  const named = evidenceHashOf(claim.evidenceUri)
+  const named =
+    typeof claim?.evidenceUri === 'string' ? evidenceHashOf(claim.evidenceUri) : undefined
+  if (!(bytes instanceof Uint8Array)) return refused('it is no evidence document')
   if (named === undefined) return refused('the claim names no evidence by hash')
   if (toHex(sha256(bytes)) !== named) return refused('it is not what the claim names')
   const evidence = readEvidence(bytes)
