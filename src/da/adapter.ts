@@ -17,7 +17,7 @@ import type {
 } from '../core/interfaces/daClient.js'
 import type { DaLocator } from '../core/locator.js'
 import { TimeoutError } from '../errors/common.js'
-import { toHex } from '../internal/bytes.js'
+import { copyBytes, toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
 import { DaOutcomeUnknownError, DaRequestRejectedError, UnsupportedLocatorError } from './errors.js'
 import { artifactHashOf } from './internal/artifactHash.js'
@@ -138,7 +138,7 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
       async () => {
         const hash = artifactHashOf(bytes)
         // What is sent is what was hashed: the array is the caller's again while the call runs.
-        const own = bytes.slice()
+        const own = copyBytes(bytes)
         const onProgress = growingProgress(options.onProgress)
         const timeout = options.timeout ?? timeouts?.put ?? 60_000
         const result = await withDeadline(`${source} ${type}`, { ...options, timeout }, (signal) =>

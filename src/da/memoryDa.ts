@@ -1,6 +1,8 @@
 /** A store in memory, addressed by keccak-256. For tests and short-lived processes. */
+
 import type { Hex } from 'viem'
 import type { DaClient } from '../core/interfaces/daClient.js'
+import { copyBytes } from '../internal/bytes.js'
 import { createDaAdapter, type DaHooks, requireArtifactHash } from './adapter.js'
 import { DaNotFoundError, DaPayloadTooLargeError } from './errors.js'
 
@@ -39,7 +41,7 @@ export function memoryDa(options: MemoryDaOptions = {}): DaClient {
         if (bytes.length > maxBytes) {
           throw new DaPayloadTooLargeError({ source, byteLength: bytes.length, limit: maxBytes })
         }
-        held.set(hash, bytes.slice())
+        held.set(hash, copyBytes(bytes))
         onProgress?.({ loaded: bytes.length, total: bytes.length })
         return { locator: { kind: 'keccakStore', name }, checks: ['keccak256'] }
       },
@@ -48,7 +50,7 @@ export function memoryDa(options: MemoryDaOptions = {}): DaClient {
         const bytes = held.get(hash)
         if (!bytes) throw new DaNotFoundError({ source, what: `artifact ${hash}` })
         onProgress?.({ loaded: bytes.length, total: bytes.length })
-        return bytes.slice()
+        return copyBytes(bytes)
       },
       async head(_locator, { artifactHash }) {
         const bytes = held.get(requireArtifactHash(source, artifactHash))

@@ -2,9 +2,11 @@
  * A store in memory that misbehaves on a script: as strict as a real one when it works, and
  * deterministic for a seed when it does not.
  */
+
 import type { Hex } from 'viem'
 import type { DaClient, DaReceipt } from '../core/interfaces/daClient.js'
 import { InvalidInputError } from '../errors/common.js'
+import { copyBytes } from '../internal/bytes.js'
 import { sleep } from '../internal/pause.js'
 import { createDaAdapter, type DaCall, type DaHooks, requireArtifactHash } from './adapter.js'
 import {
@@ -146,7 +148,7 @@ export function mockDa(options: MockDaOptions = {}): MockDa {
         }
         const fault = await enter('put', call)
         const expiresAt = expiresIn === undefined ? undefined : now() + expiresIn * 1_000
-        held.set(call.hash, { bytes: bytes.slice(), expiresAt })
+        held.set(call.hash, { bytes: copyBytes(bytes), expiresAt })
         payments.set(call.hash, (payments.get(call.hash) ?? 0) + 1)
         if (fault?.kind === 'outcomeUnknown') {
           throw new DaOutcomeUnknownError({ source, reason: 'the answer was lost, as scripted' })
@@ -221,13 +223,13 @@ function damaged(
       }
       return bytes.slice(0, at)
     case 'corrupted': {
-      const copy = bytes.slice()
+      const copy = copyBytes(bytes)
       copy[at] = (copy[at] as number) ^ (1 << Math.floor(random() * 8))
       return copy
     }
     case 'wrongBytes':
       return new TextEncoder().encode('<html><body>not the artifact</body></html>')
     default:
-      return bytes.slice()
+      return copyBytes(bytes)
   }
 }

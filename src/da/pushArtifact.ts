@@ -1,6 +1,8 @@
 /** Hands an artifact to operators, so that they need no store to have it from. */
+
 import type { Hex } from 'viem'
 import { type ArtifactNamespace, computeArtifactHash } from '../core/artifact.js'
+import { copyBytes } from '../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../internal/deadline.js'
 
 /** What one operator did with it. */
@@ -49,7 +51,7 @@ export async function pushArtifact(
     const to = pathOf(url, { namespace, hash })
     try {
       const httpStatus = await withDeadline(`PUT ${to}`, { signal, timeout }, async (inner) => {
-        const body = bytes.slice()
+        const body = copyBytes(bytes)
         const headers = { 'content-type': 'application/octet-stream' }
         const init = { method: 'PUT', body, headers, redirect: 'error', signal: inner } as const
         const response = await send(to, init)

@@ -160,3 +160,10 @@ export function asBytes(value: unknown): Uint8Array | undefined {
   if (Object.prototype.toString.call(value) !== '[object Uint8Array]') return undefined
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
 }
+
+/** A copy that nobody else holds, and a plain array: `slice` of a `Buffer` is a view of the same memory. */
+export function copyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(bytes.length)
+  copy.set(bytes)
+  return copy
+}

@@ -1,5 +1,7 @@
 /** The second tier: artifact bytes close by, bounded, oldest use first out. */
+
 import type { Hex } from 'viem'
+import { copyBytes } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { createProcessMemory } from '../../internal/processMemory.js'
 
@@ -46,7 +48,7 @@ export function memoryByteStore(options: MemoryByteStoreOptions = {}): ByteStore
     async write(key, bytes) {
       if (isNeeded?.(key as Hex)) held.pin(at(key))
       else held.unpin(at(key))
-      held.set(at(key), { value: bytes.slice(), weight: bytes.length })
+      held.set(at(key), { value: copyBytes(bytes), weight: bytes.length })
     },
     async remove(key) {
       held.delete(at(key))

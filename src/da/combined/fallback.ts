@@ -2,8 +2,10 @@
  * Several backends as one: read through them in order, the next one joining when the first is
  * slow; write to the first that takes it.
  */
+
 import type { DaClient, DaOptions, DaReceipt } from '../../core/interfaces/daClient.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
+import { copyBytes } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
 import { type DaAttempt, DaOutcomeUnknownError, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
@@ -87,7 +89,7 @@ async function putToFirst(
 ): Promise<DaReceipt> {
   const { putTimeout, continueAfterUnknownOutcome = false } = options
   // A later backend gets the bytes of the call, whatever the caller does with the array meanwhile.
-  const own = bytes instanceof Uint8Array ? bytes.slice() : bytes
+  const own = bytes instanceof Uint8Array ? copyBytes(bytes) : bytes
   const onProgress = growingProgress(io.onProgress)
   const clock = options.clock ?? (() => performance.now())
   const end = io.timeout === undefined ? undefined : clock() + io.timeout

@@ -1,6 +1,8 @@
 /** Several backends as one that writes to all of them and succeeds when enough took a copy. */
+
 import type { DaClient, DaOptions, DaReceipt } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { copyBytes } from '../../internal/bytes.js'
 import { sleep } from '../../internal/pause.js'
 import { type DaAttempt, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
@@ -114,7 +116,7 @@ async function putToAll(
   const { quorum, requirePermanent = false, quorumGrace = 2_000 } = options
   io.signal?.throwIfAborted()
   // Writes may go on after the call, when the caller's array is the caller's again.
-  const own = bytes instanceof Uint8Array ? bytes.slice() : bytes
+  const own = bytes instanceof Uint8Array ? copyBytes(bytes) : bytes
   const onProgress = growingProgress(io.onProgress)
   const timeout = options.putTimeout ?? io.timeout
   const writes = clients.map(

@@ -20,7 +20,7 @@ import {
   GROUP_ORDER,
 } from '../../core/bn254/curve/points.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { bytesToUint, utf8 } from '../../internal/bytes.js'
+import { bytesToUint, copyBytes, utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
 import { InvalidSrsError, SrsTooShortError } from './errors.js'
@@ -135,7 +135,7 @@ export function decompressG1(bytes: Uint8Array, what = 'the point'): G1Point {
   if (bytes.length !== SRS_POINT_BYTES)
     throw new InvalidSrsError({ reason: `${what} has ${bytes.length} bytes, not 32` })
   const flag = (bytes[0] as number) >> 6
-  const masked = bytes.slice()
+  const masked = copyBytes(bytes)
   masked[0] = (bytes[0] as number) & 0x3f
   const x = bytesToUint(masked)
   if (flag === 1) {

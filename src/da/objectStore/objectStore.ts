@@ -4,9 +4,11 @@
  * A store is believed about nothing: what it returns is hashed, and an object that is already there
  * is read back before a write counts as done.
  */
+
 import type { Hex } from 'viem'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { copyBytes } from '../../internal/bytes.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
 import { createDaAdapter, type DaCall, type DaHooks, requireArtifactHash } from '../adapter.js'
 import { DaIntegrityError, DaNotFoundError, DaPayloadTooLargeError } from '../errors.js'
@@ -89,7 +91,7 @@ export function objectStore(options: ObjectStoreOptions): DaClient {
           retrying: <value>(work: () => Promise<value>) => retrying(call, work),
           call,
         }
-        const outcome = await putOrRepair(store, { key, bytes: bytes.slice(), source }, again)
+        const outcome = await putOrRepair(store, { key, bytes: copyBytes(bytes), source }, again)
         call.onProgress?.({ loaded: bytes.length, total: bytes.length })
         return {
           locator: { kind: 'keccakStore', name },

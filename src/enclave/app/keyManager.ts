@@ -5,7 +5,7 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
-import { toHex } from '../../internal/bytes.js'
+import { copyBytes, toHex } from '../../internal/bytes.js'
 import type { Nsm } from '../nsm.js'
 import type { HpkeContext } from '../secrets/hpke.js'
 import { type DecryptionKey, deriveDecryptionKey, deriveEnclaveKey } from '../secrets/keys.js'
@@ -64,8 +64,8 @@ export function createKeyManager(parameters: {
   pcr0: Uint8Array
   epoch?: bigint | undefined
 }): KeyManager {
-  const masterSecret = parameters.masterSecret.slice()
-  const pcr0 = parameters.pcr0.slice()
+  const masterSecret = copyBytes(parameters.masterSecret)
+  const pcr0 = copyBytes(parameters.pcr0)
   const epoch = parameters.epoch ?? 0n
   const derive = (use: string, purpose: string): Uint8Array =>
     deriveEnclaveKey({ masterSecret, pcr0, epoch, purpose: `${use}/${purpose}` })

@@ -1,7 +1,7 @@
 /** What typed stores are kept in. */
 import { isWellFormed } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { bytesEqual, utf8 } from '../../internal/bytes.js'
+import { bytesEqual, copyBytes, utf8 } from '../../internal/bytes.js'
 import { StoreClosedError } from './errors.js'
 import { createNameIndex } from './nameIndex.js'
 
@@ -52,7 +52,7 @@ export function memoryKv(initial: Iterable<readonly [string, Uint8Array]> = []):
   const names = createNameIndex()
   for (const [key, value] of initial) {
     assertKey(key)
-    map.set(key, value.slice())
+    map.set(key, copyBytes(value))
     names.add(key)
   }
   let closed = false
@@ -83,7 +83,7 @@ export function memoryKv(initial: Iterable<readonly [string, Uint8Array]> = []):
           map.delete(key)
           names.delete(key)
         } else {
-          map.set(key, value.slice())
+          map.set(key, copyBytes(value))
           names.add(key)
         }
       }
@@ -162,7 +162,7 @@ export function assertBatch({ checks, ranges = [], writes }: KvBatch): void {
 export function copyBatch({ checks, ranges, writes }: KvBatch): KvBatch {
   const copy = ({ key, value }: KvBatch['writes'][number]): KvBatch['writes'][number] => ({
     key,
-    value: value?.slice(),
+    value: value && copyBytes(value),
   })
   return {
     checks: checks.map(copy),

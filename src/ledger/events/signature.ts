@@ -2,7 +2,7 @@
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { utf8 } from '../../internal/bytes.js'
+import { copyBytes, utf8 } from '../../internal/bytes.js'
 import { isEd25519Key, verifyEd25519 } from '../log/keys.js'
 
 /** Signs events: a key in memory, or whatever holds one. */
@@ -36,7 +36,7 @@ export function ed25519EventSigner(seed: Uint8Array): EventSigner {
   if (!(seed instanceof Uint8Array) || seed.length !== 32) {
     throw new InvalidInputError({ field: 'seed', reason: 'it has 32 bytes' })
   }
-  const secret = seed.slice()
+  const secret = copyBytes(seed)
   return {
     publicKey: ed25519.getPublicKey(secret),
     sign: (message) => ed25519.sign(message, secret),

@@ -1,7 +1,7 @@
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { bytesEqual, concat, toHex, utf8 } from '../../internal/bytes.js'
+import { bytesEqual, concat, copyBytes, toHex, utf8 } from '../../internal/bytes.js'
 import { fromBase64, toBase64 } from './encoding.js'
 
 const kinds = { 1: 'log', 4: 'witness' } as const
@@ -97,7 +97,7 @@ function checkSeed({ name, seed }: { name: string; seed: Uint8Array }): {
   if (!(seed instanceof Uint8Array) || seed.length !== 32) {
     throw new InvalidInputError({ field: 'seed', reason: 'it has 32 bytes' })
   }
-  return { name, secret: seed.slice() }
+  return { name, secret: copyBytes(seed) }
 }
 
 /**

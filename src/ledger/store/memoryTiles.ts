@@ -1,6 +1,6 @@
 /** Files of a ledger in memory: for tests, and for browsers. */
 import type { StoredFile, TileFile, TileStore } from '../../core/interfaces/tileStore.js'
-import { bytesEqual } from '../../internal/bytes.js'
+import { bytesEqual, copyBytes } from '../../internal/bytes.js'
 import { TileConflictError } from '../errors.js'
 import { assertPath } from './path.js'
 
@@ -26,7 +26,7 @@ export function memoryTiles(): MemoryTiles {
   const versions = new Map<string, number>()
   let count = 0
   const set = ({ path, bytes }: TileFile): string => {
-    files.set(path, bytes.slice())
+    files.set(path, copyBytes(bytes))
     count += 1
     versions.set(path, count)
     return String(count)
@@ -40,7 +40,7 @@ export function memoryTiles(): MemoryTiles {
       assertPath(path)
       const bytes = files.get(path)
       const version = versionOf(path)
-      return bytes && version !== undefined ? { bytes: bytes.slice(), version } : undefined
+      return bytes && version !== undefined ? { bytes: copyBytes(bytes), version } : undefined
     },
     async create(added, options = {}): Promise<void> {
       options.signal?.throwIfAborted()

@@ -13,7 +13,7 @@
 
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
-import { fixedFromHex, toHex } from '../../internal/bytes.js'
+import { copyBytes, fixedFromHex, toHex } from '../../internal/bytes.js'
 import { createOrder } from '../../internal/singleFlight.js'
 import { EquivocationRefusedError, JournalFailedError, JournalFloorError } from '../errors.js'
 import { type LoadedJournal, loadJournal } from './load.js'
@@ -337,7 +337,7 @@ function checkRecord({ kind, key, digest, height, answer }: JournalRecord): Jour
     key: toHex(fixedFromHex(key, 32, 'key')),
     digest: toHex(fixedFromHex(digest, 32, 'digest')),
     height: checkHeightRange(height, 'height'),
-    answer: answer.slice(),
+    answer: copyBytes(answer),
   }
 }
 

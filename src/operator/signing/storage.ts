@@ -1,7 +1,7 @@
 /** Where a signing journal lies, and what knows how far it had come. */
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
-import { concat } from '../../internal/bytes.js'
+import { concat, copyBytes } from '../../internal/bytes.js'
 
 /** Append-only segments. A promise that resolves means that the bytes survive a loss of power. */
 export interface JournalStorage {
@@ -44,13 +44,13 @@ export function memoryJournalStorage(): JournalStorage {
     read: async (id, range) => {
       const bytes = get(id)
       return range === undefined
-        ? bytes.slice()
+        ? copyBytes(bytes)
         : bytes.slice(range.offset, range.offset + range.length)
     },
     create: async (id, bytes) => {
       if (held.has(id))
         throw new InvalidInputError({ field: 'id', reason: `segment ${id} is there` })
-      held.set(id, bytes.slice())
+      held.set(id, copyBytes(bytes))
     },
     append: async (id, bytes) => {
       held.set(id, concat(get(id), bytes))

@@ -6,7 +6,7 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { canonicalBytes, type Json, parseJsonBytes } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromBase64, toBase64 } from '../../internal/base64.js'
-import { concat, utf8 } from '../../internal/bytes.js'
+import { concat, copyBytes, utf8 } from '../../internal/bytes.js'
 import { STATEMENT_MEDIA_TYPE, type Statement } from './statement.js'
 
 /** A signed statement. */
@@ -46,7 +46,7 @@ export function statementSigner({
   if (!(seed instanceof Uint8Array) || seed.length !== 32) {
     throw new InvalidInputError({ field: 'seed', reason: 'expected 32 bytes' })
   }
-  const secret = seed.slice()
+  const secret = copyBytes(seed)
   return {
     keyId,
     publicKey: ed25519.getPublicKey(secret),

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hex } from 'viem'
-import { bytesEqual } from '../../internal/bytes.js'
+import { bytesEqual, copyBytes } from '../../internal/bytes.js'
 import { StoreWriteError } from '../errors.js'
 import { assertNamed, byteName, type HashBytes } from '../store/byteNames.js'
 import type { ByteStore } from '../store/store.js'
@@ -48,7 +48,7 @@ export async function fileBytes(options: {
     async put(name, bytes, { checked = false } = {}) {
       const at = place(name)
       // The caller may go on with its buffer while the file is written.
-      const own = checked ? bytes : bytes.slice()
+      const own = checked ? bytes : copyBytes(bytes)
       if (!checked) assertNamed(at.key, own, hash)
       await save(at, own)
     },

@@ -1,5 +1,7 @@
 /** Byte strings in memory, by content hash. */
+
 import type { Hex } from 'viem'
+import { copyBytes } from '../../internal/bytes.js'
 import { assertNamed, byteName, type HashBytes } from './byteNames.js'
 import type { ByteStore } from './store.js'
 
@@ -16,7 +18,7 @@ export function memoryBytes(options: { hash?: HashBytes | undefined } = {}): Byt
     async put(name, bytes, { checked = false } = {}) {
       const key = byteName(name)
       if (held.has(key) && checked) return
-      const copy = bytes.slice()
+      const copy = copyBytes(bytes)
       if (!checked) assertNamed(key, copy, options.hash)
       held.set(key, copy)
     },

@@ -1,5 +1,6 @@
 /** A store in memory: its nodes are the tree's own records, held once. */
 
+import { copyBytes } from '../../internal/bytes.js'
 import { bitAt } from '../hash/scheme.js'
 import {
   hashOf,
@@ -35,7 +36,7 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
   const writeRecords = (writes: StoreCommit['records']): void => {
     for (const [name, value] of writes) {
       if (value === null) records.delete(name)
-      else records.set(name, value.slice())
+      else records.set(name, copyBytes(value))
     }
   }
   return {

@@ -1,7 +1,7 @@
 /** Writes of a commit: checked, in flat arrays, cut into runs of puts or deletes, sorted. */
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
-import { fixedFromHex, toHex } from '../../internal/bytes.js'
+import { copyBytes, fixedFromHex, toHex } from '../../internal/bytes.js'
 import type { TreeHasher } from '../hash/hasher.js'
 
 /** Thirty-two bytes, as bytes or as hex. */
@@ -91,7 +91,7 @@ export function prepareValues(writes: Iterable<TreeWrite>, hasher: TreeHasher): 
   const values: NamedValue[] = []
   const list = Array.from(writes, (write, i): TreeWrite => {
     if (!(write?.value instanceof Uint8Array)) return write
-    const bytes = write.value.slice()
+    const bytes = copyBytes(write.value)
     const { keyHash, valueHash } = write
     // A delete stores nothing.
     if (valueHash === null) return { keyHash, valueHash }

@@ -1,3 +1,4 @@
+import { copyBytes } from '../../../internal/bytes.js'
 /** Where sealed records are kept, outside the enclave. */
 
 /**
@@ -20,7 +21,7 @@ export function memoryBlobs(): BlobStore {
   return {
     read: async (name) => blobs.get(name)?.slice(),
     write: async (name, blob) => {
-      blobs.set(name, blob.slice())
+      blobs.set(name, copyBytes(blob))
     },
     names: async () => [...blobs.keys()],
     delete: async (name) => {

@@ -12,6 +12,7 @@ import {
   bytesEqual,
   bytesToUint,
   concat,
+  copyBytes,
   fixedFromHex,
   toHex,
   uintToBytes,
@@ -49,7 +50,7 @@ export function importSealingKey(key: Uint8Array): Promise<CryptoKey> {
   if (!(key instanceof Uint8Array) || key.length !== 32) {
     throw new InvalidInputError({ field: 'key', reason: 'expected 32 bytes' })
   }
-  return crypto.subtle.importKey('raw', key.slice() as BufferSource, 'AES-GCM', false, [
+  return crypto.subtle.importKey('raw', copyBytes(key) as BufferSource, 'AES-GCM', false, [
     'encrypt',
     'decrypt',
   ])

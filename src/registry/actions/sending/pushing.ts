@@ -2,6 +2,7 @@
  * Bytes of the artifacts that a registration names, handed to operators once it is mined: the way in
  * beside the announced locators.
  */
+
 import type { Hex } from 'viem'
 import {
   ARTIFACT_ABSENT,
@@ -11,6 +12,7 @@ import {
 } from '../../../core/artifact.js'
 import { type PushResult, pushArtifact } from '../../../da/pushArtifact.js'
 import { InvalidInputError } from '../../../errors/common.js'
+import { copyBytes } from '../../../internal/bytes.js'
 import { pause } from '../../../internal/pause.js'
 import type { PolicyDataTemplateInput, PolicyTemplateInput } from '../../rows/inputs.js'
 import type { SyncAction } from './write.js'
@@ -104,7 +106,7 @@ export function readyToPush(push: PushInput | undefined, named: readonly Named[]
       throw new InvalidInputError({ field: `push.artifacts[${index}]`, reason })
     }
     return [...new Set(found.map(({ namespace }) => namespace))].map((namespace) => {
-      return { namespace, hash, bytes: bytes.slice() }
+      return { namespace, hash, bytes: copyBytes(bytes) }
     })
   })
 }
