@@ -280,6 +280,16 @@ describe('verifyCertificate', () => {
       'CERTIFICATE_STALE',
     ],
     [
+      'a time that is no number',
+      against(certificate, { staleness: { now: Number.NaN, maxAge: 60 } }),
+      'CERTIFICATE_STALE',
+    ],
+    [
+      'an age that is no number',
+      against(certificate, { staleness: { now: referenceTimestamp, maxAge: Number.NaN } }),
+      'CERTIFICATE_STALE',
+    ],
+    [
       'a table just fresh',
       against(certificate, { staleness: { now: referenceTimestamp + 60, maxAge: 60 } }),
       'valid',

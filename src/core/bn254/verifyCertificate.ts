@@ -121,7 +121,8 @@ function checkCertificate(parameters: VerifyCertificateParameters): readonly big
   if (certificate.messageHash.toLowerCase() !== messageHash.toLowerCase()) {
     throw refuse('MESSAGE_HASH_MISMATCH', `it is for the message ${certificate.messageHash}`)
   }
-  if (staleness !== undefined && staleness.now > referenceTimestamp + staleness.maxAge) {
+  // Not `>`: of what is no number, neither is true, and it is refused.
+  if (staleness !== undefined && !(staleness.now <= referenceTimestamp + staleness.maxAge)) {
     throw refuse('CERTIFICATE_STALE', `its table is older than ${staleness.maxAge} seconds`)
   }
   checkIndices(certificate.nonSignerWitnesses, table)

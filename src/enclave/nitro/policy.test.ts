@@ -532,3 +532,26 @@ describe('codes', () => {
     }
   })
 })
+
+describe('the policy is what it was at the call', () => {
+  const right = Uint8Array.of(1)
+  test.each(['userData', 'nonce', 'measurements'])(
+    '%s changed afterwards changes nothing',
+    async (what) => {
+      const userData = what === 'userData' ? Uint8Array.of(9) : right
+      const nonce = new Uint8Array(32).fill(what === 'nonce' ? 9 : 2)
+      const good = { ...simulator.measurements.pcrs }
+      const set: Record<number, string> = { ...good }
+      if (what === 'measurements') set[0] = `0x${'09'.repeat(48)}`
+      const measurements = [set] as never
+      const verifying = verifyNitroAttestation(document, {
+        ...{ ...base, measurements, binding: { userData, publicKey: 'any' } },
+        freshness: { kind: 'nonce', nonce },
+      })
+      userData.set(right)
+      nonce.fill(2)
+      Object.assign(set, good)
+      expect((await verifying).status).toBe('reject')
+    },
+  )
+})

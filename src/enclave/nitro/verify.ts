@@ -8,7 +8,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
 import { isPolicySdkError } from '../../errors/base.js'
 import { TimeoutError } from '../../errors/common.js'
-import { asBytes, bytesEqual, concat, toHex } from '../../internal/bytes.js'
+import { asBytes, bytesEqual, concat, copyBytes, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { type CoseSign1, MAX_DOCUMENT_BYTES, parseCoseSign1, signatureStructure } from './cose.js'
@@ -317,22 +317,35 @@ async function withinTime<value>(
   }
 }
 
-/** A policy whose bytes are of this realm. */
+/** A policy whose bytes are of this realm, and as they were when it was given. */
 function ownBytesOf<policy extends NitroPolicyBase & { freshness?: NitroPolicy['freshness'] }>(
   policy: policy,
 ): policy {
   const binding = policy?.binding
   const freshness = policy?.freshness
-  const own = <value>(value: value): value => (asBytes(value) as value | undefined) ?? value
+  const own = <value>(value: value): value => {
+    const bytes = asBytes(value)
+    return bytes === undefined ? value : (copyBytes(bytes) as value)
+  }
+  const measurements: unknown = policy?.measurements
   return {
     ...policy,
-    ...(typeof binding === 'object' && binding !== null
+    ...(Array.isArray(measurements)
+      ? { measurements: measurements.map((set) => (isObject(set) ? { ...set } : set)) }
+      : isObject(measurements)
+        ? { measurements: { ...measurements } }
+        : {}),
+    ...(isObject(binding)
       ? { binding: { userData: own(binding.userData), publicKey: own(binding.publicKey) } }
       : {}),
     ...(freshness?.kind === 'nonce'
       ? { freshness: { ...freshness, nonce: own(freshness.nonce) } }
       : {}),
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 async function verdict(

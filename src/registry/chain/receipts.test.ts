@@ -48,3 +48,35 @@ test('waitForReceipt: gives up after its time, and names the transaction', async
     waitForReceipt(client, hash, { pollingInterval: 5, receiptTimeout: 20 }),
   ).rejects.toMatchObject({ code: 'TRANSACTION_PENDING' })
 })
+
+const receiptOf = (changes: object) => ({
+  ...{ transactionHash: hash, status: '0x1', blockNumber: '0x1', logs: [], type: '0x2' },
+  ...{ gasUsed: '0x1', cumulativeGasUsed: '0x1', effectiveGasPrice: '0x1' },
+  ...changes,
+})
+
+test.each([
+  ['of another transaction', receiptOf({ transactionHash: `0x${'22'.repeat(32)}` })],
+  ['without a status', receiptOf({ status: undefined })],
+  ['without logs', receiptOf({ logs: null })],
+  ['with a log that is none', receiptOf({ logs: [{}] })],
+  ['that is none', 'hello'],
+])('waitForReceipt: a receipt %s is not believed', async (_name, receipt) => {
+  const { client } = clientOf(async () => receipt)
+  await expect(
+    waitForReceipt(client, hash, { pollingInterval: 5, receiptTimeout: 30 }),
+  ).rejects.toMatchObject({ code: 'TRANSACTION_PENDING', transactionHashes: [hash] })
+})
+
+test('waitForReceipt: the receipt of what was sent is returned', async () => {
+  const { client } = clientOf(async () => receiptOf({}))
+  expect(await waitForReceipt(client, hash)).toMatchObject({ status: 'success' })
+})
+
+test.each([
+  ['its time', { receiptTimeout: 40 }, { code: 'TRANSACTION_PENDING' }],
+  ['its signal', { signal: AbortSignal.timeout(40) }, { name: 'TimeoutError' }],
+])('waitForReceipt: a node that says nothing does not outlast %s', async (_name, options, end) => {
+  const { client } = clientOf(() => new Promise(() => undefined))
+  await expect(waitForReceipt(client, hash, options)).rejects.toMatchObject(end)
+})

@@ -1,9 +1,10 @@
 /** Waiting for a transaction's receipt. */
 import { type Hex, type TransactionReceipt, TransactionReceiptNotFoundError } from 'viem'
 import { getBlockNumber, getTransactionReceipt } from 'viem/actions'
+import { withDeadline } from '../../internal/deadline.js'
 import { sleep } from '../../internal/pause.js'
 import type { ReadClient } from './client.js'
-import { TransactionPendingError } from './errors.js'
+import { RpcInconsistentError, TransactionPendingError } from './errors.js'
 
 /** How long and how often to look. */
 export type ReceiptOptions = {
@@ -39,7 +40,10 @@ export async function waitForReceipt(
   for (;;) {
     try {
       for (const one of hashes) {
-        const receipt = await findReceipt(client, one)
+        const timeout = Math.max(1, until - performance.now())
+        const receipt = await withDeadline('eth_getTransactionReceipt', { signal, timeout }, () =>
+          findReceipt(client, one),
+        )
         if (receipt === undefined) continue
         if (confirmations <= 1) return receipt
         const latest = await getBlockNumber(client, { cacheTime: 0 })
@@ -63,9 +67,26 @@ export async function findReceipt(
   hash: Hex,
 ): Promise<TransactionReceipt | undefined> {
   try {
-    return await getTransactionReceipt(client, { hash })
+    const receipt = await getTransactionReceipt(client, { hash })
+    if (!isReceiptOf(receipt, hash)) {
+      throw new RpcInconsistentError(`its receipt of ${hash} is none, or of another transaction`)
+    }
+    return receipt
   } catch (error) {
     if (error instanceof TransactionReceiptNotFoundError) return undefined
     throw error
   }
+}
+
+// What is read of it later: a node may answer anything.
+function isReceiptOf(receipt: TransactionReceipt, hash: Hex): boolean {
+  const { transactionHash, status, blockNumber, logs } = receipt ?? {}
+  return (
+    typeof transactionHash === 'string' &&
+    transactionHash.toLowerCase() === hash.toLowerCase() &&
+    (status === 'success' || status === 'reverted') &&
+    typeof blockNumber === 'bigint' &&
+    Array.isArray(logs) &&
+    logs.every((log) => typeof log?.address === 'string' && Array.isArray(log.topics))
+  )
 }
