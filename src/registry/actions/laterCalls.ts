@@ -4,6 +4,8 @@
  */
 export { importNewtonPolicy } from '../newton/importPolicy.js'
 export * from './admin/configuration.js'
+export * from './admin/gates.js'
+export * from './admin/guards.js'
 export * from './admin/operators.js'
 export * from './admin/upgrades.js'
 export * from './admin/verifiers.js'

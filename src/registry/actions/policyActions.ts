@@ -8,8 +8,8 @@ import { getLatestAnchor, isCheckpointAnchored } from '../rows/anchors.js'
 import { getAcceptedResponse } from '../rows/quorum/accepted.js'
 import * as reads from '../rows/reads.js'
 import type * as configuration from './admin/configuration.js'
-import * as admin from './admin/gates.js'
-import * as guards from './admin/guards.js'
+import type * as admin from './admin/gates.js'
+import type * as guards from './admin/guards.js'
 import type * as operators from './admin/operators.js'
 import type * as upgrades from './admin/upgrades.js'
 import type * as verifiers from './admin/verifiers.js'
@@ -133,9 +133,7 @@ export function policyActions(
       dataSlots,
       deploymentSignatures,
       executions,
-      guards,
       clients,
-      admin,
       policyDeployments,
       revocations,
     ]
