@@ -114,7 +114,8 @@ async function assertOptions(command: CommandDef, words: readonly string[]): Pro
       const options = Object.entries(args)
         .filter(([, { type }]) => type !== 'positional')
         .map(([option]) => `--${option}`)
-      throw new UsageError(`There is no option ${word}.`, {
+      // Without its value: a key may stand behind a slip of the hand.
+      throw new UsageError(`There is no option --${name}.`, {
         metaMessages: [...didYouMean(`--${name}`, options), `Options: ${options.join(', ')}.`],
       })
     }
