@@ -8,7 +8,7 @@ import type { ArtifactRequest, ArtifactSource } from '../core/interfaces/artifac
 import type { DaClient, DaOptions } from '../core/interfaces/daClient.js'
 import { type DaLocator, encodeLocator } from '../core/locator.js'
 import { MAX_LOCATORS_TRIED } from '../core/locatorOrder.js'
-import { toHex } from '../internal/bytes.js'
+import { copyBytes, toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
 import { assertList, assertObject } from '../internal/options.js'
 import { createSingleFlight } from '../internal/singleFlight.js'
@@ -115,7 +115,7 @@ export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSo
         bytes = await flights.run(`${own.hash} ${hints}`, io, start)
       }
       // Callers that shared a fetch must not see each other's changes.
-      return bytes.slice()
+      return copyBytes(bytes)
     },
     async hasArtifact(request, io = {}) {
       const own = normalized(request)

@@ -10,7 +10,7 @@
 import type { Hex } from 'viem'
 import { artifactHashBytes } from '../../core/artifact.js'
 import type { ArtifactRequest, ArtifactSource } from '../../core/interfaces/artifactSource.js'
-import { toHex } from '../../internal/bytes.js'
+import { copyBytes, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
 import {
@@ -103,7 +103,7 @@ export function createLayeredArtifactCache(
 
   const cache: LayeredArtifactCache = {
     memory,
-    getArtifact: async (request, io = {}) => (await bytes.get(normalized(request), io)).slice(),
+    getArtifact: async (request, io = {}) => copyBytes(await bytes.get(normalized(request), io)),
     hasArtifact: async (request, io = {}) => bytes.has(normalized(request), io),
     warm: (io = {}) => warmTemplates(cache, { options, emit }, io),
     async put(hash, own, io = {}) {

@@ -4,7 +4,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
-import { compareBytes, concatAll, toHex, utf8 } from '../../internal/bytes.js'
+import { compareBytes, concatAll, copyBytes, toHex, utf8 } from '../../internal/bytes.js'
 import { assertCount } from '../../internal/options.js'
 import { SourceArchiveError } from '../errors.js'
 
@@ -186,7 +186,11 @@ function collect(entries: Iterable<ReadEntry>): SourceFile[] {
       throw fault('not_one_folder', 'everything has to be in one folder at the top')
     }
     if (!folder) {
-      files.push({ path: rest.join('/'), bytes: bytes.slice(), executable: (mode & 0o111) !== 0 })
+      files.push({
+        path: rest.join('/'),
+        bytes: copyBytes(bytes),
+        executable: (mode & 0o111) !== 0,
+      })
     }
   }
   if (files.length === 0) throw fault('malformed', 'it holds no file')

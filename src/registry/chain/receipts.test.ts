@@ -80,3 +80,12 @@ test.each([
   const { client } = clientOf(() => new Promise(() => undefined))
   await expect(waitForReceipt(client, hash, options)).rejects.toMatchObject(end)
 })
+
+test('waitForReceipt: nor does one that has the receipt and says no block number', async () => {
+  const request = async ({ method }: { method: string }) =>
+    method === 'eth_blockNumber' ? new Promise(() => undefined) : receiptOf({})
+  const client = { request, pollingInterval: 5, cacheTime: 0 } as unknown as ReadClient
+  await expect(
+    waitForReceipt(client, hash, { confirmations: 2, receiptTimeout: 40 }),
+  ).rejects.toMatchObject({ code: 'TRANSACTION_PENDING' })
+})

@@ -39,16 +39,11 @@ export async function waitForReceipt(
   let failure: unknown
   for (;;) {
     try {
-      for (const one of hashes) {
-        const timeout = Math.max(1, until - performance.now())
-        const receipt = await withDeadline('eth_getTransactionReceipt', { signal, timeout }, () =>
-          findReceipt(client, one),
-        )
-        if (receipt === undefined) continue
-        if (confirmations <= 1) return receipt
-        const latest = await getBlockNumber(client, { cacheTime: 0 })
-        if (latest - receipt.blockNumber + 1n >= BigInt(confirmations)) return receipt
-      }
+      const timeout = Math.max(1, until - performance.now())
+      const receipt = await withDeadline('Looking for a receipt', { signal, timeout }, () =>
+        findConfirmed(client, hashes, confirmations),
+      )
+      if (receipt !== undefined) return receipt
     } catch (error) {
       // The transaction is on its way whether this node answers or not.
       failure = error
@@ -59,6 +54,22 @@ export async function waitForReceipt(
     }
     await sleep(interval, signal)
   }
+}
+
+/** The first receipt that has its blocks under it. */
+async function findConfirmed(
+  client: ReadClient,
+  hashes: readonly Hex[],
+  confirmations: number,
+): Promise<TransactionReceipt | undefined> {
+  for (const hash of hashes) {
+    const receipt = await findReceipt(client, hash)
+    if (receipt === undefined) continue
+    if (confirmations <= 1) return receipt
+    const latest = await getBlockNumber(client, { cacheTime: 0 })
+    if (latest - receipt.blockNumber + 1n >= BigInt(confirmations)) return receipt
+  }
+  return undefined
 }
 
 /** A receipt, `undefined` where there is none yet. */

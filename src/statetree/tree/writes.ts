@@ -98,7 +98,7 @@ export function prepareValues(writes: Iterable<TreeWrite>, hasher: TreeHasher): 
     const hash =
       valueHash === undefined
         ? hasher.hash(bytes)
-        : bytes32(valueHash, `writes[${i}].valueHash`).slice()
+        : copyBytes(bytes32(valueHash, `writes[${i}].valueHash`))
     values.push({ name: toHex(hash), bytes, checked: valueHash === undefined })
     return { keyHash, valueHash: hash }
   })

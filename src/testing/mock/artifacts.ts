@@ -3,7 +3,7 @@ import type { Hex } from 'viem'
 import { computeArtifactHash } from '../../core/artifact.js'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import { ArtifactUnavailableError } from '../../da/index.js'
-import { utf8 } from '../../internal/bytes.js'
+import { copyBytes, utf8 } from '../../internal/bytes.js'
 
 /** A source of artifacts that tests fill and empty. */
 export type MockArtifacts = ArtifactSource & {
@@ -31,7 +31,7 @@ export function mockArtifacts(): MockArtifacts {
       if (bytes === undefined) {
         throw new ArtifactUnavailableError({ artifactHash: hash, attempts: [] })
       }
-      return bytes.slice()
+      return copyBytes(bytes)
     },
   }
 }
