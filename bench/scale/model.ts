@@ -3,6 +3,7 @@
  * Every process is a queue before its cores; what a step costs is given. Nothing is random but arrivals, ways
  * over the network and policies, all from one seed.
  */
+import { mulberry32 } from '../../src/da/internal/random.js'
 
 /** Milliseconds of CPU of each step, and of what only takes time. */
 export type StepCosts = {
@@ -76,7 +77,7 @@ type Station = { free: number; cores: number; waiting: Job[]; at: number; busy: 
 /** Runs a scenario to the end of its time. */
 export function simulateNetwork(scenario: Scenario, costs: StepCosts): Outcome {
   const { operators, gateways, seconds, timeout } = scenario
-  const random = seeded(scenario.seed)
+  const random = mulberry32(scenario.seed)
   const clock = createClock()
   const stations = (count: number, cores: number): Station[] =>
     Array.from({ length: count }, () => ({ free: cores, cores, waiting: [], at: 0, busy: 0 }))
@@ -238,16 +239,5 @@ function createClock() {
       }
       now = until
     },
-  }
-}
-
-/** Numbers from 0 to 1, the same for a seed. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
 }

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 import type { Hex } from 'viem'
 import { verifyTaskAttestation } from '../../src/attestation/index.js'
 import { createArtifactSource } from '../../src/da/index.js'
+import { mulberry32 } from '../../src/da/internal/random.js'
 import { createResultReplayer, operatorEngine } from '../../src/eval/index.js'
 import { createTaskClient, type VerifiedTask } from '../../src/operator/index.js'
 import {
@@ -38,17 +39,6 @@ export type ChaosReport = {
   roots: readonly string[]
   /** What must never be; empty where all is well. */
   violations: readonly string[]
-}
-
-/** A generator of numbers from 0 to 1, the same for a seed. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 const sleep = (milliseconds: number): Promise<void> =>
@@ -197,7 +187,7 @@ async function makeFaults(
   },
 ): Promise<Record<string, number>> {
   const { supervisor, links, until, log } = at
-  const random = seeded(at.seed)
+  const random = mulberry32(at.seed)
   const kills: Record<string, number> = {}
   // Each process is killed in turn, in an order by chance, so that none is left out.
   const order = [...world.members].sort(() => random() - 0.5)

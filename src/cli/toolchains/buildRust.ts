@@ -3,17 +3,10 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hex } from 'viem'
 import { PluginBuildError } from '../../eval/node/errors.js'
-import {
-  appendMetadata,
-  type BuildInfo,
-  completeBuildInfo,
-  computeWasmHashes,
-  createSourceArchive,
-  toMetadataEntries,
-} from '../../provenance/index.js'
+import { type BuildInfo, createSourceArchive } from '../../provenance/index.js'
 import { openSandbox, sandboxedBuilder } from '../../provenance/node/index.js'
 import { RUST_KIT, rustToolchain } from './rust.js'
-import { readSourceFolder } from './sources.js'
+import { describedBy, readSourceFolder } from './sources.js'
 
 /** A plugin that was built from a folder. */
 export type BuiltRustPlugin = {
@@ -75,13 +68,10 @@ export async function buildRustPlugin(
         details: log,
       })
     }
-    const described = options.metadata
-      ? appendMetadata(made.wasm, toMetadataEntries(told))
-      : made.wasm
-    const { wasmSha256 } = computeWasmHashes(described)
+    const plain = { component: made.wasm, buildInfo: undefined }
     return {
-      ...{ component: described, archive, sourceSha256 },
-      buildInfo: options.metadata ? completeBuildInfo(told, wasmSha256) : undefined,
+      ...(options.metadata ? describedBy(made.wasm, told) : plain),
+      ...{ archive, sourceSha256 },
       toolchain: { image, determinism, isolation: sandbox.isolation },
     }
   } finally {

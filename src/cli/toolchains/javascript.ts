@@ -2,9 +2,8 @@
  * The toolchain of JavaScript plugins: Node, this package's builder, ComponentizeJS with what it needs, and
  * the libraries that they are linked to. Nothing else of the machine is there when a verifier builds.
  */
-import { chmod, mkdtemp, readdir, realpath, rm, writeFile } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildDeterminismShim, DETERMINISM_KIT } from '../../eval/node/index.js'
@@ -15,6 +14,7 @@ import {
   installedPackages,
   moduleClosure,
   type OpenedToolchain,
+  openInScratch,
   own,
   packageFolder,
 } from './packages.js'
@@ -45,11 +45,7 @@ const unused = [
  */
 export async function javascriptToolchain(): Promise<OpenedToolchain> {
   if (process.platform !== 'linux') throw new ToolchainError('it needs Linux')
-  const directory = await mkdtemp(join(tmpdir(), 'newton-toolchain-'))
-  // Whoever builds is another user, who reads here and writes nowhere.
-  await chmod(directory, 0o755)
-  const close = (): Promise<void> => rm(directory, { recursive: true, force: true })
-  try {
+  return openInScratch(async ({ directory, moduleKind }) => {
     const shim = await buildDeterminismShim(directory)
     if (shim === undefined) throw new ToolchainError('there is no C compiler')
     const { files, packages: imported } = await moduleClosure(entryFile('replayBuild.js'))
@@ -57,27 +53,18 @@ export async function javascriptToolchain(): Promise<OpenedToolchain> {
       [...imported, '@bytecodealliance/componentize-js'],
       unused,
     )
-    const kind = join(directory, 'package.json')
-    await writeFile(kind, '{"type":"module"}\n')
-    const toolchain = await describeToolchain({
+    return describeToolchain({
       scratch: directory,
       programs: [{ host: await realpath('/bin/sh'), guest: '/usr/bin/sh' }],
       linked: [await snapshotTool(), ...(await bindingsOf(packages))],
       files,
       packages,
-      derived: [
-        { host: shim, guest: '/toolchain/shim.so' },
-        { host: kind, guest: `${own}/package.json` },
-      ],
+      derived: [{ host: shim, guest: '/toolchain/shim.so' }, moduleKind],
       determinism: DETERMINISM_KIT,
       entrypoint: ['/toolchain/bin/node', `${own}/cli/toolchains/replayBuild.js`],
       env: { NEWTON_PLUGIN_SHIM: '/toolchain/shim.so' },
     })
-    return { toolchain, close }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  })
 }
 
 /** Native parts of packages, which Node loads into itself. */

@@ -1,7 +1,8 @@
 /** What programs of this package load, as parts of a toolchain: their own files, and installed packages. */
 import { existsSync } from 'node:fs'
-import { readFile, realpath } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MissingPeerError } from '../../errors/common.js'
@@ -16,6 +17,28 @@ export const own = `${inside}/@newton/policy-sdk`
 
 /** A toolchain and what it left on the disk. */
 export type OpenedToolchain = { toolchain: Toolchain; close(): Promise<void> }
+
+/** A folder that a toolchain keeps for as long as it is open, and what says that its files are modules. */
+export type Scratch = { directory: string; moduleKind: Bind }
+
+/** Opens what `describe` makes of a new folder, which goes when it is closed or cannot be described. */
+export async function openInScratch(
+  describe: (scratch: Scratch) => Promise<Toolchain>,
+): Promise<OpenedToolchain> {
+  const directory = await mkdtemp(join(tmpdir(), 'newton-toolchain-'))
+  const close = (): Promise<void> => rm(directory, { recursive: true, force: true })
+  try {
+    // Whoever builds is another user, who reads here and writes nowhere.
+    await chmod(directory, 0o755)
+    const host = join(directory, 'package.json')
+    await writeFile(host, '{"type":"module"}\n')
+    const moduleKind = { host, guest: `${own}/package.json` }
+    return { toolchain: await describe({ directory, moduleKind }), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
 
 /** A built program of this folder, beside this file or, where this runs from its source, in `dist`. */
 export function entryFile(name: string): string {

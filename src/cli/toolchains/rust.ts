@@ -4,7 +4,7 @@
  * them by their SHA-256.
  */
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readdir, realpath, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -15,6 +15,7 @@ import {
   installedPackages,
   moduleClosure,
   type OpenedToolchain,
+  openInScratch,
   own,
 } from './packages.js'
 
@@ -44,14 +45,9 @@ export async function rustToolchain(
     throw new ToolchainError('Rust plugins are rebuilt on Linux on x86-64 only')
   }
   const sysroot = await sysrootOf(options)
-  const directory = await mkdtemp(join(tmpdir(), 'newton-toolchain-'))
-  await chmod(directory, 0o755)
-  const close = (): Promise<void> => rm(directory, { recursive: true, force: true })
-  try {
-    const kind = join(directory, 'package.json')
-    await writeFile(kind, '{"type":"module"}\n')
+  return openInScratch(async ({ directory, moduleKind }) => {
     const { files, packages: imported } = await moduleClosure(entryFile('rustBuild.js'))
-    const toolchain = await describeToolchain({
+    return describeToolchain({
       scratch: directory,
       programs: await linkerPrograms(),
       linked: [join(sysroot, 'bin/rustc'), join(sysroot, 'bin/cargo')],
@@ -62,7 +58,7 @@ export async function rustToolchain(
         'binaryen',
         'oxc-minify',
       ]),
-      derived: [{ host: kind, guest: `${own}/package.json` }],
+      derived: [moduleKind],
       determinism: RUST_KIT,
       entrypoint: ['/toolchain/bin/node', `${own}/cli/toolchains/rustBuild.js`],
       env: {
@@ -76,11 +72,7 @@ export async function rustToolchain(
         return [{ host: folder, guest: '/crates' }]
       },
     })
-    return { toolchain, close }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  })
 }
 
 /** Folder of the compiler and its libraries: not what rustup puts in front of it. */

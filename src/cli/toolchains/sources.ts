@@ -41,12 +41,20 @@ export async function describeBuild(
       ...(build.sourceUri === undefined ? {} : { sourceUri: build.sourceUri }),
       ...(toolchain.determinism === undefined ? {} : { determinism: toolchain.determinism }),
     }
-    const described = appendMetadata(component, toMetadataEntries(told))
-    const { wasmSha256 } = computeWasmHashes(described)
-    return { component: described, buildInfo: completeBuildInfo(told, wasmSha256) }
+    return describedBy(component, told)
   } finally {
     await close()
   }
+}
+
+/** A plugin with its build information in it. */
+export function describedBy(
+  component: Uint8Array,
+  told: Parameters<typeof toMetadataEntries>[0],
+): { component: Uint8Array; buildInfo: BuildInfo | undefined } {
+  const described = appendMetadata(component, toMetadataEntries(told))
+  const { wasmSha256 } = computeWasmHashes(described)
+  return { component: described, buildInfo: completeBuildInfo(told, wasmSha256) }
 }
 
 async function filesOf(folder: string, below: string): Promise<SourceFile[]> {

@@ -1,5 +1,6 @@
 /** What one commit did to an arena: counted, listed, and encoded for a store. */
 
+import { compareBytes } from '../../internal/bytes.js'
 import type { Applying } from '../tree/apply.js'
 import {
   type Arena,
@@ -130,14 +131,6 @@ function sorted(keys: Uint8Array[]): Uint8Array[] {
     if (compareBytes(keys[i - 1] as Uint8Array, keys[i] as Uint8Array) > 0)
       return keys.sort(compareBytes)
   return keys
-}
-
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] as number) - (b[i] as number)
-    if (difference !== 0) return difference
-  }
-  return 0
 }
 
 /** What {@link encodeCommit} needs beside the arena: what was written, and names of what went. */
