@@ -1,7 +1,12 @@
 import type { Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { address, createWorld, word } from '../../test/support/attestationWorld.js'
-import { createBlsKey, createOperatorTable, GROUP_ORDER } from '../core/bn254/index.js'
+import {
+  createBlsKey,
+  createOperatorTable,
+  GROUP_ORDER,
+  nobleBackend,
+} from '../core/bn254/index.js'
 import type { Json } from '../core/canonicalJson.js'
 import { utf8 } from '../internal/bytes.js'
 import { keccakHex } from '../internal/keccak.js'
@@ -167,6 +172,39 @@ describe('agreeOnOutputs', () => {
           .map(() => ({ operator: address(0x100), fault: 'SIGNATURE_INVALID' })),
       )
     }
+  })
+
+  test('copies and forgeries in one name cost a few pairings, and no more of them are looked at', async () => {
+    const own = await Promise.all([0, 1, 2].map((index) => from(index, outputs(1))))
+    const [first] = own as [OutputCommitment]
+    const foreign = await Promise.all(
+      Array.from({ length: 60 }, (_, b) => from(1, outputs(2, b)).then((one) => one.signature)),
+    )
+    const forged = foreign.map((signature) => ({ ...first, signature }))
+    const pairings = async (commitments: readonly OutputCommitment[]) => {
+      let count = 0
+      const agreement = await agreeOnOutputs({
+        ...{ table, taskId, templates, commitments },
+        backend: {
+          ...nobleBackend,
+          pairingProduct: (pairs) => {
+            count++
+            return nobleBackend.pairingProduct(pairs)
+          },
+        },
+      })
+      return { count, agreement }
+    }
+    const alone = await pairings(own)
+    const copied = await pairings([...own, ...Array.from({ length: 200 }, () => first)])
+    expect(copied.count).toBe(alone.count)
+    expect(copied.agreement.signers).toEqual([0, 1, 2])
+    const flooded = await pairings([...own, ...forged])
+    expect(flooded.count).toBeLessThan(alone.count + 60)
+    expect(flooded.agreement.signers).toEqual([0, 1, 2])
+    const faults = flooded.agreement.refused.map(({ fault }) => fault)
+    expect(faults.filter((fault) => fault === 'TOO_MANY')).toHaveLength(57)
+    expect(faults.filter((fault) => fault === 'SIGNATURE_INVALID')).toHaveLength(3)
   })
 
   test('hashes are those of canonical JSON; the digest orders templates', async () => {

@@ -50,6 +50,8 @@ export type CommitmentFault =
   | 'OTHER_TEMPLATES'
   /** The operator published two different ones: neither counts. */
   | 'EQUIVOCATION'
+  /** More in one operator's name than an honest one publishes: they were not looked at. */
+  | 'TOO_MANY'
 
 /** What operators agreed on. */
 export type OutputAgreement = {
@@ -116,6 +118,9 @@ export async function commitToOutputs(
   const signature = await signWith(key, computeOutputsDigest({ taskId, hashes }), options)
   return { operator, taskId, hashes, signature }
 }
+
+/** Most commitments in one operator's name that are looked at; two show that it says two things. */
+const MAX_COMMITMENTS_EACH = 4
 
 /**
  * Fixes the agreed outputs from the commitments that arrived.
@@ -201,13 +206,27 @@ async function countCommitments(
   const refused: { operator: Address; fault: CommitmentFault }[] = []
   const twice = new Set<number>()
   const read: ReadCommitment[] = []
+  const each = new Map<number, Map<string, ReadCommitment>>()
   for (const commitment of parameters.commitments) {
     const one = readCommitment(commitment, parameters)
-    if (typeof one === 'string') refused.push({ operator: commitment?.operator, fault: one })
-    else read.push(one)
+    if (typeof one === 'string') {
+      refused.push({ operator: commitment?.operator, fault: one })
+      continue
+    }
+    // A copy is the one that it is a copy of, and costs no pairing.
+    const own = each.get(one.index) ?? new Map<string, ReadCommitment>()
+    const { X, Y } = one.commitment.signature
+    const name = `${one.digest}:${X}:${Y}`
+    const known = own.get(name)
+    if (known === undefined && own.size === MAX_COMMITMENTS_EACH) {
+      refused.push({ operator: commitment.operator, fault: 'TOO_MANY' })
+      continue
+    }
+    each.set(one.index, own.set(name, known ?? one))
+    read.push(known ?? one)
   }
   const bad = await withDeadline('checking commitments', options, (signal) =>
-    findUnsigned(read, { table, backend: parameters.backend, signal }),
+    findUnsigned(new Set(read), { table, backend: parameters.backend, signal }),
   )
   for (const one of read) {
     const { index, hashes } = one
@@ -234,7 +253,7 @@ async function countCommitments(
  * that is all of them. Several of one operator are checked one after the other.
  */
 async function findUnsigned(
-  read: readonly ReadCommitment[],
+  read: ReadonlySet<ReadCommitment>,
   options: BackendOptions & { table: OperatorTable; signal: AbortSignal },
 ): Promise<Set<ReadCommitment>> {
   const bad = new Set<ReadCommitment>()

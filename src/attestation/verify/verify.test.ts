@@ -844,6 +844,19 @@ describe('what cannot be obtained is inconclusive', () => {
       }),
       'CERTIFICATE_UNAVAILABLE',
     ],
+    ...[{}, 5, { referenceTimestamp: 1, quorumBps: 6_700 }].map(
+      (answer): [string, (c: Case, w: World) => Case, string] => [
+        `an operator table: ${JSON.stringify(answer)}`,
+        (c, w) => ({
+          ...c,
+          reader: {
+            ...w.reader,
+            certificates: { ...w.reader.certificates, tableAt: async () => answer } as never,
+          },
+        }),
+        'CERTIFICATE_UNAVAILABLE',
+      ],
+    ),
     ['a certificate', (c) => ({ ...c, certificate: undefined }), 'CERTIFICATE_UNAVAILABLE'],
     ['inputs', (c) => ({ ...c, inputs: undefined }), 'INPUTS_UNAVAILABLE'],
     [

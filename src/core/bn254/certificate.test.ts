@@ -130,6 +130,23 @@ describe('operator table', () => {
     )
   })
 
+  test('a table keeps what it checked, whatever its caller does with his objects', () => {
+    const own = structuredClone(operators) as TableOperator[]
+    const built = createOperatorTable(own)
+    const before = structuredClone(built.operators)
+    const [one, two] = own as [
+      { pubkey: unknown; weights: bigint[]; operator: unknown },
+      TableOperator,
+    ]
+    one.weights[0] = 10n ** 30n
+    Object.assign(one.pubkey as object, two.pubkey)
+    one.operator = two.operator
+    expect(built.operators).toEqual(before)
+    expect(() => {
+      ;(built.operators[0] as unknown as { weights: bigint[] }).weights[0] = 1n
+    }).toThrow(TypeError)
+  })
+
   test('one operator: the root is the leaf, the proof empty', () => {
     const single = createOperatorTable([operators[0] as TableOperator])
     expect(single.info.operatorInfoTreeRoot).toBe(

@@ -83,7 +83,7 @@ export function createOperatorTree(operators: readonly OperatorInfo[]): Operator
   }
   const layers = merkleLayers(operators.map(operatorInfoLeaf))
   return Object.freeze({
-    operators: Object.freeze([...operators]),
+    operators: Object.freeze(operators.map(frozenEntry)),
     info: Object.freeze({
       operatorInfoTreeRoot: toHex(layers[layers.length - 1]?.[0] as Uint8Array),
       numOperators: BigInt(operators.length),
@@ -141,6 +141,20 @@ export function createOperatorTable(
       typeof operator === 'string' ? (byAddress.get(operator.toLowerCase()) ?? -1) : -1,
   })
 }
+
+/** An entry of its own: what the caller does with his later is not what was checked and hashed. */
+function frozenEntry<entry extends OperatorInfo>(entry: entry): entry {
+  const { pubkeyG2 } = entry as OperatorInfo & { pubkeyG2?: G2Point }
+  return Object.freeze({
+    ...entry,
+    pubkey: Object.freeze({ ...entry.pubkey }),
+    weights: Object.freeze([...entry.weights]),
+    ...(pubkeyG2 === undefined ? {} : { pubkeyG2: frozenG2(pubkeyG2) }),
+  })
+}
+
+const frozenG2 = ({ X, Y }: G2Point): G2Point =>
+  Object.freeze({ X: Object.freeze([...X]), Y: Object.freeze([...Y]) }) as G2Point
 
 function merkleLayers(leaves: readonly Uint8Array[]): Uint8Array[][] {
   const width = 2 ** treeDepth(leaves.length)

@@ -45,6 +45,7 @@ export async function checkQuorum(
   if (inForce === null) {
     return refused('BAD_CERTIFICATE', 'no operator table was in force at the reference block')
   }
+  assertTable(inForce)
   const { table, quorumBps, referenceTimestamp } = inForce
   if (response.referenceTimestamp !== referenceTimestamp) {
     return refused(
@@ -67,6 +68,21 @@ export async function checkQuorum(
   const foreign = outcome.code === 'UNKNOWN_OPERATOR' || outcome.code === 'WRONG_TABLE'
   const reason = foreign ? 'UNKNOWN_OPERATOR' : 'BAD_CERTIFICATE'
   return refused(reason, `${outcome.code}: ${outcome.detail}`)
+}
+
+/** A reader that answers with no table has not answered: nothing is said of the certificate by it. */
+function assertTable(inForce: TableInForce): void {
+  const { table, quorumBps, referenceTimestamp } = inForce ?? {}
+  if (
+    Number.isSafeInteger(referenceTimestamp) &&
+    Number.isSafeInteger(quorumBps) &&
+    typeof table === 'object' &&
+    table !== null
+  ) {
+    return
+  }
+  const detail = 'the certificate reader answered with what is no operator table'
+  throw new InconclusiveError({ reason: 'CERTIFICATE_UNAVAILABLE', detail })
 }
 
 function stalenessAt(
