@@ -51,6 +51,14 @@ export {
   writeTaskAnswer,
 } from './gateway/wire.js'
 export {
+  type IdentityFault,
+  type IdentityVerdict,
+  type OperatorIdentity,
+  verifyOperatorIdentity,
+} from './identity/identity.js'
+export { type ProvenClientsParameters, provenClients } from './identity/proving.js'
+export { createIdentity, type IdentitySigner } from './identity/stating.js'
+export {
   createLedgerRecorder,
   type LedgerRecorder,
   type LedgerRecorderParameters,
@@ -104,7 +112,12 @@ export {
   type OperatorClientParameters,
 } from './rpc/client.js'
 export type { RpcAnswer } from './rpc/envelope.js'
-export { OperatorAnswerError, OperatorRpcError, OperatorUnreachableError } from './rpc/errors.js'
+export {
+  OperatorAnswerError,
+  OperatorIdentityError,
+  OperatorRpcError,
+  OperatorUnreachableError,
+} from './rpc/errors.js'
 export { type RpcFault, rpcFaults } from './rpc/faults.js'
 export type { RpcLimits } from './rpc/limits.js'
 export {

@@ -17,6 +17,8 @@ export type OperatorRoutes = HealthRoutes & {
   rpc: OperatorRpc
   /** Bytes of a delta that this operator keeps, for peers. */
   delta?: ((hash: `0x${string}`) => Promise<Uint8Array | undefined>) | undefined
+  /** Text of this operator's identity, such as `createIdentity` makes. Left out: it proves itself to nobody. */
+  identity?: ((io: { signal: AbortSignal }) => Promise<string>) | undefined
   /** Takes artifacts that anybody hands in. Left out: none are taken. */
   intake?: ArtifactIntake | undefined
 }
@@ -33,7 +35,7 @@ export type OperatorServer = RoleServer
  * @throws {MissingPeerError} when the optional peer `hono` is not installed.
  */
 export async function operatorApp(routes: OperatorRoutes): Promise<Hono> {
-  const { rpc, delta, intake } = routes
+  const { rpc, delta, identity, intake } = routes
   const app = await createApp(routes)
   app.post('/rpc', (context) => answerCall(context, rpc))
   app.get('/deltas/:hash', async (context) => {
@@ -43,6 +45,12 @@ export async function operatorApp(routes: OperatorRoutes): Promise<Hono> {
     if (bytes === undefined) return context.text('not here', 404)
     return new Response(bytes.slice(), { headers: { 'content-type': 'application/octet-stream' } })
   })
+  if (identity !== undefined) {
+    app.get('/identity', async (context) => {
+      const text = await identity({ signal: context.req.raw.signal })
+      return context.body(text, 200, { 'content-type': 'application/json' })
+    })
+  }
   if (intake !== undefined) {
     app.put('/artifacts/:namespace/:hash', async (context) => {
       const { raw } = context.req

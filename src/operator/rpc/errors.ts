@@ -62,6 +62,28 @@ export class OperatorUnreachableError extends BaseError {
   }
 }
 
+/** Whoever answers at an operator's URL does not show that it is that operator. */
+export class OperatorIdentityError extends BaseError {
+  override readonly name = 'OperatorIdentityError'
+  override readonly code = 'OPERATOR_IDENTITY'
+  /** What is wrong with its identity. */
+  readonly fault: string
+
+  constructor(
+    { operator, fault }: { operator: string; fault: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`Operator ${operator} does not prove that the URL is its own: ${fault}.`, {
+      metaMessages: [
+        'It is called for nothing. Compare its URL with its `identity.urls`, its key with the table,',
+        'and the clocks of both machines.',
+      ],
+      ...options,
+    })
+    this.fault = fault
+  }
+}
+
 /** An operator's answer is not what the method gives. */
 export class OperatorAnswerError extends BaseError {
   override readonly name = 'OperatorAnswerError'

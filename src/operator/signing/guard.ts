@@ -33,7 +33,7 @@ import {
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import { computeStateCommitHash, type StateCommitDomain } from '../../core/stateCommit.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
+import { concat, fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import {
@@ -42,14 +42,19 @@ import {
   type ProposalVerdict,
 } from '../../statetree/index.js'
 import { EquivocationRefusedError } from '../errors.js'
+import { computeIdentityDigest } from '../identity/identity.js'
+import type { IdentitySigner } from '../identity/stating.js'
 import type { SigningJournal } from './journal.js'
 import type { JournalKind, JournalRecord } from './record.js'
 import { computeJournalDomain } from './rules.js'
 
 /** What a signer is told about the digest it signs. Never a bare point. */
 export type SigningContext = {
-  /** `possession` is the proof of a key that is registered, once, outside any journal. */
-  kind: JournalKind | 'possession'
+  /**
+   * Outside any journal: the proof of a key that is registered, once, and what an operator says of itself,
+   * which contradicts nothing.
+   */
+  kind: JournalKind | 'possession' | 'identity'
   chainId: bigint
   policyRegistry: Address
   key: Hex
@@ -62,7 +67,7 @@ export type OperatorSigner = {
 }
 
 /** Signs what an operator states. See {@link createSigningGuard}. */
-export type SigningGuard = {
+export type SigningGuard = IdentitySigner & {
   readonly operator: Address
   readonly publicKey: BlsPublicKey
   readonly journal: SigningJournal
@@ -137,7 +142,7 @@ export function createSigningGuard(parameters: {
     })
   }
 
-  /** The only call of the signer. */
+  /** The only call of the signer for what is stated once. */
   const sign = async (
     record: JournalRecord,
     signable: Hex,
@@ -219,6 +224,14 @@ export function createSigningGuard(parameters: {
     async findDocument(taskId) {
       const found = await journal.find('document', taskId)
       return found === undefined ? undefined : toHex(found.answer)
+    },
+    async signIdentity(stated, options) {
+      const identity = { ...stated, chainId, policyRegistry, operator }
+      const key = toHex(concat(new Uint8Array(12), fromHex(operator)))
+      const context = { kind: 'identity', chainId, policyRegistry, key } as const
+      const signature = await signer.sign(computeIdentityDigest(identity), context, options)
+      encodeG1(signature)
+      return { identity, signature }
     },
     async signCommit({ proposal, verdict, domain, referenceTimestamp }, options) {
       const { commit } = proposal

@@ -7,6 +7,7 @@ import { createGateway, type Gateway } from '../../gateway/gateway.js'
 import { memoryGatewayStore } from '../../gateway/store/memoryStore.js'
 import type { GatewayStore } from '../../gateway/store/store.js'
 import { type GatewayWatch, watchGateway } from '../../gateway/watch.js'
+import { provenClients } from '../../identity/proving.js'
 import { startLoop } from '../../roles/loop.js'
 import { createOperatorClient } from '../../rpc/client.js'
 import { listenGateway } from '../gatewayServer.js'
@@ -135,16 +136,18 @@ function openGateway(parts: {
 }): Gateway {
   const { settings, account, chain, store, watch, reader, ledger } = parts
   const { chainId, policyRegistry } = chain.reader
-  const operators = Object.entries(settings.operators).map(([operator, url]) =>
+  const clients = Object.entries(settings.operators).map(([operator, url]) =>
     createOperatorClient({
       operator: operator as Address,
       url: `${url}/rpc`,
       ...{ account, chainId, policyRegistry, timeout: 20_000 },
     }),
   )
+  const { tables } = chain
+  const operators = provenClients({ clients, registry: chain.reader, tables })
   const delay = settings.reference_delay
   return createGateway({
-    ...{ registry: reader, tables: chain.tables, operators, store, onEvent: watch.onEvent },
+    ...{ registry: reader, tables, operators, store, onEvent: watch.onEvent },
     callers: callersOf(settings),
     auditors: settings['callers.auditors'],
     pcr0Commitment: settings['enclave.pcr0_commitment'],

@@ -17,6 +17,8 @@ import {
 } from '../../../statetree/index.js'
 import type { WindowOutcome } from '../../commits/committer.js'
 import { createDeltaReader } from '../../commits/deltas.js'
+import { provenClients } from '../../identity/proving.js'
+import { createIdentity } from '../../identity/stating.js'
 import { createBindingWatch } from '../../roles/bindings.js'
 import { type ArtifactIntake, createArtifactIntake } from '../../roles/intake.js'
 import { startLoop } from '../../roles/loop.js'
@@ -25,7 +27,7 @@ import { type OperatorWatch, watchOperator } from '../../roles/watch.js'
 import { runWindows, type Windows } from '../../roles/windows.js'
 import { createOperatorClient, type OperatorClient } from '../../rpc/client.js'
 import { refuse } from '../../rpc/envelope.js'
-import { createSigningGuard, type OperatorSigner } from '../../signing/guard.js'
+import { createSigningGuard, type OperatorSigner, type SigningGuard } from '../../signing/guard.js'
 import type { SigningJournal } from '../../signing/journal.js'
 import { computeJournalDomain } from '../../signing/rules.js'
 import { artifactsOf } from '../../tasks/artifacts.js'
@@ -112,15 +114,21 @@ export function startOperator(parameters: StartOperatorParameters): Promise<Runn
     const parts = await openParts(parameters, { closers, log })
     const { settings } = parameters
     const { node, index, windows, evaluator, enclave } = parts
+    const listening: { url?: string } = {}
     const server = await listenOperator({
       rpc: node.rpc,
       host: settings['listen.host'],
       port: settings['listen.port'],
       delta: async (hash) => node.commits.delta(hash),
       intake: intakeOf(parts),
+      identity: createIdentity({
+        ...{ guard: parts.guard, pcr0Commitment: evaluator.pcr0Commitment },
+        urls: () => urlsOf(parameters, listening.url),
+      }),
       ready: () => lacksOf(parts, settings),
       metrics: () => metricsOf(parts),
     })
+    listening.url = server.url
     log({ level: 'info', event: 'operator.listening', url: server.url, operator: node.operator })
     return {
       role: 'operator',
@@ -212,7 +220,12 @@ type Made = {
 async function openNode(
   parameters: StartOperatorParameters,
   made: Made,
-): Promise<{ journal: SigningJournal; node: OperatorNode; windows: Windows }> {
+): Promise<{
+  journal: SigningJournal
+  guard: SigningGuard
+  node: OperatorNode
+  windows: Windows
+}> {
   const { settings, signer, account } = parameters
   const { chain, index, watch, log, committed, evaluator, secrets } = made
   const journal = await openJournal(parameters, made)
@@ -258,7 +271,7 @@ async function openNode(
   state.windows = windows
   watchBindings(made)
   keepInOrder({ ...made, journal, account, renew: settings['da.renew'] })
-  return { journal, node, windows }
+  return { journal, guard, node, windows }
 }
 
 /** Whether a caller is one of the network's operators. */
@@ -363,21 +376,35 @@ export function committedEvaluator(
   }
 }
 
-/** Clients of all other operators, by this one's account. */
+/** The base URLs that others reach this operator by. */
+function urlsOf(
+  { settings, account }: StartOperatorParameters,
+  listening: string | undefined,
+): readonly string[] {
+  const named = settings['identity.urls']
+  if (named.length > 0) return named
+  const own = account.address.toLowerCase()
+  const [, url] =
+    Object.entries(settings.operators).find(([one]) => one.toLowerCase() === own) ?? []
+  return [url ?? listening].filter((one) => one !== undefined)
+}
+
+/** Clients of all other operators, by this one's account. Each proves itself before it is called. */
 function peersOf(
   { settings, account }: StartOperatorParameters,
-  { reader }: OpenedChain,
+  { reader, tables }: OpenedChain,
 ): OperatorClient[] {
   const { chainId, policyRegistry } = reader
   const own = account.address.toLowerCase()
   const others = Object.entries(settings.operators).filter(([peer]) => peer.toLowerCase() !== own)
-  return others.map(([operator, url]) =>
+  const clients = others.map(([operator, url]) =>
     createOperatorClient({
       operator: operator as Address,
       url: `${url}/rpc`,
       ...{ account, chainId, policyRegistry, timeout: 20_000 },
     }),
   )
+  return provenClients({ clients, registry: reader, tables })
 }
 
 function startWindows(

@@ -119,6 +119,10 @@ const ledger = {
 export const operatorSettings = {
   ...{ ...chain, ...own, ...artifacts, ...account, ...operators, ...commits, ...ledger },
   'listen.port': port(8_700),
+  'identity.urls': setting(listKind(urlKind), {
+    description: 'Base URLs that others reach it by; its own of `operators` where left out',
+    default: [] as readonly string[],
+  }),
   gateways: setting(listKind(addressKind), {
     description: 'Accounts of gateways, which may ask for tasks',
   }),
