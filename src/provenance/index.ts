@@ -57,6 +57,7 @@ export {
   type EvidenceVerdict,
   encodeEvidence,
   evidenceHashOf,
+  MAX_EVIDENCE_BYTES,
   readEvidence,
   type VerificationEvidence,
   verifyEvidence,
@@ -109,6 +110,11 @@ export {
   SourceUnavailableError,
   ToolchainError,
 } from './errors.js'
+export {
+  createProvenanceFollower,
+  type ProvenanceFollower,
+  type ProvenanceFollowerParameters,
+} from './index/follower.js'
 export {
   createProvenanceIndex,
   type IndexedBuild,

@@ -36,7 +36,7 @@ export async function checkWasmProvenance(
     throw new InvalidInputError({
       field: 'tools.provenance',
       reason: 'verified plugins are required and there is nobody to ask about them',
-      hint: 'Pass indexedProvenance({ index, policy }) of `@newton/policy-sdk/provenance`.',
+      hint: 'Pass indexedProvenance({ index, policy, follower }) of `@newton/policy-sdk/provenance`.',
     })
   }
   const verdicts = await Promise.all(

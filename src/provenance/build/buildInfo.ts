@@ -74,6 +74,11 @@ export type BuildInfoFields = {
 /** Build information of which parts may be missing. */
 export type PartialBuildInfo = Partial<BuildInfo>
 
+/** Whether a text names a build environment by its digest. */
+export function isImage(text: string): boolean {
+  return (single['bldimg'] as RegExp).test(text)
+}
+
 /** Whether an image is a toolchain manifest, and not one of a container registry. */
 export function isToolchainManifest(image: string): boolean {
   return toolchainImage.test(image)

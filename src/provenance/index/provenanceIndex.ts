@@ -8,7 +8,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import type { Address, Hex } from 'viem'
 import type { ProvenanceEvent, VerificationResult } from '../../core/interfaces/provenance.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
-import { assertCount } from '../../internal/options.js'
+import { assertCount, assertKnown } from '../../internal/options.js'
 import {
   type BuildInfo,
   completeBuildInfo,
@@ -83,6 +83,8 @@ export type ProvenanceIndex = {
   get(wasmHash: Hex): ProvenanceRecord | undefined
   getBySha256(wasmSha256: Hex): ProvenanceRecord | undefined
   list(filter?: ProvenanceFilter): readonly ProvenanceRecord[]
+  /** Plugins that are registered, or have an entry of build information, and whose bytes are not here. */
+  missingPlugins(): readonly Hex[]
   /** Evidence that claims name and that is not here. */
   missingEvidence(): readonly IndexedClaim[]
 }
@@ -93,6 +95,8 @@ type Entry = {
   own?: PartialBuildInfo | undefined
   metadataFault?: string | undefined
   entries: BuildInfo[]
+  /** What follows from the three above, until one of them changes. */
+  builds?: readonly IndexedBuild[] | undefined
   claims: Map<string, IndexedClaim>
   history: IndexedClaim[]
   registered: boolean
@@ -116,6 +120,7 @@ export function createProvenanceIndex(): ProvenanceIndex {
   const bySha256 = new Map<Hex, Hex>()
   const seen = new Set<string>()
   const byEvidence = new Map<Hex, IndexedClaim[]>()
+  let names: readonly Hex[] | undefined
   const entryOf = (wasmHash: Hex): Entry => {
     const known = entries.get(wasmHash)
     if (known !== undefined) return known
@@ -124,6 +129,7 @@ export function createProvenanceIndex(): ProvenanceIndex {
       ...{ registered: false, updatedAt: 0n },
     }
     entries.set(wasmHash, made)
+    names = undefined
     return made
   }
   const get = (wasmHash: Hex): ProvenanceRecord | undefined => {
@@ -147,9 +153,12 @@ export function createProvenanceIndex(): ProvenanceIndex {
       const hashes = computeWasmHashes(wasm)
       const entry = entryOf(hashes.wasmHash)
       entry.hashes = hashes
+      entry.builds = undefined
       bySha256.set(hashes.wasmSha256, hashes.wasmHash)
       try {
         entry.own = parseBuildEntries(readMetadata(wasm).entries)
+        const own = completeBuildInfo(entry.own, hashes.wasmSha256)
+        if (own !== undefined) computeBuildInfoHash(own)
       } catch (error) {
         if (!(error instanceof BuildInfoError)) throw error
         entry.metadataFault = error.shortMessage
@@ -170,7 +179,15 @@ export function createProvenanceIndex(): ProvenanceIndex {
       const wasmHash = bySha256.get(lower(wasmSha256))
       return wasmHash && get(wasmHash)
     },
-    list: (filter = {}) => listRecords(entries, filter),
+    list: (filter = {}) => {
+      names ??= [...entries.keys()].sort()
+      return listRecords(entries, { names, filter })
+    },
+    missingPlugins: () =>
+      [...entries.values()].flatMap(({ wasmHash, hashes, registered, entries: said }) =>
+        // A claim alone, which anybody may write about anything, makes nobody look for a plugin.
+        hashes === undefined && (registered || said.length > 0) ? [wasmHash] : [],
+      ),
     missingEvidence: () =>
       [...entries.values()].flatMap(({ claims }) =>
         [...claims.values()].filter(({ evidence }) => evidence === undefined),
@@ -188,6 +205,7 @@ function applyEvent(entry: Entry, event: ProvenanceEvent): IndexedClaim | undefi
     // The contract checks the form, not the meaning: an entry that says nothing of a build is no build.
     try {
       entry.entries.push(decodeBuildInfo(fromHex(event.xdr)))
+      entry.builds = undefined
     } catch (error) {
       if (!(error instanceof BuildInfoError)) throw error
     }
@@ -206,9 +224,10 @@ function applyEvent(entry: Entry, event: ProvenanceEvent): IndexedClaim | undefi
 
 function recordOf(entry: Entry): ProvenanceRecord {
   const { wasmHash, hashes, metadataFault, history, registered, updatedAt } = entry
+  entry.builds ??= buildsOf(entry)
   return {
     ...{ wasmHash, hashes, metadataFault, registered, updatedAt },
-    builds: buildsOf(entry),
+    builds: entry.builds,
     claims: [...entry.claims.values()],
     history: [...history],
   }
@@ -219,8 +238,9 @@ function buildsOf({ hashes, own, entries, metadataFault }: Entry): IndexedBuild[
   const builds = new Map<Hex, IndexedBuild>()
   const add = (info: BuildInfo | undefined, origin: IndexedBuild['origin']): void => {
     if (info === undefined) return
-    const buildInfoHash = computeBuildInfoHash(info)
-    if (!builds.has(buildInfoHash)) builds.set(buildInfoHash, { buildInfoHash, info, origin })
+    const buildInfoHash = hashOf(info)
+    if (buildInfoHash === undefined || builds.has(buildInfoHash)) return
+    builds.set(buildInfoHash, { buildInfoHash, info, origin })
   }
   if (hashes === undefined || metadataFault !== undefined) {
     // Without the bytes nobody knows what the plugin says itself, or whose hash the entry has.
@@ -233,12 +253,23 @@ function buildsOf({ hashes, own, entries, metadataFault }: Entry): IndexedBuild[
   return [...builds.values()]
 }
 
+/** A plugin carries more than a claim can name: such a build has no name, and no claim is about it. */
+function hashOf(info: BuildInfo): Hex | undefined {
+  try {
+    return computeBuildInfoHash(info)
+  } catch (error) {
+    if (error instanceof BuildInfoError) return undefined
+    throw error
+  }
+}
+
 function listRecords(
   entries: ReadonlyMap<Hex, Entry>,
-  { verifier, result, image, after, limit = 100 }: ProvenanceFilter,
+  { names, filter }: { names: readonly Hex[]; filter: ProvenanceFilter },
 ): ProvenanceRecord[] {
+  assertKnown('filter', filter, ['verifier', 'result', 'image', 'after', 'limit'])
+  const { verifier, result, image, after, limit = 100 } = filter
   assertCount('limit', limit, { most: 1_000 })
-  const names = [...entries.keys()].sort()
   const found: ProvenanceRecord[] = []
   for (const name of names) {
     if (found.length === limit) break

@@ -88,7 +88,7 @@ describe('evaluateTrust', () => {
       ...{ status: 'verified', image: 'trusted', agreeing: [alice], disagreeing: [] },
       ...{ buildInfoHash, sourceSha256: info.sourceSha256 },
     })
-    const provenance = indexedProvenance({ index, policy })
+    const provenance = indexedProvenance({ index, policy, follower: 'none' })
     expect(await provenance.getProvenance(wasmHash)).toEqual(verdict(index))
     expect(await provenance.getProvenance(`0x${'00'.repeat(32)}`)).toMatchObject({
       status: 'unverified',

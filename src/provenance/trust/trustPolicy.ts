@@ -9,7 +9,15 @@ import type {
   ProvenanceVerdict,
 } from '../../core/interfaces/provenance.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { assertChoice, assertCount, assertKnown } from '../../internal/options.js'
+import {
+  assertChoice,
+  assertCount,
+  assertKnown,
+  assertList,
+  assertObject,
+} from '../../internal/options.js'
+import { isImage } from '../build/buildInfo.js'
+import type { ProvenanceFollower } from '../index/follower.js'
 import type { IndexedClaim, ProvenanceIndex, ProvenanceRecord } from '../index/provenanceIndex.js'
 
 const ranks: Readonly<Record<ImageTrust, number>> = {
@@ -33,12 +41,21 @@ export type TrustPolicy = {
 
 /** Refuses a policy that would not mean what it says. */
 export function assertTrustPolicy(policy: TrustPolicy): void {
+  assertObject('policy', policy)
   assertKnown('policy', policy, ['images', 'minimum', 'verifiers', 'threshold'])
+  assertObject('policy.images', policy.images)
+  assertList('policy.verifiers', policy.verifiers)
   for (const [image, trust] of Object.entries(policy.images)) {
+    if (!isImage(image)) {
+      throw new InvalidInputError({
+        field: `policy.images[${image}]`,
+        reason: 'it names no environment by its digest, 64 lower-case hex digits',
+      })
+    }
     assertChoice(`policy.images[${image}]`, trust, ['trusted', 'auditable', 'arbitrary'])
   }
   assertChoice('policy.minimum', policy.minimum ?? 'trusted', ['trusted', 'auditable', 'arbitrary'])
-  const verifiers = new Set(policy.verifiers.map((verifier) => verifier.toLowerCase()))
+  const verifiers = new Set(policy.verifiers.map((verifier) => `${verifier}`.toLowerCase()))
   if ([...verifiers].some((verifier) => !/^0x[0-9a-f]{40}$/.test(verifier))) {
     throw new InvalidInputError({ field: 'policy.verifiers', reason: 'expected addresses' })
   }
@@ -87,7 +104,8 @@ export function evaluateTrust(
 ): ProvenanceVerdict {
   assertTrustPolicy(policy)
   const nobody = { wasmHash, image: 'unknown' as const, agreeing: [], disagreeing: [] }
-  if (record === undefined) {
+  // What is known of another plugin is nothing known of this one.
+  if (record === undefined || record.wasmHash !== wasmHash.toLowerCase()) {
     return { ...nobody, status: 'unverified', reason: 'nothing is known of it' }
   }
   const minimum = ranks[policy.minimum ?? 'trusted']
@@ -112,15 +130,46 @@ export function evaluateTrust(
   return { ...common, status: 'unverified', reason: whyNot({ record, best, needed, minimum }) }
 }
 
-/** Answers from an index under a policy. */
+/**
+ * Answers from an index under a policy.
+ *
+ * @param parameters.follower - Brings the index up to its chain before each answer, and reads what the
+ * answer rests on: an index that is behind goes on calling verified what a verifier has taken back. `'none'`
+ * where somebody else keeps it up.
+ * @example
+ * ```ts
+ * import { createProvenanceIndex, indexedProvenance } from '@newton/policy-sdk/provenance'
+ *
+ * const provenance = indexedProvenance({
+ *   ...{ index: createProvenanceIndex(), follower: 'none' },
+ *   policy: { images: {}, verifiers: [] },
+ * })
+ * const { status } = await provenance.getProvenance(`0x${'00'.repeat(32)}`) // 'unverified'
+ * ```
+ */
 export function indexedProvenance(parameters: {
   index: Pick<ProvenanceIndex, 'get'>
   policy: TrustPolicy
+  follower: Pick<ProvenanceFollower, 'follow' | 'load'> | 'none'
 }): PluginProvenance {
-  const { index, policy } = parameters
+  assertKnown('parameters', parameters, ['index', 'policy', 'follower'])
+  const { index, policy, follower } = parameters
   assertTrustPolicy(policy)
+  if (follower !== 'none' && typeof follower?.follow !== 'function') {
+    throw new InvalidInputError({
+      field: 'follower',
+      reason: "expected what createProvenanceFollower returns, or 'none'",
+    })
+  }
   return {
-    getProvenance: async (wasmHash) => evaluateTrust(policy, wasmHash, index.get(wasmHash)),
+    getProvenance: async (wasmHash, options = {}) => {
+      if (follower !== 'none') {
+        // What this throws is thrown: there is no answer from an index that may be behind.
+        await follower.follow(options)
+        await follower.load(wasmHash, policy.verifiers, options)
+      }
+      return evaluateTrust(policy, wasmHash, index.get(wasmHash))
+    },
   }
 }
 

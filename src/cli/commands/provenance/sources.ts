@@ -3,10 +3,14 @@ import type { Hex } from 'viem'
 import { type ArtifactSource, decodeLocator, namespaces } from '../../../core/index.js'
 import type { PluginProvenance } from '../../../core/interfaces/provenance.js'
 import { isPolicySdkError } from '../../../errors/base.js'
+import type { IoOptions } from '../../../internal/deadline.js'
 import {
   assertTrustPolicy,
+  createProvenanceFollower,
   createProvenanceIndex,
   indexedProvenance,
+  MAX_EVIDENCE_BYTES,
+  type ProvenanceFollower,
   type ProvenanceIndex,
   type TrustPolicy,
 } from '../../../provenance/index.js'
@@ -17,9 +21,6 @@ import type { ChainTarget } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { readJsonObject } from '../../files.js'
 import { printProgress, type Terminal } from '../../terminal/output.js'
-
-/** Largest evidence document that is read. */
-const maxEvidence = 16_384
 
 /** Options that all roles have. */
 export const sourceArgs = {
@@ -58,7 +59,7 @@ export const trustArgs = {
 export function pluginReader(
   terminal: Terminal,
   { target, args }: { target: ChainTarget; args: { da?: string | undefined } },
-): (wasmHash: Hex, options: { signal?: AbortSignal | undefined }) => Promise<Uint8Array> {
+): (wasmHash: Hex, options: IoOptions) => Promise<Uint8Array> {
   const source: ArtifactSource | undefined = sourceOf(
     daOf(terminal, { args, profile: target.profile }),
   )
@@ -80,7 +81,7 @@ export function pluginReader(
 async function announced(
   { client, addresses, fromBlock }: ChainTarget,
   hash: Hex,
-  options: { signal?: AbortSignal | undefined },
+  options: IoOptions,
 ): Promise<ReturnType<typeof decodeLocator>[]> {
   const events = await createChainEvents({ client, addresses })
   const { number: toBlock } = await events.getLatestBlock(options)
@@ -100,9 +101,13 @@ async function announced(
 /** An index that is kept up with a chain. */
 export type FollowedIndex = {
   index: ProvenanceIndex
+  follower: ProvenanceFollower
   /** Reads what is new: events, then the plugins and the evidence that they name. */
   follow(): Promise<void>
 }
+
+/** Rounds of reading what events name, between two readings of the chain. */
+const rounds = 32
 
 /** Opens an index over a chain. */
 export async function followedIndex(
@@ -116,39 +121,23 @@ export async function followedIndex(
   },
 ): Promise<FollowedIndex> {
   const { target, args, signal, finality } = given
-  const { client, addresses } = target
-  const events = await createProvenanceEvents({ client, addresses, finality })
-  const readPlugin = pluginReader(terminal, { target, args })
-  const index = createProvenanceIndex()
+  const { client, addresses, fromBlock } = target
   const allowPrivate = args['allow-private'] ?? false
-  let next = target.fromBlock
-  const missing = new Set<Hex>()
+  const index = createProvenanceIndex()
+  const follower = createProvenanceFollower({
+    ...{ index, fromBlock },
+    events: await createProvenanceEvents({ client, addresses, finality }),
+    readPlugin: pluginReader(terminal, { target, args }),
+    readEvidence: (uri, options) =>
+      fetchGuarded(uri, { ...options, allowPrivate, maxBytes: MAX_EVIDENCE_BYTES }),
+  })
   const follow = async (): Promise<void> => {
-    const toBlock = await events.getFinalizedBlock({ signal })
-    if (next <= toBlock) {
-      printProgress(terminal, `reading events: block ${next} of ${toBlock}`)
-      const read = await events.getEvents({ fromBlock: next, toBlock }, { signal })
-      index.apply(read)
-      for (const { wasmHash } of read) missing.add(wasmHash.toLowerCase() as Hex)
-      next = toBlock + 1n
-    }
-    for (const wasmHash of missing) {
-      try {
-        index.addPlugin(await readPlugin(wasmHash, { signal }))
-        missing.delete(wasmHash)
-      } catch (error) {
-        if (signal.aborted || !isPolicySdkError(error)) throw error
-      }
-    }
-    for (const { evidenceUri } of index.missingEvidence()) {
-      const options = { signal, allowPrivate, maxBytes: maxEvidence, timeout: 10_000 }
-      const bytes = await fetchGuarded(evidenceUri, options).catch(() => undefined)
-      signal.throwIfAborted()
-      if (bytes !== undefined) index.addEvidence(bytes)
-    }
+    printProgress(terminal, 'reading events')
+    await follower.follow({ signal })
+    for (let round = 0; round < rounds && (await follower.loadSome({ signal })) > 0; round++);
     printProgress(terminal)
   }
-  return { index, follow }
+  return { index, follower, follow }
 }
 
 /**
@@ -172,7 +161,6 @@ export async function provenanceOf(
       ],
     })
   }
-  const { index, follow } = await followedIndex(terminal, { ...given, finality: 'latest' })
-  await follow()
-  return indexedProvenance({ index, policy })
+  const { index, follower } = await followedIndex(terminal, { ...given, finality: 'latest' })
+  return indexedProvenance({ index, policy, follower })
 }

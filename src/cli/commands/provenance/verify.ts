@@ -2,24 +2,27 @@ import { resolve } from 'node:path'
 import type { CommandDef } from 'citty'
 import type { Hex } from 'viem'
 import {
+  type BuildMatch,
   compareBuild,
-  completeBuildInfo,
-  computeBuildInfoHash,
   computeWasmHashes,
   createSourceArchive,
-  parseBuildEntries,
-  readMetadata,
+  type DidNotRunReason,
+  type IndexedBuild,
+  isToolchainManifest,
+  type SectionDifference,
+  type WasmHashes,
 } from '../../../provenance/index.js'
-import { openSandbox, sandboxedBuilder } from '../../../provenance/node/index.js'
+import { type LocalBuild, openSandbox, sandboxedBuilder } from '../../../provenance/node/index.js'
 import { daArgs } from '../../config/artifactStore.js'
-import { chainArgs, chainOf } from '../../config/chain.js'
+import { chainArgs } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
 import { command } from '../../terminal/command.js'
-import { exitCodes, type Terminal } from '../../terminal/output.js'
-import { openToolchains, toolchainArgs } from '../../toolchains/open.js'
+import { type CommandResult, exitCodes, type Terminal } from '../../terminal/output.js'
+import { type OpenedToolchains, openToolchains, toolchainArgs } from '../../toolchains/open.js'
 import { readSourceFolder } from '../../toolchains/sources.js'
-import { pluginReader, sourceArgs } from './sources.js'
+import { readSaidPlugin } from './builds.js'
+import { sourceArgs } from './sources.js'
 
 /** `provenance verify`. */
 export const verify: CommandDef = command({
@@ -49,14 +52,13 @@ export const verify: CommandDef = command({
     ...chainArgs,
   },
   run: async ({ args, terminal, signal }) => {
-    const wasm = await readPlugin(terminal, { args, signal })
-    const { wasmSha256, wasmHash } = computeWasmHashes(wasm)
-    const own = parseBuildEntries(readMetadata(wasm).entries)
-    const info = completeBuildInfo(own, wasmSha256)
-    if (info === undefined) {
+    const { wasm, builds, asked } = await readSaidPlugin(terminal, { args, signal })
+    const { wasmHash } = computeWasmHashes(wasm)
+    if (builds.length === 0) {
+      const also = asked ? ', and neither does the registry' : ': name a chain to ask its registry'
       return {
         data: { wasmHash, status: 'unknown' },
-        text: 'the plugin does not say how it was built',
+        text: `the plugin does not say how it was built${also}`,
         exitCode: exitCodes.notFound,
       }
     }
@@ -64,51 +66,79 @@ export const verify: CommandDef = command({
     const sandbox = await openSandbox({ unsafeNoIsolation: args['unsafe-no-isolation'] })
     const allowPrivate = args['allow-private']
     const mirrors = args.mirror === undefined ? [] : [args.mirror]
-    const opened = await openToolchains({ rust: args.rust, mirrors, allowPrivate })
+    // Toolchains of this machine are known by manifests: no other image is asked of them.
+    const opened = builds.some(({ info }) => isToolchainManifest(info.image))
+      ? await openToolchains({ rust: args.rust, mirrors, allowPrivate })
+      : { toolchains: [], missing: [], close: async () => undefined }
     try {
       const builder = sandboxedBuilder({
         ...{ sandbox, toolchains: opened.toolchains, allowPrivate, mirrors },
         onLog: (tail) =>
           tail !== '' && terminal.stderr(`${tail.replace(/[^\P{C}\n\t]/gu, '\ufffd')}\n`),
       })
-      const made = await builder.make(info, { signal, archive })
-      const facts = { wasmHash, buildInfoHash: computeBuildInfoHash(info), buildInfo: info }
-      if (made.status === 'did_not_run') {
-        return {
-          data: { ...facts, status: 'did_not_run', reason: made.reason },
-          text: [
-            `did not run: ${made.reason}`,
-            ...(made.reason === 'toolchain_unavailable'
-              ? opened.toolchains.map(({ image }) => `here is ${image}`).concat(opened.missing)
-              : []),
-          ].join('\n'),
-          exitCode: exitCodes.notFound,
-        }
+      const tried: Tried[] = []
+      // In their order, and the first match ends it.
+      for (const build of builds) {
+        const made = await builder.make(build.info, { signal, archive })
+        const next = triedOf(wasm, build, made)
+        tried.push(next)
+        if (next.status === 'exact_match') break
       }
-      const { match, difference, rebuilt } = compareBuild(wasm, made.wasm)
-      const where = difference && `${difference.section}, byte ${difference.offset}`
-      return {
-        data: { ...facts, status: match, rebuilt, ...(difference ? { difference } : {}) },
-        text: match === 'exact_match' ? 'match' : [match, where].filter(Boolean).join(': '),
-        exitCode: match === 'exact_match' ? exitCodes.done : exitCodes.denied,
-      }
+      return answerOf({ wasmHash, tried, opened })
     } finally {
       await opened.close()
     }
   },
 })
 
-async function readPlugin(
-  terminal: Terminal,
-  given: {
-    args: { plugin: string; da?: string | undefined } & Parameters<typeof chainOf>[1]
-    signal: AbortSignal
-  },
-): Promise<Uint8Array> {
-  const { args, signal } = given
-  if (!/^0x[0-9a-f]{64}$/.test(args.plugin)) return readBytes(terminal, args.plugin)
-  const target = await chainOf(terminal, args)
-  return pluginReader(terminal, { target, args })(args.plugin as Hex, { signal })
+/** What became of one build. */
+type Tried = IndexedBuild &
+  (
+    | { status: BuildMatch; rebuilt: WasmHashes; difference?: SectionDifference | undefined }
+    | { status: 'did_not_run'; reason: DidNotRunReason }
+  )
+
+/** From what says most to what says least. */
+const order = ['exact_match', 'code_match', 'no_match', 'did_not_run'] as const
+
+function triedOf(wasm: Uint8Array, build: IndexedBuild, made: LocalBuild): Tried {
+  if (made.status === 'did_not_run') return { ...build, status: made.status, reason: made.reason }
+  const { match, difference, rebuilt } = compareBuild(wasm, made.wasm)
+  return { ...build, status: match, rebuilt, ...(difference ? { difference } : {}) }
+}
+
+function answerOf(given: {
+  wasmHash: Hex
+  tried: readonly Tried[]
+  opened: OpenedToolchains
+}): CommandResult {
+  const { wasmHash, tried, opened } = given
+  const [best] = [...tried].sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status))
+  const { info: buildInfo, ...rest } = best as Tried
+  const data = {
+    ...{ wasmHash, ...rest, buildInfo },
+    ...(tried.length === 1 ? {} : { tried: tried.map(briefly) }),
+  }
+  if (rest.status === 'did_not_run') {
+    const lacking = rest.reason === 'toolchain_unavailable'
+    const here = lacking ? opened.toolchains.map(({ image }) => `here is ${image}`) : []
+    return {
+      data,
+      text: [`did not run: ${rest.reason}`, ...here, ...(lacking ? opened.missing : [])].join('\n'),
+      exitCode: exitCodes.notFound,
+    }
+  }
+  const { status, difference } = rest
+  const where = difference && `${difference.section}, byte ${difference.offset}`
+  return {
+    data,
+    text: status === 'exact_match' ? 'match' : [status, where].filter(Boolean).join(': '),
+    exitCode: status === 'exact_match' ? exitCodes.done : exitCodes.denied,
+  }
+}
+
+function briefly({ buildInfoHash, origin, status, ...more }: Tried): object {
+  return { buildInfoHash, origin, status, ...('reason' in more ? { reason: more.reason } : {}) }
 }
 
 /** An archive as it is, or the one that a folder or a module gives. */

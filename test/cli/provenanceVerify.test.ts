@@ -1,0 +1,70 @@
+/** `provenance verify` of plugins that say nothing of themselves: the registry says it. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fileDa } from '../../src/da/node/index.js'
+import { computeBuildInfoHash, computeWasmHashes } from '../../src/provenance/index.js'
+import { setBuildInfoManagerSync, submitBuildInfoSync } from '../../src/registry/index.js'
+import { missingIsolation, toyPlugin } from '../provenance/toy.js'
+import { startChain, type TestChain, word } from '../registry/chain.js'
+import { session } from './runner.js'
+
+const home = mkdtempSync(join(tmpdir(), 'verify-'))
+let chain: TestChain
+beforeAll(async () => {
+  chain = await startChain()
+  const { fromBlock: _, ...addresses } = chain.addresses
+  writeFileSync(join(home, 'contracts.json'), JSON.stringify(addresses))
+}, 120_000)
+afterAll(async () => {
+  rmSync(home, { recursive: true, force: true })
+  await chain.anvil.stop()
+})
+
+describe.skipIf(missingIsolation() !== undefined)('provenance verify', () => {
+  test('behavior: builds that the registry names are tried, by hash and by file', async () => {
+    const wasm = toyPlugin('without metadata')
+    const { wasmHash, wasmSha256 } = computeWasmHashes(wasm)
+    writeFileSync(join(home, 'plugin.wasm'), wasm)
+    await fileDa({ directory: join(home, 'artifacts') }).put(wasm)
+    const run = session(home)
+    const at = ['--rpc-url', chain.anvil.url, '--contracts', 'contracts.json']
+    const verify = async (...words: string[]) => {
+      const { code, stdout, stderr } = await run('provenance', 'verify', ...words, '--json')
+      return { code, said: JSON.parse(stdout || '{}'), stderr }
+    }
+    // Nobody has said anything yet.
+    const unknown = await verify(wasmHash, ...at, '--da', 'artifacts')
+    expect(unknown).toMatchObject({ code: 4, said: { data: { status: 'unknown' } } })
+    const build = (image: string) => ({
+      ...{ wasmSha256, sourceSha256: word(8), args: ['build'], options: [], image },
+    })
+    const { owner, addresses } = chain
+    await setBuildInfoManagerSync(owner, {
+      ...{ addresses, manager: owner.account.address, allowed: true },
+    })
+    const infos = ['aa', 'bb'].map((byte) => build(`ghcr.io/a/b@sha256:${byte.repeat(32)}`))
+    for (const buildInfo of infos) {
+      await submitBuildInfoSync(owner, { addresses, wasmHash, buildInfo })
+    }
+    const shown = {
+      ...{ wasmHash, status: 'did_not_run', reason: 'unknown_image', origin: 'registry' },
+      buildInfoHash: computeBuildInfoHash(infos[0] as (typeof infos)[number]),
+      tried: infos.map((info) => ({ buildInfoHash: computeBuildInfoHash(info) })),
+    }
+    const upper = `0X${wasmHash.slice(2).toUpperCase()}`
+    for (const named of [wasmHash, upper, 'plugin.wasm']) {
+      const words = named === 'plugin.wasm' ? at : [...at, '--da', 'artifacts']
+      expect(await verify(named, ...words), named).toMatchObject({ code: 4, said: { data: shown } })
+    }
+    // Without a chain there is nobody to ask.
+    expect(await verify('plugin.wasm')).toMatchObject({
+      code: 4,
+      said: { data: { status: 'unknown' } },
+    })
+    // 64 digits are a SHA-256 in the draft's answers, and no name of a plugin here.
+    const sha = await run('provenance', 'verify', wasmSha256.slice(2), ...at)
+    expect(sha).toMatchObject({ code: 2, stderr: expect.stringContaining('keccak-256') as string })
+  }, 240_000)
+})
