@@ -24,6 +24,19 @@ export function assertObject(field: string, value: unknown): asserts value is ob
   throw new InvalidInputError({ field, reason: 'expected an object' })
 }
 
+/** Refuses what is no object, or lacks one of these members: its members would be read of nothing. */
+export function assertMembers<value extends object>(
+  field: string,
+  value: value,
+  names: readonly (keyof value & string)[],
+): void {
+  assertObject(field, value)
+  for (const name of names) {
+    if (value[name] !== undefined && value[name] !== null) continue
+    throw new InvalidInputError({ field: `${field}.${name}`, reason: 'it is missing' })
+  }
+}
+
 /** Refuses what is no list. */
 export function assertList(field: string, value: unknown): asserts value is readonly unknown[] {
   if (Array.isArray(value)) return

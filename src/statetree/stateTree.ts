@@ -2,6 +2,7 @@
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
 import { fromUtf8, toHex } from '../internal/bytes.js'
+import { assertMembers } from '../internal/options.js'
 import { StoreMismatchError } from './errors.js'
 import { defaultHasher, type TreeHasher } from './hash/hasher.js'
 import type { TreeProof } from './proof/proof.js'
@@ -99,6 +100,7 @@ export type StateTree = ReadableTree & {
  * ```
  */
 export function createStateTree(options: StateTreeOptions): StateTree {
+  assertMembers('options', options, ['store'])
   const { store, hasher = defaultHasher(), maxResidentRecords = 4_000_000 } = options
   assertHasher(store, hasher)
   const versions = openVersions({ store, hasher, maxResidentRecords })

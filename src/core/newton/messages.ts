@@ -177,7 +177,7 @@ export function buildNewtonAttestation(parameters: {
 
 /** Whether a response allows: exactly what the contract reads, and nothing else. */
 export function isNewtonAllow(response: NewtonTaskResponse): boolean {
-  return evaluateResult(response.evaluationResult)
+  return evaluateResult(response?.evaluationResult)
 }
 
 /** Encodes a task as `abi.encode(task)`. */

@@ -3,6 +3,7 @@ import type { Hex } from 'viem'
 import type { G1Point } from '../../core/bn254/curve/points.js'
 import type { DaLocator } from '../../core/locator.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertMembers } from '../../internal/options.js'
 import { decodeEigenDaCommitment, type EigenDaCert } from '../eigenda/cert/cert.js'
 import { blobSymbols, MAX_PAYLOAD_BYTES } from '../eigenda/payloadCodec.js'
 import type { ArtifactCheck } from '../verifier.js'
@@ -49,6 +50,7 @@ export type KzgOptions = {
  * ```
  */
 export function createKzg(options: KzgOptions): Kzg {
+  assertMembers('options', options, ['srs'])
   const { srs, msm = wasmMsm(), worker, workerThreshold = 4_096 } = options
   const commit: Kzg['commit'] = (payload, io = {}) =>
     worker && blobSymbols(payload.length) > workerThreshold

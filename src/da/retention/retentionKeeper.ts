@@ -13,6 +13,7 @@
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertMembers } from '../../internal/options.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import { type ArchiveKeeper, createArchiveKeeper } from './archives.js'
 import { planEntry } from './entryPlan.js'
@@ -54,6 +55,7 @@ export type RetentionKeeper = {
  * ```
  */
 export function createRetentionKeeper(options: RetentionKeeperOptions): RetentionKeeper {
+  assertMembers('options', options, ['entries', 'archives', 'source', 'journal', 'blockTime'])
   assertOptions(options)
   const { entries, publisher, archives, source, announcer, journal, blockTime } = options
   const { renewAfter = 13 * 86_400, urgentBefore = 6 * 3_600, now = Date.now } = options

@@ -6,6 +6,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { copyBytes, toHex } from '../../internal/bytes.js'
+import { assertMembers } from '../../internal/options.js'
 import type { Nsm } from '../nsm.js'
 import type { HpkeContext } from '../secrets/hpke.js'
 import { type DecryptionKey, deriveDecryptionKey, deriveEnclaveKey } from '../secrets/keys.js'
@@ -64,6 +65,7 @@ export function createKeyManager(parameters: {
   pcr0: Uint8Array
   epoch?: bigint | undefined
 }): KeyManager {
+  assertMembers('parameters', parameters, ['masterSecret', 'pcr0'])
   const masterSecret = copyBytes(parameters.masterSecret)
   const pcr0 = copyBytes(parameters.pcr0)
   const epoch = parameters.epoch ?? 0n

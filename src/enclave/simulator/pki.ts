@@ -4,6 +4,7 @@
  */
 import type { Hex } from 'viem'
 import { concat, utf8 } from '../../internal/bytes.js'
+import { assertMembers } from '../../internal/options.js'
 import { defaultRandomBytes } from '../nitro/nonces.js'
 import { certificateFingerprint } from '../nitro/x509/roots.js'
 import {
@@ -72,6 +73,7 @@ export function createSimulatorPki(parameters: {
   signatures?: SignatureForm | undefined
   overrides?: PkiOverrides | undefined
 }): SimulatorPki {
+  assertMembers('parameters', parameters, ['moduleId'])
   const { moduleId, signatures = 'natural', overrides = {} } = parameters
   const seed = parameters.seed ?? defaultRandomBytes(48)
   const derive = (label: string): SigningKey =>

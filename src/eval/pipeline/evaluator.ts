@@ -12,6 +12,7 @@ import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { accelerateKeccak } from '../../internal/longKeccak.js'
+import { assertMembers } from '../../internal/options.js'
 import { assertEvaluatorParameters, type EvaluatorParameters } from './parameters.js'
 import { createPlanFacts, type EvaluationPlan, planEvaluation } from './plan.js'
 import { createPolicyCache } from './policyCache.js'
@@ -44,6 +45,7 @@ import { createTaskFacts, type TaskFacts } from './taskFacts.js'
  * ```
  */
 export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
+  assertMembers('parameters', parameters, ['registry', 'artifacts', 'engine', 'plugins', 'schemas'])
   assertEvaluatorParameters(parameters)
   const { registry, engine, mode = 'attest', assurance = 'local' } = parameters
   accelerateKeccak()

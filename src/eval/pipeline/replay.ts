@@ -19,7 +19,7 @@ import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import { computeTaskId, type Task } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { assertObject } from '../../internal/options.js'
+import { assertMembers, assertObject } from '../../internal/options.js'
 import type { ProcessMemory } from '../../internal/processMemory.js'
 import { buildPluginInput } from '../intent/wasmArgs.js'
 import type { PluginRuntime } from '../plugins/runtime/runtime.js'
@@ -86,6 +86,7 @@ export type Replayer = {
  * ```
  */
 export function createReplayer(parameters: ReplayerParameters): Replayer {
+  assertMembers('parameters', parameters, ['registry', 'artifacts', 'engine', 'plugins'])
   const { registry, artifacts, engine, plugins, memory } = parameters
   const policies = createPolicyCache(engine, memory)
 

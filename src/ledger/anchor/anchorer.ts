@@ -1,6 +1,7 @@
 /** Keeps a log's checkpoints anchored: each target at its own pace, none holding up another. */
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertMembers } from '../../internal/options.js'
 import type { Checkpoint } from '../log/checkpoint.js'
 import type { LogReader } from '../log/reader.js'
 import type { AnchorReceipt } from './receipts.js'
@@ -73,6 +74,7 @@ type State = {
  * for (const outcome of await anchorer.tick()) report(outcome)
  */
 export function createAnchorer(parameters: AnchorerParameters): Anchorer {
+  assertMembers('parameters', parameters, ['targets', 'latest', 'record'])
   const { targets, latest, record, now = Date.now, recorded = {} } = parameters
   checkTargets(targets)
   const states = new Map<string, State>(

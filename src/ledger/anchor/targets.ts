@@ -7,7 +7,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import { readBounded } from '../../internal/boundedBody.js'
 import { concat, fromHex, toHex, utf8 } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { assertHttpUrl } from '../../internal/options.js'
+import { assertHttpUrl, assertMembers } from '../../internal/options.js'
 import { formatCheckpoint } from '../log/checkpoint.js'
 import { toBase64 } from '../log/encoding.js'
 import type { AnchorTarget } from './anchorer.js'
@@ -91,6 +91,7 @@ export type TimestampAnchorParameters = {
  * const target = createTimestampAnchor({ calendars: ['https://alice.btc.calendar.opentimestamps.org'] })
  */
 export function createTimestampAnchor(parameters: TimestampAnchorParameters): AnchorTarget {
+  assertMembers('parameters', parameters, ['calendars'])
   const { calendars, every = day, fetch } = parameters
   if (calendars.length === 0) {
     throw new InvalidInputError({ field: 'calendars', reason: 'expected one at least' })

@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../../errors/common.js'
+import { assertObject } from '../../internal/options.js'
 import { type Checkpoint, type CheckpointTrust, verifyCheckpoint } from './checkpoint.js'
 import { fromBase64, fromDecimal, toBase64, wellFormedText } from './encoding.js'
 import { hashSize, isSize, leafHash, verifyInclusion } from './merkle.js'
@@ -46,6 +47,7 @@ export function verifyTlogProof(parameters: {
   entry: Uint8Array
   trust: CheckpointTrust
 }): VerifiedTlogProof {
+  assertObject('parameters', parameters)
   const parsed = parse(parameters.file)
   // The trust is checked also where the file is unreadable, so that a wrong option shows at once.
   const verified = verifyCheckpoint(parsed?.checkpoint ?? '', parameters.trust)

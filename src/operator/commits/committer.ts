@@ -16,6 +16,7 @@ import type { DaLocator } from '../../core/locator.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertMembers } from '../../internal/options.js'
 import { createOrder } from '../../internal/singleFlight.js'
 import {
   type Anomaly,
@@ -123,6 +124,7 @@ const KEPT_DELTAS = 16
  * ```
  */
 export function createCommitter(parameters: CommitterParameters): Committer {
+  assertMembers('parameters', parameters, ['pipeline', 'guard', 'events', 'tables', 'readDelta'])
   const { pipeline, guard, tables, pcr0Commitment, operatorSetId = 0 } = parameters
   const { collectTimeout = 20_000, linger = 1_000 } = parameters
   const domain = {

@@ -11,6 +11,7 @@ import { computeTaskId, encodeTask } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { assertMembers } from '../../internal/options.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
 import type { OperatorClient } from '../rpc/client.js'
 import { refuse } from '../rpc/envelope.js'
@@ -94,6 +95,7 @@ export type Gateway = {
  * ```
  */
 export function createGateway(parameters: GatewayParameters): Gateway {
+  assertMembers('parameters', parameters, ['registry', 'tables', 'operators', 'store', 'callers'])
   const { registry, tables, store, onEvent = () => undefined } = parameters
   const { sink, landingInterval = 4_000 } = parameters
   const { now = Date.now, lease = 5_000, pollInterval = 250, concurrent = 256 } = parameters

@@ -7,6 +7,7 @@ import type { ChainEvents } from '../../core/interfaces/chainEvents.js'
 import type { LedgerSink } from '../../core/interfaces/ledgerSink.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertMembers } from '../../internal/options.js'
 import {
   type AttestedTask,
   anomalyRecord,
@@ -78,6 +79,7 @@ const REMEMBERED = 4_096
  * ```
  */
 export function createLedgerRecorder(parameters: LedgerRecorderParameters): LedgerRecorder {
+  assertMembers('parameters', parameters, ['sink', 'registry'])
   const { sink, registry, engine = 'operators/1', salts = memorySalts() } = parameters
   const { chainId, policyRegistry, policyDataRegistry } = registry
   const registries = { chainId, policyRegistry, policyDataRegistry }

@@ -10,6 +10,7 @@ import {
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
 import { decodeResponse } from '../../core/response.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertMembers } from '../../internal/options.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
 import { startLoop } from './loop.js'
 
@@ -60,6 +61,7 @@ const statuses = ['pending', 'filed', 'settled', 'final', 'refused', 'expired'] 
  * ```
  */
 export function createChallengerNode(parameters: ChallengerNodeParameters): ChallengerNode {
+  assertMembers('parameters', parameters, ['reader', 'store'])
   const { interval = 4_000, maxLag = 64n, minBalance = 10n ** 16n, now = Date.now } = parameters
   const metrics = parameters.metrics ?? createMetricsRegistry()
   const watch = watchChallenger(metrics)

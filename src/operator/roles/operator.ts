@@ -2,6 +2,7 @@
 import type { Address, Hex } from 'viem'
 import { ZERO_HASH } from '../../core/artifact.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertMembers } from '../../internal/options.js'
 import { type Anomaly, type LeafSource, readLeaf } from '../../statetree/index.js'
 import { type Committer, type CommitterParameters, createCommitter } from '../commits/committer.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
@@ -96,6 +97,14 @@ const peerMethods: ReadonlySet<OperatorMethod> = new Set([
  * ```
  */
 export function createOperatorNode(parameters: OperatorNodeParameters): OperatorNode {
+  assertMembers('parameters', parameters, [
+    'guard',
+    'tasks',
+    'commits',
+    'tables',
+    'gateways',
+    'peers',
+  ])
   const { guard, tables, pcr0Commitment, ledger } = parameters
   const build = pcr0Commitment === ZERO_HASH ? {} : { pcr0Commitment }
   const tasks = createTaskEvaluator({ ...parameters.tasks, ...build, guard, tables, ledger })

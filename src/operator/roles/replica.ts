@@ -6,6 +6,7 @@ import type { Hex } from 'viem'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { AcceptedResponses } from '../../core/interfaces/responses.js'
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
+import { assertMembers } from '../../internal/options.js'
 import {
   type Anomaly,
   anomalyName,
@@ -70,6 +71,7 @@ const KEPT_STATES = 64
  * ```
  */
 export function createReplicaNode(parameters: ReplicaNodeParameters): ReplicaNode {
+  assertMembers('parameters', parameters, ['registry', 'pipeline', 'events'])
   const { pipeline, events, registry, serve = false, interval = 4_000 } = parameters
   const { now = Date.now, startBlock } = parameters
   const metrics = parameters.metrics ?? createMetricsRegistry()

@@ -5,7 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
 import { compareBytes, concatAll, copyBytes, toHex, utf8 } from '../../internal/bytes.js'
-import { assertCount } from '../../internal/options.js'
+import { assertCount, assertList } from '../../internal/options.js'
 import { SourceArchiveError } from '../errors.js'
 
 /** A file of a source archive. */
@@ -52,6 +52,7 @@ export function createSourceArchive(
   files: readonly SourceFile[],
   { folder = 'source' }: { folder?: string | undefined } = {},
 ): { archive: Uint8Array; sourceSha256: Hex } {
+  assertList('files', files)
   if (files.length === 0) throw fault('malformed', 'it would hold no file')
   if (folder.includes('/')) throw fault('unsafe_path', 'the top folder is one name')
   const entries = new Map<string, Entry>()

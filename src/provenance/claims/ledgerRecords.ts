@@ -4,7 +4,7 @@ import type { LedgerRecord, LedgerSink } from '../../core/interfaces/ledgerSink.
 import type { ProvenanceEvent, ProvenanceEvents } from '../../core/interfaces/provenance.js'
 import { fromHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertCount } from '../../internal/options.js'
+import { assertCount, assertMembers } from '../../internal/options.js'
 import { type BuildInfo, decodeBuildInfo } from '../build/buildInfo.js'
 import { BuildInfoError } from '../errors.js'
 import { evidenceHashOf } from './evidence.js'
@@ -52,6 +52,7 @@ export type ProvenanceRecorder = {
 export function createProvenanceRecorder(
   parameters: ProvenanceRecorderParameters,
 ): ProvenanceRecorder {
+  assertMembers('parameters', parameters, ['events', 'sink'])
   const { events, sink, blocksAtOnce = 10_000 } = parameters
   assertCount('blocksAtOnce', blocksAtOnce)
   const verifiers = new Set(parameters.verifiers.map((verifier) => verifier.toLowerCase()))

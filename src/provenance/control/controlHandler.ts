@@ -2,6 +2,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { toHex, utf8 } from '../../internal/bytes.js'
+import { assertMembers } from '../../internal/options.js'
 import { readBoundedJson } from '../worker/boundedJson.js'
 import { MAX_WORKER_MESSAGE_BYTES, readOutcome } from '../worker/protocol.js'
 import type { ControlPlane, EvidenceStore } from './controlPlane.js'
@@ -22,6 +23,7 @@ export type ControlHandlerParameters = {
 export function createControlHandler(
   parameters: ControlHandlerParameters,
 ): (request: Request) => Promise<Response> {
+  assertMembers('parameters', parameters, ['plane'])
   const { plane, evidence } = parameters
   // Looked up by hash: how long a comparison takes says nothing of a token.
   const names = new Map<string, string>()

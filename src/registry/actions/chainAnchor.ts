@@ -3,6 +3,7 @@ import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual, fromHex, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertMembers } from '../../internal/options.js'
 import type { AnchorCandidate, AnchorTarget } from '../../ledger/anchor/anchorer.js'
 import { anchorSlot, anchorWord } from '../../ledger/anchor/chainAnchor.js'
 import type { ChainAnchorReceipt } from '../../ledger/anchor/receipts.js'
@@ -46,6 +47,7 @@ export type ChainAnchorTargetParameters = {
  * ```
  */
 export function createChainAnchor(parameters: ChainAnchorTargetParameters): AnchorTarget {
+  assertMembers('parameters', parameters, ['client'])
   const { addresses, every = 900_000, fromBlock } = parameters
   const client = writerOf('createChainAnchor', parameters.client, {})
   const owner = client.account.address

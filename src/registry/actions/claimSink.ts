@@ -2,6 +2,7 @@
 
 import * as VerificationRegistry from '../../core/abi/verificationRegistryAbi.js'
 import type { ClaimSink } from '../../core/interfaces/provenance.js'
+import { assertMembers } from '../../internal/options.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { withClient, writerOf } from '../chain/client.js'
 import { readAt, readTag, valueFrom } from '../chain/read.js'
@@ -23,6 +24,7 @@ import type { SinkParameters } from './sinks.js'
  * ```
  */
 export function createClaimSink(parameters: SinkParameters): ClaimSink {
+  assertMembers('parameters', parameters, ['client'])
   const { client: given, ...fixed } = parameters
   const client = writerOf('createClaimSink', given, {})
   return {

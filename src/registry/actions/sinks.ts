@@ -3,6 +3,7 @@ import * as StateCommitRegistry from '../../core/abi/stateCommitRegistryAbi.js'
 import type { Announcer } from '../../core/interfaces/announcer.js'
 import type { ChallengeSink, CommitSink, ResponseSink } from '../../core/interfaces/sinks.js'
 import { isPolicySdkError } from '../../errors/base.js'
+import { assertMembers } from '../../internal/options.js'
 import type { PolicyAddressesInput } from '../chain/addressBook.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { type WriteClient, withClient, writerOf } from '../chain/client.js'
@@ -28,6 +29,7 @@ export type SinkParameters = SyncOptions & {
 
 /** Announces locators of artifacts on chain, and waits for the receipt. */
 export function createAnnouncer(parameters: SinkParameters): Announcer {
+  assertMembers('parameters', parameters, ['client'])
   const { client: given, ...fixed } = parameters
   const client = writerOf('createAnnouncer', given, {})
   return {
@@ -54,6 +56,7 @@ export function createAnnouncer(parameters: SinkParameters): Announcer {
  * ```
  */
 export function createCommitSink(parameters: SinkParameters): CommitSink {
+  assertMembers('parameters', parameters, ['client'])
   const { client: given, ...fixed } = parameters
   const client = writerOf('createCommitSink', given, {})
   return {
@@ -103,6 +106,7 @@ const REPLACE_AFTER = 60_000
  * `maxFeePerGas`), where the account signs here.
  */
 export function createChallengeSink(parameters: SinkParameters): ChallengeSink {
+  assertMembers('parameters', parameters, ['client'])
   const { client: given, ...fixed } = parameters
   const client = writerOf('createChallengeSink', given, {})
   const slashing = createSlashingReader({ client, addresses: fixed.addresses })

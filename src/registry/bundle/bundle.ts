@@ -3,6 +3,7 @@ import type { Hex } from 'viem'
 import { canonicalJson, type Json, type JsonObject, parseJson } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromUtf8 } from '../../internal/bytes.js'
+import { assertMembers } from '../../internal/options.js'
 import type { EventProof } from '../../ledger/writer/types.js'
 
 /** Version of the file's form. */
@@ -87,6 +88,7 @@ export function createEvaluationBundle(parameters: {
   anchors?: EvaluationBundle['anchors']
   provenance?: EvaluationBundle['provenance']
 }): EvaluationBundle {
+  assertMembers('parameters', parameters, ['attestation', 'proof'])
   const { attestation, proof, tree, anchors, provenance } = parameters
   return {
     version: bundleVersion,

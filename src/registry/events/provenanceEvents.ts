@@ -6,6 +6,7 @@ import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
 import * as VerificationRegistry from '../../core/abi/verificationRegistryAbi.js'
 import type { ProvenanceEvent, ProvenanceEvents } from '../../core/interfaces/provenance.js'
 import { mapBounded } from '../../internal/mapBounded.js'
+import { assertMembers } from '../../internal/options.js'
 import { resolveAddress } from '../chain/addresses.js'
 import { chainIdOf, type ReadClient, withClient } from '../chain/client.js'
 import { RpcInconsistentError } from '../chain/errors.js'
@@ -38,6 +39,7 @@ const contracts = Object.keys(items) as Contract[]
 export async function createProvenanceEvents(
   parameters: CreateChainEventsParameters,
 ): Promise<ProvenanceEvents> {
+  assertMembers('parameters', parameters, ['client'])
   const { client: given, addresses, maxRange, proofDepth, finality = 'finalized' } = parameters
   const chainId = await chainIdOf(given)
   const known = new Map<string, Contract>(

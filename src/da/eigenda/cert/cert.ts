@@ -171,7 +171,13 @@ export function encodeCertRlp(cert: EigenDaCert): Uint8Array {
 /** Whether bytes are a commitment in the op-stack form, which has two more bytes in front. */
 export function isOpCommitment(bytes: Uint8Array): boolean {
   // A standard commitment continues with an RLP list of over 55 bytes, so never with a zero.
-  return bytes.length > 3 && bytes[0] === 0x01 && bytes[1] === 0x00 && (bytes[2] as number) <= 0x03
+  return (
+    bytes instanceof Uint8Array &&
+    bytes.length > 3 &&
+    bytes[0] === 0x01 &&
+    bytes[1] === 0x00 &&
+    (bytes[2] as number) <= 0x03
+  )
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Hex } from 'viem'
 import { createMetricsRegistry, type MetricsRegistry } from '../../../core/metrics.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import type { IoOptions } from '../../../internal/deadline.js'
-import { assertChoice, assertCount } from '../../../internal/options.js'
+import { assertChoice, assertCount, assertMembers } from '../../../internal/options.js'
 import {
   createProcessMemory,
   type MemoryStats,
@@ -75,6 +75,7 @@ export type PluginRuntime = {
  * ```
  */
 export function createPluginRuntime(parameters: PluginRuntimeParameters): PluginRuntime {
+  assertMembers('parameters', parameters, ['workers'])
   const { workers, store, onEvent = () => {}, transport = workers.transport } = parameters
   if (typeof transport !== 'function') {
     throw new InvalidInputError({

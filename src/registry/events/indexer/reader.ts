@@ -8,6 +8,7 @@ import type {
   RegistrySnapshot,
 } from '../../../core/interfaces/registryReader.js'
 import type { IoOptions } from '../../../internal/deadline.js'
+import { assertMembers } from '../../../internal/options.js'
 import { RpcInconsistentError } from '../../chain/errors.js'
 import type { RegistryIndex } from './indexer.js'
 import { enclaveRequiredAt } from './state.js'
@@ -22,6 +23,7 @@ export function createIndexedReader(parameters: {
   index: RegistryIndex
   reader: RegistryReader
 }): RegistryReader {
+  assertMembers('parameters', parameters, ['index', 'reader'])
   const { index, reader } = parameters
   const { state } = index
   const covers = (block: bigint): boolean =>
