@@ -5,6 +5,7 @@ export {
   type CommitterParameters,
   createCommitter,
   type DeltaReader,
+  type KeptDeltas,
   type WindowOutcome,
 } from './commits/committer.js'
 export { createDeltaReader } from './commits/deltas.js'

@@ -1,10 +1,14 @@
 /** Windows whose proposer does not do what it should: each costs a window, never the chain. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Hex } from 'viem'
 import { beforeEach, expect, test } from 'vitest'
 import { blsKeyFromSeed, createOperatorTable } from '../../src/core/bn254/index.js'
+import { diskByteStore } from '../../src/da/node/index.js'
 import { utf8 } from '../../src/internal/bytes.js'
 import { keccakHex } from '../../src/internal/keccak.js'
-import type { Committer, OperatorClient } from '../../src/operator/index.js'
+import type { Committer, KeptDeltas, OperatorClient } from '../../src/operator/index.js'
 import { createCommitter, createSigningGuard } from '../../src/operator/index.js'
 import { openSigningJournal } from '../../src/operator/signing/journal.js'
 import { computeJournalDomain } from '../../src/operator/signing/rules.js'
@@ -43,7 +47,7 @@ let chain: FakeChain
 let seats: Seat[]
 
 /** One operator: a tree, a journal, and bytes that it has or has not. */
-async function sit(index: number): Promise<Seat> {
+async function sit(index: number, keptDeltas?: KeptDeltas): Promise<Seat> {
   const hides = new Set<Hex>()
   const known = new Map(['one', 'two', 'three'].map((name) => [keccakHex(rego(name)), rego(name)]))
   const events = chain.view()
@@ -71,13 +75,15 @@ async function sit(index: number): Promise<Seat> {
     assertReady: async () => undefined,
   })
   const committer = createCommitter({
-    ...{ pipeline, guard, events, pcr0Commitment },
+    ...{ pipeline, guard, events, pcr0Commitment, keptDeltas },
     tables: { tableAt: async () => ({ referenceTimestamp, quorumBps: 6_700, table }) },
     stateCommitRegistry: `0x${'c0'.repeat(20)}`,
     readDelta: async ({ deltaHash }) => {
-      const found = seats.map((seat) => seat.committer.delta(deltaHash)).find((one) => one)
-      if (found === undefined) throw new Error('nobody has it')
-      return found
+      for (const seat of seats) {
+        const found = await seat.committer.delta(deltaHash)
+        if (found !== undefined) return found
+      }
+      throw new Error('nobody has it')
     },
     ...{ linger: 0, collectTimeout: 2_000 },
   })
@@ -186,8 +192,8 @@ test('behavior: one that shows two proposals gets no second signature, and costs
   liar.hides.add(keccakHex(rego('two')))
   const partial = await liar.committer.propose(timestamp)
   expect(partial!.commit.newStateRoot).not.toBe(whole!.commit.newStateRoot)
-  const delta = (hash: Hex): Uint8Array | undefined =>
-    proposer.committer.delta(hash) ?? liar.committer.delta(hash)
+  const delta = async (hash: Hex): Promise<Uint8Array | undefined> =>
+    (await proposer.committer.delta(hash)) ?? liar.committer.delta(hash)
   seats.push({ ...liar, committer: { ...liar.committer, delta } })
   const half = others.slice(0, Math.ceil(others.length / 2))
   const rest = others.slice(half.length)
@@ -214,4 +220,23 @@ test('behavior: a window with too few signers is lost, and lands in the next', a
   expect(outcome.status).toBe('no quorum')
   expect(await run(nextWindow())).toMatchObject({ status: 'landed' })
   await atOneRoot(1n)
+})
+
+test('behavior: what was proposed or signed is had from its signers after a restart of all', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'deltas-'))
+  try {
+    const storeOf = (index: number) => diskByteStore({ directory: join(directory, `${index}`) })
+    seats = await Promise.all(operators.map((_, index) => sit(index, storeOf(index))))
+    const { timestamp, proposer, others } = nextWindow()
+    const proposal = await proposer.committer.propose(timestamp)
+    const { deltaHash, delta } = proposal!
+    const [slow, ...rest] = others
+    for (const { committer } of rest) await committer.sign(proposal!)
+    const restarted = await Promise.all(operators.map((_, index) => sit(index, storeOf(index))))
+    const kept = await Promise.all(restarted.map(({ committer }) => committer.delta(deltaHash)))
+    const without = seats.indexOf(slow!)
+    expect(kept).toEqual(seats.map((_, index) => (index === without ? undefined : delta)))
+  } finally {
+    await rm(directory, { recursive: true })
+  }
 })

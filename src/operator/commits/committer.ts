@@ -46,6 +46,12 @@ export type DeltaReader = (
   options?: IoOptions,
 ) => Promise<Uint8Array>
 
+/** Where deltas are kept that an operator answers for, such as `diskByteStore`. */
+export type KeptDeltas = {
+  read(hash: string, io?: IoOptions): Promise<Uint8Array | undefined>
+  write(hash: string, bytes: Uint8Array, io?: IoOptions): Promise<void>
+}
+
 /** Parameters of {@link createCommitter}. */
 export type CommitterParameters = {
   pipeline: CommitPipeline
@@ -65,6 +71,8 @@ export type CommitterParameters = {
    * such as uploads that only the proposer knows. Its failure is no reason to sign or not to.
    */
   beforeJudging?: ((delta: Uint8Array, options?: IoOptions) => Promise<void>) | undefined
+  /** Keeps deltas that were proposed or signed beyond this process's life. @default the 16 newest, in memory */
+  keptDeltas?: KeptDeltas | undefined
   /** First block with commits. @default 0n */
   startBlock?: bigint | undefined
   /** Milliseconds for the others to sign. @default 20_000 */
@@ -105,7 +113,7 @@ export type Committer = {
   /** Applies the commits that landed, as far as their deltas can be had. */
   follow(options?: IoOptions): Promise<ReplicaStatus>
   /** A delta that this operator made or signed and still keeps. */
-  delta(hash: Hex): Uint8Array | undefined
+  delta(hash: Hex, options?: IoOptions): Promise<Uint8Array | undefined>
 }
 
 /** Deltas that are kept for peers. */
@@ -137,7 +145,8 @@ export function createCommitter(parameters: CommitterParameters): Committer {
 
   /** The pipeline does one thing at a time. */
   const inOrder = createOrder()
-  const keep = (hash: Hex, bytes: Uint8Array): void => {
+  const keep = async (hash: Hex, bytes: Uint8Array, io: IoOptions | undefined): Promise<void> => {
+    await parameters.keptDeltas?.write(hash, bytes, io)
     kept.delete(hash)
     kept.set(hash, bytes)
     for (const oldest of kept.keys()) {
@@ -145,8 +154,14 @@ export function createCommitter(parameters: CommitterParameters): Committer {
       kept.delete(oldest)
     }
   }
+  const keptDelta: Committer['delta'] = async (hash, io) => {
+    const bytes = kept.get(hash) ?? (await parameters.keptDeltas?.read(hash, io))
+    // A file that was damaged is none.
+    return bytes !== undefined && computeDeltaHash(bytes) === hash ? bytes : undefined
+  }
   const readDelta: DeltaReader = async (request, io) => {
-    const bytes = kept.get(request.deltaHash) ?? (await parameters.readDelta(request, io))
+    const bytes =
+      (await keptDelta(request.deltaHash, io)) ?? (await parameters.readDelta(request, io))
     if (computeDeltaHash(bytes) !== request.deltaHash) {
       throw new InvalidInputError({
         field: 'delta',
@@ -178,7 +193,7 @@ export function createCommitter(parameters: CommitterParameters): Committer {
     const made = inOrder(async () => {
       const { publish } = parameters
       const proposal = await proposeCommit(pipeline, { timestamp, pcr0Commitment, publish }, io)
-      if (proposal !== undefined) keep(proposal.deltaHash, proposal.delta)
+      if (proposal !== undefined) await keep(proposal.deltaHash, proposal.delta, io)
       return proposal
     })
     proposals.clear()
@@ -199,15 +214,15 @@ export function createCommitter(parameters: CommitterParameters): Committer {
     )
     const cutoff = verdict.status === 'valid' ? verdict.delta.cutoffBlock : 0n
     const { referenceTimestamp } = await tableAt(cutoff, io)
-    const share = await guard.signCommit({ proposal, verdict, domain, referenceTimestamp }, io)
-    keep(head.deltaHash, delta)
-    return share
+    // Before the signature: what a quorum signed has to be had from its signers.
+    if (verdict.status === 'valid') await keep(head.deltaHash, delta, io)
+    return guard.signCommit({ proposal, verdict, domain, referenceTimestamp }, io)
   }
 
   return {
     propose,
     sign,
-    delta: (hash) => kept.get(hash),
+    delta: keptDelta,
     follow: (io) => inOrder(() => replica.follow(io)),
     async runWindow({ timestamp, peers, sink }, io) {
       const prepared = await inOrder(() => pipeline.prepare(timestamp, io))

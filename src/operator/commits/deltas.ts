@@ -1,30 +1,37 @@
-/** Where a delta is had from: where it was published, else from the operators that keep it. */
+/** Where a delta is had from: where it was published, else from operators and bootnodes that keep it. */
 import { namespaces } from '../../core/artifact.js'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import { isPolicySdkError } from '../../errors/base.js'
-import { InvalidInputError } from '../../errors/common.js'
-import { concat } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
-import { computeDeltaHash } from '../../statetree/index.js'
+import { computeDeltaHash, snapshotClient } from '../../statetree/index.js'
 import type { DeltaReader } from './committer.js'
+import { readInRanges } from './ranges.js'
 
 /**
  * Creates a reader of deltas. What a peer gives is used only where it hashes to what was asked for.
  *
  * @param parameters.peers - Base URLs of operators, such as `https://operator.example`, asked one after
- * another at `/deltas/<hash>`.
+ * another at `/deltas/<hash>`, in ranges of at most 1 MiB.
+ * @param parameters.bootnodes - URLs of bootnodes, asked after the operators.
  * @throws {ArtifactUnavailableError} from its calls, where nobody has it.
  */
 export function createDeltaReader(parameters: {
   artifacts: ArtifactSource
   peers?: (() => readonly string[]) | undefined
+  bootnodes?: readonly string[] | undefined
   fetch?: typeof globalThis.fetch | undefined
   /** @default 64 MiB */
   maxBytes?: number | undefined
-  /** Milliseconds for one peer. @default 10_000 */
+  /** Milliseconds for one range of a peer. @default 10_000 */
   timeout?: number | undefined
+  /** Milliseconds for all of one peer or bootnode. @default 60_000 */
+  patience?: number | undefined
 }): DeltaReader {
   const { artifacts, peers = () => [], maxBytes = 64 * 1_048_576, timeout = 10_000 } = parameters
+  const { patience = 60_000 } = parameters
+  const bootnodes = (parameters.bootnodes ?? []).map((url) =>
+    snapshotClient({ url, maxBytes, resumptions: 2 }),
+  )
   const fetch: typeof globalThis.fetch =
     parameters.fetch ?? ((...call) => globalThis.fetch(...call))
   return async ({ deltaHash, locators }, io = {}) => {
@@ -40,13 +47,19 @@ export function createDeltaReader(parameters: {
       if (!isPolicySdkError(error)) throw error
       failure = error
     }
-    for (const peer of peers()) {
+    const limit = { signal: io.signal, timeout: patience }
+    const places = [
+      ...peers().map(
+        (peer) => () =>
+          withDeadline(`delta from ${peer}`, limit, (signal) =>
+            readInRanges({ url: `${peer}/deltas/${deltaHash}`, fetch, maxBytes, timeout, signal }),
+          ),
+      ),
+      ...bootnodes.map((bootnode) => () => bootnode.delta(deltaHash, limit)),
+    ]
+    for (const read of places) {
       try {
-        const bytes = await withDeadline(
-          `delta from ${peer}`,
-          { signal: io.signal, timeout },
-          (signal) => readPeer(fetch, { url: `${peer}/deltas/${deltaHash}`, maxBytes, signal }),
-        )
+        const bytes = await read()
         if (computeDeltaHash(bytes) === deltaHash) return bytes
       } catch {
         io.signal?.throwIfAborted()
@@ -54,25 +67,4 @@ export function createDeltaReader(parameters: {
     }
     throw failure
   }
-}
-
-async function readPeer(
-  fetch: typeof globalThis.fetch,
-  { url, maxBytes, signal }: { url: string; maxBytes: number; signal: AbortSignal },
-): Promise<Uint8Array> {
-  const response = await fetch(url, { signal, redirect: 'error' })
-  const reader = response.body?.getReader()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  while (reader !== undefined) {
-    const { done, value } = await reader.read()
-    if (done) break
-    length += value.length
-    if (length > maxBytes || !response.ok) {
-      reader.cancel().catch(() => undefined)
-      throw new InvalidInputError({ field: 'delta', reason: 'the peer does not give it' })
-    }
-    chunks.push(value)
-  }
-  return concat(...chunks)
 }

@@ -1,6 +1,8 @@
 /** The operator's HTTP server: `hono` for the routes, its Node server for the sockets. */
 import type { Hono } from 'hono'
 import { readBounded } from '../../internal/boundedBody.js'
+import { rangedResponse } from '../../internal/ranges.js'
+import { PIECE } from '../commits/ranges.js'
 import { type ArtifactIntake, intakeOutcomes } from '../roles/intake.js'
 import type { OperatorRpc } from '../rpc/server.js'
 import {
@@ -15,7 +17,7 @@ import {
 /** What a server offers beside its calls. */
 export type OperatorRoutes = HealthRoutes & {
   rpc: OperatorRpc
-  /** Bytes of a delta that this operator keeps, for peers. */
+  /** Bytes of a delta that this operator keeps, for peers: at most 1 MiB an answer, more by ranges. */
   delta?: ((hash: `0x${string}`) => Promise<Uint8Array | undefined>) | undefined
   /** Text of this operator's identity, such as `createIdentity` makes. Left out: it proves itself to nobody. */
   identity?: ((io: { signal: AbortSignal }) => Promise<string>) | undefined
@@ -43,7 +45,7 @@ export async function operatorApp(routes: OperatorRoutes): Promise<Hono> {
     if (!/^0x[0-9a-f]{64}$/.test(hash)) return context.text('no hash', 400)
     const bytes = await delta?.(hash as `0x${string}`)
     if (bytes === undefined) return context.text('not here', 404)
-    return new Response(bytes.slice(), { headers: { 'content-type': 'application/octet-stream' } })
+    return rangedResponse(bytes, context.req.header('range'), { most: PIECE })
   })
   if (identity !== undefined) {
     app.get('/identity', async (context) => {

@@ -15,6 +15,7 @@
 import type { Hex } from 'viem'
 import { computeKeyHash } from '../../core/artifact.js'
 import { concat, fixedFromHex, toHex } from '../../internal/bytes.js'
+import { rangedResponse } from '../../internal/ranges.js'
 import { LeafRefusedError } from '../errors.js'
 import { decodeDelta } from '../pipeline/delta.js'
 import type { QueueState } from '../pipeline/queue/queue.js'
@@ -115,7 +116,7 @@ function snapshot(
   if (!/^0x[0-9a-f]{64}$/.test(at.second)) return text(400, 'expected a key')
   const from = fixedFromHex(at.second, 32, 'from')
   const chunk = snapshotChunk(tree, { version, from, maxLeaves: at.maxLeaves })
-  return binary(200, encodeChunk(chunk), {})
+  return binary(encodeChunk(chunk))
 }
 
 // Only bytes that a leaf of namespaces 4 to 8 names under their own hash.
@@ -181,25 +182,12 @@ async function boundedText(request: Request): Promise<string> {
 
 function ranged(bytes: Uint8Array | undefined, request: Request): Response {
   if (bytes === undefined) return text(404, 'not found')
-  const headers = { 'accept-ranges': 'bytes' }
-  const asked = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get('range') ?? '')
-  if (asked === null) return binary(200, bytes, headers)
-  const start = Number(asked[1])
-  const end = asked[2] === '' ? bytes.length - 1 : Math.min(Number(asked[2]), bytes.length - 1)
-  if (start > end) {
-    return new Response(null, {
-      status: 416,
-      headers: { 'content-range': `bytes */${bytes.length}` },
-    })
-  }
-  const contentRange = `bytes ${start}-${end}/${bytes.length}`
-  return binary(206, bytes.subarray(start, end + 1), { ...headers, 'content-range': contentRange })
+  return rangedResponse(bytes, request.headers.get('range'))
 }
 
-function binary(status: number, bytes: Uint8Array, headers: Record<string, string>): Response {
+function binary(bytes: Uint8Array): Response {
   return new Response(bytes as Uint8Array<ArrayBuffer>, {
-    status,
-    headers: { 'content-type': 'application/octet-stream', ...headers },
+    headers: { 'content-type': 'application/octet-stream' },
   })
 }
 

@@ -4,6 +4,7 @@ import type { Address, Hex, LocalAccount } from 'viem'
 import { namespaces } from '../../../core/artifact.js'
 import type { Evaluator } from '../../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
+import { diskByteStore } from '../../../da/node/index.js'
 import type { IoOptions } from '../../../internal/deadline.js'
 import { resolveAddress } from '../../../registry/chain/addresses.js'
 import { createAcceptedResponses, createCommitSink } from '../../../registry/index.js'
@@ -119,7 +120,7 @@ export function startOperator(parameters: StartOperatorParameters): Promise<Runn
       rpc: node.rpc,
       host: settings['listen.host'],
       port: settings['listen.port'],
-      delta: async (hash) => node.commits.delta(hash),
+      delta: (hash) => node.commits.delta(hash),
       intake: intakeOf(parts),
       identity: createIdentity({
         ...{ guard: parts.guard, pcr0Commitment: evaluator.pcr0Commitment },
@@ -323,6 +324,9 @@ function assertSigning(
   }
 }
 
+/** Bytes of deltas that are kept for peers; the oldest go first. */
+const KEPT_DELTA_BYTES = 256 * 1_048_576
+
 function commitParts(
   { settings }: StartOperatorParameters,
   parts: {
@@ -348,7 +352,13 @@ function commitParts(
       : {
           publish: async ({ bytes }, io) => [(await publisher.put(bytes, io)).locator],
         }),
-    readDelta: createDeltaReader({ artifacts: cache, peers: () => urls }),
+    readDelta: createDeltaReader({
+      ...{ artifacts: cache, peers: () => urls, bootnodes: settings['da.bootnodes'] },
+    }),
+    keptDeltas: diskByteStore({
+      directory: join(settings['data.directory'], 'deltas'),
+      maxBytes: KEPT_DELTA_BYTES,
+    }),
     onAnomaly: (found) => {
       watch.onAnomaly(found)
       const { code, detail } = found

@@ -70,7 +70,9 @@ export function startReplica(parameters: {
     const { client, addresses, events, fromBlock: startBlock, interval } = chain
     const node = createReplicaNode({
       ...{ pipeline, events, registry: reader, startBlock, interval, serve: settings.serve },
-      deltas: createDeltaReader({ artifacts: cache, peers: () => urls }),
+      deltas: createDeltaReader({
+        ...{ artifacts: cache, peers: () => urls, bootnodes: settings['da.bootnodes'] },
+      }),
       responses: createAcceptedResponses({ client, addresses }),
       store: fileTextStore(join(directory, 'bindings.json')),
       onAnomaly: ({ code, detail }) =>
