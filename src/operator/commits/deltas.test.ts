@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ArtifactUnavailableError } from '../../da/index.js'
-import { rangedResponse } from '../../internal/ranges.js'
+import { rangedResponse } from '../../internal/boundedBody.js'
 import { computeDeltaHash } from '../../statetree/index.js'
 import { listenOperator } from '../node/listen.js'
 import { createOperatorRpc } from '../rpc/server.js'

@@ -1,7 +1,6 @@
 /** The operator's HTTP server: `hono` for the routes, its Node server for the sockets. */
 import type { Hono } from 'hono'
-import { readBounded } from '../../internal/boundedBody.js'
-import { rangedResponse } from '../../internal/ranges.js'
+import { rangedResponse, readBounded } from '../../internal/boundedBody.js'
 import { PIECE } from '../commits/ranges.js'
 import { type ArtifactIntake, intakeOutcomes } from '../roles/intake.js'
 import type { OperatorRpc } from '../rpc/server.js'

@@ -14,8 +14,8 @@
  */
 import type { Hex } from 'viem'
 import { computeKeyHash } from '../../core/artifact.js'
+import { rangedResponse } from '../../internal/boundedBody.js'
 import { concat, fixedFromHex, toHex } from '../../internal/bytes.js'
-import { rangedResponse } from '../../internal/ranges.js'
 import { LeafRefusedError } from '../errors.js'
 import { decodeDelta } from '../pipeline/delta.js'
 import type { QueueState } from '../pipeline/queue/queue.js'
