@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type Checkpoint,
   formatNoteKey,
+  type LogTrust,
   noteSigner,
   parseTlogPolicy,
 } from '../../src/ledger/index.js'
@@ -149,6 +150,61 @@ describe('verifyEvaluationBundle', () => {
     expect(status({ demand: [] }, text)).toBe('verified')
     // A part that is there is looked at, demanded or not.
     expect(status({ demand: [], stateRoots: [] })).toBe('invalid')
+  })
+
+  test('error: a trust with a slip in it is no weaker one, and is told as the trust’s', () => {
+    const { operators, ledger } = trust
+    const { log, witnesses } = ledger.meta as LogTrust
+    const [key] = witnesses?.keys ?? []
+    const policy = (quorum: unknown, more: object = {}) => ({
+      meta: { logs: [{ key: log }], witnesses: [{ name: 'w', key }], quorum, ...more },
+    })
+    const slips: [object, string][] = [
+      [{ demand: ['anchors'] }, 'trust.demand'],
+      [{ demand: new Set(['tree']) }, 'trust.demand'],
+      [{ demand: {} }, 'trust.demand'],
+      [{ demands: ['tree'] }, 'trust.demands'],
+      [{ stateRoot: [] }, 'trust.stateRoot'],
+      [{ stateRoots: ['0x00'] }, 'trust.stateRoots[0]'],
+      [{ provenance: true }, 'trust.provenance'],
+      [{ anchor: { ...trust.anchor, isTrusted: true } }, 'trust.anchor.isTrusted'],
+      [{ operators: { ...operators, quorumBps: 0 } }, 'trust.operators.quorumBps'],
+      [{ operators: { ...operators, quorumBps: Number.NaN } }, 'trust.operators.quorumBps'],
+      [{ operators: { ...operators, chainId: 1 } }, 'trust.operators.chainId'],
+      [{ operators: { ...operators, tables: [null] } }, 'trust.operators.tables[0]'],
+      [{ operators: null }, 'trust.operators'],
+      ...(
+        [
+          [{ writers: null }, 'writers'],
+          [{ meta: { log, witness: { keys: [key], quorum: 1 } } }, 'meta.witness'],
+          [{ meta: { log, witnesses: null } }, 'meta.witnesses'],
+          [{ meta: { log, witnesses: [key] } }, 'meta.witnesses.quorum'],
+          [{ meta: { log, witnesses: { keys: [key], quorum: 0 } } }, 'meta.witnesses.quorum'],
+          [{ meta: 'log x' }, 'meta'],
+          [policy({ threshold: -1, members: [{ witness: key }] }), 'meta.quorum.threshold'],
+          [policy({ threshold: 0, members: [] }), 'meta.quorum.threshold'],
+          [policy({ threshold: Number.NaN, members: [{ witness: key }] }), 'meta.quorum.threshold'],
+          [policy({ threshold: 2, members: [{ witness: key }, { witness: key }] }), 'meta.quorum'],
+          [policy({ witness: { ...key } }), 'meta.quorum'],
+          [policy(null), 'meta.quorum'],
+          [policy('none', { witnesses: [{ name: 'w', key: log }] }), 'meta.witnesses'],
+          [policy('none', { logs: [] }), 'meta.logs'],
+          [policy('none', { quorums: 'none' }), 'meta.quorums'],
+        ] as [object, string][]
+      ).map(([part, field]): [object, string] => [
+        { ledger: { ...ledger, ...part } },
+        `trust.ledger.${field}`,
+      ]),
+    ]
+    for (const [slip, field] of slips) {
+      const verdict = verifyEvaluationBundle(file, { ...trust, ...slip } as BundleTrust)
+      expect(verdict.status, field).toBe('invalid')
+      expect(verdict.checks.trust, field).toMatchObject({
+        status: 'failed',
+        reason: expect.stringContaining(`\`${field}\``),
+      })
+      expect(verdict.checks.form.status).toBe('not_checked')
+    }
   })
 
   test('behavior: an anchor of a later checkpoint, with the size that the log signed', async () => {

@@ -137,6 +137,19 @@ describe('tlog-policy', () => {
     }
   })
 
+  test('error: groups nested without end are refused by their line', () => {
+    const nested = (levels: number) => {
+      const groups = Array.from(
+        { length: levels },
+        (_, at) => `group g${at} any ${at === 0 ? 'w' : `g${at - 1}`}\n`,
+      )
+      return `log ${formatNoteKey(log.key)}\nwitness w ${keys[0]}\n${groups.join('')}quorum g${levels - 1}\n`
+    }
+    expect(verifyCheckpoint(note(0), parseTlogPolicy(nested(64))).status).toBe('verified')
+    expect(() => parseTlogPolicy(nested(65))).toThrow('policy line 67')
+    expect(() => parseTlogPolicy(nested(20_000))).toThrow('policy line 67')
+  })
+
   test('behavior: a file that was cut off is no weaker policy', () => {
     const parsed = parseNote(note(0, 3))
     expect(parsed).toBeDefined()

@@ -1,11 +1,11 @@
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual, toHex } from '../../internal/bytes.js'
-import { assertObject } from '../../internal/options.js'
+import { assertKnown, assertList, assertMembers, assertObject } from '../../internal/options.js'
 import { fromBase64, fromDecimal, toBase64 } from './encoding.js'
 import { isKeyName, type NoteKey } from './keys.js'
 import { emptyRoot, hashSize, isSize } from './merkle.js'
 import { type NoteFault, type NoteSigned, openNote } from './note.js'
-import { meetsQuorum, type Quorum, type TlogPolicy } from './policy.js'
+import { assertTlogPolicy, meetsQuorum, type Quorum, type TlogPolicy } from './policy.js'
 
 /** What a log commits to: its first `size` entries have this Merkle root. */
 export type Checkpoint = { origin: string; size: bigint; root: Uint8Array }
@@ -106,14 +106,19 @@ type ReadTrust = {
   quorum: Quorum | 'none'
 }
 
+/** Refuses a trust that would ask for less than was meant. @throws {InvalidInputError} */
+export function assertCheckpointTrust(trust: CheckpointTrust, field = 'trust'): void {
+  assertObject(field, trust)
+  if ('quorum' in trust) assertTlogPolicy(trust, field)
+  else assertLogTrust(trust, field)
+}
+
 function readTrust(trust: CheckpointTrust): ReadTrust {
-  assertObject('trust', trust)
+  assertCheckpointTrust(trust)
   if ('quorum' in trust) {
     const logs = trust.logs.map(({ key }) => ({ key, origin: key.name }))
-    if (logs.length === 0) throw invalid('trust.logs', 'a policy to verify with names a log')
     return { logs, witnesses: trust.witnesses.map(({ key }) => key), quorum: trust.quorum }
   }
-  assertTrust(trust)
   const { log, origin = log.name } = trust
   const { keys = [], quorum: threshold } = trust.witnesses ?? {}
   const members = keys.map((witness) => ({ witness }))
@@ -121,22 +126,27 @@ function readTrust(trust: CheckpointTrust): ReadTrust {
   return { logs: [{ key: log, origin }], witnesses: keys, quorum }
 }
 
-function assertTrust({ log, witnesses }: LogTrust): void {
-  if (log?.kind !== 'log') throw invalid('trust.log', 'it is the Ed25519 key of a log (type 1)')
+function assertLogTrust(trust: LogTrust, field: string): void {
+  assertKnown(field, trust, ['log', 'origin', 'witnesses'])
+  const { log, witnesses } = trust
+  if (log?.kind !== 'log') throw invalid(`${field}.log`, 'it is the Ed25519 key of a log (type 1)')
   if (witnesses === undefined) return
+  assertMembers(`${field}.witnesses`, witnesses, ['keys', 'quorum'])
+  assertKnown(`${field}.witnesses`, witnesses, ['keys', 'quorum'])
   const { keys, quorum } = witnesses
+  assertList(`${field}.witnesses.keys`, keys)
   if (!keys.every((key) => key?.kind === 'witness')) {
-    throw invalid('trust.witnesses.keys', 'each is the key of a cosigner (type 4)')
+    throw invalid(`${field}.witnesses.keys`, 'each is the key of a cosigner (type 4)')
   }
   // A cosignature does not cover the name: one key under two names is one witness.
   if (new Set(keys.map(({ publicKey }) => toHex(publicKey))).size !== keys.length) {
-    throw invalid('trust.witnesses.keys', 'each key is there once')
+    throw invalid(`${field}.witnesses.keys`, 'each key is there once')
   }
   if (keys.some(({ publicKey }) => bytesEqual(publicKey, log.publicKey))) {
-    throw invalid('trust.witnesses.keys', 'the log is not its own witness')
+    throw invalid(`${field}.witnesses.keys`, 'the log is not its own witness')
   }
   if (!Number.isInteger(quorum) || quorum < 1 || quorum > keys.length) {
-    throw invalid('trust.witnesses.quorum', 'it is 1 to the number of witnesses')
+    throw invalid(`${field}.witnesses.quorum`, 'it is 1 to the number of witnesses')
   }
 }
 

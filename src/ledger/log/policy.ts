@@ -1,6 +1,7 @@
 /** Trust files of transparency logs (C2SP tlog-policy): which logs, which witnesses, which of them. */
 import { InvalidInputError } from '../../errors/common.js'
 import { toHex } from '../../internal/bytes.js'
+import { assertCount, assertKnown, assertList, assertMembers } from '../../internal/options.js'
 import { fromDecimal, wellFormedText } from './encoding.js'
 import { type NoteKey, parseNoteKey } from './keys.js'
 
@@ -23,6 +24,8 @@ export type TlogPolicy = {
 }
 
 const maxLength = 1_000_000
+/** Groups inside one another. */
+const maxDepth = 64
 
 /**
  * Reads a trust file. Every line ends with a newline: a file that was cut off is refused, not read as a
@@ -38,7 +41,13 @@ export function parseTlogPolicy(file: string | Uint8Array): TlogPolicy {
   if (text === undefined || text.length > maxLength || !text.endsWith('\n')) {
     throw invalid(0, 'it is UTF-8 that ends with a newline')
   }
-  const state: State = { logs: [], witnesses: [], names: new Map(), members: new Set() }
+  const state: State = {
+    logs: [],
+    witnesses: [],
+    names: new Map(),
+    depths: new Map(),
+    members: new Set(),
+  }
   for (const [at, line] of text.slice(0, -1).split('\n').entries()) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
     if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(line)) {
@@ -62,10 +71,65 @@ export function meetsQuorum(quorum: Quorum | 'none', cosigned: ReadonlySet<NoteK
   return met.length >= quorum.threshold
 }
 
+/**
+ * Refuses a policy that no trust file could have said: made by hand, a slip would ask for nobody.
+ *
+ * @throws {InvalidInputError} naming the member.
+ */
+export function assertTlogPolicy(policy: TlogPolicy, field: string): void {
+  const members = ['logs', 'witnesses', 'quorum'] as const
+  assertMembers(field, policy, members)
+  assertKnown(field, policy, members)
+  assertList(`${field}.logs`, policy.logs)
+  assertList(`${field}.witnesses`, policy.witnesses)
+  const { logs, witnesses } = policy
+  if (logs.length === 0) throw refused(`${field}.logs`, 'a policy to verify with names a log')
+  if (logs.some((log) => log?.key?.kind !== 'log')) {
+    throw refused(`${field}.logs`, 'each has the Ed25519 key of a log (type 1)')
+  }
+  if (witnesses.some((witness) => witness?.key?.kind !== 'witness')) {
+    throw refused(`${field}.witnesses`, 'each has the key of a cosigner (type 4)')
+  }
+  const keys = [...logs, ...witnesses].map(({ key }) => toHex(key.publicKey))
+  // One key is one party: a log does not witness itself, and no witness counts twice.
+  if (new Set(keys).size !== keys.length) {
+    throw refused(`${field}.witnesses`, 'each key is there once')
+  }
+  if (policy.quorum !== 'none') assertQuorum(policy.quorum, { policy, field: `${field}.quorum` })
+}
+
+function assertQuorum(
+  quorum: Quorum,
+  { policy, field }: { policy: TlogPolicy; field: string },
+): void {
+  const counted = new Set<NoteKey>()
+  const walk = (part: Quorum, depth: number): void => {
+    const isPart = typeof part === 'object' && part !== null && depth <= maxDepth
+    if (!isPart) throw refused(field, `it is a witness, or groups in at most ${maxDepth} levels`)
+    if ('witness' in part) {
+      const known = policy.witnesses.some(({ key }) => key === part.witness)
+      if (!known) throw refused(field, 'it names keys of `witnesses`')
+      if (counted.has(part.witness)) throw refused(field, 'a witness counts once')
+      counted.add(part.witness)
+      return
+    }
+    assertList(`${field}.members`, part.members)
+    assertCount(`${field}.threshold`, part.threshold, { most: part.members.length })
+    for (const member of part.members) walk(member, depth + 1)
+  }
+  walk(quorum, 0)
+}
+
+function refused(field: string, reason: string): InvalidInputError {
+  return new InvalidInputError({ field, reason })
+}
+
 type State = {
   logs: { key: NoteKey; url?: string }[]
   witnesses: { name: string; key: NoteKey; url?: string }[]
   names: Map<string, Quorum>
+  /** Levels of groups under a name. */
+  depths: Map<string, number>
   /** Names that are members of a group: each counts in one way only. */
   members: Set<string>
   quorum?: Quorum | 'none'
@@ -126,7 +190,10 @@ function readGroup(state: State, rest: readonly string[], line: number): void {
   if (threshold < 1 || threshold > members.length) {
     throw invalid(line, 'the threshold is `all`, `any` or 1 to the number of members')
   }
+  const depth = 1 + Math.max(...names.map((member) => state.depths.get(member) ?? 0))
+  if (depth > maxDepth) throw invalid(line, `groups are in at most ${maxDepth} levels`)
   define(state, { name, value: { threshold, members }, line })
+  state.depths.set(name, depth)
 }
 
 function define(

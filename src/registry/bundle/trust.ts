@@ -6,7 +6,10 @@ import type { ChainAnchorTrust } from '../../ledger/anchor/chainAnchor.js'
 import type { CheckpointTrust } from '../../ledger/log/checkpoint.js'
 
 /** Parts of a bundle that may be absent, and can be demanded. */
-export type OptionalPart = 'tree' | 'anchor' | 'provenance'
+export const optionalParts = ['tree', 'anchor', 'provenance'] as const
+
+/** One of them. */
+export type OptionalPart = (typeof optionalParts)[number]
 
 /** What a bundle is verified against. All of it comes from elsewhere than the bundle. */
 export type BundleTrust = {
@@ -48,6 +51,8 @@ export type BundleCheck =
 
 /** The checks, in their order. */
 export const bundleChecks = [
+  /** What the verifier was told is whole. */
+  'trust',
   /** The file is a bundle. */
   'form',
   /** The response is of the chain and registry that are meant, and its digest is of these artifacts. */

@@ -26,7 +26,9 @@ import {
   type BundleVerdict,
   bundleChecks,
   type OptionalPart,
+  optionalParts,
 } from './trust.js'
+import { assertBundleTrust } from './wholeTrust.js'
 
 /** What one check leaves to the next. */
 type Findings = {
@@ -50,6 +52,7 @@ const unknown = (reason: string): BundleCheck => ({ status: 'not_checked', reaso
  *
  * @returns `verified` where every check that has to pass passed; `invalid` where one failed; `incomplete`
  * where nothing failed and something could not be shown, such as an operator table that is not known.
+ * Where the check `trust` failed it is the trust that is wrong, and nothing was said of the bundle.
  * @example
  * ```ts
  * import { type BundleTrust, verifyEvaluationBundle } from '@newton/policy-sdk/bundle'
@@ -67,6 +70,11 @@ export function verifyEvaluationBundle(
   const checks = Object.fromEntries(
     bundleChecks.map((name) => [name, unknown('an earlier check failed')]),
   ) as Record<BundleCheckName, BundleCheck>
+  checks.trust = run(() => {
+    assertBundleTrust(trust)
+    return passed
+  })
+  if (checks.trust.status === 'failed') return { status: 'invalid', checks }
   let bundle: EvaluationBundle
   try {
     bundle = parseEvaluationBundle(file)
@@ -80,7 +88,7 @@ export function verifyEvaluationBundle(
     checks[name] = run(() => check(bundle, trust, findings))
     if (checks[name].status === 'failed') return { status: 'invalid', checks }
   }
-  const demanded = (trust?.demand ?? []) as readonly BundleCheckName[]
+  const demanded: readonly BundleCheckName[] = trust.demand ?? []
   const isComplete = bundleChecks.every((name) => {
     const mayBeAbsent = (optionalParts as readonly string[]).includes(name)
     if (checks[name].status === 'passed') return true
@@ -96,8 +104,6 @@ export function verifyEvaluationBundle(
   return { status: 'verified', checks, evaluation }
 }
 
-const optionalParts: readonly OptionalPart[] = ['tree', 'anchor', 'provenance']
-
 function isAbsent(bundle: EvaluationBundle, part: OptionalPart): boolean {
   const { tree, anchors = [], provenance = [] } = bundle
   return {
@@ -107,7 +113,7 @@ function isAbsent(bundle: EvaluationBundle, part: OptionalPart): boolean {
   }[part]
 }
 
-const checkers: Readonly<Record<Exclude<BundleCheckName, 'form'>, Check>> = {
+const checkers: Readonly<Record<Exclude<BundleCheckName, 'trust' | 'form'>, Check>> = {
   digest: ({ attestation }, { operators }, findings) => {
     const response = decodeResponse(attestation.response)
     if (encodeResponse(response) !== attestation.response) return failed('not the one encoding')
