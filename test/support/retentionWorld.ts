@@ -16,7 +16,9 @@ import { type EigenDaCert, encodeEigenDaCommitment } from '../../src/da/eigenda/
 import { DaExpiredError, DaOutcomeUnknownError, DaUnavailableError } from '../../src/da/errors.js'
 import { memoryDa } from '../../src/da/memoryDa.js'
 import { memoryJournal, type RetentionJournal } from '../../src/da/retention/journal.js'
+import type { RetentionEntry } from '../../src/da/retention/plan.js'
 import { createRetentionKeeper } from '../../src/da/retention/retentionKeeper.js'
+import type { RetentionKeeperOptions } from '../../src/da/retention/retentionOptions.js'
 
 const day = 86_400
 const start = 1_000 * day
@@ -34,6 +36,16 @@ export type RetentionScript = {
   readBackFails?(at: number): boolean
   /** Forged or worthless locators that strangers announce on a day. */
   forgeries?: number
+  /** What the keeper's clock says, in Unix seconds. */
+  clock?(seconds: number, at: number): number
+  /** What the node says of a block's time, in Unix seconds, and when. */
+  blockTime?(time: number, seconds: number): unknown
+  /** What is listed beside the artifact. */
+  among?: readonly unknown[]
+  /** Bounds of the keeper that are not its own. */
+  bounds?: Pick<RetentionKeeperOptions, 'urgentBefore' | 'renewAfter'>
+  /** Whether one keeper runs for all the days; by default each run is a process of its own. */
+  isOne?: boolean
   /** Numbers of the steps at which a keeper is killed. */
   killsAt?: ReadonlySet<number>
 }
@@ -59,13 +71,14 @@ export async function runRetention(script: RetentionScript = {}): Promise<Retent
   let lostAt: number | undefined
   const findings = new Set<string>()
   await world.publish()
+  const one = script.isOne ? world.keeper(createLife(() => false, world.counter)) : undefined
   for (let hour = 0; hour < days * 24; hour += every) {
     world.setTime(start + hour * 3_600)
     for (let n = 0; n < forgeries && hour % 24 === 0; n++) world.forge(n)
     if (!world.isHeld()) lostAt ??= hour / 24
     const life = createLife((step) => killsAt.has(step), world.counter)
     const run = async (): Promise<void> => {
-      const keeper = world.keeper(life)
+      const keeper = one ?? world.keeper(life)
       const plan = await keeper.plan()
       for (const { type } of plan.findings) findings.add(type)
       await keeper.apply(plan)
@@ -247,14 +260,19 @@ function createWorld(script: RetentionScript) {
     },
     keeper: (life: Life) =>
       createRetentionKeeper({
-        entries: async () => [{ artifactHash, templateId, namespace: 4, locators: ordered() }],
+        ...script.bounds,
+        entries: async () => [
+          ...((script.among ?? []) as RetentionEntry[]),
+          { artifactHash, templateId, namespace: 4, locators: ordered() },
+        ],
         publisher: network(life),
         archives: stores.map((_, index) => archive(index, life)),
         source: sourceOf(life),
         announcer: announcer(life),
         journal: journalOf(life),
-        blockTime: async (block) => Number(block) * 12,
-        now: () => seconds * 1_000,
+        blockTime: async (block) =>
+          (script.blockTime ?? ((time) => time))(Number(block) * 12, seconds) as number,
+        now: () => (script.clock?.(seconds, today()) ?? seconds) * 1_000,
       }),
   }
 }

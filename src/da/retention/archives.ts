@@ -11,6 +11,7 @@ import { nameClients, putWithin } from '../combined/members.js'
 import { DaExpiredError, DaNotFoundError } from '../errors.js'
 import type { RetentionEntry, RetentionFinding, RetentionStep } from './plan.js'
 import { archiveLocators } from './retentionOptions.js'
+import { secondsOf } from './times.js'
 
 /** Announced locators of one artifact under which an archive is asked, beside its own. */
 const MOST_LOCATORS = 8
@@ -111,7 +112,8 @@ export function createArchiveKeeper(options: {
         const store = nameOf(archive)
         const { artifactHash } = entry
         const key = keyOf(store, artifactHash)
-        const isFresh = (proven.get(key) ?? Number.NEGATIVE_INFINITY) >= at - PROOF_AGE
+        // Read by a clock that has gone back since is not read of late.
+        const isFresh = Math.abs(at - (proven.get(key) ?? Number.NEGATIVE_INFINITY)) <= PROOF_AGE
         const isTurn = turnOf(key, at, verifyEvery) !== turnOf(key, before, verifyEvery)
         const read = damaged.has(key) || isTurn || (thorough && !isFresh)
         const failed = failures.get(store)
@@ -177,7 +179,7 @@ export function createArchiveKeeper(options: {
       // A store is believed when it gives the bytes back.
       const key = keyOf(store, artifactHash)
       await archive.getWithVerification(locator, artifactHash, io)
-      proven.set(key, Math.floor(now() / 1_000))
+      proven.set(key, secondsOf(now))
       damaged.delete(key)
       return 'done'
     },

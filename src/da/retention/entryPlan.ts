@@ -8,6 +8,7 @@ import type { RenewalRecord } from './journal.js'
 import type { CopyKeeper, KnownCopies } from './knownCopies.js'
 import type { RetentionEntry, RetentionFinding, RetentionStep } from './plan.js'
 import { sameLocator } from './retentionOptions.js'
+import { isPast } from './times.js'
 
 /** What a plan for one artifact is made with. */
 export type EntryPlanning = {
@@ -132,7 +133,7 @@ function renewalSteps(
 ): RetentionStep[] {
   const { artifactHash, namespace, templateId, locators } = entry
   const { record, at, findings, urgentBefore } = planning
-  const expiresAt = last?.expiresAt === Number.POSITIVE_INFINITY ? undefined : last?.expiresAt
+  const expiresAt = Number.isFinite(last?.expiresAt) ? last?.expiresAt : undefined
   if (entry.policy === 'lapse' && store !== undefined) {
     findings.push({ type: 'lapsing', artifactHash, expiresAt, store })
     return []
@@ -147,7 +148,7 @@ function renewalSteps(
   }
   const isUrgent = expiresAt === undefined || expiresAt - at <= urgentBefore
   // Paid or not, it is tried again only when time runs out, and then not at every run.
-  if (record?.state === 'sending' && (!isUrgent || at - record.startedAt < urgentBefore / 3)) {
+  if (record?.state === 'sending' && (!isUrgent || isRecent(record.startedAt, planning))) {
     const { startedAt } = record
     findings.push({ type: 'renewalUncertain', artifactHash, startedAt, expiresAt })
     return []
@@ -164,6 +165,11 @@ function renewalSteps(
       mayPayTwice: record?.state === 'sending',
     },
   ]
+}
+
+/** Whether a renewal was sent a moment ago; one of a time to come was sent by a clock that was wrong. */
+function isRecent(startedAt: number, { at, urgentBefore }: EntryPlanning): boolean {
+  return isPast(startedAt, at) && at - startedAt < urgentBefore / 3
 }
 
 /** The copies known to be there before those that anyone may have announced. */

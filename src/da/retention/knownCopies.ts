@@ -13,12 +13,14 @@ import { decodeEigenDaCommitment } from '../eigenda/cert/cert.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import type { RenewalRecord } from './journal.js'
 import type { RetentionEntry, RetentionFinding } from './plan.js'
+import { sameLocator } from './retentionOptions.js'
+import { impossibleExpiry, isPossibleExpiry, NO_EXPIRY } from './times.js'
 
 /** Announced locators of one artifact that are read in one plan, so that a flood costs little. */
 const MOST_PROOFS = 8
 const PROOF_TIMEOUT = 60_000
 
-/** A copy, and the Unix second at which it may be gone. */
+/** A copy, and the Unix second at which it may be gone; {@link NO_EXPIRY} where that is not known. */
 export type KnownCopy = { locator: DaLocator; expiresAt: number }
 
 /** What is known of an artifact's expiring copies. */
@@ -54,6 +56,7 @@ export function createCopyKeeper({
   // The copy read last, by artifact: a certificate binds its bytes, so once is enough.
   const proven = new Map<Hex, string>()
   const claimed = createClaims()
+  const earliest = createEarliest()
 
   async function prove(artifactHash: Hex, locator: DaLocator, io: IoOptions): Promise<void> {
     const text = encodeLocator(locator)
@@ -65,23 +68,55 @@ export function createCopyKeeper({
     proven.set(artifactHash, text)
   }
 
-  async function expiryAt(blockNumber: number, io: IoOptions): Promise<number> {
-    return (await blockTime(BigInt(blockNumber), io)) + EIGENDA_RETENTION_SECONDS
+  /** @throws {InvalidInputError} for one that no copy that is there by now can have. */
+  async function expiryAt(blockNumber: number, at: number, io: IoOptions): Promise<number> {
+    const time = await blockTime(BigInt(blockNumber), io)
+    const expiresAt = typeof time === 'number' ? time + EIGENDA_RETENTION_SECONDS : Number.NaN
+    if (!isPossibleExpiry(expiresAt, { at, seconds: EIGENDA_RETENTION_SECONDS }))
+      throw impossibleExpiry('blockTime', expiresAt)
+    // A block has one time: a node that names a later one than before moves no expiry.
+    return earliest(blockNumber, expiresAt)
+  }
+
+  /** What the journal says, as far as the publisher's promise reaches. */
+  function ownCopy(
+    record: RenewalRecord | undefined,
+    at: number,
+    findings: RetentionFinding[],
+  ): KnownCopy | undefined {
+    const own = record?.state === 'sending' ? record.previous : record
+    if (record === undefined || own === undefined) return undefined
+    const { locator, expiresAt = Number.POSITIVE_INFINITY } = own
+    const retention = publisher?.retention
+    if (retention?.kind === 'permanent' && expiresAt === Number.POSITIVE_INFINITY)
+      return { locator, expiresAt }
+    const seconds = retention?.kind === 'expires' ? retention.seconds : EIGENDA_RETENTION_SECONDS
+    if (isPossibleExpiry(expiresAt, { at, seconds })) return { locator, expiresAt }
+    const { artifactHash } = record
+    findings.push({
+      type: 'unknownExpiry',
+      artifactHash,
+      error: impossibleExpiry('journal', expiresAt),
+    })
+    return { locator, expiresAt: NO_EXPIRY }
   }
 
   return {
     prove,
     async look(entry, record, at, findings, io) {
       const { artifactHash } = entry
-      let last = ownCopy(record)
+      const own = ownCopy(record, at, findings)
+      let last = own
       let expiredAt: number | undefined
       const isDue = (): boolean => last === undefined || last.expiresAt - at <= renewBefore
       let tries = 0
       for (const { locator, blockNumber } of newestFirst(entry, claimed, findings)) {
         if (!isDue() || tries >= MOST_PROOFS) break
+        // When that one was paid for is known without asking, and those that follow are older.
+        if (own && own.expiresAt !== NO_EXPIRY && sameLocator(own.locator, locator)) break
         let expiresAt: number
         try {
-          expiresAt = await expiryAt(blockNumber, io)
+          expiresAt = await expiryAt(blockNumber, at, io)
         } catch (error) {
           io.signal?.throwIfAborted()
           tries += 1
@@ -103,19 +138,26 @@ export function createCopyKeeper({
           findings.push({ type: 'unprovenCopy', artifactHash, locator, error })
         }
       }
-      if (last && last.expiresAt <= at) expiredAt = Math.max(last.expiresAt, expiredAt ?? 0)
+      if (last && last.expiresAt <= at && last.expiresAt !== NO_EXPIRY)
+        expiredAt = Math.max(last.expiresAt, expiredAt ?? 0)
       return { last, expiredAt }
     },
   }
 }
 
-function ownCopy(record: RenewalRecord | undefined): KnownCopy | undefined {
-  const own = record?.state === 'sending' ? record.previous : record
-  return own && { locator: own.locator, expiresAt: own.expiresAt ?? Number.POSITIVE_INFINITY }
-}
-
 /** Most certificates whose block is remembered; above it all are read anew. */
 const MOST_CLAIMS = 4_096
+
+/** Remembers the earliest expiry that was named for a block. */
+function createEarliest(): (blockNumber: number, expiresAt: number) => number {
+  const known = new Map<number, number>()
+  return (blockNumber, expiresAt) => {
+    const earliest = Math.min(known.get(blockNumber) ?? Number.POSITIVE_INFINITY, expiresAt)
+    if (known.size >= MOST_CLAIMS) known.clear()
+    known.set(blockNumber, earliest)
+    return earliest
+  }
+}
 
 /** Reads the block that the certificates of a locator name, once for each: plans come every hour. */
 function createClaims(): (locator: Extract<DaLocator, { kind: 'eigenDa' }>) => number {

@@ -54,7 +54,7 @@ export type RetentionFinding =
   | { type: 'nowherePermanent'; artifactHash: Hex }
   /** The last expiring copy is gone. */
   | { type: 'expired'; artifactHash: Hex; expiresAt: number }
-  /** A copy whose expiry could not be told; it counts as expired. */
+  /** A copy whose expiry could not be told, or cannot be true; it counts as expired. */
   | { type: 'unknownExpiry'; artifactHash: Hex; error: unknown }
   /** An announced copy that gave no bytes when read; it counts for nothing. */
   | { type: 'unprovenCopy'; artifactHash: Hex; locator: DaLocator; error: unknown }
@@ -68,8 +68,8 @@ export type RetentionFinding =
   | { type: 'onlyClaimed'; artifactHash: Hex }
   /** A copy is due, and there is no publisher to renew it at. */
   | { type: 'renewalMissing'; artifactHash: Hex; expiresAt: number | undefined }
-  /** The artifact could not be looked at; the others were. */
-  | { type: 'notPlanned'; artifactHash: Hex; error: unknown }
+  /** The artifact, or an entry that names none, could not be looked at; the others were. */
+  | { type: 'notPlanned'; artifactHash: Hex | undefined; error: unknown }
   /** A renewal that may have been paid is held back until it is urgent. */
   | {
       type: 'renewalUncertain'

@@ -6,11 +6,14 @@ import type { DaClient, DaReceipt } from '../../core/interfaces/daClient.js'
 import type { DaLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertMembers } from '../../internal/options.js'
 import { DaIntegrityError, DaOutcomeUnknownError } from '../errors.js'
+import type { EntryReader } from './entries.js'
 import type { OwnCopy, RenewalRecord, RetentionJournal } from './journal.js'
 import type { CopyKeeper } from './knownCopies.js'
-import type { RetentionEntry, RetentionStep } from './plan.js'
+import type { RetentionStep } from './plan.js'
 import { isRefusal, sameLocator } from './retentionOptions.js'
+import { isPossibleExpiry, secondsOf } from './times.js'
 
 type RenewStep = Extract<RetentionStep, { type: 'renew' }>
 type AnnounceStep = Extract<RetentionStep, { type: 'announce' }>
@@ -34,7 +37,7 @@ export type Renewals = {
 
 /** Parts of {@link createRenewals}. */
 export type RenewalOptions = {
-  entries: (options: IoOptions) => Promise<readonly RetentionEntry[]>
+  entries: EntryReader
   publisher: DaClient | undefined
   source: ArtifactSource
   announcer: Announcer | undefined
@@ -48,7 +51,7 @@ export type RenewalOptions = {
 /** Creates the half of a keeper that pays and announces. */
 export function createRenewals(options: RenewalOptions): Renewals {
   const { publisher, announcer, journal, copies, now } = options
-  const seconds = (): number => Math.floor(now() / 1_000)
+  const seconds = (): number => secondsOf(now)
 
   async function known(artifactHash: Hex): Promise<RenewalRecord | undefined> {
     return (await journal.read()).find((kept) => kept.artifactHash === artifactHash)
@@ -69,9 +72,16 @@ export function createRenewals(options: RenewalOptions): Renewals {
     await record(artifactHash, kept?.state === 'paid' ? { ...kept, state: 'held' } : undefined)
   }
 
-  /** Unix seconds until when a copy paid for at `from` is kept. */
-  function keptUntil(from: number): number | undefined {
-    return publisher?.retention.kind === 'expires' ? from + publisher.retention.seconds : undefined
+  /**
+   * Unix seconds until when a copy paid for at `from` is kept. What a receipt says counts within the
+   * promise, and not where a new copy would be due at once: then one of the two clocks is wrong, and
+   * every run would pay.
+   */
+  function keptUntil(from: number, said?: number): number | undefined {
+    if (publisher?.retention.kind !== 'expires') return said
+    const { seconds } = publisher.retention
+    const isPossible = said !== undefined && isPossibleExpiry(said, { at: from, seconds })
+    return isPossible && said - from > options.renewBefore ? said : from + seconds
   }
 
   async function tell(
@@ -149,11 +159,10 @@ export function createRenewals(options: RenewalOptions): Renewals {
         return skipped('another renewal was sent after this plan')
       // A plan may be old: what the chain shows now decides whether there is anything to pay for.
       const at = seconds()
-      const entry = (await options.entries(io)).find(
-        (candidate) => candidate.artifactHash.toLowerCase() === artifactHash,
-      )
+      const listed = await options.entries([], io)
+      const entry = listed.find((candidate) => candidate.artifactHash === artifactHash)
       if (!entry) return skipped('the artifact is not kept any more')
-      const { last } = await copies.look({ ...entry, artifactHash }, before, at, [], io)
+      const { last } = await copies.look(entry, before, at, [], io)
       if (last && last.expiresAt - at > options.renewBefore)
         return skipped('a copy was found that is not due')
       const request = { hash: artifactHash, namespace, locators }
@@ -161,7 +170,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
       const receipt = await send(publisher, { bytes, step, at, before }, io)
       assertReceipt(receipt, { artifactHash, source: publisher.kind })
       const { locator } = receipt
-      const expiresAt = receipt.expiresAt ?? keptUntil(at)
+      const expiresAt = keptUntil(at, receipt.expiresAt)
       await record(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
       if (announcer) await tell({ artifactHash, namespace, templateId, locator }, io)
       return done
@@ -179,6 +188,7 @@ function assertReceipt(
   receipt: { artifactHash: Hex; locator: DaLocator },
   { artifactHash, source }: { artifactHash: Hex; source: string },
 ): void {
+  assertMembers('receipt', receipt, ['artifactHash', 'locator'])
   if (receipt.artifactHash === artifactHash) return
   throw new DaIntegrityError({
     source,

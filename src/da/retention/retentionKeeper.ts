@@ -10,23 +10,23 @@
  * the chain. The one thing that cannot be known afterwards is whether a renewal went through whose
  * sending was cut off; it is held back until the copy is about to expire.
  */
-import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertMembers } from '../../internal/options.js'
+import { assertList, assertMembers } from '../../internal/options.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import { type ArchiveKeeper, createArchiveKeeper } from './archives.js'
+import { createEntryReader } from './entries.js'
 import { planEntry } from './entryPlan.js'
+import type { RenewalRecord } from './journal.js'
 import { createCopyKeeper } from './knownCopies.js'
-import type {
-  RetentionEntry,
-  RetentionFinding,
-  RetentionPlan,
-  RetentionResult,
-  RetentionStep,
-} from './plan.js'
+import type { RetentionFinding, RetentionPlan, RetentionResult, RetentionStep } from './plan.js'
 import { createRenewals, type Renewals, type StepOutcome } from './renewal.js'
-import type { RetentionKeeperOptions } from './retentionOptions.js'
+import {
+  assertKeeperOptions,
+  RENEW_AFTER,
+  type RetentionKeeperOptions,
+} from './retentionOptions.js'
+import { secondsOf } from './times.js'
 
 /** Plans and carries out what keeps artifacts readable. */
 export type RetentionKeeper = {
@@ -55,12 +55,12 @@ export type RetentionKeeper = {
  * ```
  */
 export function createRetentionKeeper(options: RetentionKeeperOptions): RetentionKeeper {
-  assertMembers('options', options, ['entries', 'archives', 'source', 'journal', 'blockTime'])
-  assertOptions(options)
-  const { entries, publisher, archives, source, announcer, journal, blockTime } = options
-  const { renewAfter = 13 * 86_400, urgentBefore = 6 * 3_600, now = Date.now } = options
+  assertKeeperOptions(options)
+  const { publisher, archives, source, announcer, journal, blockTime } = options
+  const { renewAfter = RENEW_AFTER, urgentBefore = 6 * 3_600, now = Date.now } = options
   const { verifyEvery = 30 * 86_400 } = options
   const renewBefore = EIGENDA_RETENTION_SECONDS - renewAfter
+  const entries = createEntryReader(options.entries)
   const copies = createCopyKeeper({ publisher, blockTime, renewBefore })
   const archiving = createArchiveKeeper({ archives, source, verifyEvery, now })
   const renewals = createRenewals({
@@ -83,8 +83,10 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
 
   return {
     async plan(io = {}) {
-      const at = Math.floor(now() / 1_000)
-      const records = new Map((await journal.read()).map((kept) => [kept.artifactHash, kept]))
+      const at = secondsOf(now)
+      const kept: unknown = await journal.read()
+      assertList('journal', kept)
+      const records = new Map((kept as RenewalRecord[]).map((one) => [one.artifactHash, one]))
       const round = archiving.open(at)
       const findings: RetentionFinding[] = []
       const steps: RetentionStep[] = []
@@ -99,11 +101,10 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
         urgentBefore,
         io,
       }
-      for (const entry of await entries(io)) {
-        const artifactHash = String(entry.artifactHash).toLowerCase() as Hex
-        const own: RetentionEntry = { ...entry, artifactHash }
+      for (const entry of await entries(findings, io)) {
+        const { artifactHash } = entry
         try {
-          steps.push(...(await planEntry(own, { ...common, record: records.get(artifactHash) })))
+          steps.push(...(await planEntry(entry, { ...common, record: records.get(artifactHash) })))
         } catch (error) {
           io.signal?.throwIfAborted()
           // One artifact that cannot be planned must not let the others expire.
@@ -114,6 +115,8 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
       return { at, steps, findings }
     },
     async apply(plan, io = {}) {
+      assertMembers('plan', plan, ['steps'])
+      assertList('plan.steps', plan.steps)
       const results: RetentionResult[] = []
       try {
         for (const step of plan.steps) {
@@ -130,26 +133,13 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
   }
 }
 
-function assertOptions(options: RetentionKeeperOptions): void {
-  const refuse = (field: string, reason: string): never => {
-    throw new InvalidInputError({ field, reason })
-  }
-  const { renewAfter = 1, verifyEvery = 1, archives, publisher, announcer } = options
-  if (!(renewAfter > 0 && renewAfter < EIGENDA_RETENTION_SECONDS))
-    refuse('renewAfter', 'expected less than the 14 days a blob is kept')
-  if (!(verifyEvery > 0)) refuse('verifyEvery', 'expected a number of seconds')
-  const temporary = archives.find(({ retention }) => retention.kind !== 'permanent')
-  if (temporary) refuse('archives', `${temporary.kind} is not permanent`)
-  if (publisher && !announcer)
-    refuse('announcer', 'copies are renewed, and nobody would learn where they are')
-}
-
 async function applyStep(
   step: RetentionStep,
   parts: { archiving: ArchiveKeeper; renewals: Renewals; io: IoOptions },
 ): Promise<RetentionResult> {
   const { archiving, renewals, io } = parts
   const run = async (): Promise<StepOutcome> => {
+    assertMembers('plan.steps', step, ['type'])
     switch (step.type) {
       case 'settle':
         await renewals.hold(step.artifactHash)
@@ -162,6 +152,8 @@ async function applyStep(
           : { status: 'skipped', reason: `there is no archive ${step.store}` }
       case 'renew':
         return renewals.renew(step, io)
+      default:
+        throw new InvalidInputError({ field: 'plan.steps', reason: 'a step of no known type' })
     }
   }
   try {

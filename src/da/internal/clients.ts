@@ -1,0 +1,55 @@
+/** What a client, a source or another part that a caller made must have to be used at all. */
+import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
+import type { DaClient } from '../../core/interfaces/daClient.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { assertChoice, assertCount, assertList, assertMembers } from '../../internal/options.js'
+
+/**
+ * Refuses what is no client: durability rests on what it says of its retention.
+ *
+ * @throws {InvalidInputError} naming the member.
+ */
+export function assertDaClient(field: string, client: unknown): asserts client is DaClient {
+  const given = client as DaClient
+  assertMembers(field, given, ['kind', 'retention'])
+  assertFunctions(field, given, ['put', 'get', 'getWithVerification'])
+  const { retention } = given
+  assertMembers(`${field}.retention`, retention, ['kind'])
+  assertChoice(`${field}.retention.kind`, retention.kind, ['permanent', 'expires'])
+  if (retention.kind === 'expires') assertCount(`${field}.retention.seconds`, retention.seconds)
+}
+
+/** Refuses a list with something else than clients in it. */
+export function assertDaClients(field: string, clients: unknown): void {
+  assertList(field, clients)
+  for (const [index, client] of clients.entries()) assertDaClient(`${field}[${index}]`, client)
+}
+
+/** Refuses what is no source of artifacts. */
+export function assertSource(field: string, source: unknown): asserts source is ArtifactSource {
+  assertFunctions(field, source as ArtifactSource, ['getArtifact'])
+}
+
+/** Refuses what lacks one of these functions. */
+export function assertFunctions<value extends object>(
+  field: string,
+  value: value,
+  names: readonly (keyof value & string)[],
+): void {
+  assertMembers(field, value, names)
+  for (const name of names) {
+    if (typeof value[name] === 'function') continue
+    throw new InvalidInputError({ field: `${field}.${name}`, reason: 'expected a function' })
+  }
+}
+
+/** Refuses a member that is there and no function. */
+export function assertHooks<value extends object>(
+  value: value,
+  names: readonly (keyof value & string)[],
+): void {
+  for (const name of names) {
+    if (value[name] === undefined || typeof value[name] === 'function') continue
+    throw new InvalidInputError({ field: name, reason: 'expected a function' })
+  }
+}
