@@ -25,6 +25,51 @@ export async function readBounded(
   return concatAll(parts)
 }
 
+/** Milliseconds in which the body of a request has to be there. */
+export const BODY_TIME = 15_000
+
+/** A body that came whole, or why there is none: `gone` where the sender went away meanwhile. */
+export type RequestBody =
+  | { status: 'read'; bytes: Uint8Array }
+  | { status: 'too_large' | 'late' | 'gone' }
+
+/**
+ * Reads the body of a request within bounds of length and time: a sender that stops, and one that goes
+ * away, are answers here and no failures of the server.
+ *
+ * @param options.timeout - Milliseconds for the whole body. @default 15_000
+ */
+export async function readRequestBody(
+  request: { readonly body: ReadableStream<Uint8Array> | null },
+  options: { limit: number; timeout?: number | undefined },
+): Promise<RequestBody> {
+  const { limit, timeout = BODY_TIME } = options
+  const reader = request.body?.getReader()
+  if (reader === undefined) return { status: 'read', bytes: new Uint8Array() }
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), timeout)
+  })
+  const parts: Uint8Array[] = []
+  let length = 0
+  try {
+    for (;;) {
+      const part = await Promise.race([reader.read(), late])
+      if (part !== 'late' && part.done) return { status: 'read', bytes: concatAll(parts) }
+      if (part !== 'late') length += part.value.length
+      if (part === 'late' || length > limit) {
+        reader.cancel().catch(() => undefined)
+        return { status: part === 'late' ? 'late' : 'too_large' }
+      }
+      parts.push(part.value)
+    }
+  } catch {
+    return { status: 'gone' }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /**
  * Answers a request for bytes with all of them, or with the range that its header names.
  *

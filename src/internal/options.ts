@@ -68,6 +68,20 @@ export function assertKnown(field: string, given: object, known: readonly string
   })
 }
 
+/**
+ * The time that a clock says, in milliseconds since 1970.
+ *
+ * @throws InvalidInputError where it says none: `NaN` is before and after nothing.
+ */
+export function readClock(field: string, clock: () => number): number {
+  const now = clock()
+  if (Number.isFinite(now) && now >= 0 && now <= MAX_TIME) return now
+  throw new InvalidInputError({ field, reason: 'the clock has to answer milliseconds since 1970' })
+}
+
+/** The last time that a `Date` has. */
+const MAX_TIME = 8_640_000_000_000_000
+
 /** The URL of a service: http or https, nothing else. */
 export function assertHttpUrl(field: string, text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined

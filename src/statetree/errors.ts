@@ -205,7 +205,7 @@ export class BytesCorruptError extends BaseError {
 export class LeafRefusedError extends BaseError {
   override readonly name = 'LeafRefusedError'
   override readonly code = 'TREE_LEAF_REFUSED'
-  /** 400 malformed, 401 nobody signed, 403 the caller is not let in, 404 the root is not there. */
+  /** 400 malformed, 401 nobody signed, 403 the caller is not let in, 404 the root is not there, 408 no body. */
   readonly status: number
   readonly reason: string
 

@@ -328,6 +328,41 @@ describe('reading', () => {
     }
   })
 
+  test('error: a query that is not known, or is there twice, is refused', async () => {
+    const { events } = await ledger.readSince('2', { limit: 1 })
+    const id = events[0]?.event.event_id
+    for (const [query, code] of [
+      ['/api/ledger/replay?form=3', 'query'],
+      ['/api/ledger/replay?from=1&from=2', 'query'],
+      ['/api/ledger/replay?domain=keys&domain=slots', 'query'],
+      ['/api/ledger/replay?From=1', 'query'],
+      ['/api/ledger/replay?from', 'range'],
+      ['/api/ledger/replay?to=', 'range'],
+      ['/api/ledger/replay?to=9999999999999999999999', 'range'],
+      ['/api/ledger/replay?domain=xx', 'domain'],
+      ['/api/ledger/replay?domain=', 'domain'],
+      ['/api/ledger/replay?domain=__proto__', 'domain'],
+      ['/api/ledger/events?cursr=5', 'query'],
+      ['/api/ledger/events?limit=1&limit=1000', 'query'],
+      ['/api/ledger/events?__proto__=1', 'query'],
+      ['/api/ledger/events?limit=', 'limit'],
+      ['/api/ledger/events?limit=01', 'limit'],
+      ['/api/ledger/events?cursor=', 'cursor'],
+      [`/api/ledger/event/${id}?seq=1`, 'query'],
+      [`/api/merkle/proof/${id}?size=1`, 'query'],
+    ] as const) {
+      expect(await refusalOf(await call(query)), query).toBe(`400 ${code}`)
+    }
+    for (const path of ['/api/ledger/event', '/api/ledger/verify']) {
+      expect(await refusalOf(await post(`${path}?dry=1`, '{}')), path).toBe('400 query')
+    }
+    for (const domain of ['counters', 'instances', 'keys', 'slots', 'templates']) {
+      const answer = await call(`/api/ledger/replay?domain=${domain}`)
+      const { state } = (await answer.json()) as { state: object }
+      expect([answer.status, Object.keys(state)]).toEqual([200, [domain]])
+    }
+  })
+
   test('behavior: every file of the logs is served, and nothing else', async () => {
     for (const path of store.files.keys()) {
       const response = await call(`/${path}`)

@@ -84,6 +84,11 @@ describe('POST /mcp', () => {
       { name: 'append' },
       { name: 'read_since', arguments: {} },
       { name: 'get_event', arguments: { event_id: 'x', more: 1 } },
+      { name: 'replay', arguments: { to: 5 } },
+      { name: 'replay', arguments: { domain: ['keys'] } },
+      { name: 'replay', arguments: { from: null } },
+      { name: 'replay', arguments: 'from=5' },
+      { name: 'replay', arguments: [] },
     ]) {
       expect((await ask('tools/call', params)).error?.code).toBe(-32_602)
     }
@@ -94,6 +99,7 @@ describe('POST /mcp', () => {
       ['get_event', { event_id: 'x' }, 'event_id'],
       ['get_event', { event_id: '01970000-0000-7000-8000-00000000ffff' }, 'unknown_event'],
       ['replay', { from: '9', to: '1' }, 'range'],
+      ['replay', { domain: 'xx' }, 'domain'],
     ] as const) {
       expect(await tool(name, given)).toMatchObject({ isError: true, structuredContent: { code } })
     }

@@ -106,6 +106,12 @@ const reducers: readonly Reducer[] = [
   },
 ]
 
+/** Parts of the state that have rows, by name. */
+export const stateParts: readonly string[] = [
+  'counters',
+  ...reducers.filter(({ kind }) => kind === 'bounded').map(({ name }) => name),
+]
+
 /** The state before the first event. */
 export function createLedgerState(): LedgerState {
   const growing = new Map<string, CompactRange>()

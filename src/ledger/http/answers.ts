@@ -2,6 +2,7 @@
 import type { TileReader } from '../../core/interfaces/tileStore.js'
 import type { Json } from '../../core/jsonText.js'
 import { readCut } from '../audit/cut.js'
+import { stateParts } from '../audit/reducers.js'
 import { replayLedger } from '../audit/replay.js'
 import { isEventId } from '../events/eventId.js'
 import type { EventSchemas } from '../events/schemaTypes.js'
@@ -118,14 +119,18 @@ export async function proofAnswer(context: AnswerContext, id: string): Promise<A
  */
 export async function replayAnswer(
   context: AnswerContext,
-  asked: { from: string; to: string | null; domain: string | null },
+  asked: { from: string; to?: string | undefined; domain?: string | undefined },
   signal: AbortSignal,
 ): Promise<Answer> {
   const { ledger, store, schemas, replaying } = context
   const from = fromDecimal(asked.from)
-  const to = asked.to === null ? undefined : fromDecimal(asked.to)
-  if (from === undefined || (asked.to !== null && to === undefined) || (to ?? from) < from) {
+  const to = asked.to === undefined ? undefined : fromDecimal(asked.to)
+  if (from === undefined || (asked.to !== undefined && to === undefined) || (to ?? from) < from) {
     return fault(400, 'range', '`from` and `to` are places, `from` up to `to`')
+  }
+  const { domain } = asked
+  if (domain !== undefined && !stateParts.includes(domain)) {
+    return fault(400, 'domain', `the parts of the state are ${stateParts.join(', ')}`)
   }
   if (replaying.now) {
     return fault(429, 'replaying', 'another replay is running', { 'Retry-After': '5' })
@@ -146,7 +151,6 @@ export async function replayAnswer(
     }
     const { rows, faults, ...result } = await replayLedger(parameters, signal)
     const inRange = faults.filter(({ seq }) => seq >= from)
-    const { domain } = asked
     return {
       status: 200,
       body: {
@@ -157,7 +161,7 @@ export async function replayAnswer(
           head: result.head,
         },
         ...{ state_root: result.state_root, reducers: result.reducers as unknown as Json },
-        state: domain === null ? (rows as Json) : { [domain]: rows[domain] ?? null },
+        state: domain === undefined ? (rows as Json) : { [domain]: rows[domain] ?? null },
         faults: inRange.map((found) => ({ ...found, seq: found.seq.toString() })),
       },
     }

@@ -32,10 +32,8 @@ type Tool = {
 
 const text = (description: string): JsonObject => ({ type: 'string', description })
 const eventId = text('Id of the event: a UUID of version 7')
-const textOf = (given: Arguments, name: string, otherwise = ''): string => {
-  const value = given[name]
-  return typeof value === 'string' ? value : otherwise
-}
+/** A text that is required: {@link wrongText} looked at it. */
+const textOf = (given: Arguments, name: string): string => given[name] as string
 
 const tools: readonly Tool[] = [
   {
@@ -85,13 +83,8 @@ const tools: readonly Tool[] = [
     },
     required: [],
     call: (context, given, signal) => {
-      const { to, domain } = given
-      const asked = {
-        from: textOf(given, 'from', '0'),
-        to: typeof to === 'string' ? to : null,
-        domain: typeof domain === 'string' ? domain : null,
-      }
-      return replayAnswer(context, asked, signal)
+      const { from = '0', to, domain } = given as Partial<Record<string, string>>
+      return replayAnswer(context, { from, to, domain }, signal)
     },
   },
 ]
@@ -155,11 +148,14 @@ async function callTool(
 ): Promise<JsonObject> {
   const tool = tools.find(({ name }) => name === params['name'])
   if (tool === undefined) return failure(id, -32_602, 'there is no such tool')
-  const given = isObject(params['arguments']) ? params['arguments'] : {}
+  const given = params['arguments'] ?? {}
+  if (!isObject(given)) return failure(id, -32_602, 'arguments are an object')
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(tool.properties, name))
   const missing = tool.required.find((name) => given[name] === undefined)
   if (unknown !== undefined) return failure(id, -32_602, `${tool.name} takes no ${unknown}`)
   if (missing !== undefined) return failure(id, -32_602, `${tool.name} needs ${missing}`)
+  const wrong = wrongText(tool, given)
+  if (wrong !== undefined) return failure(id, -32_602, `${tool.name} takes ${wrong} as text`)
   const { status, body } = await tool.call(context, given, signal)
   const result = {
     content: [{ type: 'text', text: JSON.stringify(body) }],
@@ -167,6 +163,14 @@ async function callTool(
     isError: status >= 300 || status === 202,
   }
   return { jsonrpc: '2.0', id, result }
+}
+
+/** The text that is none: one that may be left out would be taken for left out. */
+function wrongText({ properties }: Tool, given: Arguments): string | undefined {
+  return Object.keys(given).find(
+    (name) =>
+      (properties[name] as JsonObject)['type'] === 'string' && typeof given[name] !== 'string',
+  )
 }
 
 function failure(id: string | number | null, code: number, message: string): JsonObject {

@@ -1,5 +1,6 @@
 /** The interface as OpenAPI 3.1, its events from their schemas. */
 import type { Json, JsonObject } from '../../core/jsonText.js'
+import { stateParts } from '../audit/reducers.js'
 import type { EventSchemas } from '../events/schemaTypes.js'
 import { refusalStatus } from '../events/submit.js'
 
@@ -108,7 +109,7 @@ const shapes: JsonObject = {
           ...Object.keys(refusalStatus),
           ...['module_missing', 'module_foreign', 'not_found', 'unknown_event', 'pending', 'range'],
           ...['replaying', 'empty', 'method', 'busy', 'stopped', 'internal', 'cursor', 'limit'],
-          ...['protocol_version'],
+          ...['protocol_version', 'query', 'domain', 'late', 'unfinished'],
         ],
       },
       detail: text,
@@ -126,6 +127,8 @@ const shapes: JsonObject = {
   },
 }
 
+const late = refusal('The body did not come in time.')
+
 const paths: JsonObject = {
   '/mcp': {
     post: {
@@ -136,6 +139,7 @@ const paths: JsonObject = {
         ...moduleAnswers,
         200: answer('The answer.', { type: 'object' }),
         202: answer('A message that has none.'),
+        408: late,
         413: refusal('Too large.'),
       },
     },
@@ -149,6 +153,7 @@ const paths: JsonObject = {
         200: answer('The ledger has this event.', ref('Receipt')),
         201: answer('Appended.', ref('Receipt')),
         401: refusal('Hash or signature are wrong.'),
+        408: late,
         409: refusal('Another event came first, or has this id.'),
         413: refusal('Too large.'),
         422: refusal('It contradicts what the ledger says.'),
@@ -180,7 +185,12 @@ const paths: JsonObject = {
     post: {
       parameters: [module],
       requestBody: { required: true, content: content(ref('LedgerEvent')) },
-      responses: { ...moduleAnswers, 200: answer('A verdict per check.', { type: 'object' }) },
+      responses: {
+        ...moduleAnswers,
+        200: answer('A verdict per check.', { type: 'object' }),
+        408: late,
+        413: refusal('Too large.'),
+      },
     },
   },
   '/api/merkle/proof/{event_id}': {
@@ -200,7 +210,7 @@ const paths: JsonObject = {
         module,
         { name: 'from', in: 'query', schema: decimal },
         { name: 'to', in: 'query', schema: decimal },
-        { name: 'domain', in: 'query', schema: text },
+        { name: 'domain', in: 'query', schema: { ...text, enum: [...stateParts] } },
       ],
       responses: {
         ...moduleAnswers,

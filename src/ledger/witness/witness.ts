@@ -1,9 +1,17 @@
 /** A witness of other logs (C2SP tlog-witness): cosigns what extends all that it cosigned before. */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { readBounded } from '../../internal/boundedBody.js'
+import { readRequestBody } from '../../internal/boundedBody.js'
 import { bytesEqual, toHex, utf8 } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import {
+  assertCount,
+  assertKnown,
+  assertList,
+  assertMembers,
+  MAX_TIMER,
+  readClock,
+} from '../../internal/options.js'
 import { WitnessStateError } from '../errors.js'
 import { type Checkpoint, parseCheckpoint } from '../log/checkpoint.js'
 import type { NoteKey, WitnessSigner } from '../log/keys.js'
@@ -25,9 +33,15 @@ export type WitnessParameters = {
   store: CheckpointStore
   /** Milliseconds since 1970. @default Date.now */
   now?: (() => number) | undefined
+  /** Milliseconds in which `fetch` waits for a body; 408 afterwards. @default 15000 */
+  bodyTimeout?: number | undefined
   /** Told of what `fetch` answers with status 500: a store that fails or is damaged. */
   onError?: ((error: unknown) => void) | undefined
 }
+
+const knownParameters: readonly (keyof WitnessParameters)[] = [
+  ...(['signer', 'logs', 'store', 'now', 'bodyTimeout', 'onError'] as const),
+]
 
 /** A witness. */
 export type Witness = {
@@ -51,7 +65,8 @@ type Latest = { note: string | undefined; checkpoint: Checkpoint | undefined; ti
  * Creates a witness. Nothing is cosigned that does not extend the checkpoint cosigned before, and the
  * new one is in the store before its cosignature is answered.
  *
- * @throws InvalidInputError for a log without keys, or an origin that is there twice.
+ * @throws InvalidInputError for a log without keys, an origin that is there twice, and options that are
+ * missing or unknown.
  * @example
  * const witness = createWitness({
  *   signer: witnessSigner({ name: 'witness.example/w1', seed }),
@@ -61,7 +76,11 @@ type Latest = { note: string | undefined; checkpoint: Checkpoint | undefined; ti
  * serve(witness.fetch)
  */
 export function createWitness(parameters: WitnessParameters): Witness {
-  const { signer, store, now = Date.now } = parameters
+  assertMembers('parameters', parameters, ['signer', 'logs', 'store'])
+  assertKnown('parameters', parameters, knownParameters)
+  const { signer, store, now = Date.now, bodyTimeout } = parameters
+  assertList('logs', parameters.logs)
+  if (bodyTimeout !== undefined) assertCount('bodyTimeout', bodyTimeout, { most: MAX_TIMER })
   if (signer?.key?.kind !== 'witness') {
     throw new InvalidInputError({ field: 'signer', reason: 'it is made by `witnessSigner`' })
   }
@@ -79,7 +98,7 @@ export function createWitness(parameters: WitnessParameters): Witness {
       if (openNote(request.note, log.keys).status !== 'verified') {
         return refuse(403, 'no valid signature of a key that is trusted for this origin')
       }
-      const time = BigInt(Math.floor(now() / 1000))
+      const time = BigInt(Math.floor(readClock('now', now) / 1000))
       return decide({ store, signer, log, request, text: parsed.text, time, signal })
     })
 
@@ -96,8 +115,12 @@ export function createWitness(parameters: WitnessParameters): Witness {
     latest,
     fetch: async (request) => {
       try {
-        return toResponse(await route({ request, addCheckpoint, latest }))
+        return toResponse(await route({ request, addCheckpoint, latest, bodyTimeout }))
       } catch (error) {
+        // Whoever asked went away: nobody reads this, and it is no fault of the witness's.
+        if (request.signal.aborted && error === request.signal.reason) {
+          return toResponse(refuse(400, 'the request was given up'))
+        }
         parameters.onError?.(error)
         return toResponse(refuse(500, 'the witness cannot answer now'))
       }
@@ -194,7 +217,10 @@ async function readLatest(parameters: {
 }
 
 function readLogs(logs: readonly WitnessedLog[], signer: WitnessSigner): Known[] {
-  const known = logs.map(({ keys, origin }, at) => {
+  const known = logs.map((given, at) => {
+    assertMembers(`logs[${at}]`, given, ['keys'])
+    assertKnown(`logs[${at}]`, given, ['keys', 'origin'])
+    const { keys, origin } = given
     const name = origin ?? keys[0]?.name
     if (name === undefined || !keys.every(({ kind }) => kind === 'log')) {
       throw new InvalidInputError({ field: `logs[${at}].keys`, reason: 'they are keys of a log' })
@@ -217,15 +243,20 @@ async function route(parameters: {
   request: Request
   addCheckpoint: Witness['addCheckpoint']
   latest: Witness['latest']
+  bodyTimeout: number | undefined
 }): Promise<WitnessAnswer> {
-  const { request, addCheckpoint, latest } = parameters
+  const { request, addCheckpoint, latest, bodyTimeout } = parameters
   const { signal } = request
   const segments = new URL(request.url).pathname.split('/')
   const [folder = '', last] = segments.slice(-2)
   if (last === 'add-checkpoint') {
     if (request.method !== 'POST') return refuse(405, 'use POST')
-    const body = await readBounded(request, maxRequestBytes)
-    return body === undefined ? refuse(413, 'too large') : addCheckpoint(body, { signal })
+    const body = await readRequestBody(request, { limit: maxRequestBytes, timeout: bodyTimeout })
+    if (body.status === 'read') return addCheckpoint(body.bytes, { signal })
+    if (body.status === 'too_large') return refuse(413, 'too large')
+    return body.status === 'late'
+      ? refuse(408, 'the body did not come in time')
+      : refuse(400, 'the body ended before it was whole')
   }
   if (last !== 'checkpoint' || !/^[0-9a-f]{64}$/.test(folder)) return refuse(404, 'no such path')
   return request.method === 'GET' ? latest(folder, { signal }) : refuse(405, 'use GET')

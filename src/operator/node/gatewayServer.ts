@@ -11,7 +11,11 @@ import {
 } from './http.js'
 
 /** What a gateway's server offers. */
-export type GatewayRoutes = HealthRoutes & { gateway: { readonly rpc: GatewayRpc } }
+export type GatewayRoutes = HealthRoutes & {
+  gateway: { readonly rpc: GatewayRpc }
+  /** Milliseconds in which the body of a request has to be there; 408 afterwards. @default 15000 */
+  bodyTimeout?: number | undefined
+}
 
 /**
  * Makes the routes as a `hono` app, to be mounted in a server of one's own.
@@ -33,7 +37,7 @@ export async function gatewayApp(routes: GatewayRoutes): Promise<Hono> {
     return new Response(null, { status: 204, headers })
   })
   app.post('/rpc', async (context) => {
-    const answer = await answerCall(context, rpc)
+    const answer = await answerCall(context, rpc, routes.bodyTimeout)
     for (const [name, value] of Object.entries(open)) answer.headers.set(name, value)
     answer.headers.set('access-control-expose-headers', 'retry-after')
     return answer

@@ -2,6 +2,7 @@
 import type { Context, Hono } from 'hono'
 import { isPolicySdkError } from '../../errors/base.js'
 import { MissingPeerError } from '../../errors/common.js'
+import { readRequestBody } from '../../internal/boundedBody.js'
 import type { RpcAnswer } from '../rpc/envelope.js'
 import type { RpcRequest } from '../rpc/server.js'
 
@@ -37,12 +38,24 @@ export async function createApp({ ready, metrics }: HealthRoutes): Promise<Hono>
   return app
 }
 
-/** Answers one call. */
-export async function answerCall(context: Context, rpc: CallHandler): Promise<Response> {
+/** The answer to a body that stopped, or whose sender went away. */
+export function unfinished(context: Context, status: 'late' | 'gone'): Response {
+  return context.text('the body did not come', status === 'late' ? 408 : 400)
+}
+
+/** Answers one call, whose body has to come within `timeout` milliseconds (15,000). */
+export async function answerCall(
+  context: Context,
+  rpc: CallHandler,
+  timeout?: number,
+): Promise<Response> {
   const { raw } = context.req
-  const body = await readBounded(raw, rpc.limits.bodyBytes)
+  const { bodyBytes } = rpc.limits
+  const read = await readRequestBody(raw, { limit: bodyBytes, timeout })
+  if (read.status === 'late' || read.status === 'gone') return unfinished(context, read.status)
   const answer = await rpc.handle({
-    body,
+    // One byte over the bound is enough to know that it is too large.
+    body: read.status === 'read' ? read.bytes : new Uint8Array(bodyBytes + 1),
     authorization: context.req.header('authorization'),
     signal: raw.signal,
   })
@@ -51,27 +64,6 @@ export async function answerCall(context: Context, rpc: CallHandler): Promise<Re
     headers['retry-after'] = String(Math.ceil(answer.retryAfter / 1_000))
   }
   return new Response(answer.body, { status: answer.status, headers })
-}
-
-/** Reads a body; one byte over the bound is enough to know that it is too large. */
-async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = request.body?.getReader()
-  while (reader !== undefined && length <= maxBytes) {
-    const { done, value } = await reader.read()
-    if (done) break
-    chunks.push(value)
-    length += value.length
-  }
-  if (length > maxBytes) await reader?.cancel()
-  const body = new Uint8Array(Math.min(length, maxBytes + 1))
-  let at = 0
-  for (const chunk of chunks) {
-    body.set(chunk.subarray(0, body.length - at), at)
-    at += chunk.length
-  }
-  return body
 }
 
 async function load<module>(work: () => Promise<module>, peer: string): Promise<module> {

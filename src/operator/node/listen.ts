@@ -1,6 +1,6 @@
 /** The operator's HTTP server: `hono` for the routes, its Node server for the sockets. */
 import type { Hono } from 'hono'
-import { rangedResponse, readBounded } from '../../internal/boundedBody.js'
+import { rangedResponse, readRequestBody } from '../../internal/boundedBody.js'
 import { PIECE } from '../commits/ranges.js'
 import { type ArtifactIntake, intakeOutcomes } from '../roles/intake.js'
 import type { OperatorRpc } from '../rpc/server.js'
@@ -11,6 +11,7 @@ import {
   type ListenAddress,
   type RoleServer,
   serve,
+  unfinished,
 } from './http.js'
 
 /** What a server offers beside its calls. */
@@ -22,6 +23,8 @@ export type OperatorRoutes = HealthRoutes & {
   identity?: ((io: { signal: AbortSignal }) => Promise<string>) | undefined
   /** Takes artifacts that anybody hands in. Left out: none are taken. */
   intake?: ArtifactIntake | undefined
+  /** Milliseconds in which the body of a request has to be there; 408 afterwards. @default 15000 */
+  bodyTimeout?: number | undefined
 }
 
 /** Options of {@link listenOperator}. */
@@ -36,9 +39,9 @@ export type OperatorServer = RoleServer
  * @throws {MissingPeerError} when the optional peer `hono` is not installed.
  */
 export async function operatorApp(routes: OperatorRoutes): Promise<Hono> {
-  const { rpc, delta, identity, intake } = routes
+  const { rpc, delta, identity, intake, bodyTimeout } = routes
   const app = await createApp(routes)
-  app.post('/rpc', (context) => answerCall(context, rpc))
+  app.post('/rpc', (context) => answerCall(context, rpc, bodyTimeout))
   app.get('/deltas/:hash', async (context) => {
     const hash = context.req.param('hash')
     if (!/^0x[0-9a-f]{64}$/.test(hash)) return context.text('no hash', 400)
@@ -55,11 +58,15 @@ export async function operatorApp(routes: OperatorRoutes): Promise<Hono> {
   if (intake !== undefined) {
     app.put('/artifacts/:namespace/:hash', async (context) => {
       const { raw } = context.req
-      const outcome = await intake.take(context.req.param(), (maxBytes) => {
+      let ended: 'late' | 'gone' | undefined
+      const outcome = await intake.take(context.req.param(), async (maxBytes) => {
         // What says that it is too long is not read.
-        const announced = Number(context.req.header('content-length') ?? 0)
-        return announced > maxBytes ? Promise.resolve(undefined) : readBounded(raw, maxBytes)
+        if (Number(context.req.header('content-length') ?? 0) > maxBytes) return undefined
+        const body = await readRequestBody(raw, { limit: maxBytes, timeout: bodyTimeout })
+        if (body.status === 'late' || body.status === 'gone') ended = body.status
+        return body.status === 'read' ? body.bytes : undefined
       })
+      if (ended !== undefined) return unfinished(context, ended)
       return context.text(outcome, intakeOutcomes[outcome])
     })
   }

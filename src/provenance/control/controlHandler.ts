@@ -1,9 +1,10 @@
 /** The control plane over HTTP: the worker routes, and evidence for everybody. */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { readRequestBody } from '../../internal/boundedBody.js'
 import { toHex, utf8 } from '../../internal/bytes.js'
-import { assertMembers } from '../../internal/options.js'
-import { readBoundedJson } from '../worker/boundedJson.js'
+import { assertCount, assertMembers, MAX_TIMER } from '../../internal/options.js'
+import { parseBoundedJson } from '../worker/boundedJson.js'
 import { MAX_WORKER_MESSAGE_BYTES, readOutcome } from '../worker/protocol.js'
 import type { ControlPlane, EvidenceStore } from './controlPlane.js'
 
@@ -13,6 +14,8 @@ export type ControlHandlerParameters = {
   /** Names of workers by their tokens, each of 32 characters or more. */
   workers: Readonly<Record<string, string>>
   evidence?: Pick<EvidenceStore, 'get'> | undefined
+  /** Milliseconds in which the body of a request has to be there; 408 afterwards. @default 15000 */
+  bodyTimeout?: number | undefined
 }
 
 /**
@@ -24,7 +27,8 @@ export function createControlHandler(
   parameters: ControlHandlerParameters,
 ): (request: Request) => Promise<Response> {
   assertMembers('parameters', parameters, ['plane'])
-  const { plane, evidence } = parameters
+  const { plane, evidence, bodyTimeout } = parameters
+  if (bodyTimeout !== undefined) assertCount('bodyTimeout', bodyTimeout, { most: MAX_TIMER })
   // Looked up by hash: how long a comparison takes says nothing of a token.
   const names = new Map<string, string>()
   for (const [token, name] of Object.entries(parameters.workers)) {
@@ -46,8 +50,8 @@ export function createControlHandler(
     if (request.method !== 'POST') return answer(405)
     const worker = names.get(toHex(sha256(utf8(tokenOf(request)))))
     if (worker === undefined) return answer(401)
-    const body = await readBody(request)
-    if (body === undefined) return answer(400)
+    const body = await readBody(request, bodyTimeout)
+    if (typeof body === 'number') return answer(body)
     return answerWorker(plane, { worker, verb, body })
   }
 }
@@ -80,10 +84,16 @@ function tokenOf(request: Request): string {
   return /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? ''
 }
 
-async function readBody(request: Request): Promise<Record<string, unknown> | undefined> {
-  const value = await readBoundedJson(request, MAX_WORKER_MESSAGE_BYTES)
+/** The object that a request carries, or the status that it is refused with. */
+async function readBody(
+  request: Request,
+  timeout: number | undefined,
+): Promise<Record<string, unknown> | 400 | 408> {
+  const read = await readRequestBody(request, { limit: MAX_WORKER_MESSAGE_BYTES, timeout })
+  if (read.status !== 'read') return read.status === 'late' ? 408 : 400
+  const value = parseBoundedJson(read.bytes)
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-  return isObject ? (value as Record<string, unknown>) : undefined
+  return isObject ? (value as Record<string, unknown>) : 400
 }
 
 function answer(status: number): Response {

@@ -6,7 +6,11 @@ export async function readBoundedJson(
   most: number,
 ): Promise<unknown> {
   const body = await readBounded(from, most)
-  if (body === undefined) return undefined
+  return body === undefined ? undefined : parseBoundedJson(body)
+}
+
+/** JSON of bytes, `undefined` where they are none. */
+export function parseBoundedJson(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
   } catch {

@@ -14,8 +14,8 @@
  */
 import type { Hex } from 'viem'
 import { computeKeyHash } from '../../core/artifact.js'
-import { rangedResponse } from '../../internal/boundedBody.js'
-import { concat, fixedFromHex, toHex } from '../../internal/bytes.js'
+import { rangedResponse, readRequestBody } from '../../internal/boundedBody.js'
+import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import { LeafRefusedError } from '../errors.js'
 import { decodeDelta } from '../pipeline/delta.js'
 import type { QueueState } from '../pipeline/queue/queue.js'
@@ -161,23 +161,11 @@ async function read(options: SnapshotServerOptions, request: Request): Promise<R
 }
 
 async function boundedText(request: Request): Promise<string> {
-  const reader = request.body?.getReader()
-  const parts: Uint8Array[] = []
-  let size = 0
-  for (;;) {
-    const next = await reader?.read()
-    if (next === undefined || next.done) break
-    size += next.value.length
-    if (size > MAX_READ_BYTES) {
-      await reader?.cancel()
-      throw new LeafRefusedError({
-        status: 400,
-        reason: `expected at most ${MAX_READ_BYTES} bytes`,
-      })
-    }
-    parts.push(next.value)
-  }
-  return new TextDecoder().decode(concat(...parts))
+  const read = await readRequestBody(request, { limit: MAX_READ_BYTES })
+  if (read.status === 'read') return new TextDecoder().decode(read.bytes)
+  const isLong = read.status === 'too_large'
+  const reason = isLong ? `expected at most ${MAX_READ_BYTES} bytes` : 'the body did not come'
+  throw new LeafRefusedError({ status: read.status === 'late' ? 408 : 400, reason })
 }
 
 function ranged(bytes: Uint8Array | undefined, request: Request): Response {
