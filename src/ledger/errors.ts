@@ -298,6 +298,33 @@ export class LedgerUnreachableError extends BaseError {
   }
 }
 
+/** The ledger answered with what is no receipt of what was sent. It is sent again. */
+export class LedgerReceiptError extends BaseError {
+  override readonly name = 'LedgerReceiptError'
+  override readonly code = 'LEDGER_RECEIPT'
+
+  constructor({ eventId }: { eventId: string }, options: BaseErrorOptions = {}) {
+    super(`The ledger answered with what is no receipt of the event ${eventId}.`, {
+      retryable: true,
+      metaMessages: ['See what answers under its address: the record stays in the outbox.'],
+      ...options,
+    })
+  }
+}
+
+/** A sink that was closed delivers nothing. */
+export class LedgerSinkClosedError extends BaseError {
+  override readonly name = 'LedgerSinkClosedError'
+  override readonly code = 'LEDGER_SINK_CLOSED'
+
+  constructor(options: BaseErrorOptions = {}) {
+    super('The sink is closed: it takes no records and delivers none.', {
+      metaMessages: ['Create another one over the same outbox: it delivers what is kept there.'],
+      ...options,
+    })
+  }
+}
+
 /** The outbox of a sink is damaged, or cannot be written. */
 export class LedgerOutboxError extends BaseError {
   override readonly name = 'LedgerOutboxError'

@@ -88,6 +88,8 @@ export {
   LedgerLockedError,
   LedgerLogError,
   LedgerOutboxError,
+  LedgerReceiptError,
+  LedgerSinkClosedError,
   LedgerStateError,
   LedgerStoppedError,
   LedgerUnreachableError,
@@ -181,16 +183,9 @@ export {
   type Ledger,
   type SubmitOptions,
 } from './intake/ledger.js'
-export {
-  createLedgerSink,
-  type DeliveringSink,
-  type LedgerSinkParameters,
-  type LedgerTarget,
-  ledgerTarget,
-  memoryOutbox,
-  type Outbox,
-  type OutboxItem,
-} from './intake/sink.js'
+export { memoryOutbox, type Outbox, type OutboxItem } from './intake/outbox.js'
+export { createLedgerSink, type DeliveringSink, type LedgerSinkParameters } from './intake/sink.js'
+export { type LedgerTarget, ledgerTarget } from './intake/target.js'
 export {
   type Checkpoint,
   type CheckpointTrust,

@@ -25,7 +25,15 @@ import {
 import { fileOutbox, nodeFs } from '../../src/ledger/node/index.js'
 import { createLedgerRecorder, memorySalts } from '../../src/operator/index.js'
 import { fileSalts } from '../../src/operator/node/index.js'
-import { anomaly, ledgerName, openTestLedger, people, schemas, verify } from './ledgerWorld.js'
+import {
+  anomaly,
+  ledgerName,
+  openTestLedger,
+  people,
+  schemas,
+  submit,
+  verify,
+} from './ledgerWorld.js'
 
 const home = mkdtempSync(join(tmpdir(), 'ledger-recorder-'))
 afterAll(() => rmSync(home, { recursive: true, force: true }))
@@ -84,6 +92,11 @@ function evaluation(task = 4) {
 }
 const certificate = {
   referenceTimestamp: 0,
+} as never
+const infinity = { X: 0n, Y: 0n }
+const encodable = {
+  ...{ referenceTimestamp: start / 1_000, messageHash: word(1), signature: infinity },
+  ...{ apk: { X: [0n, 0n], Y: [0n, 0n] }, nonSignerWitnesses: [] },
 } as never
 
 const subjects = async (ledger: Ledger) =>
@@ -176,6 +189,46 @@ describe('createLedgerRecorder', () => {
     await ledger.close()
   })
 
+  test('behavior: an evaluation whose id a challenger took is recorded, and its certificate names it', async () => {
+    const evaluated = { ...evaluation(), certificate: encodable as never, signers: [0] }
+    const record = async (ledger: Ledger) => {
+      const { events, registry } = chain()
+      const taken: string[] = []
+      const refused: SubmitRefusal[] = []
+      const sink = createLedgerSink({
+        ...{ ledger: ledgerName, signer: people.operator, verify, now: () => start },
+        target: ledgerTarget(ledger),
+        onTaken: ({ eventId }) => taken.push(eventId),
+        onRefused: (_, refusal) => refused.push(refusal),
+      })
+      const recorder = createLedgerRecorder({ sink, registry, registrations: { events } })
+      await recorder.attested(evaluated)
+      await sink.flush()
+      await sink.close()
+      return { taken, refused }
+    }
+    // Who sees what is evaluated can work out the id: by recording it elsewhere, for one.
+    const elsewhere = await openTestLedger()
+    await record(elsewhere)
+    const learned = (await elsewhere.readSince('7')).events.map(({ event }) => event.event_id)
+    const ledger = await openTestLedger()
+    for (const eventId of learned.slice(1)) {
+      const { domain, schemaVersion, fields } = anomaly(1)
+      const draft = { domain, schemaVersion, fields, eventId, by: people.challenger }
+      expect(await submit(ledger, draft)).toMatchObject({ status: 201 })
+    }
+    const { taken, refused } = await record(ledger)
+    expect(refused).toEqual([])
+    expect(taken).toEqual(learned.slice(1))
+    const { events } = await ledger.readSince('9')
+    expect(events.map(({ event }) => event.payload.type)).toEqual([
+      ...['newton.template', 'newton.evaluation', 'newton.attestation'],
+    ])
+    const [, own, attestation] = events
+    expect(attestation?.event.payload['evaluation']).toBe(own?.event.current_hash)
+    for (const each of [elsewhere, ledger]) await each.close()
+  })
+
   test('error: what cannot be kept is not answered for', async () => {
     const { events, registry } = chain()
     const sink = { record: () => Promise.reject(new Error('disk full')) }
@@ -245,7 +298,7 @@ describe('httpLedgerTarget', () => {
       ...{ code: 'LEDGER_UNREACHABLE', retryable: true },
       message: expect.stringContaining('module_foreign'),
     })
-    await expect(target.hashOf('x')).rejects.toMatchObject({ code: 'LEDGER_UNREACHABLE' })
+    await expect(target.event('x')).rejects.toMatchObject({ code: 'LEDGER_UNREACHABLE' })
     expect(() => httpLedgerTarget({ url: 'nowhere', moduleId: 'x' })).toThrow(/URL/)
     await ledger.close()
   })
@@ -259,7 +312,7 @@ describe('fileOutbox', () => {
   test('behavior: a sink that is down for a day loses and repeats nothing, over restarts', async () => {
     const directory = join(home, 'outbox')
     const ledger = await openTestLedger({ now: () => start + 86_400_000 })
-    const down = { head: fail, hashOf: fail, submit: fail }
+    const down = { head: fail, event: fail, submit: fail }
     const openSink = async (target: Parameters<typeof createLedgerSink>[0]['target']) => {
       const outbox = await fileOutbox({ directory })
       const sink = createLedgerSink({

@@ -118,7 +118,7 @@ describe('createLedgerSink', () => {
         onRefused: (_, refusal) => errors.push(refusal),
       })
     const down = (): Promise<never> => Promise.reject(new TypeError('connection refused'))
-    const first = await sinkOf({ head: down, hashOf: down, submit: down })
+    const first = await sinkOf({ head: down, event: down, submit: down })
     const ids: string[] = []
     for (let hour = 0; hour < 24; hour += 1) {
       const { eventId } = await first.record({ ...record(hour, `hour ${hour}`), time })

@@ -21,13 +21,18 @@ export type LedgerRecord = {
    * member gets its `current_hash`.
    */
   links?: Readonly<Record<string, string>> | undefined
+  /**
+   * Members that another's record of the same thing has otherwise, such as salted hashes. An event of
+   * the ledger is this record's, whoever wrote it, where all members but these are equal.
+   */
+  own?: readonly string[] | undefined
 }
 
 /** Takes records for the ledger. */
 export interface LedgerSink {
   /**
    * Takes a record, and answers once it is kept: from then on it will be delivered, at least once,
-   * whatever the ledger does meanwhile. The id is that of its event.
+   * whatever the ledger does meanwhile, or its refusal told. The id is that of its event.
    */
   record(record: LedgerRecord, options?: IoOptions): Promise<{ eventId: string }>
 }

@@ -2,11 +2,17 @@
 
 import { InvalidInputError } from '../../errors/common.js'
 import { readBounded } from '../../internal/boundedBody.js'
-import { withDeadline } from '../../internal/deadline.js'
-import { assertHttpUrl } from '../../internal/options.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import {
+  assertCount,
+  assertHttpUrl,
+  assertKnown,
+  assertMembers,
+  MAX_TIMER,
+} from '../../internal/options.js'
 import { LedgerUnreachableError } from '../errors.js'
 import { type LedgerReceipt, refusalStatus, type SubmitRefusal } from '../events/submit.js'
-import type { LedgerTarget } from './sink.js'
+import type { LedgerTarget } from './target.js'
 
 /** What {@link httpLedgerTarget} takes. */
 export type HttpLedgerTargetParameters = {
@@ -43,7 +49,10 @@ const MAX_ANSWER = 262_144
  * ```
  */
 export function httpLedgerTarget(parameters: HttpLedgerTargetParameters): LedgerTarget {
+  assertMembers('parameters', parameters, ['url', 'moduleId'])
+  assertKnown('parameters', parameters, ['url', 'moduleId', 'timeout', 'headers', 'fetch'])
   const { moduleId, timeout = 30_000, headers = {} } = parameters
+  assertCount('timeout', timeout, { most: MAX_TIMER })
   assertHttpUrl('url', parameters.url)
   const base = parameters.url.replace(/\/$/, '')
   const fetch: typeof globalThis.fetch =
@@ -53,11 +62,11 @@ export function httpLedgerTarget(parameters: HttpLedgerTargetParameters): Ledger
 
   const call = async (
     path: string,
-    body?: Uint8Array,
+    { body, io }: { body?: Uint8Array; io?: IoOptions | undefined },
   ): Promise<{ status: number; answer: Record<string, unknown> }> => {
     const operation = `ledger ${path}`
     try {
-      return await withDeadline(operation, { timeout }, async (signal) => {
+      return await withDeadline(operation, { timeout, signal: io?.signal }, async (signal) => {
         const response = await fetch(`${base}${path}`, {
           method: body === undefined ? 'GET' : 'POST',
           headers: { ...headers, 'X-Module-ID': moduleId, 'Content-Type': 'application/json' },
@@ -84,14 +93,16 @@ export function httpLedgerTarget(parameters: HttpLedgerTargetParameters): Ledger
     })
   return {
     head: async () => head,
-    hashOf: async (eventId) => {
-      const { status, answer } = await call(`/api/ledger/event/${eventId}`)
+    event: async (eventId, io) => {
+      const { status, answer } = await call(`/api/ledger/event/${eventId}`, { io })
       if (status === 404 && answer['code'] === 'unknown_event') return undefined
-      if (status !== 200 || !isReceipt(answer)) throw foreign(status, answer)
-      return answer.event.current_hash
+      if (status !== 200 || !isReceipt(answer) || answer.event.event_id !== eventId) {
+        throw foreign(status, answer)
+      }
+      return answer.event
     },
-    submit: async (body) => {
-      const { status, answer } = await call('/api/ledger/event', body)
+    submit: async (body, io) => {
+      const { status, answer } = await call('/api/ledger/event', { body, io })
       if (status === 200 || status === 201) {
         if (!isReceipt(answer) || answer.event.event_id !== eventIdOf(body)) {
           throw foreign(status, answer)
@@ -114,7 +125,11 @@ function isRefusal(code: unknown): code is SubmitRefusal['code'] {
 
 function isReceipt(answer: object): answer is LedgerReceipt {
   const { event } = answer as Partial<LedgerReceipt>
-  return typeof event?.event_id === 'string' && /^[0-9a-f]{64}$/.test(event.current_hash)
+  return (
+    typeof event?.event_id === 'string' &&
+    typeof event.payload?.ets === 'object' &&
+    /^[0-9a-f]{64}$/.test(event.current_hash)
+  )
 }
 
 function eventIdOf(body: Uint8Array): unknown {

@@ -5,42 +5,21 @@
  * their order; one that the ledger refuses for good is set aside, told, and holds up nothing.
  */
 import type { LedgerRecord, LedgerSink } from '../../core/interfaces/ledgerSink.js'
-import type { Json, JsonObject } from '../../core/jsonText.js'
+import type { JsonObject } from '../../core/jsonText.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { sleep } from '../../internal/pause.js'
-import { LedgerBehindError } from '../errors.js'
-import { type EventPayload, genesisHash, isEventDomain } from '../events/event.js'
+import { fromUtf8 } from '../../internal/bytes.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertCount, assertKnown, assertMembers, MAX_TIMER } from '../../internal/options.js'
+import { LedgerSinkClosedError } from '../errors.js'
+import type { LedgerEvent } from '../events/event.js'
 import { deriveEventId, eventIds } from '../events/eventId.js'
-import { prepareEvent, signEvent } from '../events/flow.js'
+import { prepareEvent } from '../events/flow.js'
 import type { EventSigner, VerifySignature } from '../events/signature.js'
-import type { SubmitRefusal, SubmitResult } from '../events/submit.js'
-
-/** A record with its id, as an outbox keeps it. JSON. */
-export type OutboxItem = {
-  eventId: string
-  domain: string
-  schemaVersion: string
-  fields: JsonObject
-  occurredAt: number
-  links: Readonly<Record<string, string>>
-}
-
-/** Keeps what is to be delivered, in its order. What `add` answered for is there after a crash. */
-export type Outbox = {
-  add(item: OutboxItem): Promise<void>
-  /** The oldest item. */
-  first(): Promise<OutboxItem | undefined>
-  remove(eventId: string): Promise<void>
-}
-
-/** The ledger as a sink sees it: in this process, or behind HTTP. */
-export type LedgerTarget = {
-  submit(body: Uint8Array): Promise<SubmitResult>
-  /** `current_hash` of the newest event. `undefined` in an empty ledger. */
-  head(): Promise<string | undefined>
-  /** `current_hash` of an event. */
-  hashOf(eventId: string): Promise<string | undefined>
-}
+import type { SubmitRefusal } from '../events/submit.js'
+import { maxEntrySize } from '../log/tiles.js'
+import { type Delivery, drainOutbox, preparedFields } from './delivery.js'
+import { memoryOutbox, type Outbox, type OutboxItem } from './outbox.js'
+import type { LedgerTarget } from './target.js'
 
 /** What {@link createLedgerSink} takes. */
 export type LedgerSinkParameters = {
@@ -55,6 +34,11 @@ export type LedgerSinkParameters = {
   random?: (() => number) | undefined
   /** Told what the ledger refuses for good. It was removed from the outbox. */
   onRefused?: ((item: OutboxItem, refusal: SubmitRefusal) => void) | undefined
+  /**
+   * Told where somebody else's event has the id of a record and says something else: the record was
+   * given another one. Whoever wrote that event knew beforehand what would be recorded.
+   */
+  onTaken?: ((item: OutboxItem, taken: { eventId: string; by: LedgerEvent }) => void) | undefined
   /** Told of failures that are tried again. */
   onError?: ((error: unknown) => void) | undefined
   /**
@@ -64,29 +48,30 @@ export type LedgerSinkParameters = {
   patience?: number | undefined
   /** Milliseconds between tries at most. @default 30_000 */
   maxDelay?: number | undefined
+  /** Milliseconds for one question to the ledger. @default 60_000 */
+  timeout?: number | undefined
 }
 
 /** A sink with an end. */
 export type DeliveringSink = LedgerSink & {
-  /** Waits until the outbox is empty. */
-  flush(): Promise<void>
-  /** Ends the delivery. What is in the outbox stays there. */
+  /**
+   * Waits until the outbox is empty: for ever, where the ledger is down and no `timeout` is given.
+   *
+   * @throws {LedgerSinkClosedError} where the sink was closed before.
+   * @throws {LedgerOutboxError} where the outbox cannot be read.
+   */
+  flush(options?: IoOptions): Promise<void>
+  /** Ends the delivery, and what is under way with it. What is in the outbox stays there. */
   close(): Promise<void>
-}
-
-/** An outbox in memory. */
-export function memoryOutbox(): Outbox {
-  const items = new Map<string, OutboxItem>()
-  return {
-    add: async (item) => void items.set(item.eventId, item),
-    first: async () => items.values().next().value,
-    remove: async (eventId) => void items.delete(eventId),
-  }
 }
 
 /**
  * Creates a sink that signs records and delivers them, at least once, whatever the ledger does.
  *
+ * `record` keeps a copy. It throws `InvalidInputError` and `CanonicalJsonError` for what can be no event, and
+ * `LedgerSinkClosedError` after `close`.
+ *
+ * @throws {InvalidInputError} naming the option that is missing, unknown or no such number.
  * @example
  * ```ts
  * import { createLedgerSink, ed25519EventSigner, type Ledger, ledgerTarget } from '@newton/policy-sdk/ledger'
@@ -105,8 +90,14 @@ export function memoryOutbox(): Outbox {
  * ```
  */
 export function createLedgerSink(parameters: LedgerSinkParameters): DeliveringSink {
-  const { signer, outbox = memoryOutbox(), now = Date.now } = parameters
+  assertParameters(parameters)
+  const { ledger, signer, outbox = memoryOutbox(), now = Date.now } = parameters
+  const { random = Math.random, patience = 0, maxDelay = 30_000, timeout = 60_000 } = parameters
   const nextId = eventIds({ now })
+  const delivery: Delivery = {
+    ...{ ...parameters, outbox, now, random, patience, maxDelay, timeout, nextId },
+    renamed: new Map(),
+  }
   const ending = new AbortController()
   let running: Promise<void> | undefined
   let wanted = false
@@ -115,7 +106,7 @@ export function createLedgerSink(parameters: LedgerSinkParameters): DeliveringSi
     running ??= (async () => {
       while (wanted && !ending.signal.aborted) {
         wanted = false
-        await drainOutbox(parameters, outbox, ending.signal)
+        await drainOutbox(delivery, ending.signal)
       }
     })().finally(() => {
       running = undefined
@@ -125,35 +116,70 @@ export function createLedgerSink(parameters: LedgerSinkParameters): DeliveringSi
   deliver()
   return {
     record: async (record) => {
-      const item = itemOf(record, { nextId, now })
-      // Refused here where it cannot be an event, and not when nobody is there to hear it.
-      prepareEvent({
-        ...preparedFields(item),
-        ledger: parameters.ledger,
-        publicKey: signer.publicKey,
-      })
+      if (ending.signal.aborted) throw new LedgerSinkClosedError()
+      const item = keptItem(itemOf(record, { nextId, now }), { ledger, signer })
       await outbox.add(item)
       deliver()
       return { eventId: item.eventId }
     },
-    flush: async () => {
-      while ((await outbox.first()) !== undefined && !ending.signal.aborted) {
-        deliver()
-        await running
-      }
-    },
+    flush: (options = {}) =>
+      withDeadline('flushing the ledger sink', options, async (signal) => {
+        while ((await outbox.first()) !== undefined) {
+          if (ending.signal.aborted) throw new LedgerSinkClosedError()
+          if (signal.aborted) return
+          deliver()
+          await running
+        }
+      }),
     close: async () => {
-      ending.abort()
+      ending.abort(new LedgerSinkClosedError())
       await running
     },
   }
 }
 
+const optional = ['outbox', 'verify', 'now', 'random', 'onRefused', 'onTaken', 'onError'] as const
+const required = ['ledger', 'target', 'signer'] as const
+
+function assertParameters(parameters: LedgerSinkParameters): void {
+  assertMembers('parameters', parameters, required)
+  const limits = ['patience', 'maxDelay', 'timeout']
+  assertKnown('parameters', parameters, [...required, ...optional, ...limits])
+  const { patience, maxDelay, timeout } = parameters
+  if (patience !== undefined) assertCount('patience', patience, { least: 0 })
+  if (maxDelay !== undefined) assertCount('maxDelay', maxDelay, { most: MAX_TIMER })
+  if (timeout !== undefined) assertCount('timeout', timeout, { most: MAX_TIMER })
+}
+
+/**
+ * The item as it would be signed now: a copy, so that what its caller does later is not recorded, and
+ * refused here where it cannot be an event, not when nobody is there to hear it.
+ */
+function keptItem(
+  item: OutboxItem,
+  { ledger, signer }: Pick<LedgerSinkParameters, 'ledger' | 'signer'>,
+): OutboxItem {
+  const { publicKey } = signer
+  const { canonical } = prepareEvent({ ...preparedFields(item), ledger, publicKey })
+  // The event has the hashes of its links, its own and its signature besides.
+  if (canonical.length + EVENT_FRAME > maxEntrySize) {
+    throw new InvalidInputError({
+      field: 'fields',
+      reason: `an event has at most ${maxEntrySize} bytes`,
+    })
+  }
+  const { ets, type, ...fields } = JSON.parse(fromUtf8(canonical)) as JsonObject
+  return { ...item, fields, links: { ...item.links } }
+}
+
+/** Bytes of an event beside its payload. */
+const EVENT_FRAME = 1_024
+
 function itemOf(
   record: LedgerRecord,
   { nextId, now }: { nextId: () => string; now: () => number },
 ): OutboxItem {
-  const { domain, schemaVersion, fields, key, time, links = {} } = record
+  const { domain, schemaVersion, fields, key, time, links = {}, own } = record
   if (key !== undefined && time === undefined) {
     throw new InvalidInputError({ field: 'time', reason: 'a record with a key needs its time' })
   }
@@ -162,92 +188,6 @@ function itemOf(
     key === undefined
       ? nextId()
       : deriveEventId({ time: occurredAt, key: `${schemaVersion}\n${key}` })
-  return { eventId, domain, schemaVersion, fields, occurredAt, links }
-}
-
-function preparedFields(item: OutboxItem, linked: Record<string, Json> = {}) {
-  const { domain, schemaVersion, eventId, occurredAt } = item
-  if (!isEventDomain(domain)) throw new InvalidInputError({ field: 'domain', reason: 'unknown' })
-  return { domain, schemaVersion, eventId, occurredAt, fields: { ...item.fields, ...linked } }
-}
-
-async function drainOutbox(
-  parameters: LedgerSinkParameters,
-  outbox: Outbox,
-  signal: AbortSignal,
-): Promise<void> {
-  const { random = Math.random, maxDelay = 30_000, onError, onRefused } = parameters
-  const { patience = 0, now = Date.now } = parameters
-  const contradicted = new Map<string, number>()
-  let failures = 0
-  while (!signal.aborted) {
-    try {
-      const item = await outbox.first()
-      if (item === undefined) return
-      const refused = await deliverOne(parameters, item)
-      // Time passes: the ledger's clock will reach it.
-      if (refused !== undefined && refused !== 'stale' && refused.code === 'clock_ahead') {
-        throw new LedgerBehindError({ detail: refused.detail })
-      }
-      if (refused === 'stale') {
-        await sleep(random() * 50, signal)
-        continue
-      }
-      if (refused?.code === 'semantic') {
-        const since = contradicted.get(item.eventId) ?? now()
-        contradicted.set(item.eventId, since)
-        if (now() - since < patience) throw new LedgerBehindError({ detail: refused.detail })
-      }
-      contradicted.delete(item.eventId)
-      await outbox.remove(item.eventId)
-      if (refused !== undefined) onRefused?.(item, refused)
-      failures = 0
-    } catch (error) {
-      if (signal.aborted) return
-      onError?.(error)
-      failures += 1
-      const delay = Math.min(maxDelay, 100 * 2 ** Math.min(failures, 16))
-      await sleep(delay * (0.5 + random() / 2), signal).catch(() => undefined)
-    }
-  }
-}
-
-/** `stale` where another event came first; a refusal that no later try changes; else delivered. */
-async function deliverOne(
-  { ledger, target, signer, verify }: LedgerSinkParameters,
-  item: OutboxItem,
-): Promise<'stale' | SubmitRefusal | undefined> {
-  const linked: Record<string, Json> = {}
-  for (const [member, eventId] of Object.entries(item.links)) {
-    const hash = await target.hashOf(eventId)
-    if (hash === undefined) {
-      const detail = `${member} names the event ${eventId}, which the ledger does not have`
-      return { status: 422, code: 'semantic', detail }
-    }
-    linked[member] = hash
-  }
-  const prepared = prepareEvent({
-    ...preparedFields(item, linked),
-    ledger,
-    publicKey: signer.publicKey,
-  })
-  const payload: EventPayload = prepared.payload
-  const previousHash = (await target.head()) ?? genesisHash
-  const { bytes } = await signEvent({ payload, previousHash, signer, verify })
-  const result = await target.submit(bytes)
-  if (!('code' in result)) return undefined
-  return result.code === 'stale_head' ? 'stale' : result
-}
-
-/** A ledger of this process as the target of a sink. */
-export function ledgerTarget(ledger: {
-  submit(body: Uint8Array): Promise<SubmitResult>
-  head(): { current_hash: string } | undefined
-  event(eventId: string): Promise<{ event: { current_hash: string } } | undefined>
-}): LedgerTarget {
-  return {
-    submit: (body) => ledger.submit(body),
-    head: async () => ledger.head()?.current_hash,
-    hashOf: async (eventId) => (await ledger.event(eventId))?.event.current_hash,
-  }
+  const kept = own === undefined ? {} : { own: [...own] }
+  return { eventId, domain, schemaVersion, fields, occurredAt, links, ...kept }
 }

@@ -4,10 +4,12 @@
  */
 import { join } from 'node:path'
 import type { JsonObject } from '../../core/jsonText.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { utf8 } from '../../internal/bytes.js'
+import { assertKnown, assertMembers } from '../../internal/options.js'
 import { LedgerOutboxError } from '../errors.js'
 import { isEventId } from '../events/eventId.js'
-import type { Outbox, OutboxItem } from '../intake/sink.js'
+import type { Outbox, OutboxItem } from '../intake/outbox.js'
 import { type DurableFs, nodeFs } from './durableFs.js'
 
 const form = /^(\d{15})-([0-9a-f-]{36})\.json$/
@@ -21,7 +23,9 @@ export type FileOutbox = Outbox & {
 /**
  * Opens an outbox. What an earlier process kept is in it.
  *
- * @throws {LedgerOutboxError} with `damaged` from `first`, with `unwritten` from `add`.
+ * @throws {InvalidInputError} for no path.
+ * @throws {LedgerOutboxError} with `damaged` from `first`, with `unwritten` from `add` and where the
+ * directory cannot be made or read.
  * @example
  * ```ts
  * import { fileOutbox } from '@newton/policy-sdk/ledger/node'
@@ -34,12 +38,15 @@ export async function fileOutbox(parameters: {
   directory: string
   fs?: DurableFs | undefined
 }): Promise<FileOutbox> {
+  assertMembers('parameters', parameters, ['directory'])
+  assertKnown('parameters', parameters, ['directory', 'fs'])
   const { directory, fs = nodeFs() } = parameters
-  await fs.makeFolder(directory)
-  await fs.syncFolder(join(directory, '..'))
+  if (typeof directory !== 'string' || directory === '') {
+    throw new InvalidInputError({ field: 'directory', reason: 'expected the path of a directory' })
+  }
   const files = new Map<string, string>()
   let next = 0
-  const names = (await fs.list(directory)).map(({ name }) => name).sort()
+  const names = await listed(fs, directory)
   for (const name of names) {
     const [, place = '', eventId = ''] = form.exec(name) ?? []
     if (place === '') {
@@ -107,6 +114,17 @@ export async function fileOutbox(parameters: {
   }
 }
 
+/** What a directory has, made where it is missing. */
+async function listed(fs: DurableFs, directory: string): Promise<string[]> {
+  try {
+    await fs.makeFolder(directory)
+    await fs.syncFolder(join(directory, '..'))
+    return (await fs.list(directory)).map(({ name }) => name).sort()
+  } catch (cause) {
+    throw new LedgerOutboxError({ path: directory, fault: 'unwritten' }, { cause })
+  }
+}
+
 function parseItem(bytes: Uint8Array, path: string): OutboxItem {
   let cause: unknown
   try {
@@ -114,11 +132,17 @@ function parseItem(bytes: Uint8Array, path: string): OutboxItem {
     const { eventId, domain, schemaVersion, fields, occurredAt, links } = item
     const texts = [domain, schemaVersion].every((text) => typeof text === 'string')
     const isItem = isEventId(eventId) && texts && Number.isSafeInteger(occurredAt)
-    if (isItem && isObject(fields) && isObject(links)) return item
+    if (isItem && isObject(fields) && isObject(links) && isOwn(item.own)) return item
   } catch (error) {
     cause = error
   }
   throw new LedgerOutboxError({ path, fault: 'damaged' }, { cause })
+}
+
+function isOwn(own: unknown): boolean {
+  return (
+    own === undefined || (Array.isArray(own) && own.every((member) => typeof member === 'string'))
+  )
 }
 
 function isObject(value: unknown): value is JsonObject {

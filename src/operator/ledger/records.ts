@@ -51,6 +51,7 @@ export function evaluationRecord(
     domain: 'decisions',
     schemaVersion: 'newton.evaluation/1',
     ...{ key: evaluationKey(evaluated), time },
+    own: ['inputsHash', 'reasonsHash', 'engine'],
     fields: {
       ...statedFields(response),
       digestPreimage: toHex(encodeDigestPreimage(preimage)),

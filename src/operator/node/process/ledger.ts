@@ -58,6 +58,11 @@ export async function openLedgerHook(
     target: httpLedgerTarget({ url: given.url, moduleId: given.module }),
     signer: opensslEventSigner(await readSeed(given.keyFile)),
     verify: opensslVerify(),
+    onTaken: ({ eventId, schemaVersion }, taken) => {
+      const { key_id: keyId, schema_version: saidAs } = taken.by
+      const told = { eventId, schemaVersion, recordedAs: taken.eventId, keyId, saidAs }
+      log({ level: 'error', event: 'ledger.id_taken', ...told })
+    },
     onRefused: ({ eventId, schemaVersion }, { code, detail }) => {
       // Somebody else has recorded the same: what happened is in the ledger.
       const level = code === 'event_id_conflict' ? 'debug' : 'error'
