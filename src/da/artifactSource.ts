@@ -12,7 +12,7 @@ import { copyBytes, toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
 import { assertList, assertObject } from '../internal/options.js'
 import { createSingleFlight } from '../internal/singleFlight.js'
-import { nameClients, requireMilliseconds } from './combined/members.js'
+import { canRead, nameClients, requireMilliseconds } from './combined/members.js'
 import {
   ArtifactUnavailableError,
   type DaAttempt,
@@ -24,8 +24,7 @@ import {
 } from './errors.js'
 import { createHealthBoard, type HealthBoard } from './health.js'
 import { hedged } from './internal/hedge.js'
-import { isVerified, marksVerified } from './internal/verifying.js'
-import { assertArtifact } from './verifier.js'
+import { marksVerified, readVerified } from './internal/verifying.js'
 
 /** What happened while an artifact was resolved. */
 export type ArtifactEvent =
@@ -181,14 +180,12 @@ function createResolver(options: ArtifactSourceOptions): Resolver {
   ): Promise<Uint8Array> {
     try {
       const budget = { timeout: attemptTimeout, onProgress: io.onProgress }
-      const bytes = await withDeadline(
+      return await withDeadline(
         `${source} getWithVerification`,
         { signal, timeout: attemptTimeout },
-        (inner) => client.getWithVerification(locator, hash, { ...budget, signal: inner }),
+        // Adapters are not believed either: one of a user's own may have forgotten to check.
+        (inner) => readVerified(client, { locator, hash }, { ...budget, signal: inner }),
       )
-      // Adapters are not believed either: one of a user's own may have forgotten to check.
-      if (!isVerified(client.getWithVerification)) assertArtifact(bytes, locator, hash)
-      return bytes
     } catch (error) {
       // Stopped because another was faster, or because nobody waits: not the source's failure.
       if (signal.aborted) throw error
@@ -279,7 +276,7 @@ function planTries({
   const seen = new Set<string>()
   const add = (locator: DaLocator): void => {
     for (const client of clients) {
-      if (!(client.supports?.(locator) ?? locator.kind !== 'unknown')) continue
+      if (!canRead(client, locator, locator.kind !== 'unknown')) continue
       const key = locatorKey(locator)
       if (key === undefined || seen.has(`${nameOf(client)} ${key}`)) continue
       seen.add(`${nameOf(client)} ${key}`)

@@ -40,6 +40,10 @@ export type RetentionScript = {
   clock?(seconds: number, at: number): number
   /** What the node says of a block's time, in Unix seconds, and when. */
   blockTime?(time: number, seconds: number): unknown
+  /** What the network says of a copy's end, in Unix seconds, where it ends at `until`. */
+  expiry?(until: number): number | undefined
+  /** Whether a failed read-back says the commitments alone. */
+  isBare?: boolean
   /** What is listed beside the artifact. */
   among?: readonly unknown[]
   /** Bounds of the keeper that are not its own. */
@@ -151,8 +155,9 @@ function createWorld(script: RetentionScript) {
       await life?.point()
       const locator = disperse()
       await life?.point()
-      if (script.readBackFails?.(today())) throw unread(locator)
-      return { locator, checks: [], expiresAt: seconds + 14 * day }
+      if (script.readBackFails?.(today())) throw unread(locator, script.isBare)
+      const until = seconds + 14 * day
+      return { locator, checks: [], expiresAt: script.expiry ? script.expiry(until) : until }
     }
     return createDaAdapter({
       kind: 'eigenda',
@@ -278,10 +283,11 @@ function createWorld(script: RetentionScript) {
 }
 
 /** What `eigenDa` says of a blob that was paid for and cannot be read back yet. */
-function unread(locator: DaLocator): DaOutcomeUnknownError {
+function unread(locator: DaLocator, isBare = false): DaOutcomeUnknownError {
   const commitments = locator.kind === 'eigenDa' ? locator.commitments : []
   const reason = 'the relays are slow'
-  return new DaOutcomeUnknownError({ source: 'eigenda', reason, commitments, locator })
+  const where = isBare ? undefined : locator
+  return new DaOutcomeUnknownError({ source: 'eigenda', reason, commitments, locator: where })
 }
 
 /** A certificate of a blob in a block; nothing in it verifies. */

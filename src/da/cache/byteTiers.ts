@@ -6,11 +6,10 @@ import type { DaOptions } from '../../core/interfaces/daClient.js'
 import { BaseError } from '../../errors/base.js'
 import { toHex } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
-import { longKeccakHex } from '../../internal/longKeccak.js'
 import { createSingleFlight } from '../../internal/singleFlight.js'
 import { ArtifactUnavailableError, type DaAttempt, DaIntegrityError } from '../errors.js'
 import { hedged } from '../internal/hedge.js'
-import { isVerified } from '../internal/verifying.js'
+import { hashed, isVerified } from '../internal/verifying.js'
 import type { DiskTier } from './diskTier.js'
 import type { EmitCacheEvent } from './events.js'
 
@@ -48,10 +47,8 @@ export function createByteTiers(options: ByteTiersOptions): ByteTiers {
   ): Promise<Uint8Array> {
     try {
       const bytes = await source.getArtifact(request, { ...io, signal })
-      const actual = isVerified(source.getArtifact) ? request.hash : longKeccakHex(bytes)
-      if (actual === request.hash) return bytes
-      const reason = 'the tier returned other bytes'
-      throw new DaIntegrityError({ source: tier, expected: request.hash, actual, reason })
+      const expected = request.hash
+      return isVerified(source.getArtifact) ? bytes : hashed(bytes, { source: tier, expected })
     } catch (error) {
       // Stopped because the other tier was faster.
       if (signal.aborted) throw error

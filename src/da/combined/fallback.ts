@@ -9,8 +9,10 @@ import { copyBytes } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
 import { type DaAttempt, DaOutcomeUnknownError, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
+import { artifactHashOf } from '../internal/artifactHash.js'
 import { growingProgress } from '../internal/progress.js'
 import {
+  canRead,
   mayBePaid,
   nameClients,
   putWithin,
@@ -66,7 +68,7 @@ export function fallback(clients: readonly DaClient[], options: FallbackOptions 
     kind: 'fallback',
     retention: weakestRetention(clients),
     paid: clients.some(mayBePaid),
-    supports: (locator) => clients.some((client) => client.supports?.(locator) ?? true),
+    supports: (locator) => clients.some((client) => canRead(client, locator)),
     ...combinedReads(clients, { ...options, health, nameOf }),
     put: (bytes, io = {}) =>
       withDeadline('fallback da.put', io, (signal) =>
@@ -90,6 +92,7 @@ async function putToFirst(
   const { putTimeout, continueAfterUnknownOutcome = false } = options
   // A later backend gets the bytes of the call, whatever the caller does with the array meanwhile.
   const own = bytes instanceof Uint8Array ? copyBytes(bytes) : bytes
+  const hash = artifactHashOf(own)
   const onProgress = growingProgress(io.onProgress)
   const clock = options.clock ?? (() => performance.now())
   const end = io.timeout === undefined ? undefined : clock() + io.timeout
@@ -104,7 +107,7 @@ async function putToFirst(
     try {
       const receipt = await putWithin(
         client,
-        { bytes: own, source, timeout },
+        { bytes: own, hash, source, timeout },
         { ...io, onProgress },
       )
       health.succeeded(source)

@@ -1,17 +1,27 @@
 /** What a client made of several knows of its members: names, retention, and the time each has. */
+import type { Hex } from 'viem'
 import type { DaClient, DaOptions, DaReceipt, DaRetention } from '../../core/interfaces/daClient.js'
+import type { DaLocator } from '../../core/locator.js'
+import { encodeLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { withDeadline } from '../../internal/deadline.js'
-import { DaOutcomeUnknownError } from '../errors.js'
+import { assertMembers } from '../../internal/options.js'
+import { DaIntegrityError, DaOutcomeUnknownError, DaProtocolError } from '../errors.js'
+import { assertDaClients } from '../internal/clients.js'
 
 /** Milliseconds for a write to a member that says nothing of its own. */
 const LONGEST_PUT = 900_000
 
-/** Refuses a list without members. */
+/** Part of a member's time that a call waits longer, so that a member's own end says more. */
+const PATIENCE = 0.1
+const MOST_PATIENCE = 250
+
+/** Refuses a list without members, or with something else in it. */
 export function requireClients(clients: readonly DaClient[]): void {
   if (!Array.isArray(clients) || clients.length === 0) {
     throw new InvalidInputError({ field: 'clients', reason: 'expected at least one backend' })
   }
+  assertDaClients('clients', clients)
 }
 
 /** Refuses a number of milliseconds that is none. */
@@ -48,6 +58,15 @@ function secondsOf(retention: DaRetention): number {
   return retention.kind === 'permanent' ? Number.POSITIVE_INFINITY : retention.seconds
 }
 
+/** Whether a client says that it reads such locators; one that fails at it does not. */
+export function canRead(client: DaClient, locator: DaLocator, unsaid = true): boolean {
+  try {
+    return client.supports?.(locator) ?? unsaid
+  } catch {
+    return false
+  }
+}
+
 /** Whether a write to the client may cost money: so it is taken unless the client denies it. */
 export function mayBePaid(client: DaClient): boolean {
   return client.paid !== false
@@ -61,20 +80,51 @@ export function mayBePaid(client: DaClient): boolean {
  */
 export async function putWithin(
   client: DaClient,
-  { bytes, source, timeout }: { bytes: Uint8Array; source: string; timeout: number | undefined },
+  {
+    bytes,
+    hash,
+    source,
+    timeout,
+  }: { bytes: Uint8Array; hash: Hex | undefined; source: string; timeout: number | undefined },
   io: DaOptions,
 ): Promise<DaReceipt> {
   const own = timeout === undefined ? {} : { timeout }
   const { signal } = io
   try {
-    return await withDeadline(
+    const receipt = await withDeadline(
       `${source} da.put`,
-      { signal, timeout: timeout ?? LONGEST_PUT },
-      (inner) => client.put(bytes, { onProgress: io.onProgress, ...own, signal: inner }),
+      { signal, timeout: longer(timeout ?? LONGEST_PUT) },
+      async (inner) => client.put(bytes, { onProgress: io.onProgress, ...own, signal: inner }),
     )
+    return believed(receipt, { hash, source, isPaid: mayBePaid(client) })
   } catch (error) {
     if (signal?.aborted || !(error instanceof TimeoutError) || !mayBePaid(client)) throw error
     const reason = `no answer within ${timeout ?? LONGEST_PUT} ms`
     throw new DaOutcomeUnknownError({ source, reason }, { cause: error })
   }
+}
+
+/** A time a little longer than a member's own. */
+export function longer(timeout: number): number {
+  return timeout + Math.min(MOST_PATIENCE, timeout * PATIENCE)
+}
+
+/** What is no receipt of these bytes is no copy, and may have been paid for all the same. */
+function believed(
+  receipt: DaReceipt,
+  { hash, source, isPaid }: { hash: Hex | undefined; source: string; isPaid: boolean },
+): DaReceipt {
+  try {
+    assertMembers('receipt', receipt, ['locator', 'artifactHash'])
+    encodeLocator(receipt.locator)
+  } catch (cause) {
+    const reason = 'it answered a write with no receipt'
+    if (isPaid) throw new DaOutcomeUnknownError({ source, reason }, { cause })
+    throw new DaProtocolError({ source, reason }, { cause })
+  }
+  const { artifactHash: actual } = receipt
+  if (hash === undefined || String(actual).toLowerCase() === hash) return receipt
+  const reason = 'the receipt names another artifact'
+  if (isPaid) throw new DaOutcomeUnknownError({ source, reason })
+  throw new DaIntegrityError({ source, expected: hash, actual, reason })
 }

@@ -1,12 +1,17 @@
 /** Reads through several backends: healthy ones first, the next one joining when one is slow. */
+
+import { artifactHashBytes } from '../../core/artifact.js'
 import type { DaClient, DaReadOptions, DaStatus } from '../../core/interfaces/daClient.js'
 import type { DaLocator } from '../../core/locator.js'
 import { BaseError } from '../../errors/base.js'
+import { toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { DaIntegrityError, DaNotFoundError, UnsupportedLocatorError } from '../errors.js'
 import type { HealthBoard } from '../health.js'
 import { hedged } from '../internal/hedge.js'
 import { growingProgress } from '../internal/progress.js'
+import { marksVerified, readVerified } from '../internal/verifying.js'
+import { canRead } from './members.js'
 
 type Members = {
   /** Milliseconds. @default 2_000 */
@@ -28,7 +33,7 @@ export function combinedReads(
     { io, key }: { io: IoOptions; key: string },
     one: (client: DaClient, signal: AbortSignal) => Promise<Uint8Array>,
   ): Promise<Uint8Array> => readHedged(clients, members, { locator, io, key, one })
-  return {
+  const reads: Pick<DaClient, 'get' | 'getWithVerification' | 'head'> = {
     get: (locator, io: DaReadOptions = {}) => {
       const onProgress = growingProgress(io.onProgress)
       const key = io.artifactHash ?? JSON.stringify(locator)
@@ -36,14 +41,17 @@ export function combinedReads(
         client.get(locator, { ...io, onProgress, signal }),
       )
     },
-    getWithVerification: (locator, expected, io = {}) => {
+    async getWithVerification(locator, expected, io = {}) {
+      const hash = toHex(artifactHashBytes(expected, { field: 'expected', optional: false }))
       const onProgress = growingProgress(io.onProgress)
-      return read(locator, { io, key: expected }, (client, signal) =>
-        client.getWithVerification(locator, expected, { ...io, onProgress, signal }),
+      return read(locator, { io, key: hash }, (client, signal) =>
+        readVerified(client, { locator, hash }, { ...io, onProgress, signal }),
       )
     },
     head: (locator, io = {}) => headOfAny(clients, locator, io),
   }
+  marksVerified(reads.getWithVerification)
+  return reads
 }
 
 async function readHedged(
@@ -57,7 +65,7 @@ async function readHedged(
   },
 ): Promise<Uint8Array> {
   const { locator, io, key, one } = request
-  const able = clients.filter((client) => client.supports?.(locator) ?? true)
+  const able = clients.filter((client) => canRead(client, locator))
   if (able.length === 0)
     throw new UnsupportedLocatorError({ source: 'fallback', kind: locator.kind })
   const candidates = health.order(
@@ -81,7 +89,7 @@ async function readHedged(
     const { value, winner } = await hedged(
       tried.map((client) => ({
         source: nameOf(client),
-        run: (inner: AbortSignal) => attempt(client, inner),
+        run: async (inner: AbortSignal) => attempt(client, inner),
       })),
       { delay: hedgeDelay, signal },
     )
@@ -96,9 +104,7 @@ async function headOfAny(
   locator: DaLocator,
   io: DaReadOptions,
 ): Promise<DaStatus> {
-  const asked = clients.filter(
-    (client) => client.head !== undefined && (client.supports?.(locator) ?? true),
-  )
+  const asked = clients.filter((client) => client.head !== undefined && canRead(client, locator))
   const { timeout = HEAD_TIMEOUT } = io
   const failures: unknown[] = []
   const controller = new AbortController()

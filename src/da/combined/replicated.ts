@@ -6,9 +6,11 @@ import { copyBytes } from '../../internal/bytes.js'
 import { sleep } from '../../internal/pause.js'
 import { type DaAttempt, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
+import { artifactHashOf } from '../internal/artifactHash.js'
 import { growingProgress } from '../internal/progress.js'
 import type { FallbackOptions } from './fallback.js'
 import {
+  canRead,
   mayBePaid,
   nameClients,
   putWithin,
@@ -75,6 +77,8 @@ export function replicated(
   requireClients(clients)
   for (const field of ['hedgeDelay', 'putTimeout', 'quorumGrace'] as const)
     requireMilliseconds(field, options[field])
+  if (new Set(clients).size !== clients.length)
+    throw new InvalidInputError({ field: 'clients', reason: 'one of them twice is one copy' })
   const { quorum = clients.length } = options
   if (!Number.isInteger(quorum) || quorum < 1 || quorum > clients.length) {
     throw new InvalidInputError({
@@ -88,7 +92,7 @@ export function replicated(
     kind: 'replicated',
     retention: strongestRetention(clients),
     paid: clients.some(mayBePaid),
-    supports: (locator) => clients.some((client) => client.supports?.(locator) ?? true),
+    supports: (locator) => clients.some((client) => canRead(client, locator)),
     ...combinedReads(clients, { ...options, health, nameOf }),
     put: (bytes, io = {}) =>
       putToAll(bytes, io, { clients, options: { ...options, quorum }, health, nameOf }),
@@ -117,6 +121,7 @@ async function putToAll(
   io.signal?.throwIfAborted()
   // Writes may go on after the call, when the caller's array is the caller's again.
   const own = bytes instanceof Uint8Array ? copyBytes(bytes) : bytes
+  const hash = artifactHashOf(own)
   const onProgress = growingProgress(io.onProgress)
   const timeout = options.putTimeout ?? io.timeout
   const writes = clients.map(
@@ -133,7 +138,7 @@ async function putToAll(
     try {
       const receipt = await putWithin(
         client,
-        { bytes: own, source, timeout },
+        { bytes: own, hash, source, timeout },
         { ...io, onProgress },
       )
       writes[index] = { source, permanent, state: 'written', receipt }

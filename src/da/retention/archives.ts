@@ -9,9 +9,11 @@ import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { isWrongCopy } from '../artifactSource.js'
 import { nameClients, putWithin } from '../combined/members.js'
 import { DaExpiredError, DaNotFoundError } from '../errors.js'
+import { readVerified } from '../internal/verifying.js'
 import type { RetentionEntry, RetentionFinding, RetentionStep } from './plan.js'
 import { archiveLocators } from './retentionOptions.js'
 import { secondsOf } from './times.js'
+import { fetchArtifact } from './within.js'
 
 /** Announced locators of one artifact under which an archive is asked, beside its own. */
 const MOST_LOCATORS = 8
@@ -84,7 +86,7 @@ export function createArchiveKeeper(options: {
           if (status === 'available') return 'holds'
           if (status === 'missing') continue
         }
-        await archive.getWithVerification(locator, artifactHash, io)
+        await readVerified(archive, { locator, hash: artifactHash }, io)
         return 'proven'
       } catch (error) {
         io.signal?.throwIfAborted()
@@ -167,18 +169,18 @@ export function createArchiveKeeper(options: {
       const archive = archives.find((candidate) => nameOf(candidate) === store)
       if (!archive) return 'skipped'
       if (fetched?.hash !== artifactHash) {
-        const bytes = await source.getArtifact({ hash: artifactHash, namespace, locators }, io)
+        const bytes = await fetchArtifact(source, { hash: artifactHash, namespace, locators }, io)
         fetched = { hash: artifactHash, bytes }
       }
       const { bytes } = fetched
       const { locator } = await putWithin(
         archive,
-        { bytes, source: store, timeout: io.timeout },
+        { bytes, hash: artifactHash, source: store, timeout: io.timeout },
         io,
       )
       // A store is believed when it gives the bytes back.
       const key = keyOf(store, artifactHash)
-      await archive.getWithVerification(locator, artifactHash, io)
+      await readVerified(archive, { locator, hash: artifactHash }, io)
       proven.set(key, secondsOf(now))
       damaged.delete(key)
       return 'done'

@@ -7,6 +7,7 @@ import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { assertList, assertObject } from '../../internal/options.js'
 import type { RetentionEntry, RetentionFinding } from './plan.js'
+import { within } from './within.js'
 
 /** Reads the artifacts that are kept now. */
 export type EntryReader = (findings: RetentionFinding[], io: IoOptions) => Promise<RetentionEntry[]>
@@ -23,7 +24,7 @@ export function createEntryReader(
   // Lists are long, and mostly the same at each run.
   const checked = new WeakSet<object>()
   return async (findings, io) => {
-    const listed: unknown = await entries(io)
+    const listed: unknown = await within('entries', io, entries)
     assertList('entries', listed)
     const read: RetentionEntry[] = []
     for (const [index, entry] of listed.entries()) {

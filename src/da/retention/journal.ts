@@ -2,6 +2,9 @@
 import type { Hex } from 'viem'
 import { type DaLocator, decodeLocator, encodeLocator } from '../../core/locator.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertList } from '../../internal/options.js'
+import { within } from './within.js'
 
 /** A renewal under way, by artifact. */
 export type RenewalRecord =
@@ -50,6 +53,49 @@ export function memoryJournal(): RetentionJournal {
     async write(records) {
       text = encodeJournal(records)
     },
+  }
+}
+
+const turns = new WeakMap<RetentionJournal, Promise<unknown>>()
+
+/**
+ * Runs what reads a journal, pays and writes it, one after the other for all keepers of the journal:
+ * two at once would both find that nothing was sent, and both pay.
+ */
+export async function inTurn<value>(
+  journal: RetentionJournal,
+  { signal }: IoOptions,
+  work: () => Promise<value>,
+): Promise<value> {
+  const before = turns.get(journal) ?? Promise.resolve()
+  let release = (): void => undefined
+  const own = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  turns.set(
+    journal,
+    before.then(() => own),
+  )
+  try {
+    await withDeadline('retention: turn', { signal }, () => before)
+    return await work()
+  } finally {
+    release()
+  }
+}
+
+/** A journal that is not waited for without end, and that is refused when it is no list. */
+export function timed(journal: RetentionJournal): {
+  read(io: IoOptions): Promise<readonly RenewalRecord[]>
+  write(records: readonly RenewalRecord[], io: IoOptions): Promise<void>
+} {
+  return {
+    async read({ timeout }) {
+      const records: unknown = await within('journal', { timeout }, () => journal.read())
+      assertList('journal', records)
+      return records as readonly RenewalRecord[]
+    },
+    write: (records, { timeout }) => within('journal', { timeout }, () => journal.write(records)),
   }
 }
 

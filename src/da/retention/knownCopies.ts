@@ -11,14 +11,17 @@ import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { decodeEigenDaCommitment } from '../eigenda/cert/cert.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
+import { readVerified } from '../internal/verifying.js'
 import type { RenewalRecord } from './journal.js'
 import type { RetentionEntry, RetentionFinding } from './plan.js'
 import { sameLocator } from './retentionOptions.js'
 import { impossibleExpiry, isPossibleExpiry, NO_EXPIRY } from './times.js'
+import { within } from './within.js'
 
 /** Announced locators of one artifact that are read in one plan, so that a flood costs little. */
 const MOST_PROOFS = 8
-const PROOF_TIMEOUT = 60_000
+/** Failures of a node in a row after which it is not asked again in this plan. */
+const MOST_FAILURES = 3
 
 /** A copy, and the Unix second at which it may be gone; {@link NO_EXPIRY} where that is not known. */
 export type KnownCopy = { locator: DaLocator; expiresAt: number }
@@ -57,20 +60,35 @@ export function createCopyKeeper({
   const proven = new Map<Hex, string>()
   const claimed = createClaims()
   const earliest = createEarliest()
+  let node: { at: number; failures: number; error: unknown } = {
+    at: 0,
+    failures: 0,
+    error: undefined,
+  }
 
   async function prove(artifactHash: Hex, locator: DaLocator, io: IoOptions): Promise<void> {
     const text = encodeLocator(locator)
     if (proven.get(artifactHash) === text) return
     if (!publisher)
       throw new InvalidInputError({ field: 'publisher', reason: 'none is there to read from' })
-    const timeout = Math.min(io.timeout ?? PROOF_TIMEOUT, PROOF_TIMEOUT)
-    await publisher.getWithVerification(locator, artifactHash, { ...io, timeout })
+    await within('proof', io, (inner) =>
+      readVerified(publisher, { locator, hash: artifactHash }, inner),
+    )
     proven.set(artifactHash, text)
   }
 
   /** @throws {InvalidInputError} for one that no copy that is there by now can have. */
   async function expiryAt(blockNumber: number, at: number, io: IoOptions): Promise<number> {
-    const time = await blockTime(BigInt(blockNumber), io)
+    if (node.at !== at) node = { at, failures: 0, error: undefined }
+    if (node.failures >= MOST_FAILURES) throw node.error
+    const time = await within('blockTime', io, (inner) =>
+      blockTime(BigInt(blockNumber), inner),
+    ).catch((error: unknown) => {
+      io.signal?.throwIfAborted()
+      node = { at, failures: node.failures + 1, error }
+      throw error
+    })
+    node.failures = 0
     const expiresAt = typeof time === 'number' ? time + EIGENDA_RETENTION_SECONDS : Number.NaN
     if (!isPossibleExpiry(expiresAt, { at, seconds: EIGENDA_RETENTION_SECONDS }))
       throw impossibleExpiry('blockTime', expiresAt)

@@ -7,13 +7,15 @@ import type { DaLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { assertMembers } from '../../internal/options.js'
+import { longer } from '../combined/members.js'
 import { DaIntegrityError, DaOutcomeUnknownError } from '../errors.js'
 import type { EntryReader } from './entries.js'
-import type { OwnCopy, RenewalRecord, RetentionJournal } from './journal.js'
+import { type OwnCopy, type RenewalRecord, type RetentionJournal, timed } from './journal.js'
 import type { CopyKeeper } from './knownCopies.js'
 import type { RetentionStep } from './plan.js'
 import { isRefusal, sameLocator } from './retentionOptions.js'
 import { isPossibleExpiry, secondsOf } from './times.js'
+import { fetchArtifact, within } from './within.js'
 
 type RenewStep = Extract<RetentionStep, { type: 'renew' }>
 type AnnounceStep = Extract<RetentionStep, { type: 'announce' }>
@@ -32,7 +34,7 @@ export type Renewals = {
   renew(step: RenewStep, io: IoOptions): Promise<StepOutcome>
   announce(step: AnnounceStep, io: IoOptions): Promise<StepOutcome>
   /** The copy that was paid for is on chain: it stays known, since others cannot change it. */
-  hold(artifactHash: Hex): Promise<void>
+  hold(artifactHash: Hex, io: IoOptions): Promise<void>
 }
 
 /** Parts of {@link createRenewals}. */
@@ -50,26 +52,32 @@ export type RenewalOptions = {
 
 /** Creates the half of a keeper that pays and announces. */
 export function createRenewals(options: RenewalOptions): Renewals {
-  const { publisher, announcer, journal, copies, now } = options
+  const { publisher, announcer, copies, now } = options
+  const journal = timed(options.journal)
   const seconds = (): number => secondsOf(now)
 
-  async function known(artifactHash: Hex): Promise<RenewalRecord | undefined> {
-    return (await journal.read()).find((kept) => kept.artifactHash === artifactHash)
+  async function known(artifactHash: Hex, io: IoOptions): Promise<RenewalRecord | undefined> {
+    return (await journal.read(io)).find((kept) => kept.artifactHash === artifactHash)
   }
 
-  async function record(artifactHash: Hex, next: RenewalRecord | undefined): Promise<void> {
+  // What was paid for is noted in the journal's own time, however little the caller has.
+  async function record(
+    artifactHash: Hex,
+    next: RenewalRecord | undefined,
+    io: IoOptions = {},
+  ): Promise<void> {
     const dayAgo = seconds() - 86_400
-    const others = (await journal.read()).filter(
+    const others = (await journal.read(io)).filter(
       (kept) =>
         kept.artifactHash !== artifactHash &&
         !(kept.state === 'held' && (kept.expiresAt ?? Number.POSITIVE_INFINITY) < dayAgo),
     )
-    await journal.write(next ? [...others, next] : others)
+    await journal.write(next ? [...others, next] : others, io)
   }
 
-  async function hold(artifactHash: Hex): Promise<void> {
-    const kept = await known(artifactHash)
-    await record(artifactHash, kept?.state === 'paid' ? { ...kept, state: 'held' } : undefined)
+  async function hold(artifactHash: Hex, io: IoOptions): Promise<void> {
+    const kept = await known(artifactHash, io)
+    await record(artifactHash, kept?.state === 'paid' ? { ...kept, state: 'held' } : undefined, io)
   }
 
   /**
@@ -92,8 +100,10 @@ export function createRenewals(options: RenewalOptions): Renewals {
       const reason = 'a renewed locator must be announced by someone'
       throw new InvalidInputError({ field: 'announcer', reason })
     }
-    await announcer.announceArtifact({ templateId, namespace, locator }, io)
-    await hold(artifactHash)
+    await within('announcement', io, (inner) =>
+      announcer.announceArtifact({ templateId, namespace, locator }, inner),
+    )
+    await hold(artifactHash, io)
   }
 
   /** Sends a renewal. Whatever it answers, and whatever it leaves open, is in the journal after. */
@@ -111,8 +121,9 @@ export function createRenewals(options: RenewalOptions): Renewals {
     // What was paid for before stays known until the new copy is: the chain may have neither.
     const own = ownBefore(before)
     const sending = { state: 'sending', artifactHash, startedAt: at, previous: own } as const
-    await record(artifactHash, sending)
-    const limit = { signal: io.signal, timeout: io.timeout ?? LONGEST_RENEWAL }
+    await record(artifactHash, sending, io)
+    // The client's own end comes first, since it says what was paid for.
+    const limit = { signal: io.signal, timeout: longer(io.timeout ?? LONGEST_RENEWAL) }
     try {
       return await withDeadline('renewal', limit, (signal) =>
         client.renew && previous
@@ -127,10 +138,8 @@ export function createRenewals(options: RenewalOptions): Renewals {
         io.signal?.aborted === true
       if (!isOpen && isRefusal(error)) await record(artifactHash, before)
       // What was answered is what was paid for: it is read again later instead of paid again.
-      if (error instanceof DaOutcomeUnknownError && error.locator) {
-        const { locator } = error
-        await record(artifactHash, { ...sending, locator })
-      }
+      const locator = error instanceof DaOutcomeUnknownError ? answeredIn(error) : undefined
+      if (locator) await record(artifactHash, { ...sending, locator })
       throw error
     }
   }
@@ -139,7 +148,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
     hold,
     async announce(step, io) {
       const { artifactHash, locator } = step
-      const kept = await known(artifactHash)
+      const kept = await known(artifactHash, io)
       if (!kept?.locator || !sameLocator(kept.locator, locator))
         return skipped('the journal has another copy by now')
       if (kept.state === 'held') return skipped('it was announced before')
@@ -154,7 +163,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
     async renew(step, io) {
       const { artifactHash, namespace, locators, templateId } = step
       if (!publisher) return skipped('there is no publisher')
-      const before = await known(artifactHash)
+      const before = await known(artifactHash, io)
       if (before?.state === 'sending' && !step.mayPayTwice)
         return skipped('another renewal was sent after this plan')
       // A plan may be old: what the chain shows now decides whether there is anything to pay for.
@@ -166,7 +175,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
       if (last && last.expiresAt - at > options.renewBefore)
         return skipped('a copy was found that is not due')
       const request = { hash: artifactHash, namespace, locators }
-      const bytes = await options.source.getArtifact(request, io)
+      const bytes = await fetchArtifact(options.source, request, io)
       const receipt = await send(publisher, { bytes, step, at, before }, io)
       assertReceipt(receipt, { artifactHash, source: publisher.kind })
       const { locator } = receipt
@@ -176,6 +185,12 @@ export function createRenewals(options: RenewalOptions): Renewals {
       return done
     },
   }
+}
+
+/** What a failed write may have paid for. Commitments alone may be of a part; reading them tells. */
+function answeredIn({ locator, commitments }: DaOutcomeUnknownError): DaLocator | undefined {
+  if (locator) return locator
+  return commitments.length > 0 ? { kind: 'eigenDa', commitments } : undefined
 }
 
 function ownBefore(before: RenewalRecord | undefined): OwnCopy | undefined {

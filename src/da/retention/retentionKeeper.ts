@@ -17,7 +17,7 @@ import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import { type ArchiveKeeper, createArchiveKeeper } from './archives.js'
 import { createEntryReader } from './entries.js'
 import { planEntry } from './entryPlan.js'
-import type { RenewalRecord } from './journal.js'
+import { inTurn, timed } from './journal.js'
 import { createCopyKeeper } from './knownCopies.js'
 import type { RetentionFinding, RetentionPlan, RetentionResult, RetentionStep } from './plan.js'
 import { createRenewals, type Renewals, type StepOutcome } from './renewal.js'
@@ -30,9 +30,15 @@ import { secondsOf } from './times.js'
 
 /** Plans and carries out what keeps artifacts readable. */
 export type RetentionKeeper = {
-  /** Looks and changes nothing. Two plans of one state are equal. */
+  /**
+   * Looks and changes nothing. Two plans of one state are equal. `timeout` is that of each call to a
+   * store, a node or the journal.
+   */
   plan(options?: IoOptions): Promise<RetentionPlan>
-  /** Does the steps in order. A failed step does not stop those of other artifacts. */
+  /**
+   * Does the steps in order. A failed step does not stop those of other artifacts, and a second call
+   * waits for the first. `timeout` is that of each call.
+   */
   apply(plan: RetentionPlan, options?: IoOptions): Promise<RetentionResult[]>
 }
 
@@ -84,9 +90,8 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
   return {
     async plan(io = {}) {
       const at = secondsOf(now)
-      const kept: unknown = await journal.read()
-      assertList('journal', kept)
-      const records = new Map((kept as RenewalRecord[]).map((one) => [one.artifactHash, one]))
+      const kept = await timed(journal).read(io)
+      const records = new Map(kept.map((one) => [one.artifactHash, one]))
       const round = archiving.open(at)
       const findings: RetentionFinding[] = []
       const steps: RetentionStep[] = []
@@ -116,19 +121,22 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
     },
     async apply(plan, io = {}) {
       assertMembers('plan', plan, ['steps'])
-      assertList('plan.steps', plan.steps)
-      const results: RetentionResult[] = []
-      try {
-        for (const step of plan.steps) {
-          io.signal?.throwIfAborted()
-          const result = await applyStep(step, { archiving, renewals, io })
-          results.push(result)
-          emit({ type: 'step', ...result })
+      const { steps } = plan
+      assertList('plan.steps', steps)
+      return inTurn(journal, io, async () => {
+        const results: RetentionResult[] = []
+        try {
+          for (const step of steps) {
+            io.signal?.throwIfAborted()
+            const result = await applyStep(step, { archiving, renewals, io })
+            results.push(result)
+            emit({ type: 'step', ...result })
+          }
+        } finally {
+          archiving.close()
         }
-      } finally {
-        archiving.close()
-      }
-      return results
+        return results
+      })
     },
   }
 }
@@ -142,7 +150,7 @@ async function applyStep(
     assertMembers('plan.steps', step, ['type'])
     switch (step.type) {
       case 'settle':
-        await renewals.hold(step.artifactHash)
+        await renewals.hold(step.artifactHash, io)
         return { status: 'done' }
       case 'announce':
         return renewals.announce(step, io)

@@ -6,6 +6,7 @@ import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { assertCount, assertKnown, assertMembers } from '../../internal/options.js'
+import { canRead } from '../combined/members.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import {
   assertDaClient,
@@ -102,7 +103,7 @@ export function archiveLocators(archive: DaClient, entry: RetentionEntry): DaLoc
     { kind: 'keccakStore', name: '' },
     ...entry.locators,
   ]
-  return candidates.filter((locator) => archive.supports?.(locator) ?? true)
+  return candidates.filter((locator) => canRead(archive, locator))
 }
 
 export function sameLocator(a: DaLocator, b: DaLocator): boolean {

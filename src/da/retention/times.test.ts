@@ -25,6 +25,17 @@ const worlds: Record<string, [payments: number, script: RetentionScript]> = {
     4,
     { blockTime: (_, seconds) => seconds, isOne: true },
   ],
+  'receipts that say no number': [4, { expiry: () => Number.NaN }],
+  'receipts that say no end': [4, { expiry: () => Number.POSITIVE_INFINITY }],
+  'receipts that say nothing': [4, { expiry: () => undefined }],
+  'receipts that say milliseconds': [4, { expiry: (until) => until * 1_000 }],
+  'receipts that say a far time': [4, { expiry: (until) => until + month }],
+  'receipts of the past': [4, { expiry: (until) => until - month }],
+  'read-backs that fail': [5, { readBackFails: () => true }],
+  'read-backs that fail, and say the commitments alone': [
+    5,
+    { readBackFails: () => true, isBare: true },
+  ],
   'a clock that is behind': [5, { clock: (s, at) => (between(at) ? s - month : s) }],
   'a clock that is ahead': [5, { clock: (s, at) => (between(at) ? s + month : s) }],
   'a clock that jumps back and forth': [

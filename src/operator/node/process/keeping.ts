@@ -84,10 +84,9 @@ function openRetention(parts: Parts): (io: IoOptions) => Promise<void> {
     archives: artifacts.clients.filter((client) => !expires(client)),
     source: artifacts.cache,
     journal: fileJournal({ path: join(directory, 'retention.json') }),
-    blockTime: async (blockNumber) => {
-      const { timestamp } = await chain.client.getBlock({ blockNumber })
-      return Number(timestamp)
-    },
+    // A block that the node does not have has no time, and what is in it counts as expired.
+    blockTime: async (number, io) =>
+      Number((await chain.reader.getBlock(number, io))?.timestamp ?? Number.NaN),
     onEvent: (event) => {
       if (event.type === 'step') {
         if (event.status === 'failed') watch.failed('retention')
