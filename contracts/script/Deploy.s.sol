@@ -24,6 +24,8 @@ contract Deploy {
     /// @notice Marks this contract as a script.
     bool public constant IS_SCRIPT = true;
     Vm private constant vm = Vm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
+    /// @dev EIP-2935's contract, as BlockSource reads it.
+    address private constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
 
     /// @notice A mainnet needs an owner that is not the deployer: a Safe.
     error OwnerRequired(uint256 chainId);
@@ -35,6 +37,10 @@ contract Deploy {
     error WithdrawalDelayRequired(uint256 chainId);
     /// @notice A dishonest operator could withdraw before the last challenge.
     error WindowsBeyondWithdrawal(uint256 windows, uint256 withdrawalDelay);
+    /// @notice A task could not be answered in time: fewer blocks than two reference delays and a minute.
+    error ResponseWindowTooShort(uint256 window, uint256 needed);
+    /// @notice The hash of a reference block would be out of reach before its response may land.
+    error ResponseWindowBeyondHashes(uint256 window, uint256 reach);
     /// @notice A contract could not be created.
     error NotCreated(string name);
     /// @notice A chain with real stake needs a real slasher.
@@ -67,6 +73,7 @@ contract Deploy {
         address[] snapshotSigners;
         uint8 snapshotThreshold;
         uint64 taskResponseWindow;
+        uint32 referenceDelay;
         uint32 blockMilliseconds;
         uint32 withdrawalDelay;
         address slasher;
@@ -127,6 +134,7 @@ contract Deploy {
         config.snapshotSigners = vm.parseJsonAddressArray(json, ".snapshotSigners");
         config.snapshotThreshold = uint8(_uint(json, "snapshotThreshold", type(uint8).max));
         config.taskResponseWindow = uint64(_uint(json, "taskResponseWindow", type(uint32).max));
+        config.referenceDelay = uint32(_uint(json, "referenceDelay", type(uint32).max));
         config.blockMilliseconds = uint32(_uint(json, "blockMilliseconds", type(uint32).max));
         config.withdrawalDelay = uint32(_uint(json, "withdrawalDelay", type(uint32).max));
         config.slasher = vm.parseJsonAddress(json, ".slasher");
@@ -215,6 +223,7 @@ contract Deploy {
             UpgradeDelayWithinWindows(config.times.upgradeDelay, windows)
         );
         if (config.mainnet) _checkWithdrawal(config, windows);
+        _checkResponseWindow(config);
         _checkCode("slasher", config.slasher);
         _checkCode("policyClientRegistry", config.policyClientRegistry);
         _checkCode("enclaveVersionRegistry", config.enclaveVersionRegistry);
@@ -225,6 +234,21 @@ contract Deploy {
                 BlockKindMismatch(config.enclaveVersionRegistry, uint8(config.blockKind), found)
             );
         }
+    }
+
+    /// @dev Two reference delays and a minute to answer a task; and the hash of its reference block
+    /// has to be known until then, on mainnets for twice as long: a transaction may have to wait.
+    function _checkResponseWindow(Config memory config) private view {
+        uint256 window = config.taskResponseWindow;
+        uint256 time = config.blockMilliseconds;
+        require(time != 0, InvalidValue("blockMilliseconds"));
+        uint256 needed = 2 * uint256(config.referenceDelay) + (60_000 + time - 1) / time;
+        require(window >= needed, ResponseWindowTooShort(window, needed));
+        bool history = config.blockKind == BlockKind.Native && HISTORY.code.length != 0;
+        uint256 reach = history ? 8191 : 256;
+        require(
+            (config.mainnet ? 2 * window : window) <= reach, ResponseWindowBeyondHashes(window, reach)
+        );
     }
 
     /// @dev From the table that signs to the last challenge, in seconds, against the time that stake
@@ -284,7 +308,7 @@ contract Deploy {
 
     /// @dev A key nobody reads is a mistyped one, or one that its author believes in.
     function _checkKeys(string memory json) private pure {
-        string[20] memory known = [
+        string[21] memory known = [
             "mainnet",
             "owner",
             "upgradeDelay",
@@ -298,6 +322,7 @@ contract Deploy {
             "snapshotSigners",
             "snapshotThreshold",
             "taskResponseWindow",
+            "referenceDelay",
             "challengeWindow",
             "maxExpireAfter",
             "blockMilliseconds",

@@ -32,10 +32,12 @@ contract ArbBlocks {
 /// @notice The deploy script: every config file is read, and what it deploys is wired.
 contract DeployTest is Test {
     Deploy private script;
+    address private constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
 
     /// @dev From the artifact, which is what `forge script` runs.
     function setUp() public {
         script = Deploy(create(vm.getCode("Deploy.s.sol:Deploy")));
+        vm.etch(HISTORY, hex"00");
     }
 
     function test_everyConfigIsSafe() public view {
@@ -57,6 +59,9 @@ contract DeployTest is Test {
                 assertGt(config.maxStaleness, 0, chains[i]);
                 assertLt(time, config.withdrawalDelay, chains[i]);
             }
+            uint256 minute = (60_000 + config.blockMilliseconds - 1) / config.blockMilliseconds;
+            assertGe(config.taskResponseWindow, 2 * config.referenceDelay + minute);
+            assertLe(2 * config.taskResponseWindow, 8191);
             assertEq(config.commitVersion, 2);
             assertEq(config.templatesOpen, !config.mainnet, chains[i]);
             assertEq(config.instancesOpen, !config.mainnet, chains[i]);
@@ -163,6 +168,63 @@ contract DeployTest is Test {
         );
     }
 
+    /// Two delays and a minute: at 12 s a block and two blocks of delay, nine blocks.
+    function test_deploy_failsWhereTheResponseWindowIsTooShort() public {
+        Deploy.Config memory config = script.read(_file("31337"));
+        config.referenceDelay = 2;
+        config.taskResponseWindow = 8;
+        _expect(
+            abi.encodeWithSelector(
+                Deploy.ResponseWindowTooShort.selector, uint256(8), uint256(9)
+            ),
+            config
+        );
+        // Blocks that do not divide a minute are rounded up: 7 s make nine of them.
+        config.blockMilliseconds = 7_000;
+        config.taskResponseWindow = 12;
+        _expect(
+            abi.encodeWithSelector(
+                Deploy.ResponseWindowTooShort.selector, uint256(12), uint256(13)
+            ),
+            config
+        );
+        config.blockMilliseconds = 0;
+        _expect(
+            abi.encodeWithSelector(Deploy.InvalidValue.selector, "blockMilliseconds"), config
+        );
+        config.blockMilliseconds = 7_000;
+        config.taskResponseWindow = 13;
+        script.deploy(config, address(script));
+    }
+
+    /// Twice the window on mainnets, the window itself elsewhere.
+    function test_deploy_failsWhereHashesOfReferenceBlocksAreOutOfReach() public {
+        Deploy.Config memory config = script.read(_file("31337"));
+        config.taskResponseWindow = 8192;
+        _expect(_beyond(8192, 8191), config);
+        config.blockKind = BlockKind.ArbSys;
+        config.taskResponseWindow = 257;
+        _expect(_beyond(257, 256), config);
+        config.blockKind = BlockKind.Native;
+        vm.etch(HISTORY, "");
+        _expect(_beyond(257, 256), config);
+        config.taskResponseWindow = 256;
+        script.deploy(config, address(script));
+        config = script.read(_file("1"));
+        config.owner = makeAddr("safe");
+        config.slasher = address(script);
+        config.avs = makeAddr("avs");
+        config.snapshotSigners = new address[](1);
+        _expect(_beyond(200, 256), config);
+        vm.etch(HISTORY, hex"00");
+        config.taskResponseWindow = 4096;
+        _expect(_beyond(4096, 8191), config);
+    }
+
+    function _beyond(uint256 window, uint256 reach) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(Deploy.ResponseWindowBeyondHashes.selector, window, reach);
+    }
+
     function _expect(bytes memory reason, Deploy.Config memory config) private {
         vm.expectRevert(reason);
         script.deploy(config, address(this));
@@ -241,6 +303,7 @@ contract DeployTest is Test {
         _refused("taskResponseWindow", "4294967296");
         _refused("challengeWindow", "4294967296");
         _refused("maxExpireAfter", "4294967296");
+        _refused("referenceDelay", "4294967296");
         _refused("blockMilliseconds", "4294967296");
         _refused("withdrawalDelay", "4294967296");
         vm.expectRevert(abi.encodeWithSelector(Deploy.UnknownKey.selector, "quorumbps"));
@@ -259,7 +322,7 @@ contract DeployTest is Test {
         pure
         returns (string memory json)
     {
-        string[2][13] memory values = [
+        string[2][14] memory values = [
             ["owner", '"0x0000000000000000000000000000000000000000"'],
             ["avs", '"0x0000000000000000000000000000000000000000"'],
             ["upgradeDelay", "1001"],
@@ -271,6 +334,7 @@ contract DeployTest is Test {
             ["taskResponseWindow", "200"],
             ["challengeWindow", "1000"],
             ["maxExpireAfter", "1000"],
+            ["referenceDelay", "2"],
             ["blockMilliseconds", "12000"],
             ["withdrawalDelay", "0"]
         ];

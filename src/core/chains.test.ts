@@ -17,7 +17,9 @@ describe('chainConstants', () => {
       maxExpireAfter: BigInt(config.maxExpireAfter),
       maxStaleness: config.maxStaleness,
     })
-    expect(chainConstants(id).blockSeconds * 1000).toBe(config.blockMilliseconds)
+    const { blockSeconds, referenceDelay } = chainConstants(id)
+    expect(blockSeconds * 1000).toBe(config.blockMilliseconds)
+    expect(referenceDelay).toBe(BigInt(config.referenceDelay))
   })
 
   test('rule: upgrades wait for the last challenge, and the last challenge for no withdrawal', () => {

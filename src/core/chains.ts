@@ -49,22 +49,27 @@ const marginSeconds = 600
 // The windows are those of contracts/config; what is deployed is read from the chain where it can be.
 function chain(
   name: string,
-  kind: { blockSeconds: number; referenceDelay: bigint; finalityDelay: bigint },
+  kind: Pick<ChainConstants, 'blockSeconds' | 'referenceDelay' | 'finalityDelay'> &
+    Partial<Pick<ChainConstants, 'taskResponseWindow'>>,
 ): ChainConstants {
   const inBlocks = (seconds: number): bigint => BigInt(Math.ceil(seconds / kind.blockSeconds))
   return Object.freeze({
     name,
+    taskResponseWindow: 200n,
     ...kind,
     safetyMargin: inBlocks(marginSeconds),
     challengeWindow: inBlocks(week),
     maxExpireAfter: inBlocks(5 * day),
     maxStaleness: day,
-    taskResponseWindow: 200n,
   })
 }
 
 const l1 = { blockSeconds: 12, referenceDelay: 2n, finalityDelay: 1_200n }
-const opStack = { blockSeconds: 2, referenceDelay: 5n, finalityDelay: 1_800n }
+// Half an hour, nearly the 40 minutes of L1: what waits for a sequencer that rests may still land.
+const opStack = {
+  ...{ blockSeconds: 2, referenceDelay: 5n, finalityDelay: 1_800n },
+  taskResponseWindow: 900n,
+}
 const arbitrum = { blockSeconds: 0.25, referenceDelay: 20n, finalityDelay: 1_800n }
 const devnet = { blockSeconds: 12, referenceDelay: 0n, finalityDelay: 0n }
 
@@ -97,4 +102,15 @@ export function chainConstants(chainId: bigint | number): ChainConstants {
   const found = Object.hasOwn(chains, String(chainId)) ? chains[Number(chainId)] : undefined
   if (found === undefined) throw new UnknownChainError({ chainId })
   return found
+}
+
+/**
+ * Blocks from a task's reference block in which an answer can land: two reference delays and a minute. Windows
+ * and validity that are shorter are of no use.
+ */
+export function blocksToAnswer({
+  referenceDelay,
+  blockSeconds,
+}: Pick<ChainConstants, 'referenceDelay' | 'blockSeconds'>): bigint {
+  return 2n * referenceDelay + BigInt(Math.ceil(60 / blockSeconds))
 }

@@ -239,7 +239,7 @@ describe('instances and slots', () => {
     const stranger = wallet(1)
     const policy = await setUpPolicy(chain, 5)
     const { client, template, dataTemplate, instance, dataInstance } = policy
-    const deploy = { addresses, templateId: template, client, expireAfter: 3 }
+    const deploy = { addresses, templateId: template, client, expireAfter: 30 }
     const cases: [string, () => Promise<unknown>, () => Promise<unknown>][] = []
     const both = <parameters extends object>(
       rule: string,
@@ -347,7 +347,7 @@ describe('instances and slots', () => {
     })
     const again = await registry.ensurePolicyDataInstanceSync(stranger, data)
     expect(again.created).toBe(false)
-    const fresh = await registry.ensurePolicyInstanceSync(owner, { ...deploy, expireAfter: 4 })
+    const fresh = await registry.ensurePolicyInstanceSync(owner, { ...deploy, expireAfter: 6 })
     expect(fresh.created).toBe(true)
   })
 
@@ -364,6 +364,16 @@ describe('instances and slots', () => {
       registry.deployPolicyInstance(owner, { ...long, preflight: false }),
       'ExpireAfterTooLarge',
     )
+    // A minute of blocks of 12 s: what ends before could not land.
+    const short = { ...base, expireAfter: 4, params: { limit: 6 } }
+    expect(await rejection(registry.deployPolicyInstance(owner, short))).toMatchObject({
+      code: 'PREFLIGHT_FAILED',
+      message: expect.stringMatching(
+        /ExpireAfterTooSmall[\s\S]*valid for 4 blocks[\s\S]*to 5 or more/,
+      ) as string,
+    })
+    await registry.deployPolicyInstanceSync(owner, { ...short, expireAfter: 5 })
+    await registry.deployPolicyInstanceSync(owner, { ...short, preflight: false })
     for (const [parameters, field] of [
       [{ expireAfter: 0 }, 'expireAfter'],
       [{ expireAfter: 2n ** 32n }, 'expireAfter'],

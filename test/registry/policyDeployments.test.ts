@@ -199,6 +199,10 @@ describe('deployPolicy', () => {
       )
       await reverts(registry.deployPolicy(sender, { ...broken, addresses, preflight: false }), rule)
     }
+    const short = { ...input, policyInstance: { ...input.policyInstance, expireAfter: 4n } }
+    expect(await failedRules(registry.deployPolicy(owner, { ...short, addresses }))).toEqual([
+      'ExpireAfterTooSmall',
+    ])
     const other = { ...addresses, policyDeployer: addresses.artifactProofs }
     expect(await failedRules(registry.deployPolicy(owner, { ...input, addresses: other }))).toEqual(
       ['NotPolicyDeployer'],

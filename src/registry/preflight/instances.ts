@@ -4,6 +4,7 @@ import type { Address, Hex } from 'viem'
 import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
 import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import { ARTIFACT_ABSENT, namespaces } from '../../core/artifact.js'
+import { blocksToAnswer, chains } from '../../core/chains.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import { toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
@@ -44,6 +45,7 @@ export async function checkInstance(
   ]
   if (ensure && found.deployed === true) return checks
   checks.push(gate('UnauthorizedInstanceDeployer', found), longestCheck(prepared, found))
+  checks.push(...shortestCheck(prepared, registries))
   const refs = found.template?.policyDataTemplateRefs ?? []
   const [record, ...registered] = await readAt(client, {
     block,
@@ -133,6 +135,23 @@ export function longestCheck(
     detail: `results stay valid for ${expireAfter} blocks, this chain allows ${most}`,
     fix: `Set \`expireAfter\` to ${most} or less.`,
   })
+}
+
+/** A result that ends before it can land is of no use; chains outside the table are their owners' to know. */
+export function shortestCheck(
+  { expireAfter }: { expireAfter: bigint },
+  { chainId }: Registries,
+): PreflightCheck[] {
+  const constants = Object.hasOwn(chains, Number(chainId)) ? chains[Number(chainId)] : undefined
+  if (constants === undefined) return []
+  const least = blocksToAnswer(constants)
+  return [
+    holds('ExpireAfterTooSmall', {
+      ok: expireAfter >= least,
+      detail: `results stay valid for ${expireAfter} blocks, an answer may take ${least} to land`,
+      fix: `Set \`expireAfter\` to ${least} or more: two reference delays and a minute of blocks.`,
+    }),
+  ]
 }
 
 function templateChecks(

@@ -4,7 +4,7 @@ import { Resolver } from 'node:dns/promises'
 import { stat, statfs } from 'node:fs/promises'
 import { connect, isIPv4 } from 'node:net'
 import { resolve } from 'node:path'
-import { chainConstants } from '../../../core/chains.js'
+import { blocksToAnswer, chainConstants } from '../../../core/chains.js'
 import { isPolicySdkError } from '../../../errors/index.js'
 import { ConfigurationError } from '../../../operator/errors.js'
 import {
@@ -283,7 +283,7 @@ async function gatewayFindings(chain: Opened, settings: Settings): Promise<Findi
   const { referenceDelay, blockSeconds } = chainConstants(chain.chain.id)
   const given = settings['reference_delay'] as number | undefined
   const delay = given === undefined ? referenceDelay : BigInt(given)
-  const needed = 2n * delay + BigInt(Math.ceil(60 / blockSeconds))
+  const needed = blocksToAnswer({ referenceDelay: delay, blockSeconds })
   const { taskResponseWindow } = windows
   return [
     finding(

@@ -2,7 +2,7 @@
 import type { AttestationReader, SignedTeeDocument } from '../../../attestation/index.js'
 import { ZERO_HASH } from '../../../core/artifact.js'
 import { operatorWitness } from '../../../core/bn254/index.js'
-import { chainConstants } from '../../../core/chains.js'
+import { blocksToAnswer, chainConstants } from '../../../core/chains.js'
 import { computeIntentHash } from '../../../core/intent.js'
 import type { Task } from '../../../core/task.js'
 import { isPolicySdkError } from '../../../errors/base.js'
@@ -44,15 +44,10 @@ export function assertAsked(
   ) {
     throw other('its task is not what was asked for')
   }
-  const age = maxReferenceAge ?? defaultAge(registry.chainId)
+  const age = maxReferenceAge ?? blocksToAnswer(chainConstants(registry.chainId))
   if (task.referenceBlock + age < since) {
     throw other(`its reference block ${task.referenceBlock} was too old at block ${since}`)
   }
-}
-
-function defaultAge(chainId: bigint): bigint {
-  const { referenceDelay, blockSeconds } = chainConstants(chainId)
-  return 2n * referenceDelay + BigInt(Math.ceil(60 / blockSeconds))
 }
 
 /** The first signer's document, where documents are verified. */

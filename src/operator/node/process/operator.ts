@@ -260,6 +260,8 @@ async function openNode(
     tasks: {
       evaluator: committedEvaluator(evaluator.evaluator, { reader: index.reader, committed }),
       registry: index.reader,
+      // What is older could not be accepted any more.
+      maxAge: made.pipeline.parameters.taskResponseWindow,
     },
     commits: {
       ...commitParts(parameters, made),

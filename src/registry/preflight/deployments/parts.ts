@@ -18,7 +18,7 @@ import {
   slotRead,
   valueOrNull,
 } from '../../rows/rows.js'
-import { longestCheck } from '../instances.js'
+import { longestCheck, shortestCheck } from '../instances.js'
 import { checkArtifacts, checkParams, checkSecrets, hasSecrets } from '../offchain.js'
 import { gate, idCheck } from '../templates.js'
 import type { DeploymentCheck, Found } from './check.js'
@@ -190,6 +190,7 @@ export async function instanceChecks(
     checks.push(
       gate('UnauthorizedInstanceDeployer', { sender: account, open, listed }),
       longestCheck(instance, { maxExpireAfter }),
+      ...shortestCheck(instance, registries),
       paramsAllowed(instance, template),
     )
   }
