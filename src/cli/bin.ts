@@ -4,11 +4,13 @@ import { run } from './main.js'
 import { clackPrompt } from './terminal/prompt.js'
 
 const controller = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    controller.abort(new DOMException('interrupted', 'AbortError'))
-  })
+const signals = ['SIGINT', 'SIGTERM'] as const
+// Once for both: the second one, whichever it is, ends the process as it would without us.
+const interrupt = (): void => {
+  for (const signal of signals) process.off(signal, interrupt)
+  controller.abort(new DOMException('interrupted', 'AbortError'))
 }
+for (const signal of signals) process.on(signal, interrupt)
 
 // A reader that stops early, such as `| head`, is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,5 +1,6 @@
 /** Eight processes, started by the command line from configurations: they do their work, and end well. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Hex } from 'viem'
@@ -112,6 +113,40 @@ test.skipIf(!isBuilt)(
     expect(supervisor.deaths.find(({ name }) => name === 'twin')?.code).toBe(1)
   },
   150_000,
+)
+
+test.skipIf(!isBuilt)(
+  'a second signal ends a process at once, whatever it waits for, and nothing is lost',
+  async () => {
+    for (const [name, second] of [
+      ['gateway-0', 'SIGTERM'],
+      ['operator-0', 'SIGINT'],
+    ] as const) {
+      const one = member(name)
+      const before = await metricOf(one, /^(gateway_tasks|operator_sequence)/)
+      // A call that does not come to its end keeps the first signal waiting.
+      const held = connect(Number(new URL(one.url).port), '127.0.0.1')
+      held.on('error', () => undefined)
+      held.write('POST /rpc HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n{')
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      supervisor.signal(name, 'SIGTERM')
+      await until(`${name} is stopping`, async () =>
+        (await readFile(join(directory, `${name}.log`), 'utf8')).includes(`${one.role}.stopping`),
+      )
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+      expect(supervisor.isRunning(name)).toBe(true)
+      const asked = Date.now()
+      expect(await supervisor.end(name, second)).toMatchObject({ code: null, signal: second })
+      expect(Date.now() - asked).toBeLessThan(2_000)
+      held.destroy()
+      supervisor.start(one)
+      await untilReady(one)
+      expect(await metricOf(one, /^(gateway_tasks|operator_sequence)/)).toBeGreaterThanOrEqual(
+        before,
+      )
+    }
+  },
+  400_000,
 )
 
 test.skipIf(!isBuilt)(

@@ -13,6 +13,7 @@ export function createRecorder() {
   /** Message hashes by operator's link and task: two of one are an equivocation. */
   const signed = new Map<string, Set<Hex>>()
   /** Commitments to outputs, and signatures of commits, likewise. */
+  const outputs = new Map<string, Set<string>>()
   const statements = new Map<string, Set<string>>()
   /** Message hashes of answers by task. */
   const answers = new Map<Hex, Set<Hex>>()
@@ -41,6 +42,10 @@ export function createRecorder() {
           add(signed, `${link} ${taskId}`, computeMessageHash(response))
           counts.shares++
         }
+        if (call.method === 'newt_fetchPolicyData') {
+          const taskId = computeTaskId(decodeTask(call.params['task'] as Hex))
+          add(outputs, `${link} ${taskId}`, JSON.stringify(said.result['hashes']))
+        }
         if (call.method === 'newt_signStateCommit') {
           const { commit } = call.params['proposal'] as { commit: Record<string, string> }
           const key = `${link} ${commit['sequenceNo']} ${commit['timestamp']}`
@@ -68,6 +73,7 @@ export function createRecorder() {
         )
       return [
         ...two('a response signed twice', signed),
+        ...two('outputs committed to twice', outputs),
         ...two('a commit signed twice', statements),
         ...two('a task answered twice', answers as Map<string, Set<Hex>>),
       ]

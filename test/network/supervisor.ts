@@ -47,7 +47,10 @@ export function createSupervisor(parts: {
       if (children.get(name) === child) children.delete(name)
     })
   }
-  const end = (name: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<Death | undefined> => {
+  const end = (
+    name: string,
+    signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT',
+  ): Promise<Death | undefined> => {
     const child = children.get(name)
     if (child === undefined) return Promise.resolve(undefined)
     expected.add(child)
@@ -64,7 +67,8 @@ export function createSupervisor(parts: {
     isRunning: (name: string) => children.has(name),
     pidOf: (name: string) => children.get(name)?.pid,
     /** Pauses a process, as a machine that sleeps does. */
-    signal: (name: string, signal: 'SIGSTOP' | 'SIGCONT') => children.get(name)?.kill(signal),
+    signal: (name: string, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGTERM') =>
+      children.get(name)?.kill(signal),
     async stop(): Promise<void> {
       await Promise.all([...children.keys()].map((name) => end(name, 'SIGKILL')))
     },
