@@ -46,6 +46,9 @@ export type DaHooks = {
 /** Options as the definition's functions get them: the signal is always there. */
 export type DaCall = Omit<DaReadOptions, 'signal'> & { signal: AbortSignal }
 
+/** What a write was answered before it failed: commitments, and where the bytes are if they are all. */
+export type DaPaid = { commitments: readonly Hex[]; locator: DaLocator | undefined }
+
 /** What differs from adapter to adapter. */
 export type DaAdapterDefinition = {
   kind: string
@@ -69,6 +72,8 @@ export type DaAdapterDefinition = {
     | undefined
   /** Whether a write costs money, so that one that timed out must not look repeatable. */
   paid?: boolean | undefined
+  /** What was paid for in a write that ran out of its time, where that is known. */
+  paidFor?: ((hash: Hex) => DaPaid | undefined) | undefined
   /** Milliseconds, where a caller gives no `timeout`. @default 60_000 each */
   timeouts?: { put?: number | undefined; get?: number | undefined } | undefined
 }
@@ -146,7 +151,11 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
         ).catch((error: unknown) => {
           if (!definition.paid || !(error instanceof TimeoutError)) throw error
           throw new DaOutcomeUnknownError(
-            { source, reason: `no answer within ${timeout} ms` },
+            {
+              source,
+              reason: `it did not end within ${timeout} ms`,
+              ...definition.paidFor?.(hash),
+            },
             { cause: error },
           )
         })

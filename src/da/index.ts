@@ -5,6 +5,7 @@ export {
   type DaCall,
   type DaEvent,
   type DaHooks,
+  type DaPaid,
   requireArtifactHash,
 } from './adapter.js'
 export {

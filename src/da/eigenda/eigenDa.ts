@@ -55,7 +55,7 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
     return config
   }
 
-  const putParts = createPutParts(settings, askConfig)
+  const parts = createPutParts(settings, askConfig)
   const client = createDaAdapter(
     {
       kind: 'eigenda',
@@ -67,14 +67,15 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
       // Two writes of the same bytes at once are one, and paid for once.
       put: (bytes, call) =>
         flights.run(call.hash, { signal: call.signal }, (signal) =>
-          putParts(bytes, { ...call, signal }),
+          parts.put(bytes, { ...call, signal }),
         ),
       renew: (bytes, call) =>
-        putParts(
+        parts.put(
           bytes,
           call,
           call.previous.kind === 'eigenDa' ? call.previous.commitments : undefined,
         ),
+      paidFor: parts.paidFor,
       read: (locator, call) => readParts(settings, locator, call),
       head: (locator, call) => headParts(settings, locator, call),
     },

@@ -10,6 +10,8 @@ export type PaidPart = {
   commitment: Hex
   /** Milliseconds since the epoch. */
   at: number
+  /** Whether it was read back once, and what came was not these bytes. */
+  isDoubted?: boolean | undefined
 }
 
 export type PaidParts = {

@@ -5,7 +5,7 @@ import type { Hex } from 'viem'
 import type { DaLocator } from '../../core/locator.js'
 import { bytesEqual, toHex } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
-import type { DaCall } from '../adapter.js'
+import type { DaCall, DaPaid } from '../adapter.js'
 import {
   DaConfigError,
   DaIntegrityError,
@@ -24,10 +24,13 @@ import {
   messageOf,
 } from './commitments.js'
 import { EIGENDA_RETENTION_SECONDS, type EigenDaSettings } from './options.js'
-import { createPaidParts } from './paidParts.js'
+import { createPaidParts, type PaidPart, type PaidParts } from './paidParts.js'
 import { blobSymbols, decodePayload } from './payloadCodec.js'
 import { type EigenDaProxyConfig, isUnsent, postPayload } from './proxyClient.js'
 import { readPart } from './reads.js'
+
+/** Writes that did not end, of which is remembered what was paid for. */
+const MOST_ANSWERED = 1_024
 
 /** What the proxy says about itself, asked once. */
 export type AskConfig = (signal: AbortSignal) => Promise<EigenDaProxyConfig | undefined>
@@ -38,18 +41,35 @@ export type PutResult = {
   expiresAt: number
 }
 
-/** Writes an artifact; `expected` are the commitments that it must have again. */
-export type PutParts = (
-  bytes: Uint8Array,
-  call: DaCall,
-  expected?: readonly Hex[],
-) => Promise<PutResult>
+/** What writes one artifact. */
+export type PutParts = {
+  /** Writes it; `expected` are the commitments that it must have again. */
+  put(
+    bytes: Uint8Array,
+    call: DaCall & { hash: Hex },
+    expected?: readonly Hex[],
+  ): Promise<PutResult>
+  /** What was answered, and so paid for, in a write that did not end. */
+  paidFor(hash: Hex): DaPaid | undefined
+}
 
 /** What was paid for and could not be checked is remembered, and reused by the next write. */
 export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig): PutParts {
   const { source, maxParts, now } = settings
   const paid = createPaidParts(now)
-  return async (bytes, call, expected) => {
+  // Writes under way, and those that somebody stopped waiting for.
+  const answered = new Map<Hex, DaPaid>()
+  const note = (hash: Hex, commitments: readonly Hex[], count: number): DaPaid => {
+    const isWhole = commitments.length === count
+    const locator: DaLocator | undefined = isWhole ? { kind: 'eigenDa', commitments } : undefined
+    const [oldest] = answered.keys()
+    if (answered.size >= MOST_ANSWERED && oldest !== undefined) answered.delete(oldest)
+    answered.set(hash, { commitments, locator })
+    return { commitments, locator }
+  }
+
+  const put: PutParts['put'] = async (bytes, call, expected) => {
+    answered.delete(call.hash)
     const perPart = await partLimit(settings, askConfig, call.signal)
     const count = Math.ceil(bytes.length / perPart)
     if (count > maxParts) {
@@ -67,43 +87,94 @@ export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig):
     const commitments: Hex[] = []
     const checks = new Set<string>()
     let oldest = now()
-    let checking: string | undefined
+    const place = createPlacing({ settings, paid, call })
     try {
       for (const [index, part] of parts.entries()) {
-        const key = keyOf(index)
-        const known = paid.get(key)
-        const commitment = known?.commitment ?? (await dispersePart(settings, part, call))
-        paid.set(key, known ?? { commitment, at: now() })
-        oldest = Math.min(oldest, known?.at ?? now())
-        commitments.push(commitment)
-        checking = key
-        for (const check of await checkPut(settings, { part, commitment }, call)) checks.add(check)
-        if (expected) assertSameBlob(source, expected[index], commitment)
-        checking = undefined
+        const answer = (commitment: Hex): void => {
+          commitments[index] = commitment
+          note(call.hash, [...commitments], count)
+        }
+        const own = { part, key: keyOf(index), previous: expected?.[index] }
+        const placed = await place(own, answer)
+        for (const check of placed.checks) checks.add(check)
+        oldest = Math.min(oldest, placed.at)
         call.onProgress?.({
           loaded: Math.min(bytes.length, (index + 1) * perPart),
           total: bytes.length,
         })
       }
     } catch (error) {
-      // Only a check that could not be made is worth making again on the same certificate.
-      const isOpenCheck = error instanceof DaNotFoundError || isRetryable(error)
-      if (checking !== undefined && !call.signal.aborted && !isOpenCheck) paid.delete(checking)
       if (error instanceof DaIntegrityError || error instanceof DaProtocolError) throw error
       if (commitments.length === 0 || call.signal.aborted) throw error
-      const locator: DaLocator | undefined =
-        commitments.length === count ? { kind: 'eigenDa', commitments } : undefined
+      const { locator } = note(call.hash, [...commitments], count)
       throw new DaOutcomeUnknownError(
         { source, reason: messageOf(error), commitments, locator },
         { cause: error },
       )
     }
     for (const index of parts.keys()) paid.delete(keyOf(index))
+    answered.delete(call.hash)
     return {
       locator: { kind: 'eigenDa', commitments } satisfies DaLocator,
       checks: [...checks],
       expiresAt: Math.floor(oldest / 1_000) + EIGENDA_RETENTION_SECONDS,
     }
+  }
+  return { put, paidFor: (hash) => answered.get(hash) }
+}
+
+type Part = { part: Uint8Array; key: string; previous: Hex | undefined }
+type Placed = { at: number; checks: readonly string[] }
+
+/** Has a part kept by the network: under the certificate that was paid for before, or a new one. */
+function createPlacing({
+  settings,
+  paid,
+  call,
+}: {
+  settings: EigenDaSettings
+  paid: PaidParts
+  call: DaCall
+}): (part: Part, answer: (commitment: Hex) => void) => Promise<Placed> {
+  const { source, now } = settings
+
+  async function check(known: PaidPart, { part, key, previous }: Part): Promise<Placed> {
+    const { commitment, at } = known
+    let isReading = false
+    const reading = (is: boolean): void => {
+      isReading = is
+    }
+    try {
+      const checks = await checkPut(settings, { part, commitment, reading }, call)
+      assertSameBlob(source, previous, commitment)
+      return { at, checks }
+    } catch (error) {
+      // Only a check that could not be made is worth making again on the same certificate; what a
+      // relay gives once is not what the network holds.
+      const isOpenCheck = error instanceof DaNotFoundError || isRetryable(error)
+      if (call.signal.aborted || isOpenCheck) throw error
+      if (isReading && !known.isDoubted) paid.set(key, { ...known, isDoubted: true })
+      else paid.delete(key)
+      throw error
+    }
+  }
+
+  return async (own, answer) => {
+    const known = paid.get(own.key)
+    if (known) {
+      answer(known.commitment)
+      try {
+        return await check(known, own)
+      } catch (error) {
+        // Twice other bytes: the certificate is not for these, and the write goes on without it.
+        if (paid.get(own.key) !== undefined || !known.isDoubted) throw error
+      }
+    }
+    const commitment = await dispersePart(settings, own.part, call)
+    const made = { commitment, at: now() }
+    paid.set(own.key, made)
+    answer(commitment)
+    return check(made, own)
   }
 }
 
@@ -184,7 +255,7 @@ async function dispersePart(
 /** Makes sure that a certificate is for these bytes; returns what was checked. */
 async function checkPut(
   settings: EigenDaSettings,
-  put: { part: Uint8Array; commitment: Hex },
+  put: { part: Uint8Array; commitment: Hex; reading: (isReading: boolean) => void },
   call: DaCall,
 ): Promise<string[]> {
   const { source, kzg, kzgMaxSymbols, checkCert } = settings
@@ -202,6 +273,7 @@ async function checkPut(
     })
     checks.push('kzg')
   } else if (settings.afterPut === 'readBack') {
+    put.reading(true)
     // Asking for the encoded form goes past the proxy's caches to the network.
     const encoded = await readPart(
       settings,
@@ -214,6 +286,7 @@ async function checkPut(
         reason: 'the network returns other bytes than were sent',
       })
     }
+    put.reading(false)
     checks.push('readBack')
   }
   if (checkCert) {

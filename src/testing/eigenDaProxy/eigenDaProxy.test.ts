@@ -512,6 +512,64 @@ describe('writes', () => {
     expect(locator).toEqual((error as { locator: unknown }).locator)
     expect(proxy.dispersals()).toBe(1)
   })
+  test('a read-back that does not end within the time says what was paid for', async () => {
+    const stuck =
+      (how: 'hangs' | 'fails'): NonNullable<EigenDaOptions['fetch']> =>
+      async (input, init) => {
+        if (!isStuck || !String(input).includes('/get/')) return proxy.fetch(input, init)
+        if (how === 'fails') return new Response('relay is down', { status: 500 })
+        return new Promise<never>((_, reject) => {
+          init.signal?.addEventListener('abort', () => reject(init.signal?.reason as Error))
+        })
+      }
+    let isStuck = true
+    for (const [index, how] of (['hangs', 'fails'] as const).entries()) {
+      isStuck = true
+      const bytes = text(`of ${how}`)
+      const retry = { reads: 1_000, baseDelay: 5, maxDelay: 5 }
+      const da = eigenDa(over(proxy, { fetch: stuck(how), retry }))
+      const write = (): Promise<unknown> =>
+        da.put(bytes, { timeout: 60 }).catch((reason: unknown) => reason)
+      // Each of two callers of one write is told.
+      const errors = await Promise.all([write(), write()])
+      for (const error of errors) {
+        expect(error).toMatchObject({
+          code: 'DA_OUTCOME_UNKNOWN',
+          commitments: { length: 1 },
+          locator: { kind: 'eigenDa' },
+        })
+      }
+      isStuck = false
+      const { locator } = await da.put(bytes)
+      expect(locator).toEqual((errors[0] as { locator: unknown }).locator)
+      expect(proxy.dispersals()).toBe(index + 1)
+    }
+  })
+  test('one page of a relay makes nobody pay again; two make the next write a new one', async () => {
+    let pages = 0
+    let dispersals = 0
+    const fetch: NonNullable<EigenDaOptions['fetch']> = async (input, init) => {
+      if (!String(input).includes('/get/') || pages === 0) return proxy.fetch(input, init)
+      pages -= 1
+      return new Response(page, { headers: { 'content-type': 'application/octet-stream' } })
+    }
+    let page: Uint8Array<ArrayBuffer> = new Uint8Array(0)
+    for (const other of [text('<html>login</html>'), sample(64), sample(2_048)]) {
+      page = new Uint8Array(other)
+      const bytes = text(`beside ${other.length}`)
+      const da = eigenDa(over(proxy, { fetch }))
+      pages = 1
+      await expect(da.put(bytes)).rejects.toMatchObject({ code: expect.stringMatching(/^DA_/) })
+      await da.put(bytes)
+      dispersals += 1
+      expect(proxy.dispersals()).toBe(dispersals)
+      pages = 2
+      await expect(da.put(bytes)).rejects.toMatchObject({ code: expect.stringMatching(/^DA_/) })
+      await da.put(bytes)
+      dispersals += 2
+      expect(proxy.dispersals()).toBe(dispersals)
+    }
+  })
   test('what was paid for a day ago is not handed out as new', async () => {
     let at = 1_000_000
     const relay = { isDown: false }
