@@ -18,6 +18,12 @@ export function assertChoice<choice extends string>(
   throw new InvalidInputError({ field, reason: `expected ${known}` })
 }
 
+/** Refuses what is neither true nor false: any text, `'false'` too, would be true. */
+export function assertFlag(field: string, value: unknown): asserts value is boolean {
+  if (typeof value === 'boolean') return
+  throw new InvalidInputError({ field, reason: 'expected true or false' })
+}
+
 /** Refuses what is no object: a member of it would be read of nothing. */
 export function assertObject(field: string, value: unknown): asserts value is object {
   if (typeof value === 'object' && value !== null) return

@@ -53,6 +53,12 @@ const evaluate = async (ledger: Ledger): Promise<string> => {
 }
 
 describe('requireVerifiedWasm', () => {
+  test.each(['true', 1, null, {}])('error: %j is neither true nor false', async (value) => {
+    await expect(
+      openTestLedger({ store: memoryTiles(), requireVerifiedWasm: value as never }),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  })
+
   test.each<[string, [Word, 'own' | 'other'][], boolean]>([
     ['nobody spoke', [], false],
     ['a build that did not run', [['DID_NOT_RUN', 'own']], false],

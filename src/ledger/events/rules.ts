@@ -160,7 +160,8 @@ function evaluationProblem(
   )
   if (missing !== undefined) return `no template of the context has the artifact ${missing}`
   const unverified = preimage.data.find(({ wasmHash }) => !isVerifiedWasm(view, wasmHash))
-  if (requireVerifiedWasm === true && unverified !== undefined) {
+  // What is neither true nor false is no leave to pass.
+  if ((requireVerifiedWasm ?? false) !== false && unverified !== undefined) {
     return `no builder has verified the plugin ${unverified.wasmHash}`
   }
   if (view.get(rowKeys.task(fields)) !== undefined) return 'the task was evaluated before'

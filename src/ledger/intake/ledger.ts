@@ -9,7 +9,7 @@ import type { JsonObject } from '../../core/jsonText.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertCount, assertKnown } from '../../internal/options.js'
+import { assertCount, assertFlag, assertKnown } from '../../internal/options.js'
 import { type EventPayload, encodeEvent, genesisHash, type LedgerEvent } from '../events/event.js'
 import { eventIdTime } from '../events/eventId.js'
 import { type PreparedEvent, signEvent } from '../events/flow.js'
@@ -124,6 +124,7 @@ export function createLedger(parameters: CreateLedgerParameters): Ledger {
   const { writer, schemas, verify = verifyEd25519, now = Date.now } = parameters
   const { maxAhead = 600_000, requireVerifiedWasm = false } = parameters
   assertCount('maxAhead', maxAhead, { least: 0 })
+  assertFlag('requireVerifiedWasm', requireVerifiedWasm)
   if (typeof schemas?.check !== 'function') {
     throw new InvalidInputError({ field: 'schemas', reason: 'expected those of /ledger/schemas' })
   }

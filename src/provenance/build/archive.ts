@@ -5,7 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
 import { compareBytes, concatAll, copyBytes, toHex, utf8 } from '../../internal/bytes.js'
-import { assertCount, assertList } from '../../internal/options.js'
+import { assertCount, assertKnown, assertList } from '../../internal/options.js'
 import { SourceArchiveError } from '../errors.js'
 
 /** A file of a source archive. */
@@ -97,6 +97,8 @@ export async function readSourceArchive(
     longNames?: boolean | undefined
   } = {},
 ): Promise<readonly SourceFile[]> {
+  // A misspelled hash would be none.
+  assertKnown('options', options, [...Object.keys(archiveLimits), 'sourceSha256', 'longNames'])
   const limits = { ...archiveLimits, ...definedLimits(options) }
   if (archive.length > limits.archiveBytes) {
     throw fault(
@@ -116,7 +118,7 @@ type ReadEntry = Entry & { path: string }
 
 function definedLimits(options: ArchiveLimits): Partial<typeof archiveLimits> {
   const given = Object.entries(options).filter(
-    ([name, value]) => name in archiveLimits && value !== undefined,
+    ([name, value]) => Object.hasOwn(archiveLimits, name) && value !== undefined,
   )
   for (const [name, value] of given) assertCount(name, value)
   return Object.fromEntries(given)

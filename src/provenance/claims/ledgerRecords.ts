@@ -4,7 +4,7 @@ import type { LedgerRecord, LedgerSink } from '../../core/interfaces/ledgerSink.
 import type { ProvenanceEvent, ProvenanceEvents } from '../../core/interfaces/provenance.js'
 import { fromHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertCount, assertMembers } from '../../internal/options.js'
+import { assertCount, assertKnown, assertList, assertMembers } from '../../internal/options.js'
 import { type BuildInfo, decodeBuildInfo } from '../build/buildInfo.js'
 import { BuildInfoError } from '../errors.js'
 import { evidenceHashOf } from './evidence.js'
@@ -53,7 +53,9 @@ export function createProvenanceRecorder(
   parameters: ProvenanceRecorderParameters,
 ): ProvenanceRecorder {
   assertMembers('parameters', parameters, ['events', 'sink'])
+  assertKnown('parameters', parameters, known)
   const { events, sink, blocksAtOnce = 10_000 } = parameters
+  assertList('verifiers', parameters.verifiers)
   assertCount('blocksAtOnce', blocksAtOnce)
   const verifiers = new Set(parameters.verifiers.map((verifier) => verifier.toLowerCase()))
   let next = parameters.fromBlock
@@ -76,6 +78,8 @@ export function createProvenanceRecorder(
     },
   }
 }
+
+const known = ['events', 'sink', 'verifiers', 'fromBlock', 'blocksAtOnce']
 
 const words = { match: 'MATCH', no_match: 'NO_MATCH', did_not_run: 'DID_NOT_RUN' } as const
 const noHash: Hex = `0x${'00'.repeat(32)}`

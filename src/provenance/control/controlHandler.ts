@@ -3,7 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { readRequestBody } from '../../internal/boundedBody.js'
 import { toHex, utf8 } from '../../internal/bytes.js'
-import { assertCount, assertMembers, MAX_TIMER } from '../../internal/options.js'
+import { assertCount, assertKnown, assertMembers, MAX_TIMER } from '../../internal/options.js'
 import { parseBoundedJson } from '../worker/boundedJson.js'
 import { MAX_WORKER_MESSAGE_BYTES, readOutcome } from '../worker/protocol.js'
 import type { ControlPlane, EvidenceStore } from './controlPlane.js'
@@ -27,6 +27,7 @@ export function createControlHandler(
   parameters: ControlHandlerParameters,
 ): (request: Request) => Promise<Response> {
   assertMembers('parameters', parameters, ['plane'])
+  assertKnown('parameters', parameters, ['plane', 'workers', 'evidence', 'bodyTimeout'])
   const { plane, evidence, bodyTimeout } = parameters
   if (bodyTimeout !== undefined) assertCount('bodyTimeout', bodyTimeout, { most: MAX_TIMER })
   // Looked up by hash: how long a comparison takes says nothing of a token.
@@ -34,6 +35,9 @@ export function createControlHandler(
   for (const [token, name] of Object.entries(parameters.workers)) {
     if (token.length < 32) {
       throw new InvalidInputError({ field: 'workers', reason: 'a token has 32 characters or more' })
+    }
+    if (typeof name !== 'string' || name === '') {
+      throw new InvalidInputError({ field: 'workers', reason: 'a worker has a name' })
     }
     names.set(toHex(sha256(utf8(token))), name)
   }

@@ -6,7 +6,7 @@ import type { Hex } from 'viem'
 import { canonicalJson, type JsonObject } from '../../core/canonicalJson.js'
 import type { ClaimSink, ProvenanceEvents } from '../../core/interfaces/provenance.js'
 import { bytesEqual, fromHex, toHex } from '../../internal/bytes.js'
-import { assertCount, MAX_TIMER } from '../../internal/options.js'
+import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import { type BuildInfo, decodeBuildInfo, encodeBuildInfo } from '../build/buildInfo.js'
 import { computeWasmHashes } from '../build/compareBuild.js'
 import { splitMetadata } from '../build/metadata.js'
@@ -130,6 +130,7 @@ const transient: ReadonlySet<string> = new Set([
  * ```
  */
 export function createControlPlane(parameters: ControlPlaneParameters): ControlPlane {
+  assertKnown('parameters', parameters, known)
   const { queue, leaseMs = 60_000, confirmations = 1 } = parameters
   assertCount('leaseMs', leaseMs, { least: 100, most: MAX_TIMER })
   assertCount('confirmations', confirmations, { most: 3 })
@@ -179,6 +180,12 @@ export function createControlPlane(parameters: ControlPlaneParameters): ControlP
     isPending: (wasmHash) => (pending.get(wasmHash)?.size ?? 0) > 0,
   }
 }
+
+/** A misspelled `confirmations` would be one worker's word. */
+const known = [
+  ...['events', 'fromBlock', 'index', 'queue', 'claims', 'evidence', 'readPlugin'],
+  ...['onClaim', 'leaseMs', 'confirmations', 'now', 'onEvent'],
+]
 
 type Waiting = { tries: number; notBefore: number }
 

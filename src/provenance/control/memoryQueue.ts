@@ -1,5 +1,5 @@
 /** A queue in memory: for tests, and for a control plane whose jobs may be found again. */
-import { assertCount, MAX_TIMER } from '../../internal/options.js'
+import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import {
   backoffAfter,
   type JobQueue,
@@ -42,6 +42,7 @@ export function memoryQueue(
     randomId?: (() => string) | undefined
   } = {},
 ): JobQueue {
+  assertKnown('options', options, ['backoff', 'now', 'randomId'])
   const { backoff = 1_000, now = Date.now, randomId = () => crypto.randomUUID() } = options
   assertCount('backoff', backoff, { least: 0 })
   const jobs = new Map<string, Held>()

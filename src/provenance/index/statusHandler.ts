@@ -6,6 +6,7 @@
  * Only reads. What it says is the verifiers' word, listed, never resolved.
  */
 import type { Address, Hex } from 'viem'
+import { assertKnown } from '../../internal/options.js'
 import type {
   IndexedClaim,
   ProvenanceFilter,
@@ -52,6 +53,7 @@ const jsonHeaders = {
 export function createStatusHandler(
   parameters: StatusHandlerParameters,
 ): (request: Request) => Promise<Response> {
+  assertKnown('parameters', parameters, ['index', 'verifiers', 'isPending', 'service'])
   return async (request) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return new Response(null, { status: 405, headers: { ...jsonHeaders, allow: 'GET, HEAD' } })

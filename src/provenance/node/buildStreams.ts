@@ -1,7 +1,7 @@
 /** What comes out of a build: its plugin, its log, and how its walls say that it ended. */
 import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { Hex } from 'viem'
 import { concatAll } from '../../internal/bytes.js'
 
@@ -56,4 +56,11 @@ export function reportOf(child: ChildProcess): () => boolean {
   })
   stream.on('error', () => undefined)
   return () => report.includes('"exit-code"')
+}
+
+/** Hands `bwrap` its filter. Where it ends before it reads, its exit says why. */
+export function tellFilter(child: ChildProcess, filter: Uint8Array): void {
+  const stream = child.stdio[4] as Writable
+  stream.on('error', () => undefined)
+  stream.end(filter)
 }

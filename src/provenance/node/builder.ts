@@ -2,11 +2,12 @@
  * Makes builds on this machine: fetches the source, lays it out, runs the toolchain in the sandbox, and
  * hashes what comes out. Nothing that the build says of itself is taken for true.
  */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concat, fromHex, toHex } from '../../internal/bytes.js'
+import { assertFlag, assertKnown } from '../../internal/options.js'
 import { readSourceArchive, type SourceFile } from '../build/archive.js'
 import { splitMetadata } from '../build/metadata.js'
 import type { DidNotRunReason } from '../claims/evidence.js'
@@ -15,7 +16,7 @@ import type { BuildJob, BuildOutcome } from '../worker/protocol.js'
 import type { PluginBuilder } from '../worker/worker.js'
 import type { SandboxEnd } from './buildStreams.js'
 import { type FetchOptions, fetchSource } from './fetchSource.js'
-import type { Bind, BuildLimits, Sandbox } from './sandbox.js'
+import { type Bind, type BuildLimits, type Sandbox, SOURCE_DATE_EPOCH } from './sandbox.js'
 import type { Toolchain } from './toolchain.js'
 
 /** Parameters of {@link sandboxedBuilder}. */
@@ -57,6 +58,8 @@ export type SandboxedBuilder = PluginBuilder & {
  * ```
  */
 export function sandboxedBuilder(parameters: SandboxedBuilderParameters): SandboxedBuilder {
+  assertKnown('parameters', parameters, known)
+  assertFlag('allowPrivate', parameters.allowPrivate ?? false)
   const { sandbox, toolchains, images = {} } = parameters
   const { isolation } = sandbox
   const make: SandboxedBuilder['make'] = async (job, { signal, archive }) => {
@@ -88,6 +91,8 @@ export function sandboxedBuilder(parameters: SandboxedBuilderParameters): Sandbo
     },
   }
 }
+
+const known = [...['sandbox', 'toolchains', 'images', 'mirrors', 'allowPrivate', 'limits', 'onLog']]
 
 /** The source's files, or why there are none. */
 async function readFiles(
@@ -192,6 +197,9 @@ function read(end: SandboxEnd): LocalBuild {
   return { status: 'built', wasm, logSha256 }
 }
 
+/** Seconds of all times of a source: those of the build that a build is told. */
+const epoch = Number(SOURCE_DATE_EPOCH)
+
 async function layOut(folder: string, files: readonly SourceFile[]): Promise<void> {
   await mkdir(folder, { mode: 0o755 })
   for (const { path, bytes, executable = false } of files) {
@@ -199,7 +207,14 @@ async function layOut(folder: string, files: readonly SourceFile[]): Promise<voi
     await mkdir(dirname(target), { recursive: true, mode: 0o755 })
     // Paths were checked, and nothing is there yet: what is, is not written over.
     await writeFile(target, bytes, { mode: executable ? 0o755 : 0o644, flag: 'wx' })
+    await utimes(target, epoch, epoch)
   }
+  // Folders last: each file changed the one that it is in.
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  for (const entry of entries.filter((it) => it.isDirectory())) {
+    await utimes(join(entry.parentPath, entry.name), epoch, epoch)
+  }
+  await utimes(folder, epoch, epoch)
 }
 
 function failed(reason: DidNotRunReason, logSha256?: `0x${string}`): LocalBuild {

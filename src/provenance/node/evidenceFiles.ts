@@ -26,8 +26,10 @@ export function evidenceFiles(parameters: { directory: string; publicUrl: string
     put: async (bytes, hash) => {
       await mkdir(directory, { recursive: true })
       const path = pathOf(hash)
-      await writeFile(`${path}.${process.pid}`, bytes)
-      await rename(`${path}.${process.pid}`, path)
+      // Two that keep the same document at once write no file together.
+      const unfinished = `${path}.${crypto.randomUUID()}`
+      await writeFile(unfinished, bytes)
+      await rename(unfinished, path)
       return `${base}/evidence/${hash.slice(2)}.json`
     },
     get: async (hash) => {

@@ -6,6 +6,7 @@ import { isIP, type LookupFunction } from 'node:net'
 import type { Hex } from 'viem'
 import { concatAll } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertCount, assertFlag, assertKnown } from '../../internal/options.js'
 import { isPrivateAddress, isPrivateHost } from '../../internal/privateAddress.js'
 import { archiveLimits } from '../build/archive.js'
 import { SourceUnavailableError } from '../errors.js'
@@ -24,7 +25,10 @@ export type FetchOptions = IoOptions & {
  * @throws {SourceUnavailableError} for anything but the whole file.
  */
 export async function fetchGuarded(url: string, options: FetchOptions = {}): Promise<Uint8Array> {
+  assertKnown('options', options, ['allowPrivate', 'maxBytes', 'signal', 'timeout'])
   const { allowPrivate = false, maxBytes = archiveLimits.archiveBytes, ...io } = options
+  assertFlag('allowPrivate', allowPrivate)
+  assertCount('maxBytes', maxBytes)
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   const isAllowed = parsed?.protocol === 'https:' || (parsed?.protocol === 'http:' && allowPrivate)
   if (parsed === undefined || !isAllowed || parsed.username !== '') {

@@ -4,20 +4,23 @@ import { readdir, readFile } from 'node:fs/promises'
 /** What a tree of processes uses. */
 export type ProcessUse = { memory: number; processes: number }
 
+/** Part of the machine's memory that has to stay available: less than this is no place to build. */
+const reserve = 1 / 32
+
 const interval = 250
 const pageSize = 4_096
 
 /** Tells from time to time what the processes below `root` use, itself included. */
 export function watchProcesses(
   root: number | undefined,
-  onUse: (use: ProcessUse) => void,
+  onUse: (use: ProcessUse & { exhausted: boolean }) => void,
 ): { stop(): void } {
   let stopped = root === undefined || process.platform !== 'linux'
   const look = async (): Promise<void> => {
     while (!stopped) {
-      const use = await readUse(root as number)
+      const [use, exhausted] = await Promise.all([readUse(root as number), isExhausted()])
       if (stopped) return
-      onUse(use)
+      onUse({ ...use, exhausted })
       await new Promise((resolve) => setTimeout(resolve, interval).unref())
     }
   }
@@ -28,6 +31,17 @@ export function watchProcesses(
       stopped = true
     },
   }
+}
+
+/**
+ * Whether the machine itself runs out of memory. Buffers of sockets and names of empty files are the
+ * kernel's, and no process is seen to hold them.
+ */
+async function isExhausted(): Promise<boolean> {
+  const text = await readFile('/proc/meminfo', 'latin1').catch(() => '')
+  const kilobytes = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? Number.NaN)
+  return kilobytes('MemAvailable') < kilobytes('MemTotal') * reserve
 }
 
 /** Reads once. Threads count as processes do. */

@@ -8,12 +8,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { assertCount, assertKnown } from '../../internal/options.js'
+import { assertCount, assertFlag, assertKnown } from '../../internal/options.js'
 import { IsolationError } from '../errors.js'
-import { collect, reportOf, type SandboxEnd, type Stop } from './buildStreams.js'
+import { collect, reportOf, type SandboxEnd, type Stop, tellFilter } from './buildStreams.js'
 import { watchProcesses } from './processTree.js'
+import { buildFilter } from './seccomp.js'
 
 /** A file or folder of this machine, read-only at a place inside. */
 export type Bind = { host: string; guest: string }
@@ -43,6 +45,9 @@ export const buildLimits = {
   output: 64 * 2 ** 20,
   log: 64 * 2 ** 20,
 } as const satisfies BuildLimits
+
+/** The time that builds are told, and that all of their files have: 2020-01-01. */
+export const SOURCE_DATE_EPOCH = '1577836800'
 
 /** What to run. */
 export type SandboxRun = {
@@ -83,7 +88,9 @@ export type Sandbox = {
 export async function openSandbox(
   options: { unsafeNoIsolation?: boolean | undefined; bwrap?: string | undefined } = {},
 ): Promise<Sandbox> {
+  assertKnown('options', options, ['unsafeNoIsolation', 'bwrap'])
   const { unsafeNoIsolation = false } = options
+  assertFlag('unsafeNoIsolation', unsafeNoIsolation)
   const bwrap = options.bwrap ?? (await findProgram('bwrap'))
   const prlimit = await findProgram('prlimit')
   if (bwrap !== undefined && prlimit !== undefined) {
@@ -98,7 +105,18 @@ export async function openSandbox(
   if (!unsafeNoIsolation) {
     throw new IsolationError('`bwrap` (bubblewrap) or `prlimit` is not on this machine')
   }
-  return { isolation: 'none', run: (run) => supervise(unprotected(run), run) }
+  return { isolation: 'none', run: inFolderOfItsOwn }
+}
+
+/** Without walls what one build leaves in its `/tmp` would be there for the next. */
+async function inFolderOfItsOwn(run: SandboxRun): Promise<SandboxEnd> {
+  const host = await mkdtemp(join(tmpdir(), 'newton-open-'))
+  try {
+    const binds = [...run.binds, { host, guest: '/tmp' }]
+    return await supervise(unprotected({ ...run, binds }), run)
+  } finally {
+    await rm(host, { recursive: true, force: true })
+  }
 }
 
 type Command = {
@@ -107,19 +125,24 @@ type Command = {
   env: NodeJS.ProcessEnv
   cwd: string
   uid?: number
-  /** Whether it tells on its fourth stream how what it ran ended, if it came to run it. */
-  reports?: boolean
+  /**
+   * What it reads on its fifth stream: the calls that it refuses. On its fourth it tells how what it ran
+   * ended, if it came to run it.
+   */
+  filter?: Uint8Array
 }
 
 /** The command line that isolates; what it does not bind is not there. */
 function isolated(run: SandboxRun, programs: { bwrap: string; prlimit: string }): Command {
   const limits = limitsOf(run)
+  const filter = buildFilter(process.arch)
+  if (filter === undefined) throw new IsolationError(`calls of ${process.arch} are not known`)
   const uid = process.getuid?.() === 0 ? unprivilegedUid() : undefined
   const argv = [
     ...[`--nproc=${limits.processes}`, `--fsize=${limits.written}`, '--nofile=4096', '--core=0'],
     ...[programs.bwrap, '--unshare-all', '--unshare-user', '--disable-userns'],
     ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--clearenv'],
-    ...['--json-status-fd', '3'],
+    ...['--json-status-fd', '3', '--seccomp', '4'],
     ...['--uid', '1000', '--gid', '1000', '--hostname', 'build'],
     ...['--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
     ...['--symlink', 'usr/bin', '/bin', '--dir', '/usr/lib64'],
@@ -132,7 +155,7 @@ function isolated(run: SandboxRun, programs: { bwrap: string; prlimit: string })
   ]
   // Limits on processes do not hold for root, so a worker that is root sends somebody else.
   const user = uid === undefined ? {} : { uid }
-  return { file: programs.prlimit, argv, env: {}, cwd: '/', reports: true, ...user }
+  return { file: programs.prlimit, argv, env: {}, cwd: '/', filter, ...user }
 }
 
 /** The same without walls: paths inside are turned into those they stand for. */
@@ -156,18 +179,21 @@ function unprotected(run: SandboxRun): Command {
 function environment(run: SandboxRun): Record<string, string> {
   return {
     ...{ HOME: '/tmp', TMPDIR: '/tmp', PATH: '/usr/bin:/bin', TZ: 'UTC', LC_ALL: 'C' },
-    SOURCE_DATE_EPOCH: '1577836800',
+    SOURCE_DATE_EPOCH,
     ...run.env,
   }
 }
 
+const runMembers = ['binds', 'argv', 'env', 'directory', 'limits', 'signal']
+
 async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd> {
+  assertKnown('run', run, runMembers)
   const limits = limitsOf(run)
   run.signal?.throwIfAborted()
-  const { uid } = command
+  const { uid, filter } = command
   const child = spawn(command.file, command.argv, {
     ...{ env: command.env, cwd: command.cwd, detached: true },
-    stdio: ['ignore', 'pipe', 'pipe', command.reports ? 'pipe' : 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(filter ? (['pipe', 'pipe'] as const) : [])],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   })
   let end: Pick<SandboxEnd, 'status' | 'limit'> | undefined
@@ -176,9 +202,14 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
     kill(child)
   }
   const collected = collect(child, limits, stop)
-  const hasRun = command.reports ? reportOf(child) : () => true
+  const hasRun = filter ? reportOf(child) : () => true
+  if (filter) tellFilter(child, filter)
   const timer = setTimeout(() => stop('timeout'), limits.time)
-  const watch = watchProcesses(child.pid, ({ memory, processes }) => {
+  let exhausted = false
+  const watch = watchProcesses(child.pid, (use) => {
+    const { memory, processes } = use
+    exhausted ||= use.exhausted
+    if (exhausted) stop('limit', 'memory')
     if (memory > limits.memory) stop('limit', 'memory')
     if (processes > limits.processes) stop('limit', 'processes')
   })
@@ -191,6 +222,8 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
     })
     run.signal?.throwIfAborted()
     const all = collected()
+    // It may be another's doing: no word about the source either.
+    if (exhausted) throw new IsolationError('this machine has no memory left')
     // A wall that could not be built is this machine's fault, and no word about the source.
     if (end === undefined && !hasRun()) {
       throw new IsolationError(`\`bwrap\` ended before the build: ${all.logTail.trim()}`)

@@ -9,7 +9,7 @@ import {
   openDatabase,
   type SqlConnections,
 } from '../../internal/node/postgres.js'
-import { assertCount, MAX_TIMER } from '../../internal/options.js'
+import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import {
   type JobQueue,
   type JobState,
@@ -50,6 +50,7 @@ export async function postgresQueue(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<JobQueue> {
+  assertKnown('parameters', parameters, ['backoff', 'url', 'connections', 'onError'])
   return openSqlQueue(parameters, () => connectPostgres({ ...parameters, needed }))
 }
 
@@ -73,6 +74,7 @@ export async function pgliteQueue(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<JobQueue> {
+  assertKnown('parameters', parameters, ['backoff', 'directory', 'onError'])
   return openSqlQueue(parameters, () => connectPglite({ ...parameters, role: 'control plane' }))
 }
 

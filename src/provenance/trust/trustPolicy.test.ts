@@ -95,6 +95,22 @@ describe('evaluateTrust', () => {
     })
   })
 
+  test('behavior: what is known of one plugin is no word about another, in whichever case it is named', () => {
+    const index = filled()
+    claim(index, alice, 'match')
+    const record = index.get(wasmHash)
+    const other: Hex = `0x${'11'.repeat(32)}`
+    expect(evaluateTrust(policy, other, record)).toMatchObject({
+      ...{ status: 'unverified', wasmHash: other, agreeing: [], reason: 'nothing is known of it' },
+    })
+    // SHA-256 is no name of a plugin here.
+    expect(evaluateTrust(policy, wasmSha256, record)).toMatchObject({ status: 'unverified' })
+    const upper = `0x${wasmHash.slice(2).toUpperCase()}` as Hex
+    expect(evaluateTrust(policy, upper, index.get(upper))).toMatchObject({ status: 'verified' })
+    const loud = policy.verifiers.map((each) => `0x${each.slice(2).toUpperCase()}` as Address)
+    expect(verdict(index, { verifiers: loud })).toMatchObject({ status: 'verified' })
+  })
+
   test('behavior: evidence of another environment, source or plugin shows nothing', () => {
     const other: Hex = `0x${'77'.repeat(32)}`
     for (const more of [

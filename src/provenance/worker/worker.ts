@@ -1,5 +1,6 @@
 /** A worker: leases a build, keeps the lease while it builds, hands in what became of it. */
 import { isPolicySdkError } from '../../errors/base.js'
+import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import { pause } from '../../internal/pause.js'
 import type { BuildJob, BuildOutcome } from './protocol.js'
 import type { WorkerControl } from './workerClient.js'
@@ -44,7 +45,9 @@ export function createBuildWorker(parameters: {
   idle?: number | undefined
   onEvent?: ((event: WorkerEvent) => void) | undefined
 }): BuildWorker {
+  assertKnown('parameters', parameters, ['control', 'builder', 'idle', 'onEvent'])
   const { control, builder, idle = 1_000, onEvent } = parameters
+  assertCount('idle', idle, { most: MAX_TIMER })
   const runOnce: BuildWorker['runOnce'] = async ({ signal } = {}) => {
     const lease = await control.lease({ signal })
     if (lease === undefined) return false

@@ -1,6 +1,7 @@
 /** A worker's side of the protocol, over `fetch`. */
 
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertKnown } from '../../internal/options.js'
 import { ControlPlaneError } from '../errors.js'
 import { readBoundedJson } from './boundedJson.js'
 import {
@@ -38,6 +39,7 @@ export function httpWorkerControl(parameters: {
   token: string
   fetch?: typeof fetch | undefined
 }): WorkerControl {
+  assertKnown('parameters', parameters, ['url', 'token', 'fetch'])
   const { token, fetch: send = fetch } = parameters
   const base = checkUrl(parameters.url)
   const post = (
