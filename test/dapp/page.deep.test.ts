@@ -9,13 +9,17 @@ import { fileURLToPath } from 'node:url'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import {
   type Address,
+  type Chain,
   createPublicClient,
+  createWalletClient,
   type Hex,
   http,
   type PublicClient,
   parseEther,
 } from 'viem'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { verificationRegistryAbi } from '../../src/core/abi/index.js'
+import { submitClaimSync } from '../../src/registry/index.js'
 import { injectWallet } from './injectedWallet.js'
 
 const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
@@ -34,6 +38,8 @@ type Config = {
   rpcUrl: string
   accounts: Address[]
   recipients: { friend: Address; listed: Address }
+  addresses: Record<string, Address>
+  trust: { verifiers: Address[] }
 }
 /** What the one command started: the page's address, and what the page is told of its network. */
 let example: Config & { url: string; client: PublicClient }
@@ -365,6 +371,81 @@ describe.runIf(present || process.env['CI_REQUIRE_ALL'] === '1')('the page', () 
     await button(page, 'Accept on chain').click()
     await settled(page, 'accepted', { leaving: 'stopped' })
     await audit(page, 'accepted')
+  }, 300_000)
+
+  test('behavior: where its plugins come from, before anything is signed', async () => {
+    const page = await visit()
+    const plugin = page.locator('.plugin')
+    const shown = async (status: string, within: Page = page): Promise<string> => {
+      await within.locator(`.plugin[data-status="${status}"]`).waitFor()
+      return within.locator('.plugin').innerText()
+    }
+    // Without a wallet, and with nothing filled in.
+    const verified = await shown('verified')
+    expect(verified).toContain('Rebuilt from its source')
+    expect(verified).toMatch(/Source archive\s+0x/)
+    expect(verified).toMatch(/Build environment\s+trusted/)
+    const confirmed = plugin.locator('dt:has-text("Confirmed by") + dd .hash')
+    const [first, second, third] = example.trust.verifiers as [Address, Address, Address]
+    const titles = await confirmed.evaluateAll((all) => all.map((one) => one.getAttribute('title')))
+    expect(new Set(titles)).toEqual(new Set([first, second].map((each) => each.toLowerCase())))
+    expect(await page.locator('main').innerText()).toContain('simulated')
+    await audit(page, 'a verified plugin')
+    // And where somebody came by a link, on the screen that accepts.
+    const tree = await visit('/#/policy')
+    await tree.locator('.tree').waitFor()
+    await expect.poll(() => tree.locator('.tree').innerText()).toMatch(/Source\s+in place/i)
+
+    // A verifier says otherwise: that is shown, and not resolved.
+    const wasmHash = (await plugin.locator('dd .hash').first().getAttribute('title')) as Hex
+    const { addresses } = example
+    const [event] = await example.client.getContractEvents({
+      ...{ address: addresses['verificationRegistry'] as Address, fromBlock: 0n },
+      ...{ abi: verificationRegistryAbi, eventName: 'ClaimSubmitted', args: { wasmHash } },
+    })
+    const { buildInfoHash } = (event as unknown as { args: { buildInfoHash: Hex } }).args
+    const wallet = createWalletClient({ account: third, transport: http(example.rpcUrl) })
+    const chain = { chain: { id: example.chainId } as Chain, account: wallet.account }
+    const claim = async (result: 'no_match' | 'did_not_run'): Promise<void> => {
+      const evidenceUri = `https://verifier.example/${'00'.repeat(32)}.json`
+      await submitClaimSync({ ...wallet, ...chain } as never, {
+        ...{ wasmHash, buildInfoHash, result, evidenceUri, addresses },
+      })
+    }
+    const rpc = (method: string) =>
+      example.client.request({ method, params: [third] } as never) as Promise<unknown>
+    await rpc('anvil_impersonateAccount')
+    await claim('no_match')
+    await page.reload()
+    const disputed = await shown('disputed')
+    expect(disputed).toContain('Verifiers disagree')
+    expect(await plugin.locator('dt:has-text("Denied by") + dd .hash').getAttribute('title')).toBe(
+      third.toLowerCase(),
+    )
+    await audit(page, 'a disputed plugin')
+    await tree.reload()
+    await expect.poll(() => tree.locator('.tree').innerText()).toContain('denied by verifiers')
+    await claim('did_not_run')
+    await page.reload()
+    await shown('verified')
+
+    // Evidence that cannot be had is no evidence.
+    await page.route('**/evidence/**', (route) => route.fulfill({ status: 404 }))
+    await page.reload()
+    expect(await shown('unverified')).toMatch(/Build environment\s+arbitrary/)
+    await audit(page, 'an unverified plugin')
+    await page.unroute('**/evidence/**')
+    // A node that does not say what is on chain leaves it open, and names it neither way.
+    await page.route(`${example.rpcUrl}/**`, async (route) =>
+      (route.request().postData() ?? '').includes('eth_getLogs')
+        ? route.fulfill({ status: 503 })
+        : route.continue(),
+    )
+    await page.reload()
+    expect(await shown('unknown')).toContain('Cannot be told')
+    await audit(page, 'a plugin that cannot be told')
+    const expected = /404|503/
+    expect(problems.splice(0).every((text) => expected.test(text))).toBe(true)
   }, 300_000)
 
   test('behavior: the policy as a tree, by its own ids', async () => {

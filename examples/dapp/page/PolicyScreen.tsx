@@ -7,6 +7,7 @@ import { createClient, hexToString, http } from 'viem'
 import { getBlockNumber } from 'viem/actions'
 import { useNetwork } from './config.js'
 import { quoted } from './format.js'
+import { createPageProvenance } from './provenance.js'
 import { useSession } from './session.js'
 import { artifacts, committedBy, envelopes } from './sources.js'
 import { leavesOf } from './TransferScreen.js'
@@ -40,6 +41,7 @@ export function PolicyScreen(): ReactNode {
     () => ({
       artifacts,
       committed: committedBy(network),
+      provenance: createPageProvenance(network),
       secrets: {
         getSecretsStatus: async ({
           policyDataInstanceId,

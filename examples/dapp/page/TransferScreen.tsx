@@ -6,6 +6,7 @@ import { useConnection } from 'wagmi'
 import { useNetwork } from './config.js'
 import { ForgePanel } from './Forge.js'
 import { ago, ether, quoted } from './format.js'
+import { Plugins } from './Plugins.js'
 import { useSession } from './session.js'
 import { Action, Fact, Facts, Panel } from './ui.js'
 import { VerdictCard } from './VerdictCard.js'
@@ -20,6 +21,7 @@ export function TransferScreen(): ReactNode {
       <div className="columns">
         <div>
           <TransferForm />
+          <Plugins />
           <ForgePanel />
         </div>
         <div>

@@ -16,6 +16,7 @@ import { EnclaveDocument } from './EnclaveDocument.js'
 import { ForgePanel } from './Forge.js'
 import { ether, quoted } from './format.js'
 import { Levels } from './Levels.js'
+import { Plugins } from './Plugins.js'
 import { gatewayUrlOf, useSession } from './session.js'
 import { artifacts, envelopes, proveArtifact } from './sources.js'
 import { leavesOf } from './TransferScreen.js'
@@ -147,6 +148,7 @@ function Answer({ answer }: { answer: UnverifiedAnswer }): ReactNode {
           <Signed answer={answer} />
         </div>
         <div>
+          <Plugins />
           <TreeProofs answer={answer} />
           <EnclaveDocument answer={answer} />
         </div>

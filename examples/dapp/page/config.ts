@@ -3,6 +3,7 @@ import type { RegistryReader } from '@newton/policy-sdk'
 import type { AttestationReader } from '@newton/policy-sdk/attestation'
 import { createOperatorTable, type OperatorTable } from '@newton/policy-sdk/attestation'
 import { createDocumentVerifier } from '@newton/policy-sdk/enclave'
+import type { TrustPolicy } from '@newton/policy-sdk/provenance'
 import type { PolicyAddressesInput } from '@newton/policy-sdk/registry'
 import { createContext, useContext } from 'react'
 import type { Address, Hex } from 'viem'
@@ -21,6 +22,9 @@ export type NetworkConfig = {
   recipients: { friend: Address; listed: Address }
   roots: readonly { sha256: Hex }[]
   operators: Parameters<typeof createOperatorTable>[0]
+  /** Block of the contracts, and whom this page believes about plugins. */
+  fromBlock: number
+  trust: TrustPolicy
 }
 
 /** Everything that screens share. */

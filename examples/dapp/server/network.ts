@@ -22,6 +22,7 @@ import { deployGuardedTransfer } from '@newton/policy-sdk/testing'
 import { createDevnet, type Devnet } from '@newton/policy-sdk/testing/node'
 import { type Address, encodeFunctionData, type Hex, parseEther } from 'viem'
 import { sendTransaction, signTypedData } from 'viem/actions'
+import { type Claimed, claimProvenance } from './provenance.js'
 import { type RiskService, startRiskService } from './riskService.js'
 
 /** Addresses that the example is about. */
@@ -39,6 +40,8 @@ export type Network = {
   client: Address
   /** The instance that was current before the one that is. */
   formerPolicyInstance: Hex
+  /** From which source its plugin is said to be built. */
+  claimed: Claimed
   close(): Promise<void>
 }
 
@@ -78,11 +81,12 @@ export async function startNetwork(options: {
     const client = await deployClient(devnet)
     const artifacts = await publishArtifacts(devnet)
     const deployed = await deployPolicy(devnet, { client, artifacts, endpoint: risk.endpoint })
+    const claimed = await claimProvenance(devnet, artifacts.wasm.bytes)
     await sealKey(devnet, { client, apiKey, artifacts, instance: deployed.dataInstance })
     tell('waiting for the operators to commit it')
     await commit(devnet)
     await devnet.mine(2)
-    return { devnet, risk, apiKey, client, ...deployed, close }
+    return { devnet, risk, apiKey, client, claimed, ...deployed, close }
   } catch (error) {
     await close()
     throw error

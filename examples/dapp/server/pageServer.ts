@@ -146,6 +146,14 @@ function routesOf(network: Network): [RegExp, Route][] {
         return { body: json({ root, sequenceNo, proof: toProofCalldata(proof) }) }
       },
     ],
+    // What stands behind claims about plugins, by SHA-256.
+    [
+      /^\/evidence\/([\da-f]{64})\.json$/,
+      async ([, hash]) => {
+        const body = network.claimed.evidence.get(`0x${hash}`)
+        return body === undefined ? { status: 404 } : { body }
+      },
+    ],
     // The application's own server asks the risk service, so that its key is in no page.
     [
       /^\/screening\/(0x[\da-f]{40})$/,
@@ -168,8 +176,8 @@ function routesOf(network: Network): [RegExp, Route][] {
 }
 
 /** What the page is told. A page of one's own has it in its source. */
-function configOf({ devnet, client }: Network): object {
-  const { fromBlock: _, ...addresses } = devnet.contracts
+function configOf({ devnet, client, claimed }: Network): object {
+  const { fromBlock, ...addresses } = devnet.contracts
   return {
     chainId: devnet.chain.id,
     rpcUrl: devnet.anvil.url,
@@ -181,6 +189,7 @@ function configOf({ devnet, client }: Network): object {
     // Whose documents are believed: the simulator's roots, by name. A page on a real network has AWS's.
     roots: devnet.operators.flatMap(({ roots }) => roots),
     operators: devnet.table.operators,
+    ...{ fromBlock: Number(fromBlock), trust: claimed.trust },
   }
 }
 

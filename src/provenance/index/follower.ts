@@ -33,7 +33,7 @@ export type ProvenanceFollower = {
    * @throws Whatever the chain throws: the index is behind then, and what it says may be over.
    */
   follow(options?: IoOptions): Promise<void>
-  /** Reads what the claims of these verifiers about one plugin rest on. What cannot be had stays missing. */
+  /** Reads what the matches of these verifiers about one plugin rest on. What cannot be had stays missing. */
   load(wasmHash: Hex, verifiers: readonly Address[], options?: IoOptions): Promise<void>
   /**
    * Reads some of what is missing, and asks again later, and less often, for what could not be had.
@@ -110,7 +110,12 @@ export function createProvenanceFollower(
       const believed = new Set(verifiers.map((verifier) => verifier.toLowerCase()))
       const wanted = [
         ...(record.hashes === undefined ? [pluginOf(record.wasmHash)] : []),
-        ...documentsOf(record.claims.filter(({ verifier }) => believed.has(verifier))),
+        // Only what a match rests on decides anything.
+        ...documentsOf(
+          record.claims.filter(
+            ({ verifier, result }) => result === 'match' && believed.has(verifier),
+          ),
+        ),
       ]
       await mapBounded(wanted, reading, (one) => attempt(one, options))
     },
