@@ -52,8 +52,8 @@ export type ProvenanceRecorder = {
 export function createProvenanceRecorder(
   parameters: ProvenanceRecorderParameters,
 ): ProvenanceRecorder {
-  assertMembers('parameters', parameters, ['events', 'sink'])
   assertKnown('parameters', parameters, known)
+  assertMembers('parameters', parameters, ['events', 'sink'])
   const { events, sink, blocksAtOnce = 10_000 } = parameters
   assertList('verifiers', parameters.verifiers)
   assertCount('blocksAtOnce', blocksAtOnce)
