@@ -247,6 +247,8 @@ describe('createTaskClient', () => {
       const reader = { ...world.reader, [part]: undefined }
       expect(() => createTaskClient({ gateway: { url }, reader })).toThrow(`reader.${part}`)
     }
+    const misspelled = { gateway: { url }, reader: world.reader, maxReferenceAges: 5n }
+    expect(() => createTaskClient(misspelled)).toThrow('maxReferenceAges')
     const documents = { verifyDocument: async () => ({ status: 'valid' }) as never }
     expect(() =>
       createTaskClient({ gateway: { url }, reader: { ...world.reader, documents } }),

@@ -1,4 +1,5 @@
 import type { DocumentVerifier } from '../../core/interfaces/documentVerifier.js'
+import { assertKnown } from '../../internal/options.js'
 import {
   type NitroVerdict,
   verifyArchivedNitroAttestation,
@@ -36,6 +37,8 @@ export type DocumentVerifierParameters = {
 export function createDocumentVerifier(
   parameters: DocumentVerifierParameters = {},
 ): DocumentVerifier {
+  const own = ['maxAge', 'clock', 'roots', 'insecureTrustRoot', 'skew', 'backend']
+  assertKnown('parameters', parameters, own)
   const { maxAge = 300_000, clock, ...base } = parameters
   return {
     verifyDocument: async ({ document, pcr0Commitment, userData, archived }, options = {}) => {

@@ -68,6 +68,12 @@ describe('the policy has no permissive default', () => {
     ['roots[0].sha256', { roots: [{ sha256: '0x1234' }] }],
     ['insecureTrustRoot', { insecureTrustRoot: undefined }],
     ['registry', { registry: { reader: {}, block: 1n } }],
+    ['revokd', { revokd: () => true }],
+    ['registery', { registery: { reader: {}, block: 1n } }],
+    ['at', { at: 'document' }],
+    ['freshness.logs', { freshness: { kind: 'maxAge', maxAge: 1, logs: {} } }],
+    ['freshness.nonce', { freshness: { kind: 'maxAge', maxAge: 1, nonce: new Uint8Array(16) } }],
+    ['binding.nonce', { binding: { userData: 'any', publicKey: 'any', nonce: 'any' } }],
   ] as const)('%s', async (field, change) => {
     const policy = { ...base, ...change } as unknown as NitroPolicy
     await expect(assertNitroAttestation(document, policy)).rejects.toMatchObject({

@@ -6,6 +6,7 @@ import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fixedFromHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertKnown } from '../../internal/options.js'
 import type { NonceLog } from './nonces.js'
 import type { NitroRoot } from './x509/roots.js'
 import type { P384Backend } from './x509/signature.js'
@@ -93,7 +94,7 @@ export const FIVE_MINUTES = 300_000
  * @throws {InvalidInputError} naming the member.
  */
 export function assertNitroPolicy(policy: NitroPolicy): void {
-  assertBase(policy)
+  assertBase(policy, ['freshness', 'clock'])
   const { freshness } = policy
   if (typeof freshness !== 'object' || freshness === null) {
     throw invalid(
@@ -101,6 +102,8 @@ export function assertNitroPolicy(policy: NitroPolicy): void {
       "expected { kind: 'nonce' } or { kind: 'maxAge' }: there is no default",
     )
   }
+  const own = freshness.kind === 'nonce' ? ['nonce', 'log'] : []
+  assertKnown('policy.freshness', freshness, ['kind', 'maxAge', ...own])
   if (freshness.kind === 'nonce') {
     if (!(freshness.nonce instanceof Uint8Array) || freshness.nonce.length < 16) {
       throw invalid('freshness.nonce', 'expected 16 bytes or more')
@@ -116,7 +119,7 @@ export function assertNitroPolicy(policy: NitroPolicy): void {
 
 /** As {@link assertNitroPolicy}, for documents of the past. */
 export function assertArchivedNitroPolicy(policy: ArchivedNitroPolicy): void {
-  assertBase(policy)
+  assertBase(policy, ['at'])
   if (
     policy.at !== 'document' &&
     !(typeof policy.at === 'number' && Number.isSafeInteger(policy.at))
@@ -128,8 +131,18 @@ export function assertArchivedNitroPolicy(policy: ArchivedNitroPolicy): void {
   }
 }
 
-function assertBase(policy: NitroPolicyBase & { registry?: unknown }): void {
+const baseNames: Readonly<Record<keyof NitroPolicyBase | 'registry', true>> = {
+  ...{ roots: true, insecureTrustRoot: true, measurements: true, binding: true, skew: true },
+  ...{ allowDebug: true, revoked: true, backend: true, registry: true },
+}
+
+// A misspelled `registry` or `revoked` would be a check that nobody makes.
+function assertBase(
+  policy: NitroPolicyBase & { registry?: unknown },
+  ownNames: readonly string[],
+): void {
   if (typeof policy !== 'object' || policy === null) throw invalid('', 'expected an object')
+  assertKnown('policy', policy, [...Object.keys(baseNames), ...ownNames])
   const { measurements, binding, skew } = policy
   if (measurements === 'registry') {
     if (policy.registry === undefined) throw invalid('registry', 'is needed where it alone decides')
@@ -147,10 +160,12 @@ function assertBase(policy: NitroPolicyBase & { registry?: unknown }): void {
       typeof registry.reader?.isEnclaveWhitelistedAt === 'function' &&
       (typeof registry.block === 'bigint' || registry.block === 'latest')
     if (!usable) throw invalid('registry', 'expected { reader, block }')
+    assertKnown('policy.registry', registry, ['reader', 'block'])
   }
   if (typeof binding !== 'object' || binding === null) {
     throw invalid('binding', 'expected { userData, publicKey }: there is no default')
   }
+  assertKnown('policy.binding', binding, ['userData', 'publicKey'])
   assertOneOf(binding.userData, ['absent', 'any'], 'binding.userData')
   assertOneOf(binding.publicKey, ['x25519', 'absent', 'any'], 'binding.publicKey')
   if (skew !== undefined) assertSpan(skew, 'skew')

@@ -336,7 +336,12 @@ function ownBytesOf<policy extends NitroPolicyBase & { freshness?: NitroPolicy['
         ? { measurements: { ...measurements } }
         : {}),
     ...(isObject(binding)
-      ? { binding: { userData: own(binding.userData), publicKey: own(binding.publicKey) } }
+      ? {
+          binding: {
+            ...binding,
+            ...{ userData: own(binding.userData), publicKey: own(binding.publicKey) },
+          },
+        }
       : {}),
     ...(freshness?.kind === 'nonce'
       ? { freshness: { ...freshness, nonce: own(freshness.nonce) } }

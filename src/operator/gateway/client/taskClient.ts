@@ -15,7 +15,7 @@ import { InvalidInputError } from '../../../errors/common.js'
 import { createGatewayClient, type GatewayOptions } from '../../../gateway/index.js'
 import { fixedFromHex, toHex } from '../../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
-import { assertObject } from '../../../internal/options.js'
+import { assertKnown, assertObject } from '../../../internal/options.js'
 import { sleep } from '../../../internal/pause.js'
 import type { OperatorRpcError } from '../../rpc/errors.js'
 import type { TaskAnswer } from '../../tasks/collecting.js'
@@ -156,6 +156,7 @@ const WAIT = 20
  */
 export function createTaskClient(parameters: TaskClientParameters): TaskClient {
   assertObject('parameters', parameters)
+  assertKnown('parameters', parameters, ['gateway', 'reader', 'tables', 'maxReferenceAge'])
   const { reader } = parameters
   assertObject('reader', reader)
   const { registry } = reader
