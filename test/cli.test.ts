@@ -77,7 +77,7 @@ describe.skipIf(!isBuilt)('newton-policy', () => {
 
   test('error: a missing file is FILE_ACCESS and names it', async () => {
     const run = await cli('artifact', 'hash', 'missing.wasm')
-    expect(run.code).toBe(1)
+    expect(run.code).toBe(4)
     expect(run.stderr).toContain('missing.wasm cannot be read')
     expect(run.stderr).toContain('FILE_ACCESS')
   })

@@ -1,4 +1,4 @@
-import { BaseError, type BaseErrorOptions } from '../errors/index.js'
+import { BaseError, type BaseErrorOptions, isPolicySdkError } from '../errors/index.js'
 
 /** The command line itself is wrong: an unknown command or option, a missing or malformed value. */
 export class UsageError extends BaseError {
@@ -14,14 +14,31 @@ export class UsageError extends BaseError {
 export class FileAccessError extends BaseError {
   override readonly name = 'FileAccessError'
   override readonly code = 'FILE_ACCESS'
+  /** Whether there is no such file to read. */
+  readonly missing: boolean
 
   constructor(
     { path, action }: { path: string; action: 'read' | 'written' },
     options: BaseErrorOptions = {},
   ) {
+    const { code } = (options.cause ?? {}) as NodeJS.ErrnoException
+    const missing = action === 'read' && code === 'ENOENT'
     super(`${path} cannot be ${action}.`, {
-      metaMessages: ['Check the path and its permissions.'],
+      metaMessages: [
+        missing ? 'There is no such file: check the path.' : 'Check the path and its permissions.',
+      ],
       ...options,
     })
+    this.missing = missing
   }
+}
+
+/** What Node throws about a file, as {@link FileAccessError}; everything else as it is. */
+export function fileErrorOf(error: unknown): unknown {
+  if (!(error instanceof Error) || isPolicySdkError(error)) return error
+  const { code, path, syscall } = error as NodeJS.ErrnoException
+  if (typeof path !== 'string' || !/^E[A-Z0-9]+$/.test(code ?? '')) return error
+  const reads =
+    code === 'ENOENT' || /^(?:stat|lstat|scandir|read|readlink|access)$/.test(syscall ?? '')
+  return new FileAccessError({ path, action: reads ? 'read' : 'written' }, { cause: error })
 }

@@ -1,14 +1,12 @@
-import { type ArgDef, type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty'
+import { type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty'
 import { rootCommand } from './commands/index.js'
-import { UsageError } from './errors.js'
+import { fileErrorOf, UsageError } from './errors.js'
 import { didYouMean } from './terminal/didYouMean.js'
-import {
-  type CommandResult,
-  exitCodes,
-  printError,
-  printResult,
-  type Terminal,
-} from './terminal/output.js'
+import { heed, interruptible } from './terminal/interrupt.js'
+import { masked, secretsOf } from './terminal/masking.js'
+import { type CommandResult, printError, printResult, type Terminal } from './terminal/output.js'
+import { quotedWord } from './terminal/quoting.js'
+import { assertWords, readWords, type WordRules } from './terminal/words.js'
 
 /**
  * Runs one command line and returns its exit code. Prints only through `terminal`.
@@ -20,15 +18,20 @@ export async function run(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const json = argv.includes('--json')
+  const json = beforeDashes(argv).includes('--json')
   let name = 'newton-policy'
+  let hide = hiderOf({}, argv, terminal)
+  const said = (): Terminal => ({ ...terminal, stderr: (text) => terminal.stderr(hide(text)) })
   try {
+    await heed(signal)
     const found = await findCommand(argv)
     name = found.path.join(' ')
+    const args = ((await resolve(found.command.args)) ?? {}) as ArgsDef
+    hide = hiderOf(args, found.rest, terminal)
     if (found.path.length === 1 && (argv.includes('--version') || argv.includes('-v'))) {
       return printResult(terminal, await version(), { json, command: name })
     }
-    const help = argv.includes('--help') || argv.includes('-h')
+    const help = beforeDashes(argv).some((word) => word === '--help' || word === '-h')
     if (help || found.command.run === undefined) {
       const usage = await usageOf(found, terminal)
       // Asked for, help is the result; otherwise it is what went wrong.
@@ -36,24 +39,41 @@ export async function run(
         return printResult(terminal, { data: { usage }, text: usage }, { json, command: name })
       throw new UsageError(`${name} needs a command.`, { metaMessages: [usage] })
     }
-    await assertOptions(found.command, found.rest)
-    const { result } = await runCommand(found.command, {
+    const meta = ((await resolve(found.command.meta)) ?? {}) as WordRules & { serves?: boolean }
+    assertWords(args, found.rest, meta)
+    const work = runCommand(found.command, {
       rawArgs: [...found.rest],
-      data: { terminal, signal },
+      data: { terminal: said(), signal },
     }).catch((error: unknown) => {
       if (error instanceof Error && error.name === 'CLIError') {
         throw new UsageError(error.message, { cause: error, metaMessages: [`See ${name} --help.`] })
       }
       throw error
     })
+    const { result } = await (meta.serves === true ? work : interruptible(work, signal))
+    // What came while the loop was busy is heard before anything is called done.
+    if (meta.serves !== true) await heed(signal)
     return printResult(terminal, result as CommandResult, { json, command: name })
   } catch (error) {
-    if (signal.aborted) {
-      printError(terminal, signal.reason, { json, command: name })
-      return exitCodes.interrupted
-    }
-    return printError(terminal, error, { json, command: name })
+    return printError(terminal, signal.aborted ? signal.reason : fileErrorOf(error), {
+      ...{ json, command: name, hide },
+    })
   }
+}
+
+function beforeDashes(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--')
+  return end === -1 ? argv : argv.slice(0, end)
+}
+
+/** What takes secrets out of a text before it is printed. */
+function hiderOf(
+  args: ArgsDef,
+  words: readonly string[],
+  { env }: Terminal,
+): (text: string) => string {
+  const secrets = secretsOf(readWords(args, words), env)
+  return (text) => masked(text, secrets)
 }
 
 type Found = { command: CommandDef; path: string[]; rest: string[] }
@@ -69,7 +89,7 @@ async function findCommand(argv: readonly string[]): Promise<Found> {
     const next = subCommands[word]
     if (!Object.hasOwn(subCommands, word) || next === undefined) {
       const names = Object.keys(subCommands)
-      throw new UsageError(`${path.join(' ')} has no command ${JSON.stringify(word)}.`, {
+      throw new UsageError(`${path.join(' ')} has no command ${quotedWord(word)}.`, {
         metaMessages: [...didYouMean(word, names), `Commands: ${names.join(', ')}.`],
       })
     }
@@ -78,48 +98,6 @@ async function findCommand(argv: readonly string[]): Promise<Found> {
     rest.shift()
   }
   return { command, path, rest }
-}
-
-// An option that is misspelled must not be ignored: `--dryrun` would then write.
-async function assertOptions(command: CommandDef, words: readonly string[]): Promise<void> {
-  const args = ((await resolve(command.args)) ?? {}) as ArgsDef
-  const { negatable = [] } = ((await resolve(command.meta)) ?? {}) as { negatable?: string[] }
-  const known = new Map<string, ArgDef>()
-  for (const [name, definition] of Object.entries(args)) {
-    if (definition.type === 'positional') continue
-    known.set(name, definition)
-    known.set(
-      name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
-      definition,
-    )
-    const { alias } = definition as { alias?: string | string[] }
-    for (const other of [alias ?? []].flat()) known.set(other, definition)
-  }
-  for (const [index, word] of words.entries()) {
-    if (word === '--') return
-    const match = /^--?([A-Za-z][\w-]*)(?:=|$)/.exec(word)
-    if (match === null) continue
-    const name = match[1] as string
-    const definition = known.get(name)
-    // An empty variable of a shell: the next option would be taken for the value.
-    if (definition !== undefined && definition.type !== 'boolean' && !word.includes('=')) {
-      const next = words[index + 1]
-      const isOption = next !== undefined && known.has(/^--([A-Za-z][\w-]*)/.exec(next)?.[1] ?? '')
-      if (next === undefined || isOption) throw new UsageError(`${word} needs a value.`)
-    }
-    const positive =
-      name.startsWith('no-') &&
-      (known.get(name.slice(3))?.type === 'boolean' || negatable.includes(name.slice(3)))
-    if (!known.has(name) && !positive) {
-      const options = Object.entries(args)
-        .filter(([, { type }]) => type !== 'positional')
-        .map(([option]) => `--${option}`)
-      // Without its value: a key may stand behind a slip of the hand.
-      throw new UsageError(`There is no option --${name}.`, {
-        metaMessages: [...didYouMean(`--${name}`, options), `Options: ${options.join(', ')}.`],
-      })
-    }
-  }
 }
 
 async function version(): Promise<CommandResult> {

@@ -9,6 +9,7 @@ import {
 import { type ChainTarget, writeClientOf } from './config/chain.js'
 import { signerArgs, signerOf } from './config/credentials.js'
 import { UsageError } from './errors.js'
+import { heed } from './terminal/interrupt.js'
 import { checkLines, type Terminal } from './terminal/output.js'
 import { promptOf } from './terminal/prompt.js'
 
@@ -38,7 +39,7 @@ export async function signersFor(
 ): Promise<WriteClient[]> {
   const { profile } = targets[0] as ChainTarget
   const account = await signerOf(terminal, { args, profile })
-  return targets.map((target) => writeClientOf(target, account))
+  return targets.map((target) => writeClientOf(terminal, { target, account }))
 }
 
 /**
@@ -90,8 +91,11 @@ function realValue({ profile, chain }: ChainTarget): 'yes' | 'no' | 'unknown' {
 }
 
 /** Prints each check of a write on stderr. */
-export function printChecks(terminal: Terminal, checks: readonly PreflightCheck[]): void {
-  for (const check of checks) terminal.stderr(`${checkLines(check)}\n`)
+export function printChecks(
+  terminal: Terminal,
+  { checks, action }: { checks: readonly PreflightCheck[]; action: string },
+): void {
+  for (const check of checks) terminal.stderr(`${checkLines(check, action)}\n`)
 }
 
 /** One write of a command. */
@@ -114,16 +118,27 @@ export async function performWrite<result>(
   { write, args }: { write: Write<result>; args: WriteArgs },
 ): Promise<{ dryRun: DryRun; result: result | undefined }> {
   const dryRun = await write.dryRun()
-  printChecks(terminal, dryRun.checks)
+  printChecks(terminal, dryRun)
   if (!dryRun.ok) throw new PreflightError({ action: dryRun.action, checks: dryRun.checks })
   if (args['dry-run'] === true) {
-    const { to, data } = dryRun.transaction
-    terminal.stderr(`would send ${dryRun.action}: to ${to}, data ${data}\n`)
+    sayWouldSend(terminal, dryRun)
     return { dryRun, result: undefined }
   }
   if (await write.done?.(dryRun)) return { dryRun, result: undefined }
+  await heed(terminal.signal)
   const result = await write.send({
-    onTransactionHash: (hash) => terminal.stderr(`sent    ${dryRun.action}: ${hash}\n`),
+    onTransactionHash: sentLine(terminal, dryRun.action),
   })
   return { dryRun, result }
+}
+
+/** What a dry run prints in place of a transaction. */
+export function sayWouldSend(terminal: Terminal, { action, transaction }: DryRun): void {
+  const { to, data } = transaction
+  terminal.stderr(`would send ${action}: to ${to}, data ${data}\n`)
+}
+
+/** What is printed once a transaction is on its way: it counts from here, whatever comes after. */
+export function sentLine(terminal: Terminal, what: string): (hash: Hex) => void {
+  return (hash) => terminal.stderr(`sent    ${what}: ${hash}\n`)
 }

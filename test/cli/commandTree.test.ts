@@ -108,6 +108,47 @@ describe('every command', () => {
     }
   })
 
+  test('behavior: a key in the place of anything is not said again, by no command, nor in JSON', async () => {
+    const key = '59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d'
+    const silent = async (words: string[]): Promise<void> => {
+      for (const more of [[], ['--json']]) {
+        const said = await ask(...words, ...more)
+        expect(said.code, words.join(' ')).not.toBe(0)
+        expect(said.stdout + said.stderr, words.join(' ')).not.toContain(key)
+      }
+    }
+    for (const written of [key, `0x${key}`]) {
+      await silent([written])
+      for (const { path } of groups) await silent([...path, written])
+      await silent(['config', 'set', written, 'x'])
+      await silent(['config', 'set', 'chains.x.rpc_url', written])
+      await silent(['config', 'use-profile', written])
+    }
+    for (const { path, args } of leaves) {
+      const positionals = Object.values(args).filter(({ type }) => type === 'positional').length
+      const words = Array.from({ length: positionals }, () => 'x')
+      // One more than it takes; `policy test` takes any.
+      if (path.join(' ') !== 'policy test')
+        await silent([...path, ...words, 'x', 'x', 'x', `0x${key}`])
+      await silent([...path, `--${key}`])
+      await silent([...path, '--unknown', `0x${key}`])
+    }
+  }, 60_000)
+
+  test('behavior: a switch takes no value, and an option is given once', async () => {
+    for (const { path, args } of leaves) {
+      const name = path.join(' ')
+      const maybe = await ask(...path, '--json=maybe')
+      expect(maybe, name).toMatchObject({ code: 2, stdout: '' })
+      expect(maybe.stderr, name).toContain('--json is a switch')
+      const option = Object.keys(args).find((word) => args[word]?.type === 'string')
+      if (option === undefined) continue
+      const twice = await ask(...path, `--${option}`, 'a', `--${option}=b`)
+      expect(twice, name).toMatchObject({ code: 2, stdout: '' })
+      expect(twice.stderr, name).toContain(`--${option} is given twice`)
+    }
+  })
+
   test('behavior: a word that is wrong is named, with the one that was meant', async () => {
     for (const { path, names } of groups) {
       const none = await ask(...path)

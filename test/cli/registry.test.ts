@@ -150,8 +150,33 @@ describe.skipIf(!isBuilt)('commands on a chain', () => {
       ['policy', 'template', 'show', ids['policy'] as string, '--all-chains'],
       1,
     )
-    // One of the two chains has no addresses: the answer is an error and not half of one.
-    expect(matrix.stderr).toContain('ADDRESS_REQUIRED')
+    // One of the two chains has no addresses: the other one's answer is shown, and not as if it were all.
+    expect(matrix.stderr).toMatch(/dead: ADDRESS_REQUIRED.*--contracts.*config set chains/s)
+    expect(matrix.stderr).not.toContain('addresses: {')
+    expect(matrix.stdout).toMatch(/local: registered in block \d+/)
+    expect(matrix.stdout).toContain('dead: not known (ADDRESS_REQUIRED)')
+    const described = await step(
+      'described',
+      [
+        'policy',
+        'describe',
+        '--policy-template',
+        ids['policy'] as string,
+        '--all-chains',
+        '--json',
+      ],
+      1,
+    )
+    expect(JSON.parse(described.stdout)).toMatchObject({
+      ok: false,
+      error: { code: 'FAILED' },
+      data: {
+        chains: [
+          { chain: 'local', node: { status: 'ok' } },
+          { chain: 'dead', error: { code: 'ADDRESS_REQUIRED' } },
+        ],
+      },
+    })
     const tree = await step('tree', ['policy', 'describe', '--client', client])
     expect(tree.stdout).toContain('✓ policy instance')
     expect(tree.stdout).toContain('└─ ')
@@ -287,19 +312,43 @@ describe.skipIf(!isBuilt)('commands on a chain', () => {
     const good = ['--template', ids['policy'] as string]
     const after = ['--expire-after', '150']
     const open = ['--params', 'params.json']
+    const stranger20 = `0x${'59'.repeat(20)}`
+    const deployed =
+      /not deployed.*newton-policy policy-data instance list --client.*newton-policy policy-data instance deploy/s
+    const wrong =
+      /CHAIN_MISMATCH|config set chains\.local\.rpc_url.*config set chains\.local\.chain_id 31337/s
     const cases: [string[], number, RegExp][] = [
-      [deploy('--template', unknown, '--no-params', ...after), 1, /TemplateNotRegistered/],
+      [
+        deploy('--template', unknown, '--no-params', ...after),
+        1,
+        /TemplateNotRegistered.*run: newton-policy policy template register .*--chain-id 31337/s,
+      ],
+      [
+        deploy(...good, ...open, ...after).map((word) => (word === client ? stranger20 : word)),
+        1,
+        /ClientNotRegistered.*run: newton-policy client register 0x/s,
+      ],
+      [deploy(...good, '--no-params', '--params', 'params.json', ...after), 2, /contradict/],
+      [deploy(...good, ...open, ...after, ...after), 2, /--expire-after is given twice/],
+      [deploy(...good, ...open, ...after, '--chain-id', '1e+24'), 2, /--chain-id is the number/],
+      [deploy(...good, ...open, ...after, '--chain-id', '1'.repeat(25)), 2, /--chain-id is the/],
+      [deploy(...good, ...open, ...after, '--rpc-url', 'ftp://x'), 2, /not an http or https URL/],
+      [deploy(...good, ...open, ...after, '--chain', 'local', '--chain-id', '5'), 1, /MISMATCH/],
       [deploy(...good, ...after), 2, /schema of params.*no params/s],
       [deploy(...good, ...after, '--params', 'wrong.json'), 1, /FAILED {2}ParamsMatchSchema/],
-      [deploy(...good, ...open, '--expire-after', '0'), 2, /expireAfter/],
+      [deploy(...good, ...open, '--expire-after', '0'), 2, /above 0.*\n--expire-after 150/s],
       [deploy(...good, ...open), 2, /--expire-after/],
-      [deploy(...good, ...open, ...after, '--data-instances', unknown), 2, /not deployed/],
+      [deploy(...good, ...open, ...after, '--data-instances', unknown), 2, deployed],
       [deploy(...good, ...open, ...after, '--chains', 'local'), 2, /no option --chains/],
       [deploy(...good, ...open, ...after, '--chain', 'nope'), 2, /no chain "nope"/],
       [deploy(...good, ...open, ...after, '--profile', 'nope'), 2, /no profile "nope"/],
       [deploy(...good, ...open, ...after, '--profile', 'prod'), 2, /mainnet.*--yes/s],
-      [deploy(...good, ...open, ...after, '--profile', 'wrong', '--chain', 'local'), 1, /chain/],
-      [['policy', 'instance', 'set-current', '--client', client, '--instance', unknown], 4, /^$/],
+      [deploy(...good, ...open, ...after, '--profile', 'wrong', '--chain', 'local'), 1, wrong],
+      [
+        ['policy', 'instance', 'set-current', '--client', client, '--instance', unknown],
+        4,
+        /^run: newton-policy policy instance list --chain-id 31337\n$/,
+      ],
       [['policy', 'template', 'regster'], 2, /Did you mean register\?/],
       [['policy', 'describe'], 2, /Name one of/],
       [['client', 'register', client], 1, /ClientAlreadyRegistered/],
@@ -331,6 +380,59 @@ describe.skipIf(!isBuilt)('commands on a chain', () => {
     expect(refused.stderr).toContain('FAILED')
     // The very words that it was told, by the owner.
     await step('move', move)
+  }, 60_000)
+
+  test('error: what could not become current in the end is not begun, nor does a dry run pass', async () => {
+    const before = await chain.height()
+    const words = deploy(
+      ...['--template', ids['policy'] as string, '--params', '{"open":false}'],
+      ...['--expire-after', '151', '--set-current'],
+    )
+    const env = { NEWTON_CONFIG: join(home, 'config.toml'), NEWTON_SIGNER_KEY: stranger }
+    for (const more of [[], ['--dry-run'], ['--data-instances', ids['dataInstance'] as string]]) {
+      const refused = await session(home, env)(...words, ...more)
+      expect(refused, more.join(' ')).toMatchObject({ code: 1, stdout: '' })
+      expect(refused.stderr).toMatch(/FAILED {2}NotClientOwner.*NEWTON_SIGNER_KEY/s)
+      expect(refused.stderr).not.toMatch(/sent |would send/)
+    }
+    expect(await chain.height()).toBe(before)
+    const owner = await step('dry', [...words, '--dry-run'])
+    expect(owner.stderr).toMatch(/would send ensurePolicyInstance.*would send setCurrentPolicy/s)
+    expect(await chain.height()).toBe(before)
+  }, 60_000)
+
+  test('behavior: a data template that is not there is warned about, with what to run', async () => {
+    const words = ['policy', 'template', 'register', 'policy.rego', '--dry-run', '--data-templates']
+    const missing = await step('missing', [...words, toHex(9n, { size: 32 })])
+    expect(missing.stderr).toMatch(
+      /warning PolicyDataTemplateNotRegistered: .*run: newton-policy policy-data template register/s,
+    )
+    const there = await step('there', [...words, ids['data'] as string])
+    expect(there.stderr).not.toContain('warning')
+  }, 60_000)
+
+  test('behavior: without an answer `ok` is false, and what was found is there all the same', async () => {
+    const unknown = toHex(7n, { size: 32 })
+    const cases: [string[], number, object][] = [
+      [['policy', 'instance', 'show', unknown], 4, { instance: null }],
+      [['policy', 'template', 'show', unknown], 4, { id: unknown }],
+      [['client', 'show', `0x${'59'.repeat(20)}`], 4, { record: null }],
+      [['policy', 'describe', '--policy-instance', unknown], 4, { status: 'missing' }],
+      [['policy-data', 'instance', 'show-secrets', '--instance', unknown], 4, { metadata: null }],
+      [['policy', 'lint', '--rego', 'nope.rego'], 4, {}],
+      [['doctor'], 1, { profile: 'devnet' }],
+    ]
+    for (const [words, code, data] of cases) {
+      const said = await step(words.join(' '), [...words, '--json'], code)
+      const envelope = JSON.parse(said.stdout) as { error: { message: string }; data?: object }
+      expect(envelope, words.join(' ')).toMatchObject({
+        ok: false,
+        error: { retryable: false },
+        meta: { exitCode: code },
+      })
+      expect(envelope.error.message).not.toBe('')
+      expect(envelope.data ?? {}).toMatchObject(data)
+    }
   }, 60_000)
 
   test('error: no key, a wrong key and a key on the command line', async () => {

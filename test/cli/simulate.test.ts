@@ -91,7 +91,46 @@ describe('--watch', () => {
     expect(await ended).toBe(130)
     // A file that is not there is a mistake of the command line: nothing is waited for.
     const none = ['policy', 'simulate', '--rego', 'none.rego', ...to, '--watch']
-    expect(await run(none, terminal, new AbortController().signal)).toBe(1)
+    expect(await run(none, terminal, new AbortController().signal)).toBe(4)
+  }, 60_000)
+
+  test('behavior: with --json each run is a line of its own, also one that fails', async () => {
+    const lines: string[] = []
+    const controller = new AbortController()
+    let waits = (): void => undefined
+    const waiting = () =>
+      new Promise<void>((done) => {
+        waits = done
+      })
+    const terminal = {
+      ...{ env: {}, interactive: false, cwd: home, home },
+      stdout: (text: string) => {
+        lines.push(text)
+      },
+      stderr: (text: string) => {
+        if (text.includes('watching for changes')) waits()
+      },
+    }
+    const write = (text: string): void => writeFileSync(join(home, 'lines.rego'), text)
+    write('package l\ndefault allow := false\n')
+    const words = ['policy', 'simulate', 'lines.rego', ...to, '--watch', '--json']
+    const first = waiting()
+    const ended = run(words, terminal, controller.signal)
+    await first
+    const second = waiting()
+    write('package l\nallow if {\n')
+    await second
+    controller.abort(new DOMException('interrupted', 'AbortError'))
+    expect(await ended).toBe(130)
+    expect(lines.every((line) => /^[^\n]+\n$/.test(line))).toBe(true)
+    const said = lines.map((line) => JSON.parse(line) as object)
+    expect(said).toMatchObject([
+      { ok: true, data: { allow: false }, meta: { exitCode: 3 } },
+      { ok: false, error: { code: expect.any(String) as string } },
+      { ok: false, error: { code: 'INTERRUPTED' }, meta: { exitCode: 130 } },
+    ])
+    const help = await session(home)('policy', 'simulate', '--help')
+    expect(help.stdout).toContain('with --watch one a line')
   }, 60_000)
 
   test('behavior: what differs between two outcomes', () => {
@@ -106,5 +145,66 @@ describe('--watch', () => {
       '  - []',
       '  + [1]',
     ])
+  })
+})
+
+describe('without files', () => {
+  const project = join(home, 'transfer-limit')
+
+  test('behavior: lint, test and simulate find those of the project, from any of its folders', async () => {
+    expect((await session(home)('init', 'transfer-limit')).code).toBe(0)
+    for (const folder of [project, join(project, 'policy')]) {
+      const ask = session(folder)
+      const lint = await ask('policy', 'lint')
+      expect(lint, lint.stderr).toMatchObject({ code: 0, stdout: 'no findings\n' })
+      expect(lint.stderr).toContain('policy.rego, ')
+      const tested = await ask('policy', 'test')
+      expect(tested.code, tested.stderr).toBe(0)
+      expect(tested.stdout).toContain('5 passed, 0 failed')
+    }
+    const unbuilt = await session(project)('policy', 'simulate')
+    expect(unbuilt).toMatchObject({ code: 2, stdout: '' })
+    expect(unbuilt.stderr).toMatch(/plugin\/plugin.wasm is not there.*npm run build/s)
+    // A policy without a plugin needs no build.
+    rmSync(join(project, 'plugin'), { recursive: true })
+    writeFileSync(
+      join(project, 'policy/policy.rego'),
+      'package p\ndefault allow := false\nallow if to_number(input.value) <= to_number(data.params.maxAmount)\n',
+    )
+    const ask = session(project)
+    expect(await ask('policy', 'simulate')).toMatchObject({ code: 0, stdout: 'allow\n' })
+    const denied = await ask('policy', 'simulate', '--value', '2000000000000000000')
+    expect(denied).toMatchObject({ code: 3, stdout: 'deny\n' })
+  }, 60_000)
+
+  test('error: in no project they name what is missing', async () => {
+    for (const [name, option] of [
+      ['lint', '--rego'],
+      ['test', 'FILES'],
+      ['simulate', '--rego'],
+    ] as const) {
+      const said = await session(home)('policy', name)
+      expect(said).toMatchObject({ code: 2, stdout: '' })
+      expect(said.stderr).toContain(`Missing required argument: ${option}`)
+      expect(said.stderr).toContain('newton-policy init')
+    }
+  })
+
+  test('error: a word and an option for the same file, params without a schema, a plugin’s without one', async () => {
+    writeFileSync(join(home, 'open.rego'), 'package o\ndefault allow := false\n')
+    const ask = session(home)
+    const cases: [string[], string][] = [
+      [['policy', 'lint', 'open.rego', '--rego', 'limit.rego'], 'are for the same file'],
+      [['policy', 'simulate', 'open.rego', '--rego', 'limit.rego', ...to], 'are for the same file'],
+      [['policy', 'template', 'compute-id', 'a', '--rego', 'open.rego'], 'are for the same file'],
+      [['policy', 'lint', 'open.rego', 'limit.rego'], 'a word too many'],
+      [['policy', 'simulate', 'open.rego', ...to, '--params', '{"a":1}'], 'needs --params-schema'],
+      [['policy', 'simulate', 'open.rego', ...to, '--plugin-params', 'x'], 'needs --plugin.'],
+    ]
+    for (const [words, message] of cases) {
+      const said = await ask(...words)
+      expect(said, words.join(' ')).toMatchObject({ code: 2, stdout: '' })
+      expect(said.stderr, words.join(' ')).toContain(message)
+    }
   })
 })

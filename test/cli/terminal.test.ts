@@ -43,6 +43,25 @@ describe.skipIf(!isBuilt || !hasPty)('at a terminal', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
   }, 60_000)
 
+  test('behavior: Ctrl-C at a question ends the command, and nothing is changed', async () => {
+    const ctrlC = '\u0003'
+    const at = await person(home)(
+      ['config', 'set', 'signer-key', '--profile', 'none'],
+      [{ after: /signer_key/, type: ctrlC }],
+    )
+    expect(at.code, at.output).toBe(130)
+    expect(at.output).toContain('INTERRUPTED')
+    const later = await person(home)(
+      ['config', 'set', 'signer-key', '--profile', 'none'],
+      [
+        { after: /signer_key/, type: `${key}\r` },
+        { after: /Password/, type: ctrlC },
+      ],
+    )
+    expect(later.code, later.output).toBe(130)
+    expect(readFileSync(join(home, '.newton/config.toml'), 'utf8')).not.toContain('none')
+  }, 60_000)
+
   test('behavior: nobody is asked in CI, and nobody without a terminal', async () => {
     const words = ['config', 'set', 'gateway-api-key']
     const [ci, piped] = await Promise.all([

@@ -253,12 +253,17 @@ describe('instances and slots', () => {
         () => action(sender as never, { ...parameters, preflight: false } as never),
       ])
     }
-    const orphan = await registry.registerPolicyTemplateSync(owner, {
-      addresses,
-      regoHash: word(501),
-      paramsSchemaHash: ARTIFACT_ABSENT,
+    const needing = {
+      ...{ addresses, regoHash: word(501), paramsSchemaHash: ARTIFACT_ABSENT },
       policyDataTemplateRefs: [word(777)],
-    })
+    }
+    // The contract takes it; that nothing can be deployed from it is said before.
+    const warned = await registry.dryRunRegisterPolicyTemplate(owner, needing)
+    expect(warned).toMatchObject({ ok: true })
+    expect(warned.checks.filter(({ level }) => level === 'warning')).toContainEqual(
+      expect.objectContaining({ rule: 'PolicyDataTemplateNotRegistered', ok: false }),
+    )
+    const orphan = await registry.registerPolicyTemplateSync(owner, needing)
     const second = await chain.policyClient()
     const foreign = await registry.deployPolicyInstanceSync(owner, { ...deploy, client: second })
     const otherData = await registry.registerPolicyDataTemplateSync(owner, {

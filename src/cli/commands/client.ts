@@ -76,6 +76,10 @@ const show = command({
           data: { client: args.client, record },
           text: `${args.client} is not registered`,
           exitCode: exitCodes.notFound,
+          problem: {
+            message: `${args.client} is not registered`,
+            hint: `run: newton-policy client register ${args.client} # its owner signs`,
+          },
         }
       : {
           data: { client: args.client, record },

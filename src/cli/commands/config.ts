@@ -19,6 +19,7 @@ import { UsageError } from '../errors.js'
 import { command, group } from '../terminal/command.js'
 import type { Terminal } from '../terminal/output.js'
 import { promptOf } from '../terminal/prompt.js'
+import { quotedWord } from '../terminal/quoting.js'
 
 const profileArg = {
   profile: { type: 'string', description: 'Profile to use', valueHint: 'name' },
@@ -66,7 +67,16 @@ const set = command({
   run: async ({ args, terminal }) => {
     const config = await loadConfig(terminal)
     const profile = profileName(terminal, config, args.profile)
-    const key = settingName(args.key)
+    const [word = '', ...assigned] = args.key.split('=')
+    if (assigned.length > 0) {
+      throw new UsageError(
+        `A setting and its value are two words: ${quotedWord(word)}, then the value.`,
+        {
+          metaMessages: ['newton-policy config set <setting> <value>'],
+        },
+      )
+    }
+    const key = settingName(word)
     const setting = await settingOf(terminal, { key, given: args.value, profile })
     const next = withSetting(config, { profile, ...setting })
     // The first profile that is made is the one in use.
@@ -142,7 +152,7 @@ const useProfile = command({
   run: async ({ args, terminal }) => {
     const config = await loadConfig(terminal)
     if (!Object.hasOwn(config.profiles ?? {}, args.name)) {
-      throw new UsageError(`There is no profile ${JSON.stringify(args.name)}.`, {
+      throw new UsageError(`There is no profile ${quotedWord(args.name)}.`, {
         metaMessages: [`Profiles: ${Object.keys(config.profiles ?? {}).join(', ') || 'none yet'}.`],
       })
     }

@@ -21,6 +21,7 @@ import { writePrivately } from '../config/config.js'
 import { encryptKey } from '../config/keystore.js'
 import { UsageError } from '../errors.js'
 import { command, group } from '../terminal/command.js'
+import { heedingAccount } from '../terminal/interrupt.js'
 import { printProgress, type Terminal } from '../terminal/output.js'
 import { accountOf, passwordOf, runCommand, settingsArgs, settingsOf, signerOf } from './run.js'
 
@@ -107,7 +108,7 @@ const register: CommandDef = command({
   args: settingsArgs(operatorSettings),
   run: async ({ args, terminal, signal }) => {
     const settings = await settingsOf(terminal, operatorSettings, args)
-    const account = await accountOf(terminal, settings)
+    const account = heedingAccount(await accountOf(terminal, settings), signal)
     const signer = await signerOf(terminal, settings)
     const { addresses, chain, wallet } = await openChain(settings)
     const verifier = resolveAddress('certificateVerifier', { addresses, chainId: chain.id })

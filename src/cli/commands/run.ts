@@ -151,6 +151,7 @@ export function runCommand<const table extends SettingsTable>(definition: {
   const { role, description, table, start } = definition
   return command({
     name: 'run',
+    serves: true,
     example: `newton-policy ${role} run --config ${role}.toml`,
     description,
     args: settingsArgs(table),

@@ -9,6 +9,7 @@ import {
 } from '../../da/index.js'
 import { fileDa } from '../../da/node/index.js'
 import { UsageError } from '../errors.js'
+import { heed } from '../terminal/interrupt.js'
 import { printProgress, type Terminal } from '../terminal/output.js'
 import type { Profile } from './config.js'
 
@@ -94,7 +95,10 @@ export async function publish(
   terminal: Terminal,
   { da, bytes, label }: { da: DaClient; bytes: Uint8Array; label: string },
 ): ReturnType<DaClient['put']> {
+  const { signal } = terminal
+  await heed(signal)
   const receipt = await da.put(bytes, {
+    signal,
     onProgress: ({ loaded, total }) => {
       printProgress(terminal, `${label}: ${loaded} of ${total ?? '?'} bytes`)
     },

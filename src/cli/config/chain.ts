@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import {
-  type Account,
   type Address,
   type Chain,
   createPublicClient,
@@ -10,12 +9,17 @@ import {
   defineChain,
   http,
   type PublicClient,
+  type Transport,
 } from 'viem'
+import type { LocalAccount } from 'viem/accounts'
 import { chains as knownChains } from '../../core/chains.js'
 import type { PolicyAddressesInput, WriteClient } from '../../registry/index.js'
 import { ChainMismatchError, RpcError } from '../../registry/index.js'
 import { FileAccessError, UsageError } from '../errors.js'
+import { didYouMean } from '../terminal/didYouMean.js'
+import { heed } from '../terminal/interrupt.js'
 import type { Terminal } from '../terminal/output.js'
+import { quotedWord } from '../terminal/quoting.js'
 import { type ChainProfile, loadConfig, type Profile, profileOf } from './config.js'
 
 /** Options that name a profile. */
@@ -64,7 +68,9 @@ export type ChainTarget = {
  * @throws {ChainMismatchError} when the endpoint is on another chain.
  */
 export async function chainOf(terminal: Terminal, args: ChainArgs): Promise<ChainTarget> {
+  await heed(terminal.signal)
   const { profile } = profileOf(terminal, await loadConfig(terminal), args.profile)
+  if (args['chain-id'] !== undefined) chainIdOf('--chain-id', args['chain-id'])
   const flagged = args.chain ?? args['chain-id']
   const rpcFlag = args['rpc-url']
   const named =
@@ -86,30 +92,21 @@ export async function chainOf(terminal: Terminal, args: ChainArgs): Promise<Chai
 export type UnopenedChain = { name: string; error: Error }
 
 /**
- * Several chains of the profile by name.
+ * Several chains of the profile by name, and apart from them those that cannot be opened now.
  *
  * @param names - As `--chains` takes them; all of the profile where left out.
- * @throws what the first one throws that cannot be opened.
- */
-export async function chainsOf(
-  terminal: Terminal,
-  parameters: { names: string | undefined; args: ChainArgs },
-): Promise<ChainTarget[]> {
-  const { targets, unopened } = await openChains(terminal, parameters)
-  const [failed] = unopened
-  if (failed !== undefined) throw failed.error
-  return targets
-}
-
-/**
- * Several chains like {@link chainsOf}, and apart from them those that cannot be opened now.
- *
  * @throws {UsageError} for a name that the profile does not have.
  */
 export async function openChains(
   terminal: Terminal,
   { names, args }: { names: string | undefined; args: ChainArgs },
 ): Promise<{ targets: ChainTarget[]; unopened: UnopenedChain[] }> {
+  await heed(terminal.signal)
+  const alone = (['chain', 'chain-id', 'rpc-url'] as const).find((name) => args[name] !== undefined)
+  if (alone !== undefined) {
+    const all = names === undefined ? '--all-chains' : '--chains'
+    throw new UsageError(`--${alone} names one chain, ${all} several: give one of them.`)
+  }
   const { profile } = profileOf(terminal, await loadConfig(terminal), args.profile)
   const wanted =
     names === undefined ? Object.keys(profile.chains ?? {}) : names.split(',').map((n) => n.trim())
@@ -125,6 +122,7 @@ export async function openChains(
   const targets: ChainTarget[] = []
   const unopened: UnopenedChain[] = []
   for (const [index, one] of opened.entries()) {
+    terminal.signal?.throwIfAborted()
     if (one.status === 'fulfilled') targets.push(one.value)
     else if (one.reason instanceof UsageError) throw one.reason
     else unopened.push({ name: wanted[index] as string, error: one.reason as Error })
@@ -144,11 +142,11 @@ async function target(
   const { wanted, profile, args } = parameters
   const entry = wanted === undefined ? undefined : entryOf(profile, wanted)
   const rpcUrl = parameters.rpcUrl ?? entry?.profile.rpc_url
-  if (rpcUrl === undefined || !URL.canParse(rpcUrl)) {
+  if (rpcUrl === undefined || !isHttp(rpcUrl)) {
     throw new UsageError(
       rpcUrl === undefined
         ? `There is no RPC endpoint for chain ${wanted}.`
-        : 'The RPC endpoint is not a URL.',
+        : 'The RPC endpoint is not an http or https URL.',
       {
         metaMessages: [
           'Give --rpc-url, or keep it in the profile:',
@@ -158,10 +156,10 @@ async function target(
     )
   }
   const actual = await chainIdAt(rpcUrl)
-  const expected = entry?.profile.chain_id
-  if (expected !== undefined && expected !== actual) {
-    throw new ChainMismatchError({ expected, actual })
-  }
+  const said = args['chain-id'] === undefined ? undefined : Number(args['chain-id'])
+  const expected = [entry?.profile.chain_id, said].find((id) => id !== undefined && id !== actual)
+  if (expected !== undefined) throw mismatch({ expected, actual, name: entry?.name, said })
+
   const known = entry ?? byId(profile, String(actual))
   const chain = defineChain({
     id: actual,
@@ -182,6 +180,38 @@ async function target(
   }
 }
 
+function isHttp(url: string): boolean {
+  return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+}
+
+/** The id of a chain, as an option has it. */
+function chainIdOf(option: string, text: string): number {
+  if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text)
+  throw new UsageError(`${option} is the number of a chain, not ${quotedWord(text)}.`)
+}
+
+function mismatch(found: {
+  expected: number
+  actual: number
+  name: string | undefined
+  said: number | undefined
+}): ChainMismatchError {
+  const { expected, actual, name, said } = found
+  return new ChainMismatchError(found, {
+    metaMessages: [
+      said === expected
+        ? `Nothing was sent. The endpoint is on chain ${actual}: give --chain-id ${actual}, or another --rpc-url.`
+        : `Nothing was sent. Correct the profile, by one of:`,
+      ...(said === expected || name === undefined
+        ? []
+        : [
+            `newton-policy config set chains.${name}.rpc_url <url of chain ${expected}>`,
+            `newton-policy config set chains.${name}.chain_id ${actual}`,
+          ]),
+    ],
+  })
+}
+
 type Entry = { name: string; profile: ChainProfile }
 
 function entryOf(profile: Profile, wanted: string): Entry {
@@ -190,11 +220,17 @@ function entryOf(profile: Profile, wanted: string): Entry {
     return { name: wanted, profile: chains[wanted] as ChainProfile }
   const found = byId(profile, wanted)
   if (found !== undefined) return found
-  if (/^[1-9]\d*$/.test(wanted)) return { name: wanted, profile: { chain_id: Number(wanted) } }
-  throw new UsageError(`The profile has no chain ${JSON.stringify(wanted)}.`, {
+  if (/^[1-9]\d*$/.test(wanted)) {
+    return { name: wanted, profile: { chain_id: chainIdOf('The chain', wanted) } }
+  }
+  const names = Object.keys(chains)
+  throw new UsageError(`The profile has no chain ${quotedWord(wanted)}.`, {
     metaMessages: [
-      `Chains: ${Object.keys(chains).join(', ') || 'none yet'}.`,
-      `Add it: newton-policy config set chains.${wanted}.rpc_url <url>`,
+      ...didYouMean(wanted, names),
+      `Chains: ${names.join(', ') || 'none yet'}.`,
+      ...(/^[\w-]+$/.test(wanted)
+        ? [`Add it: newton-policy config set chains.${wanted}.rpc_url <url>`]
+        : []),
     ],
   })
 }
@@ -235,8 +271,25 @@ async function addressFile(
   }
 }
 
-/** A client that signs on the chain of a target. */
-export function writeClientOf({ chain, client }: ChainTarget, account: Account): WriteClient {
-  const transport = http(chain.rpcUrls.default.http[0])
+/** A client that signs on the chain of a target, and neither signs nor sends once it is interrupted. */
+export function writeClientOf(
+  terminal: Terminal,
+  { target: { chain, client }, account }: { target: ChainTarget; account: LocalAccount },
+): WriteClient {
+  const { signal } = terminal
+  const transport = heeding(http(chain.rpcUrls.default.http[0]), signal)
   return createWalletClient({ account, chain, transport, pollingInterval: client.pollingInterval })
+}
+
+const sends = new Set(['eth_sendRawTransaction', 'eth_sendTransaction'])
+
+function heeding(transport: Transport, signal: AbortSignal | undefined): Transport {
+  return (options) => {
+    const made = transport(options)
+    const request = async (call: { method: string }, more?: object): Promise<unknown> => {
+      if (sends.has(call.method)) await heed(signal)
+      return (made.request as (call: object, more?: object) => Promise<unknown>)(call, more)
+    }
+    return { ...made, request: request as typeof made.request }
+  }
 }

@@ -9,7 +9,9 @@ import { dirname, join, resolve } from 'node:path'
 import { parse, stringify } from 'smol-toml'
 import { isAddress } from 'viem'
 import { FileAccessError, UsageError } from '../errors.js'
+import { didYouMean } from '../terminal/didYouMean.js'
 import type { Terminal } from '../terminal/output.js'
+import { quotedWord } from '../terminal/quoting.js'
 
 /** A chain of a profile. */
 export type ChainProfile = {
@@ -151,7 +153,7 @@ export function profileOf(
   const profile = Object.hasOwn(config.profiles ?? {}, name) ? config.profiles?.[name] : undefined
   const named = flag ?? terminal.env['NEWTON_PROFILE'] ?? config.profile
   if (profile === undefined && named !== undefined) {
-    throw new UsageError(`There is no profile ${JSON.stringify(name)}.`, {
+    throw new UsageError(`There is no profile ${quotedWord(name)}.`, {
       metaMessages: [
         `Profiles: ${Object.keys(config.profiles ?? {}).join(', ') || 'none yet'}.`,
         'Make one with newton-policy config set <key> <value> --profile <name>.',
@@ -197,9 +199,11 @@ function settingOf(current: Profile, key: string, value: string): Partial<Profil
   }
   const check = Object.hasOwn(settings, key) ? settings[key] : undefined
   if (check === undefined) {
-    throw new UsageError(`There is no setting ${JSON.stringify(key)}.`, {
+    const names = Object.keys(settings)
+    throw new UsageError(`There is no setting ${quotedWord(key)}.`, {
       metaMessages: [
-        `Settings: ${Object.keys(settings).join(', ')}, chains.<name>.chain_id, chains.<name>.rpc_url, chains.<name>.from_block, chains.<name>.contracts.<contract>.`,
+        ...didYouMean(key, names),
+        `Settings: ${names.join(', ')}, chains.<name>.chain_id, chains.<name>.rpc_url, chains.<name>.from_block, chains.<name>.contracts.<contract>.`,
       ],
     })
   }
@@ -213,19 +217,20 @@ function settingOf(current: Profile, key: string, value: string): Partial<Profil
 
 function chainMember(member: string, value: string): number | string {
   if (member === 'rpc_url') {
-    if (url(value) !== undefined) throw new UsageError(`${value} is not a URL.`)
+    if (url(value) !== undefined) throw new UsageError(`${quotedWord(value)} is not a URL.`)
     return value
   }
   if (!/^\d{1,15}$/.test(value) || (member === 'chain_id' && Number(value) === 0)) {
     throw new UsageError(
-      `${value} is not a ${member === 'chain_id' ? 'chain id' : 'block number'}.`,
+      `${quotedWord(value)} is not a ${member === 'chain_id' ? 'chain id' : 'block number'}.`,
     )
   }
   return Number(value)
 }
 
 function addressText(value: string): string {
-  if (!isAddress(value, { strict: false })) throw new UsageError(`${value} is not an address.`)
+  if (!isAddress(value, { strict: false }))
+    throw new UsageError(`${quotedWord(value)} is not an address.`)
   return value
 }
 

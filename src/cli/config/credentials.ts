@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { FileAccessError, UsageError } from '../errors.js'
+import { heed, heedingAccount } from '../terminal/interrupt.js'
 import type { Terminal } from '../terminal/output.js'
 import { promptOf } from '../terminal/prompt.js'
 import { hasKeyForm, type Profile } from './config.js'
@@ -40,6 +41,14 @@ type SignerArgs = { 'signer-key'?: string | undefined; keystore?: string | undef
  * @throws {UsageError} where there is none, naming every way to give one.
  */
 export async function signerOf(
+  terminal: Terminal,
+  parameters: { args: SignerArgs; profile: Profile },
+): Promise<PrivateKeyAccount> {
+  await heed(terminal.signal)
+  return heedingAccount(await unguardedSigner(terminal, parameters), terminal.signal)
+}
+
+async function unguardedSigner(
   terminal: Terminal,
   { args, profile }: { args: SignerArgs; profile: Profile },
 ): Promise<PrivateKeyAccount> {

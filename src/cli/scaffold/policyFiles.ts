@@ -99,5 +99,6 @@ export const policyFiles: Readonly<Record<string, string>> = {
   'policy/params.json': json({ maxAmount: '1000000000000000000' }),
   'plugin/params.schema.json': json(blockedSchema),
   'plugin/params.json': json(blocked),
+  'intent.json': json({ to: '0x2222222222222222222222222222222222222222', value: '1000' }),
   'wasm-args.json': json({ address: '0x2222222222222222222222222222222222222222' }),
 }

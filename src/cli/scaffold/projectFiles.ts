@@ -29,17 +29,6 @@ const devnetPackages = {
   zod: '^4.6.7',
 }
 
-const lint =
-  'newton-policy policy lint policy/policy.rego --params-schema policy/params.schema.json'
-const test = 'newton-policy policy test policy/policy.rego policy/policy_test.rego'
-const simulate = [
-  'newton-policy policy simulate --rego policy/policy.rego',
-  '--params policy/params.json --params-schema policy/params.schema.json',
-  '--plugin plugin/plugin.wasm --plugin-params plugin/params.json',
-  '--plugin-params-schema plugin/params.schema.json --wasm-args wasm-args.json',
-  '--to 0x2222222222222222222222222222222222222222 --value 1000',
-].join(' ')
-
 function packageJson({ name, language, version }: Project): string {
   const value = {
     name,
@@ -47,9 +36,9 @@ function packageJson({ name, language, version }: Project): string {
     type: 'module',
     scripts: {
       build: buildCommand[language],
-      lint,
-      test: `${lint} && ${test}`,
-      simulate,
+      lint: 'newton-policy policy lint',
+      test: 'newton-policy policy lint && newton-policy policy test',
+      simulate: 'newton-policy policy simulate',
       devnet: 'newton-policy devnet',
     },
     devDependencies: {
@@ -82,7 +71,8 @@ jobs:
 function readme({ name }: Project): string {
   return `# ${name}
 
-A policy: \`policy/policy.rego\` decides, \`plugin/\` finds out what it has to know.
+A policy: \`policy/policy.rego\` decides, \`plugin/\` finds out what it has to know. \`intent.json\` is the
+transaction that \`npm run simulate\` tries, \`wasm-args.json\` what the plugin is asked about it.
 
 \`\`\`sh
 npm install
@@ -93,15 +83,25 @@ npm run simulate    # what the operators would decide: allow
 
 ## Deploy
 
-On a local network, started with \`npm run devnet\` in another terminal; \`$CLIENT\` is the address of the
-policy client that it prints. On another one, name its profile: \`--profile testnet\`.
+On a local network, started with \`npm run devnet\` in another terminal. On another one, name its profile:
+\`--profile testnet\`.
 
 \`\`\`sh
+CLIENT=0x…   # the client that npm run devnet printed
 DATA=$(npx newton-policy policy-data template register plugin/plugin.wasm plugin/params.schema.json)
 POLICY=$(npx newton-policy policy template register policy/policy.rego policy/params.schema.json --data-templates $DATA)
 DATA_INSTANCE=$(npx newton-policy policy-data instance deploy --template $DATA --client $CLIENT --params plugin/params.json --expire-after 150)
 npx newton-policy policy instance deploy --template $POLICY --client $CLIENT --params policy/params.json --expire-after 150 --data-instances $DATA_INSTANCE
 npx newton-policy policy describe --client $CLIENT
 \`\`\`
+
+## Ask for a decision
+
+\`\`\`sh
+npx newton-policy task create --client $CLIENT --wasm-args wasm-args.json --to 0x2222222222222222222222222222222222222222 --value 1000
+\`\`\`
+
+Exit code 0 is an allow, 3 a deny, and 5 says to try again: operators decide once they have committed the
+policy's files, some seconds after they were registered.
 `
 }

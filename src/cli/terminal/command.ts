@@ -29,15 +29,27 @@ export function command<const args extends ArgsDef>(definition: {
   args: args
   /** Options that are not switches and may be said to be none, as in `--no-params`. */
   negatable?: readonly string[] | undefined
+  /** What `--json` does, where it is more than one envelope. */
+  json?: string | undefined
+  /** Most words besides the declared ones, which `args._` has. */
+  extra?: number | undefined
+  /** Whether it runs until Ctrl-C, which is then its end and no interruption. */
+  serves?: boolean | undefined
   run: (input: CommandInput<args & typeof commonArgs>) => Promise<CommandResult> | CommandResult
 }): CommandDef {
-  const { name, description, example, args, negatable = [], run } = definition
+  const { name, description, example, args, negatable, extra, serves, run } = definition
+  const json = { ...commonArgs.json, description: definition.json ?? commonArgs.json.description }
   return defineCommand({
-    meta: { name, description, example, negatable } as CommandMeta,
-    args: { ...args, ...commonArgs },
+    meta: { name, description, example, negatable, extra, serves } as CommandMeta,
+    args: { ...args, json },
     run: (context) => {
       const { terminal, signal } = context.data as { terminal: Terminal; signal: AbortSignal }
-      return run({ args: context.args as ParsedArgs<args & typeof commonArgs>, terminal, signal })
+      return run({
+        args: context.args as ParsedArgs<args & typeof commonArgs>,
+        // What reads, asks, signs and sends hears of an interruption from here.
+        terminal: { ...terminal, signal },
+        signal,
+      })
     },
   }) as unknown as CommandDef
 }

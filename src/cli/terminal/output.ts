@@ -5,6 +5,7 @@
  * `--json` there is one envelope on stdout and nothing else.
  */
 import { isPolicySdkError } from '../../errors/index.js'
+import { commandFor, hintsOf } from './commandHints.js'
 
 /** Exit codes. Part of the API. */
 export const exitCodes = {
@@ -17,11 +18,11 @@ export const exitCodes = {
   interrupted: 130,
 } as const
 
-/** How a person is asked. Injected, so that tests can answer. */
+/** How a person is asked. Injected, so that tests can answer. Ctrl-C rejects with an `AbortError`. */
 export type Prompt = {
-  /** What was typed, without echo. `undefined` where it was cancelled. */
+  /** What was typed, without echo; `undefined` for nothing. */
   secret(question: string): Promise<string | undefined>
-  /** Yes or no; cancelled is no. */
+  /** Yes or no. */
   confirm(question: string): Promise<boolean>
 }
 
@@ -36,6 +37,8 @@ export type Terminal = {
   home: string
   /** How a person is asked, where there is one. */
   prompt?: Prompt | undefined
+  /** Fires on Ctrl-C. Commands have it, and all that they call. */
+  signal?: AbortSignal | undefined
 }
 
 /** What a command hands back. */
@@ -44,13 +47,16 @@ export type CommandResult = {
   data: unknown
   /** For people, without a trailing newline. */
   text: string
-  /** Other than 0 where the command worked and its answer is "no". */
+  /** Other than 0 where the answer is "no" (3), or there is none (1, 4, 5). */
   exitCode?: number | undefined
+  /** Of an exit code without an answer: what `--json` says of it, where the text is not enough. */
+  problem?: { message: string; hint?: string | undefined } | undefined
   /** The command printed its result itself, when it was there. */
   printed?: boolean | undefined
 }
 
 const denied = new Set(['POLICY_DENIED', 'VERIFICATION_FAILED', 'NOT_VERIFIED'])
+const unknownFaults = new Set(['UNKNOWN_TASK'])
 const notFound = /(?:^|_)NOT_(?:FOUND|REGISTERED|DEPLOYED)(?:_|$)|ARTIFACT_UNAVAILABLE|MISSING_ROW/
 
 /** Exit code of an error. */
@@ -60,8 +66,28 @@ export function exitCodeOf(error: unknown): number {
   if (error.code === 'USAGE' || error.code === 'INVALID_INPUT') return exitCodes.usage
   // A document that is refused has a code for each reason.
   if (denied.has(error.code) || error.name === 'NitroAttestationError') return exitCodes.denied
-  if (notFound.test(error.code)) return exitCodes.notFound
+  const { fault } = error as { fault?: unknown }
+  if (notFound.test(error.code) || unknownFaults.has(String(fault)) || isMissingFile(error)) {
+    return exitCodes.notFound
+  }
   return error.retryable ? exitCodes.tryAgain : exitCodes.failure
+}
+
+const problems: Readonly<Record<number, string>> = {
+  [exitCodes.failure]: 'FAILED',
+  [exitCodes.usage]: 'USAGE',
+  [exitCodes.notFound]: 'NOT_FOUND',
+  [exitCodes.tryAgain]: 'TRY_AGAIN',
+}
+
+/** One envelope: `ok` says that there is an answer, which a "no" (exit code 3) is too. */
+function envelopeOf(result: CommandResult, meta: { command: string; exitCode: number }): object {
+  const { data, text, problem } = result
+  const code = problems[meta.exitCode]
+  if (code === undefined) return { ok: true, data, meta }
+  const message = problem?.message ?? text.split('\n')[0]
+  const retryable = meta.exitCode === exitCodes.tryAgain
+  return { ok: false, error: { code, message, hint: problem?.hint ?? '', retryable }, data, meta }
 }
 
 /** Prints a result. Returns the exit code. */
@@ -73,9 +99,11 @@ export function printResult(
   const exitCode = result.exitCode ?? exitCodes.done
   if (result.printed === true) return exitCode
   if (json) {
-    terminal.stdout(`${toJson({ ok: true, data: result.data, meta: { command, exitCode } })}\n`)
-  } else if (result.text !== '') {
-    terminal.stdout(`${result.text}\n`)
+    terminal.stdout(`${toJson(envelopeOf(result, { command, exitCode }))}\n`)
+  } else {
+    if (result.text !== '') terminal.stdout(`${result.text}\n`)
+    const hint = Object.hasOwn(problems, exitCode) ? result.problem?.hint : undefined
+    if (hint) terminal.stderr(`${hint}\n`)
   }
   return exitCode
 }
@@ -84,13 +112,16 @@ export function printResult(
 export function printError(
   terminal: Terminal,
   error: unknown,
-  { json, command }: { json: boolean; command: string },
+  at: { json: boolean; command: string; hide?: ((text: string) => string) | undefined },
 ): number {
+  const { json, command, hide = (text) => text } = at
   const exitCode = exitCodeOf(error)
   const known = isPolicySdkError(error) ? error : undefined
   const code = known?.code ?? (isAbort(error) ? 'INTERRUPTED' : 'UNEXPECTED')
-  const message = known?.shortMessage ?? (error instanceof Error ? error.message : String(error))
-  const hint = [...(known?.metaMessages ?? [])].join('\n')
+  const message = hide(
+    known?.shortMessage ?? (error instanceof Error ? error.message : String(error)),
+  )
+  const hint = hide(hintsOf(error).join('\n'))
   if (json) {
     const body = { code, message, hint, retryable: known?.retryable ?? false }
     terminal.stdout(`${toJson({ ok: false, error: body, meta: { command, exitCode } })}\n`)
@@ -98,7 +129,7 @@ export function printError(
   }
   const lines = [`error: ${message}`]
   if (hint !== '') lines.push(hint)
-  const { details } = known ?? {}
+  const details = known?.details === undefined ? undefined : hide(known.details)
   // A cause that says the same says nothing.
   if (details !== undefined && details !== message) lines.push(`details: ${details}`)
   lines.push(`code: ${code}`)
@@ -107,16 +138,23 @@ export function printError(
 }
 
 /** One check as lines: what was looked at, what was found, and what to do where it failed. */
-export function checkLines(check: {
-  ok: boolean
-  level: 'error' | 'warning'
-  rule: string
-  detail: string
-  fix: string
-}): string {
+export function checkLines(
+  check: {
+    ok: boolean
+    level: 'error' | 'warning'
+    rule: string
+    detail: string
+    fix: string
+  },
+  action = '',
+): string {
   const { ok, level, rule, detail, fix } = check
   const mark = ok ? 'ok     ' : level === 'error' ? 'FAILED ' : 'warning'
-  return `${mark} ${rule}: ${detail}${ok || fix === '' ? '' : `\n        fix: ${fix}`}`
+  const line = `${mark} ${rule}: ${detail}`
+  if (ok) return line
+  const run = commandFor(check, action)
+  const more = [...(fix === '' ? [] : [`fix: ${fix}`]), ...(run === undefined ? [] : [run])]
+  return [line, ...more].join('\n        ')
 }
 
 /** A line that the next one replaces, on a terminal only; without a text it goes. */
@@ -135,6 +173,11 @@ export function toJson(value: unknown, indent?: number): string {
     },
     indent,
   )
+}
+
+// `missing` is that of a FileAccessError, also of another copy of the package.
+function isMissingFile(error: object): boolean {
+  return (error as { missing?: unknown }).missing === true
 }
 
 function isAbort(error: unknown): boolean {

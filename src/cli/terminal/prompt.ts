@@ -1,22 +1,23 @@
 /** Questions, asked only where somebody can answer. */
+import { interruption } from './interrupt.js'
 import type { Prompt, Terminal } from './output.js'
 
-/** Questions on the process's own terminal. */
-export function clackPrompt(): Prompt {
+/** Questions on the process's own terminal. Ctrl-C at one is the end of the command. */
+export function clackPrompt(signal: AbortSignal): Prompt {
   return {
     async secret(question) {
       const { isCancel, password } = await import('@clack/prompts')
-      const answer = await password({ message: question, output: process.stderr })
-      return isCancel(answer) ? undefined : answer
+      const answer = await password({ message: question, output: process.stderr, signal })
+      if (isCancel(answer)) throw interruption()
+      return answer
     },
     async confirm(question) {
       const { confirm, isCancel } = await import('@clack/prompts')
       const answer = await confirm({
-        message: question,
-        initialValue: false,
-        output: process.stderr,
+        ...{ message: question, initialValue: false, output: process.stderr, signal },
       })
-      return !isCancel(answer) && answer
+      if (isCancel(answer)) throw interruption()
+      return answer
     },
   }
 }

@@ -881,6 +881,21 @@ describe('simulate', () => {
     expect(() => deploySimulated(request)).toThrow(/takes none/)
   })
 
+  test('error: params without a schema of them, as no chain takes them', async () => {
+    const wasm = await component({})
+    for (const [more, field] of [
+      [{ params: { a: 1 } }, 'params'],
+      [{ plugins: [{ wasm, params: { a: 1 } }] }, 'plugins[0].params'],
+    ] as const) {
+      await expect(simulate(await plain(more), { plugins })).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining(`\`${field}\` is not valid: a template without`) as string,
+      })
+    }
+    // No member is no params.
+    expect(deploySimulated(await plain({ params: {} })).snapshot.policyInstance?.params).toBe('0x')
+  })
+
   test('behavior: ids are those of the files', async () => {
     const { snapshot } = deploySimulated(await plain())
     expect(snapshot.policyTemplate?.paramsSchemaHash).toBe(ARTIFACT_ABSENT)

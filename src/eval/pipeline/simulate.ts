@@ -220,6 +220,66 @@ const noPlugins: Pick<PluginRuntime, 'run'> = {
   },
 }
 
+/** Where the files of a policy that is not deployed lie, by hash. */
+function simulatedStore(): {
+  artifacts: ArtifactSource
+  publish: (bytes: Uint8Array | undefined) => Hex
+} {
+  const store = new Map<Hex, Uint8Array>()
+  return {
+    publish: (bytes) => {
+      if (bytes === undefined) return ARTIFACT_ABSENT
+      const hash = computeArtifactHash(bytes)
+      store.set(hash, bytes)
+      return hash
+    },
+    artifacts: {
+      async getArtifact({ hash }) {
+        const bytes = store.get(hash.toLowerCase() as Hex)
+        if (bytes !== undefined) return bytes
+        throw new InvalidInputError({
+          field: 'artifact',
+          reason: `${hash} is not among the files`,
+        })
+      },
+    },
+  }
+}
+
+/** Plaintext as an opener would give it. */
+function simulatedSecrets({ secrets, secretsSchema }: SimulatedPlugin, field: string): Uint8Array {
+  if (secretsSchema !== undefined) return canonicalBytes(secrets as JsonObject)
+  throw new InvalidInputError({ field, reason: 'a plugin without a secrets schema takes none' })
+}
+
+/** No chain has an instance with params of a template without a schema: what comes out would be that of none. */
+function simulatedInstance(
+  params: JsonObject | undefined,
+  of: {
+    templateId: Hex
+    paramsSchemaHash: Hex
+    client: Address
+    expireAfter: bigint
+    block: BlockReference
+    field: string
+  },
+): InstanceRow {
+  const { templateId, paramsSchemaHash, client, expireAfter, block, field } = of
+  const bytes = encodeParams(params)
+  if (bytes.length > 0 && paramsSchemaHash === ARTIFACT_ABSENT) {
+    throw new InvalidInputError({
+      field,
+      reason: 'a template without a schema of params takes none',
+      hint: 'Pass `paramsSchema` too, the one that the template will have.',
+    })
+  }
+  return {
+    ...{ templateId, client, expireAfter, deployedAt: block.number },
+    paramsHash: computeParamsHash({ expireAfter, params: bytes }),
+    params: toHex(bytes),
+  }
+}
+
 /** Makes up the rows of a policy that is not deployed, with ids as they would be on chain. */
 export function deploySimulated(request: SimulationRequest): SimulatedDeployment {
   const { intent, client = defaultClient, expireAfter = 100n, nonce = 0n } = request
@@ -229,25 +289,8 @@ export function deploySimulated(request: SimulationRequest): SimulatedDeployment
     timestamp: 0n,
   }
   const chainId = intent.chainId
-  const store = new Map<Hex, Uint8Array>()
-  const publish = (bytes: Uint8Array | undefined): Hex => {
-    if (bytes === undefined) return ARTIFACT_ABSENT
-    const hash = computeArtifactHash(bytes)
-    store.set(hash, bytes)
-    return hash
-  }
+  const { artifacts, publish } = simulatedStore()
   const base = { author: client, registeredAt: block.number }
-  const instance = (templateId: Hex, params: JsonObject | undefined): InstanceRow => {
-    const bytes = encodeParams(params)
-    return {
-      templateId,
-      client,
-      expireAfter,
-      deployedAt: block.number,
-      paramsHash: computeParamsHash({ expireAfter, params: bytes }),
-      params: toHex(bytes),
-    }
-  }
   const secrets = new Map<Hex, Uint8Array>()
   const data = (request.plugins ?? []).map((plugin, index): PolicyDataSnapshot => {
     const template = {
@@ -257,7 +300,11 @@ export function deploySimulated(request: SimulationRequest): SimulatedDeployment
       ...base,
     }
     const templateId = computePolicyDataTemplateId(template)
-    const row = instance(templateId, plugin.params)
+    const { paramsSchemaHash } = template
+    const row = simulatedInstance(plugin.params, {
+      ...{ templateId, paramsSchemaHash, client, expireAfter, block },
+      field: `plugins[${index}].params`,
+    })
     const instanceId = computePolicyDataInstanceId({
       chainId,
       client,
@@ -265,13 +312,7 @@ export function deploySimulated(request: SimulationRequest): SimulatedDeployment
       paramsHash: row.paramsHash,
     })
     if (plugin.secrets !== undefined) {
-      if (plugin.secretsSchema === undefined) {
-        throw new InvalidInputError({
-          field: `plugins[${index}].secrets`,
-          reason: 'a plugin without a secrets schema takes none',
-        })
-      }
-      secrets.set(instanceId, canonicalBytes(plugin.secrets))
+      secrets.set(instanceId, simulatedSecrets(plugin, `plugins[${index}].secrets`))
     }
     return { templateId, template, instanceId, instance: row }
   })
@@ -283,7 +324,11 @@ export function deploySimulated(request: SimulationRequest): SimulatedDeployment
     ...base,
   }
   const templateId = computePolicyTemplateId(policyTemplate)
-  const policyInstance = instance(templateId, request.params)
+  const { paramsSchemaHash } = policyTemplate
+  const policyInstance = simulatedInstance(request.params, {
+    ...{ templateId, paramsSchemaHash, client, expireAfter, block },
+    field: 'params',
+  })
   const task: Task = {
     chainId,
     policyRegistry: registryAddress,
@@ -297,17 +342,7 @@ export function deploySimulated(request: SimulationRequest): SimulatedDeployment
   return {
     task,
     secrets,
-    artifacts: {
-      async getArtifact({ hash }) {
-        const bytes = store.get(hash.toLowerCase() as Hex)
-        if (!bytes)
-          throw new InvalidInputError({
-            field: 'artifact',
-            reason: `${hash} is not among the files`,
-          })
-        return bytes
-      },
-    },
+    artifacts,
     snapshot: {
       chainId,
       policyRegistry: registryAddress,

@@ -5,7 +5,7 @@ import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
 import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { ReadClient, WriteClient } from '../chain/client.js'
-import { failed, type PreflightCheck, passed } from '../chain/preflightCheck.js'
+import { failed, type PreflightCheck, passed, warning } from '../chain/preflightCheck.js'
 import { type ReadCall, type ReadResult, readAt, readTag, valueFrom } from '../chain/read.js'
 import { type Registries, type RegistryKind, registryCall } from '../rows/rows.js'
 import type { WriteOptions } from '../rows/writeOptions.js'
@@ -66,8 +66,32 @@ export async function checkTemplate(
   )
   if (!(ensure && registered === true)) {
     checks.push(gate('UnauthorizedTemplateAuthor', { sender, open, listed }))
+    if (kind === 'policy') checks.push(...(await refChecks(client, { registries, args })))
   }
   return checks
+}
+
+/** The contract takes a policy before its data templates; nothing can be deployed from it until they are there. */
+async function refChecks(
+  client: WriteClient,
+  { registries, args }: { registries: Registries; args: readonly unknown[] },
+): Promise<PreflightCheck[]> {
+  const refs = args[2] as readonly Hex[]
+  const found = await readLatest(
+    client,
+    refs.map((ref) =>
+      registryCall(registries, 'policyData', PolicyDataRegistry.isTemplateRegistered, [ref]),
+    ),
+  )
+  return refs.map((ref, index) =>
+    valueFrom(found[index]) === true
+      ? passed('PolicyDataTemplateNotRegistered', `${ref} is registered`)
+      : warning(
+          'PolicyDataTemplateNotRegistered',
+          `the policy needs ${ref}, which is not registered on chain ${registries.chainId}`,
+          'Check the id, and register that policy-data template on this chain: no instance can be deployed before.',
+        ),
+  )
 }
 
 /** The id as it is computed here and by the contract. */

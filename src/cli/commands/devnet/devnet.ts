@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { CommandDef } from 'citty'
 import { type Hex, isAddress } from 'viem'
@@ -8,6 +8,7 @@ import { deployGuardedTransfer } from '../../../testing/index.js'
 import { createDevnet, type Devnet } from '../../../testing/node/index.js'
 import { UsageError } from '../../errors.js'
 import { command } from '../../terminal/command.js'
+import { heed } from '../../terminal/interrupt.js'
 import { printResult, type Terminal } from '../../terminal/output.js'
 import { describeDevnet, toText, writeProfile } from './describe.js'
 import { commitLine, endOf, tellHappenings } from './happenings.js'
@@ -18,6 +19,7 @@ const FUNDS = 10n ** 20n
 /** `devnet`: a whole network in one process, until Ctrl-C. */
 export const devnet: CommandDef = command({
   name: 'devnet',
+  serves: true,
   example: 'newton-policy devnet --state devnet',
   description:
     'Run a local network: chain, contracts, store of artifacts, four operators with simulated enclaves, gateway, challenger, replica, a funded client',
@@ -38,10 +40,12 @@ export const devnet: CommandDef = command({
   },
   run: async ({ args, terminal, signal }) => {
     const { seconds, port } = checked(args)
+    const directory = await directoryOf(terminal, args.state)
     terminal.stderr('starting…\n')
-    const directory = args.state === undefined ? undefined : resolve(terminal.cwd, args.state)
     const network = await createDevnet({ port, directory })
     try {
+      // Ctrl-C while it starts: it ends as cleanly, and was interrupted.
+      await heed(signal)
       const client = await clientOf(network, directory)
       const data = describeDevnet(network, { client })
       if (args['write-profile']) await writeProfile(terminal, data)
@@ -62,6 +66,19 @@ export const devnet: CommandDef = command({
     }
   },
 })
+
+async function directoryOf(
+  terminal: Terminal,
+  state: string | undefined,
+): Promise<string | undefined> {
+  if (state === undefined) return undefined
+  const directory = resolve(terminal.cwd, state)
+  const found = await stat(directory).catch(() => undefined)
+  if (found?.isDirectory() === false) {
+    throw new UsageError(`--state is a directory, and ${directory} is none.`)
+  }
+  return directory
+}
 
 function checked(args: { window: string; port: string }): { seconds: number; port: number } {
   const seconds = Number(args.window)

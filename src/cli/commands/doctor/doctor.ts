@@ -1,5 +1,7 @@
 /** `doctor`: whether everything that the commands need is there, and what to do where it is not. */
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import type { CommandDef } from 'citty'
 import { isPolicySdkError } from '../../../errors/index.js'
 import { createRegistryReader } from '../../../registry/index.js'
@@ -68,11 +70,15 @@ export const doctor: CommandDef = command({
 
 function report(about: { profile: string } | { role: string }, findings: Finding[]): CommandResult {
   const lines = findings.map(({ what: rule, ...finding }) => checkLines({ rule, ...finding }))
-  const failed = findings.some(({ ok, level }) => !ok && level === 'error')
+  const failed = findings.filter(({ ok, level }) => !ok && level === 'error')
   return {
     data: { ...about, findings },
     text: lines.join('\n'),
-    exitCode: failed ? exitCodes.failure : exitCodes.done,
+    exitCode: failed.length > 0 ? exitCodes.failure : exitCodes.done,
+    problem: {
+      message: failed.map(({ what, detail }) => `${what}: ${detail}`).join('; '),
+      hint: '',
+    },
   }
 }
 
@@ -90,13 +96,10 @@ function nodeFinding(): Finding {
 function packageFindings(): Finding[] {
   const require = createRequire(import.meta.url)
   return Object.entries(packages).map(([name, purpose]) => {
-    let ok = true
-    try {
-      require.resolve(`${name}/package.json`)
-    } catch (error) {
-      // A package that does not export its package.json is there all the same.
-      ok = (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED'
-    }
+    // By its folder: what a package exports says nothing of whether it is there.
+    const ok = (require.resolve.paths(name) ?? []).some((path) =>
+      existsSync(join(path, name, 'package.json')),
+    )
     return {
       what: name,
       ok,

@@ -55,7 +55,7 @@ export const anchor: CommandDef = command({
     const { checkpoint } = opened
     const target = await chainOf(terminal, args)
     const account = await signerOf(terminal, { args, profile: target.profile })
-    const client = writeClientOf(target, account)
+    const client = writeClientOf(terminal, { target, account })
     const { addresses, fromBlock } = target
     const receipt = (await createChainAnchor({ client, addresses, fromBlock }).anchor(
       {

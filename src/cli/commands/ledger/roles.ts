@@ -37,6 +37,7 @@ const moduleArg = {
 /** `ledger serve`. */
 export const serve: CommandDef = command({
   name: 'serve',
+  serves: true,
   example:
     'newton-policy ledger serve ./ledger --ledger ledger.example/eval --checkpoint-key log.seed --module eval',
   description: 'Serve a ledger: its API, its files, MCP at /mcp, until Ctrl-C',
@@ -92,6 +93,7 @@ export const serve: CommandDef = command({
 /** `ledger witness`. */
 export const witness: CommandDef = command({
   name: 'witness',
+  serves: true,
   example:
     'newton-policy ledger witness ./witness --name witness.example/w1 --key witness.seed --log ledger.example/eval/meta+33d7b496+AdBv0',
   description: 'Cosign what extends all that was cosigned before (C2SP tlog-witness), until Ctrl-C',
@@ -142,6 +144,7 @@ export const witness: CommandDef = command({
 /** `ledger mcp`. */
 export const mcp: CommandDef = command({
   name: 'mcp',
+  serves: true,
   example: 'newton-policy ledger mcp --url http://127.0.0.1:8730 --module eval',
   description: 'Bridge stdio to the MCP server of a ledger that is served: five tools that read',
   args: {

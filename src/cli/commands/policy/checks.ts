@@ -3,7 +3,8 @@ import type { CommandDef } from 'citty'
 import { lintPolicy, runPolicyTests } from '../../../eval/index.js'
 import { fromUtf8 } from '../../../internal/bytes.js'
 import { UsageError } from '../../errors.js'
-import { readBytes } from '../../files.js'
+import { oneOf, readBytes } from '../../files.js'
+import { type ProjectFiles, requireProject, sayTaken } from '../../project.js'
 import { command } from '../../terminal/command.js'
 import { exitCodes } from '../../terminal/output.js'
 
@@ -13,17 +14,24 @@ export const lint: CommandDef = command({
   example: 'newton-policy policy lint policy.rego --params-schema params.schema.json',
   description: 'Check a policy for what has gone wrong in real ones; exit code 3 for errors',
   args: {
-    rego: { type: 'string', description: 'Rego source; also the first word', valueHint: 'file' },
+    rego: {
+      type: 'string',
+      description: 'Rego source; also the first word; without it, that of the project',
+      valueHint: 'file',
+    },
     'params-schema': {
       type: 'string',
       description: 'JSON Schema of the params',
       valueHint: 'file',
     },
   },
+  extra: 1,
   run: async ({ args, terminal }) => {
-    const rego = args.rego ?? args._[0]
-    if (rego === undefined) throw new UsageError('Missing required argument: --rego')
-    const schema = args['params-schema']
+    const named = oneOf(args, { option: 'rego', position: 0 })
+    const project = named === undefined ? await requireProject(terminal, '--rego') : undefined
+    const rego = named ?? (project as ProjectFiles).rego
+    const schema = args['params-schema'] ?? project?.paramsSchema
+    if (project !== undefined) sayTaken(terminal, [rego, schema])
     const findings = await lintPolicy({
       rego: await readBytes(terminal, rego),
       file: basename(rego),
@@ -50,10 +58,17 @@ export const testPolicy: CommandDef = command({
   description:
     'Run *_test.rego files with the operators’ engine and print coverage; exit code 3 for a failure',
   args: {
-    files: { type: 'positional', description: 'Rego files, policies and tests', required: true },
+    files: {
+      type: 'positional',
+      description: 'Rego files, policies and tests; without any, those of the project',
+      required: false,
+    },
   },
+  extra: Number.POSITIVE_INFINITY,
   run: async ({ args, terminal }) => {
-    const files = args._
+    const project = args._.length === 0 ? await requireProject(terminal, 'FILES') : undefined
+    const files = project?.modules ?? args._
+    if (project !== undefined) sayTaken(terminal, files)
     if (!files.some((file) => file.endsWith('_test.rego'))) {
       throw new UsageError('None of the files is named *_test.rego.', {
         metaMessages: [

@@ -9,11 +9,12 @@ import {
   flattenNodes,
 } from '../../../registry/index.js'
 import { daArgs, daOf, sourceOf } from '../../config/artifactStore.js'
-import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../config/chain.js'
+import { type ChainTarget, chainArgs, chainOf, openChains } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { command } from '../../terminal/command.js'
-import { exitCodes, type Terminal } from '../../terminal/output.js'
+import type { Terminal } from '../../terminal/output.js'
 import { provenanceOf, sourceArgs, trustArgs } from '../provenance/sources.js'
+import { failureRow, matrixResult, onEach } from '../registry/matrix.js'
 
 /** `policy describe`. */
 export const describe: CommandDef = command({
@@ -39,25 +40,34 @@ export const describe: CommandDef = command({
     if (args['all-chains'] && subject.policyTemplate === undefined) {
       throw new UsageError('--all-chains goes with --policy-template: instances have one chain.')
     }
-    const targets = args['all-chains']
-      ? await chainsOf(terminal, { names: undefined, args })
-      : [await chainOf(terminal, args)]
-    const described = []
-    for (const target of targets) {
-      const node = await describeOn(terminal, { target, subject, args, signal })
-      described.push({ chain: target.name, chainId: target.chain.id, node })
-    }
-    const text = described.map(({ chain, node }) => {
+    const opened = args['all-chains']
+      ? await openChains(terminal, { names: undefined, args })
+      : { targets: [await chainOf(terminal, args)], unopened: [] }
+    const { rows, failures } = await onEach(opened, async (target) => ({
+      node: await describeOn(terminal, { target, subject, args, signal }),
+    }))
+    signal.throwIfAborted()
+    const [first] = rows
+    if (first === undefined && failures[0] !== undefined) throw failures[0].error
+    const missing = rows.every(({ node }) => node.status === 'missing')
+    const lines = rows.map(({ chain, node }, index) => {
       const drawn = drawTree(node).join('\n')
-      return args['all-chains'] ? `${chain}\n${drawn}` : drawn
+      return args['all-chains'] ? `${index === 0 ? '' : '\n'}${chain}\n${drawn}` : drawn
     })
-    const [first] = described
-    const missing = described.every(({ node }) => node.status === 'missing')
-    return {
-      data: args['all-chains'] ? { chains: described } : first?.node,
-      text: text.join('\n\n'),
-      exitCode: missing ? exitCodes.notFound : exitCodes.done,
-    }
+    return matrixResult(terminal, {
+      failures,
+      data: args['all-chains']
+        ? { chains: [...rows, ...failures.map(failureRow)] }
+        : (first?.node as DescribeNode),
+      lines,
+      missing: missing
+        ? {
+            message: `${first?.node.label} is not there: ${first?.node.detail}`,
+            // People were told below the tree.
+            hint: args.json ? nextOf(first?.node as DescribeNode).join('\n') : '',
+          }
+        : undefined,
+    })
   },
 })
 
@@ -122,7 +132,12 @@ export function drawTree(root: DescribeNode): string[] {
     }
   }
   draw(root, '', '', '')
-  const next = [...new Set(flattenNodes(root).flatMap((node) => node.next ?? []))]
+  const next = nextOf(root)
   if (next.length > 0) lines.push('', 'next:', ...next.map((line) => `  ${line}`))
   return lines
+}
+
+/** What to run, each once. */
+function nextOf(root: DescribeNode): string[] {
+  return [...new Set(flattenNodes(root).flatMap((node) => node.next ?? []))]
 }

@@ -12,9 +12,9 @@ import {
 import { UsageError } from '../../errors.js'
 import { group } from '../../terminal/command.js'
 import { dataInstanceKind } from '../policyData/instance.js'
+import { deployInstance } from '../registry/deploying.js'
 import {
   type Deploying,
-  deployInstance,
   type InstanceKind,
   listInstances,
   setCurrent,
@@ -93,9 +93,22 @@ async function dataSlotsOf(
   const slots: { id: Hex; templateId: Hex }[] = []
   for (const id of text.split(',').map((word) => word.trim() as Hex)) {
     const row = await reader.getPolicyDataInstance(id)
-    if (row === null) throw new UsageError(`--data-instances: ${id} is not deployed.`)
+    if (row === null) {
+      throw new UsageError(`--data-instances: ${id} is not deployed.`, {
+        metaMessages: [
+          'What the client has, and how to deploy one:',
+          `newton-policy policy-data instance list --client ${policyClient}`,
+          `${deployData} --template <id> --client ${policyClient} --params <file.json> --expire-after <blocks>`,
+        ],
+      })
+    }
     if (row.client.toLowerCase() !== policyClient.toLowerCase()) {
-      throw new UsageError(`--data-instances: ${id} belongs to ${row.client}.`)
+      throw new UsageError(`--data-instances: ${id} belongs to ${row.client}.`, {
+        metaMessages: [
+          'Each client has its own: deploy one for this client.',
+          `${deployData} --template ${row.templateId} --client ${policyClient} --params <file.json> --expire-after <blocks>`,
+        ],
+      })
     }
     if (!refs.delete(row.templateId)) {
       throw new UsageError(
@@ -104,7 +117,14 @@ async function dataSlotsOf(
     }
     slots.push({ id, templateId: row.templateId })
   }
-  if (refs.size > 0) throw new UsageError(`--data-instances has none of ${[...refs].join(', ')}.`)
+  if (refs.size > 0) {
+    throw new UsageError(`--data-instances has none of ${[...refs].join(', ')}.`, {
+      metaMessages: [...refs].map(
+        (ref) =>
+          `${deployData} --template ${ref} --client ${policyClient} --params <file.json> --expire-after <blocks>`,
+      ),
+    })
+  }
   return slots
 }
 

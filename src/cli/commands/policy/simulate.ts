@@ -1,4 +1,4 @@
-import { basename, resolve } from 'node:path'
+import { basename, relative, resolve } from 'node:path'
 import type { CommandDef } from 'citty'
 import type { PluginProvenance } from '../../../core/interfaces/provenance.js'
 import {
@@ -13,8 +13,9 @@ import { nodeHttpTransport, nodePluginWorkers } from '../../../eval/node/index.j
 import { daArgs } from '../../config/artifactStore.js'
 import { chainArgs, chainOf } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
-import { isInline, readBytes, readJsonObject } from '../../files.js'
-import { integer, intentArgs, intentOf } from '../../intent.js'
+import { isInline, oneOf, readBytes, readJsonObject } from '../../files.js'
+import { integer, intentArgs, intentArgsOf, intentOf } from '../../intent.js'
+import { isThere, requireProject, sayTaken } from '../../project.js'
 import { command } from '../../terminal/command.js'
 import { type CommandResult, exitCodes, type Terminal, toJson } from '../../terminal/output.js'
 import { provenanceOf, trustArgs } from '../provenance/sources.js'
@@ -24,7 +25,11 @@ import { type Outcome, repeat } from './watching.js'
 const { 'chain-id': _, ...registryArgs } = chainArgs
 
 const simulateArgs = {
-  rego: { type: 'string', description: 'Rego source', required: true, valueHint: 'file' },
+  rego: {
+    type: 'string',
+    description: 'Rego source; also the first word; without it, all files of the project',
+    valueHint: 'file',
+  },
   params: { type: 'string', description: 'Params of the policy', valueHint: 'file.json' },
   'params-schema': { type: 'string', description: 'JSON Schema of the params', valueHint: 'file' },
   plugin: { type: 'string', description: 'Data plugin, a WASM component', valueHint: 'file' },
@@ -47,7 +52,14 @@ const simulateArgs = {
       'What newton.identity.* answers from: {"kyc":{"status":"approved",…}}, a JSON file or the object itself',
     valueHint: 'file.json',
   },
+  intent: {
+    type: 'string',
+    description:
+      'The transaction as JSON: to, from, value, data, function; an option comes before it',
+    valueHint: 'file.json',
+  },
   ...intentArgs,
+  to: { ...intentArgs.to, required: false },
   'chain-id': { type: 'string', description: 'Chain of the transaction', default: '1' },
   'allow-private': {
     type: 'boolean',
@@ -64,7 +76,8 @@ const simulateArgs = {
   ...registryArgs,
   watch: {
     type: 'boolean',
-    description: 'Run again whenever a file changes, and show what came out otherwise',
+    description:
+      'Run again whenever a file changes, and show what came out otherwise; with --json one line of JSON each time',
     default: false,
   },
 } as const
@@ -76,13 +89,19 @@ export const simulatePolicy: CommandDef = command({
     'newton-policy policy simulate --rego policy.rego --params params.json --to 0x2222222222222222222222222222222222222222 --value 7',
   description: 'Evaluate a policy from files with the operators’ engine; exit code 3 for a deny',
   args: simulateArgs,
-  run: async ({ args, terminal, signal }) => {
+  json: 'Print one JSON envelope on stdout; with --watch one a line, for each run',
+  extra: 1,
+  run: async ({ args: given, terminal, signal }) => {
+    const args: Args & { json: boolean } = {
+      ...(await completed(terminal, given)),
+      json: given.json,
+    }
     const provenance = await trustedProvenance(terminal, { args, signal })
     const requireVerifiedWasm = args['require-verified-wasm']
     const plugins = createPluginRuntime({
       workers: nodePluginWorkers(),
       transport: nodeHttpTransport(),
-      http: { allowPrivate: args['allow-private'] },
+      http: { allowPrivate: args['allow-private'] === true },
     })
     const tools = {
       ...{ engine: operatorEngine(), schemas: createSchemaValidator(), plugins },
@@ -92,7 +111,12 @@ export const simulatePolicy: CommandDef = command({
       const evaluation = await simulate(await requestOf(args, terminal), tools, { signal })
       const { allow, reasons, outputs, warnings, timings } = evaluation
       const lines = [allow ? 'allow' : 'deny', ...reasons.map((reason) => `  - ${reason}`)]
-      for (const warning of warnings) terminal.stderr(`warning: ${warning}\n`)
+      for (const warning of warnings) {
+        // Files are committed nowhere: that goes without saying.
+        if (!warning.startsWith('Artifacts were not checked')) {
+          terminal.stderr(`warning: ${warning}\n`)
+        }
+      }
       return {
         data: { allow, reasons, outputs, warnings, timings },
         text: lines.join('\n'),
@@ -118,6 +142,61 @@ type Args = {
   [name in keyof typeof simulateArgs]?:
     | ((typeof simulateArgs)[name] extends { type: 'boolean' } ? boolean : string)
     | undefined
+}
+
+/** What a command line leaves to the project: all of it where no policy is named, and nothing else. */
+async function completed(terminal: Terminal, args: Args & { _: string[] }): Promise<Args> {
+  const rego = oneOf(args, { option: 'rego', position: 0 })
+  if (rego !== undefined) return assertTogether({ ...args, rego })
+  const project = await requireProject(terminal, '--rego')
+  const { plugin } = project
+  const own: Args = {
+    ...{ rego: project.rego, params: project.params, 'params-schema': project.paramsSchema },
+    ...{ plugin: plugin?.wasm, 'plugin-params': plugin?.params },
+    ...{ 'plugin-params-schema': plugin?.paramsSchema },
+    ...{ 'wasm-args': project.wasmArgs, intent: project.intent },
+  }
+  const all = { ...own, ...withoutUndefined(args) }
+  sayTaken(
+    terminal,
+    filesOf(all, terminal).map((file) => relative(terminal.cwd, file)),
+  )
+  if (plugin !== undefined && !(await isThere(resolve(terminal.cwd, all.plugin as string)))) {
+    throw new UsageError(`The plugin is not built: ${all.plugin} is not there.`, {
+      metaMessages: ['Build it: npm run build'],
+    })
+  }
+  return assertTogether(all)
+}
+
+function withoutUndefined(args: Args): Args {
+  return Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined))
+}
+
+/** Refuses options that mean nothing without another one: what was meant would not be run. */
+function assertTogether(args: Args): Args {
+  const needs = [
+    ...(['plugin-params', 'plugin-params-schema', 'plugin-secrets', 'plugin-secrets-schema'].map(
+      (name) => [name, 'plugin'],
+    ) as [keyof Args, keyof Args][]),
+    ...([
+      ['params', 'params-schema'],
+      ['plugin-params', 'plugin-params-schema'],
+      ['plugin-secrets', 'plugin-secrets-schema'],
+    ] as [keyof Args, keyof Args][]),
+  ]
+  for (const [name, other] of needs) {
+    if (args[name] === undefined || args[other] !== undefined) continue
+    // As on the command line of --watch: no object is no params.
+    if (args[name] === '{}') continue
+    throw new UsageError(`--${name} needs --${other}.`, {
+      metaMessages:
+        other === 'plugin'
+          ? ['Name the component that they are for.']
+          : ['On chain too a template without a schema takes none.'],
+    })
+  }
+  return args
 }
 
 async function trustedProvenance(
@@ -160,13 +239,18 @@ async function requestOf(args: Args, terminal: Terminal): Promise<SimulationRequ
           ],
     wasmArgs: await json(args['wasm-args']),
     identity: (await json(args.identity)) as IdentityData | undefined,
-    intent: intentOf(args, integer(args['chain-id'], '--chain-id')),
+    intent: intentOf(
+      args.intent === undefined
+        ? args
+        : intentArgsOf(args, await readJsonObject(terminal, args.intent), args.intent),
+      integer(args['chain-id'], '--chain-id'),
+    ),
   }
 }
 
 function filesOf(args: Args, terminal: Terminal): string[] {
   const names = [
-    ...(['rego', 'params', 'params-schema', 'wasm-args', 'identity'] as const),
+    ...(['rego', 'params', 'params-schema', 'wasm-args', 'identity', 'intent'] as const),
     ...(['plugin', 'plugin-params', 'plugin-params-schema'] as const),
     ...(['plugin-secrets', 'plugin-secrets-schema'] as const),
   ]

@@ -9,8 +9,8 @@ import {
   setCurrentPolicyDataInstanceSync,
 } from '../../../registry/index.js'
 import { group } from '../../terminal/command.js'
+import { deployInstance } from '../registry/deploying.js'
 import {
-  deployInstance,
   type InstanceKind,
   listInstances,
   setCurrent,

@@ -23,9 +23,9 @@ import type { Profile } from '../../config/config.js'
 import { signerArgs, signerOf } from '../../config/credentials.js'
 import { type GatewayArgs, gatewayArgs, gatewayOf } from '../../config/gateway.js'
 import { UsageError } from '../../errors.js'
-import { readBytes } from '../../files.js'
+import { isInline, readBytes } from '../../files.js'
 import { command } from '../../terminal/command.js'
-import { exitCodes, type Terminal, toJson } from '../../terminal/output.js'
+import { type CommandResult, exitCodes, type Terminal, toJson } from '../../terminal/output.js'
 import { secretsMetadata } from '../registry/secretsStatus.js'
 
 const instanceArg = {
@@ -89,6 +89,7 @@ export const setSecrets: CommandDef = command({
     if (!/^[1-9]\d{0,18}$/.test(args.sequence)) {
       throw new UsageError(`--sequence is a number from 1, not ${JSON.stringify(args.sequence)}.`)
     }
+    const secrets = await secretsIn(terminal, args.secrets)
     const target = await chainOf(terminal, args)
     const { addresses, profile } = target
     const reader = await createRegistryReader({ client: target.client, addresses }, { signal })
@@ -114,7 +115,7 @@ export const setSecrets: CommandDef = command({
     }
     const { envelope } = await sealSecrets({
       ...{ recipient, validation, client, policyDataInstanceId: instanceId },
-      secrets: await readBytes(terminal, args.secrets),
+      secrets,
       chainId: reader.chainId,
       sequence,
     })
@@ -134,6 +135,18 @@ export const setSecrets: CommandDef = command({
     }
   },
 })
+
+// What stands in their place may be the secrets themselves, so no message has it.
+async function secretsIn(terminal: Terminal, path: string): Promise<Uint8Array> {
+  if (isInline(path)) {
+    throw new UsageError('--secrets names a file, and was given the secrets themselves.', {
+      metaMessages: [
+        'What stands on the command line is seen by other users and kept in the history: change them, and write the new ones to a file.',
+      ],
+    })
+  }
+  return readBytes(terminal, path)
+}
 
 type Uploaded = { sequence: bigint; envelopeHash: Hex; status: 'committed' | 'pending' }
 
@@ -260,11 +273,16 @@ export const showSecrets: CommandDef = command({
   args: { ...instanceArg, ...gatewayArgs, ...chainArgs },
   run: async ({ args, terminal, signal }) => {
     const target = await chainOf(terminal, args)
-    const gateway = gatewayOf(terminal, { args: args as GatewayArgs, profile: target.profile })
     const instanceId = args.instance as Hex
+    const lacking = await withoutSecrets(target, { instanceId, signal })
+    if (lacking !== undefined) return lacking
+    const gateway = gatewayOf(terminal, { args: args as GatewayArgs, profile: target.profile })
     const metadata = await secretsMetadata(gateway, { target, instanceId, signal })
     if (metadata === undefined) {
-      return { data: { metadata: null }, text: 'no secrets', exitCode: exitCodes.notFound }
+      return nothing(
+        'no secrets',
+        `run: ${uploadWith} --instance ${instanceId} --secrets <file.json>`,
+      )
     }
     const lines = Object.entries(metadata).map(
       ([name, value]) => `${name.padEnd(18)} ${typeof value === 'string' ? value : toJson(value)}`,
@@ -272,3 +290,29 @@ export const showSecrets: CommandDef = command({
     return { data: { metadata }, text: lines.join('\n') }
   },
 })
+
+const uploadWith = 'newton-policy policy-data instance set-secrets'
+
+function nothing(text: string, hint: string): CommandResult {
+  const exitCode = exitCodes.notFound
+  return { data: { metadata: null }, text, exitCode, problem: { message: text, hint } }
+}
+
+/** The chain knows of instances that are not there, and of those that take no secrets: nobody else is asked. */
+async function withoutSecrets(
+  { client, addresses, name }: ChainTarget,
+  { instanceId, signal }: { instanceId: Hex; signal: AbortSignal },
+): Promise<CommandResult | undefined> {
+  const reader = await createRegistryReader({ client, addresses }, { signal })
+  const row = await reader.getPolicyDataInstance(instanceId, { signal })
+  if (row === null) {
+    return nothing(
+      `no policy-data instance ${instanceId} on ${name}`,
+      'run: newton-policy policy-data instance list',
+    )
+  }
+  const template = await reader.getPolicyDataTemplate(row.templateId, { signal })
+  return template?.secretsSchemaHash === ARTIFACT_ABSENT
+    ? nothing(`no secrets: the template ${row.templateId} takes none`, '')
+    : undefined
+}

@@ -46,6 +46,7 @@ const listenArgs = {
 /** `provenance control`. */
 export const control: CommandDef = command({
   name: 'control',
+  serves: true,
   example:
     'newton-policy provenance control --workers workers.json --directory state --da artifacts',
   description: 'Find plugins to verify, hand them to workers, record claims, until Ctrl-C',
@@ -94,7 +95,10 @@ export const control: CommandDef = command({
       const plane = createControlPlane({
         ...{ fromBlock: target.fromBlock, queue, evidence, index: createProvenanceIndex() },
         events: await createProvenanceEvents({ client, addresses, finality: finalityOf(args) }),
-        claims: createClaimSink({ client: writeClientOf(target, account), addresses }),
+        claims: createClaimSink({
+          client: writeClientOf(terminal, { target, account }),
+          addresses,
+        }),
         readPlugin: pluginReader(terminal, { target, args }),
         confirmations: wholeNumber('confirmations', args.confirmations, 5),
         onEvent: (event) => tell(terminal, event),
@@ -123,6 +127,7 @@ export const control: CommandDef = command({
 /** `provenance worker`. */
 export const worker: CommandDef = command({
   name: 'worker',
+  serves: true,
   example: 'newton-policy provenance worker --control https://control.example',
   description:
     'Build what a control plane asks for, isolated, until Ctrl-C; token in NEWTON_WORKER_TOKEN',
@@ -208,6 +213,7 @@ export const index: CommandDef = command({
 /** `provenance serve`. */
 export const serve: CommandDef = command({
   name: 'serve',
+  serves: true,
   example: 'newton-policy provenance serve --name "Example" --da artifacts',
   description: 'Answer GET /wasms/<hash>.json and lists from the chain, until Ctrl-C',
   args: {

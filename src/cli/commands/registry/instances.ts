@@ -1,12 +1,7 @@
-/** The commands that instances of both kinds have: deploy, show, list, set-current. */
+/** The commands that instances of both kinds have, besides `deploy`: show, list, set-current. */
 import type { ArgsDef, CommandDef } from 'citty'
 import type { Address, Hex } from 'viem'
-import {
-  ARTIFACT_ABSENT,
-  decodeParams,
-  type InstanceRow,
-  type RegistryReader,
-} from '../../../core/index.js'
+import { decodeParams, type InstanceRow, type RegistryReader } from '../../../core/index.js'
 import { createSchemaValidator } from '../../../eval/index.js'
 import { fromHex } from '../../../internal/bytes.js'
 import {
@@ -21,8 +16,6 @@ import {
 } from '../../../registry/index.js'
 import { daArgs, daOf, sourceOf } from '../../config/artifactStore.js'
 import { type ChainArgs, type ChainTarget, chainArgs, chainOf } from '../../config/chain.js'
-import { UsageError } from '../../errors.js'
-import { readJsonObject } from '../../files.js'
 import { command } from '../../terminal/command.js'
 import { type CommandResult, exitCodes, type Terminal, toJson } from '../../terminal/output.js'
 import {
@@ -36,7 +29,8 @@ import { secretsStatus } from './secretsStatus.js'
 import { indexOf } from './templates.js'
 
 /** Parameters of a write and what it takes besides. */
-type Parameters<input> = input & WriteOptions & { onTransactionHash?: (hash: Hex) => unknown }
+export type Parameters<input> = input &
+  WriteOptions & { onTransactionHash?: (hash: Hex) => unknown }
 
 /** What moving a slot takes. */
 export type SlotMove = { client: Address; instanceId: Hex; templateId: Hex }
@@ -98,37 +92,8 @@ export type Deploying = {
   policyClient: Address
 }
 
-const deployArgs = {
-  template: { type: 'string', description: 'Id of the template', required: true, valueHint: 'id' },
-  client: {
-    type: 'string',
-    description: 'Address of the policy client; not the signer',
-    required: true,
-    valueHint: '0x…',
-  },
-  params: {
-    type: 'string',
-    description: 'Params: a JSON file, or the object itself; --no-params for none',
-    valueHint: 'file.json',
-  },
-  'expire-after': {
-    type: 'string',
-    description: 'Blocks for which a result stays valid',
-    required: true,
-    valueHint: 'blocks',
-  },
-  'set-current': {
-    type: 'boolean',
-    description:
-      'Make it the client’s current one; the default where the signer owns the client, --no-set-current leaves the slot alone',
-  },
-  ...daArgs,
-  ...chainArgs,
-  ...writeArgs,
-} as const
-
-// Reads come first: a key is asked for only once it is known that there is something to sign.
-async function openWrite(
+/** Opens a write on one chain. A key is asked for only once it is known that there is something to sign. */
+export async function openWrite(
   terminal: Terminal,
   { args, signal }: { args: Deploying['args']; signal: AbortSignal },
 ) {
@@ -144,115 +109,6 @@ async function openWrite(
     return { client, options: { addresses, signal, checks } }
   }
   return { target, reader, sign }
-}
-
-/** `deploy`. */
-export function deployInstance(kind: InstanceKind): CommandDef {
-  return command({
-    name: 'deploy',
-    example: `newton-policy ${kind.words} deploy --template 0x… --client 0x… --params params.json --expire-after 150`,
-    description: `Deploy a ${kind.label} and print its id.`,
-    args: { ...kind.deployArgs, ...deployArgs },
-    negatable: ['params'],
-    run: async (input) => {
-      const { terminal, signal } = input
-      const args = input.args as unknown as Deploying['args']
-      const { reader, sign } = await openWrite(terminal, { args, signal })
-      const deployment: InstanceInput = {
-        templateId: args['template'] as Hex,
-        client: args['client'] as Address,
-        params: await paramsOf(kind, { terminal, args, reader }),
-        expireAfter: blocksOf(args['expire-after'] as string),
-      }
-      const policyClient = deployment.client
-      const dataSlots = (await kind.dataSlots?.(reader, { args, policyClient })) ?? []
-      const { client, options } = await sign()
-      const record = await reader.getClient(policyClient, { signal })
-      const owned = record?.owner.toLowerCase() === client.account.address.toLowerCase()
-      // What could not become current in the end is not begun.
-      if ((args['set-current'] as boolean | undefined) ?? owned) {
-        const { secrets } = options.checks as { secrets: SecretsStatusSource }
-        const lacks = (await kind.lacks?.(reader, { args, policyClient, dataSlots, secrets })) ?? []
-        if (lacks.length > 0) {
-          throw new UsageError('The instance could not become the client’s current one.', {
-            metaMessages: [...lacks, 'To deploy it all the same: --no-set-current'],
-          })
-        }
-      }
-      const { dryRun, result } = await performWrite(terminal, {
-        write: {
-          dryRun: () => kind.dryRunDeploy(client, { ...deployment, ...options }),
-          done: async ({ ids }) => (await kind.read(reader, ids['id'] as Hex)) !== null,
-          send: (hooks) =>
-            kind.deploy(client, { ...deployment, ...options, preflight: false, ...hooks }),
-        },
-        args,
-      })
-      const id = dryRun.ids['id'] as Hex
-      if (args['dry-run'] === true) return { data: { id, dryRun }, text: id }
-      const created = result?.created ?? false
-      terminal.stderr(created ? `deployed ${id}\n` : `already deployed: ${id}\n`)
-      const work: Deploying = { terminal, args, reader, client, options, policyClient }
-      const { templateId } = deployment
-      const slot = await moveAfterDeploy(kind, {
-        work,
-        owned,
-        dataSlots,
-        instance: { id, templateId },
-      })
-      for (const line of await kind.next(reader, { id, templateId })) {
-        terminal.stderr(`next: ${line}\n`)
-      }
-      const transactionHash = result?.transactionHash ?? null
-      return { data: { id, created, transactionHash, ...slot }, text: id }
-    },
-  })
-}
-
-function blocksOf(text: string): bigint {
-  if (/^\d+$/.test(text)) return BigInt(text)
-  throw new UsageError(`--expire-after is a number of blocks, not ${JSON.stringify(text)}.`)
-}
-
-async function paramsOf(
-  kind: InstanceKind,
-  { terminal, args, reader }: Pick<Deploying, 'terminal' | 'args' | 'reader'>,
-): Promise<InstanceInput['params']> {
-  const given = args['params'] as string | false | undefined
-  if (typeof given === 'string') return readJsonObject(terminal, given)
-  const schemaHash = await kind.schemaHash(reader, args['template'] as Hex)
-  if (given === undefined && schemaHash !== undefined && schemaHash !== ARTIFACT_ABSENT) {
-    throw new UsageError('The template has a schema of params, and no params were given.', {
-      metaMessages: ['Give --params <file.json>, or say --no-params.'],
-    })
-  }
-  return undefined
-}
-
-async function moveAfterDeploy(
-  kind: InstanceKind,
-  parameters: {
-    work: Deploying
-    owned: boolean
-    dataSlots: readonly { id: Hex; templateId: Hex }[]
-    instance: { id: Hex; templateId: Hex }
-  },
-): Promise<object> {
-  const { work, owned, dataSlots, instance } = parameters
-  const { terminal, args, policyClient } = work
-  const said = args['set-current'] as boolean | undefined
-  if (!(said ?? owned)) {
-    const words = `newton-policy ${kind.words} set-current --client ${policyClient}`
-    if (said === undefined) {
-      terminal.stderr(
-        `the signer does not own ${policyClient}: its owner runs\n  ${words} --${kind.option} ${instance.id}\n`,
-      )
-    }
-    return { current: false }
-  }
-  for (const slot of dataSlots) await moveSlot(kind.dataKind as InstanceKind, { work, ...slot })
-  const dataInstances = dataSlots.map(({ id }) => id)
-  return { ...(await moveSlot(kind, { work, ...instance })), dataInstances }
 }
 
 /** Moves a slot unless it is there already. */
@@ -332,6 +188,10 @@ function absent(
     data: { id, chainId: target.chain.id, instance: null },
     text: `no ${kind.label} ${id} on ${target.name}`,
     exitCode: exitCodes.notFound,
+    problem: {
+      message: `no ${kind.label} ${id} on ${target.name}`,
+      hint: `run: newton-policy ${kind.words} list --chain-id ${target.chain.id}`,
+    },
   }
 }
 

@@ -49,7 +49,8 @@ export function registerTemplate<input>(kind: TemplateKind<input>): CommandDef {
     example: `newton-policy ${kind.words} register ${kind.fileWords} --chain devnet`,
     description: `Publish a ${kind.label} and register it; prints its id.`,
     args: { ...kind.args, ...registerArgs },
-    run: async ({ args, terminal }) => {
+    extra: kind.words === 'policy template' ? 2 : 3,
+    run: async ({ args, terminal, signal }) => {
       const files = await kind.files(args, terminal)
       const id = kind.id(kind.input(files, args, {}))
       const { targets, unopened } =
@@ -73,6 +74,7 @@ export function registerTemplate<input>(kind: TemplateKind<input>): CommandDef {
           data: { id, chains: dryRuns, failed: failures.map(failedRow) },
           text: id,
           exitCode: done ? exitCodes.done : exitCodes.failure,
+          problem: { message: 'A check failed, or a chain could not be asked: see `data`.' },
         }
       }
       const [first] = dryRuns
@@ -88,6 +90,7 @@ export function registerTemplate<input>(kind: TemplateKind<input>): CommandDef {
         ...kind.input(files, args, locators),
         chains: checked.map(({ target: { addresses }, client }) => ({ client, addresses })),
         checks: { artifacts: source },
+        signal,
         push: operators.length === 0 ? undefined : { operators, artifacts },
       })
       return outcomeOf(terminal, { id, targets: there, outcomes, failures })
@@ -113,9 +116,12 @@ async function checkOn<input>(
   const checks = { artifacts: localSource(files) }
   const tried = await Promise.allSettled(
     targets.map(({ addresses }, index) =>
-      kind.dryRun(clients[index] as WriteClient, { ...input, addresses, checks }),
+      kind.dryRun(clients[index] as WriteClient, {
+        ...{ ...input, addresses, checks, signal: terminal.signal },
+      }),
     ),
   )
+  terminal.signal?.throwIfAborted()
   const checked: Checked[] = []
   const failed: UnopenedChain[] = []
   for (const [index, one] of tried.entries()) {
@@ -125,7 +131,7 @@ async function checkOn<input>(
       continue
     }
     terminal.stderr(`${target.name}\n`)
-    printChecks(terminal, one.value.checks)
+    printChecks(terminal, one.value)
     checked.push({ target, client, dryRun: one.value })
   }
   return { checked, failed }
@@ -204,11 +210,16 @@ function outcomeOf(
     }
   }
   const isDone = chains.every(({ status }) => status !== 'failed')
+  const names = chains.filter(({ status }) => status === 'failed').map(({ chain }) => chain)
   if (!isDone) terminal.stderr('run it again for the chains that failed\n')
   return {
     data: { id, chains },
     text: id,
     exitCode: isDone ? exitCodes.done : exitCodes.failure,
+    problem: {
+      message: `failed on ${names.join(', ')}; the other chains have it`,
+      hint: 'Run it again for the chains that failed.',
+    },
   }
 }
 

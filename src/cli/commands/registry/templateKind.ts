@@ -34,13 +34,18 @@ export type TemplateKind<input> = {
   id: (input: input) => Hex
   dryRun: (
     client: WriteClient,
-    parameters: input & { addresses: ChainTarget['addresses']; checks: object },
+    parameters: input & {
+      addresses: ChainTarget['addresses']
+      checks: object
+      signal?: AbortSignal | undefined
+    },
   ) => Promise<DryRun>
   register: (
     parameters: input & {
       chains: { client: WriteClient; addresses: object }[]
       checks: object
       push: PushInput | undefined
+      signal?: AbortSignal | undefined
     },
   ) => Promise<ChainOutcome[]>
   read: (

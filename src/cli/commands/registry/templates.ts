@@ -8,11 +8,12 @@ import {
   indexRegistry,
   type RegistryIndex,
 } from '../../../registry/index.js'
-import { type ChainTarget, chainArgs, chainOf, chainsOf } from '../../config/chain.js'
+import { type ChainTarget, chainArgs, chainOf, openChains } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
-import { readBytes } from '../../files.js'
+import { oneOf, readBytes } from '../../files.js'
 import { command, group } from '../../terminal/command.js'
-import { exitCodes, printProgress, type Terminal } from '../../terminal/output.js'
+import { printProgress, type Terminal } from '../../terminal/output.js'
+import { failureRow, matrixResult, onEach } from './matrix.js'
 import { registerTemplate } from './registering.js'
 import type { Args, TemplateKind } from './templateKind.js'
 
@@ -32,6 +33,7 @@ function computeId<input>(kind: TemplateKind<input>): CommandDef {
     example: `newton-policy ${kind.words} compute-id ${kind.fileWords}`,
     description: `Compute the id of a ${kind.label} from its files, offline`,
     args: kind.args,
+    extra: kind.words === 'policy template' ? 2 : 3,
     run: async ({ args, terminal }) => {
       const input = kind.input(await kind.files(args, terminal), args, {})
       const id = kind.id(input)
@@ -50,18 +52,18 @@ function show<input>(kind: TemplateKind<input>): CommandDef {
       'all-chains': { type: 'boolean', description: 'All chains of the profile', default: false },
       ...chainArgs,
     },
-    run: async ({ args, terminal }) => {
+    run: async ({ args, terminal, signal }) => {
       const id = args.id as Hex
-      const targets = args['all-chains']
-        ? await chainsOf(terminal, { names: undefined, args })
-        : [await chainOf(terminal, args)]
-      const rows = await Promise.all(
-        targets.map(async (target) => {
-          const { client, addresses } = target
-          const reader = await createRegistryReader({ client, addresses })
-          return { chain: target.name, chainId: target.chain.id, row: await kind.read(reader, id) }
-        }),
-      )
+      const opened = args['all-chains']
+        ? await openChains(terminal, { names: undefined, args })
+        : { targets: [await chainOf(terminal, args)], unopened: [] }
+      const { rows, failures } = await onEach(opened, async ({ client, addresses }) => {
+        const reader = await createRegistryReader({ client, addresses }, { signal })
+        return { row: await kind.read(reader, id) }
+      })
+      signal.throwIfAborted()
+      // One chain that was asked for is the whole question.
+      if (rows.length === 0 && failures[0] !== undefined) throw failures[0].error
       const found = rows.find(({ row }) => row !== null)?.row ?? null
       const lines = rows.map(({ chain, row }) =>
         row === null
@@ -69,11 +71,13 @@ function show<input>(kind: TemplateKind<input>): CommandDef {
           : `${chain}: registered in block ${row.registeredAt} by ${row.author}`,
       )
       if (found !== null) lines.unshift(...rowLines(found))
-      return {
-        data: { id, chains: rows },
-        text: lines.join('\n'),
-        exitCode: found === null ? exitCodes.notFound : exitCodes.done,
-      }
+      const register = `run: newton-policy ${kind.words} register ${kind.fileWords}`
+      return matrixResult(terminal, {
+        failures,
+        data: { id, chains: [...rows, ...failures.map(failureRow)] },
+        lines,
+        missing: found === null ? { message: `no ${kind.label} ${id}`, hint: register } : undefined,
+      })
     },
   })
 }
@@ -130,8 +134,7 @@ export async function fileOf(
   parameters: { args: Args; option: string; position: number; required: boolean },
 ): Promise<Uint8Array | undefined> {
   const { args, option, position, required } = parameters
-  const words = args['_'] as string[]
-  const path = (args[option] as string | undefined) ?? words[position]
+  const path = oneOf(args, { option, position })
   if (path !== undefined) return readBytes(terminal, path)
   if (!required) return undefined
   throw new UsageError(`Missing required argument: --${option}`)
