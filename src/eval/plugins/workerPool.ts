@@ -28,7 +28,8 @@ export type PluginWorkers = {
    */
   readonly transport: HttpTransport
   startRunWorker(): PluginWorker
-  startCompileWorker(): PluginWorker
+  /** `background`: for what nobody waits for, at the lowest priority that the platform has. */
+  startCompileWorker(options?: { background?: boolean | undefined }): PluginWorker
   /** Workers that may run at once where the caller names no number: half of the cores. */
   readonly concurrency: number
 }

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Hex } from 'viem'
 import { afterEach, describe, expect, test } from 'vitest'
 import { component } from '../../../../test/fixtures/pluginComponents.js'
@@ -14,8 +15,11 @@ const zero: Hex = `0x${'00'.repeat(32)}`
 let runtime: PluginRuntime | undefined
 afterEach(() => runtime?.close())
 
+/** Compiled ahead at no lower priority: tests run on machines that have no idle time. */
+const workersOf = () => nodePluginWorkers({ concurrency: 2, backgroundNice: 0 })
+
 function create(more: Partial<PluginRuntimeParameters> = {}): PluginRuntime {
-  runtime = createPluginRuntime({ workers: nodePluginWorkers({ concurrency: 2 }), ...more })
+  runtime = createPluginRuntime({ workers: workersOf(), ...more })
   return runtime
 }
 
@@ -38,6 +42,7 @@ const runOf = (plugin: ReturnType<typeof reference>, input = '{}') => ({
   input,
 })
 
+type Ref = ReturnType<typeof reference>
 const number = (value: number): Promise<Uint8Array> =>
   component({ run: `(call $number (i64.const ${value}))` })
 
@@ -104,6 +109,105 @@ describe('compiled plugins', () => {
     await plugins.run(runOf(good))
     expect(plugins.stats().hits).toBe(hits + 1)
   })
+
+  test('behavior: nothing is evicted for it that is to be spared, nor what it has made', async () => {
+    const memory = createProcessMemory({ maxEntries: 3 })
+    const plugins = create({ memory, concurrency: 1 })
+    const counters = [0, 1, 2, 3, 4, 5].map(() => ({ fetched: 0 }))
+    const all = await Promise.all(
+      counters.map(async (counter, value) => reference(await number(10 + value), counter)),
+    )
+    const [ran, old, ...fresh] = all as [Ref, Ref, ...Ref[]]
+    await plugins.load(ran)
+    await plugins.load(old)
+    const results = await plugins.prewarm(fresh, { sparing: [ran.wasmHash] })
+    // Two have room beside it; the third shows that there is no more, and the fourth is not tried.
+    expect(results.map(({ wasmHash }) => wasmHash)).toEqual(
+      fresh.slice(0, 3).map(({ wasmHash }) => wasmHash),
+    )
+    for (const one of [ran, fresh[0], fresh[1]]) await plugins.load(one as Ref)
+    expect(counters.map(({ fetched }) => fetched)).toEqual([1, 1, 1, 1, 1, 0])
+    // Afterwards it may go, as anything may.
+    for (const one of fresh.slice(1)) await plugins.load(one)
+    await plugins.load(ran)
+    expect(counters[0]?.fetched).toBe(2)
+  })
+
+  test('behavior: several are compiled ahead at once, in workers that go when they are done', async () => {
+    const workers = workersOf()
+    const started: (boolean | undefined)[] = []
+    let ended = 0
+    const plugins = create({
+      workers: {
+        ...workers,
+        startCompileWorker: (options) => {
+          started.push(options?.background)
+          const worker = workers.startCompileWorker(options)
+          return {
+            ...worker,
+            terminate: () => {
+              ended++
+              worker.terminate()
+            },
+          }
+        },
+      },
+      concurrency: 2,
+    })
+    const all = await Promise.all([20, 21, 22].map(async (value) => reference(await number(value))))
+    const results = await plugins.prewarm(all)
+    expect(results.map(({ result }) => result)).toEqual(['success', 'success', 'success'])
+    expect(started).toEqual([true, true])
+    expect(ended).toBe(2)
+    expect((await plugins.run(runOf(all[2] as Ref))).output).toEqual({ x: '0000000000000016' })
+    await plugins.load(reference(await number(23)))
+    expect(started).toEqual([true, true, undefined])
+  })
+
+  test('behavior: whoever waits for a plugin does not wait for what is compiled ahead', async () => {
+    const workers = workersOf()
+    const counter = { fetched: 0 }
+    const plugins = create({
+      workers: {
+        ...workers,
+        // As on a machine without idle time: it never comes to an end.
+        startCompileWorker: (options) => {
+          const worker = workers.startCompileWorker(options)
+          return options?.background === true ? { ...worker, post: () => undefined } : worker
+        },
+      },
+      concurrency: 1,
+    })
+    const plugin = reference(await number(30), counter)
+    const ahead = plugins.prewarm([plugin], { timeout: 20_000 })
+    await expect.poll(() => counter.fetched).toBe(1)
+    const runs = await Promise.all([1, 2].map(() => plugins.run(runOf(plugin))))
+    expect(runs.map(({ output }) => output)).toEqual(new Array(2).fill({ x: '000000000000001e' }))
+    expect(counter.fetched).toBe(2)
+    plugins.close()
+    await ahead
+  })
+
+  test.skipIf(process.platform !== 'linux')(
+    'behavior: what is compiled ahead gives way to all else, and nothing else does',
+    async () => {
+      const nice = (): number[] =>
+        readdirSync('/proc/self/task').map((task) => {
+          try {
+            const text = readFileSync(`/proc/self/task/${task}/stat`, 'utf8')
+            return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[16])
+          } catch {
+            return 0
+          }
+        })
+      const before = nice().filter((value) => value === 17).length
+      const worker = nodePluginWorkers({ backgroundNice: 17 }).startCompileWorker({
+        background: true,
+      })
+      await expect.poll(() => nice().filter((value) => value === 17).length).toBe(before + 1)
+      worker.terminate()
+    },
+  )
 
   test('behavior: what is prewarmed to be kept is not evicted, until the runtime is closed', async () => {
     const memory = createProcessMemory({ maxEntries: 2 })

@@ -4,7 +4,8 @@
 import type { Hex } from 'viem'
 import { fixedFromHex } from '../../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
-import type { MemoryStats, ProcessMemory } from '../../../internal/processMemory.js'
+import type { MemoryEntry, MemoryStats, ProcessMemory } from '../../../internal/processMemory.js'
+import { createSingleFlight } from '../../../internal/singleFlight.js'
 import { checkPluginWorld, type PluginWorld } from '../component/component.js'
 import {
   PluginComponentError,
@@ -55,7 +56,15 @@ export type PluginLoaderParameters = {
 
 /** See {@link createPluginLoader}. */
 export type PluginLoader = {
-  load(plugin: PluginReference, options?: IoOptions): Promise<LoadedPlugin>
+  /** `compilers`: other workers than those for what is waited for. */
+  load(
+    plugin: PluginReference,
+    options?: IoOptions & { compilers?: WorkerPool | undefined },
+  ): Promise<LoadedPlugin>
+  /** Whether it is in memory. */
+  holds(wasmHash: Hex): boolean
+  /** Keeps plugins that are in memory there until what is returned is called. */
+  spare(plugins: readonly Hex[]): () => void
   /** Keeps a plugin in memory, whatever else comes, until `clear`. */
   pin(wasmHash: Hex): void
   stats(): MemoryStats
@@ -69,6 +78,8 @@ export function createPluginLoader(parameters: PluginLoaderParameters): PluginLo
   /** Hashes by the key of what this loader compiled: others that share the memory tell of theirs. */
   const own = new Map<string, Hex>()
   const pinned = new Set<string>()
+  const background = new Set<string>()
+  const urgent = createSingleFlight<LoadedPlugin>('Loading a plugin')
   const slotOf = (wasmHash: Hex) => ({
     form: FORM,
     key: `${wasmHash}/${limits.memoryBytes}/${limits.tableEntries}`,
@@ -88,16 +99,16 @@ export function createPluginLoader(parameters: PluginLoaderParameters): PluginLo
     meters.bytes.set(bytes)
   }
 
-  async function load(plugin: PluginReference, options: IoOptions = {}): Promise<LoadedPlugin> {
+  const load: PluginLoader['load'] = async (plugin, { compilers, ...options } = {}) => {
     const wasmHash = normalizeHash(plugin.wasmHash)
     const slot = slotOf(wasmHash)
     const isHeld = memory.peek(slot) !== undefined
     let isMade = false
-    // Callers share this work, so none of their signals may end it; each only stops waiting.
-    const shared = memory.get(slot, async () => {
+    const make = async (): Promise<MemoryEntry<LoadedPlugin>> => {
       isMade = true
       const started = performance.now()
-      const result = await compile(parameters, wasmHash, plugin, { timeout: limits.compileTime })
+      const by = compilers === undefined ? parameters : { ...parameters, compilers }
+      const result = await compile(by, wasmHash, plugin, { timeout: limits.compileTime })
       const durationMs = performance.now() - started
       meters.compile.observe(durationMs / 1_000)
       own.set(slot.key, wasmHash)
@@ -109,7 +120,20 @@ export function createPluginLoader(parameters: PluginLoaderParameters): PluginLo
         source: result.source,
       })
       return { value: result.loaded, weight: result.bytes * 3 }
-    })
+    }
+    // Callers share this work, so none of their signals may end it; each only stops waiting.
+    let shared: Promise<LoadedPlugin>
+    if (compilers !== undefined && !isHeld) {
+      background.add(slot.key)
+      shared = memory.get(slot, make).finally(() => background.delete(slot.key))
+    } else if (background.has(slot.key) && !isHeld) {
+      // Somebody waits for what is compiled when there is nothing else to do: not for that.
+      shared = urgent.run(slot.key, {}, async () => {
+        const made = await make()
+        memory.set(slot, made)
+        return made.value
+      })
+    } else shared = memory.get(slot, make)
     const loaded = await withDeadline('Loading a plugin', options, () => shared)
     if (isHeld) meters.hits.inc()
     else if (isMade) meters.misses.inc()
@@ -123,6 +147,16 @@ export function createPluginLoader(parameters: PluginLoaderParameters): PluginLo
       const slot = slotOf(normalizeHash(wasmHash))
       pinned.add(slot.key)
       memory.pin(slot)
+    },
+    holds: (wasmHash) => memory.peek(slotOf(normalizeHash(wasmHash))) !== undefined,
+    spare(plugins) {
+      const slots = plugins
+        .map((wasmHash) => slotOf(normalizeHash(wasmHash)))
+        .filter((slot) => !pinned.has(slot.key) && memory.peek(slot) !== undefined)
+      for (const slot of slots) memory.pin(slot)
+      return () => {
+        for (const slot of slots) if (!pinned.has(slot.key)) memory.unpin(slot)
+      }
     },
     stats: () => memory.stats(FORM),
     clear() {

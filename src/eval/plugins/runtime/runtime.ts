@@ -16,9 +16,14 @@ import type { PluginWorld } from '../component/component.js'
 import { createPluginMeters, type PluginEvent } from '../events.js'
 import { type HttpPolicy, type HttpTransport, resolveHttpPolicy } from '../http.js'
 import { type PluginLimits, resolveLimits } from '../limits.js'
-import { createWorkerPool, type PluginWorkers } from '../workerPool.js'
+import { createWorkerPool, type PluginWorkers, type WorkerPool } from '../workerPool.js'
 import { type PluginCacheLimits, type PluginCachePreset, pluginCachePresets } from './cache.js'
-import { type CompiledPluginStore, createPluginLoader, type PluginReference } from './loader.js'
+import {
+  type CompiledPluginStore,
+  createPluginLoader,
+  type PluginLoader,
+  type PluginReference,
+} from './loader.js'
 import { createPluginRunner, type PluginRun, type PluginRunRequest } from './runner.js'
 
 /** Options of {@link createPluginRuntime}. */
@@ -40,19 +45,29 @@ export type PluginRuntimeParameters = {
   onEvent?: ((event: PluginEvent) => void) | undefined
 }
 
+/** Options of `prewarm`. */
+export type PrewarmOptions = IoOptions & {
+  keep?: boolean | undefined
+  sparing?: readonly Hex[] | undefined
+}
+
+/** What became of a plugin that was compiled ahead. */
+export type Prewarmed = { wasmHash: Hex; result: 'success' | 'fail'; error?: unknown }
+
 /** See {@link createPluginRuntime}. */
 export type PluginRuntime = {
   /** Compiles a plugin into the cache and says what it imports. */
   load(plugin: PluginReference, options?: IoOptions): Promise<PluginWorld>
   run(request: PluginRunRequest, options?: IoOptions): Promise<PluginRun>
   /**
-   * Compiles plugins ahead of use, and starts workers. Failures are reported, not thrown. With `keep`
-   * they are never evicted.
+   * Compiles plugins ahead of use, in their order, and starts workers. Failures are reported, not thrown;
+   * `timeout` is for each. Several are compiled at once, in workers of the lowest priority. What no room is
+   * left for is not tried, and not reported.
+   *
+   * @param options.keep - They are never evicted.
+   * @param options.sparing - Plugins that are not evicted for it.
    */
-  prewarm(
-    plugins: readonly PluginReference[],
-    options?: IoOptions & { keep?: boolean | undefined },
-  ): Promise<{ wasmHash: Hex; result: 'success' | 'fail'; error?: unknown }[]>
+  prewarm(plugins: readonly PluginReference[], options?: PrewarmOptions): Promise<Prewarmed[]>
   stats(): MemoryStats
   readonly metrics: MetricsRegistry
   /** Stops all workers. Runs under way fail. */
@@ -107,24 +122,24 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
     load: async (plugin, options) => (await load(plugin, options)).world,
     run,
     stats: () => loader.stats(),
-    async prewarm(plugins, { keep = false, ...options } = {}) {
+    async prewarm(plugins, options) {
       const started = runners.prestart(runners.size).catch(() => {})
-      const results: { wasmHash: Hex; result: 'success' | 'fail'; error?: unknown }[] = []
-      for (const plugin of plugins) {
-        const { wasmHash } = plugin
-        try {
-          if (keep) loader.pin(wasmHash)
-          await load(plugin, options)
-          results.push({ wasmHash, result: 'success' })
-        } catch (error) {
-          results.push({ wasmHash, result: 'fail', error })
+      // Of its own, and closed at the end: a worker holds the transpiler, and nobody waits for these.
+      const compilers = createWorkerPool({
+        start: () => workers.startCompileWorker({ background: true }),
+        size: concurrency,
+      })
+      try {
+        const results = await prewarmAll({ loader, plugins, compilers, concurrency }, options)
+        for (const { wasmHash, result } of results) {
+          meters.prewarm.inc({ result })
+          onEvent({ type: 'plugin.prewarmed', wasmHash, result })
         }
-        const result = results[results.length - 1]?.result ?? 'fail'
-        meters.prewarm.inc({ result })
-        onEvent({ type: 'plugin.prewarmed', wasmHash, result })
+        await started
+        return results
+      } finally {
+        compilers.close()
       }
-      await started
-      return results
     },
     close() {
       runners.close()
@@ -132,6 +147,44 @@ export function createPluginRuntime(parameters: PluginRuntimeParameters): Plugin
       loader.clear()
     },
   }
+}
+
+async function prewarmAll(
+  parts: {
+    loader: PluginLoader
+    plugins: readonly PluginReference[]
+    compilers: WorkerPool
+    concurrency: number
+  },
+  { keep = false, sparing = [], ...options }: PrewarmOptions = {},
+): Promise<Prewarmed[]> {
+  const { loader, plugins, compilers, concurrency } = parts
+  const results = new Map<PluginReference, Prewarmed>()
+  const spared = [loader.spare([...sparing, ...plugins.map(({ wasmHash }) => wasmHash)])]
+  const next = plugins.values()
+  let full = false
+  const work = async (): Promise<void> => {
+    for (const plugin of next) {
+      if (full || options.signal?.aborted === true) return
+      const { wasmHash } = plugin
+      try {
+        if (keep) loader.pin(wasmHash)
+        await loader.load(plugin, { ...options, compilers })
+        full ||= !loader.holds(wasmHash)
+        // What came first is not given up for what comes later.
+        spared.push(loader.spare([wasmHash]))
+        results.set(plugin, { wasmHash, result: 'success' })
+      } catch (error) {
+        results.set(plugin, { wasmHash, result: 'fail', error })
+      }
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: concurrency }, work))
+  } finally {
+    for (const release of spared) release()
+  }
+  return plugins.flatMap((plugin) => results.get(plugin) ?? [])
 }
 
 function memoryOf({ memory, cache }: PluginRuntimeParameters): ProcessMemory {

@@ -156,6 +156,8 @@ export type FollowedIndex = {
   lag(): bigint | undefined
   /** Hashes of the plugins that a current slot names, those of the newest slots first. */
   currentPlugins(): readonly Hex[]
+  /** Hashes of the plugins of policy-data templates, as far as they are registered. */
+  pluginsOf(templateIds: readonly Hex[]): readonly Hex[]
   /** Whether a registered template names an artifact. */
   isRegistered(name: { namespace: number; hash: Hex }): boolean
   /** Every artifact that a template names, each with one such template. */
@@ -213,6 +215,10 @@ export async function followIndex(
     reader: createIndexedReader({ index, reader }),
     lag: () => lag,
     currentPlugins: () => currentPlugins(index.state),
+    pluginsOf: (ids) =>
+      ids.flatMap(
+        (id) => index.state.policyDataTemplates.get(id.toLowerCase() as Hex)?.wasmHash ?? [],
+      ),
     isRegistered: (name) => isRegistered(index.state, name),
     registered: () => registeredArtifacts(index.state),
     loop,

@@ -1,11 +1,9 @@
 /** An operator as a process: everything of it on disk, behind a socket, and running by itself. */
 import { join } from 'node:path'
 import type { Address, Hex, LocalAccount } from 'viem'
-import { namespaces } from '../../../core/artifact.js'
 import type { Evaluator } from '../../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
 import { diskByteStore } from '../../../da/node/index.js'
-import type { IoOptions } from '../../../internal/deadline.js'
 import { resolveAddress } from '../../../registry/chain/addresses.js'
 import { createAcceptedResponses, createCommitSink } from '../../../registry/index.js'
 import {
@@ -42,6 +40,7 @@ import { type FollowedIndex, followIndex, type OpenedChain, openChain } from './
 import { type EnclaveSettings, type OpenedEvaluator, openEvaluator } from './enclave/evaluator.js'
 import { keepInOrder } from './keeping.js'
 import { type OpenedLedger, openLedgerHook } from './ledger.js'
+import { createPrewarmer, recentRuns } from './prewarming.js'
 import {
   type Closers,
   claimDirectory,
@@ -436,7 +435,8 @@ function startWindows(
   },
 ): Windows {
   const { chain, node, pipeline, watch, log, closers, peers } = parts
-  let applied = pipeline.head().sequenceNo
+  const prewarmer = prewarmerOf(parameters.settings, parts)
+  let applied: bigint | undefined
   const windows = runWindows({
     ...{ commits: node.commits, pipeline, events: chain.events, interval: chain.interval },
     peers: () => peers,
@@ -456,7 +456,8 @@ function startWindows(
       if (status.sequenceNo === applied) return
       applied = status.sequenceNo
       log({ level: 'info', event: 'commit.applied', sequence: String(applied), root: status.root })
-      prewarm(parts)
+      // Also the first time: whoever joins or starts again has what slots name before it is asked.
+      prewarmer.start()
       await parts.secrets.inbox.settle()
     },
     onError: (error) => {
@@ -468,33 +469,28 @@ function startWindows(
   return windows
 }
 
-/** Plugins compiled ahead at most; the runtime bounds time and threads. */
-const PREWARMED = 64
-
-/**
- * After a commit, plugins that a current slot names are compiled ahead. A registration alone buys
- * nothing: what nobody's slot names is not looked at.
- */
-function prewarm(parts: {
-  evaluator: OpenedEvaluator
-  artifacts: OpenedArtifacts
-  index: FollowedIndex
-  watch: OperatorWatch
-  log: LogHook
-}): void {
-  const { evaluator, artifacts, index, watch, log } = parts
-  if (evaluator.prewarm === undefined) return
-  const { cache } = artifacts
-  const plugins = index.currentPlugins().slice(0, PREWARMED)
-  const references = plugins.map((wasmHash) => ({
-    wasmHash,
-    getBytes: (io: IoOptions) =>
-      cache.getArtifact({ hash: wasmHash, namespace: namespaces.wasm }, io),
-  }))
-  evaluator.prewarm(references, { timeout: 30_000 }).catch((error: unknown) => {
-    watch.failed('prewarm')
-    log({ level: 'debug', event: 'prewarm.failed', ...describeError(error) })
+/** Compiles ahead what current slots name, and the templates that the settings name. */
+function prewarmerOf(
+  settings: OperatorSettings,
+  parts: {
+    evaluator: OpenedEvaluator
+    artifacts: OpenedArtifacts
+    index: FollowedIndex
+    watch: OperatorWatch
+    log: LogHook
+    closers: Closers
+  },
+): ReturnType<typeof createPrewarmer> {
+  const { evaluator, artifacts, index, watch, log, closers } = parts
+  const { prewarm, recent = recentRuns() } = evaluator
+  const prewarmer = createPrewarmer({
+    ...{ prewarm, recent, log, artifacts: artifacts.cache },
+    always: () => index.pluginsOf(settings['prewarm.always']),
+    current: index.currentPlugins,
+    onFailure: () => watch.failed('prewarm'),
   })
+  closers.add(prewarmer.close)
+  return prewarmer
 }
 
 /** Each accepted response is held against the tree, as a replica does (0x13). */

@@ -181,6 +181,10 @@ export const operatorSettings = {
     description: 'Whether copies that expire are renewed by this operator, which pays for them',
     default: false,
   }),
+  'prewarm.always': setting(listKind(hexKind(32)), {
+    description: 'Policy-data templates whose plugins stay compiled, whatever else comes',
+    default: [],
+  }),
   'sign.max_lag': setting(integerKind(0, 10_000), {
     description: 'Blocks that the index may be behind while tasks are signed',
     default: 30,

@@ -33,6 +33,7 @@ import { fromHex, utf8 } from '../../../../internal/bytes.js'
 import { keccak, keccakHex } from '../../../../internal/keccak.js'
 import { createProcessMemory } from '../../../../internal/processMemory.js'
 import type { CommittedTree } from '../../../../statetree/index.js'
+import { type RecentRuns, recentRuns } from '../prewarming.js'
 import type { Closers } from '../running.js'
 import { tunnelTransport } from './tunnelTransport.js'
 
@@ -65,6 +66,8 @@ export type OpenedEvaluator = {
   readonly enclave: EnclaveEvaluator | undefined
   /** Compiles plugins ahead, where the runtime is in this process. */
   readonly prewarm: PluginRuntime['prewarm'] | undefined
+  /** Plugins that ran, where it is. */
+  readonly recent?: RecentRuns | undefined
 }
 
 /** Parameters of {@link openSimulatedEnclave}. */
@@ -137,9 +140,10 @@ export async function openSimulatedEnclave(
   let dial: TunnelDial | undefined
   // What the enclave compiles stays inside it, under one bound for all of its parts.
   const memory = createProcessMemory()
+  const recent = recentRuns()
   const plugins = createPluginRuntime({
     workers: nodePluginWorkers(),
-    ...{ memory, metrics: parameters.metrics },
+    ...{ memory, metrics: parameters.metrics, onEvent: recent.onEvent },
     // The enclave has no network of its own: every connection is one through the host.
     transport: (request, options) => {
       if (dial === undefined) throw new EnclaveTransportError({ reason: 'no host is connected' })
@@ -178,7 +182,7 @@ export async function openSimulatedEnclave(
   const { pcr0Commitment } = served
   // What a verifier's `roots` takes to accept its documents.
   const roots = [{ sha256: simulator.root.sha256 }]
-  return { evaluator: enclave, enclave, pcr0Commitment, prewarm, roots }
+  return { evaluator: enclave, enclave, pcr0Commitment, prewarm, recent, roots }
 }
 
 /** Without an enclave, all parts of the evaluator share the memory of the one cache. */
@@ -191,9 +195,10 @@ async function openBareEvaluator(
   const { memory } = artifacts
   const every = settings['enclave.allow_hosts'].includes('*')
   const hosts = settings['enclave.allow_hosts'].map((host) => host.split(':')[0] as string)
+  const recent = recentRuns()
   const plugins = createPluginRuntime({
     workers: nodePluginWorkers(),
-    ...{ memory, metrics },
+    ...{ memory, metrics, onEvent: recent.onEvent },
     transport: nodeHttpTransport(),
     http: every ? {} : { hosts },
   })
@@ -204,7 +209,7 @@ async function openBareEvaluator(
     schemas: createSchemaValidator({ memory }),
   })
   const { prewarm } = plugins
-  return { evaluator, enclave: undefined, pcr0Commitment: ZERO_HASH, prewarm }
+  return { evaluator, enclave: undefined, pcr0Commitment: ZERO_HASH, prewarm, recent }
 }
 
 function hostOf(
