@@ -85,6 +85,12 @@ export function readClock(field: string, clock: () => number): number {
   throw new InvalidInputError({ field, reason: 'the clock has to answer milliseconds since 1970' })
 }
 
+/** A clock whose every answer is looked at by {@link readClock}, the first one now. */
+export function checkedClock(field: string, clock: () => number): () => number {
+  readClock(field, clock)
+  return () => readClock(field, clock)
+}
+
 /** The last time that a `Date` has. */
 const MAX_TIME = 8_640_000_000_000_000
 

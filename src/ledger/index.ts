@@ -50,15 +50,22 @@ export {
   type VerifiedTimestamp,
   verifyTimestamp,
 } from './anchor/timestamps.js'
+export { type Auditor, createAuditor } from './audit/auditor.js'
 export {
-  type AnchoredCheckpoint,
-  type AuditClock,
-  type Auditor,
-  type AuditorParameters,
-  createAuditor,
-  type LedgerViolation,
-} from './audit/auditor.js'
-export { readCut, rebuildRoots, type VerifiedCut } from './audit/cut.js'
+  type RebuiltLogs,
+  readCut,
+  rebuildLogs,
+  rebuildRoots,
+  type VerifiedCut,
+} from './audit/cut.js'
+export type { AuditedStore } from './audit/files.js'
+export type {
+  AnchoredCheckpoint,
+  AnchorsOutcome,
+  AuditClock,
+  AuditorParameters,
+  LedgerViolation,
+} from './audit/parameters.js'
 export {
   computeStateRoot,
   createLedgerState,

@@ -1,7 +1,13 @@
 /** Keeps a log's checkpoints anchored: each target at its own pace, none holding up another. */
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertMembers } from '../../internal/options.js'
+import {
+  assertKnown,
+  assertList,
+  assertMembers,
+  assertObject,
+  readClock,
+} from '../../internal/options.js'
 import type { Checkpoint } from '../log/checkpoint.js'
 import type { LogReader } from '../log/reader.js'
 import type { AnchorReceipt } from './receipts.js'
@@ -50,6 +56,10 @@ export type Anchorer = {
   nextDue(): number
 }
 
+const knownParameters: readonly (keyof AnchorerParameters)[] = [
+  ...(['targets', 'latest', 'record', 'now', 'recorded'] as const),
+]
+
 /** A target that is due less often than every seven weeks anchors less than monthly. */
 const maxEvery = 49 * 86_400_000
 
@@ -64,7 +74,8 @@ type State = {
 /**
  * Creates an anchorer. It has no timer of its own: call `tick` from yours, or from a command.
  *
- * @throws InvalidInputError for targets that are none, or two of one name.
+ * @throws InvalidInputError for targets that are none, or two of one name, for anchors that were recorded
+ * with no time or size, and options that are missing or unknown.
  * @example
  * const anchorer = createAnchorer({
  *   targets: [chainTarget],
@@ -75,8 +86,11 @@ type State = {
  */
 export function createAnchorer(parameters: AnchorerParameters): Anchorer {
   assertMembers('parameters', parameters, ['targets', 'latest', 'record'])
+  assertKnown('parameters', parameters, knownParameters)
   const { targets, latest, record, now = Date.now, recorded = {} } = parameters
   checkTargets(targets)
+  checkRecorded(recorded)
+  readClock('now', now)
   const states = new Map<string, State>(
     targets.map(({ name }) => {
       const known = Object.hasOwn(recorded, name) ? recorded[name] : undefined
@@ -86,6 +100,8 @@ export function createAnchorer(parameters: AnchorerParameters): Anchorer {
   )
   const dueAt = ({ name, every }: AnchorTarget): number => {
     const { at, unrecorded } = states.get(name) as State
+    // A clock that was ahead once would stop anchors until it is so late.
+    if (at > now()) return now()
     return unrecorded === undefined ? at + every : at
   }
 
@@ -154,7 +170,26 @@ async function bounded(
   return Promise.race([outcome, ended])
 }
 
+function checkRecorded(recorded: NonNullable<AnchorerParameters['recorded']>): void {
+  assertObject('recorded', recorded)
+  for (const [name, anchor] of Object.entries(recorded)) {
+    const field = `recorded.${name}`
+    assertMembers(field, anchor, ['at', 'size'])
+    assertKnown(field, anchor, ['at', 'size'])
+    if (!Number.isFinite(anchor.at)) {
+      throw new InvalidInputError({ field: `${field}.at`, reason: 'expected milliseconds' })
+    }
+    if (typeof anchor.size !== 'bigint' || anchor.size < 0n) {
+      throw new InvalidInputError({ field: `${field}.size`, reason: 'expected a bigint' })
+    }
+  }
+}
+
 function checkTargets(targets: readonly AnchorTarget[]): void {
+  assertList('targets', targets)
+  for (const [at, target] of targets.entries()) {
+    assertMembers(`targets[${at}]`, target, ['name', 'every', 'anchor'])
+  }
   const names = new Set(targets.map(({ name }) => name))
   if (targets.length === 0 || names.size !== targets.length) {
     throw new InvalidInputError({

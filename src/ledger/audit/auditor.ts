@@ -2,62 +2,20 @@
  * Continuous verification of a ledger: the chain on each insert, the Merkle roots from the entries every
  * quarter of an hour, a full replay and the anchors once a day.
  */
-import type { TileReader } from '../../core/interfaces/tileStore.js'
-import { InvalidInputError } from '../../errors/common.js'
-import { bytesEqual } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { encodeEvent, type LedgerEvent } from '../events/event.js'
-import type { EventSchemas } from '../events/schemaTypes.js'
-import type { VerifySignature } from '../events/signature.js'
 import { verifyEvent } from '../events/verify.js'
-import type { CheckpointTrust } from '../log/checkpoint.js'
-import { readCut, rebuildRoots, type VerifiedCut } from './cut.js'
-import { type ReEvaluation, type Replay, type ReplayFault, replayLedger } from './replay.js'
-
-/** What was found wrong. */
-export type LedgerViolation = {
-  kind: 'chain' | 'root' | 'files' | 'rollback' | 'replay' | 'snapshot' | 'evaluation' | 'anchor'
-  detail: string
-  /** Milliseconds since 1970 at which it was found. */
-  at: number
-  /** The event it is about, where there is one. */
-  eventId?: string | undefined
-}
-
-/** A clock and its timers. */
-export type AuditClock = {
-  now(): number
-  /** Runs `work` after some milliseconds; answers what stops it. */
-  after(milliseconds: number, work: () => void): () => void
-}
-
-/** A checkpoint of the meta log that a place outside the ledger keeps. */
-export type AnchoredCheckpoint = { size: bigint; root: Uint8Array; where: string }
-
-/** Parameters of {@link createAuditor}. */
-export type AuditorParameters = {
-  store: TileReader
-  ledger: string
-  /** The meta log's key, and its witnesses. */
-  trust: CheckpointTrust
-  /** Takes violations. Another place than the ledger that is audited: a webhook, a second ledger. */
-  report: (violation: LedgerViolation, options: { signal: AbortSignal }) => Promise<void>
-  clock?: AuditClock | undefined
-  schemas?: EventSchemas | undefined
-  verify?: VerifySignature | undefined
-  requireVerifiedWasm?: boolean | undefined
-  /** The newest anchors of the meta log, from where they are kept. */
-  anchors?:
-    | ((options: { signal: AbortSignal }) => Promise<readonly AnchoredCheckpoint[]>)
-    | undefined
-  reEvaluate?: ((event: LedgerEvent, signal: AbortSignal) => Promise<ReEvaluation>) | undefined
-  /** Milliseconds between two rebuilds of the roots. @default 900000 */
-  rebuildEvery?: number | undefined
-  /** Milliseconds between two replays. @default 86400000 */
-  replayEvery?: number | undefined
-  /** Told of audits that could not be made, and of reports that were not taken. */
-  onError?: ((error: unknown) => void) | undefined
-}
+import { compareAnchors, look, rebuild, replayAll } from './looks.js'
+import {
+  type AnchorsOutcome,
+  type AuditorParameters,
+  type AuditState,
+  checkParameters,
+  type LedgerViolation,
+  stateOf,
+  violation,
+} from './parameters.js'
+import type { Replay } from './replay.js'
 
 /** Audits a ledger. */
 export type Auditor = {
@@ -69,27 +27,23 @@ export type Auditor = {
    * Replays all events and compares the anchors now. With `from`, what lies before the last snapshot in
    * front of that place is held against the snapshot alone.
    */
-  replay(
-    options?: IoOptions & { from?: bigint | undefined },
-  ): Promise<{ violations: LedgerViolation[]; replay: Replay | undefined }>
+  replay(options?: IoOptions & { from?: bigint | undefined }): Promise<{
+    violations: LedgerViolation[]
+    replay: Replay | undefined
+    /** What became of the anchors: those that cannot be had stop nothing else. */
+    anchors: AnchorsOutcome
+  }>
   /** Does both at their times, until `stop`. The first of each is at once. */
   start(): void
   stop(): Promise<void>
 }
 
-const realClock: AuditClock = {
-  now: Date.now,
-  after: (milliseconds, work) => {
-    const timer = setTimeout(work, milliseconds)
-    return () => clearTimeout(timer)
-  },
-}
-
 /**
  * Creates an auditor. It reads the ledger's files as an outsider does and believes signatures only. What
- * it saw last is kept in memory: a log that went back since is found.
+ * it saw last is kept in `pins`: a log that went back since, or is gone, is found.
  *
- * @throws {InvalidInputError} for intervals that are none.
+ * @throws {InvalidInputError} for intervals that are none, a trust that names no key of the ledger, and
+ * options that are missing or unknown.
  * @example
  * ```ts
  * import { type AuditorParameters, createAuditor } from '@newton/policy-sdk/ledger'
@@ -101,12 +55,8 @@ const realClock: AuditClock = {
  * ```
  */
 export function createAuditor(parameters: AuditorParameters): Auditor {
-  const { clock = realClock, rebuildEvery = 900_000, replayEvery = 86_400_000 } = parameters
-  for (const [field, value] of Object.entries({ rebuildEvery, replayEvery })) {
-    if (Number.isFinite(value) && value >= 1_000 && value <= 2_147_483_647) continue
-    throw new InvalidInputError({ field, reason: 'expected milliseconds, a second or more' })
-  }
-  const state: State = { parameters, clock, unreported: [], previous: undefined, newest: undefined }
+  const { clock, rebuildEvery, replayEvery } = checkParameters(parameters)
+  const state = stateOf(parameters, clock)
   const stopping = new AbortController()
   const timers = new Set<() => void>()
   const running = new Set<Promise<unknown>>()
@@ -117,7 +67,9 @@ export function createAuditor(parameters: AuditorParameters): Auditor {
         const detail = insertProblem(state, event)
         state.previous = { current_hash: event.current_hash, timestamp: event.timestamp }
         const found =
-          detail === undefined ? [] : [violation(state, 'chain', detail, event.event_id)]
+          detail === undefined
+            ? []
+            : [violation(state, 'chain', detail, { eventId: event.event_id })]
         return tell(state, found, signal)
       }),
     rebuild: (options = {}) =>
@@ -126,8 +78,15 @@ export function createAuditor(parameters: AuditorParameters): Auditor {
       ),
     replay: ({ from, ...options } = {}) =>
       withDeadline('Replaying a ledger', options, async (signal) => {
-        const { violations, replay } = await replayAll(state, { signal, from })
-        return { violations: await tell(state, violations, signal), replay }
+        const { cut, found } = await look(state, signal)
+        // What was found is told before anything that others can hold up.
+        await tell(state, found, signal)
+        const anchored = await compareAnchors(state, cut, signal)
+        await tell(state, anchored.found, signal)
+        const { violations, replay } = await replayAll(state, cut, { signal, from })
+        await tell(state, violations, signal)
+        const { outcome: anchors } = anchored
+        return { violations: [...found, ...anchored.found, ...violations], replay, anchors }
       }),
     start: () => {
       const loop = (every: number, work: () => Promise<unknown>): void => {
@@ -164,25 +123,10 @@ export function createAuditor(parameters: AuditorParameters): Auditor {
   return auditor
 }
 
-type State = {
-  parameters: AuditorParameters
-  clock: AuditClock
-  /** Found, and not yet taken by `report`. */
-  unreported: LedgerViolation[]
-  previous: { current_hash: string; timestamp: string } | undefined
-  newest: { size: bigint; root: Uint8Array } | undefined
-}
-
-function violation(
-  { clock }: State,
-  kind: LedgerViolation['kind'],
-  detail: string,
-  eventId?: string,
-): LedgerViolation {
-  return { kind, detail, at: clock.now(), ...(eventId === undefined ? {} : { eventId }) }
-}
-
-function insertProblem({ parameters, previous }: State, event: LedgerEvent): string | undefined {
+function insertProblem(
+  { parameters, previous }: AuditState,
+  event: LedgerEvent,
+): string | undefined {
   const { ledger, schemas, verify } = parameters
   const verdict = verifyEvent({ entry: encodeEvent(event), ledger, previous, schemas, verify })
   return verdict.status === 'valid' ? undefined : verdict.detail
@@ -190,14 +134,18 @@ function insertProblem({ parameters, previous }: State, event: LedgerEvent): str
 
 /** Reports what was found, and what an earlier report did not take. */
 async function tell(
-  state: State,
+  state: AuditState,
   found: LedgerViolation[],
   signal: AbortSignal,
 ): Promise<LedgerViolation[]> {
+  const { timeout, parameters } = state
   state.unreported.push(...found)
   while (state.unreported.length > 0) {
+    const next = state.unreported[0] as LedgerViolation
     try {
-      await state.parameters.report(state.unreported[0] as LedgerViolation, { signal })
+      await withDeadline('Reporting a violation', { signal, timeout }, (limited) =>
+        parameters.report(next, { signal: limited }),
+      )
     } catch (error) {
       // It is kept, and told again at the next audit.
       state.parameters.onError?.(error)
@@ -206,106 +154,4 @@ async function tell(
     state.unreported.shift()
   }
   return found
-}
-
-/** The newest cut, held against the one that was seen before. */
-async function look(
-  state: State,
-  signal: AbortSignal,
-): Promise<{ cut: VerifiedCut | undefined; found: LedgerViolation[] }> {
-  const { newest } = state
-  let cut: VerifiedCut | undefined
-  try {
-    cut = await readCut(state.parameters, signal)
-    if (newest !== undefined && (cut === undefined || cut.meta.size < newest.size)) {
-      return {
-        cut,
-        found: [
-          violation(state, 'rollback', `${cut?.meta.size ?? 0n} cuts, there were ${newest.size}`),
-        ],
-      }
-    }
-    if (cut !== undefined && newest !== undefined) {
-      const { root } = await cut.reader.prefix(newest.size, { signal })
-      if (!bytesEqual(root, newest.root)) {
-        return {
-          cut,
-          found: [violation(state, 'rollback', `other cuts than before ${newest.size}`)],
-        }
-      }
-    }
-  } catch (error) {
-    signal.throwIfAborted()
-    return { cut: undefined, found: [violation(state, 'files', lineOf(error))] }
-  }
-  if (cut !== undefined) state.newest = { size: cut.meta.size, root: cut.meta.root }
-  return { cut, found: [] }
-}
-
-async function rebuild(state: State, signal: AbortSignal): Promise<LedgerViolation[]> {
-  const { cut, found } = await look(state, signal)
-  if (cut === undefined) return found
-  try {
-    const wrong = await rebuildRoots({ store: state.parameters.store, cut }, signal)
-    return [...found, ...wrong.map((name) => violation(state, 'root', `the entries of ${name}`))]
-  } catch (error) {
-    signal.throwIfAborted()
-    return [...found, violation(state, 'files', lineOf(error))]
-  }
-}
-
-const violationOf = {
-  ...{ event: 'replay', snapshot: 'snapshot', evaluation: 'evaluation', cut: 'root' },
-} as const satisfies Record<ReplayFault['kind'], LedgerViolation['kind']>
-
-async function replayAll(
-  state: State,
-  { signal, from }: { signal: AbortSignal; from: bigint | undefined },
-): Promise<{ violations: LedgerViolation[]; replay: Replay | undefined }> {
-  const { parameters } = state
-  const { cut, found } = await look(state, signal)
-  const violations = [...found, ...(await compareAnchors(state, cut, signal))]
-  if (cut === undefined) return { violations, replay: undefined }
-  try {
-    const replay = await replayLedger({ ...parameters, cut, from }, signal)
-    for (const { kind, detail, eventId } of replay.faults) {
-      violations.push(violation(state, violationOf[kind], detail, eventId))
-    }
-    return { violations, replay }
-  } catch (error) {
-    signal.throwIfAborted()
-    return {
-      violations: [...violations, violation(state, 'replay', lineOf(error))],
-      replay: undefined,
-    }
-  }
-}
-
-/** Every anchor has to be a prefix of the meta log as it is now. */
-async function compareAnchors(
-  state: State,
-  cut: VerifiedCut | undefined,
-  signal: AbortSignal,
-): Promise<LedgerViolation[]> {
-  const anchors = (await state.parameters.anchors?.({ signal })) ?? []
-  const found: LedgerViolation[] = []
-  for (const { size, root, where } of anchors) {
-    if (cut === undefined || size > cut.meta.size) {
-      found.push(violation(state, 'anchor', `${where} has ${size} cuts, the log fewer`))
-      continue
-    }
-    try {
-      const now = await cut.reader.prefix(size, { signal })
-      if (bytesEqual(now.root, root)) continue
-      found.push(violation(state, 'anchor', `${where} has other cuts up to ${size}`))
-    } catch (error) {
-      signal.throwIfAborted()
-      found.push(violation(state, 'anchor', lineOf(error)))
-    }
-  }
-  return found
-}
-
-function lineOf(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
 }

@@ -8,6 +8,7 @@ import { emptyRange, growRange, rangeRoot } from '../log/compactRange.js'
 import { type LogReader, logReader } from '../log/reader.js'
 import { logFiles, readEntries } from '../writer/files/log.js'
 import { metaLog } from '../writer/types.js'
+import { type AuditedStore, type FileCheck, fileCheck } from './files.js'
 
 /** A recorded cut, under a checkpoint of the meta log that was verified. */
 export type VerifiedCut = {
@@ -60,25 +61,49 @@ export async function* readCuts(
   }
 }
 
-/**
- * Computes the root of every domain again from the entries, at every cut that was ever recorded, and names
- * what differs: a proof may end in any of them, so an old one that is false is as bad as the newest.
- */
+/** What the entries of a ledger contradict. */
+export type RebuiltLogs = {
+  /** Logs whose entries do not have a root that was recorded. */
+  roots: string[]
+  /** Files that do not have what the entries give, or are missing, each with what is wrong. */
+  files: string[]
+}
+
+/** Names the logs whose entries do not have a root that was recorded. See {@link rebuildLogs}. */
 export async function rebuildRoots(
-  { store, cut }: { store: TileReader; cut: VerifiedCut },
+  parameters: { store: AuditedStore; cut: VerifiedCut },
   signal: AbortSignal,
 ): Promise<string[]> {
-  const wrong: string[] = []
+  return (await rebuildLogs(parameters, signal)).roots
+}
+
+/**
+ * Computes the root of every domain again from the entries, at every cut that was ever recorded, and names
+ * what differs: a proof may end in any of them, so an old one that is false is as bad as the newest. Hash
+ * tiles, and what is there of partial ones, are compared too: without them nobody can prove anything.
+ */
+export async function rebuildLogs(
+  { store, cut }: { store: AuditedStore; cut: VerifiedCut },
+  signal: AbortSignal,
+): Promise<RebuiltLogs> {
+  const wrong: RebuiltLogs = { roots: [], files: [] }
+  const tellFile = (fault: string): void => {
+    if (wrong.files.length < maxWrong) wrong.files.push(fault)
+  }
+  const checkOf = (name: string): FileCheck => fileCheck({ store, name, tell: tellFile }, signal)
   const domains = cut.record.domains.map(({ name, size }) =>
-    domainOf(store, { name, size }, signal),
+    domainOf({ store, name, size, files: checkOf(name) }, signal),
   )
   const meta = emptyRange()
+  const metaFiles = checkOf(metaLog)
   let seq = -1n
   for await (const { index, entry, record } of readCuts({ store, cut }, signal)) {
-    growRange(meta, entry)
+    await metaFiles.add(entry, growRange(meta, entry))
     const isLast = index === cut.meta.size - 1n
     const tell = (fault: string): void => {
-      if (wrong.length < maxWrong) wrong.push(isLast ? fault : `${fault} of meta entry ${index}`)
+      if (wrong.roots.length < maxWrong) {
+        wrong.roots.push(isLast ? fault : `${fault} of meta entry ${index}`)
+      }
     }
     if (record === undefined || record.seq <= seq || record.domains.length !== domains.length) {
       tell(metaLog)
@@ -95,7 +120,9 @@ export async function rebuildRoots(
     // An entry that is in no chain is in a log that is longer than the chain.
     if (entries !== seq + 1n) tell('sizes')
   }
-  if (!bytesEqual(rangeRoot(meta), cut.meta.root)) wrong.push(metaLog)
+  if (!bytesEqual(rangeRoot(meta), cut.meta.root)) wrong.roots.push(metaLog)
+  await metaFiles.finish()
+  for (const domain of domains) await domain.finish()
   return wrong
 }
 
@@ -104,25 +131,31 @@ const maxWrong = 100
 
 /** Roots of a domain at sizes that grow; `undefined` for one that it cannot have any more. */
 function domainOf(
-  store: TileReader,
-  { name, size: most }: { name: string; size: bigint },
+  log: { store: TileReader; name: string; size: bigint; files: FileCheck },
   signal: AbortSignal,
 ) {
+  const { store, name, size: most, files } = log
   const entries = readEntries({ store, name, from: 0n, size: most }, signal)
   const range = emptyRange()
   let root = rangeRoot(range)
+  const rootAt = async (size: bigint): Promise<Uint8Array | undefined> => {
+    if (size < range.size || size > most) return undefined
+    if (size === range.size) return root
+    while (range.size < size) {
+      const next = await entries.next()
+      if (next.done === true) return undefined
+      const { entry } = next.value
+      await files.add(entry, growRange(range, entry))
+    }
+    root = rangeRoot(range)
+    return root
+  }
   return {
-    name,
-    rootAt: async (size: bigint): Promise<Uint8Array | undefined> => {
-      if (size < range.size || size > most) return undefined
-      if (size === range.size) return root
-      while (range.size < size) {
-        const next = await entries.next()
-        if (next.done === true) return undefined
-        growRange(range, next.value.entry)
-      }
-      root = rangeRoot(range)
-      return root
+    ...{ name, rootAt },
+    /** Compares the right edge, whatever sizes were asked for. */
+    finish: async (): Promise<void> => {
+      await rootAt(most)
+      await files.finish()
     },
   }
 }

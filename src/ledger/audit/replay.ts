@@ -1,6 +1,8 @@
 /** Everything a ledger says, verified and reduced again from its first event. */
 import type { TileReader } from '../../core/interfaces/tileStore.js'
 import type { Json, JsonObject } from '../../core/jsonText.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { assertCount, assertKnown, assertMembers } from '../../internal/options.js'
 import type { LedgerEvent } from '../events/event.js'
 import type { MetaRecord } from '../events/metaRoot.js'
 import type { EventSchemas } from '../events/schemaTypes.js'
@@ -69,11 +71,13 @@ export type ReplayParameters = {
  * events before it say; snapshots are compared with the state that the events give.
  *
  * @throws {LedgerLogError} where the chain breaks: nothing after that can be said.
+ * @throws {InvalidInputError} for places that are none, `from` behind `to`, and options that are unknown.
  */
 export async function replayLedger(
   parameters: ReplayParameters,
   signal: AbortSignal,
 ): Promise<Replay> {
+  checkParameters(parameters)
   const { store, ledger, cut, schemas, verify, requireVerifiedWasm, reEvaluate } = parameters
   const most = cut.record.seq + 1n
   const until = parameters.to === undefined || parameters.to > most ? most : parameters.to
@@ -126,6 +130,28 @@ export async function replayLedger(
     ...{ state_root: state.root(), reducers: state.roots(), rows: state.rows(), faults },
     ...{ unknown, evaluated, full },
   }
+}
+
+const knownParameters: readonly (keyof ReplayParameters)[] = [
+  ...(['store', 'ledger', 'cut', 'to', 'from', 'schemas', 'verify'] as const),
+  ...(['requireVerifiedWasm', 'reEvaluate', 'maxFaults'] as const),
+]
+
+function checkParameters(parameters: ReplayParameters): void {
+  assertMembers('parameters', parameters, ['store', 'ledger', 'cut'])
+  assertKnown('parameters', parameters, knownParameters)
+  const { from = 0n, to, maxFaults } = parameters
+  for (const [field, value] of [
+    ['from', from],
+    ['to', to ?? from],
+  ] as const) {
+    if (typeof value === 'bigint' && value >= 0n) continue
+    throw new InvalidInputError({ field, reason: 'expected a place: a bigint of 0 or more' })
+  }
+  if (to !== undefined && from > to) {
+    throw new InvalidInputError({ field: 'from', reason: 'it is behind `to`' })
+  }
+  if (maxFaults !== undefined) assertCount('maxFaults', maxFaults, { least: 0 })
 }
 
 /** The next cut that is one; what is none is found where roots are rebuilt. */

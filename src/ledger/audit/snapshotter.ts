@@ -1,7 +1,7 @@
 /** Snapshots of a ledger's state, every so many events or once a day. */
 import type { LedgerSink } from '../../core/interfaces/ledgerSink.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { assertCount } from '../../internal/options.js'
+import { assertCount, assertKnown, assertMembers, readClock } from '../../internal/options.js'
 import type { CheckpointTrust } from '../log/checkpoint.js'
 import { readCut } from './cut.js'
 import { type ReplayFault, type ReplayParameters, replayLedger } from './replay.js'
@@ -34,11 +34,16 @@ export type Snapshotter = {
   tick(options?: IoOptions): Promise<SnapshotOutcome>
 }
 
+const knownParameters: readonly (keyof SnapshotterParameters)[] = [
+  ...(['store', 'ledger', 'trust', 'sink', 'every', 'interval', 'now', 'from'] as const),
+  ...(['schemas', 'verify', 'requireVerifiedWasm', 'maxFaults'] as const),
+]
+
 /**
  * Creates what an auditor makes snapshots with. Each is derived from a full replay, and every later
  * replay compares it. When the last one was is read from the ledger itself.
  *
- * @throws {InvalidInputError} for numbers that are none.
+ * @throws {InvalidInputError} for numbers that are none, and options that are missing or unknown.
  * @example
  * ```ts
  * import { createSnapshotter, type SnapshotterParameters } from '@newton/policy-sdk/ledger'
@@ -49,10 +54,13 @@ export type Snapshotter = {
  * ```
  */
 export function createSnapshotter(parameters: SnapshotterParameters): Snapshotter {
+  assertMembers('parameters', parameters, ['store', 'ledger', 'trust', 'sink'])
+  assertKnown('parameters', parameters, knownParameters)
   const { every = 10_000, interval = 86_400_000, now = Date.now, sink, trust } = parameters
   assertCount('every', every)
   assertCount('interval', interval)
-  const { store, ledger } = parameters
+  const { store, ledger, from, schemas, verify, requireVerifiedWasm, maxFaults } = parameters
+  readClock('now', now)
   // Recorded, and perhaps not in the ledger yet: it is not made twice.
   let recorded: { seq: bigint; at: number } | undefined
   return {
@@ -71,7 +79,10 @@ export function createSnapshotter(parameters: SnapshotterParameters): Snapshotte
         const fresh = cut.record.seq - (last?.seq ?? -2n) - 1n
         const isLate = last === undefined || now() - last.at >= interval
         if (fresh < BigInt(every) && !(isLate && fresh > 0n)) return { status: 'waiting' }
-        const replay = await replayLedger({ ...parameters, cut }, signal)
+        const replay = await replayLedger(
+          { store, ledger, cut, from, schemas, verify, requireVerifiedWasm, maxFaults },
+          signal,
+        )
         if (replay.faults.length > 0) return { status: 'faulty', faults: replay.faults }
         const { eventId } = await sink.record(snapshotRecord(replay), { signal })
         recorded = { seq: replay.events - 1n, at: now() }

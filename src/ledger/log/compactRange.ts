@@ -9,14 +9,16 @@ export function emptyRange(): CompactRange {
   return { size: 0n, peaks: [] }
 }
 
-/** Appends an entry. */
-export function growRange(range: CompactRange, entry: Uint8Array): void {
-  let node = leafHash(entry)
+/** Appends an entry, and answers its leaf hash. */
+export function growRange(range: CompactRange, entry: Uint8Array): Uint8Array {
+  const leaf = leafHash(entry)
+  let node = leaf
   for (let rest = range.size; (rest & 1n) === 1n; rest >>= 1n) {
     node = nodeHash(range.peaks.pop() as Uint8Array, node)
   }
   range.peaks.push(node)
   range.size += 1n
+  return leaf
 }
 
 /** The RFC 6962 root of all entries so far. */

@@ -1,6 +1,6 @@
 /** A ledger in a directory of this machine. */
 import { join } from 'node:path'
-import { assertChoice, assertKnown } from '../../internal/options.js'
+import { assertChoice, assertKnown, checkedClock } from '../../internal/options.js'
 import type { EventSchemas } from '../events/schemaTypes.js'
 import { type CreateLedgerParameters, createLedger, type Ledger } from '../intake/ledger.js'
 import { memoryLookup } from '../writer/lookup.js'
@@ -59,6 +59,7 @@ export async function openLedger(parameters: OpenLedgerParameters): Promise<Ledg
   assertKnown('parameters', parameters, known)
   const { directory, lookup = 'lmdb', schemas, maxAhead, requireVerifiedWasm, ...rest } = parameters
   assertChoice('lookup', lookup, ['lmdb', 'memory'])
+  const now = checkedClock('now', rest.now ?? Date.now)
   const held = await holdDirectory(directory)
   try {
     const rows =
@@ -66,12 +67,17 @@ export async function openLedger(parameters: OpenLedgerParameters): Promise<Ledg
         ? memoryLookup()
         : await lmdbLookup({ directory: join(directory, '.index') })
     try {
-      const writer = await openWriter({ ...rest, store: posixTiles({ directory }), lookup: rows })
+      const writer = await openWriter({
+        ...rest,
+        now,
+        store: posixTiles({ directory }),
+        lookup: rows,
+      })
       const ledger = createLedger({
         writer,
         schemas,
         verify: opensslVerify(),
-        now: rest.now,
+        now,
         maxAhead,
         requireVerifiedWasm,
       })

@@ -5,7 +5,7 @@ import {
   type LedgerEvent,
   type ReEvaluation,
   readCut,
-  rebuildRoots,
+  rebuildLogs,
   replayLedger,
 } from '../../../ledger/index.js'
 import { opensslVerify } from '../../../ledger/node/index.js'
@@ -56,7 +56,7 @@ export const replay: CommandDef = command({
     if (cut === undefined) {
       return { data: { events: 0 }, text: 'no event yet', exitCode: exitCodes.notFound }
     }
-    const wrong = await rebuildRoots({ store, cut }, signal)
+    const { roots: wrong, files } = await rebuildLogs({ store, cut }, signal)
     const { rows, ...result } = await replayLedger(
       {
         ...{ store, ledger, cut, from, to, reEvaluate },
@@ -66,12 +66,13 @@ export const replay: CommandDef = command({
     )
     const faults = [
       ...wrong.map((log) => `FAULT ${log}: its entries do not have the root that was recorded`),
+      ...files.map((fault) => `FAULT ${fault}`),
       ...result.faults.map(({ seq, kind, detail }) => `FAULT event ${seq}, ${kind}: ${detail}`),
     ]
     const { events, state_root, evaluated, unknown } = result
     const ran = args.evaluate ? [`${evaluated} evaluations run again, ${unknown} could not be`] : []
     return {
-      data: { ...result, state: rows, wrongRoots: wrong },
+      data: { ...result, state: rows, wrongRoots: wrong, wrongFiles: files },
       text: [...faults, ...ran, `${events} events, state root ${state_root}`].join('\n'),
       exitCode: faults.length === 0 ? exitCodes.done : exitCodes.denied,
     }

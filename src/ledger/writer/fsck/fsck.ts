@@ -3,8 +3,10 @@
  * chain, each event, each MetaRoot record. Nothing that a writer keeps beside the logs is believed.
  */
 import type { TileReader } from '../../../core/interfaces/tileStore.js'
+import { InvalidInputError } from '../../../errors/common.js'
 import { bytesEqual, concatAll } from '../../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
+import { assertCount, assertKnown, assertMembers } from '../../../internal/options.js'
 import { eventDomains } from '../../events/event.js'
 import { type Checkpoint, verifyCheckpoint } from '../../log/checkpoint.js'
 import { edgeRoot, emptyEdge, growLog, type LogEdge } from '../../log/growth.js'
@@ -26,6 +28,7 @@ import {
 /**
  * Checks a ledger that nobody writes meanwhile.
  *
+ * @throws {InvalidInputError} without the keys of its logs, and for options that are missing or unknown.
  * @example
  * ```ts
  * import { checkpointSigners, fsck, memoryTiles } from '@newton/policy-sdk/ledger'
@@ -37,7 +40,32 @@ import {
  * ```
  */
 export function fsck(parameters: FsckParameters, options: IoOptions = {}): Promise<FsckReport> {
-  return withDeadline('Checking a ledger', options, (signal) => run(parameters, signal))
+  return withDeadline('Checking a ledger', options, async (signal) => {
+    checkParameters(parameters)
+    return run(parameters, signal)
+  })
+}
+
+const knownParameters: readonly (keyof FsckParameters)[] = [
+  ...([
+    'store',
+    'ledger',
+    'keys',
+    'verify',
+    'schemas',
+    'requireVerifiedWasm',
+    'maxFaults',
+  ] as const),
+]
+
+function checkParameters(parameters: FsckParameters): void {
+  assertMembers('parameters', parameters, ['store', 'ledger', 'keys'])
+  assertKnown('parameters', parameters, knownParameters)
+  const { keys, maxFaults } = parameters
+  if (!(keys instanceof Map) || keys.size === 0) {
+    throw new InvalidInputError({ field: 'keys', reason: 'expected a map of keys, by log' })
+  }
+  if (maxFaults !== undefined) assertCount('maxFaults', maxFaults)
 }
 
 async function run(parameters: FsckParameters, signal: AbortSignal): Promise<FsckReport> {
