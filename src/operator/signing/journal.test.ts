@@ -9,7 +9,7 @@ import {
   type SigningJournal,
 } from './journal.js'
 import type { JournalRecord } from './record.js'
-import { computeJournalDomain } from './rules.js'
+import { computeJournalDomain, floorLack } from './rules.js'
 import { type JournalStorage, memoryJournalStorage, type WitnessMark } from './storage.js'
 
 const domain = computeJournalDomain({
@@ -446,4 +446,17 @@ test('property: whatever is asked in whatever order, a key has one digest for ev
     ),
     { numRuns: 150 },
   )
+})
+
+test('floorLack: until tasks of now lie above the floor', () => {
+  const at = (head: bigint, referenceDelay = 2n) =>
+    floorLack({ floor: { block: 100n }, head, referenceDelay })
+  expect(at(100n)).toContain('in 3 blocks')
+  expect(at(102n)).toContain('in 1 blocks')
+  expect(at(103n)).toBeUndefined()
+  expect(at(100n, 0n)).toContain('in 1 blocks')
+  expect(at(101n, 0n)).toBeUndefined()
+  // A node that is behind what was seen at the start.
+  expect(at(90n)).toContain('in 13 blocks')
+  expect(floorLack({ floor: undefined, head: 0n, referenceDelay: 20n })).toBeUndefined()
 })

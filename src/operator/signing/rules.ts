@@ -47,3 +47,21 @@ export function computeJournalDomain(parameters: {
     encodeG1(publicKey.pubkey),
   )
 }
+
+/**
+ * What an operator lacks while tasks of now lie at or below its journal's floor; `undefined` where it lacks
+ * nothing. Whoever restarts operators one after another waits for it, so that the others carry the quorum.
+ *
+ * @param parameters.head - The newest block.
+ * @param parameters.referenceDelay - Blocks that tasks are behind it.
+ */
+export function floorLack(parameters: {
+  floor: { block: bigint } | undefined
+  head: bigint
+  referenceDelay: bigint
+}): string | undefined {
+  const { floor, head, referenceDelay } = parameters
+  if (floor === undefined || head - referenceDelay > floor.block) return undefined
+  const left = floor.block + referenceDelay + 1n - head
+  return `its journal has no witness: tasks are signed again in ${left} blocks`
+}

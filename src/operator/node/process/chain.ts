@@ -154,6 +154,8 @@ export type FollowedIndex = {
   readonly reader: RegistryReader
   /** Blocks that it is behind the newest one, `undefined` before it was asked for. */
   lag(): bigint | undefined
+  /** The newest block, `undefined` before it was asked for. */
+  head(): bigint | undefined
   /** Hashes of the plugins that a current slot names, those of the newest slots first. */
   currentPlugins(): readonly Hex[]
   /** Hashes of the plugins of policy-data templates, as far as they are registered. */
@@ -192,6 +194,7 @@ export async function followIndex(
   })
   closers.add(index.close)
   let lag: bigint | undefined
+  let head: bigint | undefined
   const loop = startLoop({
     interval,
     now: Date.now,
@@ -205,6 +208,7 @@ export async function followIndex(
         log({ level: 'warn', event: 'index.reorganized', to: String(reorganizedTo) })
       }
       const { number } = await reader.getLatestBlock({ signal })
+      head = number
       lag = number > cursor ? number - cursor : 0n
       parameters.onLag?.(lag)
       return undefined
@@ -214,6 +218,7 @@ export async function followIndex(
   return {
     reader: createIndexedReader({ index, reader }),
     lag: () => lag,
+    head: () => head,
     currentPlugins: () => currentPlugins(index.state),
     pluginsOf: (ids) =>
       ids.flatMap(

@@ -1,6 +1,7 @@
 /** An operator as a process: everything of it on disk, behind a socket, and running by itself. */
 import { join } from 'node:path'
 import type { Address, Hex, LocalAccount } from 'viem'
+import { chainConstants, chains } from '../../../core/chains.js'
 import type { Evaluator } from '../../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../../core/interfaces/registryReader.js'
 import { diskByteStore } from '../../../da/node/index.js'
@@ -28,7 +29,7 @@ import { createOperatorClient, type OperatorClient } from '../../rpc/client.js'
 import { refuse } from '../../rpc/envelope.js'
 import { createSigningGuard, type OperatorSigner, type SigningGuard } from '../../signing/guard.js'
 import type { SigningJournal } from '../../signing/journal.js'
-import { computeJournalDomain } from '../../signing/rules.js'
+import { computeJournalDomain, floorLack } from '../../signing/rules.js'
 import { artifactsOf } from '../../tasks/artifacts.js'
 import { openFileJournal, witnessFile } from '../journalFile.js'
 import { listenOperator } from '../listen.js'
@@ -544,14 +545,27 @@ function watchBindings(parts: {
   closers.add(loop.close)
 }
 
+/** A journal that was begun now has nothing that it could have forgotten. */
+function floorLackOf({
+  journal,
+  index,
+  chain,
+}: Pick<Parts, 'journal' | 'index' | 'chain'>): string | undefined {
+  const { id } = chain.chain
+  const referenceDelay = Object.hasOwn(chains, id) ? chainConstants(id).referenceDelay : 0n
+  return floorLack({ floor: journal.floor, head: index.head() ?? 0n, referenceDelay })
+}
+
 async function lacksOf(
-  parts: Pick<Parts, 'index' | 'windows' | 'enclave' | 'directory'>,
+  parts: Pick<Parts, 'index' | 'windows' | 'enclave' | 'directory' | 'journal' | 'chain'>,
   settings: OperatorSettings,
 ): Promise<readonly string[]> {
   const lacks: string[] = []
   const lag = parts.index.lag()
   if (lag === undefined) lacks.push('the chain was not read yet')
   else if (lag > BigInt(settings['sign.max_lag'])) lacks.push(`the index is ${lag} blocks behind`)
+  const waits = settings['journal.new'] ? undefined : floorLackOf(parts)
+  if (waits !== undefined) lacks.push(waits)
   const status = parts.windows.status()
   if (status === undefined) lacks.push('commits were not followed yet')
   else if (status.stopped !== undefined) lacks.push(`the tree stopped: ${status.stopped.reason}`)
