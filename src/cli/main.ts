@@ -33,10 +33,10 @@ export async function run(
     }
     const help = beforeDashes(argv).some((word) => word === '--help' || word === '-h')
     if (help || found.command.run === undefined) {
-      const usage = await usageOf(found, terminal)
-      // Asked for, help is the result; otherwise it is what went wrong.
-      if (help)
-        return printResult(terminal, { data: { usage }, text: usage }, { json, command: name })
+      // Asked for, help is the result; otherwise it is what went wrong, and errors have no colours.
+      const usage = await usageOf(found, help ? terminal : { ...terminal, interactive: false })
+      const result = { data: { usage }, text: usage, styled: true }
+      if (help) return printResult(terminal, result, { json, command: name })
       throw new UsageError(`${name} needs a command.`, { metaMessages: [usage] })
     }
     const meta = ((await resolve(found.command.meta)) ?? {}) as WordRules & { serves?: boolean }

@@ -23,7 +23,7 @@ import { createSourceArchive, readMetadata } from '../../provenance/index.js'
 import { FileAccessError, UsageError } from '../errors.js'
 import { readBytes, readJsonObject } from '../files.js'
 import { command, group } from '../terminal/command.js'
-import { exitCodes, type Terminal } from '../terminal/output.js'
+import { exitCodes, printable, type Terminal } from '../terminal/output.js'
 import { buildRustPlugin, isCrate } from '../toolchains/buildRust.js'
 import { describeBuild, readSourceFolder } from '../toolchains/sources.js'
 
@@ -141,7 +141,7 @@ async function buildCrate(
     ...{ metadata: args.metadata, sourceUri: args['source-uri'], signal },
     // A compiler takes minutes where an engine takes seconds.
     timeout: Math.max(Number(args.timeout), 1_200) * 1_000,
-    onLog: (tail) => terminal.stderr(`${printable(tail)}\n`),
+    onLog: (tail) => terminal.stderr(`${printable(tail.trimEnd())}\n`),
   })
   const { component, buildInfo, sourceSha256, toolchain } = built
   const world = checkPluginWorld(component)
@@ -287,7 +287,7 @@ const run = command({
         },
         { signal },
       )
-      if (ran.stderr !== '') terminal.stderr(`${printable(ran.stderr)}\n`)
+      if (ran.stderr !== '') terminal.stderr(`${printable(ran.stderr.trimEnd())}\n`)
       const { output, transcript, rounds, guestMilliseconds, httpMilliseconds } = ran
       return {
         data: { output, transcript, rounds, guestMilliseconds, httpMilliseconds },
@@ -328,9 +328,4 @@ function featuresOf(text: string): PluginFeature[] {
 
 function commaList(text: string): string[] {
   return text.split(',').filter((name) => name !== '')
-}
-
-/** What a guest prints must not steer the terminal. */
-function printable(text: string): string {
-  return text.trimEnd().replace(/[^\P{C}\n\t]/gu, '\ufffd')
 }

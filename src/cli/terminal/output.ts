@@ -51,6 +51,8 @@ export type CommandResult = {
   exitCode?: number | undefined
   /** Of an exit code without an answer: what `--json` says of it, where the text is not enough. */
   problem?: { message: string; hint?: string | undefined } | undefined
+  /** The text has colours, and nothing in it that a stranger wrote. */
+  styled?: boolean | undefined
   /** The command printed its result itself, when it was there. */
   printed?: boolean | undefined
 }
@@ -101,9 +103,10 @@ export function printResult(
   if (json) {
     terminal.stdout(`${toJson(envelopeOf(result, { command, exitCode }))}\n`)
   } else {
-    if (result.text !== '') terminal.stdout(`${result.text}\n`)
+    if (result.text !== '')
+      terminal.stdout(`${result.styled ? result.text : printable(result.text)}\n`)
     const hint = Object.hasOwn(problems, exitCode) ? result.problem?.hint : undefined
-    if (hint) terminal.stderr(`${hint}\n`)
+    if (hint) terminal.stderr(`${printable(hint)}\n`)
   }
   return exitCode
 }
@@ -133,8 +136,16 @@ export function printError(
   // A cause that says the same says nothing.
   if (details !== undefined && details !== message) lines.push(`details: ${details}`)
   lines.push(`code: ${code}`)
-  terminal.stderr(`${lines.join('\n')}\n`)
+  terminal.stderr(`${printable(lines.join('\n'))}\n`)
   return exitCode
+}
+
+/**
+ * Text for a terminal. What strangers wrote is in many texts, on chain and in files: it moves no cursor,
+ * colours nothing and turns no direction.
+ */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd')
 }
 
 /** One check as lines: what was looked at, what was found, and what to do where it failed. */

@@ -120,12 +120,19 @@ const marks = {
   unavailable: '?',
 } as const
 
+/** A detail that has lines of its own would draw nodes of its own. */
+function oneLine(text: string): string {
+  return text.replace(/\s*[\r\n]+\s*/g, ' ')
+}
+
 /** The tree as lines: state, what, detail; then what to run for each node that wants something. */
 export function drawTree(root: DescribeNode): string[] {
   const lines: string[] = []
   const draw = (node: DescribeNode, prefix: string, branch: string, below: string): void => {
     const id = node.id === null ? '' : ` ${node.id}`
-    lines.push(`${prefix}${branch}${marks[node.status]} ${node.label}${id}: ${node.detail}`)
+    lines.push(
+      `${prefix}${branch}${marks[node.status]} ${node.label}${id}: ${oneLine(node.detail)}`,
+    )
     for (const [index, child] of node.children.entries()) {
       const last = index === node.children.length - 1
       draw(child, `${prefix}${below}`, last ? '└─ ' : '├─ ', last ? '   ' : '│  ')

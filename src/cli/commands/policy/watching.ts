@@ -5,6 +5,7 @@ import { isPolicySdkError } from '../../../errors/index.js'
 import { pause } from '../../../internal/pause.js'
 import {
   type CommandResult,
+  printable,
   printError,
   printResult,
   type Terminal,
@@ -72,7 +73,8 @@ export async function repeat(
       const data = { ...(result.data as object), ...(lines && { changes: lines }) }
       printResult(terminal, { ...result, data }, { json, command })
     }
-    if (lines !== undefined) terminal.stderr(`${lines.join('\n') || 'the same as before'}\n`)
+    if (lines !== undefined)
+      terminal.stderr(`${printable(lines.join('\n')) || 'the same as before'}\n`)
     before = outcome
     terminal.stderr('watching for changes; Ctrl-C ends\n')
     const changed = await changes.next()

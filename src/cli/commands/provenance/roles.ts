@@ -28,7 +28,7 @@ import { UsageError } from '../../errors.js'
 import { readJsonObject } from '../../files.js'
 import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
-import type { Terminal } from '../../terminal/output.js'
+import { printable, type Terminal } from '../../terminal/output.js'
 import { openToolchains, toolchainArgs } from '../../toolchains/open.js'
 import { finalityArgs, finalityOf, followedIndex, pluginReader, sourceArgs } from './sources.js'
 
@@ -284,5 +284,5 @@ function tell(terminal: Terminal, event: { type: string }): void {
         ? { name: value.name, message: value.message.split('\n')[0] }
         : value,
   )
-  terminal.stderr(`${line}\n`)
+  terminal.stderr(`${printable(line)}\n`)
 }

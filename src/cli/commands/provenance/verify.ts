@@ -18,7 +18,7 @@ import { chainArgs } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
 import { command } from '../../terminal/command.js'
-import { type CommandResult, exitCodes, type Terminal } from '../../terminal/output.js'
+import { type CommandResult, exitCodes, printable, type Terminal } from '../../terminal/output.js'
 import { type OpenedToolchains, openToolchains, toolchainArgs } from '../../toolchains/open.js'
 import { readSourceFolder } from '../../toolchains/sources.js'
 import { readSaidPlugin } from './builds.js'
@@ -73,8 +73,7 @@ export const verify: CommandDef = command({
     try {
       const builder = sandboxedBuilder({
         ...{ sandbox, toolchains: opened.toolchains, allowPrivate, mirrors },
-        onLog: (tail) =>
-          tail !== '' && terminal.stderr(`${tail.replace(/[^\P{C}\n\t]/gu, '\ufffd')}\n`),
+        onLog: (tail) => tail !== '' && terminal.stderr(`${printable(tail)}\n`),
       })
       const tried: Tried[] = []
       // In their order, and the first match ends it.
