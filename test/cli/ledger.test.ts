@@ -1,5 +1,6 @@
 /** A ledger by the commands alone: keys, events, proofs, a server, strangers, a witness. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import {
   chmodSync,
   mkdirSync,
@@ -10,9 +11,19 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  formatNoteKey,
+  type RekorAnchorReceipt,
+  type TimestampReceipt,
+  verifyRekorAnchor,
+  verifyTimestamp,
+} from '../../src/ledger/index.js'
+import { rekorOf, rekorSigner } from '../ledger/rekorLog.js'
 import { bin, isBuilt, session, shell } from './runner.js'
 
 const home = mkdtempSync(join(tmpdir(), 'newton-policy-cli-ledger-'))
@@ -112,7 +123,7 @@ describe.skipIf(!isBuilt)('ledger', () => {
     expect(data.receipt.seq).toBe('3')
     expect((await append('auditor.seed', 'newton.anomaly/1')).code).toBe(3)
     expect((await append('operator.seed', 'newton.anomaly/9')).code).toBe(3)
-    expect((await append('log.txt', 'newton.anomaly/1')).code).toBe(1)
+    expect((await append('log.txt', 'newton.anomaly/1')).code).toBe(4)
     const read = await run('ledger', 'read', ...at, '--since', '3', '--json')
     expect(JSON.parse(read.stdout)).toMatchObject({ data: { cursor: '4', events: [{ seq: '3' }] } })
     expect((await run('ledger', 'read', ...at, '--limit', '0')).code).toBe(2)
@@ -155,6 +166,82 @@ describe.skipIf(!isBuilt)('ledger', () => {
     rmSync(file)
     writeFileSync(file, bytes, { mode: 0o444 })
     expect((await run(...replay)).stdout).toBe(good.stdout)
+  })
+
+  test('behavior: a checkpoint is anchored in a Rekor log and with a calendar, and upgraded later', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    writeFileSync(join(home, 'anchor.pem'), privateKey.export({ format: 'pem', type: 'pkcs8' }))
+    const asked: string[] = []
+    let isInBlock = false
+    const server = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`)
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        const body = Buffer.concat(chunks)
+        if (request.url === '/api/v2/log/entries') {
+          return response.writeHead(201).end(rekorOf(body.toString()))
+        }
+        const uri = [...Buffer.from(url)]
+        const promise = [...Buffer.from('0083dfe30d2ef90c8e', 'hex'), uri.length + 1, uri.length]
+        if (request.method === 'POST') return response.end(Buffer.from([8, ...promise, ...uri]))
+        if (!isInBlock) return response.writeHead(404).end()
+        return response.end(Buffer.from('f1010908000588960d73d7190103f7ef15', 'hex'))
+      })
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const anchor = (...words: string[]) =>
+      run('ledger', 'anchor', 'ledger', '--ledger', name, '--log', log, ...words)
+    try {
+      const rekor = ['--to', 'rekor', '--rekor-url', url, '--anchor-key', 'anchor.pem']
+      const rekorLog = ['--rekor-log', formatNoteKey(rekorSigner.key)]
+      const done = await anchor(...rekor, ...rekorLog, '--out', 'rekor.json')
+      expect(done, done.stderr).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/at \d+: anchored as entry 1 of rekor\.example\n$/),
+      })
+      const kept = JSON.parse(readFileSync(join(home, 'rekor.json'), 'utf8')) as { size: string }
+      const receipt = { ...kept, size: BigInt(kept.size) } as unknown as RekorAnchorReceipt
+      const point = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(26)
+      const trust = { log: rekorSigner.key, anchorKey: Uint8Array.from(point) }
+      expect(verifyRekorAnchor(receipt, trust)).toMatchObject({ status: 'verified' })
+
+      const stamps = ['--to', 'opentimestamps', '--calendars', url]
+      const promised = await anchor(...stamps, '--out', 'stamp.json')
+      expect(promised, promised.stderr).toMatchObject({ code: 0 })
+      expect(promised.stdout).toContain('--upgrade <receipt>')
+      const later = [...stamps, '--upgrade', 'stamp.json', '--out', 'proven.json']
+      expect(await anchor(...later)).toMatchObject({ code: 5 })
+      isInBlock = true
+      const proven = await anchor(...later)
+      expect(proven, proven.stderr).toMatchObject({ code: 0 })
+      expect(proven.stdout).toContain('proven under a block')
+      const file = JSON.parse(readFileSync(join(home, 'proven.json'), 'utf8')) as TimestampReceipt
+      const known = verifyTimestamp(
+        { ...file, size: BigInt(file.size) },
+        { header: () => undefined },
+      )
+      expect(known).toMatchObject({ status: 'pending', heights: [358_391n] })
+
+      const before = asked.length
+      for (const [words, message] of [
+        [['--to', 'nowhere'], /chain, rekor or opentimestamps/],
+        [['--to', 'rekor'], /--rekor-url.*openssl genpkey/s],
+        [[...rekor.slice(0, -1), 'log.seed', ...rekorLog], /private key in PEM/],
+        [['--to', 'opentimestamps', '--calendars', 'ftp://x'], /http or https URLs/],
+        [['--upgrade', 'stamp.json'], /--to opentimestamps/],
+        [[...stamps, '--upgrade', 'rekor.json'], /holds no receipt/],
+      ] as const) {
+        const refused = await anchor(...words)
+        expect(refused, words.join(' ')).toMatchObject({ code: 2, stdout: '' })
+        expect(refused.stderr).toMatch(message)
+      }
+      expect(asked).toHaveLength(before)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
   })
 
   test('behavior: served: a stranger replays it, MCP over stdio answers, a witness cosigns', async () => {

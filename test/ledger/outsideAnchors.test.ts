@@ -4,20 +4,16 @@ import { p256 } from '@noble/curves/nist.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, hexToBytes } from 'viem'
 import { describe, expect, test } from 'vitest'
-import { canonicalJson } from '../../src/core/canonicalJson.js'
 import {
   type AnchorCandidate,
   createRekorAnchor,
   createTimestampAnchor,
   formatCheckpoint,
   keyOfLog,
-  leafHash,
   logReader,
-  nodeHash,
   noteSigner,
   type RekorAnchorReceipt,
   rekorAnchorRecord,
-  signNote,
   type TimestampReceipt,
   timestampAnchorRecord,
   upgradeTimestamp,
@@ -25,8 +21,8 @@ import {
   verifyRekorEntry,
   verifyTimestamp,
 } from '../../src/ledger/index.js'
-import { toBase64 } from '../../src/ledger/log/encoding.js'
 import { openTestLedger, people, submit } from './ledgerWorld.js'
+import { rekorOf, rekorSigner } from './rekorLog.js'
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 const root = sha256(utf8('root'))
@@ -37,40 +33,12 @@ const candidate: AnchorCandidate = {
 }
 const { signal } = new AbortController()
 
-const rekorSigner = noteSigner({ name: 'rekor.example', seed: new Uint8Array(32).fill(4) })
 const secretKey = new Uint8Array(32).fill(5)
 const anchorKey = p256.getPublicKey(secretKey, false)
 const sign = (digest: Uint8Array): Uint8Array =>
   p256.sign(digest, secretKey, { prehash: false, format: 'der' })
 const trust = { log: rekorSigner.key, anchorKey }
 
-/** A Rekor log of two entries, of which the second one is what was sent. */
-function rekorOf(body: string): string {
-  const { hashedRekordRequestV002: asked } = JSON.parse(body) as {
-    hashedRekordRequestV002: { digest: string; signature: object }
-  }
-  const spec = {
-    hashedRekordV002: {
-      data: { algorithm: 'SHA2_256', digest: asked.digest },
-      signature: asked.signature,
-    },
-  }
-  const canonical = canonicalJson({ apiVersion: '0.0.2', kind: 'hashedrekord', spec } as never)
-  const first = leafHash(utf8('first'))
-  const text = formatCheckpoint({
-    ...{ origin: 'rekor.example', size: 2n },
-    root: nodeHash(first, leafHash(utf8(canonical))),
-  })
-  return JSON.stringify({
-    ...{ logIndex: '1', kindVersion: { kind: 'hashedrekord', version: '0.0.2' } },
-    integratedTime: '0',
-    inclusionProof: {
-      ...{ logIndex: '1', hashes: [toBase64(first)], treeSize: '9', rootHash: 'AAAA' },
-      checkpoint: { envelope: signNote({ text, signers: [rekorSigner] }) },
-    },
-    canonicalizedBody: toBase64(utf8(canonical)),
-  })
-}
 const answering = (answer: (url: string, init: RequestInit) => Response | Promise<Response>) =>
   (async (url: unknown, init: unknown) =>
     answer(String(url), init as RequestInit)) as unknown as typeof fetch

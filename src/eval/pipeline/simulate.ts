@@ -88,6 +88,10 @@ export type SimulatedDeployment = {
 }
 
 const defaultClient: Address = '0x000000000000000000000000000000000000c11e'
+const firstBlock: BlockReference = {
+  ...{ number: 1n, timestamp: 0n },
+  hash: toHex(new Uint8Array(32).fill(1)),
+}
 const registryAddress: Address = '0x0000000000000000000000000000000000000001'
 
 /**
@@ -283,12 +287,8 @@ function simulatedInstance(
 /** Makes up the rows of a policy that is not deployed, with ids as they would be on chain. */
 export function deploySimulated(request: SimulationRequest): SimulatedDeployment {
   const { intent, client = defaultClient, expireAfter = 100n, nonce = 0n } = request
-  const block = request.block ?? {
-    number: 1n,
-    hash: toHex(new Uint8Array(32).fill(1)),
-    timestamp: 0n,
-  }
-  const chainId = intent.chainId
+  const { block = firstBlock } = request
+  const { chainId } = intent
   const { artifacts, publish } = simulatedStore()
   const base = { author: client, registeredAt: block.number }
   const secrets = new Map<Hex, Uint8Array>()

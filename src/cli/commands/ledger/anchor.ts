@@ -1,10 +1,9 @@
-/** `ledger anchor`: checkpoints of the meta log on a chain. */
+/** `ledger anchor`: checkpoints of the meta log outside the ledger. */
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { CommandDef } from 'citty'
+import type { LedgerRecord } from '../../../core/interfaces/ledgerSink.js'
 import {
-  anchorRecord,
-  type ChainAnchorReceipt,
   createLedgerSink,
   httpLedgerTarget,
   logReader,
@@ -12,12 +11,10 @@ import {
   verifyCheckpoint,
 } from '../../../ledger/index.js'
 import { opensslEventSigner } from '../../../ledger/node/index.js'
-import { createChainAnchor } from '../../../registry/index.js'
-import { chainArgs, chainOf, writeClientOf } from '../../config/chain.js'
-import { signerArgs, signerOf } from '../../config/credentials.js'
 import { UsageError } from '../../errors.js'
 import { command } from '../../terminal/command.js'
-import { exitCodes, type Terminal } from '../../terminal/output.js'
+import { type CommandResult, exitCodes, type Terminal, toJson } from '../../terminal/output.js'
+import { type Anchored, placeArgs, placeOf, upgraded } from './anchorPlaces.js'
 import { filesOf, readerArgs, seedOf, trustOf } from './sources.js'
 
 /** `ledger anchor`. */
@@ -25,22 +22,38 @@ export const anchor: CommandDef = command({
   name: 'anchor',
   example:
     'newton-policy ledger anchor https://ledger.example --ledger ledger.example/eval --log ledger.example/eval/meta+33d7b496+AdBv0 --chain sepolia',
-  description: 'Anchor the newest checkpoint in CheckpointAnchor, which refuses a rewritten log',
+  description:
+    'Anchor the newest checkpoint outside the ledger: in CheckpointAnchor, which refuses a rewritten log, in a Rekor log, or under OpenTimestamps',
   args: {
     ...readerArgs,
     out: { type: 'string', description: 'Where to write the receipt, as JSON', valueHint: 'file' },
+    upgrade: {
+      type: 'string',
+      description:
+        'Receipt of OpenTimestamps: ask its calendars for the proof under a block; exit code 5 where there is none yet',
+      valueHint: 'file',
+    },
     key: {
       type: 'string',
       description: 'File with the seed of an auditor: the receipt is then an event of the ledger',
       valueHint: 'file',
     },
     module: { type: 'string', description: 'Tenant of the ledger, with --key', default: 'eval' },
-    ...chainArgs,
-    ...signerArgs,
+    ...placeArgs,
   },
   run: async ({ args, terminal, signal }) => {
     if (args.key !== undefined && !/^https?:\/\//.test(args.source)) {
       throw new UsageError('With --key the ledger is named by its URL: its directory has a writer.')
+    }
+    const { upgrade } = args
+    if (upgrade !== undefined) {
+      if (args.to !== 'opentimestamps') {
+        throw new UsageError('--upgrade goes with --to opentimestamps.')
+      }
+      const found = await upgraded(terminal, { args, path: upgrade }, { signal })
+      if (found !== undefined) return kept(terminal, { args, anchored: found, signal })
+      const text = 'no calendar has a block for it yet: ask again some hours after it was anchored'
+      return { data: { receipt: null }, text, exitCode: exitCodes.tryAgain }
     }
     const store = filesOf(terminal, args.source)
     const file = await store.read('meta/checkpoint', { signal })
@@ -53,45 +66,52 @@ export const anchor: CommandDef = command({
       return { data: { reason }, text: `not verified: ${reason}`, exitCode: exitCodes.denied }
     }
     const { checkpoint } = opened
-    const target = await chainOf(terminal, args)
-    const account = await signerOf(terminal, { args, profile: target.profile })
-    const client = writeClientOf(terminal, { target, account })
-    const { addresses, fromBlock } = target
-    const receipt = (await createChainAnchor({ client, addresses, fromBlock }).anchor(
-      {
-        ...{ note: new TextDecoder().decode(file.bytes), checkpoint },
-        reader: logReader({
-          checkpoint,
-          read: async (path) => (await store.read(`meta/${path}`))?.bytes,
-        }),
-      },
-      { signal },
-    )) as ChainAnchorReceipt
-    if (args.out !== undefined) {
-      const text = JSON.stringify(receipt, (_, value: unknown) =>
-        typeof value === 'bigint' ? value.toString() : value,
-      )
-      await writeFile(resolve(terminal.cwd, args.out), `${text}\n`)
+    const read = async (path: string) => (await store.read(`meta/${path}`))?.bytes
+    const candidate = {
+      ...{ note: new TextDecoder().decode(file.bytes), checkpoint },
+      reader: logReader({ checkpoint, read }),
     }
-    const { transactionHash } = receipt
-    let event: string | undefined
-    if (args.key !== undefined && transactionHash !== undefined) {
-      const { blockNumber } = await target.client.getTransactionReceipt({ hash: transactionHash })
-      const record = anchorRecord({ ...receipt, transactionHash }, { blockNumber })
-      event = await recordAt(terminal, { ...args, key: args.key }, { record, signal })
-    }
-    const how =
-      transactionHash === undefined ? 'was anchored before' : `anchored by ${transactionHash}`
-    const text = `${checkpoint.origin} at ${checkpoint.size}: ${how}`
-    return { data: { receipt, event }, text }
+    const place = await placeOf(terminal, args)
+    const anchored = await place(candidate, { signal })
+    return kept(terminal, { args, anchored, signal })
   },
 })
+
+/** Writes the receipt where it was asked for, and its event with `--key`. */
+async function kept(
+  terminal: Terminal,
+  given: {
+    args: {
+      source: string
+      ledger: string
+      module: string
+      out?: string | undefined
+      key?: string | undefined
+    }
+    anchored: Anchored
+    signal: AbortSignal
+  },
+): Promise<CommandResult> {
+  const { args, anchored, signal } = given
+  const { receipt, how } = anchored
+  // Before anything else: it may be all that is left of what was done.
+  if (args.out !== undefined) {
+    await writeFile(resolve(terminal.cwd, args.out), `${toJson(receipt)}\n`)
+  }
+  const { key } = args
+  const record = key === undefined ? undefined : await anchored.record()
+  const event =
+    record === undefined || key === undefined
+      ? undefined
+      : await recordAt(terminal, { ...args, key }, { record, signal })
+  return { data: { receipt, event }, text: `${receipt.origin} at ${receipt.size}: ${how}` }
+}
 
 /** Delivers one record, or says why not. */
 async function recordAt(
   terminal: Terminal,
   args: { source: string; ledger: string; module: string; key: string },
-  { record, signal }: { record: ReturnType<typeof anchorRecord>; signal: AbortSignal },
+  { record, signal }: { record: LedgerRecord; signal: AbortSignal },
 ): Promise<string> {
   const refusals: string[] = []
   const failures: unknown[] = []
