@@ -19,8 +19,15 @@ import type { DaLocator } from '../core/locator.js'
 import { TimeoutError } from '../errors/common.js'
 import { copyBytes, toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
-import { DaOutcomeUnknownError, DaRequestRejectedError, UnsupportedLocatorError } from './errors.js'
+import { assertMembers } from '../internal/options.js'
+import {
+  DaOutcomeUnknownError,
+  DaProtocolError,
+  DaRequestRejectedError,
+  UnsupportedLocatorError,
+} from './errors.js'
 import { artifactHashOf } from './internal/artifactHash.js'
+import { assertFunctions, assertHooks, assertRetention } from './internal/clients.js'
 import { growingProgress } from './internal/progress.js'
 import { marksVerified } from './internal/verifying.js'
 import { assertArtifact } from './verifier.js'
@@ -101,6 +108,10 @@ export type DaAdapterDefinition = {
  * ```
  */
 export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks = {}): DaClient {
+  assertFunctions('definition', definition, ['supports', 'put', 'read'])
+  assertMembers('definition', definition, ['kind', 'retention'])
+  assertRetention('definition.retention', definition.retention)
+  assertHooks(hooks, ['onEvent', 'now'])
   const { kind, retention, timeouts } = definition
   const source = definition.source ?? kind
   const now = hooks.now ?? Date.now
@@ -167,7 +178,8 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
           byteLength: own.length,
           evidence,
         }
-        if (result.expiresAt !== undefined) receipt.expiresAt = result.expiresAt
+        // A time that is none is not handed on: somebody would keep a copy by it.
+        if (Number.isFinite(result.expiresAt)) receipt.expiresAt = result.expiresAt
         return receipt
       },
       () => bytes.length,
@@ -179,9 +191,11 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
       throw new UnsupportedLocatorError({ source, kind: locator.kind })
     const timeout = options.timeout ?? timeouts?.get ?? 60_000
     const onProgress = growingProgress(options.onProgress)
-    const bytes = await withDeadline(`${source} da.get`, { ...options, timeout }, (signal) =>
+    const bytes = await withDeadline(`${source} da.get`, { ...options, timeout }, async (signal) =>
       definition.read(locator, { ...options, onProgress, signal }),
     )
+    if (!(bytes instanceof Uint8Array))
+      throw new DaProtocolError({ source, reason: 'it answered with something else than bytes' })
     onProgress?.({ loaded: bytes.length, total: bytes.length })
     return bytes
   }

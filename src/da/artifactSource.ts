@@ -10,9 +10,9 @@ import { type DaLocator, encodeLocator } from '../core/locator.js'
 import { MAX_LOCATORS_TRIED } from '../core/locatorOrder.js'
 import { copyBytes, toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
-import { assertList, assertObject } from '../internal/options.js'
+import { assertOptions } from '../internal/options.js'
 import { createSingleFlight } from '../internal/singleFlight.js'
-import { canRead, nameClients, requireMilliseconds } from './combined/members.js'
+import { canRead, nameClients } from './combined/members.js'
 import {
   ArtifactUnavailableError,
   type DaAttempt,
@@ -23,6 +23,7 @@ import {
   DaProtocolError,
 } from './errors.js'
 import { createHealthBoard, type HealthBoard } from './health.js'
+import { assertDaClients } from './internal/clients.js'
 import { hedged } from './internal/hedge.js'
 import { marksVerified, readVerified } from './internal/verifying.js'
 
@@ -89,10 +90,16 @@ export type ArtifactSourceOptions = {
  * ```
  */
 export function createArtifactSource(options: ArtifactSourceOptions): ArtifactSource {
-  assertObject('options', options)
-  assertList('clients', options.clients)
-  requireMilliseconds('attemptTimeout', options.attemptTimeout)
-  requireMilliseconds('hedgeDelay', options.hedgeDelay)
+  assertOptions(options, {
+    clients: 'list',
+    locatorsOf: 'function',
+    attemptTimeout: 'milliseconds',
+    hedgeDelay: 'milliseconds',
+    health: 'object',
+    onEvent: 'function',
+    now: 'function',
+  })
+  assertDaClients('clients', options.clients)
   const resolver = createResolver(options)
   const flights = createSingleFlight<Uint8Array>('getArtifact')
   const source: ArtifactSource = {

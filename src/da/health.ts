@@ -2,6 +2,8 @@
  * What is remembered about sources: how often they failed lately, and which wrong copies they
  * served. Both fade with time; a wrong copy is also final for its artifact until it fades.
  */
+import { assertOptions } from '../internal/options.js'
+import { atLeastOne } from './internal/optionRules.js'
 
 /** Health of sources by name. */
 export type HealthBoard = {
@@ -43,6 +45,12 @@ export type HealthBoardOptions = {
  * ```
  */
 export function createHealthBoard(options: HealthBoardOptions = {}): HealthBoard {
+  assertOptions(options, {
+    now: 'function',
+    halfLife: atLeastOne,
+    rememberWrongCopy: { least: 0 },
+    maxWrongCopies: { least: 0 },
+  })
   const {
     now = Date.now,
     halfLife = 60_000,

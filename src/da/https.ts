@@ -7,8 +7,10 @@
  * a process could, as on Node, `fetch` must be named: `guardedHttps` of `da/node` is this adapter with
  * one that checks the address it connects to.
  */
+
 import type { DaClient } from '../core/interfaces/daClient.js'
 import { InvalidInputError } from '../errors/common.js'
+import { assertOptions } from '../internal/options.js'
 import { isPrivateHost } from '../internal/privateAddress.js'
 import { createDaAdapter, type DaCall, type DaHooks } from './adapter.js'
 import {
@@ -31,6 +33,7 @@ import {
   redactUrl,
   sendOnce,
 } from './internal/http.js'
+import { atLeastOne, hookRules, someTime } from './internal/optionRules.js'
 
 /** Options of {@link https}. */
 export type HttpsOptions = DaHooks & {
@@ -68,6 +71,15 @@ export type HttpsOptions = DaHooks & {
  * ```
  */
 export function https(options: HttpsOptions = {}): DaClient {
+  assertOptions(options, {
+    ...hookRules,
+    fetch: 'function',
+    maxBytes: atLeastOne,
+    maxRedirects: { least: 0, most: 20 },
+    maxResumes: { least: 0 },
+    hosts: 'list',
+    stallTimeout: someTime,
+  })
   const { maxBytes = 33_554_432, maxRedirects = 0, maxResumes = 3, stallTimeout = 15_000 } = options
   const fetcher = options.fetch ?? platformFetch()
   const hosts = options.hosts && new Set(options.hosts.map((host) => host.toLowerCase()))

@@ -3,8 +3,10 @@
 import type { Hex } from 'viem'
 import type { DaClient } from '../core/interfaces/daClient.js'
 import { copyBytes } from '../internal/bytes.js'
+import { assertOptions } from '../internal/options.js'
 import { createDaAdapter, type DaHooks, requireArtifactHash } from './adapter.js'
 import { DaNotFoundError, DaPayloadTooLargeError } from './errors.js'
+import { atLeastOne, hookRules } from './internal/optionRules.js'
 
 /** Options of {@link memoryDa}. */
 export type MemoryDaOptions = DaHooks & {
@@ -27,6 +29,7 @@ export type MemoryDaOptions = DaHooks & {
  * ```
  */
 export function memoryDa(options: MemoryDaOptions = {}): DaClient {
+  assertOptions(options, { ...hookRules, name: 'text', maxBytes: atLeastOne })
   const { name = '', maxBytes = 67_108_864 } = options
   const held = new Map<Hex, Uint8Array>()
   const source = name === '' ? 'memory' : `memory:${name}`

@@ -7,6 +7,7 @@ import type { Hex } from 'viem'
 import type { DaClient, DaReceipt } from '../core/interfaces/daClient.js'
 import { InvalidInputError } from '../errors/common.js'
 import { copyBytes } from '../internal/bytes.js'
+import { assertOptions } from '../internal/options.js'
 import { sleep } from '../internal/pause.js'
 import { createDaAdapter, type DaCall, type DaHooks, requireArtifactHash } from './adapter.js'
 import {
@@ -18,6 +19,7 @@ import {
   DaRateLimitedError,
   DaUnavailableError,
 } from './errors.js'
+import { atLeastOne, hookRules } from './internal/optionRules.js'
 import { mulberry32 } from './internal/random.js'
 
 /** Ways in which a call can go wrong. */
@@ -89,6 +91,15 @@ export type MockDa = DaClient & {
  * ```
  */
 export function mockDa(options: MockDaOptions = {}): MockDa {
+  assertOptions(options, {
+    ...hookRules,
+    name: 'text',
+    latency: 'any',
+    failures: 'list',
+    seed: { least: 0 },
+    maxBytes: atLeastOne,
+    expiresIn: { least: 0 },
+  })
   const { name = 'mock', latency = 0, seed = 1, maxBytes = 16_252_897, expiresIn } = options
   const now = options.now ?? Date.now
   const random = mulberry32(seed)

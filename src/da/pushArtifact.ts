@@ -1,9 +1,15 @@
 /** Hands an artifact to operators, so that they need no store to have it from. */
 
 import type { Hex } from 'viem'
-import { type ArtifactNamespace, computeArtifactHash } from '../core/artifact.js'
+import {
+  type ArtifactNamespace,
+  computeArtifactHash,
+  isArtifactNamespace,
+} from '../core/artifact.js'
+import { InvalidInputError } from '../errors/common.js'
 import { copyBytes } from '../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../internal/deadline.js'
+import { assertHttpUrl, assertOptions } from '../internal/options.js'
 
 /** What one operator did with it. */
 export type PushResult = {
@@ -32,6 +38,7 @@ export type PushArtifactParameters = {
  *
  * `timeout` is in milliseconds, for all of them together, and 30,000 when absent.
  *
+ * @throws {InvalidInputError} for a URL, a namespace or bytes that are none, before anything is sent.
  * @throws The signal's reason.
  * @example
  * ```ts
@@ -44,7 +51,17 @@ export async function pushArtifact(
   parameters: PushArtifactParameters,
   { signal, timeout = 30_000 }: IoOptions = {},
 ): Promise<PushResult[]> {
+  assertOptions(
+    parameters,
+    { operators: 'list', namespace: 'any', bytes: 'object', fetch: 'function' },
+    { field: 'parameters', required: ['operators', 'namespace', 'bytes'] },
+  )
   const { operators, namespace, bytes } = parameters
+  for (const [index, url] of operators.entries()) assertOperator(`operators[${index}]`, url)
+  if (!isArtifactNamespace(namespace)) {
+    const reason = `expected one of an artifact, got ${String(namespace)}`
+    throw new InvalidInputError({ field: 'namespace', reason })
+  }
   const send = parameters.fetch ?? ((...call) => globalThis.fetch(...call))
   const hash = computeArtifactHash(bytes)
   const pushTo = async (url: string): Promise<PushResult> => {
@@ -66,6 +83,12 @@ export async function pushArtifact(
     }
   }
   return Promise.all(operators.map(pushTo))
+}
+
+function assertOperator(field: string, url: unknown): void {
+  const { username, password } = assertHttpUrl(field, String(url))
+  if (username === '' && password === '') return
+  throw new InvalidInputError({ field, reason: 'credentials do not belong into a URL' })
 }
 
 function pathOf(base: string, { namespace, hash }: { namespace: number; hash: Hex }): string {

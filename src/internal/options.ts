@@ -43,6 +43,12 @@ export function assertMembers<value extends object>(
   }
 }
 
+/** Refuses what are no bytes, such as a text of them. */
+export function assertBytes(field: string, value: unknown): asserts value is Uint8Array {
+  if (value instanceof Uint8Array) return
+  throw new InvalidInputError({ field, reason: 'expected a Uint8Array' })
+}
+
 /** Refuses what is no list. */
 export function assertList(field: string, value: unknown): asserts value is readonly unknown[] {
   if (Array.isArray(value)) return
@@ -111,4 +117,58 @@ export function assertJsonText(field: string, value: unknown): asserts value is 
     reason: `expected JSON as text, got ${value === null ? 'null' : typeof value}`,
     hint: 'JSON.stringify(value), or the text as it was read.',
   })
+}
+
+/** What an option may be; `any` is checked where it is used. Bounds are those of an integer. */
+export type OptionRule =
+  | 'text'
+  | 'function'
+  | 'flag'
+  | 'object'
+  | 'list'
+  | 'milliseconds'
+  | 'any'
+  | { least: number; most?: number }
+
+/**
+ * Refuses options that are no object, lack what is required, have a name that is none, or a value
+ * that nothing could come of. `undefined` is a member that is not there; `null` is not.
+ */
+export function assertOptions<options extends object>(
+  options: options,
+  known: { readonly [name in keyof options & string]-?: OptionRule },
+  { field = 'options', required = [] }: { field?: string; required?: readonly string[] } = {},
+): void {
+  assertObject(field, options)
+  assertKnown(field, options, Object.keys(known))
+  for (const [name, rule] of Object.entries(known) as [keyof options & string, OptionRule][]) {
+    const value: unknown = options[name]
+    if (value === undefined && !required.includes(name)) continue
+    assertRule(`${field}.${name}`, value, rule)
+  }
+}
+
+const rules: Record<
+  Exclude<OptionRule, object>,
+  readonly [expected: string, is: (value: unknown) => boolean]
+> = {
+  text: ['expected a text', (value) => typeof value === 'string'],
+  function: ['expected a function', (value) => typeof value === 'function'],
+  flag: ['expected true or false', (value) => typeof value === 'boolean'],
+  object: ['expected an object', (value) => typeof value === 'object' && value !== null],
+  list: ['expected an array', (value) => Array.isArray(value)],
+  milliseconds: [
+    `expected milliseconds from 0 to ${MAX_TIMER}`,
+    (value) => typeof value === 'number' && value >= 0 && value <= MAX_TIMER,
+  ],
+  any: ['it is missing', (value) => value !== undefined && value !== null],
+}
+
+function assertRule(field: string, value: unknown, rule: OptionRule): void {
+  if (typeof rule === 'object') {
+    assertCount(field, value, rule)
+    return
+  }
+  const [reason, is] = rules[rule]
+  if (!is(value)) throw new InvalidInputError({ field, reason })
 }

@@ -3,6 +3,7 @@
 import type { Hex } from 'viem'
 import { copyBytes } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertBytes, assertOptions } from '../../internal/options.js'
 import { createProcessMemory } from '../../internal/processMemory.js'
 
 /** A local store of bytes by artifact hash. Never believed: what it returns is hashed by its caller. */
@@ -37,6 +38,7 @@ export type MemoryByteStoreOptions = {
  * ```
  */
 export function memoryByteStore(options: MemoryByteStoreOptions = {}): ByteStore {
+  assertOptions(options, { maxEntries: { least: 1 }, maxBytes: { least: 1 }, isNeeded: 'function' })
   const { maxEntries = 1_024, maxBytes = 268_435_456, isNeeded } = options
   const held = createProcessMemory({ maxEntries, maxBytes })
   const at = (key: string) => ({ form: 'bytes', key })
@@ -46,6 +48,7 @@ export function memoryByteStore(options: MemoryByteStoreOptions = {}): ByteStore
       return held.peek<Uint8Array>(at(key))?.slice()
     },
     async write(key, bytes) {
+      assertBytes('bytes', bytes)
       if (isNeeded?.(key as Hex)) held.pin(at(key))
       else held.unpin(at(key))
       held.set(at(key), { value: copyBytes(bytes), weight: bytes.length })

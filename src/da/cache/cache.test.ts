@@ -288,6 +288,75 @@ describe.skipIf(process.platform === 'win32')('what is not a file', () => {
   })
 })
 
+describe('a disk that hangs', () => {
+  const never = (): Promise<never> => new Promise(() => undefined)
+
+  test('behavior: reads and writes are not waited for, and it is left alone after a few', async () => {
+    for (const part of ['read', 'write'] as const) {
+      const artifacts = [1, 2, 3, 4, 5, 6].map((value) => text(`package p${value}\n`))
+      const { source } = await network(...artifacts)
+      let calls = 0
+      const events: CacheEvent[] = []
+      const cache = createLayeredArtifactCache({
+        disk: {
+          ...memoryByteStore(),
+          [part]: () => {
+            calls += 1
+            return never()
+          },
+        },
+        da: source,
+        onEvent: (event) => events.push(event),
+      })
+      const got = await Promise.all(
+        artifacts.map((one) =>
+          cache.getArtifact({ hash: computeArtifactHash(one), namespace: 4 }, { timeout: 1_000 }),
+        ),
+      )
+      expect(got).toEqual(artifacts)
+      expect(events).toContainEqual(
+        expect.objectContaining({ type: 'cache.storeFailed', operation: part }),
+      )
+      const before = calls
+      const again = artifacts[0] as Uint8Array
+      await cache.getArtifact({ hash: computeArtifactHash(again), namespace: 4 }, { timeout: 200 })
+      expect(calls).toBe(before)
+    }
+  })
+
+  test('behavior: one that recovers is used again, and has the bytes of the call', async () => {
+    const { source } = await network(bytes)
+    const behind = memoryByteStore()
+    let release = (): void => undefined
+    const gate = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const disk = {
+      ...behind,
+      write: async (key: string, own: Uint8Array) => {
+        await gate
+        await behind.write(key, own)
+      },
+    }
+    const cache = createLayeredArtifactCache({ disk, da: source })
+    const got = await cache.getArtifact({ hash, namespace: 4 })
+    got.fill(0)
+    release()
+    await expect.poll(() => behind.has(hash)).toBe(true)
+    expect(await behind.read(hash)).toEqual(bytes)
+    const own = bytes.slice()
+    await cache.put(hash, own)
+    expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+  })
+
+  test('error: what is no bytes is a miss', async () => {
+    const { source } = await network(bytes)
+    const disk = { ...memoryByteStore(), read: async () => 'text' as never }
+    const cache = createLayeredArtifactCache({ disk, da: source })
+    expect(await cache.getArtifact({ hash, namespace: 4 })).toEqual(bytes)
+  })
+})
+
 describe('diskByteStore', () => {
   test('evicts the oldest use first, and never what the tree needs', async () => {
     const items = ['a', 'b', 'c', 'd'].map((name) => text(name.repeat(100)))

@@ -13,13 +13,14 @@ import type { ArtifactRequest, ArtifactSource } from '../../core/interfaces/arti
 import { copyBytes, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
+import { assertOptions } from '../../internal/options.js'
 import {
   createProcessMemory,
   type ProcessMemory,
   type ProcessMemoryOptions,
 } from '../../internal/processMemory.js'
-import { requireMilliseconds } from '../combined/members.js'
 import { DaIntegrityError } from '../errors.js'
+import { assertFunctions, assertSource } from '../internal/clients.js'
 import type { ByteStore } from './byteStore.js'
 import { createByteTiers, normalized } from './byteTiers.js'
 import { createDiskTier } from './diskTier.js'
@@ -92,7 +93,21 @@ export type LayeredArtifactCache = ArtifactSource & {
 export function createLayeredArtifactCache(
   options: LayeredCacheOptions = {},
 ): LayeredArtifactCache {
-  requireMilliseconds('hedgeDelay', options.hedgeDelay)
+  assertOptions(options, {
+    memory: 'object',
+    disk: 'object',
+    da: 'object',
+    peers: 'object',
+    hedgeDelay: 'milliseconds',
+    alwaysWarm: 'list',
+    artifactsOf: 'function',
+    prepare: 'function',
+    onEvent: 'function',
+  })
+  if (options.da) assertSource('options.da', options.da)
+  if (options.peers) assertSource('options.peers', options.peers)
+  if (options.disk)
+    assertFunctions('options.disk', options.disk, ['read', 'write', 'remove', 'has'])
   const { da, peers, hedgeDelay = 2_000 } = options
   const emit = safely(options.onEvent)
   const disk = createDiskTier(options.disk, emit)

@@ -7,6 +7,7 @@ import type { DaClient, DaOptions, DaReceipt } from '../../core/interfaces/daCli
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { copyBytes } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
+import { assertOptions } from '../../internal/options.js'
 import { type DaAttempt, DaOutcomeUnknownError, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
 import { artifactHashOf } from '../internal/artifactHash.js'
@@ -17,7 +18,6 @@ import {
   nameClients,
   putWithin,
   requireClients,
-  requireMilliseconds,
   weakestRetention,
 } from './members.js'
 import { combinedReads } from './reads.js'
@@ -60,8 +60,13 @@ export type FallbackOptions = {
  */
 export function fallback(clients: readonly DaClient[], options: FallbackOptions = {}): DaClient {
   requireClients(clients)
-  requireMilliseconds('hedgeDelay', options.hedgeDelay)
-  requireMilliseconds('putTimeout', options.putTimeout)
+  assertOptions(options, {
+    hedgeDelay: 'milliseconds',
+    putTimeout: 'milliseconds',
+    health: 'object',
+    continueAfterUnknownOutcome: 'flag',
+    clock: 'function',
+  })
   const health = options.health ?? createHealthBoard()
   const nameOf = nameClients(clients)
   return {

@@ -5,7 +5,7 @@ import type { DaLocator } from '../../core/locator.js'
 import { encodeLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { withDeadline } from '../../internal/deadline.js'
-import { assertMembers } from '../../internal/options.js'
+import { assertMembers, MAX_TIMER } from '../../internal/options.js'
 import { DaIntegrityError, DaOutcomeUnknownError, DaProtocolError } from '../errors.js'
 import { assertDaClients } from '../internal/clients.js'
 
@@ -26,7 +26,7 @@ export function requireClients(clients: readonly DaClient[]): void {
 
 /** Refuses a number of milliseconds that is none. */
 export function requireMilliseconds(field: string, value: number | undefined): void {
-  if (value === undefined || (typeof value === 'number' && value >= 0)) return
+  if (value === undefined || (typeof value === 'number' && value >= 0 && value <= MAX_TIMER)) return
   throw new InvalidInputError({ field, reason: `expected milliseconds, got ${String(value)}` })
 }
 

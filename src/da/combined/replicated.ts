@@ -3,6 +3,7 @@
 import type { DaClient, DaOptions, DaReceipt } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { copyBytes } from '../../internal/bytes.js'
+import { assertOptions } from '../../internal/options.js'
 import { sleep } from '../../internal/pause.js'
 import { type DaAttempt, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
@@ -15,7 +16,6 @@ import {
   nameClients,
   putWithin,
   requireClients,
-  requireMilliseconds,
   strongestRetention,
 } from './members.js'
 import { combinedReads } from './reads.js'
@@ -75,8 +75,14 @@ export function replicated(
   options: ReplicatedOptions = {},
 ): ReplicatedClient {
   requireClients(clients)
-  for (const field of ['hedgeDelay', 'putTimeout', 'quorumGrace'] as const)
-    requireMilliseconds(field, options[field])
+  assertOptions(options, {
+    hedgeDelay: 'milliseconds',
+    health: 'object',
+    quorum: 'any',
+    requirePermanent: 'flag',
+    putTimeout: 'milliseconds',
+    quorumGrace: 'milliseconds',
+  })
   if (new Set(clients).size !== clients.length)
     throw new InvalidInputError({ field: 'clients', reason: 'one of them twice is one copy' })
   const { quorum = clients.length } = options

@@ -13,13 +13,7 @@ export type AddCase<client> = (name: string, body: (client: client) => Promise<v
 /** What is put comes back, under its hash and under no other. */
 export function addIdentity<client extends DaClient>(
   add: AddCase<client>,
-  {
-    sizes,
-    corrupt,
-  }: {
-    sizes: readonly number[]
-    corrupt: ((client: client, hash: Hex) => void | Promise<void>) | undefined
-  },
+  { sizes }: { sizes: readonly number[] },
 ): void {
   for (const size of sizes) {
     add(`returns the ${size} bytes that were put`, async (client) => {
@@ -45,6 +39,14 @@ export function addIdentity<client extends DaClient>(
     require((client.retention.kind === 'expires') ===
       (receipt.expiresAt !==
         undefined), 'a receipt says when it expires if and only if the backend expires')
+    const { retention } = client
+    require(retention.kind === 'permanent' ||
+      (Number.isSafeInteger(retention.seconds) &&
+        retention.seconds > 0), 'the retention is no number of seconds')
+    // Renewals go by it: what is no time, or one in milliseconds, is an expiry that never comes.
+    require(receipt.expiresAt === undefined ||
+      (Number.isSafeInteger(receipt.expiresAt) &&
+        receipt.expiresAt < 100_000_000_000), 'the expiry is no time in Unix seconds')
   })
   add('gives locators that survive the chain', async (client) => {
     const { locator } = await client.put(sampleBytes(10, 2))
@@ -52,6 +54,13 @@ export function addIdentity<client extends DaClient>(
     require(encodeLocator(decodeLocator(encoded)) === encoded, 'the locator changes when encoded')
     require(client.supports?.(decodeLocator(encoded)) ?? true, 'its own locator is not supported')
   })
+}
+
+/** Nothing but the artifact comes out of a read, whatever is held. */
+export function addHashing<client extends DaClient>(
+  add: AddCase<client>,
+  corrupt: ((client: client, hash: Hex) => void | Promise<void>) | undefined,
+): void {
   add('refuses bytes of another hash', async (client) => {
     const { locator } = await client.put(sampleBytes(64, 3))
     await client.put(sampleBytes(64, 4))
@@ -67,10 +76,19 @@ export function addIdentity<client extends DaClient>(
       const error = await failure(client.getWithVerification(locator, artifactHash))
       require(isPolicySdkError(error), 'it did not fail with a typed error')
     })
+    add('refuses bytes that were damaged after they were read', async (client) => {
+      const { locator, artifactHash } = await client.put(sampleBytes(64, 20))
+      for (let read = 0; read < 2; read++) await client.getWithVerification(locator, artifactHash)
+      await corrupt(client, artifactHash)
+      const error = await failure(client.getWithVerification(locator, artifactHash))
+      require(isPolicySdkError(error), 'it did not fail with a typed error')
+    })
   }
   add('refuses other bytes from its own `get`', async (client) => {
     const bytes = sampleBytes(64, 18)
     const { locator, artifactHash } = await client.put(bytes)
+    // One that hashes its first read alone is found by the second.
+    await client.getWithVerification(locator, artifactHash)
     if (!Reflect.set(client, 'get', async () => sampleBytes(64, 19))) return
     let read: Uint8Array
     try {

@@ -100,6 +100,39 @@ describe('the suite itself', () => {
       },
       noticedBy: /from its own `get`/,
     },
+    'hashing the first read alone': {
+      breakIt(client) {
+        const seen = new Set<string>()
+        const own: typeof client = {
+          ...client,
+          async getWithVerification(locator, hash, io) {
+            if (!seen.has(hash)) {
+              seen.add(hash)
+              return client.getWithVerification(locator, hash, io)
+            }
+            return own.get(locator, { ...io, artifactHash: hash })
+          },
+        }
+        return own
+      },
+      noticedBy: /damaged after they were read|from its own `get`/,
+    },
+    'an expiry in milliseconds': {
+      breakIt: (client) => ({
+        ...client,
+        retention: { kind: 'expires', seconds: 100 },
+        put: async (bytes, io) => ({ ...(await client.put(bytes, io)), expiresAt: Date.now() }),
+      }),
+      noticedBy: /^names what was put/,
+    },
+    'a retention of no number': {
+      breakIt: (client) => ({
+        ...client,
+        retention: { kind: 'expires', seconds: Number.NaN },
+        put: async (bytes, io) => ({ ...(await client.put(bytes, io)), expiresAt: 1 }),
+      }),
+      noticedBy: /^names what was put/,
+    },
     'a deaf ear for `timeout`': {
       breakIt: (client) => ({
         ...client,

@@ -6,7 +6,7 @@
 import type { Hex } from 'viem'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { addCalls, addCopies, addIdentity } from './cases.js'
+import { addCalls, addCopies, addHashing, addIdentity } from './cases.js'
 import { ConformanceError } from './contract.js'
 import { addStalled } from './stalled.js'
 
@@ -77,7 +77,8 @@ export function daConformance<client extends DaClient>(
     })
   }
 
-  addIdentity(add, { sizes, corrupt })
+  addIdentity(add, { sizes })
+  addHashing(add, corrupt)
   if (stall) addStalled(add, { stall, patience })
   addCopies(add, create)
   addCalls(add)

@@ -4,7 +4,7 @@
  */
 
 import type { DaClient } from '../../core/interfaces/daClient.js'
-import { InvalidInputError } from '../../errors/common.js'
+import { assertOptions } from '../../internal/options.js'
 import { createDaAdapter, type DaHooks, requireArtifactHash } from '../adapter.js'
 import {
   DaIntegrityError,
@@ -13,6 +13,7 @@ import {
   DaProtocolError,
 } from '../errors.js'
 import type { FetchLike } from '../internal/http.js'
+import { atLeastOne, hookRules, retryRules, someTime } from '../internal/optionRules.js'
 import { withRetry } from '../internal/retry.js'
 import {
   getPayload,
@@ -56,10 +57,23 @@ export type EigenDaArchiveOptions = DaHooks & {
  * ```
  */
 export function eigenDaArchive(options: EigenDaArchiveOptions): DaClient {
+  assertOptions(
+    options,
+    {
+      ...hookRules,
+      url: 'any',
+      source: 'text',
+      fetch: 'function',
+      headers: 'object',
+      maxBytes: atLeastOne,
+      retry: 'object',
+      stallTimeout: someTime,
+      random: 'function',
+    },
+    { required: ['url'] },
+  )
+  if (options.retry) assertOptions(options.retry, retryRules, { field: 'options.retry' })
   const { source = 'eigenda-archive', maxBytes = 16_777_216, random = Math.random } = options
-  if (!Number.isInteger(maxBytes) || maxBytes < 1) {
-    throw new InvalidInputError({ field: 'maxBytes', reason: 'expected a positive integer' })
-  }
   const target: ProxyTarget = {
     url: proxyBase(options.url),
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),

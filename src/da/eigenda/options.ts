@@ -1,8 +1,10 @@
 /** Options of the EigenDA adapter, and what the network promises. */
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertChoice, assertOptions } from '../../internal/options.js'
 import type { DaHooks } from '../adapter.js'
 import type { FetchLike } from '../internal/http.js'
+import { atLeastOne, hookRules, retryRules, someTime } from '../internal/optionRules.js'
 import type { EigenDaCert } from './cert/cert.js'
 import { MAX_PAYLOAD_BYTES } from './payloadCodec.js'
 import { type ProxyTarget, proxyBase } from './proxyClient.js'
@@ -77,8 +79,40 @@ export type EigenDaSettings = Pick<EigenDaOptions, 'kzg' | 'checkCert' | 'curren
   now: () => number
 }
 
+const optionRules = {
+  ...hookRules,
+  url: 'any',
+  source: 'text',
+  fetch: 'function',
+  headers: 'object',
+  maxPayloadBytes: atLeastOne,
+  maxParts: atLeastOne,
+  probe: 'flag',
+  kzg: 'object',
+  kzgMaxSymbols: { least: 0 },
+  checkCert: 'function',
+  afterPut: 'text',
+  currentBlock: 'function',
+  retry: 'object',
+  stallTimeout: someTime,
+  timeouts: 'object',
+  random: 'function',
+} as const
+const readRetryRules = {
+  reads: atLeastOne,
+  writes: atLeastOne,
+  baseDelay: retryRules.baseDelay,
+  maxDelay: retryRules.maxDelay,
+} as const
+const timeRules = { put: someTime, get: someTime } as const
+
 /** @throws {InvalidInputError} for a malformed URL or option. */
 export function eigenDaSettings(options: EigenDaOptions): EigenDaSettings {
+  assertOptions(options, optionRules, { required: ['url'] })
+  if (options.retry) assertOptions(options.retry, readRetryRules, { field: 'options.retry' })
+  if (options.timeouts) assertOptions(options.timeouts, timeRules, { field: 'options.timeouts' })
+  if (options.afterPut !== undefined)
+    assertChoice('afterPut', options.afterPut, ['readBack', 'nothing'])
   const { source = 'eigenda', maxPayloadBytes: limit = MAX_PAYLOAD_BYTES } = options
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAYLOAD_BYTES) {
     throw new InvalidInputError({

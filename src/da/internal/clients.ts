@@ -1,6 +1,6 @@
 /** What a client, a source or another part that a caller made must have to be used at all. */
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
-import type { DaClient } from '../../core/interfaces/daClient.js'
+import type { DaClient, DaRetention } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { assertChoice, assertCount, assertList, assertMembers } from '../../internal/options.js'
 
@@ -13,10 +13,14 @@ export function assertDaClient(field: string, client: unknown): asserts client i
   const given = client as DaClient
   assertMembers(field, given, ['kind', 'retention'])
   assertFunctions(field, given, ['put', 'get', 'getWithVerification'])
-  const { retention } = given
-  assertMembers(`${field}.retention`, retention, ['kind'])
-  assertChoice(`${field}.retention.kind`, retention.kind, ['permanent', 'expires'])
-  if (retention.kind === 'expires') assertCount(`${field}.retention.seconds`, retention.seconds)
+  assertRetention(`${field}.retention`, given.retention)
+}
+
+/** Refuses a retention that says nothing. */
+export function assertRetention(field: string, retention: DaRetention): void {
+  assertMembers(field, retention, ['kind'])
+  assertChoice(`${field}.kind`, retention.kind, ['permanent', 'expires'])
+  if (retention.kind === 'expires') assertCount(`${field}.seconds`, retention.seconds)
 }
 
 /** Refuses a list with something else than clients in it. */

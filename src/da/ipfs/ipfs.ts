@@ -3,11 +3,12 @@ import type { CID } from 'multiformats/cid'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { toHex } from '../../internal/bytes.js'
-import { assertList, assertObject } from '../../internal/options.js'
+import { assertOptions } from '../../internal/options.js'
 import { createDaAdapter, type DaHooks } from '../adapter.js'
 import { DaConfigError, DaIntegrityError, DaPayloadTooLargeError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
 import type { FetchLike } from '../internal/http.js'
+import { atLeastOne, hookRules, someTime } from '../internal/optionRules.js'
 import type { ArtifactCheck } from '../verifier.js'
 import { createBlockSource, createGatewayRace } from './blocks.js'
 import { resolvePath } from './directory.js'
@@ -72,8 +73,26 @@ export type IpfsOptions = DaHooks & {
  * ```
  */
 export function ipfs(options: IpfsOptions): DaClient {
-  assertObject('options', options)
-  assertList('gateways', options.gateways)
+  assertOptions(
+    options,
+    {
+      ...hookRules,
+      gateways: 'list',
+      fetch: 'function',
+      headers: 'object',
+      hedgeDelay: 'milliseconds',
+      health: 'object',
+      car: 'flag',
+      maxBytes: atLeastOne,
+      maxBlocks: atLeastOne,
+      maxDepth: atLeastOne,
+      stallTimeout: someTime,
+      upload: 'function',
+      profile: 'text',
+      pinned: 'flag',
+    },
+    { required: ['gateways'] },
+  )
   const {
     maxBytes = 67_108_864,
     maxBlocks = 4_096,

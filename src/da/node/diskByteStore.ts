@@ -7,8 +7,9 @@ import { rm, stat, utimes } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
+import { assertBytes, assertOptions } from '../../internal/options.js'
 import type { ByteStore } from '../cache/byteStore.js'
-import { listFiles, readBounded, removeLeftovers, writeFileDurably } from './fileDa.js'
+import { listFiles, onDisk, readBounded, removeLeftovers, writeFileDurably } from './fileDa.js'
 
 /** Options of {@link diskByteStore}. */
 export type DiskByteStoreOptions = {
@@ -34,6 +35,17 @@ export type DiskByteStoreOptions = {
  * ```
  */
 export function diskByteStore(options: DiskByteStoreOptions): ByteStore {
+  assertOptions(
+    options,
+    {
+      directory: 'text',
+      maxBytes: { least: 1 },
+      isNeeded: 'function',
+      onEvict: 'function',
+      now: 'function',
+    },
+    { required: ['directory'] },
+  )
   const { directory, maxBytes = 5 * 1024 ** 3, isNeeded, onEvict, now = Date.now } = options
   // Size by key; insertion order is order of use.
   let index: Promise<Map<string, number>> | undefined
@@ -75,7 +87,7 @@ export function diskByteStore(options: DiskByteStoreOptions): ByteStore {
     }
   }
 
-  return {
+  const store: ByteStore = {
     name: 'disk',
     async read(key, io = {}) {
       const held = await ready()
@@ -92,6 +104,7 @@ export function diskByteStore(options: DiskByteStoreOptions): ByteStore {
       return bytes
     },
     async write(key, bytes, io = {}) {
+      assertBytes('bytes', bytes)
       const held = await ready()
       await writeFileDurably(pathOf(directory, key), bytes, { signal: io.signal })
       forget(held, key)
@@ -111,6 +124,14 @@ export function diskByteStore(options: DiskByteStoreOptions): ByteStore {
       const held = await ready()
       return { entries: held.size, bytes: total }
     },
+  }
+  return {
+    name: store.name,
+    read: (key, io) => onDisk('disk', () => store.read(key, io)),
+    write: (key, bytes, io) => onDisk('disk', () => store.write(key, bytes, io)),
+    remove: (key) => onDisk('disk', () => store.remove(key)),
+    has: (key) => onDisk('disk', () => store.has(key)),
+    usage: () => onDisk('disk', () => store.usage()),
   }
 }
 

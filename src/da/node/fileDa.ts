@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path'
 import type { Hex } from 'viem'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
+import { assertOptions } from '../../internal/options.js'
 import { createDaAdapter, type DaHooks, requireArtifactHash } from '../adapter.js'
 import {
   DaIntegrityError,
@@ -17,6 +18,7 @@ import {
   DaPayloadTooLargeError,
   DaUnavailableError,
 } from '../errors.js'
+import { atLeastOne, hookRules } from '../internal/optionRules.js'
 
 /** Bytes read between two looks at the caller's signal. */
 const READ_STEP = 16_777_216
@@ -45,6 +47,11 @@ export type FileDaOptions = DaHooks & {
  * ```
  */
 export function fileDa(options: FileDaOptions): DaClient {
+  assertOptions(
+    options,
+    { ...hookRules, directory: 'text', name: 'text', maxBytes: atLeastOne },
+    { required: ['directory'] },
+  )
   const { directory, name = '', maxBytes = 67_108_864 } = options
   const source = name === '' ? 'file' : `file:${name}`
   return createDaAdapter(
@@ -60,7 +67,8 @@ export function fileDa(options: FileDaOptions): DaClient {
         }
         const path = artifactPath(directory, hash)
         await onDisk(source, async () => {
-          if (!(await holds(path, hash))) await writeFileDurably(path, bytes, { signal })
+          if (!(await holds(path, hash, bytes.length)))
+            await writeFileDurably(path, bytes, { signal })
         })
         onProgress?.({ loaded: bytes.length, total: bytes.length })
         return { locator: { kind: 'keccakStore', name }, checks: ['keccak256'] }
@@ -224,12 +232,11 @@ async function syncDirectory(folder: string): Promise<void> {
   }
 }
 
-// A file of the right name with other bytes is damage, and is replaced by the right ones.
-async function holds(path: string, hash: Hex): Promise<boolean> {
-  const size = await fileSize(path)
-  if (size === undefined) return false
-  const bytes = await readBounded(path, size)
-  return bytes instanceof Uint8Array && longKeccakHex(bytes) === hash
+// What has the right name and is another thing, or longer, is damage, and is replaced by the right bytes.
+async function holds(path: string, hash: Hex, length: number): Promise<boolean> {
+  const found = await readBounded(path, length)
+  if (found === 'not a file') await rm(path, { force: true, recursive: true })
+  return found instanceof Uint8Array && longKeccakHex(found) === hash
 }
 
 async function fileSize(path: string): Promise<number | undefined> {
@@ -246,7 +253,8 @@ function isMissing(error: unknown): boolean {
   return (error as { code?: unknown })?.code === 'ENOENT'
 }
 
-async function onDisk<value>(source: string, work: () => Promise<value>): Promise<value> {
+/** Runs work on files; what the file system refuses is an error of the package. */
+export async function onDisk<value>(source: string, work: () => Promise<value>): Promise<value> {
   try {
     return await work()
   } catch (error) {

@@ -1,7 +1,8 @@
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
+import { assertOptions } from '../../internal/options.js'
 import { DaUnavailableError } from '../errors.js'
 import { decodeJournal, encodeJournal, type RetentionJournal } from '../retention/journal.js'
-import { readBounded, writeFileDurably } from './fileDa.js'
+import { onDisk, readBounded, writeFileDurably } from './fileDa.js'
 
 /**
  * Creates a journal in a file that is replaced as a whole and synced before a write returns.
@@ -14,15 +15,20 @@ import { readBounded, writeFileDurably } from './fileDa.js'
  * const journal = fileJournal({ path: '/tmp/newton-retention.json' })
  * ```
  */
-export function fileJournal({ path }: { path: string }): RetentionJournal {
+export function fileJournal(options: { path: string }): RetentionJournal {
+  assertOptions(options, { path: 'text' }, { required: ['path'] })
+  const { path } = options
   return {
     async read() {
-      const bytes = await readBounded(path, 64 * 1024 * 1024)
+      const bytes = await onDisk('journal', () => readBounded(path, 64 * 1024 * 1024))
       if (bytes === undefined) return []
       if (typeof bytes === 'string')
         throw new DaUnavailableError({ source: 'journal', reason: `${path} is ${bytes}` })
       return decodeJournal(fromUtf8(bytes, 'journal'))
     },
-    write: (records) => writeFileDurably(path, utf8(encodeJournal(records))),
+    write(records) {
+      const text = utf8(encodeJournal(records))
+      return onDisk('journal', () => writeFileDurably(path, text))
+    },
   }
 }

@@ -10,6 +10,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { Readable } from 'node:stream'
+import { assertOptions } from '../../internal/options.js'
 import { isPrivateAddress } from '../../internal/privateAddress.js'
 import { ForbiddenAddressError } from '../errors.js'
 import type { FetchLike } from '../internal/http.js'
@@ -35,6 +36,7 @@ export type GuardedFetchOptions = {
  * ```
  */
 export function guardedFetch(options: GuardedFetchOptions = {}): FetchLike {
+  assertOptions(options, { resolve: 'function', isForbidden: 'function' })
   const { resolve = systemResolve, isForbidden = isPrivateAddress } = options
   return async (input, init) => {
     const url = new URL(input)

@@ -10,9 +10,11 @@ import type { DaClient } from '../../core/interfaces/daClient.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { copyBytes } from '../../internal/bytes.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
+import { assertOptions } from '../../internal/options.js'
 import { createDaAdapter, type DaCall, type DaHooks, requireArtifactHash } from '../adapter.js'
 import { DaIntegrityError, DaNotFoundError, DaPayloadTooLargeError } from '../errors.js'
 import type { FetchLike } from '../internal/http.js'
+import { atLeastOne, hookRules, retryRules, someTime } from '../internal/optionRules.js'
 import { withRetry } from '../internal/retry.js'
 import { fetchStore } from './fetchStore.js'
 import { type S3Like, sdkStore } from './sdkStore.js'
@@ -65,6 +67,26 @@ export type ObjectStoreOptions = DaHooks & {
  * ```
  */
 export function objectStore(options: ObjectStoreOptions): DaClient {
+  assertOptions(
+    options,
+    {
+      ...hookRules,
+      bucket: 'text',
+      prefix: 'text',
+      endpoint: 'text',
+      region: 'text',
+      credentials: 'object',
+      s3: 'object',
+      fetch: 'function',
+      name: 'text',
+      maxBytes: atLeastOne,
+      retry: 'object',
+      stallTimeout: someTime,
+      random: 'function',
+    },
+    { required: ['bucket'] },
+  )
+  if (options.retry) assertOptions(options.retry, retryRules, { field: 'options.retry' })
   const { bucket, prefix = '', name = '', maxBytes = 67_108_864, random = Math.random } = options
   const { tries = 4, baseDelay = 200, maxDelay = 4_000 } = options.retry ?? {}
   const source = name === '' ? 'object-store' : `object-store:${name}`
