@@ -71,6 +71,19 @@ describe('injected verifiers', () => {
     expect(await stopped(registry.suspendVerifier(owner, { ...at, blocks: 5n }))).toEqual([
       'SuspendedBefore',
     ])
+    // The one that judges what was accepted at a block, which the next one is not.
+    const then = { ...at, blocks: 5n, acceptedAt: rest.receipt.blockNumber }
+    expect(await stopped(registry.suspendVerifier(owner, then))).toEqual(['SuspendedBefore'])
+    expect(await reverted(registry.suspendVerifier(owner, { ...then, preflight: false }))).toBe(
+      'SuspendedBefore',
+    )
+    for (const acceptedAt of [0n, 1_000_000_000n]) {
+      const never = { ...then, acceptedAt }
+      expect(await stopped(registry.suspendVerifier(owner, never))).toEqual(['VerifierNotSet'])
+      expect(await reverted(registry.suspendVerifier(owner, { ...never, preflight: false }))).toBe(
+        'VerifierNotSet',
+      )
+    }
     // None at all is announced by zero.
     expect(
       await registry.scheduleVerifierSync(owner, { ...at, verifier: zeroAddress }),
@@ -113,7 +126,25 @@ describe('injected verifiers', () => {
     })
     expect(ok).toBe(true)
     expect(checks.length).toBe(5)
-    expect(await relay()).toMatchObject({ messageHash: word(0xd), sourceChainId: 10n, operators })
+    for (const part of [
+      { from: 0, to: 0 },
+      { from: 1, to: 3 },
+    ]) {
+      expect(await stopped(relay({}, { part }))).toContain('InvalidPart')
+      expect(await reverted(relay({}, { part, preflight: false }))).toBe('InvalidPart')
+    }
+    for (const from of [-1, 0.5, 2 ** 53]) {
+      const odd = relay({}, { part: { from, to: 1 } })
+      await expect(odd).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'part.from' })
+    }
+    const part = { from: 1, to: 2 }
+    expect(await relay({}, { part })).toMatchObject({ operators: [operators[1]] })
+    expect(await stopped(relay({}, { part }))).toEqual(['NothingToSlash'])
+    expect(await relay()).toMatchObject({
+      messageHash: word(0xd),
+      sourceChainId: 10n,
+      operators: [operators[0]],
+    })
     // Each once for a message, and once in a window for all of them.
     await refused('NothingToSlash')
     await refused('NothingToSlash', { messageHash: word(0xe) })

@@ -57,6 +57,8 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
 
     /// @notice Share of an operator's stake that a false statement costs: 10 %.
     uint256 public constant WADS_TO_SLASH = 1e17;
+    /// @dev Most bytes of a slasher's refusal that are handed on.
+    uint256 private constant MAX_REFUSAL = 1024;
 
     /// @dev keccak256(abi.encode(uint256(keccak256("newton.storage.ChallengeVerifier")) - 1)) & ~0xff
     bytes32 private constant CHALLENGE_SLOT =
@@ -207,8 +209,29 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
 
     /// @inheritdoc IChallengeVerifier
     function slashForRelayedVerdict(Verdict calldata verdict, bytes calldata proof) external {
+        _relay(verdict, proof, verdict.operators);
+    }
+
+    /// @inheritdoc IChallengeVerifier
+    function slashPartOfRelayedVerdict(
+        Verdict calldata verdict,
+        bytes calldata proof,
+        uint256 from,
+        uint256 to
+    ) external {
+        require(
+            from < to && to <= verdict.operators.length,
+            InvalidPart(from, to, verdict.operators.length)
+        );
+        _relay(verdict, proof, verdict.operators[from:to]);
+    }
+
+    function _relay(Verdict calldata verdict, bytes calldata proof, address[] calldata named)
+        private
+    {
         ChallengeStorage storage $ = _challengeStorage();
-        address relay = _requireVerifier(VerifierKind.Relay, _blockNumber());
+        uint256 current = _blockNumber();
+        address relay = _requireVerifier(VerifierKind.Relay, current);
         require(verdict.sourceChainId != block.chainid, VerdictNotForeign());
         require(
             isVerdictSource(verdict.sourceChainId, verdict.challengeVerifier),
@@ -218,22 +241,21 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         bytes32 key = _verdictKey(
             verdict.sourceChainId, verdict.challengeVerifier, verdict.messageHash
         );
-        address[] memory operators = new address[](verdict.operators.length);
+        address[] memory operators = new address[](named.length);
         uint256 count;
         bytes memory refusal;
-        for (uint256 i; i < verdict.operators.length; ++i) {
-            address operator = verdict.operators[i];
+        for (uint256 i; i < named.length; ++i) {
+            address operator = named[i];
             uint64 last = $.lastRelayed[operator];
-            if ($.relayed[key][operator] || _blockNumber() < _relayedSlashFrom($, operator)) {
-                continue;
-            }
+            if ($.relayed[key][operator] || current < _relayedSlashFrom($, operator)) continue;
             $.relayed[key][operator] = true;
-            $.lastRelayed[operator] = uint64(_blockNumber());
+            $.lastRelayed[operator] = uint64(current);
             // A verdict names all of its operators at once: one whose stake is gone shields no other,
             // and nothing is noted for it.
-            try $.slasher.slash(operator, WADS_TO_SLASH, verdict.messageHash) {
+            (bool slashed, bytes memory reason) = _trySlash($, operator, verdict.messageHash);
+            if (slashed) {
                 operators[count++] = operator;
-            } catch (bytes memory reason) {
+            } else {
                 $.relayed[key][operator] = false;
                 $.lastRelayed[operator] = last;
                 refusal = reason;
@@ -243,6 +265,35 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         require(count != 0, NothingToSlash(verdict.messageHash));
         _shorten(operators, count);
         emit VerdictRelayed(verdict.messageHash, verdict.sourceChainId, operators);
+    }
+
+    /// @dev Whether the slasher took an operator's stake, and else why it would not. Only its own word
+    /// is a refusal, and only where nobody could have wanted it by sending little gas: a call that ends
+    /// for want of gas, however deep, leaves a 64th of it in each of the calls around it, which is less
+    /// than a quarter for fifteen of them. Of the word no more is copied than anybody has to say.
+    function _trySlash(ChallengeStorage storage $, address operator, bytes32 messageHash)
+        private
+        returns (bool slashed, bytes memory refusal)
+    {
+        address target = address($.slasher);
+        require(target.code.length != 0, SlasherFailed(operator));
+        bytes memory data = abi.encodeCall(ISlasher.slash, (operator, WADS_TO_SLASH, messageHash));
+        uint256 most = MAX_REFUSAL;
+        uint256 given = gasleft();
+        assembly ("memory-safe") {
+            slashed := call(gas(), target, 0, add(data, 0x20), mload(data), 0, 0)
+            if iszero(slashed) {
+                let size := returndatasize()
+                if gt(size, most) { size := most }
+                refusal := mload(0x40)
+                mstore(refusal, size)
+                returndatacopy(add(refusal, 0x20), 0, size)
+                mstore(0x40, and(add(add(refusal, 0x3f), size), not(0x1f)))
+            }
+        }
+        require(
+            slashed || (refusal.length != 0 && gasleft() >= given / 4), SlasherFailed(operator)
+        );
     }
 
     // --- What must hold before anything is rebuilt ---

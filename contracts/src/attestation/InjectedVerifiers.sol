@@ -56,10 +56,23 @@ abstract contract InjectedVerifiers is DelayedUpgrade, IInjectedVerifiers {
 
     /// @inheritdoc IInjectedVerifiers
     function suspendVerifier(VerifierKind kind, uint64 blocks) external onlyOwner {
+        _suspend(kind, _blockNumber(), blocks);
+    }
+
+    /// @inheritdoc IInjectedVerifiers
+    function suspendVerifierAt(VerifierKind kind, uint64 blockNumber, uint64 blocks)
+        external
+        onlyOwner
+    {
+        _suspend(kind, blockNumber, blocks);
+    }
+
+    function _suspend(VerifierKind kind, uint256 blockNumber, uint64 blocks) private {
         InjectedStorage storage $ = _injectedStorage();
         uint64 current = uint64(_blockNumber());
-        address verifier = _verifierAt($, kind, current);
-        require(verifier != address(0), VerifierNotSet());
+        address verifier = _verifierAt($, kind, blockNumber);
+        // One that is announced only has slashed nobody, and may be withdrawn.
+        require(verifier != address(0) && blockNumber <= current, VerifierNotSet());
         uint64 most = challengeWindow();
         require(blocks != 0 && blocks <= most, InvalidSuspension(blocks, most));
         Suspension storage suspension = $.suspensions[kind][verifier];

@@ -5,6 +5,7 @@ import {
     BN254Certificate,
     IBN254CertificateVerifier
 } from "../interfaces/IBN254CertificateVerifier.sol";
+import {IDelayedUpgrade} from "../interfaces/IDelayedUpgrade.sol";
 import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
 import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
 import {IResponseRegistry} from "../interfaces/IResponseRegistry.sol";
@@ -50,6 +51,13 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
         BlockKind kind = BlockKind(registry.blockKind());
         BlockSource.check(kind);
         _requireWindow(setup.taskResponseWindow);
+        // Shorter here, and instances that the registry takes would never have a response accepted;
+        // longer, and the times of one chain would be two.
+        uint64 longest = IDelayedUpgrade(setup.policyRegistry).maxExpireAfter();
+        require(
+            longest == setup.times.maxExpireAfter,
+            MaxExpireAfterMismatch(longest, setup.times.maxExpireAfter)
+        );
         $.blockKind = kind;
         $.policyRegistry = registry;
         $.clientRegistry = IPolicyClientRegistry(registry.clientRegistry());
@@ -352,7 +360,8 @@ contract ResponseRegistry is DelayedUpgrade, IResponseRegistry {
                 $.policyRegistry,
                 $.clientRegistry,
                 $.verifier,
-                $.taskResponseWindow
+                $.taskResponseWindow,
+                $.maxExpireAfter
             )
         );
     }

@@ -8,13 +8,14 @@ import {FixedContract} from "../upgrade/FixedContract.sol";
 /// @notice Keeps enclaves from being started on an old state.
 /// @dev No owner and no upgrade: an anchor that somebody can move back is none. The storage layout is
 /// part of the interface, since enclaves read it through proofs: line `l` is at
-/// `keccak256(abi.encode(l, 0))`, its key in the lower 160 bits and its sequence in the next 64, and its
-/// state hash in the slot after.
+/// `keccak256(abi.encode(l, 0))`, its key in the lower 160 bits and its sequence in the next 64, its
+/// state hash in the slot after, and in a third one what its newest step was, signer included.
 contract StateAnchor is FixedContract, IStateAnchor {
     struct Line {
         address key;
         uint64 sequence;
         bytes32 stateHash;
+        bytes32 step;
     }
 
     bytes32 private constant DOMAIN_TYPEHASH = keccak256(
@@ -31,18 +32,22 @@ contract StateAnchor is FixedContract, IStateAnchor {
         require(step.stateHash != 0, EmptyState());
         Line storage line = _lines[step.line];
         (uint64 sequence, bytes32 stateHash) = (line.sequence, line.stateHash);
-        if (step.sequence == sequence && step.stateHash == stateHash) return;
+        bytes32 hash = hashStep(step);
+        address signer = _recover(hash, signature);
+        if (step.sequence == sequence && step.stateHash == stateHash) {
+            // Nobody may take his own step for done because another one led to the same state.
+            require(line.step == _stepOf(hash, signer), AnotherStep(step.line, sequence));
+            return;
+        }
         require(
             step.sequence == sequence + 1 && step.previous == stateHash,
             StepOutOfOrder(step.line, sequence, stateHash)
         );
         address key = sequence == 0 ? step.line : line.key;
-        require(
-            key != address(0) && _recover(hashStep(step), signature) == key,
-            NotSignedByKey(step.line, key)
-        );
+        require(key != address(0) && signer == key, NotSignedByKey(step.line, key));
         address next = step.successor == address(0) ? key : step.successor;
         (line.key, line.sequence, line.stateHash) = (next, step.sequence, step.stateHash);
+        line.step = _stepOf(hash, signer);
         emit StateAdvanced(step.line, step.sequence, step.stateHash);
         if (next != key) emit KeyChanged(step.line, key, next);
     }
@@ -72,6 +77,10 @@ contract StateAnchor is FixedContract, IStateAnchor {
         return keccak256(
             abi.encodePacked("\x19\x01", domain, keccak256(abi.encode(STEP_TYPEHASH, step)))
         );
+    }
+
+    function _stepOf(bytes32 hash, address signer) private pure returns (bytes32) {
+        return keccak256(abi.encode(hash, signer));
     }
 
     /// @dev Zero for what is no signature. A second form of one signature moves nothing twice.

@@ -147,6 +147,11 @@ interface IChallengeVerifier {
     error DocumentSignatureInvalid();
     /// @notice The verdict is of this chain.
     error VerdictNotForeign();
+    /// @notice The slasher did not take this operator's stake, nor say why not: it has no code, or had
+    /// too little gas. That is no refusal: send more, or name the others.
+    error SlasherFailed(address operator);
+    /// @notice A part of a verdict has one of its operators or more.
+    error InvalidPart(uint256 from, uint256 to, uint256 operators);
 
     /// @notice A response was shown to be false, and these operators slashed for it.
     event ChallengeSucceeded(
@@ -207,8 +212,19 @@ interface IChallengeVerifier {
     /// @notice Slashes on the verdict of another chain, as the relay in force vouches for it: of a
     /// listed contract on a listed chain, each operator once for a message, and at most once in a
     /// challenge window for all messages. Whoever is spared by that can be named again later, and so
-    /// can one whom the slasher refuses: it is left out, and shields none of the others.
+    /// can one whom the slasher refuses: it is left out, and shields none of the others. A slasher that
+    /// fails without a word, or for want of gas, refuses nobody: `SlasherFailed`.
     function slashForRelayedVerdict(Verdict calldata verdict, bytes calldata proof) external;
+
+    /// @notice Like {slashForRelayedVerdict}, for the operators from position `from` on and before `to`:
+    /// a verdict of many does not fit into one transaction here only because it did where it was
+    /// reached.
+    function slashPartOfRelayedVerdict(
+        Verdict calldata verdict,
+        bytes calldata proof,
+        uint256 from,
+        uint256 to
+    ) external;
 
     /// @notice What is false about a response, as rebuilt from the registries.
     function findMismatch(PolicyTaskResponse calldata response) external view returns (Mismatch);

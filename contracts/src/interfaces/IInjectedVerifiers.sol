@@ -66,6 +66,10 @@ interface IInjectedVerifiers {
     /// configurations.
     function suspendVerifier(VerifierKind kind, uint64 blocks) external;
 
+    /// @notice Like {suspendVerifier}, for the verifier in force at a past block: one that was replaced
+    /// judges still what was accepted under it. Owner only.
+    function suspendVerifierAt(VerifierKind kind, uint64 blockNumber, uint64 blocks) external;
+
     /// @notice Announces that verdicts of a contract on another chain count, or no longer do. Owner
     /// only.
     function scheduleVerdictSource(uint256 chainId, address challengeVerifier, bool listed) external;

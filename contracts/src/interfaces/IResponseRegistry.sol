@@ -11,7 +11,7 @@ interface IResponseRegistry {
     /// @notice What a registry is made with. Block numbers and the client registry are the policy
     /// registry's.
     /// @param owner Owner.
-    /// @param times The times of the chain.
+    /// @param times The times of the chain; `maxExpireAfter` is the policy registry's.
     /// @param policyRegistry The registry that responses must name.
     /// @param certificateVerifier Ours.
     /// @param taskResponseWindow Most blocks between the reference block and acceptance, at most
@@ -53,6 +53,8 @@ interface IResponseRegistry {
         ReferenceBlockHash
     }
 
+    /// @notice The policy registry lets instances stay valid for another number of blocks.
+    error MaxExpireAfterMismatch(uint64 expected, uint64 given);
     /// @notice A response of this task was accepted already.
     error AlreadyAccepted(bytes32 taskId);
     /// @notice The response is for another chain.

@@ -29,10 +29,13 @@ interface IStateAnchor {
     error StepOutOfOrder(address line, uint64 sequence, bytes32 stateHash);
     /// @notice The step is not signed by the key of its line.
     error NotSignedByKey(address line, address key);
+    /// @notice The newest step led to the same state, but is another one: from another state, to another
+    /// successor or by another signer.
+    error AnotherStep(address line, uint64 sequence);
     /// @notice A state has a hash.
     error EmptyState();
 
-    /// @notice Moves a line on. A step that is the newest already changes nothing.
+    /// @notice Moves a line on. The newest step again, signed by the same key, changes nothing.
     function advance(Step calldata step, bytes calldata signature) external;
 
     /// @notice What is known of a line: who may move it on, and its newest state.

@@ -357,7 +357,11 @@ abstract contract RegistryBase is DelayedUpgrade, IAllowlistGuard, IArtifactRegi
         RegistryBaseStorage storage $ = _base();
         return keccak256(
             abi.encode(
-                $.clientRegistry, $.blockKind, $.policyDeployer, CodeRows.INIT_CODE_HASH
+                $.clientRegistry,
+                $.blockKind,
+                $.policyDeployer,
+                $.maxExpireAfter,
+                CodeRows.INIT_CODE_HASH
             )
         );
     }

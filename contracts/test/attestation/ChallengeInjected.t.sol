@@ -102,10 +102,11 @@ contract ChallengeInjectedTest is AttestationDeployers {
 
     function test_announcementsAreTheOwners() public {
         IInjectedVerifiers.VerifierKind kind = IInjectedVerifiers.VerifierKind.Result;
-        bytes[4] memory calls = [
+        bytes[5] memory calls = [
             abi.encodeCall(challenges.scheduleVerifier, (kind, address(proofs))),
             abi.encodeCall(challenges.cancelVerifier, (kind)),
             abi.encodeCall(challenges.suspendVerifier, (kind, 1)),
+            abi.encodeCall(challenges.suspendVerifierAt, (kind, 1, 1)),
             abi.encodeCall(challenges.scheduleVerdictSource, (10, stranger, false))
         ];
         for (uint256 i; i < calls.length; ++i) {
@@ -518,11 +519,14 @@ contract ChallengeInjectedTest is AttestationDeployers {
             abi.encodeWithSelector(DevnetSlasher.NotSlasher.selector, address(challenges))
         );
         challenges.slashForRelayedVerdict(verdict, proof);
+        // Nor is silence taken for an answer.
         vm.mockCallRevert(
             address(slasher), abi.encodeWithSelector(ISlasher.slash.selector), ""
         );
         vm.expectRevert(
-            abi.encodeWithSelector(IChallengeVerifier.NothingToSlash.selector, verdict.messageHash)
+            abi.encodeWithSelector(
+                IChallengeVerifier.SlasherFailed.selector, verdict.operators[0]
+            )
         );
         challenges.slashForRelayedVerdict(verdict, proof);
     }
@@ -719,6 +723,48 @@ contract ChallengeInjectedTest is AttestationDeployers {
         vm.expectRevert(abi.encodeWithSelector(IInjectedVerifiers.VerifierNotSet.selector));
         challenges.suspendVerifier(kind, 1);
         vm.stopPrank();
+    }
+
+    /// One that was replaced judges still what was accepted under it: it can rest as well.
+    function test_suspension_ofOneThatWasReplaced() public {
+        IInjectedVerifiers.VerifierKind kind = IInjectedVerifiers.VerifierKind.Result;
+        uint256 last = challenges.openUntil(response.taskId, response.expirationBlock);
+        uint64 acceptedAt = uint64(currentBlock);
+        address yes = address(new AlwaysYes());
+        vm.prank(owner);
+        challenges.scheduleVerifier(kind, yes);
+        // Announced only, it has slashed nobody.
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(IInjectedVerifiers.VerifierNotSet.selector));
+        challenges.suspendVerifierAt(kind, acceptedAt + UPGRADE_DELAY, 10);
+        toBlock(acceptedAt + UPGRADE_DELAY - 3);
+        (task, response) = acceptHonest(true, PCR0);
+        acceptedAt = uint64(currentBlock);
+        last = challenges.openUntil(response.taskId, response.expirationBlock);
+        ResultChallenge memory proof = _resultChallenge(_resultValues());
+        toBlock(currentBlock + 10);
+        assertEq(challenges.verifierAt(kind, currentBlock), yes);
+        vm.startPrank(owner);
+        challenges.suspendVerifier(kind, 5);
+        uint64 until = uint64(currentBlock) + 40;
+        vm.expectEmit(address(challenges));
+        emit IInjectedVerifiers.VerifierSuspended(kind, address(proofs), until);
+        challenges.suspendVerifierAt(kind, acceptedAt, 40);
+        vm.expectRevert(
+            abi.encodeWithSelector(IInjectedVerifiers.SuspendedBefore.selector, address(proofs))
+        );
+        challenges.suspendVerifierAt(kind, acceptedAt - 1, 1);
+        vm.expectRevert(abi.encodeWithSelector(IInjectedVerifiers.VerifierNotSet.selector));
+        challenges.suspendVerifierAt(kind, 1, 1);
+        vm.stopPrank();
+        assertEq(challenges.suspensionOf(kind, yes).untilBlock, currentBlock + 5);
+        _resting(proof, until);
+        assertEq(
+            challenges.openUntilFor(kind, response.taskId, response.expirationBlock), last + 40
+        );
+        toBlock(last + 40);
+        challenges.challengePolicyResult(response, proof);
+        assertEq(slasher.stakeOf(operatorNames[0]), STAKE / 10 * 9);
     }
 
     /// What a suspension keeps open, no other code decides.

@@ -41,6 +41,9 @@ contract DeploymentTest is AttestationDeployers {
     bytes32 private constant CHALLENGES =
         0xdf0deba0c78f1727f5c71e6fc5bd20ec7b317fa1627fad2921a141d4963e8300;
 
+    bytes32 private constant REGISTRY_BASE =
+        0x1c80d528806184b9786dde76be265ed7f929466100f75f579032079f75ec2900;
+
     function setUp() public {
         setUpAttestation(1, false);
     }
@@ -83,6 +86,9 @@ contract DeploymentTest is AttestationDeployers {
         _inDigest(address(responses), RESPONSES, 0); // policy registry, window
         _inDigest(address(responses), RESPONSES, 1); // client registry
         _inDigest(address(responses), RESPONSES, 2); // verifier
+        _inDigest(address(responses), RESPONSES, 0, 192); // longest expiration
+        _inDigest(address(policies), REGISTRY_BASE, 0, 192); // the same
+        _inDigest(address(dataRegistry), REGISTRY_BASE, 0, 192); // the same
         _inDigest(address(challenges), CHALLENGES, 0); // responses, window
         _inDigest(address(challenges), CHALLENGES, 1); // policy registry
         _inDigest(address(challenges), CHALLENGES, 2); // data registry
@@ -90,10 +96,14 @@ contract DeploymentTest is AttestationDeployers {
     }
 
     function _inDigest(address deployed, bytes32 slot, uint256 offset) private {
+        _inDigest(deployed, slot, offset, 0);
+    }
+
+    function _inDigest(address deployed, bytes32 slot, uint256 offset, uint256 bit) private {
         bytes32 at = bytes32(uint256(slot) + offset);
         bytes32 before = DelayedUpgrade(deployed).writeOnceDigest();
         bytes32 word = vm.load(deployed, at);
-        vm.store(deployed, at, bytes32(uint256(word) ^ 1));
+        vm.store(deployed, at, bytes32(uint256(word) ^ (1 << bit)));
         assertNotEq(DelayedUpgrade(deployed).writeOnceDigest(), before);
         vm.store(deployed, at, word);
     }
@@ -297,6 +307,29 @@ contract DeploymentTest is AttestationDeployers {
         }
         setup.taskResponseWindow -= 1;
         proxy(implementation, abi.encodeCall(responses.initialize, (setup)));
+    }
+
+    /// What instances may be deployed with is what responses may be accepted with.
+    function test_initialize_failsForAnotherLongestExpiration() public {
+        address implementation = deployCode("ResponseRegistry", "");
+        IResponseRegistry.Setup memory setup = IResponseRegistry.Setup({
+            owner: owner,
+            times: times(),
+            policyRegistry: address(policies),
+            certificateVerifier: address(verifier),
+            taskResponseWindow: RESPONSE_WINDOW
+        });
+        uint64[3] memory wrong = [MAX_EXPIRE - 1, MAX_EXPIRE + 1, 1];
+        for (uint256 i; i < 3; ++i) {
+            setup.times.maxExpireAfter = wrong[i];
+            setup.times.upgradeDelay = CHALLENGE_WINDOW + wrong[i] + 1;
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IResponseRegistry.MaxExpireAfterMismatch.selector, MAX_EXPIRE, wrong[i]
+                )
+            );
+            proxy(implementation, abi.encodeCall(responses.initialize, (setup)));
+        }
     }
 
     function test_noVerifierAtFirst() public view {

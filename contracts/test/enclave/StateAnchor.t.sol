@@ -30,9 +30,65 @@ contract StateAnchorTest is Test {
 
     function test_sameStepAgain_changesNothing() public {
         _advance(1, "a", 0, key);
-        // Whoever sends it, with whatever signature: it is there already.
-        anchor.advance(_step(1, "a", 0, address(0)), "");
+        _advance(1, "a", 0, key);
         _assertLatest(line, line, 1, "a");
+        IStateAnchor.Step memory last = _step(2, "b", "a", other);
+        // By the key that signed it, which moves the line no more.
+        for (uint256 i; i < 2; ++i) {
+            anchor.advance(last, _sign(last, key));
+            _assertLatest(line, other, 2, "b");
+        }
+    }
+
+    /// Another step to the same state is not the one that was taken, whatever it differs in.
+    function test_sameStateByAnotherStep_reverts() public {
+        _advance(1, "a", 0, key);
+        _advance(2, "b", "a", key);
+        _expectAnother(_step(2, "b", "z", address(0)), key);
+        _expectAnother(_step(2, "b", 0, address(0)), key);
+        _expectAnother(_step(2, "b", "a", other), key);
+        _expectAnother(_step(2, "b", "a", line), key);
+        _expectAnother(_step(2, "b", "a", address(0)), otherKey);
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateAnchor.AnotherStep.selector, line, uint64(2))
+        );
+        anchor.advance(_step(2, "b", "a", address(0)), "");
+        // Nor does the key that took over speak for the step that named it.
+        IStateAnchor.Step memory last = _step(3, "c", "b", other);
+        anchor.advance(last, _sign(last, key));
+        _expectAnotherAt(last, otherKey, 3);
+        _expectAnotherAt(_step(3, "c", "b", address(0)), key, 3);
+        _expectAnotherAt(_step(3, "c", "b", address(0)), otherKey, 3);
+        anchor.advance(last, _sign(last, key));
+        _assertLatest(line, other, 3, "c");
+    }
+
+    function test_fuzz_sameStateByAnotherStep(
+        bytes32 previous,
+        address successor,
+        uint256 signer
+    ) public {
+        signer = bound(signer, 1, type(uint128).max);
+        IStateAnchor.Step memory step = _step(1, "a", 0, other);
+        anchor.advance(step, _sign(step, key));
+        IStateAnchor.Step memory given = _step(1, "a", previous, successor);
+        if (previous != 0 || successor != other) _expectAnotherAt(given, key, 1);
+        _expectAnotherAt(given, signer, 1);
+        _assertLatest(line, other, 1, "a");
+    }
+
+    function _expectAnother(IStateAnchor.Step memory step, uint256 signer) private {
+        _expectAnotherAt(step, signer, 2);
+    }
+
+    function _expectAnotherAt(IStateAnchor.Step memory step, uint256 signer, uint64 sequence)
+        private
+    {
+        bytes memory signature = _sign(step, signer);
+        vm.expectRevert(
+            abi.encodeWithSelector(IStateAnchor.AnotherStep.selector, line, sequence)
+        );
+        anchor.advance(step, signature);
     }
 
     function test_stepOutOfOrder_reverts() public {

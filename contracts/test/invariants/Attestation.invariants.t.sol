@@ -81,6 +81,7 @@ contract AttestationWorld is AttestationDeployers {
     uint256 public honestSlashed;
     uint256 public escaped;
     uint256 public relayedTooOften;
+    uint256 public refused;
     uint256 public decidedByOtherCode;
     uint256 public consumedAgainstTheOwner;
     /// @dev What should happen now and then, so that the rest means something.
@@ -122,6 +123,7 @@ contract AttestationWorld is AttestationDeployers {
     // --- The chain changes ---
 
     function movePolicy(uint256 seed) external {
+        if (!clients.isRegisteredClient(address(vault))) return;
         vm.startPrank(clientOwner);
         if (seed % 3 == 0) {
             bytes memory params = abi.encode(seed % 7);
@@ -134,6 +136,7 @@ contract AttestationWorld is AttestationDeployers {
     }
 
     function moveData(uint256 seed) external {
+        if (!clients.isRegisteredClient(address(vault))) return;
         vm.startPrank(clientOwner);
         (bytes32 id,) = dataRegistry.ensureInstance(
             refs[0], address(vault), abi.encode(seed % 5), 1 + uint64(seed % MAX_EXPIRE)
@@ -180,7 +183,9 @@ contract AttestationWorld is AttestationDeployers {
         IInjectedVerifiers.VerifierKind kind = IInjectedVerifiers.VerifierKind(seed % 3);
         vm.startPrank(owner);
         if (seed % 7 == 0) {
-            try challenges.suspendVerifier(kind, 1 + uint64(seed % CHALLENGE_WINDOW)) {} catch {}
+            uint64 at = uint64(seed % 3 == 0 ? currentBlock : currentBlock - seed % currentBlock);
+            uint64 blocks = 1 + uint64(seed % CHALLENGE_WINDOW);
+            try challenges.suspendVerifierAt(kind, at, blocks) {} catch {}
         } else if (seed % 7 == 1) {
             try challenges.cancelVerifier(kind) {} catch {}
         } else {
@@ -379,8 +384,20 @@ contract AttestationWorld is AttestationDeployers {
             messageHash: keccak256(abi.encode("foreign", seed)),
             operators: operatorNames
         });
+        // All of them or some, by whoever wants them refused for want of gas.
+        (uint256 from, uint256 to) = (0, OPERATORS);
+        if (seed % 2 == 0) (from, to) = (seed % OPERATORS, 1 + (seed >> 8) % OPERATORS);
+        uint256 gas_ = seed % 3 == 0 ? 5_000_000 : 60_000 + (seed >> 16) % 600_000;
         vm.recordLogs();
-        try challenges.slashForRelayedVerdict(verdict, "") {} catch {}
+        try challenges.slashPartOfRelayedVerdict{gas: gas_}(verdict, "", from, to) {
+            for (uint256 i = from; i < to; ++i) {
+                uint256 last = relayedAt[operatorNames[i]];
+                bool spared = last != 0 && currentBlock < last + CHALLENGE_WINDOW;
+                if (!spared && challenges.relayedSlashFrom(operatorNames[i]) <= currentBlock) {
+                    ++refused;
+                }
+            }
+        } catch {}
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i; i < logs.length; ++i) {
             if (logs[i].topics[0] != DevnetSlasher.OperatorSlashed.selector) continue;
@@ -511,6 +528,7 @@ contract AttestationInvariantTest is Test {
         assertEq(world.honestSlashed(), 0, "an honest operator slashed");
         assertEq(world.escaped(), 0, "a dishonest signer escaped");
         assertEq(world.relayedTooOften(), 0, "a relay took more than its share");
+        assertEq(world.refused(), 0, "refused for want of gas");
         assertEq(world.decidedByOtherCode(), 0, "open under other code");
     }
 

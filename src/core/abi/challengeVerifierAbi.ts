@@ -1259,6 +1259,50 @@ export const slashForRelayedVerdict = {
  "stateMutability": "nonpayable"
 } as const
 
+/** `slashPartOfRelayedVerdict(tuple,bytes,uint256,uint256)` */
+export const slashPartOfRelayedVerdict = {
+ "type": "function",
+ "name": "slashPartOfRelayedVerdict",
+ "inputs": [
+  {
+   "name": "verdict",
+   "type": "tuple",
+   "components": [
+    {
+     "name": "sourceChainId",
+     "type": "uint256"
+    },
+    {
+     "name": "challengeVerifier",
+     "type": "address"
+    },
+    {
+     "name": "messageHash",
+     "type": "bytes32"
+    },
+    {
+     "name": "operators",
+     "type": "address[]"
+    }
+   ]
+  },
+  {
+   "name": "proof",
+   "type": "bytes"
+  },
+  {
+   "name": "from",
+   "type": "uint256"
+  },
+  {
+   "name": "to",
+   "type": "uint256"
+  }
+ ],
+ "outputs": [],
+ "stateMutability": "nonpayable"
+} as const
+
 /** `slasher()` */
 export const slasher = {
  "type": "function",
@@ -1300,6 +1344,28 @@ export const suspendVerifier = {
   {
    "name": "kind",
    "type": "uint8"
+  },
+  {
+   "name": "blocks",
+   "type": "uint64"
+  }
+ ],
+ "outputs": [],
+ "stateMutability": "nonpayable"
+} as const
+
+/** `suspendVerifierAt(uint8,uint64,uint64)` */
+export const suspendVerifierAt = {
+ "type": "function",
+ "name": "suspendVerifierAt",
+ "inputs": [
+  {
+   "name": "kind",
+   "type": "uint8"
+  },
+  {
+   "name": "blockNumber",
+   "type": "uint64"
   },
   {
    "name": "blocks",
@@ -1825,9 +1891,11 @@ export const challengeVerifierAbi: readonly [
  typeof scheduleVerifier,
  typeof setUpgradeDelay,
  typeof slashForRelayedVerdict,
+ typeof slashPartOfRelayedVerdict,
  typeof slasher,
  typeof supportsInterface,
  typeof suspendVerifier,
+ typeof suspendVerifierAt,
  typeof suspensionOf,
  typeof transferOwnership,
  typeof upgradeDelay,
@@ -1863,6 +1931,7 @@ export const challengeVerifierAbi: readonly [
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
+ { readonly type: "error"; readonly name: "InvalidPart"; readonly inputs: readonly [{ readonly name: "from"; readonly type: "uint256" }, { readonly name: "to"; readonly type: "uint256" }, { readonly name: "operators"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "InvalidSuspension"; readonly inputs: readonly [{ readonly name: "blocks"; readonly type: "uint64" }, { readonly name: "most"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "NotInitializing"; readonly inputs: readonly [] },
@@ -1877,6 +1946,7 @@ export const challengeVerifierAbi: readonly [
  { readonly type: "error"; readonly name: "ResponseNotAccepted"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32" }] },
  { readonly type: "error"; readonly name: "SignerIsNonSigner"; readonly inputs: readonly [{ readonly name: "operatorIndex"; readonly type: "uint32" }] },
  { readonly type: "error"; readonly name: "SignersNotSorted"; readonly inputs: readonly [{ readonly name: "position"; readonly type: "uint256" }] },
+ { readonly type: "error"; readonly name: "SlasherFailed"; readonly inputs: readonly [{ readonly name: "operator"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "SourceNotListed"; readonly inputs: readonly [{ readonly name: "chainId"; readonly type: "uint256" }, { readonly name: "challengeVerifier"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "SuspendedBefore"; readonly inputs: readonly [{ readonly name: "verifier"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "UUPSUnauthorizedCallContext"; readonly inputs: readonly [] },
@@ -1930,9 +2000,11 @@ export const challengeVerifierAbi: readonly [
  scheduleVerifier,
  setUpgradeDelay,
  slashForRelayedVerdict,
+ slashPartOfRelayedVerdict,
  slasher,
  supportsInterface,
  suspendVerifier,
+ suspendVerifierAt,
  suspensionOf,
  transferOwnership,
  upgradeDelay,
@@ -2072,6 +2144,24 @@ export const challengeVerifierAbi: readonly [
 },
  {
  "type": "error",
+ "name": "InvalidPart",
+ "inputs": [
+  {
+   "name": "from",
+   "type": "uint256"
+  },
+  {
+   "name": "to",
+   "type": "uint256"
+  },
+  {
+   "name": "operators",
+   "type": "uint256"
+  }
+ ]
+},
+ {
+ "type": "error",
  "name": "InvalidSuspension",
  "inputs": [
   {
@@ -2205,6 +2295,16 @@ export const challengeVerifierAbi: readonly [
   {
    "name": "position",
    "type": "uint256"
+  }
+ ]
+},
+ {
+ "type": "error",
+ "name": "SlasherFailed",
+ "inputs": [
+  {
+   "name": "operator",
+   "type": "address"
   }
  ]
 },

@@ -1331,6 +1331,7 @@ export const responseRegistryAbi: readonly [
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidWindow"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint64" }] },
+ { readonly type: "error"; readonly name: "MaxExpireAfterMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint64" }, { readonly name: "given"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "NotClientOwner"; readonly inputs: readonly [{ readonly name: "client"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "NotInitializing"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "NotPolicyClient"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "address" }, { readonly name: "caller"; readonly type: "address" }] },
@@ -1574,6 +1575,20 @@ export const responseRegistryAbi: readonly [
  "type": "error",
  "name": "InvalidWindow",
  "inputs": [
+  {
+   "name": "given",
+   "type": "uint64"
+  }
+ ]
+},
+ {
+ "type": "error",
+ "name": "MaxExpireAfterMismatch",
+ "inputs": [
+  {
+   "name": "expected",
+   "type": "uint64"
+  },
   {
    "name": "given",
    "type": "uint64"

@@ -228,6 +228,7 @@ export const stateAnchorAbi: readonly [
  typeof version,
  typeof KeyChanged,
  typeof StateAdvanced,
+ { readonly type: "error"; readonly name: "AnotherStep"; readonly inputs: readonly [{ readonly name: "line"; readonly type: "address" }, { readonly name: "sequence"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "EmptyState"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "NotSignedByKey"; readonly inputs: readonly [{ readonly name: "line"; readonly type: "address" }, { readonly name: "key"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "StepOutOfOrder"; readonly inputs: readonly [{ readonly name: "line"; readonly type: "address" }, { readonly name: "sequence"; readonly type: "uint64" }, { readonly name: "stateHash"; readonly type: "bytes32" }] },
@@ -241,6 +242,20 @@ export const stateAnchorAbi: readonly [
  version,
  KeyChanged,
  StateAdvanced,
+ {
+ "type": "error",
+ "name": "AnotherStep",
+ "inputs": [
+  {
+   "name": "line",
+   "type": "address"
+  },
+  {
+   "name": "sequence",
+   "type": "uint64"
+  }
+ ]
+},
  {
  "type": "error",
  "name": "EmptyState",

@@ -1,6 +1,7 @@
 /** Verdicts that another chain has reached. */
 import type { Address, Hex } from 'viem'
 import * as ChallengeVerifier from '../../core/abi/challengeVerifierAbi.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { assertList, assertObject } from '../../internal/options.js'
 import { resolveAddress } from '../chain/addresses.js'
 import type { WriteClient } from '../chain/client.js'
@@ -18,7 +19,12 @@ import {
 } from './sending/write.js'
 
 /** A verdict, with what its relay wants to see of it. */
-export type RelayVerdictInput = { verdict: Verdict; proof: Hex }
+export type RelayVerdictInput = {
+  verdict: Verdict
+  proof: Hex
+  /** Positions of its operators, from the first on and before `to`; all of them by default. */
+  part?: { from: number; to: number } | undefined
+}
 
 /** What a verdict that was relayed emits. */
 export type VerdictRelayedEvent = {
@@ -34,15 +40,20 @@ const relay: WriteTriple<RelayVerdictInput, VerdictRelayedEvent, undefined> = de
   undefined
 >({
   name: 'slashForRelayedVerdict',
-  prepare: (client, parameters) => ({
+  prepare: (client, { verdict, proof, part, ...parameters }) => ({
     address: verifierOf(client, parameters),
-    ...functionOf(ChallengeVerifier.slashForRelayedVerdict),
-    args: [checked(parameters.verdict), parameters.proof],
+    ...functionOf(
+      part === undefined
+        ? ChallengeVerifier.slashForRelayedVerdict
+        : ChallengeVerifier.slashPartOfRelayedVerdict,
+    ),
+    args: [checked(verdict), proof, ...(part === undefined ? [] : positionsOf(part))],
   }),
-  preflight: (client, parameters) =>
+  preflight: (client, { verdict, part, ...parameters }) =>
     checkRelayedVerdict(client, {
       challengeVerifier: verifierOf(client, parameters),
-      verdict: checked(parameters.verdict),
+      verdict: checked(verdict),
+      part: part === undefined ? undefined : positionsOf(part),
     }),
   emits: ChallengeVerifier.VerdictRelayed,
   event: (args) => args as VerdictRelayedEvent,
@@ -51,10 +62,12 @@ const relay: WriteTriple<RelayVerdictInput, VerdictRelayedEvent, undefined> = de
 
 /**
  * Slashes operators on the verdict of another chain, as the relay in force vouches for it. Open to all.
- * An operator pays once for a message, and at most once in a challenge window for all of them.
+ * An operator pays once for a message, and at most once in a challenge window for all of them. Where all
+ * do not fit into one transaction, or the slasher fails for one of them, name the others by `part`.
  *
  * @throws {PreflightError} naming `VerifierNotSet`, `VerifierResting`, `VerdictNotForeign`,
- * `SourceNotListed` or `NothingToSlash`. Whether the proof holds, the call says: `ProofRejected`.
+ * `SourceNotListed`, `InvalidPart` or `NothingToSlash`. Whether the proof holds, the call says:
+ * `ProofRejected`; and where the slasher gave no answer, `SlasherFailed`.
  * @example
  * ```ts
  * await slashForRelayedVerdictSync(client, { verdict, proof })
@@ -72,6 +85,17 @@ export const dryRunSlashForRelayedVerdict: DryRunAction<RelayVerdictInput> = rel
 
 function verifierOf(client: WriteClient, { addresses }: WriteOptions): Address {
   return resolveAddress('challengeVerifier', { addresses, chainId: client.chain.id })
+}
+
+function positionsOf(part: { from: number; to: number }): readonly [bigint, bigint] {
+  assertObject('part', part)
+  const { from, to } = part
+  for (const [field, value] of Object.entries({ from, to })) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new InvalidInputError({ field: `part.${field}`, reason: 'expected a position' })
+    }
+  }
+  return [BigInt(from), BigInt(to)]
 }
 
 function checked(verdict: Verdict): Verdict {

@@ -20,10 +20,17 @@ export type Verdict = {
 /** Checks that a relay is in force, that the verdict is of a listed source, and that it hits somebody. */
 export async function checkRelayedVerdict(
   client: WriteClient,
-  parameters: { challengeVerifier: Address; verdict: Verdict },
+  parameters: {
+    challengeVerifier: Address
+    verdict: Verdict
+    part?: readonly [from: bigint, to: bigint] | undefined
+  },
 ): Promise<PreflightCheck[]> {
   const { challengeVerifier, verdict } = parameters
-  const { sourceChainId, messageHash, operators } = verdict
+  const { sourceChainId, messageHash } = verdict
+  const all = BigInt(verdict.operators.length)
+  const [from, to] = parameters.part ?? [0n, all]
+  const operators = verdict.operators.slice(Number(from), Number(to))
   const head = await readTag(client, 'latest')
   const next = head.number + 1n
   const own = callsOf(challengeVerifier)
@@ -65,6 +72,15 @@ export async function checkRelayedVerdict(
       detail: `${verdict.challengeVerifier} on chain ${sourceChainId} is ${listed ? '' : 'not '}listed`,
       fix: 'Have the owner list it: `scheduleVerdictSource`.',
     }),
+    ...(parameters.part === undefined
+      ? []
+      : [
+          holds('InvalidPart', {
+            ok: from < to && to <= all,
+            detail: `positions ${from} up to ${to} of ${all} operators`,
+            fix: 'Name one of its operators or more.',
+          }),
+        ]),
     holds('NothingToSlash', {
       ok: hit.length > 0,
       detail: `${hit.length} of ${operators.length} operators can be slashed for it now`,

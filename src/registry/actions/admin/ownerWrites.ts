@@ -15,7 +15,8 @@ export type OwnerWrite<parameters, event> = {
   name: string
   /** The contract, or the one that the parameters name. */
   contract: PolicyContract | ((parameters: parameters) => PolicyContract)
-  item: AbiFunction
+  /** Its function, by the parameters where there are several. */
+  item: AbiFunction | ((parameters: parameters) => AbiFunction)
   args: (parameters: parameters) => readonly unknown[]
   emits: AbiEvent
   event: (args: Record<string, unknown>) => event
@@ -42,7 +43,7 @@ export function defineOwnerWrite<parameters extends object, event>(
     name,
     prepare: (client, parameters) => ({
       address: addressFor(client, parameters),
-      ...functionOf(item),
+      ...functionOf(typeof item === 'function' ? item(parameters) : item),
       args: args(parameters),
     }),
     preflight: async (client, parameters) => {

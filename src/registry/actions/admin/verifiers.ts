@@ -29,7 +29,12 @@ export type ScheduleVerifierInput = { kind: InjectedVerifierKind; verifier: Addr
 /** An announcement to withdraw. */
 export type CancelVerifierInput = { kind: InjectedVerifierKind }
 /** The verifier in force, and for how many blocks it rests. */
-export type SuspendVerifierInput = { kind: InjectedVerifierKind; blocks: bigint }
+export type SuspendVerifierInput = {
+  kind: InjectedVerifierKind
+  blocks: bigint
+  /** A past block: the verifier that judges what was accepted at it. The one in force now by default. */
+  acceptedAt?: bigint | undefined
+}
 /** A contract of another chain, and whether its verdicts are to count. */
 export type ScheduleVerdictSourceInput = {
   sourceChainId: bigint
@@ -130,20 +135,24 @@ export const dryRunCancelVerifier: DryRunAction<CancelVerifierInput> = cancel.dr
 
 const suspend: WriteTriple<SuspendVerifierInput, VerifierSuspendedEvent, undefined> = define({
   name: 'suspendVerifier',
-  item: ChallengeVerifier.suspendVerifier,
-  args: (parameters: SuspendVerifierInput) => [
+  item: ({ acceptedAt }) =>
+    acceptedAt === undefined
+      ? ChallengeVerifier.suspendVerifier
+      : ChallengeVerifier.suspendVerifierAt,
+  args: ({ blocks, acceptedAt, ...parameters }: SuspendVerifierInput) => [
     kindOf(parameters),
-    countOf(parameters.blocks, 'blocks'),
+    ...(acceptedAt === undefined ? [] : [countOf(acceptedAt, 'acceptedAt')]),
+    countOf(blocks, 'blocks'),
   ],
   emits: ChallengeVerifier.VerifierSuspended,
-  check: (client, { address, blocks, ...parameters }) =>
-    checkSuspension(client, { address, blocks, kind: kindOf(parameters) }),
+  check: (client, { address, blocks, acceptedAt, ...parameters }) =>
+    checkSuspension(client, { address, blocks, acceptedAt, kind: kindOf(parameters) }),
 })
 
 /**
- * Lets the verifier in force rest at once, once in its life: nobody is slashed by its word, and what
- * was accepted under it stays open for as long beyond its window. The owner of the challenge verifier
- * only.
+ * Lets a verifier rest at once, once in its life: nobody is slashed by its word, and what was accepted
+ * under it stays open for as long beyond its window. The one in force, or by `acceptedAt` one that was
+ * replaced and judges still what was accepted before. The owner of the challenge verifier only.
  *
  * @throws {PreflightError} naming `VerifierNotSet`, `InvalidSuspension` or `SuspendedBefore`.
  */

@@ -42,27 +42,29 @@ export async function checkAnnounced(
   ]
 }
 
-/** Checks a suspension: the verifier in force, its length, and that it is the first. */
+/** Checks a suspension: whose it is, its length, and that it is the first. */
 export async function checkSuspension(
   client: WriteClient,
-  { address, kind, blocks }: { address: Address; kind: number; blocks: bigint },
+  parameters: { address: Address; kind: number; blocks: bigint; acceptedAt?: bigint | undefined },
 ): Promise<PreflightCheck[]> {
-  const [injected, most] = await readVerifiers(client, address, [
-    [ChallengeVerifier.injected],
+  const { address, kind, blocks } = parameters
+  const next = (await readTag(client, 'latest')).number + 1n
+  const { acceptedAt = next } = parameters
+  const [verifier, most] = (await readVerifiers(client, address, [
+    [ChallengeVerifier.verifierAt, [kind, acceptedAt]],
     [ChallengeVerifier.challengeWindow],
-  ])
-  const verifier = (injected as readonly Address[])[kind] as Address
-  if (verifier === zeroAddress) {
-    return [failed('VerifierNotSet', 'none is in force', 'There is nothing to suspend.')]
+  ])) as [Address, bigint]
+  if (verifier === zeroAddress || acceptedAt > next) {
+    return [failed('VerifierNotSet', 'none was in force then', 'There is nothing to suspend.')]
   }
   const [found] = await readVerifiers(client, address, [
     [ChallengeVerifier.suspensionOf, [kind, verifier]],
   ])
   const { fromBlock } = found as { fromBlock: bigint }
   return [
-    passed('VerifierNotSet', `${verifier} is in force`),
+    passed('VerifierNotSet', `${verifier} judges what was accepted at block ${acceptedAt}`),
     holds('InvalidSuspension', {
-      ok: blocks > 0n && blocks <= (most as bigint),
+      ok: blocks > 0n && blocks <= most,
       detail: `for ${blocks} blocks, at most ${most}`,
       fix: `Suspend it for ${most} blocks or less, and announce another verifier meanwhile.`,
     }),
