@@ -233,11 +233,19 @@ describe('upgrades', () => {
     expect(await reverted(registry.executeUpgrade(owner, { ...upgrade, preflight: false }))).toBe(
       'UpgradeLapsed',
     )
-    // What is not there yet is a warning: it may be when the time comes.
+    // What is not there yet is a warning, and never applied once it is.
     const early = { ...at, implementation: wallet(9).account.address }
     const { ok, checks } = await registry.dryRunScheduleUpgrade(owner, early)
     expect(ok).toBe(true)
     expect(checks.find(({ rule }) => rule === 'ERC1967InvalidImplementation')?.ok).toBe(false)
+    await registry.scheduleUpgradeSync(owner, early)
+    await chain.mine(Number(delay))
+    const applied = { ...early, preflight: false } as const
+    expect(await stopped(registry.executeUpgrade(owner, early))).toEqual(['ImplementationChanged'])
+    expect(await reverted(registry.executeUpgrade(owner, applied))).toBe('ImplementationChanged')
+    await chain.anvil.rpc('anvil_setCode', [early.implementation, '0x00'])
+    expect(await reverted(registry.executeUpgrade(owner, applied))).toBe('ImplementationChanged')
+    await chain.anvil.rpc('anvil_setCode', [early.implementation, '0x'])
   })
 
   test('behavior: a delay grows', async () => {

@@ -37,7 +37,7 @@ abstract contract InjectedVerifiers is DelayedUpgrade, IInjectedVerifiers {
 
     /// @inheritdoc IInjectedVerifiers
     function scheduleVerifier(VerifierKind kind, address verifier) external onlyOwner {
-        require(verifier == address(0) || verifier.code.length != 0, VerifierWithoutCode(verifier));
+        require(verifier == address(0) || _hasOwnCode(verifier), VerifierWithoutCode(verifier));
         Checkpoint[] storage list = _injectedStorage().verifiers[kind];
         uint64 current = uint64(_blockNumber());
         _popAnnounced(list, current);

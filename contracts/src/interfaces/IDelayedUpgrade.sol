@@ -32,6 +32,10 @@ interface IDelayedUpgrade is IChainContract {
     /// @notice This upgrade was not announced, or with another call.
     /// @param implementation The implementation that was given.
     error UpgradeNotScheduled(address implementation);
+    /// @notice There is other code at the implementation than when it was announced, none, or an
+    /// account that delegates to code of its choice.
+    /// @param implementation The implementation that was given.
+    error ImplementationChanged(address implementation);
     /// @notice The announced upgrade has to wait.
     /// @param readyAt First block in which it may be applied.
     error UpgradeNotReady(uint64 readyAt);
@@ -72,7 +76,8 @@ interface IDelayedUpgrade is IChainContract {
 
     /// @notice Announces an upgrade. Owner only. Replaces an earlier announcement. It lapses when it
     /// was not applied for as long again as it had to wait.
-    /// @param implementation The new implementation.
+    /// @param implementation The new implementation. Its code is there already: other code than it has
+    /// now is not applied.
     /// @param data The call to make with it, or nothing.
     function scheduleUpgrade(address implementation, bytes calldata data) external;
 

@@ -27,7 +27,7 @@ interface IInjectedVerifiers {
     error VerifierNotSet();
     /// @notice The verifier rests until this block.
     error VerifierResting(address verifier, uint64 untilBlock);
-    /// @notice There is no contract at this address.
+    /// @notice There is no contract at this address: nothing, or an account that delegates to one.
     error VerifierWithoutCode(address verifier);
     /// @notice Nothing is announced for this kind.
     error NothingAnnounced(VerifierKind kind);

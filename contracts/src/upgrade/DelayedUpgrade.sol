@@ -25,6 +25,7 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
         uint64 challengeWindow;
         uint64 maxExpireAfter;
         uint64 lapsesAt;
+        bytes32 codeHash;
     }
 
     /// @dev The longest window. Bounds keep every sum here far below 2^64.
@@ -63,6 +64,7 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
         $.lapsesAt = readyAt + $.delay;
         bytes32 dataHash = keccak256(data);
         $.pending = PendingUpgrade(implementation, readyAt, dataHash);
+        $.codeHash = implementation.codehash;
         emit UpgradeScheduled(implementation, dataHash, readyAt);
     }
 
@@ -72,6 +74,7 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
         emit UpgradeCancelled($.pending.implementation);
         delete $.pending;
         delete $.lapsesAt;
+        delete $.codeHash;
     }
 
     /// @inheritdoc IDelayedUpgrade
@@ -150,8 +153,14 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
         uint64 lapsesAt = $.lapsesAt + _extraUpgradeDelay();
         require(_blockNumber() >= readyAt, UpgradeNotReady(readyAt));
         require(_blockNumber() <= lapsesAt, UpgradeLapsed(lapsesAt));
+        // What nobody could read while it waited was not announced.
+        require(
+            implementation.codehash == $.codeHash && _hasOwnCode(implementation),
+            ImplementationChanged(implementation)
+        );
         delete $.pending;
         delete $.lapsesAt;
+        delete $.codeHash;
         super.upgradeToAndCall(implementation, data);
         bytes32 stored = _fullDigest();
         require(stored == expected, WriteOnceChanged(expected, stored));
@@ -186,6 +195,19 @@ abstract contract DelayedUpgrade is Ownable2StepUpgradeable, UUPSUpgradeable, ID
     function _fullDigest() private view returns (bytes32) {
         DelayedUpgradeStorage storage $ = _upgradeStorage();
         return keccak256(abi.encode(_writeOnceDigest(), $.challengeWindow, $.maxExpireAfter));
+    }
+
+    /// @dev Whether there is code at an address which stays what it is. An account that delegates to a
+    /// contract (EIP-7702) has three bytes and that one's address in the place of code, and its key
+    /// names another one whenever it likes; no contract begins like that (EIP-3541).
+    function _hasOwnCode(address account) internal view returns (bool) {
+        uint256 first;
+        assembly ("memory-safe") {
+            mstore(0x00, 0)
+            extcodecopy(account, 0x00, 0x00, 0x01)
+            first := byte(0, mload(0x00))
+        }
+        return account.code.length != 0 && first != 0xef;
     }
 
     /// @dev Refuses windows of no blocks, and such as do not fit the words they are kept in.

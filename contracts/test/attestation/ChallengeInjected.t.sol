@@ -602,6 +602,12 @@ contract ChallengeInjectedTest is AttestationDeployers {
             abi.encodeWithSelector(IInjectedVerifiers.VerifierWithoutCode.selector, stranger)
         );
         challenges.scheduleVerifier(kind, stranger);
+        // Nor is an account one that delegates to a contract, as long as it likes.
+        vm.etch(stranger, abi.encodePacked(hex"ef0100", yes));
+        vm.expectRevert(
+            abi.encodeWithSelector(IInjectedVerifiers.VerifierWithoutCode.selector, stranger)
+        );
+        challenges.scheduleVerifier(kind, stranger);
         vm.expectEmit(address(challenges));
         emit IInjectedVerifiers.VerifierScheduled(kind, yes, from);
         challenges.scheduleVerifier(kind, yes);

@@ -246,6 +246,48 @@ contract DelayedUpgradeTest is RegistryDeployers {
         assertEq(policies.upgradeLapsesAt(), 0);
     }
 
+    /// What waits is code that everybody can read, not an address that is filled when it is too late.
+    function test_upgrade_appliesTheCodeThatWasAnnounced() public {
+        address next = address(new NextPolicyRegistry());
+        bytes memory code = next.code;
+        bytes memory changed =
+            abi.encodeWithSelector(IDelayedUpgrade.ImplementationChanged.selector, next);
+        vm.startPrank(owner);
+        // Nothing yet, other code, and an account that delegates to the code.
+        bytes[3] memory first =
+            [bytes(""), hex"00", abi.encodePacked(hex"ef0100", address(policyDeployer))];
+        for (uint256 i; i < 3; ++i) {
+            vm.etch(next, first[i]);
+            policies.scheduleUpgrade(next, "");
+            vm.roll(vm.getBlockNumber() + UPGRADE_DELAY);
+            vm.etch(next, code);
+            vm.expectRevert(changed);
+            policies.upgradeToAndCall(next, "");
+        }
+        // Nor is one that delegates applied as it is: tomorrow it delegates elsewhere.
+        vm.etch(next, first[2]);
+        policies.scheduleUpgrade(next, "");
+        vm.roll(vm.getBlockNumber() + UPGRADE_DELAY);
+        vm.expectRevert(changed);
+        policies.upgradeToAndCall(next, "");
+        vm.etch(next, "");
+        policies.scheduleUpgrade(next, "");
+        vm.roll(vm.getBlockNumber() + UPGRADE_DELAY);
+        vm.expectRevert(changed);
+        policies.upgradeToAndCall(next, "");
+        // Gone in between, it is not applied either; there again, it is.
+        vm.etch(next, code);
+        policies.scheduleUpgrade(next, "");
+        vm.roll(vm.getBlockNumber() + UPGRADE_DELAY);
+        vm.etch(next, "");
+        vm.expectRevert(changed);
+        policies.upgradeToAndCall(next, "");
+        vm.etch(next, code);
+        policies.upgradeToAndCall(next, "");
+        vm.stopPrank();
+        assertEq(NextPolicyRegistry(address(policies)).added(), 7);
+    }
+
     /// An upgrade keeps the times, which decide what may still be challenged.
     function test_upgrade_cannotChangeTheTimes() public {
         _expectRefused(

@@ -2153,6 +2153,7 @@ export const bn254CertificateVerifierAbi: readonly [
  { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
+ { readonly type: "error"; readonly name: "ImplementationChanged"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidOperator"; readonly inputs: readonly [] },
@@ -2341,6 +2342,16 @@ export const bn254CertificateVerifierAbi: readonly [
  "type": "error",
  "name": "FailedCall",
  "inputs": []
+},
+ {
+ "type": "error",
+ "name": "ImplementationChanged",
+ "inputs": [
+  {
+   "name": "implementation",
+   "type": "address"
+  }
+ ]
 },
  {
  "type": "error",

@@ -1929,6 +1929,7 @@ export const challengeVerifierAbi: readonly [
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ExpirationsTooLong"; readonly inputs: readonly [{ readonly name: "target"; readonly type: "address" }, { readonly name: "maxExpireAfter"; readonly type: "uint64" }, { readonly name: "most"; readonly type: "uint64" }] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
+ { readonly type: "error"; readonly name: "ImplementationChanged"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidPart"; readonly inputs: readonly [{ readonly name: "from"; readonly type: "uint256" }, { readonly name: "to"; readonly type: "uint256" }, { readonly name: "operators"; readonly type: "uint256" }] },
@@ -2131,6 +2132,16 @@ export const challengeVerifierAbi: readonly [
  "type": "error",
  "name": "FailedCall",
  "inputs": []
+},
+ {
+ "type": "error",
+ "name": "ImplementationChanged",
+ "inputs": [
+  {
+   "name": "implementation",
+   "type": "address"
+  }
+ ]
 },
  {
  "type": "error",

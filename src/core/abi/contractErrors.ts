@@ -48,6 +48,7 @@ export const contractErrors: readonly string[] = [
   'FieldOutOfOrder(uint256)',
   'ForbiddenTarget(address)',
   'ForeignDeployer(address)',
+  'ImplementationChanged(address)',
   'Inconsistent(uint64,uint64)',
   'InstanceAlreadyDeployed(bytes32)',
   'InstanceClientMismatch(bytes32,address)',

@@ -821,6 +821,7 @@ export const enclaveVersionRegistryAbi: readonly [
  { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
+ { readonly type: "error"; readonly name: "ImplementationChanged"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidOperator"; readonly inputs: readonly [] },
@@ -924,6 +925,16 @@ export const enclaveVersionRegistryAbi: readonly [
  "type": "error",
  "name": "FailedCall",
  "inputs": []
+},
+ {
+ "type": "error",
+ "name": "ImplementationChanged",
+ "inputs": [
+  {
+   "name": "implementation",
+   "type": "address"
+  }
+ ]
 },
  {
  "type": "error",

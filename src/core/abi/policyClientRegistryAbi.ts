@@ -741,6 +741,7 @@ export const policyClientRegistryAbi: readonly [
  { readonly type: "error"; readonly name: "ERC1967InvalidImplementation"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
+ { readonly type: "error"; readonly name: "ImplementationChanged"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidInitialization"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidOwnerAddress"; readonly inputs: readonly [] },
@@ -855,6 +856,16 @@ export const policyClientRegistryAbi: readonly [
  "type": "error",
  "name": "FailedCall",
  "inputs": []
+},
+ {
+ "type": "error",
+ "name": "ImplementationChanged",
+ "inputs": [
+  {
+   "name": "implementation",
+   "type": "address"
+  }
+ ]
 },
  {
  "type": "error",

@@ -1640,6 +1640,7 @@ export const policyRegistryAbi: readonly [
  { readonly type: "error"; readonly name: "ExpireAfterZero"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "ForeignDeployer"; readonly inputs: readonly [{ readonly name: "deployer"; readonly type: "address" }] },
+ { readonly type: "error"; readonly name: "ImplementationChanged"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "InstanceAlreadyDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
  { readonly type: "error"; readonly name: "InstanceClientMismatch"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }, { readonly name: "client"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "InstanceNotDeployed"; readonly inputs: readonly [{ readonly name: "id"; readonly type: "bytes32" }] },
@@ -1836,6 +1837,16 @@ export const policyRegistryAbi: readonly [
  "inputs": [
   {
    "name": "deployer",
+   "type": "address"
+  }
+ ]
+},
+ {
+ "type": "error",
+ "name": "ImplementationChanged",
+ "inputs": [
+  {
+   "name": "implementation",
    "type": "address"
   }
  ]

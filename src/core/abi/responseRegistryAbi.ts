@@ -1326,6 +1326,7 @@ export const responseRegistryAbi: readonly [
  { readonly type: "error"; readonly name: "EvaluationDenied"; readonly inputs: readonly [{ readonly name: "taskId"; readonly type: "bytes32" }] },
  { readonly type: "error"; readonly name: "ExpirationTooFar"; readonly inputs: readonly [{ readonly name: "expirationBlock"; readonly type: "uint256" }, { readonly name: "most"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
+ { readonly type: "error"; readonly name: "ImplementationChanged"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "IntentChainMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "uint256" }, { readonly name: "given"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "IntentMismatch"; readonly inputs: readonly [{ readonly name: "expected"; readonly type: "bytes32" }, { readonly name: "given"; readonly type: "bytes32" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
@@ -1532,6 +1533,16 @@ export const responseRegistryAbi: readonly [
  "type": "error",
  "name": "FailedCall",
  "inputs": []
+},
+ {
+ "type": "error",
+ "name": "ImplementationChanged",
+ "inputs": [
+  {
+   "name": "implementation",
+   "type": "address"
+  }
+ ]
 },
  {
  "type": "error",

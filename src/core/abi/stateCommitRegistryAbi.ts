@@ -1468,6 +1468,7 @@ export const stateCommitRegistryAbi: readonly [
  { readonly type: "error"; readonly name: "ERC1967NonPayable"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "EmptySignedStakes"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "FailedCall"; readonly inputs: readonly [] },
+ { readonly type: "error"; readonly name: "ImplementationChanged"; readonly inputs: readonly [{ readonly name: "implementation"; readonly type: "address" }] },
  { readonly type: "error"; readonly name: "InsufficientQuorum"; readonly inputs: readonly [{ readonly name: "strategyIndex"; readonly type: "uint256" }, { readonly name: "signedStake"; readonly type: "uint256" }, { readonly name: "requiredStake"; readonly type: "uint256" }] },
  { readonly type: "error"; readonly name: "InvalidBlockSource"; readonly inputs: readonly [] },
  { readonly type: "error"; readonly name: "InvalidCommitVersion"; readonly inputs: readonly [{ readonly name: "given"; readonly type: "uint8" }] },
@@ -1649,6 +1650,16 @@ export const stateCommitRegistryAbi: readonly [
  "type": "error",
  "name": "FailedCall",
  "inputs": []
+},
+ {
+ "type": "error",
+ "name": "ImplementationChanged",
+ "inputs": [
+  {
+   "name": "implementation",
+   "type": "address"
+  }
+ ]
 },
  {
  "type": "error",

@@ -87,8 +87,8 @@ export async function checkImplementation(
       ? passed('ERC1967InvalidImplementation', `${implementation} has code`)
       : warning(
           'ERC1967InvalidImplementation',
-          `${implementation} has no code yet`,
-          'Deploy it before the upgrade is applied, and announce no address that somebody else could fill.',
+          `${implementation} has no code of its own yet`,
+          'Deploy it first: only code that was there when it was announced is ever applied.',
         ),
   ]
 }
@@ -124,6 +124,11 @@ export async function checkUpgrade(
   const next = (await readTag(client, 'latest')).number + 1n
   return [
     ...checks,
+    holds('ImplementationChanged', {
+      ok: await hasCode(client, implementation),
+      detail: `the code at ${implementation} has to be what it was when it was announced`,
+      fix: 'Announce it again, with its code in place.',
+    }),
     holds('UpgradeNotReady', {
       ok: next >= readyAt,
       detail: `it may be applied from block ${readyAt} on, the next block is ${next}`,
@@ -137,9 +142,10 @@ export async function checkUpgrade(
   ]
 }
 
+/** An account that delegates to a contract (EIP-7702) has none of its own. */
 async function hasCode(client: WriteClient, address: Address): Promise<boolean> {
   const code = await request(`code of ${address}`, () => getCode(client, { address }))
-  return code !== undefined && code !== '0x'
+  return code !== undefined && code !== '0x' && !code.startsWith('0xef')
 }
 
 async function readVerifiers(
