@@ -26,7 +26,7 @@ import { assertAnswer, decodeAnswer, evaluationBinding } from './messages/result
 import { assertSecretsChecked, type SecretsCheck, secretsCheckBody } from './secretsCheck.js'
 import {
   createSessionKeeper,
-  defaultMaxAge,
+  demandsOf,
   type EnclavePolicy,
   type EnclaveSession,
   minute,
@@ -219,8 +219,7 @@ async function evaluateThere(
   const attestation = await assertNitroAttestation(
     answer.document,
     {
-      ...policy,
-      freshness: { kind: 'nonce', nonce, maxAge: policy.maxAge ?? defaultMaxAge },
+      ...demandsOf(policy, nonce),
       binding: { userData, publicKey: 'absent' },
     },
     { signal },

@@ -48,6 +48,12 @@ export type SessionKeeper = {
   isAttested(connection: Connection): boolean
 }
 
+/** What is demanded of one document: all of the policy that is not about sessions. */
+export function demandsOf(policy: EnclavePolicy, nonce: Uint8Array): Omit<NitroPolicy, 'binding'> {
+  const { maxAge = defaultMaxAge, sessionTtl: _, minEpoch: __, ...demands } = policy
+  return { ...demands, freshness: { kind: 'nonce', nonce, maxAge } }
+}
+
 /** Creates the keeper. */
 export function createSessionKeeper(
   client: WireClient,
@@ -126,13 +132,12 @@ async function judgeSession(
   body: CborMap,
   { policy, nonce, signal }: { policy: EnclavePolicy; nonce: Uint8Array; signal: AbortSignal },
 ): Promise<{ attestation: VerifiedAttestation; epoch: bigint; document: Uint8Array }> {
-  const { maxAge = defaultMaxAge, minEpoch = 0n } = policy
+  const { minEpoch = 0n } = policy
   const { epoch, document } = readSession(body)
   const attestation = await assertNitroAttestation(
     document,
     {
-      ...policy,
-      freshness: { kind: 'nonce', nonce, maxAge },
+      ...demandsOf(policy, nonce),
       binding: { userData: computeSessionUserData(epoch), publicKey: 'x25519' },
     },
     { signal },

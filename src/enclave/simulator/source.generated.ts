@@ -3,4 +3,4 @@ import type { Hex } from 'viem'
 
 /** SHA-384 over the simulator's sources: one changed byte of them is another build. */
 export const SIMULATOR_SOURCE: Hex =
-  '0x7a871b377751538727c0ffa723dc189ca84661ea586bf89d32791861498a0850820566949b599f746bf13fa7dd327224'
+  '0x992599074c27927d5145a58542d85948cbcb5271d4e9fb33eb12694a704557167ea7f042f0243068d8008a6179e1fb9e'
