@@ -3,7 +3,6 @@
  */
 import type { Hex } from 'viem'
 import { ZERO_HASH } from '../../core/artifact.js'
-import { computeArtifactDigest } from '../../core/digest.js'
 import { encodeEvaluationResult } from '../../core/evaluationResult.js'
 import { computeInputsHash, type EvaluationInputs } from '../../core/inputsHash.js'
 import type { Evaluation, EvaluationRequest, Evaluator } from '../../core/interfaces/evaluator.js'
@@ -14,7 +13,6 @@ import { keccakHex } from '../../internal/keccak.js'
 import { accelerateKeccak } from '../../internal/longKeccak.js'
 import { assertMembers } from '../../internal/options.js'
 import { assertEvaluatorParameters, type EvaluatorParameters } from './parameters.js'
-import { createPlanFacts, type EvaluationPlan, planEvaluation } from './plan.js'
 import { createPolicyCache } from './policyCache.js'
 import { decide, mergeOutputs, type PluginOutput } from './rego.js'
 import { checkCommitted, fetchRego } from './steps/artifacts.js'
@@ -23,7 +21,7 @@ import { runPlugins, takeAgreed } from './steps/outputs.js'
 import { checkParams } from './steps/schemas.js'
 import { loadEnvelopes } from './steps/secrets.js'
 import { createAcceptedParams, createClock, type Step } from './steps/step.js'
-import { createTaskFacts, type TaskFacts } from './taskFacts.js'
+import { createPlanner, createTaskFacts, type DigestedPlan, type TaskFacts } from './taskFacts.js'
 
 /**
  * Creates the local evaluator.
@@ -51,7 +49,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   accelerateKeccak()
   const policies = createPolicyCache(engine, parameters.memory)
   const accepted = createAcceptedParams(parameters.memory)
-  const facts = createPlanFacts()
+  const planner = createPlanner()
   const taskFacts = createTaskFacts()
   const tools = { ...parameters, accepted, simulating: mode === 'simulate' }
 
@@ -60,14 +58,14 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     // Refuses a malformed task, too.
     const known = taskFacts(task)
     const { taskId } = known
-    const pcr0Commitment = toHex(
-      fixedFromHex(request.pcr0Commitment ?? ZERO_HASH, 32, 'pcr0Commitment'),
-    )
+    const named = request.pcr0Commitment ?? ZERO_HASH
+    const pcr0Commitment =
+      named === ZERO_HASH ? named : toHex(fixedFromHex(named, 32, 'pcr0Commitment'))
     const clock = createClock()
 
     const block = task.referenceBlock
     const snapshot = await registry.snapshot({ client: task.policyClient, block }, options)
-    const plan = planEvaluation({ task, snapshot, pcr0Commitment, facts })
+    const { plan, artifactDigest } = planner({ task, snapshot, pcr0Commitment })
     const warnings: string[] = []
     const step: Step = { ...tools, plan, options, warnings, block }
     if (plan.enclaveRequired || pcr0Commitment !== ZERO_HASH)
@@ -78,7 +76,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     const [rego] = await Promise.all([fetchRego(step, policies), checkParams(step)])
     clock.mark('artifacts')
 
-    const envelopes = await loadEnvelopes(step)
+    const envelopes = plan.data.length === 0 ? noEnvelopes() : await loadEnvelopes(step)
     clock.mark('secrets')
 
     const ran = request.agreedOutputs
@@ -89,7 +87,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     const identity = await parameters.identity?.getIdentity({ task, taskId }, options)
     const { wasm, warnings: collisions } = mergeOutputs(ran.outputs)
     warnings.push(...collisions)
-    const decision = await policies.with(plan.regoHash, rego, (policy) =>
+    const decision = await policies.again(plan.regoHash, rego, (policy) =>
       decide(policy, {
         task,
         ...known,
@@ -108,6 +106,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
       known,
       pcr0Commitment,
       plan,
+      artifactDigest,
       allow,
       outputs: ran.outputs,
       envelopes,
@@ -137,6 +136,8 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   }
 }
 
+const noEnvelopes = (): Map<Hex, Uint8Array> => new Map()
+
 /** The hash where nothing but the chain goes into an evaluation. */
 let noInputs: Hex | undefined
 
@@ -148,16 +149,17 @@ function inputsHashOf(inputs: EvaluationInputs): Hex {
 }
 
 /** The response to sign, with the inputs it binds. */
-function bindResponse(decided: {
-  request: EvaluationRequest
-  known: TaskFacts
-  pcr0Commitment: Hex
-  plan: EvaluationPlan
-  allow: boolean
-  outputs: readonly PluginOutput[]
-  envelopes: ReadonlyMap<Hex, Uint8Array>
-}): Pick<Evaluation, 'response' | 'outputs' | 'secrets'> {
-  const { request, known, pcr0Commitment, plan, allow, envelopes } = decided
+function bindResponse(
+  decided: DigestedPlan & {
+    request: EvaluationRequest
+    known: TaskFacts
+    pcr0Commitment: Hex
+    allow: boolean
+    outputs: readonly PluginOutput[]
+    envelopes: ReadonlyMap<Hex, Uint8Array>
+  },
+): Pick<Evaluation, 'response' | 'outputs' | 'secrets'> {
+  const { request, known, pcr0Commitment, plan, artifactDigest, allow, envelopes } = decided
   const { taskId, intentHash } = known
   const { task } = request
   const outputs = Object.fromEntries(
@@ -173,7 +175,7 @@ function bindResponse(decided: {
     policyClient: task.policyClient,
     intentHash,
     policyInstanceId: plan.policyInstanceId,
-    artifactDigest: computeArtifactDigest(plan.preimage),
+    artifactDigest,
     inputsHash: inputsHashOf({ outputs, secrets }),
     pcr0Commitment,
     evaluationResult: encodeEvaluationResult(allow),

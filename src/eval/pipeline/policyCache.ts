@@ -2,7 +2,11 @@
  * Parsed policies in memory, by the engine and the hash of their Rego.
  */
 import type { Hex } from 'viem'
-import { createProcessMemory, type ProcessMemory } from '../../internal/processMemory.js'
+import {
+  createProcessMemory,
+  type MemorySlot,
+  type ProcessMemory,
+} from '../../internal/processMemory.js'
 import type { PreparedPolicy, RegoEngine } from '../rego/engine.js'
 
 type Entry = { policy: PreparedPolicy; users: number; isGone: boolean; isDisposed: boolean }
@@ -15,6 +19,12 @@ export type PolicyCache = {
     load: () => Promise<Uint8Array>,
     use: (policy: PreparedPolicy) => value,
   ): Promise<value>
+  /** The same, at once where it is held, and not counted: for the second use in one evaluation. */
+  again<value>(
+    hash: Hex,
+    load: () => Promise<Uint8Array>,
+    use: (policy: PreparedPolicy) => value,
+  ): value | Promise<value>
 }
 
 /**
@@ -26,10 +36,11 @@ export function createPolicyCache(
   memory: ProcessMemory = createProcessMemory({ maxBytes: 64 * 1024 * 1024 }),
 ): PolicyCache {
   const owner = numberOf(engine)
-  return {
+  const slotOf = (hash: Hex): MemorySlot => ({ form: 'rego', key: `${owner}/${hash}` })
+  const cache: PolicyCache = {
     async with(hash, load, use) {
       for (;;) {
-        const entry = await memory.get({ form: 'rego', key: `${owner}/${hash}` }, async () => {
+        const entry = await memory.get(slotOf(hash), async () => {
           const rego = await load()
           const policy = await engine.prepare({ rego })
           const fresh: Entry = { policy, users: 0, isGone: false, isDisposed: false }
@@ -40,16 +51,24 @@ export function createPolicyCache(
           return { value: fresh, weight: rego.length, dispose }
         })
         // Gone between the load and here: load again.
-        if (entry.isDisposed) continue
-        entry.users++
-        try {
-          return use(entry.policy)
-        } finally {
-          entry.users--
-          settle(entry)
-        }
+        if (!entry.isDisposed) return using(entry, use)
       }
     },
+    again(hash, load, use) {
+      const entry = memory.peek<Entry>(slotOf(hash))
+      return entry === undefined ? cache.with(hash, load, use) : using(entry, use)
+    },
+  }
+  return cache
+}
+
+function using<value>(entry: Entry, use: (policy: PreparedPolicy) => value): value {
+  entry.users++
+  try {
+    return use(entry.policy)
+  } finally {
+    entry.users--
+    settle(entry)
   }
 }
 

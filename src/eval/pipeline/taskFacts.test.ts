@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { computeArtifactDigest } from '../../core/digest.js'
 import { computeIntentHash } from '../../core/intent.js'
 import { computeTaskId, type Task } from '../../core/task.js'
+import { utf8 } from '../../internal/bytes.js'
 import { intentToInputJson } from '../intent/parseIntent.js'
-import { createTaskFacts } from './taskFacts.js'
+import { planEvaluation } from './plan.js'
+import { deploySimulated } from './simulate.js'
+import { createPlanner, createTaskFacts } from './taskFacts.js'
 
 const hex = (byte: string, size: number): `0x${string}` => `0x${byte.repeat(size)}`
 const task: Task = {
@@ -79,5 +83,70 @@ describe('createTaskFacts', () => {
     facts(task)
     for (const __ of [1, 2])
       expect(() => facts(wrong as Task)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
+  })
+})
+
+describe('createPlanner', () => {
+  const plugin = Uint8Array.of(0, 97, 115, 109)
+  const world = (wasms: readonly Uint8Array[] = []) =>
+    deploySimulated({
+      rego: utf8('package p\nimport rego.v1\ndefault allow := true'),
+      params: { a: 1 },
+      paramsSchema: utf8('{"type":"object"}'),
+      plugins: wasms.map((wasm) => ({ wasm })),
+      intent: { ...intent, data: '0x' },
+    })
+  const pcr0Commitment = hex('00', 32)
+  const outcome = (act: () => unknown): unknown => {
+    try {
+      return act()
+    } catch (error) {
+      return [(error as { code?: string }).code, String(error)]
+    }
+  }
+  /** A plan and its digest, made with nothing remembered. */
+  const anew = (given: Parameters<typeof planEvaluation>[0]) => {
+    const plan = planEvaluation(given)
+    return { plan, artifactDigest: computeArtifactDigest(plan.preimage) }
+  }
+
+  test.each([[[]], [[plugin]]])('behavior: any member of task or rows counts, %#', (wasms) => {
+    const { task, snapshot } = world(wasms)
+    const given = { task, snapshot, pcr0Commitment }
+    const planner = createPlanner()
+    const expected = anew(given)
+    expect(planner(given)).toEqual(expected)
+    /** The same with one leaf of another value, for each leaf. */
+    const leaves = (value: unknown, put: (other: unknown) => unknown): unknown[] => {
+      if (typeof value === 'object' && value !== null) {
+        return Object.entries(value).flatMap(([key, member]) =>
+          leaves(member, (other) =>
+            put(Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other }),
+          ),
+        )
+      }
+      if (typeof value === 'bigint')
+        return [put(value + 1n), put(Number(value)), put(String(value))]
+      if (typeof value === 'boolean') return [put(!value), put(undefined)]
+      return [put(`${String(value).slice(0, -1)}e`), put(null), put([value])]
+    }
+    const changed = leaves(given, (other) => other) as (typeof given)[]
+    expect(changed.length).toBeGreaterThan(60)
+    for (const one of changed) {
+      for (const _ of [1, 2]) {
+        expect(outcome(() => planner(one))).toEqual(outcome(() => anew(one)))
+      }
+      expect(planner(given)).toEqual(expected)
+    }
+  })
+
+  test('behavior: what is remembered cannot be changed', () => {
+    const { task, snapshot } = world()
+    const planner = createPlanner()
+    const { plan } = planner({ task, snapshot, pcr0Commitment })
+    expect(planner({ task, snapshot, pcr0Commitment }).plan).toBe(plan)
+    expect(() => Object.assign(plan.preimage, { chainId: 9n })).toThrow(TypeError)
+    expect(() => Object.assign(plan, { regoHash: '0x' })).toThrow(TypeError)
+    expect(() => (plan.preimage.data as unknown[]).push(1)).toThrow(TypeError)
   })
 })
