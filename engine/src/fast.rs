@@ -4,6 +4,8 @@
 //! is prepared once and asked for the rules themselves; see `newton-regorus.patch`. Whatever errs is
 //! left to the crate's own path, whose words and places are the operators'.
 
+#[cfg(feature = "patched")]
+use crate::json::read;
 use crate::policy::Queries;
 use regorus::{Engine, Value};
 
@@ -25,7 +27,7 @@ impl Fast {
         if queries.paths.is_empty() || prepared.prepare().is_err() {
             return Fast::default();
         }
-        prepared.mark_builtin_calls(calls);
+        prepared.mark_calls(calls);
         let ready = fresh(&prepared);
         Fast { prepared: Some(prepared), ready, paths: queries.paths.clone() }
     }
@@ -62,8 +64,8 @@ fn evaluate(
     paths: &[Vec<String>],
     (input, data): (&str, &str),
 ) -> Option<Vec<Value>> {
-    engine.replace_data(Value::from_json_str(data).ok()?).ok()?;
-    engine.set_input(Value::from_json_str(input).ok()?);
+    engine.replace_data(read(data)?).ok()?;
+    engine.set_input(read(input)?);
     let parts: Vec<Vec<&str>> =
         paths.iter().map(|path| path.iter().map(String::as_str).collect()).collect();
     let paths: Vec<&[&str]> = parts.iter().map(Vec::as_slice).collect();

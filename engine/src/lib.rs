@@ -9,9 +9,12 @@
 
 mod analysis;
 mod builtins;
+#[cfg(target_arch = "wasm32")]
+mod compare;
 mod fast;
 mod fault;
 mod identity;
+mod json;
 mod policy;
 #[cfg(target_arch = "wasm32")]
 mod pool;

@@ -12,6 +12,7 @@ import type { CompiledPlugin, HashJob, RunJob } from '../../plugins/protocol.js'
 import { hashJob, type Instantiate, type Realm, runJob } from '../../plugins/worker/run.js'
 import { StrictTextDecoder } from '../../plugins/worker/strictTextDecoder.js'
 
+type Prepared = { context: vm.Context; realm: Realm }
 type Loaded = { plugin: CompiledPlugin; instantiate: Instantiate; realm: Realm }
 
 for (const sample of [() => {}, async () => {}, function* () {}, async function* () {}]) {
@@ -23,6 +24,8 @@ for (const sample of [() => {}, async () => {}, function* () {}, async function*
 }
 
 const loaded = new Map<string, Loaded>()
+/** The context of the next plugin. No two share one. */
+let prepared: Prepared | undefined
 const port = parentPort
 
 port?.on('message', (job: RunJob | HashJob) => {
@@ -48,26 +51,40 @@ port?.on('message', (job: RunJob | HashJob) => {
   port.postMessage(runJob(job, entry.plugin, entry.instantiate, entry.realm))
 })
 port?.postMessage({ ready: true })
+setImmediate(prepareAhead)
 
 function load(job: RunJob): Loaded {
   const known = loaded.get(job.key)
   if (known) return known
   const { plugin } = job
   if (!plugin) throw new PluginWorkerError(`it was not given the plugin ${job.key}`)
+  const { context, realm } = prepared ?? prepare()
+  prepared = undefined
+  // Once this plugin has answered.
+  setImmediate(prepareAhead)
+  const instantiate = vm.runInContext(`${plugin.glue}\n;instantiate`, context, {
+    filename: 'plugin.js',
+  })
+  const entry: Loaded = { plugin, instantiate, realm }
+  loaded.set(job.key, entry)
+  return entry
+}
+
+function prepare(): Prepared {
   const context = vm.createContext(
     { TextDecoder: StrictTextDecoder, TextEncoder },
     { codeGeneration: { strings: false, wasm: false } },
   )
-  const entry: Loaded = {
-    plugin,
-    instantiate: vm.runInContext(`${plugin.glue}\n;instantiate`, context, {
-      filename: 'plugin.js',
-    }),
+  return {
+    context,
     realm: {
       instantiateCore: vm.runInContext('(m, i) => new WebAssembly.Instance(m, i)', context),
       createAbort: vm.runInContext('(m) => new Error(m)', context),
     },
   }
-  loaded.set(job.key, entry)
-  return entry
+}
+
+/** A context takes a millisecond that no plugin should wait for. */
+function prepareAhead(): void {
+  prepared ??= prepare()
 }
