@@ -121,7 +121,11 @@ describe('createPlanner', () => {
       if (typeof value === 'object' && value !== null) {
         return Object.entries(value).flatMap(([key, member]) =>
           leaves(member, (other) =>
-            put(Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other }),
+            put(
+              Array.isArray(value)
+                ? value.map((one, at) => (at === Number(key) ? other : one))
+                : { ...value, [key]: other },
+            ),
           ),
         )
       }
