@@ -11,13 +11,14 @@ import { assertWords, readWords, type WordRules } from './terminal/words.js'
 /**
  * Runs one command line and returns its exit code. Prints only through `terminal`.
  *
- * @param argv - The words after the program's name.
+ * @param words - What stands after the program's name.
  */
 export async function run(
-  argv: readonly string[],
+  words: readonly string[],
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
+  const argv = asOptions(words)
   const json = beforeDashes(argv).includes('--json')
   let name = 'newton-policy'
   let hide = hiderOf({}, argv, terminal)
@@ -39,14 +40,20 @@ export async function run(
       if (help) return printResult(terminal, result, { json, command: name })
       throw new UsageError(`${name} needs a command.`, { metaMessages: [usage] })
     }
-    const meta = ((await resolve(found.command.meta)) ?? {}) as WordRules & { serves?: boolean }
+    const meta = ((await resolve(found.command.meta)) ?? {}) as WordRules & {
+      serves?: boolean
+      example?: string
+    }
     assertWords(args, found.rest, meta)
     const work = runCommand(found.command, {
       rawArgs: [...found.rest],
       data: { terminal: said(), signal },
     }).catch((error: unknown) => {
       if (error instanceof Error && error.name === 'CLIError') {
-        throw new UsageError(error.message, { cause: error, metaMessages: [`See ${name} --help.`] })
+        throw new UsageError(error.message, {
+          cause: error,
+          metaMessages: [`Such as: ${meta.example}`, `See ${name} --help.`],
+        })
       }
       throw error
     })
@@ -59,6 +66,12 @@ export async function run(
       ...{ json, command: name, hide },
     })
   }
+}
+
+/** `help policy lint` and `version`, as many programs have them. */
+function asOptions(words: readonly string[]): readonly string[] {
+  if (words[0] === 'help') return [...words.slice(1), '--help']
+  return words[0] === 'version' ? ['--version', ...words.slice(1)] : words
 }
 
 function beforeDashes(argv: readonly string[]): readonly string[] {
@@ -117,10 +130,12 @@ async function usageOf({ command, path }: Found, terminal: Terminal): Promise<st
   const meta = { ...(await resolve(command.meta)), name: path.join(' ') }
   const rendered = (await renderUsage({ ...command, meta })).trimEnd()
   const { example } = meta as { example?: string }
-  // Padding at the ends of lines is noise where the text is kept.
-  const trimmed = rendered.replace(/[ \t]+$/gm, '')
-  const usage = example === undefined ? trimmed : `${trimmed}\n\nEXAMPLE\n\n  ${example}`
-  return terminal.interactive && !terminal.env['NO_COLOR'] ? usage : plain(usage)
+  const isPlain = !terminal.interactive || Boolean(terminal.env['NO_COLOR'])
+  // Padding at the ends of lines is noise where the text is kept, and every switch is off until it is said.
+  const trimmed = (isPlain ? plain(rendered) : rendered)
+    .replace(/\(Default: false\)/g, '')
+    .replace(/[ \t]+$/gm, '')
+  return example === undefined ? trimmed : `${trimmed}\n\nEXAMPLE\n\n  ${example}`
 }
 
 function plain(text: string): string {

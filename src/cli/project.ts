@@ -66,7 +66,7 @@ export async function requireProject(terminal: Terminal, option: string): Promis
 
 /** Says on stderr which files of the project are taken. */
 export function sayTaken(terminal: Terminal, files: readonly (string | undefined)[]): void {
-  terminal.stderr(`taken   ${files.filter((file) => file !== undefined).join(', ')}\n`)
+  terminal.stderr(`using   ${files.filter((file) => file !== undefined).join(', ')}\n`)
 }
 
 /** Whether the plugin of a project is built. */

@@ -135,6 +135,19 @@ describe('every command', () => {
     }
   }, 60_000)
 
+  test('behavior: `help` and `version` are words too, and what is missing comes with an example', async () => {
+    for (const words of [[], ['policy'], ['policy', 'lint']]) {
+      expect(await ask('help', ...words)).toEqual(await ask(...words, '--help'))
+    }
+    expect(await ask('version')).toEqual(await ask('--version'))
+    expect((await ask('help')).stdout).not.toContain('Default: false')
+    const said = await ask('artifact', 'verify')
+    expect(said.stderr).toContain('Such as: newton-policy artifact verify policy.rego --hash 0x…')
+    const local = await ask('state', 'root', '--rpc-url', 'http://127.0.0.1:1')
+    expect(local).toMatchObject({ code: 5, stdout: '' })
+    expect(local.stderr).toContain('newton-policy devnet')
+  })
+
   test('behavior: a switch takes no value, and an option is given once', async () => {
     for (const { path, args } of leaves) {
       const name = path.join(' ')

@@ -247,7 +247,16 @@ async function chainIdAt(rpcUrl: string): Promise<number> {
     return await createPublicClient({ transport: http(rpcUrl) }).getChainId()
   } catch (cause) {
     // The whole URL may carry a key.
-    throw new RpcError(`eth_chainId at ${new URL(rpcUrl).host}`, { cause })
+    const { host, hostname } = new URL(rpcUrl)
+    const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
+    throw new RpcError(`eth_chainId at ${host}`, {
+      cause,
+      ...(isLocal && {
+        metaMessages: [
+          'Nothing was sent. Where it is a local network, start it in another terminal: newton-policy devnet',
+        ],
+      }),
+    })
   }
 }
 

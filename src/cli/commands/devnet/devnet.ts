@@ -10,6 +10,7 @@ import { UsageError } from '../../errors.js'
 import { command } from '../../terminal/command.js'
 import { heed } from '../../terminal/interrupt.js'
 import { printResult, type Terminal } from '../../terminal/output.js'
+import { quotedWord } from '../../terminal/quoting.js'
 import { describeDevnet, toText, writeProfile } from './describe.js'
 import { commitLine, endOf, tellHappenings } from './happenings.js'
 
@@ -83,11 +84,11 @@ async function directoryOf(
 function checked(args: { window: string; port: string }): { seconds: number; port: number } {
   const seconds = Number(args.window)
   if (!(seconds > 0)) {
-    throw new UsageError(`--window is a number of seconds, not ${JSON.stringify(args.window)}.`)
+    throw new UsageError(`--window is a number of seconds above 0, not ${quotedWord(args.window)}.`)
   }
   const port = Number(args.port)
   if (!(Number.isInteger(port) && port > 0 && port < 65_536)) {
-    throw new UsageError(`--port is a port, not ${JSON.stringify(args.port)}.`)
+    throw new UsageError(`--port is a number from 1 to 65535, not ${quotedWord(args.port)}.`)
   }
   return { seconds, port }
 }

@@ -149,7 +149,7 @@ async function chainFindings(
     return [
       {
         ...{ what: 'chains', ok: false, level: 'warning', detail: 'the profile has none' },
-        fix: 'newton-policy config set chains.<name>.rpc_url <url>',
+        fix: 'newton-policy config set chains.<name>.rpc_url <url>; of a local network: newton-policy devnet writes it',
       },
     ]
   }
