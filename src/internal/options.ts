@@ -3,6 +3,7 @@
  * default, or for no limit at all.
  */
 import { InvalidInputError } from '../errors/common.js'
+import { asBytes } from './bytes.js'
 
 /** Milliseconds of the longest timer: a longer one fires at once. */
 export const MAX_TIMER = 2_147_483_647
@@ -43,10 +44,16 @@ export function assertMembers<value extends object>(
   }
 }
 
-/** Refuses what are no bytes, such as a text of them. */
+/** Refuses what is no bytes: a text, or a list of numbers, would be read as zeros or as nothing. */
 export function assertBytes(field: string, value: unknown): asserts value is Uint8Array {
-  if (value instanceof Uint8Array) return
+  if (asBytes(value) !== undefined) return
   throw new InvalidInputError({ field, reason: 'expected a Uint8Array' })
+}
+
+/** Refuses what is no text. */
+export function assertText(field: string, value: unknown): asserts value is string {
+  if (typeof value === 'string') return
+  throw new InvalidInputError({ field, reason: 'expected a string' })
 }
 
 /** Refuses what is no list. */

@@ -9,9 +9,20 @@ import { javascriptToolchain } from '../../src/cli/toolchains/javascript.js'
 import type { OpenedToolchain } from '../../src/cli/toolchains/packages.js'
 import { rustToolchain } from '../../src/cli/toolchains/rust.js'
 import { readSourceFolder } from '../../src/cli/toolchains/sources.js'
+import type { ProvenanceClaim } from '../../src/core/interfaces/provenance.js'
 import { isPolicySdkError } from '../../src/errors/base.js'
-import { toHex } from '../../src/internal/bytes.js'
-import { createSourceArchive } from '../../src/provenance/index.js'
+import { concat, fromHex, toHex } from '../../src/internal/bytes.js'
+import {
+  appendMetadata,
+  type BuildOutcome,
+  computeWasmHashes,
+  createControlPlane,
+  createProvenanceIndex,
+  createSourceArchive,
+  memoryQueue,
+  readEvidence,
+  toMetadataEntries,
+} from '../../src/provenance/index.js'
 import {
   openSandbox,
   type Sandbox,
@@ -75,6 +86,19 @@ function onAnotherDay(toolchain: Toolchain): Toolchain {
   }
 }
 
+/** In the source of both plugins, and in what is built of it. */
+const word = 'x-api-key'
+
+/** The same, with the last letter of that word turned into another. */
+function withOneByteChanged(bytes: Uint8Array): Uint8Array {
+  const at = Buffer.from(bytes).indexOf(word)
+  if (at < 0) return bytes
+  const changed = bytes.slice()
+  const last = at + word.length - 1
+  changed[last] = (changed[last] as number) ^ 1
+  return changed
+}
+
 const languages = [
   { name: 'JavaScript', folder: 'sanctions-score-js/plugin.js', open: javascriptToolchain },
   { name: 'Rust', folder: 'sanctions-score', open: rustToolchain },
@@ -101,7 +125,7 @@ describe.skipIf(missing !== undefined).each(languages)('a plugin in $name', (lan
     toolchain: Toolchain,
     sandbox: Sandbox,
     given: ReturnType<typeof createSourceArchive>,
-  ): Promise<{ hash: string; log: string }> {
+  ): Promise<{ wasm: Uint8Array; hash: string; log: string }> {
     let log = ''
     const builder = sandboxedBuilder({
       ...{ sandbox, toolchains: [toolchain] },
@@ -114,8 +138,11 @@ describe.skipIf(missing !== undefined).each(languages)('a plugin in $name', (lan
     const job = { image, determinism, args: ['plugin', 'build'], options: [], sourceSha256 }
     const made = await builder.make(job, { signal: new AbortController().signal, archive })
     if (made.status !== 'built') throw new TypeError(`${made.reason}: ${log}`)
-    return { hash: toHex(sha256(made.wasm)), log }
+    return { wasm: made.wasm, hash: toHex(sha256(made.wasm)), log }
   }
+
+  /** The plugin of the source as it is. */
+  let plugin: Uint8Array | undefined
 
   test('behavior: the same in another folder, as another user, on another day, and without walls', async () => {
     if (opened === undefined) return
@@ -123,6 +150,7 @@ describe.skipIf(missing !== undefined).each(languages)('a plugin in $name', (lan
     const walls = await openSandbox()
     const archive = await source()
     const first = await build(toolchain, walls, archive)
+    plugin = first.wasm
     const later = onAnotherDay(toolchain)
     const { logTail } = await walls.run({
       ...{ binds: later.binds, env: {}, directory: '/tmp' },
@@ -143,5 +171,75 @@ describe.skipIf(missing !== undefined).each(languages)('a plugin in $name', (lan
       else process.env['TMPDIR'] = before
     }
     console.log(`${language.name}: ${first.hash}`)
+  }, 1_800_000)
+
+  test('behavior: a source with one byte changed is claimed to be no match', async () => {
+    if (opened === undefined) return
+    const { toolchain } = opened
+    const sandbox = await openSandbox()
+    plugin ??= (await build(toolchain, sandbox, await source())).wasm
+    const url = new URL(`../../examples/plugins/${language.folder}`, import.meta.url)
+    const files = await readSourceFolder(fileURLToPath(url))
+    const changed = createSourceArchive(
+      files.map((file) => ({ ...file, bytes: withOneByteChanged(file.bytes) })),
+    )
+    expect(changed.sourceSha256).not.toBe((await source()).sourceSha256)
+    // The plugin says that it comes from the changed source.
+    const { image, determinism } = toolchain
+    const wasm = appendMetadata(
+      plugin,
+      toMetadataEntries({
+        ...{ image, determinism, sourceSha256: changed.sourceSha256 },
+        ...{ args: ['plugin', 'build'], options: [] },
+      }),
+    )
+    const claims: ProvenanceClaim[] = []
+    const documents: Uint8Array[] = []
+    const { wasmHash } = computeWasmHashes(wasm)
+    const place = { blockNumber: 1n, logIndex: 0, transactionHash: wasmHash, timestamp: 1n }
+    const plane = createControlPlane({
+      ...{ fromBlock: 1n, index: createProvenanceIndex(), queue: memoryQueue() },
+      leaseMs: 1_800_000,
+      events: {
+        getFinalizedBlock: async () => 1n,
+        getEvents: async () => [
+          { ...place, type: 'PluginRegistered', wasmHash, templateId: wasmHash },
+        ],
+      },
+      claims: {
+        verifier: `0x${'12'.repeat(20)}`,
+        submitClaim: async (claim) => {
+          claims.push(claim)
+          return { transactionHash: wasmHash }
+        },
+      },
+      evidence: {
+        put: async (bytes, hash) => {
+          documents.push(bytes)
+          return `https://a.example/${hash.slice(2)}.json`
+        },
+        get: async () => undefined,
+      },
+      readPlugin: async () => wasm,
+    })
+    await plane.follow()
+    const builder = sandboxedBuilder({ sandbox, toolchains: [toolchain] })
+    const lease = await plane.lease('w')
+    if (lease === undefined) throw new TypeError('there is no job')
+    const { job } = lease
+    const signal = new AbortController().signal
+    const made = await builder.make(job, { signal, archive: changed.archive })
+    if (made.status !== 'built') throw new TypeError(made.reason)
+    const hash = (bytes: Uint8Array) => toHex(sha256(bytes))
+    const outcome: BuildOutcome = {
+      status: 'built',
+      ...{ isolation: 'bubblewrap', logSha256: made.logSha256 },
+      codeSha256: hash(made.wasm),
+      rebuiltSha256: hash(concat(made.wasm, fromHex(job.metadata))),
+    }
+    expect(await plane.finish('w', lease.leaseId, outcome)).toBe(true)
+    await plane.settle()
+    expect(claims).toMatchObject([{ wasmHash, result: 'no_match' }])
+    expect(readEvidence(documents[0] as Uint8Array)).toMatchObject({ level: 'none' })
   }, 1_800_000)
 })

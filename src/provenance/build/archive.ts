@@ -5,7 +5,13 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
 import { compareBytes, concatAll, copyBytes, toHex, utf8 } from '../../internal/bytes.js'
-import { assertCount, assertKnown, assertList } from '../../internal/options.js'
+import {
+  assertBytes,
+  assertCount,
+  assertKnown,
+  assertList,
+  assertText,
+} from '../../internal/options.js'
 import { SourceArchiveError } from '../errors.js'
 
 /** A file of a source archive. */
@@ -65,6 +71,8 @@ export function createSourceArchive(
     entries.set(path, entry)
   }
   for (const { path, bytes, executable = false } of files) {
+    assertText('files.path', path)
+    assertBytes(path, bytes)
     const full = `${folder}/${path}`
     const names = full.split('/')
     for (let depth = 1; depth < names.length; depth++) {
@@ -100,6 +108,7 @@ export async function readSourceArchive(
   // A misspelled hash would be none.
   assertKnown('options', options, [...Object.keys(archiveLimits), 'sourceSha256', 'longNames'])
   const limits = { ...archiveLimits, ...definedLimits(options) }
+  assertBytes('archive', archive)
   if (archive.length > limits.archiveBytes) {
     throw fault(
       'too_large',

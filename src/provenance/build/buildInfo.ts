@@ -11,6 +11,13 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Hex } from 'viem'
 import { compareBytes, concatAll, fixedFromHex, toHex, utf8 } from '../../internal/bytes.js'
+import {
+  assertBytes,
+  assertKnown,
+  assertList,
+  assertObject,
+  assertText,
+} from '../../internal/options.js'
 import { BuildInfoError } from '../errors.js'
 import type { MetadataEntry } from './metadata.js'
 import { xdrReader, xdrString, xdrU32 } from './xdr.js'
@@ -120,11 +127,36 @@ export function parseBuildEntries(entries: readonly MetadataEntry[]): PartialBui
 
 /** The metadata entries of build information; the plugin's own hash is not among them. */
 export function toMetadataEntries(info: Omit<BuildInfo, 'wasmSha256'>): readonly MetadataEntry[] {
-  return [
+  assertBuildInfo(info)
+  const source = toHex(fixedFromHex(info.sourceSha256, 32, 'sourceSha256')).slice(2)
+  const entries = [
     ...fieldsOf(info),
-    ...[['source_sha256', info.sourceSha256.slice(2)] as const],
+    ...[['source_sha256', source] as const],
     ...info.args.map((arg) => ['bldarg', arg] as const),
   ].map(([key, value]) => ({ key, value }))
+  // What a reader would refuse is not written.
+  parseBuildEntries(entries)
+  return entries
+}
+
+const members = [
+  ...['wasmSha256', 'sourceSha256', 'image', 'args', 'options', 'sourceUri', 'sourceRepo'],
+  ...['sourceRev', 'determinism'],
+]
+
+/** Refuses what would be named, or written, as something else than it says. */
+function assertBuildInfo(info: Omit<BuildInfo, 'wasmSha256'>): void {
+  assertObject('info', info)
+  assertKnown('info', info, members)
+  assertList('info.args', info.args)
+  assertList('info.options', info.options)
+  const { args, options, ...ones } = info
+  const texts = Object.entries({ ...ones }).filter(([, value]) => value !== undefined)
+  for (const [name, value] of [...texts, ...args.entries(), ...options.entries()]) {
+    assertText(`info ${name}`, value)
+    // Half a character is written as another one.
+    if (/\p{Surrogate}/u.test(value)) throw malformed(`${JSON.stringify(value)} is no Unicode`)
+  }
 }
 
 /**
@@ -146,6 +178,7 @@ export function completeBuildInfo(
 
 /** Encodes build information. */
 export function encodeBuildInfo(info: BuildInfo): Uint8Array {
+  assertBuildInfo(info)
   const { wasmSha256, sourceSha256, args } = info
   const bytes = encodeBuildInfoFields({ wasmSha256, sourceSha256, fields: fieldsOf(info), args })
   decodeBuildInfo(bytes)
@@ -195,6 +228,7 @@ export function decodeBuildInfo(bytes: Uint8Array): BuildInfo {
 
 /** The parts of an encoding, in the one form that the registry takes too. */
 export function decodeBuildInfoFields(bytes: Uint8Array): BuildInfoFields {
+  assertBytes('bytes', bytes)
   if (bytes.length > MAX_BUILD_INFO_BYTES) {
     throw new BuildInfoError({ fault: 'too_large', reason: `it has ${bytes.length} bytes` })
   }

@@ -40,10 +40,11 @@ export type SectionDifference = {
 
 /** Computes the names of a plugin. Throws `BuildInfoError` for what is no WASM. */
 export function computeWasmHashes(wasm: Uint8Array): WasmHashes {
+  const { code } = splitMetadata(wasm)
   return {
     wasmSha256: toHex(sha256(wasm)),
     wasmHash: longKeccakHex(wasm),
-    codeSha256: toHex(sha256(splitMetadata(wasm).code)),
+    codeSha256: toHex(sha256(code)),
   }
 }
 

@@ -4,6 +4,7 @@
  * stream, in their order.
  */
 import { concatAll } from '../../internal/bytes.js'
+import { assertList, assertText } from '../../internal/options.js'
 import { BuildInfoError } from '../errors.js'
 import { customSection, readSections, type WasmSection } from './sections.js'
 import { xdrReader, xdrString, xdrU32 } from './xdr.js'
@@ -87,6 +88,11 @@ export function decodeMetadata(stream: Uint8Array): readonly MetadataEntry[] {
 
 /** Encodes entries as a stream. */
 export function encodeMetadata(entries: readonly MetadataEntry[]): Uint8Array {
+  assertList('entries', entries)
+  for (const [at, entry] of entries.entries()) {
+    assertText(`entries[${at}].key`, entry?.key)
+    assertText(`entries[${at}].value`, entry?.value)
+  }
   return concatAll(
     entries.flatMap(({ key, value }) => [xdrU32(0), xdrString(key), xdrString(value)]),
   )

@@ -5,6 +5,7 @@
  * them is the toolchain's.
  */
 import { concatAll, utf8 } from '../../internal/bytes.js'
+import { assertBytes } from '../../internal/options.js'
 import { BuildInfoError } from '../errors.js'
 
 /** Largest plugin that is looked at: no larger one can be published. */
@@ -29,6 +30,7 @@ const magic = [0x00, 0x61, 0x73, 0x6d]
 
 /** Lists the sections of the outermost level. Throws {@link BuildInfoError} for what is no WASM. */
 export function readSections(wasm: Uint8Array): readonly WasmSection[] {
+  assertBytes('wasm', wasm)
   if (wasm.length > MAX_WASM_BYTES) {
     throw new BuildInfoError({ fault: 'too_large', reason: `it has ${wasm.length} bytes` })
   }

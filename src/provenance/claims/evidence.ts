@@ -12,6 +12,7 @@ import {
 } from '../../core/canonicalJson.js'
 import type { ProvenanceClaim, VerificationResult } from '../../core/interfaces/provenance.js'
 import { toHex } from '../../internal/bytes.js'
+import { assertMembers } from '../../internal/options.js'
 
 /** Why a build did not run. None of them says anything about the plugin. */
 export const didNotRunReasons = [
@@ -74,6 +75,7 @@ const members: ReadonlySet<string> = new Set([
 
 /** The document and its SHA-256. */
 export function encodeEvidence(evidence: VerificationEvidence): { bytes: Uint8Array; hash: Hex } {
+  assertMembers('evidence', evidence, ['schema', 'wasmHash', 'result'])
   const given = Object.entries(evidence).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   )
@@ -83,6 +85,7 @@ export function encodeEvidence(evidence: VerificationEvidence): { bytes: Uint8Ar
 
 /** Reads a document; `undefined` for anything that is none. Never throws. */
 export function readEvidence(bytes: Uint8Array): VerificationEvidence | undefined {
+  if (!(bytes instanceof Uint8Array)) return undefined
   if (bytes.length > MAX_EVIDENCE_BYTES || !isCanonicalJson(bytes)) return undefined
   const value = parseJsonBytes(bytes)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined

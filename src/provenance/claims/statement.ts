@@ -4,6 +4,7 @@
  */
 import type { Address, Hex } from 'viem'
 import type { JsonObject } from '../../core/canonicalJson.js'
+import { assertMembers } from '../../internal/options.js'
 import type { BuildInfo } from '../build/buildInfo.js'
 import type { VerificationEvidence } from './evidence.js'
 
@@ -27,11 +28,15 @@ export type ClaimOrigin = {
   evidenceUri: string
 }
 
+const originMembers = ['verifier', 'chainId', 'timestamp', 'evidenceUri'] as const
+
 /** An in-toto statement. */
 export type Statement = JsonObject & { _type: string; predicateType: string }
 
 /** The build that build information describes, as SLSA provenance of the plugin. */
 export function provenanceStatement(info: BuildInfo, origin: ClaimOrigin): Statement {
+  assertMembers('info', info, ['wasmSha256', 'sourceSha256', 'image', 'args', 'options'])
+  assertMembers('origin', origin, originMembers)
   return statement(info.wasmSha256, statementTypes.provenance, {
     buildDefinition: {
       buildType: statementTypes.build,
@@ -55,6 +60,8 @@ export function provenanceStatement(info: BuildInfo, origin: ClaimOrigin): State
 
 /** A claim, as a summary of a verification: `PASSED` for a match alone. */
 export function summaryStatement(evidence: VerificationEvidence, origin: ClaimOrigin): Statement {
+  assertMembers('evidence', evidence, ['wasmHash', 'wasmSha256', 'buildInfoHash', 'result'])
+  assertMembers('origin', origin, originMembers)
   const passed = evidence.result === 'match'
   return statement(evidence.wasmSha256, statementTypes.summary, {
     inputAttestations: [

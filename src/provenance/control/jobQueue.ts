@@ -10,6 +10,8 @@
  * A lease has an id of its own. Only the current one, before it ends, can finish a job.
  */
 
+import { assertCount, assertKnown, assertObject, assertText } from '../../internal/options.js'
+
 /** Where a job is. */
 export type JobState = 'queued' | 'leased' | 'done' | 'failed' | 'poisoned'
 
@@ -81,4 +83,13 @@ export function backoffAfter(tries: number, base: number): number {
 /** States as counts of nothing. */
 export function noCounts(): Record<JobState, number> {
   return { queued: 0, leased: 0, done: 0, failed: 0, poisoned: 0 }
+}
+
+/** Refuses what is no job: a priority that is no number would be before and after all others. */
+export function assertJob(job: NewJob): void {
+  assertObject('job', job)
+  assertKnown('job', job, ['id', 'payload', 'priority'])
+  assertText('job.id', job.id)
+  assertText('job.payload', job.payload)
+  assertCount('job.priority', job.priority ?? 0, { least: -2_147_483_648, most: 2_147_483_647 })
 }

@@ -1,6 +1,7 @@
 /** A queue in memory: for tests, and for a control plane whose jobs may be found again. */
 import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import {
+  assertJob,
   backoffAfter,
   type JobQueue,
   type JobState,
@@ -71,7 +72,9 @@ export function memoryQueue(
   }
   let places = 0
   return {
-    put: async ({ id, payload, priority = 0 }) => {
+    put: async (job) => {
+      assertJob(job)
+      const { id, payload, priority = 0 } = job
       if (jobs.has(id)) return false
       jobs.set(id, {
         ...{ id, payload, priority, place: places++, state: 'queued', tries: 0, settled: false },
@@ -112,11 +115,13 @@ export function memoryQueue(
       const job = jobs.get(id)
       return job && view(job)
     },
-    unsettled: async (limit) =>
-      [...jobs.values()]
+    unsettled: async (limit) => {
+      assertCount('limit', limit)
+      return [...jobs.values()]
         .filter(({ state, settled }) => !settled && isOver(state))
         .slice(0, limit)
-        .map(view),
+        .map(view)
+    },
     settle: async (id) => {
       const job = jobs.get(id)
       if (job !== undefined && isOver(job.state)) job.settled = true

@@ -38,6 +38,7 @@ export function queueConformance(
     },
   })
   return [
+    on('what is no job, and no limit, is refused', junk),
     on('a job is put once, leased once and done once', oneJob),
     on('smaller priorities go first, then the older job', order),
     on('a lease that ran out is worth nothing, and the job goes on', lateResult),
@@ -50,6 +51,24 @@ export function queueConformance(
 }
 
 const minute = 60_000
+
+async function junk(queue: JobQueue): Promise<void> {
+  const bad: readonly unknown[] = [
+    ...[undefined, null, 7, {}, { id: 'a' }, { id: 7, payload: '' }],
+    ...[Number.NaN, 0.5, '1', 2 ** 40].map((priority) => ({ id: 'a', payload: '', priority })),
+    { id: 'a', payload: '', priorty: 1 },
+  ]
+  const refused = async (call: () => Promise<unknown>): Promise<string> => {
+    const { code } = (await call().catch((error: unknown) => error)) as { code?: string }
+    return code ?? 'taken'
+  }
+  for (const job of bad) expect(await refused(() => queue.put(job as never)), 'INVALID_INPUT')
+  for (const limit of [0, -1, Number.NaN, undefined]) {
+    expect(await refused(() => queue.unsettled(limit as never)), 'INVALID_INPUT')
+    expect(await refused(() => queue.lease(limit as never)), 'INVALID_INPUT')
+  }
+  expect((await queue.counts()).queued, 0)
+}
 
 async function oneJob(queue: JobQueue): Promise<void> {
   expect(await queue.put({ id: 'a', payload: 'p' }), true)

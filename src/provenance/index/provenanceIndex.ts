@@ -8,7 +8,13 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import type { Address, Hex } from 'viem'
 import type { ProvenanceEvent, VerificationResult } from '../../core/interfaces/provenance.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
-import { assertCount, assertKnown } from '../../internal/options.js'
+import {
+  assertBytes,
+  assertCount,
+  assertKnown,
+  assertList,
+  assertText,
+} from '../../internal/options.js'
 import {
   type BuildInfo,
   completeBuildInfo,
@@ -139,6 +145,7 @@ export function createProvenanceIndex(): ProvenanceIndex {
   return {
     get,
     apply: (events) => {
+      assertList('events', events)
       for (const event of events) {
         const id = `${event.transactionHash}:${event.logIndex}`
         if (seen.has(id)) continue
@@ -166,6 +173,7 @@ export function createProvenanceIndex(): ProvenanceIndex {
       return hashes.wasmHash
     },
     addEvidence: (bytes) => {
+      assertBytes('bytes', bytes)
       let used = false
       for (const claim of byEvidence.get(toHex(sha256(bytes))) ?? []) {
         const verdict = verifyEvidence(claim, bytes)
@@ -288,5 +296,6 @@ function listRecords(
 }
 
 function lower(hex: Hex): Hex {
+  assertText('hash', hex)
   return hex.toLowerCase() as Hex
 }

@@ -8,6 +8,7 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { IoOptions } from '../../internal/deadline.js'
 import { mapBounded } from '../../internal/mapBounded.js'
+import { assertText } from '../../internal/options.js'
 import { readSourceArchive } from '../build/archive.js'
 import { SourceArchiveError, SourceUnavailableError } from '../errors.js'
 import { fetchGuarded } from './fetchSource.js'
@@ -33,6 +34,7 @@ const maxInflated = 1024 * 1024 * 1024
  * what no hash names cannot be fetched.
  */
 export function readCargoLock(text: string): readonly LockedCrate[] {
+  assertText('text', text)
   if (text.length > limits.lockBytes)
     throw new SourceUnavailableError('its Cargo.lock is too large')
   const crates = new Map<string, LockedCrate>()

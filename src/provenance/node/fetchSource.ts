@@ -6,7 +6,7 @@ import { isIP, type LookupFunction } from 'node:net'
 import type { Hex } from 'viem'
 import { concatAll } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { assertCount, assertFlag, assertKnown } from '../../internal/options.js'
+import { assertCount, assertFlag, assertKnown, assertMembers } from '../../internal/options.js'
 import { isPrivateAddress, isPrivateHost } from '../../internal/privateAddress.js'
 import { archiveLimits } from '../build/archive.js'
 import { SourceUnavailableError } from '../errors.js'
@@ -51,6 +51,7 @@ export async function fetchSource(
   options: FetchOptions & { mirrors?: readonly string[] | undefined } = {},
 ): Promise<Uint8Array[]> {
   const { mirrors = [], ...rest } = options
+  assertMembers('source', source, ['sourceSha256'])
   const { sourceSha256, sourceUri } = source
   const urls = [
     ...mirrors.map((mirror) => `${mirror.replace(/\/$/, '')}/${sourceSha256.slice(2)}.tar`),

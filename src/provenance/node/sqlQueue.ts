@@ -11,6 +11,7 @@ import {
 } from '../../internal/node/postgres.js'
 import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import {
+  assertJob,
   type JobQueue,
   type JobState,
   MAX_TRIES,
@@ -118,7 +119,9 @@ function leases(
   const isCurrent = (leaseId: string) =>
     sql`lease_id = ${leaseId} and state = 'leased' and lease_end > clock_timestamp()`
   return {
-    put: async ({ id, payload, priority = 0 }) => {
+    put: async (job) => {
+      assertJob(job)
+      const { id, payload, priority = 0 } = job
       const { rows } = await sql`
         insert into newton_build_job (id, payload, priority, state, tries, not_before, settled)
         values (${id}, ${payload}, ${priority}, 'queued', 0, clock_timestamp(), false)
@@ -184,6 +187,7 @@ function records(
       return row && read(row)
     },
     unsettled: async (limit) => {
+      assertCount('limit', limit)
       const { rows } = await sql<JobRow>`select * from newton_build_job
         where not settled and ${isOver} order by place limit ${limit}`.execute(db)
       return rows.map(read)

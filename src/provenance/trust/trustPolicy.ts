@@ -15,6 +15,7 @@ import {
   assertKnown,
   assertList,
   assertObject,
+  assertText,
 } from '../../internal/options.js'
 import { isImage } from '../build/buildInfo.js'
 import type { ProvenanceFollower } from '../index/follower.js'
@@ -103,9 +104,10 @@ export function evaluateTrust(
   record: ProvenanceRecord | undefined,
 ): ProvenanceVerdict {
   assertTrustPolicy(policy)
+  assertText('wasmHash', wasmHash)
   const nobody = { wasmHash, image: 'unknown' as const, agreeing: [], disagreeing: [] }
   // What is known of another plugin is nothing known of this one.
-  if (record === undefined || record.wasmHash !== wasmHash.toLowerCase()) {
+  if (record?.wasmHash === undefined || record.wasmHash !== wasmHash.toLowerCase()) {
     return { ...nobody, status: 'unverified', reason: 'nothing is known of it' }
   }
   const minimum = ranks[policy.minimum ?? 'trusted']
