@@ -88,6 +88,7 @@ const advice: Readonly<Record<string, string>> = {
   ValueNotBooked: 'Send the call without ether: this client keeps no books of it.',
   DataRegistryMismatch:
     'Pass a data registry of the same deployment: one chain, client registry and bound.',
+  MaxExpireAfterMismatch: 'Set the responses up with the `maxExpireAfter` of the policy registry.',
   ExpirationTooFar:
     'Have it evaluated under a shorter `expireAfter`: the chain’s configuration bounds it.',
   // Responses and their use.
@@ -129,6 +130,9 @@ const advice: Readonly<Record<string, string>> = {
   PublicValueMismatch: 'The proof is about another response: its public values differ.',
   DocumentSignatureInvalid: 'No operator answers for this document: only the signer’s own counts.',
   VerifierNotSet: 'This chain has no verifier for such proofs yet.',
+  SlasherFailed:
+    'Send it with more gas, or slash the other operators of the verdict by `part`: this one was not refused.',
+  InvalidPart: 'Name positions of the verdict’s operators: one of them or more.',
   VerdictNotForeign: 'It is a response of this chain: challenge it here.',
   // Operators, tables, certificates.
   AggregateKeyIsInfinity: 'The keys of the table cancel out: one of them must be replaced.',
@@ -195,6 +199,7 @@ const advice: Readonly<Record<string, string>> = {
   NoRoot: 'No root is committed yet: wait for the first commit.',
   UnknownRoot: 'Prove against a root that is committed: this one is not, or no longer.',
   EmptyState: 'Pass the hash of a state: zero is none.',
+  AnotherStep: 'That state was reached by another step: read the newest one and go on from it.',
   NotSignedByKey: 'Sign the step with the key of the line.',
   StepOutOfOrder: 'Another step was written meanwhile: read the newest one and go on from it.',
   // Guarded contracts and the slasher of devnets.
@@ -209,6 +214,8 @@ const advice: Readonly<Record<string, string>> = {
   OwnableUnauthorizedAccount: 'Send it from the owner of the contract.',
   OwnableInvalidOwner: 'Pass an owner that is not the zero address.',
   UpgradeNotScheduled: 'Schedule the upgrade first, and wait for its delay.',
+  ImplementationChanged:
+    'Announce the upgrade again with its code in place: only what was there then is applied.',
   UpgradeNotReady: 'Wait until the delay of the upgrade is over.',
   UpgradeDelayTooShort: 'A delay can only grow.',
   UpgradeDelayWithinWindow: 'The delay must outlast the challenge window.',
