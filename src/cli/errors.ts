@@ -42,3 +42,16 @@ export function fileErrorOf(error: unknown): unknown {
     code === 'ENOENT' || /^(?:stat|lstat|scandir|read|readlink|access)$/.test(syscall ?? '')
   return new FileAccessError({ path, action: reads ? 'read' : 'written' }, { cause: error })
 }
+
+/** There is no ledger where one was asked for. Nothing was made. */
+export class LedgerNotFoundError extends BaseError {
+  override readonly name = 'LedgerNotFoundError'
+  override readonly code = 'LEDGER_NOT_FOUND'
+
+  constructor({ source }: { source: string }, options: BaseErrorOptions = {}) {
+    super(`There is no ledger at ${source}: it has no checkpoint of its meta log.`, {
+      metaMessages: ['Check the path or URL. `newton-policy ledger init` makes a ledger.'],
+      ...options,
+    })
+  }
+}

@@ -86,6 +86,7 @@ export {
   type Snapshotter,
   type SnapshotterParameters,
 } from './audit/snapshotter.js'
+export { type VerifiedEventProof, verifyEventProof } from './audit/verifyProof.js'
 export {
   AnchorConflictError,
   EventSignatureError,

@@ -220,12 +220,19 @@ const rows: Row[] = [
   { words: 'provenance verify score.wasm', code: 4 },
   { words: 'provenance worker --control http://127.0.0.1:1', code: 2 },
 ]
-// Long work, servers, and what is tested beside: `ledger.test`, `cli-plugin.test`, `examples/provenance`.
+// Long work, servers, and what is tested beside: `ledger.test`, `verifyBundle.long.test`, `cli-plugin.test`, `examples/provenance`.
 const elsewhere = [
   ...['init', 'grant', 'append', 'read', 'verify', 'fsck', 'proof', 'witness', 'serve', 'mcp'].map(
     (name) => `ledger ${name}`,
   ),
-  ...['plugin build', 'plugin run', 'provenance control', 'provenance serve', 'devnet'],
+  ...[
+    'ledger verify-bundle',
+    'plugin build',
+    'plugin run',
+    'provenance control',
+    'provenance serve',
+    'devnet',
+  ],
 ]
 
 const filled = (words: string, mode: string): string[] =>

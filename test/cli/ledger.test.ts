@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -22,6 +23,7 @@ import {
   type TimestampReceipt,
   verifyRekorAnchor,
   verifyTimestamp,
+  witnessSigner,
 } from '../../src/ledger/index.js'
 import { rekorOf, rekorSigner } from '../ledger/rekorLog.js'
 import { bin, isBuilt, session, shell } from './runner.js'
@@ -139,6 +141,19 @@ describe.skipIf(!isBuilt)('ledger', () => {
       run('ledger', 'verify', proof, entry, '--log', key)
     const meta = await verify('event.proof.meta', 'event.proof.meta.entry', log)
     expect(meta).toMatchObject({ code: 0, stdout: expect.stringContaining('verified: entry') })
+    const both = (...files: string[]) => run('ledger', 'verify', ...files, '--log', log)
+    const pair = ['event.proof', 'event.proof.entry', 'event.proof.meta', 'event.proof.meta.entry']
+    const verified = await both(...pair)
+    expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining(`${id} of `) })
+    for (const files of [
+      [pair[0], pair[3], pair[2], pair[3]],
+      [pair[2], pair[1], pair[2], pair[3]],
+      [pair[0], pair[1], pair[0], pair[3]],
+      [pair[0], pair[1], pair[2], pair[1]],
+    ] as string[][]) {
+      expect((await both(...files)).code, files.join()).toBe(3)
+    }
+    expect((await both(...pair.slice(0, 3))).code).toBe(2)
     // Another log's key, and another entry.
     expect((await verify('event.proof', 'event.proof.entry', log)).code).toBe(3)
     expect((await verify('event.proof.meta', 'event.proof.entry', log)).code).toBe(3)
@@ -166,6 +181,74 @@ describe.skipIf(!isBuilt)('ledger', () => {
     rmSync(file)
     writeFileSync(file, bytes, { mode: 0o444 })
     expect((await run(...replay)).stdout).toBe(good.stdout)
+    expect((await run(...replay, '--from', '3', '--to', '2')).code).toBe(2)
+  }, 120_000)
+
+  test('error: a place without a ledger is said to be one, and nothing is made there', async () => {
+    const open = ['--ledger', name, '--log', log]
+    const own = ['--ledger', name, '--checkpoint-key', 'log.seed']
+    const id = '01970000-0000-7000-8000-00000000ffff'
+    mkdirSync(join(home, 'empty'), { mode: 0o700 })
+    writeFileSync(join(home, 'x.seed'), 'ab'.repeat(32))
+    for (const place of ['nowhere', 'empty']) {
+      for (const words of [
+        ['read', place, ...open],
+        ['read', place, ...own],
+        ['proof', place, id, ...open, '--out', 'x'],
+        ['fsck', place, ...open],
+        ['fsck', place, ...own],
+        ['replay', place, ...open],
+        [
+          ...['append', place, ...own, '--key', 'operator.seed', '--domain', 'decisions'],
+          ...['--type', 'newton.anomaly/1', '--fields', '{}'],
+        ],
+        ['grant', place, ...own, '--key', 'admin.seed', '--new', 'x.seed', '--role', 'admin'],
+        ['serve', place, ...own, '--port', '0'],
+      ]) {
+        const refused = await run('ledger', ...words)
+        expect(refused, words.join(' ')).toMatchObject({
+          ...{ code: 4, stdout: '', stderr: expect.stringContaining('LEDGER_NOT_FOUND') },
+        })
+      }
+    }
+    expect(existsSync(join(home, 'nowhere'))).toBe(false)
+    expect(readdirSync(join(home, 'empty'))).toEqual([])
+    for (const words of [
+      ['read', 'ledger', '--ledger', name],
+      ['fsck', 'ledger', '--ledger', name],
+      ['read', 'ledger', '--ledger', 'another.example/eval', '--log', log],
+    ]) {
+      expect((await run('ledger', ...words)).code, words.join(' ')).toBe(2)
+    }
+    const other = await run(
+      'ledger',
+      'read',
+      'ledger',
+      '--ledger',
+      name,
+      '--checkpoint-key',
+      'admin.seed',
+    )
+    expect(other.stderr).toContain('LEDGER_LOG_INVALID')
+  }, 120_000)
+
+  test('behavior: a trust file counts for proofs: one witness too few is no', async () => {
+    const words = ['event.proof.meta', 'event.proof.meta.entry', '--log', log, '--policy']
+    const key = formatNoteKey(
+      witnessSigner({ name: 'witness.example/w9', seed: new Uint8Array(32).fill(9) }).key,
+    )
+    writeFileSync(join(home, 'alone'), `log ${log}\nquorum none\n`)
+    writeFileSync(join(home, 'cosigned'), `log ${log}\nwitness w9 ${key}\nquorum w9\n`)
+    writeFileSync(join(home, 'other'), `log ${key}\nquorum none\n`)
+    const pair = ['event.proof', 'event.proof.entry']
+    for (const before of [[], pair]) {
+      const verify = (policy: string) => run('ledger', 'verify', ...before, ...words, policy)
+      expect((await verify('alone')).code).toBe(0)
+      const short = await verify('cosigned')
+      expect(short).toMatchObject({ code: 3, stdout: expect.stringContaining('quorum') })
+      expect((await verify('nowhere')).code).toBe(4)
+      expect((await verify('other')).code).toBe(2)
+    }
   })
 
   test('behavior: a checkpoint is anchored in a Rekor log and with a calendar, and upgraded later', async () => {
@@ -268,8 +351,15 @@ describe.skipIf(!isBuilt)('ledger', () => {
       ],
     )
     const url = served.data['url'] as string
-    // Its directory has a writer.
-    expect((await run('ledger', 'read', ...at)).stderr).toContain('LEDGER_LOCKED')
+    // Its directory has a writer; who only reads needs neither its lock nor its seed.
+    const late = ['--domain', 'decisions', '--type', 'newton.anomaly/1', '--fields', '{}']
+    const second = await run('ledger', 'append', ...at, '--key', 'operator.seed', ...late)
+    expect(second.stderr).toContain('LEDGER_LOCKED')
+    const open = ['--ledger', name, '--log', log]
+    for (const source of ['ledger', url]) {
+      const read = await run('ledger', 'read', source, ...open, '--since', '3', '--json')
+      expect(JSON.parse(read.stdout), source).toMatchObject({ data: { events: [{ seq: '3' }] } })
+    }
     const replay = ['ledger', 'replay', url, '--ledger', name]
     expect((await run(...replay, '--log', log)).code).toBe(0)
     expect((await run(...replay, '--log', log.replace(/.$/, 'x'))).code).not.toBe(0)
@@ -331,7 +421,7 @@ describe.skipIf(!isBuilt)('ledger', () => {
     const help = await built('ledger', '--help')
     for (const command of [
       ...['key', 'init', 'grant', 'append', 'read', 'verify', 'fsck', 'proof', 'replay'],
-      ...['anchor', 'witness', 'serve', 'mcp'],
+      ...['anchor', 'witness', 'serve', 'mcp', 'verify-bundle'],
     ]) {
       expect(help.stdout).toContain(command)
     }

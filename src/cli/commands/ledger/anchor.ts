@@ -55,7 +55,7 @@ export const anchor: CommandDef = command({
       const text = 'no calendar has a block for it yet: ask again some hours after it was anchored'
       return { data: { receipt: null }, text, exitCode: exitCodes.tryAgain }
     }
-    const store = filesOf(terminal, args.source)
+    const store = await filesOf(terminal, args.source)
     const file = await store.read('meta/checkpoint', { signal })
     if (file === undefined) {
       return { data: {}, text: 'no checkpoint yet', exitCode: exitCodes.notFound }

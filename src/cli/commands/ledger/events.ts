@@ -1,4 +1,4 @@
-/** Writing to a ledger in a directory, and reading it in its order. */
+/** Writing to a ledger in a directory. */
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
@@ -83,18 +83,23 @@ export const init: CommandDef = command({
   },
   run: async ({ args, terminal }) => {
     const signer = opensslEventSigner(await seedOf(terminal, args.key))
-    return withLedger(terminal, args, async (ledger) => {
-      if (ledger.head() !== undefined) {
-        throw new UsageError(`There is a ledger in ${args.directory} already.`)
-      }
-      const meta = ledger.signers.get('meta')?.key
-      const checkpointKey = meta === undefined ? '' : formatNoteKey(meta)
-      const genesis = prepareGenesis({
-        ...{ ledger: args.ledger, publicKey: signer.publicKey, checkpointKey },
-      })
-      const result = resultOf(await ledger.record(genesis, { signer }))
-      return { ...result, data: { checkpointKey, result: result.data }, text: checkpointKey }
-    })
+    return withLedger(
+      terminal,
+      args,
+      async (ledger) => {
+        if (ledger.head() !== undefined) {
+          throw new UsageError(`There is a ledger in ${args.directory} already.`)
+        }
+        const meta = ledger.signers.get('meta')?.key
+        const checkpointKey = meta === undefined ? '' : formatNoteKey(meta)
+        const genesis = prepareGenesis({
+          ...{ ledger: args.ledger, publicKey: signer.publicKey, checkpointKey },
+        })
+        const result = resultOf(await ledger.record(genesis, { signer }))
+        return { ...result, data: { checkpointKey, result: result.data }, text: checkpointKey }
+      },
+      { make: true },
+    )
   },
 })
 
@@ -156,26 +161,6 @@ export const append: CommandDef = command({
     return withLedger(terminal, args, async (ledger) => {
       const domain = args.domain as EventDomain
       return resultOf(await record(ledger, { domain, schemaVersion: args.type, fields, signer }))
-    })
-  },
-})
-
-export const read: CommandDef = command({
-  name: 'read',
-  example:
-    'newton-policy ledger read ./ledger --ledger ledger.example/eval --checkpoint-key log.seed --since 0',
-  description: 'Print events in their order, one JSON object a line',
-  args: {
-    ...ledgerArgs,
-    since: { type: 'string', description: 'Place of the first', default: '0' },
-    limit: { type: 'string', description: 'Most events', default: '100' },
-  },
-  run: async ({ args, terminal, signal }) => {
-    return withLedger(terminal, args, async (ledger) => {
-      const limit = Number(args.limit)
-      const { events, cursor } = await ledger.readSince(args.since, { limit, signal })
-      const text = events.map(({ seq, event }) => JSON.stringify({ seq: `${seq}`, ...event }))
-      return { data: { events, cursor }, text: text.join('\n') }
     })
   },
 })

@@ -3,6 +3,7 @@ import { group } from '../../terminal/command.js'
 
 const events = () => import('./events.js')
 const proofs = () => import('./proofs.js')
+const reading = () => import('./reading.js')
 const roles = () => import('./roles.js')
 
 /** `ledger`: the evaluation ledger, in a directory or served. */
@@ -11,10 +12,11 @@ export const ledger: CommandDef = group('ledger', 'What happened, provable to ou
   init: () => events().then((module) => module.init),
   grant: () => events().then((module) => module.grant),
   append: () => events().then((module) => module.append),
-  read: () => events().then((module) => module.read),
+  read: () => reading().then((module) => module.read),
   verify: () => proofs().then((module) => module.verify),
   fsck: () => proofs().then((module) => module.check),
-  proof: () => proofs().then((module) => module.proof),
+  'verify-bundle': () => import('./bundle.js').then((module) => module.verifyBundle),
+  proof: () => reading().then((module) => module.proof),
   replay: () => import('./replay.js').then((module) => module.replay),
   anchor: () => import('./anchor.js').then((module) => module.anchor),
   witness: () => roles().then((module) => module.witness),

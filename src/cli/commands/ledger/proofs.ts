@@ -1,30 +1,46 @@
-/** Proving events, and verifying ledgers. */
-
-import { writeFile } from 'node:fs/promises'
+/** Verifying what a ledger says: files, proofs, a bundle. */
 import { resolve } from 'node:path'
 import type { CommandDef } from 'citty'
-import { fsck, parseNoteKey, verifyTlogProof } from '../../../ledger/index.js'
+import {
+  type CheckpointTrust,
+  fsck,
+  parseNoteKey,
+  verifyEventProof,
+  verifyTlogProof,
+} from '../../../ledger/index.js'
 import { opensslVerify, posixTiles } from '../../../ledger/node/index.js'
 import { loadEventSchemas } from '../../../ledger/schemas/index.js'
+import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
 import { command } from '../../terminal/command.js'
-import { exitCodes } from '../../terminal/output.js'
-import { checkpointKeysOf, ledgerArgs, withLedger } from './sources.js'
+import { type CommandResult, exitCodes, type Terminal } from '../../terminal/output.js'
+import {
+  checkpointKeysOf,
+  ledgerArgs,
+  metaKeyOf,
+  ownReaderArgs,
+  policyArg,
+  requireLedger,
+  trustOf,
+} from './sources.js'
 
 export const check: CommandDef = command({
   name: 'fsck',
   example:
-    'newton-policy ledger fsck ./ledger --ledger ledger.example/eval --checkpoint-key log.seed',
+    'newton-policy ledger fsck ./ledger --ledger ledger.example/eval --log ledger.example/eval/meta+33d7b496+AdBv0',
   description: 'Derive every file, root and event again, and name what is wrong',
-  args: ledgerArgs,
+  args: {
+    ...{ directory: ledgerArgs.directory, ledger: ledgerArgs.ledger, log: ownReaderArgs.log },
+    'checkpoint-key': ownReaderArgs['checkpoint-key'],
+  },
   run: async ({ args, terminal, signal }) => {
+    const keys = checkpointKeysOf(args.ledger, await metaKeyOf(terminal, args))
+    const store = posixTiles({ directory: resolve(terminal.cwd, args.directory) })
+    await requireLedger(store, args.directory)
     const report = await fsck(
       {
-        store: posixTiles({ directory: resolve(terminal.cwd, args.directory) }),
-        ledger: args.ledger,
-        keys: await checkpointKeysOf(terminal, args),
-        schemas: await loadEventSchemas(),
-        verify: opensslVerify(),
+        ...{ store, ledger: args.ledger, keys },
+        ...{ schemas: await loadEventSchemas(), verify: opensslVerify() },
       },
       { signal },
     )
@@ -35,57 +51,86 @@ export const check: CommandDef = command({
   },
 })
 
-export const proof: CommandDef = command({
-  name: 'proof',
-  example:
-    'newton-policy ledger proof ./ledger 01970000-0000-7000-8000-000000000000 --ledger ledger.example/eval --checkpoint-key log.seed --out event.proof',
-  description: 'Write the entry of an event and its tlog-proof: FILE.entry and FILE',
-  args: {
-    directory: ledgerArgs.directory,
-    event: { type: 'positional', description: 'Id of the event', required: true },
-    ledger: ledgerArgs.ledger,
-    'checkpoint-key': ledgerArgs['checkpoint-key'],
-    out: { type: 'string', description: 'Where to write', required: true, valueHint: 'file' },
-  },
-  run: async ({ args, terminal }) => {
-    return withLedger(terminal, args, async (ledger) => {
-      const found = await ledger.prove(args.event)
-      if (found === undefined || found === 'pending') {
-        const text = found === undefined ? 'no such event' : 'not yet recorded in the meta log'
-        return { data: { proof: null }, text, exitCode: exitCodes.notFound }
-      }
-      const out = resolve(terminal.cwd, args.out)
-      await writeFile(out, found.domainProof)
-      await writeFile(`${out}.entry`, found.entry)
-      await writeFile(`${out}.meta`, found.metaProof)
-      await writeFile(`${out}.meta.entry`, found.metaRecord)
-      const files = [out, `${out}.entry`, `${out}.meta`, `${out}.meta.entry`]
-      return { data: { files }, text: files.join('\n') }
-    })
-  },
-})
-
 export const verify: CommandDef = command({
   name: 'verify',
   example:
-    'newton-policy ledger verify event.proof event.proof.entry --log ledger.example/eval/decisions+33d7b496+AdBv0',
-  description: 'Verify a tlog-proof of an entry offline, with the log’s published key',
+    'newton-policy ledger verify event.proof event.proof.entry event.proof.meta event.proof.meta.entry --log ledger.example/eval/meta+33d7b496+AdBv0 --policy trust.txt',
+  description:
+    'Verify offline, with the published key: an event by both its proofs, or one tlog-proof of an entry',
   args: {
     proof: { type: 'positional', description: 'The proof', required: true },
     entry: { type: 'positional', description: 'The entry', required: true },
-    log: { type: 'string', description: 'The log’s verifier key', required: true },
+    meta: { type: 'positional', description: 'The proof of its MetaRoot record', required: false },
+    record: { type: 'positional', description: 'The MetaRoot record', required: false },
+    log: {
+      type: 'string',
+      description: 'Verifier key of the log; of the meta log for both proofs',
+      required: true,
+    },
+    policy: policyArg,
   },
   run: async ({ args, terminal }) => {
-    const result = verifyTlogProof({
-      file: await readBytes(terminal, args.proof),
-      entry: await readBytes(terminal, args.entry),
-      trust: { log: parseNoteKey(args.log) },
-    })
+    const { meta, record } = args
+    const trust = await trustOf(terminal, args)
+    const [file, entry] = [
+      await readBytes(terminal, args.proof),
+      await readBytes(terminal, args.entry),
+    ]
+    if (meta !== undefined && record !== undefined) {
+      return verifyBoth(terminal, { ...args, file, entry, meta, record, trust })
+    }
+    if (meta !== undefined) throw new UsageError('Both proofs are four files: see --help.')
+    const result = verifyTlogProof({ file, entry, trust })
     if (result.status !== 'verified') {
       return { data: result, text: `invalid: ${result.reason}`, exitCode: exitCodes.denied }
     }
     const { size, origin } = result.checkpoint
-    const text = `verified: entry ${result.index} of ${origin} at ${size}`
-    return { data: { status: 'verified', index: result.index, origin, size }, text }
+    const cosigned = result.cosigned.map(({ key }) => key.name)
+    const text = `verified: entry ${result.index} of ${origin} at ${size}${by(cosigned)}`
+    return { data: { status: 'verified', index: result.index, origin, size, cosigned }, text }
   },
 })
+
+async function verifyBoth(
+  terminal: Terminal,
+  given: {
+    log: string
+    file: Uint8Array
+    entry: Uint8Array
+    meta: string
+    record: string
+    trust: CheckpointTrust
+  },
+): Promise<CommandResult> {
+  const { log, file, entry, meta, record, trust } = given
+  const { name } = parseNoteKey(log)
+  if (!name.endsWith('/meta')) throw new UsageError('For both proofs --log is the meta log’s key.')
+  const utf8 = new TextDecoder()
+  const verdict = verifyEventProof({
+    ...{ ledger: name.slice(0, -'/meta'.length), trust },
+    proof: {
+      ...{ entry, domainProof: utf8.decode(file) },
+      metaProof: utf8.decode(await readBytes(terminal, meta)),
+      metaRecord: await readBytes(terminal, record),
+    },
+  })
+  if (verdict.status !== 'verified') {
+    const text = `invalid: ${verdict.check}: ${verdict.reason}`
+    return { data: verdict, text, exitCode: exitCodes.denied }
+  }
+  const { event, domain, index, meta: checkpoint } = verdict
+  const { event_id: eventId, timestamp, key_id: keyId, schema_version: type } = event
+  const cosigned = verdict.cosigned.map(({ key }) => key.name)
+  return {
+    data: {
+      ...{ status: 'verified', eventId, type, timestamp, keyId, domain, index, cosigned },
+      meta: { origin: checkpoint.origin, size: checkpoint.size },
+    },
+    text: `verified: ${type} ${eventId} of ${timestamp}, by ${keyId}, entry ${index} of ${domain}, under ${checkpoint.origin} at ${checkpoint.size}${by(cosigned)}`,
+  }
+}
+
+/** Who cosigned, as part of a line. */
+function by(cosigned: readonly string[]): string {
+  return cosigned.length === 0 ? '' : `, cosigned by ${cosigned.join(', ')}`
+}

@@ -15,6 +15,7 @@ import { createRegistryReader } from '../../../registry/index.js'
 import { cacheOf, daArgs, requireDa } from '../../config/artifactStore.js'
 import { type ChainArgs, chainArgs, chainOf } from '../../config/chain.js'
 import { type GatewayArgs, gatewayArgs, gatewayOptionsOf } from '../../config/gateway.js'
+import { UsageError } from '../../errors.js'
 import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
 import { exitCodes, type Terminal } from '../../terminal/output.js'
@@ -49,8 +50,11 @@ export const replay: CommandDef = command({
       const given = args[name]
       return given === undefined ? undefined : BigInt(wholeNumber(name, given, 15))
     })
+    if (from !== undefined && to !== undefined && from > to) {
+      throw new UsageError(`--from ${from} is behind --to ${to}.`)
+    }
     const { ledger } = args
-    const store = filesOf(terminal, args.source)
+    const store = await filesOf(terminal, args.source)
     const reEvaluate = args.evaluate ? await evaluationsOf(terminal, { args, signal }) : undefined
     const cut = await readCut({ store, ledger, trust: await trustOf(terminal, args) }, signal)
     if (cut === undefined) {

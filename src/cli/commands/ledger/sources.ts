@@ -3,15 +3,18 @@ import { resolve } from 'node:path'
 import type { TileReader } from '../../../core/interfaces/tileStore.js'
 import {
   type CheckpointTrust,
-  checkpointSigners,
+  eventDomains,
   httpTiles,
+  keyOfLog,
   type Ledger,
+  type NoteKey,
+  noteSigner,
   parseNoteKey,
   parseTlogPolicy,
 } from '../../../ledger/index.js'
 import { openLedger, posixTiles } from '../../../ledger/node/index.js'
 import { loadEventSchemas } from '../../../ledger/schemas/index.js'
-import { UsageError } from '../../errors.js'
+import { LedgerNotFoundError, UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
 import type { Terminal } from '../../terminal/output.js'
 
@@ -34,23 +37,41 @@ export const ledgerArgs = {
   },
 } as const
 
+const source = {
+  type: 'positional',
+  description: 'The ledger’s directory, or the URL that serves it',
+  required: true,
+} as const
+const log = {
+  type: 'string',
+  description: 'Verifier key of the meta log, as `ledger init` prints it',
+  valueHint: 'key',
+} as const
+
+/** A trust file in place of the log's own word. */
+export const policyArg = {
+  type: 'string',
+  description: 'Trust file (C2SP tlog-policy) that names witnesses; in place of the log alone',
+  valueHint: 'file',
+} as const
+
 /** Options of commands that only read, and believe the meta log’s key alone. */
 export const readerArgs = {
-  source: {
-    type: 'positional',
-    description: 'The ledger’s directory, or the URL that serves it',
-    required: true,
-  },
+  source,
   ledger: name,
-  log: {
+  log: { ...log, required: true },
+  policy: policyArg,
+} as const
+
+/** The same for what the holder of the checkpoints' seed does as well: either key is enough. */
+export const ownReaderArgs = {
+  source,
+  ledger: name,
+  log,
+  policy: policyArg,
+  'checkpoint-key': {
     type: 'string',
-    description: 'Verifier key of the meta log, as `ledger init` prints it',
-    required: true,
-    valueHint: 'key',
-  },
-  policy: {
-    type: 'string',
-    description: 'Trust file (C2SP tlog-policy) that names witnesses; in place of the log alone',
+    description: 'File with the seed of the checkpoints, in place of --log',
     valueHint: 'file',
   },
 } as const
@@ -70,18 +91,18 @@ export async function seedOf(terminal: Terminal, path: string): Promise<Uint8Arr
   return Uint8Array.from(Buffer.from(text.replace(/^0x/, ''), 'hex'))
 }
 
-/** Opens the ledger, and closes it whatever becomes of the work. */
+/** Opens the ledger, and closes it whatever becomes of the work. Only `make` makes one where none is. */
 export async function withLedger<result>(
   terminal: Terminal,
   args: { directory: string; ledger: string; 'checkpoint-key': string },
   work: (ledger: Ledger) => Promise<result>,
+  options: { make?: boolean } = {},
 ): Promise<result> {
-  const ledger = await openLedger({
-    directory: resolve(terminal.cwd, args.directory),
-    ledger: args.ledger,
-    checkpointSeed: await seedOf(terminal, args['checkpoint-key']),
-    schemas: await loadEventSchemas(),
-  })
+  const checkpointSeed = await seedOf(terminal, args['checkpoint-key'])
+  const directory = resolve(terminal.cwd, args.directory)
+  if (options.make !== true) await requireLedger(posixTiles({ directory }), args.directory)
+  const schemas = await loadEventSchemas()
+  const ledger = await openLedger({ directory, ledger: args.ledger, checkpointSeed, schemas })
   try {
     return await work(ledger)
   } finally {
@@ -89,11 +110,44 @@ export async function withLedger<result>(
   }
 }
 
+/** Refuses a place where no ledger is: opening or reading it would look like an empty one. */
+export async function requireLedger(store: TileReader, source: string): Promise<void> {
+  for (const path of ['meta/checkpoint', '.state/head']) {
+    if ((await store.read(path)) !== undefined) return
+  }
+  throw new LedgerNotFoundError({ source })
+}
+
 /** Files of a ledger, by directory or URL. */
-export function filesOf(terminal: Terminal, source: string): TileReader {
-  return /^https?:\/\//.test(source)
-    ? httpTiles({ url: source })
-    : posixTiles({ directory: resolve(terminal.cwd, source) })
+export async function filesOf(terminal: Terminal, source: string): Promise<TileReader> {
+  if (/^https?:\/\//.test(source)) {
+    const served = httpTiles({ url: source })
+    if ((await served.read('meta/checkpoint')) === undefined) {
+      throw new LedgerNotFoundError({ source })
+    }
+    return served
+  }
+  const store = posixTiles({ directory: resolve(terminal.cwd, source) })
+  await requireLedger(store, source)
+  return store
+}
+
+/** The public key of the meta log, from --log or from the checkpoints' seed. */
+export async function metaKeyOf(
+  terminal: Terminal,
+  args: { ledger: string; log?: string | undefined; 'checkpoint-key'?: string | undefined },
+): Promise<NoteKey> {
+  const { log, 'checkpoint-key': seed } = args
+  const origin = `${args.ledger}/meta`
+  if (log === undefined && seed === undefined) {
+    throw new UsageError('Give --log, the verifier key of the meta log, or --checkpoint-key.')
+  }
+  const key =
+    log === undefined
+      ? noteSigner({ name: origin, seed: await seedOf(terminal, seed as string) }).key
+      : parseNoteKey(log)
+  if (key.name === origin) return key
+  throw new UsageError(`--log is the key of ${key.name}, and the meta log is ${origin}.`)
 }
 
 /** Whom to believe about the meta log. */
@@ -101,18 +155,21 @@ export async function trustOf(
   terminal: Terminal,
   args: { log: string; policy?: string | undefined },
 ): Promise<CheckpointTrust> {
-  if (args.policy === undefined) return { log: parseNoteKey(args.log) }
-  const policy = parseTlogPolicy(await readBytes(terminal, args.policy))
-  const { id, name: origin } = parseNoteKey(args.log)
-  if (policy.logs.some(({ key }) => key.id === id && key.name === origin)) return policy
-  throw new UsageError(`${args.policy} does not name the log of --log.`)
+  return trustIn(terminal, { key: parseNoteKey(args.log), policy: args.policy })
 }
 
-/** Keys of all logs of a ledger, from the seed of its checkpoints. */
-export async function checkpointKeysOf(
+/** A log's key alone, or a trust file that has to name it. */
+export async function trustIn(
   terminal: Terminal,
-  args: { ledger: string; 'checkpoint-key': string },
-) {
-  const signers = checkpointSigners(args.ledger, await seedOf(terminal, args['checkpoint-key']))
-  return new Map([...signers].map(([log, { key }]) => [log, key]))
+  { key, policy: path }: { key: NoteKey; policy?: string | undefined },
+): Promise<CheckpointTrust> {
+  if (path === undefined) return { log: key }
+  const policy = parseTlogPolicy(await readBytes(terminal, path))
+  if (policy.logs.some((log) => log.key.id === key.id && log.key.name === key.name)) return policy
+  throw new UsageError(`${path} does not name the log of --log.`)
+}
+
+/** Keys of all logs of a ledger: they are one key under the names of the logs. */
+export function checkpointKeysOf(ledger: string, meta: NoteKey): Map<string, NoteKey> {
+  return new Map([...eventDomains, 'meta'].map((log) => [log, keyOfLog(meta, `${ledger}/${log}`)]))
 }
