@@ -18,6 +18,8 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`)
 }
 
+// Each life starts later than the one before: a floor that this start has set is of its own time.
+const timestamp = BigInt(/\d+/.exec(seed)?.[0] ?? 0) + 1n
 const journal = await openFileJournal({
   directory: join(directory, 'journal'),
   witness: witnessFile(join(directory, 'witness.json')),
@@ -26,11 +28,11 @@ const journal = await openFileJournal({
     policyRegistry: '0x00000000000000000000000000000000000000aa',
     publicKey: createBlsKey(5n).publicKey,
   }),
-  head: { block: 0n, timestamp: 0n },
-  create: !existsSync(join(directory, 'witness.json')),
+  head: { block: 0n, timestamp },
+  create: !existsSync(join(directory, 'journal', 'journal-00000001')),
   segmentBytes: 4_000,
 })
-say(`ready ${journal.size()} ${journal.floor === undefined ? 'trusted' : 'floor'}`)
+say(`ready ${journal.size()} ${journal.floor?.timestamp === timestamp ? 'floor' : 'trusted'}`)
 
 // Every life wants to sign something else for the same tasks.
 for (let task = 0; ; task++) {

@@ -347,6 +347,48 @@ describe('an old copy of a journal', () => {
     })
   })
 
+  test('behavior: the floor of a restored copy outlives every start after it, whatever the witness says then', async () => {
+    const storage = memoryJournalStorage()
+    const mark = witness()
+    const journal = await open(storage, { create: true, witness: mark })
+    await journal.record(record(10))
+    const backup = memoryJournalStorage()
+    await backup.create(1, await storage.read(1))
+    // Signed after the copy was made, by the journal that is lost.
+    await journal.record(record(20))
+    const first = await open(backup, { head, witness: mark })
+    // One record above the floor, and the witness agrees with the copy from now on.
+    await first.record(record(60))
+    for (const later of [70n, 80n]) {
+      const again = await open(backup, { head: { block: later, timestamp: later }, witness: mark })
+      expect(again.floor).toEqual(head)
+      await expect(again.record(record(20, { digest: other }))).rejects.toMatchObject({
+        code: 'JOURNAL_FLOOR',
+      })
+      expect((await again.record(record(Number(later), { height: 65n }))).status).toBe('new')
+      await again.prune({ block: 12n, timestamp: 1n })
+    }
+  })
+
+  test('behavior: a new journal beside a witness that knows better has its floor for good', async () => {
+    const mark = witness()
+    mark.mark = { counter: 9n, hash: other }
+    const storage = memoryJournalStorage()
+    const made = await open(storage, { create: true, head, witness: mark })
+    await made.record(record(60))
+    const again = await open(storage, { head: { block: 70n, timestamp: 70n }, witness: mark })
+    expect(again.floor).toEqual(head)
+    await expect(again.record(record(20))).rejects.toMatchObject({ code: 'JOURNAL_FLOOR' })
+  })
+
+  test('error: a floor that could not be written down opens nothing', async () => {
+    const storage = memoryJournalStorage()
+    const journal = await open(storage, { create: true })
+    await journal.record(record(10))
+    const full = { ...storage, create: () => Promise.reject(new Error('disk full')) }
+    await expect(open(full, { head })).rejects.toMatchObject({ code: 'JOURNAL_FAILED' })
+  })
+
   test('behavior: a witness behind by one, as a crash in between leaves it, agrees', async () => {
     const storage = memoryJournalStorage()
     const mark = witness()

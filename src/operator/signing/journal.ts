@@ -7,8 +7,9 @@
  * second sync may report success for bytes that were lost.
  *
  * What a journal cannot see is that it is an old copy of itself. A witness outside its directory
- * knows how far it had come; without one, or where the two do not agree, a floor holds: nothing at
- * or below the chain's head at the start is signed unless it is in the journal.
+ * knows how far it had come; without one, or where the two do not agree, a floor holds from then on:
+ * nothing at or below the chain's head at that start is signed unless it is in the journal. The floor
+ * is in the header of each segment, for the copy goes on, and its witness with it.
  */
 
 import type { Hex } from 'viem'
@@ -56,7 +57,10 @@ export interface SigningJournal {
   prune(low: JournalHeights): Promise<number>
   /** Number of records so far, those forgotten included. */
   size(): bigint
-  /** The floor since the start; `undefined` where the witness agreed. */
+  /**
+   * What nothing is signed at or below that is not in the journal: the head of the last start at which no
+   * witness agreed, the first one included. `undefined` where that was the beginning of the chain.
+   */
   readonly floor: JournalHeights | undefined
   /** Waits for what is being written, and lets the storage go. */
   close(): Promise<void>
@@ -109,8 +113,15 @@ export async function openSigningJournal(
   if (!Number.isSafeInteger(segmentBytes) || segmentBytes < 1) {
     throw new InvalidInputError({ field: 'segmentBytes', reason: 'expected a number of bytes' })
   }
-  const state = await loadJournal({ storage, domain, witness, create: parameters.create === true })
-  const floor = state.trusted ? undefined : head
+  const create = parameters.create === true
+  const state = await loadJournal({ storage, domain, witness, create, head })
+  // Kept with the journal: a later start, at which the witness agrees with this copy, knows as little.
+  if (!state.trusted && !create) {
+    await raiseFloor(state, { storage, domain, head }).catch((cause: unknown) => {
+      throw new JournalFailedError({ reason: 'its floor could not be made durable' }, { cause })
+    })
+  }
+  const { floor } = state
   const queue: Waiting[] = []
   let failure: JournalFailedError | undefined
   let closed = false
@@ -151,7 +162,7 @@ export async function openSigningJournal(
 
   return {
     domain,
-    floor,
+    floor: floor.block === 0n && floor.timestamp === 0n ? undefined : floor,
     size: () => state.counter,
     async record(given) {
       const record = checkRecord(given)
@@ -256,13 +267,26 @@ async function writeBatch(
   }
 }
 
+/** Raises the floor to the head, durably, before anything can be signed above it. */
+async function raiseFloor(
+  state: LoadedJournal,
+  { storage, domain, head }: { storage: JournalStorage; domain: Hex; head: JournalHeights },
+): Promise<void> {
+  const { floor } = state
+  if (head.block <= floor.block && head.timestamp <= floor.timestamp) return
+  state.floor = { ...floor }
+  if (head.block > floor.block) state.floor.block = head.block
+  if (head.timestamp > floor.timestamp) state.floor.timestamp = head.timestamp
+  await beginSegment(state, storage, domain)
+}
+
 async function beginSegment(
   state: LoadedJournal,
   storage: JournalStorage,
   domain: Hex,
 ): Promise<void> {
-  const { hash: previous, counter, low } = state
-  const header = encodeSegmentHeader({ domain, previous, counter, low })
+  const { hash: previous, counter, low, floor } = state
+  const header = encodeSegmentHeader({ domain, previous, counter, low, floor })
   const id = state.segment.id + 1
   await storage.create(id, header)
   state.segment = { id, size: header.length, highest: { block: -1n, timestamp: -1n } }
@@ -309,7 +333,7 @@ function checkHeight(parameters: {
   kind: JournalKind
   height: bigint
   low: JournalHeights
-  floor: JournalHeights | undefined
+  floor: JournalHeights
 }): void {
   const { kind, height } = parameters
   const axis = axisOf(kind)
@@ -317,8 +341,8 @@ function checkHeight(parameters: {
     const reason = 'what lies below was forgotten'
     throw new JournalFloorError({ kind, height, floor: parameters.low[axis] - 1n, reason })
   }
-  const floor = parameters.floor?.[axis]
-  if (floor !== undefined && height <= floor) {
+  const floor = parameters.floor[axis]
+  if (height <= floor) {
     const reason = 'no witness shows that the journal is the newest'
     throw new JournalFloorError({ kind, height, floor, reason })
   }

@@ -37,6 +37,8 @@ export type LoadedJournal = {
   hash: Hex
   counter: bigint
   low: JournalHeights
+  /** Head of the last start at which nobody could tell whether this is the newest copy; zeros before. */
+  floor: JournalHeights
   /** Whether a witness agreed that this is the newest copy. */
   trusted: boolean
 }
@@ -51,12 +53,14 @@ export async function loadJournal(parameters: {
   domain: Hex
   witness: JournalWitness | undefined
   create: boolean
+  /** The chain's head, which is the floor of a new journal. */
+  head: JournalHeights
 }): Promise<LoadedJournal> {
-  const { storage, domain, witness, create } = parameters
+  const { storage, domain, witness, create, head } = parameters
   const ids = await discardUnborn(storage, create)
   if ((ids.length === 0) !== create) throw new JournalMissingError({ found: ids.length > 0 })
   const mark = await witness?.read()
-  if (create) return createJournal(storage, domain)
+  if (create) return createJournal(storage, { domain, floor: head })
   const state: LoadedJournal = {
     placed: new Map(),
     pending: new Map(),
@@ -65,6 +69,7 @@ export async function loadJournal(parameters: {
     hash: FIRST_PREVIOUS,
     counter: 0n,
     low: { block: 0n, timestamp: 0n },
+    floor: { block: 0n, timestamp: 0n },
     trusted: false,
   }
   for (const [index, id] of ids.entries()) {
@@ -98,9 +103,12 @@ async function discardUnborn(storage: JournalStorage, create: boolean): Promise<
   return ids.slice(0, -1)
 }
 
-async function createJournal(storage: JournalStorage, domain: Hex): Promise<LoadedJournal> {
+async function createJournal(
+  storage: JournalStorage,
+  { domain, floor }: { domain: Hex; floor: JournalHeights },
+): Promise<LoadedJournal> {
   const low = { block: 0n, timestamp: 0n }
-  const header = encodeSegmentHeader({ domain, previous: FIRST_PREVIOUS, counter: 0n, low })
+  const header = encodeSegmentHeader({ domain, previous: FIRST_PREVIOUS, counter: 0n, low, floor })
   await storage.create(1, header)
   const segment = { id: 1, size: header.length, highest: { block: -1n, timestamp: -1n } }
   return {
@@ -111,6 +119,7 @@ async function createJournal(storage: JournalStorage, domain: Hex): Promise<Load
     hash: FIRST_PREVIOUS,
     counter: 0n,
     low,
+    floor,
     trusted: false,
   }
 }
@@ -144,6 +153,7 @@ async function loadSegment(
     throw damaged(0, 'a part between it and the one before is missing')
   }
   state.low = header.low
+  state.floor = header.floor
   const segment: Segment = { id, size: bytes.length, highest: { block: -1n, timestamp: -1n } }
   const agrees = (): void => {
     state.trusted ||= mark?.counter === state.counter && mark.hash === state.hash

@@ -3,7 +3,8 @@
  *
  * ```
  * segment = header ‖ frame ‖ frame ‖ …
- * header  = "NEWTJNL1" ‖ domain(32) ‖ previous(32) ‖ counter(8) ‖ lowBlock(8) ‖ lowTimestamp(8) ‖ H(all before)(32)
+ * header  = "NEWTJNL2" ‖ domain(32) ‖ previous(32) ‖ counter(8) ‖ lowBlock(8) ‖ lowTimestamp(8)
+ *           ‖ floorBlock(8) ‖ floorTimestamp(8) ‖ H(all before)(32)
  * frame   = "NJF1" ‖ length(4) ‖ H("NJF1" ‖ length ‖ counter)[0..4] ‖ body ‖ H(previous ‖ body)(32)
  * body    = counter(8) ‖ record ‖ record ‖ …          length = |body|
  * record  = kind(1) ‖ key(32) ‖ digest(32) ‖ height(8) ‖ length(4) ‖ answer
@@ -51,6 +52,8 @@ export type SegmentHeader = {
   previous: Hex
   counter: bigint
   low: JournalHeights
+  /** What no journal of this chain may be sure of: zeros where there is nothing. */
+  floor: JournalHeights
 }
 
 /** Where a record's answer lies in its segment. */
@@ -59,10 +62,10 @@ export type PlacedRecord = Omit<JournalRecord, 'answer'> & { offset: number; len
 /** One frame as it was read. */
 export type Frame = { records: PlacedRecord[]; hash: Hex; end: number; counter: bigint }
 
-const segmentMagic = utf8('NEWTJNL1')
+const segmentMagic = utf8('NEWTJNL2')
 const frameMagic = utf8('NJF1')
 /** Bytes of a segment's header. */
-export const HEADER_BYTES = 8 + 32 + 32 + 8 + 8 + 8 + 32
+export const HEADER_BYTES = 8 + 32 + 32 + 8 + 4 * 8 + 32
 const frameHead = 4 + 4 + 4
 const recordHead = 1 + 32 + 32 + 8 + 4
 /** Most bytes of one answer. */
@@ -71,7 +74,8 @@ export const MAX_ANSWER_BYTES: number = 4 * 1024 * 1024
 export const MAX_BODY_BYTES: number = 8 * 1024 * 1024
 
 /** Encodes a segment's header. */
-export function encodeSegmentHeader({ domain, previous, counter, low }: SegmentHeader): Uint8Array {
+export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
+  const { domain, previous, counter, low, floor } = header
   const head = concat(
     segmentMagic,
     fixedFromHex(domain, 32, 'domain'),
@@ -79,6 +83,8 @@ export function encodeSegmentHeader({ domain, previous, counter, low }: SegmentH
     uintToBytes(counter, 8, 'counter'),
     uintToBytes(low.block, 8, 'low.block'),
     uintToBytes(low.timestamp, 8, 'low.timestamp'),
+    uintToBytes(floor.block, 8, 'floor.block'),
+    uintToBytes(floor.timestamp, 8, 'floor.timestamp'),
   )
   return concat(head, keccak(head))
 }
@@ -96,6 +102,10 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | undefine
     low: {
       block: bytesToUint(head.subarray(80, 88)),
       timestamp: bytesToUint(head.subarray(88, 96)),
+    },
+    floor: {
+      block: bytesToUint(head.subarray(96, 104)),
+      timestamp: bytesToUint(head.subarray(104, 112)),
     },
   }
 }
