@@ -19,7 +19,7 @@ import type { DaLocator } from '../core/locator.js'
 import { TimeoutError } from '../errors/common.js'
 import { copyBytes, toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
-import { assertMembers } from '../internal/options.js'
+import { assertFunctions, assertHooks, assertMembers } from '../internal/options.js'
 import {
   DaOutcomeUnknownError,
   DaProtocolError,
@@ -27,7 +27,7 @@ import {
   UnsupportedLocatorError,
 } from './errors.js'
 import { artifactHashOf } from './internal/artifactHash.js'
-import { assertFunctions, assertHooks, assertRetention } from './internal/clients.js'
+import { assertRetention } from './internal/clients.js'
 import { growingProgress } from './internal/progress.js'
 import { marksVerified } from './internal/verifying.js'
 import { assertArtifact } from './verifier.js'

@@ -44,6 +44,30 @@ export function assertMembers<value extends object>(
   }
 }
 
+/** Refuses what lacks one of these functions. */
+export function assertFunctions<value extends object>(
+  field: string,
+  value: value,
+  names: readonly (keyof value & string)[],
+): void {
+  assertMembers(field, value, names)
+  for (const name of names) {
+    if (typeof value[name] === 'function') continue
+    throw new InvalidInputError({ field: `${field}.${name}`, reason: 'expected a function' })
+  }
+}
+
+/** Refuses a member that is there and no function. */
+export function assertHooks<value extends object>(
+  value: value,
+  names: readonly (keyof value & string)[],
+): void {
+  for (const name of names) {
+    if (value[name] === undefined || typeof value[name] === 'function') continue
+    throw new InvalidInputError({ field: name, reason: 'expected a function' })
+  }
+}
+
 /** Refuses what is no bytes: a text, or a list of numbers, would be read as zeros or as nothing. */
 export function assertBytes(field: string, value: unknown): asserts value is Uint8Array {
   if (asBytes(value) !== undefined) return

@@ -9,29 +9,18 @@ import { keccak } from '../internal/keccak.js'
 import { keccakHasher, sha256Hasher } from './hash/hasher.js'
 import { createStateTree } from './stateTree.js'
 import type { NodeStore } from './store/store.js'
+import {
+  type StoreUnderTest,
+  type TestApi,
+  testClosed,
+  testJunk,
+  testTreeJunk,
+} from './storeRules.js'
 import { encodeNode } from './tree/nodes/node.js'
 import { encodeNodeKey } from './tree/nodes/nodeKey.js'
 import type { TreeWrite } from './tree/writes.js'
 
-/** The part of a test framework that the suite uses. Vitest and Jest have it. */
-export type TestApi = {
-  describe(name: string, body: () => void): void
-  test(name: string, body: () => Promise<void>): void
-  expect(actual: unknown): {
-    toBe(expected: unknown): void
-    toEqual(expected: unknown): void
-    rejects: { toMatchObject(expected: object): Promise<void> }
-  }
-}
-
-/** How the suite gets at stores. */
-export type StoreUnderTest = {
-  name: string
-  /** A new, empty store. */
-  open(): Promise<NodeStore>
-  /** Closes a store and opens it again with its content. Without it, the store is kept open. */
-  reopen?: ((store: NodeStore) => Promise<NodeStore>) | undefined
-}
+export type { StoreUnderTest, TestApi } from './storeRules.js'
 
 const key = (n: number): Uint8Array => keccak(utf8(`key ${n}`))
 const put = (n: number, value = n): TreeWrite => ({
@@ -58,6 +47,9 @@ export function testNodeStore(api: TestApi, under: StoreUnderTest): void {
     testPruning(api, under)
     testIterators(api, under)
     testBytes(api, under)
+    testClosed(api, under)
+    testJunk(api, under)
+    testTreeJunk(api, under)
   })
 }
 

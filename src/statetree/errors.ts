@@ -107,6 +107,19 @@ export class StoreWriteError extends BaseError {
   }
 }
 
+/** A store was asked for something after it was closed. */
+export class TreeStoreClosedError extends BaseError {
+  override readonly name = 'TreeStoreClosedError'
+  override readonly code = 'TREE_STORE_CLOSED'
+
+  constructor({ store }: { store: string }, options: BaseErrorOptions = {}) {
+    super(`The ${store} store is closed.`, {
+      metaMessages: ['Nothing was read or written. Open it again, and a tree on the new handle.'],
+      ...options,
+    })
+  }
+}
+
 /** Why a proof is refused. */
 export type ProofFault =
   | 'MALFORMED'

@@ -14,6 +14,7 @@ export {
   StoreLockedError,
   StoreMismatchError,
   StoreWriteError,
+  TreeStoreClosedError,
   TreeVersionError,
   VersionNotRetainedError,
 } from './errors.js'
@@ -200,6 +201,8 @@ export { memoryBytes } from './store/memoryBytes.js'
 export { memoryStore } from './store/memoryStore.js'
 export {
   assertFollows,
+  assertPruning,
+  assertRecords,
   type ByteStore,
   type NodeStore,
   type PruneStep,

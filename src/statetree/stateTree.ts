@@ -2,7 +2,7 @@
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../errors/common.js'
 import { fromUtf8, toHex } from '../internal/bytes.js'
-import { assertMembers } from '../internal/options.js'
+import { assertFunctions, assertOptions } from '../internal/options.js'
 import { StoreMismatchError } from './errors.js'
 import { defaultHasher, type TreeHasher } from './hash/hasher.js'
 import type { TreeProof } from './proof/proof.js'
@@ -14,7 +14,13 @@ import {
   commitVersion,
   hasherRecord,
 } from './store/commitVersion.js'
-import type { NodeStore, PruneStep, StoreCommit, StoreRange } from './store/store.js'
+import {
+  assertRecords,
+  type NodeStore,
+  type PruneStep,
+  type StoreCommit,
+  type StoreRange,
+} from './store/store.js'
 import { openVersions } from './store/versions.js'
 import { hashOf, leafCountOf } from './tree/arena.js'
 import { lookup } from './tree/descend.js'
@@ -100,7 +106,12 @@ export type StateTree = ReadableTree & {
  * ```
  */
 export function createStateTree(options: StateTreeOptions): StateTree {
-  assertMembers('options', options, ['store'])
+  assertOptions(
+    options,
+    { store: 'object', hasher: 'object', maxResidentRecords: { least: 1 } },
+    { required: ['store'] },
+  )
+  assertFunctions('options.store', options.store, storeCalls)
   const { store, hasher = defaultHasher(), maxResidentRecords = 4_000_000 } = options
   assertHasher(store, hasher)
   const versions = openVersions({ store, hasher, maxResidentRecords })
@@ -124,9 +135,14 @@ export function createStateTree(options: StateTreeOptions): StateTree {
       const { arena, root } = view(atVersion)
       return leafCountOf(arena, root)
     },
-    commit(given, { version, records = [] }) {
+    // Up to the queue nothing waits, so that the caller's arrays are copied at the call.
+    async commit(given, options) {
+      assertOptions(options, { version: 'any', records: 'list' }, { required: ['version'] })
+      const { version, records = [] } = options
+      assertRecords(records)
+      assertWrites(given)
       const writes = prepareValues(given, hasher)
-      return inTurn(() => {
+      return inTurn(async () => {
         assertNext(version, store.range())
         return commitVersion({ store, hasher, versions }, { writes, version, records })
       })
@@ -143,14 +159,18 @@ export function createStateTree(options: StateTreeOptions): StateTree {
     },
     prove: (keyHash, atVersion) => proveKey(view(atVersion), at(keyHash)),
     proveTyped: (keyHash, atVersion) => proveTyped(view(atVersion), at(keyHash)),
-    entries({ version: asked, from } = {}) {
+    entries(options = {}) {
+      assertOptions(options, { version: 'any', from: 'any' })
+      const { version: asked, from } = options
       const first = view({ version: asked })
       const { version } = first
       const start = from === undefined ? undefined : bytes32(from, 'from')
       return iterate(first, { from: start, reopen: () => view({ version }) })
     },
     entryAt: (index, atVersion) => entryAt(view(atVersion), index),
-    prune({ oldest, limit = 10_000 }) {
+    async prune(options) {
+      assertOptions(options, { oldest: 'any', limit: 'any' }, { required: ['oldest'] })
+      const { oldest, limit = 10_000 } = options
       return inTurn(async () => {
         const range = store.range()
         if (range === undefined) return { removed: 0, done: true }
@@ -162,6 +182,17 @@ export function createStateTree(options: StateTreeOptions): StateTree {
   }
 }
 
+const storeCalls = [
+  'range',
+  'rootHash',
+  'getNode',
+  'record',
+  'recordNames',
+  'commit',
+  'writeRecords',
+  'prune',
+] as const satisfies readonly (keyof NodeStore)[]
+
 // Runs one piece of work after the other, whatever became of those before.
 function queue(): <result>(work: () => Promise<result>) => Promise<result> {
   let tail: Promise<unknown> = Promise.resolve()
@@ -172,8 +203,13 @@ function queue(): <result>(work: () => Promise<result>) => Promise<result> {
   }
 }
 
+function assertWrites(writes: unknown): void {
+  const isList = typeof writes === 'object' && writes !== null && Symbol.iterator in writes
+  if (!isList) throw new InvalidInputError({ field: 'writes', reason: 'expected a list of writes' })
+}
+
 function assertPrune(asked: { oldest: number; limit: number; latest: number }): void {
-  if (!Number.isInteger(asked.oldest) || asked.oldest > asked.latest) {
+  if (!Number.isSafeInteger(asked.oldest) || asked.oldest < 0 || asked.oldest > asked.latest) {
     const reason = `expected a version up to ${asked.latest}`
     throw new InvalidInputError({ field: 'oldest', reason })
   }

@@ -13,14 +13,14 @@ import type { ArtifactRequest, ArtifactSource } from '../../core/interfaces/arti
 import { copyBytes, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
-import { assertOptions } from '../../internal/options.js'
+import { assertFunctions, assertOptions } from '../../internal/options.js'
 import {
   createProcessMemory,
   type ProcessMemory,
   type ProcessMemoryOptions,
 } from '../../internal/processMemory.js'
 import { DaIntegrityError } from '../errors.js'
-import { assertFunctions, assertSource } from '../internal/clients.js'
+import { assertSource } from '../internal/clients.js'
 import type { ByteStore } from './byteStore.js'
 import { createByteTiers, normalized } from './byteTiers.js'
 import { createDiskTier } from './diskTier.js'

@@ -57,21 +57,17 @@ export type EigenDaArchiveOptions = DaHooks & {
  * ```
  */
 export function eigenDaArchive(options: EigenDaArchiveOptions): DaClient {
-  assertOptions(
-    options,
-    {
-      ...hookRules,
-      url: 'any',
-      source: 'text',
-      fetch: 'function',
-      headers: 'object',
-      maxBytes: atLeastOne,
-      retry: 'object',
-      stallTimeout: someTime,
-      random: 'function',
-    },
-    { required: ['url'] },
-  )
+  assertOptions(options, {
+    ...hookRules,
+    url: 'any',
+    source: 'text',
+    fetch: 'function',
+    headers: 'object',
+    maxBytes: atLeastOne,
+    retry: 'object',
+    stallTimeout: someTime,
+    random: 'function',
+  })
   if (options.retry) assertOptions(options.retry, retryRules, { field: 'options.retry' })
   const { source = 'eigenda-archive', maxBytes = 16_777_216, random = Math.random } = options
   const target: ProxyTarget = {

@@ -108,7 +108,7 @@ const timeRules = { put: someTime, get: someTime } as const
 
 /** @throws {InvalidInputError} for a malformed URL or option. */
 export function eigenDaSettings(options: EigenDaOptions): EigenDaSettings {
-  assertOptions(options, optionRules, { required: ['url'] })
+  assertOptions(options, optionRules)
   if (options.retry) assertOptions(options.retry, readRetryRules, { field: 'options.retry' })
   if (options.timeouts) assertOptions(options.timeouts, timeRules, { field: 'options.timeouts' })
   if (options.afterPut !== undefined)

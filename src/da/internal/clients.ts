@@ -1,8 +1,13 @@
 /** What a client, a source or another part that a caller made must have to be used at all. */
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { DaClient, DaRetention } from '../../core/interfaces/daClient.js'
-import { InvalidInputError } from '../../errors/common.js'
-import { assertChoice, assertCount, assertList, assertMembers } from '../../internal/options.js'
+import {
+  assertChoice,
+  assertCount,
+  assertFunctions,
+  assertList,
+  assertMembers,
+} from '../../internal/options.js'
 
 /**
  * Refuses what is no client: durability rests on what it says of its retention.
@@ -32,28 +37,4 @@ export function assertDaClients(field: string, clients: unknown): void {
 /** Refuses what is no source of artifacts. */
 export function assertSource(field: string, source: unknown): asserts source is ArtifactSource {
   assertFunctions(field, source as ArtifactSource, ['getArtifact'])
-}
-
-/** Refuses what lacks one of these functions. */
-export function assertFunctions<value extends object>(
-  field: string,
-  value: value,
-  names: readonly (keyof value & string)[],
-): void {
-  assertMembers(field, value, names)
-  for (const name of names) {
-    if (typeof value[name] === 'function') continue
-    throw new InvalidInputError({ field: `${field}.${name}`, reason: 'expected a function' })
-  }
-}
-
-/** Refuses a member that is there and no function. */
-export function assertHooks<value extends object>(
-  value: value,
-  names: readonly (keyof value & string)[],
-): void {
-  for (const name of names) {
-    if (value[name] === undefined || typeof value[name] === 'function') continue
-    throw new InvalidInputError({ field: name, reason: 'expected a function' })
-  }
 }

@@ -5,11 +5,12 @@
  * synced, renamed, and the directory is synced. Nothing is ever overwritten with other bytes.
  */
 import { constants, type Dirent } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Hex } from 'viem'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
+import { makeDirectory } from '../../internal/node/directories.js'
 import { assertOptions } from '../../internal/options.js'
 import { createDaAdapter, type DaHooks, requireArtifactHash } from '../adapter.js'
 import {
@@ -207,7 +208,7 @@ export async function readBounded(
 }
 
 async function makeDirectoryDurably(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true })
+  const first = await makeDirectory(folder)
   // A new directory is only durable once its parent is.
   if (first !== undefined) {
     for (let at = folder; at.length >= first.length; at = dirname(at))

@@ -5,16 +5,16 @@ import type { DaClient } from '../../core/interfaces/daClient.js'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertCount, assertKnown, assertMembers } from '../../internal/options.js'
-import { canRead } from '../combined/members.js'
-import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import {
-  assertDaClient,
-  assertDaClients,
+  assertCount,
   assertFunctions,
   assertHooks,
-  assertSource,
-} from '../internal/clients.js'
+  assertKnown,
+  assertMembers,
+} from '../../internal/options.js'
+import { canRead } from '../combined/members.js'
+import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
+import { assertDaClient, assertDaClients, assertSource } from '../internal/clients.js'
 import type { RetentionJournal } from './journal.js'
 import type { RetentionEntry, RetentionFinding, RetentionResult } from './plan.js'
 

@@ -1,9 +1,11 @@
 /** Byte strings as files named by their hash. */
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hex } from 'viem'
 import { bytesEqual, copyBytes } from '../../internal/bytes.js'
+import { makeDirectory } from '../../internal/node/directories.js'
+import { assertBytes, assertOptions } from '../../internal/options.js'
 import { StoreWriteError } from '../errors.js'
 import { assertNamed, byteName, type HashBytes } from '../store/byteNames.js'
 import type { ByteStore } from '../store/store.js'
@@ -28,9 +30,13 @@ export async function fileBytes(options: {
   directory: string
   hash?: HashBytes | undefined
 }): Promise<ByteStore> {
+  assertOptions(options, { directory: 'text', hash: 'function' }, { required: ['directory'] })
   const { directory, hash } = options
   const incoming = join(directory, 'incoming')
-  await mkdir(incoming, { recursive: true })
+  await makeDirectory(incoming).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : 'there is no such directory'
+    throw new StoreWriteError({ path: directory, reason }, { cause })
+  })
   await removeDrafts(incoming)
   const place = (name: Hex): Place => {
     const key = byteName(name)
@@ -46,6 +52,7 @@ export async function fileBytes(options: {
       return bytes
     },
     async put(name, bytes, { checked = false } = {}) {
+      assertBytes('bytes', bytes)
       const at = place(name)
       // The caller may go on with its buffer while the file is written.
       const own = checked ? bytes : copyBytes(bytes)
@@ -89,7 +96,7 @@ async function save(at: Place, bytes: Uint8Array): Promise<void> {
       await syncFolder(at.folder)
       return
     }
-    const made = await mkdir(at.folder, { recursive: true })
+    const made = await makeDirectory(at.folder)
     await writeDraft(draft, bytes)
     await rename(draft, at.file)
     await syncFolder(at.folder)

@@ -135,3 +135,51 @@ test('behavior: a commit gives the store the nodes of its batch, in the order of
     await store.close()
   }
 })
+
+test('error: options that are none, and folders that cannot be', async () => {
+  const junk = [undefined, null, 5, {}, { path: 5 }, { path: base, bytes: 5 }, { pth: base }]
+  for (const options of junk) {
+    await expect(lmdbStore(options as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await expect(fileBytes(options as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  }
+  const file = join(base, 'no-folder')
+  writeFileSync(file, 'text')
+  // Node's own recursive mkdir never ends for the last one.
+  for (const path of [file, join(file, 'below'), '/proc/newton/below']) {
+    await expect(lmdbStore({ path })).rejects.toMatchObject({ code: 'STORE_WRITE' })
+    await expect(fileBytes({ directory: path })).rejects.toMatchObject({ code: 'STORE_WRITE' })
+  }
+  for (const options of [
+    null,
+    5,
+    { store: null },
+    { store: {} },
+    { store: memoryStore(), stor: 1 },
+  ])
+    expect(() => createStateTree(options as never)).toThrowError(
+      expect.objectContaining({ code: 'INVALID_INPUT' }),
+    )
+  for (const maxResidentRecords of [0, Number.NaN, -1, '5', null])
+    expect(() =>
+      createStateTree({ store: memoryStore(), maxResidentRecords } as never),
+    ).toThrowError(expect.objectContaining({ code: 'INVALID_INPUT' }))
+})
+
+test('error: a database that was emptied beside the bytes of its tree is no new one', async () => {
+  const path = join(base, String(count++))
+  let store = await open(path)
+  const value = new TextEncoder().encode('package example')
+  const keyHash = new Uint8Array(32).fill(1)
+  await createStateTree({ store }).commit([{ keyHash, value }], { version: 1 })
+  await store.close()
+  writeFileSync(join(path, 'tree.mdb'), '')
+  await expect(lmdbStore({ path })).rejects.toMatchObject({ code: 'DATABASE_DAMAGED' })
+  // One that was never written is made anew.
+  const fresh = join(base, String(count++))
+  store = await open(fresh)
+  await store.close()
+  writeFileSync(join(fresh, 'tree.mdb'), '')
+  store = await open(fresh)
+  expect(store.range()).toBeUndefined()
+  await store.close()
+})

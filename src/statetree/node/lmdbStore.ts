@@ -11,17 +11,22 @@
  * One transaction a commit: whenever the process dies, a reopened store has the old version or the
  * new one, whole. Who writes, and which version is next, is checked inside that transaction.
  */
-import { mkdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { isPolicySdkError } from '../../errors/base.js'
-import { MissingPeerError } from '../../errors/common.js'
+import { DatabaseDamagedError, MissingPeerError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
+import { makeDirectory } from '../../internal/node/directories.js'
 import { assertLmdbFile } from '../../internal/node/lmdbFile.js'
-import { StoreMismatchError, StoreWriteError } from '../errors.js'
+import { assertOptions } from '../../internal/options.js'
+import { StoreMismatchError, StoreWriteError, TreeStoreClosedError } from '../errors.js'
 import {
   assertFollows,
+  assertPruning,
+  assertRecords,
   type ByteStore,
+  isVersion,
   type NodeStore,
   type PruneStep,
   type StoreCommit,
@@ -65,6 +70,7 @@ export type LmdbStore = NodeStore & {
  * @throws {DatabaseDamagedError} for a file that LMDB cannot open.
  * @throws {StoreMismatchError} for a directory written with another layout.
  * @throws {StoreLockedError} when another process, or another handle, has the store.
+ * @throws {TreeStoreClosedError} from every call after `close`.
  * @throws {StoreWriteError} from any write when the disk is full or fails. What was there is whole,
  * and the same handle goes on once there is room.
  * @example
@@ -79,8 +85,10 @@ export async function lmdbStore(options: {
   path: string
   bytes?: ByteStore | undefined
 }): Promise<LmdbStore> {
+  assertOptions(options, { path: 'text', bytes: 'object' }, { required: ['path'] })
   const { path } = options
-  await makeDirectory(path)
+  await makeFolder(path)
+  await assertNotEmptied(path)
   const bytes = options.bytes ?? (await fileBytes({ directory: join(path, 'bytes') }))
   const tables = await openTables(path)
   const { root, nodes, roots, records, meta } = tables
@@ -101,27 +109,44 @@ export async function lmdbStore(options: {
     await root.close()
     throw error
   }
+  let closing: Promise<void> | undefined
+  /** What LMDB says of a handle that is closed is no error of ours. */
+  const opened = <result>(work: () => result): result => {
+    if (closing !== undefined) throw new TreeStoreClosedError({ store: 'LMDB' })
+    return work()
+  }
   const write = <result>(work: () => result): result =>
-    transact(tables, () => {
-      lock.assertHeld()
-      return work()
-    })
+    opened(() =>
+      transact(tables, () => {
+        lock.assertHeld()
+        return work()
+      }),
+    )
   return {
     kind: 'lmdb',
     bytes,
-    range: () => readRange(tables),
-    rootHash: (version) => read(roots, be8(version)),
-    getNode: (key) => read(nodes, key),
-    record: (name) => read(records, utf8(name)),
-    recordNames: (prefix) => listRecords(tables, prefix),
+    range: () => opened(() => readRange(tables)),
+    rootHash: (version) =>
+      opened(() => (isVersion(version) ? read(roots, be8(version)) : undefined)),
+    getNode: (key) => opened(() => read(nodes, key)),
+    record: (name) => opened(() => read(records, utf8(name))),
+    recordNames: (prefix) => opened(() => listRecords(tables, prefix)),
     async commit(commit) {
+      assertRecords(commit.records)
       write(() => putCommit(tables, commit))
     },
     async writeRecords(writes) {
+      assertRecords(writes)
       write(() => putRecords(tables, writes))
     },
-    prune: async (parameters) => write(() => pruneStep(tables, parameters)),
-    close: () => closeTables(tables, lock),
+    async prune(parameters) {
+      assertPruning(parameters)
+      return write(() => pruneStep(tables, parameters))
+    },
+    close() {
+      closing ??= closeTables(tables, lock)
+      return closing
+    },
     diskBytes() {
       const stats = root.getStats() as { lastPageNumber?: number; pageSize?: number }
       return ((stats.lastPageNumber ?? 0) + 1) * (stats.pageSize ?? 4096)
@@ -129,9 +154,19 @@ export async function lmdbStore(options: {
   }
 }
 
-async function makeDirectory(path: string): Promise<void> {
+/** A file that was emptied is no new one where there are bytes that a tree has named. */
+async function assertNotEmptied(path: string): Promise<void> {
+  const file = join(path, 'tree.mdb')
+  const info = await stat(file).catch(() => undefined)
+  if (info === undefined || info.size > 0) return
+  const left = await readdir(join(path, 'bytes')).catch(() => [])
+  if (left.some((name) => name !== 'incoming'))
+    throw new DatabaseDamagedError({ path: file, reason: 'it is empty, beside bytes of its tree' })
+}
+
+async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true })
+    await makeDirectory(path)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'there is no such directory'
     throw new StoreWriteError({ path, reason }, { cause })

@@ -1,6 +1,8 @@
 /** A store in memory: its nodes are the tree's own records, held once. */
 
 import { copyBytes } from '../../internal/bytes.js'
+import { assertOptions } from '../../internal/options.js'
+import { TreeStoreClosedError } from '../errors.js'
 import { bitAt } from '../hash/scheme.js'
 import {
   hashOf,
@@ -16,7 +18,14 @@ import { encodeNode, readNode } from '../tree/nodes/node.js'
 import { decodeNodeKey } from '../tree/nodes/nodeKey.js'
 import { createResident } from '../tree/resident.js'
 import { memoryBytes } from './memoryBytes.js'
-import { assertFollows, type ByteStore, type NodeStore, type StoreCommit } from './store.js'
+import {
+  assertFollows,
+  assertPruning,
+  assertRecords,
+  type ByteStore,
+  type NodeStore,
+  type StoreCommit,
+} from './store.js'
 
 /**
  * Creates a store in memory. Several trees may be opened on it, one after another or at once; all
@@ -31,9 +40,15 @@ import { assertFollows, type ByteStore, type NodeStore, type StoreCommit } from 
  * ```
  */
 export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): NodeStore {
+  assertOptions(options, { bytes: 'object' })
+  let isClosed = false
+  const assertOpen = (): void => {
+    if (isClosed) throw new TreeStoreClosedError({ store: 'memory' })
+  }
   const resident = createResident()
   const records = new Map<string, Uint8Array>()
   const writeRecords = (writes: StoreCommit['records']): void => {
+    assertRecords(writes)
     for (const [name, value] of writes) {
       if (value === null) records.delete(name)
       else records.set(name, copyBytes(value))
@@ -43,13 +58,17 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
     kind: 'memory',
     bytes: options.bytes ?? memoryBytes(),
     resident,
-    range: () =>
-      resident.latest < 0 ? undefined : { oldest: resident.oldest, latest: resident.latest },
+    range() {
+      assertOpen()
+      return resident.latest < 0 ? undefined : { oldest: resident.oldest, latest: resident.latest }
+    },
     rootHash(version) {
+      assertOpen()
       const found = resident.versions.get(version)
       return found === undefined ? undefined : hashOf(resident.arena, found.root)
     },
     getNode(bytes) {
+      assertOpen()
       const key = decodeNodeKey(bytes)
       // A node lives in every root from its own version until it is replaced.
       const first = Math.max(key.version, resident.oldest)
@@ -67,9 +86,17 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
       if (key.nibbles > 0 && kindOf(resident.arena, id) === kinds.leaf) return undefined
       return encodeNode(readNode(resident.arena, id, key.nibbles * 4))
     },
-    record: (name) => records.get(name)?.slice(),
-    recordNames: (prefix) => [...records.keys()].filter((name) => name.startsWith(prefix)).sort(),
+    record(name) {
+      assertOpen()
+      return records.get(name)?.slice()
+    },
+    recordNames(prefix) {
+      assertOpen()
+      return [...records.keys()].filter((name) => name.startsWith(prefix)).sort()
+    },
     async commit({ version, records: writes, resident: made }) {
+      assertOpen()
+      assertRecords(writes)
       const { latest, oldest } = resident
       assertFollows(version, latest < 0 ? undefined : { oldest, latest })
       if (made !== undefined) resident.versions.set(version, made)
@@ -78,9 +105,12 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
       writeRecords(writes)
     },
     async writeRecords(writes) {
+      assertOpen()
       writeRecords(writes)
     },
     async prune({ oldest, limit }) {
+      assertOpen()
+      assertPruning({ oldest, limit })
       resident.oldest = Math.max(resident.oldest, oldest)
       let removed = 0
       for (const version of [...resident.versions.keys()].sort((a, b) => a - b)) {
@@ -97,6 +127,8 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
       }
       return { removed, done: true }
     },
-    async close() {},
+    async close() {
+      isClosed = true
+    },
   }
 }

@@ -1,7 +1,12 @@
 /** What a tree needs of the place where it is kept. */
 import type { Hex } from 'viem'
+import { InvalidInputError } from '../../errors/common.js'
+import { assertBytes, assertCount, assertList } from '../../internal/options.js'
 import { TreeVersionError } from '../errors.js'
 import type { Resident, ResidentVersion } from '../tree/resident.js'
+
+/** Versions are below 2^51, so that eight bytes and a `number` both hold them. */
+const MAX_VERSION: number = 2 ** 51
 
 /** Everything one version adds, written in one step or not at all. */
 export type StoreCommit = {
@@ -52,6 +57,7 @@ export type NodeStore = {
   writeRecords(records: StoreCommit['records']): Promise<void>
   /** Makes `oldest` the oldest readable version and removes at most `limit` unreachable nodes. */
   prune(parameters: { oldest: number; limit: number }): Promise<PruneStep>
+  /** Ends its use: every call after it fails with `TreeStoreClosedError`, and another `close` does nothing. */
   close(): Promise<void>
   /** Nodes that live in memory alone: set by `memoryStore`, not by stores of your own. */
   readonly resident?: Resident | undefined
@@ -60,13 +66,43 @@ export type NodeStore = {
 /**
  * Checks that a version may be written to a store that holds `range`.
  *
+ * @throws {InvalidInputError} for what is no version.
  * @throws {TreeVersionError} unless it is the one after the newest, or the store is empty.
  */
 export function assertFollows(version: number, range: StoreRange | undefined): void {
+  assertCount('version', version, { least: 0, most: MAX_VERSION })
   if (range === undefined || version === range.latest + 1) return
   const expected = String(range.latest + 1)
   const reason = version <= range.latest ? 'it is not after the newest one' : 'it leaves a gap'
   throw new TreeVersionError({ version, expected, reason })
+}
+
+/**
+ * Checks named records before any of them is written: names are texts, values bytes or `null`.
+ *
+ * @throws {InvalidInputError} naming the malformed one.
+ */
+export function assertRecords(records: unknown): asserts records is StoreCommit['records'] {
+  assertList('records', records)
+  for (const [index, record] of records.entries()) {
+    const field = `records[${index}]`
+    assertList(field, record)
+    const [name, value] = record
+    if (typeof name !== 'string' || name === '')
+      throw new InvalidInputError({ field, reason: 'expected a name' })
+    if (value !== null) assertBytes(`${field}[1]`, value)
+  }
+}
+
+/** Checks what a prune is asked for. */
+export function assertPruning({ oldest, limit }: { oldest: number; limit: number }): void {
+  assertCount('oldest', oldest, { least: 0, most: MAX_VERSION })
+  assertCount('limit', limit)
+}
+
+/** Whether a number can be that of a version. */
+export function isVersion(version: number): boolean {
+  return Number.isSafeInteger(version) && version >= 0 && version <= MAX_VERSION
 }
 
 /** Keeps byte strings under their content hash. */

@@ -1,4 +1,6 @@
 /** The versions of a store as views: loaded where they are on disk, kept in memory for a while. */
+
+import { assertOptions } from '../../internal/options.js'
 import { CorruptNodeError, StoreMismatchError, VersionNotRetainedError } from '../errors.js'
 import type { TreeHasher } from '../hash/hasher.js'
 import { type Arena, createArena, EMPTY, release } from '../tree/arena.js'
@@ -75,14 +77,15 @@ export function openVersions(options: {
   }
   return {
     backed,
-    view(at = {}) {
+    view(at) {
+      if (at !== undefined) assertOptions(at, { version: 'any' }, { field: 'at' })
+      const asked = at?.version
       const range = store.range()
       if (range === undefined) {
-        if (at.version !== undefined && at.version !== 0)
-          throw notRetained(at.version, { oldest: 0, latest: 0 })
+        if (asked !== undefined && asked !== 0) throw notRetained(asked, { oldest: 0, latest: 0 })
         return { arena: resident.arena, root: EMPTY, version: 0, load: () => {} }
       }
-      const version = at.version ?? range.latest
+      const version = asked ?? range.latest
       if (!(version >= range.oldest && version <= range.latest && Number.isInteger(version))) {
         throw notRetained(version, range)
       }

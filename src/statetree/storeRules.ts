@@ -1,0 +1,181 @@
+/** Rules of the conformance suite for what should not be asked of a store: after its end, and junk. */
+import { utf8 } from '../internal/bytes.js'
+import { keccak } from '../internal/keccak.js'
+import { createStateTree, type StateTree } from './stateTree.js'
+import type { NodeStore, StoreCommit } from './store/store.js'
+
+/** The part of a test framework that the suite uses. Vitest and Jest have it. */
+export type TestApi = {
+  describe(name: string, body: () => void): void
+  test(name: string, body: () => Promise<void>): void
+  expect(actual: unknown): {
+    toBe(expected: unknown): void
+    toEqual(expected: unknown): void
+    rejects: { toMatchObject(expected: object): Promise<void> }
+  }
+}
+
+/** How the suite gets at stores. */
+export type StoreUnderTest = {
+  name: string
+  /** A new, empty store. */
+  open(): Promise<NodeStore>
+  /** Closes a store and opens it again with its content. Without it, the store is kept open. */
+  reopen?: ((store: NodeStore) => Promise<NodeStore>) | undefined
+}
+
+const key = keccak(utf8('a key'))
+const write = { keyHash: key, valueHash: keccak(utf8('a value')) }
+const refused = { code: 'INVALID_INPUT' }
+
+async function attempt(work: () => unknown): Promise<unknown> {
+  return work()
+}
+
+/** What every store answers once it is closed. */
+export function testClosed({ test, expect }: TestApi, { open }: StoreUnderTest): void {
+  test('refuses every call after its end with one error, and a second end with none', async () => {
+    const store = await open()
+    const tree = createStateTree({ store })
+    await tree.commit([write], { version: 1 })
+    const held = tree.entries()
+    await store.close()
+    await store.close()
+    const commit: StoreCommit = { version: 2, root: key, nodes: [], stale: [], records: [] }
+    const calls: (() => unknown)[] = [
+      () => store.range(),
+      () => store.rootHash(1),
+      () => store.getNode(new Uint8Array(9)),
+      () => store.record('a'),
+      () => store.recordNames(''),
+      () => store.commit(commit),
+      () => store.writeRecords([]),
+      () => store.prune({ oldest: 1, limit: 1 }),
+      () => tree.range(),
+      () => tree.root(),
+      () => tree.get(key),
+      () => tree.prove(key),
+      () => tree.commit([write], { version: 2 }),
+      () => tree.prune({ oldest: 1 }),
+      () => createStateTree({ store }).root(),
+    ]
+    for (const call of calls)
+      await expect(attempt(call)).rejects.toMatchObject({ code: 'TREE_STORE_CLOSED' })
+    // What an iterator has in memory it may still give; what it asks for it is refused.
+    const rest = await Promise.allSettled([attempt(() => [...held])])
+    if (rest[0].status === 'rejected')
+      await expect(Promise.reject(rest[0].reason)).rejects.toMatchObject({
+        code: 'TREE_STORE_CLOSED',
+      })
+  })
+
+  test('an end during a commit leaves the old version or the new one, and one error', async () => {
+    const store = await open()
+    const tree = createStateTree({ store })
+    await tree.commit([write], { version: 1 })
+    const value = new Uint8Array(100_000).fill(7)
+    const commits = [2, 3, 4].map((version) =>
+      tree.commit([{ keyHash: keccak(Uint8Array.of(version)), value }], { version }),
+    )
+    await store.close()
+    for (const outcome of await Promise.allSettled(commits)) {
+      if (outcome.status === 'fulfilled') continue
+      await expect(Promise.reject(outcome.reason)).rejects.toMatchObject({
+        code: 'TREE_STORE_CLOSED',
+      })
+    }
+  })
+}
+
+/** What every store refuses before anything of it is kept. */
+export function testJunk({ test, expect }: TestApi, { open }: StoreUnderTest): void {
+  test('refuses records, versions and prunes that are none, and keeps nothing of them', async () => {
+    const store = await open()
+    const tree = createStateTree({ store })
+    const records: unknown[] = [
+      [['a', 'no bytes']],
+      [['a', undefined]],
+      [['a', [1]]],
+      [[5, key]],
+      [['', key]],
+      [null],
+      'text',
+      5,
+      null,
+    ]
+    const both = [
+      ['good', key],
+      ['bad', 'no bytes'],
+    ]
+    for (const junk of [...records, both]) {
+      const given = junk as StoreCommit['records']
+      await expect(attempt(() => store.writeRecords(given))).rejects.toMatchObject(refused)
+      const commit = { version: 1, root: key, nodes: [], stale: [], records: given }
+      await expect(attempt(() => store.commit(commit))).rejects.toMatchObject(refused)
+      await expect(
+        attempt(() => tree.commit([write], { version: 1, records: given })),
+      ).rejects.toMatchObject(refused)
+    }
+    for (const version of [Number.NaN, -1, 1.5, 2 ** 53, '1', null, undefined] as number[]) {
+      const commit = { version, root: key, nodes: [], stale: [], records: [] }
+      await expect(attempt(() => store.commit(commit))).rejects.toMatchObject(refused)
+      expect(store.rootHash(version)).toBe(undefined)
+    }
+    expect(store.range()).toBe(undefined)
+    expect(store.recordNames('')).toEqual([])
+    await tree.commit([write], { version: 1 })
+    for (const junk of [Number.NaN, -1, 1.5, '1', null] as number[]) {
+      await expect(attempt(() => store.prune({ oldest: junk, limit: 1 }))).rejects.toMatchObject(
+        refused,
+      )
+      await expect(attempt(() => store.prune({ oldest: 1, limit: junk }))).rejects.toMatchObject(
+        refused,
+      )
+    }
+    expect(store.range()).toEqual({ oldest: 1, latest: 1 })
+    await store.close()
+  })
+}
+
+/** What a tree refuses, on whatever store. */
+export function testTreeJunk({ test, expect }: TestApi, { open }: StoreUnderTest): void {
+  test('a tree on it reads no other version than the one that was meant', async () => {
+    const store = await open()
+    const tree = createStateTree({ store })
+    for (const junk of [5, undefined, null, '', 'text', {}, true])
+      await expect(attempt(() => tree.commit(junk as never, { version: 1 }))).rejects.toMatchObject(
+        refused,
+      )
+    for (const junk of [undefined, null, 5, {}, { verison: 1 }])
+      await expect(attempt(() => tree.commit([write], junk as never))).rejects.toMatchObject(
+        refused,
+      )
+    expect(store.range()).toBe(undefined)
+    await tree.commit([write], { version: 1 })
+    await tree.commit([{ keyHash: key, valueHash: null }], { version: 2 })
+    const reads: ((tree: StateTree, at: never) => unknown)[] = [
+      (own, at) => own.get(key, at),
+      (own, at) => own.root(at),
+      (own, at) => own.size(at),
+      (own, at) => own.prove(key, at),
+      (own, at) => own.proveTyped(key, at),
+      (own, at) => own.value(key, at),
+      (own, at) => own.entryAt(0, at),
+      (own, at) => own.entries(at),
+    ]
+    for (const read of reads) {
+      for (const at of [5, null, 'text', { verison: 1 }, { version: null }])
+        await expect(attempt(() => read(tree, at as never))).rejects.toMatchObject(refused)
+      for (const version of [0, 3, 1.5, Number.NaN, -1, '1'])
+        await expect(attempt(() => read(tree, { version } as never))).rejects.toMatchObject({
+          code: 'TREE_VERSION_NOT_RETAINED',
+        })
+    }
+    for (const oldest of [-1, 1.5, 3, Number.NaN, null])
+      await expect(attempt(() => tree.prune({ oldest } as never))).rejects.toMatchObject(refused)
+    for (const junk of [undefined, null, 5, {}])
+      await expect(attempt(() => tree.prune(junk as never))).rejects.toMatchObject(refused)
+    expect(store.range()).toEqual({ oldest: 1, latest: 2 })
+    await store.close()
+  })
+}
