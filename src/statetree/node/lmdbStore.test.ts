@@ -172,6 +172,7 @@ test('error: a database that was emptied beside the bytes of its tree is no new 
   const keyHash = new Uint8Array(32).fill(1)
   await createStateTree({ store }).commit([{ keyHash, value }], { version: 1 })
   await store.close()
+  expect(() => store.range()).toThrowError(expect.objectContaining({ code: 'TREE_STORE_CLOSED' }))
   writeFileSync(join(path, 'tree.mdb'), '')
   await expect(lmdbStore({ path })).rejects.toMatchObject({ code: 'DATABASE_DAMAGED' })
   // One that was never written is made anew.
