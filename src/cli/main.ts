@@ -1,6 +1,7 @@
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty'
 import { rootCommand } from './commands/index.js'
 import { fileErrorOf, UsageError } from './errors.js'
+import { optionHint } from './terminal/commandHints.js'
 import { didYouMean } from './terminal/didYouMean.js'
 import { heed, interruptible } from './terminal/interrupt.js'
 import { masked, secretsOf } from './terminal/masking.js'
@@ -21,13 +22,14 @@ export async function run(
   const argv = asOptions(words)
   const json = beforeDashes(argv).includes('--json')
   let name = 'newton-policy'
-  let hide = hiderOf({}, argv, terminal)
+  let args: ArgsDef = {}
+  let hide = hiderOf(args, argv, terminal)
   const said = (): Terminal => ({ ...terminal, stderr: (text) => terminal.stderr(hide(text)) })
   try {
     await heed(signal)
     const found = await findCommand(argv)
     name = found.path.join(' ')
-    const args = ((await resolve(found.command.args)) ?? {}) as ArgsDef
+    args = ((await resolve(found.command.args)) ?? {}) as ArgsDef
     hide = hiderOf(args, found.rest, terminal)
     if (found.path.length === 1 && (argv.includes('--version') || argv.includes('-v'))) {
       return printResult(terminal, await version(), { json, command: name })
@@ -63,7 +65,7 @@ export async function run(
     return printResult(terminal, result as CommandResult, { json, command: name })
   } catch (error) {
     return printError(terminal, signal.aborted ? signal.reason : fileErrorOf(error), {
-      ...{ json, command: name, hide },
+      ...{ json, command: name, hide, hints: optionHint(error, args) },
     })
   }
 }

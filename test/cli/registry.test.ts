@@ -328,6 +328,17 @@ describe.skipIf(!isBuilt)('commands on a chain', () => {
         1,
         /ClientNotRegistered.*run: newton-policy client register 0x/s,
       ],
+      [
+        deploy(...good, ...open, ...after).map((word) => (word === client ? '0x12' : word)),
+        2,
+        /`client` is not valid.*It is what --client takes: Address of the policy client/s,
+      ],
+      [['policy', 'template', 'show', '0x12'], 2, /It is what ID takes/],
+      [
+        deploy(...good, ...open, '--expire-after', '40000'),
+        1,
+        /run it again with --expire-after \d+\n/,
+      ],
       [deploy(...good, '--no-params', '--params', 'params.json', ...after), 2, /contradict/],
       [deploy(...good, ...open, ...after, ...after), 2, /--expire-after is given twice/],
       [deploy(...good, ...open, ...after, '--chain-id', '1e+24'), 2, /--chain-id is the number/],

@@ -68,7 +68,8 @@ jobs:
       - run: npm run simulate
 `
 
-function readme({ name }: Project): string {
+function readme({ name, language }: Project): string {
+  const needs = language === 'rust' ? '; needs Rust: https://rustup.rs' : ''
   return `# ${name}
 
 A policy: \`policy/policy.rego\` decides, \`plugin/\` finds out what it has to know. \`intent.json\` is the
@@ -76,7 +77,7 @@ transaction that \`npm run simulate\` tries, \`wasm-args.json\` what the plugin 
 
 \`\`\`sh
 npm install
-npm run build       # the plugin, into plugin/plugin.wasm
+npm run build       # the plugin, into plugin/plugin.wasm${needs}
 npm test            # lint, and the tests of the policy
 npm run simulate    # what the operators would decide: allow
 \`\`\`

@@ -3,6 +3,7 @@ import { isPolicySdkError } from '../../errors/index.js'
 
 /** A check or an error of a contract, as far as commands go. */
 type Failed = { rule: string; detail: string }
+type FailedCheck = Failed & { ok: boolean; level: string; fix: string }
 
 const id = (text: string): string => /0x[\da-f]{64}/i.exec(text)?.[0] ?? '<id>'
 const address = (text: string): string => /0x[\da-f]{40}(?![\da-f])/i.exec(text)?.[0] ?? '<address>'
@@ -53,18 +54,26 @@ export function hintsOf(error: unknown): readonly string[] {
   if (!isPolicySdkError(error)) return []
   const { code, metaMessages = [], message } = error
   if (code === 'ADDRESS_REQUIRED') return addressHints(message)
-  const { checks } = error as { checks?: readonly (Failed & { ok: boolean; level: string })[] }
+  const { checks } = error as { checks?: readonly FailedCheck[] }
   if (code !== 'PREFLIGHT_FAILED' || !Array.isArray(checks)) {
     const { errorName } = error as { errorName?: unknown }
     const run =
       typeof errorName === 'string' && commandFor({ rule: errorName, detail: message }, message)
     return run ? [...metaMessages, run] : metaMessages
   }
-  const runs = checks
+  const lines = checks
     .filter(({ ok, level }) => !ok && level === 'error')
-    .map((check) => commandFor(check, message))
-    .filter((run) => run !== undefined)
-  return [...metaMessages, ...new Set(runs)]
+    .flatMap((check) => {
+      const run = commandFor(check, message)
+      const fix = shownFix(check.fix, run)
+      return [...(fix === '' ? [] : [`${check.rule}: ${fix}`]), ...(run === undefined ? [] : [run])]
+    })
+  return [...new Set(lines)]
+}
+
+/** A fix in the words of the package's options says nothing to who types, where there is a command. */
+export function shownFix(fix: string, run: string | undefined): string {
+  return run !== undefined && /`[a-z][\w.]*`/.test(fix) ? '' : fix
 }
 
 function addressHints(message: string): string[] {
@@ -72,5 +81,34 @@ function addressHints(message: string): string[] {
   return [
     `Name it in a file, {"${contract}":"0x…"}, with --contracts <file.json>, or keep it in the profile:`,
     `newton-policy config set chains.<name>.contracts.${contract} 0x…`,
+  ]
+}
+
+/** Fields of the package by the options that they come from, where the names differ. */
+const fields: Readonly<Record<string, string>> = {
+  templateId: 'template',
+  instanceId: 'instance',
+  policyClient: 'client',
+  policyDataTemplateRefs: 'data-templates',
+  refs: 'data-templates',
+}
+
+/** Which option a value that is refused came from; none where it came from a file. */
+export function optionHint(
+  error: unknown,
+  options: Readonly<
+    Record<string, { type?: string | undefined; description?: string | undefined }>
+  >,
+): string[] {
+  if (!isPolicySdkError(error) || error.code !== 'INVALID_INPUT') return []
+  const field = /^`(\w+)/.exec(error.shortMessage)?.[1] ?? ''
+  const kebab = field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  const name = [fields[field], kebab].find(
+    (one) => one !== undefined && Object.hasOwn(options, one),
+  )
+  if (name === undefined) return []
+  const { type, description = '' } = options[name] ?? {}
+  return [
+    `It is what ${type === 'positional' ? name.toUpperCase() : `--${name}`} takes: ${description}`,
   ]
 }

@@ -5,7 +5,7 @@
  * `--json` there is one envelope on stdout and nothing else.
  */
 import { isPolicySdkError } from '../../errors/index.js'
-import { commandFor, hintsOf } from './commandHints.js'
+import { commandFor, hintsOf, shownFix } from './commandHints.js'
 
 /** Exit codes. Part of the API. */
 export const exitCodes = {
@@ -115,16 +115,22 @@ export function printResult(
 export function printError(
   terminal: Terminal,
   error: unknown,
-  at: { json: boolean; command: string; hide?: ((text: string) => string) | undefined },
+  at: {
+    json: boolean
+    command: string
+    hide?: ((text: string) => string) | undefined
+    /** More to say about it. */
+    hints?: readonly string[] | undefined
+  },
 ): number {
-  const { json, command, hide = (text) => text } = at
+  const { json, command, hide = (text) => text, hints = [] } = at
   const exitCode = exitCodeOf(error)
   const known = isPolicySdkError(error) ? error : undefined
   const code = known?.code ?? (isAbort(error) ? 'INTERRUPTED' : 'UNEXPECTED')
   const message = hide(
     known?.shortMessage ?? (error instanceof Error ? error.message : String(error)),
   )
-  const hint = hide(hintsOf(error).join('\n'))
+  const hint = hide([...hintsOf(error), ...hints].join('\n'))
   if (json) {
     const body = { code, message, hint, retryable: known?.retryable ?? false }
     terminal.stdout(`${toJson({ ok: false, error: body, meta: { command, exitCode } })}\n`)
@@ -164,7 +170,8 @@ export function checkLines(
   const line = `${mark} ${rule}: ${detail}`
   if (ok) return line
   const run = commandFor(check, action)
-  const more = [...(fix === '' ? [] : [`fix: ${fix}`]), ...(run === undefined ? [] : [run])]
+  const said = shownFix(fix, run)
+  const more = [...(said === '' ? [] : [`fix: ${said}`]), ...(run === undefined ? [] : [run])]
   return [line, ...more].join('\n        ')
 }
 
