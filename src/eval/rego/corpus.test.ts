@@ -127,6 +127,20 @@ describe('the native engine', () => {
     expect(known.filter((name) => name !== 'print').sort()).toEqual(engine.sort())
   })
 
+  test.runIf(present)('answers each request in one line', () => {
+    const source = 'package p\nallow := {"a": [1, {"b": "x\\ny"}], "c": {"d": []}}'
+    const request = { modules: [{ path: 'p', source }], input: '{}', data: '{}' }
+    const broken = { ...request, modules: [{ path: 'p', source: 'package p\n\nallow if {' }] }
+    const requests = [request, broken, request].map((one) => `${JSON.stringify(one)}\n`)
+    const { stdout } = spawnSync(native, { input: requests.join(''), encoding: 'utf8' })
+    const [first, second, third, ...rest] = stdout.split('\n')
+    expect(JSON.parse(first ?? '')).toMatchObject({
+      value: { a: [1, { b: 'x\ny' }], c: { d: [] } },
+    })
+    expect(JSON.parse(second ?? '')).toMatchObject({ error: { code: 'PARSE' } })
+    expect([third, ...rest]).toEqual([first, ''])
+  })
+
   // Clock and randomness of the native engine are the machine's.
   const worldly = /time\.now_ns|rand\.intn|uuid\.rfc4122/
   const portable = policies.filter((policy) => !worldly.test(policy.source))

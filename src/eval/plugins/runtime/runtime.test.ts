@@ -409,6 +409,22 @@ describe('hostile plugins', () => {
     expect((await run({ run: huge })).output).toEqual({ x: 'f'.repeat(16) })
   })
 
+  test('error: a guest that ends by itself because it was refused memory', async () => {
+    const grow =
+      '(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (call $err (local.get 0) (local.get 1))'
+    for (const said of ['out of memory', 'InternalError: out of memory'])
+      expect(await failure({ run: grow }, said)).toMatchObject({
+        code: 'PLUGIN_LIMIT',
+        limit: 'memory',
+      })
+    // Its own words where it says something else, or was refused nothing.
+    expect(await failure({ run: grow }, 'no such address')).toMatchObject({
+      code: 'PLUGIN_FAILED',
+    })
+    const early = await failure({ run: '(call $err (local.get 0) (local.get 1))' }, 'out of memory')
+    expect(early).toMatchObject({ code: 'PLUGIN_FAILED', reason: 'out of memory' })
+  })
+
   test('error: a component that starts with too much memory', async () => {
     const tooMuch = await failure({ memory: '300' })
     expect(tooMuch).toMatchObject({ code: 'PLUGIN_LIMIT', limit: 'memory' })

@@ -230,27 +230,26 @@ function classify(
   memories: Set<WebAssembly.Memory>,
   cap: number,
 ): Record<string, unknown> {
+  let bytes = 0
+  for (const memory of memories) bytes += memory.buffer.byteLength
+  const outOfMemory = {
+    status: 'limit',
+    limit: 'memory',
+    message: `it needs more than ${cap} bytes of memory`,
+  }
   if (typeof error === 'object' && error !== null && Object.hasOwn(error, 'payload')) {
-    return {
-      status: 'guest-error',
-      message: String((error as { payload: unknown }).payload).slice(0, 4_096),
-    }
+    const message = String((error as { payload: unknown }).payload).slice(0, 4_096)
+    // What a JavaScript engine throws where it is refused memory, and a plugin rarely catches.
+    if (bytes > cap * 0.75 && /^(InternalError: )?out of memory$/.test(message)) return outOfMemory
+    return { status: 'guest-error', message }
   }
   const name = (error as { name?: unknown } | null)?.name
   const message = String((error as { message?: unknown } | null)?.message ?? error).slice(0, 1_024)
   if (name === 'RangeError' && /call stack/i.test(message)) {
     return { status: 'limit', limit: 'stack', message: 'it used up the stack' }
   }
-  let bytes = 0
-  for (const memory of memories) bytes += memory.buffer.byteLength
   // A guest that is refused more memory traps by itself; what tells is how much it has.
-  if (/out of memory|memory allocation/i.test(message) || bytes > cap * 0.75) {
-    return {
-      status: 'limit',
-      limit: 'memory',
-      message: `it needs more than ${cap} bytes of memory`,
-    }
-  }
+  if (/out of memory|memory allocation/i.test(message) || bytes > cap * 0.75) return outOfMemory
   return { status: 'trap', message }
 }
 
