@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Hex } from 'viem'
+import { mclBackend } from '../src/core/bn254/mcl/index.js'
 import { createArtifactSource } from '../src/da/index.js'
 import { createResultReplayer, operatorEngine } from '../src/eval/index.js'
 import { createTaskClient, type TaskClient } from '../src/operator/index.js'
@@ -65,6 +66,8 @@ async function clientOf(world: NetworkWorld): Promise<TaskClient> {
   const { client, contracts: addresses, da } = world
   const gateway = world.members.find(({ role }) => role === 'gateway') as Member
   return createTaskClient({
+    // As the target has it, and as the roles do where it is installed.
+    backend: await mclBackend(),
     gateway: { url: `${gateway.url}/rpc` },
     reader: {
       registry: await createRegistryReader({ client, addresses }),

@@ -32,10 +32,11 @@ function unchecked(journal: SigningJournal): SigningJournal {
   const own = new Map<string, { digest: Hex; answer: Uint8Array }>()
   return {
     ...journal,
-    record: async ({ kind, key, digest, answer }) => {
-      own.set(`${kind} ${key}`, { digest, answer })
-      return { status: 'new', answer }
-    },
+    recordAll: async (records) =>
+      records.map(({ kind, key, digest, answer }) => {
+        own.set(`${kind} ${key}`, { digest, answer })
+        return { status: 'new', answer }
+      }),
     find: async (kind, key) => own.get(`${kind} ${key}`),
   }
 }

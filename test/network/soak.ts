@@ -1,9 +1,10 @@
 /**
- * A network under a steady load: memory, file handles and disk of every process have to be flat.
+ * A network under a steady load: memory and file handles of every process have to be flat, and what a task leaves on
+ * its disk bounded. Journals and a gateway's tasks are kept for days: they grow by the task, never by the hour.
  *
  * npx tsx test/network/soak.ts --seconds 3600 --rate 2
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +14,7 @@ import { createSupervisor, untilReady } from './supervisor.js'
 import { createNetworkWorld } from './world.js'
 
 /** What one process held at one time. */
-type Sample = { resident: number; handles: number }
+type Sample = { resident: number; handles: number; disk: number; answered: number }
 
 /** What a soak came to. */
 export type SoakReport = {
@@ -22,14 +23,36 @@ export type SoakReport = {
   failed: number
   /** Bytes resident and open handles of each process, in the second quarter of the time and in the last. */
   processes: Readonly<Record<string, { early: Sample; late: Sample }>>
+  /** Bytes that one answered task left on the disk of each process, between the same two quarters. */
+  diskPerTask: Readonly<Record<string, number>>
   /** What grew; empty where all is flat. */
   violations: readonly string[]
 }
 
+/** Bytes that a task may leave: an answer with its documents, three records of a journal, their indices. */
+const MOST_PER_TASK = 64 * 1_024
+/** Bytes by which files grow at a time, whatever is in them. */
+const SLACK = 32 * 1_048_576
+
 const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-function sampleOf(pid: number): Sample | undefined {
+/** Bytes of all files below a directory. What is removed meanwhile counts nothing. */
+function diskOf(directory: string): number {
+  let bytes = 0
+  try {
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      const path = join(directory, entry.name)
+      // Blocks, not length: a database file may have holes.
+      bytes += entry.isDirectory() ? diskOf(path) : statSync(path).blocks * 512
+    }
+  } catch {
+    return bytes
+  }
+  return bytes
+}
+
+function sampleOf(pid: number): Pick<Sample, 'resident' | 'handles'> | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
     const resident = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1_024
@@ -46,6 +69,8 @@ function middle(samples: readonly Sample[]): Sample {
   return {
     resident: at(samples.map(({ resident }) => resident)),
     handles: at(samples.map(({ handles }) => handles)),
+    disk: at(samples.map(({ disk }) => disk)),
+    answered: at(samples.map(({ answered }) => answered)),
   }
 }
 
@@ -88,11 +113,12 @@ export async function runSoak(options: {
     const samples: Record<string, Sample[]> = {}
     const watch = async (): Promise<void> => {
       while (Date.now() < until) {
-        for (const { name } of world.members) {
+        for (const { name, directory: own } of world.members) {
           const pid = supervisor.pidOf(name)
           const sample = pid === undefined ? undefined : sampleOf(pid)
           samples[name] ??= []
-          if (sample !== undefined) samples[name].push(sample)
+          const { answered } = counts
+          if (sample !== undefined) samples[name].push({ ...sample, disk: diskOf(own), answered })
         }
         await sleep(Math.max(500, (seconds * 1_000) / 200))
       }
@@ -114,6 +140,7 @@ function judge(run: {
   deaths: readonly { name: string; ours: boolean; code: number | null }[]
 }): SoakReport {
   const { samples, counts, seconds, growth, deaths } = run
+  const diskPerTask: Record<string, number> = {}
   const processes: Record<string, { early: Sample; late: Sample }> = {}
   const violations = deaths
     .filter(({ ours }) => !ours)
@@ -127,11 +154,16 @@ function judge(run: {
     if (late.resident > early.resident * (1 + growth)) {
       violations.push(`${name} grew from ${early.resident} to ${late.resident} bytes`)
     }
+    const perTask = (late.disk - early.disk) / Math.max(1, late.answered - early.answered)
+    diskPerTask[name] = Math.round(perTask)
+    if (late.disk - early.disk > SLACK && perTask > MOST_PER_TASK) {
+      violations.push(`${name} keeps ${diskPerTask[name]} bytes of each task`)
+    }
     if (late.handles > early.handles + 16) {
       violations.push(`${name} has ${late.handles} handles, and had ${early.handles}`)
     }
   }
-  return { seconds, ...counts, processes, violations }
+  return { seconds, ...counts, processes, diskPerTask, violations }
 }
 
 if (process.argv[1]?.endsWith('soak.ts') === true) {

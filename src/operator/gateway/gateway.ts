@@ -122,12 +122,14 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   // A signal for each task: one for all would have a listener for each.
   const running = new Map<Promise<void>, AbortController>()
   const here = new Set<Hex>()
+  const answers = createAnswers(store)
   const run: RunParameters = {
     ...{ store, registry, tables, operators, lease, now, onEvent, sink, landingInterval },
     // Whoever waits, waits for an end: what lies before it wakes nobody.
     onChange: (taskId, state) => {
       if (state !== 'committing' && state !== 'signing') changes.tell(taskId)
     },
+    onAnswer: answers.keep,
     ledger: parameters.ledger,
   }
   const start = (task: LeasedTask, snapshot?: Parameters<typeof runTask>[2]['snapshot']): void => {
@@ -193,7 +195,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
           throw refuse('UNKNOWN_TASK', 'this caller has no such task', { by: 'gateway' })
         }
         const left = until - now()
-        if (isDecided(task) || left <= 0) return await describe(task, store)
+        if (isDecided(task) || left <= 0) return await describe(task, answers)
         // What another gateway works on is only seen in the store.
         const turn = here.has(taskId) ? left : Math.min(left, pollInterval)
         await changed.within(turn, options?.signal)
@@ -264,10 +266,37 @@ async function pollStore(
   }
 }
 
-async function describe(task: StoredTask, store: GatewayStore): Promise<JsonObject> {
+/** Answers that are asked for as soon as they are there: they need not be read back. They never change. */
+const RECENT = 64
+
+function createAnswers(store: GatewayStore): {
+  keep(taskId: Hex, answer: JsonObject): void
+  find(taskId: Hex): Promise<JsonObject | undefined>
+} {
+  const recent = new Map<Hex, JsonObject>()
+  return {
+    keep(taskId, answer) {
+      recent.set(taskId, answer)
+      for (const oldest of recent.keys()) {
+        if (recent.size <= RECENT) break
+        recent.delete(oldest)
+      }
+    },
+    async find(taskId) {
+      const known = recent.get(taskId)
+      if (known !== undefined) return known
+      const kept = await store.answer(taskId)
+      return kept === undefined ? undefined : (JSON.parse(kept.answer) as JsonObject)
+    },
+  }
+}
+
+async function describe(
+  task: StoredTask,
+  answers: ReturnType<typeof createAnswers>,
+): Promise<JsonObject> {
   const { taskId, state, failure } = task
-  const kept = isDecided(task) ? await store.answer(taskId) : undefined
-  const answer = kept === undefined ? undefined : (JSON.parse(kept.answer) as JsonObject)
+  const answer = isDecided(task) ? await answers.find(taskId) : undefined
   return writeTaskStatus({ taskId, state, failure, answer })
 }
 

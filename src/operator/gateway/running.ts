@@ -5,6 +5,7 @@
  */
 import type { Hex } from 'viem'
 import { decodeG1, encodeG1 } from '../../core/bn254/index.js'
+import type { JsonObject } from '../../core/canonicalJson.js'
 import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
 import type { ResponseSink } from '../../core/interfaces/sinks.js'
 import { decodeResponse, encodeResponse } from '../../core/response.js'
@@ -44,6 +45,8 @@ export type RunParameters = {
   /** Milliseconds that a lease lasts without being renewed. */
   lease: number
   now: () => number
+  /** Told each answer that was kept, before its change. */
+  onAnswer?: ((taskId: Hex, answer: JsonObject) => void) | undefined
   /** Called after each change that is kept. */
   onChange: (taskId: Hex, state: TaskState) => void
   onEvent: (event: GatewayEvent) => void
@@ -168,15 +171,17 @@ async function decide(
 /** Keeps the answer. One that is there already, of another gateway, is the answer. */
 async function finish(
   done: { task: LeasedTask; answer: TaskAnswer; started: number },
-  { store, now, onChange, onEvent, ledger }: RunParameters,
+  { store, now, onChange, onAnswer, onEvent, ledger }: RunParameters,
 ): Promise<void> {
   const { taskId, fence } = done.task
   const { faults, ...answer } = done.answer
   const { messageHash } = answer.certificate
-  const text = JSON.stringify(writeTaskAnswer(answer))
+  const written = writeTaskAnswer(answer)
+  const text = JSON.stringify(written)
   const kept = await store.saveAnswer({ taskId, fence }, { messageHash, answer: text })
   tellFaults(taskId, faults, { onEvent, ledger })
   if (kept !== 'stored') return
+  onAnswer?.(taskId, written)
   onEvent({ type: 'task.ended', taskId, outcome: 'signed', milliseconds: now() - done.started })
   onChange(taskId, 'signed')
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -63,6 +63,42 @@ describe('witnessFile', () => {
     expect(await witness.read()).toBeUndefined()
     await witness.write({ counter: 7n, hash: domain })
     expect(await witness.read()).toEqual({ counter: 7n, hash: domain })
+  })
+
+  test('behavior: the newest mark is read, and the one before where a write was torn', async () => {
+    const path = join(directory, 'witness.json')
+    const witness = witnessFile(path)
+    for (let counter = 1n; counter <= 12n; counter++) {
+      await witness.write({ counter, hash: domain })
+      expect(await witnessFile(path).read()).toEqual({ counter, hash: domain })
+    }
+    const whole = readFileSync(path)
+    expect(whole.length).toBe(1_024)
+    await witness.write({ counter: 13n, hash: `0x${'13'.repeat(32)}` })
+    const next = readFileSync(path)
+    // Cut at each byte, as a loss of power may leave it: one of both marks, or one that agrees with nothing.
+    for (let at = 0; at <= 1_024; at += 3) {
+      writeFileSync(path, Buffer.concat([next.subarray(0, at), whole.subarray(at)]))
+      const read = await witnessFile(path).read()
+      expect(read?.counter === 12n || read?.counter === 13n, `cut at ${at}`).toBe(true)
+      if (read?.counter === 12n) expect(read.hash).toBe(domain)
+    }
+  })
+
+  test('behavior: an earlier form is read, and a file that was put in its place is written to', async () => {
+    const path = join(directory, 'witness.json')
+    writeFileSync(path, `${JSON.stringify({ counter: '5', hash: domain })}\n`)
+    const witness = witnessFile(path)
+    expect(await witness.read()).toEqual({ counter: 5n, hash: domain })
+    await witness.write({ counter: 6n, hash: domain })
+    await witness.write({ counter: 7n, hash: domain })
+    writeFileSync(`${path}.old`, JSON.stringify({ counter: '1', hash: domain }))
+    renameSync(`${path}.old`, path)
+    await witness.write({ counter: 8n, hash: domain })
+    expect(await witnessFile(path).read()).toEqual({ counter: 8n, hash: domain })
+    await witness.close?.()
+    await witness.write({ counter: 9n, hash: domain })
+    expect(await witnessFile(path).read()).toEqual({ counter: 9n, hash: domain })
   })
 
   test.each(['', '{', 'null', '{"counter":7}', '{"counter":"x","hash":"0x"}'])(

@@ -14,7 +14,7 @@ import {
   openSigningJournal,
   type SigningJournal,
 } from '../signing/journal.js'
-import type { JournalStorage, JournalWitness } from '../signing/storage.js'
+import type { JournalStorage, JournalWitness, WitnessMark } from '../signing/storage.js'
 
 const pattern = /^journal-(\d{8})$/
 const nameOf = (id: number): string => `journal-${String(id).padStart(8, '0')}`
@@ -61,42 +61,92 @@ export async function openFileJournal(
   }
 }
 
-/** A witness in a file. Put it on another disk than the journal, and never into the same backup. */
+/** Bytes of one of the two marks of a witness file: each in a sector of its own. */
+const SLOT = 512
+
+/**
+ * A witness in a file. Put it on another disk than the journal, and never into the same backup.
+ *
+ * The file holds the last two marks, each written over the older one: whatever becomes of a write, the other
+ * one is there. A mark that is damaged, or behind, is never one that is ahead: at worst the floor holds.
+ */
 export function witnessFile(path: string): JournalWitness {
+  let held: { file: FileHandle; next: number } | undefined
+  const close = async (): Promise<void> => {
+    const file = held?.file
+    held = undefined
+    await file?.close()
+  }
   return {
     read: async () => {
       const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return undefined
         throw error
       })
-      if (text === undefined) return undefined
-      const { counter, hash } = parseMark(text)
-      return { counter: BigInt(counter), hash }
+      return text === undefined ? undefined : newestMark(text)
     },
-    write: ({ counter, hash }) =>
-      writeFileDurably(path, utf8(`${JSON.stringify({ counter: counter.toString(), hash })}\n`)),
+    async write(mark) {
+      const line = writeMark(mark)
+      // Whoever put another file in its place finds the marks of from then on in that one.
+      if (held !== undefined && (await held.file.stat()).nlink === 0) await close()
+      if (held === undefined) {
+        // Whole and new: what was there may be of another form.
+        await writeFileDurably(path, utf8(line + line))
+        held = { file: await open(path, 'r+'), next: 0 }
+        return
+      }
+      const { file, next } = held
+      held.next = 1 - next
+      await writeFully(file, utf8(line), next * SLOT)
+      await file.datasync()
+    },
+    close,
   }
 }
 
+function writeMark({ counter, hash }: WitnessMark): string {
+  const text = JSON.stringify({ counter: counter.toString(), hash })
+  return `${text.padEnd(SLOT - 1)}\n`
+}
+
+/** The mark with the higher counter of those that can be read. */
+function newestMark(text: string): WitnessMark {
+  const marks: WitnessMark[] = []
+  let failure: unknown
+  for (const line of text.split('\n').filter((one) => one.trim() !== '')) {
+    try {
+      const { counter, hash } = parseMark(line)
+      marks.push({ counter: BigInt(counter), hash })
+    } catch (error) {
+      failure = error
+    }
+  }
+  const [first, ...others] = marks
+  if (first === undefined) throw failure ?? badMark()
+  return others.reduce((a, b) => (b.counter > a.counter ? b : a), first)
+}
+
+function badMark(cause?: unknown): InvalidInputError {
+  return new InvalidInputError(
+    {
+      field: 'witness',
+      reason: 'expected {"counter":"…","hash":"0x…"}',
+      hint: 'Remove the file: the floor then holds until the journal has written a new one.',
+    },
+    { cause },
+  )
+}
+
 function parseMark(text: string): { counter: string; hash: `0x${string}` } {
-  const fail = (cause?: unknown): InvalidInputError =>
-    new InvalidInputError(
-      {
-        field: 'witness',
-        reason: 'expected {"counter":"…","hash":"0x…"}',
-        hint: 'Remove the file: the floor then holds until the journal has written a new one.',
-      },
-      { cause },
-    )
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw fail(cause)
+    throw badMark(cause)
   }
   const { counter, hash } = (value ?? {}) as Record<string, unknown>
-  if (typeof counter !== 'string' || !/^\d{1,20}$/.test(counter)) throw fail()
-  if (!isHex(hash) || hash.length !== 66) throw fail()
+  if (typeof counter !== 'string' || !/^\d{1,20}$/.test(counter)) throw badMark()
+  if (!isHex(hash) || hash.length !== 66) throw badMark()
   return { counter, hash }
 }
 

@@ -247,3 +247,38 @@ describe('createSigningGuard', () => {
     ).rejects.toMatchObject({ code: expect.stringMatching(/POINT/) })
   })
 })
+
+test('signAnswer: response and document are signed together, and the first ones are given again', async () => {
+  const guard = await guardOf()
+  const answer = utf8('answer')
+  const first = await guard.signAnswer({ response: response(), answer, document: '0xd1' })
+  const messageHash = computeMessageHash(response())
+  const { referenceTimestamp } = response()
+  const check = { ...key.publicKey }
+  expect(
+    verifySignature({
+      ...{ ...check, signature: first.share.signature },
+      digest: computeSignableDigest({ referenceTimestamp, messageHash }),
+    }),
+  ).toBe(true)
+  const digest = computeTeeDocumentDigest({ messageHash, document: Uint8Array.of(0xd1) })
+  expect(verifySignature({ ...check, digest, signature: first.document.signature })).toBe(true)
+  // Another document for the same answer: what was answered for first comes back.
+  const again = await guard.signAnswer({
+    response: response(),
+    answer: utf8('x'),
+    document: '0xd2',
+  })
+  expect(again).toEqual(first)
+  const other = {
+    response: response({ intentHash: word('other') }),
+    answer,
+    document: '0xd3',
+  } as const
+  await expect(guard.signAnswer(other)).rejects.toMatchObject({ code: 'EQUIVOCATION_REFUSED' })
+  expect(await guard.findDocument(word('task'))).toBe('0xd1')
+  // A refused response leaves no document behind.
+  const fresh = await guardOf({ assertReady: () => Promise.reject(new Error('behind')) })
+  await expect(fresh.signAnswer(other)).rejects.toThrow('behind')
+  expect(await fresh.findDocument(word('task'))).toBeUndefined()
+})

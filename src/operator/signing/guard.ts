@@ -44,7 +44,7 @@ import {
 import { EquivocationRefusedError } from '../errors.js'
 import { computeIdentityDigest } from '../identity/identity.js'
 import type { IdentitySigner } from '../identity/stating.js'
-import type { SigningJournal } from './journal.js'
+import type { RecordedAnswer, SigningJournal } from './journal.js'
 import type { JournalKind, JournalRecord } from './record.js'
 import { computeJournalDomain } from './rules.js'
 
@@ -90,6 +90,15 @@ export type SigningGuard = IdentitySigner & {
     parameters: { response: PolicyTaskResponse; document: Hex },
     options?: IoOptions,
   ): Promise<{ document: Hex; signature: G1Point }>
+  /** Signs a response and the document of its enclave: both are recorded in one step, or neither. */
+  signAnswer(
+    parameters: { response: PolicyTaskResponse; answer: Uint8Array; document: Hex },
+    options?: IoOptions,
+  ): Promise<{
+    share: SignatureShare
+    answer: Uint8Array
+    document: { bytes: Hex; signature: G1Point }
+  }>
   /** The document that a task's response was answered for with. */
   findDocument(taskId: Hex): Promise<Hex | undefined>
   /** Signs a commit that this operator has derived itself. */
@@ -103,6 +112,10 @@ export type SigningGuard = IdentitySigner & {
     options?: IoOptions,
   ): Promise<SignatureShare>
 }
+
+/** What is recorded, and what is signed for it. */
+type Statement = { record: JournalRecord; signable: Hex }
+type Signed = { signature: G1Point; answer: Uint8Array }
 
 /**
  * Joins a signer with its journal.
@@ -143,17 +156,28 @@ export function createSigningGuard(parameters: {
   }
 
   /** The only call of the signer for what is stated once. */
+  const signAll = async (
+    statements: readonly Statement[],
+    options: IoOptions | undefined,
+  ): Promise<Signed[]> => {
+    for (const { record } of statements) await assertReady(record.kind, options)
+    const kept = await journal.recordAll(statements.map(({ record }) => record))
+    return Promise.all(
+      statements.map(async ({ record: { kind, key }, signable }, index) => {
+        const context = { kind, chainId, policyRegistry, key }
+        const signature = await signer.sign(signable, context, options)
+        encodeG1(signature)
+        return { signature, answer: (kept[index] as RecordedAnswer).answer }
+      }),
+    )
+  }
   const sign = async (
     record: JournalRecord,
     signable: Hex,
     options: IoOptions | undefined,
-  ): Promise<{ signature: G1Point; answer: Uint8Array }> => {
-    const { kind, key } = record
-    await assertReady(kind, options)
-    const { answer } = await journal.record(record)
-    const signature = await signer.sign(signable, { kind, chainId, policyRegistry, key }, options)
-    encodeG1(signature)
-    return { signature, answer }
+  ): Promise<Signed> => {
+    const [signed] = await signAll([{ record, signable }], options)
+    return signed as NonNullable<typeof signed>
   }
   const assertOwn = (response: PolicyTaskResponse): void => {
     if (response.chainId !== chainId) {
@@ -165,6 +189,26 @@ export function createSigningGuard(parameters: {
         reason: `expected ${policyRegistry}`,
       })
     }
+  }
+  const responseStatement = (response: PolicyTaskResponse, answer: Uint8Array): Statement => {
+    const messageHash = computeMessageHash(response)
+    const { referenceTimestamp, taskId: key, referenceBlock: height } = response
+    return {
+      record: { kind: 'response', key, digest: messageHash, height, answer },
+      signable: computeSignableDigest({ referenceTimestamp, messageHash }),
+    }
+  }
+  const documentStatement = async (
+    response: PolicyTaskResponse,
+    given: Uint8Array,
+  ): Promise<Statement> => {
+    const { taskId: key, referenceBlock: height } = response
+    const answer = (await journal.find('document', key))?.answer ?? given
+    const digest = computeTeeDocumentDigest({
+      messageHash: computeMessageHash(response),
+      document: answer,
+    })
+    return { record: { kind: 'document', key, digest, height, answer }, signable: digest }
   }
   const findOutputs: SigningGuard['findOutputs'] = async (taskId) => {
     const found = await journal.find('outputs', taskId)
@@ -194,14 +238,9 @@ export function createSigningGuard(parameters: {
       }),
     async signResponse({ response, answer }, options) {
       assertOwn(response)
-      const messageHash = computeMessageHash(response)
-      const { referenceTimestamp, taskId: key, referenceBlock: height } = response
-      const signed = await sign(
-        { kind: 'response', key, digest: messageHash, height, answer },
-        computeSignableDigest({ referenceTimestamp, messageHash }),
-        options,
-      )
-      return { share: { operator, signature: signed.signature }, answer: signed.answer }
+      const [signed] = await signAll([responseStatement(response, answer)], options)
+      const { signature, answer: kept } = signed as NonNullable<typeof signed>
+      return { share: { operator, signature }, answer: kept }
     },
     async findResponse(taskId) {
       const found = await journal.find('response', taskId)
@@ -209,16 +248,28 @@ export function createSigningGuard(parameters: {
     },
     async signDocument({ response, document }, options) {
       assertOwn(response)
-      const { taskId: key, referenceBlock: height } = response
-      const messageHash = computeMessageHash(response)
       const given = fromHex(document, 'document')
       // An enclave that answers twice makes two documents; the first one is answered for.
       return firstStatement(async () => {
-        const answer = (await journal.find('document', key))?.answer ?? given
-        const digest = computeTeeDocumentDigest({ messageHash, document: answer })
-        const record = { kind: 'document', key, digest, height, answer } as const
-        const signed = await sign(record, digest, options)
-        return { document: toHex(signed.answer), signature: signed.signature }
+        const [signed] = await signAll([await documentStatement(response, given)], options)
+        const { signature, answer } = signed as NonNullable<typeof signed>
+        return { document: toHex(answer), signature }
+      })
+    },
+    async signAnswer({ response, answer, document }, options) {
+      assertOwn(response)
+      const given = fromHex(document, 'document')
+      return firstStatement(async () => {
+        const statements = [
+          responseStatement(response, answer),
+          await documentStatement(response, given),
+        ]
+        const [own, beside] = (await signAll(statements, options)) as [Signed, Signed]
+        return {
+          share: { operator, signature: own.signature },
+          answer: own.answer,
+          document: { bytes: toHex(beside.answer), signature: beside.signature },
+        }
       })
     },
     async findDocument(taskId) {

@@ -502,3 +502,64 @@ test('floorLack: until tasks of now lie above the floor', () => {
   expect(at(90n)).toContain('in 13 blocks')
   expect(floorLack({ floor: undefined, head: 0n, referenceDelay: 20n })).toBeUndefined()
 })
+
+describe('recordAll', () => {
+  const word = (text: string) => keccakHex(utf8(text))
+  const statement = (kind: 'response' | 'document', text: string, height = 10n) => ({
+    ...{ kind, key: word('task'), digest: word(text), height, answer: utf8(text) },
+  })
+
+  test('behavior: both are there after one sync, and come back together', async () => {
+    const syncs: number[] = []
+    const storage = memoryJournalStorage()
+    const journal = await open(storage, {
+      create: true,
+      onSync: ({ records }) => syncs.push(records),
+    })
+    const both = [statement('response', 'a'), statement('document', 'b')]
+    expect((await journal.recordAll(both)).map(({ status }) => status)).toEqual(['new', 'new'])
+    expect(syncs).toEqual([2])
+    const again = await journal.recordAll(both)
+    expect(again.map(({ status, answer }) => [status, new TextDecoder().decode(answer)])).toEqual([
+      ['known', 'a'],
+      ['known', 'b'],
+    ])
+    await journal.close()
+    const reopened = await open(storage)
+    expect((await reopened.find('document', word('task')))?.digest).toBe(word('b'))
+  })
+
+  test('error: where one of them is refused, none is entered', async () => {
+    const journal = await open(memoryJournalStorage(), {
+      create: true,
+      head: { block: 9n, timestamp: 9n },
+    })
+    await journal.record(statement('response', 'a'))
+    const second = [statement('document', 'b'), statement('response', 'other')]
+    await expect(journal.recordAll(second)).rejects.toMatchObject({ code: 'EQUIVOCATION_REFUSED' })
+    const low = [
+      statement('document', 'b', 10n),
+      { ...statement('document', 'c', 9n), key: word('low') },
+    ]
+    await expect(journal.recordAll(low)).rejects.toMatchObject({ code: 'JOURNAL_FLOOR' })
+    const twice = [statement('document', 'b'), statement('document', 'c')]
+    await expect(journal.recordAll(twice)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    expect(await journal.find('document', word('task'))).toBeUndefined()
+    expect(journal.size()).toBe(1n)
+    expect(await journal.recordAll([])).toEqual([])
+  })
+
+  test('behavior: of several that run at once one wins whole', async () => {
+    const journal = await open(memoryJournalStorage(), { create: true })
+    const outcomes = await Promise.allSettled(
+      ['a', 'b', 'c', 'd'].map((text) =>
+        journal.recordAll([statement('response', text), statement('document', text)]),
+      ),
+    )
+    expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(1)
+    const [response, document] = await Promise.all(
+      (['response', 'document'] as const).map((kind) => journal.find(kind, word('task'))),
+    )
+    expect(response?.digest).toBe(document?.digest)
+  })
+})

@@ -47,6 +47,8 @@ export interface SigningJournal {
    * @throws {JournalFailedError} after a write failed.
    */
   record(record: JournalRecord): Promise<RecordedAnswer>
+  /** Enters statements about different keys in one step, all of them or none. Throws as `record` does. */
+  recordAll(records: readonly JournalRecord[]): Promise<readonly RecordedAnswer[]>
   /** What was stated for a key. */
   find(kind: JournalKind, key: Hex): Promise<{ digest: Hex; answer: Uint8Array } | undefined>
   /**
@@ -160,31 +162,43 @@ export async function openSigningJournal(
     await durable
   }
 
+  const recordAll: SigningJournal['recordAll'] = async (given) => {
+    const records = given.map(checkRecord)
+    assertOpen()
+    const names = records.map(({ kind, key }) => nameOf(kind, key))
+    if (new Set(names).size !== names.length) {
+      throw new InvalidInputError({ field: 'records', reason: 'two are about one key' })
+    }
+    // From here to `enter` nothing may wait: the checks and the entries are one step.
+    const before = names.map((name) => state.pending.get(name) ?? state.placed.get(name))
+    for (const [index, { kind, key, digest, height }] of records.entries()) {
+      const known = before[index]
+      if (known === undefined) checkHeight({ kind, height, low: state.low, floor })
+      else if (known.digest !== digest) {
+        throw new EquivocationRefusedError({ kind, key, recorded: known.digest, asked: digest })
+      }
+    }
+    return Promise.all(
+      records.map(async (record, index): Promise<RecordedAnswer> => {
+        const known = before[index]
+        if (known === undefined) {
+          await enter(record, names[index] as string)
+          return { status: 'new', answer: record.answer.slice() }
+        }
+        if (!('durable' in known))
+          return { status: 'known', answer: await readAnswer(storage, known) }
+        await known.durable
+        return { status: 'known', answer: known.answer.slice() }
+      }),
+    )
+  }
+
   return {
     domain,
     floor: floor.block === 0n && floor.timestamp === 0n ? undefined : floor,
     size: () => state.counter,
-    async record(given) {
-      const record = checkRecord(given)
-      const { kind, key, digest, height } = record
-      assertOpen()
-      const name = nameOf(kind, key)
-      // From here to `enter` nothing may wait: the check and the entry are one step.
-      const before = state.pending.get(name) ?? state.placed.get(name)
-      if (before !== undefined) {
-        if (before.digest !== digest) {
-          throw new EquivocationRefusedError({ kind, key, recorded: before.digest, asked: digest })
-        }
-        if ('durable' in before) {
-          await before.durable
-          return { status: 'known', answer: before.answer.slice() }
-        }
-        return { status: 'known', answer: await readAnswer(storage, before) }
-      }
-      checkHeight({ kind, height, low: state.low, floor })
-      await enter(record, name)
-      return { status: 'new', answer: record.answer.slice() }
-    },
+    record: async (given) => (await recordAll([given]))[0] as RecordedAnswer,
+    recordAll,
     async find(kind, key) {
       const name = nameOf(kind, toHex(fixedFromHex(key, 32, 'key')))
       const pending = state.pending.get(name)
@@ -217,6 +231,7 @@ export async function openSigningJournal(
     async close() {
       closed = true
       await inOrder(flush)
+      await witness?.close?.()
       await storage.close()
     },
   }

@@ -28,6 +28,8 @@ export interface JournalWitness {
   read(): Promise<WitnessMark | undefined>
   /** Durable when it resolves. */
   write(mark: WitnessMark): Promise<void>
+  /** Lets go of what it holds open; it may be written to again. */
+  close?(): Promise<void>
 }
 
 /** A storage in memory, for tests: what is in it ends with the process. */

@@ -116,21 +116,31 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
     options: IoOptions | undefined,
   ): Promise<SignedEvaluation> => {
     const { response } = kept
-    const signed = await guard.signResponse({ response, answer: encodeAnswer(kept) }, options)
-    const answer = decodeAnswer(signed.answer, response)
+    const given = encodeAnswer(kept)
+    const {
+      share,
+      answer: recorded,
+      document: own,
+    } = document === undefined
+      ? { ...(await guard.signResponse({ response, answer: given }, options)), document: undefined }
+      : await guard.signAnswer({ response, answer: given, document }, options)
+    const answer = decodeAnswer(recorded, response)
     const { preimage, outputs, secrets, reasons } = answer
+    const { signature } = share
     // It is in the journal: where this fails, whoever asks again is answered from there.
     await parameters.ledger?.evaluated(
       { response: answer.response, preimage, inputs: { outputs, secrets }, reasons },
       options,
     )
-    const held = document ?? (await guard.findDocument(response.taskId))
-    if (held === undefined) return { ...answer, signature: signed.share.signature }
-    const { document: bytes, signature } = await guard.signDocument(
-      { response, document: held },
-      options,
-    )
-    return { ...answer, signature: signed.share.signature, document: { bytes, signature } }
+    if (own !== undefined) return { ...answer, signature, document: own }
+    const held = await guard.findDocument(response.taskId)
+    if (held === undefined) return { ...answer, signature }
+    const beside = await guard.signDocument({ response, document: held }, options)
+    return {
+      ...answer,
+      signature,
+      document: { bytes: beside.document, signature: beside.signature },
+    }
   }
 
   return {

@@ -8,6 +8,7 @@ import {
   assertTaskAttestation,
   type SignedTeeDocument,
 } from '../../../attestation/index.js'
+import type { Bn254Backend } from '../../../core/bn254/index.js'
 import type { JsonObject } from '../../../core/canonicalJson.js'
 import { evaluateResult } from '../../../core/evaluationResult.js'
 import { isPolicySdkError } from '../../../errors/base.js'
@@ -41,6 +42,8 @@ export type TaskClientParameters = {
    * @default twice the chain table's delay and 60 s
    */
   maxReferenceAge?: bigint | undefined
+  /** Computes pairings: such as `mclBackend()` on Node, several times as fast. @default nobleBackend */
+  backend?: Bn254Backend | undefined
 }
 
 /** A task that was sent: keep it to wait for the answer, in another process too. */
@@ -156,7 +159,9 @@ const WAIT = 20
  */
 export function createTaskClient(parameters: TaskClientParameters): TaskClient {
   assertObject('parameters', parameters)
-  assertKnown('parameters', parameters, ['gateway', 'reader', 'tables', 'maxReferenceAge'])
+  assertKnown('parameters', parameters, [
+    ...['gateway', 'reader', 'tables', 'maxReferenceAge', 'backend'],
+  ])
   const { reader } = parameters
   assertObject('reader', reader)
   const { registry } = reader
@@ -206,6 +211,7 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
     await assertTaskAttestation({
       ...{ reader, task, response, certificate, preimage, inputs, document },
       level: 'result',
+      backend: parameters.backend,
       signal: io.signal,
     })
     return { ...answer, allowed: evaluateResult(response.evaluationResult) }
