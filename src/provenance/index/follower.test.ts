@@ -184,3 +184,39 @@ describe('an index of strangers’ plugins', () => {
     }
   })
 })
+
+describe('createStatusHandler', () => {
+  test('behavior: an index that nobody keeps up answers nothing', async () => {
+    const { index, follower, emit, claim } = world()
+    emit({ type: 'PluginRegistered', wasmHash, templateId: wasmHash })
+    await follower.follow()
+    await follower.loadSome()
+    claim('match')
+    await follower.follow()
+    const state = { now: 1_000_000, asOf: undefined as number | undefined }
+    const service = { name: 'Example' }
+    const handle = createStatusHandler({
+      ...{ index, service, maxAge: 60_000, now: () => state.now, asOf: () => state.asOf },
+    })
+    const statusOf = async (path = `wasms/${wasmHash}.json`): Promise<number> =>
+      (await handle(new Request(`https://a.example/${path}`))).status
+    expect(await statusOf()).toBe(503)
+    state.asOf = 1_000_000
+    expect(await statusOf()).toBe(200)
+    state.now += 60_000
+    expect(await statusOf()).toBe(200)
+    for (const now of [1_060_001, 999_999, Number.NaN]) {
+      state.now = now
+      for (const path of [
+        `wasms/${wasmHash}.json`,
+        'wasms.json',
+        `wasms/${wasmHash}/claims.json`,
+      ]) {
+        expect(await statusOf(path), `${path} at ${now}`).toBe(503)
+      }
+    }
+    for (const maxAge of [0, Number.NaN, Infinity]) {
+      expect(() => createStatusHandler({ index, service, maxAge })).toThrow(/maxAge/)
+    }
+  })
+})

@@ -6,7 +6,7 @@
  * Only reads. What it says is the verifiers' word, listed, never resolved.
  */
 import type { Address, Hex } from 'viem'
-import { assertKnown } from '../../internal/options.js'
+import { assertCount, assertKnown } from '../../internal/options.js'
 import type {
   IndexedClaim,
   ProvenanceFilter,
@@ -26,6 +26,14 @@ export type StatusHandlerParameters = {
   isPending?: ((wasmHash: Hex) => boolean) | undefined
   /** The verifier that runs this service, shown where nobody claimed anything yet. */
   service: VerifierProfile
+  /**
+   * When the index was last brought up to its chain, by `now`; `undefined` where it never was. Older than
+   * `maxAge`, every answer is 503: what was verified then may have been taken back.
+   */
+  asOf?: (() => number | undefined) | undefined
+  /** Milliseconds. @default 300000 */
+  maxAge?: number | undefined
+  now?: (() => number) | undefined
 }
 
 const image = /^(?:localhost(?::\d+)?|[^\s@/]*[.:][^\s@/]*)\/[^\s@]+@sha256:[0-9a-f]{64}$/
@@ -35,6 +43,8 @@ const jsonHeaders = {
   'access-control-allow-origin': '*',
   'x-content-type-options': 'nosniff',
 }
+
+const known = [...['index', 'verifiers', 'isPending', 'service', 'asOf', 'maxAge', 'now']]
 
 /**
  * Creates a fetch handler.
@@ -53,12 +63,23 @@ const jsonHeaders = {
 export function createStatusHandler(
   parameters: StatusHandlerParameters,
 ): (request: Request) => Promise<Response> {
-  assertKnown('parameters', parameters, ['index', 'verifiers', 'isPending', 'service'])
+  assertKnown('parameters', parameters, known)
+  const { asOf, maxAge = 300_000, now = Date.now } = parameters
+  assertCount('maxAge', maxAge, { least: 1_000 })
+  const isBehind = (): boolean => {
+    if (asOf === undefined) return false
+    const age = now() - (asOf() ?? Number.NaN)
+    // A clock that says nothing, or goes backwards, makes nothing fresh.
+    return !(age >= 0 && age <= maxAge)
+  }
   return async (request) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return new Response(null, { status: 405, headers: { ...jsonHeaders, allow: 'GET, HEAD' } })
     }
     const { pathname, searchParams } = new URL(request.url)
+    if (isBehind()) {
+      return new Response(null, { status: 503, headers: { ...jsonHeaders, 'retry-after': '30' } })
+    }
     if (pathname === '/wasms.json') return answerList(parameters, searchParams)
     const [, hash, more] = /^\/wasms\/([^/]*?)(\/claims)?\.json$/.exec(pathname) ?? []
     if (hash === undefined) return new Response(null, { status: 404, headers: jsonHeaders })

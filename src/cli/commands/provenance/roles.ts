@@ -83,6 +83,11 @@ export const control: CommandDef = command({
     const account = await signerOf(terminal, { args, profile: target.profile })
     const directory = resolve(terminal.cwd, args.directory)
     const publicUrl = args['public-url'] ?? `http://${args.host}:${args.port}`
+    if (!publicUrl.startsWith('https://')) {
+      terminal.stderr(
+        `warning: claims name their evidence by ${publicUrl}; --public-url says where others reach it\n`,
+      )
+    }
     const evidence = evidenceFiles({ directory: join(directory, 'evidence'), publicUrl })
     const url = terminal.env['NEWTON_DATABASE_URL']
     const queue = args['memory-queue']
@@ -227,8 +232,19 @@ export const serve: CommandDef = command({
     const target = await chainOf(terminal, args)
     const finality = finalityOf(args)
     const followed = await followedIndex(terminal, { target, args, signal, finality })
-    const fetch = createStatusHandler({ index: followed.index, service: { name: args.name } })
-    await runServer(terminal, { fetch, args, signal, step: followed.follow })
+    let asOf: number | undefined
+    const step = async (): Promise<void> => {
+      const begun = Date.now()
+      await followed.follow()
+      asOf = begun
+    }
+    const fetch = createStatusHandler({
+      ...{ index: followed.index, service: { name: args.name } },
+      asOf: () => asOf,
+      // Three readings may fail before an answer is not given any more.
+      maxAge: Math.max(300_000, wholeNumber('interval', args.interval, 5) * 4_000),
+    })
+    await runServer(terminal, { fetch, args, signal, step })
     return { data: {}, text: '', printed: true }
   },
 })
