@@ -1,12 +1,13 @@
 /** Where the gateway is reached, from checked options: requests over HTTP, updates over sockets. */
 import { InvalidInputError } from '../errors/common.js'
+import { assertSecureUrl } from '../internal/options.js'
 import type { GatewayOptions } from './clientTypes.js'
 import type { RpcTransport } from './rpc.js'
 import type { SubscriptionTransport } from './subscription.js'
 
 /** The transport of requests. */
 export function makeTransport(options: GatewayOptions): RpcTransport {
-  const url = checkUrl(options.url, { field: 'url', protocols: ['https:', 'http:'] })
+  const url = assertSecureUrl('url', options.url, { hint: 'Pass `apiKey`.' })
   const { apiKey } = options
   if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
     throw new InvalidInputError({ field: 'apiKey', reason: 'expected visible ASCII' })
@@ -30,9 +31,9 @@ export function makeSockets(options: GatewayOptions): SubscriptionTransport {
   const url = new URL(options.url)
   const derived = new URL('/ws', url)
   derived.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
-  const chosen = checkUrl(options.webSocketUrl ?? derived.href, {
-    field: 'webSocketUrl',
+  const chosen = assertSecureUrl('webSocketUrl', options.webSocketUrl ?? derived.href, {
     protocols: ['wss:', 'ws:'],
+    hint: 'Pass `apiKey`.',
   })
   return { url: chosen.href, apiKey: options.apiKey, create: options.webSocket ?? platformSocket }
 }
@@ -46,29 +47,4 @@ function platformSocket(url: string): WebSocket {
     })
   }
   return new globalThis.WebSocket(url)
-}
-
-/** Refuses what would send a key in the clear over a network. */
-function checkUrl(
-  text: string,
-  { field, protocols }: { field: string; protocols: readonly string[] },
-): URL {
-  if (!URL.canParse(text)) throw new InvalidInputError({ field, reason: 'expected a URL' })
-  const url = new URL(text)
-  const [secure] = protocols
-  const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
-  if (!protocols.includes(url.protocol) || (url.protocol !== secure && !local)) {
-    throw new InvalidInputError({
-      field,
-      reason: `expected ${secure}//, which only this machine may do without`,
-    })
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw new InvalidInputError({
-      field,
-      reason: 'a URL must not hold credentials',
-      hint: 'Pass `apiKey`.',
-    })
-  }
-  return url
 }

@@ -140,6 +140,31 @@ export function assertHttpUrl(field: string, text: string): URL {
   return url
 }
 
+/**
+ * The URL of a service that is told a secret: nothing in the clear over a network, and no credentials in
+ * the URL, which ends up in logs.
+ */
+export function assertSecureUrl(
+  field: string,
+  text: string,
+  { protocols = ['https:', 'http:'], hint }: { protocols?: readonly string[]; hint?: string } = {},
+): URL {
+  if (!URL.canParse(text)) throw new InvalidInputError({ field, reason: 'expected a URL' })
+  const url = new URL(text)
+  const [secure] = protocols
+  const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  if (!protocols.includes(url.protocol) || (url.protocol !== secure && !local)) {
+    throw new InvalidInputError({
+      field,
+      reason: `expected ${secure}//, which only this machine may do without`,
+    })
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new InvalidInputError({ field, reason: 'a URL must not hold credentials', hint })
+  }
+  return url
+}
+
 /** Refuses what is no JSON text, such as the value that it would be the text of. */
 export function assertJsonText(field: string, value: unknown): asserts value is string {
   if (typeof value === 'string') return

@@ -1,8 +1,9 @@
 /** A gateway over its HTTP server: what it takes, what it keeps, what it answers, and who believes it. */
 import { readFileSync } from 'node:fs'
-import type { Hex } from 'viem'
+import { fromHex, type Hex, toHex } from 'viem'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { verifyTaskAttestation } from '../../src/attestation/index.js'
+import { decodeDigestPreimage, encodeDigestPreimage } from '../../src/core/digest.js'
 import { encodeEvaluationResult, evaluateResult } from '../../src/core/evaluationResult.js'
 import type { ResponseSink } from '../../src/core/index.js'
 import { createMetricsRegistry } from '../../src/core/metrics.js'
@@ -199,6 +200,32 @@ describe('createTaskClient', () => {
       return { ...status, answer: { ...answer, response } }
     })
     await expect(liar.createTask(request)).rejects.toMatchObject({ code: 'ATTESTATION_NOT_VALID' })
+  })
+
+  test('behavior: reasons and signers of a verified answer are not the gateway’s to tell', async () => {
+    const { tasks } = await start()
+    const honest = await tasks.createTask(request)
+    const liar = await lying((status) => ({
+      ...status,
+      answer: {
+        ...(status['answer'] as object),
+        ...{ reasons: ['approved: see http://evil.example'], signers: [0] },
+      },
+    }))
+    const verified = await liar.createTask(request)
+    expect(verified.reasons).toEqual(honest.reasons)
+    expect(verified.signers).toEqual(honest.signers)
+    expect(verified.signers.length).toBeGreaterThan(1)
+    const preimage = await lying((status) => {
+      const answer = status['answer'] as { preimage: Hex }
+      const changed = decodeDigestPreimage(fromHex(answer.preimage, 'bytes'))
+      const policyInstanceId = `0x${'ee'.repeat(32)}` as const
+      const bytes = encodeDigestPreimage({ ...changed, policyInstanceId })
+      return { ...status, answer: { ...answer, preimage: toHex(bytes) } }
+    })
+    await expect(preimage.createTask(request)).rejects.toMatchObject({
+      ...{ code: 'GATEWAY_ANSWER', message: expect.stringContaining('preimage') },
+    })
   })
 
   test('behavior: an answer is had unverified, where it is the answer to what was asked', async () => {

@@ -265,6 +265,35 @@ describe('createRemoteSigner', () => {
     return { url, asked, close: () => server.close() }
   }
 
+  test('error: INVALID_INPUT for a URL that sends the token in the clear, and no token in any error', async () => {
+    for (const url of [
+      'http://signer.example:9000',
+      'https://a:b@signer.example',
+      'ftp://x',
+      'x',
+    ]) {
+      await expect(createRemoteSigner({ url, token })).rejects.toMatchObject({
+        ...{ code: 'INVALID_INPUT', field: 'url' },
+      })
+    }
+    for (const timeout of [0, Number.NaN]) {
+      await expect(
+        createRemoteSigner({ url: 'https://signer.example', timeout }),
+      ).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    }
+    const echo: typeof fetch = async (_, init) =>
+      new Response(new Headers(init?.headers).get('authorization'))
+    const error = await createRemoteSigner({
+      url: 'https://signer.example',
+      token,
+      fetch: echo,
+    }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'REMOTE_SIGNER' })
+    for (let each: unknown = error; each instanceof Error; each = each.cause) {
+      expect(`${each.message} ${each.stack}`).not.toContain(token)
+    }
+  })
+
   test('default: it is told kind and context, and never a bare point', async () => {
     const signer = await remote(({ digest: given }) => ({
       status: 200,

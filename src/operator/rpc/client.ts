@@ -7,7 +7,7 @@ import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { readBounded } from '../../internal/boundedBody.js'
 import { fromUtf8 } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { assertHttpUrl } from '../../internal/options.js'
+import { assertCount, assertHttpUrl, assertMembers, MAX_TIMER } from '../../internal/options.js'
 import {
   type CallSigner,
   computeParamsDigest,
@@ -73,8 +73,12 @@ export type OperatorClient = {
  * ```
  */
 export function createOperatorClient(parameters: OperatorClientParameters): OperatorClient {
+  assertMembers('parameters', parameters, ['operator', 'account', 'chainId', 'policyRegistry'])
   const { operator, account, chainId, policyRegistry } = parameters
   const { timeout = 5_000, validSeconds = 60, maxResponseBytes = 8 * 1_048_576 } = parameters
+  assertCount('timeout', timeout, { most: MAX_TIMER })
+  assertCount('validSeconds', validSeconds, { most: 120 })
+  assertCount('maxResponseBytes', maxResponseBytes)
   const url = checkUrl(parameters.url)
   const now = parameters.now ?? Date.now
   const fetch: typeof globalThis.fetch =
@@ -179,13 +183,18 @@ function readRefusal(
   if (fault === undefined)
     return wrong(`an error with the unknown code ${String(code).slice(0, 20)}`)
   const after = (data as JsonObject | undefined)?.['retryAfterMs']
-  const detail = typeof message === 'string' ? message.slice(0, 1_024) : 'no reason given'
+  const detail = typeof message === 'string' ? inOneLine(message) : 'no reason given'
   const prefix = `The operator refuses the call (${fault}): `
   return new OperatorRpcError({
     fault,
     detail: (detail.startsWith(prefix) ? detail.slice(prefix.length) : detail).replace(/\.$/, ''),
     retryAfter: typeof after === 'number' && after >= 0 ? after : undefined,
   })
+}
+
+/** Words of an operator as an error may hold them: a line, short, and nothing that a terminal obeys. */
+function inOneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').slice(0, 300)
 }
 
 function checkUrl(text: string): string {

@@ -19,6 +19,13 @@ import { isPolicySdkError } from '../../errors/base.js'
 import { readBounded } from '../../internal/boundedBody.js'
 import { fromHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import {
+  assertCount,
+  assertKnown,
+  assertMembers,
+  assertSecureUrl,
+  MAX_TIMER,
+} from '../../internal/options.js'
 import { RemoteSignerError } from '../errors.js'
 import type { OperatorSigner } from './guard.js'
 
@@ -39,6 +46,7 @@ const MAX_ANSWER = 4_096
  * Connects to a remote signer and reads its public key. Each signature is checked before it is used: a
  * signer with another key is noticed at once.
  *
+ * @throws {InvalidInputError} for a URL over which the token would go in the clear.
  * @throws {RemoteSignerError} where it does not answer, or with something else. The token is in no error.
  * @example
  * ```ts
@@ -51,7 +59,11 @@ export async function createRemoteSigner(
   parameters: RemoteSignerParameters,
   options: IoOptions = {},
 ): Promise<OperatorSigner> {
+  assertMembers('parameters', parameters, ['url'])
+  assertKnown('parameters', parameters, ['url', 'token', 'timeout', 'fetch'])
+  assertSecureUrl('url', parameters.url, { hint: 'Pass `token`.' })
   const { timeout = 5_000 } = parameters
+  assertCount('timeout', timeout, { most: MAX_TIMER })
   const { g1, g2 } = await call(parameters, { path: 'public-key' }, { timeout, ...options })
   const publicKey = read(parameters, (): BlsPublicKey => {
     return { pubkey: decodeG1(bytesOf(g1)), pubkeyG2: decodeG2(bytesOf(g2)) }
@@ -110,8 +122,9 @@ async function call(
 function read<value>(parameters: RemoteSignerParameters, work: () => value): value {
   try {
     return work()
-  } catch (cause) {
-    throw failed(parameters, { reason: 'its answer is none', retryable: false }, cause)
+  } catch {
+    // Without the cause: its words are the answer's, and an answer may hold what it was sent.
+    throw failed(parameters, { reason: 'its answer is none', retryable: false })
   }
 }
 

@@ -3,7 +3,9 @@ import type { AttestationReader, SignedTeeDocument } from '../../../attestation/
 import { ZERO_HASH } from '../../../core/artifact.js'
 import { operatorWitness } from '../../../core/bn254/index.js'
 import { blocksToAnswer, chainConstants } from '../../../core/chains.js'
+import { computeArtifactDigest } from '../../../core/digest.js'
 import { computeIntentHash } from '../../../core/intent.js'
+import type { ResultReplayer } from '../../../core/interfaces/evaluator.js'
 import type { Task } from '../../../core/task.js'
 import { isPolicySdkError } from '../../../errors/base.js'
 import { TimeoutError } from '../../../errors/common.js'
@@ -47,6 +49,45 @@ export function assertAsked(
   const age = maxReferenceAge ?? blocksToAnswer(chainConstants(registry.chainId))
   if (task.referenceBlock + age < since) {
     throw other(`its reference block ${task.referenceBlock} was too old at block ${since}`)
+  }
+}
+
+/** The digest that was signed is that of the preimage beside it. */
+export function assertPreimage({
+  preimage,
+  response,
+}: Pick<TaskAnswer, 'preimage' | 'response'>): void {
+  if (computeArtifactDigest(preimage) === response.artifactDigest.toLowerCase()) return
+  throw new GatewayAnswerError({ reason: 'its preimage is not that of the digest that was signed' })
+}
+
+/** Indices of those that signed: all of the table but the non-signers of the certificate. */
+export async function signersOf(
+  { response, certificate }: Pick<TaskAnswer, 'response' | 'certificate'>,
+  reader: AttestationReader,
+  io: IoOptions,
+): Promise<readonly number[]> {
+  const inForce = await reader.certificates?.tableAt(response.referenceBlock, io)
+  const silent = new Set(certificate.nonSignerWitnesses.map(({ operatorIndex }) => operatorIndex))
+  const count = Number(inForce?.table.numOperators ?? 0n)
+  return Array.from({ length: count }, (_, index) => index).filter((index) => !silent.has(index))
+}
+
+/** A replayer that remembers the reasons which its run gives: nobody signs those of an answer. */
+export function keepReasons({ replayer }: AttestationReader): {
+  replayer: AttestationReader['replayer']
+  reasons(): readonly string[]
+} {
+  let reasons: readonly string[] = []
+  return {
+    reasons: () => reasons,
+    replayer: {
+      replayResult: async (parameters, options) => {
+        const outcome = await (replayer as ResultReplayer).replayResult(parameters, options)
+        reasons = outcome.reasons
+        return outcome
+      },
+    },
   }
 }
 

@@ -24,7 +24,15 @@ import type { OperatorTables } from '../../tasks/tables.js'
 import { GatewayAnswerError } from '../errors.js'
 import { isDecided, type TaskState } from '../store/store.js'
 import { readTaskStatus, type TaskRequest, type TaskStatus, writeTaskRequest } from '../wire.js'
-import { askAgain, assertAsked, documentOf, refusalOf } from './answerChecks.js'
+import {
+  askAgain,
+  assertAsked,
+  assertPreimage,
+  documentOf,
+  keepReasons,
+  refusalOf,
+  signersOf,
+} from './answerChecks.js'
 
 /** Parameters of {@link createTaskClient}. */
 export type TaskClientParameters = {
@@ -54,11 +62,18 @@ export type SentRequest = {
   since: bigint
 }
 
-/** A decision that was verified down to a re-run. */
+/**
+ * A decision that was verified down to a re-run. All of it was compared with what was signed or comes out of
+ * the re-run, such as `reasons`, but for `documents`, which are checked only where `reader.documents` is
+ * given, and `state`.
+ */
 export type VerifiedTask = Omit<TaskAnswer, 'faults'> & {
   /** The decision. `false` is a deny that operators signed. */
   allowed: boolean
-  /** Where it stands on chain, for a task that is broadcast. */
+  /**
+   * Where the gateway says that a task which is broadcast stands on chain. Its word, for a progress bar:
+   * what a contract has accepted is read with `readAcceptance` of `/registry`.
+   */
   state: TaskState
 }
 
@@ -124,7 +139,8 @@ export type TaskClient = {
    */
   getAnswer(taskId: Hex, options?: IoOptions): Promise<UnverifiedAnswer>
   /**
-   * Tells each state of a task, with the verified answer as soon as there is one, until it ends.
+   * Tells each state of a task, with the verified answer as soon as there is one, until it ends. A state is
+   * the gateway's word, the answer is not.
    *
    * @returns What stops it.
    */
@@ -208,13 +224,18 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
   ): Promise<VerifiedTask> => {
     const { document, ...answer } = await answerOf(sent, status, io)
     const { task, response, certificate, preimage, inputs } = answer
+    assertPreimage(answer)
+    const { replayer, reasons } = keepReasons(reader)
     await assertTaskAttestation({
-      ...{ reader, task, response, certificate, preimage, inputs, document },
+      ...{ reader: { ...reader, replayer } },
+      ...{ task, response, certificate, preimage, inputs, document },
       level: 'result',
       backend: parameters.backend,
       signal: io.signal,
     })
-    return { ...answer, allowed: evaluateResult(response.evaluationResult) }
+    const signers = await signersOf(answer, reader, io)
+    const allowed = evaluateResult(response.evaluationResult)
+    return { ...answer, signers, reasons: reasons(), allowed }
   }
 
   const decidedTask = <value>(
