@@ -5,7 +5,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse, stringify } from 'smol-toml'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { encryptBlsKey, randomBlsSecret } from '../../src/operator/node/index.js'
+import { type BlsKey, createBlsKey } from '../../src/core/bn254/index.js'
+import { computeIdentityDigest } from '../../src/operator/identity/identity.js'
+import {
+  createIdentity,
+  createOperatorRpc,
+  type OperatorIdentity,
+} from '../../src/operator/index.js'
+import {
+  encryptBlsKey,
+  listenOperator,
+  type OperatorServer,
+  randomBlsSecret,
+} from '../../src/operator/node/index.js'
 import { createNetworkWorld, type NetworkWorld } from '../network/world.js'
 import { session } from './runner.js'
 
@@ -18,6 +30,33 @@ let world: NetworkWorld
 let ahead = 0
 let clock: Socket
 let ntp: string
+
+let operator: OperatorServer
+
+/** What answers at the operator's URL, under a key. */
+async function listenAs(key: BlsKey, port: number, time = Date.now()): Promise<OperatorServer> {
+  const { address, link } = world.operators[0]!
+  const { policyRegistry } = world.contracts
+  const rpc = createOperatorRpc({
+    ...{ operator: address, chainId: 31_337n, policyRegistry },
+    ...{ handlers: {}, allow: () => false },
+  })
+  const guard = {
+    signIdentity: async (stated: object) => {
+      const identity = {
+        ...(stated as Stated),
+        chainId: 31_337n,
+        policyRegistry,
+        operator: address,
+      }
+      return { identity, signature: key.sign(computeIdentityDigest(identity)) }
+    },
+  }
+  const pcr0Commitment = world.pcr0Commitment
+  const identity = createIdentity({ guard, pcr0Commitment, urls: () => [link], now: () => time })
+  return listenOperator({ rpc, identity, port })
+}
+type Stated = Pick<OperatorIdentity, 'urls' | 'pcr0Commitment' | 'issuedAt'>
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'doctor-'))
@@ -33,12 +72,14 @@ beforeAll(async () => {
   await new Promise<void>((bound) => clock.bind(0, '127.0.0.1', bound))
   ntp = `127.0.0.1:${clock.address().port}`
   for (const one of world.members) mkdirSync(one.directory, { recursive: true })
+  operator = await listenAs(world.operators[0]!.key, world.operators[0]!.port)
   for (const name of ['operator-0', 'operator-0-bls', 'gateway-0', 'challenger']) {
     chmodSync(join(directory, 'keys', `${name}.json`), 0o600)
   }
   chmodSync(join(directory, 'keys', 'password'), 0o600)
 }, 60_000)
 afterAll(async () => {
+  await operator?.close(1_000)
   clock?.close()
   await world?.stop()
   rmSync(directory, { recursive: true, force: true })
@@ -75,11 +116,37 @@ test.each(['operator', 'gateway', 'challenger', 'replica'])(
     expect(looked).toEqual(expect.arrayContaining(['clock', 'data directory', 'contracts']))
     if (role !== 'replica') expect(looked).toContain('account')
     if (role === 'operator') expect(looked).toContain('operator table')
+    if (role === 'operator' || role === 'gateway') expect(looked).toContain('operators')
     if (role === 'gateway') {
       expect(looked).toEqual(expect.arrayContaining(['response window', 'block hashes']))
     }
   },
 )
+
+test('error: an operator that is down is a warning, one that is another a fault', async () => {
+  const address = world.operators[0]!.address
+  const at = (server: OperatorServer | string) =>
+    changed('gateway', (settings) => {
+      settings['operators'] = { [address]: typeof server === 'string' ? server : server.url }
+    })
+  const down = await doctor('gateway', at('http://127.0.0.1:9'))
+  expect([down.code, down.faults['operators']?.level]).toEqual([0, 'warning'])
+  expect(down.faults['operators']?.detail).toBe('0 of 1 prove their URLs')
+  for (const [server, fault] of [
+    [await listenAs(world.operators[0]!.key, 0), 'OTHER_URL'],
+  ] as const) {
+    const { code, faults } = await doctor('gateway', at(server))
+    await server.close(1_000)
+    expect([code, faults['operators']?.level]).toEqual([1, 'error'])
+    expect(faults['operators']?.detail).toContain(`${address}: ${fault}`)
+  }
+  await operator.close(1_000)
+  operator = await listenAs(createBlsKey(7n), world.operators[0]!.port)
+  const { faults } = await doctor('operator', configOf('operator'))
+  expect(faults['operators']?.detail).toContain('SIGNATURE_INVALID')
+  await operator.close(1_000)
+  operator = await listenAs(world.operators[0]!.key, world.operators[0]!.port)
+})
 
 test('error: a clock that is off by more than a second, and a server that is not there', async () => {
   ahead = 3

@@ -88,12 +88,17 @@ function provenClient(client: OperatorClient, parameters: ProvenClientsParameter
   }
 }
 
-async function checkIdentity(
-  { operator, url }: OperatorClient,
-  parameters: ProvenClientsParameters & { now: () => number },
+/**
+ * Asks once who answers at an operator's URL.
+ *
+ * @throws {OperatorIdentityError} {@link OperatorUnreachableError}
+ */
+export async function checkIdentity(
+  { operator, url }: Pick<OperatorClient, 'operator' | 'url'>,
+  parameters: Omit<ProvenClientsParameters, 'clients'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { registry, tables, now, timeout = 5_000 } = parameters
+  const { registry, tables, now = Date.now, timeout = 5_000 } = parameters
   const base = url.replace(/\/rpc$/, '')
   await withDeadline(`the identity of ${operator}`, { signal, timeout }, async (inner) => {
     const io = { signal: inner }
@@ -139,7 +144,7 @@ function entryOf(
 
 async function read(
   url: string,
-  parameters: ProvenClientsParameters,
+  parameters: Pick<ProvenClientsParameters, 'fetch'>,
   signal: AbortSignal,
 ): Promise<{ status: number; bytes: Uint8Array | undefined }> {
   const fetch: typeof globalThis.fetch =

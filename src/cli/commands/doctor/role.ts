@@ -7,6 +7,7 @@ import { resolve } from 'node:path'
 import { blocksToAnswer, chainConstants } from '../../../core/chains.js'
 import { isPolicySdkError } from '../../../errors/index.js'
 import { ConfigurationError } from '../../../operator/errors.js'
+import { checkIdentity } from '../../../operator/identity/proving.js'
 import {
   challengerSettings,
   gatewaySettings,
@@ -17,6 +18,7 @@ import {
   replicaSettings,
   type SettingsTable,
 } from '../../../operator/node/index.js'
+import { OperatorIdentityError } from '../../../operator/rpc/errors.js'
 import { UsageError } from '../../errors.js'
 import type { Terminal } from '../../terminal/output.js'
 import { accountOf, passwordOf } from '../run.js'
@@ -77,6 +79,7 @@ export async function roleFindings(
     ...(role === 'replica' ? [] : [await accountFinding(terminal, { settings, chain })]),
     ...(role === 'operator' ? await operatorFindings(terminal, { settings, chain }) : []),
     ...(role === 'gateway' ? await gatewayFindings(chain, settings) : []),
+    ...(role === 'gateway' || role === 'operator' ? [await peersFinding(chain, settings)] : []),
   ]
 }
 
@@ -294,6 +297,38 @@ async function gatewayFindings(chain: Opened, settings: Settings): Promise<Findi
     ),
     await reachFinding(chain, taskResponseWindow),
   ]
+}
+
+/** Whether each operator that is called proves that its URL is its own. One that is down may come back. */
+async function peersFinding(
+  { reader: registry, tables }: Opened,
+  settings: Settings,
+): Promise<Finding> {
+  const urls = Object.entries(settings['operators'] as Record<`0x${string}`, string>)
+  const wrong: string[] = []
+  let down = 0
+  await Promise.all(
+    urls.map(async ([operator, url]) => {
+      const asked = { operator: operator as `0x${string}`, url: `${url}/rpc` }
+      const limit = AbortSignal.timeout(2 * PATIENCE)
+      try {
+        await checkIdentity(asked, { registry, tables, timeout: PATIENCE }, limit)
+      } catch (error) {
+        if (error instanceof OperatorIdentityError) wrong.push(`${operator}: ${error.fault}`)
+        else down++
+      }
+    }),
+  )
+  const proven = `${urls.length - wrong.length - down} of ${urls.length} prove their URLs`
+  return finding(
+    'operators',
+    wrong.length + down === 0,
+    [proven, ...wrong].join('; '),
+    wrong.length === 0
+      ? 'Start those that are down, or check their URLs in operators.'
+      : 'Compare operators here with identity.urls there, keys with the table, and both clocks.',
+    wrong.length === 0 ? 'warning' : 'error',
+  )
 }
 
 /** Arbitrum's precompile, and the contract of EIP-2935. */
