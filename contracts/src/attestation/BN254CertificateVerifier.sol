@@ -5,9 +5,6 @@ import {
     MessageHashUtils
 } from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {
-    SignatureChecker
-} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
-import {
     BN254Certificate,
     BN254OperatorInfo,
     BN254OperatorInfoWitness,
@@ -20,6 +17,7 @@ import {BlockKind, BlockSource} from "../libraries/BlockSource.sol";
 import {BN254} from "../libraries/BN254.sol";
 import {OperatorTables} from "../libraries/OperatorTables.sol";
 import {PolicyMessages} from "../libraries/PolicyMessages.sol";
+import {Signatures} from "../libraries/Signatures.sol";
 import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 
 /// @title BN254CertificateVerifier
@@ -117,7 +115,7 @@ contract BN254CertificateVerifier is DelayedUpgrade, IBN254CertificateVerifier {
             operator, key.hashOf(), _verifierStorage().nonces[operator], deadline
         );
         require(
-            SignatureChecker.isValidSignatureNowCalldata(operator, digest, signature),
+            Signatures.isSignedBy(operator, digest, signature),
             InvalidOperatorSignature(operator)
         );
         _registerKey(operator, pkG1, pkG2, proof);

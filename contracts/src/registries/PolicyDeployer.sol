@@ -2,8 +2,6 @@
 pragma solidity ^0.8.27;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IPolicyClientRegistry} from "../interfaces/IPolicyClientRegistry.sol";
 import {IPolicyDataRegistry} from "../interfaces/IPolicyDataRegistry.sol";
 import {
@@ -12,6 +10,7 @@ import {
     PolicyDeployment
 } from "../interfaces/IPolicyDeployer.sol";
 import {IPolicyRegistry} from "../interfaces/IPolicyRegistry.sol";
+import {Signatures} from "../libraries/Signatures.sol";
 import {FixedContract} from "../upgrade/FixedContract.sol";
 
 /// @title PolicyDeployer
@@ -88,7 +87,8 @@ contract PolicyDeployer is FixedContract, IPolicyDeployer, EIP712 {
             authorization.deadline
         );
         require(
-            _isSignedBy(signer, digest, authorization.signature), InvalidDeploymentSignature(signer)
+            Signatures.isSignedBy(signer, digest, authorization.signature),
+            InvalidDeploymentSignature(signer)
         );
         return _deployAs(signer, deployment, encoded);
     }
@@ -188,19 +188,6 @@ contract PolicyDeployer is FixedContract, IPolicyDeployer, EIP712 {
 
     function _identity() internal pure override returns (string memory, bytes4) {
         return ("PolicyDeployer", type(IPolicyDeployer).interfaceId);
-    }
-
-    /// @dev A key signs for its own address whatever code that has; a contract is asked only where
-    /// none did, so that an owner with a key costs no look at its account.
-    function _isSignedBy(address signer, bytes32 digest, bytes calldata signature)
-        private
-        view
-        returns (bool)
-    {
-        (address recovered, ECDSA.RecoverError error,) =
-            ECDSA.tryRecoverCalldata(digest, signature);
-        if (error == ECDSA.RecoverError.NoError && recovered == signer) return true;
-        return SignatureChecker.isValidERC1271SignatureNowCalldata(signer, digest, signature);
     }
 
     function _useNonce(address signer, uint256 nonce) private {

@@ -2,9 +2,6 @@
 pragma solidity ^0.8.27;
 
 import {
-    SignatureChecker
-} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
-import {
     BN254Certificate,
     ICertificateVerifier,
     OperatorSet
@@ -13,6 +10,7 @@ import {IStateCommitRegistry} from "../interfaces/IStateCommitRegistry.sol";
 import {IStateRootCommittable} from "../interfaces/IStateRootCommittable.sol";
 import {ArtifactIds} from "../libraries/ArtifactIds.sol";
 import {BlockSource} from "../libraries/BlockSource.sol";
+import {Signatures} from "../libraries/Signatures.sol";
 import {DelayedUpgrade} from "../upgrade/DelayedUpgrade.sol";
 
 /// @title StateCommitRegistry
@@ -424,7 +422,7 @@ contract StateCommitRegistry is DelayedUpgrade, IStateCommitRegistry {
             require(next < signers.length, InvalidSealedSnapshot());
             ++next;
             require(
-                SignatureChecker.isValidSignatureNow(given[i], digest, signatures[i]),
+                Signatures.isSignedByDecoded(given[i], digest, signatures[i]),
                 InvalidSealedSnapshot()
             );
         }

@@ -779,6 +779,19 @@ contract BN254CertificateVerifierTest is Operators {
     }
 
     /// An operator may be a contract, which signs by EIP-1271.
+    /// An account with a key that also has code (EIP-7702) signs with its key; nobody else does for it.
+    function test_registerOperatorKeyFor_anAccountWithCode() public {
+        (address operator, uint256 account) = makeAddrAndKey("operator with an account");
+        (, uint256 other) = makeAddrAndKey("another account");
+        vm.etch(operator, hex"60006000fd");
+        uint256 deadline = block.timestamp;
+        bytes32 digest = _keyDigest(operator, 99, 0, deadline);
+        _forReverts(operator, 99, deadline, _signed(other, digest));
+        this.registerFor(operator, 99, deadline, _signed(account, digest));
+        (BN254.G1Point memory key,) = _newKey(99);
+        assertEq(verifier.operatorOf(key.hashOf()), operator);
+    }
+
     function test_registerOperatorKeyFor_aContract() public {
         SigningOperator operator = new SigningOperator();
         uint256 deadline = block.timestamp;

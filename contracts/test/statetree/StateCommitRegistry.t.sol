@@ -742,7 +742,16 @@ contract StateCommitRegistryTest is StateCommitBase {
         assertTrue(registry.hasRole(registry.SNAPSHOT_INJECTOR_ROLE(), address(safe)));
     }
 
-    /// No snapshot ends the registry, or skips numbers that operators count with.
+    /// A signer with a key may have code as well (EIP-7702): its key signs still.
+    function test_snapshot_byAccountsWithCode() public {
+        bytes memory snapshot = _snapshot(1, ROOT);
+        for (uint256 i; i < snapshotSigners.length; ++i) {
+            vm.etch(snapshotSigners[i], hex"60006000fd");
+        }
+        registry.injectSealedSnapshot(snapshot, _sign(snapshot, 0, 1));
+        assertEq(registry.getStateRoot(), ROOT);
+    }
+
     /// As the deployed contract answers of its roles: the owner is the admin, the signers inject.
     function test_roles() public view {
         bytes32 admin = registry.DEFAULT_ADMIN_ROLE();
@@ -757,6 +766,7 @@ contract StateCommitRegistryTest is StateCommitBase {
         assertFalse(registry.supportsInterface(0xffffffff));
     }
 
+    /// No snapshot ends the registry, or skips numbers that operators count with.
     function test_snapshot_numbers() public {
         uint64[3] memory wrong = [uint64(0), uint64(1) << 32, type(uint64).max];
         for (uint256 i; i < 3; ++i) {
