@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '@newton/policy-sdk/testing/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../src/cli/main.js'
 import { interruption } from '../../src/cli/terminal/interrupt.js'
@@ -160,5 +161,21 @@ describe.skipIf(!isBuilt)('the process', () => {
     silent.close()
     // As a shell has it, that is 130 too.
     expect(at).toMatchObject({ code: null, signal: 'SIGINT' })
+  }, 60_000)
+
+  test('behavior: a devnet that is starting ends what it started, with 130', async () => {
+    const words = [bin, 'devnet', '--port', String(await freePort()), '--no-write-profile']
+    const child = spawn(process.execPath, words, {
+      ...{ cwd: home, env: { PATH: process.env['PATH'], HOME: home } },
+    })
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      if (said === 'starting…\n') setTimeout(() => child.kill('SIGINT'), 500)
+    })
+    const code = await new Promise((done) => child.on('close', done))
+    expect(code, said).toBe(130)
+    expect(said).toMatch(/ending what was started.*INTERRUPTED/s)
+    expect(said).not.toContain('Ctrl-C ends')
   }, 60_000)
 })

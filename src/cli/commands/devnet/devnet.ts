@@ -43,7 +43,10 @@ export const devnet: CommandDef = command({
     const { seconds, port } = checked(args)
     const directory = await directoryOf(terminal, args.state)
     terminal.stderr('starting…\n')
-    const network = await createDevnet({ port, directory })
+    const told = (): void => terminal.stderr('ending what was started; Ctrl-C again ends at once\n')
+    signal.addEventListener('abort', told, { once: true })
+    const network = await createDevnet({ port, directory, signal })
+    signal.removeEventListener('abort', told)
     try {
       // Ctrl-C while it starts: it ends as cleanly, and was interrupted.
       await heed(signal)

@@ -24,4 +24,6 @@ export type DevnetOptions = {
   challenger?: boolean | undefined
   /** Whether a replica follows, which is a bootnode. @default true */
   replica?: boolean | undefined
+  /** Ends the start between two of its steps; what was started by then is stopped. */
+  signal?: AbortSignal | undefined
 }

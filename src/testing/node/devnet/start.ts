@@ -130,19 +130,23 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close()
   }
+  const heed = (): void => options.signal?.throwIfAborted()
   try {
     const place = await placeOf(options, closers)
     const { directory, roles: kept } = place
     const world = await startChain(options, { place, closers })
+    heed()
     const { anvil, chain, client, contracts, certificates, reader } = world
     const accounts = [...Array(options.operators ?? 4).keys()].map((index) =>
       accountAt(accountsOf.operators + index),
     )
     const seats = await makeSeats(accounts, kept)
+    heed()
     const pcr0Commitment = simulatedPcr0Commitment()
     const [gateway, challenger] = [accountAt(accountsOf.gateway), accountAt(accountsOf.challenger)]
     const payers = [...accounts, gateway, challenger].map(({ address }) => address)
     const enlisted = await populate(world, { place, seats, pcr0Commitment, payers })
+    heed()
     // From the start of a window on: none ends by itself while a test gets ready.
     const { window } = commitParameters({ chainId: chain.id })
     const start = ((await client.getBlock()).timestamp / window + 1n) * window
@@ -155,9 +159,11 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
       ...{ chain, contracts, rpcUrl: anvil.url, artifacts: join(directory, 'artifacts') },
     })
     const artifactsUrl = await serveArtifacts(world.da, closers)
+    heed()
     const operators = await startOperators(options, {
       ...{ settings, seats, anvil, client, closers, ledger, gateway: gateway.address },
     })
+    heed()
     const roles = await startRoles(options, closers, {
       ...{ settings, seats, pcr0Commitment, directory: kept, gateway, challenger, ledger },
       keepTasks: place.isKept,
@@ -165,6 +171,7 @@ export async function createDevnet(options: DevnetOptions = {}): Promise<Devnet>
     for (const role of [...operators.list, ...Object.values(roles)]) {
       if (role === undefined) continue
       running.push(role)
+      heed()
       await untilReady(role)
     }
     const clients = seats.map((seat) => clientOf(seat, { account: gateway, reader }))
