@@ -13,6 +13,7 @@ import {
   verifyInclusion,
   verifyTlogProof,
 } from '../../src/ledger/index.js'
+import { boundedCache } from '../../src/ledger/log/tileCache.js'
 import { definedRoot, writeLog } from './writeLog.js'
 
 const signer = noteSigner({ name: 'example.com/log', seed: new Uint8Array(32).fill(9) })
@@ -90,6 +91,69 @@ describe('a log in tiles', () => {
       }
     }
     expect(found).toBeGreaterThanOrEqual(20)
+  })
+
+  test('behavior: neighbours are proved from files that were read once', async () => {
+    const entries = entriesOf(600)
+    const files = writeLog({ entries, signer })
+    const asked: string[] = []
+    const read = async (path: string) => {
+      asked.push(path)
+      return files.get(path)
+    }
+    const reader = logReader({ checkpoint: open(files), read })
+    for (const [at, entry] of entries.entries()) {
+      expect((await reader.entry(BigInt(at))).entry).toEqual(entry)
+    }
+    expect(new Set(asked).size).toBe(asked.length)
+    expect(asked.length).toBeLessThan(10)
+    // What is handed out is the caller's: changed bytes change no later answer.
+    const first = await reader.entry(0n)
+    first.entry.fill(0)
+    for (const hash of first.proof) hash.fill(0)
+    expect((await reader.entry(0n)).entry).toEqual(entries[0])
+  })
+
+  test('behavior: a file that was wrong once is read anew', async () => {
+    const entries = entriesOf(600)
+    const files = writeLog({ entries, signer })
+    for (const path of ['tile/entries/000', 'tile/0/000', 'tile/0/002.p/88', 'tile/1/000.p/2']) {
+      const good = files.get(path) as Uint8Array
+      const bad = good.slice()
+      bad[4] = (bad[4] as number) ^ 1
+      for (const wrong of [bad, good.slice(0, -1), undefined]) {
+        let isWrong = true
+        const read = async (asked: string) => (isWrong && asked === path ? wrong : files.get(asked))
+        const reader = logReader({ checkpoint: open(files), read })
+        const indices = [0n, 1n, 300n, 599n]
+        const failed = await Promise.allSettled(indices.map((index) => reader.entry(index)))
+        expect(
+          failed.some(({ status }) => status === 'rejected'),
+          path,
+        ).toBe(true)
+        isWrong = false
+        for (const index of indices) {
+          expect((await reader.entry(index)).entry, path).toEqual(entries[Number(index)])
+        }
+      }
+    }
+  })
+
+  test('behavior: what a reader keeps is bounded, and what was asked for last stays', () => {
+    const cache = boundedCache<Uint8Array>(100, ({ length }) => length)
+    for (const at of [1, 2, 3]) cache.set(`${at}`, new Uint8Array(40).fill(at))
+    expect([cache.get('1'), cache.get('2')?.[0], cache.get('3')?.[0]]).toEqual([undefined, 2, 3])
+    cache.get('2')
+    cache.set('4', new Uint8Array(50))
+    expect([cache.get('3'), cache.get('2')?.[0]]).toEqual([undefined, 2])
+    // The same key again weighs once; what is heavier than all is not kept.
+    for (let at = 0; at < 10; at += 1) cache.set('2', new Uint8Array(50).fill(at))
+    expect([cache.get('2')?.[0], cache.get('4')?.length]).toEqual([9, 50])
+    cache.set('5', new Uint8Array(101))
+    expect(['2', '4', '5'].map((key) => cache.get(key))).toEqual([undefined, undefined, undefined])
+    cache.set('6', new Uint8Array(100))
+    cache.clear()
+    expect(cache.get('6')).toBeUndefined()
   })
 
   test('behavior: a missing, short or long file is said by its path', async () => {

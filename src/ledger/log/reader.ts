@@ -13,6 +13,7 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from './merkle.js'
+import { boundedCache, rootIn, type TileTree, tileTree, treeWeight } from './tileCache.js'
 import { entryOfBundle, tilePath, tileWidth } from './tiles.js'
 
 /** Reads a file below the log's prefix, or answers `undefined` where there is none. */
@@ -30,8 +31,6 @@ export type LogReader = {
   /** Root of the first `size` entries, with the proof that the checkpoint extends them. */
   prefix(size: bigint, options?: IoOptions): Promise<{ root: Uint8Array; proof: Uint8Array[] }>
 }
-
-type Tile = (level: number, index: bigint) => Promise<Uint8Array>
 
 /**
  * A reader of a log at a checkpoint that `verifyCheckpoint` verified. The files are not believed: a
@@ -51,18 +50,28 @@ export function logReader(parameters: { checkpoint: Checkpoint; read: ReadLogFil
   if (!isSize(size) || root.length !== hashSize) {
     throw new InvalidInputError({ field: 'checkpoint', reason: 'it has a size and a 32-byte root' })
   }
-  const known = new Map<string, Uint8Array>()
+  const { hashes, forget, cached } = hashesOf(size, read)
+  /** Work on files; where one of them is wrong, a later call reads it anew. */
+  const reading = <value>(
+    operation: string,
+    options: IoOptions,
+    work: (signal: AbortSignal) => Promise<value>,
+  ): Promise<value> =>
+    withDeadline(operation, options, (signal) =>
+      work(signal).catch((error) => {
+        if (error instanceof LedgerLogError) forget()
+        throw error
+      }),
+    )
   return {
     entry: (index, options = {}) => {
       if (!isSize(index) || index >= size) {
         throw new InvalidInputError({ field: 'index', reason: `it is a bigint below ${size}` })
       }
-      return withDeadline('Reading a log entry', options, async (signal) => {
-        const entry = await readEntry({ read, signal, size, index })
-        const source = { tile: tileSource({ read, signal, size }), known }
-        const proof = await inclusionPath(source, index, size)
+      return reading('Reading a log entry', options, async (signal) => {
+        const entry = await readEntry({ read: cached, signal, size, index })
+        const proof = await inclusionPath(hashes(signal), index, size)
         if (!verifyInclusion({ index, size, root, leaf: leafHash(entry), proof })) {
-          known.clear()
           throw new LedgerLogError({ fault: 'inconsistent', path: `entry ${index}` })
         }
         return { entry, proof }
@@ -76,12 +85,10 @@ export function logReader(parameters: { checkpoint: Checkpoint; read: ReadLogFil
           hint: 'Two checkpoints of which the later one is smaller are evidence: keep both.',
         })
       }
-      return withDeadline('Proving that a log grew', options, async (signal) => {
-        const source = { tile: tileSource({ read, signal, size }), known }
-        const proof = await consistencyPath(source, older.size, size)
+      return reading('Proving that a log grew', options, async (signal) => {
+        const proof = await consistencyPath(hashes(signal), older.size, size)
         const claim = { oldSize: older.size, oldRoot: older.root, newSize: size, newRoot: root }
         if (!verifyConsistency({ ...claim, proof })) {
-          known.clear()
           throw new LedgerLogError({ fault: 'inconsistent', path: `checkpoint ${older.size}` })
         }
         return proof
@@ -91,13 +98,12 @@ export function logReader(parameters: { checkpoint: Checkpoint; read: ReadLogFil
       if (!isSize(older) || older > size) {
         throw new InvalidInputError({ field: 'size', reason: `it is a bigint up to ${size}` })
       }
-      return withDeadline('Reading the root of older entries', options, async (signal) => {
-        const source = { tile: tileSource({ read, signal, size }), known }
+      return reading('Reading the root of older entries', options, async (signal) => {
+        const source = hashes(signal)
         const proof = await consistencyPath(source, older, size)
         const oldRoot = await rangeRoot(source, 0n, older)
         const claim = { oldSize: older, oldRoot, newSize: size, newRoot: root, proof }
         if (!verifyConsistency(claim)) {
-          known.clear()
           throw new LedgerLogError({ fault: 'inconsistent', path: `the first ${older} entries` })
         }
         return { root: oldRoot, proof }
@@ -130,22 +136,6 @@ export async function readTile(
   throw new LedgerLogError({ fault: 'missing', path: tilePath({ level, index, width }) })
 }
 
-/** Tiles of one operation, each read once. */
-function tileSource(source: TileSource): Tile {
-  const tiles = new Map<string, Promise<Uint8Array>>()
-  return (level, index) => {
-    const key = `${level}/${index}`
-    const known = tiles.get(key)
-    if (known !== undefined) return known
-    const loading = readTile(source, level, index).then(({ bytes, width, path }) => {
-      if (bytes.length === width * hashSize) return bytes
-      throw new LedgerLogError({ fault: 'malformed', path })
-    })
-    tiles.set(key, loading)
-    return loading
-  }
-}
-
 async function readEntry(source: TileSource & { index: bigint }): Promise<Uint8Array> {
   const { bytes, width, path } = await readTile(source, 'entries', source.index / 256n)
   const entry = entryOfBundle(bytes, { width, at: Number(source.index % 256n) })
@@ -154,14 +144,57 @@ async function readEntry(source: TileSource & { index: bigint }): Promise<Uint8A
 }
 
 /**
- * Tiles of one operation, and roots of ranges that earlier operations of the reader came to. Those are no
- * more trusted than the files they came from: what is built on them is verified against the checkpoint,
- * and after a failure all are forgotten.
+ * Tiles, and roots of ranges that earlier operations of the reader came to. Those are no more trusted than
+ * the files they came from: what is built on them is verified against the checkpoint, and after a failure
+ * all are forgotten.
  */
-type Hashes = { tile: Tile; known: Map<string, Uint8Array> }
+type Hashes = {
+  tree: (level: number, index: bigint) => Promise<TileTree>
+  known: Map<string, Uint8Array>
+}
 
 /** Roots that are remembered: those of the right edge are in the proof of every entry. */
 const maxKnown = 4_096
+/** Bytes of files that are kept: the bundles around an entry are asked for again by its neighbours. */
+const maxFiles = 8 * 1_048_576
+/** Bytes of hashes over tiles that are kept. */
+const maxTrees = 64 * treeWeight
+
+/** What the operations of one reader share. */
+function hashesOf(size: bigint, read: ReadLogFile) {
+  const known = new Map<string, Uint8Array>()
+  const files = boundedCache<Uint8Array>(maxFiles, (bytes) => bytes.length)
+  const trees = boundedCache<TileTree>(maxTrees, () => treeWeight)
+  const cached: ReadLogFile = async (path, options) => {
+    const before = files.get(path)
+    if (before !== undefined) return before
+    const bytes = await read(path, options)
+    if (bytes instanceof Uint8Array && bytes.length <= maxFiles) files.set(path, bytes)
+    return bytes
+  }
+  const treeOf = async (level: number, index: bigint, signal: AbortSignal): Promise<TileTree> => {
+    const key = `${level}/${index}`
+    const before = trees.get(key)
+    if (before !== undefined) return before
+    const { bytes, width, path } = await readTile({ read, signal, size }, level, index)
+    if (bytes.length !== width * hashSize) throw new LedgerLogError({ fault: 'malformed', path })
+    const tree = tileTree(bytes.slice())
+    trees.set(key, tree)
+    return tree
+  }
+  return {
+    cached,
+    hashes: (signal: AbortSignal): Hashes => ({
+      tree: (level, index) => treeOf(level, index, signal),
+      known,
+    }),
+    forget: (): void => {
+      known.clear()
+      files.clear()
+      trees.clear()
+    },
+  }
+}
 
 /** Root of the leaves `from` to `to`, a range that RFC 6962's splitting makes. */
 async function rangeRoot(source: Hashes, from: bigint, to: bigint): Promise<Uint8Array> {
@@ -185,23 +218,10 @@ async function deriveRoot(source: Hashes, from: bigint, to: bigint): Promise<Uin
   const height = size.toString(2).length - 1
   const level = Math.floor(height / 8)
   const first = from >> BigInt(8 * level)
-  const bytes = await source.tile(level, first / 256n)
-  const start = Number(first % 256n) * hashSize
-  return perfectRoot(bytes, start, 2 ** (height % 8))
-}
-
-/** Root over `count` hashes that lie one after another, a power of two of them. */
-function perfectRoot(bytes: Uint8Array, start: number, count: number): Uint8Array {
-  const hashes: Uint8Array[] = []
-  for (let at = start; at < start + count * hashSize; at += hashSize) {
-    hashes.push(bytes.subarray(at, at + hashSize))
-  }
-  for (let width = count; width > 1; width /= 2) {
-    for (let at = 0; at < width; at += 2) {
-      hashes[at / 2] = nodeHash(hashes[at] as Uint8Array, hashes[at + 1] as Uint8Array)
-    }
-  }
-  return (hashes[0] as Uint8Array).slice()
+  const tree = await source.tree(level, first / 256n)
+  const root = rootIn(tree, Number(first % 256n), height % 8)
+  if (root !== undefined) return root
+  throw new LedgerLogError({ fault: 'malformed', path: `tile ${first / 256n} of level ${level}` })
 }
 
 async function inclusionPath(source: Hashes, index: bigint, size: bigint): Promise<Uint8Array[]> {
