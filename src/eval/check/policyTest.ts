@@ -6,6 +6,7 @@
  */
 import type { Json } from '../../core/canonicalJson.js'
 import { fixedFromHex } from '../../internal/bytes.js'
+import { assertObject } from '../../internal/options.js'
 import type { RegoLocation } from '../errors.js'
 import { EngineError } from '../errors.js'
 import type { RegoLimits, RegoModule } from '../rego/engine.js'
@@ -75,6 +76,7 @@ export async function runPolicyTests(parameters: {
   blockTimestamp?: bigint | undefined
   limits?: RegoLimits | undefined
 }): Promise<PolicyTestReport> {
+  assertObject('parameters', parameters)
   const { data = {}, only = '', blockTimestamp = 0n } = parameters
   const modules = modulesOf(parameters.modules)
   const limits = limitsOf(parameters.limits ?? {})

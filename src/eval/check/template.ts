@@ -4,6 +4,7 @@ import { parseJson } from '../../core/canonicalJson.js'
 import type { SchemaIssue, SchemaValidator } from '../../core/interfaces/schemaValidator.js'
 import type { JsonObject } from '../../core/jsonText.js'
 import { isPolicySdkError } from '../../errors/base.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import type { RegoLocation } from '../errors.js'
 import { RegoRefusedError, RegoSourceError } from '../errors.js'
 import { createLintContext, membersRead } from '../lint/context.js'
@@ -70,6 +71,8 @@ export async function checkTemplate(
   sources: TemplateSources,
   options: { validator?: SchemaValidator | undefined } = {},
 ): Promise<TemplateCheck> {
+  assertMembers('sources', sources, ['rego'])
+  assertOptions(options, { validator: 'object' })
   const validator = options.validator ?? createSchemaValidator()
   const problems: TemplateProblem[] = []
   const schema = await checkSchema('policyParamsSchema', sources.policyParamsSchema)

@@ -5,6 +5,7 @@
  * `function`, parameter names, data locations, nested tuples without names, arrays, visibility,
  * mutability and outputs. Source: the Solidity ABI specification; checked against alloy 1.
  */
+import { assertMembers, assertText } from '../../internal/options.js'
 
 /** One parameter in JSON ABI form. */
 export type FunctionParameter = {
@@ -38,6 +39,7 @@ const MAX_PARAMETERS = 256
  * ```
  */
 export function parseFunctionSignature(text: string): FunctionDescription | undefined {
+  assertText('text', text)
   if (text.length > 4_096) return undefined
   const scanner = createScanner(text.replace(/^function[ \t]+/, ''))
   const name = scanner.identifier()
@@ -79,12 +81,15 @@ export function parseFunctionSignature(text: string): FunctionDescription | unde
 }
 
 /** The selector's preimage, such as `transfer(address,uint256)`. */
-export function canonicalSignature({ name, inputs }: FunctionDescription): string {
+export function canonicalSignature(description: FunctionDescription): string {
+  assertMembers('description', description, ['name', 'inputs'])
+  const { name, inputs } = description
   return `${name}(${inputs.map(canonicalType).join(',')})`
 }
 
 /** The text policies see as `input.decoded_function_signature`. */
 export function fullSignature(description: FunctionDescription): string {
+  assertMembers('description', description, ['name', 'inputs', 'outputs', 'stateMutability'])
   const { name, inputs, outputs, stateMutability } = description
   const mutability = stateMutability === 'nonpayable' ? '' : ` ${stateMutability}`
   const returns = outputs.length === 0 ? '' : ` returns ${fullTuple(outputs)}`

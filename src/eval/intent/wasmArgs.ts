@@ -11,6 +11,7 @@ import {
 } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
+import { assertMembers } from '../../internal/options.js'
 import { PluginInputError } from '../plugins/errors.js'
 
 /**
@@ -66,6 +67,7 @@ export function decodeWasmArgs(wasmArgs: Hex): JsonObject {
  * @throws {PluginInputError} for `wasmArgs` that are no object or set `_newton.params` themselves.
  */
 export function buildPluginInput(parameters: { wasmArgs: Hex; params: JsonObject }): string {
+  assertMembers('parameters', parameters, ['wasmArgs', 'params'])
   const args = decodeWasmArgs(parameters.wasmArgs)
   if (Object.keys(parameters.params).length === 0) return canonicalJson(args)
   const own = (args['_newton'] ?? {}) as JsonObject

@@ -9,6 +9,7 @@ import type { Hex } from 'viem'
 import { computeArtifactHash } from '../../core/artifact.js'
 import { InvalidInputError, MissingPeerError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertObject, assertText } from '../../internal/options.js'
 import { checkPluginWorld, type PluginWorld } from '../plugins/component/component.js'
 import { providerWit } from '../plugins/component/providerWit.js'
 import { inBuildRoot } from './buildRoot.js'
@@ -132,6 +133,7 @@ function checkRequest(request: BuildPluginRequest): {
   requireReproducible: boolean
   shim: string | undefined
 } {
+  assertObject('request', request)
   const { source, world = '0.2', features = defaultFeatures, requireReproducible = false } = request
   if (typeof source !== 'string' || source.trim() === '') {
     throw new InvalidInputError({
@@ -248,11 +250,17 @@ export async function buildDeterminismShim(
   directory: string,
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<string | undefined> {
+  assertText('directory', directory)
+  assertObject('options', options)
   if (process.platform !== 'linux') return undefined
   const { signal = new AbortController().signal } = options
   const source = join(directory, 'shim.c')
   const library = join(directory, 'shim.so')
-  await writeFile(source, shimSource)
+  try {
+    await writeFile(source, shimSource)
+  } catch (cause) {
+    throw new PluginBuildError(`${directory} is no directory that can be written to`, { cause })
+  }
   try {
     const args = ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl']
     await run('cc', args, { signal, cwd: directory })

@@ -3,6 +3,7 @@ import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import { InvalidInputError } from '../../errors/common.js'
+import { assertOptions } from '../../internal/options.js'
 import type { PortablePlugin } from '../plugins/protocol.js'
 import type { CompiledPluginStore } from '../plugins/runtime/loader.js'
 
@@ -34,6 +35,11 @@ export function fileCompiledPluginStore(parameters: {
   directory: string
   key: Uint8Array
 }): CompiledPluginStore {
+  assertOptions(
+    parameters,
+    { directory: 'text', key: 'any' },
+    { field: 'parameters', required: ['directory'] },
+  )
   const { directory, key } = parameters
   if (!(key instanceof Uint8Array) || key.length < 32) {
     throw new InvalidInputError({ field: 'key', reason: 'expected 32 secret bytes or more' })

@@ -1,6 +1,7 @@
 /** One HTTP exchange of a plugin, over whatever connection the caller arranges. */
 import http, { type IncomingMessage, type RequestOptions } from 'node:http'
 import https from 'node:https'
+import { assertHttpUrl, assertList, assertMembers } from '../../internal/options.js'
 import {
   type ContentCoding,
   contentCodings,
@@ -29,6 +30,10 @@ export function exchangeHttp(
   request: GuestRequest,
   options: HttpExchangeOptions,
 ): Promise<HttpTransportResponse> {
+  assertMembers('request', request, ['url', 'method', 'headers'])
+  assertHttpUrl('request.url', request.url)
+  assertList('request.headers', request.headers)
+  assertMembers('options', options, ['maxResponseBytes'])
   const { signal, maxResponseBytes, connection } = options
   return new Promise((fulfil, reject) => {
     const url = new URL(request.url)

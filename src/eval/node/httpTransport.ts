@@ -1,4 +1,5 @@
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
+import { assertOptions } from '../../internal/options.js'
 import { isPrivateAddress } from '../../internal/privateAddress.js'
 import { type HttpTransport, PrivateAddressError } from '../plugins/http.js'
 import { exchangeHttp } from './httpExchange.js'
@@ -19,6 +20,7 @@ export function nodeHttpTransport(
     ca?: string | undefined
   } = {},
 ): HttpTransport {
+  assertOptions(options, { lookup: 'function', ca: 'text' })
   const { lookup = resolve, ca } = options
   return (request, { signal, maxResponseBytes, allowPrivate }) =>
     exchangeHttp(request, {

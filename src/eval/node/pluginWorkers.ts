@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { MissingPeerError } from '../../errors/common.js'
+import { assertOptions } from '../../internal/options.js'
 import type { PluginWorker, PluginWorkers } from '../plugins/workerPool.js'
 import { nodeHttpTransport } from './httpTransport.js'
 import { compileWorkerSource, runWorkerSource } from './workers.generated.js'
@@ -38,6 +39,12 @@ export function nodePluginWorkers(
     backgroundNice?: number | undefined
   } = {},
 ): PluginWorkers {
+  assertOptions(options, {
+    concurrency: { least: 1 },
+    heapMb: { least: 1 },
+    transpiler: 'text',
+    backgroundNice: { least: 0, most: 19 },
+  })
   const { heapMb = 256, backgroundNice = 19 } = options
   return {
     transport: nodeHttpTransport(),

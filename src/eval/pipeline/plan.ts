@@ -22,6 +22,7 @@ import type {
 import { decodeParams } from '../../core/params.js'
 import type { Task } from '../../core/task.js'
 import { fromHex, fromUtf8 } from '../../internal/bytes.js'
+import { assertMembers } from '../../internal/options.js'
 import {
   PolicyDataInstanceMissingError,
   PolicyDataKindMismatchError,
@@ -79,6 +80,7 @@ export function planEvaluation(parameters: {
   /** Left out: every id is computed anew. */
   facts?: PlanFacts | undefined
 }): EvaluationPlan {
+  assertMembers('parameters', parameters, ['task', 'snapshot', 'pcr0Commitment'])
   const { task, snapshot, pcr0Commitment, facts = createPlanFacts() } = parameters
   checkTask(task, snapshot)
   const policy = policyRows(task, snapshot)

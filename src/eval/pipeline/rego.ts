@@ -6,6 +6,7 @@ import { canonicalJson, type Json, type JsonObject } from '../../core/canonicalJ
 import type { Task } from '../../core/task.js'
 import { computeTaskId } from '../../core/task.js'
 import { compareBytes, utf8 } from '../../internal/bytes.js'
+import { assertList } from '../../internal/options.js'
 import { inputJsonOf } from '../intent/parseIntent.js'
 import type { PreparedPolicy, RegoOutcome } from '../rego/engine.js'
 import type { IdentityData } from '../rego/identity.js'
@@ -26,6 +27,7 @@ export function mergeOutputs(outputs: readonly PluginOutput[]): {
   wasm: JsonObject
   warnings: string[]
 } {
+  assertList('outputs', outputs)
   const wasm: Record<string, Json> = Object.create(null)
   const setBy = new Map<string, Hex>()
   const warnings: string[] = []

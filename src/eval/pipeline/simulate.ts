@@ -26,7 +26,7 @@ import type { Task } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { compareBytes, fromHex, fromUtf8, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertKnown, assertList, assertObject } from '../../internal/options.js'
+import { assertKnown, assertList, assertMembers, assertObject } from '../../internal/options.js'
 import { encodeWasmArgs } from '../intent/wasmArgs.js'
 import type { PluginRuntime } from '../plugins/runtime/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
@@ -286,6 +286,7 @@ function simulatedInstance(
 
 /** Makes up the rows of a policy that is not deployed, with ids as they would be on chain. */
 export function deploySimulated(request: SimulationRequest): SimulatedDeployment {
+  assertMembers('request', request, ['rego', 'intent'])
   const { intent, client = defaultClient, expireAfter = 100n, nonce = 0n } = request
   const { block = firstBlock } = request
   const { chainId } = intent

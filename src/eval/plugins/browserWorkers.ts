@@ -1,4 +1,5 @@
 import { MissingPeerError } from '../../errors/common.js'
+import { assertOptions } from '../../internal/options.js'
 import { fetchTransport } from './fetchTransport.js'
 import type { PluginWorker, PluginWorkers } from './workerPool.js'
 import { compileWorkerSource, runWorkerSource } from './workers.generated.js'
@@ -26,6 +27,11 @@ export function browserPluginWorkers(parameters: {
   /** Runs at once. @default half of `navigator.hardwareConcurrency` */
   concurrency?: number | undefined
 }): PluginWorkers {
+  assertOptions(
+    parameters,
+    { transpiler: 'text', concurrency: { least: 1 } },
+    { field: 'parameters', required: ['transpiler'] },
+  )
   const { transpiler } = parameters
   const cores = (globalThis.navigator as Navigator | undefined)?.hardwareConcurrency ?? 2
   return {

@@ -1,6 +1,8 @@
 /**
  * HTTP for plugins over the platform's `fetch`.
  */
+
+import { assertOptions } from '../../internal/options.js'
 import { type HttpTransport, ResponseTooLargeError } from './http.js'
 
 /**
@@ -11,6 +13,7 @@ import { type HttpTransport, ResponseTooLargeError } from './http.js'
 export function fetchTransport(
   options: { fetch?: typeof globalThis.fetch | undefined } = {},
 ): HttpTransport {
+  assertOptions(options, { fetch: 'function' })
   const { fetch = globalThis.fetch } = options
   return async (request, { signal, maxResponseBytes }) => {
     const response = await fetch(request.url, {

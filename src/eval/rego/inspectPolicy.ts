@@ -1,5 +1,6 @@
 /** What is in a policy, without evaluating it. */
 
+import { assertObject } from '../../internal/options.js'
 import type { RegoLimits, RegoModule } from './engine.js'
 import { loadEngineModule } from './engineModule.js'
 import type { RegoInspection } from './inspection.js'
@@ -25,6 +26,7 @@ export async function inspectPolicy(
   source: { rego: Uint8Array | readonly RegoModule[] },
   limits: RegoLimits = {},
 ): Promise<RegoInspection> {
+  assertObject('source', source)
   const modules = modulesOf(source.rego).map(({ name, source: text }) => ({
     path: name,
     source: text,

@@ -8,6 +8,7 @@ import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { parseJson } from '../../core/canonicalJson.js'
 import { MissingPeerError } from '../../errors/common.js'
 import { fromUtf8 } from '../../internal/bytes.js'
+import { assertBytes, assertMembers } from '../../internal/options.js'
 import { OpaPolicyError } from '../errors.js'
 import type { PreparedPolicy, RegoEngine, RegoOutcome } from './engine.js'
 
@@ -42,7 +43,9 @@ const MEMORY = { initial: 5, maximum: 1024 } as const
  * ```
  */
 export function opaWasmEngine(parameters: { policyWasm: Uint8Array }): RegoEngine {
+  assertMembers('parameters', parameters, ['policyWasm'])
   const { policyWasm } = parameters
+  assertBytes('policyWasm', policyWasm)
   return {
     id: 'opa-wasm',
     semantics: 'opa',

@@ -6,6 +6,7 @@
  * (Binary.md: preamble, section 10 imports, section 11 exports).
  */
 
+import { assertBytes } from '../../../internal/options.js'
 import { PluginComponentError, PluginImportError, PluginLimitError } from '../errors.js'
 import { type ByteReader, byteReader } from './byteReader.js'
 
@@ -74,6 +75,7 @@ const providerInterfaces: Readonly<Record<string, ReadonlySet<string>>> = {
  * @throws {PluginComponentError} for anything but a well-formed component.
  */
 export function readComponentShape(bytes: Uint8Array): ComponentShape {
+  assertBytes('component', bytes)
   if (preamble.some((byte, index) => bytes[index] !== byte)) {
     throw new PluginComponentError(
       isCoreModule(bytes)
@@ -113,6 +115,7 @@ export function readComponentShape(bytes: Uint8Array): ComponentShape {
  * ```
  */
 export function checkPluginWorld(bytes: Uint8Array): PluginWorld {
+  assertBytes('component', bytes)
   if (bytes.length > MAX_COMPONENT_BYTES) {
     throw new PluginLimitError(
       'componentBytes',
