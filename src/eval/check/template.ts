@@ -4,7 +4,7 @@ import { parseJson } from '../../core/canonicalJson.js'
 import type { SchemaIssue, SchemaValidator } from '../../core/interfaces/schemaValidator.js'
 import type { JsonObject } from '../../core/jsonText.js'
 import { isPolicySdkError } from '../../errors/base.js'
-import { assertMembers, assertOptions } from '../../internal/options.js'
+import { assertObject, assertOptions } from '../../internal/options.js'
 import type { RegoLocation } from '../errors.js'
 import { RegoRefusedError, RegoSourceError } from '../errors.js'
 import { createLintContext, membersRead } from '../lint/context.js'
@@ -71,7 +71,7 @@ export async function checkTemplate(
   sources: TemplateSources,
   options: { validator?: SchemaValidator | undefined } = {},
 ): Promise<TemplateCheck> {
-  assertMembers('sources', sources, ['rego'])
+  assertObject('sources', sources)
   assertOptions(options, { validator: 'object' })
   const validator = options.validator ?? createSchemaValidator()
   const problems: TemplateProblem[] = []

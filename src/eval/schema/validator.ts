@@ -14,7 +14,7 @@ import type {
 import type { Json } from '../../core/jsonText.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
-import { assertChoice, assertJsonText, assertOptions } from '../../internal/options.js'
+import { assertChoice, assertJsonText, assertKnown, assertObject } from '../../internal/options.js'
 import { createProcessMemory, type ProcessMemory } from '../../internal/processMemory.js'
 import { EngineError } from '../errors.js'
 import { createEngineInstance, type EngineInstance } from '../rego/engineInstance.js'
@@ -89,7 +89,8 @@ export function createValidatorOf(
   profile: StandardProfile,
   options: SchemaValidatorOptions,
 ): SchemaValidator {
-  assertOptions(options, { profiles: 'any', memory: 'object' })
+  assertObject('options', options)
+  assertKnown('options', options, ['profiles', 'memory'])
   const { profiles = 'both', memory = createProcessMemory({ maxBytes: 8_388_608 }) } = options
   // A name that is compared and not checked would quietly leave the operators' rules out.
   assertChoice('profiles', profiles, ['both', '2020-12'])
