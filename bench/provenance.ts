@@ -123,8 +123,8 @@ function withoutCaches(none: Sandbox): Sandbox {
       const users = join(home, 'passwd')
       writeFileSync(users, `build:x:${uid}:${gid}::${home}:/bin/sh\n`)
       const whole = ['/usr/bin/bwrap', '--dev-bind', '/', '/']
-      // Another spelling, which is not taken for the place inside.
-      const argv = [...whole, '--ro-bind', users, '/etc/./passwd', '--', ...run.argv]
+      // Other spellings, which are not taken for places inside.
+      const argv = [...whole, '--ro-bind', `/.${users}`, '/etc/./passwd', '--', ...run.argv]
       return none.run({ ...run, argv })
     },
   }

@@ -9,6 +9,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { toHex, utf8 } from '../../src/internal/bytes.js'
 import { createSourceArchive } from '../../src/provenance/index.js'
 import { type BuildLimits, openSandbox, sandboxedBuilder } from '../../src/provenance/node/index.js'
+import { openMemoryGroup } from '../../src/provenance/node/processTree.js'
 import { buildFilter } from '../../src/provenance/node/seccomp.js'
 import { missingIsolation, toyImage, toyPlugin, toyScript, toySource, toyToolchain } from './toy.js'
 
@@ -54,6 +55,12 @@ function isRunning(mark: string): boolean {
     }
   })
 }
+/** Control groups that a process made. */
+function groupsOf(pid: number): string[] {
+  return ['/sys/fs/cgroup', '/sys/fs/cgroup/memory'].flatMap((root) =>
+    existsSync(root) ? readdirSync(root).filter((it) => it.startsWith(`newton-build-${pid}-`)) : [],
+  )
+}
 async function until(check: () => boolean): Promise<void> {
   for (let tries = 0; !check(); tries++) {
     if (tries > 100) throw new TypeError('it did not come')
@@ -88,6 +95,26 @@ describe.skipIf(missing !== undefined)('a build that leaves the shell', () => {
         .sort(),
     )
   }, 60_000)
+
+  test('behavior: memory that the kernel holds for it is its own', async () => {
+    const group = await openMemoryGroup(2 ** 30)
+    await group?.close()
+    // Where no groups can be made, the machine's own reserve is what ends it.
+    if (group === undefined) return
+    // Messages in sockets that nobody reads, and names of files that are empty: both belong to no process.
+    const sockets = [
+      'use Socket; my @all; my $m = "x" x 65536;',
+      'for (1 .. 2000) { socketpair(my $a, my $b, AF_UNIX, SOCK_DGRAM, 0) or last;',
+      'fcntl($a, 4, 2048); push @all, $a, $b; 1 while send($a, $m, 0); } sleep 30;',
+    ].join('\n')
+    const files = 'for (1 .. 3000000) { open(my $f, ">", "/tmp/$_"); close $f }'
+    for (const script of [sockets, files]) {
+      const { hash } = await build('perl /source/try.pl', {
+        ...{ files: { 'try.pl': script }, limits: { memory: 48 * 2 ** 20, time: 40_000 } },
+      })
+      expect(hash).toBe('limit_exceeded')
+    }
+  }, 100_000)
 
   test('behavior: sockets end at the namespace, those of a virtual machine’s host too', async () => {
     // vsock, packet, alg, bluetooth, xdp; then those that builds may have.
@@ -249,6 +276,11 @@ describe.skipIf(missing !== undefined)('a build that leaves the shell', () => {
       await until(sleeps)
       worker.kill('SIGKILL')
       await until(() => !sleeps())
+      // The group that it left is removed by whoever makes the next one.
+      const group = await openMemoryGroup(2 ** 30)
+      await group?.close()
+      const left = group === undefined ? [] : groupsOf(worker.pid as number)
+      expect(left).toEqual([])
     } finally {
       worker.kill('SIGKILL')
     }

@@ -47,15 +47,28 @@ export function collect(
   })
 }
 
-/** Whether `bwrap` came to run the build: it reports an exit code of what it ran, not of itself. */
-export function reportOf(child: ChildProcess): () => boolean {
+/**
+ * What `bwrap` tells: the first process that it started, and whether it came to run the build. It reports
+ * an exit code of what it ran, not of itself.
+ */
+export function reportOf(child: ChildProcess): {
+  hasRun: () => boolean
+  started: Promise<number | undefined>
+} {
   let report = ''
+  let tell: (pid: number | undefined) => void = () => undefined
+  const started = new Promise<number | undefined>((resolve) => {
+    tell = resolve
+  })
   const stream = child.stdio[3] as Readable
   stream.on('data', (part: Uint8Array) => {
     if (report.length < 4_096) report += Buffer.from(part).toString('latin1')
+    const pid = /"child-pid":\s*(\d+)/.exec(report)?.[1]
+    if (pid !== undefined) tell(Number(pid))
   })
   stream.on('error', () => undefined)
-  return () => report.includes('"exit-code"')
+  stream.on('close', () => tell(undefined))
+  return { hasRun: () => report.includes('"exit-code"'), started }
 }
 
 /** Hands `bwrap` its filter. Where it ends before it reads, its exit says why. */
@@ -63,4 +76,11 @@ export function tellFilter(child: ChildProcess, filter: Uint8Array): void {
   const stream = child.stdio[4] as Writable
   stream.on('error', () => undefined)
   stream.end(filter)
+}
+
+/** Lets a build begin that waits on its sixth stream. */
+export function release(child: ChildProcess): void {
+  const stream = (child.stdio as readonly unknown[])[5] as Writable
+  stream.on('error', () => undefined)
+  stream.end('x')
 }

@@ -1,5 +1,5 @@
-/** What the processes below one use together, read from `/proc`. */
-import { readdir, readFile } from 'node:fs/promises'
+/** What the processes below one use together, read from `/proc`, and the group that limits it. */
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 
 /** What a tree of processes uses. */
 export type ProcessUse = { memory: number; processes: number }
@@ -79,5 +79,95 @@ async function readProcess(name: string): Promise<Read | undefined> {
     }
   } catch {
     return undefined
+  }
+}
+
+/** A control group: the kernel's own count of memory, of sockets and empty files too. */
+export type MemoryGroup = {
+  /** Moves a process; what it starts from then on is in the group. */
+  add(pid: number): Promise<void>
+  /** Whether something in it was ended for want of memory. */
+  exhausted(): Promise<boolean>
+  /** Ends what is left in it, and removes it. */
+  close(): Promise<void>
+}
+
+/** Where groups are: one tree for all controllers, or one for memory. */
+const layouts = [
+  { root: '/sys/fs/cgroup', limit: 'memory.max', events: 'memory.events' },
+  {
+    root: '/sys/fs/cgroup/memory',
+    limit: 'memory.limit_in_bytes',
+    events: 'memory.oom_control',
+  },
+] as const
+
+/**
+ * Opens a group that may use so much memory, `undefined` where this process may make none: then what
+ * processes are seen to hold is counted instead.
+ */
+export async function openMemoryGroup(bytes: number): Promise<MemoryGroup | undefined> {
+  for (const { root, limit, events } of layouts) {
+    const folder = `${root}/${groupName}${process.pid}-${crypto.randomUUID()}`
+    try {
+      await removeLeft(root)
+      await mkdir(folder)
+    } catch {
+      continue
+    }
+    try {
+      await writeFile(`${folder}/${limit}`, `${bytes}`, { flag: 'r+' })
+      return groupAt(folder, events)
+    } catch {
+      // The controller is not given to groups below.
+      await rmdir(folder).catch(() => undefined)
+    }
+  }
+  return undefined
+}
+
+const groupName = 'newton-build-'
+
+/** Removes empty groups of workers that were killed. One with processes in it does not go. */
+async function removeLeft(root: string): Promise<void> {
+  for (const name of await readdir(root)) {
+    const [, pid] = /^newton-build-(\d+)-/.exec(name) ?? []
+    if (pid === undefined) continue
+    const isGone = await readFile(`/proc/${pid}/stat`).then(
+      () => false,
+      () => true,
+    )
+    if (isGone) await rmdir(`${root}/${name}`).catch(() => undefined)
+  }
+}
+
+function groupAt(folder: string, events: string): MemoryGroup {
+  const members = `${folder}/cgroup.procs`
+  return {
+    add: (pid) => writeFile(members, `${pid}`, { flag: 'r+' }),
+    exhausted: async () => {
+      const text = await readFile(`${folder}/${events}`, 'latin1').catch(() => '')
+      return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0) > 0
+    },
+    close: async () => {
+      for (let tries = 0; tries < 50; tries++) {
+        const left = await readFile(members, 'latin1').catch(() => '')
+        for (const pid of left.split('\n').filter((name) => name !== '')) endProcess(Number(pid))
+        const removed = await rmdir(folder).then(
+          () => true,
+          () => false,
+        )
+        if (removed) return
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    },
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It is gone.
   }
 }

@@ -13,8 +13,15 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { assertCount, assertFlag, assertKnown } from '../../internal/options.js'
 import { IsolationError } from '../errors.js'
-import { collect, reportOf, type SandboxEnd, type Stop, tellFilter } from './buildStreams.js'
-import { watchProcesses } from './processTree.js'
+import {
+  collect,
+  release,
+  reportOf,
+  type SandboxEnd,
+  type Stop,
+  tellFilter,
+} from './buildStreams.js'
+import { type MemoryGroup, openMemoryGroup, watchProcesses } from './processTree.js'
 import { buildFilter } from './seccomp.js'
 
 /** A file or folder of this machine, read-only at a place inside. */
@@ -142,7 +149,7 @@ function isolated(run: SandboxRun, programs: { bwrap: string; prlimit: string })
     ...[`--nproc=${limits.processes}`, `--fsize=${limits.written}`, '--nofile=4096', '--core=0'],
     ...[programs.bwrap, '--unshare-all', '--unshare-user', '--disable-userns'],
     ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--clearenv'],
-    ...['--json-status-fd', '3', '--seccomp', '4'],
+    ...['--json-status-fd', '3', '--seccomp', '4', '--block-fd', '5'],
     ...['--uid', '1000', '--gid', '1000', '--hostname', 'build'],
     ...['--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
     ...['--symlink', 'usr/bin', '/bin', '--dir', '/usr/lib64'],
@@ -193,7 +200,7 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
   const { uid, filter } = command
   const child = spawn(command.file, command.argv, {
     ...{ env: command.env, cwd: command.cwd, detached: true },
-    stdio: ['ignore', 'pipe', 'pipe', ...(filter ? (['pipe', 'pipe'] as const) : [])],
+    stdio: ['ignore', 'pipe', 'pipe', ...(filter ? (['pipe', 'pipe', 'pipe'] as const) : [])],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   })
   let end: Pick<SandboxEnd, 'status' | 'limit'> | undefined
@@ -202,8 +209,9 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
     kill(child)
   }
   const collected = collect(child, limits, stop)
-  const hasRun = filter ? reportOf(child) : () => true
+  const report = filter ? reportOf(child) : undefined
   if (filter) tellFilter(child, filter)
+  const group = report && enclose(child, report.started, limits.memory)
   const timer = setTimeout(() => stop('timeout'), limits.time)
   let exhausted = false
   const watch = watchProcesses(child.pid, (use) => {
@@ -222,10 +230,11 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
     })
     run.signal?.throwIfAborted()
     const all = collected()
+    if (await (await group)?.exhausted()) end ??= { status: 'limit', limit: 'memory' }
     // It may be another's doing: no word about the source either.
     if (exhausted) throw new IsolationError('this machine has no memory left')
     // A wall that could not be built is this machine's fault, and no word about the source.
-    if (end === undefined && !hasRun()) {
+    if (end === undefined && report?.hasRun() === false) {
       throw new IsolationError(`\`bwrap\` ended before the build: ${all.logTail.trim()}`)
     }
     return { status: code === 0 ? 'ended' : 'failed', ...end, ...all }
@@ -234,7 +243,26 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
     watch.stop()
     run.signal?.removeEventListener('abort', onAbort)
     kill(child)
+    await (await group)?.close()
   }
+}
+
+/** Puts a build that waits into a group of its own, where there are groups, and lets it begin. */
+async function enclose(
+  child: ChildProcess,
+  started: Promise<number | undefined>,
+  memory: number,
+): Promise<MemoryGroup | undefined> {
+  const group = await openMemoryGroup(memory)
+  try {
+    const first = await started
+    // What both of them start from here on is in the group.
+    for (const pid of [child.pid, first]) if (pid !== undefined) await group?.add(pid)
+  } catch {
+    // It has ended already, or may not be moved: its processes are counted all the same.
+  }
+  release(child)
+  return group
 }
 
 /** Ends the first process of the namespace and with it all others. */
