@@ -15,6 +15,7 @@ import {
   createGateway,
   createTaskClient,
   type GatewayParameters,
+  type GatewayStore,
   hashApiKey,
   memoryGatewayStore,
   type StoredTask,
@@ -635,6 +636,40 @@ describe('createGateway', () => {
   test('error: INVALID_PARAMS for a landing that this gateway does not do', async () => {
     const { tasks } = await start()
     await expect(tasks.sendTask(broadcast)).rejects.toMatchObject({ fault: 'INVALID_PARAMS' })
+  })
+
+  test('behavior: a process that stands still longer than its lease does not take up its own task anew', async () => {
+    const store = memoryGatewayStore()
+    let claimed = 0
+    const counting: GatewayStore = {
+      ...store,
+      claim: async (parameters) => {
+        const tasks = await store.claim(parameters)
+        claimed += tasks.length
+        return tasks
+      },
+    }
+    const { gateway, operators, world } = createGatewayWorld({
+      ...{ store: counting, lease: 60, pollInterval: 10 },
+    })
+    closers.push(gateway.close)
+    let stood = 0
+    operators.forEach((_, index) => {
+      operators[index] = operatorOf(world, index, {
+        before: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 5))
+          const until = performance.now() + 90
+          while (performance.now() < until);
+          stood++
+        },
+      })
+    })
+    const { taskId } = (await gateway.send(request, { caller: 'anyone' })) as StoredTask
+    await expect
+      .poll(async () => (await store.find(taskId))?.state, { timeout: 20_000 })
+      .toBe('signed')
+    expect(stood).toBe(8)
+    expect(claimed).toBe(0)
   })
 
   test('behavior: a gateway that was paused past its lease changes nothing', async () => {

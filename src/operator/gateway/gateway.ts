@@ -23,7 +23,13 @@ import { createGatewayRpc, type GatewayRpc } from './methods.js'
 import { prepareTask } from './preparing.js'
 import { type RunParameters, runTask } from './running.js'
 import { createSecretsMethods } from './secrets.js'
-import { type GatewayStore, isDecided, type LeasedTask, type StoredTask } from './store/store.js'
+import {
+  type GatewayStore,
+  isDecided,
+  type Lease,
+  type LeasedTask,
+  type StoredTask,
+} from './store/store.js'
 import { createChanges } from './waiting.js'
 import { type TaskRequest, writeTaskRequest, writeTaskStatus } from './wire.js'
 
@@ -121,7 +127,8 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const controller = new AbortController()
   // A signal for each task: one for all would have a listener for each.
   const running = new Map<Promise<void>, AbortController>()
-  const here = new Set<Hex>()
+  /** Tasks that are worked on here, each with the fence of its lease. */
+  const here = new Map<Hex, Lease['fence']>()
   const answers = createAnswers(store)
   const run: RunParameters = {
     ...{ store, registry, tables, operators, lease, now, onEvent, sink, landingInterval },
@@ -136,11 +143,12 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     const own = new AbortController()
     // It was kept while the gateway closed: handed back at once.
     if (controller.signal.aborted) own.abort()
-    here.add(task.taskId)
+    const { taskId, fence } = task
+    here.set(taskId, fence)
     const work = runTask(task, run, { signal: own.signal, snapshot }).finally(() => {
       running.delete(work)
-      here.delete(task.taskId)
-      changes.tell(task.taskId)
+      if (here.get(taskId) === fence) here.delete(taskId)
+      changes.tell(taskId)
     })
     running.set(work, own)
   }
@@ -208,8 +216,11 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const claiming = pollStore(
     { store, owner, lease, concurrent, pollInterval },
     {
-      ...{ running, start, onEvent },
+      ...{ running, start, onEvent, now },
       signal: controller.signal,
+      renewHeld: async () => {
+        await Promise.all([...here].map(([taskId, fence]) => store.renew({ taskId, fence }, lease)))
+      },
     },
   )
   const rpc = createGatewayRpc({
@@ -242,13 +253,20 @@ async function pollStore(
     running: { readonly size: number }
     start: (task: LeasedTask) => void
     onEvent: (event: GatewayEvent) => void
+    now: () => number
+    renewHeld: () => Promise<void>
     signal: AbortSignal
   },
 ): Promise<void> {
   const { store, owner, lease, concurrent, pollInterval } = parameters
+  let looked = at.now()
   while (!at.signal.aborted) {
     const limit = concurrent - at.running.size
     try {
+      // A process that stood still has let its own leases lapse: it would claim what it works on, and
+      // begin anew each time.
+      if (at.now() - looked > lease / 3) await at.renewHeld()
+      looked = at.now()
       if (limit > 0) for (const task of await store.claim({ owner, lease, limit })) at.start(task)
     } catch (error) {
       at.onEvent({ type: 'store.failed', error })
