@@ -63,6 +63,7 @@ describe('witnessFile', () => {
     expect(await witness.read()).toBeUndefined()
     await witness.write({ counter: 7n, hash: domain })
     expect(await witness.read()).toEqual({ counter: 7n, hash: domain })
+    await witness.close?.()
   })
 
   test('behavior: the newest mark is read, and the one before where a write was torn', async () => {
@@ -83,6 +84,7 @@ describe('witnessFile', () => {
       expect(read?.counter === 12n || read?.counter === 13n, `cut at ${at}`).toBe(true)
       if (read?.counter === 12n) expect(read.hash).toBe(domain)
     }
+    await witness.close?.()
   })
 
   test('behavior: an earlier form is read, and a file that was put in its place is written to', async () => {
@@ -99,6 +101,7 @@ describe('witnessFile', () => {
     await witness.close?.()
     await witness.write({ counter: 9n, hash: domain })
     expect(await witnessFile(path).read()).toEqual({ counter: 9n, hash: domain })
+    await witness.close?.()
   })
 
   test.each(['', '{', 'null', '{"counter":7}', '{"counter":"x","hash":"0x"}'])(
