@@ -246,4 +246,27 @@ describe.skipIf(!isBuilt)('provenance roles as processes', () => {
     expect(await ended(shown.child, 'SIGINT')).toBe(0)
     expect(await ended(child, 'SIGINT')).toBe(0)
   }, 180_000)
+
+  test('behavior: a worker as a user starts it, without the toolchain, and without a token', async () => {
+    const { url, child } = await control('worker', await freePort(), '--memory-queue')
+    const wasm = await register('built by nobody here')
+    const start = (token: string) =>
+      shell(home, { NEWTON_WORKER_TOKEN: token })(
+        ...['provenance', 'worker', '--control', url, '--once', '--json'],
+      )
+    // Each of them asks until there is nothing; what failed comes back after its pause.
+    const runs = await until(async () => {
+      const run = await start(one)
+      expect(run.code, run.stderr).toBe(0)
+      return /toolchain_unavailable/.test(run.stderr) ? run : undefined
+    })
+    expect(runs.stderr).toContain('"accepted":true')
+    expect(await claimsOf(wasm)).toEqual([])
+    const refused = await start('y'.repeat(40))
+    expect(refused.code).not.toBe(0)
+    expect(refused.stdout).toContain('CONTROL_PLANE_FAILED')
+    expect(refused.stdout + refused.stderr).not.toContain('yyyy')
+    expect((await start('')).code).toBe(2)
+    expect(await ended(child, 'SIGINT')).toBe(0)
+  }, 240_000)
 })
