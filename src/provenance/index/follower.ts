@@ -53,7 +53,8 @@ const patience = 10_000
 const longestPause = 3_600_000
 
 /**
- * Creates a follower.
+ * Creates a follower. What it has read it keeps: give it events of blocks that stand (`finality` of
+ * `createProvenanceEvents`), since a claim of a block that is reorganized away would go on counting.
  *
  * @example
  * ```ts
