@@ -177,6 +177,20 @@ describe('without files', () => {
     expect(denied).toMatchObject({ code: 3, stdout: 'deny\n' })
   }, 60_000)
 
+  test('behavior: the example of the help can be typed', async () => {
+    writeFileSync(
+      join(home, 'policy.rego'),
+      'package p\ndefault allow := false\nallow if input.value <= data.params.max\n',
+    )
+    writeFileSync(join(home, 'params.json'), '{"max":7}')
+    writeFileSync(join(home, 'params.schema.json'), '{"type":"object"}')
+    const ask = session(home)
+    const { stdout } = await ask('policy', 'simulate', '--help')
+    const example = /^ {2}newton-policy (policy simulate .*)$/m.exec(stdout)?.[1] as string
+    const tried = await ask(...example.split(' '))
+    expect(tried, tried.stderr).toMatchObject({ code: 0, stdout: 'allow\n' })
+  })
+
   test('error: in no project they name what is missing', async () => {
     for (const [name, option] of [
       ['lint', '--rego'],

@@ -86,7 +86,7 @@ const simulateArgs = {
 export const simulatePolicy: CommandDef = command({
   name: 'simulate',
   example:
-    'newton-policy policy simulate --rego policy.rego --params params.json --to 0x2222222222222222222222222222222222222222 --value 7',
+    'newton-policy policy simulate policy.rego --params params.json --params-schema params.schema.json --to 0x2222222222222222222222222222222222222222 --value 7',
   description: 'Evaluate a policy from files with the operators’ engine; exit code 3 for a deny',
   args: simulateArgs,
   json: 'Print one JSON envelope on stdout; with --watch one a line, for each run',
