@@ -19,15 +19,10 @@ export async function makeDirectory(path: string): Promise<string | undefined> {
     if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return undefined
     if (code !== 'ENOENT' || parent === folder) throw error
     const first = await makeDirectory(parent)
-    // There now, and still refused: that is the answer.
-    if (first === undefined && (await isDirectory(parent))) throw error
+    // Once more, also where somebody else has made the parent meanwhile. Still refused: that is the answer.
     await mkdir(folder).catch((again: unknown) => {
       if ((again as { code?: unknown }).code !== 'EEXIST') throw again
     })
     return first ?? folder
   }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return (await stat(path)).isDirectory()
 }
