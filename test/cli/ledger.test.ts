@@ -17,6 +17,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { run as inProcess } from '../../src/cli/main.js'
 import {
   formatNoteKey,
   type RekorAnchorReceipt,
@@ -129,6 +130,21 @@ describe.skipIf(!isBuilt)('ledger', () => {
     const read = await run('ledger', 'read', ...at, '--since', '3', '--json')
     expect(JSON.parse(read.stdout)).toMatchObject({ data: { cursor: '4', events: [{ seq: '3' }] } })
     expect((await run('ledger', 'read', ...at, '--limit', '0')).code).toBe(2)
+
+    // Interrupted before it is signed: nothing is recorded, and the directory is free again.
+    const quiet = () => undefined
+    const away = { stdout: quiet, stderr: quiet, env: {}, interactive: false, cwd: home, home }
+    const controller = new AbortController()
+    const late = ['--key', 'operator.seed', '--domain', 'decisions', '--type', 'newton.anomaly/1']
+    const ended = inProcess(
+      ['ledger', 'append', ...at, ...late, '--fields', fields],
+      away,
+      controller.signal,
+    )
+    controller.abort(new DOMException('interrupted', 'AbortError'))
+    expect(await ended).toBe(130)
+    const unchanged = await run('ledger', 'read', ...at, '--since', '4', '--json')
+    expect(JSON.parse(unchanged.stdout)).toMatchObject({ data: { events: [] } })
 
     const { event_id: id } = data.receipt.event
     const words = ['proof', 'ledger', id, ...at.slice(1), '--out', 'event.proof']

@@ -21,7 +21,7 @@ import { writePrivately } from '../config/config.js'
 import { encryptKey } from '../config/keystore.js'
 import { UsageError } from '../errors.js'
 import { command, group } from '../terminal/command.js'
-import { heedingAccount } from '../terminal/interrupt.js'
+import { heed, heedingAccount } from '../terminal/interrupt.js'
 import { printProgress, type Terminal } from '../terminal/output.js'
 import { accountOf, passwordOf, runCommand, settingsArgs, settingsOf, signerOf } from './run.js'
 
@@ -114,6 +114,7 @@ const register: CommandDef = command({
     const verifier = resolveAddress('certificateVerifier', { addresses, chainId: chain.id })
     const { pubkey, pubkeyG2 } = signer.publicKey
     const context = { chainId: BigInt(chain.id), verifier, operator: account.address }
+    await heed(signal)
     const proof = await provePossession(
       {
         publicKey: signer.publicKey,

@@ -16,6 +16,7 @@ import { openLedger, posixTiles } from '../../../ledger/node/index.js'
 import { loadEventSchemas } from '../../../ledger/schemas/index.js'
 import { LedgerNotFoundError, UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
+import { heed } from '../../terminal/interrupt.js'
 import type { Terminal } from '../../terminal/output.js'
 
 const name = {
@@ -102,8 +103,11 @@ export async function withLedger<result>(
   const directory = resolve(terminal.cwd, args.directory)
   if (options.make !== true) await requireLedger(posixTiles({ directory }), args.directory)
   const schemas = await loadEventSchemas()
+  await heed(terminal.signal)
   const ledger = await openLedger({ directory, ledger: args.ledger, checkpointSeed, schemas })
   try {
+    // What is recorded stays: nothing is signed for who has gone meanwhile.
+    await heed(terminal.signal)
     return await work(ledger)
   } finally {
     await ledger.close()
