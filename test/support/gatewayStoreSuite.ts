@@ -94,6 +94,21 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     expect(await store.find(task.taskId)).toEqual({ ...task, state: 'failed', failure })
   })
 
+  test('behavior: what has ended stays ended', async () => {
+    const store = open()
+    const task = newTask()
+    await store.insert(task, mine)
+    const held = { taskId: task.taskId, fence: 1 }
+    const failure = { fault: 'TIMED_OUT', detail: 'no quorum' } as const
+    expect(await store.advance(held, { state: 'failed', failure })).toBe(true)
+    for (const state of ['signing', 'failed', 'landing'] as const) {
+      expect(await store.advance(held, { state })).toBe(false)
+    }
+    expect(await store.saveAnswer(held, { messageHash: task.taskId, answer: '{}' })).toBe('lost')
+    expect(await store.find(task.taskId)).toMatchObject({ state: 'failed', failure })
+    expect(await store.answer(task.taskId)).toBeUndefined()
+  })
+
   test('behavior: there is one answer, of whoever holds the task', async () => {
     const store = open()
     const task = newTask()

@@ -195,6 +195,7 @@ function taskParts(
         .set({ state, failure: writeFailure(failure), ended } as never)
         .where('task_id', '=', taskId)
         .where('fence', '=', fence)
+        .where('ended', '=', false)
         .executeTakeFirst()
       return numUpdatedRows === 1n
     },
@@ -270,7 +271,9 @@ function answerParts(
     async saveAnswer({ taskId, fence }, { messageHash, answer }) {
       const { rows } = await sql<{ held: boolean; made: boolean }>`
         with held as (
-          select task_id from newton_task where task_id = ${taskId} and fence = ${fence} for update
+          select task_id from newton_task where task_id = ${taskId} and fence = ${fence}
+          and (not ended or exists (select 1 from newton_response where task_id = ${taskId}))
+          for update
         ), made as (
           insert into newton_response (task_id, message_hash, answer)
           select task_id, ${messageHash}::text, ${answer}::text from held

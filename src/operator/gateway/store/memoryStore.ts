@@ -75,7 +75,7 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
     },
     async advance(lease, { state, failure }) {
       const held = holding(lease)
-      if (held === undefined) return false
+      if (held === undefined || isEnded(held)) return false
       held.state = state
       held.failure = failure
       return true
@@ -93,6 +93,8 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
       const held = holding(lease)
       if (held === undefined) return 'lost'
       if (answers.has(lease.taskId)) return 'exists'
+      // Whoever asked was told that there is none.
+      if (isEnded(held)) return 'lost'
       answers.set(lease.taskId, answer)
       held.state = 'signed'
       return 'stored'

@@ -88,7 +88,7 @@ export interface GatewayStore {
   renew(lease: Lease, milliseconds: number): Promise<boolean>
   /** Gives a lease back: the task can be claimed at once. */
   release(lease: Lease): Promise<void>
-  /** Changes the state. `false`: somebody else holds the task by now. */
+  /** Changes the state. `false`: somebody else holds the task by now, or it has ended. */
   advance(
     lease: Lease,
     change: { state: TaskState; failure?: TaskFailureRecord | undefined },
@@ -99,7 +99,7 @@ export interface GatewayStore {
   shares(taskId: Hex): Promise<readonly StoredShare[]>
   /**
    * Keeps the answer and turns the task to `signed`. `exists`: the task has an answer, which stays.
-   * `lost`: somebody else holds the task by now.
+   * `lost`: somebody else holds the task by now, or it has ended without one.
    */
   saveAnswer(lease: Lease, answer: StoredAnswer): Promise<'stored' | 'exists' | 'lost'>
   answer(taskId: Hex): Promise<StoredAnswer | undefined>
