@@ -16,7 +16,7 @@ export async function reachableBinds<bind extends Bind>(
 ): Promise<bind[]> {
   if (scratch === undefined || process.getuid?.() !== 0) return [...binds]
   const known = new Map<string, boolean>()
-  return Promise.all(
+  const linked = await Promise.allSettled(
     binds.map(async (bind) => {
       if (await isReachable(bind.host, known)) return bind
       const host = join(scratch, 'linked', bind.guest)
@@ -24,6 +24,11 @@ export async function reachableBinds<bind extends Bind>(
       return { ...bind, host }
     }),
   )
+  // All have ended: whoever removes `scratch` after a failure finds nobody who still writes there.
+  return linked.map((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
 }
 
 /** Whether everybody gets as far as a path. */
@@ -46,7 +51,8 @@ async function linkTree(from: string, to: string): Promise<void> {
       return copyFile(from, to)
     })
   }
-  await mkdir(to, { mode: 0o755 })
+  // A package inside of it may have made it: parts are linked at the same time.
+  await mkdir(to, { recursive: true, mode: 0o755 })
   // Packages inside a package are parts of their own.
   const names = (await readdir(from)).filter((name) => name !== 'node_modules')
   for (const name of names) await linkTree(join(from, name), join(to, name))
