@@ -5,8 +5,11 @@ import { expect, test } from 'vitest'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => readFileSync(`${root}${path}`, 'utf8')
 
-test('every fault that attestation had names tests that are there', () => {
-  const page = read('docs/decisions/attestation-faults.md')
+test.each([
+  ['attestation', 'attestation-faults.md'],
+  ['the layers of bytes', 'data-faults.md'],
+])('every fault that %s had names tests that are there', (_, file) => {
+  const page = read(`docs/decisions/${file}`)
   const rows = page
     .split('\n')
     .filter((line) => line.startsWith('| '))

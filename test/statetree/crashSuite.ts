@@ -89,8 +89,10 @@ export function crashSuite(kills: number): void {
         }
         // The last one's work is checked too.
         expect((await live(mode, directory, { delay: 0, commits: 0 })).bad).toBeUndefined()
-        // Most of them landed a commit, which the next one found.
-        if (mode === 'commits') expect(seen.size).toBeGreaterThan(share * kills * 0.5)
+        // Three of four landed a commit of their own, and the next one found it: 225 of 300 in the
+        // long form, and more, since the others may land one too.
+        if (mode === 'commits')
+          expect(seen.size).toBeGreaterThanOrEqual(Math.floor(share * kills * 0.75))
       }, 1_500_000)
     }
   })
