@@ -66,7 +66,7 @@ export function createGatewayRpc(parameters: {
     ...{ concurrent: 256, concurrentInAll: 1_024, timeout: MAX_WAIT + MARGIN },
     ...parameters.limits,
   })
-  const meter = createMeter(limits, now)
+  const meter = createMeter(limits, now, 'gateway')
   const methods: Methods = { ...taskMethods(parameters), ...readBefore(parameters.secrets) }
   const answer = async (
     request: RpcRequest,
@@ -82,7 +82,7 @@ export function createGatewayRpc(parameters: {
     }
     seen.caller = caller
     leave.push(meter.admit(caller))
-    const call = readRequest(request.body)
+    const call = readRequest(request.body, 'gateway')
     seen.id = call.id
     if (!Object.hasOwn(methods, call.method)) {
       throw refuse('METHOD_NOT_FOUND', 'this gateway has no such method', { by: 'gateway' })

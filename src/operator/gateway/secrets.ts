@@ -7,6 +7,7 @@ import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { HPKE_SUITE } from '../../enclave/index.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { utf8 } from '../../internal/bytes.js'
+import { withDeadline } from '../../internal/deadline.js'
 import type { OperatorClient } from '../rpc/client.js'
 import { refuse, withoutStop } from '../rpc/envelope.js'
 import { OperatorRpcError } from '../rpc/errors.js'
@@ -26,8 +27,12 @@ export type SecretsHandlers = Readonly<
   Record<SecretsMethod, (params: Json, context: { signal: AbortSignal }) => Promise<Json>>
 >
 
-/** Milliseconds for one operator. */
-const PATIENCE = 20_000
+/** Milliseconds for an answer, of whichever operator. */
+const PATIENCE = 10_000
+/** Milliseconds that the first operator has for itself, before all others are asked too. */
+const HEAD_START = 1_000
+/** Milliseconds for handing to the others what one has taken. */
+const HANDING = 5_000
 /** Longest envelope as text. */
 const MAX_ENVELOPE = 140_000
 
@@ -110,7 +115,13 @@ async function store(
   }
   const taken = await Promise.allSettled(
     operators.map((client) =>
-      client.call('newt_putEnvelope', { upload, validate: false }, { signal, timeout: PATIENCE }),
+      withDeadline('newt_putEnvelope', { signal, timeout: HANDING }, (inner) =>
+        client.call(
+          'newt_putEnvelope',
+          { upload, validate: false },
+          { signal: inner, timeout: HANDING },
+        ),
+      ),
     ),
   )
   const holders = taken.filter(({ status }) => status === 'fulfilled').length
@@ -118,8 +129,9 @@ async function store(
 }
 
 /**
- * The answer of the first operator that gives one, in an order by chance. One that says what is wrong with
- * the question is not asked over: all would say the same.
+ * The answer of the first operator that gives one. One by chance is asked first; where it fails, or is
+ * silent for a moment, all others are asked at once, so that silent ones cost one wait together. One
+ * that says what is wrong with the question is not asked over: all would say the same.
  */
 async function firstOf<name extends OperatorMethod>(
   operators: readonly OperatorClient[],
@@ -127,20 +139,49 @@ async function firstOf<name extends OperatorMethod>(
   params: MethodParams<name>,
   signal: AbortSignal,
 ): Promise<MethodResult<name>> {
-  let failure: unknown
-  for (const client of shuffled(operators)) {
-    try {
-      return await client.call(method, params, { signal, timeout: PATIENCE })
-    } catch (error) {
-      signal.throwIfAborted()
-      if (error instanceof OperatorRpcError && final.has(error.fault)) throw error
-      failure = error
-    }
+  const [first, ...others] = shuffled(operators)
+  if (first === undefined) throw noAnswer(undefined)
+  // Who is still asked when an answer is there, is asked no more.
+  const over = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const race = (): Promise<MethodResult<name>> =>
+    new Promise((resolve, reject) => {
+      let left = operators.length
+      const ask = async (client: OperatorClient): Promise<void> => {
+        try {
+          resolve(await client.call(method, params, { signal: over.signal, timeout: PATIENCE }))
+        } catch (error) {
+          left--
+          if (isFinal(error) || left === 0) reject(error)
+          else if (!over.signal.aborted) askOthers()
+        }
+      }
+      const askOthers = (): void => {
+        for (const client of others.splice(0)) void ask(client)
+      }
+      timer = setTimeout(askOthers, HEAD_START)
+      void ask(first)
+    })
+  try {
+    return await withDeadline(method, { signal, timeout: PATIENCE }, race)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw isFinal(error) ? error : noAnswer(error)
+  } finally {
+    clearTimeout(timer)
+    over.abort()
   }
+}
+
+function noAnswer(failure: unknown): OperatorRpcError {
   const detail = isPolicySdkError(failure)
     ? `no operator answers: ${withoutStop(failure.shortMessage)}`
     : 'no operator answers'
-  throw refuse('NO_QUORUM', detail, { by: 'gateway', cause: failure })
+  return refuse('NO_QUORUM', detail, { by: 'gateway', cause: failure })
+}
+
+function isFinal(error: unknown): boolean {
+  return error instanceof OperatorRpcError && final.has(error.fault)
 }
 
 const final: ReadonlySet<string> = new Set(['SECRETS_REFUSED', 'FOREIGN_CHAIN', 'INVALID_PARAMS'])

@@ -13,30 +13,34 @@ export type RpcAnswer = { status: number; body: string; retryAfter?: number | un
 export type RpcCall = { id: string; method: string; params: Json }
 
 /** Reads a request. @throws {OperatorRpcError} */
-export function readRequest(body: Uint8Array): RpcCall {
+export function readRequest(body: Uint8Array, by?: Refuser): RpcCall {
+  const wrong = (detail: string): OperatorRpcError => refuse('INVALID_REQUEST', detail, { by })
   let value: Json
   try {
     value = parseJson(fromUtf8(body))
   } catch (cause) {
-    throw refuse('PARSE_ERROR', 'the body is no JSON that all readers understand alike', { cause })
+    throw refuse('PARSE_ERROR', 'the body is no JSON that all readers understand alike', {
+      cause,
+      by,
+    })
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw refuse('INVALID_REQUEST', 'expected one request object; batches are not taken')
+    throw wrong('expected one request object; batches are not taken')
   }
   const request = value as JsonObject
   const { jsonrpc, id, method, params } = request
   const known = Object.keys(request).every((name) =>
     ['jsonrpc', 'id', 'method', 'params'].includes(name),
   )
-  if (jsonrpc !== '2.0' || !known) throw refuse('INVALID_REQUEST', 'expected JSON-RPC 2.0')
+  if (jsonrpc !== '2.0' || !known) throw wrong('expected JSON-RPC 2.0')
   if (typeof id !== 'string' || id.length === 0 || id.length > 128) {
-    throw refuse('INVALID_REQUEST', 'expected an id of 1 to 128 characters')
+    throw wrong('expected an id of 1 to 128 characters')
   }
   if (typeof method !== 'string' || method.length > 64) {
-    throw refuse('INVALID_REQUEST', 'expected the name of a method')
+    throw wrong('expected the name of a method')
   }
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
-    throw refuse('INVALID_REQUEST', 'expected parameters by name')
+    throw wrong('expected parameters by name')
   }
   return { id, method, params }
 }

@@ -1,6 +1,7 @@
 /** How much one caller may ask for, and all together. What is over is refused at once, never queued. */
 import { InvalidInputError } from '../../errors/common.js'
-import { OperatorRpcError } from './errors.js'
+import { assertKnown, assertObject, MAX_TIMER } from '../../internal/options.js'
+import { OperatorRpcError, type Refuser } from './errors.js'
 
 /** Bounds of a server. */
 export type RpcLimits = {
@@ -22,6 +23,7 @@ export type RpcLimits = {
 
 /** Bounds with their defaults. */
 export function resolveLimits(limits: RpcLimits = {}): { [name in keyof RpcLimits]-?: number } {
+  assertObject('limits', limits)
   const resolved = {
     perSecond: limits.perSecond ?? 200,
     burst: limits.burst ?? 400,
@@ -31,10 +33,16 @@ export function resolveLimits(limits: RpcLimits = {}): { [name in keyof RpcLimit
     timeout: limits.timeout ?? 15_000,
     bodyBytes: limits.bodyBytes ?? 1_048_576,
   }
+  // A misspelled limit would limit nothing.
+  assertKnown('limits', limits, Object.keys(resolved))
   for (const [name, value] of Object.entries(resolved)) {
     if (!Number.isFinite(value) || value <= 0) {
       throw new InvalidInputError({ field: `limits.${name}`, reason: 'expected a positive number' })
     }
+  }
+  if (resolved.timeout > MAX_TIMER) {
+    const reason = `expected at most ${MAX_TIMER} milliseconds`
+    throw new InvalidInputError({ field: 'limits.timeout', reason })
   }
   return resolved
 }
@@ -70,8 +78,14 @@ export function refill(
   account.at = at
 }
 
-/** Creates a meter. `now` is in milliseconds. */
-export function createMeter(limits: ReturnType<typeof resolveLimits>, now: () => number): RpcMeter {
+/** Creates a meter. `now` is in milliseconds; `by` is who refuses what is over. */
+export function createMeter(
+  limits: ReturnType<typeof resolveLimits>,
+  now: () => number,
+  by?: Refuser,
+): RpcMeter {
+  const overloaded = (detail: string, retryAfter: number): OperatorRpcError =>
+    new OperatorRpcError({ fault: 'OVERLOADED', detail, retryAfter, by })
   const accounts = new Map<string, Account>()
   const nonces = new Map<string, { content: string; expiresAt: number }>()
   let running = 0
@@ -119,10 +133,6 @@ export function createMeter(limits: ReturnType<typeof resolveLimits>, now: () =>
       return 'new'
     },
   }
-}
-
-function overloaded(detail: string, retryAfter: number): OperatorRpcError {
-  return new OperatorRpcError({ fault: 'OVERLOADED', detail, retryAfter })
 }
 
 function once(work: () => void): () => void {

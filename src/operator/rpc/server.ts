@@ -75,7 +75,8 @@ export type OperatorRpcParameters = RpcDomain & {
   operator: Address
   handlers: OperatorHandlers
   /**
-   * Whether a caller may call a method. Asked after the caller was recovered from the signature.
+   * Whether a caller may call a method. Asked after the caller was recovered from the signature; its
+   * address is in lower case, which that of a viem account is not.
    *
    * A `guest` may be anybody, so nothing is kept for one: all guests share the budget of one caller,
    * and a repeated call is answered again. For methods that change nothing.
@@ -110,7 +111,7 @@ export type OperatorRpc = {
  *   chainId: 1n,
  *   policyRegistry,
  *   handlers: { newt_getOutputs: async ({ taskId, hash }) => outputs.get(taskId, hash) },
- *   allow: ({ caller }) => caller === gateway,
+ *   allow: ({ caller }) => caller === gateway.toLowerCase(),
  * })
  * const { status, body } = await rpc.handle({ body: bytes, authorization: header })
  * ```
