@@ -270,12 +270,6 @@ describe('verifyCertificate', () => {
     }
   })
 
-  test('a parameter that is none is refused, not left out', () => {
-    const staleness = { now: 10 ** 12, maxAge: 1 }
-    expect(codeOf(against(certificate, { staleness }))).toBe('CERTIFICATE_STALE')
-    expect(codeOf(against(certificate, { stalenes: staleness } as never))).toBe('MALFORMED')
-  })
-
   const witness = (index: number) => operatorWitness(table, index)
   const withWitnesses = (nonSignerWitnesses: Certificate['nonSignerWitnesses']): Certificate => ({
     ...certificate,

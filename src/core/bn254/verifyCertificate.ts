@@ -7,7 +7,6 @@
 import type { Hex } from 'viem'
 import { BaseError } from '../../errors/base.js'
 import { fixedFromHex } from '../../internal/bytes.js'
-import { assertKnown } from '../../internal/options.js'
 import { type Certificate, computeSignableDigest, type OperatorInfoWitness } from './certificate.js'
 import { sumG1 } from './curve/pointSums.js'
 import { type G1Point, g1Equal, negateG1, readG1 } from './curve/points.js'
@@ -55,11 +54,6 @@ export type VerifyCertificateParameters = BackendOptions & {
   quorumBps: number
   /** When acceptance is judged: the table may be at most `maxAge` seconds old at `now`. */
   staleness?: { now: number; maxAge: number } | undefined
-}
-
-const parameterNames: Readonly<Record<keyof VerifyCertificateParameters, true>> = {
-  ...{ certificate: true, table: true, referenceTimestamp: true, messageHash: true },
-  ...{ quorumBps: true, staleness: true, backend: true },
 }
 
 /** Outcome of {@link verifyCertificate}. */
@@ -112,8 +106,6 @@ export function assertCertificate(parameters: VerifyCertificateParameters): read
 }
 
 function checkCertificate(parameters: VerifyCertificateParameters): readonly bigint[] {
-  // A misspelled `staleness` would be none.
-  assertKnown('parameters', parameters, Object.keys(parameterNames))
   const { certificate, table, referenceTimestamp, messageHash, quorumBps, staleness } = parameters
   checkTable(table)
   if (!Number.isInteger(quorumBps) || quorumBps < 1 || quorumBps > BPS_DENOMINATOR) {
