@@ -209,7 +209,8 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
 
     /// @inheritdoc IChallengeVerifier
     function slashForRelayedVerdict(Verdict calldata verdict, bytes calldata proof) external {
-        _relay(verdict, proof, verdict.operators);
+        _requireVerdict(verdict, proof);
+        _slashNamed(verdict, verdict.operators);
     }
 
     /// @inheritdoc IChallengeVerifier
@@ -223,21 +224,22 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
             from < to && to <= verdict.operators.length,
             InvalidPart(from, to, verdict.operators.length)
         );
-        _relay(verdict, proof, verdict.operators[from:to]);
+        _requireVerdict(verdict, proof);
+        _slashNamed(verdict, verdict.operators[from:to]);
     }
 
-    function _relay(Verdict calldata verdict, bytes calldata proof, address[] calldata named)
-        private
-    {
-        ChallengeStorage storage $ = _challengeStorage();
-        uint256 current = _blockNumber();
-        address relay = _requireVerifier(VerifierKind.Relay, current);
+    function _requireVerdict(Verdict calldata verdict, bytes calldata proof) private view {
+        address relay = _requireVerifier(VerifierKind.Relay, _blockNumber());
         require(verdict.sourceChainId != block.chainid, VerdictNotForeign());
         require(
             isVerdictSource(verdict.sourceChainId, verdict.challengeVerifier),
             SourceNotListed(verdict.sourceChainId, verdict.challengeVerifier)
         );
         require(IVerdictRelay(relay).verifyVerdict(verdict, proof), ProofRejected());
+    }
+
+    /// @dev A verdict names all of its operators at once: one whose stake is gone shields no other.
+    function _slashNamed(Verdict calldata verdict, address[] calldata named) private {
         bytes32 key = _verdictKey(
             verdict.sourceChainId, verdict.challengeVerifier, verdict.messageHash
         );
@@ -245,26 +247,36 @@ contract ChallengeVerifier is InjectedVerifiers, IChallengeVerifier {
         uint256 count;
         bytes memory refusal;
         for (uint256 i; i < named.length; ++i) {
-            address operator = named[i];
-            uint64 last = $.lastRelayed[operator];
-            if ($.relayed[key][operator] || current < _relayedSlashFrom($, operator)) continue;
-            $.relayed[key][operator] = true;
-            $.lastRelayed[operator] = uint64(current);
-            // A verdict names all of its operators at once: one whose stake is gone shields no other,
-            // and nothing is noted for it.
-            (bool slashed, bytes memory reason) = _trySlash($, operator, verdict.messageHash);
-            if (slashed) {
-                operators[count++] = operator;
-            } else {
-                $.relayed[key][operator] = false;
-                $.lastRelayed[operator] = last;
-                refusal = reason;
-            }
+            (bool slashed, bytes memory reason) =
+                _slashRelayed(key, named[i], verdict.messageHash);
+            if (slashed) operators[count++] = named[i];
+            else if (reason.length != 0) refusal = reason;
         }
         if (count == 0 && refusal.length != 0) _revertWith(refusal);
         require(count != 0, NothingToSlash(verdict.messageHash));
         _shorten(operators, count);
         emit VerdictRelayed(verdict.messageHash, verdict.sourceChainId, operators);
+    }
+
+    /// @dev Neither slashed nor refused is who paid for the message, or in this window. Nothing is noted
+    /// for whom the slasher refuses.
+    function _slashRelayed(bytes32 key, address operator, bytes32 messageHash)
+        private
+        returns (bool slashed, bytes memory refusal)
+    {
+        ChallengeStorage storage $ = _challengeStorage();
+        uint256 current = _blockNumber();
+        uint64 last = $.lastRelayed[operator];
+        if ($.relayed[key][operator] || current < _relayedSlashFrom($, operator)) {
+            return (slashed, refusal);
+        }
+        $.relayed[key][operator] = true;
+        $.lastRelayed[operator] = uint64(current);
+        (slashed, refusal) = _trySlash($, operator, messageHash);
+        if (!slashed) {
+            $.relayed[key][operator] = false;
+            $.lastRelayed[operator] = last;
+        }
     }
 
     /// @dev Whether the slasher took an operator's stake, and else why it would not. Only its own word

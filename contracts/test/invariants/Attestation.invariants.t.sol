@@ -397,7 +397,10 @@ contract AttestationWorld is AttestationDeployers {
                     ++refused;
                 }
             }
-        } catch {}
+        } catch {
+            // Logs of what was reverted are recorded, too.
+            return;
+        }
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i; i < logs.length; ++i) {
             if (logs[i].topics[0] != DevnetSlasher.OperatorSlashed.selector) continue;
