@@ -17,7 +17,7 @@ import {
   encodeDigestPreimage,
 } from '../../core/digest.js'
 import type { Evaluation, Evaluator } from '../../core/interfaces/evaluator.js'
-import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
 import {
   computeMessageHash,
   decodeResponse,
@@ -83,6 +83,24 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
     if (task.referenceBlock + maxAge < latest) {
       throw refuse('TASK_EXPIRED', `its reference block is more than ${maxAge} blocks old`)
     }
+  }
+  /** No contract takes an answer from its expiration block on. */
+  const assertInTime = async (
+    { task, expirationBlock }: { task: Task; expirationBlock: bigint | undefined },
+    options: IoOptions | undefined,
+  ): Promise<void> => {
+    const latest = await headAtLeast(task.referenceBlock, options)
+    if (expirationBlock === undefined || latest < expirationBlock) return
+    throw refuse('TASK_EXPIRED', `it expired at block ${expirationBlock}, the newest is ${latest}`)
+  }
+  const snapshotInTime = async (
+    task: Task,
+    options: IoOptions | undefined,
+  ): Promise<RegistrySnapshot> => {
+    const { policyClient: client, referenceBlock: block } = task
+    const snapshot = await registry.snapshot({ client, block }, options)
+    await assertInTime({ task, expirationBlock: expirationOf(snapshot) }, options)
+    return snapshot
   }
   const tableOf = async (task: Task, options: IoOptions | undefined): Promise<TableInForce> => {
     const inForce = await tables.tableAt(task.referenceBlock, options)
@@ -153,6 +171,7 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
         return guard.signOutputs({ taskId, referenceBlock, outputs: before }, options)
       }
       const { referenceTimestamp } = await tableOf(task, options)
+      await snapshotInTime(task, options)
       const { outputs } = await evaluate({ task, referenceTimestamp }, options)
       return guard.signOutputs({ taskId, referenceBlock, outputs }, options)
     },
@@ -171,8 +190,7 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       if (before !== undefined) {
         return sign(decodeKept(before.answer, before.messageHash), undefined, options)
       }
-      const { policyClient: client, referenceBlock: block } = task
-      const snapshot = await registry.snapshot({ client, block }, options)
+      const snapshot = await snapshotInTime(task, options)
       const templates = snapshot.data.map(({ templateId }) => templateId)
       let outputs: Readonly<Record<Hex, Json>> = {}
       if (templates.length > 0) {
@@ -190,6 +208,8 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       }
       const evaluation = await evaluate({ task, referenceTimestamp, outputs }, options)
       const { response, digestPreimage: preimage, secrets, reasons, document } = evaluation
+      // The evaluation took its time.
+      await assertInTime({ task, expirationBlock: response.expirationBlock }, options)
       return sign(
         { response, preimage, outputs: evaluation.outputs, secrets, reasons },
         document,
@@ -203,6 +223,15 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       return found
     },
   }
+}
+
+/** The first block at which an answer is too late; `undefined` where the client has no policy. */
+function expirationOf({ block, policyInstance, data }: RegistrySnapshot): bigint | undefined {
+  const rows = [policyInstance, ...data.map(({ instance }) => instance)].filter(
+    (row) => row !== null,
+  )
+  const [least] = rows.map(({ expireAfter }) => expireAfter).sort((a, b) => (a < b ? -1 : 1))
+  return least === undefined ? undefined : block.number + least
 }
 
 function encodeAnswer({ response, preimage, outputs, secrets, reasons }: KeptAnswer): Uint8Array {
