@@ -748,6 +748,11 @@ describe('uploads', () => {
         signature: sent.ownerSignature,
       }),
     ).toBe(true)
+    for (const validFor of [Number.NaN, -5, 0, 0.5, 86_401, 1e12, Number.POSITIVE_INFINITY]) {
+      const sign = () => expect.unreachable('the owner is not asked')
+      const given = { ...parameters, gateway: gateway({ success: true }), validFor, sign }
+      await expect(uploadSecrets(given)).rejects.toThrow('`validFor` is not valid')
+    }
     const refused = uploadSecrets({
       ...parameters,
       gateway: gateway({ success: false, error: '/a is not a string' }),

@@ -4,8 +4,12 @@ import { InvalidInputError } from '../../errors/common.js'
 import { fromHex, fromUtf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { assertCount, readClock } from '../../internal/options.js'
 import { decodeEnvelopeV2 } from './envelopeV2.js'
 import { type SecretsUploadTypedData, secretsUploadTypedData } from './upload.js'
+
+/** Seconds that operators let a deadline be ahead. */
+const MAX_VALID = 86_400
 
 /** The part of a gateway client that uploads need (`newt_storeEncryptedSecrets`). */
 export type SecretsGateway = {
@@ -46,6 +50,7 @@ export class SecretsUploadRefusedError extends BaseError {
  * holds them: until then the result is `pending`.
  *
  * @param parameters.sign - Signs the typed data as the client's owner, such as viem's `signTypedData`.
+ * @throws {InvalidInputError} for `validFor` that is none; nothing is signed then.
  * @throws {SecretsUploadRefusedError} with the gateway's schema error.
  * @throws {EnvelopeInvalidError} where the bytes are no envelope of version 2.
  */
@@ -55,7 +60,7 @@ export async function uploadSecrets(
     sign: (typedData: SecretsUploadTypedData) => Promise<Hex>
     envelope: Uint8Array
     policyDataRegistry: Address
-    /** Seconds for which operators may take it. @default 1_800 */
+    /** Seconds for which operators may take it, a day at most. @default 1_800 */
     validFor?: number | undefined
     /** Milliseconds since 1970. @default Date.now */
     now?: (() => number) | undefined
@@ -64,7 +69,8 @@ export async function uploadSecrets(
 ): Promise<{ status: 'pending'; envelopeHash: Hex; sequence: bigint }> {
   const { gateway, sign, envelope, policyDataRegistry, validFor = 1_800 } = parameters
   const { now = Date.now } = parameters
-  const deadline = BigInt(Math.floor(now() / 1_000) + validFor)
+  assertCount('validFor', validFor, { most: MAX_VALID })
+  const deadline = BigInt(Math.floor(readClock('now', now) / 1_000) + validFor)
   const { chainId, client, policyDataInstanceId, sequence } = decodeEnvelopeV2(envelope)
   const envelopeHash = keccakHex(envelope)
   const ownerSignature = await sign(
