@@ -110,6 +110,65 @@ describe('readSettings', () => {
     expect(message).not.toContain('secret@')
   })
 
+  test('error: a pace of nothing, one operator in two letter cases, misspelled variables', async () => {
+    const upper = '0x00000000000000000000000000000000000000B1'
+    const bad = whole
+      .replace('id = 1', 'id = 1\npoll_seconds = 1e-9')
+      .concat(`"${upper}" = "https://other.example"\n`)
+    const env = {
+      ...{ NEWTON_CHAIN_FINALTY: 'latest', NEWTON_KEY_PASWORD_FILE: '/p' },
+      // A setting of another role, another command's variable, an empty one, and one of no group.
+      ...{ NEWTON_DATABASE_MEMORY: 'true', NEWTON_LISTEN_PORT: '1', NEWTON_KEY_PASSWORD: 'x' },
+      ...{ NEWTON_CHAIN_OTHER: '', NEWTON_SIGNER_KEY: '0x', NEWTON_RPC_URL: 'x' },
+    }
+    const failed = readSettings(operatorSettings, { file: await file(bad), env })
+    const { faults } = await failed.catch((error) => error)
+    expect(faults.map(({ setting }: { setting: string }) => setting).sort()).toEqual([
+      ...['NEWTON_CHAIN_FINALTY', 'NEWTON_KEY_PASWORD_FILE'],
+      ...['chain.poll_seconds', 'operators'],
+    ])
+  })
+
+  test('error: values given in code are checked as those of a file', () => {
+    const base = {
+      'chain.id': 1,
+      'chain.rpc_urls': ['https://one.example/'],
+      'data.directory': '/d',
+    }
+    const url = 'https://b1.example'
+    const wrong = {
+      'chain.finalty': 'latest',
+      'chain.rpc_urls': [],
+      'chain.poll_seconds': 0,
+      lease_seconds: 0.5,
+      'listen.port': 99_999,
+      reference_delay: -5,
+      shutdown_grace: Number.NaN,
+      keep_hours: Number.NaN,
+      'callers.anyone': 'no',
+      operators: {
+        '0x00000000000000000000000000000000000000b1': url,
+        '0x00000000000000000000000000000000000000B1': url,
+      },
+    }
+    for (const [setting, value] of Object.entries(wrong)) {
+      expect(
+        () => completeSettings(gatewaySettings, { ...base, [setting]: value } as never),
+        setting,
+      ).toThrow(
+        expect.objectContaining({
+          code: 'CONFIGURATION',
+          faults: [expect.objectContaining({ setting })],
+        }),
+      )
+    }
+    expect(completeSettings(gatewaySettings, { ...base, lease_seconds: 1 })).toMatchObject({
+      'chain.rpc_urls': ['https://one.example'],
+      'chain.poll_seconds': 4,
+      lease_seconds: 1,
+    })
+  })
+
   test('error: a file that is none', async () => {
     const code = 'CONFIGURATION'
     const missing = { file: join(directory, 'nothing.toml') }

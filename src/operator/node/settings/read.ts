@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'smol-toml'
 import { ConfigurationError, type ConfigurationFault } from '../../errors.js'
+import { challengerSettings, gatewaySettings, operatorSettings, replicaSettings } from './roles.js'
 import { faultOf, type Setting } from './values.js'
 
 /** Settings by dotted path, such as `chain.rpc_urls`. */
@@ -64,6 +65,7 @@ export async function readSettings<const table extends SettingsTable>(
 ): Promise<SettingsOf<table>> {
   const faults: ConfigurationFault[] = []
   const given = await readFileValues(table, sources.file, faults)
+  faults.push(...misspelledVariables(table, sources.env ?? {}))
   const settings: Record<string, unknown> = {}
   for (const [path, setting] of Object.entries(table)) {
     const flag = sources.flags?.[flagOf(path)]
@@ -93,8 +95,10 @@ export async function readSettings<const table extends SettingsTable>(
 
 /**
  * Completes settings that are given as values, by whoever starts a role from code: what is left out is
- * its default.
+ * its default. What is given is checked as what a file has.
  *
+ * @throws {ConfigurationError} naming every value that is none, and every setting that is not of this
+ * role. What is missing is not looked for.
  * @example
  * ```ts
  * import { completeSettings, replicaSettings, startReplica } from '@newton/policy-sdk/operator/node'
@@ -112,10 +116,50 @@ export function completeSettings<
   const given extends Partial<SettingsOf<table>>,
 >(table: table, given: given): Pick<SettingsOf<table>, Omittable<table>> & given {
   const defaults = Object.entries(table).map(([path, setting]) => [path, setting.default])
-  const set = Object.entries(given).filter(([, value]) => value !== undefined)
+  const faults: ConfigurationFault[] = []
+  const set = Object.entries(given).flatMap(([path, value]) => {
+    if (value === undefined) return []
+    const read = Object.hasOwn(table, path) ? table[path]?.kind.read(value) : undefined
+    const reason = read === undefined ? 'there is no such setting' : faultOf(read)
+    if (reason === undefined) return [[path, read]]
+    faults.push({ setting: path, from: undefined, reason })
+    return []
+  })
+  if (faults.length > 0) throw new ConfigurationError({ faults })
   return Object.fromEntries([...defaults, ...set]) as Pick<SettingsOf<table>, Omittable<table>> &
     given
 }
+
+/**
+ * Variables of a group of this role's settings, such as `NEWTON_CHAIN_`, that name none of them. What
+ * names a setting of another role may be there: an environment is shared.
+ */
+function misspelledVariables(
+  table: SettingsTable,
+  env: Readonly<Record<string, string | undefined>>,
+): ConfigurationFault[] {
+  const groups = new Set(
+    Object.keys(table).flatMap((path) =>
+      path.includes('.') ? [`${variableOf(path.slice(0, path.indexOf('.')))}_`] : [],
+    ),
+  )
+  const known = new Set(
+    [table, operatorSettings, gatewaySettings, challengerSettings, replicaSettings].flatMap((one) =>
+      Object.keys(one).map(variableOf),
+    ),
+  )
+  return Object.keys(env)
+    .filter((name) => env[name] !== undefined && env[name] !== '' && !known.has(name))
+    .filter((name) => [...groups].some((group) => name.startsWith(group)) && !others.has(name))
+    .map((name) => ({ setting: name, from: 'the environment', reason: 'there is no such setting' }))
+}
+
+/** Variables that other commands read, which look like one of a group. */
+const others: ReadonlySet<string> = new Set([
+  'NEWTON_ACCOUNT_PASSWORD',
+  'NEWTON_KEY_PASSWORD',
+  'NEWTON_GATEWAY_API_KEY',
+])
 
 async function readFileValues(
   table: SettingsTable,

@@ -41,7 +41,7 @@ const chain = {
     description: 'Blocks that the index stays behind the newest one',
     default: 2,
   }),
-  'chain.poll_seconds': setting(secondsKind, {
+  'chain.poll_seconds': setting(secondsKind(0.1), {
     description: 'Seconds between two looks at the chain',
     default: 4,
   }),
@@ -55,7 +55,7 @@ const own = {
     description: 'Directory of this process alone, which is locked',
   }),
   'listen.host': setting(textKind, { description: 'Address to listen on', default: '127.0.0.1' }),
-  shutdown_grace: setting(secondsKind, {
+  shutdown_grace: setting(secondsKind(), {
     description: 'Seconds for what is in flight, after SIGTERM',
     default: 10,
   }),
@@ -231,7 +231,7 @@ export const gatewaySettings = {
     description: 'Hours for which tasks that ended are kept; evidence of equivocation stays',
     default: 168,
   }),
-  lease_seconds: setting(secondsKind, {
+  lease_seconds: setting(secondsKind(1), {
     description: 'Seconds after which the tasks of a gateway that died are taken up',
     default: 5,
   }),

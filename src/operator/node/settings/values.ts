@@ -91,15 +91,17 @@ export function integerKind(least: number, most: number): Kind<number> {
   }
 }
 
-/** Seconds, with a fraction where wanted. */
-export const secondsKind: Kind<number> = {
-  hint: 'seconds',
-  read: (given) => {
-    const value = typeof given === 'string' && /^\d+(\.\d+)?$/.test(given) ? Number(given) : given
-    return typeof value === 'number' && value >= 0 && value <= 86_400
-      ? value
-      : expected('expected seconds, 0 to 86400')
-  },
+/** Seconds, with a fraction where wanted: `least` (0) to a day. */
+export function secondsKind(least = 0): Kind<number> {
+  return {
+    hint: 'seconds',
+    read: (given) => {
+      const value = typeof given === 'string' && /^\d+(\.\d+)?$/.test(given) ? Number(given) : given
+      return typeof value === 'number' && value >= least && value <= 86_400
+        ? value
+        : expected(`expected seconds, ${least} to 86400`)
+    },
+  }
 }
 
 /** One of some words. */
@@ -163,12 +165,16 @@ export function tableKind<value>(
       const entries = entriesOf(given)
       if (entries === undefined) return expected('expected a table')
       const values: Record<string, value> = {}
+      const names = new Set<string>()
       for (const [key, item] of entries) {
         const named = name.read(key)
         const read = kind.read(item)
         const wrong = faultOf(named) ?? faultOf(read)
         if (wrong !== undefined) return expected(`${key}: ${wrong}`)
-        if (Object.hasOwn(values, named as string)) return expected(`${key} is named twice`)
+        // Addresses are the same in either case of their letters.
+        const same = name === addressKind ? (named as string).toLowerCase() : (named as string)
+        if (names.has(same)) return expected(`${key} is named twice`)
+        names.add(same)
         values[named as string] = read as value
       }
       return values
