@@ -183,6 +183,7 @@ export type OptionRule =
   | 'object'
   | 'list'
   | 'milliseconds'
+  | 'uint'
   | 'any'
   | { least: number; most?: number }
 
@@ -217,6 +218,7 @@ const rules: Record<
     `expected milliseconds from 0 to ${MAX_TIMER}`,
     (value) => typeof value === 'number' && value >= 0 && value <= MAX_TIMER,
   ],
+  uint: ['expected a bigint of 0 or more', (value) => typeof value === 'bigint' && value >= 0n],
   any: ['it is missing', (value) => value !== undefined && value !== null],
 }
 

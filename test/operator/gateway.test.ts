@@ -519,6 +519,22 @@ describe('createGateway', () => {
     ]) {
       expect(() => createGatewayWorld(change)).toThrow(/is not valid/)
     }
+    const slips = {
+      'parameters.referenceDelay': [{ referenceDelay: 5 }, { referenceDelay: -1n }],
+      'parameters.owner': [{ owner: '' }, { owner: 5 }],
+      'parameters.auditors': [{ auditors: 'abc' }],
+      'parameters.auditors[1]': [{ auditors: ['a', 5] }],
+      'parameters.leese': [{ leese: 5 }],
+      'limits.perSecnd': [{ limits: { perSecnd: 1 } }],
+      'limits.perSecond': [{ limits: { perSecond: Number.NaN } }, { limits: { perSecond: -1 } }],
+      'limits.timeout': [{ limits: { timeout: 2 ** 31 } }],
+    }
+    for (const [field, changes] of Object.entries(slips)) {
+      for (const change of changes) {
+        const message = `\`${field}\` is not valid`
+        expect(() => createGatewayWorld(change as never)).toThrow(message)
+      }
+    }
   })
 
   test('behavior: a store that fails is told to the owner, and the gateway goes on', async () => {

@@ -82,6 +82,26 @@ test('a challenger that cannot pay, or does not read, is not ready', async () =>
   ])
 })
 
+test('a challenger is not started with options that are none', () => {
+  const made = setup()
+  const store = fileTextStore(join(directory, 'state.json'))
+  const slips = {
+    level: ['resullt', 5],
+    challengWindow: [5n],
+    challengeWindow: [Number.NaN, 5, -1n, undefined],
+    minBalance: [Number.NaN, -1n],
+    maxLag: [-1n, 64],
+    startBlock: [0],
+    onEvent: ['log'],
+  }
+  for (const [name, values] of Object.entries(slips)) {
+    for (const value of values) {
+      const given = { ...made.parameters, store, [name]: value } as never
+      expect(() => createChallengerNode(given)).toThrow(`\`parameters.${name}\` is not valid`)
+    }
+  }
+})
+
 test('a challenger does not start anew over a state that it cannot read', async () => {
   const made = setup()
   const path = join(directory, 'state.json')

@@ -11,7 +11,7 @@ import { computeTaskId, encodeTask } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
-import { assertMembers } from '../../internal/options.js'
+import { assertMembers, assertOptions, assertText } from '../../internal/options.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
 import type { OperatorClient } from '../rpc/client.js'
 import { refuse } from '../rpc/envelope.js'
@@ -71,6 +71,16 @@ export type GatewayParameters = {
   onEvent?: ((event: GatewayEvent) => void) | undefined
 }
 
+/** Times and counts are looked at one by one. */
+const gatewayOptions: Parameters<typeof assertOptions<GatewayParameters>>[1] = {
+  ...{ registry: 'object', tables: 'object', operators: 'any', store: 'object' },
+  ...{ callers: 'function', auditors: 'list', pcr0Commitment: 'text', sink: 'object' },
+  ...{ landingInterval: 'milliseconds', referenceDelay: 'uint', owner: 'text' },
+  ...{ lease: 'milliseconds', pollInterval: 'milliseconds', concurrent: 'any' },
+  ...{ ledger: 'object', limits: 'object', now: 'function', randomBytes: 'function' },
+  onEvent: 'function',
+}
+
 /** A gateway. */
 export type Gateway = {
   /** Answers calls; mounted by `listenGateway`, or in a server of one's own. */
@@ -102,6 +112,14 @@ export type Gateway = {
  */
 export function createGateway(parameters: GatewayParameters): Gateway {
   assertMembers('parameters', parameters, ['registry', 'tables', 'operators', 'store', 'callers'])
+  assertOptions(parameters, gatewayOptions, { field: 'parameters' })
+  for (const [index, caller] of (parameters.auditors ?? []).entries()) {
+    assertText(`parameters.auditors[${index}]`, caller)
+  }
+  if (parameters.owner === '') {
+    // Two gateways of one name would take each other's tasks for their own.
+    throw new InvalidInputError({ field: 'parameters.owner', reason: 'expected a name' })
+  }
   const { registry, tables, store, onEvent = () => undefined } = parameters
   const { sink, landingInterval = 4_000 } = parameters
   const { now = Date.now, lease = 5_000, pollInterval = 250, concurrent = 256 } = parameters

@@ -524,3 +524,19 @@ describe('createOperatorClient', () => {
     },
   )
 })
+
+test('error: a server is not created with options that are none', () => {
+  const whole = { operator, chainId, policyRegistry, handlers: {}, allow: () => true }
+  const slips = [
+    ['limits.persecond', { limits: { persecond: 5 } }],
+    ['limits', { limits: 5 }],
+    ['limits.burst', { limits: { burst: Number.NaN } }],
+    ['parameters.allow', { allow: undefined }],
+    ['parameters.allow', { allow: true }],
+    ['parameters.handlers', { handlers: undefined }],
+  ] as const
+  for (const [field, change] of slips) {
+    const given = { ...whole, ...change } as unknown as OperatorRpcParameters
+    expect(() => createOperatorRpc(given)).toThrow(`\`${field}\` is not valid`)
+  }
+})

@@ -10,7 +10,7 @@ import {
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
 import { decodeResponse } from '../../core/response.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { assertMembers } from '../../internal/options.js'
+import { assertChoice, assertMembers, assertOptions } from '../../internal/options.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
 import { startLoop } from './loop.js'
 
@@ -31,6 +31,22 @@ export type ChallengerNodeParameters = ChallengerParameters & {
   ledger?: Pick<LedgerRecorder, 'challenged' | 'anomaly'> | undefined
 }
 
+const levels = ['quorum', 'result'] as const
+const challengerOptions: Parameters<typeof assertOptions<ChallengerNodeParameters>>[1] = {
+  ...{
+    reader: 'object',
+    responses: 'object',
+    operators: 'object',
+    sink: 'object',
+    store: 'object',
+  },
+  ...{ prover: 'object', level: 'any', startBlock: 'uint', challengeWindow: 'uint' },
+  ...{ confirmations: { least: 0 }, finalityDepth: 'uint', maxBlocks: 'uint' },
+  ...{ signersPerChallenge: { least: 1 }, attachments: 'function', backoff: 'function' },
+  ...{ now: 'function', onEvent: 'function', interval: 'milliseconds', maxLag: 'uint' },
+  ...{ balance: 'function', minBalance: 'uint', metrics: 'object', ledger: 'object' },
+}
+
 /** A challenger that runs. */
 export type ChallengerNode = {
   readonly challenger: Challenger
@@ -49,7 +65,7 @@ const statuses = ['pending', 'filed', 'settled', 'final', 'refused', 'expired'] 
 /**
  * Starts a challenger. It runs until it is closed.
  *
- * @throws {InvalidInputError} as `createChallenger` does.
+ * @throws {InvalidInputError} as `createChallenger` does, and for members that it does not know.
  * @example
  * ```ts
  * import { createChallengerNode } from '@newton/policy-sdk/operator'
@@ -62,6 +78,10 @@ const statuses = ['pending', 'filed', 'settled', 'final', 'refused', 'expired'] 
  */
 export function createChallengerNode(parameters: ChallengerNodeParameters): ChallengerNode {
   assertMembers('parameters', parameters, ['reader', 'store'])
+  assertOptions(parameters, challengerOptions, {
+    ...{ field: 'parameters', required: ['responses', 'operators', 'sink', 'challengeWindow'] },
+  })
+  if (parameters.level !== undefined) assertChoice('parameters.level', parameters.level, levels)
   const { interval = 4_000, maxLag = 64n, minBalance = 10n ** 16n, now = Date.now } = parameters
   const metrics = parameters.metrics ?? createMetricsRegistry()
   const watch = watchChallenger(metrics)

@@ -6,6 +6,7 @@ import type { Address } from 'viem'
 import type { Json } from '../../core/canonicalJson.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { withDeadline } from '../../internal/deadline.js'
+import { assertFunctions, assertMembers } from '../../internal/options.js'
 import {
   type CallHeader,
   computeParamsDigest,
@@ -101,7 +102,7 @@ export type OperatorRpc = {
 /**
  * Creates the server side of the operator RPC.
  *
- * @throws {InvalidInputError} for limits that are none.
+ * @throws {InvalidInputError} for limits that are none, and what is missing.
  * @example
  * ```ts
  * import { createOperatorRpc } from '@newton/policy-sdk/operator'
@@ -117,6 +118,8 @@ export type OperatorRpc = {
  * ```
  */
 export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRpc {
+  assertMembers('parameters', parameters, ['operator', 'chainId', 'policyRegistry', 'handlers'])
+  assertFunctions('parameters', parameters, ['allow'])
   const { handlers, onEvent } = parameters
   const now = parameters.now ?? Date.now
   const limits = resolveLimits(parameters.limits)
