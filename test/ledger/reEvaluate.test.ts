@@ -205,7 +205,7 @@ describe('createReEvaluator', () => {
     const whole = await auditor.replay()
     const short = await auditor.replay({ from: at + 2n })
     expect(short.replay?.state_root).toBe(whole.replay?.state_root)
-    // A snapshot of another state is none to begin at.
+    // A snapshot of another state is none to begin at: all is looked at.
     const head = ledger.head() as { seq: bigint; current_hash: string }
     taken(
       await submit(ledger, {
@@ -218,7 +218,7 @@ describe('createReEvaluator', () => {
     )
     await ledger.flush()
     expect((await auditor.replay({ from: head.seq + 1n })).violations).toMatchObject([
-      { kind: 'snapshot' },
+      ...[{ kind: 'evaluation' }, { kind: 'snapshot' }],
     ])
     await ledger.close()
   })

@@ -54,7 +54,8 @@ export type ReplayParameters = {
   to?: bigint | undefined
   /**
    * First place that is looked at in full. Up to the last snapshot before it, signatures are not checked
-   * again and evaluations not run again: the state that those events give has to be the snapshot's.
+   * again and evaluations not run again: the state that those events give has to be the snapshot's, and the
+   * snapshot signed by who may. Where it is not, all is looked at in full.
    * @default 0n
    */
   from?: bigint | undefined
@@ -87,7 +88,9 @@ export async function replayLedger(
   const state = createLedgerState()
   const faults: ReplayFault[] = []
   const claims = await readSnapshots({ store, size: sizes.get('audit') ?? 0n }, signal)
-  const full = startOf(claims, parameters.from ?? 0n)
+  const start = startOf(claims, parameters.from ?? 0n)
+  const full = start === undefined ? 0n : start.seq + 1n
+  const sound = { signed: start === undefined, right: true }
   let unknown = 0n
   let evaluated = 0n
   const cuts = readCuts({ store, cut }, signal)
@@ -106,6 +109,7 @@ export async function replayLedger(
       state: { view, seq, requireVerifiedWasm },
     })
     if (verdict.status !== 'valid') fault('event', verdict.detail)
+    if (event.event_id === start?.eventId) sound.signed = isFull && verdict.status === 'valid'
     if (isFull && reEvaluate !== undefined && event.schema_version === 'newton.evaluation/1') {
       const outcome = await reEvaluate(event, signal)
       if (outcome.status === 'differs') fault('evaluation', outcome.detail)
@@ -116,6 +120,7 @@ export async function replayLedger(
     state.apply(event, seq)
     for (const claim of claims) {
       const detail = snapshotProblem(claim, { event, seq, state })
+      if (claim === start && detail !== undefined) sound.right = false
       if (detail === undefined || faults.length >= (parameters.maxFaults ?? 100)) continue
       faults.push({ seq, eventId: claim.eventId, kind: 'snapshot', detail })
     }
@@ -125,6 +130,8 @@ export async function replayLedger(
     }
     previous = { current_hash: event.current_hash, timestamp: event.timestamp }
   }
+  // Nothing rests on a snapshot that is wrong, or of which nobody has seen here who signed it.
+  if (!sound.signed || !sound.right) return replayLedger({ ...parameters, from: 0n }, signal)
   return {
     ...{ events: until, head: previous === 'none' ? '' : previous.current_hash },
     ...{ state_root: state.root(), reducers: state.roots(), rows: state.rows(), faults },
@@ -173,10 +180,12 @@ function cutProblem(
   return isThere ? undefined : 'it names another event than the chain has there'
 }
 
-/** The place after the last snapshot that speaks of nothing from `from` on. */
-function startOf(claims: readonly SnapshotClaim[], from: bigint): bigint {
-  let start = 0n
-  for (const { seq } of claims) if (seq < from && seq >= start) start = seq + 1n
+/** The last snapshot that speaks of nothing from `from` on. */
+function startOf(claims: readonly SnapshotClaim[], from: bigint): SnapshotClaim | undefined {
+  let start: SnapshotClaim | undefined
+  for (const claim of claims) {
+    if (claim.seq < from && claim.seq >= (start?.seq ?? 0n)) start = claim
+  }
   return start
 }
 
