@@ -1,9 +1,11 @@
 /** A bundle of a running network, verified by the command and what the network's chain says. */
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeBundle } from '../../examples/ledger/network.js'
+import { toJson } from '../../src/cli/terminal/output.js'
 import { formatNoteKey, type LogTrust } from '../../src/ledger/index.js'
 import { createDevnet, type Devnet } from '../../src/testing/node/index.js'
 import { session } from './runner.js'
@@ -26,7 +28,7 @@ beforeAll(async () => {
   const witness = formatNoteKey(witnesses?.keys[0] as LogTrust['log'])
   writeFileSync(join(home, 'bundle.json'), file)
   writeFileSync(join(home, 'trust'), `log ${key}\nwitness w1 ${witness}\nquorum w1\n`)
-  writeFileSync(join(home, 'contracts.json'), JSON.stringify(devnet.contracts))
+  writeFileSync(join(home, 'contracts.json'), toJson(devnet.contracts))
   words = [
     ...['--ledger', ledger.name, '--log', key, '--policy', 'trust'],
     ...['--writer', ledger.writers.join(), '--rpc-url', devnet.anvil.url],
@@ -54,7 +56,9 @@ describe('ledger verify-bundle', () => {
     expect(unowned).toMatchObject({ code: 3, stdout: expect.stringMatching(/^incomplete$/m) })
     const other = await verify('bundle.json', '--anchor-owner', `0x${'11'.repeat(20)}`)
     expect(other).toMatchObject({ code: 3, stdout: expect.stringContaining('anchor: failed') })
-    const written = await verify('bundle.json', ...whole, '--writer', `sha256:${'00'.repeat(32)}`)
+    const writer = words.indexOf('--writer') + 1
+    const others = words.map((word, at) => (at === writer ? `sha256:${'00'.repeat(32)}` : word))
+    const written = await run('ledger', 'verify-bundle', 'bundle.json', ...others, ...whole)
     expect(written).toMatchObject({ code: 3, stdout: expect.stringContaining('event: failed') })
     const forged = file.replace('operators/1', 'operators/2')
     expect(forged).not.toBe(file)
