@@ -277,10 +277,13 @@ describe.skipIf(missing !== undefined)('a build that leaves the shell', () => {
       worker.kill('SIGKILL')
       await until(() => !sleeps())
       // The group that it left is removed by whoever makes the next one.
-      const group = await openMemoryGroup(2 ** 30)
-      await group?.close()
-      const left = group === undefined ? [] : groupsOf(worker.pid as number)
-      expect(left).toEqual([])
+      const left = async (): Promise<string[]> => {
+        const group = await openMemoryGroup(2 ** 30)
+        await group?.close()
+        return group === undefined ? [] : groupsOf(worker.pid as number)
+      }
+      // It is empty only once what was killed has been waited for.
+      await expect.poll(left, { timeout: 10_000 }).toEqual([])
     } finally {
       worker.kill('SIGKILL')
     }

@@ -232,9 +232,14 @@ describe('the index', () => {
       return spent
     }
     await timeOf(1_000)
-    const [some, all] = [await timeOf(5_000), await timeOf(20_000)]
+    const ratios: number[] = []
+    // The best of a few, since whatever else runs makes one of the two slower.
+    for (let time = 0; time < 5; time++) {
+      const some = await timeOf(5_000)
+      ratios.push((await timeOf(20_000)) / some)
+    }
     // Four times as many moves; with their square it would be sixteen times as long.
-    expect(all / some).toBeLessThan(10)
+    expect(Math.min(...ratios)).toBeLessThan(10)
   })
 
   test('syncs at once take turns', async () => {
