@@ -4,7 +4,6 @@ import type { Address, Hex } from 'viem'
 import * as PolicyDataRegistry from '../../core/abi/policyDataRegistryAbi.js'
 import * as PolicyRegistry from '../../core/abi/policyRegistryAbi.js'
 import { ARTIFACT_ABSENT, namespaces } from '../../core/artifact.js'
-import { blocksToAnswer, chains } from '../../core/chains.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import { toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
@@ -45,7 +44,7 @@ export async function checkInstance(
   ]
   if (ensure && found.deployed === true) return checks
   checks.push(gate('UnauthorizedInstanceDeployer', found), longestCheck(prepared, found))
-  checks.push(...shortestCheck(prepared, registries))
+  checks.push(...(await shortestCheck(prepared, registries)))
   const refs = found.template?.policyDataTemplateRefs ?? []
   const [record, ...registered] = await readAt(client, {
     block,
@@ -138,10 +137,12 @@ export function longestCheck(
 }
 
 /** A result that ends before it can land is of no use; chains outside the table are their owners' to know. */
-export function shortestCheck(
+export async function shortestCheck(
   { expireAfter }: { expireAfter: bigint },
   { chainId }: Registries,
-): PreflightCheck[] {
+): Promise<PreflightCheck[]> {
+  // Loaded here: a page that shows its deployment has no use for the table of chains before.
+  const { blocksToAnswer, chains } = await import('../../core/chains.js')
   const constants = Object.hasOwn(chains, Number(chainId)) ? chains[Number(chainId)] : undefined
   if (constants === undefined) return []
   const least = blocksToAnswer(constants)

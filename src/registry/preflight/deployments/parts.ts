@@ -190,7 +190,7 @@ export async function instanceChecks(
     checks.push(
       gate('UnauthorizedInstanceDeployer', { sender: account, open, listed }),
       longestCheck(instance, { maxExpireAfter }),
-      ...shortestCheck(instance, registries),
+      ...(await shortestCheck(instance, registries)),
       paramsAllowed(instance, template),
     )
   }
