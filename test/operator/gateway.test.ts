@@ -181,6 +181,15 @@ describe('createTaskClient', () => {
     }
   })
 
+  test('error: NOT_READY where the policy is younger than the reference block, and not that there is none', async () => {
+    // The policy is current since block 40, and the head is block 110.
+    const { tasks } = await start({ referenceDelay: 80n })
+    await expect(tasks.createTask(request)).rejects.toMatchObject({
+      ...{ fault: 'NOT_READY', retryable: true },
+      message: expect.stringContaining('became current after block 30'),
+    })
+  })
+
   test('error: GATEWAY_ANSWER for a reference block that was old when it was asked', async () => {
     const { tasks, world } = await start({ referenceDelay: 50n })
     world.state.head = 200n

@@ -57,6 +57,14 @@ export async function prepareTask(
     { client: policyClient, block: head.number - delay },
     options,
   )
+  if (snapshot.policyInstanceId === null && delay > 0n) {
+    const now = await registry.snapshot({ client: policyClient, block: head.number }, options)
+    if (now.policyInstanceId !== null) {
+      const at = snapshot.block.number
+      const detail = `the policy became current after block ${at}, which a task of now refers to: ask again ${delay} blocks later`
+      throw refuse('NOT_READY', detail, { by: 'gateway' })
+    }
+  }
   const task: Task = {
     chainId,
     policyRegistry,
