@@ -69,7 +69,7 @@ export function sayTaken(terminal: Terminal, files: readonly (string | undefined
   terminal.stderr(`using   ${files.filter((file) => file !== undefined).join(', ')}\n`)
 }
 
-/** Whether the plugin of a project is built. */
+/** Whether there is a file or folder at `path`. */
 export async function isThere(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,

@@ -4,23 +4,19 @@
  * Each test opens a store of its own; `reopen` closes one and opens it again where that means
  * something, so that what was written is shown to be kept.
  */
+import type { TestApi } from '../core/interfaces/testApi.js'
 import { concat, toHex, utf8 } from '../internal/bytes.js'
 import { keccak } from '../internal/keccak.js'
 import { keccakHasher, sha256Hasher } from './hash/hasher.js'
 import { createStateTree } from './stateTree.js'
 import type { NodeStore } from './store/store.js'
-import {
-  type StoreUnderTest,
-  type TestApi,
-  testClosed,
-  testJunk,
-  testTreeJunk,
-} from './storeRules.js'
+import { type StoreUnderTest, testClosed, testJunk, testTreeJunk } from './storeRules.js'
 import { encodeNode } from './tree/nodes/node.js'
 import { encodeNodeKey } from './tree/nodes/nodeKey.js'
 import type { TreeWrite } from './tree/writes.js'
 
-export type { StoreUnderTest, TestApi } from './storeRules.js'
+export type { TestApi } from '../core/interfaces/testApi.js'
+export type { StoreUnderTest } from './storeRules.js'
 
 const key = (n: number): Uint8Array => keccak(utf8(`key ${n}`))
 const put = (n: number, value = n): TreeWrite => ({

@@ -1,19 +1,9 @@
 /** Rules of the conformance suite for what should not be asked of a store: after its end, and junk. */
+import type { TestApi } from '../core/interfaces/testApi.js'
 import { utf8 } from '../internal/bytes.js'
 import { keccak } from '../internal/keccak.js'
 import { createStateTree, type StateTree } from './stateTree.js'
 import type { NodeStore, StoreCommit } from './store/store.js'
-
-/** The part of a test framework that the suite uses. Vitest and Jest have it. */
-export type TestApi = {
-  describe(name: string, body: () => void): void
-  test(name: string, body: () => Promise<void>): void
-  expect(actual: unknown): {
-    toBe(expected: unknown): void
-    toEqual(expected: unknown): void
-    rejects: { toMatchObject(expected: object): Promise<void> }
-  }
-}
 
 /** How the suite gets at stores. */
 export type StoreUnderTest = {

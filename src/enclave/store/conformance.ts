@@ -1,19 +1,12 @@
 /**
  * What every `KvStore` has to do, as tests for any framework with `describe`, `test` and `expect`.
  */
+import type { TestApi } from '../../core/interfaces/testApi.js'
 import { utf8 } from '../../internal/bytes.js'
 import { type KvBatch, type KvStore, MAX_KEY_BYTES } from './kv.js'
 
 /** The part of a test framework that the suite uses. Vitest and Jest have it. */
-export type KvTestApi = {
-  describe(name: string, body: () => void): void
-  test(name: string, body: () => Promise<void>): void
-  expect(actual: unknown): {
-    toBe(expected: unknown): void
-    toEqual(expected: unknown): void
-    rejects: { toMatchObject(expected: object): Promise<void> }
-  }
-}
+export type KvTestApi = TestApi
 
 /** How the suite gets at stores. */
 export type KvUnderTest = {

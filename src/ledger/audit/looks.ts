@@ -20,9 +20,7 @@ export async function look(
   state: AuditState,
   signal: AbortSignal,
 ): Promise<{ cut: VerifiedCut | undefined; found: LedgerViolation[] }> {
-  const looked = state.looking.then(() => lookNow(state, signal))
-  state.looking = looked.catch(() => undefined)
-  return looked
+  return state.inOrder(() => lookNow(state, signal))
 }
 
 async function lookNow(

@@ -7,6 +7,7 @@ import {
   MAX_TIMER,
   readClock,
 } from '../../internal/options.js'
+import { createOrder } from '../../internal/singleFlight.js'
 import type { LedgerEvent } from '../events/event.js'
 import type { EventSchemas } from '../events/schemaTypes.js'
 import type { VerifySignature } from '../events/signature.js'
@@ -94,7 +95,8 @@ export type AuditState = {
   unreported: LedgerViolation[]
   previous: { current_hash: string; timestamp: string } | undefined
   /** The look that runs: two at once would move one pin. */
-  looking: Promise<unknown>
+  /** One look after another. */
+  inOrder: ReturnType<typeof createOrder>
 }
 
 const knownParameters: readonly (keyof AuditorParameters)[] = [
@@ -141,7 +143,7 @@ export function stateOf(parameters: AuditorParameters, clock: AuditClock): Audit
   const pinned = pinnedLog({ trust, store: pins, read: logFiles(store, metaLog) })
   return {
     ...{ parameters, clock, timeout, pins, pinned },
-    ...{ unreported: [], previous: undefined, looking: Promise.resolve() },
+    ...{ unreported: [], previous: undefined, inOrder: createOrder() },
   }
 }
 

@@ -4,19 +4,12 @@
  * A ledger is as good as its store: `create` never changes a file, `replace` is the one decision between
  * two writers, and what a call answered for is there after a restart.
  */
+import type { TestApi } from '../../core/interfaces/testApi.js'
 import type { TileStore } from '../../core/interfaces/tileStore.js'
 import { utf8 } from '../../internal/bytes.js'
 
 /** The part of a test framework that the suite uses. Vitest and Jest have it. */
-export type TileTestApi = {
-  describe(name: string, body: () => void): void
-  test(name: string, body: () => Promise<void>): void
-  expect(actual: unknown): {
-    toBe(expected: unknown): void
-    toEqual(expected: unknown): void
-    rejects: { toMatchObject(expected: object): Promise<void> }
-  }
-}
+export type TileTestApi = TestApi
 
 /** How the suite gets at stores. */
 export type TileStoreUnderTest = {

@@ -214,11 +214,7 @@ export async function openSigningJournal(
       const wanted = checkHeights(given, 'low')
       assertOpen()
       // Refused from now on. It is durable with the header of the segment that lets something go.
-      const { low } = state
-      if (wanted.block > low.block) state.low = { ...state.low, block: wanted.block }
-      if (wanted.timestamp > low.timestamp) {
-        state.low = { ...state.low, timestamp: wanted.timestamp }
-      }
+      state.low = higher(state.low, wanted)
       return inOrder(async () => {
         assertOpen()
         try {
@@ -289,10 +285,15 @@ async function raiseFloor(
 ): Promise<void> {
   const { floor } = state
   if (head.block <= floor.block && head.timestamp <= floor.timestamp) return
-  state.floor = { ...floor }
-  if (head.block > floor.block) state.floor.block = head.block
-  if (head.timestamp > floor.timestamp) state.floor.timestamp = head.timestamp
+  state.floor = higher(floor, head)
   await beginSegment(state, storage, domain)
+}
+
+function higher(heights: JournalHeights, { block, timestamp }: JournalHeights): JournalHeights {
+  const both = { ...heights }
+  if (block > both.block) both.block = block
+  if (timestamp > both.timestamp) both.timestamp = timestamp
+  return both
 }
 
 async function beginSegment(

@@ -8,6 +8,7 @@ import type { ProvenanceEvents } from '../../core/interfaces/provenance.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { mapBounded } from '../../internal/mapBounded.js'
 import { assertKnown } from '../../internal/options.js'
+import { createOrder } from '../../internal/singleFlight.js'
 import { evidenceHashOf, MAX_EVIDENCE_BYTES } from '../claims/evidence.js'
 import { PluginBytesError, SourceUnavailableError } from '../errors.js'
 import type { IndexedClaim, ProvenanceIndex } from './provenanceIndex.js'
@@ -89,7 +90,8 @@ export function createProvenanceFollower(
     }
   }
   let next = parameters.fromBlock
-  let last: Promise<void> = Promise.resolve()
+  // One after another: two that read the same blocks would read them twice.
+  const inOrder = createOrder()
   const readEvents = async (options: IoOptions): Promise<void> => {
     const head = await parameters.events.getFinalizedBlock(options)
     while (next <= head) {
@@ -99,12 +101,7 @@ export function createProvenanceFollower(
     }
   }
   return {
-    // One after another: two that read the same blocks would read them twice.
-    follow: (options = {}) => {
-      const mine = last.then(() => readEvents(options))
-      last = mine.catch(() => undefined)
-      return mine
-    },
+    follow: (options = {}) => inOrder(() => readEvents(options)),
     load: async (wasmHash, verifiers, options = {}) => {
       const record = index.get(wasmHash)
       if (record === undefined) return

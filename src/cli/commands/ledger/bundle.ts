@@ -7,10 +7,10 @@ import { decodeResponse } from '../../../core/response.js'
 import {
   type BundleTrust,
   type EvaluationBundle,
-  type OptionalPart,
   parseEvaluationBundle,
   verifyEvaluationBundle,
 } from '../../../registry/bundle/index.js'
+import { type OptionalPart, optionalParts } from '../../../registry/bundle/trust.js'
 import { resolveAddress } from '../../../registry/chain/addresses.js'
 import { createCertificateReader } from '../../../registry/index.js'
 import { type ChainTarget, chainArgs, chainOf } from '../../config/chain.js'
@@ -20,8 +20,6 @@ import { command } from '../../terminal/command.js'
 import { exitCodes } from '../../terminal/output.js'
 import { finalityArgs, finalityOf } from '../provenance/sources.js'
 import { readerArgs, trustOf } from './sources.js'
-
-const parts: readonly OptionalPart[] = ['tree', 'anchor', 'provenance']
 
 /** `ledger verify-bundle`. */
 export const verifyBundle: CommandDef = command({
@@ -46,7 +44,7 @@ export const verifyBundle: CommandDef = command({
     },
     demand: {
       type: 'string',
-      description: `Parts that must be there: ${parts.join(', ')}`,
+      description: `Parts that must be there: ${optionalParts.join(', ')}`,
       valueHint: 'part,…',
     },
     ...finalityArgs,
@@ -54,8 +52,8 @@ export const verifyBundle: CommandDef = command({
   },
   run: async ({ args, terminal, signal }) => {
     const demand = (args.demand ?? '').split(',').filter((part) => part !== '') as OptionalPart[]
-    const unknown = demand.find((part) => !parts.includes(part))
-    if (unknown !== undefined) throw new UsageError(`--demand is of ${parts.join(', ')}.`)
+    const unknown = demand.find((part) => !optionalParts.includes(part))
+    if (unknown !== undefined) throw new UsageError(`--demand is of ${optionalParts.join(', ')}.`)
     const file = await readBytes(terminal, args.file)
     const meta = await trustOf(terminal, args)
     const target = await chainOf(terminal, args)

@@ -18,6 +18,7 @@ import {
   type VerifiedCut,
   walkChain,
 } from '../../../ledger/index.js'
+import { logFiles } from '../../../ledger/writer/files/log.js'
 import { UsageError } from '../../errors.js'
 import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
@@ -51,13 +52,8 @@ function domainReader({ store, cut }: OpenFiles, domain: string): LogReader {
   const named = cut?.record.domains.find(({ name }) => name === domain)
   if (named === undefined) throw new LedgerLogError({ fault: 'missing', path: domain })
   const { size, root } = named
-  return logReader({ checkpoint: { origin: domain, size, root }, read: below(store, domain) })
+  return logReader({ checkpoint: { origin: domain, size, root }, read: logFiles(store, domain) })
 }
-
-const below =
-  (store: TileReader, log: string) =>
-  async (path: string, options: { signal: AbortSignal }): Promise<Uint8Array | undefined> =>
-    (await store.read(`${log}/${path}`, options))?.bytes
 
 /** Events in their order up to the newest cut, each with the bytes of its entry. */
 function walk({ store, cut }: OpenFiles, signal: AbortSignal) {
