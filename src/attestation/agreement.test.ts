@@ -10,14 +10,13 @@ import {
 import type { Json } from '../core/canonicalJson.js'
 import { utf8 } from '../internal/bytes.js'
 import { keccakHex } from '../internal/keccak.js'
+import { agreeOnOutputs, assertOwnOutputs } from './agreement.js'
 import {
-  agreeOnOutputs,
-  assertOwnOutputs,
   commitToOutputs,
   computeOutputHashes,
   computeOutputsDigest,
   type OutputCommitment,
-} from './agreement.js'
+} from './commitments.js'
 import { AbstainError, InputsDivergeError } from './errors.js'
 
 const { keys, table } = createWorld()

@@ -1,3 +1,4 @@
+import type { Address } from 'viem'
 import { BaseError, type BaseErrorOptions } from '../errors/base.js'
 
 /** Operators' plugin outputs have no majority: there is no decision. */
@@ -30,5 +31,43 @@ export class AbstainError extends BaseError {
       ...options,
     })
     this.templates = templates
+  }
+}
+
+/** Why groups of commitments are refused. */
+export type OutputGroupFault =
+  | 'MALFORMED'
+  | 'TOO_MANY_GROUPS'
+  | 'GROUP_REPEATED'
+  | 'EMPTY_GROUP'
+  | 'OTHER_TEMPLATES'
+  | 'WRONG_BITMAP'
+  | 'UNKNOWN_OPERATOR'
+  /** One operator in two groups. */
+  | 'EQUIVOCATION'
+  | 'KEYS_CANCEL'
+  | 'SIGNATURE_INVALID'
+
+/** Groups of commitments to outputs are not what they say: none of them counts. */
+export class OutputGroupsError extends BaseError {
+  override readonly name = 'OutputGroupsError'
+  override readonly code = 'OUTPUT_GROUPS_REFUSED'
+  readonly reason: OutputGroupFault
+  readonly detail: string
+  /** Who is in two groups. */
+  readonly operator: Address | undefined
+
+  constructor(
+    parameters: { reason: OutputGroupFault; detail: string; operator?: Address | undefined },
+    options: BaseErrorOptions = {},
+  ) {
+    const { reason, detail, operator } = parameters
+    super(`Groups of commitments to outputs are refused (${reason}): ${detail}.`, {
+      metaMessages: ['Nothing is signed. Whoever sent them gathered or summed them wrongly.'],
+      ...options,
+    })
+    this.reason = reason
+    this.detail = detail
+    this.operator = operator
   }
 }

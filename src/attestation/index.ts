@@ -81,15 +81,11 @@ export {
 } from '../core/challengeProofs.js'
 export type { PluginReplayer } from '../core/interfaces/evaluator.js'
 export {
+  type AgreedOutputs,
+  agreeOnGroups,
   agreeOnOutputs,
   assertOwnOutputs,
-  type CommitmentFault,
-  commitToOutputs,
-  computeOutputHashes,
-  computeOutputsDigest,
   type OutputAgreement,
-  type OutputCommitment,
-  type OutputHashes,
 } from './agreement.js'
 export { createChallenger } from './challenger/challenger.js'
 export {
@@ -117,7 +113,25 @@ export type {
   ResponseAttachments,
   ResultStatement,
 } from './challenger/types.js'
-export { AbstainError, InputsDivergeError } from './errors.js'
+export {
+  type CheckedCommitments,
+  type CommitmentFault,
+  type CommitmentsParameters,
+  checkCommitments,
+  commitToOutputs,
+  computeOutputHashes,
+  computeOutputsDigest,
+  type OutputCommitment,
+  type OutputHashes,
+  type SignedOutputs,
+} from './commitments.js'
+export {
+  AbstainError,
+  InputsDivergeError,
+  type OutputGroupFault,
+  OutputGroupsError,
+} from './errors.js'
+export { MAX_OUTPUT_GROUPS, type OutputGroup } from './outputGroups.js'
 export { AttestationError, InconclusiveError } from './verify/errors.js'
 export {
   type Evidence,

@@ -38,6 +38,7 @@ export {
   type Lease,
   type LeasedTask,
   type StoredAnswer,
+  type StoredCommitment,
   type StoredShare,
   type StoredTask,
   type TaskFailureRecord,

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Address, Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { expect, test } from 'vitest'
-import { commitToOutputs } from '../../src/attestation/index.js'
+import { agreeOnOutputs, commitToOutputs } from '../../src/attestation/index.js'
 import { computeMessageHash } from '../../src/core/response.js'
 import { computeTaskId } from '../../src/core/task.js'
 import {
@@ -107,8 +107,12 @@ async function twoLives(journalOf: (journal: SigningJournal) => SigningJournal) 
           }),
         ),
       )
+      const { groups: outputGroups } = await agreeOnOutputs({
+        ...{ table, taskId: own.taskId, templates: Object.keys(own.hashes) as Hex[] },
+        commitments: [own, ...others],
+      })
       const answer = await client.call('newt_evaluateAndSign', {
-        ...{ task, pcr0Commitment: `0x${'00'.repeat(32)}`, commitments: [own, ...others] },
+        ...{ task, pcr0Commitment: `0x${'00'.repeat(32)}`, outputGroups },
         referenceTimestamp: world.state.tables[0]!.referenceTimestamp,
       })
       hashes.push(computeMessageHash(answer.response))

@@ -14,6 +14,7 @@ import {
   apiKeyCallers,
   createGateway,
   createTaskClient,
+  type EvaluateAndSignParams,
   type GatewayParameters,
   type GatewayStore,
   hashApiKey,
@@ -502,6 +503,79 @@ describe('createGateway', () => {
     await store.prune({ before: Number.MAX_SAFE_INTEGER })
     expect(await store.find(taskId)).toBeUndefined()
     expect((await store.shares(taskId)).length).toBeGreaterThanOrEqual(2)
+  })
+
+  test('behavior: a commitment whose signature is bad is named, and is in no sum that operators are shown', async () => {
+    const { tasks, world, operators, events } = await start()
+    const shown: unknown[] = []
+    for (const index of operators.keys()) {
+      const honest = operatorOf(world, index, {
+        commitment: (own) =>
+          index === 2 ? { ...own, signature: world.keys[2]!.sign(word(9)) } : own,
+        // All are waited for.
+        before: async (method) => {
+          if (method === 'newt_fetchPolicyData' && index !== 2) await new Promise(setImmediate)
+        },
+      })
+      operators[index] = {
+        ...honest,
+        call: ((method: string, params: never) => {
+          if (method === 'newt_evaluateAndSign') shown.push(params)
+          return honest.call(method as never, params)
+        }) as typeof honest.call,
+      }
+    }
+    expect(await tasks.createTask(request)).toMatchObject({ allowed: true })
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        ...{ type: 'operator.fault', fault: 'SIGNATURE_INVALID' },
+        operator: operators[2]?.operator,
+      }),
+    )
+    expect(shown.length).toBeGreaterThanOrEqual(3)
+    for (const { outputGroups } of shown as EvaluateAndSignParams[]) {
+      expect(outputGroups).toHaveLength(1)
+      expect(Number(outputGroups[0]?.signers) & 0b0100).toBe(0)
+    }
+  })
+
+  test('behavior: a second commitment of one operator is kept as evidence, and counts in neither', async () => {
+    const store = memoryGatewayStore()
+    const first = createGatewayWorld({ store, owner: 'first', lease: 50 })
+    const never = new Promise<void>(() => undefined)
+    let committed = (): void => undefined
+    const liar = new Promise<void>((resolve) => {
+      committed = resolve
+    })
+    first.operators[0] = operatorOf(first.world, 0, {
+      scores: [99, 1],
+      commitment: (own) => {
+        committed()
+        return own
+      },
+    })
+    for (const index of [1, 2, 3]) {
+      first.operators[index] = operatorOf(first.world, index, {
+        before: (method) => (method === 'newt_evaluateAndSign' ? never : liar),
+      })
+    }
+    const { taskId } = await first.gateway.send(
+      { ...request, timeout: 20_000 },
+      { caller: 'anyone' },
+    )
+    await poll(async () => (await store.commitments(taskId)).length).toBeGreaterThanOrEqual(3)
+    await first.gateway.close()
+
+    const second = await start({ store, owner: 'second' })
+    await poll(async () => (await store.find(taskId))?.state).toBe('signed')
+    const liars = second.operators[0]?.operator
+    const evidence = (await store.commitments(taskId)).filter(({ operator }) => operator === liars)
+    expect(new Set(evidence.map(({ name }) => name)).size).toBe(2)
+    expect(second.events).toContainEqual(
+      expect.objectContaining({ type: 'operator.fault', fault: 'EQUIVOCATION', operator: liars }),
+    )
+    await store.prune({ before: Number.MAX_SAFE_INTEGER })
+    expect((await store.commitments(taskId)).length).toBeGreaterThanOrEqual(2)
   })
 
   test('error: TIMED_OUT at the deadline, and a closed gateway takes nothing', async () => {

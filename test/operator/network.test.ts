@@ -229,7 +229,7 @@ describe('a task', () => {
       task,
       pcr0Commitment: devnet.pcr0Commitment,
       referenceTimestamp: devnet.referenceTimestamp,
-      commitments: [],
+      outputGroups: [],
     }
     const client = devnet.clients[0] as OperatorClient
     const [first, second] = await Promise.all([
@@ -342,7 +342,7 @@ describe('an operator', () => {
       task,
       pcr0Commitment: devnet.pcr0Commitment,
       referenceTimestamp: devnet.referenceTimestamp,
-      commitments: [],
+      outputGroups: [],
       ...change,
     })
 

@@ -1,6 +1,11 @@
 /** What every store of a gateway does, whatever keeps it. */
 import { expect, test } from 'vitest'
-import type { GatewayStore, StoredShare, StoredTask } from '../../src/operator/index.js'
+import type {
+  GatewayStore,
+  StoredCommitment,
+  StoredShare,
+  StoredTask,
+} from '../../src/operator/index.js'
 import { address, word } from './attestationWorld.js'
 
 let count = 0
@@ -165,5 +170,27 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     expect((await store.shares(twice.taskId)).length).toBeGreaterThanOrEqual(2)
     expect(await store.find(running.taskId)).toEqual(running)
     expect(await store.count()).toMatchObject({ received: expect.any(Number) })
+  })
+
+  test('behavior: a commitment is kept once; two different ones of an operator outlive the task', async () => {
+    const store = open()
+    const one: StoredCommitment = {
+      ...{ operator: address(1), name: word(1), hashes: '{}', signature: '0x34' },
+    }
+    const other = { ...one, operator: address(2) }
+    const [plain, twice] = [newTask({ createdAt: 5 }), newTask({ createdAt: 5 })]
+    for (const task of [plain, twice]) {
+      const kept = await store.insert(task, mine)
+      const { fence } = kept as { fence: number }
+      expect(await store.addCommitments(task.taskId, [])).toEqual([])
+      expect(await store.addCommitments(task.taskId, [one])).toEqual([one])
+      expect(await store.addCommitments(task.taskId, [one, other])).toHaveLength(2)
+      await store.advance({ taskId: task.taskId, fence }, { state: 'failed' })
+    }
+    expect(await store.addCommitments(twice.taskId, [{ ...one, name: word(2) }])).toHaveLength(3)
+    await store.prune({ before: 10 })
+    expect(await store.commitments(plain.taskId)).toEqual([])
+    const left = await store.commitments(twice.taskId)
+    expect(left.filter(({ operator }) => operator === one.operator)).toHaveLength(2)
   })
 }

@@ -1,12 +1,17 @@
 /** A gateway over the chain of `attestationWorld`, with operators that a test may change one by one. */
-import type { Address } from 'viem'
-import { commitToOutputs } from '../../src/attestation/index.js'
+import type { Address, Hex } from 'viem'
+import {
+  agreeOnGroups,
+  commitToOutputs,
+  type OutputCommitment,
+} from '../../src/attestation/index.js'
 import { computeSignableDigest } from '../../src/core/bn254/index.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../src/core/response.js'
 import { computeTaskId } from '../../src/core/task.js'
 import {
   anyCaller,
   createGateway,
+  type EvaluateAndSignParams,
   type GatewayEvent,
   type GatewayParameters,
   memoryGatewayStore,
@@ -24,6 +29,8 @@ export type OperatorChange = {
   response?: (response: PolicyTaskResponse) => PolicyTaskResponse
   /** Waits before it answers. */
   before?: (method: string) => Promise<void>
+  /** Changes the commitment after it was signed. */
+  commitment?: (commitment: OutputCommitment) => OutputCommitment
   /** Changes the answer after it was signed. */
   answer?: (answer: SignedEvaluation) => SignedEvaluation
 }
@@ -54,13 +61,17 @@ export function operatorOf(
     )
     const { inputs, preimage } = honest
     if (method === 'newt_fetchPolicyData') {
-      return commitToOutputs({
+      const commitment = await commitToOutputs({
         key,
         operator,
         taskId: computeTaskId(task),
         outputs: inputs.outputs,
       })
+      return change.commitment?.(commitment) ?? commitment
     }
+    const { outputGroups: groups } = params as EvaluateAndSignParams
+    const templates = Object.keys(inputs.outputs) as Hex[]
+    await agreeOnGroups({ table: world.table, taskId: computeTaskId(task), templates, groups })
     const response = change.response?.(honest.response) ?? honest.response
     const { referenceTimestamp } = response
     const messageHash = computeMessageHash(response)

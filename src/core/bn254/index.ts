@@ -25,7 +25,7 @@ export {
   type SignatureShare,
 } from './certificate.js'
 export { hashToG1 } from './curve/hashToG1.js'
-export { addG1, addG2 } from './curve/pointSums.js'
+export { addG1, addG2, sumG1 } from './curve/pointSums.js'
 export {
   decodeG1,
   decodeG2,
@@ -78,7 +78,7 @@ export {
   provePossession,
   verifyPossession,
 } from './possession.js'
-export { findBadShares } from './shareChecks.js'
+export { findBadShares, keysCancel, type SignatureSum, sumsVerify } from './shareChecks.js'
 export {
   type BackendOptions,
   explainSignature,

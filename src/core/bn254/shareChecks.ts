@@ -26,7 +26,16 @@ import {
   sumG2,
   windowSumsG2,
 } from './curve/pointSums.js'
-import { type G1Point, G2_INFINITY, type G2Point, g2Equal } from './curve/points.js'
+import {
+  G1_INFINITY,
+  type G1Point,
+  G2_GENERATOR,
+  G2_INFINITY,
+  type G2Point,
+  g1Equal,
+  g2Equal,
+  negateG1,
+} from './curve/points.js'
 import { CertificateBuildError } from './errors.js'
 import { platformRandomBytes } from './keys.js'
 import type { OperatorTable, TableOperator } from './operatorTable.js'
@@ -93,6 +102,35 @@ export async function findBadShares(parameters: {
     }
   }
   return bad.sort((a, b) => a - b)
+}
+
+/** Operators' signatures over one message, summed. */
+export type SignatureSum = { digest: Hex; signature: G1Point; signers: readonly number[] }
+
+/**
+ * Whether sums over different messages verify, each with the keys of its signers, by one pairing product.
+ * Their points were checked. Each signer of each sum signed its message then: keys are registered with
+ * proofs of possession, and what one sum has too much another may have too little.
+ */
+export async function sumsVerify(parameters: {
+  table: OperatorTable
+  sums: readonly SignatureSum[]
+  backend?: Bn254Backend | undefined
+  signal?: AbortSignal | undefined
+}): Promise<boolean> {
+  const { table, sums, backend = nobleBackend, signal } = parameters
+  if (sums.length === 0) return true
+  await giveWay(signal)
+  const pairs = sums.map(({ digest, signers }) => ({
+    ...{ g1: hashToG1(digest), g2: sumG2(keysOf(table, signers)) },
+  }))
+  const signature = sumG1(sums.map((sum) => sum.signature))
+  return backend.pairingProduct([{ g1: negateG1(signature), g2: G2_GENERATOR }, ...pairs]).isOne()
+}
+
+/** Whether the keys of operators, given by index, add up to nothing. */
+export function keysCancel(table: OperatorTable, indices: readonly number[]): boolean {
+  return g1Equal(sumG1(indices.map((index) => operatorAt(table, index).pubkey)), G1_INFINITY)
 }
 
 function sumVerifies(held: Shares, work: Work): boolean {

@@ -4,15 +4,17 @@
  * operators answer again from their journals.
  */
 import type { Hex } from 'viem'
+import type { OutputCommitment } from '../../attestation/index.js'
 import { decodeG1, encodeG1 } from '../../core/bn254/index.js'
-import type { JsonObject } from '../../core/canonicalJson.js'
+import { canonicalJson, type JsonObject } from '../../core/canonicalJson.js'
 import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
 import type { ResponseSink } from '../../core/interfaces/sinks.js'
 import { decodeResponse, encodeResponse } from '../../core/response.js'
 import { decodeTask } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { TimeoutError } from '../../errors/common.js'
-import { fromHex, toHex } from '../../internal/bytes.js'
+import { fromHex, toHex, utf8 } from '../../internal/bytes.js'
+import { keccakHex } from '../../internal/keccak.js'
 import { pause } from '../../internal/pause.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
 import type { OperatorClient } from '../rpc/client.js'
@@ -26,6 +28,7 @@ import { isLanding, landTask } from './landing.js'
 import type {
   GatewayStore,
   LeasedTask,
+  StoredCommitment,
   StoredShare,
   TaskFailureRecord,
   TaskState,
@@ -155,6 +158,10 @@ async function decide(
           const all = await store.addShare(taskId, toStored(share))
           return all.map(fromStored)
         },
+        keepCommitments: async (commitments) => {
+          const all = await store.addCommitments(taskId, commitments.map(toStoredCommitment))
+          return all.map((one) => fromStoredCommitment(taskId, one))
+        },
         timeout: left,
         signal,
         now,
@@ -274,4 +281,29 @@ function fromStored({ operator, messageHash, response, signature }: StoredShare)
     response: decodeResponse(response),
     signature: decodeG1(fromHex(signature)),
   }
+}
+
+function toStoredCommitment({ operator, hashes, signature }: OutputCommitment): StoredCommitment {
+  const written = canonicalJson(lowered(hashes))
+  return {
+    operator: operator.toLowerCase() as Hex,
+    name: keccakHex(utf8(written)),
+    hashes: written,
+    signature: toHex(encodeG1(signature)),
+  }
+}
+
+function fromStoredCommitment(
+  taskId: Hex,
+  { operator, hashes, signature }: StoredCommitment,
+): OutputCommitment {
+  return {
+    ...{ operator, taskId, hashes: JSON.parse(hashes) as OutputCommitment['hashes'] },
+    signature: decodeG1(fromHex(signature)),
+  }
+}
+
+function lowered(hashes: OutputCommitment['hashes']): JsonObject {
+  const entries = Object.entries(hashes)
+  return Object.fromEntries(entries.map(([id, hash]) => [id.toLowerCase(), hash.toLowerCase()]))
 }

@@ -10,6 +10,7 @@ import {
   type GatewayStore,
   isEnded,
   type LeasedTask,
+  type StoredCommitment,
   type StoredShare,
   type StoredTask,
   type TaskFailureRecord,
@@ -42,11 +43,20 @@ type ShareRow = {
   signature: string
 }
 
+type CommitmentRow = {
+  task_id: string
+  operator: string
+  name: string
+  hashes: string
+  signature: string
+}
+
 /** The tables. */
 export type GatewayTables = {
   newton_store: { id: number; version: number; domain: string }
   newton_task: TaskRow
   newton_share: ShareRow
+  newton_commitment: CommitmentRow
   newton_response: { task_id: string; message_hash: string; answer: string }
   newton_transaction: { task_id: string; hash: string }
 }
@@ -91,6 +101,10 @@ export async function migrate(
       response text not null, signature text not null,
       primary key (task_id, operator, message_hash)
     )`.execute(tx)
+    await sql`create table if not exists newton_commitment (
+      task_id text not null, operator text not null, name text not null,
+      hashes text not null, signature text not null, primary key (task_id, operator, name)
+    )`.execute(tx)
     await sql`create table if not exists newton_response (
       task_id text primary key, message_hash text not null, answer text not null
     )`.execute(tx)
@@ -119,7 +133,8 @@ export function sqlGatewayStore(
     sql`clock_timestamp() + ${milliseconds} * interval '1 millisecond'`
   return {
     ...taskParts(db, { sql, leaseEnd }),
-    ...answerParts(db, { sql, alone }),
+    ...evidenceParts(db, { sql, alone }),
+    ...answerParts(db, { sql }),
     close,
   }
 }
@@ -212,38 +227,32 @@ function taskParts(
         const gone = sql`select task_id from newton_task where ended and created_at < ${before}`
         await sql`delete from newton_transaction where task_id in (${gone})`.execute(tx)
         await sql`delete from newton_response where task_id in (${gone})`.execute(tx)
-        // Two different shares of one operator are evidence, and stay.
-        await sql`delete from newton_share where task_id in (${gone}) and task_id not in (
-          select task_id from newton_share group by task_id, operator having count(*) > 1
-        )`.execute(tx)
+        // Two different statements of one operator are evidence, and stay.
+        for (const table of [sql.table('newton_share'), sql.table('newton_commitment')]) {
+          await sql`delete from ${table} where task_id in (${gone}) and task_id not in (
+            select task_id from ${table} group by task_id, operator having count(*) > 1
+          )`.execute(tx)
+        }
         await sql`delete from newton_task where ended and created_at < ${before}`.execute(tx)
       })
     },
   }
 }
 
-function answerParts(
+/** What operators signed. */
+function evidenceParts(
   db: Kysely<GatewayTables>,
   { sql, alone }: { sql: typeof Sql; alone: boolean },
-): Pick<
-  GatewayStore,
-  'addShare' | 'shares' | 'saveAnswer' | 'answer' | 'addTransaction' | 'transactions'
-> {
+): Pick<GatewayStore, 'addShare' | 'shares' | 'addCommitments' | 'commitments'> {
+  const commitments = async (taskId: Hex): Promise<readonly StoredCommitment[]> => {
+    const rows = await db
+      .selectFrom('newton_commitment')
+      .selectAll()
+      .where('task_id', '=', taskId)
+      .execute()
+    return rows.map(readCommitment)
+  }
   return {
-    addTransaction: async ({ taskId, fence }, hash) => {
-      const { rows } = await sql`
-        insert into newton_transaction (task_id, hash)
-        select ${taskId}::text, ${hash}::text where exists (
-          select 1 from newton_task where task_id = ${taskId} and fence = ${fence}
-        )
-        on conflict (task_id, hash) do update set hash = excluded.hash returning hash`.execute(db)
-      return rows.length === 1
-    },
-    async transactions(taskId) {
-      const { rows } = await sql<{ hash: Hex }>`
-        select hash from newton_transaction where task_id = ${taskId} order by place`.execute(db)
-      return rows.map(({ hash }) => hash)
-    },
     async addShare(taskId, { operator, messageHash, response, signature }) {
       const insert = sql`insert into newton_share
         (task_id, operator, message_hash, response, signature)
@@ -267,6 +276,39 @@ function answerParts(
         .where('task_id', '=', taskId)
         .execute()
       return rows.map(readShare)
+    },
+    commitments,
+    async addCommitments(taskId, added) {
+      if (added.length > 0) {
+        await db
+          .insertInto('newton_commitment')
+          .values(added.map((one) => ({ task_id: taskId, ...one })))
+          .onConflict((conflict) => conflict.doNothing())
+          .execute()
+      }
+      return commitments(taskId)
+    },
+  }
+}
+
+function answerParts(
+  db: Kysely<GatewayTables>,
+  { sql }: { sql: typeof Sql },
+): Pick<GatewayStore, 'saveAnswer' | 'answer' | 'addTransaction' | 'transactions'> {
+  return {
+    addTransaction: async ({ taskId, fence }, hash) => {
+      const { rows } = await sql`
+        insert into newton_transaction (task_id, hash)
+        select ${taskId}::text, ${hash}::text where exists (
+          select 1 from newton_task where task_id = ${taskId} and fence = ${fence}
+        )
+        on conflict (task_id, hash) do update set hash = excluded.hash returning hash`.execute(db)
+      return rows.length === 1
+    },
+    async transactions(taskId) {
+      const { rows } = await sql<{ hash: Hex }>`
+        select hash from newton_transaction where task_id = ${taskId} order by place`.execute(db)
+      return rows.map(({ hash }) => hash)
     },
     async saveAnswer({ taskId, fence }, { messageHash, answer }) {
       const { rows } = await sql<{ held: boolean; made: boolean }>`
@@ -338,6 +380,15 @@ function readShare(row: Selectable<ShareRow>): StoredShare {
     operator: row.operator as Hex,
     messageHash: row.message_hash as Hex,
     response: row.response as Hex,
+    signature: row.signature as Hex,
+  }
+}
+
+function readCommitment(row: Selectable<CommitmentRow>): StoredCommitment {
+  return {
+    operator: row.operator as Hex,
+    name: row.name as Hex,
+    hashes: row.hashes,
     signature: row.signature as Hex,
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { getAddress } from 'viem'
 import { describe, expect, test } from 'vitest'
+import { MAX_OUTPUT_GROUPS } from '../../attestation/index.js'
 import { blsKeyFromSeed } from '../../core/bn254/index.js'
 import type { Json } from '../../core/canonicalJson.js'
 import {
@@ -13,6 +14,7 @@ import { keccakHex } from '../../internal/keccak.js'
 import type { LeafReading } from '../../statetree/index.js'
 import { faultOfCode, rpcFaults } from './faults.js'
 import {
+  type EvaluateAndSignParams,
   type OperatorMethod,
   operatorMethods,
   type ProposalHead,
@@ -174,6 +176,38 @@ describe('operatorMethods', () => {
       }
       expect(() => codec.readResult({ ...(written as object), more: 1 })).toThrow()
     }
+  })
+
+  test('default: parameters with groups of commitments are read as written, and each changed member is refused', () => {
+    const group = { hashes: { [word('t')]: word('h') }, signature: point, signers: '0x0b' } as const
+    const params: EvaluateAndSignParams = {
+      task: {
+        ...{ chainId: 1n, policyRegistry: evaluation.response.policyRegistry },
+        policyClient: evaluation.response.policyClient,
+        intent: {
+          ...{ from: evaluation.response.policyClient, to: evaluation.response.policyClient },
+          ...{ value: 0n, data: '0x', chainId: 1n, functionSignature: '0x' },
+        },
+        ...{ wasmArgs: '0x', referenceBlock: 7n, referenceBlockHash: word('b'), nonce: 3n },
+      },
+      ...{ pcr0Commitment: word('pcr0'), referenceTimestamp: 9, outputGroups: [group, group] },
+    }
+    const codec = operatorMethods.newt_evaluateAndSign
+    const written = codec.writeParams(params)
+    expect(codec.readParams(JSON.parse(JSON.stringify(written)))).toEqual(params)
+    const [first] = written['outputGroups'] as [Record<string, Json>]
+    const reading = (groups: Json) => () => codec.readParams({ ...written, outputGroups: groups })
+    for (const member of Object.keys(first)) {
+      const { [member]: _, ...without } = first
+      expect(reading([without])).toThrow(member)
+      for (const value of [null, 7, 'x', '0xA', [[]], { x: 1 }, `0x${'11'.repeat(8_193)}`]) {
+        expect(reading([{ ...first, [member]: value }]), member).toThrow()
+      }
+    }
+    expect(reading([{ ...first, more: 1 }])).toThrow('more')
+    expect(reading(Array.from({ length: MAX_OUTPUT_GROUPS + 1 }, () => first))).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', field: 'params.outputGroups' }),
+    )
   })
 
   test('property: what is no parameters is refused with an error of the package', () => {

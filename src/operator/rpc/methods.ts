@@ -4,8 +4,12 @@
  * signed, so there is one encoding of each.
  */
 import type { Hex } from 'viem'
-import type { OutputCommitment } from '../../attestation/index.js'
-import { decodeG1, encodeG1, type G1Point } from '../../core/bn254/index.js'
+import {
+  MAX_OUTPUT_GROUPS,
+  type OutputCommitment,
+  type OutputGroup,
+} from '../../attestation/index.js'
+import { decodeG1, encodeG1, type G1Point, MAX_OPERATORS } from '../../core/bn254/index.js'
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import {
   type DigestPreimage,
@@ -44,8 +48,8 @@ import {
   secretsMethods,
 } from './uploads.js'
 
-/** Most operators of one table that a call carries commitments of. */
-export const MAX_COMMITMENTS = 1_024
+/** A bit for each of the operators that a table may have. */
+const MAX_BITMAP = MAX_OPERATORS / 8
 
 /** What `newt_evaluateAndSign` takes. */
 export type EvaluateAndSignParams = {
@@ -54,8 +58,11 @@ export type EvaluateAndSignParams = {
   pcr0Commitment: Hex
   /** Seconds of the operator table in force at the reference block. */
   referenceTimestamp: number
-  /** Commitments to outputs, of all operators that made one. Empty where the policy has no plugins. */
-  commitments: readonly OutputCommitment[]
+  /**
+   * Commitments to outputs, grouped by what they say: those that show the majority of each output. Empty
+   * where the policy has no plugins.
+   */
+  outputGroups: readonly OutputGroup[]
 }
 
 /** What an operator answers a task with. */
@@ -113,22 +120,24 @@ export const operatorMethods: OperatorMethods = {
     readResult: (value) => readCommitment(value, 'result'),
   },
   newt_evaluateAndSign: {
-    writeParams: ({ task, pcr0Commitment, referenceTimestamp, commitments }) => ({
+    writeParams: ({ task, pcr0Commitment, referenceTimestamp, outputGroups }) => ({
       task: encodeTask(task),
       pcr0Commitment: pcr0Commitment.toLowerCase(),
       referenceTimestamp,
-      commitments: commitments.map(writeCommitment),
+      outputGroups: outputGroups.map(writeOutputGroup),
     }),
     readParams: (value) => {
-      const required = ['task', 'pcr0Commitment', 'referenceTimestamp', 'commitments']
+      const required = ['task', 'pcr0Commitment', 'referenceTimestamp', 'outputGroups']
       const params = readMembers(value, 'params', { required })
       return {
         task: readTask(params['task'], 'params.task'),
         pcr0Commitment: readWord(params['pcr0Commitment'], 'params.pcr0Commitment'),
         referenceTimestamp: readSeconds(params['referenceTimestamp'], 'params.referenceTimestamp'),
-        commitments: readList(params['commitments'], 'params.commitments', MAX_COMMITMENTS).map(
-          (entry, index) => readCommitment(entry, `params.commitments[${index}]`),
-        ),
+        outputGroups: readList(
+          params['outputGroups'],
+          'params.outputGroups',
+          MAX_OUTPUT_GROUPS,
+        ).map((entry, index) => readOutputGroup(entry, `params.outputGroups[${index}]`)),
       }
     },
     writeResult: writeSignedEvaluation,
@@ -237,6 +246,23 @@ function readCommitment(value: Json | undefined, path: string): OutputCommitment
     taskId: readWord(commitment['taskId'], `${path}.taskId`),
     hashes: readByWord(commitment['hashes'], `${path}.hashes`, readWord),
     signature: readPoint(commitment['signature'], `${path}.signature`),
+  }
+}
+
+function writeOutputGroup({ hashes, signature, signers }: OutputGroup): JsonObject {
+  return {
+    hashes: hashes as JsonObject,
+    signature: writePoint(signature),
+    signers: signers.toLowerCase(),
+  }
+}
+
+function readOutputGroup(value: Json | undefined, path: string): OutputGroup {
+  const group = readMembers(value, path, { required: ['hashes', 'signature', 'signers'] })
+  return {
+    hashes: readByWord(group['hashes'], `${path}.hashes`, readWord),
+    signature: readPoint(group['signature'], `${path}.signature`),
+    signers: readHex(group['signers'], `${path}.signers`, MAX_BITMAP),
   }
 }
 

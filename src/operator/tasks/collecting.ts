@@ -2,7 +2,8 @@
  * What is asked of operators for one task, from its first commitment to its certificate.
  *
  * 1. All operators are asked for their commitment to plugin outputs; as soon as a majority by stake
- *    named the same ones, or at the deadline, it goes on. A policy without plugins has no such phase.
+ *    named the same ones, or at the deadline, it goes on. What they said is checked by its sum, each alone
+ *    where that fails, and passed on as sums. A policy without plugins has no such phase.
  * 2. Those that can sign are asked to evaluate. Answers are checked against the task, grouped by
  *    message hash, and the first group at quorum is aggregated and checked as a whole. Only where that
  *    fails is each share looked at, and whoever sent a bad one is named and left out.
@@ -11,7 +12,7 @@
  * compared with what was signed.
  */
 import type { Address, Hex } from 'viem'
-import { agreeOnOutputs, type OutputCommitment } from '../../attestation/index.js'
+import type { OutputGroup } from '../../attestation/index.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import {
   type Aggregation,
@@ -22,19 +23,20 @@ import {
   type RefusedShare,
   type SignatureShare,
 } from '../../core/bn254/index.js'
-import { canonicalJson, type Json } from '../../core/canonicalJson.js'
+import type { Json } from '../../core/canonicalJson.js'
 import { computeArtifactDigest, type DigestPreimage } from '../../core/digest.js'
 import { computeInputsHash } from '../../core/inputsHash.js'
 import { computeIntentHash } from '../../core/intent.js'
 import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import { computeTaskId, type Task } from '../../core/task.js'
-import { isPolicySdkError } from '../../errors/base.js'
-import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { withDeadline } from '../../internal/deadline.js'
 import type { OperatorClient } from '../rpc/client.js'
 import type { SignedEvaluation } from '../rpc/methods.js'
+import { agreeWithOperators } from './agreeing.js'
+import { type Asking, fault, race } from './asking.js'
 import { type OperatorFault, TaskFailedError } from './errors.js'
-import { type OperatorTables, reaches, type TableInForce, weightOf } from './tables.js'
+import { type OperatorTables, reaches, weightOf } from './tables.js'
 
 /** A task with everything that `verifyTaskAttestation` needs at level `result`. */
 export type TaskAnswer = {
@@ -81,6 +83,11 @@ export type CollectTaskParameters = {
    * one included: more than one are an equivocation, and none of them counts.
    */
   keepShare?: ((share: CollectedShare) => Promise<readonly CollectedShare[]>) | undefined
+  /**
+   * Keeps commitments to outputs, whose signatures were checked. Gives all that are kept for the task,
+   * these included: two different ones of an operator are an equivocation, and none of them counts.
+   */
+  keepCommitments?: Asking['keepCommitments']
   /** Milliseconds for all of it. @default 30_000 */
   timeout?: number | undefined
   signal?: AbortSignal | undefined
@@ -132,103 +139,31 @@ export async function collectTask(parameters: CollectTaskParameters): Promise<Ta
       ),
       faults: [],
       keepShare: parameters.keepShare,
+      keepCommitments: parameters.keepCommitments,
     }
     if (snapshot.data.length > 0) await parameters.onPhase?.('committing')
     const templates = snapshot.data.map(({ templateId }) => templateId)
-    const commitments =
-      templates.length === 0
-        ? []
-        : await collectCommitments(state, { task, until, now, signal: inner })
-    const signing = await chooseSigners(state, { templates, commitments, signal: inner })
+    let signing = state.operators
+    let outputGroups: readonly OutputGroup[] = []
+    if (templates.length > 0) {
+      const asked = { task, templates, until, now, signal: inner }
+      const agreed = await agreeWithOperators(state, asked)
+      signing = agreed.signing
+      outputGroups = agreed.outputGroups
+    }
     await parameters.onPhase?.('signing')
     const pcr0Commitment = parameters.pcr0Commitment ?? ZERO_HASH
     const request = {
       task,
       pcr0Commitment,
       referenceTimestamp: inForce.referenceTimestamp,
-      commitments,
+      outputGroups,
     }
     return collectShares(state, { request, signing, signal: inner })
   })
 }
 
-type Collecting = {
-  taskId: Hex
-  inForce: TableInForce
-  operators: readonly OperatorClient[]
-  faults: OperatorFault[]
-  keepShare: CollectTaskParameters['keepShare']
-}
-
-/** Asks all for their commitment, and ends when a majority named the same outputs. */
-async function collectCommitments(
-  state: Collecting,
-  options: { task: Task; until: number; now: () => number; signal: AbortSignal },
-): Promise<OutputCommitment[]> {
-  const { task, until, now, signal } = options
-  const { table } = state.inForce
-  const total = table.info.totalWeights
-  const commitments: OutputCommitment[] = []
-  const byHashes = new Map<string, number[]>()
-  const left = { timeout: Math.max(1, until - now()) }
-  await race(state, { ...left, signal }, async (client, io) => {
-    const commitment = await client.call('newt_fetchPolicyData', { task }, io)
-    if (commitment.operator.toLowerCase() !== client.operator.toLowerCase()) {
-      fault(state, client, 'MALFORMED', 'a commitment of another operator')
-      return false
-    }
-    commitments.push(commitment)
-    const key = canonicalJson(commitment.hashes)
-    const group = [...(byHashes.get(key) ?? []), table.indexOf(client.operator)]
-    byHashes.set(key, group)
-    // Signatures are checked once, when it is decided; here it is only about when to stop waiting.
-    return reaches(weightOf(table, group), { total, bps: 5_001 })
-  })
-  return commitments
-}
-
-async function chooseSigners(
-  state: Collecting,
-  parameters: {
-    templates: readonly Hex[]
-    commitments: readonly OutputCommitment[]
-    signal: AbortSignal
-  },
-): Promise<readonly OperatorClient[]> {
-  const { templates, commitments, signal } = parameters
-  const { taskId, inForce, operators, faults } = state
-  if (templates.length === 0) return operators
-  try {
-    const { table, backend } = inForce
-    const { hashes, refused } = await agreeOnOutputs(
-      { table, taskId, templates, commitments, backend },
-      { signal },
-    )
-    for (const { operator, fault: what } of refused) {
-      faults.push({ operator, fault: what, detail: 'its commitment does not count' })
-    }
-    // Who committed to other outputs abstains; who was slow may have the same ones by now.
-    const others = new Set(
-      commitments
-        .filter((own) =>
-          Object.entries(hashes).some(([id, hash]) => own.hashes[id as Hex] !== hash),
-        )
-        .map(({ operator }) => operator.toLowerCase()),
-    )
-    for (const operator of others) {
-      faults.push({
-        operator,
-        fault: 'OTHER_OUTPUTS',
-        detail: 'its outputs are not the majority’s',
-      })
-    }
-    return operators.filter(({ operator }) => !others.has(operator.toLowerCase()))
-  } catch (cause) {
-    if (!isPolicySdkError(cause) || cause.code !== 'INPUTS_DIVERGE') throw cause
-    const detail = cause.shortMessage.replace(/\.$/, '')
-    throw new TaskFailedError({ taskId, failure: 'INPUTS_DIVERGE', detail, faults }, { cause })
-  }
-}
+type Collecting = Asking & { keepShare: CollectTaskParameters['keepShare'] }
 
 type Group = {
   answers: Map<number, SignedEvaluation>
@@ -368,7 +303,7 @@ function checkAnswer(parameters: {
     task: Task
     pcr0Commitment: Hex
     referenceTimestamp: number
-    commitments: readonly OutputCommitment[]
+    outputGroups: readonly OutputGroup[]
   }
   taskId: Hex
   signed: SignedEvaluation
@@ -397,63 +332,4 @@ function checkAnswer(parameters: {
     return 'inputs that have no hash'
   }
   return undefined
-}
-
-/**
- * Asks operators at once, and ends when `work` says that it is enough, all have answered, or time is
- * over. Calls that still run are then given up.
- */
-async function race(
-  state: Pick<Collecting, 'operators' | 'faults'>,
-  options: { timeout?: number | undefined; signal: AbortSignal },
-  work: (client: OperatorClient, io: IoOptions) => Promise<boolean>,
-): Promise<void> {
-  const { timeout, signal } = options
-  // A signal for each call: one for all would have a listener for each operator.
-  const calls = state.operators.map((client) => ({ client, controller: new AbortController() }))
-  let ended = false
-  const stop = (): void => {
-    ended = true
-    for (const { controller } of calls) controller.abort(signal.reason)
-  }
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    await new Promise<void>((resolve, reject) => {
-      let left = calls.length
-      if (left === 0) resolve()
-      for (const { client, controller } of calls) {
-        work(client, { signal: controller.signal, timeout })
-          .then((enough) => {
-            if (enough) resolve()
-          })
-          .catch((error: unknown) => {
-            if (signal.aborted) reject(signal.reason)
-            if (!ended) fault(state, client, ...describeError(error))
-          })
-          .finally(() => {
-            left--
-            if (left === 0) resolve()
-          })
-      }
-    })
-  } finally {
-    signal.removeEventListener('abort', stop)
-    stop()
-  }
-}
-
-function describeError(error: unknown): [string, string] {
-  if (!isPolicySdkError(error))
-    return ['FAILED', error instanceof Error ? error.message : 'it failed']
-  const name = 'fault' in error && typeof error.fault === 'string' ? error.fault : error.code
-  return [name, error.shortMessage]
-}
-
-function fault(
-  state: Pick<Collecting, 'faults'>,
-  { operator }: OperatorClient,
-  what: string,
-  detail: string,
-): void {
-  state.faults.push({ operator, fault: what, detail })
 }

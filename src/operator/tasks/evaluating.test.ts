@@ -1,8 +1,12 @@
-import type { Address } from 'viem'
-import { expect, test } from 'vitest'
+import type { Address, Hex } from 'viem'
+import { describe, expect, test } from 'vitest'
+import { createWorld } from '../../../test/support/attestationWorld.js'
+import { agreeOnOutputs, commitToOutputs, type OutputGroup } from '../../attestation/index.js'
 import { ZERO_HASH } from '../../core/artifact.js'
-import type { Task } from '../../core/task.js'
-import { createTaskEvaluator } from './evaluating.js'
+import { type BlsKey, nobleBackend } from '../../core/bn254/index.js'
+import { computeTaskId, type Task } from '../../core/task.js'
+import { toRefusal } from '../rpc/envelope.js'
+import { createTaskEvaluator, type TaskEvaluatorParameters } from './evaluating.js'
 
 const operator: Address = `0x${'01'.repeat(20)}`
 const policyRegistry: Address = `0x${'02'.repeat(20)}`
@@ -16,7 +20,7 @@ const task = {
   ...{ intentSignature: '0x', nonce: 4n, wasmArgs: '0x' },
 } as unknown as Task
 const request = {
-  ...{ task, pcr0Commitment: ZERO_HASH, referenceTimestamp: 7, commitments: [] },
+  ...{ task, pcr0Commitment: ZERO_HASH, referenceTimestamp: 7, outputGroups: [] },
 }
 
 /** An operator of a policy whose instances expire so many blocks after the reference block. */
@@ -34,7 +38,7 @@ function operatorAt({
   const done: string[] = []
   const chain = { head, time: 0 }
   const rows = data.map((expireAfter) => ({ templateId: ZERO_HASH, instance: { expireAfter } }))
-  const tasks = createTaskEvaluator({
+  const parameters = {
     guard: {
       operator,
       findOutputs: async () => undefined,
@@ -63,8 +67,8 @@ function operatorAt({
       tableAt: async () => ({ referenceTimestamp: 7, table: { indexOf: () => 0 } }),
     },
     now: () => chain.time,
-  } as unknown as Parameters<typeof createTaskEvaluator>[0])
-  return { tasks, done }
+  } as unknown as TaskEvaluatorParameters
+  return { tasks: createTaskEvaluator(parameters), done, parameters }
 }
 
 const expired = { code: 'OPERATOR_RPC', fault: 'TASK_EXPIRED' }
@@ -95,4 +99,81 @@ test('what expired while it was evaluated is not signed', async () => {
   const { tasks, done } = operatorAt({ head: 300n, takes: 40n })
   await expect(tasks.evaluateAndSign(request)).rejects.toMatchObject(expired)
   expect(done).toEqual(['evaluated'])
+})
+
+describe('commitments to outputs', () => {
+  const { keys, table } = createWorld()
+  const taskId = computeTaskId(task)
+  const template: Hex = `0x${'0a'.repeat(32)}`
+  const outputs = { [template]: { score: 1 } }
+  const groups = async (indices: readonly number[]) => {
+    const commitments = await Promise.all(
+      indices.map((index) =>
+        commitToOutputs({
+          ...{ key: keys[index] as BlsKey, taskId, outputs },
+          operator: table.operators[index]?.operator as Address,
+        }),
+      ),
+    )
+    const agreed = await agreeOnOutputs({ table, taskId, templates: [template], commitments })
+    return agreed.groups
+  }
+  const own = (templates: readonly Hex[]) => {
+    let products = 0
+    const made = operatorAt({ head: 41n, data: templates.map(() => 300n) })
+    const tasks = createTaskEvaluator({
+      ...made.parameters,
+      guard: {
+        ...made.parameters.guard,
+        operator: table.operators[0]?.operator as Address,
+        findOutputs: async () => outputs,
+      },
+      registry: {
+        ...made.parameters.registry,
+        snapshot: async () =>
+          ({
+            ...{ block: { number: 40n }, policyInstance: { expireAfter: 300n } },
+            data: templates.map((templateId) => ({ templateId, instance: { expireAfter: 300n } })),
+          }) as never,
+      },
+      tables: {
+        tableAt: async () => ({
+          ...{ referenceTimestamp: 7, quorumBps: 6_700, table },
+          backend: {
+            ...nobleBackend,
+            pairingProduct: (pairs) => {
+              products++
+              return nobleBackend.pairingProduct(pairs)
+            },
+          },
+        }),
+      },
+    })
+    return { tasks, done: made.done, products: () => products }
+  }
+
+  test('are checked with one pairing product', async () => {
+    const operator = own([template])
+    const outputGroups = await groups([0, 1, 3])
+    // The answer of the fake evaluator cannot be signed: it has come that far.
+    await operator.tasks.evaluateAndSign({ ...request, outputGroups }).catch(() => undefined)
+    expect(operator.done[0]).toBe('evaluated')
+    expect(operator.products()).toBe(1)
+  })
+
+  test('that are not what they say end the call before anything is evaluated', async () => {
+    const [group] = await groups([0, 1, 3])
+    const more = { ...(group as OutputGroup), signers: '0x0f' as const }
+    const operator = own([template])
+    const failed = operator.tasks.evaluateAndSign({ ...request, outputGroups: [more] })
+    await expect(failed).rejects.toMatchObject({
+      ...{ code: 'OUTPUT_GROUPS_REFUSED', reason: 'SIGNATURE_INVALID' },
+    })
+    await expect(failed.catch((error) => toRefusal(error).fault)).resolves.toBe('INVALID_PARAMS')
+    const without = own([])
+    await expect(
+      without.tasks.evaluateAndSign({ ...request, outputGroups: [group as OutputGroup] }),
+    ).rejects.toMatchObject({ fault: 'INVALID_PARAMS' })
+    expect([...operator.done, ...without.done]).toEqual([])
+  })
 })

@@ -3,7 +3,7 @@
  * outputs of its own that the majority has too. What it has answered once it answers from the journal.
  */
 import type { Hex } from 'viem'
-import { agreeOnOutputs, assertOwnOutputs, type OutputCommitment } from '../../attestation/index.js'
+import { agreeOnGroups, assertOwnOutputs, type OutputCommitment } from '../../attestation/index.js'
 import { ZERO_HASH } from '../../core/artifact.js'
 import {
   canonicalBytes,
@@ -176,7 +176,7 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       return guard.signOutputs({ taskId, referenceBlock, outputs }, options)
     },
     async evaluateAndSign(params, options) {
-      const { task, referenceTimestamp, commitments } = params
+      const { task, referenceTimestamp, outputGroups: groups } = params
       await assertOwnTask(task, options)
       if (params.pcr0Commitment !== (pcr0Commitment ?? ZERO_HASH)) {
         throw refuse('ENCLAVE_MISSING', 'this operator runs another build')
@@ -193,16 +193,19 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       const snapshot = await snapshotInTime(task, options)
       const templates = snapshot.data.map(({ templateId }) => templateId)
       let outputs: Readonly<Record<Hex, Json>> = {}
+      if (templates.length === 0 && groups.length > 0) {
+        throw refuse('INVALID_PARAMS', 'the policy has no plugins, and the call commitments')
+      }
       if (templates.length > 0) {
         const { table, backend } = inForce
-        const { hashes } = await agreeOnOutputs(
-          { table, taskId, templates, commitments, backend },
-          options,
-        )
         const own = await guard.findOutputs(taskId)
         if (own === undefined) {
           throw refuse('UNKNOWN_TASK', 'this operator has no outputs of its own for it')
         }
+        const { hashes } = await agreeOnGroups(
+          { table, taskId, templates, groups, backend },
+          options,
+        )
         assertOwnOutputs({ agreed: hashes, outputs: own })
         outputs = own
       }

@@ -6,6 +6,7 @@ import {
   type Lease,
   type LeasedTask,
   type StoredAnswer,
+  type StoredCommitment,
   type StoredShare,
   type StoredTask,
 } from './store.js'
@@ -29,6 +30,7 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
   const tasks = new Map<Hex, Held>()
   const requests = new Map<string, Hex>()
   const shares = new Map<Hex, StoredShare[]>()
+  const commitments = new Map<Hex, StoredCommitment[]>()
   const answers = new Map<Hex, StoredAnswer>()
   const transactions = new Map<Hex, readonly Hex[]>()
   const requestKey = ({ caller, requestId }: StoredTask): string | undefined =>
@@ -89,6 +91,18 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
       return [...own, share]
     },
     shares: async (taskId) => [...(shares.get(taskId) ?? [])],
+    async addCommitments(taskId, added) {
+      const all = commitments.get(taskId) ?? []
+      commitments.set(taskId, all)
+      for (const one of added) {
+        const known = all.some(
+          ({ operator, name }) => operator === one.operator && name === one.name,
+        )
+        if (!known) all.push(one)
+      }
+      return [...all]
+    },
+    commitments: async (taskId) => [...(commitments.get(taskId) ?? [])],
     async saveAnswer(lease, answer) {
       const held = holding(lease)
       if (held === undefined) return 'lost'
@@ -120,8 +134,10 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
         transactions.delete(task.taskId)
         const key = requestKey(task)
         if (key !== undefined) requests.delete(key)
-        const operators = (shares.get(task.taskId) ?? []).map(({ operator }) => operator)
-        if (new Set(operators).size === operators.length) shares.delete(task.taskId)
+        for (const held of [shares, commitments]) {
+          const operators = (held.get(task.taskId) ?? []).map(({ operator }) => operator)
+          if (new Set(operators).size === operators.length) held.delete(task.taskId)
+        }
       }
     },
     close: async () => undefined,

@@ -61,6 +61,17 @@ export type StoredShare = {
   signature: Hex
 }
 
+/** An operator's commitment to a task's outputs. Two different ones are an equivocation. */
+export type StoredCommitment = {
+  operator: Address
+  /** keccak256 of its hashes as canonical JSON. */
+  name: Hex
+  /** Hashes by template id, as canonical JSON. */
+  hashes: string
+  /** 64 bytes. */
+  signature: Hex
+}
+
 /** The answer of a task, as it is given to whoever asks. */
 export type StoredAnswer = { messageHash: Hex; answer: string }
 
@@ -97,6 +108,13 @@ export interface GatewayStore {
   addShare(taskId: Hex, share: StoredShare): Promise<readonly StoredShare[]>
   /** All shares of a task. */
   shares(taskId: Hex): Promise<readonly StoredShare[]>
+  /** Keeps commitments to outputs. Returns all different ones of the task, these included. */
+  addCommitments(
+    taskId: Hex,
+    commitments: readonly StoredCommitment[],
+  ): Promise<readonly StoredCommitment[]>
+  /** All commitments of a task. */
+  commitments(taskId: Hex): Promise<readonly StoredCommitment[]>
   /**
    * Keeps the answer and turns the task to `signed`. `exists`: the task has an answer, which stays.
    * `lost`: somebody else holds the task by now, or it has ended without one.
