@@ -16,12 +16,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { Hex } from 'viem'
 import { mclBackend } from '../src/core/bn254/mcl/index.js'
-import { createArtifactSource } from '../src/da/index.js'
-import { createResultReplayer, operatorEngine } from '../src/eval/index.js'
-import { createTaskClient, type TaskClient } from '../src/operator/index.js'
-import { createCertificateReader, createRegistryReader } from '../src/registry/index.js'
+import type { TaskClient } from '../src/operator/index.js'
+import { passFloors, requestOf, taskClientOf, untilCommitted } from '../test/network/asking.js'
 import { createSupervisor, metricOf, untilReady } from '../test/network/supervisor.js'
 import { createNetworkWorld, type Member, type NetworkWorld } from '../test/network/world.js'
 import { type Row, report } from './report.js'
@@ -51,49 +48,12 @@ function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-const requestOf = (world: NetworkWorld, value: bigint) => ({
-  policyClient: world.policyClient,
-  timeout: 120_000,
-  intent: {
-    from: '0x00000000000000000000000000000000000000f1' as Hex,
-    to: '0x00000000000000000000000000000000000000f2' as Hex,
-    ...{ value: value % 5n, data: '0x' as Hex, chainId: 31_337n },
-    functionSignature: '0x' as Hex,
-  },
-})
-
-async function clientOf(world: NetworkWorld): Promise<TaskClient> {
-  const { client, contracts: addresses, da } = world
-  const gateway = world.members.find(({ role }) => role === 'gateway') as Member
-  return createTaskClient({
-    // As the target has it, and as the roles do where it is installed.
-    backend: await mclBackend(),
-    gateway: { url: `${gateway.url}/rpc` },
-    reader: {
-      registry: await createRegistryReader({ client, addresses }),
-      certificates: await createCertificateReader({ client, addresses }),
-      artifacts: createArtifactSource({ clients: [da] }),
-      replayer: createResultReplayer({ engine: operatorEngine() }),
-    },
-  })
-}
-
-async function untilCommitted(world: NetworkWorld): Promise<void> {
-  const operators = world.members.filter(({ role }) => role === 'operator')
-  for (const until = Date.now() + 300_000; Date.now() < until; ) {
-    const at = await Promise.all(operators.map((one) => metricOf(one, /^operator_sequence /)))
-    if (at.every((sequence) => sequence > 0)) return
-    await new Promise((resolve) => setTimeout(resolve, 500))
-  }
-  throw new Error('nothing was committed')
-}
-
 /** Tasks one after another: how long one takes, and where its milliseconds go. */
 async function one(world: NetworkWorld, tasks: TaskClient, options: { tasks: number }) {
   const times: number[] = []
   for (let value = 0n; value < BigInt(options.tasks); value++) {
     const started = performance.now()
-    await tasks.createTask(requestOf(world, value))
+    await tasks.createTask(requestOf(world, value % 5n))
     times.push(performance.now() - started)
   }
   times.sort((a, b) => a - b)
@@ -120,7 +80,7 @@ async function many(
   const started = performance.now()
   let left = options.tasks
   const worker = async (): Promise<void> => {
-    while (left-- > 0) await tasks.createTask(requestOf(world, BigInt(left)))
+    while (left-- > 0) await tasks.createTask(requestOf(world, BigInt(left) % 5n))
   }
   await Promise.all([...Array(options.clients).keys()].map(worker))
   const seconds = (performance.now() - started) / 1_000
@@ -188,8 +148,10 @@ async function main(): Promise<void> {
     for (const member of world.members) await untilReady(member)
     row('eight processes from start to ready', (performance.now() - began) / 1_000, 's')
     await untilCommitted(world)
-    const tasks = await clientOf(world)
-    for (let value = 0n; value < 5n; value++) await tasks.createTask(requestOf(world, value))
+    await passFloors(world)
+    // The pairings of the target, and of the roles where it is installed.
+    const tasks = await taskClientOf(world, { backend: await mclBackend() })
+    for (let value = 0n; value < 5n; value++) await tasks.createTask(requestOf(world, value % 5n))
     const count = Number(values.tasks)
     await one(world, tasks, { tasks: count })
     const pidOf = supervisor.pidOf

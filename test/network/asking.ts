@@ -1,6 +1,7 @@
 /** What asks a network of processes for something, and what waits for it. */
 import type { Hex } from 'viem'
 import { computeArtifactHash } from '../../src/core/artifact.js'
+import type { Bn254Backend } from '../../src/core/bn254/index.js'
 import { ARTIFACT_ABSENT } from '../../src/core/index.js'
 import { createArtifactSource } from '../../src/da/index.js'
 import { createResultReplayer, operatorEngine } from '../../src/eval/index.js'
@@ -47,10 +48,10 @@ export async function readerOf({ client, contracts: addresses, da }: NetworkWorl
 /** A client of tasks, which verifies at level `result`. */
 export async function taskClientOf(
   world: NetworkWorld,
-  gateway = 'gateway-0',
+  { gateway = 'gateway-0', backend }: { gateway?: string; backend?: Bn254Backend } = {},
 ): Promise<TaskClient> {
   const url = `${memberOf(world, gateway).url}/rpc`
-  return createTaskClient({ gateway: { url }, reader: await readerOf(world) })
+  return createTaskClient({ gateway: { url }, reader: await readerOf(world), backend })
 }
 
 /** Allowed up to a value of 5. */
@@ -64,6 +65,14 @@ export function requestOf({ policyClient }: NetworkWorld, value: bigint): TaskRe
       ...{ value, data: '0x', chainId: 31_337n, functionSignature: '0x' },
     },
   }
+}
+
+/**
+ * Past the blocks that new journals sign nothing at: a task's reference block lies some way behind the head,
+ * and operators do not know how far.
+ */
+export async function passFloors({ anvil }: NetworkWorld): Promise<void> {
+  await anvil.rpc('anvil_mine', ['0x5'])
 }
 
 /** Registers a policy that nobody uses: the next window has something to commit. */

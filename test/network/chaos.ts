@@ -7,18 +7,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { Hex } from 'viem'
 import { verifyTaskAttestation } from '../../src/attestation/index.js'
-import { createArtifactSource } from '../../src/da/index.js'
 import { mulberry32 } from '../../src/da/internal/random.js'
-import { createResultReplayer, operatorEngine } from '../../src/eval/index.js'
-import { createTaskClient, type VerifiedTask } from '../../src/operator/index.js'
-import {
-  createAcceptedResponses,
-  createCertificateReader,
-  createChainEvents,
-  createRegistryReader,
-} from '../../src/registry/index.js'
+import type { VerifiedTask } from '../../src/operator/index.js'
+import { createAcceptedResponses, createChainEvents } from '../../src/registry/index.js'
+import { passFloors, readerOf, requestOf, taskClientOf, untilCommitted } from './asking.js'
 import { startLink } from './proxy.js'
 import { createRecorder } from './recorder.js'
 import { createSupervisor, metricOf, readiness, untilReady } from './supervisor.js'
@@ -76,7 +69,9 @@ export async function runChaos(options: {
     // Until the policy is under a root nobody decides, whatever is killed.
     await untilCommitted(world)
     log('the policy is committed')
-    await firstAnswer(world)
+    await passFloors(world)
+    // A network that answers nothing before the first fault shows nothing after it.
+    await (await taskClientOf(world)).createTask(requestOf(world, 1n))
     log('a task is answered')
     const until = Date.now() + seconds * 1_000
     const clients = startClients(world, { recorder, until })
@@ -110,60 +105,18 @@ export async function runChaos(options: {
   }
 }
 
-/** Waits for the first commit, and for everyone to have it. */
-async function untilCommitted(world: NetworkWorld): Promise<void> {
-  const operators = world.members.filter(({ role }) => role === 'operator')
-  for (const until = Date.now() + 180_000; Date.now() < until; ) {
-    const at = await Promise.all(operators.map((one) => metricOf(one, /^operator_sequence /)))
-    if (at.every((sequence) => sequence > 0)) return
-    await sleep(500)
-  }
-  throw new Error('nothing was committed before the first fault')
-}
-
-async function readerOf({ client, contracts: addresses, da }: NetworkWorld) {
-  return {
-    registry: await createRegistryReader({ client, addresses }),
-    certificates: await createCertificateReader({ client, addresses }),
-    artifacts: createArtifactSource({ clients: [da] }),
-    replayer: createResultReplayer({ engine: operatorEngine() }),
-  }
-}
-
-const intentOf = (value: bigint) => ({
-  from: '0x00000000000000000000000000000000000000f1' as Hex,
-  to: '0x00000000000000000000000000000000000000f2' as Hex,
-  ...{ value: value % 10n, data: '0x' as Hex, chainId: 31_337n },
-  functionSignature: '0x' as Hex,
-})
-
-/** A network that answers nothing before the first fault shows nothing after it. */
-async function firstAnswer(world: NetworkWorld): Promise<void> {
-  const gateway = world.members.find(({ role }) => role === 'gateway') as Member
-  const reader = await readerOf(world)
-  const tasks = createTaskClient({ gateway: { url: `${gateway.url}/rpc` }, reader })
-  const { policyClient } = world
-  await tasks.createTask({ policyClient, timeout: 120_000, intent: intentOf(1n) })
-}
-
 /** Asks for tasks until the end, each verified before it counts. */
 async function startClients(
   world: NetworkWorld,
   { recorder, until }: { recorder: ReturnType<typeof createRecorder>; until: number },
 ): Promise<void> {
-  const gateway = world.members.find(({ role }) => role === 'gateway') as Member
-  const tasks = createTaskClient({
-    gateway: { url: `${gateway.url}/rpc` },
-    reader: await readerOf(world),
-  })
+  const tasks = await taskClientOf(world)
   const one = async (): Promise<void> => {
     for (let value = 1n; Date.now() < until; value++) {
       try {
         const verified: VerifiedTask = await tasks.createTask({
-          policyClient: world.policyClient,
-          broadcast: true,
-          timeout: 60_000,
-          intent: intentOf(value),
+          ...requestOf(world, value % 10n),
+          ...{ broadcast: true, timeout: 60_000 },
         })
         recorder.onAnswer(verified)
       } catch (error) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { isBuilt } from '../cli/runner.js'
-import { memberOf, requestOf, taskClientOf, untilCommitted } from './asking.js'
+import { memberOf, passFloors, requestOf, taskClientOf, untilCommitted } from './asking.js'
 import { createSupervisor, type Supervisor, untilReady } from './supervisor.js'
 import { createNetworkWorld, type NetworkWorld } from './world.js'
 
@@ -72,8 +72,7 @@ test.skipIf(!isBuilt)('it commits, a gateway asks it, and SIGTERM ends it with 0
   supervisor.start(memberOf(world, 'gateway-0'))
   await untilReady(memberOf(world, 'gateway-0'))
   await untilCommitted(world)
-  // A new journal signs nothing up to the block it was opened at: tasks name one two blocks back.
-  await world.anvil.rpc('anvil_mine', ['0x5'])
+  await passFloors(world)
   const tasks = await taskClientOf(world)
   expect(await tasks.createTask(requestOf(world, 3n))).toMatchObject({ allowed: true })
   expect(await tasks.createTask(requestOf(world, 7n))).toMatchObject({ allowed: false })

@@ -3,17 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Hex } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createArtifactSource } from '../../src/da/index.js'
-import { createResultReplayer, operatorEngine } from '../../src/eval/index.js'
-import { createTaskClient, type TaskClient } from '../../src/operator/index.js'
-import {
-  createCertificateReader,
-  createCommitSink,
-  createRegistryReader,
-} from '../../src/registry/index.js'
+import type { TaskClient } from '../../src/operator/index.js'
 import { isBuilt } from '../cli/runner.js'
+import { memberOf, passFloors, requestOf, taskClientOf, until, untilCommitted } from './asking.js'
 import { createSupervisor, metricOf, type Supervisor, untilReady } from './supervisor.js'
 import { createNetworkWorld, type NetworkWorld } from './world.js'
 
@@ -22,24 +15,7 @@ let world: NetworkWorld
 let supervisor: Supervisor
 let tasks: TaskClient
 
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 120_000
-  while (Date.now() < end) {
-    if (await condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 250))
-  }
-  throw new Error(`not in time: ${what}`)
-}
-
-const member = (name: string) => world.members.find((one) => one.name === name)!
-const intent = (value: bigint) => ({
-  from: '0x00000000000000000000000000000000000000f1' as Hex,
-  to: '0x00000000000000000000000000000000000000f2' as Hex,
-  value,
-  data: '0x' as Hex,
-  chainId: 31_337n,
-  functionSignature: '0x' as Hex,
-})
+const member = (name: string) => memberOf(world, name)
 
 beforeAll(async () => {
   if (!isBuilt) return
@@ -48,17 +24,9 @@ beforeAll(async () => {
   supervisor = createSupervisor({ directory })
   for (const one of world.members) supervisor.start(one)
   for (const one of world.members) await untilReady(one)
-  const { client, contracts: addresses, da } = world
-  tasks = createTaskClient({
-    gateway: { url: `${member('gateway-0').url}/rpc` },
-    reader: {
-      registry: await createRegistryReader({ client, addresses }),
-      certificates: await createCertificateReader({ client, addresses }),
-      artifacts: createArtifactSource({ clients: [da] }),
-      replayer: createResultReplayer({ engine: operatorEngine() }),
-    },
-  })
+  tasks = await taskClientOf(world)
 }, 400_000)
+
 afterAll(async () => {
   await supervisor?.stop()
   await world?.stop()
@@ -68,30 +36,11 @@ afterAll(async () => {
 test.skipIf(!isBuilt)(
   'the artifacts are committed, a task is answered, verified and landed, and all see it',
   async () => {
-    const sink = createCommitSink({ client: world.owner, addresses: world.contracts })
-    await until('a commit', async () => (await sink.latest()) !== null)
-    for (const name of ['operator-0', 'operator-1', 'operator-2', 'operator-3']) {
-      await until(`${name} at the root`, async () => {
-        return (await metricOf(member(name), /^operator_sequence /)) >= 1
-      })
-    }
-    // Operators do not know how far this gateway's reference blocks lie behind: past their floors it is.
-    const ready = await world.client.getBlockNumber({ cacheTime: 0 })
-    await until('blocks past the floors', async () => {
-      return (await world.client.getBlockNumber({ cacheTime: 0 })) > ready + 3n
-    })
-    const allowed = await tasks.createTask({
-      policyClient: world.policyClient,
-      intent: intent(3n),
-      broadcast: true,
-      timeout: 60_000,
-    })
+    await untilCommitted(world)
+    await passFloors(world)
+    const allowed = await tasks.createTask({ ...requestOf(world, 3n), broadcast: true })
     expect(allowed.allowed).toBe(true)
-    const denied = await tasks.createTask({
-      policyClient: world.policyClient,
-      intent: intent(7n),
-      timeout: 60_000,
-    })
+    const denied = await tasks.createTask(requestOf(world, 7n))
     expect(denied.allowed).toBe(false)
     await until('landed', async () => {
       return (await metricOf(member('gateway-0'), /^gateway_tasks\{state="final"\}/)) === 1
@@ -168,11 +117,7 @@ test.skipIf(!isBuilt)(
     )
     for (const one of world.members) supervisor.start(one)
     for (const one of world.members) await untilReady(one)
-    const again = await tasks.createTask({
-      policyClient: world.policyClient,
-      intent: intent(4n),
-      timeout: 90_000,
-    })
+    const again = await tasks.createTask(requestOf(world, 4n))
     expect(again.allowed).toBe(true)
   },
   400_000,

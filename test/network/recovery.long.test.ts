@@ -77,7 +77,7 @@ describe.skipIf(!able)('recovery', () => {
     )
     expect(await supervisor.end('gateway-0', 'SIGKILL')).toMatchObject({ signal: 'SIGKILL' })
     for (const link of links) link.state.mode = 'open'
-    const other = await taskClientOf(world, 'gateway-1')
+    const other = await taskClientOf(world, { gateway: 'gateway-1' })
     const answers = await Promise.all(sent.map((one) => other.waitForTask(one)))
     expect(answers.map(({ allowed }) => allowed)).toEqual([true, true, true, false, false])
     for (const answer of answers) recorder.onAnswer(answer)

@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { requestOf, taskClientOf, untilCommitted } from './asking.js'
+import { passFloors, requestOf, taskClientOf, untilCommitted } from './asking.js'
 import { createSupervisor, untilReady } from './supervisor.js'
 import { createNetworkWorld } from './world.js'
 
@@ -91,6 +91,7 @@ export async function runSoak(options: {
     for (const member of world.members) supervisor.start(member)
     for (const member of world.members) await untilReady(member)
     await untilCommitted(world)
+    await passFloors(world)
     const tasks = await taskClientOf(world)
     const until = Date.now() + seconds * 1_000
     const counts = { answered: 0, failed: 0 }
