@@ -7,6 +7,7 @@ export {
   assertCertificate,
   type BackendOptions,
   type BlsKey,
+  type BlsKeyOptions,
   type BlsPublicKey,
   type BlsSigner,
   BN254_CERTIFICATE_TYPEHASH,

@@ -54,6 +54,7 @@ export {
 } from './errors.js'
 export {
   type BlsKey,
+  type BlsKeyOptions,
   type BlsPublicKey,
   type BlsSigner,
   blsKeyFromSeed,

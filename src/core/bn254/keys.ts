@@ -5,6 +5,8 @@ import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, concat, utf8 } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
+import { assertKnown } from '../../internal/options.js'
+import type { Bn254Backend } from './backend.js'
 import { digestToNobleG1 } from './curve/hashToG1.js'
 import {
   assertG1,
@@ -49,6 +51,8 @@ export type BlsKey = {
  *
  * @param secret - 32 big-endian bytes or a bigint, 1 to the group order minus 1. The bytes are
  * copied and never reduced: a secret at or above the order is refused, not wrapped.
+ * @param options - `backend` multiplies instead of `@noble/curves`, several times as fast; it is never given
+ * the secret, only two random parts of it.
  * @throws {InvalidBlsSecretError} without the secret in its message.
  * @example
  * ```ts
@@ -57,7 +61,9 @@ export type BlsKey = {
  * createBlsKey(1n).publicKey.pubkey // { X: 1n, Y: 2n }
  * ```
  */
-export function createBlsKey(secret: Uint8Array | bigint): BlsKey {
+export function createBlsKey(secret: Uint8Array | bigint, options: BlsKeyOptions = {}): BlsKey {
+  assertKnown('options', options, ['backend', 'randomBytes'])
+  const { backend, randomBytes = platformRandomBytes } = options
   const scalar = readSecret(secret)
   const publicKey: BlsPublicKey = Object.freeze({
     pubkey: fromNobleG1(bn254.G1.Point.BASE.multiply(scalar)),
@@ -65,9 +71,39 @@ export function createBlsKey(secret: Uint8Array | bigint): BlsKey {
   })
   return Object.freeze({
     publicKey,
-    sign: (digest: Hex): G1Point => fromNobleG1(digestToNobleG1(digest).multiply(scalar)),
+    sign(digest: Hex): G1Point {
+      const point = digestToNobleG1(digest)
+      if (backend === undefined) return fromNobleG1(point.multiply(scalar))
+      return multiplyInParts(backend, { point: fromNobleG1(point), scalar, randomBytes })
+    },
   })
 }
+
+/** Options of {@link createBlsKey}. */
+export type BlsKeyOptions = {
+  /** Multiplies points: such as `mclBackend()`. @default `@noble/curves`, in constant time */
+  backend?: Pick<Bn254Backend, 'combineG1'> | undefined
+  /** Randomness that hides the secret from the backend's timing. @default the platform's */
+  randomBytes?: ((length: number) => Uint8Array) | undefined
+}
+
+/**
+ * `scalar · point` as `r · point + (scalar - r) · point`: a backend's time depends on its scalars, so it
+ * gets two that are random each time and say nothing of the secret one by one.
+ */
+function multiplyInParts(
+  backend: Pick<Bn254Backend, 'combineG1'>,
+  { point, scalar, randomBytes }: { point: G1Point; scalar: bigint; randomBytes: RandomBytes },
+): G1Point {
+  const part = bytesToUint(randomBytes(64)) % GROUP_ORDER
+  const rest = (scalar - part + GROUP_ORDER) % GROUP_ORDER
+  return backend.combineG1([
+    { point, scalar: part },
+    { point, scalar: rest },
+  ])
+}
+
+type RandomBytes = (length: number) => Uint8Array
 
 /**
  * Asks a signer for a signature, and checks that it answers with a point of the curve.

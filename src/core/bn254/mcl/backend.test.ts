@@ -31,6 +31,55 @@ const scalar = fc.bigInt(0n, GROUP_ORDER - 1n)
 const g1 = (k: bigint): G1Point => (k === 0n ? G1_INFINITY : createBlsKey(k).publicKey.pubkey)
 const g2 = (k: bigint): G2Point => (k === 0n ? G2_INFINITY : createBlsKey(k).publicKey.pubkeyG2)
 
+describe('a key that signs by a backend', () => {
+  const digestOf = (n: bigint) => toHex(uintToBytes(n, 32))
+
+  test('property: signs as it does without one', () => {
+    fc.assert(
+      fc.property(fc.bigInt(1n, GROUP_ORDER - 1n), fc.bigInt(0n, 2n ** 256n - 1n), (secret, n) => {
+        const digest = digestOf(n)
+        expect(createBlsKey(secret, { backend }).sign(digest)).toEqual(
+          createBlsKey(secret).sign(digest),
+        )
+      }),
+      { numRuns: 15, examples: [[1n, 0n]] },
+    )
+  })
+
+  test('never gives it the secret, but two parts of it that are new each time', () => {
+    const secret = 1_234_567n
+    const seen: bigint[] = []
+    const watched = {
+      combineG1(terms: Parameters<typeof backend.combineG1>[0]) {
+        seen.push(...terms.map((term) => term.scalar))
+        return backend.combineG1(terms)
+      },
+    }
+    const key = createBlsKey(secret, { backend: watched })
+    for (let turn = 0; turn < 4; turn++) key.sign(digestOf(7n))
+    expect(new Set(seen).size).toBe(8)
+    for (let at = 0; at < seen.length; at += 2) {
+      expect(((seen[at] as bigint) + (seen[at + 1] as bigint)) % GROUP_ORDER).toBe(secret)
+    }
+    expect(seen.every((part) => part > 2n ** 128n)).toBe(true)
+  })
+
+  test('parts at the edges: none, all, and one more than all', () => {
+    const secret = 5n
+    const expected = createBlsKey(secret).sign(digestOf(9n))
+    for (const part of [0n, secret, secret + 1n, GROUP_ORDER - 1n]) {
+      const randomBytes = (length: number) => uintToBytes(part, length)
+      expect(createBlsKey(secret, { backend, randomBytes }).sign(digestOf(9n))).toEqual(expected)
+    }
+  })
+
+  test('a misspelled option is refused', () => {
+    expect(() => createBlsKey(5n, { backnd: backend } as object)).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }),
+    )
+  })
+})
+
 describe('mclBackend agrees with nobleBackend', () => {
   test('property: combinations of G1', () => {
     fc.assert(
