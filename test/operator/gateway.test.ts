@@ -19,6 +19,8 @@ import {
   type GatewayStore,
   hashApiKey,
   memoryGatewayStore,
+  OperatorRpcError,
+  type RpcFault,
   type StoredTask,
   type TaskClient,
   type TaskProgress,
@@ -503,6 +505,83 @@ describe('createGateway', () => {
     await store.prune({ before: Number.MAX_SAFE_INTEGER })
     expect(await store.find(taskId)).toBeUndefined()
     expect((await store.shares(taskId)).length).toBeGreaterThanOrEqual(2)
+  })
+
+  const refusing = (made: Started, fault: RpcFault, only?: (method: string) => boolean) => {
+    for (const [index, { operator }] of made.operators.entries()) {
+      made.operators[index] = operatorOf(made.world, index, {
+        before: async (method) => {
+          if (only?.(method) === false) return
+          throw new OperatorRpcError({ fault, detail: `${operator} says so` })
+        },
+      })
+    }
+  }
+
+  test('error: REFERENCE_BLOCK_LOST long before the deadline, and the next task is answered', async () => {
+    const made = await start()
+    const { world, gateway, store, operators, tasks } = made
+    refusing(made, 'BEHIND')
+    const { taskId } = await gateway.send(request, { caller: 'anyone' })
+    world.state.blockHashes.set(world.state.head, word(77))
+    await poll(async () => (await store.find(taskId))?.state).toBe('failed')
+    const failed = await store.find(taskId)
+    expect(failed?.failure).toMatchObject({ fault: 'REFERENCE_BLOCK_LOST', code: 'TASK_FAILED' })
+    expect((failed?.deadline ?? 0) - Date.now()).toBeGreaterThan(20_000)
+    expect(await store.shares(taskId)).toEqual([])
+    for (const index of operators.keys()) operators[index] = operatorOf(world, index)
+    const answered = await tasks.createTask(request)
+    expect(answered).toMatchObject({ allowed: true })
+    expect(answered.taskId).not.toBe(taskId)
+    expect(await store.answer(taskId)).toBeUndefined()
+  })
+
+  test('error: TASK_EXPIRED where an answer would come too late for the chain', async () => {
+    const made = await start()
+    refusing(made, 'NOT_READY')
+    const { taskId } = await made.gateway.send(request, { caller: 'anyone' })
+    made.world.state.head += 1_000_000n
+    await poll(async () => (await made.store.find(taskId))?.failure?.fault).toBe('TASK_EXPIRED')
+  })
+
+  test('error: NO_QUORUM at once where those that may come back are too few, and the end says why', async () => {
+    const made = await start()
+    refusing(made, 'BELOW_FLOOR')
+    const { operators, world, gateway, store, events } = made
+    operators[0] = operatorOf(world, 0, { unreachable: true })
+    const { taskId } = await gateway.send(request, { caller: 'anyone' })
+    await poll(async () => (await store.find(taskId))?.state).toBe('failed')
+    const { failure } = (await store.find(taskId)) as StoredTask
+    expect(failure).toMatchObject({ fault: 'NO_QUORUM' })
+    expect(failure?.detail).toContain('3 BELOW_FLOOR, 1 OPERATOR_UNREACHABLE')
+    // Whoever asked is told what, and not who.
+    expect(failure?.detail).not.toContain(operators[1]?.operator)
+    expect(events.filter(({ type }) => type === 'operator.fault')).toHaveLength(4)
+  })
+
+  test('behavior: operators that are behind for a moment end nothing, in either phase', async () => {
+    for (const phase of ['newt_fetchPolicyData', 'newt_evaluateAndSign']) {
+      const made = await start()
+      let refused = 0
+      refusing(made, 'BEHIND', (method) => method === phase && refused++ < 4)
+      expect(await made.tasks.createTask(request)).toMatchObject({ allowed: true })
+      expect(refused).toBeGreaterThanOrEqual(4)
+    }
+  })
+
+  test('error: TIMED_OUT says what was in the way', async () => {
+    const made = await start()
+    const { operators, world, gateway, store } = made
+    for (const index of operators.keys()) {
+      operators[index] = operatorOf(world, index, {
+        before: () => (index < 2 ? Promise.resolve() : new Promise<void>(() => undefined)),
+      })
+    }
+    const { taskId } = await gateway.send({ ...request, timeout: 1_000 }, { caller: 'anyone' })
+    await poll(async () => (await store.find(taskId))?.state).toBe('failed')
+    const { failure } = (await store.find(taskId)) as StoredTask
+    expect(failure).toMatchObject({ fault: 'TIMED_OUT', code: 'TASK_FAILED' })
+    expect(failure?.detail).toContain('2 TIMED_OUT')
   })
 
   test('behavior: a commitment whose signature is bad is named, and is in no sum that operators are shown', async () => {

@@ -21,6 +21,7 @@ import type { OperatorClient } from '../rpc/client.js'
 import { toRefusal, withoutStop } from '../rpc/envelope.js'
 import type { RpcFault } from '../rpc/faults.js'
 import { type CollectedShare, collectTask, type TaskAnswer } from '../tasks/collecting.js'
+import { createTaskWatch } from '../tasks/ending.js'
 import { type OperatorFault, TaskFailedError, type TaskFailure } from '../tasks/errors.js'
 import type { OperatorTables } from '../tasks/tables.js'
 import type { GatewayEvent } from './events.js'
@@ -60,11 +61,8 @@ export type RunParameters = {
 /** The lease is somebody else's by now: whatever this gateway still knows of the task is not told. */
 const leaseLost: unique symbol = Symbol('lease lost')
 
-/** Faults of operators that may be gone when they are asked again. */
-const passing = new Set([
-  ...['OPERATOR_UNREACHABLE', 'OVERLOADED', 'BEHIND', 'NOT_READY', 'TIMED_OUT'],
-  ...['CONTRACT_READ_FAILED', 'ENCLAVE_MISSING', 'INTERNAL'],
-])
+/** Milliseconds between two turns with operators that may come back: more each time, up to the last. */
+const pauses = [500, 750, 1_100, 1_600, 2_000] as const
 
 /**
  * Works on a task until it is decided, its lease is lost, or the signal fires, which hands it back.
@@ -130,49 +128,76 @@ async function land(
   await store.renew({ taskId, fence }, landingInterval)
 }
 
-/** Asks operators until there is an answer, or asking again is of no use. */
+/**
+ * Asks operators until there is an answer, or asking again is of no use: too few of them can come back,
+ * the time is over, or no contract would take an answer any more. Another block is another task, whose
+ * answer nobody who waits for this one has asked for: it ends, with the reason, and may be asked anew.
+ */
 async function decide(
   task: LeasedTask,
   parameters: RunParameters,
   options: { signal: AbortSignal; snapshot?: RegistrySnapshot | undefined },
 ): Promise<TaskAnswer> {
-  const { store, registry, tables, operators, now } = parameters
+  const { now } = parameters
   const { signal } = options
-  const { taskId, fence } = task
-  for (;;) {
+  const { taskId } = task
+  const chain = createTaskWatch(decodeTask(task.task), taskId, parameters.registry)
+  for (let turn = 0; ; turn++) {
     const left = task.deadline - now()
     if (left <= 0) throw new TimeoutError({ operation: `task ${taskId}`, timeout: 0 })
     try {
-      const answer = await collectTask({
-        task: decodeTask(task.task),
-        pcr0Commitment: task.pcr0Commitment,
-        operators: operators(),
-        registry,
-        tables,
-        snapshot: options.snapshot,
-        onPhase: async (state) => {
-          if (!(await store.advance({ taskId, fence }, { state }))) throw leaseLost
-          parameters.onChange(taskId, state)
-        },
-        keepShare: async (share) => {
-          const all = await store.addShare(taskId, toStored(share))
-          return all.map(fromStored)
-        },
-        keepCommitments: async (commitments) => {
-          const all = await store.addCommitments(taskId, commitments.map(toStoredCommitment))
-          return all.map((one) => fromStoredCommitment(taskId, one))
-        },
-        timeout: left,
-        signal,
-        now,
-      })
-      await parameters.ledger?.attested(answer, { signal })
-      return answer
+      return await askOnce(task, parameters, { ...options, left })
     } catch (error) {
-      if (signal.aborted || !mayPass(error) || task.deadline - now() < 1_000) throw error
-      await pause(500, signal)
+      if (signal.aborted || !mayPass(error)) throw error
+      const ended = await chain.endOf(error, { signal, snapshot: options.snapshot })
+      if (ended !== undefined) throw ended
+      const rest = task.deadline - now()
+      if (rest <= 0) throw outOfTime(taskId, error)
+      if (rest < 1_000) throw error
+      await pause(Math.min(pauses[turn] ?? (pauses.at(-1) as number), rest - 500), signal)
     }
   }
+}
+
+async function askOnce(
+  task: LeasedTask,
+  parameters: RunParameters,
+  options: { signal: AbortSignal; snapshot?: RegistrySnapshot | undefined; left: number },
+): Promise<TaskAnswer> {
+  const { store, registry, tables, operators, now } = parameters
+  const { signal, snapshot, left } = options
+  const { taskId, fence } = task
+  const answer = await collectTask({
+    task: decodeTask(task.task),
+    pcr0Commitment: task.pcr0Commitment,
+    operators: operators(),
+    ...{ registry, tables, snapshot },
+    onPhase: async (state) => {
+      if (!(await store.advance({ taskId, fence }, { state }))) throw leaseLost
+      parameters.onChange(taskId, state)
+    },
+    keepShare: async (share) => {
+      const all = await store.addShare(taskId, toStored(share))
+      return all.map(fromStored)
+    },
+    keepCommitments: async (commitments) => {
+      const all = await store.addCommitments(taskId, commitments.map(toStoredCommitment))
+      return all.map((one) => fromStoredCommitment(taskId, one))
+    },
+    timeout: left,
+    signal,
+    now,
+  })
+  await parameters.ledger?.attested(answer, { signal })
+  return answer
+}
+
+/** What was in the way of a task is what its end says. */
+function outOfTime(taskId: Hex, error: unknown): TaskFailedError {
+  const faults = error instanceof TaskFailedError ? error.faults : []
+  const reason = isPolicySdkError(error) ? error.shortMessage : 'it failed'
+  const detail = `its time was over; before, ${withoutStop(reason)}`
+  return new TaskFailedError({ taskId, failure: 'TIMED_OUT', detail, faults }, { cause: error })
 }
 
 /** Keeps the answer. One that is there already, of another gateway, is the answer. */
@@ -229,6 +254,9 @@ const faultsOfFailures: Readonly<Record<TaskFailure, RpcFault>> = {
   NO_OPERATORS: 'NOT_READY',
   INPUTS_DIVERGE: 'INPUTS_DIVERGE',
   NO_QUORUM: 'NO_QUORUM',
+  TIMED_OUT: 'TIMED_OUT',
+  REFERENCE_BLOCK_LOST: 'REFERENCE_BLOCK_LOST',
+  EXPIRED: 'TASK_EXPIRED',
 }
 
 /** What is told of a failure. What operators said of each other stays in the hooks. */
@@ -246,9 +274,7 @@ export function describeFailure(error: unknown): TaskFailureRecord {
 
 function mayPass(error: unknown): boolean {
   if (error === leaseLost) return false
-  if (error instanceof TaskFailedError) {
-    return error.failure === 'NO_QUORUM' && error.faults.some(({ fault }) => passing.has(fault))
-  }
+  if (error instanceof TaskFailedError) return error.mayPass
   return isPolicySdkError(error) && error.retryable && !(error instanceof TimeoutError)
 }
 

@@ -1,6 +1,6 @@
 /**
  * What an operator or a gateway refuses a call with. Numbers of the standard and of the current protocol where it
- * has one, own ones from -32640 to -32660. Code and name are API.
+ * has one, own ones from -32640 to -32662. Code and name are API.
  */
 
 /** Every fault, with its JSON-RPC code, whether the same call may succeed later, and its HTTP status. */
@@ -36,6 +36,8 @@ export const rpcFaults = {
   NOT_LANDED: { code: -32_658, retryable: false, status: 200 },
   LEAF_REFUSED: { code: -32_659, retryable: false, status: 200 },
   SECRETS_REFUSED: { code: -32_660, retryable: false, status: 200 },
+  BELOW_FLOOR: { code: -32_661, retryable: false, status: 200 },
+  REFERENCE_BLOCK_LOST: { code: -32_662, retryable: true, status: 200 },
 } as const satisfies Record<string, { code: number; retryable: boolean; status: number }>
 
 /** Name of a fault. */
@@ -50,7 +52,7 @@ export function faultOfCode(code: number): RpcFault | undefined {
 /** What a thrown error of the layers below is on the wire. All others are `INTERNAL`. */
 const faultsByErrorCode: Readonly<Record<string, RpcFault>> = {
   EQUIVOCATION_REFUSED: 'EQUIVOCATION_REFUSED',
-  JOURNAL_FLOOR: 'NOT_READY',
+  JOURNAL_FLOOR: 'BELOW_FLOOR',
   JOURNAL_FAILED: 'NOT_READY',
   INPUTS_DIVERGE: 'INPUTS_DIVERGE',
   ABSTAIN: 'INPUTS_DIVERGE',

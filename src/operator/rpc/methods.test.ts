@@ -255,7 +255,7 @@ describe('decodeDigestPreimage', () => {
   })
 })
 
-test('rpcFaults: every code is there once, own ones from -32660 to -32640', () => {
+test('rpcFaults: every code is there once, own ones from -32662 to -32640', () => {
   const codes = Object.values(rpcFaults).map(({ code }) => code)
   expect(new Set(codes).size).toBe(codes.length)
   for (const [name, { code }] of Object.entries(rpcFaults)) expect(faultOfCode(code)).toBe(name)

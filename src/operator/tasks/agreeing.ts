@@ -15,9 +15,12 @@ import { canonicalJson } from '../../core/canonicalJson.js'
 import type { Task } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import type { OperatorClient } from '../rpc/client.js'
-import { type Asking, fault, race } from './asking.js'
+import { type Asking, fault, mayReach, race, why } from './asking.js'
 import { TaskFailedError } from './errors.js'
 import { reaches, weightOf } from './tables.js'
+
+/** More than half, in hundredths of a percent. */
+const MAJORITY = 5_001
 
 /** What is asked for. */
 export type AgreeParameters = {
@@ -73,8 +76,18 @@ export async function agreeWithOperators(
     return { signing, outputGroups }
   } catch (cause) {
     if (!isPolicySdkError(cause) || cause.code !== 'INPUTS_DIVERGE') throw cause
-    const detail = cause.shortMessage.replace(/\.$/, '')
-    throw new TaskFailedError({ taskId, failure: 'INPUTS_DIVERGE', detail, faults }, { cause })
+    const groups = new Map<Hex, number[]>()
+    for (const { digest, index } of checked.counted.values()) {
+      groups.set(digest, [...(groups.get(digest) ?? []), index])
+    }
+    const mayPass = mayReach(state, { groups: groups.values(), bps: MAJORITY })
+    // Those that committed are of one opinion: they are too few, and nothing diverges.
+    const isFew = groups.size < 2
+    const detail = isFew
+      ? `${checked.counted.size} of ${operators.length} operators committed to outputs${why(faults)}`
+      : cause.shortMessage.replace(/\.$/, '')
+    const failure = isFew ? 'NO_QUORUM' : 'INPUTS_DIVERGE'
+    throw new TaskFailedError({ taskId, failure, detail, faults, mayPass }, { cause })
   }
 }
 
@@ -95,7 +108,7 @@ async function gather(state: Asking, parameters: AgreeParameters): Promise<Gathe
       byHashes.set(key, (byHashes.get(key) ?? new Set()).add(table.indexOf(operator)))
     }
     return [...byHashes.values()].some((group) =>
-      reaches(weightOf(table, group), { total, bps: 5_001 }),
+      reaches(weightOf(table, group), { total, bps: MAJORITY }),
     )
   }
   const isEnough = async (): Promise<boolean> => {

@@ -2,10 +2,11 @@
 import type { Hex } from 'viem'
 import type { OutputCommitment } from '../../attestation/index.js'
 import { isPolicySdkError } from '../../errors/base.js'
+import { TimeoutError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { OperatorClient } from '../rpc/client.js'
 import type { OperatorFault } from './errors.js'
-import type { TableInForce } from './tables.js'
+import { reaches, type TableInForce, weightOf } from './tables.js'
 
 /** What is asked for one task, and what came of it so far. */
 export type Asking = {
@@ -30,8 +31,13 @@ export async function race(
   const { timeout, signal } = options
   // A signal for each call: one for all would have a listener for each operator.
   const calls = state.operators.map((client) => ({ client, controller: new AbortController() }))
+  const silent = new Set<OperatorClient>(state.operators)
   let ended = false
   const stop = (): void => {
+    // Time is over for all of it: who has not answered is why.
+    if (!ended && signal.reason instanceof TimeoutError) {
+      for (const client of silent) fault(state, client, 'TIMED_OUT', 'it has not answered in time')
+    }
     ended = true
     for (const { controller } of calls) controller.abort(signal.reason)
   }
@@ -50,6 +56,7 @@ export async function race(
             if (!ended) fault(state, client, ...describeError(error))
           })
           .finally(() => {
+            silent.delete(client)
             left--
             if (left === 0) resolve()
           })
@@ -59,6 +66,42 @@ export async function race(
     signal.removeEventListener('abort', stop)
     stop()
   }
+}
+
+/** Faults of operators that may be gone when they are asked again. */
+const passing: ReadonlySet<string> = new Set([
+  ...['OPERATOR_UNREACHABLE', 'OVERLOADED', 'BEHIND', 'NOT_READY', 'TIMED_OUT'],
+  ...['CONTRACT_READ_FAILED', 'ENCLAVE_MISSING', 'INTERNAL'],
+])
+
+/**
+ * Whether operators come to a share of the stake if all whose faults may pass join one of the groups that
+ * there are. Where they do not, asking them again is of no use.
+ */
+export function mayReach(
+  state: Asking,
+  { groups, bps }: { groups: Iterable<Iterable<number>>; bps: number },
+): boolean {
+  const { table } = state.inForce
+  const back = state.operators.flatMap(({ operator }) => {
+    const own = state.faults.filter((one) => one.operator.toLowerCase() === operator.toLowerCase())
+    const passes = own.length > 0 && own.every(({ fault: what }) => passing.has(what))
+    return passes ? [table.indexOf(operator)] : []
+  })
+  const total = table.info.totalWeights
+  return [[], ...groups].some((group) =>
+    reaches(weightOf(table, new Set([...group, ...back])), { total, bps }),
+  )
+}
+
+/** Faults as the end of a clause, by what they are and not by whose: `: 3 BEHIND, 1 TIMED_OUT`. */
+export function why(faults: readonly OperatorFault[]): string {
+  const counts = new Map<string, number>()
+  for (const { fault: what } of faults) counts.set(what, (counts.get(what) ?? 0) + 1)
+  const sorted = [...counts].sort(([, a], [, b]) => b - a)
+  return sorted.length === 0
+    ? ''
+    : `: ${sorted.map(([what, count]) => `${count} ${what}`).join(', ')}`
 }
 
 function describeError(error: unknown): [string, string] {

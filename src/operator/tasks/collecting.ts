@@ -30,11 +30,12 @@ import { computeIntentHash } from '../../core/intent.js'
 import type { RegistryReader, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import { computeTaskId, type Task } from '../../core/task.js'
+import { TimeoutError } from '../../errors/common.js'
 import { withDeadline } from '../../internal/deadline.js'
 import type { OperatorClient } from '../rpc/client.js'
 import type { SignedEvaluation } from '../rpc/methods.js'
 import { agreeWithOperators } from './agreeing.js'
-import { type Asking, fault, race } from './asking.js'
+import { type Asking, fault, mayReach, race, why } from './asking.js'
 import { type OperatorFault, TaskFailedError } from './errors.js'
 import { type OperatorTables, reaches, weightOf } from './tables.js'
 
@@ -107,60 +108,84 @@ export type CollectTaskParameters = {
  * ```
  */
 export async function collectTask(parameters: CollectTaskParameters): Promise<TaskAnswer> {
-  const { task, registry, tables, signal, timeout = 30_000 } = parameters
+  const { task, signal, timeout = 30_000 } = parameters
   const taskId = computeTaskId(task)
   const now = parameters.now ?? Date.now
   const until = now() + timeout * 0.4
-  return withDeadline(`task ${taskId}`, { signal, timeout }, async (inner) => {
-    const io = { signal: inner }
-    const block = task.referenceBlock
-    const [snapshot, inForce] = await Promise.all([
-      parameters.snapshot ?? registry.snapshot({ client: task.policyClient, block }, io),
-      tables.tableAt(block, io),
-    ])
-    if (snapshot.policyInstance === null || snapshot.policyTemplate === null) {
-      const detail = `client ${task.policyClient} has no policy at block ${block}`
-      throw new TaskFailedError({ taskId, failure: 'NOT_DECIDABLE', detail })
-    }
-    const missing = snapshot.data.find(({ instance }) => instance === null)
-    if (missing !== undefined) {
-      const detail = `client ${task.policyClient} has no instance of ${missing.templateId} at block ${block}`
-      throw new TaskFailedError({ taskId, failure: 'NOT_DECIDABLE', detail })
-    }
-    if (inForce === null) {
-      const detail = `no known operator table is in force at block ${block}`
-      throw new TaskFailedError({ taskId, failure: 'NO_OPERATORS', detail })
-    }
-    const state: Collecting = {
-      taskId,
-      inForce,
-      operators: parameters.operators.filter(
-        ({ operator }) => inForce.table.indexOf(operator) >= 0,
-      ),
-      faults: [],
-      keepShare: parameters.keepShare,
-      keepCommitments: parameters.keepCommitments,
-    }
-    if (snapshot.data.length > 0) await parameters.onPhase?.('committing')
-    const templates = snapshot.data.map(({ templateId }) => templateId)
-    let signing = state.operators
-    let outputGroups: readonly OutputGroup[] = []
-    if (templates.length > 0) {
-      const asked = { task, templates, until, now, signal: inner }
-      const agreed = await agreeWithOperators(state, asked)
-      signing = agreed.signing
-      outputGroups = agreed.outputGroups
-    }
-    await parameters.onPhase?.('signing')
-    const pcr0Commitment = parameters.pcr0Commitment ?? ZERO_HASH
-    const request = {
-      task,
-      pcr0Commitment,
-      referenceTimestamp: inForce.referenceTimestamp,
-      outputGroups,
-    }
-    return collectShares(state, { request, signing, signal: inner })
-  })
+  const faults: OperatorFault[] = []
+  let inner: AbortSignal | undefined
+  try {
+    return await withDeadline(`task ${taskId}`, { signal, timeout }, (own) => {
+      inner = own
+      return collect(parameters, { taskId, faults, until, now, signal: own })
+    })
+  } catch (error) {
+    const isOver = error instanceof TimeoutError && error === inner?.reason
+    if (!isOver || signal?.aborted === true) throw error
+    const detail = `its ${timeout} ms were over${why(faults)}`
+    throw new TaskFailedError(
+      { taskId, failure: 'TIMED_OUT', detail, faults: [...faults] },
+      { cause: error },
+    )
+  }
+}
+
+async function collect(
+  parameters: CollectTaskParameters,
+  options: {
+    taskId: Hex
+    faults: OperatorFault[]
+    until: number
+    now: () => number
+    signal: AbortSignal
+  },
+): Promise<TaskAnswer> {
+  const { task, registry, tables } = parameters
+  const { taskId, faults, until, now, signal } = options
+  const block = task.referenceBlock
+  const [snapshot, inForce] = await Promise.all([
+    parameters.snapshot ?? registry.snapshot({ client: task.policyClient, block }, { signal }),
+    tables.tableAt(block, { signal }),
+  ])
+  assertDecidable(task, snapshot, taskId)
+  if (inForce === null) {
+    const detail = `no known operator table is in force at block ${block}`
+    throw new TaskFailedError({ taskId, failure: 'NO_OPERATORS', detail })
+  }
+  const state: Collecting = {
+    taskId,
+    inForce,
+    operators: parameters.operators.filter(({ operator }) => inForce.table.indexOf(operator) >= 0),
+    faults,
+    keepShare: parameters.keepShare,
+    keepCommitments: parameters.keepCommitments,
+  }
+  const templates = snapshot.data.map(({ templateId }) => templateId)
+  let signing = state.operators
+  let outputGroups: readonly OutputGroup[] = []
+  if (templates.length > 0) {
+    await parameters.onPhase?.('committing')
+    const agreed = await agreeWithOperators(state, { task, templates, until, now, signal })
+    signing = agreed.signing
+    outputGroups = agreed.outputGroups
+  }
+  await parameters.onPhase?.('signing')
+  const pcr0Commitment = parameters.pcr0Commitment ?? ZERO_HASH
+  const { referenceTimestamp } = inForce
+  const request = { task, pcr0Commitment, referenceTimestamp, outputGroups }
+  return collectShares(state, { request, signing, signal })
+}
+
+function assertDecidable(task: Task, snapshot: RegistrySnapshot, taskId: Hex): void {
+  const { policyClient, referenceBlock: block } = task
+  if (snapshot.policyInstance === null || snapshot.policyTemplate === null) {
+    const detail = `client ${policyClient} has no policy at block ${block}`
+    throw new TaskFailedError({ taskId, failure: 'NOT_DECIDABLE', detail })
+  }
+  const missing = snapshot.data.find(({ instance }) => instance === null)
+  if (missing === undefined) return
+  const detail = `client ${policyClient} has no instance of ${missing.templateId} at block ${block}`
+  throw new TaskFailedError({ taskId, failure: 'NOT_DECIDABLE', detail })
 }
 
 type Collecting = Asking & { keepShare: CollectTaskParameters['keepShare'] }
@@ -227,8 +252,10 @@ async function collectShares(
     return answer !== undefined
   })
   if (answer !== undefined) return answer
-  const detail = `${groups.size} different responses, none with ${quorumBps / 100} % of the stake behind it`
-  throw new TaskFailedError({ taskId, failure: 'NO_QUORUM', detail, faults })
+  const detail = `${groups.size} different responses, none with ${quorumBps / 100} % of the stake behind it${why(faults)}`
+  const signed = [...groups.values()].map(({ answers }) => answers.keys())
+  const mayPass = mayReach(state, { groups: signed, bps: quorumBps })
+  throw new TaskFailedError({ taskId, failure: 'NO_QUORUM', detail, faults, mayPass })
 }
 
 /** Whether the operator has sent another response for this task before, whoever asked it then. */

@@ -18,8 +18,18 @@ export type TaskFailure =
   | 'NO_OPERATORS'
   /** Operators' plugin outputs have no majority. */
   | 'INPUTS_DIVERGE'
-  /** Too few operators gave the same signed response. */
+  /** Too few operators gave the same signed response, or committed to outputs. */
   | 'NO_QUORUM'
+  /** Its time was over before enough operators had answered. */
+  | 'TIMED_OUT'
+  /** The block that it refers to is not the chain's any more: no contract takes an answer. */
+  | 'REFERENCE_BLOCK_LOST'
+  /** An answer would have expired before it is there. */
+  | 'EXPIRED'
+
+const retryable: ReadonlySet<TaskFailure> = new Set([
+  ...(['INPUTS_DIVERGE', 'NO_QUORUM', 'TIMED_OUT', 'REFERENCE_BLOCK_LOST', 'EXPIRED'] as const),
+])
 
 /** A task ended without a decision: nothing is allowed, nothing is denied. */
 export class TaskFailedError extends BaseError {
@@ -29,6 +39,8 @@ export class TaskFailedError extends BaseError {
   readonly failure: TaskFailure
   /** What each operator did, where operators were asked. */
   readonly faults: readonly OperatorFault[]
+  /** Whether the same operators may answer the same task when they are asked again. */
+  readonly mayPass: boolean
 
   constructor(
     parameters: {
@@ -36,12 +48,13 @@ export class TaskFailedError extends BaseError {
       failure: TaskFailure
       detail: string
       faults?: readonly OperatorFault[] | undefined
+      mayPass?: boolean | undefined
     },
     options: BaseErrorOptions = {},
   ) {
-    const { taskId, failure, detail, faults = [] } = parameters
+    const { taskId, failure, detail, faults = [], mayPass = false } = parameters
     super(`Task ${taskId} ended without a decision (${failure}): ${detail}.`, {
-      retryable: failure === 'INPUTS_DIVERGE' || failure === 'NO_QUORUM',
+      retryable: retryable.has(failure),
       metaMessages: [
         'This is neither an allow nor a deny.',
         ...faults
@@ -53,5 +66,6 @@ export class TaskFailedError extends BaseError {
     this.taskId = taskId
     this.failure = failure
     this.faults = faults
+    this.mayPass = mayPass
   }
 }

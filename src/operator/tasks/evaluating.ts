@@ -33,6 +33,7 @@ import type { LedgerRecorder } from '../ledger/recorder.js'
 import { OperatorRpcError } from '../rpc/errors.js'
 import type { EvaluateAndSignParams, SignedEvaluation } from '../rpc/methods.js'
 import type { SigningGuard } from '../signing/guard.js'
+import { expirationOf } from './ending.js'
 import type { OperatorTables, TableInForce } from './tables.js'
 
 /** Parameters of {@link createTaskEvaluator}. */
@@ -226,15 +227,6 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       return found
     },
   }
-}
-
-/** The first block at which an answer is too late; `undefined` where the client has no policy. */
-function expirationOf({ block, policyInstance, data }: RegistrySnapshot): bigint | undefined {
-  const rows = [policyInstance, ...data.map(({ instance }) => instance)].filter(
-    (row) => row !== null,
-  )
-  const [least] = rows.map(({ expireAfter }) => expireAfter).sort((a, b) => (a < b ? -1 : 1))
-  return least === undefined ? undefined : block.number + least
 }
 
 function encodeAnswer({ response, preimage, outputs, secrets, reasons }: KeptAnswer): Uint8Array {
