@@ -1,12 +1,19 @@
 /** A gateway's methods for secrets, where some operators are silent or down. */
+import type { Hex } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
 import { afterEach, describe, expect, test } from 'vitest'
-import { utf8 } from '../../src/internal/bytes.js'
+import type { RegistryReader } from '../../src/core/interfaces/registryReader.js'
+import { createDecryptionKey, pinnedRecipient, sealSecrets } from '../../src/enclave/index.js'
+import { secretsUploadTypedData } from '../../src/enclave/secrets/upload.js'
+import { fromUtf8, utf8 } from '../../src/internal/bytes.js'
+import { keccakHex } from '../../src/internal/keccak.js'
 import {
   type GatewayParameters,
   type OperatorClient,
   OperatorRpcError,
   OperatorUnreachableError,
 } from '../../src/operator/index.js'
+import { RpcError } from '../../src/registry/index.js'
 import { address, word } from '../support/attestationWorld.js'
 import { createGatewayWorld } from '../support/gatewayWorld.js'
 
@@ -43,7 +50,7 @@ async function ask(
       return answer(name, options?.signal)
     },
   })) as unknown as OperatorClient[]
-  const { gateway } = createGatewayWorld({ operators, ...change })
+  const { gateway } = createGatewayWorld({ operators, registry, ...change })
   closers.push(gateway.close)
   const started = performance.now()
   const { body } = await gateway.rpc.handle({
@@ -54,10 +61,43 @@ async function ask(
   return { result, error, asked, ended, milliseconds: performance.now() - started }
 }
 
-const upload = {
-  ...{ policy_client: address(2), chain_id: 31_337, policy_data_instance_id: word(3) },
-  ...{ envelope: 'x', owner_signature: '0x11', sequence: '1', deadline: '1896078870' },
+const owner = privateKeyToAccount(`0x${'11'.repeat(32)}`)
+const stranger = privateKeyToAccount(`0x${'12'.repeat(32)}`)
+const client = address(2)
+const key = await createDecryptionKey({ secret: new Uint8Array(32).fill(7) })
+const onChain = { chainId: 31_337n, policyDataRegistry: address(0xa2) }
+const registry = {
+  ...onChain,
+  getPolicyDataInstance: async (id: Hex) =>
+    id === word(3) ? { client, templateId: word(4) } : null,
+  getPolicyDataTemplate: async () => ({ secretsSchemaHash: word(5) }),
+  getClient: async () => ({ owner: owner.address, active: true }),
+} as unknown as RegistryReader
+
+async function uploadOf(
+  change: { signer?: typeof owner; of?: Hex; instance?: Hex; seconds?: number } = {},
+): Promise<Record<string, unknown>> {
+  const { signer = owner, of = client, instance = word(3), seconds = 600 } = change
+  const { envelope } = await sealSecrets({
+    recipient: pinnedRecipient({ publicKey: key.publicKey }),
+    ...{ secrets: { apiKey: 'k' }, validation: 'skip', chainId: 31_337n, client: of },
+    ...{ sequence: 1n, policyDataInstanceId: instance },
+  })
+  const deadline = BigInt(Math.floor(Date.now() / 1_000) + seconds)
+  const signature = await signer.signTypedData(
+    secretsUploadTypedData({
+      ...onChain,
+      ...{ policyDataInstanceId: instance, sequence: 1n, deadline },
+      envelopeHash: keccakHex(envelope),
+    }),
+  )
+  return {
+    ...{ policy_client: client, chain_id: 31_337, policy_data_instance_id: instance },
+    ...{ envelope: fromUtf8(envelope), owner_signature: signature },
+    ...{ sequence: '1', deadline: deadline.toString() },
+  }
 }
+const upload = await uploadOf()
 
 describe('secrets methods of a gateway', () => {
   test.each([
@@ -95,6 +135,59 @@ describe('secrets methods of a gateway', () => {
     const told = await ask(answers, 'newt_storeEncryptedSecrets', { params: upload })
     expect(told.result).toMatchObject({ success: false })
     expect(told.asked).toHaveLength(1)
+  })
+
+  test('error: what the chain says is wrong of an upload is told before any operator is asked', async () => {
+    const cases: [string, Record<string, unknown>, Partial<GatewayParameters>?][] = [
+      ['the instance’s is', { ...upload, policy_client: address(8) }],
+      ['of another client', await uploadOf({ of: address(8) })],
+      ['no such policy-data instance', await uploadOf({ instance: word(9) })],
+      ['another instance or sequence', { ...upload, sequence: '2' }],
+      ['no envelope of version 2', { ...upload, envelope: 'x' }],
+      ['has passed', await uploadOf({ seconds: -5 })],
+      ['seconds ahead', await uploadOf({ seconds: 90_000 })],
+      [
+        'not that of the client’s owner',
+        await uploadOf({ signer: stranger }),
+        { isValidContractSignature: async () => false },
+      ],
+      [
+        'takes no secrets',
+        upload,
+        { registry: { ...registry, getPolicyDataTemplate: async () => null } },
+      ],
+      ['not registered', upload, { registry: { ...registry, getClient: async () => null } }],
+    ]
+    for (const [reason, params, change] of cases) {
+      const told = await ask([good], 'newt_storeEncryptedSecrets', { ...change, params })
+      expect(told.result, reason).toMatchObject({ success: false, schema: null })
+      expect(told.result.error).toContain(reason)
+      expect(told.result.error).toMatch(/^The gateway refuses the call \(SECRETS_REFUSED\)/)
+      expect(told.asked).toEqual([])
+    }
+    for (const policy_client of ['0x12', 7, null]) {
+      const params = { ...upload, policy_client }
+      const told = await ask([good], 'newt_storeEncryptedSecrets', { params })
+      expect(told.error.data).toMatchObject({ name: 'INVALID_PARAMS' })
+      expect(told.asked).toEqual([])
+    }
+    const failing = { ...registry, getClient: () => Promise.reject(new RpcError('the chain')) }
+    const cut = await ask([good], 'newt_storeEncryptedSecrets', {
+      ...{ params: upload, registry: failing },
+    })
+    expect(cut.error.data).toMatchObject({ name: 'CONTRACT_READ_FAILED', retryable: true })
+    expect(cut.asked).toEqual([])
+  })
+
+  test('behavior: an owner that is a contract is asked, by operators where the gateway cannot', async () => {
+    const params = await uploadOf({ signer: stranger })
+    for (const change of [{}, { isValidContractSignature: async () => true }]) {
+      const told = await ask([good], 'newt_storeEncryptedSecrets', { params, ...change })
+      expect(told.result).toMatchObject({ success: true })
+    }
+    const letters = { ...upload, policy_client: client.toUpperCase().replace('0X', '0x') }
+    const told = await ask([good], 'newt_storeEncryptedSecrets', { params: letters })
+    expect(told.result).toMatchObject({ success: true })
   })
 
   test('error: NO_QUORUM where all fail, and where there is none', async () => {

@@ -8,6 +8,7 @@ import { canonicalBytes, type Json, type JsonObject } from '../../core/canonical
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { ResponseSink } from '../../core/interfaces/sinks.js'
 import { computeTaskId, encodeTask } from '../../core/task.js'
+import type { ContractSignatureCheck } from '../../enclave/index.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
@@ -50,6 +51,11 @@ export type GatewayParameters = {
    * requests are refused.
    */
   sink?: ResponseSink | undefined
+  /**
+   * Asks owners that are contracts whether they signed an upload of secrets (ERC-1271). Left out: such
+   * uploads are for operators to judge.
+   */
+  isValidContractSignature?: ContractSignatureCheck | undefined
   /** Milliseconds between two looks at the chain for a task that is being landed. @default 4_000 */
   landingInterval?: number | undefined
   /** Blocks that a task's reference block is behind the head. @default the chain table's */
@@ -78,7 +84,7 @@ const gatewayOptions: Parameters<typeof assertOptions<GatewayParameters>>[1] = {
   ...{ landingInterval: 'milliseconds', referenceDelay: 'uint', owner: 'text' },
   ...{ lease: 'milliseconds', pollInterval: 'milliseconds', concurrent: 'any' },
   ...{ ledger: 'object', limits: 'object', now: 'function', randomBytes: 'function' },
-  onEvent: 'function',
+  ...{ onEvent: 'function', isValidContractSignature: 'function' },
 }
 
 /** A gateway. */
@@ -245,7 +251,10 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     callers: parameters.callers,
     limits: parameters.limits,
     ...{ now, onEvent, send, status },
-    secrets: createSecretsMethods({ operators, chainId: registry.chainId, pcr0Commitment }),
+    secrets: createSecretsMethods({
+      ...{ operators, registry, pcr0Commitment, now },
+      isValidContractSignature: parameters.isValidContractSignature,
+    }),
   })
   return {
     ...{ rpc, send, status },

@@ -2,10 +2,12 @@
  * A gateway's methods for secrets. It sees envelopes and never what is inside: an operator's enclave judges
  * that. What a delegate has taken is handed to all others, and counts once a commit has it.
  */
-import type { Hex } from 'viem'
+import type { Address, Hex } from 'viem'
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
-import { HPKE_SUITE } from '../../enclave/index.js'
+import type { RegistryReader } from '../../core/interfaces/registryReader.js'
+import { type ContractSignatureCheck, HPKE_SUITE } from '../../enclave/index.js'
 import { isPolicySdkError } from '../../errors/base.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { utf8 } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
 import type { OperatorClient } from '../rpc/client.js'
@@ -15,6 +17,7 @@ import { readHex, readMembers, readText, readUint, readWord } from '../rpc/field
 import type { OperatorMethod } from '../rpc/methods.js'
 import type { MethodParams, MethodResult } from '../rpc/server.js'
 import { type SecretsUploadRecord, writeMetadata } from '../rpc/uploads.js'
+import { type JudgeParameters, judgeUpload } from '../secrets/judging.js'
 
 /** Names of the methods. */
 export type SecretsMethod =
@@ -39,11 +42,16 @@ const MAX_ENVELOPE = 140_000
 /** Creates the methods. */
 export function createSecretsMethods(parameters: {
   operators: () => readonly OperatorClient[]
-  chainId: bigint
+  registry: RegistryReader
+  /** Asks owners that are contracts; left out, operators do. */
+  isValidContractSignature?: ContractSignatureCheck | undefined
+  /** Milliseconds. */
+  now: () => number
   /** `keccak256(PCR0)` of the build that operators are asked for. */
   pcr0Commitment: Hex
 }): SecretsHandlers {
-  const { operators, chainId, pcr0Commitment } = parameters
+  const { operators, registry, pcr0Commitment } = parameters
+  const { chainId } = registry
   const assertChain = (given: Json | undefined): void => {
     const text = String(given)
     const readable = /^(0x[0-9a-fA-F]{1,64}|\d{1,78})$/.test(text)
@@ -79,7 +87,15 @@ export function createSecretsMethods(parameters: {
       })
       assertChain(given['chain_id'])
       const upload = readUpload(given)
-      return store(operators(), upload, signal)
+      const policyClient = readPolicyClient(given['policy_client'])
+      try {
+        await assertOfClient(upload, { ...parameters, policyClient, signal })
+        return await store(operators(), upload, signal)
+      } catch (error) {
+        const refused = error instanceof OperatorRpcError && error.fault === 'SECRETS_REFUSED'
+        if (!refused) throw error
+        return { success: false, schema: null, error: withoutStop(error.shortMessage) }
+      }
     },
   }
 }
@@ -97,22 +113,39 @@ function readUpload(given: JsonObject): SecretsUploadRecord {
   }
 }
 
+function readPolicyClient(given: Json | undefined): Address {
+  if (typeof given === 'string' && /^0x[0-9a-fA-F]{40}$/.test(given)) return given as Address
+  throw new InvalidInputError({ field: 'params.policy_client', reason: 'expected an address' })
+}
+
+/** Holds an upload against the chain before any operator is asked: its instance, client and owner. */
+async function assertOfClient(
+  upload: SecretsUploadRecord,
+  at: Pick<JudgeParameters, 'registry' | 'now' | 'isValidContractSignature'> & {
+    policyClient: Address
+    signal: AbortSignal
+  },
+): Promise<void> {
+  const { registry, now, isValidContractSignature, policyClient, signal } = at
+  const parameters: JudgeParameters = {
+    ...{ registry, now, isValidContractSignature },
+    leavesContracts: isValidContractSignature === undefined,
+    by: 'gateway',
+  }
+  const { client } = await judgeUpload(upload, parameters, { signal })
+  if (client.toLowerCase() === policyClient.toLowerCase()) return
+  const detail = `policy_client is ${policyClient}, the instance’s is ${client}`
+  throw refuse('SECRETS_REFUSED', detail, { by: 'gateway' })
+}
+
 /** One operator's enclave judges it; the others take it on its owner's word. */
 async function store(
   operators: readonly OperatorClient[],
   upload: SecretsUploadRecord,
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  let envelopeHash: Hex
-  try {
-    const judged = { upload, validate: true }
-    const taken = await firstOf(operators, 'newt_putEnvelope', judged, signal)
-    envelopeHash = taken.envelopeHash
-  } catch (error) {
-    const refused = error instanceof OperatorRpcError && error.fault === 'SECRETS_REFUSED'
-    if (!refused) throw error
-    return { success: false, schema: null, error: withoutStop(error.shortMessage) }
-  }
+  const judged = { upload, validate: true }
+  const { envelopeHash } = await firstOf(operators, 'newt_putEnvelope', judged, signal)
   const taken = await Promise.allSettled(
     operators.map((client) =>
       withDeadline('newt_putEnvelope', { signal, timeout: HANDING }, (inner) =>

@@ -4,22 +4,17 @@
  * lets others propose; leaving one out is no fault.
  */
 import type { Address, Hex } from 'viem'
-import { ARTIFACT_ABSENT, computeKeyHash, namespaces } from '../../core/artifact.js'
+import { computeKeyHash, namespaces } from '../../core/artifact.js'
 import type { ExternalWrite, ExternalWrites } from '../../core/interfaces/externalWrites.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
-import {
-  type ContractSignatureCheck,
-  decodeEnvelopeV2,
-  type EnvelopeV2,
-  isEnvelopeV1,
-  verifySecretsUpload,
-} from '../../enclave/index.js'
+import { type ContractSignatureCheck, decodeEnvelopeV2, isEnvelopeV1 } from '../../enclave/index.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { createOrder } from '../../internal/singleFlight.js'
 import type { ByteStore } from '../../statetree/index.js'
 import { refuse } from '../rpc/envelope.js'
 import type { SecretsDescription, SecretsMetadata, SecretsUploadRecord } from '../rpc/uploads.js'
+import { instanceOf, type JudgedUpload, judgeUpload } from './judging.js'
 import {
   emptyRecords,
   type HeldUpload,
@@ -83,8 +78,6 @@ export type SecretsInbox = Required<ExternalWrites> & {
 
 /** How far above the committed one a sequence may be. */
 const MAX_AHEAD = 1_000n
-/** Seconds that a deadline may be ahead: nobody's bad upload costs windows for longer. */
-const MAX_VALID = 86_400n
 /** Seconds after its deadline for which an upload is still let in where others propose it. */
 const GRACE = 600n
 /** Writes of one commit. */
@@ -104,34 +97,30 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
   }
   const of = (id: Hex): HeldUpload[] =>
     [...held.values()].filter((one) => one.policyDataInstanceId === id)
-  const judge = async (upload: SecretsUploadRecord, io: IoOptions): Promise<Judged> => {
-    const opened = openForm(upload)
-    assertTime(upload, seconds())
-    const owned = await ownedBy(upload, { registry, opened, io })
-    const envelopeHash = keccakHex(upload.envelope)
-    const { policyDataInstanceId, sequence, deadline, ownerSignature: signature } = upload
-    const signed = await verifySecretsUpload(
+  const judge = async (upload: SecretsUploadRecord, io: IoOptions): Promise<JudgedUpload> => {
+    const judged = await judgeUpload(
+      upload,
       {
-        upload: {
-          ...{ chainId: registry.chainId, policyDataRegistry: registry.policyDataRegistry },
-          ...{ policyDataInstanceId, envelopeHash, sequence, deadline },
-        },
-        ...{ owner: owned.owner, signature },
-        isValidContractSignature: parameters.isValidContractSignature,
+        ...{ registry, now, isValidContractSignature: parameters.isValidContractSignature },
+        by: 'operator',
       },
       io,
     )
-    if (!signed) throw refused('the signature is not that of the client’s owner')
+    const { policyDataInstanceId, sequence } = upload
     const committed = await committedSequence(policyDataInstanceId, io)
-    if (sequence <= committed) throw refused(`sequence ${sequence} is not above ${committed}`)
+    if (sequence <= committed)
+      throw refuse('SECRETS_REFUSED', `sequence ${sequence} is not above ${committed}`)
     if (sequence > committed + MAX_AHEAD) {
-      throw refused(`sequence ${sequence} is more than ${MAX_AHEAD} above ${committed}`)
+      throw refuse(
+        'SECRETS_REFUSED',
+        `sequence ${sequence} is more than ${MAX_AHEAD} above ${committed}`,
+      )
     }
-    return { ...owned, envelopeHash }
+    return judged
   }
   const enter = async (
     upload: SecretsUploadRecord,
-    { owner, envelopeHash }: Judged,
+    { owner, envelopeHash }: JudgedUpload,
   ): Promise<void> => {
     const waiting = [...held.values()].filter((one) => one.owner === owner)
     if (waiting.length >= perOwner || held.size >= most) {
@@ -178,7 +167,11 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
     },
     async metadata(given, io = {}) {
       const policyDataInstanceId = given.toLowerCase() as Hex
-      const { secretsSchemaHash: schemaHash } = await instanceOf(policyDataInstanceId, registry, io)
+      const { secretsSchemaHash: schemaHash } = await instanceOf(policyDataInstanceId, {
+        registry,
+        io,
+        by: 'operator',
+      })
       const committed = await parameters.committed(policyDataInstanceId, io)
       const [best] = of(policyDataInstanceId).sort(bestFirst)
       const waiting = best === undefined ? undefined : await bytes.get(best.envelopeHash)
@@ -225,8 +218,6 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
   }
 }
 
-type Judged = { owner: Address; client: Address; secretsSchemaHash: Hex; envelopeHash: Hex }
-
 /** The highest sequence first; of one sequence the lowest hash. */
 function bestFirst(a: HeldUpload, b: HeldUpload): number {
   if (a.sequence !== b.sequence) return a.sequence > b.sequence ? -1 : 1
@@ -242,60 +233,6 @@ function writeOf({ policyDataInstanceId, envelopeHash }: HeldUpload): ExternalWr
   }
 }
 
-/** The envelope says the same as what is said about it. */
-function openForm(upload: SecretsUploadRecord): EnvelopeV2 {
-  let opened: EnvelopeV2
-  try {
-    opened = decodeEnvelopeV2(upload.envelope)
-  } catch (cause) {
-    throw refused('it is no envelope of version 2', cause)
-  }
-  if (
-    opened.policyDataInstanceId !== upload.policyDataInstanceId ||
-    opened.sequence !== upload.sequence
-  ) {
-    throw refused('the envelope is of another instance or sequence')
-  }
-  return opened
-}
-
-function assertTime({ deadline }: SecretsUploadRecord, now: bigint): void {
-  if (deadline < now) throw refused(`its deadline ${deadline} has passed`)
-  if (deadline > now + MAX_VALID) {
-    throw refused(`its deadline is more than ${MAX_VALID} seconds ahead`)
-  }
-}
-
-async function instanceOf(
-  id: Hex,
-  registry: RegistryReader,
-  io: IoOptions,
-): Promise<{ client: Address; secretsSchemaHash: Hex }> {
-  const row = await registry.getPolicyDataInstance(id, io)
-  if (row === null) throw refused('the chain has no such policy-data instance')
-  const template = await registry.getPolicyDataTemplate(row.templateId, io)
-  const secretsSchemaHash = template?.secretsSchemaHash
-  if (secretsSchemaHash === undefined || secretsSchemaHash === ARTIFACT_ABSENT) {
-    throw refused('its template takes no secrets')
-  }
-  return { client: row.client, secretsSchemaHash }
-}
-
-async function ownedBy(
-  upload: SecretsUploadRecord,
-  at: { registry: RegistryReader; opened: EnvelopeV2; io: IoOptions },
-): Promise<{ owner: Address; client: Address; secretsSchemaHash: Hex }> {
-  const { registry, opened, io } = at
-  if (opened.chainId !== registry.chainId) {
-    throw refuse('FOREIGN_CHAIN', `this operator takes secrets for chain ${registry.chainId}`)
-  }
-  const { client, secretsSchemaHash } = await instanceOf(upload.policyDataInstanceId, registry, io)
-  if (client.toLowerCase() !== opened.client) throw refused('the envelope is of another client')
-  const record = await registry.getClient(client, io)
-  if (record === null) throw refused('its client is not registered')
-  return { owner: record.owner.toLowerCase() as Address, client, secretsSchemaHash }
-}
-
 function describe(
   envelope: Uint8Array,
   record: Pick<HeldUpload, 'time' | 'owner'> | undefined,
@@ -305,8 +242,4 @@ function describe(
     ...{ envelopeHash: keccakHex(envelope), sequence, epoch, keyId, bytes: envelope.length },
     ...{ time: record?.time, uploader: record?.owner },
   }
-}
-
-function refused(detail: string, cause?: unknown): Error {
-  return refuse('SECRETS_REFUSED', detail, cause === undefined ? {} : { cause })
 }

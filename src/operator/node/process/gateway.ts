@@ -26,6 +26,7 @@ import {
   processMetrics,
   type RunningRole,
 } from './running.js'
+import { isValidContractSignature } from './secrets.js'
 
 /** Settings of a gateway; its keys are opened by whoever starts it. */
 export type GatewaySettings = Omit<SettingsOf<typeof gatewaySettings>, KeySetting>
@@ -152,6 +153,7 @@ function openGateway(parts: {
     auditors: settings['callers.auditors'],
     pcr0Commitment: settings['enclave.pcr0_commitment'],
     landingInterval: chain.interval,
+    isValidContractSignature: (call) => isValidContractSignature(chain, call),
     ledger: ledger?.recorder,
     lease: settings.lease_seconds * 1_000,
     ...(delay === undefined ? {} : { referenceDelay: BigInt(delay) }),

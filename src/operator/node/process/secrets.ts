@@ -171,7 +171,8 @@ const walletAbi = parseAbi([
   'function isValidSignature(bytes32 hash, bytes signature) view returns (bytes4)',
 ])
 
-async function isValidContractSignature(
+/** Asks a contract whether a signature is its own (ERC-1271). */
+export async function isValidContractSignature(
   { client }: OpenedChain,
   { owner, hash, signature }: { owner: Hex; hash: Hex; signature: Hex },
 ): Promise<boolean> {
