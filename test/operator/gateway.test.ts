@@ -8,7 +8,7 @@ import { encodeEvaluationResult, evaluateResult } from '../../src/core/evaluatio
 import type { ResponseSink } from '../../src/core/index.js'
 import { createMetricsRegistry } from '../../src/core/metrics.js'
 import { computeMessageHash, decodeResponse, encodeResponse } from '../../src/core/response.js'
-import { encodeTask } from '../../src/core/task.js'
+import { decodeTask, encodeTask } from '../../src/core/task.js'
 import {
   anyCaller,
   apiKeyCallers,
@@ -420,6 +420,54 @@ describe('createGateway', () => {
     const other = await call(url, { params: { ...params, wasm_args: '7b7d' } })
     expect(other.error?.data).toMatchObject({ name: 'REQUEST_REUSED', retryable: false })
     expect(Object.values(await store.count())).toEqual([1])
+  })
+
+  test('behavior: two requests of one content without a name are two tasks, of nonces of their own', async () => {
+    const { gateway, store } = await start()
+    const sent = await Promise.all(
+      Array.from({ length: 8 }, () => gateway.send(request, { caller: 'anyone' })),
+    )
+    const nonces = sent.map(({ task }) => decodeTask(task).nonce)
+    expect(new Set(sent.map(({ taskId }) => taskId)).size).toBe(8)
+    expect(new Set(nonces).size).toBe(8)
+    for (const nonce of nonces) expect(nonce).toBeLessThan(2n ** 63n)
+    // With names, of the same caller or of another one, they are as many as there are names.
+    const named = (caller: string, requestId: string) =>
+      gateway.send({ ...request, requestId }, { caller })
+    const [one, again, other, theirs] = await Promise.all([
+      ...[named('a', 'x'), named('a', 'x'), named('a', 'y'), named('b', 'x')],
+    ])
+    expect(again?.taskId).toBe(one?.taskId)
+    expect(new Set([one, other, theirs].map((task) => task?.taskId)).size).toBe(3)
+    const all = Object.values(await store.count()).reduce((sum, count) => sum + count, 0)
+    expect(all).toBe(11)
+  })
+
+  test('behavior: a nonce that is taken is drawn again, and a source that gives one nonce is told', async () => {
+    const drawn = [1, 1, 2]
+    const { gateway } = await start({
+      randomBytes: (length) => new Uint8Array(length).fill(drawn.shift() ?? 9),
+      owner: 'me',
+    })
+    const first = await gateway.send(request, { caller: 'anyone' })
+    const second = await gateway.send(request, { caller: 'anyone' })
+    expect(second.taskId).not.toBe(first.taskId)
+    await gateway.send(request, { caller: 'anyone' })
+    await expect(gateway.send(request, { caller: 'anyone' })).rejects.toMatchObject({
+      fault: 'INTERNAL',
+    })
+  })
+
+  test('behavior: a name that is known is its task, whatever has become of the policy and the gateway', async () => {
+    const { gateway, world } = await start({ concurrent: 1 })
+    const asked = { ...request, requestId: 'once' }
+    const first = await gateway.send(asked, { caller: 'a' })
+    world.registry.getClient = async () => null
+    expect((await gateway.send(asked, { caller: 'a' })).taskId).toBe(first.taskId)
+    await expect(gateway.send({ ...asked, broadcast: true }, { caller: 'a' })).rejects.toThrow()
+    await expect(
+      gateway.send({ ...asked, wasmArgs: '0x7b7d' }, { caller: 'a' }),
+    ).rejects.toMatchObject({ fault: 'REQUEST_REUSED' })
   })
 
   test('behavior: pages of any origin may call', async () => {

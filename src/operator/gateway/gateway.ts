@@ -87,6 +87,9 @@ const gatewayOptions: Parameters<typeof assertOptions<GatewayParameters>>[1] = {
   ...{ onEvent: 'function', isValidContractSignature: 'function' },
 }
 
+/** Nonces that are drawn for a task: of 63 random bits, a second one is hardly ever needed. */
+const NONCES = 4
+
 /** A gateway. */
 export type Gateway = {
   /** Answers calls; mounted by `listenGateway`, or in a server of one's own. */
@@ -179,15 +182,26 @@ export function createGateway(parameters: GatewayParameters): Gateway {
 
   const send: Gateway['send'] = async (request, { caller }, options) => {
     if (controller.signal.aborted) throw refuse('NOT_READY', 'it is closing', { by: 'gateway' })
-    if (running.size >= concurrent) {
-      throw refuse('OVERLOADED', 'too many tasks are worked on', { by: 'gateway', retryAfter: 500 })
-    }
     if (request.broadcast === true && sink === undefined) {
       const detail = '`direct_broadcast`: this gateway lands nothing on chain'
       throw refuse('INVALID_PARAMS', detail, { by: 'gateway' })
     }
     const contentHash = hashRequest(request)
-    for (;;) {
+    const { requestId } = request
+    const known = (before: StoredTask): StoredTask => {
+      if (before.contentHash === contentHash) return before
+      const detail = `${requestId} names another request of this caller`
+      throw refuse('REQUEST_REUSED', detail, { by: 'gateway' })
+    }
+    if (requestId !== undefined) {
+      // Whatever has become of the policy or of this gateway meanwhile: it is the same task.
+      const before = await store.findRequest({ caller, requestId })
+      if (before !== undefined) return known(before)
+    }
+    if (running.size >= concurrent) {
+      throw refuse('OVERLOADED', 'too many tasks are worked on', { by: 'gateway', retryAfter: 500 })
+    }
+    for (let draw = 0; draw < NONCES; draw++) {
       const prepared = await prepareTask(
         request,
         { registry, pcr0Commitment, randomBytes, referenceDelay: parameters.referenceDelay },
@@ -198,7 +212,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
         taskId: computeTaskId(prepared.task),
         task: encodeTask(prepared.task),
         ...{ caller, contentHash, pcr0Commitment },
-        requestId: request.requestId,
+        requestId,
         broadcast: request.broadcast === true,
         state: 'received',
         failure: undefined,
@@ -207,14 +221,11 @@ export function createGateway(parameters: GatewayParameters): Gateway {
       }
       const kept = await store.insert(task, { owner, lease })
       if (kept.status === 'taken') continue
-      if (kept.status === 'again') {
-        if (kept.task.contentHash === contentHash) return kept.task
-        const detail = `${request.requestId} names another request of this caller`
-        throw refuse('REQUEST_REUSED', detail, { by: 'gateway' })
-      }
+      if (kept.status === 'again') return known(kept.task)
       start({ ...task, fence: kept.fence }, prepared.snapshot)
       return task
     }
+    throw refuse('INTERNAL', 'its source of nonces gives the same ones', { by: 'gateway' })
   }
 
   const status: Gateway['status'] = async (taskId, { caller, wait = 0 }, options) => {

@@ -144,7 +144,7 @@ function taskParts(
   { sql, leaseEnd }: { sql: typeof Sql; leaseEnd: (milliseconds: number) => unknown },
 ): Pick<
   GatewayStore,
-  'insert' | 'find' | 'claim' | 'renew' | 'release' | 'advance' | 'count' | 'prune'
+  'insert' | 'find' | 'findRequest' | 'claim' | 'renew' | 'release' | 'advance' | 'count' | 'prune'
 > {
   const find = async (taskId: Hex): Promise<StoredTask | undefined> => {
     const row = await db
@@ -154,8 +154,18 @@ function taskParts(
       .executeTakeFirst()
     return row === undefined ? undefined : readTask(row)
   }
+  const findRequest: GatewayStore['findRequest'] = async ({ caller, requestId }) => {
+    const row = await db
+      .selectFrom('newton_task')
+      .selectAll()
+      .where('caller', '=', caller)
+      .where('request_id', '=', requestId)
+      .executeTakeFirst()
+    return row === undefined ? undefined : readTask(row)
+  }
   return {
     find,
+    findRequest,
     async insert(task, { owner, lease }) {
       const made = await db
         .insertInto('newton_task')
@@ -164,14 +174,10 @@ function taskParts(
         .returning('task_id')
         .executeTakeFirst()
       if (made !== undefined) return { status: 'inserted', fence: 1 }
-      if (task.requestId !== undefined) {
-        const again = await db
-          .selectFrom('newton_task')
-          .selectAll()
-          .where('caller', '=', task.caller)
-          .where('request_id', '=', task.requestId)
-          .executeTakeFirst()
-        if (again !== undefined) return { status: 'again', task: readTask(again) }
+      const { caller, requestId } = task
+      if (requestId !== undefined) {
+        const again = await findRequest({ caller, requestId })
+        if (again !== undefined) return { status: 'again', task: again }
       }
       return { status: 'taken' }
     },

@@ -33,7 +33,10 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
   const commitments = new Map<Hex, StoredCommitment[]>()
   const answers = new Map<Hex, StoredAnswer>()
   const transactions = new Map<Hex, readonly Hex[]>()
-  const requestKey = ({ caller, requestId }: StoredTask): string | undefined =>
+  const requestKey = ({
+    caller,
+    requestId,
+  }: Pick<StoredTask, 'caller' | 'requestId'>): string | undefined =>
     requestId === undefined ? undefined : JSON.stringify([caller, requestId])
   const holding = ({ taskId, fence }: Lease): Held | undefined => {
     const held = tasks.get(taskId)
@@ -51,6 +54,10 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
     },
     async find(taskId) {
       const held = tasks.get(taskId)
+      return held === undefined ? undefined : told(held)
+    },
+    async findRequest(request) {
+      const held = tasks.get(requests.get(requestKey(request) as string) as Hex)
       return held === undefined ? undefined : told(held)
     },
     async claim({ owner, lease, limit }) {

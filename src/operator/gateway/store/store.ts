@@ -93,6 +93,8 @@ export interface GatewayStore {
     | { status: 'taken' }
   >
   find(taskId: Hex): Promise<StoredTask | undefined>
+  /** The task of a caller's own name for a request. */
+  findRequest(request: { caller: string; requestId: string }): Promise<StoredTask | undefined>
   /** Leases tasks that are not ended and that nobody holds, those with the nearest deadline first. */
   claim(parameters: { owner: string; lease: number; limit: number }): Promise<readonly LeasedTask[]>
   /** `false`: somebody else holds it by now. */
