@@ -8,7 +8,7 @@ import {IChallengeVerifier} from "../src/interfaces/IChallengeVerifier.sol";
 import {UpgradeTimes} from "../src/interfaces/IDelayedUpgrade.sol";
 import {IResponseRegistry} from "../src/interfaces/IResponseRegistry.sol";
 import {IStateCommitRegistry} from "../src/interfaces/IStateCommitRegistry.sol";
-import {BlockKind} from "../src/libraries/BlockSource.sol";
+import {BlockKind, IArbSys} from "../src/libraries/BlockSource.sol";
 import {RegistryConfig} from "../src/registries/RegistryBase.sol";
 import {Vm} from "../test/base/Vm.sol";
 
@@ -244,11 +244,26 @@ contract Deploy {
         require(time != 0, InvalidValue("blockMilliseconds"));
         uint256 needed = 2 * uint256(config.referenceDelay) + (60_000 + time - 1) / time;
         require(window >= needed, ResponseWindowTooShort(window, needed));
-        bool history = config.blockKind == BlockKind.Native && HISTORY.code.length != 0;
-        uint256 reach = history ? 8191 : 256;
+        uint256 reach = _reach(config.blockKind);
         require(
             (config.mainnet ? 2 * window : window) <= reach, ResponseWindowBeyondHashes(window, reach)
         );
+    }
+
+    /// @dev How many blocks back hashes are known. On chains with ArbSys EIP-2935's contract counts
+    /// only where it is Arbitrum's own, which asks ArbSys for the number of the block.
+    function _reach(BlockKind kind) private view returns (uint256) {
+        bytes memory code = HISTORY.code;
+        if (kind == BlockKind.Native) return code.length == 0 ? 256 : 8191;
+        bytes4 asked = IArbSys.arbBlockNumber.selector;
+        for (uint256 i; i + 4 <= code.length; ++i) {
+            bytes4 found;
+            assembly ("memory-safe") {
+                found := mload(add(add(code, 32), i))
+            }
+            if (found == asked) return 393_168;
+        }
+        return 256;
     }
 
     /// @dev From the table that signs to the last challenge, in seconds, against the time that stake

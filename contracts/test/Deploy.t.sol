@@ -205,6 +205,13 @@ contract DeployTest is Test {
         config.blockKind = BlockKind.ArbSys;
         config.taskResponseWindow = 257;
         _expect(_beyond(257, 256), config);
+        // Arbitrum's contract of EIP-2935 asks ArbSys for the number; any other one is of other blocks.
+        vm.etch(HISTORY, hex"6001600260036300000000");
+        _expect(_beyond(257, 256), config);
+        vm.etch(HISTORY, hex"5f3563a3b1b31d5f52");
+        config.taskResponseWindow = 393_169;
+        _expect(_beyond(393_169, 393_168), config);
+        config.taskResponseWindow = 257;
         config.blockKind = BlockKind.Native;
         vm.etch(HISTORY, "");
         _expect(_beyond(257, 256), config);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { chainConstants, chains } from './chains.js'
+import { blockHashReach, blocksToAnswer, chainConstants, chains } from './chains.js'
 
 const configs = new URL('../../contracts/config/', import.meta.url)
 const ids = readdirSync(configs)
@@ -43,6 +43,28 @@ describe('chainConstants', () => {
       expect(needed, `chain ${id}`).toBeLessThanOrEqual(taskResponseWindow)
       // The hash of the reference block is read on chain: EIP-2935 keeps so many.
       expect(2n * taskResponseWindow).toBeLessThanOrEqual(8_191n)
+    }
+  })
+
+  test('rule: so there are on all other chains of the table, within half the reach of hashes', () => {
+    const reaches: Record<string, bigint> = { 42161: 393_168n, 421614: 393_168n }
+    for (const [id, row] of Object.entries(chains)) {
+      const { taskResponseWindow } = row
+      expect(blocksToAnswer(row), `chain ${id}`).toBeLessThanOrEqual(taskResponseWindow)
+      expect(2n * taskResponseWindow).toBeLessThanOrEqual(reaches[id] ?? 8_191n)
+    }
+    expect(blocksToAnswer(chainConstants(42161))).toBe(280n)
+  })
+
+  test('hashes reach as far as the contract of EIP-2935, where it is of the chain’s own blocks', () => {
+    const [ethereum, arbitrum] = ['0x5f35600143', '0x5f3563A3B1B31D5f52']
+    expect(blockHashReach({ arbSys: false, history: ethereum })).toBe(8_191n)
+    expect(blockHashReach({ arbSys: true, history: arbitrum })).toBe(393_168n)
+    expect(blockHashReach({ arbSys: true, history: ethereum })).toBe(256n)
+    for (const arbSys of [true, false]) {
+      for (const history of [undefined, '0x']) {
+        expect(blockHashReach({ arbSys, history })).toBe(256n)
+      }
     }
   })
 

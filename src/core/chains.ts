@@ -70,7 +70,11 @@ const opStack = {
   ...{ blockSeconds: 2, referenceDelay: 5n, finalityDelay: 1_800n },
   taskResponseWindow: 900n,
 }
-const arbitrum = { blockSeconds: 0.25, referenceDelay: 20n, finalityDelay: 1_800n }
+// Half an hour too: from ArbOS 40 on its contract of EIP-2935 reaches 393,168 blocks back, a day.
+const arbitrum = {
+  ...{ blockSeconds: 0.25, referenceDelay: 20n, finalityDelay: 1_800n },
+  taskResponseWindow: 7_200n,
+}
 const devnet = { blockSeconds: 12, referenceDelay: 0n, finalityDelay: 0n }
 
 /** Constants by chain id. */
@@ -102,6 +106,26 @@ export function chainConstants(chainId: bigint | number): ChainConstants {
   const found = Object.hasOwn(chains, String(chainId)) ? chains[Number(chainId)] : undefined
   if (found === undefined) throw new UnknownChainError({ chainId })
   return found
+}
+
+/** Selector of ArbSys's `arbBlockNumber()`. */
+const ARB_BLOCK_NUMBER = 'a3b1b31d'
+
+/**
+ * How many blocks back the contracts know hashes: the last 256, and those of EIP-2935's contract where there is
+ * one. On chains with ArbSys it counts only where it is Arbitrum's own, which asks ArbSys for the block's
+ * number. A response window is at most half of it: a transaction may have to wait.
+ *
+ * @param parameters.arbSys - Whether block numbers are those of ArbSys.
+ * @param parameters.history - Code of EIP-2935's contract, `undefined` or `0x` where there is none.
+ */
+export function blockHashReach(parameters: {
+  arbSys: boolean
+  history: string | undefined
+}): bigint {
+  const { arbSys, history = '0x' } = parameters
+  if (arbSys) return history.toLowerCase().includes(ARB_BLOCK_NUMBER) ? 393_168n : 256n
+  return history === '0x' ? 256n : 8_191n
 }
 
 /**

@@ -246,6 +246,18 @@ test('error: a chain that keeps too few hashes for its response window', async (
     expect(faults['block hashes'] === undefined).toBe(ok)
     expect(exit).toBe(0)
   }
+  // On a chain with ArbSys another chain's contract of EIP-2935 reaches nothing; Arbitrum's asks ArbSys.
+  const arbSys = '0x0000000000000000000000000000000000000064'
+  await world.anvil.rpc('anvil_setCode', [arbSys, '0xfe'])
+  for (const [bytes, ok] of [
+    ['0x00', false],
+    ['0x5f3563a3b1b31d5f52', true],
+  ] as const) {
+    await world.anvil.rpc('anvil_setCode', [history, bytes])
+    const { faults } = await doctor('gateway', configOf('gateway'))
+    expect(faults['block hashes'] === undefined).toBe(ok)
+  }
+  await world.anvil.rpc('anvil_setCode', [arbSys, '0x'])
   await world.anvil.rpc('anvil_setCode', [history, code ?? '0x'])
 })
 

@@ -37,7 +37,8 @@ library BlockSource {
         0xad4bd877d655b9c07294c855ad3c38e211d325e678f6453eb76b5956c713e100;
     /// @dev Arbitrum's system precompile.
     IArbSys internal constant ARB_SYS = IArbSys(address(0x64));
-    /// @dev EIP-2935's contract with the hashes of the last 8,191 blocks.
+    /// @dev EIP-2935's contract with the hashes of the last 8,191 blocks. On Arbitrum chains, from
+    /// ArbOS 40 on, with those of the last 393,168, by the numbers of ArbSys.
     address internal constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
 
     /// @dev Chooses the source for this contract. Once.
@@ -75,10 +76,12 @@ library BlockSource {
         return ARB_SYS.arbBlockNumber();
     }
 
-    /// @dev Hash of a past block: the last 256, and on native chains with EIP-2935 the last 8,191.
-    /// Zero for the current block, for later ones and for those out of reach.
+    /// @dev Hash of a past block. Native: the last 256, then what EIP-2935's contract has. ArbSys:
+    /// what EIP-2935's contract has, which reaches further, then the last 256. Zero for the current block, for later ones and for those out of reach.
     function hashOf(BlockKind given, uint256 blockNumber) internal view returns (bytes32 result) {
         if (given == BlockKind.ArbSys) {
+            result = _historyOf(blockNumber);
+            if (result != bytes32(0)) return result;
             try ARB_SYS.arbBlockHash(blockNumber) returns (bytes32 found) {
                 return found;
             } catch {
@@ -88,7 +91,11 @@ library BlockSource {
         require(given == BlockKind.Native, InvalidBlockSource());
         if (blockNumber >= block.number) return bytes32(0);
         result = blockhash(blockNumber);
-        if (result != bytes32(0)) return result;
+        if (result == bytes32(0)) result = _historyOf(blockNumber);
+    }
+
+    /// @dev Zero where there is no such contract, or it does not have the hash.
+    function _historyOf(uint256 blockNumber) private view returns (bytes32 result) {
         (bool ok, bytes memory returned) = HISTORY.staticcall(abi.encode(blockNumber));
         if (ok && returned.length == 32) result = abi.decode(returned, (bytes32));
     }

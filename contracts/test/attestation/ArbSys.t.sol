@@ -18,6 +18,7 @@ import {AttestationDeployers} from "../base/AttestationDeployers.sol";
 contract ArbSysTest is AttestationDeployers {
     function setUp() public {
         blockKind = BlockKind.ArbSys;
+        responseWindow = 7200;
         vm.etch(address(0x64), hex"00");
         setUpAttestation(1, false);
     }
@@ -110,6 +111,33 @@ contract ArbSysTest is AttestationDeployers {
         assertEq(
             bytes32(bytes4(reason)), bytes32(IResponseRegistry.ReferenceBlockHashMismatch.selector)
         );
+    }
+
+    /// Two delays of 20 blocks and a minute of 250 ms ones are more than the 256 that ArbSys knows.
+    function test_anAnswerThatTakesAMinuteIsAccepted() public {
+        address history = 0x0000F90827F1C53a10cb7A02335B175320002935;
+        Task memory task = taskFor(intentOf(1 ether), 1003);
+        PolicyTaskResponse memory response = honestResponse(task, true, 0);
+        uint256 late = 1003 + 2 * 20 + 240;
+        toBlock(late);
+        vm.mockCallRevert(address(0x64), abi.encodeCall(IArbSys.arbBlockHash, (1003)), "");
+        bytes memory call = abi.encodeCall(
+            responses.accept, (response, certifyResponse(response, everyone()), task)
+        );
+        (, bytes memory reason) = address(responses).call(call);
+        assertEq(
+            bytes32(bytes4(reason)),
+            bytes32(IResponseRegistry.ReferenceBlockHashUnavailable.selector)
+        );
+        vm.mockCall(history, abi.encode(uint256(1003)), abi.encode(hashOf("other branch")));
+        (, reason) = address(responses).call(call);
+        assertEq(
+            bytes32(bytes4(reason)), bytes32(IResponseRegistry.ReferenceBlockHashMismatch.selector)
+        );
+        vm.mockCall(history, abi.encode(uint256(1003)), abi.encode(blockHashOf(1003)));
+        (bool ok,) = address(responses).call(call);
+        assertTrue(ok);
+        assertEq(responses.getResponse(response.taskId).acceptedAt, late);
     }
 
     function test_dishonestIsSlashed() public {

@@ -47,6 +47,7 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
     mapping(bytes32 taskId => bytes32) internal certificateHashes;
     /// @dev Where the contracts read block numbers; the native number stands still under ArbSys.
     BlockKind internal blockKind = BlockKind.Native;
+    uint64 internal responseWindow = RESPONSE_WINDOW;
     uint256 internal currentBlock;
 
     /// @dev Deploys everything at block 1000; slots are filled at block 1000, so that 1001 is the
@@ -69,7 +70,7 @@ abstract contract AttestationDeployers is RegistryDeployers, Operators {
                             times: times(),
                             policyRegistry: address(policies),
                             certificateVerifier: address(verifier),
-                            taskResponseWindow: RESPONSE_WINDOW
+                            taskResponseWindow: responseWindow
                         }))
                 )
             )

@@ -23,6 +23,25 @@ contract SimulatedArbSys {
     }
 }
 
+/// @notice Stands in for EIP-2935's contract of Arbitrum chains: a ring of 393,168 hashes by the
+/// numbers of ArbSys, written by the system at the start of each block.
+contract SimulatedArbHistory {
+    uint256 private constant WINDOW = 393_168;
+    mapping(uint256 place => bytes32) private hashes;
+
+    function write(uint256 blockNumber, bytes32 hash) external {
+        hashes[blockNumber % WINDOW] = hash;
+    }
+
+    fallback(bytes calldata input) external returns (bytes memory) {
+        require(input.length == 32);
+        uint256 blockNumber = abi.decode(input, (uint256));
+        uint256 current = SimulatedArbSys(address(0x64)).arbBlockNumber();
+        require(blockNumber < current && blockNumber + WINDOW >= current);
+        return abi.encode(hashes[blockNumber % WINDOW]);
+    }
+}
+
 /// @notice The library behind external functions.
 contract BlockSourceHarness {
     function initialize(BlockKind kind) external {
@@ -104,6 +123,46 @@ contract BlockSourceTest is RegistryDeployers {
         );
         assertEq(harness.hashOf(BlockKind.ArbSys, 900_000), bytes32(0));
         assertEq(harness.hashOf(BlockKind.ArbSys, 10), bytes32(0));
+    }
+
+    function test_arbSys_reachesFurtherByEip2935() public {
+        SimulatedArbHistory history = SimulatedArbHistory(BlockSource.HISTORY);
+        vm.etch(address(history), address(new SimulatedArbHistory()).code);
+        uint256 oldest = 900_000 - 393_168;
+        history.write(oldest, hashOf("oldest"));
+        history.write(899_700, hashOf("old"));
+        assertEq(harness.hashOf(BlockKind.ArbSys, oldest), hashOf("oldest"));
+        assertEq(harness.hashOf(BlockKind.ArbSys, 899_700), hashOf("old"));
+        // One block on, the place of the oldest is that of the newest.
+        arb.advance(900_001);
+        assertEq(harness.hashOf(BlockKind.ArbSys, oldest), bytes32(0), "out of reach");
+        assertEq(harness.hashOf(BlockKind.ArbSys, 900_001), bytes32(0), "the current block");
+        assertEq(harness.hashOf(BlockKind.ArbSys, 900_002), bytes32(0), "a later block");
+        assertEq(harness.hashOf(BlockKind.ArbSys, type(uint256).max), bytes32(0));
+        // What was there before its contract was, it does not have: ArbSys has the last 256.
+        assertEq(
+            harness.hashOf(BlockKind.ArbSys, 899_999),
+            keccak256(abi.encode("arb", uint256(899_999)))
+        );
+        assertEq(harness.hashOf(BlockKind.ArbSys, 899_701), bytes32(0));
+    }
+
+    /// @dev It is asked first: on old versions a refusal of ArbSys takes all gas that it is given.
+    function test_arbSys_asksEip2935First() public {
+        vm.mockCall(BlockSource.HISTORY, abi.encode(uint256(899_999)), abi.encode(hashOf("kept")));
+        vm.mockCallRevert(address(arb), abi.encodeCall(arb.arbBlockHash, (899_999)), "");
+        assertEq(harness.hashOf(BlockKind.ArbSys, 899_999), hashOf("kept"));
+        vm.mockCallRevert(BlockSource.HISTORY, abi.encode(uint256(899_998)), "");
+        assertEq(
+            harness.hashOf(BlockKind.ArbSys, 899_998),
+            keccak256(abi.encode("arb", uint256(899_998)))
+        );
+        vm.mockCall(BlockSource.HISTORY, abi.encode(uint256(899_997)), hex"1234");
+        assertEq(
+            harness.hashOf(BlockKind.ArbSys, 899_997),
+            keccak256(abi.encode("arb", uint256(899_997))),
+            "a short answer is none"
+        );
     }
 
     /// @dev On a chain whose `block.number` is another chain's, rows and slots carry its own.

@@ -4,7 +4,7 @@ import { Resolver } from 'node:dns/promises'
 import { stat, statfs } from 'node:fs/promises'
 import { connect, isIPv4 } from 'node:net'
 import { resolve } from 'node:path'
-import { blocksToAnswer, chainConstants } from '../../../core/chains.js'
+import { blockHashReach, blocksToAnswer, chainConstants } from '../../../core/chains.js'
 import { isPolicySdkError } from '../../../errors/index.js'
 import { ConfigurationError } from '../../../operator/errors.js'
 import { checkIdentity } from '../../../operator/identity/proving.js'
@@ -340,8 +340,7 @@ async function reachFinding({ client }: Opened, taskResponseWindow: bigint): Pro
   const [arbSys, history] = await Promise.all(
     [ARB_SYS, HISTORY].map((address) => client.getCode({ address: address as `0x${string}` })),
   )
-  // The contracts ask ArbSys alone where there is one.
-  const reach = arbSys === undefined && history !== undefined ? 8_191n : 256n
+  const reach = blockHashReach({ arbSys: arbSys !== undefined, history })
   return finding(
     'block hashes',
     2n * taskResponseWindow <= reach,
