@@ -251,6 +251,8 @@ export async function pipelineRows({
       const runtime = createPluginRuntime({ workers: nodePluginWorkers(), transport, store })
       // Workers are up, as in a running operator; the component is new to it.
       await runtime.prewarm([{ wasmHash: keccakHex(small), getBytes: async () => small }])
+      // V8 goes on optimizing the transpiler on other threads for a while, which no running operator has.
+      await new Promise((resolve) => setTimeout(resolve, 300))
       const wasmHash = keccakHex(wasm)
       const started = performance.now()
       await runtime.run({
