@@ -1,6 +1,7 @@
 /** HTTP servers with bounds on slow clients. */
 import type { Server } from 'node:http'
 import { InvalidInputError, MissingPeerError } from '../../errors/common.js'
+import { assertCount, assertText } from '../options.js'
 
 /** Where a server listens. */
 export type ListenAddress = {
@@ -33,6 +34,8 @@ export async function serve(
   address: ListenAddress,
 ): Promise<RoleServer> {
   const { host = '127.0.0.1', port = 0 } = address
+  assertText('host', host)
+  assertCount('port', port, { least: 0, most: 65_535 })
   const { createAdaptorServer } = await loadServer()
   const server = createAdaptorServer({
     fetch: app.fetch,

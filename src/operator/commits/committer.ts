@@ -16,7 +16,7 @@ import type { DaLocator } from '../../core/locator.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertMembers } from '../../internal/options.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import { createOrder } from '../../internal/singleFlight.js'
 import {
   type Anomaly,
@@ -35,6 +35,7 @@ import {
 } from '../../statetree/index.js'
 import type { OperatorClient } from '../rpc/client.js'
 import { OperatorRpcError } from '../rpc/errors.js'
+import { readGivenAddress, readGivenBuild } from '../rpc/given.js'
 import type { ProposalHead } from '../rpc/methods.js'
 import type { SigningGuard } from '../signing/guard.js'
 import type { OperatorFault } from '../tasks/errors.js'
@@ -84,6 +85,15 @@ export type CommitterParameters = {
   onCommit?: ReplicaOptions['onCommit']
 }
 
+const committerOptions: Parameters<typeof assertOptions<CommitterParameters>>[1] = {
+  ...{ pipeline: 'object', guard: 'object', events: 'object', tables: 'object' },
+  ...{ stateCommitRegistry: 'text', operatorSetId: { least: 0, most: 2 ** 32 - 1 } },
+  ...{ pcr0Commitment: 'text', publish: 'function', readDelta: 'function' },
+  ...{ beforeJudging: 'function', keptDeltas: 'object', startBlock: 'uint' },
+  ...{ collectTimeout: 'milliseconds', linger: 'milliseconds' },
+  ...{ onAnomaly: 'function', onCommit: 'function' },
+}
+
 /** What a window ended in, for its proposer. */
 export type WindowOutcome =
   | { status: 'not due' }
@@ -122,6 +132,7 @@ const KEPT_DELTAS = 16
 /**
  * Creates an operator's part of state commits.
  *
+ * @throws {InvalidInputError} for options that are none.
  * @example
  * ```ts
  * import { createCommitter } from '@newton/policy-sdk/operator'
@@ -133,11 +144,13 @@ const KEPT_DELTAS = 16
  */
 export function createCommitter(parameters: CommitterParameters): Committer {
   assertMembers('parameters', parameters, ['pipeline', 'guard', 'events', 'tables', 'readDelta'])
-  const { pipeline, guard, tables, pcr0Commitment, operatorSetId = 0 } = parameters
+  assertOptions(parameters, committerOptions, { field: 'parameters' })
+  const { pipeline, guard, tables, operatorSetId = 0 } = parameters
+  const pcr0Commitment = readGivenBuild('parameters.pcr0Commitment', parameters.pcr0Commitment)
   const { collectTimeout = 20_000, linger = 1_000 } = parameters
   const domain = {
     chainId: pipeline.chainId,
-    registry: parameters.stateCommitRegistry,
+    registry: readGivenAddress('parameters.stateCommitRegistry', parameters.stateCommitRegistry),
     operatorSetId,
   }
   const kept = new Map<Hex, Uint8Array>()

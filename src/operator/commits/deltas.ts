@@ -3,6 +3,7 @@ import { namespaces } from '../../core/artifact.js'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { withDeadline } from '../../internal/deadline.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import { computeDeltaHash, snapshotClient } from '../../statetree/index.js'
 import type { DeltaReader } from './committer.js'
 import { readInRanges } from './ranges.js'
@@ -13,6 +14,7 @@ import { readInRanges } from './ranges.js'
  * @param parameters.peers - Base URLs of operators, such as `https://operator.example`, asked one after
  * another at `/deltas/<hash>`, in ranges of at most 1 MiB.
  * @param parameters.bootnodes - URLs of bootnodes, asked after the operators.
+ * @throws {InvalidInputError} for options that are none.
  * @throws {ArtifactUnavailableError} from its calls, where nobody has it.
  */
 export function createDeltaReader(parameters: {
@@ -27,6 +29,15 @@ export function createDeltaReader(parameters: {
   /** Milliseconds for all of one peer or bootnode. @default 60_000 */
   patience?: number | undefined
 }): DeltaReader {
+  assertMembers('parameters', parameters, ['artifacts'])
+  assertOptions(
+    parameters,
+    {
+      ...{ artifacts: 'object', peers: 'function', bootnodes: 'list', fetch: 'function' },
+      ...{ maxBytes: { least: 1 }, timeout: 'milliseconds', patience: 'milliseconds' },
+    },
+    { field: 'parameters' },
+  )
   const { artifacts, peers = () => [], maxBytes = 64 * 1_048_576, timeout = 10_000 } = parameters
   const { patience = 60_000 } = parameters
   const bootnodes = (parameters.bootnodes ?? []).map((url) =>

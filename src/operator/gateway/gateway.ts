@@ -3,7 +3,6 @@
  * ask. It is not believed: clients verify what it answers.
  */
 import type { Hex } from 'viem'
-import { ZERO_HASH } from '../../core/artifact.js'
 import { canonicalBytes, type Json, type JsonObject } from '../../core/canonicalJson.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { ResponseSink } from '../../core/interfaces/sinks.js'
@@ -16,6 +15,7 @@ import { assertMembers, assertOptions, assertText } from '../../internal/options
 import type { LedgerRecorder } from '../ledger/recorder.js'
 import type { OperatorClient } from '../rpc/client.js'
 import { refuse } from '../rpc/envelope.js'
+import { readGivenBuild } from '../rpc/given.js'
 import type { RpcLimits } from '../rpc/limits.js'
 import type { OperatorTables } from '../tasks/tables.js'
 import type { CallerCheck } from './callers.js'
@@ -132,7 +132,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const { registry, tables, store, onEvent = () => undefined } = parameters
   const { sink, landingInterval = 4_000 } = parameters
   const { now = Date.now, lease = 5_000, pollInterval = 250, concurrent = 256 } = parameters
-  const pcr0Commitment = readBuild(parameters.pcr0Commitment)
+  const pcr0Commitment = readGivenBuild('pcr0Commitment', parameters.pcr0Commitment)
   for (const [field, value] of Object.entries({
     lease,
     pollInterval,
@@ -358,10 +358,4 @@ async function describe(
 
 function hashRequest({ requestId: _, ...content }: TaskRequest): Hex {
   return keccakHex(canonicalBytes(writeTaskRequest(content) as Json))
-}
-
-function readBuild(pcr0Commitment: Hex | undefined): Hex {
-  if (pcr0Commitment === undefined) return ZERO_HASH
-  if (/^0x[0-9a-fA-F]{64}$/.test(pcr0Commitment)) return pcr0Commitment.toLowerCase() as Hex
-  throw new InvalidInputError({ field: 'pcr0Commitment', reason: 'expected 32 bytes' })
 }

@@ -3,6 +3,8 @@ import type { Address } from 'viem'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
+import { readGivenAddresses } from '../rpc/given.js'
 import type { GatewayEvent } from './events.js'
 import { type GatewayStore, taskStates } from './store/store.js'
 
@@ -16,6 +18,10 @@ export type GatewayWatch = {
   ready(): Promise<readonly string[]>
 }
 
+const watchOptions: Parameters<typeof assertOptions<Parameters<typeof watchGateway>[0]>>[1] = {
+  ...{ store: 'object', registry: 'object', operators: 'list', maxHeadAge: { least: 1 } },
+  ...{ metrics: 'object', now: 'function', onEvent: 'function' },
+}
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 const methods = new Set([
   ...['newt_createTask', 'newt_sendTask', 'newt_getTask', 'newt_getSecretsPublicKey'],
@@ -30,6 +36,7 @@ const PATIENCE = 2_000
  * @param parameters.operators - Addresses of the operators, in the order of their numbers in labels.
  * @param parameters.maxHeadAge - Seconds that the newest block may be old. @default 300
  * @param parameters.now - Milliseconds. @default Date.now
+ * @throws {InvalidInputError} for options that are none.
  * @example
  * ```ts
  * import { createGateway, watchGateway } from '@newton/policy-sdk/operator'
@@ -50,10 +57,15 @@ export function watchGateway(parameters: {
   /** Called with each event after it was counted. */
   onEvent?: ((event: GatewayEvent) => void) | undefined
 }): GatewayWatch {
+  assertMembers('parameters', parameters, ['store', 'registry', 'operators'])
+  assertOptions(parameters, watchOptions, { field: 'parameters' })
   const { store, registry, maxHeadAge = 300, now = Date.now } = parameters
   const metrics = parameters.metrics ?? createMetricsRegistry()
-  const indices = new Map(
-    parameters.operators.map((operator, index) => [operator.toLowerCase(), String(index)]),
+  const indices = new Map<string, string>(
+    readGivenAddresses('parameters.operators', parameters.operators).map((operator, index) => [
+      operator,
+      String(index),
+    ]),
   )
   const tasks = metrics.gauge('gateway_tasks', 'Tasks that are kept, by state.')
   const ended = metrics.counter('gateway_tasks_ended_total', 'Tasks decided, by outcome.')

@@ -6,6 +6,7 @@ import type { Evaluation, PluginTranscript } from '../../core/interfaces/evaluat
 import { computeMessageHash, type PolicyTaskResponse } from '../../core/response.js'
 import { computeTaskId, type Task } from '../../core/task.js'
 import type { ReplayDifference, Replayer } from '../../eval/index.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import type { LedgerEvent, ReEvaluation } from '../../ledger/index.js'
 import { statedFields } from './records.js'
 
@@ -65,6 +66,12 @@ export type ReEvaluatorParameters = {
 export function createReEvaluator(
   parameters: ReEvaluatorParameters,
 ): (event: LedgerEvent, signal: AbortSignal) => Promise<ReEvaluation> {
+  assertMembers('parameters', parameters, ['replayer', 'inputs'])
+  assertOptions(
+    parameters,
+    { replayer: 'object', inputs: 'function', onFalse: 'function' },
+    { field: 'parameters' },
+  )
   const { replayer, onFalse } = parameters
   return async (event, signal) => {
     const fields = event.payload as unknown as Record<string, string>

@@ -3,6 +3,7 @@ import type { Context, Hono } from 'hono'
 import { isPolicySdkError } from '../../errors/base.js'
 import { MissingPeerError } from '../../errors/common.js'
 import { readRequestBody } from '../../internal/boundedBody.js'
+import { assertCount, assertHooks, MAX_TIMER } from '../../internal/options.js'
 import type { RpcAnswer } from '../rpc/envelope.js'
 import type { RpcRequest } from '../rpc/server.js'
 
@@ -23,7 +24,12 @@ export type HealthRoutes = {
 }
 
 /** An app with `/healthz`, `/readyz` and `/metrics`, whose errors say nothing to strangers. */
-export async function createApp({ ready, metrics }: HealthRoutes): Promise<Hono> {
+export async function createApp(
+  routes: HealthRoutes & { bodyTimeout?: number | undefined },
+): Promise<Hono> {
+  assertHooks(routes, ['ready', 'metrics'])
+  const { ready, metrics, bodyTimeout = 15_000 } = routes
+  assertCount('bodyTimeout', bodyTimeout, { most: MAX_TIMER })
   const { Hono } = await load(() => import('hono'), 'hono')
   const app = new Hono()
   app.get('/healthz', (context) => context.text('ok'))

@@ -1,11 +1,15 @@
 /** Where a gateway's tables lie: a Postgres server's, or one of this process in a directory. */
+
+import { InvalidInputError } from '../../errors/common.js'
 import {
   connectPglite,
   connectPostgres,
   openDatabase,
   type SqlConnections,
 } from '../../internal/node/postgres.js'
+import { assertCount, assertText } from '../../internal/options.js'
 import type { GatewayStore } from '../gateway/store/store.js'
+import { readGivenAddress } from '../rpc/given.js'
 import { type GatewayTables, migrate, sqlGatewayStore } from './sqlStore.js'
 
 /** The network that a store is of. */
@@ -33,7 +37,9 @@ export async function postgresGatewayStore(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<GatewayStore> {
-  return openStore(parameters, await connectPostgres({ ...parameters, needed }))
+  const domain = domainOf(parameters)
+  if (parameters.connections !== undefined) assertCount('connections', parameters.connections)
+  return openStore(domain, await connectPostgres({ ...parameters, needed }))
 }
 
 /**
@@ -60,18 +66,27 @@ export async function pgliteGatewayStore(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<GatewayStore> {
+  const domain = domainOf(parameters)
+  assertText('directory', parameters.directory)
   const connections = await connectPglite({ ...parameters, role: 'gateway' })
-  return openStore(parameters, connections, true)
+  return openStore(domain, connections, true)
 }
 
 const needed = 'A gateway’s store'
 
+/** What the tables are of. Looked at before anything is opened. */
+function domainOf({ chainId, policyRegistry }: StoreDomain): string {
+  if (typeof chainId !== 'bigint' || chainId < 0n) {
+    throw new InvalidInputError({ field: 'chainId', reason: 'expected a bigint of 0 or more' })
+  }
+  return `${chainId}:${readGivenAddress('policyRegistry', policyRegistry)}`
+}
+
 async function openStore(
-  { chainId, policyRegistry }: StoreDomain,
+  domain: string,
   connections: SqlConnections,
   alone = false,
 ): Promise<GatewayStore> {
-  const domain = `${chainId}:${policyRegistry.toLowerCase()}`
   const { db, ...rest } = await openDatabase<GatewayTables>(connections, {
     migrate: (tables, sql) => migrate(tables, { sql, domain }),
     needed,

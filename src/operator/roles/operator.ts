@@ -2,11 +2,12 @@
 import type { Address, Hex } from 'viem'
 import { ZERO_HASH } from '../../core/artifact.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertMembers } from '../../internal/options.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import { type Anomaly, type LeafSource, readLeaf } from '../../statetree/index.js'
 import { type Committer, type CommitterParameters, createCommitter } from '../commits/committer.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
 import { refuse } from '../rpc/envelope.js'
+import { readGivenAddresses, readGivenBuild } from '../rpc/given.js'
 import type { OperatorMethod } from '../rpc/methods.js'
 import {
   createOperatorRpc,
@@ -53,6 +54,13 @@ export type OperatorNodeParameters = {
   limits?: OperatorRpcParameters['limits']
   now?: OperatorRpcParameters['now']
   onEvent?: OperatorRpcParameters['onEvent']
+}
+
+/** Limits, the clock and the hook are looked at by `createOperatorRpc`, each part's by the part. */
+const operatorOptions: Parameters<typeof assertOptions<OperatorNodeParameters>>[1] = {
+  ...{ guard: 'object', tasks: 'object', commits: 'object', tables: 'object' },
+  ...{ pcr0Commitment: 'text', gateways: 'list', peers: 'list', reads: 'object' },
+  ...{ ledger: 'object', secrets: 'object', limits: 'any', now: 'any', onEvent: 'any' },
 }
 
 /** An operator. */
@@ -105,7 +113,12 @@ export function createOperatorNode(parameters: OperatorNodeParameters): Operator
     'gateways',
     'peers',
   ])
-  const { guard, tables, pcr0Commitment, ledger } = parameters
+  assertOptions(parameters, operatorOptions, { field: 'parameters' })
+  const { guard, tables, ledger } = parameters
+  const pcr0Commitment = readGivenBuild('parameters.pcr0Commitment', parameters.pcr0Commitment)
+  const accounts = (name: 'gateways' | 'peers'): ReadonlySet<string> =>
+    new Set(readGivenAddresses(`parameters.${name}`, parameters[name]))
+  const [gateways, peers] = [accounts('gateways'), accounts('peers')]
   const build = pcr0Commitment === ZERO_HASH ? {} : { pcr0Commitment }
   const tasks = createTaskEvaluator({ ...parameters.tasks, ...build, guard, tables, ledger })
   const commits = createCommitter({
@@ -117,9 +130,6 @@ export function createOperatorNode(parameters: OperatorNodeParameters): Operator
       parameters.commits.onAnomaly?.(found)
     },
   })
-  const lower = (accounts: readonly Address[]): ReadonlySet<string> =>
-    new Set(accounts.map((account) => account.toLowerCase()))
-  const [gateways, peers] = [lower(parameters.gateways), lower(parameters.peers)]
   const reads: LeafSource = { tree: parameters.commits.pipeline.tree, ...parameters.reads }
   const mayCall = ({ caller, method }: { caller: Address; method: OperatorMethod }) => {
     if (method !== 'newt_signedRead')

@@ -6,7 +6,7 @@ import type { Hex } from 'viem'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { AcceptedResponses } from '../../core/interfaces/responses.js'
 import { createMetricsRegistry, type MetricsRegistry } from '../../core/metrics.js'
-import { assertMembers } from '../../internal/options.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import {
   type Anomaly,
   anomalyName,
@@ -40,6 +40,13 @@ export type ReplicaNodeParameters = Omit<ReplicaOptions, 'onAnomaly'> & {
   onError?: ((error: unknown) => void) | undefined
 }
 
+const replicaOptions: Parameters<typeof assertOptions<ReplicaNodeParameters>>[1] = {
+  ...{ registry: 'object', pipeline: 'object', events: 'object', deltas: 'function' },
+  ...{ startBlock: 'uint', deltaTimeout: 'milliseconds', onCommit: 'function' },
+  ...{ responses: 'object', store: 'object', serve: 'any', interval: 'milliseconds' },
+  ...{ metrics: 'object', now: 'function', onAnomaly: 'function', onError: 'function' },
+}
+
 /** A replica that runs. */
 export type ReplicaNode = {
   readonly replica: Replica
@@ -61,6 +68,7 @@ const KEPT_STATES = 64
 /**
  * Starts a replica on a pipeline. It runs until it is closed.
  *
+ * @throws {InvalidInputError} for options that are none.
  * @example
  * ```ts
  * import { createReplicaNode } from '@newton/policy-sdk/operator'
@@ -71,7 +79,8 @@ const KEPT_STATES = 64
  * ```
  */
 export function createReplicaNode(parameters: ReplicaNodeParameters): ReplicaNode {
-  assertMembers('parameters', parameters, ['registry', 'pipeline', 'events'])
+  assertMembers('parameters', parameters, ['registry', 'pipeline', 'events', 'deltas'])
+  assertOptions(parameters, replicaOptions, { field: 'parameters' })
   const { pipeline, events, registry, serve = false, interval = 4_000 } = parameters
   const { now = Date.now, startBlock } = parameters
   const metrics = parameters.metrics ?? createMetricsRegistry()

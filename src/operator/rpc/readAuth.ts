@@ -1,6 +1,7 @@
 /** Who signed a read of a leaf: the same signature as that of any call to an operator. */
 import type { Address } from 'viem'
 import type { JsonObject } from '../../core/canonicalJson.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import {
   computeParamsDigest,
   MAX_CALL_SECONDS,
@@ -8,6 +9,7 @@ import {
   readCallHeader,
   recoverCaller,
 } from './auth.js'
+import { readGivenAddress } from './given.js'
 
 /** Parameters of {@link createReadAuthentication}. */
 export type ReadAuthenticationParameters = RpcDomain & {
@@ -28,6 +30,7 @@ export type ReadAuthentication = (call: {
  * Recognizes the callers of `newt_signedRead` by their `OperatorRpcCall`, valid for 120 s at most. A
  * read changes nothing and its signature is for one leaf, so no nonce is remembered.
  *
+ * @throws {InvalidInputError} for options that are none: nobody would be recognized.
  * @example
  * ```ts
  * import { createReadAuthentication } from '@newton/policy-sdk/operator'
@@ -40,7 +43,15 @@ export type ReadAuthentication = (call: {
 export function createReadAuthentication(
   parameters: ReadAuthenticationParameters,
 ): ReadAuthentication {
-  const { operator, chainId, policyRegistry, now = Date.now } = parameters
+  assertMembers('parameters', parameters, ['operator', 'chainId', 'policyRegistry'])
+  assertOptions(
+    parameters,
+    { operator: 'text', chainId: 'uint', policyRegistry: 'text', now: 'function' },
+    { field: 'parameters' },
+  )
+  const { chainId, now = Date.now } = parameters
+  const operator = readGivenAddress('parameters.operator', parameters.operator)
+  const policyRegistry = readGivenAddress('parameters.policyRegistry', parameters.policyRegistry)
   return async ({ method, params, authorization }) => {
     const header = readCallHeader(authorization)
     if (header === undefined) return undefined

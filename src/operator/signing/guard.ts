@@ -36,6 +36,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import { concat, fixedFromHex, fromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import {
   type CommitProposal,
   ProposalRefusedError,
@@ -122,7 +123,7 @@ type Signed = { signature: G1Point; answer: Uint8Array }
  *
  * @param parameters.assertReady - Throws where this operator must not sign now: index behind, no
  * enclave session, endpoints that disagree. Asked before each signature.
- * @throws {InvalidInputError} where the journal is of another chain, registry or key.
+ * @throws {InvalidInputError} for parameters that are none, and where the journal is of another chain, registry or key.
  * @example
  * ```ts
  * import { createSigningGuard } from '@newton/policy-sdk/operator'
@@ -145,6 +146,17 @@ export function createSigningGuard(parameters: {
   journal: SigningJournal
   assertReady: (kind: JournalKind, options?: IoOptions) => Promise<void>
 }): SigningGuard {
+  assertMembers('parameters', parameters, [
+    ...(['operator', 'chainId', 'policyRegistry', 'signer', 'journal', 'assertReady'] as const),
+  ])
+  assertOptions(
+    parameters,
+    {
+      ...{ operator: 'text', chainId: 'uint', policyRegistry: 'text', signer: 'object' },
+      ...{ journal: 'object', assertReady: 'function' },
+    },
+    { field: 'parameters' },
+  )
   const { operator, chainId, policyRegistry, signer, journal, assertReady } = parameters
   fixedFromHex(operator, 20, 'operator')
   const { publicKey } = signer

@@ -13,7 +13,6 @@
  */
 import type { Address, Hex } from 'viem'
 import type { OutputGroup } from '../../attestation/index.js'
-import { ZERO_HASH } from '../../core/artifact.js'
 import {
   type Aggregation,
   buildCertificate,
@@ -32,7 +31,9 @@ import { computeMessageHash, type PolicyTaskResponse } from '../../core/response
 import { computeTaskId, type Task } from '../../core/task.js'
 import { TimeoutError } from '../../errors/common.js'
 import { withDeadline } from '../../internal/deadline.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import type { OperatorClient } from '../rpc/client.js'
+import { readGivenBuild } from '../rpc/given.js'
 import type { SignedEvaluation } from '../rpc/methods.js'
 import { agreeWithOperators } from './agreeing.js'
 import { type Asking, fault, mayReach, race, why } from './asking.js'
@@ -96,10 +97,17 @@ export type CollectTaskParameters = {
   now?: (() => number) | undefined
 }
 
+const collectOptions: Parameters<typeof assertOptions<CollectTaskParameters>>[1] = {
+  ...{ task: 'object', pcr0Commitment: 'text', operators: 'list', registry: 'object' },
+  ...{ tables: 'object', snapshot: 'object', onPhase: 'function', keepShare: 'function' },
+  ...{ keepCommitments: 'function', timeout: 'milliseconds', signal: 'object', now: 'function' },
+}
+
 /**
  * Gathers a task's certificate from operators.
  *
  * @throws {TaskFailedError} with what each operator did, where there is no decision.
+ * @throws {InvalidInputError} for parameters that are none.
  * @example
  * ```ts
  * import { collectTask } from '@newton/policy-sdk/operator'
@@ -108,6 +116,8 @@ export type CollectTaskParameters = {
  * ```
  */
 export async function collectTask(parameters: CollectTaskParameters): Promise<TaskAnswer> {
+  assertMembers('parameters', parameters, ['task', 'operators', 'registry', 'tables'])
+  assertOptions(parameters, collectOptions, { field: 'parameters' })
   const { task, signal, timeout = 30_000 } = parameters
   const taskId = computeTaskId(task)
   const now = parameters.now ?? Date.now
@@ -170,7 +180,7 @@ async function collect(
     outputGroups = agreed.outputGroups
   }
   await parameters.onPhase?.('signing')
-  const pcr0Commitment = parameters.pcr0Commitment ?? ZERO_HASH
+  const pcr0Commitment = readGivenBuild('parameters.pcr0Commitment', parameters.pcr0Commitment)
   const { referenceTimestamp } = inForce
   const request = { task, pcr0Commitment, referenceTimestamp, outputGroups }
   return collectShares(state, { request, signing, signal })

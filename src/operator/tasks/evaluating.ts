@@ -28,9 +28,11 @@ import { computeTaskId, type Task } from '../../core/task.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import { JournalDamagedError } from '../errors.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
 import { OperatorRpcError } from '../rpc/errors.js'
+import { readGivenBuild } from '../rpc/given.js'
 import type { EvaluateAndSignParams, SignedEvaluation } from '../rpc/methods.js'
 import type { SigningGuard } from '../signing/guard.js'
 import { expirationOf } from './ending.js'
@@ -54,6 +56,12 @@ export type TaskEvaluatorParameters = {
   ledger?: Pick<LedgerRecorder, 'evaluated'> | undefined
 }
 
+const evaluatorOptions: Parameters<typeof assertOptions<TaskEvaluatorParameters>>[1] = {
+  ...{ guard: 'object', evaluator: 'object', registry: 'object', tables: 'object' },
+  ...{ pcr0Commitment: 'text', maxAge: 'uint', concurrent: { least: 1 } },
+  ...{ now: 'function', ledger: 'object' },
+}
+
 /** An operator's part of tasks. */
 export type TaskEvaluator = {
   fetchPolicyData(task: Task, options?: IoOptions): Promise<OutputCommitment>
@@ -64,9 +72,17 @@ export type TaskEvaluator = {
 /** What is kept of an answer in the journal: all but the signatures, which are made again. */
 type KeptAnswer = Omit<SignedEvaluation, 'signature' | 'document'>
 
-/** Creates an operator's part of tasks. */
+/**
+ * Creates an operator's part of tasks.
+ *
+ * @throws {InvalidInputError} for options that are none.
+ */
 export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEvaluator {
-  const { guard, registry, tables, pcr0Commitment, maxAge = 900n, concurrent = 32 } = parameters
+  assertMembers('parameters', parameters, ['guard', 'evaluator', 'registry', 'tables'])
+  assertOptions(parameters, evaluatorOptions, { field: 'parameters' })
+  const { guard, registry, tables, maxAge = 900n, concurrent = 32 } = parameters
+  const build = readGivenBuild('parameters.pcr0Commitment', parameters.pcr0Commitment)
+  const pcr0Commitment = build === ZERO_HASH ? undefined : build
   const evaluations = createFlights(concurrent)
   const headAtLeast = createHead(registry, parameters.now ?? Date.now)
 

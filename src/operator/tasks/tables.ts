@@ -2,6 +2,7 @@
 import type { Bn254Backend, OperatorTable } from '../../core/bn254/index.js'
 import type { CertificateReader } from '../../core/interfaces/certificates.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 
 /** The table in force at a block. */
 export type TableInForce = {
@@ -26,6 +27,8 @@ export function knownTables(parameters: {
   certificates: CertificateReader
   tables: readonly OperatorTable[]
 }): OperatorTables {
+  assertMembers('parameters', parameters, ['certificates', 'tables'])
+  assertOptions(parameters, { certificates: 'object', tables: 'list' }, { field: 'parameters' })
   return {
     async tableAt(block, options) {
       const inForce = await parameters.certificates.tableAt(block, options)
@@ -56,6 +59,12 @@ export function chainTables(parameters: {
   /** Computes pairings: such as `mclBackend()`, several times as fast. @default nobleBackend */
   backend?: Bn254Backend | undefined
 }): OperatorTables {
+  assertMembers('parameters', parameters, ['certificates', 'read'])
+  assertOptions(
+    parameters,
+    { certificates: 'object', read: 'function', backend: 'object' },
+    { field: 'parameters' },
+  )
   const { backend } = parameters
   const tables = new Map<number, Promise<OperatorTable>>()
   const tableOf = (timestamp: number): Promise<OperatorTable> => {

@@ -16,7 +16,7 @@ import { InvalidInputError } from '../../../errors/common.js'
 import { createGatewayClient, type GatewayOptions } from '../../../gateway/index.js'
 import { fixedFromHex, toHex } from '../../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
-import { assertKnown, assertObject } from '../../../internal/options.js'
+import { assertObject, assertOptions } from '../../../internal/options.js'
 import { sleep } from '../../../internal/pause.js'
 import type { OperatorRpcError } from '../../rpc/errors.js'
 import type { TaskAnswer } from '../../tasks/collecting.js'
@@ -175,9 +175,14 @@ const WAIT = 20
  */
 export function createTaskClient(parameters: TaskClientParameters): TaskClient {
   assertObject('parameters', parameters)
-  assertKnown('parameters', parameters, [
-    ...['gateway', 'reader', 'tables', 'maxReferenceAge', 'backend'],
-  ])
+  assertOptions(
+    parameters,
+    {
+      ...{ gateway: 'object', reader: 'object', tables: 'object' },
+      ...{ maxReferenceAge: 'uint', backend: 'object' },
+    },
+    { field: 'parameters' },
+  )
   const { reader } = parameters
   assertObject('reader', reader)
   const { registry } = reader

@@ -1,5 +1,6 @@
 /** A gateway's store in memory: for tests, and for gateways whose tasks may end with the process. */
 import type { Hex } from 'viem'
+import { assertOptions } from '../../../internal/options.js'
 import {
   type GatewayStore,
   isEnded,
@@ -17,6 +18,7 @@ type Held = LeasedTask & { owner: string; until: number }
  * Creates an empty store in memory.
  *
  * @param parameters.now - Milliseconds. @default Date.now
+ * @throws {InvalidInputError} for a clock that is none.
  * @example
  * ```ts
  * import { memoryGatewayStore } from '@newton/policy-sdk/operator'
@@ -26,6 +28,7 @@ type Held = LeasedTask & { owner: string; until: number }
  * ```
  */
 export function memoryGatewayStore(parameters: { now?: () => number } = {}): GatewayStore {
+  assertOptions(parameters, { now: 'function' }, { field: 'parameters' })
   const { now = Date.now } = parameters
   const tasks = new Map<Hex, Held>()
   const requests = new Map<string, Hex>()
