@@ -200,7 +200,7 @@ function cidLength(bytes: Uint8Array): number | undefined {
 }
 
 function cidPath(path: string): string {
-  const segments = path.split('/')
+  const segments = typeof path === 'string' ? path.split('/') : ['']
   const isPlain = segments.every((name) => name !== '' && name !== '.' && name !== '..')
   if (!isPlain || segments.length > MAX_PATH_SEGMENTS) {
     throw new InvalidInputError({

@@ -15,6 +15,7 @@ import { eigenDa } from './eigenda/eigenDa.js'
 import { createHealthBoard } from './health.js'
 import { https } from './https.js'
 import { ipfs } from './ipfs/ipfs.js'
+import { certCheck, createKzg, createSrs, kzgCheck } from './kzg/index.js'
 import { memoryDa } from './memoryDa.js'
 import { mockDa } from './mockDa.js'
 import { diskByteStore } from './node/diskByteStore.js'
@@ -29,6 +30,7 @@ afterAll(() => rm(root, { recursive: true, force: true }))
 const directory = join(root, 'store')
 const fetch = async (): Promise<Response> => new Response()
 const url = 'http://127.0.0.1:1'
+const srs = createSrs({ points: new Uint8Array(64) })
 
 /** Each with options that it takes, and the names of its numbers, functions and others. */
 const factories: Record<
@@ -48,6 +50,32 @@ const factories: Record<
     numbers: ['maxBytes', 'maxRedirects', 'maxResumes', 'stallTimeout'],
     functions: ['fetch', 'onEvent', 'now'],
     others: ['hosts'],
+  },
+  createKzg: {
+    make: (options) => createKzg(options as never),
+    base: { srs },
+    required: ['srs'],
+    numbers: ['workerThreshold'],
+    others: ['srs', 'msm', 'worker'],
+  },
+  kzgCheck: {
+    make: (options) => kzgCheck(createKzg({ srs }), options),
+    base: {},
+    numbers: ['partBytes'],
+  },
+  certCheck: {
+    make: (options) => certCheck(options),
+    base: {},
+    numbers: ['timeout'],
+    functions: ['checkDACert'],
+    others: ['payer'],
+  },
+  createSrs: {
+    make: (options) => createSrs(options as never),
+    base: { points: async () => new Uint8Array() },
+    required: ['points'],
+    numbers: ['length'],
+    others: ['msm', 'tauG2'],
   },
   memoryDa: { make: memoryDa, base: {}, numbers: ['maxBytes'], functions: ['now'] },
   mockDa: { make: mockDa, base: {}, numbers: ['maxBytes', 'seed', 'expiresIn'] },

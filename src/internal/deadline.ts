@@ -1,4 +1,7 @@
-import { TimeoutError } from '../errors/common.js'
+import { InvalidInputError, TimeoutError } from '../errors/common.js'
+
+/** Milliseconds of the longest timer: a longer one fires at once. */
+export const MAX_TIMER = 2_147_483_647
 
 /** What every function that does I/O accepts. */
 export type IoOptions = {
@@ -12,6 +15,9 @@ export type IoOptions = {
  * Runs `work` under a signal that fires on the caller's abort or after `timeout`.
  *
  * The promise settles when the signal fires even if `work` ignores it. The timer is always cleared.
+ *
+ * @throws {InvalidInputError} for a `timeout` that no timer can wait, before any work: `NaN` and
+ * `Infinity` would be one millisecond. What is below zero is over at once.
  */
 export async function withDeadline<value>(
   operation: string,
@@ -19,6 +25,7 @@ export async function withDeadline<value>(
   work: (signal: AbortSignal) => Promise<value>,
 ): Promise<value> {
   const { signal, timeout } = options
+  if (timeout !== undefined) assertTimeout(timeout)
   signal?.throwIfAborted()
   const controller = new AbortController()
   const onAbort = (): void => controller.abort(signal?.reason)
@@ -38,4 +45,10 @@ export async function withDeadline<value>(
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
   }
+}
+
+function assertTimeout(timeout: number): void {
+  if (typeof timeout === 'number' && timeout <= MAX_TIMER) return
+  const reason = `expected milliseconds up to ${MAX_TIMER}, got ${String(timeout)}`
+  throw new InvalidInputError({ field: 'timeout', reason, hint: 'Leave it out for no limit.' })
 }

@@ -4,9 +4,9 @@
  */
 import { InvalidInputError } from '../errors/common.js'
 import { asBytes } from './bytes.js'
+import { MAX_TIMER } from './deadline.js'
 
-/** Milliseconds of the longest timer: a longer one fires at once. */
-export const MAX_TIMER = 2_147_483_647
+export { MAX_TIMER }
 
 /** Refuses a value that is none of `choices`. */
 export function assertChoice<choice extends string>(
@@ -99,6 +99,11 @@ export function assertCount(
   const bound =
     most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`
   throw new InvalidInputError({ field, reason: `expected an integer ${bound}` })
+}
+
+/** Refuses what is no number of milliseconds that a timer can wait: `NaN` and `Infinity` fire at once. */
+export function assertMilliseconds(field: string, value: unknown): asserts value is number {
+  assertRule(field, value, 'milliseconds')
 }
 
 /** Refuses members of `given` that are not in `known`: a misspelled limit would limit nothing. */

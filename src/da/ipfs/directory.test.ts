@@ -128,6 +128,23 @@ describe('paths', () => {
     ).rejects.toMatchObject({ code: 'DA_PROTOCOL' })
   })
 
+  test('error: INVALID_INPUT for more names, or longer ones, than a locator on chain has, unasked', async () => {
+    const { root, blocks } = fixtures.plain
+    const { da, asked } = over(blocksOf({ root, blocks }))
+    const { cid } = cidLocator(root) as { cid: `0x${string}` }
+    for (const path of ['a/'.repeat(400).slice(0, -1), 'a'.repeat(17_000), 'a//b', '../a', '', 5]) {
+      const locator = { kind: 'cid', cid, path: path as string } as const
+      const hash = computeArtifactHash(utf8('x'))
+      for (const call of [
+        () => da.get(locator),
+        () => da.getWithVerification(locator, hash),
+        async () => da.head?.(locator),
+      ])
+        await expect(call()).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    }
+    expect(asked).toEqual([])
+  })
+
   test('behavior: a locator with a path survives the chain, and no path leads out', () => {
     const { root } = fixtures.plain
     const locator = cidLocator(`${root}/sub/ä b.json`)

@@ -156,9 +156,10 @@ export function ipfs(options: IpfsOptions): DaClient {
       },
       async head(locator, { signal }) {
         const root = rootOf(locator)
+        const path = pathOf(locator)
         const blocks = createBlockSource({ race, maxBytes, maxBlocks, signal })
         try {
-          const file = await fileOf(root, pathOf(locator), blocks.get)
+          const file = await fileOf(root, path, blocks.get)
           const found = await race(`head ${file}`, signal, async (gateway, inner) =>
             probeBlock(gateway, file, inner),
           )

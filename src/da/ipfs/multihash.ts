@@ -60,9 +60,16 @@ export function cidText(locator: DaLocator): string {
   return path === undefined ? `${parseCid(locator)}` : `${parseCid(locator)}/${path}`
 }
 
-/** The path of a locator, where it has one. */
+/**
+ * The path of a locator, where it has one.
+ *
+ * @throws {InvalidInputError} for one that no announced locator can have: each of its names costs a
+ * request, so they are counted also where nothing was decoded.
+ */
 export function pathOf(locator: DaLocator): string | undefined {
-  return locator.kind === 'cid' ? locator.path : undefined
+  if (locator.kind !== 'cid' || locator.path === undefined) return undefined
+  encodeLocator(locator)
+  return locator.path
 }
 
 /** CIDv1 of one block. */

@@ -3,7 +3,7 @@ import type { Hex } from 'viem'
 import type { G1Point } from '../../core/bn254/curve/points.js'
 import type { DaLocator } from '../../core/locator.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertMembers } from '../../internal/options.js'
+import { assertCount, assertFunctions, assertOptions } from '../../internal/options.js'
 import { decodeEigenDaCommitment, type EigenDaCert } from '../eigenda/cert/cert.js'
 import { blobSymbols, MAX_PAYLOAD_BYTES } from '../eigenda/payloadCodec.js'
 import type { ArtifactCheck } from '../verifier.js'
@@ -42,6 +42,7 @@ export type KzgOptions = {
 /**
  * Creates the commitment side of EigenDA's checks.
  *
+ * @throws {InvalidInputError} for an option that is missing, misspelled or out of its bounds.
  * @example
  * ```ts
  * import { createKzg, createSrs } from '@newton/policy-sdk/da/kzg'
@@ -50,8 +51,17 @@ export type KzgOptions = {
  * ```
  */
 export function createKzg(options: KzgOptions): Kzg {
-  assertMembers('options', options, ['srs'])
-  const { srs, msm = wasmMsm(), worker, workerThreshold = 4_096 } = options
+  assertOptions(
+    options,
+    { srs: 'object', msm: 'object', worker: 'object', workerThreshold: { least: 0 } },
+    { required: ['srs'] },
+  )
+  const { srs, worker, workerThreshold = 4_096 } = options
+  assertFunctions('options.srs', srs, ['prefix'])
+  assertCount('options.srs.length', srs.length)
+  if (options.msm !== undefined) assertFunctions('options.msm', options.msm, ['msm'])
+  if (worker !== undefined) assertFunctions('options.worker', worker, ['commit'])
+  const msm = options.msm ?? wasmMsm()
   const commit: Kzg['commit'] = (payload, io = {}) =>
     worker && blobSymbols(payload.length) > workerThreshold
       ? worker.commit(payload, io)
@@ -90,8 +100,12 @@ export function createKzg(options: KzgOptions): Kzg {
  */
 export function kzgCheck(
   kzg: Kzg,
-  { partBytes = MAX_PAYLOAD_BYTES }: { partBytes?: number | undefined } = {},
+  options: { partBytes?: number | undefined } = {},
 ): ArtifactCheck {
+  assertFunctions('kzg', kzg, ['assertCommits'])
+  // A step of NaN or zero bytes would compare every certificate with nothing.
+  assertOptions(options, { partBytes: { least: 1, most: MAX_PAYLOAD_BYTES } })
+  const { partBytes = MAX_PAYLOAD_BYTES } = options
   return {
     name: 'kzg',
     supports: (locator) => locator.kind === 'eigenDa',
@@ -110,6 +124,13 @@ export function kzgCheck(
 
 /** The level `cert` as a check of artifacts: every part's certificate is verified. */
 export function certCheck(options: CertCheckOptions = {}): ArtifactCheck {
+  // A misspelled payer would let anybody have paid.
+  assertOptions(options, {
+    signal: 'object',
+    timeout: 'milliseconds',
+    payer: 'text',
+    checkDACert: 'function',
+  })
   return {
     name: 'cert',
     supports: (locator) => locator.kind === 'eigenDa',

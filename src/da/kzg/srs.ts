@@ -23,6 +23,8 @@ import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, copyBytes, utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
+import { assertBytes, assertFunctions, assertOptions } from '../../internal/options.js'
+import { atLeastOne } from '../internal/optionRules.js'
 import { InvalidSrsError, SrsTooShortError } from './errors.js'
 import { powers } from './field.js'
 import type { MsmBackend } from './msm/msm.js'
@@ -68,6 +70,7 @@ export type SrsOptions = {
  * Wraps a reference string from anywhere. Nothing is read or computed until points are needed, and
  * then only as many as are needed.
  *
+ * @throws {InvalidInputError} for an option that is missing, misspelled or out of its bounds.
  * @throws {InvalidSrsError} from `prefix` when a point is malformed or not a power of τ.
  * @throws {SrsTooShortError} from `prefix` beyond what was supplied.
  * @example
@@ -79,6 +82,13 @@ export type SrsOptions = {
  * ```
  */
 export function createSrs(options: SrsOptions): Srs {
+  assertOptions(
+    options,
+    { points: 'any', length: atLeastOne, msm: 'object', tauG2: 'object' },
+    { required: ['points'] },
+  )
+  if (typeof options.points !== 'function') assertBytes('options.points', options.points)
+  if (options.msm !== undefined) assertFunctions('options.msm', options.msm, ['msm'])
   const { points, msm = wasmMsm(), tauG2 = MAINNET_TAU_G2 } = options
   const length =
     points instanceof Uint8Array

@@ -86,8 +86,9 @@ export function createReplicaNode(parameters: ReplicaNodeParameters): ReplicaNod
   const metrics = parameters.metrics ?? createMetricsRegistry()
   const watch = watchReplica(metrics)
   const { bytes } = pipeline.tree.store
+  const { deltaTimeout, onCommit } = parameters
   const replica = createReplica({
-    ...parameters,
+    ...{ pipeline, events, startBlock, deltaTimeout, onCommit },
     // A delta that was followed is kept: others ask for it when nobody else has it any more.
     deltas: async (request, io) => {
       const kept = await bytes.get(request.deltaHash).catch(() => undefined)

@@ -18,6 +18,7 @@ import { findCutoff } from './commit/cutoff.js'
 import type { ArtifactRef, Delta } from './delta.js'
 import { EventsNotShownError, PipelineStateError } from './errors.js'
 import { type QueueMetrics, queueMetrics } from './metrics.js'
+import { assertPipelineOptions } from './options.js'
 import { type CommitParameters, resolveParameters } from './parameters.js'
 import { type ChainIndex, createChainIndex } from './queue/chainIndex.js'
 import { type ClientOwner, findLocators } from './queue/locators.js'
@@ -162,11 +163,13 @@ const queueRecord = 'pipeline/queue'
  * @throws {PipelineStateError} when tree, records and chain do not fit together.
  * @throws {EventsNotShownError} when what the node answered does not fit together.
  * @throws {RetentionTooShortError} for parameters that delete bytes while they can be needed.
+ * @throws {InvalidInputError} for an option that is missing, misspelled or out of its bounds.
  */
 export async function openCommitPipeline(
   options: CommitPipelineOptions,
   io: IoOptions = {},
 ): Promise<CommitPipeline> {
+  assertPipelineOptions(options)
   const opened = await openState(options, io)
   const { tree, events, parameters, metrics, index, locatorKey, standing } = opened
   return {

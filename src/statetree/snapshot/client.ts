@@ -1,8 +1,10 @@
 /** Reads from a bootnode. Transfers that break off go on where they stopped. */
 import type { Hex } from 'viem'
 import type { JsonObject } from '../../core/canonicalJson.js'
+import { readBounded } from '../../internal/boundedBody.js'
 import { concat, fromUtf8, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { assertHttpUrl, assertOptions, MAX_TIMER } from '../../internal/options.js'
 import {
   BytesCorruptError,
   BytesNotFoundError,
@@ -47,6 +49,8 @@ export type SnapshotClientOptions = {
   fetch?: ((request: Request) => Promise<Response>) | undefined
   /** How often a broken transfer is taken up again. Default 5. */
   resumptions?: number | undefined
+  /** Milliseconds without a byte after which a transfer counts as broken. Default 30,000. */
+  stallTimeout?: number | undefined
   /** Most bytes taken for one answer. Default 64 MiB. */
   maxBytes?: number | undefined
   /** Signs a read: gives the `authorization` header. Left out: only public leaves can be read. */
@@ -55,49 +59,38 @@ export type SnapshotClientOptions = {
     | undefined
 }
 
-/** Creates a client of one bootnode. */
+/**
+ * Creates a client of one bootnode. `timeout` of its calls is that of the whole call, however often a
+ * transfer is taken up again.
+ *
+ * @throws {InvalidInputError} for an option that is missing, misspelled or out of its bounds.
+ * @example
+ * ```ts
+ * import { snapshotClient } from '@newton/policy-sdk/statetree'
+ *
+ * const client = snapshotClient({ url: 'https://bootnode.example' })
+ * ```
+ */
 export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
-  const { resumptions = 5, maxBytes = 64 * 1024 * 1024 } = options
+  assertOptions(
+    options,
+    {
+      url: 'text',
+      fetch: 'function',
+      resumptions: { least: 0 },
+      stallTimeout: { least: 1, most: MAX_TIMER },
+      maxBytes: { least: 1 },
+      authorize: 'function',
+    },
+    { required: ['url'] },
+  )
+  assertHttpUrl('options.url', options.url)
+  const { resumptions = 5, maxBytes = 64 * 1024 * 1024, stallTimeout = 30_000 } = options
   const base = options.url.endsWith('/') ? options.url.slice(0, -1) : options.url
   const send = options.fetch ?? ((request: Request) => globalThis.fetch(request))
-
-  const get = (path: string, io: IoOptions, from = 0): Promise<Response> =>
-    withDeadline(`GET ${path}`, io, (signal) => {
-      const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
-      return send(new Request(`${base}/v1/${path}`, { headers, signal }))
-    })
-
-  const whole = async (path: string, io: IoOptions): Promise<Uint8Array | undefined> => {
-    const parts: Uint8Array[] = []
-    let received = 0
-    for (let attempt = 0; ; attempt++) {
-      io.signal?.throwIfAborted()
-      try {
-        const response = await get(path, io, received)
-        if (response.status === 404) return undefined
-        // A server that starts over instead of going on: drop what was there.
-        if (response.status === 200 && received > 0) {
-          parts.length = 0
-          received = 0
-        } else if (response.status !== 200 && response.status !== 206) {
-          throw new SnapshotError(
-            { reason: `${path} answered ${response.status}` },
-            { retryable: true },
-          )
-        }
-        for await (const part of bodyOf(response)) {
-          parts.push(part)
-          received += part.length
-          if (received > maxBytes)
-            throw new SnapshotError({ reason: `${path} is over ${maxBytes} bytes` })
-        }
-        return concat(...parts)
-      } catch (error) {
-        if (error instanceof SnapshotError && !error.retryable) throw error
-        if (attempt >= resumptions) throw error
-      }
-    }
-  }
+  const transfer = { send, base, resumptions, maxBytes, stallTimeout }
+  const whole = (path: string, io: IoOptions): Promise<Uint8Array | undefined> =>
+    withDeadline(`GET ${path}`, io, (signal) => transferWhole(transfer, path, signal))
   const hashed = async (path: string, hash: Hex, io: IoOptions): Promise<Uint8Array> => {
     const bytes = await whole(`${path}/${hash}`, io)
     if (bytes === undefined) throw new BytesNotFoundError({ hash })
@@ -120,7 +113,7 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
     bytes: (hash, io = {}) => hashed('bytes', hash, io),
     delta: (hash, io = {}) => hashed('delta', hash, io),
     read: (params, io = {}) =>
-      withDeadline('POST read', io, async (signal) => {
+      withDeadline('POST read', { timeout: stallTimeout, ...io }, async (signal) => {
         const written = writeReadParams(params)
         const method = SIGNED_READ_METHOD
         const authorization = await options.authorize?.({ method, params: written })
@@ -135,7 +128,9 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
             signal,
           }),
         )
-        const answer = await bounded(response, maxBytes)
+        const answer = await readBounded(response, maxBytes)
+        if (answer === undefined)
+          throw new SnapshotError({ reason: `it is over ${maxBytes} bytes` })
         if (response.status !== 200) {
           const reason = new TextDecoder().decode(answer.subarray(0, 200))
           throw new LeafRefusedError({ status: response.status, reason })
@@ -147,24 +142,77 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
   }
 }
 
-async function bounded(response: Response, maxBytes: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
-  let received = 0
-  for await (const part of bodyOf(response)) {
-    received += part.length
-    if (received > maxBytes) throw new SnapshotError({ reason: `it is over ${maxBytes} bytes` })
-    parts.push(part)
-  }
-  return concat(...parts)
+type Transfer = {
+  send: (request: Request) => Promise<Response>
+  base: string
+  resumptions: number
+  maxBytes: number
+  stallTimeout: number
 }
 
-async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return
-    yield value
+type Part = { bytes: Uint8Array } | { end: 'whole' | 'missing' }
+
+/** All of it, taken up again where it broke off; `undefined` where the node does not have it. */
+async function transferWhole(
+  transfer: Transfer,
+  path: string,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const { resumptions, maxBytes } = transfer
+  const parts: Uint8Array[] = []
+  let received = 0
+  for (let attempt = 0; ; attempt++) {
+    const restart = (): void => {
+      parts.length = 0
+      received = 0
+    }
+    try {
+      for await (const part of partsFrom(transfer, { path, from: received, restart }, signal)) {
+        if ('end' in part) return part.end === 'whole' ? concat(...parts) : undefined
+        parts.push(part.bytes)
+        received += part.bytes.length
+        if (received > maxBytes)
+          throw new SnapshotError({ reason: `${path} is over ${maxBytes} bytes` })
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof SnapshotError && !error.retryable) throw error
+      if (attempt >= resumptions) throw error
+    }
+  }
+}
+
+/** The parts of one answer; each wait has its own end, and what is left of the answer is let go. */
+async function* partsFrom(
+  { send, base, stallTimeout }: Transfer,
+  { path, from, restart }: { path: string; from: number; restart: () => void },
+  signal: AbortSignal,
+): AsyncGenerator<Part> {
+  const left = new AbortController()
+  const either = AbortSignal.any([signal, left.signal])
+  const inTime = <value>(work: () => Promise<value>): Promise<value> =>
+    withDeadline(`GET ${path}`, { signal, timeout: stallTimeout }, work)
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  try {
+    const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
+    const request = new Request(`${base}/v1/${path}`, { headers, signal: either })
+    const response = await inTime(() => send(request))
+    reader = response.body?.getReader()
+    if (response.status === 404) return yield { end: 'missing' }
+    if (response.status !== 200 && response.status !== 206) {
+      const reason = `${path} answered ${response.status}`
+      throw new SnapshotError({ reason }, { retryable: true })
+    }
+    // A server that starts over instead of going on: drop what was there.
+    if (response.status === 200 && from > 0) restart()
+    for (;;) {
+      const part = await inTime(async () => reader?.read())
+      if (part === undefined || part.done) return yield { end: 'whole' }
+      yield { bytes: part.value }
+    }
+  } finally {
+    left.abort()
+    reader?.cancel().catch(() => undefined)
   }
 }
 

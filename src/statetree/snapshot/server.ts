@@ -16,6 +16,7 @@ import type { Hex } from 'viem'
 import { computeKeyHash } from '../../core/artifact.js'
 import { rangedResponse, readRequestBody } from '../../internal/boundedBody.js'
 import { fixedFromHex, toHex } from '../../internal/bytes.js'
+import { assertFunctions, assertOptions } from '../../internal/options.js'
 import { LeafRefusedError } from '../errors.js'
 import { decodeDelta } from '../pipeline/delta.js'
 import type { QueueState } from '../pipeline/queue/queue.js'
@@ -65,11 +66,33 @@ export type SnapshotServerOptions = {
 /**
  * Creates the fetch handler of a bootnode. Mount it where requests come in, such as
  * `Deno.serve(handler)`, a service worker, or a Node server through an adapter.
+ *
+ * @throws {InvalidInputError} for an option that is missing, misspelled or out of its bounds.
+ * @example
+ * ```ts
+ * import { createStateTree, memoryStore, snapshotServer } from '@newton/policy-sdk/statetree'
+ *
+ * const handler = snapshotServer({ tree: createStateTree({ store: memoryStore() }) })
+ * ```
  */
 export function snapshotServer(
   options: SnapshotServerOptions,
 ): (request: Request) => Promise<Response> {
-  const { tree, maxLeaves } = options
+  assertOptions(
+    options,
+    {
+      tree: 'object',
+      commitState: 'function',
+      delta: 'function',
+      maxLeaves: { least: 1 },
+      admission: 'object',
+      rootAt: 'function',
+    },
+    { required: ['tree'] },
+  )
+  const { tree, maxLeaves, admission } = options
+  if (admission !== undefined)
+    assertFunctions('options.admission', admission, ['authenticate', 'mayRead'])
   // The tree's bytes are also those of private leaves: what is no delta is not handed out as one.
   const delta =
     options.delta ?? (async (hash: Hex) => deltaOrNothing(await tree.store.bytes.get(hash)))

@@ -204,3 +204,69 @@ describe('snapshotServer and snapshotClient', () => {
     ).toBe(405)
   })
 })
+
+describe('answers that stop', () => {
+  const bytes = utf8('package example\n')
+  const hash = keccakHex(bytes)
+  const stuck = (first: Uint8Array): Response =>
+    new Response(new ReadableStream({ start: (controller) => controller.enqueue(first) }))
+
+  test('behavior: a body that stalls is taken up again where it stopped', async () => {
+    const ranges: (string | null)[] = []
+    const client = snapshotClient({
+      url: 'https://peer.example',
+      stallTimeout: 20,
+      fetch: async ({ headers }) => {
+        ranges.push(headers.get('range'))
+        if (ranges.length === 1) return stuck(bytes.slice(0, 5))
+        return new Response(bytes.slice(5), { status: 206 })
+      },
+    })
+    expect(await client.bytes(hash)).toEqual(bytes)
+    expect(ranges).toEqual([null, 'bytes=5-'])
+  })
+
+  test('error: TIMEOUT within the caller’s time, with the request ended, for headers and for bodies', async () => {
+    for (const answer of [
+      async () => stuck(bytes.slice(0, 5)),
+      () => new Promise<Response>(() => undefined),
+    ]) {
+      const signals: AbortSignal[] = []
+      const client = snapshotClient({
+        url: 'https://peer.example',
+        fetch: (request) => {
+          signals.push(request.signal)
+          return answer()
+        },
+      })
+      const { signal } = new AbortController()
+      const io = { signal, timeout: 30 }
+      const leaf = { namespace: 4, name: hash }
+      for (const call of [client.bytes(hash, io), client.manifest(1, io), client.read(leaf, io)])
+        await expect(call).rejects.toMatchObject({ code: 'TIMEOUT' })
+      expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true])
+    }
+  })
+
+  test('error: a caller who leaves while a body is under way gets its own reason', async () => {
+    const client = snapshotClient({
+      url: 'https://peer.example',
+      fetch: async () => stuck(bytes.slice(0, 5)),
+    })
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(new TypeError('stopped')), 20)
+    await expect(client.bytes(hash, { signal: controller.signal })).rejects.toThrow('stopped')
+  })
+
+  test('error: TREE_SNAPSHOT for what is longer than is taken, also without an end', async () => {
+    const endless = (): Response =>
+      new Response(new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(1_000)) }))
+    const client = snapshotClient({
+      url: 'https://peer.example',
+      maxBytes: 5_000,
+      fetch: async () => endless(),
+    })
+    for (const call of [client.bytes(hash), client.read({ namespace: 4, name: hash })])
+      await expect(call).rejects.toMatchObject({ shortMessage: expect.stringMatching(/over 5000/) })
+  })
+})

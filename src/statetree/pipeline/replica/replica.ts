@@ -5,6 +5,12 @@ import type { ChainEvents } from '../../../core/interfaces/chainEvents.js'
 import type { DaLocator } from '../../../core/locator.js'
 import { toHex } from '../../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
+import {
+  assertFunctions,
+  assertMembers,
+  assertOptions,
+  MAX_TIMER,
+} from '../../../internal/options.js'
 import { defaultHasher } from '../../hash/hasher.js'
 import type { CommitPipeline } from '../pipeline.js'
 import { type Anomaly, anomaly } from './anomalies.js'
@@ -78,6 +84,16 @@ export type ReplicaOptions = {
     | undefined
 }
 
+const optionRules = {
+  pipeline: 'object',
+  events: 'object',
+  deltas: 'function',
+  startBlock: 'uint',
+  deltaTimeout: { least: 1, most: MAX_TIMER },
+  onAnomaly: 'function',
+  onCommit: 'function',
+} as const
+
 type Report = (found: Anomaly) => void
 
 /**
@@ -88,6 +104,7 @@ type Report = (found: Anomaly) => void
  * announce a delta: of several that fit a commit's `daCertHash`, the one that leads to its root
  * counts.
  *
+ * @throws {InvalidInputError} for an option that is missing, misspelled or out of its bounds.
  * @example
  * ```ts
  * import { createReplica } from '@newton/policy-sdk/statetree'
@@ -97,6 +114,10 @@ type Report = (found: Anomaly) => void
  * ```
  */
 export function createReplica(options: ReplicaOptions): Replica {
+  const required = ['pipeline', 'events', 'deltas', 'onAnomaly']
+  assertOptions(options, optionRules, { required })
+  assertMembers('options.pipeline', options.pipeline, ['tree', 'head'])
+  assertFunctions('options.events', options.events, ['getEvents', 'getBlock'])
   const { pipeline, events, startBlock = 0n } = options
   const commits = landedCommits({ events, startBlock })
   const report = reportOnce(options.onAnomaly)
