@@ -57,6 +57,7 @@ export {
   ProposalRefusedError,
   type RefusalReason,
 } from './pipeline/errors.js'
+export type { CommitPipelineOptions, PipelineEvent } from './pipeline/options.js'
 export {
   type CommitParameters,
   type CommitParametersInput,
@@ -66,9 +67,7 @@ export {
 export {
   type CommitHead,
   type CommitPipeline,
-  type CommitPipelineOptions,
   openCommitPipeline,
-  type PipelineEvent,
   type PreparedWindow,
 } from './pipeline/pipeline.js'
 export {

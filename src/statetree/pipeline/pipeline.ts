@@ -7,7 +7,6 @@ import type { ChainEvent, ChainEvents } from '../../core/interfaces/chainEvents.
 import type { ExternalWrite, ExternalWrites } from '../../core/interfaces/externalWrites.js'
 import type { BlockReference } from '../../core/interfaces/registryReader.js'
 import type { DaLocator } from '../../core/locator.js'
-import type { MetricsRegistry } from '../../core/metrics.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, concat, fixedFromHex, toHex, uintToBytes } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
@@ -18,10 +17,10 @@ import { findCutoff } from './commit/cutoff.js'
 import type { ArtifactRef, Delta } from './delta.js'
 import { EventsNotShownError, PipelineStateError } from './errors.js'
 import { type QueueMetrics, queueMetrics } from './metrics.js'
-import { assertPipelineOptions } from './options.js'
+import { assertPipelineOptions, type CommitPipelineOptions, type PipelineEvent } from './options.js'
 import { type CommitParameters, resolveParameters } from './parameters.js'
 import { type ChainIndex, createChainIndex } from './queue/chainIndex.js'
-import { type ClientOwner, findLocators } from './queue/locators.js'
+import { findLocators } from './queue/locators.js'
 import {
   decodeQueueState,
   emptyQueue,
@@ -31,47 +30,6 @@ import {
   type QueueState,
 } from './queue/queue.js'
 import { readOn } from './queue/reading.js'
-
-/** Something that happened in a pipeline. */
-export type PipelineEvent =
-  | { type: 'statetree.enqueued'; count: number; block: bigint }
-  | { type: 'statetree.skipped'; template: readonly ArtifactRef[]; reason: 'author' | 'total' }
-  | { type: 'statetree.omitted'; ref: ArtifactRef; cause: unknown }
-  | { type: 'statetree.damaged'; hash: Hex; mended: boolean; cause: unknown }
-  | {
-      type: 'statetree.committed'
-      sequenceNo: bigint
-      root: Hex
-      included: number
-      deleted: number
-    }
-  | { type: 'statetree.backpressure'; queueBytes: number; limit: number }
-
-/** Options of {@link openCommitPipeline}. */
-export type CommitPipelineOptions = {
-  tree: StateTree
-  events: ChainEvents
-  /** Where the bytes of artifacts come from. Not needed by who only validates. */
-  artifacts?: ArtifactSource | undefined
-  /** Writes of the private-data layer. Default: none. */
-  external?: ExternalWrites | undefined
-  /**
-   * Constants of the network. Default: windows of the deployed contracts, the rest from the table of
-   * chains.
-   */
-  parameters?: CommitParameters | undefined
-  /** First block with events of the registries. Default 0. */
-  startBlock?: bigint | undefined
-  /**
-   * This operator's own secret, at least 16 bytes, by which it orders the locators of strangers.
-   * Random where left out.
-   */
-  locatorKey?: Uint8Array | undefined
-  /** Owner of a client, whose announcements have places of their own. Without it only clients do. */
-  ownerOf?: ClientOwner | undefined
-  metrics?: MetricsRegistry | undefined
-  onEvent?: ((event: PipelineEvent) => void) | undefined
-}
 
 /** Where the chain of commits stands. */
 export type CommitHead = {

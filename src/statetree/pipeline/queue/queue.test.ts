@@ -24,8 +24,9 @@ import {
 import { holdQueueBytes } from '../commit/hold.js'
 import { computeDeltaHash, type Delta, decodeDelta, encodeDelta } from '../delta.js'
 import { ProposalRefusedError } from '../errors.js'
+import type { PipelineEvent } from '../options.js'
 import { type CommitParameters, commitParameters } from '../parameters.js'
-import { type CommitPipeline, openCommitPipeline, type PipelineEvent } from '../pipeline.js'
+import { type CommitPipeline, openCommitPipeline } from '../pipeline.js'
 import {
   applySelection,
   computeQueueHash,
