@@ -2,12 +2,12 @@
  * Hash functions of the tree, shaped for hashing many nodes at a time.
  *
  * A {@link TreeHasher} has a scratch area: write the inputs of up to `capacity` nodes, run, read
- * the hashes. Keccak-256 runs in WebAssembly, two nodes at a time in 128-bit lanes; where that
- * cannot be compiled, `@noble/hashes` gives the same bytes.
+ * the hashes. Keccak-256 runs in WebAssembly, three nodes at a time; where that cannot be
+ * compiled, `@noble/hashes` gives the same bytes.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { keccak_256 } from '@noble/hashes/sha3.js'
-import { fromBase64 } from './base64.js'
+import { fromHex } from '../../internal/bytes.js'
 import { nodeHashWasm } from './nodeHashWasm.generated.js'
 import { bitAt, INTERNAL_DOMAIN_SEPARATOR, LEAF_DOMAIN_SEPARATOR, MAX_DEPTH } from './scheme.js'
 
@@ -94,8 +94,8 @@ const blocksPerCall = Math.floor((capacity * 64) / rate)
 function wasmKeccak(): TreeHasher | undefined {
   let wasm: Exports
   try {
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(fromBase64(nodeHashWasm)))
-    wasm = instance.exports as unknown as Exports
+    const module = new WebAssembly.Module(fromHex(`0x${nodeHashWasm}`) as Uint8Array<ArrayBuffer>)
+    wasm = new WebAssembly.Instance(module).exports as unknown as Exports
   } catch {
     // No WebAssembly, no SIMD, or a content security policy that forbids it: same bytes, slower.
     return undefined

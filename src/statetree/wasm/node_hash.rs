@@ -2,7 +2,8 @@
 //!
 //! Build: `node src/statetree/wasm/build.mjs` (needs rustc with the target wasm32-unknown-unknown).
 //! Memory: `INPUT` takes 64 bytes a node (key hash and value hash, or left and right), `OUTPUT`
-//! gives 32 bytes a node. Nodes are hashed two at a time in the 64-bit lanes of a v128.
+//! gives 32 bytes a node. Nodes are hashed three at a time: two in the 64-bit lanes of a v128, and one in
+//! between, by units of the processor that would have nothing to do.
 #![no_std]
 
 use core::arch::wasm32::*;
@@ -11,9 +12,16 @@ const CAPACITY: usize = 512;
 
 #[repr(C, align(16))]
 struct Area<const N: usize>([u8; N]);
-static mut INPUT: Area<{ 64 * CAPACITY }> = Area([0; 64 * CAPACITY]);
-static mut OUTPUT: Area<{ 32 * CAPACITY }> = Area([0; 32 * CAPACITY]);
-static mut SPONGE: [u64; 25] = [0; 25];
+// One node longer than what callers use: a lone pair is hashed with whatever lies behind it.
+static mut INPUT: Area<{ 64 * (CAPACITY + 1) }> = Area([0; 64 * (CAPACITY + 1)]);
+static mut OUTPUT: Area<{ 32 * (CAPACITY + 1) }> = Area([0; 32 * (CAPACITY + 1)]);
+
+/// A state, and the one that a round makes of it. Fifty lanes fit in no machine's registers: where each lies is
+/// said here, because engines choose worse.
+#[repr(C, align(16))]
+struct States<L>([L; 25], [L; 25]);
+static mut ONE: States<u64> = States([0; 25], [0; 25]);
+static mut PAIR: States<Pair> = States([Pair(u64x2(0, 0)); 25], [Pair(u64x2(0, 0)); 25]);
 
 const RC: [u64; 24] = [
     0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000,
@@ -24,108 +32,165 @@ const RC: [u64; 24] = [
     0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
 ];
 
+/// For each row of a new state, the lanes it is made of, and how far they are turned.
+const FROM: [[usize; 5]; 5] =
+    [[0, 6, 12, 18, 24], [3, 9, 10, 16, 22], [1, 7, 13, 19, 20], [4, 5, 11, 17, 23], [2, 8, 14, 15, 21]];
+const TURN: [[u32; 5]; 5] =
+    [[0, 44, 43, 21, 14], [28, 20, 3, 45, 61], [1, 6, 25, 8, 18], [27, 36, 10, 15, 56], [62, 55, 39, 41, 2]];
+
 trait Lane: Copy {
     fn xor(self, o: Self) -> Self;
-    fn andn(self, o: Self) -> Self; // !self & o
     fn rotl(self, n: u32) -> Self;
     fn constant(c: u64) -> Self;
+    /// Lane `k` of a row of a new state.
+    fn chi(row: usize, k: usize, b: &[Self; 5]) -> Self;
 }
+/// A single lane. There is no `!a & b` in WebAssembly, so that six lanes of a state are kept inverted
+/// (`INVERTED`): each row then needs one inversion at most.
 impl Lane for u64 {
     #[inline(always)]
     fn xor(self, o: Self) -> Self { self ^ o }
     #[inline(always)]
-    fn andn(self, o: Self) -> Self { !self & o }
-    #[inline(always)]
     fn rotl(self, n: u32) -> Self { self.rotate_left(n) }
     #[inline(always)]
     fn constant(c: u64) -> Self { c }
+    #[inline(always)]
+    fn chi(row: usize, k: usize, &[a, b, c, d, e]: &[u64; 5]) -> u64 {
+        match (row, k) {
+            (0, 0) | (1, 0) | (2, 0) => a ^ (b | c),
+            (3, 0) => a ^ (b & c),
+            (4, 0) => a ^ (!b & c),
+            (0, 1) => b ^ (!c | d),
+            (1, 1) | (2, 1) => b ^ (c & d),
+            (3, 1) => b ^ (c | d),
+            (4, 1) => !b ^ (c | d),
+            (1, 2) => c ^ (d | !e),
+            (2, 2) => c ^ (!d & e),
+            (3, 2) => c ^ (!d | e),
+            (_, 2) => c ^ (d & e),
+            (2, 3) => !d ^ (e | a),
+            (3, 3) => !d ^ (e & a),
+            (_, 3) => d ^ (e | a),
+            (3, 4) => e ^ (a | b),
+            _ => e ^ (a & b),
+        }
+    }
 }
+const INVERTED: [usize; 6] = [1, 2, 8, 12, 17, 20];
+
 #[derive(Clone, Copy)]
 struct Pair(v128);
 impl Lane for Pair {
     #[inline(always)]
     fn xor(self, o: Self) -> Self { Pair(v128_xor(self.0, o.0)) }
     #[inline(always)]
-    fn andn(self, o: Self) -> Self { Pair(v128_andnot(o.0, self.0)) }
-    #[inline(always)]
     fn rotl(self, n: u32) -> Self {
+        if n == 0 { return self; }
         Pair(v128_or(i64x2_shl(self.0, n), u64x2_shr(self.0, 64 - n)))
     }
     #[inline(always)]
     fn constant(c: u64) -> Self { Pair(u64x2_splat(c)) }
-}
-
-#[inline(always)]
-fn round<L: Lane>(s: &mut [L; 25], rc: u64) {
-    let mut c = [s[0]; 5];
-    for x in 0..5 {
-        c[x] = s[x].xor(s[x + 5]).xor(s[x + 10]).xor(s[x + 15]).xor(s[x + 20]);
+    #[inline(always)]
+    fn chi(_row: usize, k: usize, b: &[Pair; 5]) -> Pair {
+        Pair(v128_xor(b[k].0, v128_andnot(b[(k + 2) % 5].0, b[(k + 1) % 5].0)))
     }
-    let d = [
-        c[4].xor(c[1].rotl(1)),
-        c[0].xor(c[2].rotl(1)),
-        c[1].xor(c[3].rotl(1)),
-        c[2].xor(c[4].rotl(1)),
-        c[3].xor(c[0].rotl(1)),
-    ];
-    let b00 = s[0].xor(d[0]);
-    let b01 = s[6].xor(d[1]).rotl(44);
-    let b02 = s[12].xor(d[2]).rotl(43);
-    let b03 = s[18].xor(d[3]).rotl(21);
-    let b04 = s[24].xor(d[4]).rotl(14);
-    let b05 = s[3].xor(d[3]).rotl(28);
-    let b06 = s[9].xor(d[4]).rotl(20);
-    let b07 = s[10].xor(d[0]).rotl(3);
-    let b08 = s[16].xor(d[1]).rotl(45);
-    let b09 = s[22].xor(d[2]).rotl(61);
-    let b10 = s[1].xor(d[1]).rotl(1);
-    let b11 = s[7].xor(d[2]).rotl(6);
-    let b12 = s[13].xor(d[3]).rotl(25);
-    let b13 = s[19].xor(d[4]).rotl(8);
-    let b14 = s[20].xor(d[0]).rotl(18);
-    let b15 = s[4].xor(d[4]).rotl(27);
-    let b16 = s[5].xor(d[0]).rotl(36);
-    let b17 = s[11].xor(d[1]).rotl(10);
-    let b18 = s[17].xor(d[2]).rotl(15);
-    let b19 = s[23].xor(d[3]).rotl(56);
-    let b20 = s[2].xor(d[2]).rotl(62);
-    let b21 = s[8].xor(d[3]).rotl(55);
-    let b22 = s[14].xor(d[4]).rotl(39);
-    let b23 = s[15].xor(d[0]).rotl(41);
-    let b24 = s[21].xor(d[1]).rotl(2);
-    s[0] = b00.xor(b01.andn(b02)).xor(L::constant(rc));
-    s[1] = b01.xor(b02.andn(b03));
-    s[2] = b02.xor(b03.andn(b04));
-    s[3] = b03.xor(b04.andn(b00));
-    s[4] = b04.xor(b00.andn(b01));
-    s[5] = b05.xor(b06.andn(b07));
-    s[6] = b06.xor(b07.andn(b08));
-    s[7] = b07.xor(b08.andn(b09));
-    s[8] = b08.xor(b09.andn(b05));
-    s[9] = b09.xor(b05.andn(b06));
-    s[10] = b10.xor(b11.andn(b12));
-    s[11] = b11.xor(b12.andn(b13));
-    s[12] = b12.xor(b13.andn(b14));
-    s[13] = b13.xor(b14.andn(b10));
-    s[14] = b14.xor(b10.andn(b11));
-    s[15] = b15.xor(b16.andn(b17));
-    s[16] = b16.xor(b17.andn(b18));
-    s[17] = b17.xor(b18.andn(b19));
-    s[18] = b18.xor(b19.andn(b15));
-    s[19] = b19.xor(b15.andn(b16));
-    s[20] = b20.xor(b21.andn(b22));
-    s[21] = b21.xor(b22.andn(b23));
-    s[22] = b22.xor(b23.andn(b24));
-    s[23] = b23.xor(b24.andn(b20));
-    s[24] = b24.xor(b20.andn(b21));
 }
 
+/// Parities of the columns of a state.
 #[inline(always)]
-fn permute<L: Lane>(s: &mut [L; 25]) {
+unsafe fn columns<L: Lane>(a: *const L) -> [L; 5] {
+    let mut c = [L::constant(0); 5];
+    for x in 0..5 {
+        c[x] = *a.add(x);
+        for y in 1..5 { c[x] = c[x].xor(*a.add(x + 5 * y)); }
+    }
+    c
+}
+
+/// What a round adds to each column.
+#[inline(always)]
+fn theta<L: Lane>(c: [L; 5]) -> [L; 5] {
+    let mut d = c;
+    for x in 0..5 { d[x] = c[(x + 4) % 5].xor(c[(x + 1) % 5].rotl(1)); }
+    d
+}
+
+/// One row of the state after a round, and its part in the parities.
+#[inline(always)]
+unsafe fn row<L: Lane, const Y: usize>(a: *const L, e: *mut L, d: &[L; 5], c: &mut [L; 5], rc: u64) {
+    let mut b = *d;
+    for k in 0..5 {
+        let from = FROM[Y][k];
+        b[k] = a.add(from).read_volatile().xor(d[from % 5]).rotl(TURN[Y][k]);
+    }
+    for k in 0..5 {
+        let mut out = L::chi(Y, k, &b);
+        if Y == 0 && k == 0 { out = out.xor(L::constant(rc)); }
+        e.add(5 * Y + k).write_volatile(out);
+        c[k] = if Y == 0 { out } else { c[k].xor(out) };
+    }
+}
+
+macro_rules! round {
+    ($a:ident, $e:ident, $c:ident, $rc:expr) => {
+        let d = theta($c);
+        row::<_, 0>($a, $e, &d, &mut $c, $rc);
+        row::<_, 1>($a, $e, &d, &mut $c, $rc);
+        row::<_, 2>($a, $e, &d, &mut $c, $rc);
+        row::<_, 3>($a, $e, &d, &mut $c, $rc);
+        row::<_, 4>($a, $e, &d, &mut $c, $rc);
+    };
+}
+
+/// A round of one and a round of a pair, a row of each in turn.
+macro_rules! round_of_three {
+    ($a:ident, $e:ident, $c:ident, $f:ident, $g:ident, $p:ident, $rc:expr) => {
+        let d = theta($c);
+        let q = theta($p);
+        row::<_, 0>($f, $g, &q, &mut $p, $rc);
+        row::<_, 0>($a, $e, &d, &mut $c, $rc);
+        row::<_, 1>($f, $g, &q, &mut $p, $rc);
+        row::<_, 1>($a, $e, &d, &mut $c, $rc);
+        row::<_, 2>($f, $g, &q, &mut $p, $rc);
+        row::<_, 2>($a, $e, &d, &mut $c, $rc);
+        row::<_, 3>($f, $g, &q, &mut $p, $rc);
+        row::<_, 3>($a, $e, &d, &mut $c, $rc);
+        row::<_, 4>($f, $g, &q, &mut $p, $rc);
+        row::<_, 4>($a, $e, &d, &mut $c, $rc);
+    };
+}
+
+/// Permutes `ONE`. A path spends its time here, and is a sixth faster with it in its own loop.
+#[inline(always)]
+unsafe fn permute_inline() {
+    let a = &raw mut ONE.0 as *mut u64;
+    let e = &raw mut ONE.1 as *mut u64;
+    let mut c = columns(a);
     let mut i = 0;
     while i < 24 {
-        round(s, RC[i]);
-        i += 1;
+        round!(a, e, c, RC[i]);
+        round!(e, a, c, RC[i + 1]);
+        i += 2;
+    }
+}
+
+#[inline(never)]
+unsafe fn permute() { permute_inline(); }
+
+/// Permutes `PAIR` and `ONE`.
+#[inline(never)]
+unsafe fn permute_three() {
+    let a = &raw mut ONE.0 as *mut u64;
+    let e = &raw mut ONE.1 as *mut u64;
+    let f = &raw mut PAIR.0 as *mut Pair;
+    let g = &raw mut PAIR.1 as *mut Pair;
+    let mut c = columns(a);
+    let mut p = columns(f);
+    let mut i = 0;
+    while i < 24 {
+        round_of_three!(a, e, c, f, g, p, RC[i]);
+        round_of_three!(e, a, c, g, f, p, RC[i + 1]);
+        i += 2;
     }
 }
 
@@ -180,40 +245,50 @@ unsafe fn load(p: *const u8) -> [u64; 8] {
     w
 }
 
+/// A state without anything in it.
 #[inline(always)]
-unsafe fn one<const LEAF: bool>(w: [u64; 8], out: *mut u8) {
-    let block = fill::<LEAF>(w);
-    let mut s = [0u64; 25];
-    let mut i = 0;
-    while i < 17 {
-        s[i] = block[i];
-        i += 1;
-    }
-    permute(&mut s);
-    let mut i = 0;
-    while i < 4 {
-        core::ptr::write_unaligned(out.add(8 * i) as *mut u64, s[i]);
-        i += 1;
-    }
+unsafe fn clear() {
+    ONE.0 = [0; 25];
+    for i in INVERTED { ONE.0[i] = !0; }
 }
 
 #[inline(always)]
-unsafe fn two<const LEAF: bool>(a: *const u8, out: *mut u8) {
-    let x = fill::<LEAF>(load(a));
-    let y = fill::<LEAF>(load(a.add(64)));
-    let mut s = [Pair(u64x2_splat(0)); 25];
-    let mut i = 0;
-    while i < 17 {
-        s[i] = Pair(u64x2(x[i], y[i]));
-        i += 1;
+unsafe fn put(block: [u64; 17]) {
+    let lanes = &raw mut ONE.0 as *mut u64;
+    for i in 0..25 {
+        let lane = if i < 17 { block[i] } else { 0 };
+        *lanes.add(i) = if INVERTED.contains(&i) { !lane } else { lane };
     }
-    permute(&mut s);
-    let mut i = 0;
-    while i < 4 {
-        core::ptr::write_unaligned(out.add(8 * i) as *mut u64, u64x2_extract_lane::<0>(s[i].0));
-        core::ptr::write_unaligned(out.add(32 + 8 * i) as *mut u64, u64x2_extract_lane::<1>(s[i].0));
-        i += 1;
+}
+
+/// Writes the hash that `ONE` holds.
+#[inline(always)]
+unsafe fn take(out: *mut u8) {
+    let words = [ONE.0[0], !ONE.0[1], !ONE.0[2], ONE.0[3]];
+    for i in 0..4 { core::ptr::write_unaligned(out.add(8 * i) as *mut u64, words[i]); }
+}
+
+#[inline(always)]
+unsafe fn one<const LEAF: bool>(w: [u64; 8], out: *mut u8) {
+    put(fill::<LEAF>(w));
+    permute();
+    take(out);
+}
+
+#[inline(always)]
+unsafe fn three<const LEAF: bool>(input: *const u8, out: *mut u8) {
+    let x = fill::<LEAF>(load(input));
+    let y = fill::<LEAF>(load(input.add(64)));
+    PAIR.0 = [Pair::constant(0); 25];
+    for i in 0..17 { PAIR.0[i] = Pair(u64x2(x[i], y[i])); }
+    put(fill::<LEAF>(load(input.add(128))));
+    permute_three();
+    for i in 0..4 {
+        let Pair(both) = PAIR.0[i];
+        core::ptr::write_unaligned(out.add(8 * i) as *mut u64, u64x2_extract_lane::<0>(both));
+        core::ptr::write_unaligned(out.add(32 + 8 * i) as *mut u64, u64x2_extract_lane::<1>(both));
     }
+    take(out.add(64));
 }
 
 #[inline(always)]
@@ -222,10 +297,10 @@ unsafe fn many<const LEAF: bool>(count: usize) {
     let mut output = &raw mut OUTPUT as *mut u8;
     let mut i = 0;
     while i + 1 < count {
-        two::<LEAF>(input, output);
-        input = input.add(128);
-        output = output.add(64);
-        i += 2;
+        three::<LEAF>(input, output);
+        input = input.add(192);
+        output = output.add(96);
+        i += 3;
     }
     if i < count {
         one::<LEAF>(load(input), output);
@@ -263,28 +338,21 @@ pub unsafe extern "C" fn fold(depth: usize) {
             w[4 + j] = word(r, j);
             j += 1;
         }
-        one::<false>(w, out);
+        put(fill::<false>(w));
+        permute_inline();
+        take(out);
         i += 1;
     }
 }
 
 /// Starts a hash of bytes of any length.
 #[no_mangle]
-pub unsafe extern "C" fn start() {
-    SPONGE = [0; 25];
-}
+pub unsafe extern "C" fn start() { clear(); }
 
 #[inline(always)]
 unsafe fn absorb(p: *const u8) {
-    let s = &mut *(&raw mut SPONGE);
-    let mut i = 0;
-    while i < 17 {
-        s[i] ^= word(p, i);
-        i += 1;
-    }
-    let mut local = *s;
-    permute(&mut local);
-    *s = local;
+    for i in 0..17 { ONE.0[i] ^= word(p, i); }
+    permute();
 }
 
 /// Takes `blocks` blocks of 136 bytes from INPUT.
@@ -311,13 +379,7 @@ pub unsafe extern "C" fn finish(length: usize) {
     *p.add(length) = 1;
     *p.add(135) |= 0x80;
     absorb(p);
-    let out = &raw mut OUTPUT as *mut u8;
-    let s = &*(&raw const SPONGE);
-    let mut i = 0;
-    while i < 4 {
-        core::ptr::write_unaligned(out.add(8 * i) as *mut u64, s[i]);
-        i += 1;
-    }
+    take(&raw mut OUTPUT as *mut u8);
 }
 
 #[panic_handler]
