@@ -101,6 +101,84 @@ test('what expired while it was evaluated is not signed', async () => {
   expect(done).toEqual(['evaluated'])
 })
 
+describe('a run of plugins', () => {
+  const template: Hex = `0x${'0a'.repeat(32)}`
+  const outputs = { [template]: { score: 1 } }
+  /** An operator whose plugins answer when they are let. */
+  function slow({ fails = false } = {}) {
+    const made = operatorAt({ head: 41n, data: [300n] })
+    const kept = new Map<string, typeof outputs>()
+    let finish = (): void => undefined
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const tasks = createTaskEvaluator({
+      ...made.parameters,
+      guard: {
+        ...made.parameters.guard,
+        findOutputs: async () => kept.get('outputs'),
+        signOutputs: async () => {
+          kept.set('outputs', outputs)
+          made.done.push('outputs')
+          return {} as never
+        },
+      },
+      evaluator: {
+        evaluate: async () => {
+          made.done.push('evaluated')
+          await finished
+          if (fails) throw new TypeError('no network')
+          return { outputs, response: { expirationBlock: 340n } } as never
+        },
+      },
+    })
+    return { tasks, done: made.done, finish }
+  }
+  const settle = () => new Promise((resolve) => setTimeout(resolve, 5))
+
+  test('ends in a commitment although whoever asked has left, and is made once', async () => {
+    const { tasks, done, finish } = slow()
+    const leaving = new AbortController()
+    const first = tasks.fetchPolicyData(task, { signal: leaving.signal })
+    const second = tasks.fetchPolicyData(task)
+    await settle()
+    leaving.abort(new Error('enough'))
+    await expect(first).rejects.toThrow('enough')
+    finish()
+    await second
+    expect(done).toEqual(['evaluated', 'outputs'])
+    await tasks.fetchPolicyData(task)
+    expect(done.filter((what) => what === 'evaluated')).toHaveLength(1)
+  })
+
+  test('that still goes on is waited for by whoever asks for a signature', async () => {
+    const { tasks, done, finish } = slow()
+    const leaving = new AbortController()
+    const first = tasks.fetchPolicyData(task, { signal: leaving.signal })
+    await settle()
+    leaving.abort()
+    await first.catch(() => undefined)
+    const signing = tasks.evaluateAndSign(request).catch((error: unknown) => error)
+    await settle()
+    expect(done).toEqual(['evaluated'])
+    finish()
+    // It has outputs by then, and looks at what others have, which is nothing here.
+    expect(await signing).not.toMatchObject({ fault: 'UNKNOWN_TASK' })
+    expect(done).toEqual(['evaluated', 'outputs'])
+  })
+
+  test('that fails is nobody’s, and may be asked for again', async () => {
+    const { tasks, done, finish } = slow({ fails: true })
+    const first = tasks.fetchPolicyData(task)
+    const signing = tasks.evaluateAndSign(request)
+    finish()
+    await expect(first).rejects.toThrow('no network')
+    await expect(signing).rejects.toMatchObject({ fault: 'UNKNOWN_TASK' })
+    await expect(tasks.fetchPolicyData(task)).rejects.toThrow('no network')
+    expect(done).toEqual(['evaluated', 'evaluated'])
+  })
+})
+
 describe('commitments to outputs', () => {
   const { keys, table } = createWorld()
   const taskId = computeTaskId(task)

@@ -26,7 +26,7 @@ import {
 } from '../../core/response.js'
 import { computeTaskId, type Task } from '../../core/task.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
-import type { IoOptions } from '../../internal/deadline.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { assertMembers, assertOptions } from '../../internal/options.js'
 import { JournalDamagedError } from '../errors.js'
@@ -145,6 +145,45 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       ),
     )
   }
+  const running = new Map<Hex, Promise<OutputCommitment>>()
+  /**
+   * Runs the plugins and commits to their outputs, once at a time. It goes on where whoever asked has left:
+   * a gateway waits for a majority only, and asks the slower ones to sign all the same.
+   */
+  const committed = (
+    task: Task,
+    taskId: Hex,
+    options: IoOptions = {},
+  ): Promise<OutputCommitment> => {
+    const run = async (): Promise<OutputCommitment> => {
+      const { timeout } = options
+      const { referenceTimestamp } = await tableOf(task, { timeout })
+      await snapshotInTime(task, { timeout })
+      const { outputs } = await evaluate({ task, referenceTimestamp }, { timeout })
+      const { referenceBlock } = task
+      return guard.signOutputs({ taskId, referenceBlock, outputs }, { timeout })
+    }
+    const flight = running.get(taskId) ?? run().finally(() => running.delete(taskId))
+    running.set(taskId, flight)
+    // Nobody may be left who hears of its failure.
+    flight.catch(() => undefined)
+    return withDeadline(`outputs of task ${taskId}`, options, () => flight)
+  }
+  /** What this operator committed to, or is about to. */
+  const ownOutputs = async (
+    taskId: Hex,
+    options: IoOptions = {},
+  ): Promise<Readonly<Record<Hex, Json>> | undefined> => {
+    const flight = running.get(taskId)
+    if (flight !== undefined) {
+      const settled = flight.then(
+        () => undefined,
+        () => undefined,
+      )
+      await withDeadline(`outputs of task ${taskId}`, options, () => settled)
+    }
+    return guard.findOutputs(taskId)
+  }
   const sign = async (
     kept: KeptAnswer,
     document: Hex | undefined,
@@ -187,10 +226,7 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       if (before !== undefined) {
         return guard.signOutputs({ taskId, referenceBlock, outputs: before }, options)
       }
-      const { referenceTimestamp } = await tableOf(task, options)
-      await snapshotInTime(task, options)
-      const { outputs } = await evaluate({ task, referenceTimestamp }, options)
-      return guard.signOutputs({ taskId, referenceBlock, outputs }, options)
+      return committed(task, taskId, options)
     },
     async evaluateAndSign(params, options) {
       const { task, referenceTimestamp, outputGroups: groups } = params
@@ -215,7 +251,7 @@ export function createTaskEvaluator(parameters: TaskEvaluatorParameters): TaskEv
       }
       if (templates.length > 0) {
         const { table, backend } = inForce
-        const own = await guard.findOutputs(taskId)
+        const own = await ownOutputs(taskId, options)
         if (own === undefined) {
           throw refuse('UNKNOWN_TASK', 'this operator has no outputs of its own for it')
         }
