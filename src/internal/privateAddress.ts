@@ -7,7 +7,7 @@
 
 /** Whether a URL's host is a private name or a literal private address, before any resolution. */
 export function isPrivateHost(host: string): boolean {
-  const name = host.toLowerCase().replace(/\.$/, '')
+  const name = host.toLowerCase().replace(/\.+$/, '')
   const literal = name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name
   if (parseIpv4(literal) !== undefined || literal.includes(':')) return isPrivateAddress(literal)
   if (!name.includes('.')) return true

@@ -6,7 +6,8 @@
  */
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { parseJson } from '../../core/canonicalJson.js'
-import { assertObject } from '../../internal/options.js'
+import { InvalidInputError } from '../../errors/common.js'
+import { assertOptions } from '../../internal/options.js'
 import { RegoRefusedError } from '../errors.js'
 import type { PreparedPolicy } from '../rego/engine.js'
 import { inspectPolicy } from '../rego/inspectPolicy.js'
@@ -63,7 +64,11 @@ export async function lintPolicy(parameters: {
   file?: string | undefined
   paramsSchema?: string | undefined
 }): Promise<readonly LintFinding[]> {
-  assertObject('parameters', parameters)
+  assertOptions(
+    parameters,
+    { rego: 'any', file: 'text', paramsSchema: 'text' },
+    { field: 'parameters', required: ['rego'] },
+  )
   const { rego, file = 'policy.rego', paramsSchema } = parameters
   const source = sourceText(rego, 'rego')
   const modules = [{ name: file, source }]
@@ -75,7 +80,7 @@ export async function lintPolicy(parameters: {
     context = createLintContext({
       inspection,
       source,
-      schema: paramsSchema === undefined ? undefined : objectOf(parseJson(paramsSchema)),
+      schema: paramsSchema === undefined ? undefined : readSchema(paramsSchema),
       probe: probeWith(policy),
     })
     return context === undefined ? [] : findAll(context)
@@ -132,6 +137,15 @@ function probeWith(policy: PreparedPolicy): LintContext['probe'] {
     )
     if (outcome.kind === 'defined') return outcome.allow
     return outcome.kind === 'undefined' ? false : undefined
+  }
+}
+
+function readSchema(text: string): JsonObject | undefined {
+  try {
+    return objectOf(parseJson(text))
+  } catch (cause) {
+    const reason = 'it is not the JSON text of a schema'
+    throw new InvalidInputError({ field: 'paramsSchema', reason }, { cause })
   }
 }
 

@@ -111,6 +111,40 @@ const ask = (
     { transport: transports[transport] },
   )
 
+describe('a transport of its own', () => {
+  const alone = (url: string, bounds: object = {}) =>
+    nodeHttpTransport()(
+      { url, method: 'GET', headers: [], body: undefined },
+      {
+        ...{ signal: AbortSignal.timeout(5_000), maxResponseBytes: limit, allowPrivate: false },
+        ...bounds,
+      },
+    )
+
+  test.each(
+    '127.0.0.1 2130706433 0x7f.1 0177.0.0.1 127.1 0.0.0.0 [::ffff:7f00:1] [::1] ①②⑦.⓪.⓪.① u:p@127.0.0.1 localhost 127.0.0.1..'.split(
+      ' ',
+    ),
+  )('error: %s is private, and nothing is sent', async (host) => {
+    let asked = 0
+    const count = (): void => void asked++
+    server.on('connection', count)
+    await expect(alone(`http://${host}:${port}/plain`)).rejects.toMatchObject({
+      code: 'HTTP_PRIVATE_ADDRESS',
+    })
+    server.off('connection', count)
+    expect(asked).toBe(0)
+  })
+
+  test('error: bounds that are none', async () => {
+    const url = `http://127.0.0.1:${port}/plain`
+    for (const bounds of [{ maxResponseBytes: Number.NaN }, { allowPrivate: 'no' }]) {
+      await expect(alone(url, bounds)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    }
+    expect(await alone(url, { allowPrivate: true })).toMatchObject({ status: 200 })
+  })
+})
+
 describe('content codings', () => {
   test.each(Object.keys(replies))(
     'behavior: %s is the same bytes on every transport',

@@ -12,7 +12,7 @@ import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { accelerateKeccak } from '../../internal/longKeccak.js'
 import { assertMembers } from '../../internal/options.js'
-import { assertEvaluatorParameters, type EvaluatorParameters } from './parameters.js'
+import { assertEvaluatorParameters, assertRequest, type EvaluatorParameters } from './parameters.js'
 import { createPolicyCache } from './policyCache.js'
 import { decide, mergeOutputs, type PluginOutput } from './rego.js'
 import { checkCommitted, fetchRego } from './steps/artifacts.js'
@@ -54,6 +54,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   const tools = { ...parameters, accepted, simulating: mode === 'simulate' }
 
   async function evaluate(request: EvaluationRequest, options: IoOptions): Promise<Evaluation> {
+    assertRequest(request)
     const { task } = request
     // Refuses a malformed task, too.
     const known = taskFacts(task)
@@ -128,7 +129,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   }
 
   return {
-    evaluate: (request, options = {}) =>
+    evaluate: async (request, options = {}) =>
       // Nothing to watch where the caller sets no bounds.
       options.signal === undefined && options.timeout === undefined
         ? evaluate(request, {})

@@ -4,7 +4,7 @@
 
 import type { Hex } from 'viem'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
-import type { Assurance } from '../../core/interfaces/evaluator.js'
+import type { Assurance, EvaluationRequest } from '../../core/interfaces/evaluator.js'
 import type { RegistryReader } from '../../core/interfaces/registryReader.js'
 import type { SchemaValidator } from '../../core/interfaces/schemaValidator.js'
 import type {
@@ -15,7 +15,7 @@ import type {
 import type { Task } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertChoice } from '../../internal/options.js'
+import { assertChoice, assertCount, assertKnown, assertMembers } from '../../internal/options.js'
 import type { ProcessMemory } from '../../internal/processMemory.js'
 import type { PluginRuntime } from '../plugins/runtime/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
@@ -66,8 +66,31 @@ export type EvaluatorParameters = {
 
 const assurances: readonly Assurance[] = ['nitro', 'simulator', 'local']
 
+const parameterNames: readonly (keyof EvaluatorParameters)[] = [
+  ...(['registry', 'artifacts', 'engine', 'plugins', 'schemas', 'memory', 'secrets'] as const),
+  ...(['identity', 'committed', 'mode', 'assurance', 'allowOpaSemantics'] as const),
+]
+
+/**
+ * Refuses a request with a member of another name, which would be one that is left out, and one whose
+ * timestamp no response can carry.
+ */
+export function assertRequest(request: EvaluationRequest): void {
+  assertMembers('request', request, ['task'])
+  assertKnown('request', request, requestNames)
+  assertCount('referenceTimestamp', request.referenceTimestamp, { least: 0, most: MAX_UINT32 })
+}
+
+const requestNames: readonly (keyof EvaluationRequest)[] = [
+  ...(['task', 'pcr0Commitment', 'referenceTimestamp', 'agreedOutputs'] as const),
+]
+
+/** Of `referenceTimestamp` in the response. */
+const MAX_UINT32 = 0xffff_ffff
+
 /** Refuses an engine that decides otherwise than operators, and attesting what is not committed. */
 export function assertEvaluatorParameters(parameters: EvaluatorParameters): void {
+  assertKnown('parameters', parameters, parameterNames)
   const { engine, mode = 'attest', assurance = 'local' } = parameters
   // Another mode would be neither: it would not ask for `committed` and not warn either.
   assertChoice('mode', mode, ['attest', 'simulate'])

@@ -24,9 +24,16 @@ import type { SchemaValidator } from '../../core/interfaces/schemaValidator.js'
 import { encodeParams } from '../../core/params.js'
 import type { Task } from '../../core/task.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { compareBytes, fromHex, fromUtf8, toHex } from '../../internal/bytes.js'
+import { compareBytes, fixedFromHex, fromHex, fromUtf8, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertKnown, assertList, assertMembers, assertObject } from '../../internal/options.js'
+import {
+  assertKnown,
+  assertList,
+  assertMembers,
+  assertObject,
+  assertOptions,
+  assertText,
+} from '../../internal/options.js'
 import { encodeWasmArgs } from '../intent/wasmArgs.js'
 import type { PluginRuntime } from '../plugins/runtime/runtime.js'
 import type { RegoEngine } from '../rego/engine.js'
@@ -121,31 +128,32 @@ export async function simulate(
   tools: SimulationTools = {},
   options: IoOptions = {},
 ): Promise<Evaluation> {
-  checkRequest(request)
+  const own = readRequest(request)
   assertKnown('tools', tools, toolNames)
+  assertKnown('options', options, ['signal', 'timeout'])
   const { engine = operatorEngine(), schemas = createSchemaValidator(), plugins } = tools
-  if (plugins === undefined && (request.plugins?.length ?? 0) > 0) {
+  if (plugins === undefined && (own.plugins?.length ?? 0) > 0) {
     throw new InvalidInputError({
       field: 'tools.plugins',
       reason: 'the policy has plugins and there is no runtime to run them',
       hint: 'Pass createPluginRuntime({ workers: nodePluginWorkers() }), and close() it afterwards.',
     })
   }
-  const { task, snapshot, artifacts, secrets } = deploySimulated(request)
+  const { task, snapshot, artifacts, secrets } = deploySimulated(own)
   const unverified = await checkWasmProvenance(
     snapshot.data.flatMap(({ template }) => template?.wasmHash ?? []),
     tools,
     options,
   )
   const evaluator = createEvaluator({
-    engine: naming(engine, request.regoFile),
+    engine: naming(engine, own.regoFile),
     schemas,
     plugins: plugins ?? noPlugins,
     allowOpaSemantics: tools.allowOpaSemantics,
     registry: { snapshot: async () => snapshot },
     artifacts,
     mode: 'simulate',
-    identity: { getIdentity: async () => request.identity },
+    identity: { getIdentity: async () => own.identity },
     secrets: {
       // The plaintext stands in for the envelope: there is nothing to open.
       envelopes: {
@@ -171,11 +179,43 @@ const toolNames = [
   ...['provenance', 'requireVerifiedWasm'],
 ]
 
-/** A misspelled member would be a policy without its params, a text no file. */
+/**
+ * A request as it is at the call, each member read once: what is checked is what is evaluated.
+ * A misspelled member would be a policy without its params, a text no file.
+ */
+function readRequest(given: SimulationRequest): SimulationRequest {
+  assertObject('request', given)
+  assertKnown('request', given, requestNames)
+  const request = { ...given }
+  if (request.plugins !== undefined) {
+    assertList('plugins', request.plugins)
+    request.plugins = request.plugins.map((plugin, index) => {
+      assertObject(`plugins[${index}]`, plugin)
+      return { ...plugin }
+    })
+  }
+  assertObject('intent', request.intent)
+  request.intent = { ...request.intent }
+  if (request.block !== undefined) request.block = readBlock(request.block)
+  if (request.regoFile !== undefined) assertText('regoFile', request.regoFile)
+  if (request.identity !== undefined) request.identity = structuredClone(request.identity)
+  checkRequest(request)
+  return request
+}
+
+function readBlock(block: BlockReference): BlockReference {
+  const copy = { ...block }
+  const uint = 'uint'
+  assertOptions(
+    copy,
+    { number: uint, timestamp: uint, hash: 'text' },
+    { field: 'block', required: ['number', 'timestamp', 'hash'] },
+  )
+  fixedFromHex(copy.hash, 32, 'block.hash')
+  return copy
+}
+
 function checkRequest(request: SimulationRequest): void {
-  assertObject('request', request)
-  assertKnown('request', request, requestNames)
-  if (request.plugins !== undefined) assertList('plugins', request.plugins)
   const bytes = (field: string, value: unknown): void => {
     if (value === undefined || value instanceof Uint8Array) return
     throw new InvalidInputError({
@@ -234,7 +274,8 @@ function simulatedStore(): {
     publish: (bytes) => {
       if (bytes === undefined) return ARTIFACT_ABSENT
       const hash = computeArtifactHash(bytes)
-      store.set(hash, bytes)
+      // A copy: whoever has the bytes could change them after they were hashed.
+      store.set(hash, Uint8Array.from(bytes))
       return hash
     },
     artifacts: {

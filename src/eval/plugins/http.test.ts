@@ -30,6 +30,45 @@ const answering =
     ...more,
   })
 
+describe('resolveHttpPolicy', () => {
+  test('behavior: lists are its own: what is added later was not checked', () => {
+    const given = { hosts: ['api.example.com'], methods: ['GET'] }
+    const own = resolveHttpPolicy(given)
+    given.hosts.push('other.example.org')
+    given.methods.push('TRACE')
+    expect(own).toMatchObject({ hosts: ['api.example.com'], methods: ['GET'] })
+    expect(() => checkRequest(request({ url: 'https://other.example.org/' }), own)).toThrow(
+      expect.objectContaining({ code: 'PLUGIN_HTTP_REFUSED' }),
+    )
+  })
+
+  test.each(
+    'api.example.com *.example.com API.Example.com 127.0.0.1:8080 api.example.com:443 a.example:80 [::1] [::1]:80 localhost'.split(
+      ' ',
+    ),
+  )('behavior: %s is a host', (host) => {
+    expect(resolveHttpPolicy({ hosts: [host] }).hosts).toEqual([host])
+  })
+
+  test.each(
+    'https://x.com x.com/ x.com/a x.com?a x.com#a u@x.com * *. *.*.com a*.com .. x.com:99999 x_y:z'.split(
+      ' ',
+    ),
+  )('error: %s is no host', (host) => {
+    expect(() => resolveHttpPolicy({ hosts: [host] })).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', field: 'http.hosts[0]' }),
+    )
+  })
+})
+
+test.each([99, 100, 101, 199, 600, 999, Number.NaN])(
+  'error: a status of %d is no answer, whoever answers it',
+  async (status) => {
+    const answer = await performRequest(request(), policy, { transport: answering({ status }) })
+    expect(answer).toEqual({ error: 'request failed' })
+  },
+)
+
 describe('checkRequest', () => {
   test('behavior: the default policy', () => {
     for (const method of ['GET', 'POST', 'PUT', 'DELETE'])
@@ -54,7 +93,7 @@ describe('checkRequest', () => {
   })
 
   test.each([
-    '127.0.0.1 127.1 0x7f.1 0177.0.0.1 2130706433 0 ①②⑦.⓪.⓪.① 127。0。0。1 localhost localhost. a.localhost',
+    '127.0.0.1 127.1 0x7f.1 0177.0.0.1 2130706433 0 ①②⑦.⓪.⓪.① 127。0。0。1 localhost localhost. a.localhost 127.0.0.1.. x.local.. localhost...',
     '[::1] [::] [::ffff:127.0.0.1] [::ffff:7f00:1] [::7f00:1] [64:ff9b::7f00:1] [64:ff9b:1::7f00:1] [2002:7f00:1::]',
     '10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 192.0.0.192 169.254.169.254 224.0.0.1 255.255.255.255',
     '[fe80::1] [fd00::1] [fec0::1] [ff02::1] [2001::1] metadata.google.internal x.local router',

@@ -114,6 +114,17 @@ export function resolveHttpPolicy(policy: HttpPolicy = {}): ResolvedHttpPolicy {
     if (!Array.isArray(list) || !list.every((item) => typeof item === 'string' && item !== '')) {
       throw new InvalidInputError({ field: `http.${name}`, reason: 'expected a list of texts' })
     }
+    // A copy: what is added to the caller's list later was not checked.
+    resolved[name] = [...list] as readonly string[]
+  }
+  for (const [at, host] of (resolved.hosts ?? []).entries()) {
+    if (!isHostPattern(host)) {
+      throw new InvalidInputError({
+        field: `http.hosts[${at}]`,
+        reason: `${JSON.stringify(host)} is no host`,
+        hint: 'Such as api.example.com, *.example.com or 127.0.0.1:8080; left out: every public host.',
+      })
+    }
   }
   if (typeof resolved.allowPrivate !== 'boolean') {
     throw new InvalidInputError({ field: 'http.allowPrivate', reason: 'expected true or false' })
@@ -197,6 +208,7 @@ export async function performRequest(
     if (response.body.length > maxResponseBytes) throw new ResponseTooLargeError(maxResponseBytes)
     // What one platform decodes and another hands over as it came is neither's answer.
     contentCodings(response.headers)
+    assertStatus(response.status)
     return {
       status: response.status,
       headers: normalizeHeaders(response.headers),
@@ -218,6 +230,12 @@ export async function performRequest(
     // The text is part of what the guest sees, so it holds nothing that differs between platforms.
     return { error: timedOut ? 'timeout' : 'request failed' }
   }
+}
+
+/** No platform hands over another status than these, but some transports do. */
+function assertStatus(status: number): void {
+  if (Number.isSafeInteger(status) && status >= 200 && status <= 599) return
+  throw new UnreadableResponseError('its status is none from 200 to 599')
 }
 
 /** How a body was coded on its way. */
@@ -273,6 +291,15 @@ const hopHeaders: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ])
+
+/** Whether a pattern can match a host: any URL or wildcard but `*.` at its beginning matches none. */
+function isHostPattern(pattern: string): boolean {
+  const host = pattern.toLowerCase().replace(/^\*\./, '')
+  const url = `http://${host}/`
+  if (/\*|^\.|\.\./.test(host) || !URL.canParse(url)) return false
+  const { hostname, host: full, href } = new URL(url)
+  return (host === full || host === `${hostname}:80`) && href === `http://${full}/`
+}
 
 function hostMatches(pattern: string, url: URL): boolean {
   const wanted = pattern.toLowerCase()

@@ -146,7 +146,9 @@ function faultOf(
   }
   if (kind === 2) {
     const message = text(engine.engine_fault_pointer(), engine.engine_fault_length())
-    return { code: 'PANIC', message: `the engine panicked: ${message}` }
+    // Which file of the crate it was, without the folder it was built in.
+    const place = message.replace(/\/[^\s:]*\/(?=[^/\s:]+\.rs)/g, '')
+    return { code: 'PANIC', message: `the engine panicked: ${place}` }
   }
   // Either stack: the host's, or the module's own running into the bottom of its memory.
   return { code: 'STACK_LIMIT', message: 'the evaluation is nested too deep for the stack' }

@@ -2,7 +2,7 @@
  * The data behind `newton.identity.*`: what an identity document says of the one a task is for.
  */
 import { InvalidInputError } from '../../errors/common.js'
-import { assertKnown } from '../../internal/options.js'
+import { assertKnown, assertMembers, assertObject } from '../../internal/options.js'
 
 /** What `newton.identity.kyc.*` decides on. Dates are `YYYY-MM-DD`; countries ISO 3166-1 alpha-2. */
 export type KycIdentity = {
@@ -49,8 +49,10 @@ const dates: ReadonlySet<string> = new Set([
  * @throws {InvalidInputError} for a field that is missing, unknown, no string, or no date.
  */
 export function identityJson(identity: IdentityData, blockTimestamp: bigint): string {
+  assertMembers('identity', identity, ['kyc'])
   assertKnown('identity', identity, ['kyc'])
   const { kyc } = identity
+  assertObject('identity.kyc', kyc)
   assertKnown('identity.kyc', kyc, Object.keys(fields))
   const given: Readonly<Record<string, unknown>> = {
     ...kyc,

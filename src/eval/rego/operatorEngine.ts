@@ -8,7 +8,7 @@ import { isWellFormed } from '../../core/canonicalJson.js'
 import { parseJsonText } from '../../core/jsonText.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { asBytes, fixedFromHex, fromUtf8 } from '../../internal/bytes.js'
-import { assertCount, assertKnown } from '../../internal/options.js'
+import { assertCount, assertKnown, assertOptions } from '../../internal/options.js'
 import type { RegoLocation } from '../errors.js'
 import { EngineError, type RegoRefusal, RegoRefusedError, RegoSourceError } from '../errors.js'
 import type {
@@ -122,7 +122,8 @@ function preparePolicy(
     package: packageName,
     unsupported,
     needsIdentity: inspection.needsIdentity,
-    evaluate({ inputJson, dataJson }, options) {
+    evaluate(documents, options) {
+      const { inputJson, dataJson } = documents ?? {}
       if (disposed) return error('DISPOSED', 'the policy was disposed of')
       if (typeof inputJson !== 'string' || typeof dataJson !== 'string') {
         return error('INVALID_INPUT', 'input and data are JSON as text: JSON.stringify them')
@@ -254,14 +255,26 @@ function standsInFor(packageName: string, dataJson: string): boolean {
 
 type World = { blockTimestamp: bigint; seed: Uint8Array; identity: string | undefined }
 
-function worldOf({ blockTimestamp, seed, identity }: RegoEvaluateOptions): World {
-  const seconds = BigInt(blockTimestamp)
+function worldOf(options: RegoEvaluateOptions): World {
+  assertOptions(
+    options,
+    { blockTimestamp: 'any', seed: 'text', identity: 'any' },
+    { required: ['blockTimestamp', 'seed'] },
+  )
+  const { blockTimestamp, seed, identity } = options
+  if (typeof blockTimestamp !== 'bigint' || blockTimestamp < 0n || blockTimestamp > LAST_SECOND) {
+    const reason = `expected seconds as a bigint from 0 to ${LAST_SECOND}`
+    throw new InvalidInputError({ field: 'options.blockTimestamp', reason })
+  }
   return {
-    blockTimestamp: seconds,
+    blockTimestamp,
     seed: fixedFromHex(seed, 32, 'seed'),
-    identity: identity === undefined ? undefined : identityJson(identity, seconds),
+    identity: identity === undefined ? undefined : identityJson(identity, blockTimestamp),
   }
 }
+
+/** The last second whose nanoseconds the engine's clock has in 64 bits. */
+const LAST_SECOND = 9_223_372_036n
 
 /**
  * The functions that the engine does not have. Those in the operators' own namespace are a refusal:

@@ -2,7 +2,9 @@
  * Params and secrets against the schemas their templates name.
  */
 import { ARTIFACT_ABSENT, namespaces } from '../../../core/artifact.js'
+import type { SchemaVerdict } from '../../../core/interfaces/schemaValidator.js'
 import { fromUtf8 } from '../../../internal/bytes.js'
+import { assertChoice, assertList, assertMembers, assertObject } from '../../../internal/options.js'
 import { SchemaViolationError } from '../errors.js'
 import { type ArtifactName, fetchArtifact } from './artifacts.js'
 import type { Step } from './step.js'
@@ -34,6 +36,13 @@ export async function checkParams(step: Step): Promise<void> {
   ])
 }
 
+/** A validator of somebody's own that answers with none of the verdicts has not accepted anything. */
+function assertVerdict(verdict: Exclude<SchemaVerdict, { status: 'valid' }>): void {
+  assertMembers('schemas.validate(…)', verdict, ['status', 'issues'])
+  assertChoice('schemas.validate(…).status', verdict.status, ['invalid', 'unusable-schema'])
+  assertList('schemas.validate(…).issues', verdict.issues)
+}
+
 /** Checks one value. An absent schema accepts everything. */
 export async function checkSchema(
   step: Step,
@@ -45,10 +54,12 @@ export async function checkSchema(
   if (!secret && step.accepted.has(key)) return
   const schemaJson = fromUtf8(await fetchArtifact(step, name), name.kind)
   const verdict = await step.schemas.validate({ schemaJson, valueJson })
+  assertObject('schemas.validate(…)', verdict)
   if (verdict.status === 'valid') {
     if (!secret) step.accepted.add(key)
     return
   }
+  assertVerdict(verdict)
   // What a validator says about a secret may quote it.
   const issues = secret
     ? verdict.issues.map((issue) => ({ ...issue, message: 'does not fit' }))

@@ -6,7 +6,12 @@ import type { Hex } from 'viem'
 import { createMetricsRegistry, type MetricsRegistry } from '../../../core/metrics.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import type { IoOptions } from '../../../internal/deadline.js'
-import { assertChoice, assertCount, assertMembers } from '../../../internal/options.js'
+import {
+  assertChoice,
+  assertCount,
+  assertFunctions,
+  assertOptions,
+} from '../../../internal/options.js'
 import {
   createProcessMemory,
   type MemoryStats,
@@ -90,7 +95,25 @@ export type PluginRuntime = {
  * ```
  */
 export function createPluginRuntime(parameters: PluginRuntimeParameters): PluginRuntime {
-  assertMembers('parameters', parameters, ['workers'])
+  assertOptions(
+    parameters,
+    {
+      ...{
+        workers: 'object',
+        transport: 'any',
+        http: 'object',
+        limits: 'object',
+        memory: 'object',
+      },
+      ...{ cache: 'any', store: 'object', concurrency: { least: 1 }, metrics: 'object' },
+      onEvent: 'function',
+    },
+    { field: 'parameters', required: ['workers'] },
+  )
+  assertFunctions('parameters.workers', parameters.workers, [
+    'startRunWorker',
+    'startCompileWorker',
+  ])
   const { workers, store, onEvent = () => {}, transport = workers.transport } = parameters
   if (typeof transport !== 'function') {
     throw new InvalidInputError({
