@@ -233,6 +233,10 @@ export class DaIntegrityError extends DaError {
   readonly expected: Hex | undefined
   /** What arrived, where that can be said as one hash. */
   readonly actual: Hex | undefined
+  /** Commitments received for this write, where it was one that is paid for: keep them. */
+  readonly commitments: readonly Hex[]
+  /** Where the bytes are, if what was read back was wrong and not what was written. */
+  readonly locator: DaLocator | undefined
 
   constructor(
     {
@@ -240,16 +244,30 @@ export class DaIntegrityError extends DaError {
       reason,
       expected,
       actual,
-    }: { source: string; reason: string; expected?: Hex | undefined; actual?: Hex | undefined },
+      commitments = [],
+      locator,
+    }: {
+      source: string
+      reason: string
+      expected?: Hex | undefined
+      actual?: Hex | undefined
+      commitments?: readonly Hex[] | undefined
+      locator?: DaLocator | undefined
+    },
     options: BaseErrorOptions = {},
   ) {
     super(`wrong bytes: ${reason}.`, {
-      metaMessages: ['The bytes were dropped. Read from another source, and report this one.'],
+      metaMessages:
+        commitments.length === 0
+          ? ['The bytes were dropped. Read from another source, and report this one.']
+          : ['It was paid for: write again, which reads the same certificate back first.'],
       ...options,
       source,
     })
     this.expected = expected
     this.actual = actual
+    this.commitments = commitments
+    this.locator = locator
   }
 }
 

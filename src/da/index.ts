@@ -69,6 +69,7 @@ export {
   MAX_PAYLOAD_BYTES,
   payloadCapacity,
 } from './eigenda/payloadCodec.js'
+export { memoryPayments, type Payment, type PaymentRecord } from './eigenda/payments.js'
 export type { EigenDaProxyConfig } from './eigenda/proxyClient.js'
 export {
   ArtifactUnavailableError,

@@ -21,6 +21,7 @@ import { mockDa } from './mockDa.js'
 import { diskByteStore } from './node/diskByteStore.js'
 import { artifactPath, fileDa } from './node/fileDa.js'
 import { fileJournal } from './node/fileJournal.js'
+import { filePayments } from './node/filePayments.js'
 import { guardedFetch } from './node/guardedFetch.js'
 import { objectStore } from './objectStore/objectStore.js'
 import { pushArtifact } from './pushArtifact.js'
@@ -85,7 +86,7 @@ const factories: Record<
     required: ['url'],
     numbers: ['maxPayloadBytes', 'maxParts', 'kzgMaxSymbols', 'stallTimeout'],
     functions: ['fetch', 'checkCert', 'currentBlock', 'random', 'now'],
-    others: ['afterPut', 'probe', 'retry', 'timeouts', 'kzg', 'headers'],
+    others: ['afterPut', 'payments', 'probe', 'retry', 'timeouts', 'kzg', 'headers'],
   },
   'eigenDa.retry': {
     make: (retry) => eigenDa({ url, retry: retry as never }),
@@ -139,6 +140,12 @@ const factories: Record<
   fileJournal: {
     make: (options) => fileJournal(options as never),
     base: { path: join(root, 'journal.json') },
+    required: ['path'],
+    others: ['path'],
+  },
+  filePayments: {
+    make: (options) => filePayments(options as never),
+    base: { path: join(root, 'payments.json') },
     required: ['path'],
     others: ['path'],
   },

@@ -7,11 +7,11 @@
  */
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { createSingleFlight } from '../../internal/singleFlight.js'
 import { createDaAdapter } from '../adapter.js'
 
 import { eigenDaArchive } from './archive.js'
 import { EIGENDA_RETENTION_SECONDS, type EigenDaOptions, eigenDaSettings } from './options.js'
+import { purseOf } from './paidParts.js'
 import { type EigenDaProxyConfig, getConfig } from './proxyClient.js'
 import { headParts, readParts } from './reads.js'
 import { createPutParts, type PutResult } from './writes.js'
@@ -30,7 +30,7 @@ export type EigenDaClient = DaClient & {
  * A write is repeated only when it certainly was not carried out: no connection, or a 429. Anything
  * else that leaves the outcome open is a {@link DaOutcomeUnknownError}, because a second dispersal
  * is paid for again. What was paid for and could not be checked is reused by a `put` of the same
- * bytes within a day; two of them at once are one.
+ * bytes within a day; two of them at once are one. Clients of one `payments` are one in both.
  *
  * @throws {InvalidInputError} for a malformed URL or option.
  * @example
@@ -44,7 +44,7 @@ export type EigenDaClient = DaClient & {
 export function eigenDa(options: EigenDaOptions): EigenDaClient {
   const settings = eigenDaSettings(options)
   const { source, target } = settings
-  const flights = createSingleFlight<PutResult>(`${source} da.put`)
+  const { flights } = purseOf<PutResult>(settings.payments)
   let config: Promise<EigenDaProxyConfig | undefined> | undefined
 
   function askConfig(signal: AbortSignal): Promise<EigenDaProxyConfig | undefined> {
@@ -69,12 +69,15 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
         flights.run(call.hash, { signal: call.signal }, (signal) =>
           parts.put(bytes, { ...call, signal }),
         ),
-      renew: (bytes, call) =>
-        parts.put(
-          bytes,
-          call,
-          call.previous.kind === 'eigenDa' ? call.previous.commitments : undefined,
-        ),
+      renew: (bytes, call) => {
+        const { previous, hash } = call
+        const expected = previous.kind === 'eigenDa' ? previous.commitments : undefined
+        // Held against what was there before, so only with others that are held against the same.
+        const key = `${hash} ${expected?.join(' ') ?? ''}`
+        return flights.run(key, { signal: call.signal }, (signal) =>
+          parts.put(bytes, { ...call, signal }, expected),
+        )
+      },
       paidFor: parts.paidFor,
       read: (locator, call) => readParts(settings, locator, call),
       head: (locator, call) => headParts(settings, locator, call),

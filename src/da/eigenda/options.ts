@@ -1,12 +1,13 @@
 /** Options of the EigenDA adapter, and what the network promises. */
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
-import { assertChoice, assertOptions } from '../../internal/options.js'
+import { assertChoice, assertFunctions, assertOptions } from '../../internal/options.js'
 import type { DaHooks } from '../adapter.js'
 import type { FetchLike } from '../internal/http.js'
 import { atLeastOne, hookRules, retryRules, someTime } from '../internal/optionRules.js'
 import type { EigenDaCert } from './cert/cert.js'
 import { MAX_PAYLOAD_BYTES } from './payloadCodec.js'
+import { memoryPayments, type PaymentRecord } from './payments.js'
 import { type ProxyTarget, proxyBase } from './proxyClient.js'
 
 /** Seconds the network keeps a blob: 100,800 blocks of twelve seconds. */
@@ -39,6 +40,11 @@ export type EigenDaOptions = DaHooks & {
     | undefined
   /** What is done after a write when its commitment was not recomputed. @default 'readBack' */
   afterPut?: 'readBack' | 'nothing' | undefined
+  /**
+   * Where it is remembered what was paid for and could not be checked, for all clients that are given
+   * the same one: `filePayments` of `/da/node` outlives the process. @default memory of this client
+   */
+  payments?: PaymentRecord | undefined
   /** Newest L1 block, to tell an expired blob from one that is not there yet. */
   currentBlock?: ((options: IoOptions) => Promise<bigint>) | undefined
   /** Tries of reads, and of writes that were certainly not carried out. */
@@ -72,6 +78,7 @@ export type EigenDaSettings = Pick<EigenDaOptions, 'kzg' | 'checkCert' | 'curren
   limit: number
   maxParts: number
   probe: boolean
+  payments: PaymentRecord
   kzgMaxSymbols: number
   afterPut: 'readBack' | 'nothing'
   retry: { reads: number; writes: number; baseDelay: number; maxDelay: number }
@@ -92,6 +99,7 @@ const optionRules = {
   kzgMaxSymbols: { least: 0 },
   checkCert: 'function',
   afterPut: 'text',
+  payments: 'object',
   currentBlock: 'function',
   retry: 'object',
   stallTimeout: someTime,
@@ -113,6 +121,8 @@ export function eigenDaSettings(options: EigenDaOptions): EigenDaSettings {
   if (options.timeouts) assertOptions(options.timeouts, timeRules, { field: 'options.timeouts' })
   if (options.afterPut !== undefined)
     assertChoice('afterPut', options.afterPut, ['readBack', 'nothing'])
+  if (options.payments !== undefined)
+    assertFunctions('options.payments', options.payments, ['read', 'write'])
   const { source = 'eigenda', maxPayloadBytes: limit = MAX_PAYLOAD_BYTES } = options
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAYLOAD_BYTES) {
     throw new InvalidInputError({
@@ -133,6 +143,7 @@ export function eigenDaSettings(options: EigenDaOptions): EigenDaSettings {
     limit,
     maxParts: options.maxParts ?? 4,
     probe: options.probe ?? true,
+    payments: options.payments ?? memoryPayments(),
     kzgMaxSymbols: options.kzgMaxSymbols ?? 65_536,
     afterPut: options.afterPut ?? 'readBack',
     retry: { reads, writes, baseDelay, maxDelay },

@@ -12,7 +12,6 @@ import {
   DaNotFoundError,
   DaOutcomeUnknownError,
   DaPayloadTooLargeError,
-  DaProtocolError,
   DaRateLimitedError,
 } from '../errors.js'
 import { withRetry } from '../internal/retry.js'
@@ -24,7 +23,7 @@ import {
   messageOf,
 } from './commitments.js'
 import { EIGENDA_RETENTION_SECONDS, type EigenDaSettings } from './options.js'
-import { createPaidParts, type PaidPart, type PaidParts } from './paidParts.js'
+import { type PaidPart, type PaidParts, purseOf } from './paidParts.js'
 import { blobSymbols, decodePayload } from './payloadCodec.js'
 import { type EigenDaProxyConfig, isUnsent, postPayload } from './proxyClient.js'
 import { readPart } from './reads.js'
@@ -56,7 +55,7 @@ export type PutParts = {
 /** What was paid for and could not be checked is remembered, and reused by the next write. */
 export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig): PutParts {
   const { source, maxParts, now } = settings
-  const paid = createPaidParts(now)
+  const paid = purseOf<PutResult>(settings.payments).parts(now)
   // Writes under way, and those that somebody stopped waiting for.
   const answered = new Map<Hex, DaPaid>()
   const note = (hash: Hex, commitments: readonly Hex[], count: number): DaPaid => {
@@ -84,6 +83,7 @@ export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig):
     )
     const keyOf = (index: number): string =>
       `${index}/${count} ${keccakHex(parts[index] as Uint8Array)}`
+    await paid.open()
     const commitments: Hex[] = []
     const checks = new Set<string>()
     let oldest = now()
@@ -104,15 +104,11 @@ export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig):
         })
       }
     } catch (error) {
-      if (error instanceof DaIntegrityError || error instanceof DaProtocolError) throw error
       if (commitments.length === 0 || call.signal.aborted) throw error
       const { locator } = note(call.hash, [...commitments], count)
-      throw new DaOutcomeUnknownError(
-        { source, reason: messageOf(error), commitments, locator },
-        { cause: error },
-      )
+      throw paidError(error, { source, commitments, locator })
     }
-    for (const index of parts.keys()) paid.delete(keyOf(index))
+    for (const index of parts.keys()) await paid.delete(keyOf(index))
     answered.delete(call.hash)
     return {
       locator: { kind: 'eigenDa', commitments } satisfies DaLocator,
@@ -121,6 +117,19 @@ export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig):
     }
   }
   return { put, paidFor: (hash) => answered.get(hash) }
+}
+
+/** A failure after something was paid for, with what that is. */
+function paidError(
+  error: unknown,
+  paid: { source: string; commitments: readonly Hex[]; locator: DaLocator | undefined },
+): Error {
+  if (error instanceof DaIntegrityError) {
+    const { expected, actual } = error
+    const reason = messageOf(error).replace(/^wrong bytes: /, '')
+    return new DaIntegrityError({ ...paid, reason, expected, actual }, { cause: error })
+  }
+  return new DaOutcomeUnknownError({ ...paid, reason: messageOf(error) }, { cause: error })
 }
 
 type Part = { part: Uint8Array; key: string; previous: Hex | undefined }
@@ -153,8 +162,8 @@ function createPlacing({
       // relay gives once is not what the network holds.
       const isOpenCheck = error instanceof DaNotFoundError || isRetryable(error)
       if (call.signal.aborted || isOpenCheck) throw error
-      if (isReading && !known.isDoubted) paid.set(key, { ...known, isDoubted: true })
-      else paid.delete(key)
+      if (isReading && !known.isDoubted) await paid.set(key, { ...known, isDoubted: true })
+      else await paid.delete(key)
       throw error
     }
   }
@@ -171,9 +180,16 @@ function createPlacing({
       }
     }
     const commitment = await dispersePart(settings, own.part, call)
+    try {
+      checkedCert(source, commitment, own.part)
+    } catch (error) {
+      // A certificate for something else was paid for too; what is none is nobody's to keep.
+      if (error instanceof DaIntegrityError) answer(commitment)
+      throw error
+    }
     const made = { commitment, at: now() }
-    paid.set(own.key, made)
     answer(commitment)
+    await paid.set(own.key, made)
     return check(made, own)
   }
 }

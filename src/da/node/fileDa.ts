@@ -207,7 +207,8 @@ export async function readBounded(
   }
 }
 
-async function makeDirectoryDurably(folder: string): Promise<void> {
+/** Makes a directory that is there after a crash too. */
+export async function makeDirectoryDurably(folder: string): Promise<void> {
   const first = await makeDirectory(folder)
   // A new directory is only durable once its parent is.
   if (first !== undefined) {

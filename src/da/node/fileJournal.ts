@@ -1,12 +1,22 @@
-import { fromUtf8, utf8 } from '../../internal/bytes.js'
 import { assertOptions } from '../../internal/options.js'
-import { DaUnavailableError } from '../errors.js'
 import { decodeJournal, encodeJournal, type RetentionJournal } from '../retention/journal.js'
-import { onDisk, readBounded, writeFileDurably } from './fileDa.js'
+import { createLockedFile } from './lockedFile.js'
+
+/** A journal in a file, and its end. */
+export type FileJournal = RetentionJournal & {
+  /** Lets another process have the file. */
+  close(): Promise<void>
+}
 
 /**
  * Creates a journal in a file that is replaced as a whole and synced before a write returns.
  *
+ * The file is this journal's alone from the first call until `close`, or until the process ends: two
+ * keepers that do not see each other's steps would both pay. Needs the optional peer
+ * `fs-native-extensions`, for the kernel's lock.
+ *
+ * @throws {DirectoryLockedError} from `read` and `write`, naming who has the file.
+ * @throws {MissingPeerError} from `read` and `write` without the peer.
  * @throws {InvalidInputError} from `read` when the file is damaged.
  * @example
  * ```ts
@@ -15,20 +25,15 @@ import { onDisk, readBounded, writeFileDurably } from './fileDa.js'
  * const journal = fileJournal({ path: '/tmp/newton-retention.json' })
  * ```
  */
-export function fileJournal(options: { path: string }): RetentionJournal {
+export function fileJournal(options: { path: string }): FileJournal {
   assertOptions(options, { path: 'text' }, { required: ['path'] })
-  const { path } = options
+  const file = createLockedFile({ path: options.path, what: 'journal' })
   return {
     async read() {
-      const bytes = await onDisk('journal', () => readBounded(path, 64 * 1024 * 1024))
-      if (bytes === undefined) return []
-      if (typeof bytes === 'string')
-        throw new DaUnavailableError({ source: 'journal', reason: `${path} is ${bytes}` })
-      return decodeJournal(fromUtf8(bytes, 'journal'))
+      const text = await file.read()
+      return text === undefined ? [] : decodeJournal(text)
     },
-    write(records) {
-      const text = utf8(encodeJournal(records))
-      return onDisk('journal', () => writeFileDurably(path, text))
-    },
+    write: (records) => file.write(encodeJournal(records)),
+    close: file.close,
   }
 }

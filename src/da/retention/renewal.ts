@@ -138,7 +138,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
         io.signal?.aborted === true
       if (!isOpen && isRefusal(error)) await record(artifactHash, before)
       // What was answered is what was paid for: it is read again later instead of paid again.
-      const locator = error instanceof DaOutcomeUnknownError ? answeredIn(error) : undefined
+      const locator = isPaidError(error) ? answeredIn(error) : undefined
       if (locator) await record(artifactHash, { ...sending, locator })
       throw error
     }
@@ -187,8 +187,14 @@ export function createRenewals(options: RenewalOptions): Renewals {
   }
 }
 
+type PaidError = DaOutcomeUnknownError | DaIntegrityError
+
+function isPaidError(error: unknown): error is PaidError {
+  return error instanceof DaOutcomeUnknownError || error instanceof DaIntegrityError
+}
+
 /** What a failed write may have paid for. Commitments alone may be of a part; reading them tells. */
-function answeredIn({ locator, commitments }: DaOutcomeUnknownError): DaLocator | undefined {
+function answeredIn({ locator, commitments }: PaidError): DaLocator | undefined {
   if (locator) return locator
   return commitments.length > 0 ? { kind: 'eigenDa', commitments } : undefined
 }

@@ -12,7 +12,12 @@ import { createDaAdapter } from '../adapter.js'
 import { createArtifactSource } from '../artifactSource.js'
 import { adviseCost, formatCostAdvice } from '../costAdvisor.js'
 import { encodeEigenDaCommitment } from '../eigenda/cert/cert.js'
-import { DaExpiredError, DaFailoverError, DaOutcomeUnknownError } from '../errors.js'
+import {
+  DaExpiredError,
+  DaFailoverError,
+  DaIntegrityError,
+  DaOutcomeUnknownError,
+} from '../errors.js'
 import { memoryDa } from '../memoryDa.js'
 import { fileJournal } from '../node/fileJournal.js'
 import { decodeJournal, memoryJournal, type RetentionJournal } from './journal.js'
@@ -361,7 +366,10 @@ describe('ninety days of hourly runs', () => {
     expect(at.announcements.length).toBeGreaterThan(0)
   })
 
-  test('a copy that was paid for and could not be read back is not paid for again', async () => {
+  test.each([
+    ['could not be read back', DaOutcomeUnknownError],
+    ['was read back as other bytes', DaIntegrityError],
+  ])('a copy that was paid for and %s is not paid for again', async (reason, Failure) => {
     const at = world()
     await at.publish()
     const renew = at.publisher.renew as NonNullable<DaClient['renew']>
@@ -371,7 +379,7 @@ describe('ninety days of hourly runs', () => {
       renew: async (previous, artifact, io) => {
         const { locator } = await renew(previous, artifact, io)
         isReadable = false
-        throw new DaOutcomeUnknownError({ source: 'eigenda', reason: 'no read-back', locator })
+        throw new Failure({ source: 'eigenda', reason, locator })
       },
       getWithVerification: async (locator, expected, io) => {
         if (!isReadable) throw new DaFailoverError({ source: 'eigenda', reason: 'relay is late' })
@@ -581,9 +589,13 @@ describe('journals', () => {
         { state: 'held', artifactHash: hash, locator: { kind: 'eigenDaArchive' }, expiresAt: 8 },
       ] as const
       await journal.write(records)
-      expect(await fileJournal({ path }).read()).toEqual(records)
+      await journal.close()
+      const again = fileJournal({ path })
+      expect(await again.read()).toEqual(records)
+      await again.close()
       await writeFile(path, '[{"state":"paid"}]')
       await expect(journal.read()).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+      await journal.close()
     } finally {
       await rm(folder, { recursive: true })
     }

@@ -570,6 +570,47 @@ describe('writes', () => {
       expect(proxy.dispersals()).toBe(dispersals)
     }
   })
+  test('other bytes, or none, in a read-back: the error has the certificate, and the next write reads it', async () => {
+    const pages = { html: text('<html>login</html>'), other: sample(64), none: text('') }
+    for (const [name, page] of Object.entries(pages)) {
+      let isSpoiled = true
+      const fetch: NonNullable<EigenDaOptions['fetch']> = async (input, init) =>
+        isSpoiled && String(input).includes('/get/')
+          ? new Response(new Uint8Array(page))
+          : proxy.fetch(input, init)
+      const da = eigenDa(over(proxy, { fetch }))
+      const before = proxy.dispersals()
+      const error = await da.put(text(`under ${name}`)).catch((reason: unknown) => reason)
+      expect(error, name).toMatchObject({
+        code: expect.stringMatching(/^(DA_INTEGRITY|DA_OUTCOME_UNKNOWN)$/),
+        commitments: { length: 1 },
+        locator: { kind: 'eigenDa' },
+      })
+      isSpoiled = false
+      const { locator } = await da.put(text(`under ${name}`))
+      expect(locator).toEqual((error as { locator: unknown }).locator)
+      expect(proxy.dispersals() - before).toBe(1)
+    }
+  })
+  test('a certificate for other bytes is told with what was paid; what is none is not', async () => {
+    for (const more of [{ kzg: createKzg({ srs: toySrs(8) }) }, {}]) {
+      const other = createFakeEigenDaProxy()
+      const fetch: NonNullable<EigenDaOptions['fetch']> = (input, init) =>
+        String(input).includes('/put?')
+          ? other.fetch(input, { ...init, body: new Uint8Array(more.kzg ? 1 : 2_000) })
+          : other.fetch(input, init)
+      const error = await eigenDa(over(other, { ...more, fetch }))
+        .put(text('mine'))
+        .catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: 'DA_INTEGRITY', commitments: { length: 1 } })
+    }
+    proxy.fail({ kind: 'html', on: 'put' })
+    const error = await eigenDa(over(proxy))
+      .put(text('x'))
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'DA_PROTOCOL' })
+    expect(error).not.toHaveProperty('commitments')
+  })
   test('what was paid for a day ago is not handed out as new', async () => {
     let at = 1_000_000
     const relay = { isDown: false }

@@ -13,9 +13,10 @@ import {
   type LayeredArtifactCache,
   recordCacheMetrics,
 } from '../../../da/index.js'
-import { diskByteStore, fileDa } from '../../../da/node/index.js'
+import { diskByteStore, fileDa, filePayments } from '../../../da/node/index.js'
 import { isPolicySdkError } from '../../../errors/base.js'
 import { type CommitPipeline, snapshotClient } from '../../../statetree/index.js'
+import type { Closers } from './running.js'
 
 /** What artifacts are had with. */
 export type ArtifactSettings = {
@@ -43,12 +44,20 @@ export type OpenedArtifacts = {
  */
 export function openArtifacts(
   settings: ArtifactSettings,
-  { directory, metrics }: { directory: string; metrics?: MetricsRegistry | undefined },
+  parts: {
+    directory: string
+    metrics?: MetricsRegistry | undefined
+    /** Of a process that writes: it remembers in its directory what it has paid for. */
+    closers?: Closers | undefined
+  },
 ): OpenedArtifacts {
   const { 'da.directory': shared, 'da.proxy_url': proxy, 'da.bootnodes': bootnodes } = settings
   const clients: DaClient[] = []
   if (shared !== undefined) clients.push(fileDa({ directory: resolve(shared) }))
-  if (proxy !== undefined) clients.push(eigenDa({ url: proxy }))
+  const { directory, metrics, closers } = parts
+  const payments = closers && filePayments({ path: join(directory, 'payments.json') })
+  if (payments !== undefined) closers?.add(payments.close)
+  if (proxy !== undefined) clients.push(eigenDa({ url: proxy, payments }))
   let followed: Followed | undefined
   const { onCacheEvent, onArtifactEvent } = recorded(metrics)
   const da = createArtifactSource({

@@ -70,6 +70,8 @@ function openRetention(parts: Parts): (io: IoOptions) => Promise<void> {
   const { chain, artifacts, account, directory, watch, log } = parts
   const expires = (client: DaClient): boolean => client.retention.kind === 'expires'
   const publisher = artifacts.clients.find(expires)
+  const journal = fileJournal({ path: join(directory, 'retention.json') })
+  parts.closers.add(journal.close)
   const keeper = createRetentionKeeper({
     entries: (io) => entriesOf(parts, io),
     ...(publisher === undefined
@@ -83,7 +85,7 @@ function openRetention(parts: Parts): (io: IoOptions) => Promise<void> {
         }),
     archives: artifacts.clients.filter((client) => !expires(client)),
     source: artifacts.cache,
-    journal: fileJournal({ path: join(directory, 'retention.json') }),
+    journal,
     // A block that the node does not have has no time, and what is in it counts as expired.
     blockTime: async (number, io) =>
       Number((await chain.reader.getBlock(number, io))?.timestamp ?? Number.NaN),

@@ -159,7 +159,7 @@ async function openParts(
   const directory = settings['data.directory']
   await claimDirectory(directory, 'operator', closers)
   const watch = watchOperator()
-  const artifacts = openArtifacts(settings, { directory, metrics: watch.metrics })
+  const artifacts = openArtifacts(settings, { directory, closers, metrics: watch.metrics })
   const chain = await openChain(settings, artifacts.cache.memory)
   const index = await followIndex(chain, {
     ...{ directory, closers, log },

@@ -1,0 +1,91 @@
+/** What was paid for in writes that did not end, as it is kept. */
+import type { Hex } from 'viem'
+import { InvalidInputError } from '../../errors/common.js'
+
+/** A certificate that was paid for and could not be checked yet. */
+export type Payment = {
+  /** Which part of which bytes it is for. */
+  key: string
+  commitment: Hex
+  /** Milliseconds since the epoch. */
+  at: number
+  /** Whether it was read back once, and what came was not these bytes. */
+  isDoubted?: boolean | undefined
+}
+
+/**
+ * Where payments are kept, for the clients of one EigenDA network. `write` replaces all of them, whole
+ * or not at all. Only one process may hold a record at a time.
+ */
+export interface PaymentRecord {
+  read(): Promise<readonly Payment[]>
+  write(payments: readonly Payment[]): Promise<void>
+}
+
+/**
+ * Creates a record in memory, for clients of one process that pay from one purse.
+ *
+ * @example
+ * ```ts
+ * import { eigenDa, memoryPayments } from '@newton/policy-sdk/da'
+ *
+ * const payments = memoryPayments()
+ * const one = eigenDa({ url: 'http://127.0.0.1:3100', payments })
+ * const other = eigenDa({ url: 'http://127.0.0.1:3101', payments })
+ * ```
+ */
+export function memoryPayments(): PaymentRecord {
+  let text = encodePayments([])
+  return {
+    async read() {
+      return decodePayments(text)
+    },
+    async write(payments) {
+      text = encodePayments(payments)
+    },
+  }
+}
+
+/** Text form of payments. */
+export function encodePayments(payments: readonly Payment[]): string {
+  return JSON.stringify(payments)
+}
+
+/**
+ * Reads the text form.
+ *
+ * @throws {InvalidInputError} when it is damaged: writing without it could pay twice.
+ */
+export function decodePayments(text: string): Payment[] {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (cause) {
+    return refuse('it is not JSON', cause)
+  }
+  return checkedPayments(parsed)
+}
+
+/** @throws {InvalidInputError} for what is no list of payments. */
+export function checkedPayments(list: unknown): Payment[] {
+  if (!Array.isArray(list)) return refuse('it is not a list')
+  return list.map((value: Record<string, unknown> | null): Payment => {
+    const { key, commitment, at, isDoubted } = value ?? {}
+    if (typeof key !== 'string' || !isCommitment(commitment) || !Number.isFinite(at))
+      return refuse('an entry is no payment')
+    const payment = { key, commitment, at: at as number }
+    return isDoubted === true ? { ...payment, isDoubted } : payment
+  })
+}
+
+function isCommitment(value: unknown): value is Hex {
+  return typeof value === 'string' && /^0x([0-9a-f]{2})+$/.test(value)
+}
+
+function refuse(reason: string, cause?: unknown): never {
+  const hint = 'Look at what was paid for last before the file is removed.'
+  throw new InvalidInputError(
+    { field: 'payments', reason, hint },
+    cause === undefined ? {} : { cause },
+  )
+}

@@ -1,0 +1,41 @@
+import { assertOptions } from '../../internal/options.js'
+import { decodePayments, encodePayments, type PaymentRecord } from '../eigenda/payments.js'
+import { createLockedFile } from './lockedFile.js'
+
+/** A record of payments in a file, and its end. */
+export type FilePayments = PaymentRecord & {
+  /** Lets another process have the file. */
+  close(): Promise<void>
+}
+
+/**
+ * Creates a record of payments in a file that is replaced as a whole and synced before a write returns:
+ * what was paid for and could not be checked is used again after a crash.
+ *
+ * The file is this record's alone from the first call until `close`, or until the process ends; give
+ * one record to all clients of a process. Needs the optional peer `fs-native-extensions`.
+ *
+ * @throws {DirectoryLockedError} from `read` and `write`, naming who has the file.
+ * @throws {MissingPeerError} from `read` and `write` without the peer.
+ * @throws {InvalidInputError} from `read` when the file is damaged.
+ * @example
+ * ```ts
+ * import { eigenDa } from '@newton/policy-sdk/da'
+ * import { filePayments } from '@newton/policy-sdk/da/node'
+ *
+ * const payments = filePayments({ path: '/tmp/newton-payments.json' })
+ * const da = eigenDa({ url: 'http://127.0.0.1:3100', payments })
+ * ```
+ */
+export function filePayments(options: { path: string }): FilePayments {
+  assertOptions(options, { path: 'text' }, { required: ['path'] })
+  const file = createLockedFile({ path: options.path, what: 'payments' })
+  return {
+    async read() {
+      const text = await file.read()
+      return text === undefined ? [] : decodePayments(text)
+    },
+    write: (payments) => file.write(encodePayments(payments)),
+    close: file.close,
+  }
+}

@@ -1,0 +1,192 @@
+/** Files that remember what was paid for: one process has them at a time. */
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { computeArtifactHash } from '../../core/artifact.js'
+import type { DaReceipt } from '../../core/interfaces/daClient.js'
+import { utf8 } from '../../internal/bytes.js'
+import { createFakeEigenDaProxy } from '../../testing/eigenDaProxy/fakeProxy.js'
+import { eigenDa } from '../eigenda/eigenDa.js'
+import { memoryPayments } from '../eigenda/payments.js'
+import { fileJournal } from './fileJournal.js'
+import { filePayments } from './filePayments.js'
+
+const root = await mkdtemp(join(tmpdir(), 'locked-file-'))
+afterAll(() => rm(root, { recursive: true, force: true }))
+const files = { fileJournal, filePayments }
+
+/** A process that holds the lock on a file until it is killed. */
+async function holder(path: string): Promise<{ pid: number; kill(): Promise<void> }> {
+  const script = `
+    const fs = require('node:fs')
+    const lock = require('fs-native-extensions')
+    const fd = fs.openSync(process.argv[1] + '.lock', 'a+')
+    if (!lock.tryLock(fd)) process.exit(3)
+    fs.ftruncateSync(fd)
+    fs.writeSync(fd, 'another keeper, process ' + process.pid)
+    console.log('held')
+    setInterval(() => undefined, 1_000)`
+  const child = spawn(process.execPath, ['-e', script, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  await new Promise((resolve) => child.stdout.once('data', resolve))
+  return {
+    pid: child.pid as number,
+    async kill() {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+test.each(Object.entries(files))(
+  'error: DIRECTORY_LOCKED from %s while another process has it, naming that one',
+  async (name, open) => {
+    const path = join(root, `${name}-others.json`)
+    const other = await holder(path)
+    const file = open({ path })
+    try {
+      for (const call of [() => file.read(), () => file.write([])]) {
+        await expect(call()).rejects.toMatchObject({
+          code: 'DIRECTORY_LOCKED',
+          message: expect.stringContaining(`another keeper, process ${other.pid}`),
+        })
+      }
+    } finally {
+      await other.kill()
+    }
+    // The kernel frees it with its holder: the same object may go on.
+    expect(await file.read()).toEqual([])
+    await file.close()
+  },
+)
+
+test.each(Object.entries(files))(
+  'error: DIRECTORY_LOCKED from a second %s of one process, until the first is closed',
+  async (name, open) => {
+    const path = join(root, 'deep', `${name}.json`)
+    const first = open({ path })
+    await first.write([])
+    const second = open({ path })
+    await expect(second.read()).rejects.toMatchObject({
+      code: 'DIRECTORY_LOCKED',
+      message: expect.stringContaining(`process ${process.pid}`),
+    })
+    await first.close()
+    await first.close()
+    expect(await second.read()).toEqual([])
+    await second.close()
+  },
+)
+
+/** A proxy whose reads fail while `down.is`. */
+function behind(down: { is: boolean }) {
+  const proxy = createFakeEigenDaProxy()
+  const fetch = async (input: string, init: RequestInit): Promise<Response> =>
+    down.is && input.includes('/get/')
+      ? new Response('no', { status: 503 })
+      : proxy.fetch(input, init)
+  const retry = { reads: 1, writes: 1, baseDelay: 1, maxDelay: 1 }
+  return { proxy, options: { url: 'http://proxy.test', fetch, retry } }
+}
+const unknown = { code: 'DA_OUTCOME_UNKNOWN', locator: { kind: 'eigenDa' } }
+
+test('behavior: two clients of one record pay once, at once and one after a failure of the other', async () => {
+  const down = { is: false }
+  const { proxy, options } = behind(down)
+  for (const [name, payments] of Object.entries({
+    memory: memoryPayments(),
+    file: filePayments({ path: join(root, 'shared.json') }),
+  })) {
+    const before = proxy.dispersals()
+    const one = eigenDa({ ...options, payments })
+    const other = eigenDa({ ...options, payments })
+    const bytes = utf8(`at once ${name}`)
+    const receipts = await Promise.all([one, other, one].map((da) => da.put(bytes)))
+    expect(new Set(receipts.map(({ locator }) => JSON.stringify(locator))).size).toBe(1)
+    expect(proxy.dispersals() - before).toBe(1)
+    // Renewals of one copy too.
+    const renewals = await Promise.all(
+      [one, other].map((da) => da.renew((receipts[0] as DaReceipt).locator, bytes)),
+    )
+    expect(renewals[0]).toEqual(renewals[1])
+    expect(proxy.dispersals() - before).toBe(2)
+
+    const later = utf8(`later ${name}`)
+    down.is = true
+    const failed = await one.put(later).catch((error: unknown) => error)
+    expect(failed).toMatchObject(unknown)
+    down.is = false
+    const { locator } = await other.put(later)
+    expect(locator).toEqual((failed as { locator: unknown }).locator)
+    expect(proxy.dispersals() - before).toBe(3)
+    // What was checked is no debt any more: bytes that are put again are paid for again.
+    await one.put(later)
+    expect(proxy.dispersals() - before).toBe(4)
+  }
+})
+
+test('behavior: a process that begins anew reads back what was paid for before', async () => {
+  const down = { is: true }
+  const { proxy, options } = behind(down)
+  const path = join(root, 'anew.json')
+  const bytes = utf8('anew')
+  const before = filePayments({ path })
+  await expect(eigenDa({ ...options, payments: before }).put(bytes)).rejects.toMatchObject(unknown)
+  await before.close()
+  down.is = false
+  const after = filePayments({ path })
+  const da = eigenDa({ ...options, payments: after })
+  const { locator, artifactHash } = await da.put(bytes)
+  expect(proxy.dispersals()).toBe(1)
+  expect(await da.getWithVerification(locator, artifactHash)).toEqual(bytes)
+  expect(await readFile(path, 'utf8')).toBe('[]')
+  await after.close()
+})
+
+test('error: nothing is paid for where it could not be remembered', async () => {
+  const { proxy, options } = behind({ is: false })
+  const damaged = join(root, 'damaged.json')
+  for (const text of ['{}', 'no', '[null]', '[{"key":"a","commitment":"x","at":1}]']) {
+    await writeFile(damaged, text)
+    const payments = filePayments({ path: damaged })
+    const call = eigenDa({ ...options, payments }).put(utf8('x'))
+    await expect(call).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await payments.close()
+  }
+  const records = {
+    unreadable: { read: () => Promise.reject(new TypeError('no')), write: async () => undefined },
+    unwritable: { read: async () => [], write: () => Promise.reject(new TypeError('full')) },
+    odd: { read: async () => 5 as never, write: async () => undefined },
+  }
+  for (const payments of Object.values(records))
+    await expect(eigenDa({ ...options, payments }).put(utf8('x'))).rejects.toThrow()
+  expect(proxy.dispersals()).toBe(0)
+})
+
+test('behavior: a record that fails after the payment fails no write, and what was paid is told', async () => {
+  const down = { is: true }
+  const { proxy, options } = behind(down)
+  let isFull = false
+  const payments = {
+    read: async () => [],
+    write: async () => {
+      if (isFull) throw new TypeError('full')
+    },
+  }
+  const fetch = async (input: string, init: RequestInit): Promise<Response> => {
+    const answer = await options.fetch(input, init)
+    if (input.includes('/put?')) isFull = true
+    return answer
+  }
+  const da = eigenDa({ ...options, fetch, payments })
+  await expect(da.put(utf8('x'))).rejects.toMatchObject(unknown)
+  isFull = false
+  down.is = false
+  const { artifactHash } = await da.put(utf8('x'))
+  expect(artifactHash).toBe(computeArtifactHash(utf8('x')))
+  expect(proxy.dispersals()).toBe(1)
+})
