@@ -37,3 +37,14 @@ test('behavior: workers for plugins need the transpiler where a plugin is compil
     }),
   )
 })
+
+test('error: MISSING_PEER from listenGateway names ws, and how to go without', async () => {
+  vi.doMock('ws', absent('ws'))
+  const { listenGateway } = await import('@newton/policy-sdk/operator/node')
+  const gateway = { rpc: {} as never, subscriptions: {} as never }
+  await expect(listenGateway({ gateway })).rejects.toMatchObject({
+    code: 'MISSING_PEER',
+    message: expect.stringMatching(/`sockets: false`.*npm install ws/s),
+  })
+  await (await listenGateway({ gateway, sockets: false })).close()
+})

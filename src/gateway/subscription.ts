@@ -54,6 +54,8 @@ export type SubscribeParameters = {
   /** The topic that `sendTask` gave, such as `newton.task.0x…`. */
   topic: string
   onUpdate: (update: TaskUpdate) => void
+  /** Whether nothing is told after an update. @default `success` and the failures */
+  isLast?: ((update: TaskUpdate) => boolean) | undefined
   /** The subscription ended for good. Not called after it was stopped or the task ended. */
   onError?: ((error: GatewaySubscriptionError) => void) | undefined
   onEvent?: ((event: SubscriptionEvent) => void) | undefined
@@ -66,6 +68,7 @@ export type SubscribeParameters = {
 }
 
 const endings = new Set(['success', 'failed', 'failure', 'timeout'])
+const isEnding = ({ event }: TaskUpdate): boolean => endings.has(event)
 /** Largest frame that is read, in characters. */
 const MAX_FRAME = 1_000_000
 /** Close codes that say the key is refused: trying again changes nothing. */
@@ -80,7 +83,7 @@ export function subscribeTask(
   transport: SubscriptionTransport,
   parameters: SubscribeParameters,
 ): () => void {
-  const { topic, onUpdate, onError, onEvent } = parameters
+  const { topic, onUpdate, onError, onEvent, isLast = isEnding } = parameters
   const seen = new Set<string>()
   return keepConnected(transport, parameters, {
     onEnd: (reason) => onError?.(new GatewaySubscriptionError({ topic, reason })),
@@ -99,7 +102,7 @@ export function subscribeTask(
       const key = JSON.stringify(update)
       if (seen.has(key)) return
       if (seen.size < 1_024) seen.add(key)
-      if (endings.has(update.event)) stop()
+      if (isLast(update)) stop()
       onUpdate(update)
     },
   })
@@ -213,7 +216,7 @@ export function waitForTaskUpdate(
       const stop = subscribeTask(transport, {
         topic,
         onUpdate: (update) => {
-          if (endings.has(update.event)) resolve(update)
+          if (isEnding(update)) resolve(update)
         },
         onError: reject,
       })

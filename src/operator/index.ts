@@ -31,6 +31,12 @@ export {
 export { GatewayAnswerError } from './gateway/errors.js'
 export type { GatewayEvent } from './gateway/events.js'
 export { createGateway, type Gateway, type GatewayParameters } from './gateway/gateway.js'
+export type {
+  SubscriptionConnection,
+  SubscriptionLimits,
+  SubscriptionSocket,
+  Subscriptions,
+} from './gateway/live/subscriptions.js'
 export type { GatewayMethod, GatewayRpc } from './gateway/methods.js'
 export { memoryGatewayStore } from './gateway/store/memoryStore.js'
 export {

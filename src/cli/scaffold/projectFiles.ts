@@ -26,6 +26,7 @@ const devnetPackages = {
   hono: '^4.13.19',
   kysely: '^0.28.19',
   lmdb: '^3.5.6',
+  ws: '^8.21.0',
   zod: '^4.6.7',
 }
 

@@ -11,6 +11,13 @@ export type ListenAddress = {
   port?: number | undefined
 }
 
+/** What takes connections over that leave HTTP. */
+export type UpgradeServer = {
+  attach(server: Server): void
+  /** Ends those connections: a server does not close before. */
+  close(): void
+}
+
 /** A server that listens. */
 export type RoleServer = {
   /** Such as `http://127.0.0.1:8700`. Calls go to `/rpc`. */
@@ -32,6 +39,7 @@ export type RoleServer = {
 export async function serve(
   app: { fetch: (request: Request) => Response | Promise<Response> },
   address: ListenAddress,
+  upgrades?: UpgradeServer | undefined,
 ): Promise<RoleServer> {
   const { host = '127.0.0.1', port = 0 } = address
   assertText('host', host)
@@ -47,6 +55,7 @@ export async function serve(
       keepAliveTimeout: 65_000,
     },
   }) as Server
+  upgrades?.attach(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
       reject(
@@ -61,7 +70,13 @@ export async function serve(
   const bound = server.address()
   const actual = typeof bound === 'object' && bound !== null ? bound.port : port
   const name = host.includes(':') ? `[${host}]` : host
-  return { url: `http://${name}:${actual}`, close: (grace = 10_000) => closeServer(server, grace) }
+  return {
+    url: `http://${name}:${actual}`,
+    close: (grace = 10_000) => {
+      upgrades?.close()
+      return closeServer(server, grace)
+    },
+  }
 }
 
 function closeServer(server: Server, grace: number): Promise<void> {

@@ -22,6 +22,21 @@ export type GatewayEvent =
     }
   /** What one operator did that was not the answer. */
   | { type: 'operator.fault'; taskId: Hex; operator: string; fault: string; detail: string }
+  /** A connection for updates came, was refused, or was cut for what it did. */
+  | {
+      type: 'subscriptions.connection'
+      outcome: 'opened' | 'closed' | 'refused' | 'slow' | 'busy'
+      caller: string | undefined
+      connections: number
+    }
+  /** A task is followed, or no longer; `refused` where it may not be. */
+  | {
+      type: 'subscriptions.task'
+      outcome: 'followed' | 'ended' | RpcFault
+      subscriptions: number
+      /** What was thrown, where the outcome is `INTERNAL`. */
+      error?: unknown
+    }
   /** A sending did not come to an end; the chain is looked at again. */
   | { type: 'landing.failed'; taskId: Hex; error: unknown }
   /** The store failed; what was to be kept is tried again when the lease has ended. */

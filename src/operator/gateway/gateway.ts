@@ -20,19 +20,18 @@ import type { RpcLimits } from '../rpc/limits.js'
 import type { OperatorTables } from '../tasks/tables.js'
 import type { CallerCheck } from './callers.js'
 import type { GatewayEvent } from './events.js'
+import {
+  createSubscriptions,
+  type SubscriptionLimits,
+  type Subscriptions,
+} from './live/subscriptions.js'
 import { createGatewayRpc, type GatewayRpc } from './methods.js'
 import { prepareTask } from './preparing.js'
 import { type RunParameters, runTask } from './running.js'
 import { createSecretsMethods } from './secrets.js'
-import {
-  type GatewayStore,
-  isDecided,
-  type Lease,
-  type LeasedTask,
-  type StoredTask,
-} from './store/store.js'
-import { createChanges } from './waiting.js'
-import { type TaskRequest, writeTaskRequest, writeTaskStatus } from './wire.js'
+import type { GatewayStore, Lease, LeasedTask, StoredTask } from './store/store.js'
+import { createAnswers, createChanges, createStanding } from './waiting.js'
+import { type TaskRequest, writeTaskRequest } from './wire.js'
 
 /** Parameters of {@link createGateway}. */
 export type GatewayParameters = {
@@ -71,6 +70,8 @@ export type GatewayParameters = {
   /** Keeps each certificate for the evaluation ledger before it is an answer. @default nothing is recorded */
   ledger?: Pick<LedgerRecorder, 'attested' | 'anomaly'> | undefined
   limits?: RpcLimits | undefined
+  /** Bounds of connections that are told of changes. */
+  subscriptionLimits?: SubscriptionLimits | undefined
   /** Milliseconds. @default Date.now */
   now?: (() => number) | undefined
   randomBytes?: ((length: number) => Uint8Array) | undefined
@@ -83,7 +84,13 @@ const gatewayOptions: Parameters<typeof assertOptions<GatewayParameters>>[1] = {
   ...{ callers: 'function', auditors: 'list', pcr0Commitment: 'text', sink: 'object' },
   ...{ landingInterval: 'milliseconds', referenceDelay: 'uint', owner: 'text' },
   ...{ lease: 'milliseconds', pollInterval: 'milliseconds', concurrent: 'any' },
-  ...{ ledger: 'object', limits: 'object', now: 'function', randomBytes: 'function' },
+  ...{
+    ledger: 'object',
+    limits: 'object',
+    subscriptionLimits: 'object',
+    now: 'function',
+    randomBytes: 'function',
+  },
   ...{ onEvent: 'function', isValidContractSignature: 'function' },
 }
 
@@ -94,6 +101,8 @@ const NONCES = 4
 export type Gateway = {
   /** Answers calls; mounted by `listenGateway`, or in a server of one's own. */
   readonly rpc: GatewayRpc
+  /** Tells callers that stay connected of changes; `listenGateway` serves it on `/ws`. */
+  readonly subscriptions: Subscriptions
   /** Keeps a task and works on it. Returns where it stands at once. */
   send(request: TaskRequest, from: { caller: string }, options?: IoOptions): Promise<StoredTask>
   /** Where a task stands, once it is decided or `wait` milliseconds are over. */
@@ -147,7 +156,6 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     parameters.randomBytes ??
     ((length) => globalThis.crypto.getRandomValues(new Uint8Array(length)))
   const owner = parameters.owner ?? keccakHex(randomBytes(16)).slice(2, 34)
-  const auditors = new Set(parameters.auditors)
   const given = parameters.operators
   const operators = typeof given === 'function' ? given : (): typeof given => given
   const changes = createChanges()
@@ -228,26 +236,17 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     throw refuse('INTERNAL', 'its source of nonces gives the same ones', { by: 'gateway' })
   }
 
-  const status: Gateway['status'] = async (taskId, { caller, wait = 0 }, options) => {
-    const until = now() + wait
-    for (;;) {
-      const changed = changes.next(taskId)
-      try {
-        const task = await store.find(taskId)
-        if (task === undefined || (task.caller !== caller && !auditors.has(caller))) {
-          throw refuse('UNKNOWN_TASK', 'this caller has no such task', { by: 'gateway' })
-        }
-        const left = until - now()
-        if (isDecided(task) || left <= 0) return await describe(task, answers)
-        // What another gateway works on is only seen in the store.
-        const turn = here.has(taskId) ? left : Math.min(left, pollInterval)
-        await changed.within(turn, options?.signal)
-      } finally {
-        changed.forget()
-      }
-    }
-  }
-
+  const standing = createStanding({
+    ...{ store, changes, answers, pollInterval, now },
+    auditors: new Set(parameters.auditors),
+    isHere: (taskId) => here.has(taskId),
+  })
+  const { status } = standing
+  const subscriptions = createSubscriptions({
+    ...{ standing, now, onEvent },
+    callers: parameters.callers,
+    limits: parameters.subscriptionLimits,
+  })
   const claiming = pollStore(
     { store, owner, lease, concurrent, pollInterval },
     {
@@ -268,9 +267,10 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     }),
   })
   return {
-    ...{ rpc, send, status },
+    ...{ rpc, subscriptions, send, status },
     close: async () => {
       controller.abort()
+      subscriptions.close()
       await claiming
       for (const own of running.values()) own.abort()
       await Promise.all(running.keys())
@@ -320,40 +320,6 @@ async function pollStore(
       if (at.signal.aborted) done()
     })
   }
-}
-
-/** Answers that are asked for as soon as they are there: they need not be read back. They never change. */
-const RECENT = 64
-
-function createAnswers(store: GatewayStore): {
-  keep(taskId: Hex, answer: JsonObject): void
-  find(taskId: Hex): Promise<JsonObject | undefined>
-} {
-  const recent = new Map<Hex, JsonObject>()
-  return {
-    keep(taskId, answer) {
-      recent.set(taskId, answer)
-      for (const oldest of recent.keys()) {
-        if (recent.size <= RECENT) break
-        recent.delete(oldest)
-      }
-    },
-    async find(taskId) {
-      const known = recent.get(taskId)
-      if (known !== undefined) return known
-      const kept = await store.answer(taskId)
-      return kept === undefined ? undefined : (JSON.parse(kept.answer) as JsonObject)
-    },
-  }
-}
-
-async function describe(
-  task: StoredTask,
-  answers: ReturnType<typeof createAnswers>,
-): Promise<JsonObject> {
-  const { taskId, state, failure } = task
-  const answer = isDecided(task) ? await answers.find(taskId) : undefined
-  return writeTaskStatus({ taskId, state, failure, answer })
 }
 
 function hashRequest({ requestId: _, ...content }: TaskRequest): Hex {

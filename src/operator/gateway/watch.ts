@@ -85,6 +85,12 @@ export function watchGateway(parameters: {
     'gateway_landing_failures_total',
     'Sendings that did not come to an end, and are looked at again.',
   )
+  const live = {
+    connections: metrics.gauge('gateway_connections', 'Connections that are told of changes.'),
+    subscriptions: metrics.gauge('gateway_subscriptions', 'Tasks that connections follow.'),
+    came: metrics.counter('gateway_connections_total', 'Connections, by what became of them.'),
+    followed: metrics.counter('gateway_subscriptions_total', 'Subscriptions, by outcome.'),
+  }
   const count = (event: GatewayEvent): void => {
     if (event.type === 'gateway.call') {
       const method = methods.has(event.method) ? event.method : 'other'
@@ -96,6 +102,12 @@ export function watchGateway(parameters: {
     } else if (event.type === 'operator.fault') {
       const operator = indices.get(event.operator.toLowerCase()) ?? 'other'
       refused.inc({ operator, fault: event.fault })
+    } else if (event.type === 'subscriptions.connection') {
+      live.connections.set(event.connections)
+      live.came.inc({ outcome: event.outcome })
+    } else if (event.type === 'subscriptions.task') {
+      live.subscriptions.set(event.subscriptions)
+      live.followed.inc({ outcome: event.outcome })
     } else if (event.type === 'store.failed') storeFailures.inc()
     else landingFailures.inc()
   }

@@ -1,5 +1,7 @@
 /** A gateway's HTTP server, which browsers may call from any origin. */
 import type { Hono } from 'hono'
+import { assertCount, assertFlag, MAX_TIMER } from '../../internal/options.js'
+import type { Subscriptions } from '../gateway/live/subscriptions.js'
 import type { GatewayRpc } from '../gateway/methods.js'
 import {
   answerCall,
@@ -9,10 +11,11 @@ import {
   type RoleServer,
   serve,
 } from './http.js'
+import { openSockets } from './live/sockets.js'
 
 /** What a gateway's server offers. */
 export type GatewayRoutes = HealthRoutes & {
-  gateway: { readonly rpc: GatewayRpc }
+  gateway: { readonly rpc: GatewayRpc; readonly subscriptions?: Subscriptions | undefined }
   /** Milliseconds in which the body of a request has to be there; 408 afterwards. @default 15000 */
   bodyTimeout?: number | undefined
 }
@@ -45,10 +48,19 @@ export async function gatewayApp(routes: GatewayRoutes): Promise<Hono> {
   return app
 }
 
+/** Options of {@link listenGateway}. */
+export type ListenGatewayOptions = GatewayRoutes &
+  ListenAddress & {
+    /** Whether callers may stay connected on `/ws`, which needs the peer `ws`. @default true */
+    sockets?: boolean | undefined
+    /** Milliseconds between two heartbeats of such a connection. @default 20_000 */
+    heartbeat?: number | undefined
+  }
+
 /**
- * Listens. Slow clients are cut as {@link listenOperator} does.
+ * Listens. Slow clients are cut as {@link listenOperator} does. Updates of tasks are told on `/ws`.
  *
- * @throws {MissingPeerError} when the optional peers `hono` and `@hono/node-server` are not installed.
+ * @throws {MissingPeerError} when the optional peers `hono`, `@hono/node-server` and `ws` are not installed.
  * @throws {InvalidInputError} where the address cannot be had.
  * @example
  * ```ts
@@ -58,6 +70,12 @@ export async function gatewayApp(routes: GatewayRoutes): Promise<Hono> {
  * await server.close()
  * ```
  */
-export async function listenGateway(options: GatewayRoutes & ListenAddress): Promise<RoleServer> {
-  return serve(await gatewayApp(options), options)
+export async function listenGateway(options: ListenGatewayOptions): Promise<RoleServer> {
+  const { gateway, sockets = true, heartbeat = 20_000 } = options
+  assertFlag('sockets', sockets)
+  assertCount('heartbeat', heartbeat, { most: MAX_TIMER })
+  const app = await gatewayApp(options)
+  const { subscriptions } = gateway
+  if (!sockets || subscriptions === undefined) return serve(app, options)
+  return serve(app, options, await openSockets(subscriptions, { heartbeat }))
 }

@@ -1,7 +1,12 @@
 /** The operator network on Node: files, locks, sockets. */
 
 export { type DirectoryLock, lockDirectory } from '../../internal/node/lock.js'
-export { type GatewayRoutes, gatewayApp, listenGateway } from './gatewayServer.js'
+export {
+  type GatewayRoutes,
+  gatewayApp,
+  type ListenGatewayOptions,
+  listenGateway,
+} from './gatewayServer.js'
 export type { HealthRoutes, ListenAddress, RoleServer } from './http.js'
 export { openFileJournal, witnessFile } from './journalFile.js'
 export {

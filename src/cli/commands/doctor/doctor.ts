@@ -24,6 +24,7 @@ const packages: Readonly<Record<string, string>> = {
   lmdb: 'operators and replicas',
   pino: 'the logs of roles',
   kysely: 'gateways',
+  ws: 'gateways that tell callers of changes',
   'fs-native-extensions': 'newton-policy devnet and operators',
 }
 

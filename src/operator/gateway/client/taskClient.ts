@@ -17,7 +17,6 @@ import { createGatewayClient, type GatewayOptions } from '../../../gateway/index
 import { fixedFromHex, toHex } from '../../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../../internal/deadline.js'
 import { assertObject, assertOptions } from '../../../internal/options.js'
-import { sleep } from '../../../internal/pause.js'
 import type { OperatorRpcError } from '../../rpc/errors.js'
 import type { TaskAnswer } from '../../tasks/collecting.js'
 import type { OperatorTables } from '../../tasks/tables.js'
@@ -33,11 +32,19 @@ import {
   refusalOf,
   signersOf,
 } from './answerChecks.js'
+import { followStatus, pollStatus, type StatusSource } from './following.js'
 
 /** Parameters of {@link createTaskClient}. */
 export type TaskClientParameters = {
   /** Where the gateway is, and the key for it. */
-  gateway: Omit<GatewayOptions, 'webSocket' | 'webSocketUrl'>
+  gateway: GatewayOptions
+  /**
+   * Whether `watchTask` is told of changes over a WebSocket instead of asking for them. The key is then part
+   * of that connection's URL, which a proxy on the way may log. Where there is no connection, it asks.
+   *
+   * @default false
+   */
+  subscribe?: boolean | undefined
   /**
    * What is verified from: `registry`, `artifacts`, `certificates` and `replayer`; `envelopes` for policies
    * that take secrets; `documents`, with `tables`, for those whose enclave's document is to be verified.
@@ -179,7 +186,7 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
     parameters,
     {
       ...{ gateway: 'object', reader: 'object', tables: 'object' },
-      ...{ maxReferenceAge: 'uint', backend: 'object' },
+      ...{ maxReferenceAge: 'uint', backend: 'object', subscribe: 'flag' },
     },
     { field: 'parameters' },
   )
@@ -256,6 +263,23 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
       }
     })
   }
+  const sourceOf = (taskId: Hex): StatusSource => {
+    const ask = (wait: number, signal: AbortSignal): Promise<TaskStatus> =>
+      read(taskId, wait, { signal })
+    if (parameters.subscribe !== true) return pollStatus(ask, WAIT)
+    const { subscribe } = gateway
+    return followStatus(taskId, {
+      ...{ subscribe, ask, wait: WAIT },
+      read: (told) => {
+        const status = readStatus(told)
+        const { answer } = status
+        if (status.taskId !== taskId || (answer !== undefined && answer.taskId !== taskId)) {
+          throw ofAnotherTask()
+        }
+        return status
+      },
+    })
+  }
   const waitForTask: TaskClient['waitForTask'] = (sent, options = {}) =>
     decidedTask(sent, options, verify)
   return {
@@ -298,28 +322,31 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
     watchTask({ sent, onProgress, onError, untilFinal = sent.request.broadcast === true }) {
       const controller = new AbortController()
       const io = { signal: controller.signal }
+      const source = sourceOf(sent.taskId)
       const follow = async (): Promise<void> => {
-        let last: TaskState | undefined
+        let last: TaskStatus | undefined
         let result: VerifiedTask | undefined
         for (;;) {
-          const status = await read(sent.taskId, last === undefined ? 0 : WAIT, io)
+          const status = await source.next(last, controller.signal)
           const { state, failure } = status
           if (failure !== undefined) {
             onProgress({ state: 'failed', error: refusalOf(failure) })
             return
           }
-          if (state !== last) {
+          if (state !== last?.state) {
             if (isDecided(status)) result ??= await verify(sent, status, io)
-            last = state
+            last = status
             onProgress({ state: state as Exclude<TaskState, 'failed'>, result })
-          } else if (isDecided(status)) await sleep(1_000, controller.signal)
+          }
           const ended = state === 'final' || state === 'superseded'
           if (ended || (isDecided(status) && !untilFinal)) return
         }
       }
-      follow().catch((error: unknown) => {
-        if (!controller.signal.aborted) onError(error)
-      })
+      follow()
+        .catch((error: unknown) => {
+          if (!controller.signal.aborted) onError(error)
+        })
+        .finally(source.stop)
       return () => controller.abort()
     },
   }

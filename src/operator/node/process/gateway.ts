@@ -90,7 +90,7 @@ export function startGateway(parameters: {
     const metrics = async (): Promise<string> =>
       (await watch.metrics()) + (ledger?.metrics() ?? '') + (await processMetrics(directory))
     const server = await listenGateway({
-      ...{ gateway, metrics, ready: watch.ready },
+      ...{ gateway, metrics, ready: watch.ready, sockets: settings.sockets },
       host: settings['listen.host'],
       port: settings['listen.port'],
     })

@@ -231,6 +231,10 @@ export const gatewaySettings = {
     description: 'Hours for which tasks that ended are kept; evidence of equivocation stays',
     default: 168,
   }),
+  sockets: setting(booleanKind, {
+    description: 'Whether callers may stay connected on /ws, to be told of changes',
+    default: true,
+  }),
   lease_seconds: setting(secondsKind(1), {
     description: 'Seconds after which the tasks of a gateway that died are taken up',
     default: 5,
