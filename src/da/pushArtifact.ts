@@ -7,15 +7,19 @@ import {
   isArtifactNamespace,
 } from '../core/artifact.js'
 import { InvalidInputError } from '../errors/common.js'
+import { readBounded } from '../internal/boundedBody.js'
 import { copyBytes } from '../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../internal/deadline.js'
-import { assertHttpUrl, assertOptions } from '../internal/options.js'
+import { assertHttpUrl, assertMilliseconds, assertOptions } from '../internal/options.js'
 
 /** What one operator did with it. */
 export type PushResult = {
   url: string
-  /** `unanswered`: no connection, or no answer in time. */
-  status: 'taken' | 'held' | 'refused' | 'unanswered'
+  /**
+   * `unconfirmed`: an answer of success that does not name the hash, as anybody in between may give one.
+   * `unanswered`: no connection, or no answer in time.
+   */
+  status: 'taken' | 'held' | 'refused' | 'unconfirmed' | 'unanswered'
   /** Status of the answer. */
   httpStatus?: number | undefined
 }
@@ -32,6 +36,8 @@ export type PushArtifactParameters = {
 /**
  * Sends bytes to operators: `PUT /artifacts/<namespace>/<hash>`. They take what a registered template
  * names and no tree has yet, so push after the registration is mined.
+ *
+ * `taken` and `held` are said by an operator that has hashed the bytes, and has named that hash.
  *
  * It is one way in beside the announced locators, so no operator's refusal is an error: at least one that
  * has the bytes is enough, and the results say who has.
@@ -56,6 +62,8 @@ export async function pushArtifact(
     { operators: 'list', namespace: 'any', bytes: 'object', fetch: 'function' },
     { field: 'parameters', required: ['operators', 'namespace', 'bytes'] },
   )
+  // A time that is none would be an operator that is away.
+  assertMilliseconds('timeout', timeout)
   const { operators, namespace, bytes } = parameters
   for (const [index, url] of operators.entries()) assertOperator(`operators[${index}]`, url)
   if (!isArtifactNamespace(namespace)) {
@@ -67,22 +75,39 @@ export async function pushArtifact(
   const pushTo = async (url: string): Promise<PushResult> => {
     const to = pathOf(url, { namespace, hash })
     try {
-      const httpStatus = await withDeadline(`PUT ${to}`, { signal, timeout }, async (inner) => {
+      const answer = await withDeadline(`PUT ${to}`, { signal, timeout }, async (inner) => {
         const body = copyBytes(bytes)
         const headers = { 'content-type': 'application/octet-stream' }
         const init = { method: 'PUT', body, headers, redirect: 'error', signal: inner } as const
         const response = await send(to, init)
-        await response.body?.cancel()
-        return response.status
+        const { status: httpStatus } = response
+        const said = httpStatus in successes ? await readBounded(response, MOST_ANSWER) : undefined
+        response.body?.cancel().catch(() => undefined)
+        return { httpStatus, said }
       })
-      const known = ({ 200: 'held', 201: 'taken' } as const)[httpStatus as 200 | 201]
-      return { url, status: known ?? 'refused', httpStatus }
+      return { url, status: statusOf(answer, hash), httpStatus: answer.httpStatus }
     } catch {
       signal?.throwIfAborted()
       return { url, status: 'unanswered' }
     }
   }
   return Promise.all(operators.map(pushTo))
+}
+
+const successes = { 200: 'held', 201: 'taken' } as const
+
+/** Bytes of an answer that are read: a word and a hash. */
+const MOST_ANSWER = 1_024
+
+/** What an answer says: a success counts for the hash that it names, and for nothing else. */
+function statusOf(
+  { httpStatus, said }: { httpStatus: number; said: Uint8Array | undefined },
+  hash: Hex,
+): PushResult['status'] {
+  const status = (successes as Partial<Record<number, 'held' | 'taken'>>)[httpStatus]
+  if (status === undefined) return 'refused'
+  const text = said && new TextDecoder().decode(said).trim().toLowerCase()
+  return text === `${status} ${hash}` ? status : 'unconfirmed'
 }
 
 function assertOperator(field: string, url: unknown): void {

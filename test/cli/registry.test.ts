@@ -217,7 +217,8 @@ describe.skipIf(!isBuilt)('commands on a chain', () => {
     const operator = createServer((request, response) => {
       paths.push(`${request.method} ${request.url}`)
       request.resume()
-      request.on('end', () => response.writeHead(201).end())
+      const hash = request.url?.split('/').at(-1)
+      request.on('end', () => response.writeHead(201).end(`taken ${hash}`))
     })
     await new Promise<void>((resolve) => operator.listen(0, '127.0.0.1', resolve))
     const url = `http://127.0.0.1:${(operator.address() as AddressInfo).port}`

@@ -39,7 +39,9 @@ async function operator(
       bytes: Buffer.concat(chunks),
       registered,
     })
-    response.writeHead(statuses[Math.min(uploads.length, statuses.length) - 1] as number).end()
+    const status = statuses[Math.min(uploads.length, statuses.length) - 1] as number
+    const word = { 200: 'held', 201: 'taken' }[status] ?? 'refused'
+    response.writeHead(status).end(`${word} ${request.url?.split('/').at(-1)}`)
   }
   const server = createServer((request, response) => void answer(request, response))
   servers.push(server)
@@ -154,7 +156,7 @@ test('behavior: over chains, each outcome tells; without `push` nothing is sent'
   const calls: string[] = []
   const fetch: typeof globalThis.fetch = async (input) => {
     calls.push(String(input))
-    return new Response(null, { status: 201 })
+    return new Response(`taken ${data.wasmHash}`, { status: 201 })
   }
   const chains = [{ client: chain.owner, addresses: chain.addresses }]
   const push = { operators: ['https://operator.example/'], artifacts: [wasm], fetch }

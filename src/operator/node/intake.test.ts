@@ -48,6 +48,39 @@ describe('PUT /artifacts', () => {
     expect((await push()).map(({ status }) => status)).toEqual(['held', 'held'])
   })
 
+  test('behavior: an answer of success without the hash is nobody’s word', async () => {
+    const answers: [status: number, said: string, status: string][] = [
+      [200, `held ${hash}`, 'held'],
+      [200, `held ${hash}\n`, 'held'],
+      [201, `taken ${hash}`, 'taken'],
+      [200, '<html>login</html>', 'unconfirmed'],
+      [200, '', 'unconfirmed'],
+      [200, 'held', 'unconfirmed'],
+      [201, `held ${hash}`, 'unconfirmed'],
+      [200, `held ${computeArtifactHash(utf8('other'))}`, 'unconfirmed'],
+      [200, `held ${hash}${' '.repeat(2_000)}`, 'unconfirmed'],
+      [204, '', 'refused'],
+      [202, `taken ${hash}`, 'refused'],
+      [404, `held ${hash}`, 'refused'],
+    ]
+    for (const [status, said, expected] of answers) {
+      const own = async () => new Response(status === 204 ? null : said, { status })
+      const call = { operators: ['https://a.example'], namespace: 4, bytes, fetch: own } as const
+      expect(await pushArtifact(call), `${status} ${said}`).toEqual([
+        { url: 'https://a.example', status: expected, httpStatus: status },
+      ])
+    }
+    // One that never ends its answer is away, and holds up nobody for longer than the time.
+    const endless = async () => new Response(new ReadableStream())
+    const call = { operators: ['https://a.example'], namespace: 4, bytes, fetch: endless } as const
+    expect(await pushArtifact(call, { timeout: 30 })).toEqual([
+      { url: 'https://a.example', status: 'unanswered' },
+    ])
+    await expect(pushArtifact(call, { timeout: Number.NaN })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    })
+  })
+
   test('error: what nobody registered, other bytes, too many, no name', async () => {
     const { kept, put } = await start({ maxBytes: 20, burst: 99 })
     expect(await put(`5/${hash}`, bytes)).toBe(404)

@@ -67,7 +67,10 @@ export async function operatorApp(routes: OperatorRoutes): Promise<Hono> {
         return body.status === 'read' ? body.bytes : undefined
       })
       if (ended !== undefined) return unfinished(context, ended)
-      return context.text(outcome, intakeOutcomes[outcome])
+      const status = intakeOutcomes[outcome]
+      // Whoever answers success in between does not name what was hashed here.
+      const said = status < 300 ? `${outcome} ${context.req.param('hash')}` : outcome
+      return context.text(said, status)
     })
   }
   return app

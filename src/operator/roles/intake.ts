@@ -15,7 +15,7 @@ export type ArtifactName = { namespace: ArtifactNamespace; hash: Hex }
 export type ArtifactIntakeParameters = {
   /** Whether a registered template names the artifact and the tree has not got it. */
   isPending: (name: ArtifactName) => boolean | Promise<boolean>
-  /** Whether the bytes are here already. */
+  /** Whether the bytes are here already, and whole: read and hashed, since a name shows nothing. */
   isHeld: (hash: Hex) => Promise<boolean>
   /** Keeps bytes that were checked. */
   keep: (hash: Hex, bytes: Uint8Array) => Promise<void>

@@ -36,7 +36,7 @@ async function committed(value: Uint8Array) {
 
 const damage = async (path: string): Promise<void> => {
   const files = await readdir(path, { recursive: true })
-  for (const file of files.filter((one) => one.endsWith(hash.slice(2))))
+  for (const file of files.filter((one) => one.includes(hash.slice(2))))
     await writeFile(join(path, file), 'other')
 }
 
@@ -58,6 +58,25 @@ test('behavior: what the tree has is read there, kept once, and mended there', a
   expect(fetched()).toBe(1)
   expect(await tree.store.bytes.get(hash)).toEqual(bytes)
   expect(await listFiles(join(directory, 'artifacts')).catch(() => [])).toEqual([])
+})
+
+test('behavior: only what hashes to its name is held, on the disk and in the tree', async () => {
+  const settings = { 'da.bootnodes': [] }
+  const own = join(directory, 'held')
+  const { cache, follow, holds } = openArtifacts(settings, { directory: own })
+  expect(await holds(hash)).toBe(false)
+  await cache.put(hash, bytes)
+  expect(await holds(hash)).toBe(true)
+  await damage(join(own, 'artifacts'))
+  expect(await holds(hash)).toBe(false)
+  await cache.put(hash, bytes)
+  expect(await holds(hash)).toBe(true)
+
+  const { tree, path } = await committed(bytes)
+  follow({ tree, locators: async () => [] })
+  await damage(path)
+  await damage(join(own, 'artifacts'))
+  expect(await holds(hash)).toBe(false)
 })
 
 test('behavior: announced locators are asked for once the chain is followed', async () => {

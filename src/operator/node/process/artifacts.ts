@@ -15,6 +15,7 @@ import {
 } from '../../../da/index.js'
 import { diskByteStore, fileDa, filePayments } from '../../../da/node/index.js'
 import { isPolicySdkError } from '../../../errors/base.js'
+import { longKeccakHex } from '../../../internal/longKeccak.js'
 import { type CommitPipeline, snapshotClient } from '../../../statetree/index.js'
 import type { Closers } from './running.js'
 
@@ -32,7 +33,7 @@ type Followed = Pick<CommitPipeline, 'tree' | 'locators'>
 export type OpenedArtifacts = {
   readonly clients: readonly DaClient[]
   readonly cache: LayeredArtifactCache
-  /** Whether the bytes are on this disk. */
+  /** Whether the bytes are on this disk and hash to their name; damaged ones may be replaced. */
   holds(hash: Hex): Promise<boolean>
   /** From then on the tree's own copies are read first, then the locators that are announced. */
   follow(followed: Followed): void
@@ -76,7 +77,10 @@ export function openArtifacts(
   })
   return {
     ...{ clients, cache },
-    holds: (hash) => disk.has(hash),
+    async holds(hash) {
+      const found = await disk.read(hash).catch(() => undefined)
+      return found !== undefined && longKeccakHex(found) === hash
+    },
     follow: (next) => {
       followed = next
     },
