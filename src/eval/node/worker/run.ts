@@ -9,7 +9,13 @@ import vm from 'node:vm'
 import { parentPort } from 'node:worker_threads'
 import { PluginWorkerError } from '../../plugins/errors.js'
 import type { CompiledPlugin, HashJob, RunJob } from '../../plugins/protocol.js'
-import { hashJob, type Instantiate, type Realm, runJob } from '../../plugins/worker/run.js'
+import {
+  hashJob,
+  type Instantiate,
+  prepareHash,
+  type Realm,
+  runJob,
+} from '../../plugins/worker/run.js'
 import { StrictTextDecoder } from '../../plugins/worker/strictTextDecoder.js'
 
 type Prepared = { context: vm.Context; realm: Realm }
@@ -52,6 +58,7 @@ port?.on('message', (job: RunJob | HashJob) => {
 })
 port?.postMessage({ ready: true })
 setImmediate(prepareAhead)
+setImmediate(prepareHash)
 
 function load(job: RunJob): Loaded {
   const known = loaded.get(job.key)

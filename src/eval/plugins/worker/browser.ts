@@ -5,7 +5,7 @@
  */
 import { PluginWorkerError } from '../errors.js'
 import type { CompiledPlugin, HashJob, RunJob } from '../protocol.js'
-import { hashJob, type Instantiate, type Realm, runJob } from './run.js'
+import { hashJob, type Instantiate, prepareHash, type Realm, runJob } from './run.js'
 import { StrictTextDecoder } from './strictTextDecoder.js'
 
 type Loaded = { plugin: CompiledPlugin; instantiate: Instantiate }
@@ -69,6 +69,7 @@ scope.onmessage = (event) => {
     )
 }
 post({ ready: true })
+prepareHash()
 
 function take(name: string): void {
   for (let object: object | null = globalThis; object; object = Object.getPrototypeOf(object)) {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { buildPluginWorkers } from '../../../../engine/buildPluginWorkers.js'
 import { keccakHex } from '../../../internal/keccak.js'
 import type { RunJob } from '../protocol.js'
-import { hashJob, type Instantiate, identityOf, type Realm, runJob } from './run.js'
+import { hashJob, type Instantiate, identityOf, prepareHash, type Realm, runJob } from './run.js'
 
 const realm: Realm = {
   instantiateCore: (module, imports) => new WebAssembly.Instance(module, imports),
@@ -147,6 +147,14 @@ describe('hashJob', () => {
       id: 3,
       wasmHash: keccakHex(Uint8Array.of(1, 2)),
     })
+  })
+
+  test('behavior: is what it was once the hash is made ahead', () => {
+    prepareHash()
+    for (const length of [0, 1, 16_384, 200_000]) {
+      const hash = new Uint8Array(length).map((_, at) => at % 251)
+      expect(hashJob({ id: 4, hash })).toEqual({ id: 4, wasmHash: keccakHex(hash) })
+    }
   })
 })
 

@@ -20,6 +20,9 @@ import { createByteStream } from './byteStream.js'
 import { LenientTextDecoder } from './strictTextDecoder.js'
 import { createWasi } from './wasi.js'
 
+/** Enough of a message for the engine to compile the hash well. */
+const PREPARED_BYTES = 64 * 1024
+
 /** A plugin's glue code, evaluated. */
 export type Instantiate = (
   getCoreModule: (name: string) => WebAssembly.Module,
@@ -46,6 +49,11 @@ type Ending =
   | { status: 'diverged'; index: number; identity: string }
   | { status: 'limit'; limit: string; message: string }
   | { status: 'trap'; message: string }
+
+/** Makes the hash of long messages, and takes it through one, so that no plugin waits for that. */
+export function prepareHash(): void {
+  longKeccakHex(new Uint8Array(PREPARED_BYTES))
+}
 
 /** keccak-256 of a component's bytes. */
 export function hashJob(job: HashJob): HashReply {
