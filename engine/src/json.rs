@@ -11,10 +11,12 @@ use std::sync::Arc;
 const DEEPEST: usize = 64;
 /// Integers of more digits may not fit 64 bits.
 const MOST_DIGITS: usize = 18;
+/// Names of members that are kept: items of a list have the same ones.
+const MOST_NAMES: usize = 16;
 
 /// The value of a JSON text, as the crate reads it, or none where it is no JSON.
 pub fn read(text: &str) -> Option<Value> {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0 };
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, names: Vec::new() };
     let value = reader.value(0).filter(|_| reader.next() == None);
     match value {
         Some(value) => Some(value),
@@ -26,6 +28,7 @@ struct Reader<'t> {
     text: &'t str,
     bytes: &'t [u8],
     at: usize,
+    names: Vec<Arc<str>>,
 }
 
 impl<'t> Reader<'t> {
@@ -87,6 +90,25 @@ impl<'t> Reader<'t> {
         Value::from_json_str(self.text.get(start..self.at)?).ok()
     }
 
+    /// The name of a member. Names that come again share their text.
+    fn name(&mut self) -> Option<Arc<str>> {
+        let rest = self.bytes.get(self.at + 1..)?;
+        let known = self.names.iter().find(|name| {
+            rest.get(name.len()) == Some(&b'"') && rest.starts_with(name.as_bytes())
+        });
+        if let Some(name) = known {
+            self.at += name.len() + 2;
+            return Some(name.clone());
+        }
+        let start = self.at;
+        let name = self.string()?;
+        // Not one with an escape, which is written otherwise.
+        if self.names.len() < MOST_NAMES && self.at - start == name.len() + 2 {
+            self.names.push(name.clone());
+        }
+        Some(name)
+    }
+
     fn string(&mut self) -> Option<Arc<str>> {
         let start = self.at;
         self.at += 1;
@@ -144,7 +166,7 @@ impl<'t> Reader<'t> {
                 if self.next()? != b'"' {
                     return None;
                 }
-                let key = self.string()?;
+                let key = self.name()?;
                 // A member of this name can stand for a number.
                 if key.starts_with("$serde_json") || self.next()? != b':' {
                     return None;

@@ -97,14 +97,17 @@ impl Policy {
         let Some(pristine) = &self.pristine else {
             return Failure::new("NOT_LOADED", "no policy is loaded").to_json();
         };
+        if identity.is_none() {
+            if let Some(values) = self.fast.decide(input, data) {
+                return decision(values.first(), values.get(1), None);
+            }
+        }
         let mut engine = pristine.clone();
         if let Some(identity) = identity {
             // Its functions hold the data they are made with, so they are made for one decision.
             if let Err(error) = engine.with_newton_identity_kyc_extensions(identity, None) {
                 return Failure::new("EVALUATION", error.to_string()).to_json();
             }
-        } else if let Some(values) = self.fast.decide(input, data) {
-            return decision(values.first(), values.get(1), None);
         }
         if let Err(failure) = set_documents(&mut engine, Some(input), Some(data)) {
             return failure.to_json();

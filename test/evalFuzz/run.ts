@@ -2,11 +2,12 @@
  * `npm run fuzz:eval -- --seed 1 --count 2000`: random policies and documents, decided by the package
  * and by the published crate built natively (engine/native). Prints what differs; exit code 1 if any.
  *
- * `--record` writes the native outcomes of the cases that evalFuzz.deep.test.ts repeats.
+ * `--loops` makes policies of little but loops. `--record` writes the native outcomes of the cases that evalFuzz.deep.test.ts repeats.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Case, caseFrom, outcomeOfNative, outcomesOfPackage } from './compare.js'
+import { loopsFrom } from './loops.js'
 import { hasNativeEngine, howToBuild, type Oracle, openOracle } from './oracle.js'
 import { batchSize, digestOf, recordFile } from './outcomes.js'
 
@@ -14,6 +15,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '0' },
     count: { type: 'string', default: '2000' },
+    loops: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
   },
 })
@@ -34,7 +36,7 @@ async function compare(): Promise<number> {
   let cases = 0
   let different = 0
   for (let number = seed; cases < count; number++) {
-    const one = caseFrom(number)
+    const one = values.loops ? loopsFrom(number) : caseFrom(number)
     const ours = await outcomesOfPackage(one)
     const theirs = await native(oracle, one)
     for (const [index, outcome] of theirs.entries()) {

@@ -216,6 +216,18 @@ describe('documents', () => {
     expect(outcome).toMatchObject({ kind: 'error', code: 'INVALID_INPUT' })
     const escaped = '{"\\u0070":{"allow":true}}'
     expect(policy.evaluate({ inputJson: '{}', dataJson: escaped }, world).kind).toBe('error')
+    const later = '{"a":["]","{"],"b":{"p":1}, "p" :2}'
+    expect(policy.evaluate({ inputJson: '{}', dataJson: later }, world).kind).toBe('error')
+  })
+
+  test.each([
+    '{"wasm":{"p":1}}',
+    '{"a":"p"}',
+    '{"a":["p",{"p":{"allow":true}}],"b":"{"}',
+    '{"pp":1,"p ":2,"":"p"}',
+  ])('data %s names the package further in, or as a value', async (dataJson) => {
+    const policy = await prepare('allow if true')
+    expect(policy.evaluate({ inputJson: '{}', dataJson }, world)).toMatchObject({ allow: true })
   })
 
   test('a bad seed or clock is refused', async () => {

@@ -25,6 +25,7 @@ import { createEngineInstance, type EngineFault, type EngineInstance } from './e
 import { loadEngineModule } from './engineModule.js'
 import { identityJson } from './identity.js'
 import type { RegoInspection } from './inspection.js'
+import { standsInFor } from './packageMember.js'
 
 /** Id of the engine, as results name it. */
 export const OPERATOR_ENGINE_ID: string = 'newton-regorus@0.2.0'
@@ -235,22 +236,6 @@ function checkPackage(inspection: RegoInspection): string {
     })
   }
   return path.join('.')
-}
-
-/**
- * Whether the data document has a member where the policy's own rules are: its values would count
- * as theirs. Parses only where the text can hold that name, plainly or escaped.
- */
-function standsInFor(packageName: string, dataJson: string): boolean {
-  const first = packageName.split('.', 1)[0] as string
-  if (!dataJson.includes(`"${first}"`) && !dataJson.includes('\\')) return false
-  try {
-    const data: unknown = JSON.parse(dataJson)
-    return typeof data === 'object' && data !== null && Object.hasOwn(data, first)
-  } catch {
-    // The engine refuses it, and says where.
-    return false
-  }
 }
 
 type World = { blockTimestamp: bigint; seed: Uint8Array; identity: string | undefined }
