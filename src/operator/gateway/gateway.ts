@@ -11,6 +11,7 @@ import type { ContractSignatureCheck } from '../../enclave/index.js'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
+import { accelerateKeccak } from '../../internal/longKeccak.js'
 import { assertMembers, assertOptions, assertText } from '../../internal/options.js'
 import type { LedgerRecorder } from '../ledger/recorder.js'
 import type { OperatorClient } from '../rpc/client.js'
@@ -29,7 +30,7 @@ import { createGatewayRpc, type GatewayRpc } from './methods.js'
 import { prepareTask } from './preparing.js'
 import { type RunParameters, runTask } from './running.js'
 import { createSecretsMethods } from './secrets.js'
-import type { GatewayStore, Lease, LeasedTask, StoredTask } from './store/store.js'
+import type { GatewayStore, LeasedTask, StoredTask } from './store/store.js'
 import { createAnswers, createChanges, createStanding } from './waiting.js'
 import { type TaskRequest, writeTaskRequest } from './wire.js'
 
@@ -129,6 +130,7 @@ export type Gateway = {
  * ```
  */
 export function createGateway(parameters: GatewayParameters): Gateway {
+  accelerateKeccak()
   assertMembers('parameters', parameters, ['registry', 'tables', 'operators', 'store', 'callers'])
   assertOptions(parameters, gatewayOptions, { field: 'parameters' })
   for (const [index, caller] of (parameters.auditors ?? []).entries()) {
@@ -162,13 +164,15 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const controller = new AbortController()
   // A signal for each task: one for all would have a listener for each.
   const running = new Map<Promise<void>, AbortController>()
-  /** Tasks that are worked on here, each with the fence of its lease. */
-  const here = new Map<Hex, Lease['fence']>()
+  /** Tasks that are worked on here, as this gateway kept them last, each with the fence of its lease. */
+  const here = new Map<Hex, LeasedTask>()
   const answers = createAnswers(store)
   const run: RunParameters = {
     ...{ store, registry, tables, operators, lease, now, onEvent, sink, landingInterval },
     // Whoever waits, waits for an end: what lies before it wakes nobody.
     onChange: (taskId, state) => {
+      const held = here.get(taskId)
+      if (held !== undefined) here.set(taskId, { ...held, state })
       if (state !== 'committing' && state !== 'signing') changes.tell(taskId)
     },
     onAnswer: answers.keep,
@@ -179,10 +183,10 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     // It was kept while the gateway closed: handed back at once.
     if (controller.signal.aborted) own.abort()
     const { taskId, fence } = task
-    here.set(taskId, fence)
+    here.set(taskId, task)
     const work = runTask(task, run, { signal: own.signal, snapshot }).finally(() => {
       running.delete(work)
-      if (here.get(taskId) === fence) here.delete(taskId)
+      if (here.get(taskId)?.fence === fence) here.delete(taskId)
       changes.tell(taskId)
     })
     running.set(work, own)
@@ -239,7 +243,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const standing = createStanding({
     ...{ store, changes, answers, pollInterval, now },
     auditors: new Set(parameters.auditors),
-    isHere: (taskId) => here.has(taskId),
+    here: (taskId) => here.get(taskId),
   })
   const { status } = standing
   const subscriptions = createSubscriptions({
@@ -253,7 +257,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
       ...{ running, start, onEvent, now },
       signal: controller.signal,
       renewHeld: async () => {
-        await Promise.all([...here].map(([taskId, fence]) => store.renew({ taskId, fence }, lease)))
+        await Promise.all([...here.values()].map((held) => store.renew(held, lease)))
       },
     },
   )

@@ -81,10 +81,10 @@ export function createStanding(parameters: {
   pollInterval: number
   now: () => number
   auditors: ReadonlySet<string>
-  /** Whether this gateway works on it. */
-  isHere: (taskId: Hex) => boolean
+  /** A task that this gateway works on, as it kept it last. */
+  here: (taskId: Hex) => StoredTask | undefined
 }): Standing {
-  const { store, changes, answers, pollInterval, now, auditors, isHere } = parameters
+  const { store, changes, answers, pollInterval, now, auditors, here } = parameters
   const wait = async (
     taskId: Hex,
     from: { caller: string; milliseconds: number; until: (task: StoredTask) => boolean },
@@ -94,14 +94,17 @@ export function createStanding(parameters: {
     for (;;) {
       const changed = changes.next(taskId)
       try {
-        const task = await store.find(taskId)
+        const held = here(taskId)
+        // Who waits need not ask the store for what was kept from here; who does not gets what it holds.
+        const known = held !== undefined && held.state !== 'failed' && end > now()
+        const task = known ? held : await store.find(taskId)
         if (task === undefined || (task.caller !== from.caller && !auditors.has(from.caller))) {
           throw refuse('UNKNOWN_TASK', 'this caller has no such task', { by: 'gateway' })
         }
         const left = end - now()
         if (from.until(task) || left <= 0) return task
         const look = isDecided(task) ? Math.max(pollInterval, LANDING_TURN) : pollInterval
-        await changed.within(isHere(taskId) ? left : Math.min(left, look), options?.signal)
+        await changed.within(held !== undefined ? left : Math.min(left, look), options?.signal)
       } finally {
         changed.forget()
       }

@@ -9,10 +9,11 @@
  * `operator` is the one that is called, so that no operator can pass a call on. `paramsHash` is keccak
  * of the parameters' canonical JSON.
  */
-import { type Address, type Hex, hashTypedData, recoverAddress } from 'viem'
+import type { Address, Hex } from 'viem'
 import { canonicalBytes, type Json } from '../../core/canonicalJson.js'
-import { toHex } from '../../internal/bytes.js'
-import { keccakHex } from '../../internal/keccak.js'
+import { concat, fixedFromHex, toHex, utf8 } from '../../internal/bytes.js'
+import { keccak, keccakHex } from '../../internal/keccak.js'
+import { createSignerRecovery, type SignerRecovery } from '../../internal/knownKeys.js'
 
 /** Most seconds that a call is valid for. */
 export const MAX_CALL_SECONDS = 120
@@ -66,6 +67,41 @@ export function operatorRpcTypedData(
   }
 }
 
+const domainType = keccak(
+  utf8('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)'),
+)
+const [nameHash, versionHash] = [keccak(utf8('NewtonOperatorRpc')), keccak(utf8('1'))]
+const callType = keccak(
+  utf8(
+    'OperatorRpcCall(address operator,string method,bytes32 paramsHash,bytes32 nonce,uint64 expiresAt)',
+  ),
+)
+
+/** What a caller signs, hashed: EIP-712 of {@link operatorRpcTypedData}, without a walk over its types. */
+export function computeCallDigest(
+  call: OperatorRpcCall,
+  { chainId, policyRegistry }: RpcDomain,
+): Uint8Array {
+  const { operator, method, paramsHash, nonce, expiresAt } = call
+  const domain = keccak(
+    ...[domainType, nameHash, versionHash, wordOf(chainId)],
+    ...[PADDING, fixedFromHex(policyRegistry, 20, 'policyRegistry')],
+  )
+  const message = keccak(
+    ...[callType, PADDING, fixedFromHex(operator, 20, 'operator'), keccak(utf8(method))],
+    ...[fixedFromHex(paramsHash, 32, 'paramsHash'), fixedFromHex(nonce, 32, 'nonce')],
+    wordOf(expiresAt),
+  )
+  return keccak(concat(Uint8Array.of(0x19, 0x01), domain, message))
+}
+
+/** What is before an address in a word. */
+const PADDING = new Uint8Array(12)
+
+function wordOf(value: bigint): Uint8Array {
+  return fixedFromHex(`0x${value.toString(16).padStart(64, '0')}`, 32, 'value')
+}
+
 /** Hashes the parameters of a call. */
 export function computeParamsDigest(params: Json): Hex {
   return keccakHex(canonicalBytes(params))
@@ -75,6 +111,10 @@ export function computeParamsDigest(params: Json): Hex {
 export type CallSigner = {
   readonly address: Address
   signTypedData(typedData: OperatorRpcTypedData): Promise<Hex>
+  /** `local`: its key is at hand. */
+  readonly type?: string | undefined
+  /** Of a local account: signs the typed data's hash, which is the same signature for less work. */
+  sign?: ((parameters: { hash: Hex }) => Promise<Hex>) | undefined
 }
 
 /** Signs a call and writes its header. */
@@ -83,7 +123,11 @@ export async function signCall(
   call: OperatorRpcCall,
   domain: RpcDomain,
 ): Promise<string> {
-  const signature = await account.signTypedData(operatorRpcTypedData(call, domain))
+  const { sign } = account
+  const signature =
+    account.type === 'local' && sign !== undefined
+      ? await sign({ hash: toHex(computeCallDigest(call, domain)) })
+      : await account.signTypedData(operatorRpcTypedData(call, domain))
   return `OperatorRpcCall ${signature}.${call.nonce}.${call.expiresAt}`
 }
 
@@ -104,14 +148,14 @@ export function readCallHeader(header: string | null | undefined): CallHeader | 
 }
 
 /** Who signed a call; `undefined` where nobody did. Never throws. */
-export async function recoverCaller(
+export function recoverCaller(
   call: OperatorRpcCall & { signature: Hex },
   domain: RpcDomain,
-): Promise<Address | undefined> {
+  recovery: SignerRecovery = createSignerRecovery(),
+): Address | undefined {
   const { signature, ...message } = call
   try {
-    const hash = hashTypedData(operatorRpcTypedData(message, domain))
-    return (await recoverAddress({ hash, signature })).toLowerCase() as Address
+    return recovery.recover(computeCallDigest(message, domain), signature)
   } catch {
     return undefined
   }

@@ -6,6 +6,7 @@ import type { Address } from 'viem'
 import type { Json } from '../../core/canonicalJson.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { withDeadline } from '../../internal/deadline.js'
+import { createSignerRecovery } from '../../internal/knownKeys.js'
 import { assertFunctions, assertMembers } from '../../internal/options.js'
 import {
   type CallHeader,
@@ -124,6 +125,7 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
   const now = parameters.now ?? Date.now
   const limits = resolveLimits(parameters.limits)
   const meter = createMeter(limits, now)
+  const recovery = createSignerRecovery()
 
   const authenticate = async (
     call: { method: OperatorMethod; params: Json },
@@ -131,9 +133,10 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
   ): Promise<{ caller: Address; account: string }> => {
     const paramsHash = computeParamsDigest(call.params)
     const { operator, chainId, policyRegistry } = parameters
-    const caller = await recoverCaller(
+    const caller = recoverCaller(
       { operator, method: call.method, paramsHash, ...header },
       { chainId, policyRegistry },
+      recovery,
     )
     const allowed =
       caller !== undefined && (await parameters.allow({ caller, method: call.method }))
@@ -141,6 +144,8 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
     if (allowed !== true || caller === undefined) {
       throw refuse('UNAUTHENTICATED', 'the caller is not one that this operator lists')
     }
+    // Nobody else costs a table.
+    recovery.keep(caller)
     const content = `${call.method} ${paramsHash}`
     const { nonce, expiresAt } = header
     if (meter.remember({ caller, nonce, content, expiresAt }) === 'other content') {
