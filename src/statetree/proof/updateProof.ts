@@ -12,7 +12,7 @@ import { InvalidProofError, type ProofFault } from '../errors.js'
 import { defaultHasher, foldPath, hashInternal, hashLeaf, type TreeHasher } from '../hash/hasher.js'
 import { bitAt, commonPrefixBits, MAX_DEPTH, PLACEHOLDER_HASH } from '../hash/scheme.js'
 import { applyRun, placeRoot } from '../tree/apply.js'
-import { release } from '../tree/arena.js'
+import { hashOf, release } from '../tree/arena.js'
 import { previewVersion } from '../tree/preview.js'
 import type { ReadableTree } from '../tree/readable.js'
 import { collectWritten, rehash } from '../tree/rehash.js'
@@ -59,8 +59,7 @@ export function proveUpdate(
     rehash(arena, written, tree.hasher)
     made.push(...written.leaves, ...written.inner.flat())
   }
-  const at = root * 13 * 4
-  const newRoot = toHex(arena.bytes.slice(at, at + 32))
+  const newRoot = toHex(hashOf(arena, root))
   for (const id of made) release(arena, id)
   return { proof, oldRoot: tree.root(), newRoot }
 }

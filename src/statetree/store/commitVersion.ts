@@ -8,7 +8,7 @@ import { applyRun, placeRoot } from '../tree/apply.js'
 import { EMPTY, hashOf, kindOf, kinds, reserve } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
 import { type CommitStats, listNodes, type TreeBatch } from '../tree/nodes/batch.js'
-import { collectWritten, rehash } from '../tree/rehash.js'
+import { collectWritten, noneWritten, rehash } from '../tree/rehash.js'
 import type { PreparedWrites, Run } from '../tree/writes.js'
 import {
   copyRoot,
@@ -97,7 +97,9 @@ function apply(
   for (const run of runs) if (run.put) puts += run.count
   if (base.root === EMPTY) reserve(arena, { records: Math.ceil(puts * 2.46), leaves: puts })
   const old = replacedNodes(arena, backed)
-  const state = { arena, version, stale, load: base.load, replaced: old.add }
+  const isOneRun = runs.length === 1 && runs[0]?.put === true
+  const noted = isOneRun ? noneWritten({ keys: backed }) : undefined
+  const state = { arena, version, stale, load: base.load, replaced: old.add, written: noted }
   let root = base.root
   // As in the crate, a leaf that a delete moves up is written there, even when a later put of
   // the same commit moves it back down.
@@ -108,7 +110,7 @@ function apply(
     if (kindOf(arena, root) !== kinds.leaf) old.add(root, { depth: 0, keys: noPath, keyAt: 0 })
     root = copyRoot(arena, root, version)
   }
-  const written = collectWritten(arena, root, version, { keys: backed })
+  const written = noted ?? collectWritten(arena, root, version, { keys: backed })
   rehash(arena, written, hasher)
   const counted = { arena, base, root, stale, hadRoot, inner: old.count() }
   return { root, stale, written, staleKeys: old.keys(), stats: countNodes(counted, written) }

@@ -7,10 +7,10 @@
 import {
   type Arena,
   allocate,
-  allocateLeaf,
   COUNT,
   copyLeaf,
   EMPTY,
+  isOf,
   kindOf,
   kinds,
   LEFT,
@@ -18,9 +18,10 @@ import {
   RECORD_WORDS,
   RIGHT,
   release,
+  takeLeaf,
   UNPLACED,
-  versionOf,
 } from './arena.js'
+import { noteInner, type Written } from './rehash.js'
 import type { Run } from './writes.js'
 
 /** State of one commit while it is applied. */
@@ -33,6 +34,11 @@ export type Applying = {
   replaced?:
     | ((id: number, at: { depth: number; keys: Uint8Array; keyAt: number }) => void)
     | undefined
+  /**
+   * Takes down what is written, as `collectWritten` lists it, where a commit is one run of puts: nothing
+   * that such a run makes goes again.
+   */
+  written?: Written | undefined
   /** Loads a stub that sits at `depth` on the path of the key at byte `keyAt` of `keys`. */
   load: (id: number, at: { depth: number; keys: Uint8Array; keyAt: number }) => void
 }
@@ -65,7 +71,7 @@ function putRange(
   if (kind === kinds.leaf) {
     const at = leafOffset(arena, id)
     if (hi - lo === 1 && sameKey(arena, at, run, lo)) {
-      if (versionOf(arena, id) === s.version) {
+      if (isOf(arena, id, s.version)) {
         arena.leafBytes.set(run.values.subarray(lo * 32, lo * 32 + 32), at + 32)
         return id
       }
@@ -75,15 +81,22 @@ function putRange(
     const mid = split(run.keys, lo, hi, depth)
     const right = leafBit(arena, at, depth)
     const left = putRange(s, run, right === 0 ? id : EMPTY, depth + 1, lo, mid)
-    return join(s, left, putRange(s, run, right === 1 ? id : EMPTY, depth + 1, mid, hi), depth)
+    const other = putRange(s, run, right === 1 ? id : EMPTY, depth + 1, mid, hi)
+    return loneLeaf(arena, left, other) ?? internal(s, run, lo, depth, left, other)
   }
   if (kind === kinds.stub) s.load(id, { depth, keys: run.keys, keyAt: lo * 32 })
   const mid = split(run.keys, lo, hi, depth)
-  const left = arena.words[id * RECORD_WORDS + LEFT] as number
-  const right = arena.words[id * RECORD_WORDS + RIGHT] as number
-  const newLeft = putRange(s, run, left, depth + 1, lo, mid)
-  const newRight = putRange(s, run, right, depth + 1, mid, hi)
-  return rejoin(s, { id, depth, run, lo }, newLeft, newRight)
+  let left = arena.words[id * RECORD_WORDS + LEFT] as number
+  let right = arena.words[id * RECORD_WORDS + RIGHT] as number
+  if (mid > lo) left = putRange(s, run, left, depth + 1, lo, mid)
+  if (hi > mid) right = putRange(s, run, right, depth + 1, mid, hi)
+  if (!isOf(arena, id, s.version)) {
+    // A put takes nothing away: what has two children has two again.
+    replace(s, run, id, depth, lo)
+    return internal(s, run, lo, depth, left, right)
+  }
+  setChildren(s, id, depth, left, right)
+  return id
 }
 
 function build(s: Applying, run: Run, depth: number, lo: number, hi: number): number {
@@ -91,7 +104,7 @@ function build(s: Applying, run: Run, depth: number, lo: number, hi: number): nu
   const mid = split(run.keys, lo, hi, depth)
   const left = lo === mid ? EMPTY : build(s, run, depth + 1, lo, mid)
   const right = mid === hi ? EMPTY : build(s, run, depth + 1, mid, hi)
-  return internal(s, left, right, depth)
+  return internal(s, run, lo, depth, left, right)
 }
 
 function deleteRange(
@@ -120,43 +133,26 @@ function deleteRange(
   const right = arena.words[id * RECORD_WORDS + RIGHT] as number
   const newLeft = deleteRange(s, run, left, depth + 1, lo, mid)
   const newRight = deleteRange(s, run, right, depth + 1, mid, hi)
-  return rejoin(s, { id, depth, run, lo }, newLeft, newRight)
-}
-
-/** An existing inner node on the path of key `lo` of a run. */
-type Inner = { id: number; depth: number; run: Run; lo: number }
-
-// The children of the node may have changed.
-function rejoin(s: Applying, node: Inner, left: number, right: number): number {
-  const { arena } = s
-  const { id, depth } = node
-  const at = id * RECORD_WORDS
-  const own = versionOf(arena, id) === s.version
-  if (!own && left === arena.words[at + LEFT] && right === arena.words[at + RIGHT]) return id
-  const lone = loneLeaf(arena, left, right)
+  const own = isOf(arena, id, s.version)
+  if (!own && newLeft === left && newRight === right) return id
+  const lone = loneLeaf(arena, newLeft, newRight)
   if (lone !== undefined) {
     if (own) release(arena, id)
-    else replace(s, node)
+    else replace(s, run, id, depth, lo)
     return lone
   }
   if (!own) {
-    replace(s, node)
-    return internal(s, left, right, depth)
+    replace(s, run, id, depth, lo)
+    return internal(s, run, lo, depth, newLeft, newRight)
   }
-  const placedLeft = placeChild(s, left, depth)
-  const placedRight = placeChild(s, right, depth)
-  s.arena.words[at + LEFT] = placedLeft
-  s.arena.words[at + RIGHT] = placedRight
+  setChildren(s, id, depth, newLeft, newRight)
   return id
 }
 
-function replace(s: Applying, { id, depth, run, lo }: Inner): void {
+// An older inner node on the path of key `lo`.
+function replace(s: Applying, run: Run, id: number, depth: number, lo: number): void {
   s.stale.push(id)
-  if (depth % 4 === 0) s.replaced?.(id, { depth, keys: run.keys, keyAt: lo * 32 })
-}
-
-function join(s: Applying, left: number, right: number, depth: number): number {
-  return loneLeaf(s.arena, left, right) ?? internal(s, left, right, depth)
+  if ((depth & 3) === 0) s.replaced?.(id, { depth, keys: run.keys, keyAt: lo * 32 })
 }
 
 // What a node with these children collapses to; `undefined` where it has to be an inner node.
@@ -166,14 +162,32 @@ function loneLeaf(arena: Arena, left: number, right: number): number | undefined
   return right === EMPTY && kindOf(arena, left) === kinds.leaf ? left : undefined
 }
 
-function internal(s: Applying, left: number, right: number, depth: number): number {
+// A new inner record at `depth` on the path of key `lo`.
+function internal(
+  s: Applying,
+  run: Run,
+  lo: number,
+  depth: number,
+  left: number,
+  right: number,
+): number {
   const placedLeft = placeChild(s, left, depth)
   const placedRight = placeChild(s, right, depth)
   const id = allocate(s.arena, kinds.internal, s.version)
   const { words } = s.arena
   words[id * RECORD_WORDS + LEFT] = placedLeft
   words[id * RECORD_WORDS + RIGHT] = placedRight
+  if (s.written !== undefined)
+    noteInner(s.written, id, s.version, { depth, keys: run.keys, keyAt: lo * 32 })
   return id
+}
+
+function setChildren(s: Applying, id: number, depth: number, left: number, right: number): void {
+  const placedLeft = placeChild(s, left, depth)
+  const placedRight = placeChild(s, right, depth)
+  const { words } = s.arena
+  words[id * RECORD_WORDS + LEFT] = placedLeft
+  words[id * RECORD_WORDS + RIGHT] = placedRight
 }
 
 function placeChild(s: Applying, id: number, parentDepth: number): number {
@@ -186,28 +200,32 @@ function place(s: Applying, id: number, depth: number): number {
   const nibbles = (depth + 3) >> 2
   const current = s.arena.words[id * RECORD_WORDS + COUNT]
   if (current === nibbles) return id
-  if (current === UNPLACED || versionOf(s.arena, id) === s.version) {
+  if (current === UNPLACED || isOf(s.arena, id, s.version)) {
     s.arena.words[id * RECORD_WORDS + COUNT] = nibbles
     return id
   }
   const moved = copyLeaf(s.arena, id, s.version)
   s.arena.words[moved * RECORD_WORDS + COUNT] = nibbles
   s.stale.push(id)
+  s.written?.leaves.push(moved)
   return moved
 }
 
 function newLeaf(s: Applying, run: Run, index: number): number {
-  const at = index * 32
-  return allocateLeaf(s.arena, s.version, {
-    keys: run.keys,
-    keyAt: at,
-    values: run.values,
-    valueAt: at,
-  })
+  const id = takeLeaf(s.arena, s.version)
+  const { words, leafWords } = s.arena
+  const { keyWords, valueWords } = run
+  let to = (words[id * RECORD_WORDS + LEFT] as number) * 16
+  let from = index * 8
+  for (let i = 0; i < 8; i++) leafWords[to++] = keyWords[from++] as number
+  from = index * 8
+  for (let i = 0; i < 8; i++) leafWords[to++] = valueWords[from++] as number
+  s.written?.leaves.push(id)
+  return id
 }
 
 function drop(s: Applying, id: number): void {
-  if (versionOf(s.arena, id) === s.version) release(s.arena, id)
+  if (isOf(s.arena, id, s.version)) release(s.arena, id)
   else s.stale.push(id)
 }
 

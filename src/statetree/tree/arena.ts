@@ -5,15 +5,16 @@
  * 16-ary node is a record of its own, so that a commit hashes changed paths only and a proof
  * hashes nothing. Changed paths are copied, so every retained version stays readable.
  *
- * A record has 13 words: hash (8), left, right, version (low 32 bits), kind and version (high),
- * leaf count. Leaves have 16 words more in a second array: key hash and value hash.
+ * A record has 16 words, a line of a processor's cache: hash (8), left, right, version (low 32 bits),
+ * kind and version (high), leaf count, and three that are not used. Leaves have 16 words more in a
+ * second array: key hash and value hash.
  */
 
 import { PLACEHOLDER_HASH } from '../hash/scheme.js'
 import { createGrowable, type Growable } from './growable.js'
 
 /** Words of a record. */
-export const RECORD_WORDS = 13
+export const RECORD_WORDS = 16
 /** Word of the left child; in a leaf, the index of its key and value hash. */
 export const LEFT = 8
 /** Word of the right child. */
@@ -110,7 +111,23 @@ export function allocate(arena: Arena, kind: number, version: number): number {
   arena.live++
   const at = id * RECORD_WORDS
   arena.words[at + VERSION] = version >>> 0
-  arena.words[at + KIND] = kind | (Math.floor(version / 0x100000000) << 8)
+  arena.words[at + KIND] =
+    version < 0x100000000 ? kind : kind | (Math.floor(version / 0x100000000) << 8)
+  return id
+}
+
+/** Takes a record of a leaf. Its key hash and value hash, at {@link leafOffset}, are whatever they were. */
+export function takeLeaf(arena: Arena, version: number): number {
+  const id = allocate(arena, kinds.leaf, version)
+  let leaf = arena.leafFreeHead
+  if (leaf === noId) {
+    leaf = arena.leafNext++
+    if (arena.leafNext * 16 > arena.leafWords.length) growLeaves(arena, arena.leafNext * 16)
+  } else {
+    arena.leafFreeHead = arena.leafWords[leaf * 16] as number
+  }
+  arena.words[id * RECORD_WORDS + LEFT] = leaf
+  arena.words[id * RECORD_WORDS + COUNT] = UNPLACED
   return id
 }
 
@@ -120,33 +137,20 @@ export function allocateLeaf(
   version: number,
   source: { keys: Uint8Array; keyAt: number; values: Uint8Array; valueAt: number },
 ): number {
-  const id = allocate(arena, kinds.leaf, version)
-  let leaf = arena.leafFreeHead
-  if (leaf === noId) {
-    leaf = arena.leafNext++
-    if (arena.leafNext * 16 > arena.leafWords.length) growLeaves(arena, arena.leafNext * 16)
-  } else {
-    arena.leafFreeHead = arena.leafWords[leaf * 16] as number
-  }
-  const bytes = arena.leafBytes
-  const { keys, values } = source
-  let to = leaf * 64
-  let from = source.keyAt
-  for (let i = 0; i < 32; i++) bytes[to++] = keys[from++] as number
-  from = source.valueAt
-  for (let i = 0; i < 32; i++) bytes[to++] = values[from++] as number
-  arena.words[id * RECORD_WORDS + LEFT] = leaf
-  arena.words[id * RECORD_WORDS + COUNT] = UNPLACED
+  const id = takeLeaf(arena, version)
+  const { keys, keyAt, values, valueAt } = source
+  const at = leafOffset(arena, id)
+  arena.leafBytes.set(keys.subarray(keyAt, keyAt + 32), at)
+  arena.leafBytes.set(values.subarray(valueAt, valueAt + 32), at + 32)
   return id
 }
 
 /** Copies a leaf under a new version, hash included. */
 export function copyLeaf(arena: Arena, id: number, version: number): number {
+  // It may grow the arrays, so that offsets and arrays are read after it.
+  const copy = takeLeaf(arena, version)
   const from = leafOffset(arena, id)
-  // Growing replaces the arrays, so the bytes are copied aside first.
-  const leaf = arena.leafBytes.slice(from, from + 64)
-  const source = { keys: leaf, keyAt: 0, values: leaf, valueAt: 32 }
-  const copy = allocateLeaf(arena, version, source)
+  arena.leafBytes.copyWithin(leafOffset(arena, copy), from, from + 64)
   copyHash(arena, id, copy)
   return copy
 }
@@ -180,9 +184,16 @@ export function markLoaded(arena: Arena, id: number): void {
 /** Version under which a record was written. */
 export function versionOf(arena: Arena, id: number): number {
   const at = id * RECORD_WORDS
-  return (
-    (arena.words[at + VERSION] as number) + ((arena.words[at + KIND] as number) >>> 8) * 0x100000000
-  )
+  const high = (arena.words[at + KIND] as number) >>> 8
+  const low = arena.words[at + VERSION] as number
+  return high === 0 ? low : low + high * 0x100000000
+}
+
+/** Whether a record was written under `version`. */
+export function isOf(arena: Arena, id: number, version: number): boolean {
+  const at = id * RECORD_WORDS
+  // The low word tells nearly always.
+  return arena.words[at + VERSION] === version >>> 0 && versionOf(arena, id) === version
 }
 
 /** Byte offset of a leaf's key hash in `leafBytes`; the value hash follows. */

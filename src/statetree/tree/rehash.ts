@@ -5,13 +5,13 @@ import {
   type Arena,
   COUNT,
   EMPTY,
+  isOf,
   kindOf,
   kinds,
   LEFT,
   leafCountOf,
   RECORD_WORDS,
   RIGHT,
-  versionOf,
 } from './arena.js'
 import { encodeKeyAt } from './nodes/nodeKey.js'
 
@@ -21,50 +21,57 @@ import { encodeKeyAt } from './nodes/nodeKey.js'
  */
 export type Written = { leaves: number[]; inner: number[][]; keys?: Uint8Array[][] | undefined }
 
-/**
- * Lists the records of `version` below `root`, and fills in leaf counts. Those of one depth come in
- * the order of their keys.
- */
+/** Takes down an inner record at `depth` on the way to the key at byte `keyAt` of `keys`. */
+export function noteInner(
+  written: Written,
+  id: number,
+  version: number,
+  { depth, keys, keyAt }: { depth: number; keys: Uint8Array; keyAt: number },
+): void {
+  while (written.inner.length <= depth) written.inner.push([])
+  ;(written.inner[depth] as number[]).push(id)
+  if (written.keys === undefined || (depth & 3) !== 0) return
+  while (written.keys.length <= depth >> 2) written.keys.push([])
+  ;(written.keys[depth >> 2] as Uint8Array[]).push(encodeKeyAt(version, depth, keys, keyAt))
+}
+
+/** Nothing written yet. */
+export function noneWritten(options: { keys?: boolean | undefined }): Written {
+  return { leaves: [], inner: [], keys: options.keys === true ? [] : undefined }
+}
+
+/** Lists the records of `version` below `root`. Those of one depth come in the order of their keys. */
 export function collectWritten(
   arena: Arena,
   root: number,
   version: number,
   options: { keys?: boolean | undefined } = {},
 ): Written {
-  const written: Written = { leaves: [], inner: [] }
-  const keys: Uint8Array[][] | undefined = options.keys === true ? [] : undefined
+  const written = noneWritten(options)
   const path = new Uint8Array(33)
-  const visit = (id: number, depth: number): number => {
-    if (id === EMPTY) return 0
-    if (versionOf(arena, id) !== version) return leafCountOf(arena, id)
+  const visit = (id: number, depth: number): void => {
+    if (id === EMPTY || !isOf(arena, id, version)) return
     if (kindOf(arena, id) === kinds.leaf) {
       written.leaves.push(id)
-      return 1
+      return
     }
-    while (written.inner.length <= depth) written.inner.push([])
-    ;(written.inner[depth] as number[]).push(id)
-    if (keys !== undefined && depth % 4 === 0) {
-      while (keys.length <= depth >> 2) keys.push([])
-      ;(keys[depth >> 2] as Uint8Array[]).push(encodeKeyAt(version, depth, path))
-    }
+    noteInner(written, id, version, { depth, keys: path, keyAt: 0 })
     const at = id * RECORD_WORDS
-    const left = visit(arena.words[at + LEFT] as number, depth + 1)
+    visit(arena.words[at + LEFT] as number, depth + 1)
     const mask = 0x80 >> (depth & 7)
     path[depth >> 3] = (path[depth >> 3] as number) | mask
-    const count = left + visit(arena.words[at + RIGHT] as number, depth + 1)
+    visit(arena.words[at + RIGHT] as number, depth + 1)
     path[depth >> 3] = (path[depth >> 3] as number) & ~mask
-    arena.words[at + COUNT] = count
-    return count
   }
   visit(root, 0)
-  return { ...written, keys }
+  return written
 }
 
-/** Hashes what was written: leaves first, then inner records from the deepest level up. */
+/** Hashes and counts what was written: leaves first, then inner records from the deepest level up. */
 export function rehash(arena: Arena, written: Written, hasher: TreeHasher): void {
   hashLeaves(arena, written.leaves, hasher)
   for (let depth = written.inner.length - 1; depth >= 0; depth--) {
-    hashInner(arena, written.inner[depth] as number[], hasher)
+    hashInner(arena, written.inner[depth] as number[], hasher, { counts: true })
   }
 }
 
@@ -84,12 +91,19 @@ export function hashLeaves(arena: Arena, ids: readonly number[], hasher: TreeHas
   }
 }
 
-/** Hashes inner records whose children have their hashes. */
-export function hashInner(arena: Arena, ids: readonly number[], hasher: TreeHasher): void {
+/** Hashes inner records whose children have their hashes, and with `counts` their leaf counts. */
+export function hashInner(
+  arena: Arena,
+  ids: readonly number[],
+  hasher: TreeHasher,
+  { counts = false }: { counts?: boolean } = {},
+): void {
   const { words } = arena
   const { input } = hasher
   for (let start = 0; start < ids.length; start += hasher.capacity) {
     const count = Math.min(hasher.capacity, ids.length - start)
+    // Also the first look at children that lie anywhere: a short loop waits for many of them at once.
+    if (counts) countLeaves(arena, ids, start, start + count)
     for (let i = 0; i < count; i++) {
       const at = (ids[start + i] as number) * RECORD_WORDS
       let left = (words[at + LEFT] as number) * RECORD_WORDS
@@ -100,6 +114,15 @@ export function hashInner(arena: Arena, ids: readonly number[], hasher: TreeHash
     }
     hasher.internals(count)
     takeHashes(words, hasher.output, { ids, start, count })
+  }
+}
+
+function countLeaves(arena: Arena, ids: readonly number[], start: number, end: number): void {
+  const { words } = arena
+  for (let i = start; i < end; i++) {
+    const at = (ids[i] as number) * RECORD_WORDS
+    const left = leafCountOf(arena, words[at + LEFT] as number)
+    words[at + COUNT] = left + leafCountOf(arena, words[at + RIGHT] as number)
   }
 }
 

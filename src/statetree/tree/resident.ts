@@ -18,6 +18,7 @@ import {
   RECORD_WORDS,
   RIGHT,
   release,
+  takeLeaf,
   versionOf,
 } from './arena.js'
 import { decodeChildren, decodeNode, isLittleEndian, type StoredChildren } from './nodes/node.js'
@@ -70,7 +71,7 @@ export function loadStub(
   const expected = hashOf(arena, id)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const loading: Loading = {
-    ...{ arena, node, bytes, view, version },
+    ...{ arena, node, view, version },
     ...{ nibbles: (depth >> 2) + 1, made: [], leaves: [], inner: [[id], [], [], []] },
   }
   setChildren(loading, id, 0, 16, 0)
@@ -89,7 +90,6 @@ export function loadStub(
 type Loading = {
   arena: Arena
   node: StoredChildren
-  bytes: Uint8Array
   view: DataView
   version: number
   /** Depth of its leaves' places. */
@@ -133,13 +133,16 @@ function makeChild(l: Loading, start: number, width: number, level: number): num
   return parent
 }
 
-function makeSlot({ arena, node, bytes, view, nibbles, made, leaves }: Loading, nibble: number) {
+function makeSlot({ arena, node, view, nibbles, made, leaves }: Loading, nibble: number): number {
   const version = node.versions[nibble] as number
   const from = node.offsets[nibble] as number
   if ((node.leaves & (1 << nibble)) !== 0) {
-    const source = { keys: bytes, keyAt: from, values: bytes, valueAt: from + 32 }
-    const leaf = allocateLeaf(arena, version, source)
-    arena.words[leaf * RECORD_WORDS + COUNT] = nibbles
+    const leaf = takeLeaf(arena, version)
+    const { words, leafWords } = arena
+    let to = (words[leaf * RECORD_WORDS + LEFT] as number) * 16
+    for (let at = from; at < from + 64; at += 4)
+      leafWords[to++] = view.getUint32(at, isLittleEndian)
+    words[leaf * RECORD_WORDS + COUNT] = nibbles
     made.push(leaf)
     leaves.push(leaf)
     return leaf

@@ -16,7 +16,15 @@ export type TreeWrite =
   | { keyHash: Bytes32; valueHash?: Bytes32 | undefined; value: Uint8Array }
 
 /** A run of consecutive puts, or of consecutive deletes, sorted by key, each key once. */
-export type Run = { put: boolean; count: number; keys: Uint8Array; values: Uint8Array }
+export type Run = {
+  put: boolean
+  count: number
+  keys: Uint8Array
+  values: Uint8Array
+  /** `keys` and `values`, eight words each. */
+  keyWords: Uint32Array
+  valueWords: Uint32Array
+}
 
 /** Bytes to store beside the leaf that names them. `checked`: `name` was derived from them here. */
 export type NamedValue = { name: Hex; bytes: Uint8Array; checked: boolean }
@@ -110,8 +118,7 @@ function fast32(value: Bytes32 | null): Uint8Array | undefined {
 }
 
 function copy32(target: Uint8Array, index: number, source: Uint8Array): void {
-  let at = index * 32
-  for (let i = 0; i < 32; i++) target[at++] = source[i] as number
+  target.set(source, index * 32)
 }
 
 type Unsorted = { keys: Uint8Array; values: Uint8Array; put: boolean }
@@ -119,18 +126,22 @@ type Unsorted = { keys: Uint8Array; values: Uint8Array; put: boolean }
 function sortRun({ keys, values, put }: Unsorted, start: number, end: number): Run {
   const order = sortedOrder(keys, start, end)
   const count = order.length
-  const sortedKeys = new Uint8Array(count * 32)
-  const sortedValues = new Uint8Array(put ? count * 32 : 0)
-  for (let i = 0; i < count; i++) {
-    let to = i * 32
-    let from = (order[i] as number) * 32
-    for (let j = 0; j < 32; j++) sortedKeys[to++] = keys[from++] as number
-    if (!put) continue
-    to = i * 32
-    from = (order[i] as number) * 32
-    for (let j = 0; j < 32; j++) sortedValues[to++] = values[from++] as number
+  const keyWords = inOrder(new Uint32Array(keys.buffer), order)
+  const valueWords = put ? inOrder(new Uint32Array(values.buffer), order) : new Uint32Array(0)
+  return {
+    ...{ put, count, keyWords, valueWords },
+    ...{ keys: new Uint8Array(keyWords.buffer), values: new Uint8Array(valueWords.buffer) },
   }
-  return { put, count, keys: sortedKeys, values: sortedValues }
+}
+
+function inOrder(words: Uint32Array, order: Uint32Array): Uint32Array {
+  const sorted = new Uint32Array(order.length * 8)
+  let to = 0
+  for (let i = 0; i < order.length; i++) {
+    let from = (order[i] as number) * 8
+    for (let j = 0; j < 8; j++) sorted[to++] = words[from++] as number
+  }
+  return sorted
 }
 
 /** Indexes of the keys in [start, end), ascending by key, only the last of equal keys. */

@@ -202,8 +202,14 @@ function readVarint(cursor: { bytes: Uint8Array; at: number }): number {
 
 /** Writes a number, seven bits a byte, and returns where it ends. */
 export function writeVarint(out: Uint8Array, at: number, value: number): number {
-  let rest = value
   let to = at
+  if (value < 0x80000000) {
+    let small = value | 0
+    for (; small >= 0x80; small >>= 7) out[to++] = (small & 0x7f) | 0x80
+    out[to++] = small
+    return to
+  }
+  let rest = value
   while (rest >= 0x80) {
     out[to++] = (rest % 128) | 0x80
     rest = Math.floor(rest / 128)
