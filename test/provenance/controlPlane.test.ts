@@ -229,16 +229,108 @@ describe('createControlPlane', () => {
       await plane.finish(worker, lease.leaseId, honest(lease, text))
       await plane.settle()
     }
-    // The liar knows the chain and says what is wanted; alone, and twice, it is nothing.
+    // The liar knows the chain and says what is wanted; alone it is nothing, and it is not asked twice.
     await finish('liar')
-    await finish('liar')
+    expect(await plane.lease('liar')).toBeUndefined()
     expect(claims).toEqual([])
     await finish('honest', 'b')
-    expect(claims).toEqual([])
-    await finish('honest', 'b')
+    expect(await plane.lease('honest')).toBeUndefined()
     expect(claims).toEqual([])
     await finish('third', 'b')
     expect(claims).toMatchObject([{ result: 'no_match' }])
+  })
+
+  test('behavior: those who agree are counted, whatever others say in between', async () => {
+    const { plane, register, claims, seen } = world({ confirmations: 3 })
+    register(pluginOf('a'))
+    await plane.follow()
+    const answer = async (worker: string, change: (lease: LeasedBuild) => BuildOutcome) => {
+      const lease = await leased(plane, worker)
+      await plane.finish(worker, lease.leaseId, change(lease))
+      await plane.settle()
+    }
+    await answer('w1', (lease) => honest(lease))
+    await answer('w2', (lease) => honest(lease, 'b'))
+    await answer('w3', (lease) => honest(lease))
+    // A build that did not run is one worker's word, too.
+    const failed = {
+      status: 'did_not_run',
+      reason: 'build_failed',
+      isolation: 'bubblewrap',
+    } as const
+    await answer('w4', () => failed)
+    expect(claims).toEqual([])
+    await answer('w5', (lease) => ({ ...honest(lease), isolation: 'none' }) as BuildOutcome)
+    expect(claims).toMatchObject([{ result: 'match' }])
+    // The one that was not isolated speaks for those who agree with it.
+    expect(seen.at(-1)).toMatchObject({ evidence: { isolation: 'none' } })
+  })
+
+  test('behavior: what one of two says did not run is not claimed, and why there is no claim is said', async () => {
+    const run = async (...reasons: (string | undefined)[]) => {
+      const { plane, register, claims, seen } = world({ confirmations: 2 })
+      register(pluginOf('a'))
+      await plane.follow()
+      for (const [at, reason] of reasons.entries()) {
+        const lease = await leased(plane, `w${at}`)
+        await plane.finish(`w${at}`, lease.leaseId, {
+          ...(reason === undefined
+            ? honest(lease)
+            : { status: 'did_not_run', reason, isolation: 'bubblewrap' }),
+        } as BuildOutcome)
+        await plane.settle()
+      }
+      return { claims, last: seen.at(-1) }
+    }
+    const [failed, lacking] = ['build_failed', 'toolchain_unavailable']
+    expect(await run(failed)).toMatchObject({ claims: [] })
+    expect(await run(failed, failed)).toMatchObject({ claims: [{ result: 'did_not_run' }] })
+    expect(await run(undefined, failed, 'timeout', lacking, 'output_invalid')).toMatchObject({
+      claims: [],
+      last: { type: 'control.gave_up', reason: 'workers disagree' },
+    })
+    // Where somebody had the toolchain, that others lack it is no answer, and takes none back.
+    expect(await run(undefined, lacking, lacking, lacking, lacking)).toMatchObject({ claims: [] })
+    expect(await run(undefined, lacking, lacking, lacking, undefined)).toMatchObject({
+      claims: [{ result: 'match' }],
+    })
+    expect(await run(lacking, lacking, lacking, lacking, lacking)).toMatchObject({
+      claims: [{ result: 'did_not_run' }],
+    })
+  })
+
+  test('behavior: a worker whose word cannot be so is not asked again', async () => {
+    const { plane, register, claims } = world()
+    register(pluginOf('a'))
+    await plane.follow()
+    const lease = await leased(plane, 'liar')
+    const lie = { ...honest(lease), rebuiltSha256: `0x${'99'.repeat(32)}` } as BuildOutcome
+    expect(await plane.finish('liar', lease.leaseId, lie)).toBe(false)
+    expect(await plane.lease('liar')).toBeUndefined()
+    const next = await leased(plane, 'honest')
+    await plane.finish('honest', next.leaseId, honest(next))
+    await plane.settle()
+    expect(claims).toMatchObject([{ result: 'match' }])
+  })
+
+  test.each<[string, unknown]>([
+    ['nothing', null],
+    ['another isolation', { isolation: 'docker' }],
+    ['a reason of nobody', { status: 'did_not_run', reason: 'no_isolation' }],
+    ['hashes that are none', { rebuiltSha256: '0x12' }],
+  ])('error: an outcome that is %s', async (_, change) => {
+    const { plane, register, claims } = world()
+    register(pluginOf('a'))
+    await plane.follow()
+    const lease = await leased(plane)
+    const outcome = change === null ? null : { ...honest(lease), ...(change as object) }
+    await expect(plane.finish('w', lease.leaseId, outcome as BuildOutcome)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    })
+    // The lease is as it was.
+    expect(await plane.finish('w', lease.leaseId, honest(lease))).toBe(true)
+    await plane.settle()
+    expect(claims).toMatchObject([{ result: 'match' }])
   })
 
   test('behavior: a late result is none', async () => {

@@ -5,6 +5,7 @@
 import type { Hex } from 'viem'
 import { canonicalJson, type JsonObject } from '../../core/canonicalJson.js'
 import type { ClaimSink, ProvenanceEvents } from '../../core/interfaces/provenance.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { bytesEqual, fromHex, toHex } from '../../internal/bytes.js'
 import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import { type BuildInfo, decodeBuildInfo, encodeBuildInfo } from '../build/buildInfo.js'
@@ -13,7 +14,22 @@ import { splitMetadata } from '../build/metadata.js'
 import { encodeEvidence, type VerificationEvidence } from '../claims/evidence.js'
 import { PluginBytesError } from '../errors.js'
 import type { ProvenanceIndex } from '../index/provenanceIndex.js'
-import type { BuildJob, BuildOutcome, LeasedBuild } from '../worker/protocol.js'
+import {
+  type BuildJob,
+  type BuildOutcome,
+  type LeasedBuild,
+  readOutcome,
+} from '../worker/protocol.js'
+import {
+  type Answers,
+  agreedOutcome,
+  heard,
+  noAnswers,
+  type WorkerAnswer,
+  whyNone,
+  withAnswer,
+  withRefusal,
+} from './answers.js'
 import type { JobQueue, StoredJob } from './jobQueue.js'
 
 /** Keeps evidence documents where the world finds them. */
@@ -97,22 +113,12 @@ type Payload = {
   atEnd: boolean
 }
 
-/** What a worker's answers come to. */
-type Result = { outcome: BuildOutcome; workers: readonly string[] }
-
 /** Blocks of one reading of events. */
 const blocksAtOnce = 10_000n
 /** Results recorded in one round. */
 const settledAtOnce = 50
 /** Plugins whose bytes are asked for in one round. */
 const readAtOnce = 32
-
-/** What another worker, or the same one later, may be able to do. */
-const transient: ReadonlySet<string> = new Set([
-  'toolchain_unavailable',
-  'unknown_image',
-  'source_unavailable',
-])
 
 /**
  * Creates a control plane. Run `follow` and `settle` from time to time, and give its leases to workers,
@@ -145,24 +151,30 @@ export function createControlPlane(parameters: ControlPlaneParameters): ControlP
     },
     renew: (leaseId) => queue.renew(leaseId, leaseMs),
     finish: async (worker, leaseId, outcome) => {
+      // Called by hand, without the routes that read messages, it believes no more than they do.
+      const said = readOutcome(outcome)
+      if (said === undefined) throw new InvalidInputError(noOutcome)
       const job = await queue.find(leaseId)
       if (job === undefined) return false
       const payload = payloadOf(job)
-      const lie = contradictionIn(payload, outcome)
+      const before = answersOf(job)
+      const lie = contradictionIn(payload, said)
       if (lie !== undefined) {
         parameters.onEvent?.({ type: 'control.refused', jobId: job.id, worker, reason: lie })
-        const failed: BuildOutcome = { status: 'worker_failed', reason: lie }
-        await queue.finish(leaseId, { status: 'retry', result: resultText(failed, []) })
+        const now = withRefusal(before, worker, lie)
+        await queue.finish(leaseId, {
+          ...{ status: 'retry', result: JSON.stringify(now), notTo: heard(now) },
+        })
         return false
       }
-      const { status, result } = weigh({
-        payload,
-        before: resultOf(job),
-        worker,
-        outcome,
-        confirmations,
-      })
-      return queue.finish(leaseId, { status, result })
+      const now = withAnswer(before, worker, said)
+      const result = JSON.stringify(now)
+      return queue.finish(
+        leaseId,
+        agreedOutcome(now, { confirmations, last: false }) === undefined
+          ? { status: 'retry', result, notTo: heard(now) }
+          : { status: 'done', result },
+      )
     },
     settle: async (options = {}) => {
       for (const job of await queue.unsettled(settledAtOnce)) {
@@ -180,6 +192,8 @@ export function createControlPlane(parameters: ControlPlaneParameters): ControlP
     isPending: (wasmHash) => (pending.get(wasmHash)?.size ?? 0) > 0,
   }
 }
+
+const noOutcome = { field: 'outcome', reason: 'it is none of the worker protocol' }
 
 /** A misspelled `confirmations` would be one worker's word. */
 const known = [
@@ -258,40 +272,6 @@ function contradictionIn(payload: Payload, outcome: BuildOutcome): string | unde
   return undefined
 }
 
-/** What an answer comes to, beside the answers before it. */
-function weigh(given: {
-  payload: Payload
-  before: Result | undefined
-  worker: string
-  outcome: BuildOutcome
-  confirmations: number
-}): { status: 'done' | 'retry'; result: string } {
-  const { before, worker, outcome, confirmations } = given
-  if (outcome.status === 'worker_failed') {
-    return { status: 'retry', result: resultText(outcome, []) }
-  }
-  if (outcome.status === 'did_not_run') {
-    const status = transient.has(outcome.reason) ? 'retry' : 'done'
-    return { status, result: resultText(outcome, [worker]) }
-  }
-  if (before?.outcome.status === 'built') {
-    if (before.outcome.rebuiltSha256 !== outcome.rebuiltSha256) {
-      // One of them lies or is broken: neither is believed, and others are asked.
-      const failed: BuildOutcome = { status: 'worker_failed', reason: 'workers disagree' }
-      return { status: 'retry', result: resultText(failed, []) }
-    }
-    const workers = [...new Set([...before.workers, worker])]
-    const status = workers.length >= confirmations ? 'done' : 'retry'
-    return { status, result: resultText(weakest(before.outcome, outcome), workers) }
-  }
-  return { status: confirmations === 1 ? 'done' : 'retry', result: resultText(outcome, [worker]) }
-}
-
-/** Of two equal builds, the one that was less isolated speaks for both. */
-function weakest(a: BuildOutcome, b: BuildOutcome): BuildOutcome {
-  return a.status === 'built' && a.isolation === 'none' ? a : b
-}
-
 async function settleJob(
   parameters: ControlPlaneParameters,
   job: StoredJob,
@@ -299,18 +279,16 @@ async function settleJob(
 ): Promise<void> {
   const { claims, evidence: store, onClaim, onEvent, confirmations = 1 } = parameters
   const payload = payloadOf(job)
-  const found = resultOf(job)
+  const answers = answersOf(job)
   const info = decodeBuildInfo(fromHex(payload.xdr))
-  const isConfirmed =
-    found?.outcome.status === 'did_not_run' || (found?.workers.length ?? 0) >= confirmations
-  const evidence =
-    job.state === 'poisoned' || !isConfirmed ? undefined : evidenceOf(payload, info, found?.outcome)
-  if (evidence === undefined) {
-    const { outcome } = found ?? {}
-    const reason = outcome?.status === 'worker_failed' ? outcome.reason : 'its workers were lost'
+  const agreed =
+    job.state === 'poisoned' ? undefined : agreedOutcome(answers, { confirmations, last: true })
+  if (agreed === undefined) {
+    const reason = job.state === 'poisoned' ? 'its workers were lost' : whyNone(answers)
     onEvent?.({ type: 'control.gave_up', jobId: job.id, state: job.state, reason })
     return
   }
+  const evidence = evidenceOf(payload, info, agreed)
   const { bytes, hash } = encodeEvidence(evidence)
   const evidenceUri = await store.put(bytes, hash)
   const { wasmHash, buildInfoHash, result } = evidence
@@ -325,9 +303,8 @@ async function settleJob(
 function evidenceOf(
   payload: Payload,
   info: BuildInfo,
-  outcome: BuildOutcome | undefined,
-): VerificationEvidence | undefined {
-  if (outcome === undefined || outcome.status === 'worker_failed') return undefined
+  outcome: WorkerAnswer['outcome'],
+): VerificationEvidence {
   const { wasmHash, wasmSha256, buildInfoHash } = payload
   const common = {
     schema: 'newton.verification-evidence/1' as const,
@@ -367,12 +344,8 @@ function jobOf({ xdr, metadata }: Payload): BuildJob {
   return { ...info, metadata }
 }
 
-function resultOf(job: StoredJob): Result | undefined {
-  return job.result === undefined ? undefined : (JSON.parse(job.result) as Result)
-}
-
-function resultText(outcome: BuildOutcome, workers: readonly string[]): string {
-  return JSON.stringify({ outcome, workers } satisfies Result)
+function answersOf(job: StoredJob): Answers {
+  return job.result === undefined ? noAnswers : (JSON.parse(job.result) as Answers)
 }
 
 function startsWith(bytes: Uint8Array, beginning: Uint8Array): boolean {

@@ -43,14 +43,14 @@ export type JobLease = { job: StoredJob; leaseId: string }
 /** How a lease ends. */
 export type JobResult =
   | { status: 'done'; result: string }
-  /** Another try may succeed. */
-  | { status: 'retry'; result: string }
+  /** Another try may succeed. `notTo` names workers that are not given this job again. */
+  | { status: 'retry'; result: string; notTo?: readonly string[] | undefined }
 
 /** Keeps jobs. Time is that of the store, never of a caller. */
 export interface JobQueue {
   /** Puts a job; `false` where its id is there already. */
   put(job: NewJob): Promise<boolean>
-  /** Leases the next job for `milliseconds`. */
+  /** Leases the next job for `milliseconds`: the next that may be this worker's, where one is named. */
   lease(
     milliseconds: number,
     options?: { worker?: string | undefined },

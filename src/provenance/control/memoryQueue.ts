@@ -16,6 +16,7 @@ type Held = StoredJob & {
   notBefore: number
   leaseId: string | undefined
   leaseEnd: number
+  notTo: readonly string[]
 }
 
 /** Options that every queue has. */
@@ -54,7 +55,7 @@ export function memoryQueue(
   const end = (job: Held, state: JobState): void => {
     Object.assign(job, { state, leaseId: undefined })
   }
-  const next = (): Held | undefined => {
+  const next = (worker: string | undefined): Held | undefined => {
     let best: Held | undefined
     for (const job of jobs.values()) {
       if (job.state === 'leased' && job.leaseEnd <= now()) {
@@ -62,6 +63,7 @@ export function memoryQueue(
         end(job, job.tries >= MAX_TRIES ? 'poisoned' : 'queued')
       }
       if (job.state !== 'queued' || job.notBefore > now()) continue
+      if (worker !== undefined && job.notTo.includes(worker)) continue
       const isBefore =
         best === undefined ||
         job.priority < best.priority ||
@@ -78,13 +80,13 @@ export function memoryQueue(
       if (jobs.has(id)) return false
       jobs.set(id, {
         ...{ id, payload, priority, place: places++, state: 'queued', tries: 0, settled: false },
-        ...{ notBefore: 0, leaseId: undefined, leaseEnd: 0 },
+        ...{ notBefore: 0, leaseId: undefined, leaseEnd: 0, notTo: [] },
       })
       return true
     },
-    lease: async (milliseconds) => {
+    lease: async (milliseconds, { worker } = {}) => {
       assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
-      const job = next()
+      const job = next(worker)
       if (job === undefined) return undefined
       const leaseId = randomId()
       const leaseEnd = now() + milliseconds
@@ -98,10 +100,12 @@ export function memoryQueue(
       job.leaseEnd = now() + milliseconds
       return true
     },
-    finish: async (leaseId, { status, result }) => {
+    finish: async (leaseId, ended) => {
+      const { status, result } = ended
       const job = current(leaseId)
       if (job === undefined) return false
       job.result = result
+      job.notTo = ended.status === 'retry' ? [...(ended.notTo ?? [])] : []
       if (status === 'done') end(job, 'done')
       else end(job, job.tries >= MAX_TRIES ? 'failed' : 'queued')
       job.notBefore = now() + backoffAfter(job.tries, backoff)
@@ -129,7 +133,7 @@ export function memoryQueue(
     requeue: async (id) => {
       const job = jobs.get(id)
       if (job === undefined || !isOver(job.state)) return false
-      Object.assign(job, { state: 'queued', tries: 0, settled: false, notBefore: 0 })
+      Object.assign(job, { state: 'queued', tries: 0, settled: false, notBefore: 0, notTo: [] })
       delete job.result
       return true
     },

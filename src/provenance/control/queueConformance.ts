@@ -45,6 +45,7 @@ export function queueConformance(
     on('a renewed lease stays', renewal),
     on('a job that fails is tried again, and not for ever', failures),
     on('a job that loses its workers is poisoned', poison),
+    on('a job is not given again to workers that it is not for', notTo),
     on('jobs that are over wait until they are settled', settlement),
     on('many workers at once share jobs without a double', concurrency),
   ]
@@ -145,6 +146,28 @@ async function poison(queue: JobQueue): Promise<void> {
   expect(await queue.requeue('a'), true)
   expect(await queue.requeue('a'), false)
   expect((await leaseOf(queue)).job.tries, 1)
+}
+
+async function notTo(queue: JobQueue): Promise<void> {
+  for (const id of ['a', 'b']) await queue.put({ id, payload: '' })
+  const lease = async (worker?: string): Promise<JobLease | undefined> =>
+    queue.lease(minute, worker === undefined ? {} : { worker })
+  const first = await lease('one')
+  const retry = { status: 'retry', result: '' } as const
+  await queue.finish(first?.leaseId ?? '', { ...retry, notTo: ['one', 'two'] })
+  await wait(40)
+  const jobs = [await lease('one'), await lease('two'), await lease('three')]
+  expect(
+    jobs.map((each) => each?.job.id),
+    ['b', undefined, 'a'],
+  )
+  // Only the newest list counts, and a lease that names nobody is anybody's.
+  await queue.finish(jobs[2]?.leaseId ?? '', { ...retry, notTo: ['three'] })
+  await wait(40)
+  expect(await lease('three'), undefined)
+  await queue.finish((await lease())?.leaseId ?? '', retry)
+  await wait(40)
+  expect((await lease('one'))?.job.id, 'a')
 }
 
 async function settlement(queue: JobQueue): Promise<void> {

@@ -101,6 +101,8 @@ async function migrate(db: Kysely<Tables>, sql: typeof Sql): Promise<void> {
       not_before timestamptz not null, lease_id text unique, lease_end timestamptz, worker text,
       result text, settled boolean not null
     )`.execute(tx)
+    // Tables of before have no list of workers that a job is not for.
+    await sql`alter table newton_build_job add column if not exists not_to jsonb`.execute(tx)
     await sql`create index if not exists newton_build_job_next
       on newton_build_job (priority, place) where state in ('queued', 'leased')`.execute(tx)
     await sql`create index if not exists newton_build_job_unsettled
@@ -141,6 +143,7 @@ function leases(
           select id from newton_build_job where tries < ${MAX_TRIES} and (
             (state = 'queued' and not_before <= clock_timestamp())
             or (state = 'leased' and lease_end <= clock_timestamp()))
+            and not coalesce(jsonb_exists(not_to, ${worker ?? null}::text), false)
           order by priority, place limit 1 for update skip locked
         )
         update newton_build_job set state = 'leased', tries = tries + 1, lease_id = ${leaseId},
@@ -155,11 +158,13 @@ function leases(
         where ${isCurrent(leaseId)} returning id`.execute(db)
       return rows.length === 1
     },
-    finish: async (leaseId, { status, result }) => {
+    finish: async (leaseId, ended) => {
+      const { status, result } = ended
+      const notTo = ended.status === 'retry' && ended.notTo ? JSON.stringify(ended.notTo) : null
       const { rows } = await sql`update newton_build_job set
           state = case when ${status === 'done'}::boolean then 'done'
             when tries >= ${MAX_TRIES} then 'failed' else 'queued' end,
-          result = ${result}, lease_id = null, not_before = clock_timestamp()
+          result = ${result}, lease_id = null, not_to = ${notTo}::jsonb, not_before = clock_timestamp()
             + ${backoff}::double precision * power(2, greatest(0, tries - 1)) * interval '1 millisecond'
         where ${isCurrent(leaseId)} returning id`.execute(db)
       return rows.length === 1
@@ -199,7 +204,7 @@ function records(
     },
     requeue: async (id) => {
       const { rows } = await sql`update newton_build_job set state = 'queued', tries = 0,
-        settled = false, result = null, not_before = clock_timestamp()
+        settled = false, result = null, not_to = null, not_before = clock_timestamp()
         where id = ${id} and ${isOver} returning id`.execute(db)
       return rows.length === 1
     },
