@@ -27,7 +27,7 @@ import {
   type Subscriptions,
 } from './live/subscriptions.js'
 import { createGatewayRpc, type GatewayRpc } from './methods.js'
-import { prepareTask } from './preparing.js'
+import { type PreparedTask, prepareTask } from './preparing.js'
 import { type RunParameters, runTask } from './running.js'
 import { createSecretsMethods } from './secrets.js'
 import type { GatewayStore, LeasedTask, StoredTask } from './store/store.js'
@@ -192,6 +192,8 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     running.set(work, own)
   }
 
+  const { referenceDelay } = parameters
+  const preparing = { registry, pcr0Commitment, randomBytes, referenceDelay }
   const send: Gateway['send'] = async (request, { caller }, options) => {
     if (controller.signal.aborted) throw refuse('NOT_READY', 'it is closing', { by: 'gateway' })
     if (request.broadcast === true && sink === undefined) {
@@ -205,20 +207,24 @@ export function createGateway(parameters: GatewayParameters): Gateway {
       const detail = `${requestId} names another request of this caller`
       throw refuse('REQUEST_REUSED', detail, { by: 'gateway' })
     }
-    if (requestId !== undefined) {
-      // Whatever has become of the policy or of this gateway meanwhile: it is the same task.
-      const before = await store.findRequest({ caller, requestId })
-      if (before !== undefined) return known(before)
+    /** Whatever has become of the policy or of this gateway meanwhile: a known name is the same task. */
+    const orElse = async (refusal: unknown): Promise<StoredTask> => {
+      const before =
+        requestId === undefined ? undefined : await store.findRequest({ caller, requestId })
+      if (before === undefined) throw refusal
+      return known(before)
     }
     if (running.size >= concurrent) {
-      throw refuse('OVERLOADED', 'too many tasks are worked on', { by: 'gateway', retryAfter: 500 })
+      const detail = 'too many tasks are worked on'
+      return orElse(refuse('OVERLOADED', detail, { by: 'gateway', retryAfter: 500 }))
     }
     for (let draw = 0; draw < NONCES; draw++) {
-      const prepared = await prepareTask(
-        request,
-        { registry, pcr0Commitment, randomBytes, referenceDelay: parameters.referenceDelay },
-        options,
-      )
+      let prepared: PreparedTask
+      try {
+        prepared = await prepareTask(request, preparing, options)
+      } catch (error) {
+        return orElse(error)
+      }
       const at = now()
       const task: StoredTask = {
         taskId: computeTaskId(prepared.task),
