@@ -15,7 +15,7 @@ import { eigenDa } from './eigenda/eigenDa.js'
 import { createHealthBoard } from './health.js'
 import { https } from './https.js'
 import { ipfs } from './ipfs/ipfs.js'
-import { certCheck, createKzg, createSrs, kzgCheck } from './kzg/index.js'
+import { certCheck, checkDACertWith, createKzg, createSrs, kzgCheck } from './kzg/index.js'
 import { memoryDa } from './memoryDa.js'
 import { mockDa } from './mockDa.js'
 import { diskByteStore } from './node/diskByteStore.js'
@@ -23,14 +23,19 @@ import { artifactPath, fileDa } from './node/fileDa.js'
 import { fileJournal } from './node/fileJournal.js'
 import { filePayments } from './node/filePayments.js'
 import { guardedFetch } from './node/guardedFetch.js'
+import { guardedHttps } from './node/guardedHttps.js'
+import { nodeKzgWorker } from './node/kzgWorker.js'
+import { s3ObjectStore } from './objectStore/conditional.js'
 import { objectStore } from './objectStore/objectStore.js'
 import { pushArtifact } from './pushArtifact.js'
+import { createArtifactVerifier } from './verifier.js'
 
 const root = await mkdtemp(join(tmpdir(), 'da-options-'))
 afterAll(() => rm(root, { recursive: true, force: true }))
 const directory = join(root, 'store')
 const fetch = async (): Promise<Response> => new Response()
 const url = 'http://127.0.0.1:1'
+const points = { points: new Uint8Array(64) }
 const srs = createSrs({ points: new Uint8Array(64) })
 
 /** Each with options that it takes, and the names of its numbers, functions and others. */
@@ -70,6 +75,33 @@ const factories: Record<
     numbers: ['timeout'],
     functions: ['checkDACert'],
     others: ['payer'],
+  },
+  checkDACertWith: {
+    make: (options) => checkDACertWith(options as never),
+    base: { router: '0x17ec4112c4BbD540E2c1fE0A49D264a280176F0D', call: async () => '0x01' },
+    required: ['router', 'call'],
+    functions: ['call'],
+    others: ['router'],
+  },
+  createArtifactVerifier: {
+    make: (options) => createArtifactVerifier(options as never),
+    base: { checks: [] },
+    required: ['checks'],
+    others: ['checks', 'required'],
+  },
+  guardedHttps: {
+    make: (options) => guardedHttps(options),
+    base: {},
+    numbers: ['maxBytes', 'maxRedirects', 'maxResumes', 'stallTimeout'],
+    functions: ['fetch', 'onEvent', 'now'],
+    others: ['hosts'],
+  },
+  nodeKzgWorker: {
+    // What it takes starts a thread: only refusals are looked at here.
+    make: (options) => (options === points ? points : nodeKzgWorker(options as never)),
+    base: points,
+    required: ['points'],
+    others: ['script'],
   },
   createSrs: {
     make: (options) => createSrs(options as never),
@@ -121,6 +153,14 @@ const factories: Record<
     numbers: ['maxBytes', 'stallTimeout'],
     functions: ['fetch', 'random'],
     others: ['retry', 'credentials', 'name', 'prefix'],
+  },
+  s3ObjectStore: {
+    make: (options) => s3ObjectStore(options as never),
+    base: { bucket: 'bucket', endpoint: url },
+    required: ['bucket', 'endpoint'],
+    numbers: ['maxBytes', 'timeout'],
+    functions: ['fetch', 'now'],
+    others: ['region', 'credentials'],
   },
   fileDa: {
     make: (options) => fileDa(options as never),

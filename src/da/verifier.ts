@@ -12,6 +12,7 @@ import type { DaLocator } from '../core/locator.js'
 import { BaseError } from '../errors/base.js'
 import { toHex } from '../internal/bytes.js'
 import type { IoOptions } from '../internal/deadline.js'
+import { assertFunctions, assertOptions } from '../internal/options.js'
 import { DaIntegrityError } from './errors.js'
 import { artifactHashOf } from './internal/artifactHash.js'
 
@@ -114,14 +115,15 @@ export type ArtifactVerifier = {
  * const verifier = createArtifactVerifier({ checks: [] })
  * ```
  */
-export function createArtifactVerifier({
-  checks,
-  required = [],
-}: {
+export function createArtifactVerifier(options: {
   checks: readonly ArtifactCheck[]
   /** Names that must be in the evidence for a locator to pass. */
   required?: readonly string[] | undefined
 }): ArtifactVerifier {
+  assertOptions(options, { checks: 'list', required: 'list' }, { required: ['checks'] })
+  const { checks, required = [] } = options
+  for (const [index, check] of checks.entries())
+    assertFunctions(`options.checks[${index}]`, check, ['supports', 'check'])
   const assert: ArtifactVerifier['assertArtifact'] = async (
     bytes,
     locator,

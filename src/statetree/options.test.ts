@@ -1,9 +1,14 @@
 /** Options of what is made around a tree: what nothing could come of is refused by name. */
 import { describe, expect, test } from 'vitest'
 import { createFakeChain } from '../../test/statetree/fakeChain.js'
+import { collectBytes } from './pipeline/bytesGc.js'
 import { openCommitPipeline } from './pipeline/pipeline.js'
+import { committedTree } from './pipeline/replica/committed.js'
 import { createReplica } from './pipeline/replica/replica.js'
+import { bootstrapTree } from './snapshot/bootstrap.js'
+import { snapshotChunk } from './snapshot/chunk.js'
 import { snapshotClient } from './snapshot/client.js'
+import { restoreSnapshot } from './snapshot/restore.js'
 import { snapshotServer } from './snapshot/server.js'
 import { createStateTree } from './stateTree.js'
 import { memoryStore } from './store/memoryStore.js'
@@ -11,6 +16,10 @@ import { memoryStore } from './store/memoryStore.js'
 const tree = createStateTree({ store: memoryStore() })
 const events = createFakeChain().view()
 const pipeline = await openCommitPipeline({ tree, events })
+const root = `0x${'11'.repeat(32)}`
+const whole = { store: memoryStore(), client: {}, commit: {} }
+const grown = createStateTree({ store: memoryStore() })
+await grown.commit([{ keyHash: new Uint8Array(32), value: new Uint8Array(1) }], { version: 1 })
 const url = 'https://bootnode.example'
 
 /** Each with options that it takes, which of them it needs, and values that are none. */
@@ -43,6 +52,46 @@ const factories: Record<
       delta: [5],
       rootAt: [5],
       admision: [{}],
+    },
+  },
+  snapshotChunk: {
+    make: (options) => snapshotChunk(grown, options as never),
+    base: { version: 1, from: new Uint8Array(32) },
+    required: ['version', 'from'],
+    junk: { maxLeaves: [Number.NaN, -1, 0, Number.POSITIVE_INFINITY, '5'] },
+  },
+  restoreSnapshot: {
+    make: (options) => restoreSnapshot(options as never),
+    base: { store: memoryStore(), version: 1, root },
+    required: ['store', 'version', 'root'],
+    junk: {
+      version: [Number.NaN, -1, 1.5, '5'],
+      root: [5, '0x12'],
+      discard: ['yes', 1],
+      discards: [true],
+    },
+  },
+  bootstrapTree: {
+    make: (options) => (options === whole ? undefined : bootstrapTree(options as never)),
+    base: whole,
+    required: ['store', 'client', 'commit'],
+    junk: { commit: [{}, { sequenceNo: 1n, root }], bytes: ['no'], onProgress: [5], byte: [false] },
+  },
+  collectBytes: {
+    make: (options) => collectBytes(options as never),
+    base: { trees: [] },
+    required: ['trees'],
+    junk: { limit: [Number.NaN, -1, 0, '5'], keep: [5], keeps: [new Set()] },
+  },
+  committedTree: {
+    make: (options) => committedTree(options as never),
+    base: { tree, events },
+    required: ['tree', 'events'],
+    junk: {
+      life: [Number.NaN, -1, Number.POSITIVE_INFINITY, '5'],
+      startBlock: [5, -1n],
+      now: [5],
+      lives: [5],
     },
   },
   createReplica: {

@@ -13,6 +13,7 @@ import * as dagPb from '@ipld/dag-pb'
 import { UnixFS } from 'ipfs-unixfs'
 import { CID } from 'multiformats/cid'
 import { concat } from '../../internal/bytes.js'
+import { assertCount, assertMembers } from '../../internal/options.js'
 import { DaBodyLengthError, DaIntegrityError, DaProtocolError } from '../errors.js'
 import { blockCid, codecs, inlineBlock } from './multihash.js'
 
@@ -117,6 +118,9 @@ export async function walkUnixfs(
     onBytes?: ((total: number) => void) | undefined
   },
 ): Promise<Uint8Array> {
+  // A limit that is none would limit nothing.
+  assertMembers('limits', limits, ['maxBytes', 'maxBlocks', 'maxDepth'])
+  for (const [name, limit] of Object.entries(limits)) assertCount(`limits.${name}`, limit)
   const parts: Uint8Array[] = []
   let total = 0
   let visited = 0

@@ -14,6 +14,7 @@ import {
 } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertOptions } from '../../internal/options.js'
 import type { EigenDaCert } from '../eigenda/cert/cert.js'
 import { DaProtocolError, DaUnavailableError } from '../errors.js'
 
@@ -69,23 +70,23 @@ export function encodeCertAbi(cert: EigenDaCert): Hex {
  * })
  * ```
  */
-export function checkDACertWith({
-  router,
-  call,
-}: {
+export function checkDACertWith(options: {
   /** `EigenDACertVerifierRouter`; look it up in the `EigenDADirectory`. */
   router: Hex
   /** An `eth_call` at a block after the certificate's reference block. */
   call: (request: { to: Hex; data: Hex }, options: IoOptions) => Promise<Hex | undefined>
 }): (cert: EigenDaCert, options: IoOptions) => Promise<number> {
+  const needed = { router: 'text', call: 'function' } as const
+  assertOptions(options, needed, { required: Object.keys(needed) })
+  const { router, call } = options
   const source = 'checkDACert'
-  return async (cert, options) => {
+  return async (cert, io) => {
     const data = encodeFunctionData({
       abi: verifierAbi,
       functionName: 'checkDACert',
       args: [encodeCertAbi(cert)],
     })
-    const answer = await call({ to: router, data }, options)
+    const answer = await call({ to: router, data }, io)
     if (answer === undefined || !/^0x[0-9a-fA-F]{1,64}$/.test(answer)) {
       throw new DaProtocolError({ source, reason: 'the contract answered with no number' })
     }

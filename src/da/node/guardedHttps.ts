@@ -1,5 +1,6 @@
 /** Plain HTTPS URLs where a process can see what it connects to. */
 import type { DaClient } from '../../core/interfaces/daClient.js'
+import { assertObject } from '../../internal/options.js'
 import { type HttpsOptions, https } from '../https.js'
 import { guardedFetch } from './guardedFetch.js'
 
@@ -16,5 +17,6 @@ import { guardedFetch } from './guardedFetch.js'
  * ```
  */
 export function guardedHttps(options: HttpsOptions = {}): DaClient {
-  return https({ ...options, fetch: options.fetch ?? guardedFetch() })
+  assertObject('options', options)
+  return https({ ...options, fetch: options.fetch === undefined ? guardedFetch() : options.fetch })
 }

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { assertBytes, assertOptions } from '../../internal/options.js'
 import { connectKzgWorker, type KzgWorker } from '../kzg/worker.js'
 
 /** Options of {@link nodeKzgWorker}. */
@@ -21,6 +22,8 @@ export type NodeKzgWorkerOptions = {
  * ```
  */
 export function nodeKzgWorker(options: NodeKzgWorkerOptions): KzgWorker {
+  assertOptions(options, { points: 'any', script: 'object' }, { required: ['points'] })
+  assertBytes('options.points', options.points)
   const script = options.script ?? new URL('./kzgWorkerMain.js', import.meta.url)
   const worker = new Worker(script)
   let pending = 0

@@ -3,9 +3,10 @@
 import type { ObjectStore, StoredObjectVersion } from '../../core/interfaces/objectStore.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
-import { assertHttpUrl } from '../../internal/options.js'
+import { assertHttpUrl, assertOptions } from '../../internal/options.js'
 import { DaProtocolError } from '../errors.js'
 import { discard, type Exchange, type FetchLike, readBody, send } from '../internal/http.js'
+import { atLeastOne, someTime } from '../internal/optionRules.js'
 import { type S3Credentials, signRequest } from './sigv4.js'
 import { statusError } from './storeErrors.js'
 
@@ -54,6 +55,14 @@ const MAX_PAGE = 4 * 1_048_576
  * ```
  */
 export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
+  assertOptions(
+    options,
+    {
+      ...{ bucket: 'text', endpoint: 'text', region: 'text', credentials: 'object' },
+      ...{ fetch: 'function', maxBytes: atLeastOne, timeout: someTime, now: 'function' },
+    },
+    { required: ['bucket', 'endpoint'] },
+  )
   const { maxBytes = 33_554_432, timeout = 30_000 } = options
   const request = requestOf(options)
   const within = <value>(

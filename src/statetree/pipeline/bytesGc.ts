@@ -2,6 +2,7 @@
 import type { Hex } from 'viem'
 import { computeKeyHash } from '../../core/artifact.js'
 import { concat, fixedFromHex, toHex } from '../../internal/bytes.js'
+import { assertOptions } from '../../internal/options.js'
 import type { StateTree } from '../stateTree.js'
 import type { ArtifactRef } from './delta.js'
 
@@ -32,6 +33,12 @@ export async function collectBytes(options: {
   keep?: ReadonlySet<Hex> | undefined
   limit?: number | undefined
 }): Promise<{ deleted: number; done: boolean }> {
+  // A misspelled `keep` would delete what waits.
+  assertOptions(
+    options,
+    { trees: 'list', keep: 'object', limit: { least: 1 } },
+    { required: ['trees'] },
+  )
   const { trees, keep, limit = 1_000 } = options
   let deleted = 0
   let looked = 0

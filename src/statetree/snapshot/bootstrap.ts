@@ -3,6 +3,7 @@ import type { Hex } from 'viem'
 import { computeKeyHash } from '../../core/artifact.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { assertMembers, assertOptions } from '../../internal/options.js'
 import { SnapshotError } from '../errors.js'
 import { decodeDelta } from '../pipeline/delta.js'
 import { pipelineRecords } from '../pipeline/pipeline.js'
@@ -46,6 +47,15 @@ export async function bootstrapTree(
   },
   io: IoOptions = {},
 ): Promise<StateTree> {
+  assertOptions(
+    options,
+    {
+      ...{ store: 'object', client: 'object', commit: 'object' },
+      ...{ bytes: 'flag', onProgress: 'function' },
+    },
+    { required: ['store', 'client', 'commit'] },
+  )
+  assertMembers('options.commit', options.commit, ['sequenceNo', 'root', 'deltaHash', 'timestamp'])
   const { store, client, commit, onProgress } = options
   const version = Number(commit.sequenceNo)
   const manifest = await client.manifest(version, io)

@@ -8,6 +8,7 @@
  * highest, and each has a range proof: no chunk can hide or add a leaf.
  */
 import { concat, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
+import { assertOptions } from '../../internal/options.js'
 import { MalformedEncodingError } from '../errors.js'
 import { proveRange, type RangeProof } from '../proof/rangeProof.js'
 import type { StateTree } from '../stateTree.js'
@@ -38,6 +39,11 @@ export function snapshotChunk(
   tree: StateTree,
   parameters: { version: number; from: Uint8Array; maxLeaves?: number | undefined },
 ): SnapshotChunk {
+  assertOptions(
+    parameters,
+    { version: { least: 0 }, from: 'object', maxLeaves: { least: 1 } },
+    { field: 'parameters', required: ['version', 'from'] },
+  )
   const { version, from, maxLeaves = 4_096 } = parameters
   let last: TreeEntry | undefined
   let count = 0

@@ -1,6 +1,7 @@
 /** Restores a version from chunks: resumable, and invisible until its root is checked. */
 import type { Hex } from 'viem'
 import { bytesEqual, concat, fixedFromHex, toHex, uintToBytes } from '../../internal/bytes.js'
+import { assertOptions } from '../../internal/options.js'
 import { SnapshotError } from '../errors.js'
 import { defaultHasher, type TreeHasher } from '../hash/hasher.js'
 import { assertRangeProof } from '../proof/rangeProof.js'
@@ -67,6 +68,14 @@ export async function restoreSnapshot(options: {
   /** Drops what an earlier restore of another root left. */
   discard?: boolean | undefined
 }): Promise<Restore> {
+  assertOptions(
+    options,
+    {
+      ...{ store: 'object', version: { least: 0 }, root: 'text' },
+      ...{ hasher: 'object', discard: 'flag' },
+    },
+    { required: ['store', 'version', 'root'] },
+  )
   const { store, version, hasher = defaultHasher() } = options
   const root = fixedFromHex(options.root, 32, 'root')
   if (store.range() !== undefined)

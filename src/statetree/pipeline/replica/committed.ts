@@ -4,6 +4,7 @@ import { computeKeyHash, namespaces } from '../../../core/artifact.js'
 import type { ChainEvent, ChainEvents } from '../../../core/interfaces/chainEvents.js'
 import type { CommittedArtifacts, EnvelopeSource } from '../../../core/interfaces/secretsOpener.js'
 import type { IoOptions } from '../../../internal/deadline.js'
+import { assertOptions } from '../../../internal/options.js'
 import { createRecall } from '../../../internal/singleFlight.js'
 import { BytesNotFoundError } from '../../errors.js'
 import type { TreeProof } from '../../proof/proof.js'
@@ -48,6 +49,14 @@ export function committedTree(options: {
   /** Milliseconds. @default Date.now */
   now?: (() => number) | undefined
 }): CommittedTree {
+  assertOptions(
+    options,
+    {
+      ...{ tree: 'object', events: 'object', startBlock: 'uint' },
+      ...{ life: 'milliseconds', now: 'function' },
+    },
+    { required: ['tree', 'events'] },
+  )
   const { tree, events, startBlock = 0n, life = 0, now } = options
   const recall = createRecall<CommittedRoot | null>({
     ...{ operation: 'committed root', life, now, keep: (root) => root !== null },
