@@ -114,9 +114,9 @@ function check({
     return { fault: 'NOT_EXCLUSION', reason: 'it shows a value, and absence was claimed' }
   }
   const input = hasher.inputBytes
-  let start: Uint8Array = PLACEHOLDER_HASH
-  if (value !== null) start = leafHash(hasher, key, value)
-  else if (leaf !== undefined) {
+  if (value !== null) startAtLeaf(hasher, key, value)
+  else if (leaf === undefined) input.set(PLACEHOLDER_HASH)
+  else {
     const shared = commonPrefixBits(key, leaf.keyHash)
     if (shared === MAX_DEPTH)
       return { fault: 'WRONG_KEY', reason: 'the other leaf is that of the key' }
@@ -126,10 +126,9 @@ function check({
         reason: `the other leaf shares ${shared} bits with the key, at depth ${depth}`,
       }
     }
-    start = leafHash(hasher, leaf.keyHash, leaf.valueHash)
+    startAtLeaf(hasher, leaf.keyHash, leaf.valueHash)
   }
-  input.set(start)
-  if (!spreadSiblings(proof, input)) {
+  if (!spreadSiblings(proof, hasher)) {
     return { fault: 'MALFORMED', reason: 'a placeholder is sent as a sibling' }
   }
   input.set(key, 32 * (depth + 1))
@@ -142,12 +141,13 @@ function check({
   return undefined
 }
 
-// A view into the hasher's output, not a copy: it is put in its place at once.
-function leafHash(hasher: TreeHasher, keyHash: Uint8Array, valueHash: Uint8Array): Uint8Array {
-  hasher.inputBytes.set(keyHash)
-  hasher.inputBytes.set(valueHash, 32)
+// Puts the hash of a leaf where a path begins.
+function startAtLeaf(hasher: TreeHasher, keyHash: Uint8Array, valueHash: Uint8Array): void {
+  const { input, output, inputBytes } = hasher
+  inputBytes.set(keyHash)
+  inputBytes.set(valueHash, 32)
   hasher.leaves(1)
-  return hasher.outputBytes.subarray(0, 32)
+  for (let i = 0; i < 8; i++) input[i] = output[i] as number
 }
 
 function input32(value: Bytes32): Uint8Array | undefined {
@@ -157,8 +157,9 @@ function input32(value: Bytes32): Uint8Array | undefined {
   return value instanceof Uint8Array && value.length === 32 ? value : undefined
 }
 
+const malformed = (reason: string): Fault => ({ fault: 'MALFORMED', reason })
+
 function checkShape(proof: TreeProof): Fault | undefined {
-  const malformed = (reason: string): Fault => ({ fault: 'MALFORMED', reason })
   if (typeof proof !== 'object' || proof === null) return malformed('it is no object')
   const { type, depth, present, siblings, leaf } = proof
   if (type !== 'inclusion' && type !== 'exclusion') return malformed('its type is unknown')
@@ -184,28 +185,32 @@ function checkShape(proof: TreeProof): Fault | undefined {
 }
 
 // Lays out every level's sibling behind the start hash. False where a placeholder was sent.
-function spreadSiblings({ depth, present, siblings }: TreeProof, input: Uint8Array): boolean {
+function spreadSiblings(
+  { depth, present, siblings }: TreeProof,
+  { input, inputBytes }: TreeHasher,
+): boolean {
   for (let from = 0; from < siblings.length; from += 32)
     if (isPlaceholder(siblings, from)) return false
-  if (siblings.length === 32 * depth) {
-    input.set(siblings, 32)
-    return true
-  }
-  let from = 0
+  inputBytes.set(siblings, 32)
+  // From the top on they move to their levels, until those that are left lie where they belong.
+  let left = siblings.length / 32
   let bits = 0
-  for (let level = 0; level < depth; level++) {
-    // BigInt shifts are slow: take 32 levels at a time.
-    if (level % 32 === 0) bits = Number((present >> BigInt(level)) & 0xffffffffn)
-    const to = 32 * (level + 1)
-    if (((bits >>> (level % 32)) & 1) === 0) {
-      input.set(PLACEHOLDER_HASH, to)
+  for (let level = depth - 1; level >= left; level--) {
+    // BigInt shifts are slow: take 32 levels at a time, and none where there are no more.
+    if (level === depth - 1 || level % 32 === 31)
+      bits = depth <= 32 ? Number(present) : Number((present >> BigInt(level & ~31)) & 0xffffffffn)
+    const to = 8 * (level + 1)
+    if (((bits >>> (level & 31)) & 1) === 0) {
+      for (let i = 0; i < 8; i++) input[to + i] = placeholderWords[i] as number
       continue
     }
-    for (let i = 0; i < 32; i++) input[to + i] = siblings[from + i] as number
-    from += 32
+    const from = 8 * left--
+    for (let i = 0; i < 8; i++) input[to + i] = input[from + i] as number
   }
   return true
 }
+
+const placeholderWords = new Uint32Array(PLACEHOLDER_HASH.slice().buffer)
 
 function isPlaceholder(siblings: Uint8Array, from: number): boolean {
   for (let i = 0; i < 32; i++) if (siblings[from + i] !== PLACEHOLDER_HASH[i]) return false
