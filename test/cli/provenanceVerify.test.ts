@@ -22,6 +22,27 @@ afterAll(async () => {
   await chain.anvil.stop()
 })
 
+test.each([
+  ['a token twice', (token: string) => `{"${token}":"w1","${token}":"w2"}`],
+  ['no colon', (token: string) => `{"${token}" "w1"}`],
+  ['a name that is no text', (token: string) => `{"${token}":"\\ud800"}`],
+  ['a number too large', (token: string) => `{"${token}":99999999999999999999}`],
+  ['a name that is a number', (token: string) => `{"${token}":7}`],
+  ['a short token', (token: string) => `{"${token.slice(0, 20)}":"w1"}`],
+  ['a list', (token: string) => `["${token}"]`],
+])('error: a file of tokens with %s shows none of them', async (_, textOf) => {
+  const token = 'kJ7'.repeat(14)
+  writeFileSync(join(home, 'workers.json'), textOf(token))
+  const { code, stdout, stderr } = await session(home, {
+    NEWTON_SIGNER_KEY: `0x${'11'.repeat(32)}`,
+  })(
+    ...['provenance', 'control', '--workers', 'workers.json', '--directory', 'state', '--da', 'a'],
+    ...['--memory-queue', '--rpc-url', chain.anvil.url, '--contracts', 'contracts.json'],
+  )
+  expect(code).not.toBe(0)
+  expect(stdout + stderr).not.toContain('kJ7')
+})
+
 describe.skipIf(missingIsolation() !== undefined)('provenance verify', () => {
   test('behavior: builds that the registry names are tried, by hash and by file', async () => {
     const wasm = toyPlugin('without metadata')

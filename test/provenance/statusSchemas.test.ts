@@ -14,6 +14,7 @@ import {
   createStatusHandler,
   encodeEvidence,
   toMetadataEntries,
+  type VerificationEvidence,
 } from '../../src/provenance/index.js'
 import { publicVectors } from '../publicVectors.js'
 
@@ -144,6 +145,81 @@ describe.skipIf(found === undefined)('status answers', () => {
     expect(body.source_code_verifications.map(({ status }) => status)).toEqual([
       'unverified',
       'unverified',
+    ])
+  })
+
+  /** What the draft's answer says of claims: each with evidence that says this, or without. */
+  function shown(
+    claims: readonly { evidence?: object | undefined; verifier?: string }[],
+    verifiers?: Record<string, { name: string }>,
+  ) {
+    const index = createProvenanceIndex()
+    index.addPlugin(plugin)
+    for (const [i, { evidence, verifier = `0x${'12'.repeat(20)}` }] of claims.entries()) {
+      const document = evidence && encodeEvidence({ ...good, ...evidence } as VerificationEvidence)
+      const evidenceUri = document ? `https://a.example/${document.hash.slice(2)}.json` : ''
+      index.apply([
+        {
+          ...{ blockNumber: BigInt(i), logIndex: 0, timestamp: 1n, transactionHash: `0x${i}` },
+          ...{ type: 'ClaimSubmitted', wasmHash, result: 'match', buildInfoHash, evidenceUri },
+          verifier: verifier as Hex,
+        },
+      ])
+      if (document !== undefined) index.addEvidence(document.bytes)
+    }
+    const handle = createStatusHandler({ index, service: { name: 'us' }, verifiers })
+    return async (path = `/wasms/${wasmHash}.json`) => {
+      const response = await handle(new Request(`https://a.example${path}`))
+      return { status: response.status, body: await response.json() }
+    }
+  }
+  const good = {
+    schema: 'newton.verification-evidence/1',
+    ...{ wasmHash, wasmSha256, buildInfoHash, result: 'match', level: 'exact' },
+    ...{ rebuiltSha256: wasmSha256, image: told.image, sourceSha256: told.sourceSha256 },
+    isolation: 'bubblewrap',
+  }
+
+  test.each<[string, object | undefined, string]>([
+    ['evidence of an isolated build', {}, 'verified'],
+    ['no evidence', undefined, 'unverified'],
+    [
+      'evidence that is refused',
+      { result: 'did_not_run', reason: 'timeout', level: undefined },
+      'unverified',
+    ],
+    ['a build without walls', { isolation: 'none' }, 'unverified'],
+    ['another environment', { image: `a.example/b@sha256:${'00'.repeat(32)}` }, 'unverified'],
+    ['another source', { sourceSha256: `0x${'00'.repeat(32)}` }, 'unverified'],
+    ['other code', { rebuiltCodeSha256: `0x${'00'.repeat(32)}` }, 'unverified'],
+  ])('behavior: a match with %s is shown as it is', async (_, evidence, status) => {
+    const { body } = await shown([{ evidence }])()
+    expect(isStatus(body)).toBe(true)
+    expect(body).toMatchObject({ source_code_verifications: [{ status }] })
+  })
+
+  test('behavior: strangers are not listed where verifiers are named, and never without bound', async () => {
+    const many = Array.from({ length: 1_200 }, (_, i) => ({
+      verifier: `0x${i.toString(16).padStart(40, '0')}`,
+    }))
+    const get = shown(many)
+    expect((await get()).body.source_code_verifications).toHaveLength(100)
+    const { body } = await get(`/wasms/${wasmHash}/claims.json`)
+    expect(body).toMatchObject({ counts: { claims: 1_200, history: 1_200 } })
+    expect([body.claims.length, body.history.length]).toEqual([1_000, 1_000])
+    const [oldest = { verifier: '' }] = many
+    const one = await get(`/wasms/${wasmHash}/claims.json?verifier=${oldest.verifier}`)
+    expect(one.body.claims).toMatchObject([{ verifier: oldest.verifier }])
+    expect((await get(`/wasms/${wasmHash}/claims.json?verifier=me`)).status).toBe(400)
+    const list = (await get('/wasms.json')).body
+    expect(list.wasms[0]).toMatchObject({ claimCount: 1_200 })
+    expect(list.wasms[0].claims).toHaveLength(100)
+    const [first = { verifier: '' }] = many
+    const named = await shown(many, { [first.verifier]: { name: 'Alice' } })()
+    expect(named.body.source_code_verifications).toMatchObject([{ verifier: { name: 'Alice' } }])
+    const nobody = await shown(many, {})()
+    expect(nobody.body.source_code_verifications).toEqual([
+      { verifier: { name: 'us' }, status: 'unverified' },
     ])
   })
 

@@ -141,6 +141,12 @@ describe('readSourceArchive', () => {
     ['an absolute path', [entry('/s/a')], 'unsafe_path'],
     ['a file twice', [top, entry('s/a'), entry('s/a')], 'unsafe_path'],
     ['names that differ in case', [top, entry('s/A'), entry('s/a')], 'unsafe_path'],
+    ['folders that differ in case', [top, entry('s/a/D/x'), entry('s/a/d/y')], 'unsafe_path'],
+    [
+      'a folder that is there in two cases',
+      [top, entry('s/D/', { type: '5' }), entry('s/d/y')],
+      'unsafe_path',
+    ],
     ['a file under a file', [top, entry('s/a'), entry('s/a/b')], 'unsafe_path'],
     ['a file over a folder', [top, entry('s/a/b'), entry('s/a')], 'unsafe_path'],
     ['two folders', [top, entry('s/a'), entry('t/a')], 'not_one_folder'],

@@ -173,6 +173,15 @@ function* readEntries(
 function collect(entries: Iterable<ReadEntry>): SourceFile[] {
   const seen = new Map<string, boolean>()
   const above = new Set<string>()
+  // Folders, by the one spelling that each has.
+  const spellings = new Map<string, string>()
+  const assertSpelling = (folder: string): void => {
+    const key = folder.toLowerCase().normalize('NFC')
+    if ((spellings.get(key) ?? folder) !== folder) {
+      throw fault('unsafe_path', `${JSON.stringify(folder)} is there in two spellings`)
+    }
+    spellings.set(key, folder)
+  }
   const tops = new Set<string>()
   const files: SourceFile[] = []
   for (const { path, folder, bytes, mode } of entries) {
@@ -186,11 +195,14 @@ function collect(entries: Iterable<ReadEntry>): SourceFile[] {
       if (seen.get(parent) === false) {
         throw fault('unsafe_path', `${JSON.stringify(path)} goes through a file`)
       }
+      const spelled = path.split('/').slice(0, depth).join('/')
+      assertSpelling(spelled)
       above.add(parent)
     }
     if (!folder && above.has(key)) {
       throw fault('unsafe_path', `${JSON.stringify(path)} is a file and a folder`)
     }
+    if (folder) assertSpelling(path)
     seen.set(key, folder)
     const [top = '', ...rest] = path.split('/')
     tops.add(top)

@@ -1,6 +1,7 @@
 import { ed25519 } from '@noble/curves/ed25519.js'
 import type { Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
+import { canonicalBytes } from '../../core/canonicalJson.js'
 import { utf8 } from '../../internal/bytes.js'
 import type { BuildInfo } from '../build/buildInfo.js'
 import { statementSigner, verifyStatement } from './dsse.js'
@@ -31,6 +32,13 @@ const claimOf = (evidence: VerificationEvidence, uri?: string) => ({
   ...{ wasmHash, buildInfoHash, result: evidence.result },
   evidenceUri: uri ?? `https://a.example/evidence/${encodeEvidence(evidence).hash.slice(2)}.json`,
 })
+
+const invalid = expect.objectContaining({ code: 'INVALID_INPUT' })
+const origin = {
+  verifier: `0x${'12'.repeat(20)}` as const,
+  ...{ chainId: 1n, timestamp: 1_800_000_000n },
+  evidenceUri: claimOf(match).evidenceUri,
+}
 
 describe('verifyEvidence', () => {
   test('behavior: evidence that a claim names and that says the same', () => {
@@ -72,14 +80,18 @@ describe('verifyEvidence', () => {
       { ...match, schema: 'newton.verification-evidence/2' },
       { ...match, isolation: 'docker' },
       { ...match, extra: 1 },
+      { ...match, difference: 'code, byte 9' },
       { ...match, wasmHash: '0x12' },
       without('rebuiltSha256'),
       without('isolation'),
       without('sourceSha256'),
     ]
     for (const one of wrong) {
-      const { bytes } = encodeEvidence(one as VerificationEvidence)
+      const bytes = canonicalBytes(JSON.parse(JSON.stringify(one)))
       expect(readEvidence(bytes), JSON.stringify(one)).toBeUndefined()
+      // Nobody writes what nobody reads.
+      expect(() => encodeEvidence(one as VerificationEvidence)).toThrow(invalid)
+      expect(() => summaryStatement(one as VerificationEvidence, origin)).toThrow(invalid)
     }
     const didNotRun = {
       ...{ schema: match.schema, wasmHash, wasmSha256: match.wasmSha256, buildInfoHash },
@@ -107,11 +119,6 @@ describe('statements', () => {
     ...{ args: ['plugin', 'build'], options: ['--world=0.2'], determinism: 'newton-det/2' },
     sourceUri: 'https://a.example/source.tar',
   }
-  const origin = {
-    verifier: `0x${'12'.repeat(20)}` as const,
-    ...{ chainId: 1n, timestamp: 1_800_000_000n },
-    evidenceUri: claimOf(match).evidenceUri,
-  }
   const signer = statementSigner({ keyId: 'k', seed: new Uint8Array(32).fill(7) })
   const publicKeys = { k: signer.publicKey }
 
@@ -133,10 +140,16 @@ describe('statements', () => {
       predicateType: 'https://slsa.dev/verification_summary/v1',
       predicate: { verificationResult: 'PASSED', timeVerified: '2027-01-15T08:00:00.000Z' },
     })
-    const other = { ...match, result: 'no_match' as const, level: 'none' as const }
-    expect(summaryStatement(other, origin)).toMatchObject({
-      predicate: { verificationResult: 'FAILED', verifiedLevels: [] },
-    })
+    const others: VerificationEvidence[] = [
+      { ...match, result: 'no_match', level: 'none', rebuiltSha256: hash('99') },
+      // Without walls it is worth little, and the summary has no word for little.
+      { ...match, isolation: 'none' },
+    ]
+    for (const other of others) {
+      expect(summaryStatement(other, origin)).toMatchObject({
+        predicate: { verificationResult: 'FAILED', verifiedLevels: [] },
+      })
+    }
   })
 
   test('behavior: a signed statement, and DSSE’s own signed bytes', () => {
@@ -176,6 +189,27 @@ describe('statements', () => {
     expect(verifyStatement(envelope, { publicKeys: { k: new Uint8Array(32) } }).status).toBe(
       'refused',
     )
+    const statement = summaryStatement(match, origin)
+    const { subject: _, ...nameless } = statement
+    for (const one of [
+      nameless,
+      ...[[], 1, [null], [{ name: 'a' }], [{ digest: {} }], [{ digest: { sha256: '' } }]].map(
+        (subject) => ({ ...statement, subject }),
+      ),
+      { ...statement, predicateType: '' },
+      { ...statement, predicateType: undefined },
+      { ...statement, _type: 'https://in-toto.io/Statement/v0.1' },
+    ]) {
+      const body = JSON.parse(JSON.stringify(one)) as typeof statement
+      const { status } = verifyStatement(signer.sign(body), { publicKeys })
+      expect(status, JSON.stringify(one)).toBe('refused')
+    }
+    const throwing = Object.defineProperty({}, 'payloadType', {
+      get: () => {
+        throw new TypeError('no')
+      },
+    })
+    expect(verifyStatement(throwing, { publicKeys }).status).toBe('refused')
     expect(() => statementSigner({ keyId: 'k', seed: new Uint8Array(31) })).toThrow(
       expect.objectContaining({ code: 'INVALID_INPUT' }),
     )

@@ -74,6 +74,18 @@ export function verifyStatement(
   envelope: unknown,
   trust: { publicKeys: Readonly<Record<string, Uint8Array>> },
 ): StatementVerdict {
+  try {
+    return verdictOf(envelope, trust)
+  } catch {
+    // Members that throw when they are read: no JSON has such.
+    return { status: 'refused', reason: 'it is no envelope' }
+  }
+}
+
+function verdictOf(
+  envelope: unknown,
+  trust: { publicKeys: Readonly<Record<string, Uint8Array>> },
+): StatementVerdict {
   const publicKeys = trust?.publicKeys ?? {}
   const read = readEnvelope(envelope)
   if (read === undefined) return { status: 'refused', reason: 'it is no envelope' }
@@ -88,12 +100,26 @@ export function verifyStatement(
   if (keyIds.length === 0) return { status: 'refused', reason: 'no known key signed it' }
   try {
     const statement = parseJsonBytes(read.body) as Statement
-    const isStatement = statement?._type === 'https://in-toto.io/Statement/v1'
-    if (isStatement) return { status: 'verified', statement, keyIds }
+    if (isStatement(statement)) return { status: 'verified', statement, keyIds }
   } catch {
     // It is signed, and no JSON.
   }
   return { status: 'refused', reason: 'it holds no in-toto statement' }
+}
+
+/** Statement v1 of in-toto: of something that a digest names, and of a kind. */
+function isStatement(value: Statement): boolean {
+  if (value?._type !== 'https://in-toto.io/Statement/v1') return false
+  const { predicateType, subject } = value
+  if (typeof predicateType !== 'string' || predicateType === '') return false
+  return Array.isArray(subject) && subject.length > 0 && subject.every(isNamed)
+}
+
+function isNamed(subject: unknown): boolean {
+  const digests: unknown = (subject as { digest?: unknown } | null)?.digest
+  if (typeof digests !== 'object' || digests === null || Array.isArray(digests)) return false
+  const values = Object.values(digests)
+  return values.length > 0 && values.every((each) => typeof each === 'string' && each !== '')
 }
 
 function readEnvelope(

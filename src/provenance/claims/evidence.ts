@@ -11,6 +11,7 @@ import {
   parseJsonBytes,
 } from '../../core/canonicalJson.js'
 import type { ProvenanceClaim, VerificationResult } from '../../core/interfaces/provenance.js'
+import { InvalidInputError } from '../../errors/common.js'
 import { toHex } from '../../internal/bytes.js'
 import { assertMembers } from '../../internal/options.js'
 
@@ -73,14 +74,34 @@ const members: ReadonlySet<string> = new Set([
   ...hashMembers,
 ])
 
-/** The document and its SHA-256. */
+/**
+ * The document and its SHA-256.
+ *
+ * @throws {InvalidInputError} for evidence that {@link readEvidence} would refuse.
+ */
 export function encodeEvidence(evidence: VerificationEvidence): { bytes: Uint8Array; hash: Hex } {
-  assertMembers('evidence', evidence, ['schema', 'wasmHash', 'result'])
+  assertEvidence(evidence)
   const given = Object.entries(evidence).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   )
   const bytes = canonicalBytes(Object.fromEntries(given))
   return { bytes, hash: toHex(sha256(bytes)) }
+}
+
+/** Refuses what is no evidence, or contradicts itself: nobody would read it. */
+export function assertEvidence(evidence: VerificationEvidence): void {
+  assertMembers('evidence', evidence, [
+    'schema',
+    'wasmHash',
+    'wasmSha256',
+    'buildInfoHash',
+    'result',
+  ])
+  if (isEvidence(evidence as unknown as JsonObject)) return
+  throw new InvalidInputError({
+    field: 'evidence',
+    reason: 'its members do not go together: see VerificationEvidence',
+  })
 }
 
 /** Reads a document; `undefined` for anything that is none. Never throws. */
@@ -146,7 +167,10 @@ function isEvidence(value: JsonObject): boolean {
     return level === undefined && (didNotRunReasons as readonly unknown[]).includes(reason)
   }
   if (reason !== undefined || !isHash(value['rebuiltSha256'])) return false
-  if (result === 'match') return level === 'exact' && value['rebuiltSha256'] === value['wasmSha256']
+  if (result === 'match') {
+    const isSame = value['rebuiltSha256'] === value['wasmSha256']
+    return level === 'exact' && isSame && difference === undefined
+  }
   return (
     result === 'no_match' &&
     (level === 'code' || level === 'none') &&

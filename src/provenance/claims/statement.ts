@@ -6,7 +6,7 @@ import type { Address, Hex } from 'viem'
 import type { JsonObject } from '../../core/canonicalJson.js'
 import { assertMembers } from '../../internal/options.js'
 import type { BuildInfo } from '../build/buildInfo.js'
-import type { VerificationEvidence } from './evidence.js'
+import { assertEvidence, type VerificationEvidence } from './evidence.js'
 
 /** What an in-toto statement is of. */
 export const statementTypes = {
@@ -58,11 +58,16 @@ export function provenanceStatement(info: BuildInfo, origin: ClaimOrigin): State
   })
 }
 
-/** A claim, as a summary of a verification: `PASSED` for a match alone. */
+/**
+ * A claim, as a summary of a verification: `PASSED` for a match of an isolated build alone. What a build
+ * without walls gave is worth `arbitrary` at most, which a summary has no word for.
+ *
+ * @throws {InvalidInputError} for evidence that contradicts itself.
+ */
 export function summaryStatement(evidence: VerificationEvidence, origin: ClaimOrigin): Statement {
-  assertMembers('evidence', evidence, ['wasmHash', 'wasmSha256', 'buildInfoHash', 'result'])
+  assertEvidence(evidence)
   assertMembers('origin', origin, originMembers)
-  const passed = evidence.result === 'match'
+  const passed = evidence.result === 'match' && evidence.isolation === 'bubblewrap'
   return statement(evidence.wasmSha256, statementTypes.summary, {
     inputAttestations: [
       { digest: { sha256: hashOf(origin.evidenceUri) }, uri: origin.evidenceUri },

@@ -153,7 +153,9 @@ export function createProvenanceIndex(): ProvenanceIndex {
         const claim = applyEvent(entryOf(lower(event.wasmHash)), event)
         const named = claim && evidenceHashOf(claim.evidenceUri)
         if (claim === undefined || named === undefined) continue
-        byEvidence.set(named, [...(byEvidence.get(named) ?? []), claim])
+        const claims = byEvidence.get(named) ?? []
+        claims.push(claim)
+        byEvidence.set(named, claims)
       }
     },
     addPlugin: (wasm) => {

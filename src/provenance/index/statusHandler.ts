@@ -20,7 +20,10 @@ export type VerifierProfile = { name: string; url?: string | undefined }
 /** What {@link createStatusHandler} answers from. */
 export type StatusHandlerParameters = {
   index: Pick<ProvenanceIndex, 'get' | 'getBySha256' | 'list'>
-  /** How verifiers are shown, by address in lower case; others by their address. */
+  /**
+   * Whose claims the answers of the draft have, and how they are shown, by address in lower case. Anybody
+   * may claim: where this is left out, everybody is listed by address, the newest first, at most 100.
+   */
   verifiers?: Readonly<Record<string, VerifierProfile>> | undefined
   /** Whether a verification of a plugin is under way: its answer is 202. */
   isPending?: ((wasmHash: Hex) => boolean) | undefined
@@ -94,7 +97,13 @@ export function createStatusHandler(
     // Without the bytes their SHA-256 is not known, which the answer is named by.
     if (record?.hashes === undefined)
       return new Response(null, { status: 404, headers: jsonHeaders })
-    if (more !== undefined) return json(200, claimsOf(record))
+    if (more !== undefined) {
+      const verifier = searchParams.get('verifier') ?? undefined
+      if (verifier !== undefined && !/^0x[0-9a-fA-F]{40}$/.test(verifier)) {
+        return json(400, { ...badQuery, message: 'verifier is an address.' })
+      }
+      return json(200, claimsOf(record, verifier?.toLowerCase()))
+    }
     const pending = parameters.isPending?.(record.wasmHash) ?? false
     return json(pending && record.claims.length === 0 ? 202 : 200, statusOf(record, parameters))
   }
@@ -110,11 +119,15 @@ function find(
 
 /** The status object of the draft. */
 function statusOf(record: ProvenanceRecord, parameters: StatusHandlerParameters): object {
-  const { verifiers = {}, service } = parameters
+  const { verifiers, service } = parameters
   // One entry a verifier and build: what it claims now. Who finds differences between builds shows both.
-  const newest = [...record.claims].sort((a, b) => (a.blockNumber < b.blockNumber ? -1 : 1))
-  const verifications = newest.map((claim) =>
-    verificationOf(record, claim, verifiers[claim.verifier] ?? { name: claim.verifier }),
+  const verifications = newest(
+    record.claims.filter(
+      ({ verifier }) => verifiers === undefined || Object.hasOwn(verifiers, verifier),
+    ),
+    shownAtMost,
+  ).map((claim) =>
+    verificationOf(record, claim, verifiers?.[claim.verifier] ?? { name: claim.verifier }),
   )
   return {
     schema_version: version,
@@ -125,6 +138,16 @@ function statusOf(record: ProvenanceRecord, parameters: StatusHandlerParameters)
         ? verifications
         : [{ verifier: profile(service), status: 'unverified' }],
   }
+}
+
+/** Entries of a status, and of a plugin in a list. */
+const shownAtMost = 100
+/** Claims of one answer: strangers write as many as they pay for. */
+const claimsAtMost = 1_000
+
+/** The newest of them, oldest first. */
+function newest(claims: readonly IndexedClaim[], count: number): IndexedClaim[] {
+  return [...claims].sort((a, b) => Number(a.blockNumber - b.blockNumber)).slice(-count)
 }
 
 function verificationOf(
@@ -148,11 +171,16 @@ function verificationOf(
   }
   const common = { verifier: profile(shown), ...build, ...urls }
   const processed = { processed_at: timeOf(claim.timestamp) }
-  // A match with a build that nobody says the plugin has, or whose evidence is of other bytes, is none.
-  const isOfOthers =
-    info === undefined ||
-    (evidence !== undefined && evidence.wasmSha256 !== record.hashes?.wasmSha256)
-  if (result === 'match' && !isOfOthers) return { ...common, status: 'verified', ...processed }
+  // A match with a build that nobody says the plugin has is none, and so is one of which nobody shows that
+  // it was isolated, and of these bytes.
+  const isShown =
+    info !== undefined &&
+    evidence?.isolation === 'bubblewrap' &&
+    evidence.image === info.image &&
+    evidence.sourceSha256 === info.sourceSha256 &&
+    evidence.wasmSha256 === record.hashes?.wasmSha256 &&
+    [undefined, record.hashes.codeSha256].includes(evidence.rebuiltCodeSha256)
+  if (result === 'match' && isShown) return { ...common, status: 'verified', ...processed }
   const rebuilt = evidence?.rebuiltSha256
   // The draft has no mismatch without the other hash; the claim itself is at `/claims`.
   if (result === 'no_match' && rebuilt !== undefined) {
@@ -161,16 +189,20 @@ function verificationOf(
   return { ...common, status: 'unverified' }
 }
 
-/** Everything that is known, as it is. */
-function claimsOf(record: ProvenanceRecord): object {
+/** Everything that is known, as it is: the newest claims, and how many there are. */
+function claimsOf(record: ProvenanceRecord, verifier: string | undefined): object {
+  const isAsked = (claim: IndexedClaim): boolean =>
+    verifier === undefined || claim.verifier === verifier
+  const [claims, history] = [record.claims.filter(isAsked), record.history.filter(isAsked)]
   return {
     wasmHash: record.wasmHash,
     hashes: record.hashes,
     registered: record.registered,
     metadataFault: record.metadataFault,
     builds: record.builds,
-    claims: record.claims.map(plain),
-    history: record.history.map(plain),
+    claims: newest(claims, claimsAtMost).map(plain),
+    history: newest(history, claimsAtMost).map(plain),
+    counts: { claims: claims.length, history: history.length },
   }
 }
 
@@ -182,8 +214,7 @@ function answerList({ index }: StatusHandlerParameters, query: URLSearchParams):
   const filter = filterOf(query)
   if (filter === undefined) {
     return json(400, {
-      schema_version: version,
-      error: '400_other',
+      ...badQuery,
       message: 'Known are verifier, result (match, no_match, did_not_run), image, after and limit.',
     })
   }
@@ -193,13 +224,16 @@ function answerList({ index }: StatusHandlerParameters, query: URLSearchParams):
     wasms: records.map(({ wasmHash, hashes, registered, builds, claims }) => ({
       ...{ wasmHash, wasmSha256: hashes?.wasmSha256, registered },
       images: [...new Set(builds.map(({ info }) => info.image))],
-      claims: claims.map(({ verifier, result, buildInfoHash }) => ({
+      claimCount: claims.length,
+      claims: newest(claims, shownAtMost).map(({ verifier, result, buildInfoHash }) => ({
         ...{ verifier, result, buildInfoHash },
       })),
     })),
     ...(full ? { next: records.at(-1)?.wasmHash } : {}),
   })
 }
+
+const badQuery = { schema_version: version, error: '400_other' }
 
 function filterOf(query: URLSearchParams): ProvenanceFilter | undefined {
   const known = ['verifier', 'result', 'image', 'after', 'limit']

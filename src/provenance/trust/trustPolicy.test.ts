@@ -118,6 +118,8 @@ describe('evaluateTrust', () => {
       { sourceSha256: other },
       // Bytes that match themselves, and not the plugin.
       { wasmSha256: other, rebuiltSha256: other },
+      // The same bytes of other code: one of the two is not so.
+      { rebuiltCodeSha256: other },
     ]) {
       const index = filled()
       claim(index, alice, 'match', more)
@@ -218,7 +220,11 @@ describe('evaluateTrust', () => {
     [{ threshold: 0 }],
     [{ threshold: 3 }],
     [{ threshold: Number.NaN }],
+    [{ threshold: null as never }],
     [{ minimum: 'unknown' as never }],
+    [{ minimum: null as never }],
+    [{ images: new Map() as never }],
+    [{ images: [] as never }],
     [{ verifiers: ['alice' as Address] }],
     [{ images: { [image]: 'yes' as never } }],
     [{ minimun: 'trusted' } as Partial<TrustPolicy>],
@@ -227,6 +233,15 @@ describe('evaluateTrust', () => {
       expect.objectContaining({ code: 'INVALID_INPUT' }),
     )
   })
+})
+
+test('behavior: a policy that is changed after it was given is the one that was given', async () => {
+  const index = filled()
+  claim(index, alice, 'match')
+  const own = { images: {} as Record<string, 'trusted'>, verifiers: [alice] }
+  const provenance = indexedProvenance({ index, policy: own, follower: 'none' })
+  own.images[image] = 'trusted'
+  expect(await provenance.getProvenance(wasmHash)).toMatchObject({ status: 'unverified' })
 })
 
 describe('index', () => {

@@ -45,6 +45,9 @@ export function assertTrustPolicy(policy: TrustPolicy): void {
   assertObject('policy', policy)
   assertKnown('policy', policy, ['images', 'minimum', 'verifiers', 'threshold'])
   assertObject('policy.images', policy.images)
+  if (Array.isArray(policy.images) || policy.images instanceof Map) {
+    throw new InvalidInputError({ field: 'policy.images', reason: 'expected trust by image names' })
+  }
   assertList('policy.verifiers', policy.verifiers)
   for (const [image, trust] of Object.entries(policy.images)) {
     if (!isImage(image)) {
@@ -55,12 +58,13 @@ export function assertTrustPolicy(policy: TrustPolicy): void {
     }
     assertChoice(`policy.images[${image}]`, trust, ['trusted', 'auditable', 'arbitrary'])
   }
-  assertChoice('policy.minimum', policy.minimum ?? 'trusted', ['trusted', 'auditable', 'arbitrary'])
+  const { minimum = 'trusted', threshold = 1 } = policy
+  assertChoice('policy.minimum', minimum, ['trusted', 'auditable', 'arbitrary'])
   const verifiers = new Set(policy.verifiers.map((verifier) => `${verifier}`.toLowerCase()))
   if ([...verifiers].some((verifier) => !/^0x[0-9a-f]{40}$/.test(verifier))) {
     throw new InvalidInputError({ field: 'policy.verifiers', reason: 'expected addresses' })
   }
-  assertCount('policy.threshold', policy.threshold ?? 1, { most: Math.max(1, verifiers.size) })
+  assertCount('policy.threshold', threshold, { most: Math.max(1, verifiers.size) })
 }
 
 /**
@@ -83,7 +87,8 @@ export function trustOfClaim(
     evidence !== undefined &&
     evidence.image === image &&
     evidence.sourceSha256 === build?.info.sourceSha256 &&
-    evidence.wasmSha256 === record.hashes?.wasmSha256
+    evidence.wasmSha256 === record.hashes?.wasmSha256 &&
+    [undefined, record.hashes?.codeSha256].includes(evidence.rebuiltCodeSha256)
   return isOfBuild && evidence.isolation === 'bubblewrap' ? listed : 'arbitrary'
 }
 
@@ -155,8 +160,10 @@ export function indexedProvenance(parameters: {
   follower: Pick<ProvenanceFollower, 'follow' | 'load'> | 'none'
 }): PluginProvenance {
   assertKnown('parameters', parameters, ['index', 'policy', 'follower'])
-  const { index, policy, follower } = parameters
-  assertTrustPolicy(policy)
+  const { index, follower } = parameters
+  assertTrustPolicy(parameters.policy)
+  // Whoever changes their policy later has not asked for another answer.
+  const policy = structuredClone(parameters.policy)
   if (follower !== 'none' && typeof follower?.follow !== 'function') {
     throw new InvalidInputError({
       field: 'follower',

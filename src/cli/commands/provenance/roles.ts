@@ -1,6 +1,7 @@
 /** The roles of provenance, a process each. */
 import { join, resolve } from 'node:path'
 import type { CommandDef } from 'citty'
+import { CanonicalJsonError, type JsonObject } from '../../../core/index.js'
 import { serve as listen } from '../../../internal/node/serve.js'
 import { pause } from '../../../internal/pause.js'
 import {
@@ -79,6 +80,7 @@ export const control: CommandDef = command({
     ...signerArgs,
   },
   run: async ({ args, terminal, signal }) => {
+    const workers = await tokensOf(terminal, args.workers)
     const target = await chainOf(terminal, args)
     const account = await signerOf(terminal, { args, profile: target.profile })
     const directory = resolve(terminal.cwd, args.directory)
@@ -109,9 +111,7 @@ export const control: CommandDef = command({
         onEvent: (event) => tell(terminal, event),
       })
       const fetch = createControlHandler({
-        plane,
-        workers: await tokensOf(terminal, args.workers),
-        evidence,
+        ...{ plane, workers, evidence },
       })
       await runServer(terminal, {
         fetch,
@@ -223,6 +223,11 @@ export const serve: CommandDef = command({
   description: 'Answer GET /wasms/<hash>.json and lists from the chain, until Ctrl-C',
   args: {
     name: { type: 'string', description: 'Name of this service', default: 'newton-policy' },
+    verifiers: {
+      type: 'string',
+      description: 'Whose claims the answers of the draft have, as 0x…=Name; else everybody’s',
+      valueHint: '0x…=Name,…',
+    },
     ...listenArgs,
     ...sourceArgs,
     ...daArgs,
@@ -240,6 +245,7 @@ export const serve: CommandDef = command({
     }
     const fetch = createStatusHandler({
       ...{ index: followed.index, service: { name: args.name } },
+      verifiers: args.verifiers === undefined ? undefined : profilesOf(args.verifiers),
       asOf: () => asOf,
       // Three readings may fail before an answer is not given any more.
       maxAge: Math.max(300_000, wholeNumber('interval', args.interval, 5) * 4_000),
@@ -283,8 +289,29 @@ async function runServer(
   }
 }
 
+function profilesOf(words: string): Record<string, { name: string }> {
+  return Object.fromEntries(
+    words.split(',').map((word) => {
+      const [, address, name] = /^(0x[0-9a-fA-F]{40})(?:=(.+))?$/.exec(word.trim()) ?? []
+      if (address === undefined) {
+        throw new UsageError(`--verifiers is a list such as 0x…=Name, not ${printable(word)}.`)
+      }
+      return [address.toLowerCase(), { name: name ?? address.toLowerCase() }]
+    }),
+  )
+}
+
 async function tokensOf(terminal: Terminal, path: string): Promise<Record<string, string>> {
-  const tokens = await readJsonObject(terminal, path)
+  let tokens: JsonObject
+  try {
+    tokens = await readJsonObject(terminal, path)
+  } catch (error) {
+    if (!(error instanceof CanonicalJsonError)) throw error
+    // Not with what the reader says, which names members: here they are tokens.
+    throw new UsageError(`${path} holds no JSON object of names by tokens, each token once.`, {
+      metaMessages: ['What is wrong with it is not shown, since tokens stand in it.'],
+    })
+  }
   for (const name of Object.values(tokens)) {
     if (typeof name !== 'string') throw new UsageError(`${path} does not hold names by tokens.`)
   }
