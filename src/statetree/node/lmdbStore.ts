@@ -260,9 +260,11 @@ function putCommit(tables: Tables, commit: StoreCommit): void {
   assertFollows(commit.version, range)
   for (const [key, value] of commit.nodes) tables.nodes.put(key, value)
   const since = be8(commit.version)
+  // LMDB takes a copy of a key at once, so that one array of each length is enough.
+  const entries: Uint8Array[] = []
   for (const key of commit.stale) {
-    const entry = new Uint8Array(8 + key.length)
-    entry.set(since)
+    entries[key.length] ??= Uint8Array.of(...since, ...key)
+    const entry = entries[key.length] as Uint8Array
     entry.set(key, 8)
     tables.stale.put(entry, nothing)
   }

@@ -20,7 +20,7 @@ import {
 import type { View } from '../tree/descend.js'
 import { type CommitStats, visitStale } from '../tree/nodes/batch.js'
 import { createNodeSlab, encodeRecord } from '../tree/nodes/encodeRecord.js'
-import { compareNodeKeys, encodeKeyAt, type NodeKey } from '../tree/nodes/nodeKey.js'
+import { compareNodeKeys, createKeySlab, encodeKeyAt, type NodeKey } from '../tree/nodes/nodeKey.js'
 import type { Written } from '../tree/rehash.js'
 import type { StoreCommit } from './store.js'
 
@@ -101,6 +101,7 @@ export function replacedNodes(
 ): { add: NonNullable<Applying['replaced']>; count(): number; keys(): Uint8Array[] } {
   // By version and depth, as keys are ordered: a run meets those of one depth in order.
   const byVersion = new Map<number, Uint8Array[][]>()
+  const slab = createKeySlab()
   let count = 0
   return {
     add(id, { depth, keys, keyAt }) {
@@ -113,7 +114,9 @@ export function replacedNodes(
         byVersion.set(version, byDepth)
       }
       while (byDepth.length <= depth >> 2) byDepth.push([])
-      ;(byDepth[depth >> 2] as Uint8Array[]).push(encodeKeyAt(version, depth, keys, keyAt))
+      ;(byDepth[depth >> 2] as Uint8Array[]).push(
+        encodeKeyAt(version, depth, keys, { keyAt, slab }),
+      )
     },
     count: () => count,
     keys() {

@@ -13,13 +13,19 @@ import {
   RECORD_WORDS,
   RIGHT,
 } from './arena.js'
-import { encodeKeyAt } from './nodes/nodeKey.js'
+import { createKeySlab, encodeKeyAt, type KeySlab } from './nodes/nodeKey.js'
 
 /**
  * What a commit wrote: the ids of its leaves, and of its inner records by depth in bits. `keys`:
  * keys of the records of every fourth depth, where they were asked for.
  */
-export type Written = { leaves: number[]; inner: number[][]; keys?: Uint8Array[][] | undefined }
+export type Written = {
+  leaves: number[]
+  inner: number[][]
+  keys?: Uint8Array[][] | undefined
+  /** Where the keys are. */
+  slab?: KeySlab | undefined
+}
 
 /** Takes down an inner record at `depth` on the way to the key at byte `keyAt` of `keys`. */
 export function noteInner(
@@ -32,12 +38,15 @@ export function noteInner(
   ;(written.inner[depth] as number[]).push(id)
   if (written.keys === undefined || (depth & 3) !== 0) return
   while (written.keys.length <= depth >> 2) written.keys.push([])
-  ;(written.keys[depth >> 2] as Uint8Array[]).push(encodeKeyAt(version, depth, keys, keyAt))
+  ;(written.keys[depth >> 2] as Uint8Array[]).push(
+    encodeKeyAt(version, depth, keys, { keyAt, slab: written.slab }),
+  )
 }
 
 /** Nothing written yet. */
 export function noneWritten(options: { keys?: boolean | undefined }): Written {
-  return { leaves: [], inner: [], keys: options.keys === true ? [] : undefined }
+  const hasKeys = options.keys === true
+  return { leaves: [], inner: [], ...(hasKeys ? { keys: [], slab: createKeySlab() } : {}) }
 }
 
 /** Lists the records of `version` below `root`. Those of one depth come in the order of their keys. */

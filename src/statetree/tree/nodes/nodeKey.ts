@@ -24,28 +24,50 @@ export function encodeNodeKey({ version, nibbles, path }: NodeKey): Uint8Array {
   return out
 }
 
+/**
+ * Where encoded keys are put, one after the other: a small array of its own is three objects, which the
+ * collector copies while a commit is under way.
+ */
+export type KeySlab = { bytes: Uint8Array; at: number }
+
+const slabBytes = 8_192
+const longestKey = 41
+
+/** Creates an empty slab; it goes on in another when it is full. */
+export function createKeySlab(): KeySlab {
+  return { bytes: new Uint8Array(0), at: 0 }
+}
+
 /** `encodeNodeKey(nodeKeyAt(version, depth, key, keyAt))`, without the object between. */
 export function encodeKeyAt(
   version: number,
   depth: number,
   key: Uint8Array,
-  keyAt = 0,
+  { keyAt = 0, slab }: { keyAt?: number; slab?: KeySlab | undefined } = {},
 ): Uint8Array {
   const nibbles = depth >> 2
   const length = (nibbles + 1) >> 1
-  const out = new Uint8Array(9 + length)
+  if (slab !== undefined && slab.bytes.length - slab.at < longestKey) {
+    slab.bytes = new Uint8Array(slabBytes)
+    slab.at = 0
+  }
+  const out = slab?.bytes ?? new Uint8Array(9 + length)
+  const start = slab?.at ?? 0
   let high = Math.floor(version / 0x100000000)
   let low = version >>> 0
-  for (let i = 3; i >= 0; i--) {
+  for (let i = start + 3; i >= start; i--) {
     out[i] = high & 0xff
     out[i + 4] = low & 0xff
     high >>>= 8
     low >>>= 8
   }
-  out[8] = nibbles
-  for (let i = 0; i < length; i++) out[9 + i] = key[keyAt + i] as number
-  if (nibbles % 2 === 1) out[8 + length] = (out[8 + length] as number) & 0xf0
-  return out
+  out[start + 8] = nibbles
+  const end = start + 9 + length
+  for (let i = 0; i < length; i++) out[start + 9 + i] = key[keyAt + i] as number
+  if (nibbles % 2 === 1) out[end - 1] = (out[end - 1] as number) & 0xf0
+  if (slab === undefined) return out
+  slab.at = end
+  return out.subarray(start, end)
 }
 
 /** Reads a key written by {@link encodeNodeKey}. */
