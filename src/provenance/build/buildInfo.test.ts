@@ -188,6 +188,11 @@ describe('parseBuildEntries', () => {
     ['bldarg', ''],
     ['source_sha256', `0x${'ab'.repeat(32)}`],
     ['source_uri', 'no scheme'],
+    ['source_uri', 'https://u:p@a.example/s.tar'],
+    ['source_uri', 'https://token@a.example/s.tar'],
+    ['source_uri', 'https://a.example/\0'],
+    ['bldarg', 'a\0b'],
+    ['bldopt', '--a=\0'],
     ['source_rev', 'main'],
     ['determinism', 'yes'],
   ])('error: %s %s', (key, value) => {

@@ -32,7 +32,8 @@ const toolchainImage = /^newton-toolchain@sha256:[0-9a-f]{64}$/
 const single: Readonly<Record<string, RegExp>> = {
   bldimg: new RegExp(`${digestImage.source}|${toolchainImage.source}`),
   source_sha256: /^[0-9a-f]{64}$/,
-  source_uri: /^[a-zA-Z][a-zA-Z0-9+.-]*:\S+$/,
+  // Without credentials, which everybody would be shown.
+  source_uri: /^[a-zA-Z][a-zA-Z0-9+.-]*:(?!\/\/[^/?#\\]*@)[^\s\0]+$/,
   source_repo: /^(?:https?:\/\/\S+|github:[^/\s]+\/[^/\s]+)$/,
   source_rev: /^[0-9a-f]{40}$/,
   determinism: /^[a-z0-9-]+\/\d+$/,
@@ -40,8 +41,9 @@ const single: Readonly<Record<string, RegExp>> = {
 
 /** Keys that may be repeated. */
 const repeated: Readonly<Record<string, RegExp>> = {
-  bldarg: /^.+$/s,
-  bldopt: /^--[A-Za-z][A-Za-z0-9_-]*(?:=.+)?$/s,
+  // No program can be called with a NUL.
+  bldarg: /^[^\0]+$/,
+  bldopt: /^--[A-Za-z][A-Za-z0-9_-]*(?:=[^\0]+)?$/,
 }
 
 /** Names that earlier versions of SEP-58 had. */

@@ -13,6 +13,7 @@ import type {
   ProvenanceIndex,
   ProvenanceRecord,
 } from './provenanceIndex.js'
+import { claimedBuild, shownBuild } from './shownBuild.js'
 
 /** How a verifier is shown. */
 export type VerifierProfile = { name: string; url?: string | undefined }
@@ -156,7 +157,7 @@ function verificationOf(
   shown: VerifierProfile,
 ): object {
   const { result, evidence, evidenceUri } = claim
-  const info = record.builds.find((build) => build.buildInfoHash === claim.buildInfoHash)?.info
+  const info = claimedBuild(record, claim)?.info
   const urls = isUri(evidenceUri) ? { results_urls: [evidenceUri] } : {}
   const isSep = info !== undefined && image.test(info.image)
   const build = {
@@ -173,14 +174,9 @@ function verificationOf(
   const processed = { processed_at: timeOf(claim.timestamp) }
   // A match with a build that nobody says the plugin has is none, and so is one of which nobody shows that
   // it was isolated, and of these bytes.
-  const isShown =
-    info !== undefined &&
-    evidence?.isolation === 'bubblewrap' &&
-    evidence.image === info.image &&
-    evidence.sourceSha256 === info.sourceSha256 &&
-    evidence.wasmSha256 === record.hashes?.wasmSha256 &&
-    [undefined, record.hashes.codeSha256].includes(evidence.rebuiltCodeSha256)
-  if (result === 'match' && isShown) return { ...common, status: 'verified', ...processed }
+  if (result === 'match' && shownBuild(record, claim)?.isolation === 'bubblewrap') {
+    return { ...common, status: 'verified', ...processed }
+  }
   const rebuilt = evidence?.rebuiltSha256
   // The draft has no mismatch without the other hash; the claim itself is at `/claims`.
   if (result === 'no_match' && rebuilt !== undefined) {

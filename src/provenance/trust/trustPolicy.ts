@@ -20,6 +20,7 @@ import {
 import { isImage } from '../build/buildInfo.js'
 import type { ProvenanceFollower } from '../index/follower.js'
 import type { IndexedClaim, ProvenanceIndex, ProvenanceRecord } from '../index/provenanceIndex.js'
+import { claimedBuild, shownBuild } from '../index/shownBuild.js'
 
 const ranks: Readonly<Record<ImageTrust, number>> = {
   unknown: 0,
@@ -76,20 +77,11 @@ export function trustOfClaim(
   record: ProvenanceRecord,
   claim: IndexedClaim,
 ): ImageTrust {
-  const build = record.builds.find(({ buildInfoHash }) => buildInfoHash === claim.buildInfoHash)
   const { images } = policy
-  const image = build?.info.image
+  const image = claimedBuild(record, claim)?.info.image
   const listed = image !== undefined && Object.hasOwn(images, image) ? images[image] : undefined
   if (listed === undefined) return 'unknown'
-  const { evidence } = claim
-  // Evidence of another build, or of other bytes, shows nothing of this one.
-  const isOfBuild =
-    evidence !== undefined &&
-    evidence.image === image &&
-    evidence.sourceSha256 === build?.info.sourceSha256 &&
-    evidence.wasmSha256 === record.hashes?.wasmSha256 &&
-    [undefined, record.hashes?.codeSha256].includes(evidence.rebuiltCodeSha256)
-  return isOfBuild && evidence.isolation === 'bubblewrap' ? listed : 'arbitrary'
+  return shownBuild(record, claim)?.isolation === 'bubblewrap' ? listed : 'arbitrary'
 }
 
 /**
