@@ -7,10 +7,11 @@ import type { DaClient, DaOptions, DaReceipt } from '../../core/interfaces/daCli
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { copyBytes } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
-import { assertOptions } from '../../internal/options.js'
-import { type DaAttempt, DaOutcomeUnknownError, ReplicationError } from '../errors.js'
+import { assertMilliseconds, assertOptions } from '../../internal/options.js'
+import { type DaAttempt, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
 import { artifactHashOf } from '../internal/artifactHash.js'
+import { isOpenWrite } from '../internal/paid.js'
 import { growingProgress } from '../internal/progress.js'
 import {
   canRead,
@@ -76,7 +77,9 @@ export function fallback(clients: readonly DaClient[], options: FallbackOptions 
     supports: (locator) => clients.some((client) => canRead(client, locator)),
     ...combinedReads(clients, { ...options, health, nameOf }),
     put: (bytes, io = {}) =>
-      withDeadline('fallback da.put', io, (signal) =>
+      // Each backend ends within the time that is left: a timer of the call's own would end it an
+      // instant before one that was paid says so.
+      withDeadline('fallback da.put', { signal: io.signal }, (signal) =>
         putToFirst(bytes, { ...io, signal }, { clients, options, health, nameOf }),
       ),
   }
@@ -100,6 +103,7 @@ async function putToFirst(
   const hash = artifactHashOf(own)
   const onProgress = growingProgress(io.onProgress)
   const clock = options.clock ?? (() => performance.now())
+  if (io.timeout !== undefined) assertMilliseconds('timeout', io.timeout)
   const end = io.timeout === undefined ? undefined : clock() + io.timeout
   const attempts: DaAttempt[] = []
   const ordered = health.order(clients, nameOf)
@@ -122,11 +126,14 @@ async function putToFirst(
       if (error instanceof InvalidInputError) throw error
       health.failed(source)
       attempts.push({ source, error })
-      const unknown =
-        error instanceof DaOutcomeUnknownError ||
-        (error instanceof TimeoutError && mayBePaid(client))
-      if (unknown && !continueAfterUnknownOutcome) throw error
+      const isOpen = isOpenWrite(error) || (error instanceof TimeoutError && mayBePaid(client))
+      if (isOpen && !continueAfterUnknownOutcome) throw error
+      // What began now would have no time.
+      if (end !== undefined && clock() >= end) break
     }
   }
+  const isLate = end !== undefined && attempts.every(({ error }) => error instanceof TimeoutError)
+  if (isLate && clock() >= end)
+    throw new TimeoutError({ operation: 'fallback da.put', timeout: io.timeout as number })
   throw new ReplicationError({ required: 1, receipts: [], attempts })
 }

@@ -5,11 +5,13 @@ import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
 import type { DaLocator } from '../../core/locator.js'
 import { TimeoutError } from '../../errors/common.js'
+import { createFakeEigenDaProxy } from '../../testing/eigenDaProxy/fakeProxy.js'
 import { createDaAdapter } from '../adapter.js'
 import { type ArtifactEvent, createArtifactSource } from '../artifactSource.js'
 import { memoryByteStore } from '../cache/byteStore.js'
 import type { CacheEvent } from '../cache/events.js'
 import { createLayeredArtifactCache } from '../cache/layeredCache.js'
+import { eigenDa } from '../eigenda/eigenDa.js'
 import { ArtifactUnavailableError, DaOutcomeUnknownError, ReplicationError } from '../errors.js'
 import { createHealthBoard } from '../health.js'
 import { memoryDa } from '../memoryDa.js'
@@ -74,6 +76,58 @@ describe('fallback', () => {
     const paid: DaClient = { ...slow, paid: true }
     await fallback([paid, memoryDa(), memoryDa()]).put(bytes, { timeout: 150 })
     expect(slow.payments()).toBe(1)
+  })
+
+  test('the end of the caller’s time says what was paid for, and tries nobody else', async () => {
+    const proxy = createFakeEigenDaProxy()
+    const eigenda = (on: 'put' | 'get') =>
+      eigenDa({
+        url: 'http://proxy.test',
+        fetch: (input, init) => (input.includes(`/${on}`) ? never() : proxy.fetch(input, init)),
+      })
+    for (const [on, paid] of [
+      ['put', { commitments: [] }],
+      ['get', { commitments: { length: 1 }, locator: { kind: 'eigenDa' } }],
+    ] as const) {
+      for (const wrap of [(da: DaClient) => fallback([da]), (da: DaClient) => da]) {
+        const next = mockDa()
+        const began = performance.now()
+        const error = await fallback([wrap(eigenda(on)), next])
+          .put(bytes, { timeout: 100 })
+          .catch((reason: unknown) => reason)
+        expect(error).toMatchObject({ code: 'DA_OUTCOME_UNKNOWN', ...paid })
+        expect(performance.now() - began).toBeLessThan(1_000)
+        expect(next.payments()).toBe(0)
+      }
+      // One of several that were to be written at once.
+      const next = mockDa()
+      const both = fallback([replicated([eigenda(on), memoryDa()]), next])
+      await expect(both.put(bytes, { timeout: 100 })).rejects.toMatchObject({
+        code: 'DA_REPLICATION',
+        attempts: [{ error: { code: 'DA_OUTCOME_UNKNOWN', ...paid } }],
+      })
+      expect(next.payments()).toBe(0)
+    }
+  })
+
+  test('the end of the caller’s time is an error where nothing was paid, and begins nothing', async () => {
+    const [first, second] = [memoryDa(), memoryDa()]
+    let asked = 0
+    const late = (da: DaClient): DaClient => ({
+      ...da,
+      put: () => {
+        asked += 1
+        return never()
+      },
+    })
+    const da = fallback([late(first), late(second)])
+    await expect(da.put(bytes, { timeout: 60 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    expect(asked).toBe(2)
+    await expect(da.put(bytes, { timeout: 0 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    expect(asked).toBe(3)
+    await expect(da.put(bytes, { timeout: Number.NaN })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    })
   })
 
   test('nothing but silence is an error that names all of it', async () => {

@@ -8,7 +8,8 @@ import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { assertMembers } from '../../internal/options.js'
 import { longer } from '../combined/members.js'
-import { DaIntegrityError, DaOutcomeUnknownError } from '../errors.js'
+import { DaIntegrityError } from '../errors.js'
+import { isOpenWrite, paidIn } from '../internal/paid.js'
 import type { EntryReader } from './entries.js'
 import { type OwnCopy, type RenewalRecord, type RetentionJournal, timed } from './journal.js'
 import type { CopyKeeper } from './knownCopies.js'
@@ -133,12 +134,10 @@ export function createRenewals(options: RenewalOptions): Renewals {
     } catch (error) {
       // Only a failure that is known not to have been paid may be forgotten.
       const isOpen =
-        error instanceof DaOutcomeUnknownError ||
-        error instanceof TimeoutError ||
-        io.signal?.aborted === true
+        isOpenWrite(error) || error instanceof TimeoutError || io.signal?.aborted === true
       if (!isOpen && isRefusal(error)) await record(artifactHash, before)
       // What was answered is what was paid for: it is read again later instead of paid again.
-      const locator = isPaidError(error) ? answeredIn(error) : undefined
+      const locator = answeredIn(error)
       if (locator) await record(artifactHash, { ...sending, locator })
       throw error
     }
@@ -187,14 +186,9 @@ export function createRenewals(options: RenewalOptions): Renewals {
   }
 }
 
-type PaidError = DaOutcomeUnknownError | DaIntegrityError
-
-function isPaidError(error: unknown): error is PaidError {
-  return error instanceof DaOutcomeUnknownError || error instanceof DaIntegrityError
-}
-
 /** What a failed write may have paid for. Commitments alone may be of a part; reading them tells. */
-function answeredIn({ locator, commitments }: PaidError): DaLocator | undefined {
+function answeredIn(error: unknown): DaLocator | undefined {
+  const { locator, commitments = [] } = paidIn(error) ?? {}
   if (locator) return locator
   return commitments.length > 0 ? { kind: 'eigenDa', commitments } : undefined
 }

@@ -17,6 +17,7 @@ import {
   DaFailoverError,
   DaIntegrityError,
   DaOutcomeUnknownError,
+  ReplicationError,
 } from '../errors.js'
 import { memoryDa } from '../memoryDa.js'
 import { fileJournal } from '../node/fileJournal.js'
@@ -24,6 +25,14 @@ import { decodeJournal, memoryJournal, type RetentionJournal } from './journal.j
 import type { RetentionEntry } from './plan.js'
 import { createRetentionKeeper } from './retentionKeeper.js'
 import type { RetentionKeeperOptions } from './retentionOptions.js'
+
+/** The failure of a write to several backends, one of which was paid. */
+class InSeveral extends ReplicationError {
+  constructor(paid: { source: string; reason: string; locator: DaLocator }) {
+    const error = new DaOutcomeUnknownError(paid)
+    super({ required: 2, receipts: [], attempts: [{ source: paid.source, error }] })
+  }
+}
 
 const day = 86_400
 const bytes = new TextEncoder().encode('package example\n')
@@ -369,6 +378,7 @@ describe('ninety days of hourly runs', () => {
   test.each([
     ['could not be read back', DaOutcomeUnknownError],
     ['was read back as other bytes', DaIntegrityError],
+    ['was one of several, and not read back', InSeveral],
   ])('a copy that was paid for and %s is not paid for again', async (reason, Failure) => {
     const at = world()
     await at.publish()
