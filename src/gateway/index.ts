@@ -1,5 +1,6 @@
 /** Typed client of the gateway: JSON-RPC with ids, timeouts, retries, and reconnecting updates. */
 export { createGatewayClient } from './client.js'
+
 export type {
   GatewayClient,
   GatewayOptions,
@@ -44,3 +45,4 @@ export type {
   WebSocketLike,
 } from './subscription.js'
 export type { CreatedTask } from './taskResult.js'
+export { verifyWebhook } from './webhook.js'

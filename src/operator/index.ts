@@ -31,6 +31,7 @@ export {
 export { GatewayAnswerError } from './gateway/errors.js'
 export type { GatewayEvent } from './gateway/events.js'
 export { createGateway, type Gateway, type GatewayParameters } from './gateway/gateway.js'
+export type { WebhookFetch } from './gateway/hooks/delivering.js'
 export type {
   SubscriptionConnection,
   SubscriptionLimits,
@@ -51,6 +52,12 @@ export {
   type TaskState,
   taskStates,
 } from './gateway/store/store.js'
+export type {
+  ClaimedDelivery,
+  DeliveryOutcome,
+  StoredWebhook,
+  WebhookStore,
+} from './gateway/store/webhooks.js'
 export { type GatewayWatch, watchGateway } from './gateway/watch.js'
 export {
   readTaskAnswer,

@@ -196,4 +196,79 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     const left = await store.commitments(twice.taskId)
     expect(left.filter(({ operator }) => operator === one.operator)).toHaveLength(2)
   })
+
+  test('behavior: what is to be told is kept with the change, claimed once, and ended by its holder', async () => {
+    const { webhooks, ...store } = open()
+    const caller = 'hooked'
+    const hook = {
+      ...{ url: 'https://shop.example/hook', secret: 'sixteen-or-more!', timeout: 10_000 },
+      ...{ retries: 3, failures: ['NO_QUORUM', 'TIMED_OUT'] },
+    }
+    const claim = (busy: string[] = []) => webhooks.claim({ lease: 60_000, limit: 10, busy })
+    const [silent, task, landing] = [1, 2, 3].map((nth) =>
+      newTask({ caller, broadcast: nth === 3 }),
+    ) as [StoredTask, StoredTask, StoredTask]
+    const answer = { messageHash: word(1), answer: '{}' }
+    for (const one of [silent, task, landing]) await store.insert(one, mine)
+    await store.saveAnswer({ ...silent, fence: 1 }, answer)
+    expect(await claim()).toEqual([])
+    await webhooks.set(caller, { ...hook, url: 'https://old.example/' })
+    await webhooks.set(caller, hook)
+    // Of somebody else, and by a fence that is stale: neither is told.
+    const other = newTask()
+    await store.insert(other, mine)
+    await store.saveAnswer({ ...other, fence: 1 }, answer)
+    await store.saveAnswer({ ...task, fence: 7 }, answer)
+    expect(await claim()).toEqual([])
+    await store.advance({ ...task, fence: 1 }, { state: 'signing' })
+    await store.saveAnswer({ ...task, fence: 1 }, answer)
+    await store.saveAnswer({ ...task, fence: 1 }, answer)
+    expect(await webhooks.count()).toEqual({ waiting: 1, failed: 0 })
+    expect(await claim([caller])).toEqual([])
+    const both = await Promise.all([claim(), claim()])
+    expect(both.flat()).toEqual([
+      {
+        ...{ taskId: task.taskId, state: 'signed', caller, attempt: 1, webhook: hook },
+        createdAt: expect.any(Number),
+      },
+    ])
+    const [first] = both.flat() as [Awaited<ReturnType<typeof claim>>[0]]
+    await webhooks.end(first, { after: 0 })
+    await expect.poll(async () => (await claim()).map(({ attempt }) => attempt)).toEqual([2])
+    // The first attempt has lost it: what it says changes nothing.
+    await webhooks.end(first, 'delivered')
+    expect(await webhooks.count()).toEqual({ waiting: 1, failed: 0 })
+    await webhooks.end({ ...first, attempt: 2 }, 'failed')
+    expect(await webhooks.count()).toEqual({ waiting: 0, failed: 1 })
+    // On the way to the chain: the decision and the end are told, and of failures those that are asked for.
+    const lease = { ...landing, fence: 1 }
+    await store.saveAnswer(lease, answer)
+    for (const state of ['landing', 'landed', 'landing', 'landed', 'final'] as const) {
+      await store.advance(lease, { state })
+    }
+    const told: string[] = []
+    for (let turn = 0; turn < 2; turn++) {
+      for (const { taskId, state } of await claim()) if (taskId === landing.taskId) told.push(state)
+    }
+    expect(told.sort()).toEqual(['final', 'signed'])
+    for (const [fault, times] of [
+      ['NO_QUORUM', 1],
+      ['INTERNAL', 0],
+    ] as const) {
+      const failing = newTask({ caller })
+      await store.insert(failing, mine)
+      const failure = { fault, detail: 'none' }
+      await store.advance({ ...failing, fence: 1 }, { state: 'failed', failure })
+      expect((await claim()).map(({ state }) => state)).toEqual(Array(times).fill('failed'))
+    }
+    const waiting = newTask({ caller })
+    await store.insert(waiting, mine)
+    await store.saveAnswer({ ...waiting, fence: 1 }, answer)
+    expect(await webhooks.remove(caller)).toBe(true)
+    expect(await webhooks.remove(caller)).toBe(false)
+    expect(await claim()).toEqual([])
+    expect((await webhooks.count()).waiting).toBe(0)
+    await store.prune({ before: 2_500_000_000_000 })
+    expect(await webhooks.count()).toEqual({ waiting: 0, failed: 0 })
+  })
 }

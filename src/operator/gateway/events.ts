@@ -37,6 +37,15 @@ export type GatewayEvent =
       /** What was thrown, where the outcome is `INTERNAL`. */
       error?: unknown
     }
+  /** A caller was told by a webhook, or was not. */
+  | {
+      type: 'webhook.attempt'
+      taskId: Hex
+      caller: string
+      outcome: 'delivered' | 'retried' | 'failed'
+      /** Of the answer; left out where there was none. */
+      status: number | undefined
+    }
   /** A sending did not come to an end; the chain is looked at again. */
   | { type: 'landing.failed'; taskId: Hex; error: unknown }
   /** The store failed; what was to be kept is tried again when the lease has ended. */

@@ -21,6 +21,8 @@ import type { RpcLimits } from '../rpc/limits.js'
 import type { OperatorTables } from '../tasks/tables.js'
 import type { CallerCheck } from './callers.js'
 import type { GatewayEvent } from './events.js'
+import { type DeliveringParameters, deliver, type WebhookFetch } from './hooks/delivering.js'
+import { createWebhookMethods } from './hooks/registering.js'
 import {
   createSubscriptions,
   type SubscriptionLimits,
@@ -73,6 +75,21 @@ export type GatewayParameters = {
   limits?: RpcLimits | undefined
   /** Bounds of connections that are told of changes. */
   subscriptionLimits?: SubscriptionLimits | undefined
+  /**
+   * Tells callers of their tasks where they want it, by a fetch that keeps to public addresses and follows no
+   * redirects, such as `guardedFetch()` of `/da/node`. Left out: callers cannot ask for it.
+   */
+  webhooks?:
+    | {
+        fetch: WebhookFetch
+        /** Attempts at a time. @default 16 */
+        concurrent?: number | undefined
+        /** Attempts at a time for one caller. @default 4 */
+        perCaller?: number | undefined
+        /** Milliseconds between looks for what is due. @default 500 */
+        pollInterval?: number | undefined
+      }
+    | undefined
   /** Milliseconds. @default Date.now */
   now?: (() => number) | undefined
   randomBytes?: ((length: number) => Uint8Array) | undefined
@@ -89,6 +106,7 @@ const gatewayOptions: Parameters<typeof assertOptions<GatewayParameters>>[1] = {
     ledger: 'object',
     limits: 'object',
     subscriptionLimits: 'object',
+    webhooks: 'object',
     now: 'function',
     randomBytes: 'function',
   },
@@ -267,10 +285,14 @@ export function createGateway(parameters: GatewayParameters): Gateway {
       },
     },
   )
+  const delivering = deliverTo(parameters.webhooks, {
+    ...{ store, answers, now, onEvent, signal: controller.signal },
+  })
   const rpc = createGatewayRpc({
     callers: parameters.callers,
     limits: parameters.limits,
     ...{ now, onEvent, send, status },
+    webhooks: parameters.webhooks === undefined ? undefined : createWebhookMethods(store.webhooks),
     secrets: createSecretsMethods({
       ...{ operators, registry, pcr0Commitment, now },
       isValidContractSignature: parameters.isValidContractSignature,
@@ -281,11 +303,32 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     close: async () => {
       controller.abort()
       subscriptions.close()
-      await claiming
+      await Promise.all([claiming, delivering])
       for (const own of running.values()) own.abort()
       await Promise.all(running.keys())
     },
   }
+}
+
+/** Delivers where it is asked for. @throws {InvalidInputError} for options that are none. */
+function deliverTo(
+  webhooks: GatewayParameters['webhooks'],
+  {
+    signal,
+    ...parts
+  }: Pick<DeliveringParameters, 'store' | 'answers' | 'now' | 'onEvent'> & { signal: AbortSignal },
+): Promise<void> | undefined {
+  if (webhooks === undefined) return undefined
+  assertOptions(
+    webhooks,
+    {
+      ...{ fetch: 'function', concurrent: { least: 1 }, perCaller: { least: 1 } },
+      pollInterval: 'milliseconds',
+    },
+    { field: 'webhooks', required: ['fetch'] },
+  )
+  const { fetch, concurrent = 16, perCaller = 4, pollInterval = 500 } = webhooks
+  return deliver({ ...parts, fetch, concurrent, perCaller, pollInterval }, signal)
 }
 
 /** Claims tasks that nobody works on, until the signal fires. */

@@ -21,6 +21,7 @@ import { createMeter, type RpcLimits, resolveLimits } from '../rpc/limits.js'
 import type { RpcRequest } from '../rpc/server.js'
 import type { CallerCheck } from './callers.js'
 import type { GatewayEvent } from './events.js'
+import type { WebhookHandlers, WebhookMethod } from './hooks/registering.js'
 import type { SecretsHandlers, SecretsMethod } from './secrets.js'
 import type { StoredTask } from './store/store.js'
 import { readTaskRequest, readTaskStatus, type TaskRequest, writeTaskStatus } from './wire.js'
@@ -33,18 +34,22 @@ export type GatewayRpc = {
 }
 
 /** Names of the methods. */
-export type GatewayMethod = 'newt_createTask' | 'newt_sendTask' | 'newt_getTask' | SecretsMethod
+export type GatewayMethod =
+  | 'newt_createTask'
+  | 'newt_sendTask'
+  | 'newt_getTask'
+  | SecretsMethod
+  | WebhookMethod
 
 /** Most milliseconds that one call waits for a task. */
 const MAX_WAIT = 120_000
 /** Milliseconds that a call may take beyond the wait that it asks for. */
 const MARGIN = 10_000
 
+type Method = (params: Json, context: { caller: string; signal: AbortSignal }) => Promise<Json>
+/** Webhooks are offered where they are sent. */
 type Methods = Readonly<
-  Record<
-    GatewayMethod,
-    (params: Json, context: { caller: string; signal: AbortSignal }) => Promise<Json>
-  >
+  Record<Exclude<GatewayMethod, WebhookMethod>, Method> & Partial<Record<WebhookMethod, Method>>
 >
 
 /** Creates the server side of a gateway's calls. */
@@ -54,6 +59,7 @@ export function createGatewayRpc(parameters: {
   now: () => number
   onEvent: (event: GatewayEvent) => void
   secrets: SecretsHandlers
+  webhooks?: WebhookHandlers | undefined
   send(request: TaskRequest, from: { caller: string }, options?: IoOptions): Promise<StoredTask>
   status(
     taskId: Hex,
@@ -67,7 +73,11 @@ export function createGatewayRpc(parameters: {
     ...parameters.limits,
   })
   const meter = createMeter(limits, now, 'gateway')
-  const methods: Methods = { ...taskMethods(parameters), ...readBefore(parameters.secrets) }
+  const methods: Methods = {
+    ...taskMethods(parameters),
+    ...readBefore(parameters.secrets),
+    ...(parameters.webhooks === undefined ? {} : readBefore(parameters.webhooks)),
+  }
   const answer = async (
     request: RpcRequest,
     seen: { id: string | null; method: string; caller: string | undefined },
@@ -131,12 +141,12 @@ function work(
   { method, params }: RpcCall,
   context: { caller: string; signal: AbortSignal },
 ): Promise<Json> {
-  return methods[method as GatewayMethod](params, context)
+  return (methods[method as GatewayMethod] as Method)(params, context)
 }
 
 function taskMethods(
   parameters: Pick<Parameters<typeof createGatewayRpc>[0], 'send' | 'status' | 'now'>,
-): Omit<Methods, SecretsMethod> {
+): Omit<Methods, SecretsMethod | WebhookMethod> {
   const { send, status, now } = parameters
   return {
     newt_createTask: async (params, { caller, signal }) => {
@@ -162,13 +172,14 @@ function taskMethods(
 }
 
 /** Parameters that are malformed are refused as such, whoever reads them. */
-function readBefore(handlers: SecretsHandlers): SecretsHandlers {
-  const names = Object.keys(handlers) as SecretsMethod[]
-  const wrapped = names.map((name) => [
+function readBefore<handlers extends SecretsHandlers | WebhookHandlers>(
+  handlers: handlers,
+): handlers {
+  const wrapped = Object.entries<Method>(handlers as never).map(([name, handler]) => [
     name,
-    async (params: Json, context: { signal: AbortSignal }) => {
+    async (params: Json, context: Parameters<Method>[1]) => {
       try {
-        return await handlers[name](params, context)
+        return await handler(params, context)
       } catch (error) {
         if (!(error instanceof InvalidInputError)) throw error
         return read(() => {
@@ -177,7 +188,7 @@ function readBefore(handlers: SecretsHandlers): SecretsHandlers {
       }
     },
   ])
-  return Object.fromEntries(wrapped) as SecretsHandlers
+  return Object.fromEntries(wrapped) as handlers
 }
 
 function readGetTask(params: Json): { taskId: Hex; wait: number } {

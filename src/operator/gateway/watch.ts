@@ -89,6 +89,9 @@ export function watchGateway(parameters: {
     connections: metrics.gauge('gateway_connections', 'Connections that are told of changes.'),
     subscriptions: metrics.gauge('gateway_subscriptions', 'Tasks that connections follow.'),
     came: metrics.counter('gateway_connections_total', 'Connections, by what became of them.'),
+    told: metrics.counter('gateway_webhooks_total', 'Attempts of webhooks, by outcome.'),
+    waiting: metrics.gauge('gateway_webhooks_waiting', 'Deliveries that wait to be made.'),
+    failed: metrics.gauge('gateway_webhooks_failed', 'Deliveries kept that nobody took.'),
     followed: metrics.counter('gateway_subscriptions_total', 'Subscriptions, by outcome.'),
   }
   const count = (event: GatewayEvent): void => {
@@ -108,6 +111,8 @@ export function watchGateway(parameters: {
     } else if (event.type === 'subscriptions.task') {
       live.subscriptions.set(event.subscriptions)
       live.followed.inc({ outcome: event.outcome })
+    } else if (event.type === 'webhook.attempt') {
+      live.told.inc({ outcome: event.outcome })
     } else if (event.type === 'store.failed') storeFailures.inc()
     else landingFailures.inc()
   }
@@ -118,6 +123,9 @@ export function watchGateway(parameters: {
     },
     async metrics() {
       const counts = await store.count()
+      const deliveries = await store.webhooks.count()
+      live.waiting.set(deliveries.waiting)
+      live.failed.set(deliveries.failed)
       for (const state of taskStates) tasks.set(counts[state] ?? 0, { state })
       return metrics.text()
     },

@@ -16,6 +16,8 @@ import {
   type TaskFailureRecord,
   type TaskState,
 } from '../gateway/store/store.js'
+import { toldStates } from '../gateway/store/webhooks.js'
+import { makeWebhookTables, sqlWebhooks, tellOf } from './live/webhookTables.js'
 
 type TaskRow = {
   task_id: string
@@ -112,6 +114,7 @@ export async function migrate(
       place bigint generated always as identity primary key,
       task_id text not null, hash text not null, unique (task_id, hash)
     )`.execute(tx)
+    await makeWebhookTables(tx as never, sql)
   })
 }
 
@@ -135,6 +138,7 @@ export function sqlGatewayStore(
     ...taskParts(db, { sql, leaseEnd }),
     ...evidenceParts(db, { sql, alone }),
     ...answerParts(db, { sql }),
+    webhooks: sqlWebhooks(db as never, { sql, leaseEnd }),
     close,
   }
 }
@@ -211,6 +215,16 @@ function taskParts(
     async advance({ taskId, fence }, { state, failure }) {
       const ended = sql`case when broadcast then ${isEnded({ state, broadcast: true })}::boolean
         else ${isEnded({ state, broadcast: false })}::boolean end`
+      if (toldStates.has(state)) {
+        const { rows } = await sql`with changed as (
+            update newton_task
+            set state = ${state}, failure = ${writeFailure(failure)}, ended = ${ended}
+            where task_id = ${taskId} and fence = ${fence} and not ended
+            returning task_id, caller
+          ), told as (${tellOf({ state, fault: failure?.fault, changed: 'changed' }, sql)})
+          select task_id from changed`.execute(db)
+        return rows.length === 1
+      }
       const { numUpdatedRows } = await db
         .updateTable('newton_task')
         .set({ state, failure: writeFailure(failure), ended } as never)
@@ -233,6 +247,7 @@ function taskParts(
         const gone = sql`select task_id from newton_task where ended and created_at < ${before}`
         await sql`delete from newton_transaction where task_id in (${gone})`.execute(tx)
         await sql`delete from newton_response where task_id in (${gone})`.execute(tx)
+        await sql`delete from newton_delivery where task_id in (${gone})`.execute(tx)
         // Two different statements of one operator are evidence, and stay.
         for (const table of [sql.table('newton_share'), sql.table('newton_commitment')]) {
           await sql`delete from ${table} where task_id in (${gone}) and task_id not in (
@@ -328,8 +343,8 @@ function answerParts(
           on conflict do nothing returning task_id
         ), signed as (
           update newton_task set state = 'signed', ended = not broadcast
-          where task_id in (select task_id from made)
-        )
+          where task_id in (select task_id from made) returning task_id, caller
+        ), told as (${tellOf({ state: 'signed', fault: undefined, changed: 'signed' }, sql)})
         select exists (select 1 from held) as held, exists (select 1 from made) as made`.execute(db)
       const [found] = rows
       if (found?.held !== true) return 'lost'

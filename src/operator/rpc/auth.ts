@@ -11,9 +11,9 @@
  */
 import type { Address, Hex } from 'viem'
 import { canonicalBytes, type Json } from '../../core/canonicalJson.js'
+import { createSignerRecovery, type SignerRecovery } from '../../core/ethereum/knownKeys.js'
 import { concat, fixedFromHex, toHex, utf8 } from '../../internal/bytes.js'
 import { keccak, keccakHex } from '../../internal/keccak.js'
-import { createSignerRecovery, type SignerRecovery } from '../../internal/knownKeys.js'
 
 /** Most seconds that a call is valid for. */
 export const MAX_CALL_SECONDS = 120

@@ -4,9 +4,9 @@
  */
 import type { Address } from 'viem'
 import type { Json } from '../../core/canonicalJson.js'
+import { createSignerRecovery } from '../../core/ethereum/knownKeys.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { withDeadline } from '../../internal/deadline.js'
-import { createSignerRecovery } from '../../internal/knownKeys.js'
 import { assertFunctions, assertMembers } from '../../internal/options.js'
 import {
   type CallHeader,

@@ -1,6 +1,7 @@
 /** A gateway's store in memory: for tests, and for gateways whose tasks may end with the process. */
 import type { Hex } from 'viem'
 import { assertOptions } from '../../../internal/options.js'
+import { memoryWebhooks } from './memoryWebhooks.js'
 import {
   type GatewayStore,
   isEnded,
@@ -36,6 +37,7 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
   const commitments = new Map<Hex, StoredCommitment[]>()
   const answers = new Map<Hex, StoredAnswer>()
   const transactions = new Map<Hex, readonly Hex[]>()
+  const webhooks = memoryWebhooks(now)
   const requestKey = ({
     caller,
     requestId,
@@ -90,6 +92,7 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
       if (held === undefined || isEnded(held)) return false
       held.state = state
       held.failure = failure
+      webhooks.changed(held)
       return true
     },
     async addShare(taskId, share) {
@@ -121,6 +124,7 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
       if (isEnded(held)) return 'lost'
       answers.set(lease.taskId, answer)
       held.state = 'signed'
+      webhooks.changed(held)
       return 'stored'
     },
     answer: async (taskId) => answers.get(taskId),
@@ -142,6 +146,7 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
         tasks.delete(task.taskId)
         answers.delete(task.taskId)
         transactions.delete(task.taskId)
+        webhooks.forget(task.taskId)
         const key = requestKey(task)
         if (key !== undefined) requests.delete(key)
         for (const held of [shares, commitments]) {
@@ -150,6 +155,7 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
         }
       }
     },
+    webhooks: webhooks.store,
     close: async () => undefined,
   }
 }

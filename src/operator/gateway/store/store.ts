@@ -5,22 +5,10 @@
  */
 import type { Address, Hex } from 'viem'
 import type { RpcFault } from '../../rpc/faults.js'
+import type { TaskState } from './states.js'
+import type { WebhookStore } from './webhooks.js'
 
-/** States of a task, in their order. `landed` may go back to `landing`. */
-export const taskStates = [
-  'received',
-  'committing',
-  'signing',
-  'signed',
-  'landing',
-  'landed',
-  'final',
-  'superseded',
-  'failed',
-] as const
-
-/** State of a task. */
-export type TaskState = (typeof taskStates)[number]
+export { type TaskState, taskStates } from './states.js'
 
 /** Why a task failed: the fault that is told, with a clause, and the code of the SDK's error behind it. */
 export type TaskFailureRecord = { fault: RpcFault; detail: string; code?: string | undefined }
@@ -131,6 +119,8 @@ export interface GatewayStore {
   count(): Promise<Readonly<Partial<Record<TaskState, number>>>>
   /** Forgets tasks that ended and were made before. Evidence of equivocation stays. */
   prune(parameters: { before: number }): Promise<void>
+  /** Who is told of changes. A change and what is to be told of it are kept in one step. */
+  readonly webhooks: WebhookStore
   close(): Promise<void>
 }
 

@@ -1,6 +1,7 @@
 /** A gateway as a process. */
 import { join } from 'node:path'
 import type { Address, LocalAccount } from 'viem'
+import { guardedFetch } from '../../../da/node/index.js'
 import { createResponseSink } from '../../../registry/index.js'
 import { anyCaller, apiKeyCallers, type CallerCheck } from '../../gateway/callers.js'
 import { createGateway, type Gateway } from '../../gateway/gateway.js'
@@ -156,6 +157,10 @@ function openGateway(parts: {
     isValidContractSignature: (call) => isValidContractSignature(chain, call),
     ledger: ledger?.recorder,
     lease: settings.lease_seconds * 1_000,
+    // Whoever comes is one caller there: the webhook of one would be that of all.
+    ...(settings.webhooks && !settings['callers.anyone']
+      ? { webhooks: { fetch: guardedFetch() } }
+      : {}),
     ...(delay === undefined ? {} : { referenceDelay: BigInt(delay) }),
     ...(settings.land
       ? {

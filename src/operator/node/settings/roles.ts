@@ -235,6 +235,10 @@ export const gatewaySettings = {
     description: 'Whether callers may stay connected on /ws, to be told of changes',
     default: true,
   }),
+  webhooks: setting(booleanKind, {
+    description: 'Whether callers that have keys may be told by requests to a URL of theirs',
+    default: true,
+  }),
   lease_seconds: setting(secondsKind(1), {
     description: 'Seconds after which the tasks of a gateway that died are taken up',
     default: 5,

@@ -1,7 +1,7 @@
 import { recoverAddress, toHex } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { describe, expect, test } from 'vitest'
-import { fromHex } from './bytes.js'
+import { fromHex } from '../../internal/bytes.js'
 import { createSignerRecovery } from './knownKeys.js'
 
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n

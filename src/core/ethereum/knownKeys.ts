@@ -4,8 +4,8 @@
  */
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import type { Address } from 'viem'
-import { fromHex, toHex } from './bytes.js'
-import { keccak } from './keccak.js'
+import { fromHex, toHex } from '../../internal/bytes.js'
+import { keccak } from '../../internal/keccak.js'
 
 /** Recovers signers. */
 export type SignerRecovery = {
@@ -30,9 +30,10 @@ export function createSignerRecovery(): SignerRecovery {
     recover(hash, signature) {
       try {
         const bytes = fromHex(signature)
-        const [r, s] = [toScalar(bytes.subarray(0, 32)), toScalar(bytes.subarray(32, 64))]
+        if (bytes.length !== 65) return undefined
+        const [r, s] = [toNumber(bytes.subarray(0, 32)), toNumber(bytes.subarray(32, 64))]
         const odd = parityOf(bytes)
-        if (bytes.length !== 65 || odd === undefined) return undefined
+        if (!Fn.isValidNot0(r) || !Fn.isValidNot0(s) || odd === undefined) return undefined
         const inverse = Fn.inv(s)
         const u1 = Fn.mul(Fn.create(toNumber(hash)), inverse)
         const u2 = Fn.mul(r, inverse)
@@ -72,13 +73,6 @@ function parityOf(bytes: Uint8Array): bigint | undefined {
   const v = bytes[64] ?? 255
   if (v === 0 || v === 27) return 0n
   return v === 1 || v === 28 ? 1n : undefined
-}
-
-/** A number that is valid in a signature. */
-function toScalar(bytes: Uint8Array): bigint {
-  const value = toNumber(bytes)
-  if (!Fn.isValidNot0(value)) throw new RangeError('no scalar')
-  return value
 }
 
 function toNumber(bytes: Uint8Array): bigint {

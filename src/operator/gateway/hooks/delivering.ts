@@ -1,0 +1,182 @@
+/**
+ * Tells callers of their tasks by requests of the gateway's own. What is to be told is in the store before
+ * anybody is told of the change; an attempt is claimed, made once, and comes again later where it failed. A
+ * gateway that dies in between leaves it to whoever claims it next, so the same may be told twice: it then
+ * has the same name.
+ */
+import { toHex, utf8 } from '../../../internal/bytes.js'
+import { withDeadline } from '../../../internal/deadline.js'
+import { pause } from '../../../internal/pause.js'
+import type { GatewayEvent } from '../events.js'
+import { writeChange } from '../live/frames.js'
+import { type GatewayStore, isDecided } from '../store/store.js'
+import type { ClaimedDelivery, DeliveryOutcome } from '../store/webhooks.js'
+import type { Answers } from '../waiting.js'
+import { writeTaskStatus } from '../wire.js'
+
+/** Reaches addresses that strangers name: it has to keep to public ones, and to follow nothing. */
+export type WebhookFetch = (url: string, init: RequestInit) => Promise<Response>
+
+/** What deliveries are made with. */
+export type DeliveringParameters = {
+  store: GatewayStore
+  answers: Answers
+  fetch: WebhookFetch
+  /** Attempts at a time. */
+  concurrent: number
+  /** Attempts at a time for one caller, so that one that is slow holds up nobody else. */
+  perCaller: number
+  /** Milliseconds between looks for what is due. */
+  pollInterval: number
+  now: () => number
+  onEvent: (event: GatewayEvent) => void
+}
+
+/** Milliseconds before the first attempt after a failed one; doubled each time, up to the last. */
+const [FIRST_WAIT, LAST_WAIT] = [1_000, 3_600_000]
+/** Milliseconds after which nothing is told any more. */
+const LIFE = 86_400_000
+/** Milliseconds that a claim outlasts an attempt. */
+const MARGIN = 30_000
+/** Milliseconds of the longest attempt. */
+const LONGEST = 30_000
+
+/** Delivers until the signal fires, then ends what is under way. Never throws. */
+export async function deliver(
+  parameters: DeliveringParameters,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, concurrent, perCaller, pollInterval, onEvent } = parameters
+  const running = new Map<Promise<void>, string>()
+  const busy = (): string[] => {
+    const counts = new Map<string, number>()
+    for (const caller of running.values()) counts.set(caller, (counts.get(caller) ?? 0) + 1)
+    return [...counts].filter(([, count]) => count >= perCaller).map(([caller]) => caller)
+  }
+  const look = async (): Promise<boolean> => {
+    const limit = concurrent - running.size
+    if (limit <= 0) return false
+    const lease = LONGEST + MARGIN
+    const claimed = await store.webhooks.claim({ lease, limit, busy: busy() })
+    for (const delivery of claimed) {
+      const work = attempt(delivery, parameters, signal).finally(() => running.delete(work))
+      running.set(work, delivery.caller)
+    }
+    return claimed.length > 0
+  }
+  while (!signal.aborted) {
+    let more = false
+    try {
+      more = await look()
+    } catch (error) {
+      onEvent({ type: 'store.failed', error })
+    }
+    if (!more) await pause(pollInterval, signal)
+  }
+  await Promise.all(running.keys())
+}
+
+/** One attempt, and what became of it. Never throws. */
+async function attempt(
+  delivery: ClaimedDelivery,
+  parameters: DeliveringParameters,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, onEvent, now } = parameters
+  const { taskId, caller } = delivery
+  try {
+    const answered = await send(delivery, parameters, signal)
+    // It says itself that it was not told: nothing is changed, and the claim ends.
+    if (signal.aborted && !isTaken(answered)) {
+      await store.webhooks.end(delivery, { after: 0 })
+      return
+    }
+    const outcome = judge(delivery, answered, now())
+    await store.webhooks.end(delivery, outcome)
+    const told = typeof outcome === 'string' ? outcome : 'retried'
+    onEvent({ type: 'webhook.attempt', taskId, caller, outcome: told, status: answered })
+  } catch (error) {
+    onEvent({ type: 'store.failed', error })
+  }
+}
+
+/** The status of the answer; `undefined` where there was none. */
+async function send(
+  delivery: ClaimedDelivery,
+  { store, answers, fetch }: DeliveringParameters,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const body = await writeDelivery(delivery, { store, answers })
+  // The task was pruned: there is nothing left to tell.
+  if (body === undefined) return GONE
+  const { webhook, taskId, state } = delivery
+  const timeout = Math.min(webhook.timeout, LONGEST)
+  try {
+    return await withDeadline('a webhook', { signal, timeout }, async (inner) => {
+      const response = await fetch(webhook.url, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'user-agent': 'newton-policy-gateway',
+          'x-newton-delivery': `${taskId}:${state}`,
+          'x-newton-signature': await signDelivery(body, webhook.secret),
+        },
+        body,
+        redirect: 'manual',
+        signal: inner,
+      })
+      // What a stranger answers is of no interest, however long it is.
+      await response.body?.cancel()
+      return response.status
+    })
+  } catch {
+    return undefined
+  }
+}
+
+const GONE = 410
+
+function isTaken(status: number | undefined): boolean {
+  return status !== undefined && status >= 200 && status < 300
+}
+
+function judge(
+  { attempt: made, createdAt, webhook }: ClaimedDelivery,
+  status: number | undefined,
+  at: number,
+): DeliveryOutcome {
+  if (isTaken(status)) return 'delivered'
+  const after = Math.min(FIRST_WAIT * 2 ** (made - 1), LAST_WAIT)
+  const over = made > webhook.retries || at + after > createdAt + LIFE
+  return status === GONE || over ? 'failed' : { after }
+}
+
+/** What is told: the same bytes in each attempt. */
+async function writeDelivery(
+  { taskId, state, createdAt }: ClaimedDelivery,
+  { store, answers }: Pick<DeliveringParameters, 'store' | 'answers'>,
+): Promise<string | undefined> {
+  const task = await store.find(taskId)
+  if (task === undefined) return undefined
+  // The task may have gone on: what is told is the change that was to be told.
+  const then = { ...task, state, failure: state === 'failed' ? task.failure : undefined }
+  const first = state === 'signed' && isDecided(then)
+  const answer = first ? await answers.find(taskId) : undefined
+  const status = writeTaskStatus({ taskId, state, failure: then.failure, answer })
+  return writeChange({ task: then, status, first, timestamp: createdAt })
+}
+
+/** `sha256=` and HMAC-SHA256 of a body by the webhook's secret, in hex. */
+async function signDelivery(body: string, secret: string): Promise<string> {
+  const { subtle } = globalThis.crypto
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await subtle.importKey(
+    'raw',
+    utf8(secret) as Uint8Array<ArrayBuffer>,
+    algorithm,
+    false,
+    ['sign'],
+  )
+  const signature = await subtle.sign('HMAC', key, utf8(body) as Uint8Array<ArrayBuffer>)
+  return `sha256=${toHex(new Uint8Array(signature)).slice(2)}`
+}

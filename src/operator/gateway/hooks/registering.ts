@@ -1,0 +1,88 @@
+/** Where callers want to be told, as they say it. */
+import type { Json } from '../../../core/canonicalJson.js'
+import { InvalidInputError } from '../../../errors/common.js'
+import { isPrivateAddress } from '../../../internal/privateAddress.js'
+import { rpcFaults } from '../../rpc/faults.js'
+import { readList, readMembers, readText } from '../../rpc/fields.js'
+import type { StoredWebhook, WebhookStore } from '../store/webhooks.js'
+
+/** Names of the methods. */
+export type WebhookMethod = 'newt_registerWebhook' | 'newt_unregisterWebhook'
+
+/** Answers them. */
+export type WebhookHandlers = Readonly<
+  Record<WebhookMethod, (params: Json, context: { caller: string }) => Promise<Json>>
+>
+
+/** Most attempts after the first, and most seconds for one. */
+const [MOST_RETRIES, MOST_SECONDS] = [12, 30]
+
+/** Creates the methods by which callers say where they are told. */
+export function createWebhookMethods(store: WebhookStore): WebhookHandlers {
+  return {
+    newt_registerWebhook: async (params, { caller }) => {
+      await store.set(caller, readWebhook(params))
+      return { success: true, message: 'tasks of this caller are told there from now on' }
+    },
+    newt_unregisterWebhook: async (params, { caller }) => {
+      readMembers(params, 'params', { required: [] })
+      const had = await store.remove(caller)
+      return { success: had, message: had ? 'nothing is told there any more' : 'there was none' }
+    },
+  }
+}
+
+/** Reads a webhook. @throws {InvalidInputError} naming the member. */
+export function readWebhook(params: Json): StoredWebhook {
+  const { url, secret, ...more } = readMembers(params, 'params', {
+    required: ['url', 'secret'],
+    optional: ['timeout_seconds', 'max_retries', 'failure_types'],
+  })
+  const { timeout_seconds: seconds = 10, max_retries: retries = 3, failure_types: types } = more
+  // What is told travels with a signature by it: a short one is guessed from one delivery.
+  if (typeof secret !== 'string' || !/^[\x21-\x7e]{16,256}$/.test(secret)) {
+    throw bad(
+      'secret',
+      'expected 16 to 256 visible ASCII characters, which deliveries are signed with',
+    )
+  }
+  if (typeof seconds !== 'number' || !(seconds >= 1 && seconds <= MOST_SECONDS)) {
+    throw bad('timeout_seconds', `expected 1 to ${MOST_SECONDS}`)
+  }
+  if (
+    !Number.isInteger(retries) ||
+    !((retries as number) >= 0 && (retries as number) <= MOST_RETRIES)
+  ) {
+    throw bad('max_retries', `expected 0 to ${MOST_RETRIES}`)
+  }
+  return {
+    ...{ url: readUrl(url), secret, timeout: Math.round(seconds * 1_000) },
+    retries: retries as number,
+    failures: types === undefined ? undefined : readFaults(types),
+  }
+}
+
+function readUrl(value: Json | undefined): string {
+  const text = readText(value, 'params.url', 2_048)
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '' || url.hash !== '') {
+    throw bad('url', 'expected an HTTPS URL without a user, a password and a fragment')
+  }
+  // Names are looked at when they are connected to, each time.
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if (/^[0-9.]+$|:/.test(host) && isPrivateAddress(host)) {
+    throw bad('url', 'expected a public address')
+  }
+  return url.href
+}
+
+function readFaults(value: Json): readonly string[] {
+  return readList(value, 'params.failure_types', 64).map((name) => {
+    if (typeof name === 'string' && Object.hasOwn(rpcFaults, name)) return name
+    throw bad('failure_types', 'expected names of faults')
+  })
+}
+
+function bad(name: string, reason: string): InvalidInputError {
+  return new InvalidInputError({ field: `params.${name}`, reason })
+}

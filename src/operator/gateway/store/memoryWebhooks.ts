@@ -1,0 +1,84 @@
+/** Webhooks and deliveries in memory. */
+import type { Hex } from 'viem'
+import type { StoredTask } from './store.js'
+import {
+  type ClaimedDelivery,
+  type StoredWebhook,
+  toldStates,
+  type WebhookStore,
+} from './webhooks.js'
+
+type Held = Omit<ClaimedDelivery, 'webhook' | 'attempt'> & {
+  attempts: number
+  nextAt: number
+  outcome?: 'delivered' | 'failed' | undefined
+}
+
+/** Webhooks in memory, with what the store of tasks tells them. */
+export type MemoryWebhooks = {
+  readonly store: WebhookStore
+  /** Keeps what is to be told of a change. */
+  changed(task: Pick<StoredTask, 'taskId' | 'caller' | 'state' | 'failure'>): void
+  forget(taskId: Hex): void
+}
+
+/** Creates webhooks in memory. `now` is in milliseconds. */
+export function memoryWebhooks(now: () => number): MemoryWebhooks {
+  const webhooks = new Map<string, StoredWebhook>()
+  const deliveries = new Map<string, Held>()
+  return {
+    changed({ taskId, caller, state, failure }) {
+      const webhook = webhooks.get(caller)
+      if (webhook === undefined || !toldStates.has(state)) return
+      const { failures } = webhook
+      if (failure !== undefined && failures !== undefined && !failures.includes(failure.fault))
+        return
+      const key = `${taskId} ${state}`
+      if (deliveries.has(key)) return
+      const at = now()
+      deliveries.set(key, { taskId, state, caller, attempts: 0, nextAt: at, createdAt: at })
+    },
+    forget(taskId) {
+      for (const [key, held] of deliveries) if (held.taskId === taskId) deliveries.delete(key)
+    },
+    store: {
+      async set(caller, webhook) {
+        webhooks.set(caller, webhook)
+      },
+      async remove(caller) {
+        for (const [key, held] of deliveries) if (held.caller === caller) deliveries.delete(key)
+        return webhooks.delete(caller)
+      },
+      async claim({ lease, limit, busy }) {
+        const taken = new Set(busy)
+        const claimed: ClaimedDelivery[] = []
+        const due = [...deliveries.values()]
+          .filter(({ outcome, nextAt }) => outcome === undefined && nextAt <= now())
+          .sort((a, b) => a.nextAt - b.nextAt)
+        for (const held of due) {
+          const webhook = webhooks.get(held.caller)
+          if (webhook === undefined || taken.has(held.caller) || claimed.length >= limit) continue
+          taken.add(held.caller)
+          held.attempts++
+          held.nextAt = now() + lease
+          const { taskId, state, caller, createdAt, attempts: attempt } = held
+          claimed.push({ taskId, state, caller, createdAt, attempt, webhook })
+        }
+        return claimed
+      },
+      async end({ taskId, state, attempt }, outcome) {
+        const held = deliveries.get(`${taskId} ${state}`)
+        if (held?.attempts !== attempt) return
+        if (typeof outcome === 'string') held.outcome = outcome
+        else held.nextAt = now() + outcome.after
+      },
+      async count() {
+        const all = [...deliveries.values()]
+        return {
+          waiting: all.filter(({ outcome }) => outcome === undefined).length,
+          failed: all.filter(({ outcome }) => outcome === 'failed').length,
+        }
+      },
+    },
+  }
+}

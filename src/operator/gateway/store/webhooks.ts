@@ -1,0 +1,61 @@
+/**
+ * What a gateway remembers of callers that are told by a request of the gateway's own: where they are told,
+ * and what is left to tell. A delivery is kept in one step with the change that it tells of.
+ */
+import type { Hex } from 'viem'
+import type { TaskState } from './states.js'
+
+/** Where a caller is told. */
+export type StoredWebhook = {
+  url: string
+  /** What deliveries are signed with. */
+  secret: string
+  /** Milliseconds for one attempt. */
+  timeout: number
+  /** Attempts after the first. */
+  retries: number
+  /** Faults of failures that are told; all where it is left out. */
+  failures: readonly string[] | undefined
+}
+
+/** One thing to tell, held by whoever claimed it. */
+export type ClaimedDelivery = {
+  taskId: Hex
+  /** The state that is told: with the task it names the delivery. */
+  state: TaskState
+  caller: string
+  /** The number of this attempt, from 1: a later one takes the delivery over. */
+  attempt: number
+  /** Unix milliseconds. */
+  createdAt: number
+  webhook: StoredWebhook
+}
+
+/** What became of an attempt: it is over, or comes again after some milliseconds. */
+export type DeliveryOutcome = 'delivered' | 'failed' | { after: number }
+
+/** Keeps webhooks and deliveries. */
+export interface WebhookStore {
+  /** Keeps a caller's webhook in the place of the one before. */
+  set(caller: string, webhook: StoredWebhook): Promise<void>
+  /** Forgets a caller's webhook, and what was to be told there. `false`: there was none. */
+  remove(caller: string): Promise<boolean>
+  /** Takes what is due: of each caller that is not `busy` the oldest one, for `lease` milliseconds. */
+  claim(parameters: {
+    lease: number
+    limit: number
+    busy: readonly string[]
+  }): Promise<readonly ClaimedDelivery[]>
+  /** Keeps what became of an attempt, unless a later one has the delivery by now. */
+  end(delivery: ClaimedDelivery, outcome: DeliveryOutcome): Promise<void>
+  /** Deliveries that wait, and that nobody took in the end. */
+  count(): Promise<{ waiting: number; failed: number }>
+}
+
+/** States that a webhook is told. */
+export const toldStates: ReadonlySet<TaskState> = new Set([
+  'signed',
+  'failed',
+  'final',
+  'superseded',
+])

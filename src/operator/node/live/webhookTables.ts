@@ -1,0 +1,129 @@
+/** Webhooks and deliveries of a gateway in Postgres. */
+import type { Kysely, RawBuilder, sql as Sql } from 'kysely'
+import type { Hex } from 'viem'
+import type { TaskState } from '../../gateway/store/store.js'
+import type { ClaimedDelivery, WebhookStore } from '../../gateway/store/webhooks.js'
+
+type ClaimedRow = {
+  task_id: string
+  state: string
+  caller: string
+  attempts: number | string
+  created_at: number | string
+  url: string
+  secret: string
+  timeout: number | string
+  retries: number | string
+  failures: string | null
+}
+
+/** Makes the tables where they are missing. */
+export async function makeWebhookTables(db: Kysely<never>, sql: typeof Sql): Promise<void> {
+  await sql`create table if not exists newton_webhook (
+    caller text primary key, url text not null, secret text not null,
+    timeout integer not null, retries integer not null, failures text
+  )`.execute(db)
+  await sql`create table if not exists newton_delivery (
+    task_id text not null, state text not null, caller text not null, attempts integer not null,
+    next_at timestamptz not null, created_at bigint not null, outcome text,
+    primary key (task_id, state)
+  )`.execute(db)
+  await sql`create index if not exists newton_delivery_due
+    on newton_delivery (next_at) where outcome is null`.execute(db)
+}
+
+/**
+ * Keeps what is to be told of the tasks of `changed`, which has `task_id` and `caller`: part of the
+ * statement that changes them.
+ */
+export function tellOf(
+  { state, fault, changed }: { state: TaskState; fault: string | undefined; changed: string },
+  sql: typeof Sql,
+): RawBuilder<unknown> {
+  const quoted = fault === undefined ? null : JSON.stringify(fault)
+  return sql`insert into newton_delivery (task_id, state, caller, attempts, next_at, created_at)
+    select ${sql.ref(changed)}.task_id, ${state}::text, ${sql.ref(changed)}.caller, 0,
+      clock_timestamp(), (extract(epoch from clock_timestamp()) * 1000)::bigint
+    from ${sql.table(changed)} join newton_webhook on newton_webhook.caller = ${sql.ref(changed)}.caller
+    where newton_webhook.failures is null or ${quoted}::text is null
+      or position(${quoted}::text in newton_webhook.failures) > 0
+    on conflict do nothing`
+}
+
+/** Webhooks over tables that are there. */
+export function sqlWebhooks(
+  db: Kysely<never>,
+  { sql, leaseEnd }: { sql: typeof Sql; leaseEnd: (milliseconds: number) => unknown },
+): WebhookStore {
+  return {
+    async set(caller, { url, secret, timeout, retries, failures }) {
+      const written = failures === undefined ? null : JSON.stringify(failures)
+      await sql`insert into newton_webhook (caller, url, secret, timeout, retries, failures)
+        values (${caller}, ${url}, ${secret}, ${timeout}, ${retries}, ${written})
+        on conflict (caller) do update set url = excluded.url, secret = excluded.secret,
+          timeout = excluded.timeout, retries = excluded.retries, failures = excluded.failures`.execute(
+        db,
+      )
+    },
+    async remove(caller) {
+      const { rows } = await sql`with gone as (
+          delete from newton_delivery where caller = ${caller} and outcome is null
+        )
+        delete from newton_webhook where caller = ${caller} returning caller`.execute(db)
+      return rows.length === 1
+    },
+    async claim({ lease, limit, busy }) {
+      const others =
+        busy.length === 0 ? sql`true` : sql`caller not in (${sql.join(busy.map((one) => one))})`
+      const { rows } = await sql<ClaimedRow>`
+        with due as (
+          select distinct on (caller) task_id, state from newton_delivery
+          where outcome is null and next_at < clock_timestamp() and ${others}
+          order by caller, next_at limit ${limit}
+        ), held as (
+          select task_id, state from newton_delivery
+          where (task_id, state) in (select task_id, state from due)
+            and outcome is null and next_at < clock_timestamp()
+          for update skip locked
+        )
+        update newton_delivery set attempts = attempts + 1, next_at = ${leaseEnd(lease)}
+        from held, newton_webhook
+        where newton_delivery.task_id = held.task_id and newton_delivery.state = held.state
+          and newton_webhook.caller = newton_delivery.caller
+        returning newton_delivery.task_id, newton_delivery.state, newton_delivery.caller, attempts,
+          created_at, url, secret, timeout, retries, failures`.execute(db)
+      return rows.map(readClaimed)
+    },
+    async end({ taskId, state, attempt }, outcome) {
+      const change =
+        typeof outcome === 'string'
+          ? sql`outcome = ${outcome}`
+          : sql`next_at = ${leaseEnd(outcome.after)}`
+      await sql`update newton_delivery set ${change}
+        where task_id = ${taskId} and state = ${state} and attempts = ${attempt}`.execute(db)
+    },
+    async count() {
+      const { rows } = await sql<{ waiting: number | string; failed: number | string }>`
+        select count(*) filter (where outcome is null) as waiting,
+          count(*) filter (where outcome = 'failed') as failed from newton_delivery`.execute(db)
+      return { waiting: Number(rows[0]?.waiting ?? 0), failed: Number(rows[0]?.failed ?? 0) }
+    },
+  }
+}
+
+function readClaimed(row: ClaimedRow): ClaimedDelivery {
+  return {
+    taskId: row.task_id as Hex,
+    state: row.state as TaskState,
+    caller: row.caller,
+    attempt: Number(row.attempts),
+    createdAt: Number(row.created_at),
+    webhook: {
+      url: row.url,
+      secret: row.secret,
+      timeout: Number(row.timeout),
+      retries: Number(row.retries),
+      failures: row.failures === null ? undefined : (JSON.parse(row.failures) as string[]),
+    },
+  }
+}

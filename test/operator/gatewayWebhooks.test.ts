@@ -1,0 +1,290 @@
+/** Webhooks of a gateway over real sockets: what is told, how often, to whom never, and what it costs others. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { guardedFetch } from '../../src/da/node/index.js'
+import { createGatewayClient, verifyWebhook } from '../../src/gateway/index.js'
+import {
+  apiKeyCallers,
+  createGateway,
+  createTaskClient,
+  type GatewayEvent,
+  type GatewayParameters,
+  hashApiKey,
+  memoryGatewayStore,
+  type TaskRequest,
+  watchGateway,
+} from '../../src/operator/index.js'
+import { listenGateway } from '../../src/operator/node/index.js'
+import { address, client } from '../support/attestationWorld.js'
+import { createGatewayWorld, operatorOf } from '../support/gatewayWorld.js'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+const poll: typeof expect.poll = (read) => expect.poll(read, { timeout: 30_000 })
+
+const secret = 'a-secret-of-the-shop'
+const callers = apiKeyCallers({
+  shop: [hashApiKey('key-of-shop')],
+  bank: [hashApiKey('key-of-bank')],
+})
+const request: TaskRequest = {
+  policyClient: client,
+  intent: {
+    ...{ from: address(5), to: address(6), value: 7n, data: '0x' },
+    ...{ chainId: 31_337n, functionSignature: '0x' },
+  },
+}
+
+type Told = { path: string; body: string; headers: IncomingMessage['headers'] }
+
+/** A server of a caller, and the way to it: the name of a public host that leads here. */
+async function receiver(answer: (told: Told, response: ServerResponse) => void) {
+  const told: Told[] = []
+  const server = createServer((asked, response) => {
+    const parts: Buffer[] = []
+    asked.on('data', (part: Buffer) => parts.push(part))
+    asked.on('end', () => {
+      const body = Buffer.concat(parts).toString()
+      const one = { path: asked.url ?? '', body, headers: asked.headers }
+      told.push(one)
+      answer(one, response)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closers.push(async () => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as { port: number }
+  const loose = guardedFetch({ isForbidden: () => false })
+  const fetch = (url: string, init: RequestInit): Promise<Response> =>
+    loose(`http://127.0.0.1:${port}${new URL(url).pathname}`, init)
+  return { told, fetch, port }
+}
+
+type Hooks = NonNullable<GatewayParameters['webhooks']>
+
+async function start(webhooks: Hooks, change: Partial<GatewayParameters> = {}) {
+  const events: GatewayEvent[] = []
+  const made = createGatewayWorld({
+    callers,
+    webhooks: { pollInterval: 20, ...webhooks },
+    onEvent: (event) => events.push(event),
+    ...change,
+  })
+  closers.push(made.gateway.close)
+  const server = await listenGateway({ gateway: made.gateway })
+  closers.push(() => server.close(1_000))
+  const url = `${server.url}/rpc`
+  const of = (apiKey: string) => ({
+    hooks: createGatewayClient({ url, apiKey, retries: 0 }),
+    tasks: createTaskClient({ gateway: { url, apiKey }, reader: made.world.reader }),
+  })
+  const attempts = () => events.filter((event) => event.type === 'webhook.attempt')
+  return { ...made, events, attempts, of, ...of('key-of-shop') }
+}
+
+const register = { url: 'https://shop.example/hook', secret }
+
+describe('a webhook', () => {
+  test('default: a decision is told as newt_getTask tells it, signed, once', async () => {
+    const { told, fetch } = await receiver((_, response) => response.writeHead(204).end())
+    const { hooks, tasks, attempts } = await start({ fetch })
+    expect(await hooks.registerWebhook(register)).toMatchObject({ success: true })
+    const { taskId } = await tasks.createTask(request)
+    await poll(() => attempts().length).toBe(1)
+    expect(told).toHaveLength(1)
+    const { body, headers, path } = told[0] as Told
+    expect(path).toBe('/hook')
+    expect(headers['x-newton-delivery']).toBe(`${taskId}:signed`)
+    const signature = String(headers['x-newton-signature'])
+    expect(await verifyWebhook({ body, signature, secret })).toBe(true)
+    expect(await verifyWebhook({ body: `${body} `, signature, secret })).toBe(false)
+    expect(await verifyWebhook({ body, signature, secret: `${secret}x` })).toBe(false)
+    for (const bad of [null, undefined, '', 'sha256=', signature.slice(7), `${signature}00`]) {
+      expect(await verifyWebhook({ body, signature: bad, secret })).toBe(false)
+    }
+    const asked = await hooks.request({
+      ...{ method: 'newt_getTask', params: { task_id: taskId }, retry: 'read' },
+    })
+    expect(JSON.parse(body)).toMatchObject({ event: 'success', task_id: taskId, data: asked })
+    // What it says is not believed, and can be verified by its id.
+    expect(await tasks.readTask(JSON.parse(body).task_id)).toMatchObject({
+      result: { allowed: true },
+    })
+  })
+
+  test('behavior: failures are told by fault, and nothing after it was taken back', async () => {
+    const { told, fetch } = await receiver((_, response) => response.end())
+    const { hooks, tasks, operators, world, attempts } = await start({ fetch })
+    for (const index of operators.keys()) {
+      operators[index] = operatorOf(world, index, { scores: [index, 1] })
+    }
+    const fails = () =>
+      expect(tasks.createTask(request)).rejects.toMatchObject({ fault: 'INPUTS_DIVERGE' })
+    await hooks.registerWebhook({ ...register, failureTypes: ['NO_QUORUM'] })
+    await fails()
+    await hooks.registerWebhook({ ...register, failureTypes: ['NO_QUORUM', 'INPUTS_DIVERGE'] })
+    await fails()
+    await poll(() => attempts().length).toBe(1)
+    expect(JSON.parse((told[0] as Told).body)).toMatchObject({
+      ...{ event: 'failed', data: { state: 'failed', failure: { name: 'INPUTS_DIVERGE' } } },
+    })
+    expect(await hooks.unregisterWebhook()).toMatchObject({ success: true })
+    expect(await hooks.unregisterWebhook()).toMatchObject({ success: false })
+    await fails()
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(told).toHaveLength(1)
+  })
+
+  test('behavior: what is not taken comes again with the same bytes, up to an end', async () => {
+    const { told, fetch } = await receiver(({ path }, response) => {
+      response.writeHead(path === '/gone' ? 410 : told.length < 2 ? 500 : 200).end()
+    })
+    const { hooks, tasks, attempts, store } = await start({ fetch })
+    await hooks.registerWebhook(register)
+    await tasks.createTask(request)
+    await poll(() => attempts().map(({ outcome }) => outcome)).toEqual(['retried', 'delivered'])
+    expect(new Set(told.map(({ body }) => body)).size).toBe(1)
+    expect(new Set(told.map(({ headers }) => headers['x-newton-signature'])).size).toBe(1)
+    await hooks.registerWebhook({ ...register, url: 'https://shop.example/gone' })
+    await tasks.createTask(request)
+    await poll(() => attempts().at(-1)).toMatchObject({ outcome: 'failed', status: 410 })
+    expect(await store.webhooks.count()).toEqual({ waiting: 0, failed: 1 })
+  })
+
+  test('behavior: what was to be told when a gateway ended is told by the next one', async () => {
+    const shared = memoryGatewayStore()
+    const store = { ...shared, close: async () => undefined }
+    const { told, fetch } = await receiver((_, response) => response.end())
+    const cut = async (): Promise<never> => {
+      throw new TypeError('no connection')
+    }
+    const first = await start({ fetch: cut }, { store })
+    await first.hooks.registerWebhook(register)
+    await first.tasks.createTask(request)
+    await poll(() => first.attempts().length).toBe(1)
+    await first.gateway.close()
+    await start({ fetch }, { store })
+    await poll(() => told.length).toBe(1)
+  })
+
+  test('behavior: redirects are not followed, and a receiver that never ends its answer is left', async () => {
+    const other = await receiver((_, response) => response.end())
+    const { told, fetch } = await receiver(({ path }, response) => {
+      if (path === '/endless') {
+        response.writeHead(200)
+        response.write('x'.repeat(100_000))
+      } else response.writeHead(302, { location: `http://127.0.0.1:${other.port}/` }).end()
+    })
+    const { hooks, tasks, attempts } = await start({ fetch })
+    await hooks.registerWebhook({ ...register, maxRetries: 0 })
+    await tasks.createTask(request)
+    await poll(() => attempts().at(-1)).toMatchObject({ outcome: 'failed', status: 302 })
+    expect([told.length, other.told.length]).toEqual([1, 0])
+    await hooks.registerWebhook({ ...register, url: 'https://shop.example/endless' })
+    await tasks.createTask(request)
+    await poll(() => attempts().at(-1)).toMatchObject({ outcome: 'delivered', status: 200 })
+  })
+
+  test('error: what leads to this machine or its network is never connected to', async () => {
+    const { told, port } = await receiver((_, response) => response.end())
+    const fetch = guardedFetch({ resolve: async () => [{ address: '127.0.0.1', family: 4 }] })
+    const { hooks, tasks, attempts } = await start({ fetch })
+    await hooks.registerWebhook({
+      ...register,
+      url: `https://inside.example:${port}/`,
+      maxRetries: 0,
+    })
+    await tasks.createTask(request)
+    await poll(() => attempts().at(-1)).toMatchObject({ outcome: 'failed', status: undefined })
+    expect(told).toEqual([])
+    for (const url of [
+      'https://127.0.0.1/',
+      'https://10.0.0.1/',
+      'https://[::1]/',
+      'https://[::ffff:10.0.0.1]/',
+      'https://169.254.169.254/latest',
+    ]) {
+      await expect(hooks.registerWebhook({ ...register, url }), url).rejects.toMatchObject({
+        message: expect.stringContaining('public address'),
+      })
+    }
+  })
+
+  test('behavior: a receiver that is slow holds up neither tasks nor others', async () => {
+    const { told, fetch } = await receiver(({ path }, response) => {
+      if (path !== '/slow') response.end()
+    })
+    const { hooks, tasks, of, attempts } = await start({ fetch, concurrent: 8, perCaller: 2 })
+    await hooks.registerWebhook({
+      ...register,
+      url: 'https://shop.example/slow',
+      timeoutSeconds: 30,
+    })
+    const bank = of('key-of-bank')
+    await bank.hooks.registerWebhook({ ...register, url: 'https://bank.example/quick' })
+    for (let nth = 0; nth < 4; nth++)
+      expect(await tasks.createTask(request)).toMatchObject({ allowed: true })
+    await bank.tasks.createTask(request)
+    await poll(() => attempts().map(({ caller }) => caller)).toEqual(['bank'])
+    expect(told.filter(({ path }) => path === '/slow')).toHaveLength(2)
+  })
+
+  test('error: webhooks that are none are refused by member; nobody without a key has one', async () => {
+    const { fetch } = await receiver((_, response) => response.end())
+    const { hooks, of, store } = await start({ fetch })
+    const params = { url: register.url, secret }
+    const bad: [string, object][] = [
+      ['url', { ...params, url: 'http://shop.example/' }],
+      ['url', { ...params, url: 'https://user:word@shop.example/' }],
+      ['url', { ...params, url: `https://shop.example/${'x'.repeat(2_100)}` }],
+      ['url', { ...params, url: 7 }],
+      ['secret', { ...params, secret: 'short' }],
+      ['secret', { url: register.url }],
+      ['timeout_seconds', { ...params, timeout_seconds: 31 }],
+      ['max_retries', { ...params, max_retries: 1.5 }],
+      ['max_retries', { ...params, max_retries: 13 }],
+      ['failure_types', { ...params, failure_types: ['constructor'] }],
+      ['failure_types', { ...params, failure_types: 'NO_QUORUM' }],
+      ['more', { ...params, more: 1 }],
+    ]
+    for (const [member, given] of bad) {
+      const asked = hooks.request({ method: 'newt_registerWebhook', params: given as never })
+      await expect(asked, JSON.stringify(given)).rejects.toMatchObject({
+        ...{ rpcCode: -32_602, message: expect.stringContaining(member) },
+        message: expect.not.stringContaining(secret),
+      })
+    }
+    await expect(of('another').hooks.registerWebhook(register)).rejects.toMatchObject({
+      code: 'GATEWAY_AUTH',
+    })
+    expect(await store.webhooks.remove('shop')).toBe(false)
+  })
+
+  test('behavior: a gateway that sends none has no such method; attempts are counted', async () => {
+    const { fetch } = await receiver((_, response) => response.end())
+    const made = createGatewayWorld({ callers })
+    closers.push(made.gateway.close)
+    const server = await listenGateway({ gateway: made.gateway })
+    closers.push(() => server.close(1_000))
+    const hooks = createGatewayClient({ url: `${server.url}/rpc`, apiKey: 'key-of-shop' })
+    await expect(hooks.registerWebhook(register)).rejects.toMatchObject({ rpcCode: -32_601 })
+    for (const change of [{ concurrent: 0 }, { fetch: 7 }, { retries: 3 }]) {
+      expect(() =>
+        createGateway({ ...made.parameters, webhooks: { fetch, ...change } as never }),
+      ).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
+    }
+    const store = memoryGatewayStore()
+    const watch = watchGateway({ store, registry: made.world.registry, operators: [] })
+    const started = await start({ fetch }, { store, onEvent: watch.onEvent })
+    await started.hooks.registerWebhook(register)
+    await started.tasks.createTask(request)
+    await poll(watch.metrics).toMatch(/^gateway_webhooks_total\{outcome="delivered"\} 1$/m)
+    expect(await watch.metrics()).toMatch(/^gateway_webhooks_waiting 0$/m)
+  })
+})
