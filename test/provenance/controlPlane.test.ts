@@ -1,15 +1,18 @@
 import type { Address, Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import type { ProvenanceClaim, ProvenanceEvent } from '../../src/core/interfaces/provenance.js'
+import { toHex } from '../../src/internal/bytes.js'
 import {
   appendMetadata,
   type BuildOutcome,
   type ControlEvent,
+  computeBuildInfoHash,
   computeWasmHashes,
   createBuildWorker,
   createControlHandler,
   createControlPlane,
   createProvenanceIndex,
+  encodeBuildInfo,
   evaluateTrust,
   httpWorkerControl,
   type JobQueue,
@@ -33,7 +36,15 @@ const pluginOf = (text: string, more: { image?: string } = {}): Uint8Array =>
   )
 
 /** A chain of events, plugins by hash, and a control plane over them. */
-function world(options: { confirmations?: number; queue?: JobQueue; now?: () => number } = {}) {
+function world(
+  options: {
+    confirmations?: number
+    queue?: JobQueue
+    now?: () => number
+    verifier?: Address
+    throws?: boolean
+  } = {},
+) {
   const plugins = new Map<Hex, Uint8Array>()
   const chain: ProvenanceEvent[] = []
   const claims: (ProvenanceClaim & { verifier: Address })[] = []
@@ -52,7 +63,7 @@ function world(options: { confirmations?: number; queue?: JobQueue; now?: () => 
         chain.filter(({ blockNumber }) => blockNumber >= fromBlock && blockNumber <= toBlock),
     },
     claims: {
-      verifier,
+      verifier: options.verifier ?? verifier,
       submitClaim: async (claim) => {
         if (failing.claim-- > 0) throw new TypeError('the node is down')
         claims.push({ ...claim, verifier })
@@ -72,7 +83,10 @@ function world(options: { confirmations?: number; queue?: JobQueue; now?: () => 
       if (found === undefined) throw new TypeError('not published')
       return found
     },
-    onEvent: (event) => seen.push(event),
+    onEvent: (event) => {
+      seen.push(event)
+      if (options.throws) throw new TypeError('a listener of somebody')
+    },
   })
   function push(event: object): void {
     const transactionHash: Hex = `0x${chain.length.toString(16)}`
@@ -361,8 +375,10 @@ describe('createControlPlane', () => {
       ...{ status: 'did_not_run', reason: 'build_failed', isolation: 'bubblewrap' },
     })
     for (let tries = 0; tries < 5; tries++) {
-      const lease = await leased(plane)
-      await plane.finish('w', lease.leaseId, { status: 'worker_failed', reason: 'NO_ISOLATION' })
+      const lease = await leased(plane, `w${tries}`)
+      await plane.finish(`w${tries}`, lease.leaseId, {
+        ...{ status: 'worker_failed', reason: 'NO_ISOLATION' },
+      })
     }
     expect(await plane.lease('w')).toBeUndefined()
     await plane.settle()
@@ -376,7 +392,10 @@ describe('createControlPlane', () => {
   })
 
   test('behavior: what another worker may have is asked for again, then said', async () => {
-    const { plane, register, claims } = world()
+    let now = 0
+    const { plane, register, claims } = world({
+      queue: memoryQueue({ backoff: 0, now: () => now }),
+    })
     register(pluginOf('a'))
     await plane.follow()
     for (let tries = 0; tries < 5; tries++) {
@@ -386,7 +405,147 @@ describe('createControlPlane', () => {
       })
       await plane.settle()
       expect(claims).toHaveLength(tries === 4 ? 1 : 0)
+      // The same worker may have it later; until then it is asked of others.
+      expect(await plane.lease('w')).toBeUndefined()
+      now += 120_001
     }
+  })
+
+  test.each<[string, BuildOutcome]>([
+    ['fails', { status: 'worker_failed', reason: 'ENOSPC' }],
+    ['lacks', { status: 'did_not_run', reason: 'unknown_image', isolation: 'bubblewrap' }],
+  ])('behavior: a worker that %s does not use up the tries of the others', async (_, outcome) => {
+    const { plane, register, claims } = world()
+    register(pluginOf('a'))
+    await plane.follow()
+    for (const worker of ['broken 1', 'broken 2']) {
+      const lease = await leased(plane, worker)
+      await plane.finish(worker, lease.leaseId, outcome)
+    }
+    for (const worker of ['broken 1', 'broken 2']) {
+      expect(await plane.lease(worker)).toBeUndefined()
+    }
+    const lease = await leased(plane, 'sound')
+    await plane.finish('sound', lease.leaseId, honest(lease))
+    await plane.settle()
+    expect(claims).toMatchObject([{ result: 'match' }])
+  })
+
+  /** Entries of build information of a plugin without metadata, the first of which are of others. */
+  function submitted(at: ReturnType<typeof world>, texts: readonly string[]): Hex {
+    const wasm = toyPlugin('a')
+    const wasmHash = at.register(wasm)
+    const { wasmSha256 } = computeWasmHashes(wasm)
+    for (const text of texts) {
+      const info = {
+        ...{ wasmSha256, image, args: [text], options: [] },
+        sourceSha256: `0x${'04'.repeat(32)}` as Hex,
+      }
+      at.push({
+        ...{ type: 'BuildInfoSubmitted', wasmHash, submitter: verifier },
+        ...{ buildInfoHash: computeBuildInfoHash(info), xdr: toHex(encodeBuildInfo(info)) },
+      })
+    }
+    return wasmHash
+  }
+
+  test('behavior: entries are tried in their order, and the first match ends it', async () => {
+    const at = world()
+    const texts = Array.from({ length: 100 }, (_, i) => (i === 2 ? 'a' : `other ${i}`))
+    const wasmHash = submitted(at, texts)
+    const built: string[] = []
+    for (let round = 0; round < 10; round++) {
+      await at.plane.follow()
+      const lease = await at.plane.lease('w')
+      if (lease === undefined) continue
+      expect(at.plane.isPending(wasmHash)).toBe(true)
+      expect(await at.plane.lease('w')).toBeUndefined()
+      built.push(lease.job.args[0] ?? '')
+      await at.plane.finish('w', lease.leaseId, honest(lease))
+      await at.plane.settle()
+    }
+    expect(built).toEqual(['other 0', 'other 1', 'a'])
+    expect(at.claims.map(({ result }) => result)).toEqual(['no_match', 'no_match', 'match'])
+    expect(at.plane.isPending(wasmHash)).toBe(false)
+  })
+
+  test('behavior: no more than 64 of them', async () => {
+    const at = world()
+    submitted(
+      at,
+      Array.from({ length: 70 }, (_, i) => `other ${i}`),
+    )
+    let builds = 0
+    for (let round = 0; round < 80; round++) {
+      await at.plane.follow()
+      const lease = await at.plane.lease('w')
+      if (lease === undefined) continue
+      builds += 1
+      await at.plane.finish('w', lease.leaseId, honest(lease))
+      await at.plane.settle()
+    }
+    expect(builds).toBe(64)
+  })
+
+  test('behavior: who registers one source many times over waits behind others', async () => {
+    const { plane, register } = world()
+    const many = (i: number) => ({ options: [`--variant=${i}`] }) as object
+    for (let i = 0; i < 31; i++) register(pluginOf('spam', many(i)))
+    register(pluginOf('honest', { sourceSha256: `0x${'05'.repeat(32)}` } as object))
+    await plane.follow()
+    const first = [await leased(plane), await leased(plane)].map(({ job }) => job.args[0])
+    expect(first).toEqual(['spam', 'honest'])
+  })
+
+  test('behavior: planes that share a queue make one claim, and not those of two verifiers', async () => {
+    const queue = memoryQueue({ backoff: 0 })
+    const [a, b] = [world({ queue }), world({ queue })]
+    const other = world({ queue, verifier: `0x${'34'.repeat(20)}` })
+    for (let i = 0; i < 5; i++) {
+      for (const each of [a, b, other]) each.register(pluginOf(`p${i}`))
+    }
+    for (const each of [a, b, other]) await each.plane.follow()
+    for (let i = 0; i < 5; i++) {
+      const lease = await leased(a.plane)
+      await a.plane.finish('w', lease.leaseId, honest(lease))
+    }
+    await Promise.all([a.plane.settle(), b.plane.settle(), other.plane.settle()])
+    expect(a.claims.length + b.claims.length).toBe(5)
+    expect(other.claims).toEqual([])
+    const told = other.seen.filter(({ type }) => type === 'control.unreadable')
+    expect(told).toHaveLength(5)
+    expect(told[0]).toMatchObject({ error: { code: 'INVALID_INPUT' } })
+    expect(`${(told[0] as { error: Error }).error.message}`).toContain(verifier)
+  })
+
+  test('behavior: what did not run is tried again when it is asked for, and a match is not', async () => {
+    const { plane, register, claims } = world()
+    const [lost, fine] = [register(pluginOf('a')), register(pluginOf('b'))]
+    await plane.follow()
+    const first = await leased(plane)
+    const gone = { status: 'did_not_run', reason: 'source_invalid' } as const
+    await plane.finish('w', first.leaseId, { ...gone, isolation: 'bubblewrap' })
+    const second = await leased(plane)
+    await plane.finish('w', second.leaseId, honest(second))
+    await plane.settle()
+    expect(await plane.again(lost)).toBe(1)
+    expect(await plane.again(lost)).toBe(0)
+    expect(await plane.again(fine)).toBe(0)
+    const lease = await leased(plane)
+    await plane.finish('w', lease.leaseId, honest(lease))
+    await plane.settle()
+    expect(claims.map(({ result }) => result)).toEqual(['did_not_run', 'match', 'match'])
+  })
+
+  test('behavior: a listener that throws stops nothing', async () => {
+    const { plane, register, claims } = world({ throws: true })
+    register(pluginOf('a'))
+    await plane.follow()
+    const lease = await leased(plane)
+    expect(await plane.finish('w', lease.leaseId, honest(lease))).toBe(true)
+    await plane.settle()
+    await plane.settle()
+    expect(claims).toHaveLength(1)
   })
 
   test('behavior: one plugin that cannot be read stops no other, and is asked for again', async () => {
@@ -460,7 +619,10 @@ describe('worker and control plane over HTTP', () => {
   })
 
   test('behavior: a worker that breaks hands the job back', async () => {
-    const { plane, register, claims } = world()
+    let now = 0
+    const { plane, register, claims } = world({
+      queue: memoryQueue({ backoff: 0, now: () => now }),
+    })
     register(pluginOf('a'))
     await plane.follow()
     const handle = createControlHandler({ plane, workers: { [token]: 'w' } })
@@ -472,6 +634,8 @@ describe('worker and control plane over HTTP', () => {
     await createBuildWorker({ control: connect(handle), builder: broken }).runOnce()
     await plane.settle()
     expect(claims).toEqual([])
+    // Others come first.
+    now += 120_001
     await createBuildWorker({ control: connect(handle), builder: builder() }).runOnce()
     await plane.settle()
     expect(claims).toHaveLength(1)

@@ -209,7 +209,8 @@ describe.skipIf(missing !== undefined)('sandboxedBuilder', () => {
   test('behavior: why a build did not run', async () => {
     const sandbox = await openSandbox()
     const { archive, sourceSha256 } = toySource(toyScript('fine'))
-    const job = { image: toyImage, args: [], options: [], sourceSha256 }
+    const none: string[] = []
+    const job = { image: toyImage, args: none, options: none, sourceSha256 }
     const make = (
       toolchains: Parameters<typeof sandboxedBuilder>[0]['toolchains'],
       more: Partial<typeof job> & { sourceUri?: string } = {},
@@ -235,6 +236,12 @@ describe.skipIf(missing !== undefined)('sandboxedBuilder', () => {
     expect(
       await reasonOf(make([toyToolchain()], { sourceSha256: toHex(sha256(junk)) }, junk)),
     ).toMatchObject({ reason: 'source_invalid' })
+    // No program can be called with such a word.
+    for (const words of [{ args: ['a\0b'] }, { options: ['--a=\0'] }]) {
+      expect(await reasonOf(make([toyToolchain()], words))).toMatchObject({
+        reason: 'build_info_invalid',
+      })
+    }
     const builder = sandboxedBuilder({ sandbox, toolchains: [toyToolchain()] })
     for (const sourceUri of [
       undefined,

@@ -10,6 +10,8 @@ export type Answers = {
   answers: readonly WorkerAnswer[]
   /** Workers whose answer could not be so. */
   refused: readonly string[]
+  /** Workers that failed. */
+  failed: readonly string[]
   /** Why the newest try came to nothing. */
   failure?: string | undefined
 }
@@ -17,7 +19,7 @@ export type Answers = {
 type Failure = { status: 'worker_failed' }
 
 /** What is known before anybody was asked. */
-export const noAnswers: Answers = { answers: [], refused: [] }
+export const noAnswers: Answers = { answers: [], refused: [], failed: [] }
 
 /** What another worker, or the same one later, may be able to do. */
 const transient: ReadonlySet<string> = new Set([
@@ -28,7 +30,10 @@ const transient: ReadonlySet<string> = new Set([
 
 /** Adds an answer. A worker that failed has said nothing, and takes back nothing of the others. */
 export function withAnswer(before: Answers, worker: string, outcome: BuildOutcome): Answers {
-  if (outcome.status === 'worker_failed') return { ...before, failure: outcome.reason }
+  if (outcome.status === 'worker_failed') {
+    const failed = [...new Set([...before.failed, worker])]
+    return { ...before, failed, failure: outcome.reason }
+  }
   const { failure: _, ...rest } = before
   const others = before.answers.filter((each) => each.worker !== worker)
   return { ...rest, answers: [...others, { worker, outcome }] }
@@ -43,6 +48,12 @@ export function withRefusal(before: Answers, worker: string, reason: string): An
 export function heard({ answers, refused }: Answers): string[] {
   const said = answers.filter(({ outcome }) => !isTransient(outcome))
   return [...new Set([...said.map(({ worker }) => worker), ...refused])]
+}
+
+/** Workers that could not, and may be able to later: others are asked before them. */
+export function unable({ answers, failed }: Answers): string[] {
+  const lacking = answers.filter(({ outcome }) => isTransient(outcome))
+  return [...new Set([...lacking.map(({ worker }) => worker), ...failed])]
 }
 
 /**

@@ -3,34 +3,38 @@
  * never builds, and no worker has its keys.
  */
 import type { Hex } from 'viem'
-import { canonicalJson, type JsonObject } from '../../core/canonicalJson.js'
 import type { ClaimSink, ProvenanceEvents } from '../../core/interfaces/provenance.js'
 import { InvalidInputError } from '../../errors/common.js'
-import { bytesEqual, fromHex, toHex } from '../../internal/bytes.js'
+import { fromHex } from '../../internal/bytes.js'
 import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
-import { type BuildInfo, decodeBuildInfo, encodeBuildInfo } from '../build/buildInfo.js'
+import { type BuildInfo, decodeBuildInfo } from '../build/buildInfo.js'
 import { computeWasmHashes } from '../build/compareBuild.js'
-import { splitMetadata } from '../build/metadata.js'
 import { encodeEvidence, type VerificationEvidence } from '../claims/evidence.js'
 import { PluginBytesError } from '../errors.js'
 import type { ProvenanceIndex } from '../index/provenanceIndex.js'
-import {
-  type BuildJob,
-  type BuildOutcome,
-  type LeasedBuild,
-  readOutcome,
-} from '../worker/protocol.js'
+import { type BuildOutcome, type LeasedBuild, readOutcome } from '../worker/protocol.js'
 import {
   type Answers,
   agreedOutcome,
   heard,
-  noAnswers,
-  type WorkerAnswer,
+  unable,
   whyNone,
   withAnswer,
   withRefusal,
 } from './answers.js'
-import type { JobQueue, StoredJob } from './jobQueue.js'
+import {
+  answersOf,
+  assertOwn,
+  contradictionIn,
+  evidenceOf,
+  idOf,
+  isMatch,
+  jobOf,
+  lower,
+  payloadOf,
+  payloadText,
+} from './buildJobs.js'
+import type { JobQueue, JobResult, StoredJob } from './jobQueue.js'
 
 /** Keeps evidence documents where the world finds them. */
 export interface EvidenceStore {
@@ -97,20 +101,14 @@ export type ControlPlane = {
   finish(worker: string, leaseId: string, outcome: BuildOutcome): Promise<boolean>
   /** Records results that wait for it. */
   settle(options?: { signal?: AbortSignal | undefined }): Promise<void>
+  /**
+   * Has builds of a plugin that came to no match tried again: a source may be there by now.
+   *
+   * @returns How many.
+   */
+  again(wasmHash: Hex): Promise<number>
   /** Whether a plugin is being verified. */
   isPending(wasmHash: Hex): boolean
-}
-
-/** What a job is of. */
-type Payload = {
-  wasmHash: Hex
-  buildInfoHash: Hex
-  xdr: Hex
-  metadata: Hex
-  wasmSha256: Hex
-  codeSha256: Hex
-  /** Whether all metadata is at the end, where a rebuild has it too. */
-  atEnd: boolean
 }
 
 /** Blocks of one reading of events. */
@@ -119,6 +117,12 @@ const blocksAtOnce = 10_000n
 const settledAtOnce = 50
 /** Plugins whose bytes are asked for in one round. */
 const readAtOnce = 32
+/** Builds of one plugin that are tried at most. */
+const maxBuilds = 64
+/** Milliseconds in which a claim is recorded; whoever takes longer may find that another did. */
+const settleMs = 60_000
+/** Milliseconds in which a build goes to others than those that could not make it. */
+const othersFirstMs = 120_000
 
 /**
  * Creates a control plane. Run `follow` and `settle` from time to time, and give its leases to workers,
@@ -135,15 +139,16 @@ const readAtOnce = 32
  * await plane.settle()
  * ```
  */
-export function createControlPlane(parameters: ControlPlaneParameters): ControlPlane {
-  assertKnown('parameters', parameters, known)
+export function createControlPlane(given: ControlPlaneParameters): ControlPlane {
+  assertKnown('parameters', given, known)
+  const parameters = { ...given, onEvent: guarded(given.onEvent) }
   const { queue, leaseMs = 60_000, confirmations = 1 } = parameters
   assertCount('leaseMs', leaseMs, { least: 100, most: MAX_TIMER })
   assertCount('confirmations', confirmations, { most: 3 })
   const pending = new Map<Hex, Set<string>>()
   const finder = createFinder(parameters, pending)
   return {
-    follow: finder,
+    follow: finder.follow,
     lease: async (worker) => {
       const lease = await queue.lease(leaseMs, { worker })
       if (lease === undefined) return undefined
@@ -163,7 +168,7 @@ export function createControlPlane(parameters: ControlPlaneParameters): ControlP
         parameters.onEvent?.({ type: 'control.refused', jobId: job.id, worker, reason: lie })
         const now = withRefusal(before, worker, lie)
         await queue.finish(leaseId, {
-          ...{ status: 'retry', result: JSON.stringify(now), notTo: heard(now) },
+          ...{ status: 'retry', result: JSON.stringify(now), ...askedOfOthers(now) },
         })
         return false
       }
@@ -172,28 +177,65 @@ export function createControlPlane(parameters: ControlPlaneParameters): ControlP
       return queue.finish(
         leaseId,
         agreedOutcome(now, { confirmations, last: false }) === undefined
-          ? { status: 'retry', result, notTo: heard(now) }
+          ? { status: 'retry', result, ...askedOfOthers(now) }
           : { status: 'done', result },
       )
     },
     settle: async (options = {}) => {
       for (const job of await queue.unsettled(settledAtOnce)) {
+        let isOurs = false
         try {
+          assertOwn(job, parameters.claims)
+          // Planes that share a queue make one claim.
+          isOurs = await queue.reserve(job.id, settleMs)
+          if (!isOurs) continue
           await settleJob(parameters, job, options)
           await queue.settle(job.id)
-          pending.get(payloadOf(job).wasmHash)?.delete(job.id)
+          const { wasmHash } = payloadOf(job)
+          pending.get(wasmHash)?.delete(job.id)
+          if (!isMatch(job, confirmations)) finder.lookAgain(wasmHash)
         } catch (error) {
+          if (isOurs) await queue.release(job.id).catch(() => undefined)
           options.signal?.throwIfAborted()
           // The others do not wait for one that cannot be recorded now.
           parameters.onEvent?.({ type: 'control.failed', step: 'claim', error })
         }
       }
     },
+    again: async (wasmHash) => {
+      let count = 0
+      for (const { buildInfoHash } of parameters.index.get(wasmHash)?.builds ?? []) {
+        const job = await queue.get(idOf(wasmHash, buildInfoHash))
+        if (job === undefined || isMatch(job, confirmations)) continue
+        if (await queue.requeue(job.id)) count += 1
+      }
+      return count
+    },
     isPending: (wasmHash) => (pending.get(wasmHash)?.size ?? 0) > 0,
   }
 }
 
+/** Who has answered is not asked again; who could not is, after the others. */
+function askedOfOthers(answers: Answers): Pick<Retry, 'notTo' | 'notYet'> {
+  return {
+    ...{ notTo: heard(answers), notYet: { workers: unable(answers), milliseconds: othersFirstMs } },
+  }
+}
+
+type Retry = Extract<JobResult, { status: 'retry' }>
+
 const noOutcome = { field: 'outcome', reason: 'it is none of the worker protocol' }
+
+/** What a listener throws stops no build and no claim. */
+function guarded(listen: ControlPlaneParameters['onEvent']): (event: ControlEvent) => void {
+  return (event) => {
+    try {
+      listen?.(event)
+    } catch {
+      // It is the listener's own.
+    }
+  }
+}
 
 /** A misspelled `confirmations` would be one worker's word. */
 const known = [
@@ -207,8 +249,11 @@ type Waiting = { tries: number; notBefore: number }
 function createFinder(
   parameters: ControlPlaneParameters,
   pending: Map<Hex, Set<string>>,
-): ControlPlane['follow'] {
-  const { events, index, onEvent, now = Date.now } = parameters
+): { follow: ControlPlane['follow']; lookAgain(wasmHash: Hex): void } {
+  const { events, index, onEvent, now = Date.now, queue, confirmations = 1 } = parameters
+  const { verifier } = parameters.claims
+  // Jobs of each source: who registers one source many times over waits behind the others.
+  const bySource = new Map<Hex, number>()
   const waiting = new Map<Hex, Waiting>()
   let next = parameters.fromBlock
   const readEvents = async (signal: AbortSignal | undefined): Promise<void> => {
@@ -228,17 +273,31 @@ function createFinder(
     const hashes = computeWasmHashes(wasm)
     if (hashes.wasmHash !== wasmHash) throw new PluginBytesError(wasmHash)
     index.addPlugin(wasm)
-    for (const { info, buildInfoHash } of index.get(wasmHash)?.builds ?? []) {
-      const id = `${wasmHash}:${buildInfoHash}`
-      if (
-        !(await parameters.queue.put({ id, payload: payloadText({ wasm, info, buildInfoHash }) }))
-      )
-        continue
+    const builds = index.get(wasmHash)?.builds ?? []
+    // In their order, one after another, and the first match ends it.
+    for (const { info, buildInfoHash } of builds.slice(0, maxBuilds)) {
+      const id = idOf(wasmHash, buildInfoHash)
+      const stored = await queue.get(id)
+      if (stored !== undefined) {
+        assertOwn(stored, parameters.claims)
+        if (isMatch(stored, confirmations)) return
+        if (stored.state !== 'queued' && stored.state !== 'leased') continue
+      }
       pending.set(wasmHash, (pending.get(wasmHash) ?? new Set()).add(id))
-      onEvent?.({ type: 'control.queued', wasmHash, buildInfoHash })
+      if (stored !== undefined) return
+      const priority = Math.min(bySource.get(info.sourceSha256) ?? 0, 1_000_000)
+      bySource.set(info.sourceSha256, priority + 1)
+      const payload = payloadText({ wasm, info, buildInfoHash, verifier })
+      if (await queue.put({ id, payload, priority })) {
+        onEvent?.({ type: 'control.queued', wasmHash, buildInfoHash })
+      }
+      return
     }
   }
-  return async ({ signal } = {}) => {
+  const lookAgain = (wasmHash: Hex): void => {
+    waiting.set(wasmHash, { tries: 0, notBefore: 0 })
+  }
+  const follow: ControlPlane['follow'] = async ({ signal } = {}) => {
     try {
       await readEvents(signal)
     } catch (error) {
@@ -260,16 +319,7 @@ function createFinder(
       }
     }
   }
-}
-
-/** What an answer says that cannot be so together. */
-function contradictionIn(payload: Payload, outcome: BuildOutcome): string | undefined {
-  if (outcome.status !== 'built') return undefined
-  const sameCode = outcome.codeSha256 === payload.codeSha256
-  const sameBytes = outcome.rebuiltSha256 === payload.wasmSha256
-  if (sameBytes && !sameCode) return 'the same bytes cannot hold other code'
-  if (sameCode && payload.atEnd && !sameBytes) return 'the same code gives the same bytes'
-  return undefined
+  return { follow, lookAgain }
 }
 
 async function settleJob(
@@ -298,60 +348,4 @@ async function settleJob(
   )
   await onClaim?.({ evidence, evidenceUri, buildInfo: info, transactionHash })
   onEvent?.({ type: 'control.claimed', evidence, evidenceUri, transactionHash })
-}
-
-function evidenceOf(
-  payload: Payload,
-  info: BuildInfo,
-  outcome: WorkerAnswer['outcome'],
-): VerificationEvidence {
-  const { wasmHash, wasmSha256, buildInfoHash } = payload
-  const common = {
-    schema: 'newton.verification-evidence/1' as const,
-    ...{ wasmHash, wasmSha256, buildInfoHash },
-    ...{ image: info.image, sourceSha256: info.sourceSha256 },
-    ...{ logSha256: outcome.logSha256, isolation: outcome.isolation },
-  }
-  if (outcome.status === 'did_not_run') {
-    return { ...common, result: 'did_not_run', reason: outcome.reason }
-  }
-  const { codeSha256: rebuiltCodeSha256, rebuiltSha256 } = outcome
-  const hashes = { rebuiltSha256, rebuiltCodeSha256 }
-  if (rebuiltSha256 === wasmSha256) return { ...common, ...hashes, result: 'match', level: 'exact' }
-  const level = rebuiltCodeSha256 === payload.codeSha256 ? 'code' : 'none'
-  return { ...common, ...hashes, result: 'no_match', level }
-}
-
-function payloadText(of: { wasm: Uint8Array; info: BuildInfo; buildInfoHash: Hex }): string {
-  const { wasm, info, buildInfoHash } = of
-  const { wasmHash, wasmSha256, codeSha256 } = computeWasmHashes(wasm)
-  const { code, metadata } = splitMetadata(wasm)
-  const payload: Payload = {
-    ...{ wasmHash, wasmSha256, codeSha256, buildInfoHash },
-    xdr: toHex(encodeBuildInfo(info)),
-    metadata: toHex(metadata),
-    atEnd: startsWith(wasm, code),
-  }
-  return canonicalJson(payload as unknown as JsonObject)
-}
-
-function payloadOf(job: StoredJob): Payload {
-  return JSON.parse(job.payload) as Payload
-}
-
-function jobOf({ xdr, metadata }: Payload): BuildJob {
-  const { wasmSha256: _, ...info } = decodeBuildInfo(fromHex(xdr))
-  return { ...info, metadata }
-}
-
-function answersOf(job: StoredJob): Answers {
-  return job.result === undefined ? noAnswers : (JSON.parse(job.result) as Answers)
-}
-
-function startsWith(bytes: Uint8Array, beginning: Uint8Array): boolean {
-  return bytesEqual(bytes.subarray(0, beginning.length), beginning)
-}
-
-function lower(hex: Hex): Hex {
-  return hex.toLowerCase() as Hex
 }

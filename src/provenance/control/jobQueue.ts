@@ -43,8 +43,15 @@ export type JobLease = { job: StoredJob; leaseId: string }
 /** How a lease ends. */
 export type JobResult =
   | { status: 'done'; result: string }
-  /** Another try may succeed. `notTo` names workers that are not given this job again. */
-  | { status: 'retry'; result: string; notTo?: readonly string[] | undefined }
+  /** Another try may succeed. */
+  | {
+      status: 'retry'
+      result: string
+      /** Workers that are not given this job again. */
+      notTo?: readonly string[] | undefined
+      /** Workers that are not given it for so long: others come first. */
+      notYet?: { workers: readonly string[]; milliseconds: number } | undefined
+    }
 
 /** Keeps jobs. Time is that of the store, never of a caller. */
 export interface JobQueue {
@@ -64,6 +71,13 @@ export interface JobQueue {
   get(id: string): Promise<StoredJob | undefined>
   /** Jobs whose end nobody has taken care of, oldest first. */
   unsettled(limit: number): Promise<readonly StoredJob[]>
+  /**
+   * Takes the end of a job for `milliseconds`, to take care of it; `false` where another has, or it is
+   * settled, or not over.
+   */
+  reserve(id: string, milliseconds: number): Promise<boolean>
+  /** Gives it back: whoever had it could not. */
+  release(id: string): Promise<void>
   /** Notes that the end of a job was taken care of. */
   settle(id: string): Promise<void>
   /** Puts a job that is over back, with all its tries before it. */

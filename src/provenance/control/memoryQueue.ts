@@ -17,6 +17,8 @@ type Held = StoredJob & {
   leaseId: string | undefined
   leaseEnd: number
   notTo: readonly string[]
+  notYet: { workers: readonly string[]; until: number }
+  reservedUntil: number
 }
 
 /** Options that every queue has. */
@@ -63,7 +65,7 @@ export function memoryQueue(
         end(job, job.tries >= MAX_TRIES ? 'poisoned' : 'queued')
       }
       if (job.state !== 'queued' || job.notBefore > now()) continue
-      if (worker !== undefined && job.notTo.includes(worker)) continue
+      if (worker !== undefined && isNotFor(job, worker, now())) continue
       const isBefore =
         best === undefined ||
         job.priority < best.priority ||
@@ -80,7 +82,7 @@ export function memoryQueue(
       if (jobs.has(id)) return false
       jobs.set(id, {
         ...{ id, payload, priority, place: places++, state: 'queued', tries: 0, settled: false },
-        ...{ notBefore: 0, leaseId: undefined, leaseEnd: 0, notTo: [] },
+        ...{ notBefore: 0, leaseId: undefined, leaseEnd: 0, ...forAnybody() },
       })
       return true
     },
@@ -105,7 +107,14 @@ export function memoryQueue(
       const job = current(leaseId)
       if (job === undefined) return false
       job.result = result
-      job.notTo = ended.status === 'retry' ? [...(ended.notTo ?? [])] : []
+      Object.assign(job, forAnybody())
+      if (ended.status === 'retry') {
+        const { notTo = [], notYet = { workers: [], milliseconds: 0 } } = ended
+        const { workers, milliseconds } = notYet
+        Object.assign(job, {
+          ...{ notTo: [...notTo], notYet: { workers: [...workers], until: now() + milliseconds } },
+        })
+      }
       if (status === 'done') end(job, 'done')
       else end(job, job.tries >= MAX_TRIES ? 'failed' : 'queued')
       job.notBefore = now() + backoffAfter(job.tries, backoff)
@@ -126,6 +135,18 @@ export function memoryQueue(
         .slice(0, limit)
         .map(view)
     },
+    reserve: async (id, milliseconds) => {
+      assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
+      const job = jobs.get(id)
+      if (job === undefined || job.settled || !isOver(job.state)) return false
+      if (job.reservedUntil > now()) return false
+      job.reservedUntil = now() + milliseconds
+      return true
+    },
+    release: async (id) => {
+      const job = jobs.get(id)
+      if (job !== undefined) job.reservedUntil = 0
+    },
     settle: async (id) => {
       const job = jobs.get(id)
       if (job !== undefined && isOver(job.state)) job.settled = true
@@ -133,7 +154,13 @@ export function memoryQueue(
     requeue: async (id) => {
       const job = jobs.get(id)
       if (job === undefined || !isOver(job.state)) return false
-      Object.assign(job, { state: 'queued', tries: 0, settled: false, notBefore: 0, notTo: [] })
+      Object.assign(job, {
+        state: 'queued',
+        tries: 0,
+        settled: false,
+        notBefore: 0,
+        ...forAnybody(),
+      })
       delete job.result
       return true
     },
@@ -144,6 +171,14 @@ export function memoryQueue(
     },
     close: async () => undefined,
   }
+}
+
+function forAnybody(): Pick<Held, 'notTo' | 'notYet' | 'reservedUntil'> {
+  return { notTo: [], notYet: { workers: [], until: 0 }, reservedUntil: 0 }
+}
+
+function isNotFor({ notTo, notYet }: Held, worker: string, now: number): boolean {
+  return notTo.includes(worker) || (notYet.until > now && notYet.workers.includes(worker))
 }
 
 function isOver(state: JobState): boolean {

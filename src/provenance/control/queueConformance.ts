@@ -46,6 +46,8 @@ export function queueConformance(
     on('a job that fails is tried again, and not for ever', failures),
     on('a job that loses its workers is poisoned', poison),
     on('a job is not given again to workers that it is not for', notTo),
+    on('a job goes to others first, and to anybody in the end', notYet),
+    on('the end of a job is taken care of by one at a time', reserved),
     on('jobs that are over wait until they are settled', settlement),
     on('many workers at once share jobs without a double', concurrency),
   ]
@@ -168,6 +170,33 @@ async function notTo(queue: JobQueue): Promise<void> {
   await queue.finish((await lease())?.leaseId ?? '', retry)
   await wait(40)
   expect((await lease('one'))?.job.id, 'a')
+}
+
+async function notYet(queue: JobQueue): Promise<void> {
+  await queue.put({ id: 'a', payload: '' })
+  const { leaseId } = await leaseOf(queue)
+  const later = { workers: ['one'], milliseconds: 400 }
+  await queue.finish(leaseId, { status: 'retry', result: '', notYet: later })
+  await wait(40)
+  expect(await queue.lease(minute, { worker: 'one' }), undefined)
+  await wait(400)
+  expect((await queue.lease(minute, { worker: 'one' }))?.job.id, 'a')
+}
+
+async function reserved(queue: JobQueue): Promise<void> {
+  await queue.put({ id: 'a', payload: '' })
+  expect([await queue.reserve('a', minute), await queue.reserve('b', minute)], [false, false])
+  const { leaseId } = await leaseOf(queue)
+  await queue.finish(leaseId, { status: 'done', result: '' })
+  const taken = await Promise.all([1, 2, 3].map(() => queue.reserve('a', minute)))
+  expect(taken.filter(Boolean).length, 1)
+  await queue.release('a')
+  expect([await queue.reserve('a', 1), (await queue.unsettled(9)).length], [true, 1])
+  await wait(30)
+  expect(await queue.reserve('a', minute), true)
+  await queue.settle('a')
+  await queue.release('a')
+  expect(await queue.reserve('a', minute), false)
 }
 
 async function settlement(queue: JobQueue): Promise<void> {

@@ -71,6 +71,10 @@ export function sandboxedBuilder(parameters: SandboxedBuilderParameters): Sandbo
         job.image.startsWith('newton-toolchain@') ? 'toolchain_unavailable' : 'unknown_image',
       )
     }
+    // No program can be called with such a word, on any machine.
+    if ([...job.args, ...job.options].some((word) => word.includes('\0'))) {
+      return failed('build_info_invalid')
+    }
     if (job.determinism !== toolchain.determinism) return failed('nondeterministic_toolchain')
     if (!(await toolchain.isIntact())) return failed('toolchain_unavailable')
     const files = await readFiles(parameters, { job, signal, archive })

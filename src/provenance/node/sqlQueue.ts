@@ -101,8 +101,10 @@ async function migrate(db: Kysely<Tables>, sql: typeof Sql): Promise<void> {
       not_before timestamptz not null, lease_id text unique, lease_end timestamptz, worker text,
       result text, settled boolean not null
     )`.execute(tx)
-    // Tables of before have no list of workers that a job is not for.
-    await sql`alter table newton_build_job add column if not exists not_to jsonb`.execute(tx)
+    // Tables of before do not know whom a job is not for, and who settles it.
+    await sql`alter table newton_build_job add column if not exists not_to jsonb,
+      add column if not exists not_yet jsonb, add column if not exists not_yet_end timestamptz,
+      add column if not exists reserved_end timestamptz`.execute(tx)
     await sql`create index if not exists newton_build_job_next
       on newton_build_job (priority, place) where state in ('queued', 'leased')`.execute(tx)
     await sql`create index if not exists newton_build_job_unsettled
@@ -144,6 +146,8 @@ function leases(
             (state = 'queued' and not_before <= clock_timestamp())
             or (state = 'leased' and lease_end <= clock_timestamp()))
             and not coalesce(jsonb_exists(not_to, ${worker ?? null}::text), false)
+            and not coalesce(not_yet_end > clock_timestamp()
+              and jsonb_exists(not_yet, ${worker ?? null}::text), false)
           order by priority, place limit 1 for update skip locked
         )
         update newton_build_job set state = 'leased', tries = tries + 1, lease_id = ${leaseId},
@@ -160,11 +164,13 @@ function leases(
     },
     finish: async (leaseId, ended) => {
       const { status, result } = ended
-      const notTo = ended.status === 'retry' && ended.notTo ? JSON.stringify(ended.notTo) : null
+      const { notTo, notYet } = ended.status === 'retry' ? ended : {}
+      const [never, later] = [notTo, notYet?.workers].map((it) => (it ? JSON.stringify(it) : null))
       const { rows } = await sql`update newton_build_job set
           state = case when ${status === 'done'}::boolean then 'done'
             when tries >= ${MAX_TRIES} then 'failed' else 'queued' end,
-          result = ${result}, lease_id = null, not_to = ${notTo}::jsonb, not_before = clock_timestamp()
+          result = ${result}, lease_id = null, not_to = ${never}::jsonb,
+          not_yet = ${later}::jsonb, not_yet_end = ${after(notYet?.milliseconds ?? 0)}, not_before = clock_timestamp()
             + ${backoff}::double precision * power(2, greatest(0, tries - 1)) * interval '1 millisecond'
         where ${isCurrent(leaseId)} returning id`.execute(db)
       return rows.length === 1
@@ -180,7 +186,7 @@ function leases(
 function records(
   db: Kysely<Tables>,
   sql: typeof Sql,
-): Pick<JobQueue, 'get' | 'unsettled' | 'settle' | 'requeue' | 'counts'> {
+): Pick<JobQueue, 'get' | 'unsettled' | 'reserve' | 'release' | 'settle' | 'requeue' | 'counts'> {
   const isOver = sql`state in ('done', 'failed', 'poisoned')`
   return {
     get: async (id) => {
@@ -197,6 +203,17 @@ function records(
         where not settled and ${isOver} order by place limit ${limit}`.execute(db)
       return rows.map(read)
     },
+    reserve: async (id, milliseconds) => {
+      assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
+      const { rows } = await sql`update newton_build_job set reserved_end = clock_timestamp()
+          + ${milliseconds}::double precision * interval '1 millisecond'
+        where id = ${id} and not settled and ${isOver}
+          and coalesce(reserved_end <= clock_timestamp(), true) returning id`.execute(db)
+      return rows.length === 1
+    },
+    release: async (id) => {
+      await sql`update newton_build_job set reserved_end = null where id = ${id}`.execute(db)
+    },
     settle: async (id) => {
       await sql`update newton_build_job set settled = true where id = ${id} and ${isOver}`.execute(
         db,
@@ -204,7 +221,8 @@ function records(
     },
     requeue: async (id) => {
       const { rows } = await sql`update newton_build_job set state = 'queued', tries = 0,
-        settled = false, result = null, not_to = null, not_before = clock_timestamp()
+        settled = false, result = null, not_to = null, not_yet = null,
+        reserved_end = null, not_before = clock_timestamp()
         where id = ${id} and ${isOver} returning id`.execute(db)
       return rows.length === 1
     },

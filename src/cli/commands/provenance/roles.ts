@@ -1,6 +1,7 @@
 /** The roles of provenance, a process each. */
 import { join, resolve } from 'node:path'
 import type { CommandDef } from 'citty'
+import type { Hex } from 'viem'
 import { CanonicalJsonError, type JsonObject } from '../../../core/index.js'
 import { serve as listen } from '../../../internal/node/serve.js'
 import { pause } from '../../../internal/pause.js'
@@ -69,6 +70,11 @@ export const control: CommandDef = command({
       description: 'Workers that have to agree, 1 to 3',
       default: '1',
     },
+    again: {
+      type: 'string',
+      description: 'Plugins whose builds came to no match, to be tried again now',
+      valueHint: '0x…,…',
+    },
     'memory-queue': {
       type: 'boolean',
       description: 'Keep the queue in memory: after a restart it is found again from the chain',
@@ -81,6 +87,7 @@ export const control: CommandDef = command({
   },
   run: async ({ args, terminal, signal }) => {
     const workers = await tokensOf(terminal, args.workers)
+    const again = hashesOf(args.again)
     const target = await chainOf(terminal, args)
     const account = await signerOf(terminal, { args, profile: target.profile })
     const directory = resolve(terminal.cwd, args.directory)
@@ -119,6 +126,10 @@ export const control: CommandDef = command({
         signal,
         step: async () => {
           await plane.follow({ signal })
+          for (const wasmHash of again.splice(0)) {
+            const builds = await plane.again(wasmHash)
+            tell(terminal, { ...{ type: 'control.again', wasmHash, builds } })
+          }
           await plane.settle({ signal })
         },
       })
@@ -289,6 +300,14 @@ async function runServer(
   }
 }
 
+function hashesOf(words: string | undefined): Hex[] {
+  if (words === undefined) return []
+  return words.split(',').map((word) => {
+    if (/^0x[0-9a-fA-F]{64}$/.test(word.trim())) return word.trim().toLowerCase() as Hex
+    throw new UsageError(`--again is a list of plugins by keccak-256, not ${printable(word)}.`)
+  })
+}
+
 function profilesOf(words: string): Record<string, { name: string }> {
   return Object.fromEntries(
     words.split(',').map((word) => {
@@ -319,7 +338,7 @@ async function tokensOf(terminal: Terminal, path: string): Promise<Record<string
 }
 
 /** One line for each thing that happens, without what a stranger could have written. */
-function tell(terminal: Terminal, event: { type: string }): void {
+function tell(terminal: Terminal, event: { type: string } & object): void {
   const line = JSON.stringify(event, (_, value: unknown) =>
     typeof value === 'bigint'
       ? value.toString()
