@@ -110,7 +110,8 @@ function statusOf(
   return text === `${status} ${hash}` ? status : 'unconfirmed'
 }
 
-function assertOperator(field: string, url: unknown): void {
+/** @throws {InvalidInputError} for what is no base URL of an operator. */
+export function assertOperator(field: string, url: unknown): void {
   const { username, password } = assertHttpUrl(field, String(url))
   if (username === '' && password === '') return
   throw new InvalidInputError({ field, reason: 'credentials do not belong into a URL' })

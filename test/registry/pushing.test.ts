@@ -115,10 +115,16 @@ test('error: bytes that the registration does not name, and no URL, before anyth
     message: expect.stringContaining('push.operators[0]'),
   })
   for (const [push, field] of [
-    [null, 'push.operators'],
+    [null, 'push'],
     [{ artifacts: [rego] }, 'push.operators'],
     [{ operators: [] }, 'push.artifacts'],
     [{ operators: [], artifacts: ['package refused'] }, 'push.artifacts[0]'],
+    [{ operators: [], artifacts: [rego], timeout: Number.NaN }, 'push.timeout'],
+    [{ operators: [], artifacts: [rego], timeout: Number.POSITIVE_INFINITY }, 'push.timeout'],
+    [{ operators: [], artifacts: [rego], timeout: -1 }, 'push.timeout'],
+    [{ operators: [], artifacts: [rego], timeouts: 5 }, 'push.timeouts'],
+    [{ operators: [], artifacts: [rego], fetch: 5 }, 'push.fetch'],
+    [{ operators: ['https://me:secret@a.example'], artifacts: [rego] }, 'push.operators[0]'],
   ] as const)
     await expect(send(push as never)).rejects.toMatchObject({
       code: 'INVALID_INPUT',

@@ -10,9 +10,10 @@ import {
   computeArtifactHash,
   namespaces,
 } from '../../../core/artifact.js'
-import { type PushResult, pushArtifact } from '../../../da/pushArtifact.js'
+import { assertOperator, type PushResult, pushArtifact } from '../../../da/pushArtifact.js'
 import { InvalidInputError } from '../../../errors/common.js'
 import { copyBytes } from '../../../internal/bytes.js'
+import { assertOptions } from '../../../internal/options.js'
 import { pause } from '../../../internal/pause.js'
 import type { PolicyDataTemplateInput, PolicyTemplateInput } from '../../rows/inputs.js'
 import type { SyncAction } from './write.js'
@@ -83,19 +84,18 @@ export function thenPush<input, event>(
 /**
  * Checks what is to be handed in, before anything is signed.
  *
- * @throws {InvalidInputError} for bytes that are none of the named artifacts, or operators that are no URLs.
+ * @throws {InvalidInputError} for bytes that are none of the named artifacts, operators that are no URLs,
+ * and a time that is none.
  */
 export function readyToPush(push: PushInput | undefined, named: readonly Named[]): Ready[] {
   if (push === undefined) return []
-  for (const field of ['operators', 'artifacts'] as const) {
-    if (Array.isArray(push?.[field])) continue
-    throw new InvalidInputError({ field: `push.${field}`, reason: 'expected a list' })
-  }
-  for (const [index, url] of push.operators.entries()) {
-    if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) continue
-    const reason = 'expected an http or https URL'
-    throw new InvalidInputError({ field: `push.operators[${index}]`, reason })
-  }
+  assertOptions(
+    push,
+    { operators: 'list', artifacts: 'list', fetch: 'function', timeout: 'milliseconds' },
+    { field: 'push', required: ['operators', 'artifacts'] },
+  )
+  for (const [index, url] of push.operators.entries())
+    assertOperator(`push.operators[${index}]`, url)
   return push.artifacts.flatMap((bytes, index) => {
     if (!(bytes instanceof Uint8Array))
       throw new InvalidInputError({ field: `push.artifacts[${index}]`, reason: 'expected bytes' })
