@@ -1,7 +1,7 @@
 /**
  * Provenance: what isolation costs a build, and jobs a second through the queues.
  *
- * `npm run bench:provenance`, after `npm run build`; `--json` prints one object. Peers run in the same
+ * `npm run bench:provenance`, after `npm run build`, or a part: `-- queues`, `isolation`, `rust`; `--json` prints one object. Peers run in the same
  * process: the same build without walls, and a table in the same database with the two statements of a
  * queue that does not fence its leases. Rows whose programs (`bwrap`, a Postgres server) are not on the
  * machine are left out, and named.
@@ -212,10 +212,15 @@ async function rust(): Promise<void> {
   }
 }
 
+const parts: Readonly<Record<string, () => Promise<void>>> = { queues, isolation, rust }
+const asked = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+const unknown = asked.filter((name) => !Object.hasOwn(parts, name))
+if (unknown.length > 0) {
+  console.error(`no part: ${unknown.join(', ')}; parts are ${Object.keys(parts).join(', ')}`)
+  process.exit(2)
+}
 try {
-  await queues()
-  await isolation()
-  await rust()
+  for (const name of asked.length > 0 ? asked : Object.keys(parts)) await parts[name]?.()
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
