@@ -110,6 +110,7 @@ export default defineConfig({
           ['Ledger', '/operations/ledger'],
           ['Alerts', '/operations/alerts'],
           ['Requirements', '/operations/requirements'],
+          ['Requirements of provenance', '/operations/provenance-requirements'],
         ]),
       },
       {
