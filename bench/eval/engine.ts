@@ -3,22 +3,16 @@
  *
  * "Bare" is the module called directly with texts that are already in its memory's encoding: what
  * is left when our adapter is taken away. The native crate is engine/native, unpatched, where it is
- * built. OPA's runtime needs a compiled bundle, which only the `opa` tool makes: where it is found, or
- * named by OPA, the policies are compiled in the set-up and run by `@open-policy-agent/opa-wasm`,
- * called bare, with its documents as text as ours are. It is asked in both ways it can be, and the
- * quicker one counts: for `allow` and then for `deny`, which evaluates twice what they share, or once
- * for the whole package, which evaluates what neither reads.
+ * built; OPA's runtime is where `opa` is (./opa.ts).
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { loadPolicy } from '@open-policy-agent/opa-wasm'
+import { readFileSync } from 'node:fs'
 import type { PreparedPolicy } from '../../src/eval/index.js'
 import { createSchemaValidator, operatorEngine } from '../../src/eval/index.js'
 import { createEngineInstance } from '../../src/eval/rego/engineInstance.js'
 import { loadEngineModule } from '../../src/eval/rego/engineModule.js'
-import { hasNativeEngine, nativeEngine } from '../../test/evalFuzz/oracle.js'
+import { hasNativeEngine, howToBuild, nativeEngine } from '../../test/evalFuzz/oracle.js'
+import { byOpa, findsOpa } from './opa.js'
 import type { Row } from './pipeline.js'
 
 const world = { blockTimestamp: 1_700_000_000n, seed: `0x${'11'.repeat(32)}` }
@@ -94,7 +88,14 @@ const paymentsData = {
   },
 }
 
-type Measured = { name: string; rego: string; package: string; input: unknown; data: unknown }
+/** A policy that is measured, with its documents. */
+export type Measured = {
+  name: string
+  rego: string
+  package: string
+  input: unknown
+  data: unknown
+}
 
 /** The rules of the small policy `copies` times over, with one default. */
 export function copied(copies: number): string {
@@ -154,63 +155,6 @@ async function bare(rego: string, texts: readonly string[]): Promise<() => void>
   }
 }
 
-/** What OPA's runtime is asked for, as entrypoints. */
-const opaQuestions = {
-  'allow and deny': (name: string) => [`${name}/allow`, `${name}/deny`],
-  package: (name: string) => [name],
-} as const
-
-/** The policy by OPA's runtime, in both ways; none where there is no `opa`. */
-async function byOpa(
-  policy: Measured,
-  texts: readonly [string, string],
-  expected: { allow: boolean; reasons: readonly string[] },
-): Promise<readonly (() => void)[]> {
-  const runs: (() => void)[] = []
-  for (const questions of Object.values(opaQuestions)) {
-    const run = await opaRun(policy, texts, questions(policy.package))
-    if (run === undefined) continue
-    // A runtime that stops early is fast: what it answers must be what we answer.
-    const [first, second] = run().map((results) => results[0]?.result)
-    const whole = first as { allow: unknown; deny?: unknown }
-    const [allow, deny] = typeof first === 'object' ? [whole.allow, whole.deny] : [first, second]
-    const given = { allow, reasons: deny ?? [] }
-    if (JSON.stringify(given) !== JSON.stringify(expected)) {
-      console.error(`${policy.name}: opa-wasm answers otherwise: ${JSON.stringify(given)}`)
-    }
-    runs.push(run)
-  }
-  return runs
-}
-
-async function opaRun(
-  policy: Measured,
-  texts: readonly [string, string],
-  questions: readonly string[],
-): Promise<(() => readonly { result: unknown }[][]) | undefined> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-opa-'))
-  try {
-    const file = join(folder, 'policy.rego')
-    writeFileSync(file, policy.rego)
-    const entrypoints = questions.flatMap((question) => ['-e', question])
-    const bundle = join(folder, 'bundle.tar.gz')
-    const opa = process.env['OPA'] ?? 'opa'
-    const built = spawnSync(opa, ['build', '-t', 'wasm', ...entrypoints, '-o', bundle, file])
-    if (built.status !== 0) return undefined
-    spawnSync('tar', ['-xzf', bundle, '-C', folder])
-    const loaded = await loadPolicy(readFileSync(join(folder, 'policy.wasm')), undefined, {
-      'time.weekday': () => 'Tuesday',
-    })
-    return () => {
-      loaded.setData(JSON.parse(texts[1]) as object)
-      const input = JSON.parse(texts[0]) as object
-      return questions.map((_, entry) => loaded.evaluate(input, entry) as { result: unknown }[])
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
 /** The median of the published crate built natively, in microseconds. */
 function byNative(
   { rego }: Measured,
@@ -230,6 +174,8 @@ function byNative(
 export async function engineRows({ quick = false }: { quick?: boolean } = {}): Promise<Row[]> {
   const count = quick ? 200 : 3_000
   const rows: Row[] = []
+  const hasOpa = findsOpa()
+  if (!hasNativeEngine) console.error(`No native crate beside it: ${howToBuild}`)
   let small = 0
   for (const one of measured) {
     const texts = [JSON.stringify(one.input), JSON.stringify(one.data)] as const
@@ -242,7 +188,8 @@ export async function engineRows({ quick = false }: { quick?: boolean } = {}): P
     ]
     const decided = policy.evaluate(documents, world)
     if (decided.kind !== 'defined') throw new Error(`${one.name}: ${JSON.stringify(decided)}`)
-    runs.push(...(await byOpa(one, texts, { allow: decided.allow, reasons: decided.reasons })))
+    const expected = { allow: decided.allow, reasons: decided.reasons }
+    if (hasOpa) runs.push(...(await byOpa(one, texts, expected)))
     const [ours = 0, bareTime = 0, ...opaTimes] = medians(runs, count)
     const opaTime = opaTimes.length === 0 ? undefined : Math.min(...opaTimes)
     const native = byNative(one, texts, count)

@@ -16,8 +16,14 @@ first(x) := y if { some y in x; y == 1 }
 `
 
 const documents = [
-  [{ items: [], o: {} }, { list: [] }],
-  [{ items: [{ n: 1, t: 'a' }, { n: 2 }], o: { k: 1 } }, { list: [3, 1, 2] }],
+  [
+    { items: [], o: {} },
+    { list: [], by: {} },
+  ],
+  [
+    { items: [{ n: 1, t: 'a' }, { n: 2 }], o: { k: 1 } },
+    { list: [3, 1, 2], by: { 1: 1, a: 'x' } },
+  ],
   [{ items: [{ n: 0, t: 'b' }, { n: 1, t: 'b' }, 7, null], o: { a: [1], b: 1 } }, { list: [1.5] }],
 ].map(([input, params]) => ({
   inputJson: JSON.stringify(input),
@@ -116,6 +122,9 @@ function term(random: Random, bound: readonly string[], depth: number): string {
       `${name}[0]`,
       `${name}["t"]`,
       `data.params.list[${name}]`,
+      `data.params.by[${name}]`,
+      `data.policy.caps[${name}]`,
+      `data.policy[${name}]`,
     ])
   }
   if (depth < 3 && random.chance(40)) {

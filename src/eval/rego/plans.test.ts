@@ -5,7 +5,7 @@ import { operatorEngine } from './operatorEngine.js'
 
 const world = { blockTimestamp: 1_700_000_000n, seed: `0x${'66'.repeat(32)}` }
 const inputJson = '{"items":[{"n":1,"t":"a"},{"n":2,"t":"b"},{"n":2}],"o":{"k":1,"l":2}}'
-const dataJson = '{"params":{"caps":{"a":10,"b":20},"list":[3,1,2]}}'
+const dataJson = '{"params":{"caps":{"a":10,"b":20},"list":[3,1,2],"by":{"1":"one","2":"two"}}}'
 
 /** The decision's value, twice, because the second one is by an engine that was kept. */
 async function decided(rules: string): Promise<unknown> {
@@ -45,6 +45,17 @@ describe('a comprehension', () => {
     ['of an order of its own', '[y | y := x + 1; some x in data.params.list]', [4, 2, 3]],
     ['of a lookup', '[c[x.t] | some x in input.items; c := data.params.caps]', [10, 20]],
     ['of a lookup in data', '[data.params.caps[x.t] | some x in input.items]', [10, 20]],
+    [
+      'of a lookup in data by number',
+      '[data.params.by[x.n] | some x in input.items]',
+      ['one', 'two', 'two'],
+    ],
+    [
+      'of a lookup in data that fails',
+      '[x | some x in [9, null, [1], "a"]; not data.params.by[x]]',
+      [9, null, [1], 'a'],
+    ],
+    ['of a lookup in rules', '[data.p.q.table[k] | some k in ["y", "z"]]', [6]],
     ['of keys told twice', '{x.n: x.n | some x in input.items}', { 1: 1, 2: 2 }],
     ['of keys that disagree', '{x.n: k | some k, x in input.items}', 'error'],
     ['of an error', '[(1 / x) | some x in [1, 0]]', 'error'],
@@ -69,7 +80,8 @@ describe('a comprehension', () => {
       ],
     ],
   ])('%s', async (_, value, expected) => {
-    const rules = 'five := 5\nnever := 1 if false\nbad := 1 / 0\ntwice(x) := x * 2'
+    const rules =
+      'table := {"y": five + 1}\nfive := 5\nnever := 1 if false\nbad := 1 / 0\ntwice(x) := x * 2'
     expect(await decided(`${rules}\nallow := ${value}`)).toEqual(expected)
   })
 })

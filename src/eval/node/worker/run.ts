@@ -54,7 +54,10 @@ port?.on('message', (job: RunJob | HashJob) => {
     })
     return
   }
-  port.postMessage(runJob(job, entry.plugin, entry.instantiate, entry.realm))
+  const reply = runJob(job, entry.plugin, entry.instantiate, entry.realm)
+  port.postMessage(reply)
+  // A plugin that waits for an answer is run again as soon as there is one.
+  if (reply.status !== 'request') setImmediate(prepareAhead)
 })
 port?.postMessage({ ready: true })
 setImmediate(prepareAhead)
@@ -67,8 +70,6 @@ function load(job: RunJob): Loaded {
   if (!plugin) throw new PluginWorkerError(`it was not given the plugin ${job.key}`)
   const { context, realm } = prepared ?? prepare()
   prepared = undefined
-  // Once this plugin has answered.
-  setImmediate(prepareAhead)
   const instantiate = vm.runInContext(`${plugin.glue}\n;instantiate`, context, {
     filename: 'plugin.js',
   })
