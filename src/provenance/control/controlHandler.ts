@@ -14,12 +14,14 @@ export type ControlHandlerParameters = {
   /** Names of workers by their tokens, each of 32 characters or more. */
   workers: Readonly<Record<string, string>>
   evidence?: Pick<EvidenceStore, 'get'> | undefined
+  /** Signed statements of claims, by the SHA-256 of their evidence. */
+  statements?: Pick<EvidenceStore, 'get'> | undefined
   /** Milliseconds in which the body of a request has to be there; 408 afterwards. @default 15000 */
   bodyTimeout?: number | undefined
 }
 
 /**
- * Creates a fetch handler for `/worker/…` and `/evidence/…`.
+ * Creates a fetch handler for `/worker/…`, `/evidence/…` and `/statements/…`.
  *
  * @throws {InvalidInputError} for a token that could be guessed.
  */
@@ -27,8 +29,14 @@ export function createControlHandler(
   parameters: ControlHandlerParameters,
 ): (request: Request) => Promise<Response> {
   assertMembers('parameters', parameters, ['plane'])
-  assertKnown('parameters', parameters, ['plane', 'workers', 'evidence', 'bodyTimeout'])
-  const { plane, evidence, bodyTimeout } = parameters
+  assertKnown('parameters', parameters, [
+    'plane',
+    'workers',
+    'evidence',
+    'statements',
+    'bodyTimeout',
+  ])
+  const { plane, evidence, statements, bodyTimeout } = parameters
   if (bodyTimeout !== undefined) assertCount('bodyTimeout', bodyTimeout, { most: MAX_TIMER })
   // Looked up by hash: how long a comparison takes says nothing of a token.
   const names = new Map<string, string>()
@@ -43,9 +51,9 @@ export function createControlHandler(
   }
   return async (request) => {
     const { pathname } = new URL(request.url)
-    const hash = /^\/evidence\/([0-9a-f]{64})\.json$/.exec(pathname)?.[1]
+    const [, kind, hash] = /^\/(evidence|statements)\/([0-9a-f]{64})\.json$/.exec(pathname) ?? []
     if (hash !== undefined && request.method === 'GET') {
-      const bytes = await evidence?.get(`0x${hash}`)
+      const bytes = await (kind === 'evidence' ? evidence : statements)?.get(`0x${hash}`)
       if (bytes === undefined) return answer(404)
       return new Response(bytes as Uint8Array<ArrayBuffer>, { headers: jsonHeaders })
     }

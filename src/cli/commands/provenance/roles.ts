@@ -32,7 +32,9 @@ import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
 import { printable, type Terminal } from '../../terminal/output.js'
 import { openToolchains, toolchainArgs } from '../../toolchains/open.js'
+import { seedOf } from '../ledger/sources.js'
 import { finalityArgs, finalityOf, followedIndex, pluginReader, sourceArgs } from './sources.js'
+import { openStatements } from './statements.js'
 
 const listenArgs = {
   host: { type: 'string', description: 'Address to listen at', default: '127.0.0.1' },
@@ -70,6 +72,12 @@ export const control: CommandDef = command({
       description: 'Workers that have to agree, 1 to 3',
       default: '1',
     },
+    'statement-key': {
+      type: 'string',
+      description:
+        'File with an Ed25519 seed that signs statements of the claims, and nothing else',
+      valueHint: 'file',
+    },
     again: {
       type: 'string',
       description: 'Plugins whose builds came to no match, to be tried again now',
@@ -97,6 +105,17 @@ export const control: CommandDef = command({
         `warning: claims name their evidence by ${publicUrl}; --public-url says where others reach it\n`,
       )
     }
+    const seedPath = args['statement-key']
+    const statements =
+      seedPath === undefined
+        ? undefined
+        : openStatements({
+            ...{ seed: await seedOf(terminal, seedPath), directory: join(directory, 'statements') },
+            ...{ verifier: account.address, chainId: target.chain.id },
+          })
+    if (statements !== undefined) {
+      terminal.stderr(`statements are signed by the Ed25519 key ${statements.keyId}\n`)
+    }
     const evidence = evidenceFiles({ directory: join(directory, 'evidence'), publicUrl })
     const url = terminal.env['NEWTON_DATABASE_URL']
     const queue = args['memory-queue']
@@ -115,10 +134,11 @@ export const control: CommandDef = command({
         }),
         readPlugin: pluginReader(terminal, { target, args }),
         confirmations: wholeNumber('confirmations', args.confirmations, 5),
+        onClaim: statements?.onClaim,
         onEvent: (event) => tell(terminal, event),
       })
       const fetch = createControlHandler({
-        ...{ plane, workers, evidence },
+        ...{ plane, workers, evidence, statements },
       })
       await runServer(terminal, {
         fetch,
