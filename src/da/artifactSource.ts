@@ -10,7 +10,7 @@ import { type DaLocator, encodeLocator } from '../core/locator.js'
 import { MAX_LOCATORS_TRIED } from '../core/locatorOrder.js'
 import { copyBytes, toHex } from '../internal/bytes.js'
 import { withDeadline } from '../internal/deadline.js'
-import { assertOptions } from '../internal/options.js'
+import { assertList, assertOptions } from '../internal/options.js'
 import { createSingleFlight } from '../internal/singleFlight.js'
 import { canRead, nameClients } from './combined/members.js'
 import {
@@ -152,6 +152,9 @@ type Resolver = {
   isAvailable(request: ArtifactRequest, io: DaOptions): Promise<boolean>
 }
 
+/** Milliseconds for the look-up of announced locators: what the caller named itself can be tried without. */
+const LOCATORS_TIME = 5_000
+
 function createResolver(options: ArtifactSourceOptions): Resolver {
   const { clients, locatorsOf, attemptTimeout = 150_000, now = Date.now } = options
   const { hedgeDelay = 500 } = options
@@ -165,6 +168,22 @@ function createResolver(options: ArtifactSourceOptions): Resolver {
     }
   }
 
+  /** What is announced, within a time of its own: a list of locators, or a failure. */
+  async function lookUp(
+    locatorsOf: NonNullable<ArtifactSourceOptions['locatorsOf']>,
+    request: ArtifactRequest,
+    io: DaOptions,
+  ): Promise<readonly DaLocator[]> {
+    const timeout = Math.min(LOCATORS_TIME, attemptTimeout, io.timeout ?? LOCATORS_TIME)
+    const found: unknown = await withDeadline(
+      'locators',
+      { signal: io.signal, timeout },
+      async (signal) => locatorsOf(request, { ...io, signal, timeout }),
+    )
+    assertList('locators', found)
+    return found.filter((one) => typeof one === 'object' && one !== null) as DaLocator[]
+  }
+
   async function planOf(
     request: ArtifactRequest,
     io: DaOptions,
@@ -172,7 +191,7 @@ function createResolver(options: ArtifactSourceOptions): Resolver {
   ): Promise<Try[]> {
     let known: readonly DaLocator[] = []
     try {
-      known = locatorsOf ? await locatorsOf(request, io) : []
+      if (locatorsOf !== undefined) known = await lookUp(locatorsOf, request, io)
     } catch (error) {
       io.signal?.throwIfAborted()
       attempts.push({ source: 'locators', error })

@@ -372,3 +372,36 @@ describe('createLayeredArtifactCache', () => {
     expect(types).not.toContain('cache.fill')
   })
 })
+
+describe('a look-up of locators', () => {
+  const request = { hash, namespace: 4, locators: [any] } as const
+  test.each([
+    ['hangs', never],
+    ['throws', () => Promise.reject(new TypeError('no'))],
+    [
+      'throws at once',
+      () => {
+        throw new TypeError('no')
+      },
+    ],
+    ['answers nothing', async () => undefined as never],
+    ['answers a number', async () => 5 as never],
+    [
+      'answers odd entries',
+      async () => [null, 5, {}, { kind: 'eigenDa' }, { kind: 'cid' }] as never,
+    ],
+  ])(
+    'that %s does not keep what the caller named from being tried',
+    async (_, locatorsOf: unknown) => {
+      const source = createArtifactSource({
+        clients: [await filled()],
+        locatorsOf: locatorsOf as never,
+        attemptTimeout: 50,
+      })
+      expect(await source.getArtifact(request)).toEqual(bytes)
+      expect(await source.hasArtifact?.(request)).toBe(true)
+      const other = { ...request, hash: computeArtifactHash(new Uint8Array(1)) }
+      await expect(source.getArtifact(other)).rejects.toBeInstanceOf(ArtifactUnavailableError)
+    },
+  )
+})

@@ -15,6 +15,8 @@ const LONGEST_PUT = 900_000
 /** Part of a member's time that a call waits longer, so that a member's own end says more. */
 const PATIENCE = 0.1
 const MOST_PATIENCE = 250
+/** A member's own timer starts later than that of the call, on a busy machine by tens of milliseconds. */
+const LEAST_PATIENCE = 50
 
 /** Refuses a list without members, or with something else in it. */
 export function requireClients(clients: readonly DaClient[]): void {
@@ -93,7 +95,7 @@ export async function putWithin(
   try {
     const receipt = await withDeadline(
       `${source} da.put`,
-      { signal, timeout: longer(timeout ?? LONGEST_PUT) },
+      { signal, timeout: longer(timeout ?? LONGEST_PUT, mayBePaid(client) ? LEAST_PATIENCE : 0) },
       async (inner) => client.put(bytes, { onProgress: io.onProgress, ...own, signal: inner }),
     )
     return believed(receipt, { hash, source, isPaid: mayBePaid(client) })
@@ -104,9 +106,9 @@ export async function putWithin(
   }
 }
 
-/** A time a little longer than a member's own. */
-export function longer(timeout: number): number {
-  return timeout + Math.min(MOST_PATIENCE, timeout * PATIENCE)
+/** A time a little longer than a member's own, which may cost: what it says of that must come first. */
+export function longer(timeout: number, least: number = LEAST_PATIENCE): number {
+  return timeout + Math.min(MOST_PATIENCE, Math.max(least, timeout * PATIENCE))
 }
 
 /** What is no receipt of these bytes is no copy, and may have been paid for all the same. */
