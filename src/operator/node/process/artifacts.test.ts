@@ -3,13 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { computeArtifactHash, computeKeyHash, namespaces } from '../../../core/artifact.js'
+import type { DaClient } from '../../../core/interfaces/daClient.js'
 import { createMetricsRegistry } from '../../../core/metrics.js'
 import { listFiles } from '../../../da/node/fileDa.js'
 import { fileDa } from '../../../da/node/index.js'
 import { utf8 } from '../../../internal/bytes.js'
 import { createStateTree, memoryStore } from '../../../statetree/index.js'
 import { lmdbStore } from '../../../statetree/node/index.js'
+import { startFakeEigenDaProxy } from '../../../testing/node/fakeEigenDaProxyServer.js'
 import { openArtifacts } from './artifacts.js'
+import { createClosers } from './running.js'
 
 const bytes = utf8('package example\n')
 const hash = computeArtifactHash(bytes)
@@ -77,6 +80,29 @@ test('behavior: only what hashes to its name is held, on the disk and in the tre
   await damage(path)
   await damage(join(own, 'artifacts'))
   expect(await holds(hash)).toBe(false)
+})
+
+test('behavior: what was paid for is remembered in the directory, which one process has', async () => {
+  const proxy = await startFakeEigenDaProxy()
+  const own = join(directory, 'paying')
+  const settings = { 'da.bootnodes': [], 'da.proxy_url': proxy.url }
+  const open = () => {
+    const ends = createClosers(() => undefined)
+    const { clients } = openArtifacts(settings, { directory: own, closers: ends })
+    return { da: clients[0] as DaClient, end: ends.close }
+  }
+  const first = open()
+  proxy.fail({ kind: 'silent', on: 'get', times: 1 })
+  const failed = await first.da.put(bytes, { timeout: 300 }).catch((error: unknown) => error)
+  expect(failed).toMatchObject({ code: 'DA_OUTCOME_UNKNOWN', locator: { kind: 'eigenDa' } })
+  const second = open()
+  await expect(second.da.put(bytes)).rejects.toMatchObject({ code: 'DIRECTORY_LOCKED' })
+  await first.end()
+  const { locator } = await second.da.put(bytes)
+  expect(locator).toEqual((failed as { locator: unknown }).locator)
+  expect(proxy.dispersals(bytes)).toBe(1)
+  await second.end()
+  await proxy.close()
 })
 
 test('behavior: announced locators are asked for once the chain is followed', async () => {
