@@ -33,6 +33,7 @@ import { command } from '../../terminal/command.js'
 import { printable, type Terminal } from '../../terminal/output.js'
 import { openToolchains, toolchainArgs } from '../../toolchains/open.js'
 import { seedOf } from '../ledger/sources.js'
+import { ledgerArgs, type OpenedRecording, openRecording } from './recording.js'
 import { finalityArgs, finalityOf, followedIndex, pluginReader, sourceArgs } from './sources.js'
 import { openStatements } from './statements.js'
 
@@ -78,6 +79,7 @@ export const control: CommandDef = command({
         'File with an Ed25519 seed that signs statements of the claims, and nothing else',
       valueHint: 'file',
     },
+    ...ledgerArgs,
     again: {
       type: 'string',
       description: 'Plugins whose builds came to no match, to be tried again now',
@@ -106,11 +108,12 @@ export const control: CommandDef = command({
       )
     }
     const seedPath = args['statement-key']
+    const statementSeed = seedPath === undefined ? undefined : await seedOf(terminal, seedPath)
     const statements =
-      seedPath === undefined
+      statementSeed === undefined
         ? undefined
         : openStatements({
-            ...{ seed: await seedOf(terminal, seedPath), directory: join(directory, 'statements') },
+            ...{ seed: statementSeed, directory: join(directory, 'statements') },
             ...{ verifier: account.address, chainId: target.chain.id },
           })
     if (statements !== undefined) {
@@ -123,11 +126,16 @@ export const control: CommandDef = command({
       : url
         ? await postgresQueue({ url })
         : await pgliteQueue({ directory })
+    let recording: OpenedRecording | undefined
     try {
-      const { addresses, client } = target
+      const { addresses, client, fromBlock } = target
+      const events = await createProvenanceEvents({ client, addresses, finality: finalityOf(args) })
+      recording = await openRecording(terminal, {
+        ...{ args, directory, verifier: account.address, statementSeed, events, fromBlock },
+        onEvent: (event) => tell(terminal, event),
+      })
       const plane = createControlPlane({
-        ...{ fromBlock: target.fromBlock, queue, evidence, index: createProvenanceIndex() },
-        events: await createProvenanceEvents({ client, addresses, finality: finalityOf(args) }),
+        ...{ fromBlock, queue, evidence, events, index: createProvenanceIndex() },
         claims: createClaimSink({
           client: writeClientOf(terminal, { target, account }),
           addresses,
@@ -151,10 +159,12 @@ export const control: CommandDef = command({
             tell(terminal, { ...{ type: 'control.again', wasmHash, builds } })
           }
           await plane.settle({ signal })
+          await recording?.record({ signal })
         },
       })
       return { data: {}, text: '', printed: true }
     } finally {
+      await recording?.close()
       await queue.close()
     }
   },
