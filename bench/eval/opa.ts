@@ -34,14 +34,14 @@ const opaQuestions = {
   package: (name: string) => [name],
 } as const
 
-/** The policy by OPA's runtime, in both ways; none where there is no `opa`. */
+/** The policy by OPA's runtime, by the way it is asked. */
 export async function byOpa(
   policy: Measured,
   texts: readonly [string, string],
   expected: { allow: boolean; reasons: readonly string[] },
-): Promise<readonly (() => void)[]> {
-  const runs: (() => void)[] = []
-  for (const questions of Object.values(opaQuestions)) {
+): Promise<ReadonlyMap<string, () => void>> {
+  const runs = new Map<string, () => void>()
+  for (const [way, questions] of Object.entries(opaQuestions)) {
     const run = await opaRun(policy, texts, questions(policy.package))
     if (run === undefined) continue
     // A runtime that stops early is fast: what it answers must be what we answer.
@@ -52,7 +52,7 @@ export async function byOpa(
     if (JSON.stringify(given) !== JSON.stringify(expected)) {
       console.error(`${policy.name}: opa-wasm answers otherwise: ${JSON.stringify(given)}`)
     }
-    runs.push(run)
+    runs.set(`opa-wasm, ${way}`, run)
   }
   return runs
 }
