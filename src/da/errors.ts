@@ -311,7 +311,11 @@ export class DaOutcomeUnknownError extends DaError {
     options: BaseErrorOptions = {},
   ) {
     super(`the write may have happened: ${reason}.`, {
-      metaMessages: ['Nothing was repeated. Publish again only if paying twice is acceptable.'],
+      metaMessages: [
+        locator === undefined
+          ? 'Nothing was repeated. Publish again only if paying twice is acceptable.'
+          : 'Nothing was repeated. Read `locator` of this error back before anything is paid again.',
+      ],
       ...options,
       source,
     })
