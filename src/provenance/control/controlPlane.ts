@@ -6,7 +6,7 @@ import type { Hex } from 'viem'
 import type { ClaimSink, ProvenanceEvents } from '../../core/interfaces/provenance.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromHex } from '../../internal/bytes.js'
-import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
+import { assertCount, assertKnown, assertMembers, MAX_TIMER } from '../../internal/options.js'
 import { type BuildInfo, decodeBuildInfo } from '../build/buildInfo.js'
 import { computeWasmHashes } from '../build/compareBuild.js'
 import { encodeEvidence, type VerificationEvidence } from '../claims/evidence.js'
@@ -145,6 +145,7 @@ export function createControlPlane(given: ControlPlaneParameters): ControlPlane 
   const { queue, leaseMs = 60_000, confirmations = 1 } = parameters
   assertCount('leaseMs', leaseMs, { least: 100, most: MAX_TIMER })
   assertCount('confirmations', confirmations, { most: 3 })
+  assertMembers('parameters', given, needed)
   const pending = new Map<Hex, Set<string>>()
   const finder = createFinder(parameters, pending)
   return {
@@ -225,6 +226,8 @@ function askedOfOthers(answers: Answers): Pick<Retry, 'notTo' | 'notYet'> {
 type Retry = Extract<JobResult, { status: 'retry' }>
 
 const noOutcome = { field: 'outcome', reason: 'it is none of the worker protocol' }
+
+const needed = ['events', 'index', 'queue', 'claims', 'evidence', 'readPlugin'] as const
 
 /** What a listener throws stops no build and no claim. */
 function guarded(listen: ControlPlaneParameters['onEvent']): (event: ControlEvent) => void {
