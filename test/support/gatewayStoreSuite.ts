@@ -1,4 +1,5 @@
 /** What every store of a gateway does, whatever keeps it. */
+import type { Hex } from 'viem'
 import { expect, test } from 'vitest'
 import type {
   GatewayStore,
@@ -173,6 +174,29 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     expect((await store.shares(twice.taskId)).length).toBeGreaterThanOrEqual(2)
     expect(await store.find(running.taskId)).toEqual(running)
     expect(await store.count()).toMatchObject({ received: expect.any(Number) })
+  })
+
+  test('behavior: of shares that come at once, each gets those of its operator for its task', async () => {
+    const store = open()
+    const tasks = Array.from({ length: 40 }, () => newTask())
+    const honest = tasks.flatMap(({ taskId }) =>
+      [1, 2, 3, 3].map(async (nth) => {
+        const own = share({ operator: address(nth) })
+        expect(await store.addShare(taskId, own)).toEqual([own])
+      }),
+    )
+    const twice = newTask().taskId
+    const two = [share({ messageHash: word(1) }), share({ messageHash: word(2) })]
+    const both = two.map((one) => store.addShare(twice, one))
+    await Promise.all(honest)
+    const seen = await Promise.all(both)
+    // The one that was kept later sees both.
+    expect(Math.max(...seen.map((all) => all.length))).toBe(2)
+    expect(new Set(seen.flat().map(({ messageHash }) => messageHash))).toEqual(
+      new Set([word(1), word(2)]),
+    )
+    expect(await store.shares(tasks[0]?.taskId as Hex)).toHaveLength(3)
+    expect(await store.shares(twice)).toHaveLength(2)
   })
 
   test('behavior: a commitment is kept once; two different ones of an operator outlive the task', async () => {

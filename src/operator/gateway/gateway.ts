@@ -149,15 +149,7 @@ export type Gateway = {
  */
 export function createGateway(parameters: GatewayParameters): Gateway {
   accelerateKeccak()
-  assertMembers('parameters', parameters, ['registry', 'tables', 'operators', 'store', 'callers'])
-  assertOptions(parameters, gatewayOptions, { field: 'parameters' })
-  for (const [index, caller] of (parameters.auditors ?? []).entries()) {
-    assertText(`parameters.auditors[${index}]`, caller)
-  }
-  if (parameters.owner === '') {
-    // Two gateways of one name would take each other's tasks for their own.
-    throw new InvalidInputError({ field: 'parameters.owner', reason: 'expected a name' })
-  }
+  assertGiven(parameters)
   const { registry, tables, store, onEvent = () => undefined } = parameters
   const { sink, landingInterval = 4_000 } = parameters
   const { now = Date.now, lease = 5_000, pollInterval = 250, concurrent = 256 } = parameters
@@ -307,6 +299,19 @@ export function createGateway(parameters: GatewayParameters): Gateway {
       for (const own of running.values()) own.abort()
       await Promise.all(running.keys())
     },
+  }
+}
+
+/** Refuses parameters that are none. */
+function assertGiven(parameters: GatewayParameters): void {
+  assertMembers('parameters', parameters, ['registry', 'tables', 'operators', 'store', 'callers'])
+  assertOptions(parameters, gatewayOptions, { field: 'parameters' })
+  for (const [index, caller] of (parameters.auditors ?? []).entries()) {
+    assertText(`parameters.auditors[${index}]`, caller)
+  }
+  if (parameters.owner === '') {
+    // Two gateways of one name would take each other's tasks for their own.
+    throw new InvalidInputError({ field: 'parameters.owner', reason: 'expected a name' })
   }
 }
 

@@ -273,18 +273,27 @@ function evidenceParts(
       .execute()
     return rows.map(readCommitment)
   }
+  const addTogether = joinShares((added) => {
+    const values = added.map(({ taskId, operator, messageHash, response, signature }) => {
+      return sql`(${taskId}, ${operator}, ${messageHash}, ${response}, ${signature})`
+    })
+    const keys = added.map(({ taskId, operator }) => sql`(${taskId}, ${operator})`)
+    return sql<ShareRow>`with added as (
+        insert into newton_share (task_id, operator, message_hash, response, signature)
+        values ${sql.join(values)} on conflict do nothing returning *
+      )
+      select * from added union all
+      select * from newton_share where (task_id, operator) in (${sql.join(keys)})`.execute(db)
+  })
   return {
-    async addShare(taskId, { operator, messageHash, response, signature }) {
+    async addShare(taskId, share) {
+      const { operator, messageHash, response, signature } = share
+      if (alone) return addTogether({ taskId, ...share })
       const insert = sql`insert into newton_share
         (task_id, operator, message_hash, response, signature)
         values (${taskId}, ${operator}, ${messageHash}, ${response}, ${signature})
         on conflict do nothing`
       const own = sql`from newton_share where task_id = ${taskId} and operator = ${operator}`
-      if (alone) {
-        const { rows } = await sql<ShareRow>`with added as (${insert} returning *)
-          select * from added union all select * ${own}`.execute(db)
-        return rows.map(readShare)
-      }
       // Two statements: of two shares that come in at once, at least the later look sees both.
       await insert.execute(db)
       const { rows } = await sql<ShareRow>`select * ${own}`.execute(db)
@@ -310,6 +319,51 @@ function evidenceParts(
       return commitments(taskId)
     },
   }
+}
+
+/** Most shares of one statement. */
+const TOGETHER = 64
+
+type AddedShare = StoredShare & { taskId: Hex }
+
+/**
+ * Shares that come while others are kept are kept together next: a store of one connection has a statement
+ * for each turn, not for each share. Gives each its operator's shares for its task.
+ */
+function joinShares(
+  keep: (added: readonly AddedShare[]) => Promise<{ rows: readonly Selectable<ShareRow>[] }>,
+): (added: AddedShare) => Promise<readonly StoredShare[]> {
+  type Waiting = {
+    added: AddedShare
+    resolve: (shares: readonly StoredShare[]) => void
+    reject: (error: unknown) => void
+  }
+  const waiting: Waiting[] = []
+  let running = false
+  const run = async (): Promise<void> => {
+    running = true
+    while (waiting.length > 0) {
+      const turn = waiting.splice(0, TOGETHER)
+      try {
+        const { rows } = await keep(turn.map(({ added }) => added))
+        for (const { added, resolve } of turn) {
+          const own = rows.filter(
+            (row) => row.task_id === added.taskId && row.operator === added.operator,
+          )
+          resolve(own.map(readShare))
+        }
+      } catch (error) {
+        for (const { reject } of turn) reject(error)
+      }
+    }
+    running = false
+  }
+  return (added) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ added, resolve, reject })
+      // Each turn tells those that wait for it what went wrong.
+      if (!running) run().catch(reject)
+    })
 }
 
 function answerParts(
