@@ -8,7 +8,12 @@ import { readFileSync } from 'node:fs'
 /** Policies behind one digest. */
 export const batchSize = 23
 
-export const recordFile: URL = new URL('../vectors/eval-fuzz/outcomes.json', import.meta.url)
+/** Policies of every construct, or of little but loops. */
+export type Kind = 'outcomes' | 'loops'
+
+export function recordFile(kind: Kind): URL {
+  return new URL(`../vectors/eval-fuzz/${kind}.json`, import.meta.url)
+}
 
 export type Recorded = {
   /** Evaluations: policies times documents. */
@@ -17,8 +22,8 @@ export type Recorded = {
   batches: readonly string[]
 }
 
-export function readRecorded(): Recorded {
-  return JSON.parse(readFileSync(recordFile, 'utf8')) as Recorded
+export function readRecorded(kind: Kind): Recorded {
+  return JSON.parse(readFileSync(recordFile(kind), 'utf8')) as Recorded
 }
 
 export function digestOf(outcomes: readonly string[]): string {

@@ -26,6 +26,7 @@ if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(count) || count < 1) {
 }
 if (!hasNativeEngine) throw new Error(howToBuild)
 
+const make = values.loops ? loopsFrom : caseFrom
 const oracle = openOracle()
 const differing = values.record ? await record() : await compare()
 oracle.close()
@@ -36,7 +37,7 @@ async function compare(): Promise<number> {
   let cases = 0
   let different = 0
   for (let number = seed; cases < count; number++) {
-    const one = values.loops ? loopsFrom(number) : caseFrom(number)
+    const one = make(number)
     const ours = await outcomesOfPackage(one)
     const theirs = await native(oracle, one)
     for (const [index, outcome] of theirs.entries()) {
@@ -61,13 +62,14 @@ async function record(): Promise<number> {
   while (cases < count) {
     const outcomes: string[] = []
     for (let index = 0; index < batchSize; index++) {
-      outcomes.push(...(await native(oracle, caseFrom(batches.length * batchSize + index))))
+      outcomes.push(...(await native(oracle, make(batches.length * batchSize + index))))
     }
     cases += outcomes.length
     batches.push(digestOf(outcomes))
   }
-  mkdirSync(new URL('.', recordFile), { recursive: true })
-  writeFileSync(recordFile, `${JSON.stringify({ cases, batches }, null, 2)}\n`)
+  const file = recordFile(values.loops ? 'loops' : 'outcomes')
+  mkdirSync(new URL('.', file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify({ cases, batches }, null, 2)}\n`)
   console.log(`${cases} cases recorded`)
   return 0
 }
