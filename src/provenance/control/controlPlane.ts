@@ -119,8 +119,11 @@ const settledAtOnce = 50
 const readAtOnce = 32
 /** Builds of one plugin that are tried at most. */
 const maxBuilds = 64
-/** Milliseconds in which a claim is recorded; whoever takes longer may find that another did. */
-const settleMs = 60_000
+/**
+ * Milliseconds in which a claim is recorded. Another plane takes over from one that has died, and finds
+ * the claim on chain where it was made.
+ */
+const settleMs = 30_000
 /** Milliseconds in which a build goes to others than those that could not make it. */
 const othersFirstMs = 120_000
 
