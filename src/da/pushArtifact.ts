@@ -67,25 +67,31 @@ export async function pushArtifact(
   const { operators, namespace, bytes } = parameters
   for (const [index, url] of operators.entries()) assertOperator(`operators[${index}]`, url)
   if (!isArtifactNamespace(namespace)) {
-    const reason = `expected one of an artifact, got ${String(namespace)}`
-    throw new InvalidInputError({ field: 'namespace', reason })
+    throw new InvalidInputError({ field: 'namespace', reason: 'it is none of an artifact' })
   }
   const send = parameters.fetch ?? ((...call) => globalThis.fetch(...call))
   const hash = computeArtifactHash(bytes)
   const pushTo = async (url: string): Promise<PushResult> => {
     const to = pathOf(url, { namespace, hash })
     try {
-      const answer = await withDeadline(`PUT ${to}`, { signal, timeout }, async (inner) => {
+      return await withDeadline(`PUT ${to}`, { signal, timeout }, async (inner) => {
         const body = copyBytes(bytes)
         const headers = { 'content-type': 'application/octet-stream' }
         const init = { method: 'PUT', body, headers, redirect: 'error', signal: inner } as const
         const response = await send(to, init)
         const { status: httpStatus } = response
-        const said = httpStatus in successes ? await readBounded(response, MOST_ANSWER) : undefined
+        const word = successes[httpStatus]
+        const said = word && (await readBounded(response, MOST_ANSWER))
         response.body?.cancel().catch(() => undefined)
-        return { httpStatus, said }
+        if (word === undefined) return { url, httpStatus, status: 'refused' } as const
+        // A success counts for the hash that it names, and for nothing else.
+        const text = said && new TextDecoder().decode(said).trim().toLowerCase()
+        return {
+          url,
+          httpStatus,
+          status: text === `${word} ${hash}` ? word : 'unconfirmed',
+        } as const
       })
-      return { url, status: statusOf(answer, hash), httpStatus: answer.httpStatus }
     } catch {
       signal?.throwIfAborted()
       return { url, status: 'unanswered' }
@@ -94,21 +100,10 @@ export async function pushArtifact(
   return Promise.all(operators.map(pushTo))
 }
 
-const successes = { 200: 'held', 201: 'taken' } as const
+const successes: Partial<Record<number, 'held' | 'taken'>> = { 200: 'held', 201: 'taken' }
 
 /** Bytes of an answer that are read: a word and a hash. */
 const MOST_ANSWER = 1_024
-
-/** What an answer says: a success counts for the hash that it names, and for nothing else. */
-function statusOf(
-  { httpStatus, said }: { httpStatus: number; said: Uint8Array | undefined },
-  hash: Hex,
-): PushResult['status'] {
-  const status = (successes as Partial<Record<number, 'held' | 'taken'>>)[httpStatus]
-  if (status === undefined) return 'refused'
-  const text = said && new TextDecoder().decode(said).trim().toLowerCase()
-  return text === `${status} ${hash}` ? status : 'unconfirmed'
-}
 
 /** @throws {InvalidInputError} for what is no base URL of an operator. */
 export function assertOperator(field: string, url: unknown): void {

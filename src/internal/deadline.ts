@@ -49,6 +49,6 @@ export async function withDeadline<value>(
 
 function assertTimeout(timeout: number): void {
   if (typeof timeout === 'number' && timeout <= MAX_TIMER) return
-  const reason = `expected milliseconds up to ${MAX_TIMER}, got ${String(timeout)}`
-  throw new InvalidInputError({ field: 'timeout', reason, hint: 'Leave it out for no limit.' })
+  const reason = `expected milliseconds up to ${MAX_TIMER}`
+  throw new InvalidInputError({ field: 'timeout', reason })
 }
