@@ -183,6 +183,11 @@ describe.skipIf(!isBuilt)('newton-policy', () => {
     expect(tested.code).toBe(3)
     expect(tested.stdout).toContain('1 passed, 1 failed')
     expect((await cli('policy', 'test', 'open.rego')).code).toBe(2)
+    // No test at all is no green run.
+    writeFileSync(join(home, 'none_test.rego'), 'package open_test\ntets_allows if true\n')
+    const none = await cli('policy', 'test', 'open.rego', 'none_test.rego')
+    expect(none.code).toBe(2)
+    expect(none.stderr).toContain('There is no test in')
   }, 60_000)
 
   test('behavior: devnet serves a chain until it is interrupted, and ends cleanly', async () => {

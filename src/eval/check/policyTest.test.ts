@@ -77,6 +77,18 @@ test_prints if {
     expect(report.coverageRatio).toBeLessThan(1)
   })
 
+  test('behavior: what no test touches is covered by none', async () => {
+    const untouched = await runPolicyTests({ modules: [policy, tests('test_nothing if 1 == 1\n')] })
+    expect(untouched).toMatchObject({ passed: 1, coverageRatio: 0 })
+    const file = untouched.coverage.find((one) => one.file === 'guard.rego')
+    expect(file?.covered).toEqual([])
+    expect(file?.notCovered.length).toBeGreaterThan(0)
+    for (const modules of [[policy], [], [tests('tets_a if 1 == 1\n')]]) {
+      const none = await runPolicyTests({ modules })
+      expect(none).toMatchObject({ passed: 0, failed: 0, results: [], coverageRatio: 0 })
+    }
+  })
+
   test('behavior: only runs the tests asked for', async () => {
     const report = await runPolicyTests({
       modules: [policy, tests('test_a if true\n\ntest_b if true\n')],

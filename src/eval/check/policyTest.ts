@@ -42,7 +42,7 @@ export type PolicyTestReport = {
   passed: number
   failed: number
   coverage: readonly PolicyCoverage[]
-  /** Covered lines of all files that are no tests, from 0 to 1. */
+  /** Covered lines of all files that are no tests, from 0 to 1; 0 where there are none. */
   coverageRatio: number
 }
 
@@ -103,6 +103,7 @@ export async function runPolicyTests(parameters: {
   }
   collectCoverage(instance, lines, limits.maxSteps)
   const tests = new Set(inspection.modules.filter(isTestModule).map((one) => one.file))
+  addUntouched(inspection, lines)
   const coverage = [...lines].map(([file, { covered, notCovered }]) => ({
     file,
     covered: [...covered].sort(ascending),
@@ -186,6 +187,15 @@ function collectCoverage(
   }
 }
 
+/** The engine says nothing of a file that nothing has reached: none of its rules was. */
+function addUntouched(inspection: RegoInspection, lines: Map<string, Coverage>): void {
+  for (const { file, rules } of inspection.modules) {
+    const known = lines.get(file)
+    if (known !== undefined && known.covered.size + known.notCovered.size > 0) continue
+    lines.set(file, { covered: new Set(), notCovered: new Set(rules.map(({ line }) => line)) })
+  }
+}
+
 function ratio(coverage: readonly PolicyCoverage[], tests: ReadonlySet<string>): number {
   let covered = 0
   let all = 0
@@ -194,7 +204,7 @@ function ratio(coverage: readonly PolicyCoverage[], tests: ReadonlySet<string>):
     covered += file.covered.length
     all += file.covered.length + file.notCovered.length
   }
-  return all === 0 ? 1 : covered / all
+  return all === 0 ? 0 : covered / all
 }
 
 function ascending(a: number, b: number): number {

@@ -5,6 +5,7 @@ import { toHex, utf8 } from '../../internal/bytes.js'
 import { lintPolicy } from '../lint/policy.js'
 import { nodePluginWorkers } from '../node/index.js'
 import { createPluginRuntime, type PluginRuntimeParameters } from '../plugins/runtime/runtime.js'
+import type { RegoEngine, RegoOutcome } from '../rego/engine.js'
 import { operatorEngine } from '../rego/operatorEngine.js'
 import { createSchemaValidator } from '../schema/validator.js'
 import { createEvaluator } from './evaluator.js'
@@ -81,6 +82,27 @@ test('error: a validator that answers with no verdict has accepted nothing', asy
     const paramsSchema = utf8('{"type":"object"}')
     await expect(simulate({ rego, intent, params: {}, paramsSchema }, { schemas })).rejects.toThrow(
       invalid(field),
+    )
+  }
+})
+
+test('behavior: an engine that allows with another value than true allows nothing', async () => {
+  for (const [allow, value] of [
+    [true, false],
+    [true, 'true'],
+    [true, 1],
+    [false, true],
+    ['yes', true],
+    [true, true],
+  ] as const) {
+    const outcome = { kind: 'defined', allow, value, reasons: [] } as unknown as RegoOutcome
+    const prepared = { package: 'p', evaluate: () => outcome, dispose: () => {} }
+    const engine: RegoEngine = {
+      ...{ id: 'own', semantics: 'operator', prepare: async () => prepared },
+    }
+    const evaluation = await simulate({ rego, intent }, { engine })
+    expect(evaluation.allow, JSON.stringify({ allow, value })).toBe(
+      allow === true && value === true,
     )
   }
 })

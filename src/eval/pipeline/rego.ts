@@ -75,10 +75,12 @@ export function decide(
 export function toDecision(outcome: RegoOutcome): Decision {
   switch (outcome.kind) {
     case 'defined': {
-      const { reasonsError } = outcome
+      const { reasonsError, value } = outcome
+      // Of an engine that says both, the two have to say the same.
+      const allow = outcome.allow === true && value === true
       const warnings =
         reasonsError === undefined ? [] : [`The reasons are missing: ${reasonsError}`]
-      return { allow: outcome.allow === true, reasons: sortReasons(outcome.reasons), warnings }
+      return { allow, reasons: sortReasons(outcome.reasons), warnings }
     }
     case 'undefined':
       return { allow: false, reasons: sortReasons(outcome.reasons ?? []), warnings: [] }

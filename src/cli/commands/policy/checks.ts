@@ -83,6 +83,11 @@ export const testPolicy: CommandDef = command({
       })),
     )
     const report = await runPolicyTests({ modules })
+    if (report.results.length === 0) {
+      throw new UsageError(`There is no test in ${files.join(', ')}.`, {
+        metaMessages: ['A test is a rule whose name begins with test_.'],
+      })
+    }
     const lines = report.results.map(
       ({ name, status, message }) =>
         `${status.padEnd(5)} ${name}${message === undefined ? '' : `\n      ${message}`}`,
