@@ -23,26 +23,44 @@ export type RpcLimits = {
 
 /** Bounds with their defaults. */
 export function resolveLimits(limits: RpcLimits = {}): { [name in keyof RpcLimits]-?: number } {
-  assertObject('limits', limits)
-  const resolved = {
-    perSecond: limits.perSecond ?? 200,
-    burst: limits.burst ?? 400,
-    concurrent: limits.concurrent ?? 64,
-    concurrentInAll: limits.concurrentInAll ?? 256,
-    nonces: limits.nonces ?? 262_144,
-    timeout: limits.timeout ?? 15_000,
-    bodyBytes: limits.bodyBytes ?? 1_048_576,
-  }
-  // A misspelled limit would limit nothing.
-  assertKnown('limits', limits, Object.keys(resolved))
-  for (const [name, value] of Object.entries(resolved)) {
-    if (!Number.isFinite(value) || value <= 0) {
-      throw new InvalidInputError({ field: `limits.${name}`, reason: 'expected a positive number' })
-    }
-  }
+  const resolved = resolveBounds<RpcLimits>('limits', limits, {
+    perSecond: 200,
+    burst: 400,
+    concurrent: 64,
+    concurrentInAll: 256,
+    nonces: 262_144,
+    timeout: 15_000,
+    bodyBytes: 1_048_576,
+  })
   if (resolved.timeout > MAX_TIMER) {
     const reason = `expected at most ${MAX_TIMER} milliseconds`
     throw new InvalidInputError({ field: 'limits.timeout', reason })
+  }
+  return resolved
+}
+
+/**
+ * Bounds that were given, and defaults of the others.
+ *
+ * @throws {InvalidInputError} for a name that is none, which would bound nothing, and for what is no positive number.
+ */
+export function resolveBounds<bounds extends { [name in keyof bounds]?: number | undefined }>(
+  field: string,
+  given: bounds,
+  defaults: { readonly [name in keyof bounds]-?: number },
+): { [name in keyof bounds]-?: number } {
+  assertObject(field, given)
+  assertKnown(field, given, Object.keys(defaults))
+  const resolved: { [name in keyof bounds]-?: number } = { ...defaults }
+  for (const name of Object.keys(defaults) as (keyof bounds & string)[]) {
+    const value = given[name] ?? defaults[name]
+    if (!Number.isFinite(value) || value <= 0) {
+      throw new InvalidInputError({
+        field: `${field}.${name}`,
+        reason: 'expected a positive number',
+      })
+    }
+    resolved[name] = value
   }
   return resolved
 }

@@ -11,13 +11,11 @@
  * for is cut, and asks again where the task stands. It knows no sockets: a server mounts it.
  */
 import type { Hex } from 'viem'
-import { InvalidInputError } from '../../../errors/common.js'
 import { withDeadline } from '../../../internal/deadline.js'
-import { assertKnown, assertObject } from '../../../internal/options.js'
 import { refuse, toRefusal } from '../../rpc/envelope.js'
 import { OperatorRpcError } from '../../rpc/errors.js'
 import { rpcFaults } from '../../rpc/faults.js'
-import { createMeter, resolveLimits } from '../../rpc/limits.js'
+import { createMeter, resolveBounds, resolveLimits } from '../../rpc/limits.js'
 import type { CallerCheck } from '../callers.js'
 import type { GatewayEvent } from '../events.js'
 import { isDecided, isEnded, type StoredTask, type TaskState } from '../store/store.js'
@@ -290,24 +288,15 @@ async function nameOf(
 function resolveSubscriptionLimits(limits: SubscriptionLimits = {}): {
   [name in keyof SubscriptionLimits]-?: number
 } {
-  assertObject('subscriptionLimits', limits)
-  const resolved = {
-    connectionsInAll: limits.connectionsInAll ?? 1_024,
-    connectionsPerCaller: limits.connectionsPerCaller ?? 64,
-    tasksInAll: limits.tasksInAll ?? 4_096,
-    tasksPerCaller: limits.tasksPerCaller ?? 256,
-    perSecond: limits.perSecond ?? 50,
-    burst: limits.burst ?? 200,
-    waitingBytes: limits.waitingBytes ?? 4_194_304,
-  }
-  assertKnown('subscriptionLimits', limits, Object.keys(resolved))
-  for (const [name, value] of Object.entries(resolved)) {
-    if (!Number.isFinite(value) || value <= 0) {
-      const field = `subscriptionLimits.${name}`
-      throw new InvalidInputError({ field, reason: 'expected a positive number' })
-    }
-  }
-  return resolved
+  return resolveBounds<SubscriptionLimits>('subscriptionLimits', limits, {
+    connectionsInAll: 1_024,
+    connectionsPerCaller: 64,
+    tasksInAll: 4_096,
+    tasksPerCaller: 256,
+    perSecond: 50,
+    burst: 200,
+    waitingBytes: 4_194_304,
+  })
 }
 
 function createCounts(): { of(name: string): number; add(name: string, more: 1 | -1): void } {
