@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { guardedFetch } from '../../src/da/node/index.js'
 import { createGatewayClient, verifyWebhook } from '../../src/gateway/index.js'
 import {
+  anyCaller,
   apiKeyCallers,
   createGateway,
   createTaskClient,
@@ -233,6 +234,77 @@ describe('a webhook', () => {
     await bank.tasks.createTask(request)
     await poll(() => attempts().map(({ caller }) => caller)).toEqual(['bank'])
     expect(told.filter(({ path }) => path === '/slow')).toHaveLength(2)
+  })
+
+  test('behavior: a webhook ends with the key that registered it', async () => {
+    const store = memoryGatewayStore()
+    const { told, fetch } = await receiver((_, response) => response.end())
+    const keys = (...shop: string[]) =>
+      apiKeyCallers({ shop: shop.map(hashApiKey), bank: [hashApiKey('key-of-bank')] })
+    const leaked = await start({ fetch }, { store, callers: keys('leaked', 'other') })
+    await leaked.of('other').hooks.registerWebhook(register)
+    await leaked.of('leaked').hooks.registerWebhook({ ...register, url: 'https://thief.example/' })
+    const of = (made: typeof leaked, key: string) => (method: string) =>
+      made.of(key).hooks.request({ method, params: {}, retry: 'read' } as never)
+    expect(await of(leaked, 'other')('newt_getWebhook')).toEqual({
+      webhook: {
+        ...{ url: 'https://thief.example/', timeout_seconds: 10, max_retries: 3 },
+        registered_at: expect.any(Number),
+      },
+    })
+    expect(await of(leaked, 'key-of-bank')('newt_getWebhook')).toEqual({ webhook: null })
+    const registrations = (made: typeof leaked) =>
+      made.events.flatMap((one) => (one.type === 'webhook.registration' ? one.outcome : []))
+    expect(registrations(leaked)).toEqual(['registered', 'replaced'])
+    await leaked.gateway.close()
+    // The key is another caller's now: that is no key of this one.
+    for (const callers of [
+      keys('other', 'new'),
+      apiKeyCallers({ shop: [hashApiKey('new')], bank: [hashApiKey('leaked')] }),
+    ]) {
+      const held = { url: 'https://thief.example/', secret, timeout: 1_000, retries: 0 }
+      const of = { failures: undefined, keyHash: hashApiKey('leaked'), registeredAt: 1 }
+      await store.webhooks.set('shop', { ...held, ...of })
+      const mended = await start({ fetch }, { store, callers })
+      await mended.of('new').tasks.createTask(request)
+      await poll(() => registrations(mended)).toEqual(['ended'])
+      expect(await store.webhooks.find('shop')).toBeUndefined()
+      expect(await store.webhooks.count()).toEqual({ waiting: 0, failed: 0 })
+      await mended.gateway.close()
+    }
+    expect(told).toEqual([])
+    // What is registered with a key that stays is told; what is kept without one is not.
+    const { hooks, tasks, attempts } = await start({ fetch }, { store })
+    await hooks.registerWebhook({ ...register, failureTypes: ['NO_QUORUM'] })
+    const own = await hooks.request({ method: 'newt_getWebhook', params: {}, retry: 'read' })
+    expect(own).toMatchObject({ webhook: { url: register.url, failure_types: ['NO_QUORUM'] } })
+    expect(JSON.stringify(own)).not.toContain(secret)
+    await tasks.createTask(request)
+    await poll(() => attempts().map(({ outcome }) => outcome)).toEqual(['delivered'])
+    const webhook = await store.webhooks.find('shop')
+    expect(webhook).toMatchObject({ keyHash: hashApiKey('key-of-shop') })
+    await store.webhooks.set('shop', { ...webhook, keyHash: undefined } as never)
+    expect(await hooks.request({ method: 'newt_getWebhook', params: {}, retry: 'read' })).toEqual({
+      webhook: null,
+    })
+    expect(await store.webhooks.find('shop')).toBeUndefined()
+  })
+
+  test('behavior: a check that cannot say what became of a key keeps no hash of it', async () => {
+    const { told, fetch } = await receiver((_, response) => response.end())
+    const own = (authorization: string | null | undefined) => callers(authorization)
+    const { hooks, tasks, store } = await start({ fetch }, { callers: own })
+    await hooks.registerWebhook(register)
+    expect(await store.webhooks.find('shop')).toMatchObject({ keyHash: undefined })
+    await tasks.createTask(request)
+    await poll(() => told.length).toBe(1)
+  })
+
+  test('error: with callers that let anybody in there are no webhooks', () => {
+    const webhooks = { fetch: async () => new Response() }
+    expect(() => createGatewayWorld({ callers: anyCaller(), webhooks })).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', field: 'webhooks' }),
+    )
   })
 
   test('error: webhooks that are none are refused by member; nobody without a key has one', async () => {

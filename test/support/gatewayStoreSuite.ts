@@ -227,6 +227,7 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     const hook = {
       ...{ url: 'https://shop.example/hook', secret: 'sixteen-or-more!', timeout: 10_000 },
       ...{ retries: 3, failures: ['NO_QUORUM', 'TIMED_OUT'] },
+      ...{ keyHash: word(8), registeredAt: 1_900_000_000_123 },
     }
     const claim = (busy: string[] = []) => webhooks.claim({ lease: 60_000, limit: 10, busy })
     const [silent, task, landing] = [1, 2, 3].map((nth) =>
@@ -236,8 +237,12 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     for (const one of [silent, task, landing]) await store.insert(one, mine)
     await store.saveAnswer({ ...silent, fence: 1 }, answer)
     expect(await claim()).toEqual([])
-    await webhooks.set(caller, { ...hook, url: 'https://old.example/' })
-    await webhooks.set(caller, hook)
+    expect(await webhooks.find(caller)).toBeUndefined()
+    const old = { ...hook, url: 'https://old.example/', failures: undefined, keyHash: undefined }
+    expect(await webhooks.set(caller, old)).toBe(false)
+    expect(await webhooks.find(caller)).toEqual(old)
+    expect(await webhooks.set(caller, hook)).toBe(true)
+    expect(await webhooks.find(caller)).toEqual(hook)
     // Of somebody else, and by a fence that is stale: neither is told.
     const other = newTask()
     await store.insert(other, mine)
@@ -288,6 +293,18 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     const waiting = newTask({ caller })
     await store.insert(waiting, mine)
     await store.saveAnswer({ ...waiting, fence: 1 }, answer)
+    // Of another key, or of none: it is another one by now, and stays with what is to be told there.
+    for (const keyHash of [word(9), undefined]) {
+      expect(await webhooks.remove(caller, { keyHash })).toBe(false)
+    }
+    expect(await webhooks.find(caller)).toEqual(hook)
+    expect((await webhooks.count()).waiting).toBeGreaterThan(0)
+    expect(await webhooks.remove(caller, { keyHash: hook.keyHash })).toBe(true)
+    expect(await webhooks.find(caller)).toBeUndefined()
+    await webhooks.set(caller, old)
+    expect(await webhooks.remove(caller, { keyHash: hook.keyHash })).toBe(false)
+    expect(await webhooks.remove(caller, { keyHash: undefined })).toBe(true)
+    await webhooks.set(caller, hook)
     expect(await webhooks.remove(caller)).toBe(true)
     expect(await webhooks.remove(caller)).toBe(false)
     expect(await claim()).toEqual([])

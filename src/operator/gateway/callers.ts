@@ -5,9 +5,17 @@ import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
 
 /** Names the caller of a request by its `authorization` header; `undefined` where it is none. */
-export type CallerCheck = (
-  authorization: string | null | undefined,
-) => string | undefined | Promise<string | undefined>
+export type CallerCheck = {
+  (authorization: string | null | undefined): string | undefined | Promise<string | undefined>
+  /**
+   * Whether a key, by {@link hashApiKey} of what follows `Bearer `, still is one of the caller's. A gateway
+   * asks before it tells by a webhook: one whose key was taken away ends. Left out: a caller's webhook goes on
+   * until the caller takes it back, whatever becomes of the key that registered it.
+   */
+  readonly holds?: ((caller: string, keyHash: Hex) => boolean | Promise<boolean>) | undefined
+  /** `true`: whoever comes is let in, under one name. Such a gateway sends no webhooks. */
+  readonly anybody?: boolean | undefined
+}
 
 /** What a gateway keeps of an API key. Keys are random, so a hash without salt gives nothing away. */
 export function hashApiKey(key: string): Hex {
@@ -43,13 +51,22 @@ export function apiKeyCallers(keys: Readonly<Record<string, readonly Hex[]>>): C
       byHash.set(hash, name)
     }
   }
-  return (authorization) => {
-    const [, key] = /^Bearer ([\x21-\x7e][\x20-\x7e]{0,511})$/.exec(authorization ?? '') ?? []
-    return key === undefined ? undefined : byHash.get(hashApiKey(key))
+  const check = (authorization: string | null | undefined): string | undefined => {
+    const hash = hashAuthorization(authorization)
+    return hash === undefined ? undefined : byHash.get(hash)
   }
+  return Object.assign(check, {
+    holds: (caller: string, keyHash: Hex) => byHash.get(keyHash) === caller,
+  })
+}
+
+/** {@link hashApiKey} of the key of an `authorization` header; `undefined` where there is none. */
+export function hashAuthorization(authorization: string | null | undefined): Hex | undefined {
+  const [, key] = /^Bearer ([\x21-\x7e][\x20-\x7e]{0,511})$/.exec(authorization ?? '') ?? []
+  return key === undefined ? undefined : hashApiKey(key)
 }
 
 /** Takes whoever comes for one caller. For networks of one machine, and behind a proxy that asks. */
 export function anyCaller(): CallerCheck {
-  return () => 'anyone'
+  return Object.assign(() => 'anyone', { anybody: true })
 }

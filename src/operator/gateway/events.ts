@@ -46,6 +46,15 @@ export type GatewayEvent =
       /** Of the answer; left out where there was none. */
       status: number | undefined
     }
+  /**
+   * A caller's webhook came, took the place of another one, was taken back, or ended as the key that had
+   * registered it is no longer the caller's.
+   */
+  | {
+      type: 'webhook.registration'
+      caller: string
+      outcome: 'registered' | 'replaced' | 'removed' | 'ended'
+    }
   /** A sending did not come to an end; the chain is looked at again. */
   | { type: 'landing.failed'; taskId: Hex; error: unknown }
   /** The store failed; what was to be kept is tried again when the lease has ended. */

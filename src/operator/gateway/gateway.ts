@@ -77,7 +77,8 @@ export type GatewayParameters = {
   subscriptionLimits?: SubscriptionLimits | undefined
   /**
    * Tells callers of their tasks where they want it, by a fetch that keeps to public addresses and follows no
-   * redirects, such as `guardedFetch()` of `/da/node`. Left out: callers cannot ask for it.
+   * redirects, such as `guardedFetch()` of `/da/node`. Left out: callers cannot ask for it. Refused with callers
+   * that let anybody in.
    */
   webhooks?:
     | {
@@ -150,7 +151,7 @@ export type Gateway = {
 export function createGateway(parameters: GatewayParameters): Gateway {
   accelerateKeccak()
   assertGiven(parameters)
-  const { registry, tables, store, onEvent = () => undefined } = parameters
+  const { registry, tables, store, callers, onEvent = () => undefined } = parameters
   const { sink, landingInterval = 4_000 } = parameters
   const { now = Date.now, lease = 5_000, pollInterval = 250, concurrent = 256 } = parameters
   const pcr0Commitment = readGivenBuild('pcr0Commitment', parameters.pcr0Commitment)
@@ -263,8 +264,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   })
   const { status } = standing
   const subscriptions = createSubscriptions({
-    ...{ standing, now, onEvent },
-    callers: parameters.callers,
+    ...{ standing, callers, now, onEvent },
     limits: parameters.subscriptionLimits,
   })
   const claiming = pollStore(
@@ -278,13 +278,15 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     },
   )
   const delivering = deliverTo(parameters.webhooks, {
-    ...{ store, answers, now, onEvent, signal: controller.signal },
+    ...{ store, answers, callers, now, onEvent, signal: controller.signal },
   })
   const rpc = createGatewayRpc({
-    callers: parameters.callers,
     limits: parameters.limits,
-    ...{ now, onEvent, send, status },
-    webhooks: parameters.webhooks === undefined ? undefined : createWebhookMethods(store.webhooks),
+    ...{ callers, now, onEvent, send, status },
+    webhooks:
+      parameters.webhooks === undefined
+        ? undefined
+        : createWebhookMethods({ store: store.webhooks, callers, now, onEvent }),
     secrets: createSecretsMethods({
       ...{ operators, registry, pcr0Commitment, now },
       isValidContractSignature: parameters.isValidContractSignature,
@@ -309,21 +311,15 @@ function assertGiven(parameters: GatewayParameters): void {
   for (const [index, caller] of (parameters.auditors ?? []).entries()) {
     assertText(`parameters.auditors[${index}]`, caller)
   }
+  assertWebhooks(parameters)
   if (parameters.owner === '') {
     // Two gateways of one name would take each other's tasks for their own.
     throw new InvalidInputError({ field: 'parameters.owner', reason: 'expected a name' })
   }
 }
 
-/** Delivers where it is asked for. @throws {InvalidInputError} for options that are none. */
-function deliverTo(
-  webhooks: GatewayParameters['webhooks'],
-  {
-    signal,
-    ...parts
-  }: Pick<DeliveringParameters, 'store' | 'answers' | 'now' | 'onEvent'> & { signal: AbortSignal },
-): Promise<void> | undefined {
-  if (webhooks === undefined) return undefined
+function assertWebhooks({ webhooks, callers }: GatewayParameters): void {
+  if (webhooks === undefined) return
   assertOptions(
     webhooks,
     {
@@ -332,6 +328,24 @@ function deliverTo(
     },
     { field: 'webhooks', required: ['fetch'] },
   )
+  if (callers.anybody === true) {
+    // One name for all: a stranger would be told the tasks of everybody.
+    const reason = 'callers that let anybody in have none: give `apiKeyCallers`, or leave it out'
+    throw new InvalidInputError({ field: 'webhooks', reason })
+  }
+}
+
+/** Delivers where it is asked for. */
+function deliverTo(
+  webhooks: GatewayParameters['webhooks'],
+  {
+    signal,
+    ...parts
+  }: Pick<DeliveringParameters, 'store' | 'answers' | 'callers' | 'now' | 'onEvent'> & {
+    signal: AbortSignal
+  },
+): Promise<void> | undefined {
+  if (webhooks === undefined) return undefined
   const { fetch, concurrent = 16, perCaller = 4, pollInterval = 500 } = webhooks
   return deliver({ ...parts, fetch, concurrent, perCaller, pollInterval }, signal)
 }

@@ -46,7 +46,12 @@ const MAX_WAIT = 120_000
 /** Milliseconds that a call may take beyond the wait that it asks for. */
 const MARGIN = 10_000
 
-type Method = (params: Json, context: { caller: string; signal: AbortSignal }) => Promise<Json>
+type Context = {
+  caller: string
+  authorization: string | null | undefined
+  signal: AbortSignal
+}
+type Method = (params: Json, context: Context) => Promise<Json>
 /** Webhooks are offered where they are sent. */
 type Methods = Readonly<
   Record<Exclude<GatewayMethod, WebhookMethod>, Method> & Partial<Record<WebhookMethod, Method>>
@@ -101,7 +106,7 @@ export function createGatewayRpc(parameters: {
     return withDeadline(
       call.method,
       { signal: request.signal, timeout: limits.timeout },
-      (signal) => work(methods, call, { caller, signal }),
+      (signal) => work(methods, call, { caller, signal, authorization: request.authorization }),
     )
   }
   return {
@@ -136,11 +141,7 @@ export function createGatewayRpc(parameters: {
   }
 }
 
-function work(
-  methods: Methods,
-  { method, params }: RpcCall,
-  context: { caller: string; signal: AbortSignal },
-): Promise<Json> {
+function work(methods: Methods, { method, params }: RpcCall, context: Context): Promise<Json> {
   return (methods[method as GatewayMethod] as Method)(params, context)
 }
 
@@ -177,7 +178,7 @@ function readBefore<handlers extends SecretsHandlers | WebhookHandlers>(
 ): handlers {
   const wrapped = Object.entries<Method>(handlers as never).map(([name, handler]) => [
     name,
-    async (params: Json, context: Parameters<Method>[1]) => {
+    async (params: Json, context: Context) => {
       try {
         return await handler(params, context)
       } catch (error) {

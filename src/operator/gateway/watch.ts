@@ -90,6 +90,10 @@ export function watchGateway(parameters: {
     subscriptions: metrics.gauge('gateway_subscriptions', 'Tasks that connections follow.'),
     came: metrics.counter('gateway_connections_total', 'Connections, by what became of them.'),
     told: metrics.counter('gateway_webhooks_total', 'Attempts of webhooks, by outcome.'),
+    hooks: metrics.counter(
+      'gateway_webhook_registrations_total',
+      'Registrations of webhooks, by what became of them.',
+    ),
     waiting: metrics.gauge('gateway_webhooks_waiting', 'Deliveries that wait to be made.'),
     failed: metrics.gauge('gateway_webhooks_failed', 'Deliveries kept that nobody took.'),
     followed: metrics.counter('gateway_subscriptions_total', 'Subscriptions, by outcome.'),
@@ -113,6 +117,8 @@ export function watchGateway(parameters: {
       live.followed.inc({ outcome: event.outcome })
     } else if (event.type === 'webhook.attempt') {
       live.told.inc({ outcome: event.outcome })
+    } else if (event.type === 'webhook.registration') {
+      live.hooks.inc({ outcome: event.outcome })
     } else if (event.type === 'store.failed') storeFailures.inc()
     else landingFailures.inc()
   }

@@ -7,12 +7,14 @@
 import { toHex, utf8 } from '../../../internal/bytes.js'
 import { withDeadline } from '../../../internal/deadline.js'
 import { pause } from '../../../internal/pause.js'
+import type { CallerCheck } from '../callers.js'
 import type { GatewayEvent } from '../events.js'
 import { writeChange } from '../live/frames.js'
 import { type GatewayStore, isDecided } from '../store/store.js'
 import type { ClaimedDelivery, DeliveryOutcome } from '../store/webhooks.js'
 import type { Answers } from '../waiting.js'
 import { writeTaskStatus } from '../wire.js'
+import { endWithoutKey } from './keys.js'
 
 /** Reaches addresses that strangers name: it has to keep to public ones, and to follow nothing. */
 export type WebhookFetch = (url: string, init: RequestInit) => Promise<Response>
@@ -21,6 +23,7 @@ export type WebhookFetch = (url: string, init: RequestInit) => Promise<Response>
 export type DeliveringParameters = {
   store: GatewayStore
   answers: Answers
+  callers: CallerCheck
   fetch: WebhookFetch
   /** Attempts at a time. */
   concurrent: number
@@ -82,9 +85,10 @@ async function attempt(
   parameters: DeliveringParameters,
   signal: AbortSignal,
 ): Promise<void> {
-  const { store, onEvent, now } = parameters
+  const { store, callers, onEvent, now } = parameters
   const { taskId, caller } = delivery
   try {
+    if (await endWithoutKey(delivery, { store: store.webhooks, callers, onEvent })) return
     const answered = await send(delivery, parameters, signal)
     // It says itself that it was not told: nothing is changed, and the claim ends.
     if (signal.aborted && !isTaken(answered)) {

@@ -4,36 +4,71 @@ import { InvalidInputError } from '../../../errors/common.js'
 import { isPrivateAddress } from '../../../internal/privateAddress.js'
 import { rpcFaults } from '../../rpc/faults.js'
 import { readList, readMembers, readText } from '../../rpc/fields.js'
+import { type CallerCheck, hashAuthorization } from '../callers.js'
+import type { GatewayEvent } from '../events.js'
 import type { StoredWebhook, WebhookStore } from '../store/webhooks.js'
+import { endWithoutKey } from './keys.js'
 
 /** Names of the methods. */
-export type WebhookMethod = 'newt_registerWebhook' | 'newt_unregisterWebhook'
+export type WebhookMethod = 'newt_registerWebhook' | 'newt_unregisterWebhook' | 'newt_getWebhook'
 
 /** Answers them. */
 export type WebhookHandlers = Readonly<
-  Record<WebhookMethod, (params: Json, context: { caller: string }) => Promise<Json>>
+  Record<
+    WebhookMethod,
+    (
+      params: Json,
+      context: { caller: string; authorization: string | null | undefined },
+    ) => Promise<Json>
+  >
 >
 
 /** Most attempts after the first, and most seconds for one. */
 const [MOST_RETRIES, MOST_SECONDS] = [12, 30]
 
 /** Creates the methods by which callers say where they are told. */
-export function createWebhookMethods(store: WebhookStore): WebhookHandlers {
+export function createWebhookMethods(parameters: {
+  store: WebhookStore
+  callers: CallerCheck
+  now: () => number
+  onEvent: (event: GatewayEvent) => void
+}): WebhookHandlers {
+  const { store, callers, now, onEvent } = parameters
   return {
-    newt_registerWebhook: async (params, { caller }) => {
-      await store.set(caller, readWebhook(params))
+    newt_registerWebhook: async (params, { caller, authorization }) => {
+      const read = readWebhook(params)
+      const keyHash = callers.holds === undefined ? undefined : hashAuthorization(authorization)
+      const replaced = await store.set(caller, { ...read, keyHash, registeredAt: now() })
+      const outcome = replaced ? 'replaced' : 'registered'
+      onEvent({ type: 'webhook.registration', caller, outcome })
       return { success: true, message: 'tasks of this caller are told there from now on' }
+    },
+    newt_getWebhook: async (params, { caller }) => {
+      readMembers(params, 'params', { required: [] })
+      const webhook = await store.find(caller)
+      const ended = webhook === undefined || (await endWithoutKey({ caller, webhook }, parameters))
+      return { webhook: ended ? null : writeWebhook(webhook) }
     },
     newt_unregisterWebhook: async (params, { caller }) => {
       readMembers(params, 'params', { required: [] })
       const had = await store.remove(caller)
+      if (had) onEvent({ type: 'webhook.registration', caller, outcome: 'removed' })
       return { success: had, message: had ? 'nothing is told there any more' : 'there was none' }
     },
   }
 }
 
+/** A webhook as its caller sees it: without the secret. */
+function writeWebhook({ url, timeout, retries, failures, registeredAt }: StoredWebhook): Json {
+  return {
+    ...{ url, timeout_seconds: timeout / 1_000, max_retries: retries },
+    ...(failures === undefined ? {} : { failure_types: [...failures] }),
+    registered_at: registeredAt,
+  }
+}
+
 /** Reads a webhook. @throws {InvalidInputError} naming the member. */
-export function readWebhook(params: Json): StoredWebhook {
+function readWebhook(params: Json): Omit<StoredWebhook, 'keyHash' | 'registeredAt'> {
   const { url, secret, ...more } = readMembers(params, 'params', {
     required: ['url', 'secret'],
     optional: ['timeout_seconds', 'max_retries', 'failure_types'],

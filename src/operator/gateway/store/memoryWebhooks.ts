@@ -43,10 +43,18 @@ export function memoryWebhooks(now: () => number): MemoryWebhooks {
     },
     store: {
       async set(caller, webhook) {
+        const had = webhooks.has(caller)
         webhooks.set(caller, webhook)
+        return had
       },
-      async remove(caller) {
-        for (const [key, held] of deliveries) if (held.caller === caller) deliveries.delete(key)
+      find: async (caller) => webhooks.get(caller),
+      async remove(caller, only) {
+        const webhook = webhooks.get(caller)
+        if (webhook === undefined) return false
+        if (only !== undefined && webhook.keyHash !== only.keyHash) return false
+        for (const [key, held] of deliveries) {
+          if (held.caller === caller && held.outcome === undefined) deliveries.delete(key)
+        }
         return webhooks.delete(caller)
       },
       async claim({ lease, limit, busy }) {

@@ -16,6 +16,10 @@ export type StoredWebhook = {
   retries: number
   /** Faults of failures that are told; all where it is left out. */
   failures: readonly string[] | undefined
+  /** Hash of the key that registered it; left out where the check of callers cannot say what became of one. */
+  keyHash: Hex | undefined
+  /** Unix milliseconds. */
+  registeredAt: number
 }
 
 /** One thing to tell, held by whoever claimed it. */
@@ -36,10 +40,14 @@ export type DeliveryOutcome = 'delivered' | 'failed' | { after: number }
 
 /** Keeps webhooks and deliveries. */
 export interface WebhookStore {
-  /** Keeps a caller's webhook in the place of the one before. */
-  set(caller: string, webhook: StoredWebhook): Promise<void>
-  /** Forgets a caller's webhook, and what was to be told there. `false`: there was none. */
-  remove(caller: string): Promise<boolean>
+  /** Keeps a caller's webhook in the place of the one before. `true`: there was one. */
+  set(caller: string, webhook: StoredWebhook): Promise<boolean>
+  find(caller: string): Promise<StoredWebhook | undefined>
+  /**
+   * Forgets a caller's webhook, and what was to be told there. With `only`: where that is the hash of its key
+   * still, `undefined` one without a hash. `false`: there was none.
+   */
+  remove(caller: string, only?: { keyHash: Hex | undefined }): Promise<boolean>
   /** Takes what is due: of each caller that is not `busy` the oldest one, for `lease` milliseconds. */
   claim(parameters: {
     lease: number

@@ -2,26 +2,32 @@
 import type { Kysely, RawBuilder, sql as Sql } from 'kysely'
 import type { Hex } from 'viem'
 import type { TaskState } from '../../gateway/store/store.js'
-import type { ClaimedDelivery, WebhookStore } from '../../gateway/store/webhooks.js'
+import type { ClaimedDelivery, StoredWebhook, WebhookStore } from '../../gateway/store/webhooks.js'
 
-type ClaimedRow = {
-  task_id: string
-  state: string
-  caller: string
-  attempts: number | string
-  created_at: number | string
+type WebhookRow = {
   url: string
   secret: string
   timeout: number | string
   retries: number | string
   failures: string | null
+  key_hash: string | null
+  registered_at: number | string
+}
+
+type ClaimedRow = WebhookRow & {
+  task_id: string
+  state: string
+  caller: string
+  attempts: number | string
+  created_at: number | string
 }
 
 /** Makes the tables where they are missing. */
 export async function makeWebhookTables(db: Kysely<never>, sql: typeof Sql): Promise<void> {
   await sql`create table if not exists newton_webhook (
     caller text primary key, url text not null, secret text not null,
-    timeout integer not null, retries integer not null, failures text
+    timeout integer not null, retries integer not null, failures text,
+    key_hash text, registered_at bigint not null
   )`.execute(db)
   await sql`create table if not exists newton_delivery (
     task_id text not null, state text not null, caller text not null, attempts integer not null,
@@ -56,20 +62,35 @@ export function sqlWebhooks(
   { sql, leaseEnd }: { sql: typeof Sql; leaseEnd: (milliseconds: number) => unknown },
 ): WebhookStore {
   return {
-    async set(caller, { url, secret, timeout, retries, failures }) {
+    async set(caller, { url, secret, timeout, retries, failures, keyHash, registeredAt }) {
       const written = failures === undefined ? null : JSON.stringify(failures)
-      await sql`insert into newton_webhook (caller, url, secret, timeout, retries, failures)
-        values (${caller}, ${url}, ${secret}, ${timeout}, ${retries}, ${written})
+      // A row that was there has been locked by the change: `xmax` says so.
+      const { rows } = await sql<{ replaced: boolean }>`
+        insert into newton_webhook
+          (caller, url, secret, timeout, retries, failures, key_hash, registered_at)
+        values (${caller}, ${url}, ${secret}, ${timeout}, ${retries}, ${written},
+          ${keyHash ?? null}, ${registeredAt})
         on conflict (caller) do update set url = excluded.url, secret = excluded.secret,
-          timeout = excluded.timeout, retries = excluded.retries, failures = excluded.failures`.execute(
-        db,
-      )
+          timeout = excluded.timeout, retries = excluded.retries, failures = excluded.failures,
+          key_hash = excluded.key_hash, registered_at = excluded.registered_at
+        returning (xmax::text <> '0') as replaced`.execute(db)
+      return rows[0]?.replaced === true
     },
-    async remove(caller) {
+    async find(caller) {
+      const { rows } = await sql<WebhookRow>`select url, secret, timeout, retries, failures,
+        key_hash, registered_at from newton_webhook where caller = ${caller}`.execute(db)
+      return rows[0] === undefined ? undefined : readWebhook(rows[0])
+    },
+    async remove(caller, only) {
+      const keyHash = only?.keyHash ?? null
+      const meant =
+        only === undefined ? sql`true` : sql`key_hash is not distinct from ${keyHash}::text`
       const { rows } = await sql`with gone as (
-          delete from newton_delivery where caller = ${caller} and outcome is null
+          delete from newton_webhook where caller = ${caller} and ${meant} returning caller
+        ), untold as (
+          delete from newton_delivery where outcome is null and caller in (select caller from gone)
         )
-        delete from newton_webhook where caller = ${caller} returning caller`.execute(db)
+        select caller from gone`.execute(db)
       return rows.length === 1
     },
     async claim({ lease, limit, busy }) {
@@ -77,9 +98,11 @@ export function sqlWebhooks(
         busy.length === 0 ? sql`true` : sql`caller not in (${sql.join(busy.map((one) => one))})`
       const { rows } = await sql<ClaimedRow>`
         with due as (
-          select distinct on (caller) task_id, state from newton_delivery
-          where outcome is null and next_at < clock_timestamp() and ${others}
-          order by caller, next_at limit ${limit}
+          select task_id, state from (
+            select distinct on (caller) task_id, state, next_at from newton_delivery
+            where outcome is null and next_at < clock_timestamp() and ${others}
+            order by caller, next_at
+          ) as oldest order by next_at limit ${limit}
         ), held as (
           select task_id, state from newton_delivery
           where (task_id, state) in (select task_id, state from due)
@@ -91,7 +114,7 @@ export function sqlWebhooks(
         where newton_delivery.task_id = held.task_id and newton_delivery.state = held.state
           and newton_webhook.caller = newton_delivery.caller
         returning newton_delivery.task_id, newton_delivery.state, newton_delivery.caller, attempts,
-          created_at, url, secret, timeout, retries, failures`.execute(db)
+          created_at, url, secret, timeout, retries, failures, key_hash, registered_at`.execute(db)
       return rows.map(readClaimed)
     },
     async end({ taskId, state, attempt }, outcome) {
@@ -118,12 +141,18 @@ function readClaimed(row: ClaimedRow): ClaimedDelivery {
     caller: row.caller,
     attempt: Number(row.attempts),
     createdAt: Number(row.created_at),
-    webhook: {
-      url: row.url,
-      secret: row.secret,
-      timeout: Number(row.timeout),
-      retries: Number(row.retries),
-      failures: row.failures === null ? undefined : (JSON.parse(row.failures) as string[]),
-    },
+    webhook: readWebhook(row),
+  }
+}
+
+function readWebhook(row: WebhookRow): StoredWebhook {
+  return {
+    url: row.url,
+    secret: row.secret,
+    timeout: Number(row.timeout),
+    retries: Number(row.retries),
+    failures: row.failures === null ? undefined : (JSON.parse(row.failures) as string[]),
+    keyHash: (row.key_hash ?? undefined) as Hex | undefined,
+    registeredAt: Number(row.registered_at),
   }
 }

@@ -78,6 +78,8 @@ export function startGateway(parameters: {
         } else if (event.type === 'operator.fault') {
           const { operator, fault, detail, taskId } = event
           log({ level: 'warn', event: event.type, operator, fault, detail, taskId })
+        } else if (event.type === 'webhook.registration') {
+          log({ level: 'info', event: event.type, caller: event.caller, outcome: event.outcome })
         }
       },
     })
