@@ -31,7 +31,8 @@ const refusals: readonly RegExp[] = [
 
 /** Tests whose schemas were refused when this was written. Fewer is better; more is a regression. */
 const MOST_REFUSED = 126
-const MOST_REFUSED_BY_AJV = 211
+// Twenty-one more than at first: of branches with `patternProperties` ajv accepted what is invalid.
+const MOST_REFUSED_BY_AJV = 232
 
 describe.each([
   ['the interpreter', async () => createSchemaValidator({ profiles: '2020-12' }), MOST_REFUSED],

@@ -59,6 +59,23 @@ test('behavior: random schemas and values are judged as the interpreter judges t
   expect(answered).toBeGreaterThan(10 * silent)
 })
 
+test.each([
+  ['oneOf', { oneOf: [{ patternProperties: { '^a': { type: 'string' } } }, true] }],
+  ['anyOf', { anyOf: [{ patternProperties: { '^a': { type: 'string' } } }, true] }],
+  ['anyOf of allOf', { anyOf: [{ allOf: [{ patternProperties: { '^a': false } }] }, true] }],
+  [
+    'dependentSchemas',
+    { anyOf: [{ dependentSchemas: { a: { patternProperties: { a: false } } } }, true] },
+  ],
+])(
+  'error: a branch with patternProperties that does not hold, in %s, is not decided',
+  async (_, branch) => {
+    const schema = { ...branch, unevaluatedProperties: false }
+    expect((await interpreter.validate(text(schema, { a: {} }))).status).toBe('invalid')
+    expect((await ajv.validate(text(schema, { a: {} }))).status).toBe('unusable-schema')
+  },
+)
+
 describe('bounds', () => {
   test('behavior: hostile schemas end, with the same answers where both have one', async () => {
     let stopped = 0

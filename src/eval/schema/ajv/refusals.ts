@@ -10,6 +10,19 @@ import type { CheckedSchema } from '../keywords.js'
 /** Values of a schema and of all that its references point at: each gets code, 0.1 s for that many. */
 const MOST_NODES = 1_000
 
+/** Where a schema need not hold, or is referred to from such a place. */
+const branch = /\/(?:anyOf|oneOf|not|then|else|dependentSchemas|\$defs|definitions)(?:\/|$)/
+
+/**
+ * Whether ajv would count a property as evaluated although the branch that looked at it did not hold:
+ * with `if`, and with patterns in a branch.
+ */
+function leaksEvaluated(at: At): boolean {
+  if (!isSchema(at)) return false
+  const has = (keyword: string): boolean => Object.hasOwn(at.value as JsonObject, keyword)
+  return has('if') || (has('patternProperties') && branch.test(at.path))
+}
+
 /** Why ajv may not have a schema. At most ten issues. */
 export function refusedByAjv({ schema, references }: CheckedSchema): readonly SchemaIssue[] {
   let nodes = 0
@@ -17,15 +30,15 @@ export function refusedByAjv({ schema, references }: CheckedSchema): readonly Sc
   const refuse = (path: string, message: string): void => {
     if (issues.length < 10) issues.push({ profile: '2020-12', path, message })
   }
-  let hasIf = false
+  let leaks = false
   walk(schema, {
     path: '',
     place: 'schema',
     see: (at) => {
-      hasIf ||= isSchema(at) && Object.hasOwn(at.value as JsonObject, 'if')
+      leaks ||= leaksEvaluated(at)
     },
   })
-  walk(schema, { path: '', place: 'schema', see: (at) => checkAt(at, { hasIf, refuse }) })
+  walk(schema, { path: '', place: 'schema', see: (at) => checkAt(at, { leaks, refuse }) })
   for (const target of [schema, ...references.values()]) {
     walk(target, { path: '', place: 'schema', see: () => (nodes += 1) })
   }
@@ -56,7 +69,7 @@ function walk(
 
 function checkAt(
   at: At,
-  { hasIf, refuse }: { hasIf: boolean; refuse: (path: string, message: string) => void },
+  { leaks, refuse }: { leaks: boolean; refuse: (path: string, message: string) => void },
 ): void {
   const { value, path, place } = at
   if (typeof value !== 'object' || value === null || place === 'data') return
@@ -69,8 +82,9 @@ function checkAt(
   if (has('unevaluatedItems')) {
     refuse(pointer(path, 'unevaluatedItems'), 'ajv does not decide `unevaluatedItems` rightly')
   }
-  if (has('unevaluatedProperties') && hasIf) {
-    const words = 'ajv does not decide `unevaluatedProperties` rightly in a schema with `if`'
+  if (has('unevaluatedProperties') && leaks) {
+    const words =
+      'ajv does not decide `unevaluatedProperties` rightly in a schema with `if`, or with `patternProperties` in a branch'
     refuse(pointer(path, 'unevaluatedProperties'), words)
   }
   if (has('contains') && has('prefixItems')) {
