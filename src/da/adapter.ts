@@ -24,6 +24,7 @@ import {
   DaOutcomeUnknownError,
   DaProtocolError,
   DaRequestRejectedError,
+  DaUnavailableError,
   UnsupportedLocatorError,
 } from './errors.js'
 import { artifactHashOf } from './internal/artifactHash.js'
@@ -81,6 +82,8 @@ export type DaAdapterDefinition = {
   paid?: boolean | undefined
   /** What was paid for in a write that ran out of its time, where that is known. */
   paidFor?: ((hash: Hex) => DaPaid | undefined) | undefined
+  /** Whether a write that ran out of its time certainly sent nothing. */
+  isUnsent?: ((hash: Hex) => boolean) | undefined
   /** Milliseconds, where a caller gives no `timeout`. @default 60_000 each */
   timeouts?: { put?: number | undefined; get?: number | undefined } | undefined
 }
@@ -160,15 +163,18 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
         const result = await withDeadline(`${source} ${type}`, { ...options, timeout }, (signal) =>
           run(own, { ...options, onProgress, signal, hash }),
         ).catch((error: unknown) => {
-          if (!definition.paid || !(error instanceof TimeoutError)) throw error
-          throw new DaOutcomeUnknownError(
-            {
-              source,
-              reason: `it did not end within ${timeout} ms`,
-              ...definition.paidFor?.(hash),
-            },
-            { cause: error },
-          )
+          const isGivenUp = options.signal?.aborted === true && error === options.signal.reason
+          if (!definition.paid || !(isGivenUp || error instanceof TimeoutError)) throw error
+          const paid = definition.paidFor?.(hash)
+          // One who gave up is told so, unless there is something that must not be lost.
+          if (isGivenUp && !paid?.commitments.length) throw error
+          const reason = isGivenUp ? 'its caller gave up' : `it did not end within ${timeout} ms`
+          if (definition.isUnsent?.(hash))
+            throw new DaUnavailableError(
+              { source, reason: `${reason}, and nothing was sent` },
+              { cause: error },
+            )
+          throw new DaOutcomeUnknownError({ source, reason, ...paid }, { cause: error })
         })
         onProgress?.({ loaded: own.length, total: own.length })
         const evidence: DaEvidence = { source, checks: result.checks }

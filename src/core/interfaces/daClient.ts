@@ -6,7 +6,14 @@ import type { DaLocator } from '../locator.js'
 export type DaProgress = { loaded: number; total?: number | undefined }
 
 /** Options of every call of a {@link DaClient}. */
-export type DaOptions = IoOptions & { onProgress?: ((progress: DaProgress) => void) | undefined }
+export type DaOptions = IoOptions & {
+  onProgress?: ((progress: DaProgress) => void) | undefined
+  /**
+   * For writes that cost money: whether bytes that were paid for, and that cannot be read back now, are
+   * paid for again. Without it such a write fails until they can be. @default false
+   */
+  mayPayTwice?: boolean | undefined
+}
 
 /** Options of a read. */
 export type DaReadOptions = DaOptions & {

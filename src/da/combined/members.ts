@@ -96,7 +96,13 @@ export async function putWithin(
     const receipt = await withDeadline(
       `${source} da.put`,
       { signal, timeout: longer(timeout ?? LONGEST_PUT, mayBePaid(client) ? LEAST_PATIENCE : 0) },
-      async (inner) => client.put(bytes, { onProgress: io.onProgress, ...own, signal: inner }),
+      async (inner) =>
+        client.put(bytes, {
+          onProgress: io.onProgress,
+          ...(io.mayPayTwice ? { mayPayTwice: true } : {}),
+          ...own,
+          signal: inner,
+        }),
     )
     return believed(receipt, { hash, source, isPaid: mayBePaid(client) })
   } catch (error) {

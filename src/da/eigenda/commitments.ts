@@ -1,7 +1,16 @@
 /** What the adapter reads out of commitments and failures. */
 import type { Hex } from 'viem'
 import type { DaLocator } from '../../core/locator.js'
-import { DaIntegrityError, DaInvalidCertError, DaProtocolError } from '../errors.js'
+import { BaseError } from '../../errors/base.js'
+import { TimeoutError } from '../../errors/common.js'
+import {
+  DaIntegrityError,
+  DaInvalidCertError,
+  DaNotFoundError,
+  DaOutcomeUnknownError,
+  DaProtocolError,
+  DaUnavailableError,
+} from '../errors.js'
 import { decodeEigenDaCommitment, type EigenDaCert } from './cert/cert.js'
 import { InvalidCommitmentError } from './errors.js'
 import { blobSymbols, MAX_BLOB_SYMBOLS } from './payloadCodec.js'
@@ -80,4 +89,29 @@ export function checkedCert(source: string, commitment: Hex, part: Uint8Array): 
     })
   }
   return cert
+}
+
+/** A record that fails, before anything was sent. */
+export function unopened(source: string, error: unknown): unknown {
+  if (error instanceof BaseError && !(error instanceof TimeoutError)) return error
+  const reason = `the record of payments failed, and nothing was sent (${messageOf(error)})`
+  return new DaUnavailableError({ source, reason }, { cause: error })
+}
+
+/** A failure after something was paid for, with what that is. */
+export function paidError(
+  error: unknown,
+  paid: { source: string; commitments: readonly Hex[]; locator: DaLocator | undefined },
+): Error {
+  if (error instanceof DaIntegrityError) {
+    const { expected, actual } = error
+    const reason = messageOf(error).replace(/^wrong bytes: /, '')
+    return new DaIntegrityError({ ...paid, reason, expected, actual }, { cause: error })
+  }
+  return new DaOutcomeUnknownError({ ...paid, reason: messageOf(error) }, { cause: error })
+}
+
+/** Whether the network says for certain that it does not have a blob. */
+export function isMissing(error: unknown): boolean {
+  return [error, (error as { cause?: unknown })?.cause].some((e) => e instanceof DaNotFoundError)
 }

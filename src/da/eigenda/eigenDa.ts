@@ -5,7 +5,7 @@
  * right length and, where points are supplied, commit to the very bytes that were sent. The network
  * keeps a blob for fourteen days; a receipt says until when.
  */
-import type { DaClient } from '../../core/interfaces/daClient.js'
+import type { DaClient, DaOptions } from '../../core/interfaces/daClient.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { createDaAdapter } from '../adapter.js'
 
@@ -30,7 +30,8 @@ export type EigenDaClient = DaClient & {
  * A write is repeated only when it certainly was not carried out: no connection, or a 429. Anything
  * else that leaves the outcome open is a {@link DaOutcomeUnknownError}, because a second dispersal
  * is paid for again. What was paid for and could not be checked is reused by a `put` of the same
- * bytes within a day; two of them at once are one. Clients of one `payments` are one in both.
+ * bytes within a day; two of them at once are one. Clients of one `payments` are one in both. It is paid
+ * for anew where the network said twice, ten minutes apart, that it is not there, and with `mayPayTwice`.
  *
  * @throws {InvalidInputError} for a malformed URL or option.
  * @example
@@ -44,7 +45,7 @@ export type EigenDaClient = DaClient & {
 export function eigenDa(options: EigenDaOptions): EigenDaClient {
   const settings = eigenDaSettings(options)
   const { source, target } = settings
-  const { flights } = purseOf<PutResult>(settings.payments)
+  const { flights, notes } = purseOf<PutResult>(settings.payments)
   let config: Promise<EigenDaProxyConfig | undefined> | undefined
 
   function askConfig(signal: AbortSignal): Promise<EigenDaProxyConfig | undefined> {
@@ -66,19 +67,20 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
       supports: ({ kind }) => kind === 'eigenDa',
       // Two writes of the same bytes at once are one, and paid for once.
       put: (bytes, call) =>
-        flights.run(call.hash, { signal: call.signal }, (signal) =>
+        flights.run(`${call.hash}${termsOf(call)}`, { signal: call.signal }, (signal) =>
           parts.put(bytes, { ...call, signal }),
         ),
       renew: (bytes, call) => {
         const { previous, hash } = call
         const expected = previous.kind === 'eigenDa' ? previous.commitments : undefined
         // Held against what was there before, so only with others that are held against the same.
-        const key = `${hash} ${expected?.join(' ') ?? ''}`
+        const key = `${hash}${termsOf(call)} ${expected?.join(' ') ?? ''}`
         return flights.run(key, { signal: call.signal }, (signal) =>
           parts.put(bytes, { ...call, signal }, expected),
         )
       },
-      paidFor: parts.paidFor,
+      paidFor: notes.paidFor,
+      isUnsent: notes.isUnsent,
       read: (locator, call) => readParts(settings, locator, call),
       head: (locator, call) => headParts(settings, locator, call),
     },
@@ -87,6 +89,11 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
   return Object.assign(client as DaClient & Required<Pick<DaClient, 'renew' | 'head'>>, {
     config: (io: IoOptions = {}) => askConfig(io.signal ?? new AbortController().signal),
   })
+}
+
+/** One who may pay twice is not made to wait with one who may not. */
+function termsOf({ mayPayTwice }: DaOptions): string {
+  return mayPayTwice === true ? '+' : ''
 }
 
 eigenDa.archive = eigenDaArchive

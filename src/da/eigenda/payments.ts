@@ -11,6 +11,8 @@ export type Payment = {
   at: number
   /** Whether it was read back once, and what came was not these bytes. */
   isDoubted?: boolean | undefined
+  /** Milliseconds since the epoch when the network first said that it is not there. */
+  missingAt?: number | undefined
 }
 
 /**
@@ -70,11 +72,13 @@ export function decodePayments(text: string): Payment[] {
 export function checkedPayments(list: unknown): Payment[] {
   if (!Array.isArray(list)) return refuse('it is not a list')
   return list.map((value: Record<string, unknown> | null): Payment => {
-    const { key, commitment, at, isDoubted } = value ?? {}
+    const { key, commitment, at, isDoubted, missingAt } = value ?? {}
     if (typeof key !== 'string' || !isCommitment(commitment) || !Number.isFinite(at))
       return refuse('an entry is no payment')
-    const payment = { key, commitment, at: at as number }
-    return isDoubted === true ? { ...payment, isDoubted } : payment
+    const payment: Payment = { key, commitment, at: at as number }
+    if (isDoubted === true) payment.isDoubted = true
+    if (Number.isFinite(missingAt)) payment.missingAt = missingAt as number
+    return payment
   })
 }
 

@@ -1,11 +1,12 @@
-/** Reads of single blobs, and what it means that one is not found. */
+/** Reads of single blobs, what it means that one is not found, and what is checked after a write. */
 import type { Hex } from 'viem'
 import type { DaStatus } from '../../core/interfaces/daClient.js'
 import type { DaLocator } from '../../core/locator.js'
-import { concat } from '../../internal/bytes.js'
+import { bytesEqual, concat } from '../../internal/bytes.js'
 import type { DaCall } from '../adapter.js'
 import {
   DaExpiredError,
+  DaIntegrityError,
   DaInvalidCertError,
   DaNotFoundError,
   DaProtocolError,
@@ -13,9 +14,9 @@ import {
 } from '../errors.js'
 import { withRetry } from '../internal/retry.js'
 import type { EigenDaCert } from './cert/cert.js'
-import { certOf, commitmentsOf, isRetryable } from './commitments.js'
+import { certOf, checkedCert, commitmentsOf, isRetryable } from './commitments.js'
 import { EIGENDA_EXPIRY_BLOCKS, type EigenDaSettings } from './options.js'
-import { payloadCapacity, SYMBOL_BYTES } from './payloadCodec.js'
+import { blobSymbols, decodePayload, payloadCapacity, SYMBOL_BYTES } from './payloadCodec.js'
 import { commitmentPath, getPayload, probePayload } from './proxyClient.js'
 
 /** The parts of an artifact, joined. */
@@ -126,4 +127,48 @@ async function byAge(
     { source, reason: 'a blob of its age must still be held, and is not found' },
     { cause: error },
   )
+}
+
+/** Makes sure that a certificate is for these bytes; returns what was checked. */
+export async function checkPut(
+  settings: EigenDaSettings,
+  put: { part: Uint8Array; commitment: Hex; reading: (isReading: boolean) => void },
+  call: DaCall,
+): Promise<string[]> {
+  const { source, kzg, kzgMaxSymbols, checkCert } = settings
+  const { part, commitment } = put
+  const cert = checkedCert(source, commitment, part)
+  const checks = ['certificate']
+  const symbols = blobSymbols(part.length)
+  if (kzg && symbols <= Math.min(kzgMaxSymbols, kzg.maxSymbols)) {
+    await kzg.assertCommits(part, cert, { signal: call.signal }).catch((cause: unknown) => {
+      call.signal.throwIfAborted()
+      throw new DaIntegrityError(
+        { source, reason: 'the certificate is not for the bytes that were sent' },
+        { cause },
+      )
+    })
+    checks.push('kzg')
+  } else if (settings.afterPut === 'readBack') {
+    put.reading(true)
+    // Asking for the encoded form goes past the proxy's caches to the network.
+    const encoded = await readPart(
+      settings,
+      { commitment, encoded: true },
+      { ...call, onProgress: undefined },
+    )
+    if (!bytesEqual(decodePayload(encoded), part)) {
+      throw new DaIntegrityError({
+        source,
+        reason: 'the network returns other bytes than were sent',
+      })
+    }
+    put.reading(false)
+    checks.push('readBack')
+  }
+  if (checkCert) {
+    const { checks: passed } = await checkCert(cert, { signal: call.signal })
+    checks.push('cert', ...passed.map((check) => `cert.${check}`))
+  }
+  return checks
 }

@@ -1,15 +1,15 @@
 /**
- * Writes: what the proxy takes, one dispersal, what is checked after it, and an artifact in parts.
+ * Writes: what the proxy takes, one dispersal, and an artifact in parts.
  */
 import type { Hex } from 'viem'
 import type { DaLocator } from '../../core/locator.js'
-import { bytesEqual, toHex } from '../../internal/bytes.js'
+import { toHex } from '../../internal/bytes.js'
+import { withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import type { DaCall, DaPaid } from '../adapter.js'
 import {
   DaConfigError,
   DaIntegrityError,
-  DaNotFoundError,
   DaOutcomeUnknownError,
   DaPayloadTooLargeError,
   DaRateLimitedError,
@@ -18,18 +18,22 @@ import { withRetry } from '../internal/retry.js'
 import {
   assertSameBlob,
   checkedCert,
+  isMissing,
   isOpenOutcome,
   isRetryable,
   messageOf,
+  paidError,
+  unopened,
 } from './commitments.js'
 import { EIGENDA_RETENTION_SECONDS, type EigenDaSettings } from './options.js'
 import { type PaidPart, type PaidParts, purseOf } from './paidParts.js'
-import { blobSymbols, decodePayload } from './payloadCodec.js'
 import { type EigenDaProxyConfig, isUnsent, postPayload } from './proxyClient.js'
-import { readPart } from './reads.js'
+import { checkPut } from './reads.js'
 
-/** Writes that did not end, of which is remembered what was paid for. */
-const MOST_ANSWERED = 1_024
+/** Milliseconds after which bytes that the network says it does not have are not waited for any more. */
+const MISSING_FOR = 600_000
+/** Milliseconds at most to look for what was paid for before by one who may pay twice. */
+const LAST_LOOK = 30_000
 
 /** What the proxy says about itself, asked once. */
 export type AskConfig = (signal: AbortSignal) => Promise<EigenDaProxyConfig | undefined>
@@ -48,27 +52,38 @@ export type PutParts = {
     call: DaCall & { hash: Hex },
     expected?: readonly Hex[],
   ): Promise<PutResult>
-  /** What was answered, and so paid for, in a write that did not end. */
-  paidFor(hash: Hex): DaPaid | undefined
 }
 
 /** What was paid for and could not be checked is remembered, and reused by the next write. */
 export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig): PutParts {
   const { source, maxParts, now } = settings
-  const paid = purseOf<PutResult>(settings.payments).parts(now)
-  // Writes under way, and those that somebody stopped waiting for.
-  const answered = new Map<Hex, DaPaid>()
-  const note = (hash: Hex, commitments: readonly Hex[], count: number): DaPaid => {
-    const isWhole = commitments.length === count
-    const locator: DaLocator | undefined = isWhole ? { kind: 'eigenDa', commitments } : undefined
-    const [oldest] = answered.keys()
-    if (answered.size >= MOST_ANSWERED && oldest !== undefined) answered.delete(oldest)
-    answered.set(hash, { commitments, locator })
-    return { commitments, locator }
+  const purse = purseOf<PutResult>(settings.payments)
+  const { notes } = purse
+  const paid = purse.parts(now)
+  const toPaid = (commitments: readonly Hex[], count: number): DaPaid => ({
+    commitments,
+    locator: commitments.length === count ? { kind: 'eigenDa', commitments } : undefined,
+  })
+
+  async function open(hash: Hex, keys: readonly string[], signal: AbortSignal): Promise<void> {
+    const known = (): Hex[] => {
+      const found = keys.map((key) => paid.get(key)?.commitment)
+      const end = found.indexOf(undefined)
+      return (end < 0 ? found : found.slice(0, end)) as Hex[]
+    }
+    if (known().length > 0) notes.paid(hash, toPaid(known(), keys.length))
+    try {
+      await paid.open(signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      const before = notes.paidFor(hash)
+      const typed = unopened(source, error)
+      throw before ? paidError(typed, { source, ...before }) : typed
+    }
+    notes.paid(hash, known().length > 0 ? toPaid(known(), keys.length) : undefined)
   }
 
   const put: PutParts['put'] = async (bytes, call, expected) => {
-    answered.delete(call.hash)
     const perPart = await partLimit(settings, askConfig, call.signal)
     const count = Math.ceil(bytes.length / perPart)
     if (count > maxParts) {
@@ -81,20 +96,19 @@ export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig):
     const parts = Array.from({ length: count }, (_, index) =>
       bytes.subarray(index * perPart, (index + 1) * perPart),
     )
-    const keyOf = (index: number): string =>
-      `${index}/${count} ${keccakHex(parts[index] as Uint8Array)}`
-    await paid.open()
+    const keys = parts.map((part, index) => `${index}/${count} ${keccakHex(part)}`)
+    await open(call.hash, keys, call.signal)
     const commitments: Hex[] = []
     const checks = new Set<string>()
     let oldest = now()
-    const place = createPlacing({ settings, paid, call })
+    const place = createPlacing({ settings, paid, call, onSend: () => notes.sent(call.hash) })
     try {
       for (const [index, part] of parts.entries()) {
         const answer = (commitment: Hex): void => {
           commitments[index] = commitment
-          note(call.hash, [...commitments], count)
+          notes.paid(call.hash, toPaid([...commitments], count))
         }
-        const own = { part, key: keyOf(index), previous: expected?.[index] }
+        const own = { part, key: keys[index] as string, previous: expected?.[index] }
         const placed = await place(own, answer)
         for (const check of placed.checks) checks.add(check)
         oldest = Math.min(oldest, placed.at)
@@ -105,31 +119,26 @@ export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig):
       }
     } catch (error) {
       if (commitments.length === 0 || call.signal.aborted) throw error
-      const { locator } = note(call.hash, [...commitments], count)
-      throw paidError(error, { source, commitments, locator })
+      throw paidError(error, { source, ...toPaid([...commitments], count) })
     }
-    for (const index of parts.keys()) await paid.delete(keyOf(index))
-    answered.delete(call.hash)
+    for (const key of keys) await paid.delete(key, call.signal)
+    notes.paid(call.hash, undefined)
     return {
       locator: { kind: 'eigenDa', commitments } satisfies DaLocator,
       checks: [...checks],
       expiresAt: Math.floor(oldest / 1_000) + EIGENDA_RETENTION_SECONDS,
     }
   }
-  return { put, paidFor: (hash) => answered.get(hash) }
-}
-
-/** A failure after something was paid for, with what that is. */
-function paidError(
-  error: unknown,
-  paid: { source: string; commitments: readonly Hex[]; locator: DaLocator | undefined },
-): Error {
-  if (error instanceof DaIntegrityError) {
-    const { expected, actual } = error
-    const reason = messageOf(error).replace(/^wrong bytes: /, '')
-    return new DaIntegrityError({ ...paid, reason, expected, actual }, { cause: error })
+  return {
+    async put(bytes, call, expected) {
+      const end = notes.begin(call.hash)
+      try {
+        return await put(bytes, call, expected)
+      } finally {
+        end()
+      }
+    },
   }
-  return new DaOutcomeUnknownError({ ...paid, reason: messageOf(error) }, { cause: error })
 }
 
 type Part = { part: Uint8Array; key: string; previous: Hex | undefined }
@@ -140,30 +149,62 @@ function createPlacing({
   settings,
   paid,
   call,
+  onSend,
 }: {
   settings: EigenDaSettings
   paid: PaidParts
   call: DaCall
+  onSend: () => void
 }): (part: Part, answer: (commitment: Hex) => void) => Promise<Placed> {
   const { source, now } = settings
 
-  async function check(known: PaidPart, { part, key, previous }: Part): Promise<Placed> {
-    const { commitment, at } = known
+  async function check(
+    known: PaidPart,
+    { part, key, previous }: Part,
+    { signal }: { signal: AbortSignal },
+  ): Promise<Placed> {
+    const { commitment, at, missingAt } = known
     let isReading = false
     const reading = (is: boolean): void => {
       isReading = is
     }
     try {
-      const checks = await checkPut(settings, { part, commitment, reading }, call)
+      const checks = await checkPut(settings, { part, commitment, reading }, { ...call, signal })
       assertSameBlob(source, previous, commitment)
       return { at, checks }
     } catch (error) {
+      if (signal.aborted) throw error
+      if (isMissing(error)) {
+        // Once may be a relay that is behind; said again minutes later, it is not coming.
+        const since = now() - (missingAt ?? Number.NaN)
+        if (since >= MISSING_FOR) await paid.delete(key, signal)
+        else if (!(since >= 0)) await paid.set(key, { ...known, missingAt: now() }, signal)
+        throw error
+      }
       // Only a check that could not be made is worth making again on the same certificate; what a
       // relay gives once is not what the network holds.
-      const isOpenCheck = error instanceof DaNotFoundError || isRetryable(error)
-      if (call.signal.aborted || isOpenCheck) throw error
-      if (isReading && !known.isDoubted) await paid.set(key, { ...known, isDoubted: true })
-      else await paid.delete(key)
+      if (isRetryable(error)) throw error
+      if (isReading && !known.isDoubted) await paid.set(key, { ...known, isDoubted: true }, signal)
+      else await paid.delete(key, signal)
+      throw error
+    }
+  }
+
+  /** What was paid for before, where it is there; nothing where it is to be paid for again. */
+  async function checkKnown(known: PaidPart, own: Part): Promise<Placed | undefined> {
+    const { mayPayTwice = false, timeout = Number.POSITIVE_INFINITY } = call
+    const longest = mayPayTwice ? Math.min(LAST_LOOK, timeout / 4) : undefined
+    try {
+      return await withDeadline(
+        'eigenda check',
+        { signal: call.signal, timeout: longest },
+        (signal) => check(known, own, { signal }),
+      )
+    } catch (error) {
+      if (call.signal.aborted) throw error
+      // Twice other bytes, or twice none: the write goes on without that certificate.
+      const isTwice = known.isDoubted || (known.missingAt !== undefined && isMissing(error))
+      if (mayPayTwice || (isTwice && paid.get(own.key) === undefined)) return undefined
       throw error
     }
   }
@@ -172,13 +213,10 @@ function createPlacing({
     const known = paid.get(own.key)
     if (known) {
       answer(known.commitment)
-      try {
-        return await check(known, own)
-      } catch (error) {
-        // Twice other bytes: the certificate is not for these, and the write goes on without it.
-        if (paid.get(own.key) !== undefined || !known.isDoubted) throw error
-      }
+      const placed = await checkKnown(known, own)
+      if (placed) return placed
     }
+    onSend()
     const commitment = await dispersePart(settings, own.part, call)
     try {
       checkedCert(source, commitment, own.part)
@@ -189,8 +227,8 @@ function createPlacing({
     }
     const made = { commitment, at: now() }
     answer(commitment)
-    await paid.set(own.key, made)
-    return check(made, own)
+    await paid.set(own.key, made, call.signal)
+    return check(made, own, call)
   }
 }
 
@@ -266,48 +304,4 @@ async function dispersePart(
       : error
   })
   return toHex(bytes)
-}
-
-/** Makes sure that a certificate is for these bytes; returns what was checked. */
-async function checkPut(
-  settings: EigenDaSettings,
-  put: { part: Uint8Array; commitment: Hex; reading: (isReading: boolean) => void },
-  call: DaCall,
-): Promise<string[]> {
-  const { source, kzg, kzgMaxSymbols, checkCert } = settings
-  const { part, commitment } = put
-  const cert = checkedCert(source, commitment, part)
-  const checks = ['certificate']
-  const symbols = blobSymbols(part.length)
-  if (kzg && symbols <= Math.min(kzgMaxSymbols, kzg.maxSymbols)) {
-    await kzg.assertCommits(part, cert, { signal: call.signal }).catch((cause: unknown) => {
-      call.signal.throwIfAborted()
-      throw new DaIntegrityError(
-        { source, reason: 'the certificate is not for the bytes that were sent' },
-        { cause },
-      )
-    })
-    checks.push('kzg')
-  } else if (settings.afterPut === 'readBack') {
-    put.reading(true)
-    // Asking for the encoded form goes past the proxy's caches to the network.
-    const encoded = await readPart(
-      settings,
-      { commitment, encoded: true },
-      { ...call, onProgress: undefined },
-    )
-    if (!bytesEqual(decodePayload(encoded), part)) {
-      throw new DaIntegrityError({
-        source,
-        reason: 'the network returns other bytes than were sent',
-      })
-    }
-    put.reading(false)
-    checks.push('readBack')
-  }
-  if (checkCert) {
-    const { checks: passed } = await checkCert(cert, { signal: call.signal })
-    checks.push('cert', ...passed.map((check) => `cert.${check}`))
-  }
-  return checks
 }

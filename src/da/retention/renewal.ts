@@ -47,6 +47,8 @@ export type RenewalOptions = {
   journal: RetentionJournal
   copies: CopyKeeper
   renewBefore: number
+  /** Seconds before expiry in which what may have been paid is paid again. */
+  urgentBefore: number
   /** Milliseconds since the epoch. */
   now: () => number
 }
@@ -115,7 +117,14 @@ export function createRenewals(options: RenewalOptions): Renewals {
       step,
       at,
       before,
-    }: { bytes: Uint8Array; step: RenewStep; at: number; before: RenewalRecord | undefined },
+      mayPayTwice,
+    }: {
+      bytes: Uint8Array
+      step: RenewStep
+      at: number
+      before: RenewalRecord | undefined
+      mayPayTwice: boolean
+    },
     io: IoOptions,
   ): Promise<DaReceipt> {
     const { artifactHash, previous } = step
@@ -128,8 +137,8 @@ export function createRenewals(options: RenewalOptions): Renewals {
     try {
       return await withDeadline('renewal', limit, (signal) =>
         client.renew && previous
-          ? client.renew(previous, bytes, { ...io, signal })
-          : client.put(bytes, { ...io, signal }),
+          ? client.renew(previous, bytes, { ...io, mayPayTwice, signal })
+          : client.put(bytes, { ...io, mayPayTwice, signal }),
       )
     } catch (error) {
       // Only a failure that is known not to have been paid may be forgotten.
@@ -175,7 +184,10 @@ export function createRenewals(options: RenewalOptions): Renewals {
         return skipped('a copy was found that is not due')
       const request = { hash: artifactHash, namespace, locators }
       const bytes = await fetchArtifact(options.source, request, io)
-      const receipt = await send(publisher, { bytes, step, at, before }, io)
+      // The publisher remembers payments by a time of its own, and this one ends first.
+      const isUrgent = last === undefined || last.expiresAt - at <= options.urgentBefore
+      const mayPayTwice = step.mayPayTwice || isUrgent
+      const receipt = await send(publisher, { bytes, step, at, before, mayPayTwice }, io)
       assertReceipt(receipt, { artifactHash, source: publisher.kind })
       const { locator } = receipt
       const expiresAt = keptUntil(at, receipt.expiresAt)

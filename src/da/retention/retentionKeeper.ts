@@ -77,6 +77,7 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
     journal,
     copies,
     renewBefore,
+    urgentBefore,
     now,
   })
   const emit: NonNullable<RetentionKeeperOptions['onEvent']> = (event) => {

@@ -1,0 +1,213 @@
+/** What was paid for and cannot be checked: paid for again once at most, and never hidden. */
+import { expect, test } from 'vitest'
+import { computeArtifactHash } from '../../core/artifact.js'
+import type { DaLocator } from '../../core/locator.js'
+import { utf8 } from '../../internal/bytes.js'
+import { createFakeEigenDaProxy } from '../../testing/eigenDaProxy/fakeProxy.js'
+import { fallback } from '../combined/fallback.js'
+import { memoryDa } from '../memoryDa.js'
+import { eigenDa } from './eigenDa.js'
+import { memoryPayments, type Payment, type PaymentRecord } from './payments.js'
+
+const minute = 60_000
+type Answer = '503' | 'missing' | 'hang' | 'well'
+
+/** A proxy whose reads answer as `state` says, and a clock. */
+function world(more: { payments?: PaymentRecord } = {}) {
+  const state: { reads: Answer; now: number } = { reads: 'well', now: 1_700_000_000_000 }
+  const proxy = createFakeEigenDaProxy()
+  const fetch = async (input: string, init: RequestInit): Promise<Response> => {
+    if (!input.includes('/get/') || state.reads === 'well') return proxy.fetch(input, init)
+    if (state.reads === 'hang')
+      return new Promise((_, reject) =>
+        init.signal?.addEventListener('abort', () => reject(init.signal?.reason)),
+      )
+    return state.reads === '503'
+      ? new Response('no', { status: 503 })
+      : new Response('blob not found', { status: 500 })
+  }
+  const retry = { reads: 1, writes: 1, baseDelay: 1, maxDelay: 1 }
+  const payments = more.payments ?? memoryPayments()
+  const options = { url: 'http://proxy.test', fetch, retry, payments, now: () => state.now }
+  return { state, proxy, options, da: eigenDa(options) }
+}
+
+const failure = (work: Promise<unknown>): Promise<{ locator?: DaLocator; code?: string }> =>
+  work.then(
+    () => expect.fail('it was written'),
+    (error) => error,
+  )
+
+test('behavior: a blob that is not there twice, ten minutes apart, is paid for again', async () => {
+  const { state, proxy, da } = world()
+  state.reads = 'missing'
+  const unknown = { code: 'DA_OUTCOME_UNKNOWN', locator: { kind: 'eigenDa' } }
+  for (const at of [0, 1, 9]) {
+    state.now = 1_700_000_000_000 + at * minute
+    expect(await failure(da.put(utf8('x')))).toMatchObject(unknown)
+  }
+  expect(proxy.dispersals()).toBe(1)
+  // Found at last: nothing is paid for.
+  state.reads = 'well'
+  state.now += minute
+  await da.put(utf8('x'))
+  expect(proxy.dispersals()).toBe(1)
+
+  state.reads = 'missing'
+  const first = await failure(da.put(utf8('y')))
+  state.now += 10 * minute
+  const second = await failure(da.put(utf8('y')))
+  expect(second).toMatchObject(unknown)
+  expect(second.locator).not.toEqual(first.locator)
+  expect(proxy.dispersals(utf8('y'))).toBe(2)
+  state.reads = 'well'
+  expect((await da.put(utf8('y'))).locator).toEqual(second.locator)
+})
+
+test('behavior: that it is not there is remembered over a restart, and by the age of the blob too', async () => {
+  const { state, proxy, options } = world()
+  const currentBlock = async () => 0n
+  state.reads = 'missing'
+  await failure(eigenDa({ ...options, currentBlock }).put(utf8('x')))
+  expect(await options.payments.read()).toMatchObject([{ missingAt: state.now }])
+  const text = JSON.stringify(await options.payments.read())
+  const kept: PaymentRecord = {
+    read: async () => JSON.parse(text) as Payment[],
+    write: async () => undefined,
+  }
+  state.now += 10 * minute
+  await failure(eigenDa({ ...options, currentBlock, payments: kept }).put(utf8('x')))
+  expect(proxy.dispersals()).toBe(2)
+})
+
+test.each(['503', 'missing', 'hang'] as const)(
+  'behavior: with mayPayTwice a payment whose reads answer %s stops no write, and one that is there is used',
+  async (reads) => {
+    const { state, proxy, da } = world()
+    state.reads = reads
+    const first = await failure(da.put(utf8('x'), { timeout: 200 }))
+    expect(first.locator).toBeDefined()
+    const again = { mayPayTwice: true, timeout: 400 }
+    const second = await failure(fallback([da]).put(utf8('x'), again))
+    expect(second.locator).not.toEqual(first.locator)
+    expect(proxy.dispersals()).toBe(2)
+    state.reads = 'well'
+    expect((await da.renew(second.locator as DaLocator, utf8('x'), again)).locator).toEqual(
+      second.locator,
+    )
+    expect(proxy.dispersals()).toBe(2)
+  },
+)
+
+/** A record one of whose calls never ends. */
+function hanging(call: 'read' | 'write', at: number) {
+  const memory = memoryPayments()
+  const count = { read: 0, write: 0 }
+  let settle = (): void => undefined
+  const wait = async (name: 'read' | 'write'): Promise<void> => {
+    count[name] += 1
+    if (name === call && count[name] === at)
+      await new Promise<void>((resolve) => {
+        settle = resolve
+      })
+  }
+  const record: PaymentRecord = {
+    async read() {
+      await wait('read')
+      return memory.read()
+    },
+    async write(payments) {
+      await wait('write')
+      await memory.write(payments)
+    },
+  }
+  return { record, memory, settle: () => settle() }
+}
+
+test.each([
+  ['read', 1],
+  ['write', 1],
+] as const)(
+  'error: DA_UNAVAILABLE where %s %i of the record hangs before anything was sent; other backends and later writes go on',
+  async (call, at) => {
+    const { record } = hanging(call, at)
+    const { proxy, da } = world({ payments: record })
+    const error = await failure(da.put(utf8('x'), { timeout: 100 }))
+    expect(error).toMatchObject({ code: 'DA_UNAVAILABLE', retryable: true })
+    expect(proxy.dispersals()).toBe(0)
+    expect((await da.put(utf8('x'))).artifactHash).toBe(computeArtifactHash(utf8('x')))
+    expect(proxy.dispersals()).toBe(1)
+
+    const other = world({ payments: hanging(call, at).record })
+    const both = fallback([other.da, memoryDa()])
+    expect((await both.put(utf8('x'), { timeout: 100 }).catch((e) => e)).code).not.toBe(
+      'DA_OUTCOME_UNKNOWN',
+    )
+    expect(other.proxy.dispersals()).toBe(0)
+  },
+)
+
+test.each([2, 3])(
+  'behavior: write %i of the record hangs: what was paid is told, other writes go on, and the late write undoes nothing',
+  async (at) => {
+    const { record, memory, settle } = hanging('write', at)
+    const { state, proxy, da } = world({ payments: record })
+    state.reads = at === 2 ? '503' : 'well'
+    const paid = { code: 'DA_OUTCOME_UNKNOWN', locator: { kind: 'eigenDa' } }
+    const first = await failure(da.put(utf8('x'), { timeout: 100 }))
+    expect(first).toMatchObject(paid)
+    state.reads = '503'
+    const next = await failure(da.put(utf8('y')))
+    expect(next).toMatchObject(paid)
+    settle()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect((await memory.read()).map(({ commitment }) => commitment)).toContain(
+      (next.locator as unknown as { commitments: string[] }).commitments[0],
+    )
+    state.reads = 'well'
+    await da.put(utf8('x'))
+    expect((await da.put(utf8('y'))).locator).toEqual(next.locator)
+    expect(proxy.dispersals(utf8('y'))).toBe(1)
+  },
+)
+
+test('behavior: a record that fails later hides nothing that was paid for', async () => {
+  const memory = memoryPayments()
+  const how: { fails: undefined | (() => Promise<never>) } = { fails: undefined }
+  const record: PaymentRecord = {
+    read: () => memory.read(),
+    write: (payments) => how.fails?.() ?? memory.write(payments),
+  }
+  const { state, proxy, da } = world({ payments: record })
+  state.reads = '503'
+  const { locator } = await failure(da.put(utf8('x')))
+  for (const fails of [
+    () => Promise.reject(new Error('disk')),
+    () => {
+      throw new Error('at once')
+    },
+    () => new Promise<never>(() => undefined),
+  ]) {
+    how.fails = fails
+    const error = await failure(da.put(utf8('x'), { timeout: 100 }))
+    expect(error).toMatchObject({ code: 'DA_OUTCOME_UNKNOWN', locator })
+    expect(await failure(da.put(utf8('y'), { timeout: 100 }))).toMatchObject({
+      code: 'DA_UNAVAILABLE',
+      retryable: true,
+    })
+  }
+  expect(proxy.dispersals()).toBe(1)
+})
+
+test('error: what was paid for is said to one who gave up; one who lost nothing gets the reason', async () => {
+  const { state, da } = world()
+  state.reads = 'hang'
+  const error = await failure(da.put(utf8('x'), { signal: AbortSignal.timeout(100) }))
+  expect(error).toMatchObject({
+    code: 'DA_OUTCOME_UNKNOWN',
+    locator: { kind: 'eigenDa' },
+    cause: { name: 'TimeoutError' },
+  })
+  const reason = new Error('enough')
+  expect(await failure(da.put(utf8('z'), { signal: AbortSignal.abort(reason) }))).toBe(reason)
+})
