@@ -359,6 +359,37 @@ describe('bounds', () => {
     await open(url)
   })
 
+  test('behavior: whoever has no key holds no place of those who have one', async () => {
+    const subscriptionLimits = { connectionsInAll: 2 }
+    const { url, gateway } = await start({ subscriptionLimits })
+    const stranger = (): Promise<string> =>
+      new Promise((resolve) => {
+        const socket = connect(Number(new URL(url).port), '127.0.0.1', () => {
+          const asked = 'upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n'
+          const key = `sec-websocket-key: ${Buffer.alloc(16).toString('base64')}`
+          socket.write(`GET /ws?api_key=bad HTTP/1.1\r\nhost: a\r\n${asked}${key}\r\n\r\n`)
+        })
+        // It closes nothing itself.
+        let text = ''
+        socket.on('data', (data) => {
+          text += data
+        })
+        socket.on('close', () => resolve(text.slice(9, 12)))
+        socket.on('error', () => undefined)
+        closers.push(async () => void socket.destroy())
+      })
+    const strangers = Array.from({ length: 100 }, stranger)
+    const both = [await open(url), await open(url, 'key-of-bank')]
+    expect(gateway.subscriptions.counts().connections).toBe(2)
+    const answers = await Promise.all(strangers)
+    expect(new Set(answers)).toEqual(new Set(['101', '401']))
+    // They have left: who comes now is told why by a close code again, as pages need it.
+    const { closed } = await open(url, 'another')
+    expect(await closed).toBe(4_401)
+    expect(both.map(({ socket }) => socket.readyState)).toEqual([1, 1])
+    expect(gateway.subscriptions.counts().connections).toBe(2)
+  })
+
   test('error: who sends too much, or takes too little, is cut; others go on', async () => {
     const watched: string[] = []
     const { tasks, url, world, operators, gateway } = await start({

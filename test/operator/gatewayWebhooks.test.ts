@@ -17,6 +17,7 @@ import {
 } from '../../src/operator/index.js'
 import { listenGateway } from '../../src/operator/node/index.js'
 import { address, client } from '../support/attestationWorld.js'
+import { newTask } from '../support/gatewayStoreSuite.js'
 import { createGatewayWorld, operatorOf } from '../support/gatewayWorld.js'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -219,7 +220,8 @@ describe('a webhook', () => {
 
   test('behavior: a receiver that is slow holds up neither tasks nor others', async () => {
     const { told, fetch } = await receiver(({ path }, response) => {
-      if (path !== '/slow') response.end()
+      // It answers once: from then on its caller has two at a time.
+      if (path !== '/slow' || told.length === 1) response.end()
     })
     const { hooks, tasks, of, attempts } = await start({ fetch, concurrent: 8, perCaller: 2 })
     await hooks.registerWebhook({
@@ -227,13 +229,50 @@ describe('a webhook', () => {
       url: 'https://shop.example/slow',
       timeoutSeconds: 30,
     })
+    await tasks.createTask(request)
+    await poll(() => attempts().map(({ caller }) => caller)).toEqual(['shop'])
     const bank = of('key-of-bank')
     await bank.hooks.registerWebhook({ ...register, url: 'https://bank.example/quick' })
     for (let nth = 0; nth < 4; nth++)
       expect(await tasks.createTask(request)).toMatchObject({ allowed: true })
     await bank.tasks.createTask(request)
-    await poll(() => attempts().map(({ caller }) => caller)).toEqual(['bank'])
-    expect(told.filter(({ path }) => path === '/slow')).toHaveLength(2)
+    await poll(() => attempts().map(({ caller }) => caller)).toEqual(['shop', 'bank'])
+    expect(told.filter(({ path }) => path === '/slow')).toHaveLength(1 + 2)
+  })
+
+  test('behavior: many receivers that never answer hold up nobody whose receiver does', async () => {
+    const warnings: string[] = []
+    const warn = ({ name }: Error): void => void warnings.push(name)
+    process.on('warning', warn)
+    closers.push(async () => void process.off('warning', warn))
+    const { told, fetch } = await receiver(({ path }, response) => {
+      if (path !== '/silent') response.end()
+    })
+    const names = Array.from({ length: 12 }, (_, nth) => `caller-${nth}`)
+    const many = apiKeyCallers(
+      Object.fromEntries([...names, 'quick'].map((name) => [name, [hashApiKey(name)]])),
+    )
+    const { store, attempts } = await start({ fetch }, { callers: many })
+    const fail = async (caller: string, times: number): Promise<void> => {
+      const failure = { fault: 'NO_QUORUM', detail: 'none' } as const
+      await store.webhooks.set(caller, {
+        ...{ url: `https://a.example/${caller === 'quick' ? caller : 'silent'}`, secret },
+        ...{ timeout: 30_000, retries: 12, failures: undefined },
+        ...{ keyHash: hashApiKey(caller), registeredAt: 1 },
+      })
+      for (let nth = 0; nth < times; nth++) {
+        const task = newTask({ caller })
+        await store.insert(task, { owner: 'me', lease: 60_000 })
+        await store.advance({ taskId: task.taskId, fence: 1 }, { state: 'failed', failure })
+      }
+    }
+    for (const name of names) await fail(name, 8)
+    await poll(() => told.length).toBe(12)
+    await fail('quick', 20)
+    await poll(() => attempts().length).toBe(20)
+    expect(attempts().every(({ caller }) => caller === 'quick')).toBe(true)
+    expect(told.filter(({ path }) => path === '/silent')).toHaveLength(12)
+    expect(warnings).toEqual([])
   })
 
   test('behavior: a webhook ends with the key that registered it', async () => {

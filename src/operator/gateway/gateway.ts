@@ -85,7 +85,7 @@ export type GatewayParameters = {
         fetch: WebhookFetch
         /** Attempts at a time. @default 16 */
         concurrent?: number | undefined
-        /** Attempts at a time for one caller. @default 4 */
+        /** Attempts at a time for one caller whose receiver answers; for others it is one. @default 4 */
         perCaller?: number | undefined
         /** Milliseconds between looks for what is due. @default 500 */
         pollInterval?: number | undefined

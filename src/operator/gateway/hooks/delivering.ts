@@ -15,6 +15,7 @@ import type { ClaimedDelivery, DeliveryOutcome } from '../store/webhooks.js'
 import type { Answers } from '../waiting.js'
 import { writeTaskStatus } from '../wire.js'
 import { endWithoutKey } from './keys.js'
+import { createPlaces } from './places.js'
 
 /** Reaches addresses that strangers name: it has to keep to public ones, and to follow nothing. */
 export type WebhookFetch = (url: string, init: RequestInit) => Promise<Response>
@@ -27,7 +28,7 @@ export type DeliveringParameters = {
   fetch: WebhookFetch
   /** Attempts at a time. */
   concurrent: number
-  /** Attempts at a time for one caller, so that one that is slow holds up nobody else. */
+  /** Attempts at a time for one caller whose receiver answers; one that does not has one. */
   perCaller: number
   /** Milliseconds between looks for what is due. */
   pollInterval: number
@@ -50,21 +51,29 @@ export async function deliver(
   signal: AbortSignal,
 ): Promise<void> {
   const { store, concurrent, perCaller, pollInterval, onEvent } = parameters
-  const running = new Map<Promise<void>, string>()
-  const busy = (): string[] => {
-    const counts = new Map<string, number>()
-    for (const caller of running.values()) counts.set(caller, (counts.get(caller) ?? 0) + 1)
-    return [...counts].filter(([, count]) => count >= perCaller).map(([caller]) => caller)
+  const places = createPlaces({ concurrent, perCaller })
+  // A signal for each attempt: one for all would have a listener for each.
+  const running = new Map<Promise<void>, AbortController>()
+  const abortAll = (): void => {
+    for (const own of running.values()) own.abort()
+  }
+  signal.addEventListener('abort', abortAll, { once: true })
+  const start = (delivery: ClaimedDelivery): void => {
+    const own = new AbortController()
+    if (signal.aborted) own.abort()
+    const { caller } = delivery
+    places.take(caller)
+    const work = attempt(delivery, parameters, own.signal).then((answered) => {
+      running.delete(work)
+      places.give(caller, answered)
+    })
+    running.set(work, own)
   }
   const look = async (): Promise<boolean> => {
-    const limit = concurrent - running.size
-    if (limit <= 0) return false
-    const lease = LONGEST + MARGIN
-    const claimed = await store.webhooks.claim({ lease, limit, busy: busy() })
-    for (const delivery of claimed) {
-      const work = attempt(delivery, parameters, signal).finally(() => running.delete(work))
-      running.set(work, delivery.caller)
-    }
+    const { limit, busy } = places.next()
+    if (limit === 0) return false
+    const claimed = await store.webhooks.claim({ lease: LONGEST + MARGIN, limit, busy })
+    for (const delivery of claimed) start(delivery)
     return claimed.length > 0
   }
   while (!signal.aborted) {
@@ -77,30 +86,33 @@ export async function deliver(
     if (!more) await pause(pollInterval, signal)
   }
   await Promise.all(running.keys())
+  signal.removeEventListener('abort', abortAll)
 }
 
-/** One attempt, and what became of it. Never throws. */
+/** One attempt, and what became of it: whether the receiver answered. Never throws. */
 async function attempt(
   delivery: ClaimedDelivery,
   parameters: DeliveringParameters,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { store, callers, onEvent, now } = parameters
   const { taskId, caller } = delivery
   try {
-    if (await endWithoutKey(delivery, { store: store.webhooks, callers, onEvent })) return
+    if (await endWithoutKey(delivery, { store: store.webhooks, callers, onEvent })) return true
     const answered = await send(delivery, parameters, signal)
     // It says itself that it was not told: nothing is changed, and the claim ends.
     if (signal.aborted && !isTaken(answered)) {
       await store.webhooks.end(delivery, { after: 0 })
-      return
+      return false
     }
     const outcome = judge(delivery, answered, now())
     await store.webhooks.end(delivery, outcome)
     const told = typeof outcome === 'string' ? outcome : 'retried'
     onEvent({ type: 'webhook.attempt', taskId, caller, outcome: told, status: answered })
+    return answered !== undefined
   } catch (error) {
     onEvent({ type: 'store.failed', error })
+    return false
   }
 }
 

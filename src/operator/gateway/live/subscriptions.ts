@@ -24,7 +24,7 @@ import { readSubscriptionFrame, writeUpdate } from './frames.js'
 
 /** Bounds of connections. What is over is refused at once. */
 export type SubscriptionLimits = {
-  /** Connections of all callers, those not yet authenticated included. @default 1_024 */
+  /** Connections of all callers. Those whose key is none hold no place of them. @default 1_024 */
   connectionsInAll?: number | undefined
   /** @default 64 */
   connectionsPerCaller?: number | undefined
@@ -59,11 +59,13 @@ export type SubscriptionConnection = {
 /** Tells callers of changes. */
 export type Subscriptions = {
   /**
-   * Takes a place for a connection and looks who it is. `full`: it may come again later. Whoever is
-   * `admitted` or `unknown` has a place, which `leave` or the connection's `closed` gives back.
+   * Looks who a connection is, and takes a place for it. `full`: it may come again later. `refused`: its key
+   * is none. `unknown`: so it is, and may be told by a close code, which pages see and a refusal they do not.
+   * Whoever is `admitted` or `unknown` has a place, which `leave` or the connection's `closed` gives back.
    */
   admit(authorization: string | undefined): Promise<
     | { status: 'full' }
+    | { status: 'refused' }
     | { status: 'unknown'; leave: () => void }
     | {
         status: 'admitted'
@@ -82,6 +84,8 @@ export const closeCodes = { unknown: 4_401, overloaded: 1_013, goingAway: 1_001 
 
 /** Milliseconds of one wait for a change, after which the task is looked at again. */
 const TURN = 60_000
+/** Connections without a key that are told so by a close code at a time. The others are refused. */
+const UNKNOWN_PLACES = 32
 /** Milliseconds to find out who a caller is. */
 const PATIENCE = 10_000
 
@@ -116,6 +120,9 @@ export function createSubscriptions(parameters: {
   const perCaller = createCounts()
   const tasksPerCaller = createCounts()
   let connections = 0
+  // Neither counts as a connection: whoever has no key keeps nobody off who has one.
+  let asking = 0
+  let unknown = 0
   let tasks = 0
   let ended = false
 
@@ -239,28 +246,30 @@ export function createSubscriptions(parameters: {
   return {
     counts: () => ({ connections, tasks }),
     async admit(authorization) {
-      if (ended || connections >= limits.connectionsInAll) {
+      if (ended || asking >= limits.connectionsInAll) {
         tell('refused')
         return { status: 'full' }
       }
-      connections++
-      let named: string | undefined
-      const leave = once(() => {
-        connections--
-        if (named !== undefined) perCaller.add(named, -1)
-      })
+      asking++
       const caller = await nameOf(callers, authorization)
+      asking--
       if (caller === undefined) {
         tell('refused')
-        return { status: 'unknown', leave }
+        if (unknown >= UNKNOWN_PLACES) return { status: 'refused' }
+        unknown++
+        return { status: 'unknown', leave: once(() => unknown--) }
       }
-      if (perCaller.of(caller) >= limits.connectionsPerCaller) {
-        leave()
+      const full = connections >= limits.connectionsInAll
+      if (full || perCaller.of(caller) >= limits.connectionsPerCaller) {
         tell('refused', caller)
         return { status: 'full' }
       }
-      named = caller
+      connections++
       perCaller.add(caller, 1)
+      const leave = once(() => {
+        connections--
+        perCaller.add(caller, -1)
+      })
       return { status: 'admitted', leave, connect: (socket) => connect(caller, leave, socket) }
     },
     close() {

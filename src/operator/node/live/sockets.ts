@@ -14,6 +14,8 @@ import {
 const MAX_FRAME = 4_096
 /** Milliseconds that a connection that is closed has to go. */
 const CLOSING = 2_000
+/** Milliseconds for one whose key is none: as long as it takes to hand over the code. */
+const CLOSING_UNKNOWN = 250
 
 /**
  * Serves subscriptions on `/ws`. A key comes as `authorization: Bearer <key>`, or as `api_key` of the URL
@@ -40,6 +42,7 @@ export async function openSockets(
       request.headers.authorization ?? (key === null ? undefined : `Bearer ${key}`),
     )
     if (admitted.status === 'full') return refuse(socket, '503 Service Unavailable')
+    if (admitted.status === 'refused') return refuse(socket, '401 Unauthorized')
     // The handshake answers itself what is no WebSocket request, and ends the socket.
     socket.once('close', admitted.leave)
     if (socket.destroyed) admitted.leave()
@@ -47,7 +50,7 @@ export async function openSockets(
       if (admitted.status === 'admitted') attach(opened, admitted.connect)
       else {
         opened.on('error', ignore)
-        end(opened, closeCodes.unknown, 'the key is none')
+        end(opened, closeCodes.unknown, 'the key is none', CLOSING_UNKNOWN)
       }
     })
   }
@@ -106,9 +109,9 @@ function beatAll(sockets: WebSocketServer): void {
 }
 
 /** Closes; who does not close as well within a moment is cut. */
-function end(socket: WebSocket, code: number, reason: string): void {
+function end(socket: WebSocket, code: number, reason: string, within = CLOSING): void {
   socket.close(code, reason)
-  const cut = setTimeout(() => socket.terminate(), CLOSING)
+  const cut = setTimeout(() => socket.terminate(), within)
   cut.unref()
   socket.once('close', () => clearTimeout(cut))
 }
