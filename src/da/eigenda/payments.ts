@@ -48,9 +48,13 @@ export function memoryPayments(): PaymentRecord {
   }
 }
 
-/** Text form of payments. */
+/**
+ * Text form of payments.
+ *
+ * @throws {InvalidInputError} for what could not be read again.
+ */
 export function encodePayments(payments: readonly Payment[]): string {
-  return JSON.stringify(payments)
+  return JSON.stringify(checkedPayments(payments))
 }
 
 /**

@@ -4,7 +4,7 @@ import { createLockedFile } from './lockedFile.js'
 
 /** A journal in a file, and its end. */
 export type FileJournal = RetentionJournal & {
-  /** Lets another process have the file. */
+  /** Lets another process have the file, after what is under way; later calls are refused. */
   close(): Promise<void>
 }
 
@@ -15,6 +15,11 @@ export type FileJournal = RetentionJournal & {
  * keepers that do not see each other's steps would both pay. Needs the optional peer
  * `fs-native-extensions`, for the kernel's lock.
  *
+ * Links are followed: the lock is on the file they lead to. One that was removed or replaced meanwhile ends
+ * the journal, which reads and writes nothing more.
+ *
+ * @throws {InvalidInputError} for a path that names no file, from `write` for what is no record, and from
+ * `read` and `write` after `close` and for a file with several hard links.
  * @throws {DirectoryLockedError} from `read` and `write`, naming who has the file.
  * @throws {MissingPeerError} from `read` and `write` without the peer.
  * @throws {InvalidInputError} from `read` when the file is damaged.
@@ -33,7 +38,7 @@ export function fileJournal(options: { path: string }): FileJournal {
       const text = await file.read()
       return text === undefined ? [] : decodeJournal(text)
     },
-    write: (records) => file.write(encodeJournal(records)),
+    write: async (records) => file.write(encodeJournal(records)),
     close: file.close,
   }
 }

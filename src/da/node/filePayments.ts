@@ -4,7 +4,7 @@ import { createLockedFile } from './lockedFile.js'
 
 /** A record of payments in a file, and its end. */
 export type FilePayments = PaymentRecord & {
-  /** Lets another process have the file. */
+  /** Lets another process have the file, after what is under way; later calls are refused. */
   close(): Promise<void>
 }
 
@@ -15,6 +15,11 @@ export type FilePayments = PaymentRecord & {
  * The file is this record's alone from the first call until `close`, or until the process ends; give
  * one record to all clients of a process. Needs the optional peer `fs-native-extensions`.
  *
+ * Links are followed: the lock is on the file they lead to. One that was removed or replaced meanwhile ends
+ * the record, which reads and writes nothing more.
+ *
+ * @throws {InvalidInputError} for a path that names no file, from `write` for what is no payment, and from
+ * `read` and `write` after `close` and for a file with several hard links.
  * @throws {DirectoryLockedError} from `read` and `write`, naming who has the file.
  * @throws {MissingPeerError} from `read` and `write` without the peer.
  * @throws {InvalidInputError} from `read` when the file is damaged.
@@ -35,7 +40,7 @@ export function filePayments(options: { path: string }): FilePayments {
       const text = await file.read()
       return text === undefined ? [] : decodePayments(text)
     },
-    write: (payments) => file.write(encodePayments(payments)),
+    write: async (payments) => file.write(encodePayments(payments)),
     close: file.close,
   }
 }

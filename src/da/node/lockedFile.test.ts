@@ -1,6 +1,6 @@
 /** Files that remember what was paid for: one process has them at a time. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, mkdtemp, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -79,6 +79,120 @@ test.each(Object.entries(files))(
     await first.close()
     expect(await second.read()).toEqual([])
     await second.close()
+  },
+)
+
+test.each(Object.entries(files))(
+  'error: %s has a file once, whatever links lead to it',
+  async (name, open) => {
+    const folder = join(root, `links-${name}`)
+    await mkdir(folder)
+    await symlink(folder, `${folder}-linked`)
+    const path = join(folder, 'file.json')
+    await symlink('file.json', join(folder, 'early.json'))
+    const early = open({ path: join(folder, 'early.json') })
+    await early.write([])
+    await symlink(path, join(folder, 'late.json'))
+    const names = [path, join(`${folder}-linked`, 'file.json'), join(folder, 'late.json')]
+    for (const other of names) {
+      const second = open({ path: other })
+      for (const call of [() => second.read(), () => second.write([])])
+        await expect(call(), other).rejects.toMatchObject({ code: 'DIRECTORY_LOCKED' })
+      await second.close()
+    }
+    await early.close()
+    // The file was written, and no link was replaced by one.
+    const after = open({ path: join(folder, 'late.json') })
+    await after.write([])
+    await after.close()
+    expect(await readFile(path, 'utf8')).toBe('[]')
+    await writeFile(path, 'no JSON')
+    const through = open({ path: join(folder, 'late.json') })
+    await expect(through.read()).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await through.close()
+
+    await writeFile(path, '[]')
+    await link(path, join(folder, 'hard.json'))
+    for (const other of [path, join(folder, 'hard.json')]) {
+      const several = open({ path: other })
+      await expect(several.write([])).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('several names'),
+      })
+      await several.close()
+    }
+  },
+)
+
+test.each(Object.entries(files))(
+  'error: DIRECTORY_LOCKED from %s once its lock was removed, and nothing of others is undone',
+  async (name, open) => {
+    const path = join(root, `${name}-removed.json`)
+    const first = open({ path })
+    await first.write([])
+    await unlink(`${path}.lock`)
+    const second = open({ path })
+    await second.write([])
+    await writeFile(path, '[ ]')
+    for (const call of [() => first.read(), () => first.write([])])
+      await expect(call()).rejects.toMatchObject({ code: 'DIRECTORY_LOCKED' })
+    expect(await readFile(path, 'utf8')).toBe('[ ]')
+    await first.close()
+    expect(await second.read()).toEqual([])
+    await second.close()
+  },
+)
+
+const payment = { key: 'a', commitment: '0x00', at: 1 }
+const artifactHash = `0x${'11'.repeat(32)}`
+const oddRecords: Record<keyof typeof files, unknown[]> = {
+  filePayments: [
+    ...[undefined, null, 'x', {}, [null], [{}], [undefined]],
+    [{ ...payment, at: Number.NaN }],
+    [{ ...payment, commitment: '0x0' }],
+    [{ ...payment, key: 1 }],
+  ],
+  fileJournal: [
+    ...[undefined, null, 'x', {}, [null], [{}], [undefined]],
+    [{ state: 'sending', artifactHash, startedAt: Number.NaN }],
+    [{ state: 'paid', artifactHash }],
+    [{ state: 'paid', artifactHash, locator: { kind: 'none' } }],
+    [{ state: 'sending', artifactHash: '0x', startedAt: 1 }],
+  ],
+}
+test.each(Object.entries(files))(
+  'error: INVALID_INPUT from %s for what it could not read again, which leaves what was there',
+  async (name, open) => {
+    const file = open({ path: join(root, `${name}-odd.json`) })
+    await file.write([])
+    for (const odd of oddRecords[name as keyof typeof files]) {
+      await expect(file.write(odd as never), JSON.stringify(odd)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+      })
+      expect(await file.read()).toEqual([])
+    }
+    await file.close()
+  },
+)
+
+test.each(Object.entries(files))(
+  'error: INVALID_INPUT from %s for a path that names no file, and for calls after its end',
+  async (name, open) => {
+    for (const path of ['', 'a\0b', '\0'])
+      expect(() => open({ path })).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
+    const path = join(root, `${name}-closed.json`)
+    const file = open({ path })
+    const writing = file.write([])
+    await file.close()
+    await writing
+    for (const call of [() => file.read(), () => file.write([])])
+      await expect(call()).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('closed'),
+      })
+    const next = open({ path })
+    expect(await next.read()).toEqual([])
+    await next.close()
   },
 )
 

@@ -1,63 +1,120 @@
 /** A text in a file that one process has at a time: replaced as a whole, under the kernel's lock. */
-import { basename, dirname } from 'node:path'
-import { DirectoryLockedError } from '../../errors/common.js'
+import { lstat, readlink, realpath } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { DirectoryLockedError, InvalidInputError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
-import { type DirectoryLock, lockFile } from '../../internal/node/lock.js'
+import { type FileLock, lockFile } from '../../internal/node/lock.js'
 import { DaUnavailableError } from '../errors.js'
 import { makeDirectoryDurably, onDisk, readBounded, writeFileDurably } from './fileDa.js'
 
 /** Most bytes that are read. */
 const MOST_BYTES = 64 * 1024 * 1024
+/** Links to links that are followed to a file that is not there yet. */
+const MOST_LINKS = 40
 
 /** A file that is this process's from the first read or write on. */
 export type LockedFile = {
   /** `undefined` where there is no file yet. */
   read(): Promise<string | undefined>
   write(text: string): Promise<void>
-  /** Lets go of it. A later call takes it again. */
+  /** Lets go of it, after what is under way. Later calls are refused. */
   close(): Promise<void>
 }
 
-// A lock must not end because nobody refers to its file any more.
-const held = new Set<DirectoryLock>()
+/** The file as it is, whatever links lead to it, and the lock on it. */
+type Taken = { path: string; lock: FileLock }
 
-/** Opens a file; nothing is touched before the first call. `what` is its name in errors. */
+// A lock must not end because nobody refers to its file any more.
+const held = new Set<FileLock>()
+
+/**
+ * Opens a file; nothing is touched before the first call. `what` is its name in errors.
+ *
+ * @throws {InvalidInputError} for a path that is none.
+ */
 export function createLockedFile({ path, what }: { path: string; what: string }): LockedFile {
-  let lock: Promise<DirectoryLock> | undefined
-  const take = async (): Promise<DirectoryLock> => {
-    await makeDirectoryDurably(dirname(path))
-    const taken = await lockFile({
-      ...{ directory: dirname(path), name: `${basename(path)}.lock` },
+  if (path === '' || path.includes('\0'))
+    throw new InvalidInputError({ field: 'path', reason: 'it names no file' })
+  let taken: Promise<Taken> | undefined
+  let isClosed = false
+  const running = new Set<Promise<unknown>>()
+  const refuse = (holder: string): Error => new DirectoryLockedError({ directory: path, holder })
+
+  const take = async (): Promise<Taken> => {
+    const real = await realTarget(path)
+    const lock = await lockFile({
+      ...{ directory: dirname(real), name: `${basename(real)}.lock` },
       ...{ label: `${what}, process ${process.pid}`, needed: what },
-      refuse: (holder) => new DirectoryLockedError({ directory: path, holder }),
+      refuse,
     })
-    held.add(taken)
-    return taken
+    held.add(lock)
+    try {
+      // The lock goes by the name, and a second name of the file has another.
+      const { nlink } = (await lstat(real).catch(ifMissing)) ?? { nlink: 0 }
+      if (nlink > 1) {
+        const hint = 'Copy the file, or remove its other names.'
+        throw new InvalidInputError({ field: 'path', reason: 'the file has several names', hint })
+      }
+      return { path: real, lock }
+    } catch (error) {
+      held.delete(lock)
+      await lock.release()
+      throw error
+    }
   }
-  const locked = <value>(work: () => Promise<value>): Promise<value> =>
-    onDisk(what, async () => {
-      lock ??= take().catch((error: unknown) => {
-        lock = undefined
+  const locked = async <value>(work: (path: string) => Promise<value>): Promise<value> => {
+    if (isClosed) {
+      const hint = 'Open the file anew.'
+      throw new InvalidInputError({ field: what, reason: 'it was closed', hint })
+    }
+    const run = onDisk(what, async () => {
+      taken ??= take().catch((error: unknown) => {
+        taken = undefined
         throw error
       })
-      await lock
-      return work()
+      const { path: real, lock } = await taken
+      // Whoever removed the lock file let others in: what they wrote is not to be undone.
+      const isLink = (await lstat(real).catch(ifMissing))?.isSymbolicLink()
+      if (isLink || !(await lock.isCurrent()))
+        throw refuse('somebody who removed or replaced its lock')
+      return work(real)
     })
+    running.add(run)
+    return run.finally(() => running.delete(run))
+  }
   return {
     read: () =>
-      locked(async () => {
-        const bytes = await readBounded(path, MOST_BYTES)
+      locked(async (real) => {
+        const bytes = await readBounded(real, MOST_BYTES)
         if (typeof bytes === 'string')
           throw new DaUnavailableError({ source: what, reason: `${path} is ${bytes}` })
         return bytes && fromUtf8(bytes, what)
       }),
-    write: (text) => locked(() => writeFileDurably(path, utf8(text))),
+    write: (text) => locked((real) => writeFileDurably(real, utf8(text))),
     async close() {
-      const taken = await lock?.catch(() => undefined)
-      lock = undefined
-      if (taken === undefined) return
-      held.delete(taken)
-      await taken.release()
+      isClosed = true
+      await Promise.allSettled(running)
+      const own = await taken?.catch(() => undefined)
+      taken = undefined
+      if (own === undefined) return
+      held.delete(own.lock)
+      await own.lock.release()
     },
   }
+}
+
+/** The path without links, also of a file that is not there yet; its folder is made. */
+async function realTarget(path: string, links = 0): Promise<string> {
+  const found = await realpath(path).catch(ifMissing)
+  if (found !== undefined) return found
+  await makeDirectoryDurably(dirname(path))
+  const folder = await realpath(dirname(path))
+  const target = await readlink(path).catch(() => undefined)
+  if (target === undefined || links >= MOST_LINKS) return join(folder, basename(path))
+  return realTarget(resolve(folder, target), links + 1)
+}
+
+function ifMissing(error: unknown): undefined {
+  if ((error as { code?: unknown })?.code !== 'ENOENT') throw error
+  return undefined
 }

@@ -99,8 +99,25 @@ export function timed(journal: RetentionJournal): {
   }
 }
 
-/** Text form of a journal. */
+/**
+ * Text form of a journal.
+ *
+ * @throws {InvalidInputError} for what could not be read again.
+ */
 export function encodeJournal(records: readonly RenewalRecord[]): string {
+  assertList('journal', records)
+  let text: string
+  try {
+    text = written(records)
+    decodeJournal(text)
+  } catch (cause) {
+    if (cause instanceof InvalidInputError) throw cause
+    throw new InvalidInputError({ field: 'journal', reason: 'an entry is no record' }, { cause })
+  }
+  return text
+}
+
+function written(records: readonly RenewalRecord[]): string {
   return JSON.stringify(
     records.map((record) => ({
       ...record,

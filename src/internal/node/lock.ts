@@ -1,10 +1,16 @@
 /** A directory belongs to one process: a lock that the kernel frees when its holder dies. */
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DirectoryLockedError, MissingPeerError } from '../../errors/common.js'
 
 /** A held lock. */
 export type DirectoryLock = { release(): Promise<void> }
+
+/** A held lock on a file that can be looked at. */
+export type FileLock = DirectoryLock & {
+  /** Whether the file of its name is still the one that is locked: one that was removed keeps nobody out. */
+  isCurrent(): Promise<boolean>
+}
 
 type LockBinding = { tryLock(fd: number): boolean; unlock(fd: number): void }
 
@@ -50,7 +56,7 @@ export async function lockFile(options: {
   /** What cannot be done without the optional peer. */
   needed: string
   refuse: (holder: string) => Error
-}): Promise<DirectoryLock> {
+}): Promise<FileLock> {
   const { directory, name, label, needed, refuse } = options
   const { tryLock, unlock } = await loadBinding(needed)
   await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -65,6 +71,12 @@ export async function lockFile(options: {
   }
   let held = true
   return {
+    isCurrent: async () => {
+      if (!held) return false
+      const own = await file.stat({ bigint: true })
+      const named = await stat(join(directory, name), { bigint: true }).catch(() => undefined)
+      return own.ino === named?.ino && own.dev === named.dev
+    },
     release: async () => {
       if (!held) return
       held = false
