@@ -18,6 +18,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { mclBackend } from '../src/core/bn254/mcl/index.js'
 import type { TaskClient } from '../src/operator/index.js'
+import { component } from '../test/fixtures/pluginComponents.js'
 import { passFloors, requestOf, taskClientOf, untilCommitted } from '../test/network/asking.js'
 import { createSupervisor, metricOf, untilReady } from '../test/network/supervisor.js'
 import { createNetworkWorld, type Member, type NetworkWorld } from '../test/network/world.js'
@@ -49,7 +50,11 @@ function percentile(sorted: readonly number[], share: number): number {
 }
 
 /** Tasks one after another: how long one takes, and where its milliseconds go. */
-async function one(world: NetworkWorld, tasks: TaskClient, options: { tasks: number }) {
+async function one(
+  world: NetworkWorld,
+  tasks: TaskClient,
+  options: { tasks: number; what: string; target: number },
+) {
   const times: number[] = []
   for (let value = 0n; value < BigInt(options.tasks); value++) {
     const started = performance.now()
@@ -57,8 +62,9 @@ async function one(world: NetworkWorld, tasks: TaskClient, options: { tasks: num
     times.push(performance.now() - started)
   }
   times.sort((a, b) => a - b)
-  row('a warm task without plugins, p50', percentile(times, 0.5), 'ms', { target: 250 })
-  row('a warm task without plugins, p95', percentile(times, 0.95), 'ms')
+  const { what, target } = options
+  row(`a warm task ${what}, p50`, percentile(times, 0.5), 'ms', { target })
+  row(`a warm task ${what}, p95`, percentile(times, 0.95), 'ms')
 }
 
 /** Tasks of several clients at once: how many a second, and the CPU of each process for one. */
@@ -103,6 +109,29 @@ async function many(
   row('CPU a task: client and chain', (used.user + used.system) / 1_000 / options.tasks, 'ms')
 }
 
+/** The same for a policy with a data plugin, whose own run takes a millisecond or two. */
+async function plugged(
+  world: NetworkWorld,
+  tasks: TaskClient,
+  { tasks: count, clients }: { tasks: number; clients: number },
+): Promise<void> {
+  const { pluggedClient: policyClient } = world
+  if (policyClient === undefined) throw new Error('there is no policy with a plugin')
+  const own = { ...world, policyClient }
+  for (let value = 0n; value < 5n; value++) await tasks.createTask(requestOf(own, value))
+  await one(own, tasks, { tasks: count, what: 'with one plugin', target: 400 })
+  const started = performance.now()
+  let left = count
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) await tasks.createTask(requestOf(own, BigInt(left) % 5n))
+  }
+  await Promise.all([...Array(clients).keys()].map(worker))
+  const seconds = (performance.now() - started) / 1_000
+  row(`tasks with one plugin a second, ${clients} clients`, count / seconds, '/s', {
+    ...{ target: 8, better: 'higher' },
+  })
+}
+
 /** Where the wall time of a task went, by what each process counted itself. */
 async function phases(world: NetworkWorld): Promise<void> {
   const average = async (member: Member, name: string, labels = ''): Promise<number> => {
@@ -138,7 +167,10 @@ async function main(): Promise<void> {
   })
   const profiles = values.profile === undefined ? undefined : resolve(values.profile)
   const directory = await mkdtemp(join(tmpdir(), 'newton-bench-'))
-  const world = await createNetworkWorld({ directory, operators: Number(values.operators) })
+  const plugin = await component({ run: '(call $number (i64.const 1))' })
+  const world = await createNetworkWorld({
+    ...{ directory, plugin, operators: Number(values.operators) },
+  })
   if (profiles !== undefined) await mkdir(profiles, { recursive: true })
   const node = profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`]
   const supervisor = createSupervisor({ directory, node })
@@ -153,7 +185,7 @@ async function main(): Promise<void> {
     const tasks = await taskClientOf(world, { backend: await mclBackend() })
     for (let value = 0n; value < 5n; value++) await tasks.createTask(requestOf(world, value % 5n))
     const count = Number(values.tasks)
-    await one(world, tasks, { tasks: count })
+    await one(world, tasks, { tasks: count, what: 'without plugins', target: 250 })
     const pidOf = supervisor.pidOf
     const from = clock()
     await many(world, tasks, { tasks: count, clients: Number(values.clients), pidOf })
@@ -162,6 +194,7 @@ async function main(): Promise<void> {
       await writeFile(join(profiles, 'window.json'), JSON.stringify({ from, to: clock(), pids }))
     }
     await phases(world)
+    await plugged(world, tasks, { tasks: count, clients: Number(values.clients) })
     const restarted = performance.now()
     await supervisor.end('operator-0', 'SIGTERM')
     supervisor.start(world.members.find(({ name }) => name === 'operator-0') as Member)

@@ -21,9 +21,12 @@ import {
 import type { WriteClient } from '../../src/registry/chain/client.js'
 import {
   activateEnclaveVersionSync,
+  deployPolicyDataInstanceSync,
   deployPolicyInstanceSync,
   registerClientSync,
+  registerPolicyDataTemplateSync,
   registerPolicyTemplateSync,
+  setCurrentPolicyDataInstanceSync,
   setCurrentPolicyInstanceSync,
 } from '../../src/registry/index.js'
 import { enlist } from '../../src/testing/enlist.js'
@@ -52,6 +55,8 @@ export type NetworkOptions = {
   database?: string | undefined
   /** Seconds of a commit window. */
   window?: number
+  /** A data plugin: `pluggedClient` has a policy that reads what it gives. */
+  plugin?: Uint8Array | undefined
   /** What operators are reached through, by name: such as a proxy that can be cut. */
   linkOf?: (name: string, url: string) => Promise<string>
 }
@@ -83,8 +88,11 @@ export async function createNetworkWorld(options: NetworkOptions) {
     const pcr0Hash = simulatedPcr0Commitment()
     await activateEnclaveVersionSync(owner, { pcr0Hash, label: 'simulator', addresses: contracts })
     const policyClient = await deployPolicy({ owner: wallet(1), contracts, da })
+    const { plugin } = options
+    const pluggedClient =
+      plugin && (await deployPolicy({ owner: wallet(2), contracts, da, plugin }))
     return {
-      ...{ anvil, chain, client, contracts, da, directory, owner, policyClient },
+      ...{ anvil, chain, client, contracts, da, directory, owner, policyClient, pluggedClient },
       ...members,
       wallet,
       pcr0Commitment: pcr0Hash,
@@ -100,8 +108,9 @@ async function deployPolicy(parts: {
   owner: WriteClient
   contracts: DeployedContracts
   da: ReturnType<typeof fileDa>
+  plugin?: Uint8Array | undefined
 }): Promise<Address> {
-  const { owner, contracts: addresses, da } = parts
+  const { owner, contracts: addresses, da, plugin } = parts
   const policyClient = await deployGuardedTransfer(owner, {
     responseRegistry: addresses.responseRegistry,
   })
@@ -109,12 +118,14 @@ async function deployPolicy(parts: {
   const rego = utf8(`package limit
 default allow := false
 deny contains "over the limit" if input.value > 5
-allow if count(deny) == 0`)
+allow if count(deny) == 0${plugin === undefined ? '' : '\ndeny contains "no data" if not data.wasm'}`)
   await da.put(rego)
+  const policyDataTemplateRefs =
+    plugin === undefined ? [] : [await deployData({ owner, addresses, da, plugin, policyClient })]
   const { id: templateId } = await registerPolicyTemplateSync(owner, {
     regoHash: computeArtifactHash(rego),
     paramsSchemaHash: ARTIFACT_ABSENT,
-    policyDataTemplateRefs: [],
+    policyDataTemplateRefs,
     locators: { rego: { kind: 'keccakStore', name: '' } },
     addresses,
   })
@@ -123,6 +134,28 @@ allow if count(deny) == 0`)
   })
   await setCurrentPolicyInstanceSync(owner, { client: policyClient, instanceId, addresses })
   return policyClient
+}
+
+/** A plugin without params or secrets, and its instance for a client. Returns the template's id. */
+async function deployData(parts: {
+  owner: WriteClient
+  addresses: DeployedContracts
+  da: ReturnType<typeof fileDa>
+  plugin: Uint8Array
+  policyClient: Address
+}): Promise<Hex> {
+  const { owner, addresses, da, plugin, policyClient: client } = parts
+  await da.put(plugin)
+  const { id: templateId } = await registerPolicyDataTemplateSync(owner, {
+    ...{ wasmHash: computeArtifactHash(plugin), addresses },
+    ...{ paramsSchemaHash: ARTIFACT_ABSENT, secretsSchemaHash: ARTIFACT_ABSENT },
+    locators: { wasm: { kind: 'keccakStore', name: '' } },
+  })
+  const { id: instanceId } = await deployPolicyDataInstanceSync(owner, {
+    ...{ client, templateId, expireAfter: 300n, addresses },
+  })
+  await setCurrentPolicyDataInstanceSync(owner, { client, templateId, instanceId, addresses })
+  return templateId
 }
 
 type Funded = {
