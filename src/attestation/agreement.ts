@@ -9,7 +9,7 @@
  * Whoever gathers commitments checks them one by one where it has to; what it passes on are groups.
  */
 import type { Hex } from 'viem'
-import type { BackendOptions, OperatorTable, TableOperator } from '../core/bn254/index.js'
+import type { OperatorTable, TableOperator } from '../core/bn254/index.js'
 import type { Json } from '../core/canonicalJson.js'
 import type { IoOptions } from '../internal/deadline.js'
 import {
@@ -27,6 +27,7 @@ import {
   MAX_OUTPUT_GROUPS,
   type Members,
   type OutputGroup,
+  type OutputGroupsParameters,
   readOutputGroups,
 } from './outputGroups.js'
 
@@ -85,6 +86,7 @@ export async function agreeOnOutputs(
  * @param parameters.table - One's own, in force at the task's reference block.
  * @throws {OutputGroupsError} where the groups are not what they say: none of them counts.
  * @throws {InputsDivergeError} naming the templates whose outputs have no majority.
+ * @throws {InvalidInputError} for parameters of one's own that are none.
  * @example
  * ```ts
  * import { agreeOnGroups } from '@newton/policy-sdk/attestation'
@@ -93,12 +95,7 @@ export async function agreeOnOutputs(
  * ```
  */
 export async function agreeOnGroups(
-  parameters: BackendOptions & {
-    table: OperatorTable
-    taskId: Hex
-    templates: readonly Hex[]
-    groups: readonly OutputGroup[]
-  },
+  parameters: OutputGroupsParameters,
   options: IoOptions = {},
 ): Promise<AgreedOutputs> {
   return findMajority(await readOutputGroups(parameters, options), parameters)

@@ -132,7 +132,7 @@ export {
   type OutputGroupFault,
   OutputGroupsError,
 } from './errors.js'
-export { MAX_OUTPUT_GROUPS, type OutputGroup } from './outputGroups.js'
+export { MAX_OUTPUT_GROUPS, type OutputGroup, type OutputGroupsParameters } from './outputGroups.js'
 export { AttestationError, InconclusiveError } from './verify/errors.js'
 export {
   type Evidence,

@@ -167,6 +167,50 @@ describe('groups of commitments', () => {
     })
   })
 
+  test('error: INVALID_INPUT for parameters of one’s own that are none', async () => {
+    const { groups } = await gather([0, 1, 2].map((index) => from(index, outputs(1))))
+    const bad: object[] = [
+      ...[
+        undefined,
+        null,
+        7,
+        {},
+        { operators: [] },
+        { ...table, operators: 4 },
+        { ...table, info: {} },
+      ].map((table) => ({ table })),
+      ...[undefined, null, 'two', [7], [undefined], ['0x12'], new Array(2)].map((templates) => ({
+        templates,
+      })),
+      ...[undefined, null, 7, '0x12'].map((taskId) => ({ taskId })),
+      ...[null, {}, 'mcl', () => nobleBackend, { pairingProduct: 1 }].map((backend) => ({
+        backend,
+      })),
+      { bakend: nobleBackend },
+    ]
+    for (const change of bad) {
+      await expect(read(groups, change), Object.keys(change)[0]).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+      })
+    }
+    for (const parameters of [null, undefined, 7]) {
+      await expect(agreeOnGroups(parameters as never)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+      })
+    }
+    const given = { table, taskId, templates, groups }
+    await expect(agreeOnGroups(given, null as never)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    })
+    expect(await agreeOnGroups({ ...given, backend: undefined })).toMatchObject({
+      signers: [0, 1, 2],
+    })
+    // What a gateway sends is refused as groups, also a list with holes.
+    for (const sent of [null, undefined, {}, new Array(3), [groups[0], null], [undefined]]) {
+      await expect(read(sent as never)).rejects.toMatchObject({ code: 'OUTPUT_GROUPS_REFUSED' })
+    }
+  })
+
   test('error: each bit of a signature and of the hashes is bound', async () => {
     const group = await groupOf([0, 1, 2], outputs(1))
     for (const id of Object.keys(group.hashes) as Hex[]) {

@@ -22,6 +22,13 @@ import { isPolicySdkError } from '../errors/base.js'
 import { fixedFromHex, toHex } from '../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../internal/deadline.js'
 import {
+  assertFunctions,
+  assertList,
+  assertMembers,
+  assertObject,
+  assertOptions,
+} from '../internal/options.js'
+import {
   computeOutputsDigest,
   namesTemplates,
   normalizeHashes,
@@ -72,29 +79,36 @@ export function groupCommitments(
   return groups
 }
 
+/** Groups, and what they have to be of. */
+export type OutputGroupsParameters = BackendOptions & {
+  table: OperatorTable
+  taskId: Hex
+  templates: readonly Hex[]
+  groups: readonly OutputGroup[]
+}
+
 /**
  * Reads groups and checks them with one pairing product.
  *
  * @returns Each group's hashes and the indices of its signers.
  * @throws {OutputGroupsError} for the first thing that is wrong: nothing of them counts then.
+ * @throws {InvalidInputError} for parameters of one's own that are none.
  */
 export async function readOutputGroups(
-  parameters: BackendOptions & {
-    table: OperatorTable
-    taskId: Hex
-    templates: readonly Hex[]
-    groups: readonly OutputGroup[]
-  },
+  parameters: OutputGroupsParameters,
   options: IoOptions = {},
 ): Promise<readonly Members[]> {
+  assertObject('parameters', parameters)
   const { table, backend, groups } = parameters
   if (!Array.isArray(groups)) throw refuse('MALFORMED', 'they are no list')
+  assertOwn(parameters, options)
   if (groups.length > MAX_OUTPUT_GROUPS) {
     throw refuse('TOO_MANY_GROUPS', `there are more than ${MAX_OUTPUT_GROUPS}`)
   }
   const digests = new Set<Hex>()
   const seen = new Set<number>()
-  const read = groups.map((group: OutputGroup, place) => {
+  // Of a list with holes each is looked at.
+  const read = Array.from(groups as readonly OutputGroup[], (group, place) => {
     const one = readGroup(group, place, parameters)
     if (digests.has(one.digest)) {
       throw refuse('GROUP_REPEATED', `group ${place} says what an earlier one says`)
@@ -120,6 +134,25 @@ export async function readOutputGroups(
     throw refuse('SIGNATURE_INVALID', 'the signatures are not of the operators that they name')
   }
   return read
+}
+
+/** What does not come from the gateway: a wrong one is a fault of the caller's. */
+function assertOwn(parameters: OutputGroupsParameters, options: IoOptions): void {
+  assertOptions(
+    parameters,
+    { table: 'object', taskId: 'text', templates: 'list', groups: 'list', backend: 'object' },
+    { field: 'parameters', required: ['table', 'taskId', 'templates'] },
+  )
+  const { table, taskId, templates, backend } = parameters
+  assertMembers('parameters.table', table, ['operators', 'info'])
+  assertList('parameters.table.operators', table.operators)
+  assertList('parameters.table.info.totalWeights', table.info.totalWeights)
+  fixedFromHex(taskId, 32, 'parameters.taskId')
+  for (const [index, id] of Array.from(templates).entries()) {
+    fixedFromHex(id, 32, `parameters.templates[${index}]`)
+  }
+  if (backend !== undefined) assertFunctions('parameters.backend', backend, ['pairingProduct'])
+  assertObject('options', options)
 }
 
 function readGroup(

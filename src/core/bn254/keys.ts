@@ -5,7 +5,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import { bytesToUint, concat, utf8 } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccak } from '../../internal/keccak.js'
-import { assertKnown } from '../../internal/options.js'
+import { assertFunctions, assertOptions } from '../../internal/options.js'
 import type { Bn254Backend } from './backend.js'
 import { digestToNobleG1 } from './curve/hashToG1.js'
 import {
@@ -54,6 +54,7 @@ export type BlsKey = {
  * @param options - `backend` multiplies instead of `@noble/curves`, several times as fast; it is never given
  * the secret, only two random parts of it.
  * @throws {InvalidBlsSecretError} without the secret in its message.
+ * @throws {InvalidInputError} for options that are none, also a backend that multiplies nothing.
  * @example
  * ```ts
  * import { createBlsKey } from '@newton/policy-sdk/attestation'
@@ -62,8 +63,9 @@ export type BlsKey = {
  * ```
  */
 export function createBlsKey(secret: Uint8Array | bigint, options: BlsKeyOptions = {}): BlsKey {
-  assertKnown('options', options, ['backend', 'randomBytes'])
+  assertOptions(options, { backend: 'object', randomBytes: 'function' })
   const { backend, randomBytes = platformRandomBytes } = options
+  if (backend !== undefined) assertFunctions('options.backend', backend, ['combineG1'])
   const scalar = readSecret(secret)
   const publicKey: BlsPublicKey = Object.freeze({
     pubkey: fromNobleG1(bn254.G1.Point.BASE.multiply(scalar)),

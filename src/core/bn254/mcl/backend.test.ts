@@ -73,10 +73,17 @@ describe('a key that signs by a backend', () => {
     }
   })
 
-  test('a misspelled option is refused', () => {
-    expect(() => createBlsKey(5n, { backnd: backend } as object)).toThrow(
-      expect.objectContaining({ code: 'INVALID_INPUT' }),
-    )
+  test('options that are none, misspelled or of no use are refused at once', () => {
+    const bad: unknown[] = [null, 7, 'mcl', { backnd: backend }, { randomBytes: null }]
+    for (const none of [null, {}, 'mcl', mclBackend, { combineG1: true }])
+      bad.push({ backend: none })
+    for (const options of bad) {
+      expect(() => createBlsKey(5n, options as object), JSON.stringify(options)).toThrow(
+        expect.objectContaining({ code: 'INVALID_INPUT' }),
+      )
+    }
+    const none = { backend: undefined, randomBytes: undefined }
+    expect(createBlsKey(5n, none).sign(digestOf(9n))).toEqual(createBlsKey(5n).sign(digestOf(9n)))
   })
 })
 
