@@ -5,7 +5,7 @@
  * "NSC1" ‖ from(32) ‖ to(32) ‖ count(4) ( keyHash(32) ‖ valueHash(32) )… ‖ count(4) tags ‖ count(4) ( hash(32) )…
  * ```
  * Chunk ranges meet without gaps, the first starts at the lowest key and the last ends at the
- * highest, and each has a range proof: no chunk can hide or add a leaf.
+ * highest, each other one at a leaf, and each has a range proof: no chunk can hide or add a leaf.
  */
 import { concat, toHex, uintToBytes, utf8 } from '../../internal/bytes.js'
 import { assertOptions } from '../../internal/options.js'

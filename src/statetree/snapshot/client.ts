@@ -1,6 +1,7 @@
 /** Reads from a bootnode. Transfers that break off go on where they stopped. */
 import type { Hex } from 'viem'
 import type { JsonObject } from '../../core/canonicalJson.js'
+import { BaseError } from '../../errors/base.js'
 import { readBounded } from '../../internal/boundedBody.js'
 import { concat, fromUtf8, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
@@ -117,18 +118,19 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
         const written = writeReadParams(params)
         const method = SIGNED_READ_METHOD
         const authorization = await options.authorize?.({ method, params: written })
-        const response = await send(
-          new Request(`${base}/v1/read`, {
-            method: 'POST',
-            body: JSON.stringify(written),
-            headers: {
-              'content-type': 'application/json',
-              ...(authorization === undefined ? {} : { authorization }),
-            },
-            signal,
-          }),
-        )
-        const answer = await readBounded(response, maxBytes)
+        const request = new Request(`${base}/v1/read`, {
+          method: 'POST',
+          body: JSON.stringify(written),
+          headers: {
+            'content-type': 'application/json',
+            ...(authorization === undefined ? {} : { authorization }),
+          },
+          signal,
+        })
+        const { response, answer } = await answerTo(request, send, maxBytes).catch((error) => {
+          signal.throwIfAborted()
+          throw unanswered('read', error)
+        })
         if (answer === undefined)
           throw new SnapshotError({ reason: `it is over ${maxBytes} bytes` })
         if (response.status !== 200) {
@@ -140,6 +142,22 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
         return reading
       }),
   }
+}
+
+async function answerTo(
+  request: Request,
+  send: Transfer['send'],
+  maxBytes: number,
+): Promise<{ response: Response; answer: Uint8Array | undefined }> {
+  const response = await send(request)
+  return { response, answer: await readBounded(response, maxBytes) }
+}
+
+/** What a connection that failed, or a `fetch` of a caller's own, throws. */
+function unanswered(path: string, error: unknown): BaseError {
+  if (error instanceof BaseError) return error
+  const reason = `${path} was not answered (${String((error as Error)?.message ?? error)})`
+  return new SnapshotError({ reason }, { retryable: true, cause: error })
 }
 
 type Transfer = {
@@ -177,7 +195,7 @@ async function transferWhole(
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof SnapshotError && !error.retryable) throw error
-      if (attempt >= resumptions) throw error
+      if (attempt >= resumptions) throw unanswered(path, error)
     }
   }
 }

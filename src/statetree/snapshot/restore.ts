@@ -24,8 +24,9 @@ export type Restore = {
   /** Leaves so far. */
   leaves(): number
   /**
-   * Checks a chunk against the root and keeps it durably. A refused chunk changes nothing: ask for
-   * it again, also elsewhere.
+   * Checks a chunk against the root and keeps it durably. Every chunk but the last must end at a leaf, so
+   * that there are no more of them than leaves. A refused chunk changes nothing: ask for it again, also
+   * elsewhere.
    *
    * @throws {SnapshotError | InvalidProofError | MalformedEncodingError} for a wrong chunk.
    */
@@ -109,6 +110,7 @@ export async function restoreSnapshot(options: {
       })
     }
     assertRangeProof({ root, range: { from, to }, entries, proof, hasher })
+    assertProgress(chunk)
     const after = bytesEqual(to, highestKey) ? undefined : keyAfter(to)
     const total = leaves + entries.length
     const position = concat(identity, uintToBytes(total, 8), after ?? new Uint8Array(0))
@@ -146,6 +148,13 @@ export async function restoreSnapshot(options: {
       return tree
     },
   }
+}
+
+/** Ranges without leaves prove well, and there are 2^256 of them: each but the last ends at a leaf. */
+function assertProgress({ to, entries }: SnapshotChunk): void {
+  const last = entries.at(-1)
+  if (bytesEqual(to, highestKey) || (last !== undefined && bytesEqual(last.keyHash, to))) return
+  throw new SnapshotError({ reason: `a chunk ends at ${toHex(to)}, where there is no leaf` })
 }
 
 function staged(store: NodeStore): string[] {

@@ -15,6 +15,7 @@ import { computeKeyHash } from '../../core/artifact.js'
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
+import { assertMembers } from '../../internal/options.js'
 import { LeafRefusedError, SnapshotError } from '../errors.js'
 import { defaultHasher } from '../hash/hasher.js'
 import type { CommittedRoot } from '../pipeline/replica/committed.js'
@@ -75,7 +76,12 @@ export type LeafSource = {
 }
 
 /** Writes the parameters in the one form that is signed and sent. */
-export function writeReadParams({ namespace, name, root, block }: SignedReadParams): JsonObject {
+export function writeReadParams(given: SignedReadParams): JsonObject {
+  assertMembers('params', given, ['namespace', 'name'])
+  const { namespace, name, root, block } = given
+  for (const [field, value] of Object.entries({ name, root }))
+    if (value !== undefined && typeof value !== 'string')
+      throw new InvalidInputError({ field: `params.${field}`, reason: 'expected hex' })
   const params: Record<string, Json> = { namespace, name: name.toLowerCase() }
   if (root !== undefined) params['root'] = root.toLowerCase()
   if (block !== undefined) params['block'] = block.toString()

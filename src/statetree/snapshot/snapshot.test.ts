@@ -7,6 +7,7 @@ import { computeKeyHash } from '../../core/artifact.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
 import { keccakHasher } from '../hash/hasher.js'
+import { proveRange } from '../proof/rangeProof.js'
 import { createStateTree, type StateTree } from '../stateTree.js'
 import { memoryStore } from '../store/memoryStore.js'
 import { decodeChunk, encodeChunk, keyAfter, snapshotChunk } from './chunk.js'
@@ -94,6 +95,32 @@ describe('restoreSnapshot', () => {
     expect(restore.leaves()).toBe(first.entries.length + second.entries.length)
     for (let from = restore.next(); from !== undefined; from = restore.next())
       await restore.addChunk(chunkAt(from))
+    expect((await restore.finish()).root()).toBe(root)
+  })
+
+  test('error: TREE_SNAPSHOT for a chunk that ends where no leaf is: proofs of nothing are without end', async () => {
+    const { tree, root, model } = await source(3)
+    const restore = await restoreSnapshot({ store: memoryStore(), version: 3, root })
+    const upTo = (from: Uint8Array, to: Uint8Array) => ({
+      ...{ from, to },
+      ...proveRange(tree, { from, to }, { version: 3 }),
+    })
+    const from = restore.next() as Uint8Array
+    const [first] = [...tree.entries({ version: 3 })]
+    const leaf = (first as { keyHash: Uint8Array }).keyHash
+    const empty = upTo(from, from)
+    expect(empty.entries).toEqual([])
+    const beyond = upTo(from, keyAfter(leaf) as Uint8Array)
+    expect(beyond.entries.length).toBeGreaterThan(0)
+    for (const chunk of [empty, beyond, encodeChunk(empty)]) {
+      await expect(restore.addChunk(chunk)).rejects.toMatchObject({ code: 'TREE_SNAPSHOT' })
+      expect(restore.next()).toEqual(from)
+    }
+    // One leaf at a time is slow, and ends.
+    let chunks = 0
+    for (let at = restore.next(); at !== undefined; at = restore.next(), chunks++)
+      await restore.addChunk(snapshotChunk(tree, { version: 3, from: at, maxLeaves: 1 }))
+    expect(chunks).toBeLessThanOrEqual(model.size + 1)
     expect((await restore.finish()).root()).toBe(root)
   })
 
@@ -203,6 +230,31 @@ describe('snapshotServer and snapshotClient', () => {
       (await handler(new Request('https://node.example/v1/snapshot', { method: 'POST' }))).status,
     ).toBe(405)
   })
+})
+
+test.each<[string, () => unknown]>([
+  ['a fetch that fails', () => Promise.reject(new TypeError('fetch failed'))],
+  [
+    'one that throws',
+    () => {
+      throw new RangeError('no')
+    },
+  ],
+  ['one that answers nothing', async () => undefined],
+])('error: TREE_SNAPSHOT, to be tried again, after %s', async (_, fetch) => {
+  const url = 'http://node.test'
+  const client = snapshotClient({ url, fetch: fetch as never, resumptions: 1 })
+  const hash: Hex = `0x${'11'.repeat(32)}`
+  for (const call of [
+    () => client.manifest(),
+    () => client.chunk({ version: 1, from: new Uint8Array(32) }),
+    () => client.bytes(hash),
+    () => client.delta(hash),
+    () => client.read({ namespace: 4, name: hash }),
+  ])
+    await expect(call()).rejects.toMatchObject({ code: 'TREE_SNAPSHOT', retryable: true })
+  for (const odd of [undefined, {}, { namespace: 4 }, { namespace: 4, name: 5 }])
+    await expect(client.read(odd as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
 })
 
 describe('answers that stop', () => {
