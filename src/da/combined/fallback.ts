@@ -6,12 +6,11 @@
 import type { DaClient, DaOptions, DaReceipt } from '../../core/interfaces/daClient.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { copyBytes } from '../../internal/bytes.js'
-import { withDeadline } from '../../internal/deadline.js'
 import { assertMilliseconds, assertOptions } from '../../internal/options.js'
 import { type DaAttempt, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
 import { artifactHashOf } from '../internal/artifactHash.js'
-import { isOpenWrite } from '../internal/paid.js'
+import { isOpenWrite, paidIn } from '../internal/paid.js'
 import { growingProgress } from '../internal/progress.js'
 import {
   canRead,
@@ -79,8 +78,10 @@ export function fallback(clients: readonly DaClient[], options: FallbackOptions 
     put: (bytes, io = {}) =>
       // Each backend ends within the time that is left: a timer of the call's own would end it an
       // instant before one that was paid says so.
-      withDeadline('fallback da.put', { signal: io.signal }, (signal) =>
-        putToFirst(bytes, { ...io, signal }, { clients, options, health, nameOf }),
+      putToFirst(
+        bytes,
+        { ...io, signal: io.signal ?? new AbortController().signal },
+        { clients, options, health, nameOf },
       ),
   }
 }
@@ -97,6 +98,7 @@ async function putToFirst(
   io: DaOptions & { signal: AbortSignal },
   { clients, options, health, nameOf }: Writers,
 ): Promise<DaReceipt> {
+  io.signal.throwIfAborted()
   const { putTimeout, continueAfterUnknownOutcome = false } = options
   // A later backend gets the bytes of the call, whatever the caller does with the array meanwhile.
   const own = bytes instanceof Uint8Array ? copyBytes(bytes) : bytes
@@ -122,7 +124,7 @@ async function putToFirst(
       health.succeeded(source)
       return receipt
     } catch (error) {
-      io.signal.throwIfAborted()
+      if (io.signal.aborted) throw paidIn(error) === undefined ? io.signal.reason : error
       if (error instanceof InvalidInputError) throw error
       health.failed(source)
       attempts.push({ source, error })

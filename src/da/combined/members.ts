@@ -6,8 +6,10 @@ import { encodeLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
 import { withDeadline } from '../../internal/deadline.js'
 import { assertMembers, MAX_TIMER } from '../../internal/options.js'
+import { sleep } from '../../internal/pause.js'
 import { DaIntegrityError, DaOutcomeUnknownError, DaProtocolError } from '../errors.js'
 import { assertDaClients } from '../internal/clients.js'
+import { paidIn } from '../internal/paid.js'
 
 /** Milliseconds for a write to a member that says nothing of its own. */
 const LONGEST_PUT = 900_000
@@ -92,24 +94,41 @@ export async function putWithin(
 ): Promise<DaReceipt> {
   const own = timeout === undefined ? {} : { timeout }
   const { signal } = io
+  let running: Promise<DaReceipt> | undefined
   try {
     const receipt = await withDeadline(
       `${source} da.put`,
       { signal, timeout: longer(timeout ?? LONGEST_PUT, mayBePaid(client) ? LEAST_PATIENCE : 0) },
-      async (inner) =>
-        client.put(bytes, {
+      async (inner) => {
+        running = client.put(bytes, {
           onProgress: io.onProgress,
           ...(io.mayPayTwice ? { mayPayTwice: true } : {}),
           ...own,
           signal: inner,
-        }),
+        })
+        return running
+      },
     )
     return believed(receipt, { hash, source, isPaid: mayBePaid(client) })
   } catch (error) {
+    if (signal?.aborted && running && mayBePaid(client)) throw await lastWord(running, error)
     if (signal?.aborted || !(error instanceof TimeoutError) || !mayBePaid(client)) throw error
     const reason = `no answer within ${timeout ?? LONGEST_PUT} ms`
     throw new DaOutcomeUnknownError({ source, reason }, { cause: error })
   }
+}
+
+/** What a member says of a payment just after its caller gave up; else the error that there is. */
+async function lastWord(running: Promise<unknown>, error: unknown): Promise<unknown> {
+  const over = new AbortController()
+  const said = running.then(
+    () => error,
+    (own) => (paidIn(own) === undefined ? error : own),
+  )
+  const silence = sleep(LEAST_PATIENCE, over.signal).catch(() => undefined)
+  const word = await Promise.race([said, silence.then(() => error)])
+  over.abort()
+  return word
 }
 
 /** A time a little longer than a member's own, which may cost: what it says of that must come first. */

@@ -8,6 +8,7 @@ import { sleep } from '../../internal/pause.js'
 import { type DaAttempt, ReplicationError } from '../errors.js'
 import { createHealthBoard, type HealthBoard } from '../health.js'
 import { artifactHashOf } from '../internal/artifactHash.js'
+import { paidIn } from '../internal/paid.js'
 import { growingProgress } from '../internal/progress.js'
 import type { FallbackOptions } from './fallback.js'
 import {
@@ -166,8 +167,9 @@ async function putToAll(
     })
   while (!enough() && writes.some(({ state }) => state === 'pending')) await nextEnd()
   if (writes.some(({ state }) => state === 'pending')) await graceFor(all, quorumGrace)
-  io.signal?.throwIfAborted()
   const outcome = outcomeOf(writes)
+  const paid = outcome.failures.find(({ error }) => paidIn(error) !== undefined)
+  if (io.signal?.aborted) throw paid?.error ?? io.signal.reason
   const refused = outcome.failures.find(({ error }) => error instanceof InvalidInputError)
   if (refused !== undefined) throw refused.error
   if (!enough()) throw tooFew(outcome, { quorum, requirePermanent })

@@ -5,6 +5,7 @@ import type { DaLocator } from '../../core/locator.js'
 import { utf8 } from '../../internal/bytes.js'
 import { createFakeEigenDaProxy } from '../../testing/eigenDaProxy/fakeProxy.js'
 import { fallback } from '../combined/fallback.js'
+import { replicated } from '../combined/replicated.js'
 import { memoryDa } from '../memoryDa.js'
 import { eigenDa } from './eigenDa.js'
 import { memoryPayments, type Payment, type PaymentRecord } from './payments.js'
@@ -201,13 +202,20 @@ test('behavior: a record that fails later hides nothing that was paid for', asyn
 
 test('error: what was paid for is said to one who gave up; one who lost nothing gets the reason', async () => {
   const { state, da } = world()
-  state.reads = 'hang'
-  const error = await failure(da.put(utf8('x'), { signal: AbortSignal.timeout(100) }))
-  expect(error).toMatchObject({
-    code: 'DA_OUTCOME_UNKNOWN',
-    locator: { kind: 'eigenDa' },
-    cause: { name: 'TimeoutError' },
-  })
   const reason = new Error('enough')
-  expect(await failure(da.put(utf8('z'), { signal: AbortSignal.abort(reason) }))).toBe(reason)
+  for (const [name, client] of Object.entries({
+    da,
+    fallback: fallback([da, memoryDa()]),
+    replicated: replicated([da, memoryDa()]),
+  })) {
+    state.reads = 'hang'
+    const signal = AbortSignal.timeout(100)
+    expect(await failure(client.put(utf8(name), { signal })), name).toMatchObject({
+      code: 'DA_OUTCOME_UNKNOWN',
+      locator: { kind: 'eigenDa' },
+      cause: { name: 'TimeoutError' },
+    })
+    const left = client.put(utf8(`${name} z`), { signal: AbortSignal.abort(reason) })
+    expect(await failure(left), name).toBe(reason)
+  }
 })
