@@ -166,8 +166,8 @@ describe.skipIf(!isBuilt)('provenance roles as processes', () => {
     const { url, child } = await control('liar', await freePort(), '--confirmations', '2')
     const wasm = await register('lied about')
     const worker = (token: string) => httpWorkerControl({ url, token })
-    const answer = async (token: string, text?: string): Promise<boolean> => {
-      const lease = await until(async () => {
+    const leased = (token: string): Promise<LeasedBuild> =>
+      until(async () => {
         const found = await worker(token).lease()
         // Plugins of the test before are found anew: they are left alone.
         if (found !== undefined && found.job.args[0] !== 'lied about') {
@@ -178,6 +178,8 @@ describe.skipIf(!isBuilt)('provenance roles as processes', () => {
         }
         return found
       })
+    const answer = async (token: string, text?: string): Promise<boolean> => {
+      const lease = await leased(token)
       return worker(token).finish(lease.leaseId, built(lease, text))
     }
     expect(await answer(liar, 'something else')).toBe(true)
@@ -186,7 +188,7 @@ describe.skipIf(!isBuilt)('provenance roles as processes', () => {
     const again = await worker(liar).lease()
     expect(again?.job.args).not.toEqual(['lied about'])
     // Another repeats what stands on chain and nothing of the rest: that cannot be so together.
-    const lease = await until(() => worker(one).lease())
+    const lease = await leased(one)
     const { wasmSha256 } = computeWasmHashes(wasm)
     const { codeSha256: _, ...rest } = built(lease) as Extract<BuildOutcome, { status: 'built' }>
     const lie = { ...rest, codeSha256: wasmSha256, rebuiltSha256: wasmSha256 }
