@@ -81,9 +81,9 @@ export async function agreeOnOutputs(
 }
 
 /**
- * Fixes the agreed outputs from the groups that a gateway sends, with one pairing product.
+ * Fixes the agreed outputs from the groups that a gateway sends, with one pairing product. The table is one's
+ * own, in force at the task's reference block.
  *
- * @param parameters.table - One's own, in force at the task's reference block.
  * @throws {OutputGroupsError} where the groups are not what they say: none of them counts.
  * @throws {InputsDivergeError} naming the templates whose outputs have no majority.
  * @throws {InvalidInputError} for parameters of one's own that are none.
