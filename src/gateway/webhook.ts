@@ -1,5 +1,5 @@
 /** What a gateway tells by requests of its own. */
-import { utf8 } from '../internal/bytes.js'
+import { toHex, utf8 } from '../internal/bytes.js'
 
 /**
  * Whether a webhook's body was signed with its secret: that the gateway sent it, and not that what it says
@@ -25,14 +25,24 @@ export async function verifyWebhook(parameters: {
     const { body, signature, secret } = parameters
     const [, digits] = /^sha256=([0-9a-f]{64})$/.exec(signature ?? '') ?? []
     if (digits === undefined || secret === '') return false
-    const { subtle } = globalThis.crypto
-    const algorithm = { name: 'HMAC', hash: 'SHA-256' }
-    const key = await subtle.importKey('raw', plain(secret), algorithm, false, ['verify'])
+    const key = await keyOf(secret, 'verify')
     const signed = Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
-    return await subtle.verify('HMAC', key, signed, plain(body))
+    return await globalThis.crypto.subtle.verify('HMAC', key, signed, plain(body))
   } catch {
     return false
   }
+}
+
+/** The other side: `sha256=` and HMAC-SHA256 of a body by the webhook's secret, in hex. */
+export async function signWebhook(body: string, secret: string): Promise<string> {
+  const key = await keyOf(secret, 'sign')
+  const signature = await globalThis.crypto.subtle.sign('HMAC', key, plain(body))
+  return `sha256=${toHex(new Uint8Array(signature)).slice(2)}`
+}
+
+function keyOf(secret: string, use: 'sign' | 'verify'): Promise<CryptoKey> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  return globalThis.crypto.subtle.importKey('raw', plain(secret), algorithm, false, [use])
 }
 
 function plain(value: string | Uint8Array): Uint8Array<ArrayBuffer> {

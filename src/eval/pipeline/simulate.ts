@@ -205,10 +205,9 @@ function readRequest(given: SimulationRequest): SimulationRequest {
 
 function readBlock(block: BlockReference): BlockReference {
   const copy = { ...block }
-  const uint = 'uint'
   assertOptions(
     copy,
-    { number: uint, timestamp: uint, hash: 'text' },
+    { number: 'uint', timestamp: 'uint', hash: 'text' },
     { field: 'block', required: ['number', 'timestamp', 'hash'] },
   )
   fixedFromHex(copy.hash, 32, 'block.hash')

@@ -4,7 +4,7 @@
  * gateway that dies in between leaves it to whoever claims it next, so the same may be told twice: it then
  * has the same name.
  */
-import { toHex, utf8 } from '../../../internal/bytes.js'
+import { signWebhook } from '../../../gateway/webhook.js'
 import { withDeadline } from '../../../internal/deadline.js'
 import { pause } from '../../../internal/pause.js'
 import type { CallerCheck } from '../callers.js'
@@ -135,7 +135,7 @@ async function send(
           'content-type': 'application/json',
           'user-agent': 'newton-policy-gateway',
           'x-newton-delivery': `${taskId}:${state}`,
-          'x-newton-signature': await signDelivery(body, webhook.secret),
+          'x-newton-signature': await signWebhook(body, webhook.secret),
         },
         body,
         redirect: 'manual',
@@ -180,19 +180,4 @@ async function writeDelivery(
   const answer = first ? await answers.find(taskId) : undefined
   const status = writeTaskStatus({ taskId, state, failure: then.failure, answer })
   return writeChange({ task: then, status, first, timestamp: createdAt })
-}
-
-/** `sha256=` and HMAC-SHA256 of a body by the webhook's secret, in hex. */
-async function signDelivery(body: string, secret: string): Promise<string> {
-  const { subtle } = globalThis.crypto
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
-  const key = await subtle.importKey(
-    'raw',
-    utf8(secret) as Uint8Array<ArrayBuffer>,
-    algorithm,
-    false,
-    ['sign'],
-  )
-  const signature = await subtle.sign('HMAC', key, utf8(body) as Uint8Array<ArrayBuffer>)
-  return `sha256=${toHex(new Uint8Array(signature)).slice(2)}`
 }
