@@ -2,9 +2,9 @@
  * A network under a steady load: memory and file handles of every process have to be flat, and what a task leaves on
  * its disk bounded. Journals and a gateway's tasks are kept for days: they grow by the task, never by the hour.
  *
- * npx tsx test/network/soak.ts --seconds 3600 --rate 2
+ * npx tsx test/network/soak.ts --seconds 3600 --rate 2 --samples samples.jsonl
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,11 +16,22 @@ import { createNetworkWorld } from './world.js'
 /** What one process held at one time. */
 type Sample = { resident: number; handles: number; disk: number; answered: number }
 
+/** The same, with where on the disk it lies. */
+export type SoakSample = Sample & {
+  name: string
+  /** Seconds since the load began. */
+  at: number
+  /** Bytes of each file and folder of its data directory. */
+  places: Readonly<Record<string, number>>
+}
+
 /** What a soak came to. */
 export type SoakReport = {
   seconds: number
   answered: number
   failed: number
+  /** How often each thing was why. */
+  failures: Readonly<Record<string, number>>
   /** Bytes resident and open handles of each process, in the second quarter of the time and in the last. */
   processes: Readonly<Record<string, { early: Sample; late: Sample }>>
   /** Bytes that one answered task left on the disk of each process, between the same two quarters. */
@@ -37,20 +48,29 @@ const SLACK = 32 * 1_048_576
 const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-/** Bytes of all files below a directory. What is removed meanwhile counts nothing. */
-function diskOf(directory: string): number {
-  let bytes = 0
-  try {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
-      const path = join(directory, entry.name)
-      // Blocks, not length: a database file may have holes.
-      bytes += entry.isDirectory() ? diskOf(path) : statSync(path).blocks * 512
+/** Bytes of each file and folder of a directory. What is removed meanwhile counts nothing. */
+function placesOf(directory: string): Record<string, number> {
+  const places: Record<string, number> = {}
+  const attempt = <value>(work: () => value): value | undefined => {
+    try {
+      return work()
+    } catch {
+      return undefined
     }
-  } catch {
-    return bytes
   }
-  return bytes
+  for (const entry of attempt(() => readdirSync(directory, { withFileTypes: true })) ?? []) {
+    const path = join(directory, entry.name)
+    const bytes = entry.isDirectory()
+      ? sum(placesOf(path))
+      : // Blocks, not length: a database file may have holes.
+        attempt(() => statSync(path).blocks * 512)
+    if (bytes !== undefined) places[entry.name] = bytes
+  }
+  return places
 }
+
+const sum = (places: Readonly<Record<string, number>>): number =>
+  Object.values(places).reduce((all, bytes) => all + bytes, 0)
 
 function sampleOf(pid: number): Pick<Sample, 'resident' | 'handles'> | undefined {
   try {
@@ -82,8 +102,10 @@ export async function runSoak(options: {
   operators?: number | undefined
   /** Part by which memory may be larger at the end. @default 0.15 */
   growth?: number | undefined
+  /** Told of each sample: of a run that is cut short they are what is left. */
+  onSample?: ((sample: SoakSample) => void) | undefined
 }): Promise<SoakReport> {
-  const { seconds, rate, operators = 4, growth = 0.15 } = options
+  const { seconds, rate, operators = 4, growth = 0.15, onSample } = options
   const directory = await mkdtemp(join(tmpdir(), 'newton-soak-'))
   const world = await createNetworkWorld({ directory, operators })
   const supervisor = createSupervisor({ directory })
@@ -93,8 +115,9 @@ export async function runSoak(options: {
     await untilCommitted(world)
     await passFloors(world)
     const tasks = await taskClientOf(world)
-    const until = Date.now() + seconds * 1_000
-    const counts = { answered: 0, failed: 0 }
+    const began = Date.now()
+    const until = began + seconds * 1_000
+    const counts = { answered: 0, failed: 0, failures: {} as Record<string, number> }
     const running = new Set<Promise<void>>()
     const load = async (): Promise<void> => {
       for (let value = 0n; Date.now() < until; value++) {
@@ -102,7 +125,12 @@ export async function runSoak(options: {
           .createTask(requestOf(world, value % 10n))
           .then(
             () => void counts.answered++,
-            () => void counts.failed++,
+            (error: unknown) => {
+              counts.failed++
+              const { code = 'unknown', message } = error as { code?: string; message: string }
+              const why = `${code}: ${message.split('\n', 1)[0]}`
+              counts.failures[why] = (counts.failures[why] ?? 0) + 1
+            },
           )
           .finally(() => running.delete(asked))
         running.add(asked)
@@ -118,8 +146,13 @@ export async function runSoak(options: {
           const pid = supervisor.pidOf(name)
           const sample = pid === undefined ? undefined : sampleOf(pid)
           samples[name] ??= []
+          if (sample === undefined) continue
+          const places = placesOf(own)
+          const disk = sum(places)
           const { answered } = counts
-          if (sample !== undefined) samples[name].push({ ...sample, disk: diskOf(own), answered })
+          samples[name].push({ ...sample, disk, answered })
+          const at = Math.round((Date.now() - began) / 1_000)
+          onSample?.({ name, at, ...sample, disk, answered, places })
         }
         await sleep(Math.max(500, (seconds * 1_000) / 200))
       }
@@ -135,7 +168,7 @@ export async function runSoak(options: {
 
 function judge(run: {
   samples: Readonly<Record<string, readonly Sample[]>>
-  counts: { answered: number; failed: number }
+  counts: Pick<SoakReport, 'answered' | 'failed' | 'failures'>
   seconds: number
   growth: number
   deaths: readonly { name: string; ours: boolean; code: number | null }[]
@@ -173,11 +206,16 @@ if (process.argv[1]?.endsWith('soak.ts') === true) {
       seconds: { type: 'string', default: '3600' },
       rate: { type: 'string', default: '2' },
       operators: { type: 'string', default: '4' },
+      samples: { type: 'string' },
     },
   })
+  const { samples } = values
   const report = await runSoak({
     ...{ seconds: Number(values.seconds), rate: Number(values.rate) },
     operators: Number(values.operators),
+    ...(samples === undefined
+      ? {}
+      : { onSample: (one) => appendFileSync(samples, `${JSON.stringify(one)}\n`) }),
   })
   process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   process.exit(report.violations.length === 0 ? 0 : 1)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import { MissingPeerError } from '../../errors/common.js'
+import { createUpkeep, type Upkeep } from './pgliteUpkeep.js'
 
 /** What `kysely` asks of a connection. */
 type QueryResult = {
@@ -45,6 +46,7 @@ open().then((db) => {
 export async function openPglitePool(parameters: {
   directory: string
   onError?: ((error: Error) => void) | undefined
+  upkeep?: Upkeep | undefined
 }): Promise<PostgresPool> {
   const worker = new Worker(source, {
     eval: true,
@@ -87,6 +89,8 @@ export async function openPglitePool(parameters: {
     throw error
   }
 
+  const upkeep = createUpkeep(parameters.upkeep)
+  const looked = (sql: string) => ask({ sql, parameters: [] })
   // One connection: who comes second waits until the first has given it back.
   let free: Promise<void> = Promise.resolve()
   const connect = async (): Promise<PostgresPoolClient> => {
@@ -96,9 +100,15 @@ export async function openPglitePool(parameters: {
       release = resolve
     })
     await before
-    const query = (sql: string, values: readonly unknown[]): Promise<QueryResult> =>
-      ask({ sql, parameters: [...values] })
-    return { query: query as PostgresPoolClient['query'], release }
+    const query = (sql: string, values: readonly unknown[]): Promise<QueryResult> => {
+      upkeep.count()
+      return ask({ sql, parameters: [...values] })
+    }
+    return {
+      query: query as PostgresPoolClient['query'],
+      // Between two that use it no transaction is open.
+      release: () => void upkeep.look(looked).then(release),
+    }
   }
   return {
     connect,
