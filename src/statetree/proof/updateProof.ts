@@ -51,7 +51,7 @@ export function proveUpdate(
   for (const [i, write] of writes.entries()) {
     const [run] = prepareWrites([write], tree.hasher)
     if (run === undefined) continue
-    proof.push(proveTyped({ ...view, root }, run.keys))
+    proof.push(proveTyped({ ...view, root }, run.bytes.subarray(0, 32)))
     const version = previewVersion + i + 1
     const state = { arena, version, stale: [], load: view.load }
     root = placeRoot(state, applyRun(state, root, run))

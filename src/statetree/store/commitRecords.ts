@@ -55,19 +55,15 @@ export function countNodes(
     /** Inner 16-ary nodes that were replaced. */
     inner: number
   },
-  written: { leaves: number[]; inner: number[][] },
+  written: Written['counts'],
 ): CommitStats {
-  let newNodes = written.leaves.length + (made.root === EMPTY ? 1 : 0)
-  for (let depth = 0; depth < written.inner.length; depth += 4) {
-    newNodes += (written.inner[depth] as number[]).length
-  }
   let staleNodes = made.hadRoot && made.base.root === EMPTY ? 1 : 0
   let staleLeaves = 0
   for (const id of made.stale) if (kindOf(made.arena, id) === kinds.leaf) staleLeaves++
   staleNodes += made.inner + staleLeaves
   return {
-    newNodes,
-    newLeaves: written.leaves.length,
+    newNodes: written.leaves + written.nodes + (made.root === EMPTY ? 1 : 0),
+    newLeaves: written.leaves,
     staleNodes,
     staleLeaves,
     leaves: leafCountOf(made.arena, made.root),
@@ -148,9 +144,8 @@ export function encodeCommit(
   { written, staleKeys: inner }: Encodable,
 ): Pick<StoreCommit, 'nodes' | 'stale'> {
   const nodes: (readonly [Uint8Array, Uint8Array])[] = []
-  const slab = createNodeSlab(written.leaves.length)
-  written.keys?.forEach((keys, level) => {
-    const ids = written.inner[level * 4] as number[]
+  const slab = createNodeSlab(written.counts.leaves)
+  written.nodes?.forEach(({ ids, keys }, level) => {
     for (let i = 0; i < keys.length; i++) {
       const node = encodeRecord(arena, ids[i] as number, level * 4, slab)
       nodes.push([keys[i] as Uint8Array, node])

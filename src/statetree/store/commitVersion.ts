@@ -8,7 +8,7 @@ import { applyRun, placeRoot } from '../tree/apply.js'
 import { EMPTY, hashOf, kindOf, kinds, reserve } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
 import { type CommitStats, listNodes, type TreeBatch } from '../tree/nodes/batch.js'
-import { collectWritten, noneWritten, rehash } from '../tree/rehash.js'
+import { collectWritten, hashNoted, noneWritten } from '../tree/rehash.js'
 import type { PreparedWrites, Run } from '../tree/writes.js'
 import {
   copyRoot,
@@ -99,7 +99,8 @@ function apply(
   const old = replacedNodes(arena, backed)
   const isOneRun = runs.length === 1 && runs[0]?.put === true
   const noted = isOneRun ? noneWritten({ keys: backed }) : undefined
-  const state = { arena, version, stale, load: base.load, replaced: old.add, written: noted }
+  const noting = { replaced: old.add, written: noted, hasher }
+  const state = { arena, version, stale, load: base.load, ...noting }
   let root = base.root
   // As in the crate, a leaf that a delete moves up is written there, even when a later put of
   // the same commit moves it back down.
@@ -111,9 +112,9 @@ function apply(
     root = copyRoot(arena, root, version)
   }
   const written = noted ?? collectWritten(arena, root, version, { keys: backed })
-  rehash(arena, written, hasher)
+  hashNoted(arena, written, hasher)
   const counted = { arena, base, root, stale, hadRoot, inner: old.count() }
-  return { root, stale, written, staleKeys: old.keys(), stats: countNodes(counted, written) }
+  return { root, stale, written, staleKeys: old.keys(), stats: countNodes(counted, written.counts) }
 }
 
 const noPath = new Uint8Array(0)

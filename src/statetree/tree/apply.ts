@@ -4,6 +4,7 @@
  * Records written by the commit under way are its own: they are changed in place and given back
  * when they go. Older ones are never touched; those replaced are listed as stale.
  */
+import type { TreeHasher } from '../hash/hasher.js'
 import {
   type Arena,
   allocate,
@@ -21,8 +22,8 @@ import {
   takeLeaf,
   UNPLACED,
 } from './arena.js'
-import { noteInner, type Written } from './rehash.js'
-import type { Run } from './writes.js'
+import { hashNoted, noteInner, noteLeaf, type Written } from './rehash.js'
+import { type Run, WRITE_BYTES, WRITE_WORDS } from './writes.js'
 
 /** State of one commit while it is applied. */
 export type Applying = {
@@ -39,6 +40,8 @@ export type Applying = {
    * that such a run makes goes again.
    */
   written?: Written | undefined
+  /** Hashes what is written some hundred leaves at a time, while a processor's cache still has them. */
+  hasher?: TreeHasher | undefined
   /** Loads a stub that sits at `depth` on the path of the key at byte `keyAt` of `keys`. */
   load: (id: number, at: { depth: number; keys: Uint8Array; keyAt: number }) => void
 }
@@ -72,20 +75,21 @@ function putRange(
     const at = leafOffset(arena, id)
     if (hi - lo === 1 && sameKey(arena, at, run, lo)) {
       if (isOf(arena, id, s.version)) {
-        arena.leafBytes.set(run.values.subarray(lo * 32, lo * 32 + 32), at + 32)
+        const from = lo * WRITE_BYTES
+        arena.leafBytes.set(run.bytes.subarray(from + 32, from + 64), at + 32)
         return id
       }
       s.stale.push(id)
       return newLeaf(s, run, lo)
     }
-    const mid = split(run.keys, lo, hi, depth)
+    const mid = split(run.bytes, lo, hi, depth)
     const right = leafBit(arena, at, depth)
     const left = putRange(s, run, right === 0 ? id : EMPTY, depth + 1, lo, mid)
     const other = putRange(s, run, right === 1 ? id : EMPTY, depth + 1, mid, hi)
     return loneLeaf(arena, left, other) ?? internal(s, run, lo, depth, left, other)
   }
-  if (kind === kinds.stub) s.load(id, { depth, keys: run.keys, keyAt: lo * 32 })
-  const mid = split(run.keys, lo, hi, depth)
+  if (kind === kinds.stub) s.load(id, { depth, keys: run.bytes, keyAt: lo * WRITE_BYTES })
+  const mid = split(run.bytes, lo, hi, depth)
   let left = arena.words[id * RECORD_WORDS + LEFT] as number
   let right = arena.words[id * RECORD_WORDS + RIGHT] as number
   if (mid > lo) left = putRange(s, run, left, depth + 1, lo, mid)
@@ -101,7 +105,7 @@ function putRange(
 
 function build(s: Applying, run: Run, depth: number, lo: number, hi: number): number {
   if (hi - lo === 1) return newLeaf(s, run, lo)
-  const mid = split(run.keys, lo, hi, depth)
+  const mid = split(run.bytes, lo, hi, depth)
   const left = lo === mid ? EMPTY : build(s, run, depth + 1, lo, mid)
   const right = mid === hi ? EMPTY : build(s, run, depth + 1, mid, hi)
   return internal(s, run, lo, depth, left, right)
@@ -127,8 +131,8 @@ function deleteRange(
     }
     return id
   }
-  if (kind === kinds.stub) s.load(id, { depth, keys: run.keys, keyAt: lo * 32 })
-  const mid = split(run.keys, lo, hi, depth)
+  if (kind === kinds.stub) s.load(id, { depth, keys: run.bytes, keyAt: lo * WRITE_BYTES })
+  const mid = split(run.bytes, lo, hi, depth)
   const left = arena.words[id * RECORD_WORDS + LEFT] as number
   const right = arena.words[id * RECORD_WORDS + RIGHT] as number
   const newLeft = deleteRange(s, run, left, depth + 1, lo, mid)
@@ -152,7 +156,7 @@ function deleteRange(
 // An older inner node on the path of key `lo`.
 function replace(s: Applying, run: Run, id: number, depth: number, lo: number): void {
   s.stale.push(id)
-  if ((depth & 3) === 0) s.replaced?.(id, { depth, keys: run.keys, keyAt: lo * 32 })
+  if ((depth & 3) === 0) s.replaced?.(id, { depth, keys: run.bytes, keyAt: lo * WRITE_BYTES })
 }
 
 // What a node with these children collapses to; `undefined` where it has to be an inner node.
@@ -177,8 +181,11 @@ function internal(
   const { words } = s.arena
   words[id * RECORD_WORDS + LEFT] = placedLeft
   words[id * RECORD_WORDS + RIGHT] = placedRight
-  if (s.written !== undefined)
-    noteInner(s.written, id, s.version, { depth, keys: run.keys, keyAt: lo * 32 })
+  if (s.written === undefined) return id
+  noteInner(s.written, id, s.version, depth, run.bytes, lo * WRITE_BYTES)
+  // What is below a record was taken down before it.
+  if (s.hasher !== undefined && s.written.leaves.length >= s.hasher.capacity)
+    hashNoted(s.arena, s.written, s.hasher)
   return id
 }
 
@@ -207,20 +214,17 @@ function place(s: Applying, id: number, depth: number): number {
   const moved = copyLeaf(s.arena, id, s.version)
   s.arena.words[moved * RECORD_WORDS + COUNT] = nibbles
   s.stale.push(id)
-  s.written?.leaves.push(moved)
+  if (s.written !== undefined) noteLeaf(s.written, moved)
   return moved
 }
 
 function newLeaf(s: Applying, run: Run, index: number): number {
   const id = takeLeaf(s.arena, s.version)
   const { words, leafWords } = s.arena
-  const { keyWords, valueWords } = run
   let to = (words[id * RECORD_WORDS + LEFT] as number) * 16
-  let from = index * 8
-  for (let i = 0; i < 8; i++) leafWords[to++] = keyWords[from++] as number
-  from = index * 8
-  for (let i = 0; i < 8; i++) leafWords[to++] = valueWords[from++] as number
-  s.written?.leaves.push(id)
+  let from = index * WRITE_WORDS
+  for (let i = 0; i < WRITE_WORDS; i++) leafWords[to++] = run.words[from++] as number
+  if (s.written !== undefined) noteLeaf(s.written, id)
   return id
 }
 
@@ -231,9 +235,9 @@ function drop(s: Applying, id: number): void {
 
 function sameKey(arena: Arena, leafAt: number, run: Run, index: number): boolean {
   const { leafBytes } = arena
-  const { keys } = run
-  const at = index * 32
-  for (let i = 31; i >= 0; i--) if (leafBytes[leafAt + i] !== keys[at + i]) return false
+  const { bytes } = run
+  const at = index * WRITE_BYTES
+  for (let i = 31; i >= 0; i--) if (leafBytes[leafAt + i] !== bytes[at + i]) return false
   return true
 }
 
@@ -242,14 +246,14 @@ function leafBit(arena: Arena, leafAt: number, depth: number): number {
 }
 
 /** First index of [lo, hi) whose key has bit `depth` set. The keys share all bits before it. */
-function split(keys: Uint8Array, lo: number, hi: number, depth: number): number {
+function split(bytes: Uint8Array, lo: number, hi: number, depth: number): number {
   const byte = depth >> 3
   const mask = 0x80 >> (depth & 7)
   let low = lo
   let high = hi
   while (low < high) {
     const mid = (low + high) >>> 1
-    if (((keys[mid * 32 + byte] as number) & mask) === 0) low = mid + 1
+    if (((bytes[mid * WRITE_BYTES + byte] as number) & mask) === 0) low = mid + 1
     else high = mid
   }
   return low

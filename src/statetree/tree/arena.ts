@@ -50,7 +50,8 @@ export type Arena = {
   leaves: Growable
 }
 
-const noId = 0xffffffff
+// Larger than any id, and still a small integer: with a larger one, engines compute ids as floating point.
+const noId = 0x3fffffff
 
 /** Creates an arena with room for `records` records. */
 export function createArena(records = 64): Arena {

@@ -4,7 +4,7 @@ import { toHex } from '../../internal/bytes.js'
 import { applyRun, placeRoot } from './apply.js'
 import { hashOf, release } from './arena.js'
 import type { ReadableTree } from './readable.js'
-import { collectWritten, rehash, type Written } from './rehash.js'
+import { collectWritten, noneWritten, rehash } from './rehash.js'
 import { prepareWrites, type TreeWrite } from './writes.js'
 
 /** Versions from here on are never committed: they mark records of previews. */
@@ -19,7 +19,7 @@ export function previewRoot(tree: ReadableTree, writes: Iterable<TreeWrite>): He
   const view = tree.view()
   const { arena } = view
   const state = { arena, version: previewVersion, stale: [], load: view.load }
-  let written: Written = { leaves: [], inner: [] }
+  let written = noneWritten()
   let root = view.root
   for (const run of prepareWrites(writes, tree.hasher))
     root = placeRoot(state, applyRun(state, root, run))

@@ -22,31 +22,47 @@ import { createKeySlab, encodeKeyAt, type KeySlab } from './nodes/nodeKey.js'
 export type Written = {
   leaves: number[]
   inner: number[][]
-  keys?: Uint8Array[][] | undefined
+  /** Leaves, and inner records of every fourth depth, that were taken down. */
+  counts: { leaves: number; nodes: number }
+  /** The 16-ary nodes among them by level, where they were asked for. */
+  nodes?: StoredLevel[] | undefined
   /** Where the keys are. */
   slab?: KeySlab | undefined
 }
+
+/** The 16-ary nodes of one level: ids of their top records, and their keys. */
+export type StoredLevel = { ids: number[]; keys: Uint8Array[] }
 
 /** Takes down an inner record at `depth` on the way to the key at byte `keyAt` of `keys`. */
 export function noteInner(
   written: Written,
   id: number,
   version: number,
-  { depth, keys, keyAt }: { depth: number; keys: Uint8Array; keyAt: number },
+  depth: number,
+  keys: Uint8Array,
+  keyAt: number,
 ): void {
   while (written.inner.length <= depth) written.inner.push([])
   ;(written.inner[depth] as number[]).push(id)
-  if (written.keys === undefined || (depth & 3) !== 0) return
-  while (written.keys.length <= depth >> 2) written.keys.push([])
-  ;(written.keys[depth >> 2] as Uint8Array[]).push(
-    encodeKeyAt(version, depth, keys, { keyAt, slab: written.slab }),
-  )
+  if ((depth & 3) !== 0) return
+  written.counts.nodes++
+  if (written.nodes === undefined) return
+  while (written.nodes.length <= depth >> 2) written.nodes.push({ ids: [], keys: [] })
+  const level = written.nodes[depth >> 2] as StoredLevel
+  level.ids.push(id)
+  level.keys.push(encodeKeyAt(version, depth, keys, { keyAt, slab: written.slab }))
 }
 
-/** Nothing written yet. */
-export function noneWritten(options: { keys?: boolean | undefined }): Written {
-  const hasKeys = options.keys === true
-  return { leaves: [], inner: [], ...(hasKeys ? { keys: [], slab: createKeySlab() } : {}) }
+/** Takes down a leaf. */
+export function noteLeaf(written: Written, id: number): void {
+  written.leaves.push(id)
+  written.counts.leaves++
+}
+
+/** Nothing written yet. `keys`: the 16-ary nodes are asked for. */
+export function noneWritten(options: { keys?: boolean | undefined } = {}): Written {
+  const stored = options.keys === true ? { nodes: [], slab: createKeySlab() } : {}
+  return { leaves: [], inner: [], counts: { leaves: 0, nodes: 0 }, ...stored }
 }
 
 /** Lists the records of `version` below `root`. Those of one depth come in the order of their keys. */
@@ -61,10 +77,10 @@ export function collectWritten(
   const visit = (id: number, depth: number): void => {
     if (id === EMPTY || !isOf(arena, id, version)) return
     if (kindOf(arena, id) === kinds.leaf) {
-      written.leaves.push(id)
+      noteLeaf(written, id)
       return
     }
-    noteInner(written, id, version, { depth, keys: path, keyAt: 0 })
+    noteInner(written, id, version, depth, path, 0)
     const at = id * RECORD_WORDS
     visit(arena.words[at + LEFT] as number, depth + 1)
     const mask = 0x80 >> (depth & 7)
@@ -82,6 +98,13 @@ export function rehash(arena: Arena, written: Written, hasher: TreeHasher): void
   for (let depth = written.inner.length - 1; depth >= 0; depth--) {
     hashInner(arena, written.inner[depth] as number[], hasher, { counts: true })
   }
+}
+
+/** {@link rehash} of what was taken down since the last call, which then is no longer listed. */
+export function hashNoted(arena: Arena, written: Written, hasher: TreeHasher): void {
+  rehash(arena, written, hasher)
+  written.leaves.length = 0
+  for (const level of written.inner) level.length = 0
 }
 
 /** Hashes leaf records. */

@@ -19,12 +19,16 @@ export type TreeWrite =
 export type Run = {
   put: boolean
   count: number
-  keys: Uint8Array
-  values: Uint8Array
-  /** `keys` and `values`, eight words each. */
-  keyWords: Uint32Array
-  valueWords: Uint32Array
+  /** {@link WRITE_BYTES} a write: its key hash, and the value hash of a put. */
+  bytes: Uint8Array
+  /** `bytes`, {@link WRITE_WORDS} words a write. */
+  words: Uint32Array
 }
+
+/** Bytes of a write in a {@link Run}. */
+export const WRITE_BYTES = 64
+/** Words of a write in a {@link Run}. */
+export const WRITE_WORDS = 16
 
 /** Bytes to store beside the leaf that names them. `checked`: `name` was derived from them here. */
 export type NamedValue = { name: Hex; bytes: Uint8Array; checked: boolean }
@@ -49,40 +53,7 @@ export function bytes32(value: Bytes32, field: string): Uint8Array {
  * @throws {InvalidInputError} naming the malformed `writes[i]`.
  */
 export function prepareWrites(writes: Iterable<TreeWrite>, hasher: TreeHasher): Run[] {
-  const list = Array.isArray(writes) ? (writes as readonly TreeWrite[]) : [...writes]
-  const total = list.length
-  const keys = new Uint8Array(total * 32)
-  const values = new Uint8Array(total * 32)
-  const puts = new Uint8Array(total)
-  for (let i = 0; i < total; i++) {
-    const write = list[i] as TreeWrite
-    if (typeof write !== 'object' || write === null) {
-      throw new InvalidInputError({ field: `writes[${i}]`, reason: 'expected an object' })
-    }
-    copy32(keys, i, fast32(write.keyHash) ?? bytes32(write.keyHash, `writes[${i}].keyHash`))
-    if (write.valueHash === null) continue
-    puts[i] = 1
-    const { valueHash } = write
-    if (valueHash !== undefined) {
-      copy32(values, i, fast32(valueHash) ?? bytes32(valueHash, `writes[${i}].valueHash`))
-    } else if (write.value instanceof Uint8Array) {
-      copy32(values, i, hasher.hash(write.value))
-    } else {
-      throw new InvalidInputError({
-        field: `writes[${i}].valueHash`,
-        reason: 'expected 32 bytes, or null to delete',
-      })
-    }
-  }
-  const runs: Run[] = []
-  let start = 0
-  while (start < total) {
-    let end = start + 1
-    while (end < total && puts[end] === puts[start]) end++
-    runs.push(sortRun({ keys, values, put: puts[start] === 1 }, start, end))
-    start = end
-  }
-  return runs
+  return sortRuns(copyWrites(writes, hasher))
 }
 
 /**
@@ -93,110 +64,182 @@ export function prepareWrites(writes: Iterable<TreeWrite>, hasher: TreeHasher): 
  * @throws {InvalidInputError} naming the malformed `writes[i]`.
  */
 export function prepareValues(writes: Iterable<TreeWrite>, hasher: TreeHasher): PreparedWrites {
-  if (Array.isArray(writes) && !writes.some((write?: TreeWrite) => write?.value !== undefined)) {
-    return { runs: prepareWrites(writes, hasher), values: [] }
-  }
   const values: NamedValue[] = []
-  const list = Array.from(writes, (write, i): TreeWrite => {
-    if (!(write?.value instanceof Uint8Array)) return write
-    const bytes = copyBytes(write.value)
-    const { keyHash, valueHash } = write
+  return { runs: sortRuns(copyWrites(writes, hasher, values)), values }
+}
+
+/** Writes as they came. `puts`: 1 for a put, 0 for a delete. */
+type Unsorted = { bytes: Uint8Array; puts: Uint8Array }
+
+function copyWrites(
+  writes: Iterable<TreeWrite>,
+  hasher: TreeHasher,
+  values?: NamedValue[],
+): Unsorted {
+  const list = Array.isArray(writes) ? (writes as readonly TreeWrite[]) : [...writes]
+  const bytes = new Uint8Array(list.length * WRITE_BYTES)
+  const puts = new Uint8Array(list.length)
+  for (let i = 0; i < list.length; i++) {
+    const write = list[i] as TreeWrite
+    if (typeof write !== 'object' || write === null) {
+      throw new InvalidInputError({ field: `writes[${i}]`, reason: 'expected an object' })
+    }
+    const { keyHash, valueHash, value: given } = write
+    const at = i * WRITE_BYTES
+    bytes.set(fast32(keyHash) ?? bytes32(keyHash, `writes[${i}].keyHash`), at)
     // A delete stores nothing.
-    if (valueHash === null) return { keyHash, valueHash }
-    const hash =
-      valueHash === undefined
-        ? hasher.hash(bytes)
-        : copyBytes(bytes32(valueHash, `writes[${i}].valueHash`))
-    values.push({ name: toHex(hash), bytes, checked: valueHash === undefined })
-    return { keyHash, valueHash: hash }
-  })
-  return { runs: prepareWrites(list, hasher), values }
+    if (valueHash === null) continue
+    puts[i] = 1
+    const isKept = values !== undefined && given instanceof Uint8Array
+    const value = isKept ? copyBytes(given) : given
+    if (valueHash !== undefined) {
+      bytes.set(fast32(valueHash) ?? bytes32(valueHash, `writes[${i}].valueHash`), at + 32)
+    } else if (value instanceof Uint8Array) {
+      bytes.set(hasher.hash(value), at + 32)
+    } else {
+      throw new InvalidInputError({
+        field: `writes[${i}].valueHash`,
+        reason: 'expected 32 bytes, or null to delete',
+      })
+    }
+    if (!isKept || value === undefined) continue
+    const name = toHex(bytes.subarray(at + 32, at + 64))
+    values.push({ name, bytes: value, checked: valueHash === undefined })
+  }
+  return { bytes, puts }
+}
+
+function sortRuns({ bytes, puts }: Unsorted): Run[] {
+  const words = new Uint32Array(bytes.buffer)
+  const runs: Run[] = []
+  let start = 0
+  while (start < puts.length) {
+    let end = start + 1
+    while (end < puts.length && puts[end] === puts[start]) end++
+    runs.push({ put: puts[start] === 1, ...inOrder(words, start, sortedRanks(bytes, start, end)) })
+    start = end
+  }
+  return runs
 }
 
 function fast32(value: Bytes32 | null): Uint8Array | undefined {
   return value instanceof Uint8Array && value.length === 32 ? value : undefined
 }
 
-function copy32(target: Uint8Array, index: number, source: Uint8Array): void {
-  target.set(source, index * 32)
-}
+const noRank = 0x3fffffff
 
-type Unsorted = { keys: Uint8Array; values: Uint8Array; put: boolean }
+/** Where each write of [start, end) goes among them, ascending by key; {@link noRank} for those that a later one replaces. */
+type Ranks = { ranks: Uint32Array; count: number }
 
-function sortRun({ keys, values, put }: Unsorted, start: number, end: number): Run {
-  const order = sortedOrder(keys, start, end)
-  const count = order.length
-  const keyWords = inOrder(new Uint32Array(keys.buffer), order)
-  const valueWords = put ? inOrder(new Uint32Array(values.buffer), order) : new Uint32Array(0)
-  return {
-    ...{ put, count, keyWords, valueWords },
-    ...{ keys: new Uint8Array(keyWords.buffer), values: new Uint8Array(valueWords.buffer) },
+function inOrder(words: Uint32Array, start: number, { ranks, count }: Ranks): Omit<Run, 'put'> {
+  const sorted = new Uint32Array(count * WRITE_WORDS)
+  let from = start * WRITE_WORDS
+  // Written out of order, not read so: a processor waits for what it reads.
+  for (let i = 0; i < ranks.length; i++, from += WRITE_WORDS) {
+    const rank = ranks[i] as number
+    if (rank === noRank) continue
+    const to = rank * WRITE_WORDS
+    for (let j = 0; j < WRITE_WORDS; j++) sorted[to + j] = words[from + j] as number
   }
+  return { count, words: sorted, bytes: new Uint8Array(sorted.buffer) }
 }
 
-function inOrder(words: Uint32Array, order: Uint32Array): Uint32Array {
-  const sorted = new Uint32Array(order.length * 8)
-  let to = 0
+function sortedRanks(bytes: Uint8Array, start: number, end: number): Ranks {
+  const { order, prefixes, ends } = intoBuckets(bytes, start, end)
+  const isSame = (a: number, b: number): boolean =>
+    prefixes[a] === prefixes[b] && compareKeys(bytes, order[a] as number, order[b] as number) === 0
+  let from = 0
+  for (const to of ends) {
+    if (to - from > 1) sortBucket(bytes, { order, prefixes, ends }, from, to)
+    from = to
+  }
+  const ranks = new Uint32Array(end - start)
+  let count = 0
   for (let i = 0; i < order.length; i++) {
-    let from = (order[i] as number) * 8
-    for (let j = 0; j < 8; j++) sorted[to++] = words[from++] as number
+    const isReplaced = i + 1 < order.length && isSame(i, i + 1)
+    ranks[(order[i] as number) - start] = isReplaced ? noRank : count
+    if (!isReplaced) count++
   }
-  return sorted
+  return { ranks, count }
 }
 
-/** Indexes of the keys in [start, end), ascending by key, only the last of equal keys. */
-function sortedOrder(keys: Uint8Array, start: number, end: number): Uint32Array {
+/** Bits of a key that are looked at first: a small integer, which engines keep apart from other numbers. */
+const prefixBits = 31
+
+/**
+ * Indexes by the leading bits of their keys, about as many buckets as keys: `ends` says where each ends.
+ * `prefixes` are the first {@link prefixBits} bits of the keys in that order.
+ */
+type Buckets = { order: Uint32Array; prefixes: Uint32Array; ends: Uint32Array }
+
+function intoBuckets(bytes: Uint8Array, start: number, end: number): Buckets {
   const count = end - start
-  // Numbers hold 53 bits: as many leading key bits as fit beside the index. Typed arrays of
-  // numbers sort natively, several times faster than with a comparison function.
-  const indexBits = Math.max(1, Math.ceil(Math.log2(count + 1)))
-  const scale = 2 ** indexBits
-  const dropped = 2 ** Math.max(0, indexBits - 5)
-  const composed = new Float64Array(count)
+  const bits = Math.min(16, 32 - Math.clz32(count))
+  const found = new Uint32Array(count)
+  // Where the next of each bucket goes: at first where it begins, at last where it ends.
+  const next = new Uint32Array((1 << bits) + 1)
   for (let i = 0; i < count; i++) {
-    const at = (start + i) * 32
-    const high =
-      (keys[at] as number) * 0x10000000000 +
-      (keys[at + 1] as number) * 0x100000000 +
-      (keys[at + 2] as number) * 0x1000000 +
-      (((keys[at + 3] as number) << 16) |
-        ((keys[at + 4] as number) << 8) |
-        (keys[at + 5] as number))
-    composed[i] = Math.floor(high / dropped) * scale + i
+    const prefix = prefixAt(bytes, (start + i) * WRITE_BYTES)
+    found[i] = prefix
+    const after = (prefix >>> (prefixBits - bits)) + 1
+    next[after] = (next[after] as number) + 1
   }
-  composed.sort()
+  for (let i = 1; i < next.length; i++) next[i] = (next[i] as number) + (next[i - 1] as number)
   const order = new Uint32Array(count)
-  for (let i = 0; i < count; i++) order[i] = start + ((composed[i] as number) % scale)
-
-  let length = 0
-  let groupStart = 0
-  for (let i = 1; i <= count; i++) {
-    const same =
-      i < count &&
-      Math.floor((composed[i] as number) / scale) ===
-        Math.floor((composed[groupStart] as number) / scale)
-    if (same) continue
-    if (i - groupStart > 1) {
-      // Equal leading bits: compare whole keys, then positions, so that the last write is last.
-      const group = order.subarray(groupStart, i)
-      const sorted = [...group].sort((a, b) => compareKeys(keys, a, b) || a - b)
-      group.set(sorted)
-    }
-    for (let j = groupStart; j < i; j++) {
-      const index = order[j] as number
-      const repeated = length > 0 && compareKeys(keys, order[length - 1] as number, index) === 0
-      order[repeated ? length - 1 : length++] = index
-    }
-    groupStart = i
+  const prefixes = new Uint32Array(count)
+  for (let i = 0; i < count; i++) {
+    const prefix = found[i] as number
+    const bucket = prefix >>> (prefixBits - bits)
+    const place = next[bucket] as number
+    next[bucket] = place + 1
+    order[place] = start + i
+    prefixes[place] = prefix
   }
-  return order.subarray(0, length)
+  return { order, prefixes, ends: next.subarray(0, 1 << bits) }
 }
 
-function compareKeys(keys: Uint8Array, a: number, b: number): number {
-  const left = a * 32
-  const right = b * 32
+function prefixAt(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
+  const low = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)
+  return (high << 15) | (low >> 1)
+}
+
+/** Sorts [from, to) by key, equal keys as they came. */
+function sortBucket(
+  bytes: Uint8Array,
+  { order, prefixes }: Buckets,
+  from: number,
+  to: number,
+): void {
+  if (to - from > 16) {
+    // Keys that have their beginnings in common, as no hashes have.
+    order.subarray(from, to).sort((a, b) => compareKeys(bytes, a, b) || a - b)
+    for (let i = from; i < to; i++)
+      prefixes[i] = prefixAt(bytes, (order[i] as number) * WRITE_BYTES)
+    return
+  }
+  for (let i = from + 1; i < to; i++) {
+    const index = order[i] as number
+    const prefix = prefixes[i] as number
+    let place = i
+    for (; place > from; place--) {
+      const before = order[place - 1] as number
+      const beforePrefix = prefixes[place - 1] as number
+      if (beforePrefix < prefix) break
+      if (beforePrefix === prefix && compareKeys(bytes, before, index) <= 0) break
+      order[place] = before
+      prefixes[place] = beforePrefix
+    }
+    order[place] = index
+    prefixes[place] = prefix
+  }
+}
+
+function compareKeys(bytes: Uint8Array, a: number, b: number): number {
+  const left = a * WRITE_BYTES
+  const right = b * WRITE_BYTES
   for (let i = 0; i < 32; i++) {
-    const difference = (keys[left + i] as number) - (keys[right + i] as number)
+    const difference = (bytes[left + i] as number) - (bytes[right + i] as number)
     if (difference !== 0) return difference
   }
   return 0
