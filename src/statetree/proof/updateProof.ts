@@ -15,7 +15,7 @@ import { applyRun, placeRoot } from '../tree/apply.js'
 import { hashOf, release } from '../tree/arena.js'
 import { previewVersion } from '../tree/preview.js'
 import type { ReadableTree } from '../tree/readable.js'
-import { collectWritten, rehash } from '../tree/rehash.js'
+import { collectWritten, listedIds, rehash } from '../tree/rehash.js'
 import { type Bytes32, bytes32, prepareWrites, type TreeWrite } from '../tree/writes.js'
 import { proveTyped } from './prove.js'
 import {
@@ -57,7 +57,7 @@ export function proveUpdate(
     root = placeRoot(state, applyRun(state, root, run))
     const written = collectWritten(arena, root, version)
     rehash(arena, written, tree.hasher)
-    made.push(...written.leaves, ...written.inner.flat())
+    made.push(...listedIds(written))
   }
   const newRoot = toHex(hashOf(arena, root))
   for (const id of made) release(arena, id)

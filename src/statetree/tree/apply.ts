@@ -184,7 +184,7 @@ function internal(
   if (s.written === undefined) return id
   noteInner(s.written, id, s.version, depth, run.bytes, lo * WRITE_BYTES)
   // What is below a record was taken down before it.
-  if (s.hasher !== undefined && s.written.leaves.length >= s.hasher.capacity)
+  if (s.hasher !== undefined && s.written.leaves.count >= s.hasher.capacity)
     hashNoted(s.arena, s.written, s.hasher)
   return id
 }

@@ -4,7 +4,7 @@ import { toHex } from '../../internal/bytes.js'
 import { applyRun, placeRoot } from './apply.js'
 import { hashOf, release } from './arena.js'
 import type { ReadableTree } from './readable.js'
-import { collectWritten, noneWritten, rehash } from './rehash.js'
+import { collectWritten, listedIds, noneWritten, rehash } from './rehash.js'
 import { prepareWrites, type TreeWrite } from './writes.js'
 
 /** Versions from here on are never committed: they mark records of previews. */
@@ -28,7 +28,6 @@ export function previewRoot(tree: ReadableTree, writes: Iterable<TreeWrite>): He
     rehash(arena, written, tree.hasher)
   }
   const hash = toHex(hashOf(arena, root))
-  for (const id of written.leaves) release(arena, id)
-  for (const level of written.inner) for (const id of level) release(arena, id)
+  for (const id of listedIds(written)) release(arena, id)
   return hash
 }

@@ -27,7 +27,7 @@ test('what a run of puts takes down is what a walk over the tree finds', () => {
     root = placeRoot(state, applyRun(state, root, run))
     const found = collectWritten(arena, root, version, { keys: true })
     const sorted = (ids: readonly number[]): number[] => [...ids].sort((a, b) => a - b)
-    expect(sorted(written.leaves)).toEqual(sorted(found.leaves))
+    expect(sorted(written.leaves.list)).toEqual(sorted(found.leaves.list))
     expect(written.inner).toEqual(found.inner)
     expect(written.nodes).toEqual(found.nodes)
     expect(written.counts).toEqual(found.counts)

@@ -20,8 +20,8 @@ import { createKeySlab, encodeKeyAt, type KeySlab } from './nodes/nodeKey.js'
  * keys of the records of every fourth depth, where they were asked for.
  */
 export type Written = {
-  leaves: number[]
-  inner: number[][]
+  leaves: Ids
+  inner: Ids[]
   /** Leaves, and inner records of every fourth depth, that were taken down. */
   counts: { leaves: number; nodes: number }
   /** The 16-ary nodes among them by level, where they were asked for. */
@@ -29,6 +29,9 @@ export type Written = {
   /** Where the keys are. */
   slab?: KeySlab | undefined
 }
+
+/** The first `count` of `list`: emptied, it keeps its room. */
+export type Ids = { list: number[]; count: number }
 
 /** The 16-ary nodes of one level: ids of their top records, and their keys. */
 export type StoredLevel = { ids: number[]; keys: Uint8Array[] }
@@ -42,8 +45,8 @@ export function noteInner(
   keys: Uint8Array,
   keyAt: number,
 ): void {
-  while (written.inner.length <= depth) written.inner.push([])
-  ;(written.inner[depth] as number[]).push(id)
+  while (written.inner.length <= depth) written.inner.push({ list: [], count: 0 })
+  add(written.inner[depth] as Ids, id)
   if ((depth & 3) !== 0) return
   written.counts.nodes++
   if (written.nodes === undefined) return
@@ -55,14 +58,23 @@ export function noteInner(
 
 /** Takes down a leaf. */
 export function noteLeaf(written: Written, id: number): void {
-  written.leaves.push(id)
+  add(written.leaves, id)
   written.counts.leaves++
+}
+
+function add(ids: Ids, id: number): void {
+  ids.list[ids.count++] = id
+}
+
+/** All ids that are listed. */
+export function listedIds({ leaves, inner }: Written): number[] {
+  return [leaves, ...inner].flatMap(({ list, count }) => list.slice(0, count))
 }
 
 /** Nothing written yet. `keys`: the 16-ary nodes are asked for. */
 export function noneWritten(options: { keys?: boolean | undefined } = {}): Written {
   const stored = options.keys === true ? { nodes: [], slab: createKeySlab() } : {}
-  return { leaves: [], inner: [], counts: { leaves: 0, nodes: 0 }, ...stored }
+  return { leaves: { list: [], count: 0 }, inner: [], counts: { leaves: 0, nodes: 0 }, ...stored }
 }
 
 /** Lists the records of `version` below `root`. Those of one depth come in the order of their keys. */
@@ -94,25 +106,32 @@ export function collectWritten(
 
 /** Hashes and counts what was written: leaves first, then inner records from the deepest level up. */
 export function rehash(arena: Arena, written: Written, hasher: TreeHasher): void {
-  hashLeaves(arena, written.leaves, hasher)
-  for (let depth = written.inner.length - 1; depth >= 0; depth--) {
-    hashInner(arena, written.inner[depth] as number[], hasher, { counts: true })
+  const { leaves, inner } = written
+  hashLeaves(arena, leaves.list, hasher, leaves.count)
+  for (let depth = inner.length - 1; depth >= 0; depth--) {
+    const { list, count } = inner[depth] as Ids
+    hashInner(arena, list, hasher, { counts: true, count })
   }
 }
 
 /** {@link rehash} of what was taken down since the last call, which then is no longer listed. */
 export function hashNoted(arena: Arena, written: Written, hasher: TreeHasher): void {
   rehash(arena, written, hasher)
-  written.leaves.length = 0
-  for (const level of written.inner) level.length = 0
+  written.leaves.count = 0
+  for (const level of written.inner) level.count = 0
 }
 
 /** Hashes leaf records. */
-export function hashLeaves(arena: Arena, ids: readonly number[], hasher: TreeHasher): void {
+export function hashLeaves(
+  arena: Arena,
+  ids: readonly number[],
+  hasher: TreeHasher,
+  total: number = ids.length,
+): void {
   const { words, leafWords } = arena
   const { input } = hasher
-  for (let start = 0; start < ids.length; start += hasher.capacity) {
-    const count = Math.min(hasher.capacity, ids.length - start)
+  for (let start = 0; start < total; start += hasher.capacity) {
+    const count = Math.min(hasher.capacity, total - start)
     for (let i = 0; i < count; i++) {
       let from = (words[(ids[start + i] as number) * RECORD_WORDS + LEFT] as number) * 16
       let to = i * 16
@@ -128,12 +147,12 @@ export function hashInner(
   arena: Arena,
   ids: readonly number[],
   hasher: TreeHasher,
-  { counts = false }: { counts?: boolean } = {},
+  { counts = false, count: total = ids.length }: { counts?: boolean; count?: number } = {},
 ): void {
   const { words } = arena
   const { input } = hasher
-  for (let start = 0; start < ids.length; start += hasher.capacity) {
-    const count = Math.min(hasher.capacity, ids.length - start)
+  for (let start = 0; start < total; start += hasher.capacity) {
+    const count = Math.min(hasher.capacity, total - start)
     // Also the first look at children that lie anywhere: a short loop waits for many of them at once.
     if (counts) countLeaves(arena, ids, start, start + count)
     for (let i = 0; i < count; i++) {
