@@ -28,3 +28,25 @@ export async function sleep(milliseconds: number, signal?: AbortSignal | undefin
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
+
+/** Work between two turns of the event loop, in bytes read: some ten milliseconds. */
+const share = 4 * 1024 * 1024
+
+/**
+ * Lets the event loop turn in the midst of long work: timers, renewals and signals would wait for its end.
+ *
+ * What it returns is told what was done, and waits for a turn each few megabytes.
+ *
+ * @throws the signal's reason once it has fired.
+ */
+export function givingWay(signal?: AbortSignal | undefined): (done: number) => Promise<void> {
+  let since = 0
+  return async (done) => {
+    since += done
+    if (since >= share) {
+      since = 0
+      await new Promise<void>((resolve) => setTimeout(resolve, 0))
+    }
+    signal?.throwIfAborted()
+  }
+}

@@ -9,8 +9,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { toHex, utf8 } from '../../src/internal/bytes.js'
 import { createSourceArchive } from '../../src/provenance/index.js'
 import { type BuildLimits, openSandbox, sandboxedBuilder } from '../../src/provenance/node/index.js'
-import { openMemoryGroup } from '../../src/provenance/node/processTree.js'
-import { buildFilter } from '../../src/provenance/node/seccomp.js'
+import { openMemoryGroup } from '../../src/provenance/node/isolation/processTree.js'
+import { buildFilter } from '../../src/provenance/node/isolation/seccomp.js'
 import { missingIsolation, toyImage, toyPlugin, toyScript, toySource, toyToolchain } from './toy.js'
 
 const missing =

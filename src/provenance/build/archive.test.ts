@@ -3,11 +3,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { sha256 } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
-import { afterAll, describe, expect, test } from 'vitest'
-import { concat, utf8 } from '../../internal/bytes.js'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import { concat, toHex, utf8 } from '../../internal/bytes.js'
 import { SourceArchiveError } from '../errors.js'
-import { createSourceArchive, readSourceArchive, type SourceFile } from './archive.js'
+import {
+  archiveLimits,
+  createSourceArchive,
+  readSourceArchive,
+  type SourceFile,
+} from './archive.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'archive-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -97,7 +103,17 @@ describe('createSourceArchive', () => {
     expect(at('a', 'a')).toThrow(expect.objectContaining({ fault: 'unsafe_path' }))
     expect(at('a', 'a/b')).toThrow(expect.objectContaining({ fault: 'unsafe_path' }))
     expect(at('a/b', 'a')).toThrow(expect.objectContaining({ fault: 'unsafe_path' }))
+    expect(at('a', 'A')).toThrow(expect.objectContaining({ fault: 'unsafe_path' }))
+    expect(at('d/a', 'D/b')).toThrow(expect.objectContaining({ fault: 'unsafe_path' }))
+    expect(at('\u00e9', 'e\u0301')).toThrow(expect.objectContaining({ fault: 'unsafe_path' }))
     expect(at()).toThrow(expect.objectContaining({ fault: 'malformed' }))
+  })
+
+  test('error: more bytes than are read', () => {
+    const bytes = new Uint8Array(archiveLimits.archiveBytes)
+    expect(() => createSourceArchive([{ path: 'a', bytes }])).toThrow(
+      expect.objectContaining({ fault: 'too_large' }),
+    )
   })
 })
 
@@ -221,5 +237,103 @@ describe('readSourceArchive', () => {
         },
       ),
     )
+  })
+})
+
+/** An archive of empty files with these paths, below one folder that has no entry itself. */
+const empty = (paths: readonly string[]): Uint8Array =>
+  concat(...paths.map((path) => entry(`s/${path}`)), end)
+const names = (count: number): string[] => Array.from({ length: count }, (_, i) => i.toString(36))
+
+describe('readSourceArchive, of an archive that is small and makes much work', () => {
+  test('error: folders that paths only go through count as those that have an entry', async () => {
+    const deep = `${'a/'.repeat(20)}f`
+    // One folder at the top, and 22 names each.
+    for (const [paths, count] of [
+      [names(10).map((name) => `${name}/${deep}`), 1 + 10 * 22],
+      [names(10).map((name) => `x/${deep}${name}`), 1 + 21 + 10],
+      [names(10), 11],
+    ] as const) {
+      const read = (entries: number) => readSourceArchive(empty(paths), { entries })
+      expect(await read(count)).toHaveLength(10)
+      await expect(read(count - 1)).rejects.toMatchObject({ fault: 'too_large' })
+    }
+    const many = empty(names(1_000).map((name) => `${name}/${deep}`))
+    expect(many.length).toBeLessThan(1024 * 1024)
+    await expect(readSourceArchive(many)).rejects.toMatchObject({ fault: 'too_large' })
+  })
+
+  test('error: paths of more names than a source has reason for, made or read', async () => {
+    const of = (count: number): string => names(count).join('/')
+    expect(await readSourceArchive(empty([of(31)]))).toHaveLength(1)
+    await expect(readSourceArchive(empty([of(32)]))).rejects.toMatchObject({ fault: 'unsafe_path' })
+    const make = (count: number) => () =>
+      createSourceArchive([{ path: of(count), bytes: utf8('') }])
+    expect(make(31)).not.toThrow()
+    expect(make(32)).toThrow(expect.objectContaining({ fault: 'unsafe_path' }))
+    const files = names(20_000).map((path) => ({ path, bytes: utf8('') }))
+    expect(() => createSourceArchive(files)).toThrow(
+      expect.objectContaining({ fault: 'too_large' }),
+    )
+  })
+
+  test('behavior: each name is looked at once, however deep it is', async () => {
+    const path = (name: string): string => `${names(30).join('/')}${name}`
+    const archive = empty(names(200).map(path))
+    const normalize = vi.spyOn(String.prototype, 'normalize')
+    try {
+      await readSourceArchive(archive)
+      const length = normalize.mock.contexts.reduce<number>((sum, it) => sum + `${it}`.length, 0)
+      expect(length).toBeLessThanOrEqual(200 * (path('aa').length + 2))
+    } finally {
+      normalize.mockRestore()
+    }
+  })
+
+  const slow: [string, () => Uint8Array, boolean][] = [
+    ['entries', () => empty(names(4_000)), false],
+    ['bytes to hash', () => concat(top, entry('s/a', { size: 2 ** 22 }), end), true],
+    [
+      'bytes to copy',
+      () => concat(...names(4).map((it) => entry(`s/${it}`, { size: 2 ** 22 })), end),
+      false,
+    ],
+    ['bytes after the end', () => concat(empty(['a']), new Uint8Array(2 ** 24)), false],
+    [
+      'bytes to inflate',
+      () => new Uint8Array(gzipSync(concat(empty(['a']), new Uint8Array(2 ** 24)))),
+      false,
+    ],
+  ]
+  test.each(slow)('behavior: other work goes on among many %s', async (_, make, hashed) => {
+    const archive = make()
+    const sourceSha256 = hashed ? toHex(sha256(archive)) : undefined
+    let [beats, ended] = [0, false]
+    const beat = (): void => {
+      beats += 1
+      if (!ended) setImmediate(beat)
+    }
+    setImmediate(beat)
+    await readSourceArchive(archive, { sourceSha256 })
+    ended = true
+    expect(beats).toBeGreaterThan(2)
+  })
+
+  test.each(slow)('error: a signal ends it among many %s', async (_, make, hashed) => {
+    const archive = make()
+    const sourceSha256 = hashed ? toHex(sha256(archive)) : undefined
+    const controller = new AbortController()
+    setImmediate(() => controller.abort(new TypeError('enough')))
+    const { signal } = controller
+    await expect(readSourceArchive(archive, { sourceSha256, signal })).rejects.toThrow('enough')
+  })
+
+  test('behavior: what is read is what was hashed, whoever writes meanwhile', async () => {
+    const archive = concat(top, entry('s/a', { size: 2 ** 22 }), end)
+    const sourceSha256 = toHex(sha256(archive))
+    setImmediate(() => archive.fill(0x61, 1024, 1024 + 2 ** 22))
+    const [file] = await readSourceArchive(archive, { sourceSha256 })
+    expect(archive[1024]).toBe(0x61)
+    expect(file?.bytes.every((byte) => byte === 0)).toBe(true)
   })
 })

@@ -12,7 +12,9 @@ import {
   assertList,
   assertText,
 } from '../../internal/options.js'
-import { SourceArchiveError } from '../errors.js'
+import { givingWay } from '../../internal/pause.js'
+import { archiveFault, block, type ReadEntry, readEntries } from './archiveEntries.js'
+import { type ArchiveTree, createArchiveTree, safeNames } from './archiveTree.js'
 
 /** A file of a source archive. */
 export type SourceFile = {
@@ -28,7 +30,7 @@ export type ArchiveLimits = {
   archiveBytes?: number | undefined
   /** Bytes after inflating. @default 512 MiB */
   inflatedBytes?: number | undefined
-  /** Entries. @default 20,000 */
+  /** Files and folders, those that paths only go through among them. @default 20,000 */
   entries?: number | undefined
 }
 
@@ -39,13 +41,14 @@ export const archiveLimits = {
   entries: 20_000,
 } as const satisfies ArchiveLimits
 
-const block = 512
-const maxPath = 255
+/** Bytes that are hashed at once. */
+const hashPart = 512 * 1024
 
 /**
  * Makes a source archive.
  *
- * @throws {SourceArchiveError} for a path that could not be extracted safely, and for none at all.
+ * @throws {SourceArchiveError} for what {@link readSourceArchive} refuses: paths that could not be extracted
+ * safely, too many or too large files, none at all.
  * @example
  * ```ts
  * import { createSourceArchive } from '@newton/policy-sdk/provenance'
@@ -59,24 +62,24 @@ export function createSourceArchive(
   { folder = 'source' }: { folder?: string | undefined } = {},
 ): { archive: Uint8Array; sourceSha256: Hex } {
   assertList('files', files)
-  if (files.length === 0) throw fault('malformed', 'it would hold no file')
-  if (folder.includes('/')) throw fault('unsafe_path', 'the top folder is one name')
+  if (files.length === 0) throw archiveFault('malformed', 'it would hold no file')
+  if (folder.includes('/')) throw archiveFault('unsafe_path', 'the top folder is one name')
+  // Whoever reads it refuses what this does, and nothing else.
+  const tree = createArchiveTree(archiveLimits.entries)
   const entries = new Map<string, Entry>()
   const add = (path: string, entry: Entry): void => {
-    assertSafePath(path)
-    const before = entries.get(path)
-    if (before !== undefined && !(before.folder && entry.folder)) {
-      throw fault('unsafe_path', `${JSON.stringify(path)} is there twice`)
-    }
+    tree.add(path, entry.folder ? 'folder' : 'file')
     entries.set(path, entry)
   }
   for (const { path, bytes, executable = false } of files) {
     assertText('files.path', path)
     assertBytes(path, bytes)
     const full = `${folder}/${path}`
-    const names = full.split('/')
+    const names = safeNames(full)
     for (let depth = 1; depth < names.length; depth++) {
-      add(names.slice(0, depth).join('/'), { folder: true, bytes: new Uint8Array(), mode: 0o755 })
+      const above = names.slice(0, depth).join('/')
+      if (entries.has(above)) continue
+      add(above, { folder: true, bytes: new Uint8Array(), mode: 0o755 })
     }
     add(full, { folder: false, bytes, mode: executable ? 0o755 : 0o644 })
   }
@@ -85,6 +88,9 @@ export function createSourceArchive(
     ...sorted.flatMap(([path, entry]) => [header(path, entry), entry.bytes, padding(entry.bytes)]),
     new Uint8Array(2 * block),
   ])
+  if (archive.length > archiveLimits.archiveBytes) {
+    throw archiveFault('too_large', `at most ${archiveLimits.archiveBytes} bytes are read`)
+  }
   return { archive, sourceSha256: toHex(sha256(archive)) }
 }
 
@@ -92,7 +98,8 @@ export function createSourceArchive(
  * Reads a source archive, plain or compressed with gzip, into files below its top folder.
  *
  * Links, devices, `..`, absolute paths, paths that differ in case only, a second folder at the top, and
- * more bytes than the limits allow are refused before a file is returned.
+ * more bytes, files or folders than the limits allow are refused before a file is returned. A large one
+ * takes a while, in which other work goes on.
  *
  * @param options.sourceSha256 - What the archive must hash to: checked before it is opened.
  * @param options.longNames - Reads long names as GNU tar writes them, which crates have.
@@ -103,27 +110,38 @@ export async function readSourceArchive(
   options: ArchiveLimits & {
     sourceSha256?: Hex | undefined
     longNames?: boolean | undefined
+    /** Ends it in its midst. */
+    signal?: AbortSignal | undefined
   } = {},
 ): Promise<readonly SourceFile[]> {
   // A misspelled hash would be none.
-  assertKnown('options', options, [...Object.keys(archiveLimits), 'sourceSha256', 'longNames'])
+  assertKnown('options', options, [
+    ...Object.keys(archiveLimits),
+    'sourceSha256',
+    'longNames',
+    'signal',
+  ])
   const limits = { ...archiveLimits, ...definedLimits(options) }
   assertBytes('archive', archive)
   if (archive.length > limits.archiveBytes) {
-    throw fault(
+    throw archiveFault(
       'too_large',
       `it has ${archive.length} bytes, at most ${limits.archiveBytes} are read`,
     )
   }
-  if (options.sourceSha256 !== undefined && toHex(sha256(archive)) !== options.sourceSha256) {
-    throw fault('wrong_hash', `its SHA-256 is not ${options.sourceSha256}`)
+  const turn = givingWay(options.signal)
+  // Other work goes on meanwhile: what is read has to be what was hashed.
+  const own = copyBytes(archive)
+  if (options.sourceSha256 !== undefined && (await hashOf(own, turn)) !== options.sourceSha256) {
+    throw archiveFault('wrong_hash', `its SHA-256 is not ${options.sourceSha256}`)
   }
-  const tar = isGzip(archive) ? await inflate(archive, limits.inflatedBytes) : archive
-  return collect(readEntries(tar, limits.entries, options.longNames ?? false))
+  const tar = isGzip(own) ? await inflate(own, limits.inflatedBytes, turn) : own
+  const { entries } = limits
+  const reading = { entries, longNames: options.longNames ?? false, turn }
+  return collectFiles(readEntries(tar, reading), createArchiveTree(entries))
 }
 
 type Entry = { folder: boolean; bytes: Uint8Array; mode: number }
-type ReadEntry = Entry & { path: string }
 
 function definedLimits(options: ArchiveLimits): Partial<typeof archiveLimits> {
   const given = Object.entries(options).filter(
@@ -133,105 +151,37 @@ function definedLimits(options: ArchiveLimits): Partial<typeof archiveLimits> {
   return Object.fromEntries(given)
 }
 
-function* readEntries(
-  tar: Uint8Array,
-  maxEntries: number,
-  longNames: boolean,
-): Generator<ReadEntry> {
-  let offset = 0
-  let longName: string | undefined
-  for (let count = 0; ; count++) {
-    const head = tar.subarray(offset, offset + block)
-    if (head.length < block) throw fault('malformed', 'it ends in the midst of an entry')
-    if (head.every((byte) => byte === 0)) break
-    if (count === maxEntries) throw fault('too_large', `it has over ${maxEntries} entries`)
-    offset += block
-    const { path: named, type, size, mode } = readHeader(head)
-    if (type === 'L' && longNames && longName === undefined && size <= 2 * block) {
-      longName = readText(tar, offset, size)
-      offset += Math.ceil(size / block) * block
-      continue
-    }
-    const path = longName ?? named
-    longName = undefined
-    if (type === 'g' || type === 'x') throw fault('unsafe_entry', 'it has extended headers')
-    if (type !== '0' && type !== '5') {
-      throw fault('unsafe_entry', `${JSON.stringify(path)} is neither a file nor a folder`)
-    }
-    if (type === '5' && size !== 0) throw fault('malformed', `the folder ${path} has contents`)
-    const bytes = tar.subarray(offset, offset + size)
-    if (bytes.length < size) throw fault('malformed', 'it ends in the midst of a file')
-    offset += Math.ceil(size / block) * block
-    yield { path, folder: type === '5', bytes, mode }
-  }
-  // Whatever comes after the end would be part of the hash and of nothing else.
-  if (tar.subarray(offset).some((byte) => byte !== 0)) {
-    throw fault('malformed', 'it goes on after its end')
-  }
-}
-
-function collect(entries: Iterable<ReadEntry>): SourceFile[] {
-  const seen = new Map<string, boolean>()
-  const above = new Set<string>()
-  // Folders, by the one spelling that each has.
-  const spellings = new Map<string, string>()
-  const assertSpelling = (folder: string): void => {
-    const key = folder.toLowerCase().normalize('NFC')
-    if ((spellings.get(key) ?? folder) !== folder) {
-      throw fault('unsafe_path', `${JSON.stringify(folder)} is there in two spellings`)
-    }
-    spellings.set(key, folder)
-  }
-  const tops = new Set<string>()
+async function collectFiles(
+  entries: AsyncIterable<ReadEntry>,
+  tree: ArchiveTree,
+): Promise<SourceFile[]> {
+  let top: string | undefined
   const files: SourceFile[] = []
-  for (const { path, folder, bytes, mode } of entries) {
-    assertSafePath(path)
-    // On some file systems two such names are one file.
-    const key = path.toLowerCase().normalize('NFC')
-    if (seen.has(key)) throw fault('unsafe_path', `${JSON.stringify(path)} is there twice`)
-    const names = key.split('/')
-    for (let depth = 1; depth < names.length; depth++) {
-      const parent = names.slice(0, depth).join('/')
-      if (seen.get(parent) === false) {
-        throw fault('unsafe_path', `${JSON.stringify(path)} goes through a file`)
-      }
-      const spelled = path.split('/').slice(0, depth).join('/')
-      assertSpelling(spelled)
-      above.add(parent)
-    }
-    if (!folder && above.has(key)) {
-      throw fault('unsafe_path', `${JSON.stringify(path)} is a file and a folder`)
-    }
-    if (folder) assertSpelling(path)
-    seen.set(key, folder)
-    const [top = '', ...rest] = path.split('/')
-    tops.add(top)
-    if (tops.size > 1 || (rest.length === 0 && !folder)) {
-      throw fault('not_one_folder', 'everything has to be in one folder at the top')
+  for await (const { path, folder, bytes, mode } of entries) {
+    tree.add(path, folder ? 'folder' : 'file')
+    const [first = '', ...rest] = path.split('/')
+    top ??= first
+    if (first !== top || (rest.length === 0 && !folder)) {
+      throw archiveFault('not_one_folder', 'everything has to be in one folder at the top')
     }
     if (!folder) {
-      files.push({
-        path: rest.join('/'),
-        bytes: copyBytes(bytes),
-        executable: (mode & 0o111) !== 0,
-      })
+      const executable = (mode & 0o111) !== 0
+      files.push({ path: rest.join('/'), bytes: copyBytes(bytes), executable })
     }
   }
-  if (files.length === 0) throw fault('malformed', 'it holds no file')
+  if (files.length === 0) throw archiveFault('malformed', 'it holds no file')
   return files
 }
 
-/** A path that stays where it is put, on every file system. */
-function assertSafePath(path: string): void {
-  const bytes = utf8(path)
-  const isSafe =
-    path !== '' &&
-    bytes.length <= maxPath &&
-    !/\p{Surrogate}/u.test(path) &&
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
-    !/[\u0000-\u001f\u007f\\:*?"<>|]/.test(path) &&
-    path.split('/').every((name) => name !== '' && name !== '.' && name !== '..')
-  if (!isSafe) throw fault('unsafe_path', `${JSON.stringify(path.slice(0, 80))} is not a safe path`)
+/** SHA-256 of an archive, which may take a while. */
+async function hashOf(bytes: Uint8Array, turn: (done: number) => Promise<void>): Promise<Hex> {
+  const hash = sha256.create()
+  for (let at = 0; at < bytes.length; at += hashPart) {
+    hash.update(bytes.subarray(at, at + hashPart))
+    // Hashing takes ten times as long as copying.
+    await turn(10 * hashPart)
+  }
+  return toHex(hash.digest())
 }
 
 function header(path: string, { folder, bytes, mode }: Entry): Uint8Array {
@@ -259,22 +209,6 @@ function header(path: string, { folder, bytes, mode }: Entry): Uint8Array {
   return out
 }
 
-function readHeader(head: Uint8Array): { path: string; type: string; size: number; mode: number } {
-  const sum = head.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0)
-  if (readOctal(head, 148, 8) !== sum) throw fault('malformed', 'a header has a wrong checksum')
-  if (readText(head, 257, 5) !== 'ustar') throw fault('malformed', 'it is not in the ustar format')
-  const prefix = readText(head, 345, 155)
-  const name = readText(head, 0, 100)
-  const path = (prefix === '' ? name : `${prefix}/${name}`).replace(/^\.\//, '').replace(/\/$/, '')
-  const flag = head[156] as number
-  return {
-    path,
-    type: flag === 0 ? '0' : String.fromCharCode(flag),
-    size: readOctal(head, 124, 12),
-    mode: readOctal(head, 100, 8),
-  }
-}
-
 function splitPath(path: Uint8Array): { prefix: Uint8Array; name: Uint8Array } {
   if (path.length <= 100) return { prefix: new Uint8Array(), name: path }
   for (let at = path.length - 101; at < path.length && at <= 155; at++) {
@@ -282,25 +216,7 @@ function splitPath(path: Uint8Array): { prefix: Uint8Array; name: Uint8Array } {
       return { prefix: path.subarray(0, at), name: path.subarray(at + 1) }
     }
   }
-  throw fault('unsafe_path', 'a path is too long for the ustar format')
-}
-
-function readText(head: Uint8Array, at: number, length: number): string {
-  const field = head.subarray(at, at + length)
-  const end = field.indexOf(0)
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(
-      end < 0 ? field : field.subarray(0, end),
-    )
-  } catch (cause) {
-    throw fault('malformed', 'a name is not UTF-8', cause)
-  }
-}
-
-function readOctal(head: Uint8Array, at: number, length: number): number {
-  const text = readText(head, at, length).trim()
-  if (!/^[0-7]{1,11}$/.test(text)) throw fault('malformed', 'a number of a header is not octal')
-  return Number.parseInt(text, 8)
+  throw archiveFault('unsafe_path', 'a path is too long for the ustar format')
 }
 
 function octal(value: number, digits: number): string {
@@ -315,7 +231,11 @@ function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b
 }
 
-async function inflate(bytes: Uint8Array, most: number): Promise<Uint8Array> {
+async function inflate(
+  bytes: Uint8Array,
+  most: number,
+  turn: (done: number) => Promise<void>,
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let length = 0
   const stream = new Blob([bytes as Uint8Array<ArrayBuffer>])
@@ -324,23 +244,16 @@ async function inflate(bytes: Uint8Array, most: number): Promise<Uint8Array> {
   const reader = stream.getReader()
   try {
     for (;;) {
-      const { done, value } = await reader.read()
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw archiveFault('malformed', 'its compression is broken', cause)
+      })
       if (done) return concatAll(parts)
       length += value.length
-      if (length > most) throw fault('too_large', `it inflates to over ${most} bytes`)
+      if (length > most) throw archiveFault('too_large', `it inflates to over ${most} bytes`)
       parts.push(value)
+      await turn(value.length)
     }
-  } catch (cause) {
+  } finally {
     await reader.cancel().catch(() => {})
-    if (cause instanceof SourceArchiveError) throw cause
-    throw fault('malformed', 'its compression is broken', cause)
   }
-}
-
-function fault(
-  kind: SourceArchiveError['fault'],
-  reason: string,
-  cause?: unknown,
-): SourceArchiveError {
-  return new SourceArchiveError({ fault: kind, reason }, { cause })
 }

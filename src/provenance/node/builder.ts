@@ -2,10 +2,11 @@
  * Makes builds on this machine: fetches the source, lays it out, runs the toolchain in the sandbox, and
  * hashes what comes out. Nothing that the build says of itself is taken for true.
  */
-import { chmod, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { sha256 } from '@noble/hashes/sha2.js'
+import { TimeoutError } from '../../errors/common.js'
 import { concat, fromHex, toHex } from '../../internal/bytes.js'
 import { assertFlag, assertKnown } from '../../internal/options.js'
 import { readSourceArchive, type SourceFile } from '../build/archive.js'
@@ -14,9 +15,10 @@ import type { DidNotRunReason } from '../claims/evidence.js'
 import { BuildInfoError, SourceArchiveError, SourceUnavailableError } from '../errors.js'
 import type { BuildJob, BuildOutcome } from '../worker/protocol.js'
 import type { PluginBuilder } from '../worker/worker.js'
-import type { SandboxEnd } from './buildStreams.js'
 import { type FetchOptions, fetchSource } from './fetchSource.js'
-import { type Bind, type BuildLimits, type Sandbox, SOURCE_DATE_EPOCH } from './sandbox.js'
+import type { SandboxEnd } from './isolation/buildStreams.js'
+import { type Bind, type BuildLimits, limitsOf, type Sandbox } from './isolation/sandbox.js'
+import { layOut } from './layOut.js'
 import type { Toolchain } from './toolchain.js'
 
 /** Parameters of {@link sandboxedBuilder}. */
@@ -61,6 +63,7 @@ export function sandboxedBuilder(parameters: SandboxedBuilderParameters): Sandbo
   assertKnown('parameters', parameters, known)
   assertFlag('allowPrivate', parameters.allowPrivate ?? false)
   const { sandbox, toolchains, images = {} } = parameters
+  const limits = limitsOf(parameters.limits)
   const { isolation } = sandbox
   const make: SandboxedBuilder['make'] = async (job, { signal, archive }) => {
     const toolchain = Object.hasOwn(images, job.image)
@@ -77,9 +80,17 @@ export function sandboxedBuilder(parameters: SandboxedBuilderParameters): Sandbo
     }
     if (job.determinism !== toolchain.determinism) return failed('nondeterministic_toolchain')
     if (!(await toolchain.isIntact())) return failed('toolchain_unavailable')
-    const files = await readFiles(parameters, { job, signal, archive })
-    if (typeof files === 'string') return failed(files)
-    return buildFiles(parameters, { job, toolchain, files, signal })
+    const deadline = openDeadline(limits.time, signal)
+    try {
+      const files = await readFiles(parameters, { job, deadline, archive })
+      if (typeof files === 'string') return failed(files)
+      return await buildFiles(parameters, { job, toolchain, files, deadline, signal })
+    } catch (error) {
+      if (!deadline.isOver()) throw error
+      return failed('timeout')
+    } finally {
+      deadline.close()
+    }
   }
   return {
     make,
@@ -103,24 +114,26 @@ async function readFiles(
   { mirrors, allowPrivate }: SandboxedBuilderParameters,
   given: {
     job: Omit<BuildJob, 'metadata'>
-    signal: AbortSignal
+    deadline: Deadline
     archive?: Uint8Array | undefined
   },
 ): Promise<readonly SourceFile[] | DidNotRunReason> {
-  const { job, signal, archive } = given
+  const { job, deadline, archive } = given
+  const { signal } = deadline
   const { sourceSha256 } = job
   const options: FetchOptions = { signal, allowPrivate }
   let archives: readonly Uint8Array[]
   try {
     archives = archive ? [archive] : await fetchSource(job, { ...options, mirrors })
   } catch (error) {
-    if (error instanceof SourceUnavailableError) return 'source_unavailable'
+    // Who serves it can take as long as they like, which is no word about the build.
+    if (error instanceof SourceUnavailableError || deadline.isOver()) return 'source_unavailable'
     throw error
   }
   let reason: DidNotRunReason = 'source_unavailable'
   for (const each of archives) {
     try {
-      return withoutOutputs(await readSourceArchive(each, { sourceSha256 }))
+      return withoutOutputs(await readSourceArchive(each, { sourceSha256, signal }))
     } catch (error) {
       if (!(error instanceof SourceArchiveError)) throw error
       // Another file under the name is no fault of the source.
@@ -141,20 +154,24 @@ async function buildFiles(
     job: Omit<BuildJob, 'metadata'>
     toolchain: Toolchain
     files: readonly SourceFile[]
+    deadline: Deadline
     signal: AbortSignal
   },
 ): Promise<LocalBuild> {
-  const { job, toolchain, files, signal } = given
+  const { job, toolchain, files, deadline, signal } = given
   const directory = await mkdtemp(join(tmpdir(), 'newton-build-'))
   try {
     // Whoever builds is another user, who reads here and writes nowhere.
     await chmod(directory, 0o755)
     const source = join(directory, 'source')
-    await layOut(source, files)
+    await layOut(source, files, deadline.signal)
     const passwd = join(directory, 'passwd')
     await writeFile(passwd, 'build:x:1000:1000::/tmp:/bin/sh\n', { mode: 0o644 })
-    const more = await prepared(toolchain, source, signal)
+    const more = await prepared(toolchain, source, deadline.signal)
     if (typeof more === 'string') return failed(more)
+    deadline.signal.throwIfAborted()
+    // The sandbox keeps it from here on, and knows what the build has printed.
+    const time = deadline.close()
     const end = await sandbox.run({
       binds: [
         ...toolchain.binds,
@@ -163,7 +180,7 @@ async function buildFiles(
         ...more,
       ],
       argv: [...toolchain.entrypoint, ...job.args, ...job.options],
-      ...{ env: toolchain.env, directory: '/source', limits, signal },
+      ...{ env: toolchain.env, directory: '/source', limits: { ...limits, time }, signal },
     })
     onLog?.(end.logTail)
     return read(end)
@@ -187,6 +204,38 @@ async function prepared(
   }
 }
 
+/** One time for all that a build takes: its source comes from whoever wrote it, as the build does. */
+type Deadline = {
+  /** Fires at its end, and where the caller's does. */
+  readonly signal: AbortSignal
+  /** Whether it ended of itself. */
+  isOver(): boolean
+  /** Stops it, and says how many milliseconds are left. */
+  close(): number
+}
+
+function openDeadline(time: number, outer: AbortSignal): Deadline {
+  const controller = new AbortController()
+  const begin = performance.now()
+  let over = false
+  const onAbort = (): void => controller.abort(outer.reason)
+  const timer = setTimeout(() => {
+    over = !controller.signal.aborted
+    controller.abort(new TimeoutError({ operation: 'Building', timeout: time }))
+  }, time)
+  if (outer.aborted) onAbort()
+  else outer.addEventListener('abort', onAbort, { once: true })
+  return {
+    signal: controller.signal,
+    isOver: () => over,
+    close: () => {
+      clearTimeout(timer)
+      outer.removeEventListener('abort', onAbort)
+      return Math.max(1, Math.floor(time - (performance.now() - begin)))
+    },
+  }
+}
+
 function read(end: SandboxEnd): LocalBuild {
   const { status, output: wasm, logSha256 } = end
   if (status === 'timeout') return failed('timeout', logSha256)
@@ -199,26 +248,6 @@ function read(end: SandboxEnd): LocalBuild {
     return failed('output_invalid', logSha256)
   }
   return { status: 'built', wasm, logSha256 }
-}
-
-/** Seconds of all times of a source: those of the build that a build is told. */
-const epoch = Number(SOURCE_DATE_EPOCH)
-
-async function layOut(folder: string, files: readonly SourceFile[]): Promise<void> {
-  await mkdir(folder, { mode: 0o755 })
-  for (const { path, bytes, executable = false } of files) {
-    const target = join(folder, path)
-    await mkdir(dirname(target), { recursive: true, mode: 0o755 })
-    // Paths were checked, and nothing is there yet: what is, is not written over.
-    await writeFile(target, bytes, { mode: executable ? 0o755 : 0o644, flag: 'wx' })
-    await utimes(target, epoch, epoch)
-  }
-  // Folders last: each file changed the one that it is in.
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  for (const entry of entries.filter((it) => it.isDirectory())) {
-    await utimes(join(entry.parentPath, entry.name), epoch, epoch)
-  }
-  await utimes(folder, epoch, epoch)
 }
 
 function failed(reason: DidNotRunReason, logSha256?: `0x${string}`): LocalBuild {

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { toHex, utf8 } from '../../internal/bytes.js'
 import { createSourceArchive } from '../build/archive.js'
 import { layOutCrates, readCargoLock } from './crates.js'
@@ -115,4 +115,64 @@ describe('layOutCrates', () => {
     const places = source('bare')
     await layOutCrates(places.source, places.folder, options)
   })
+
+  /** Puts a crate of empty files, and others, where cargo would have downloaded it. */
+  const downloaded = (
+    count: number,
+    more: Record<string, string> = {},
+  ): { cargoHome: string; entries: (crates: number) => string } => {
+    const files = Array.from({ length: count }, (_, i) => ({ path: `d${i}/f`, bytes: utf8('') }))
+    const others = Object.entries(more).map(([path, text]) => ({ path, bytes: utf8(text) }))
+    const { archive: made, sourceSha256 } = createSourceArchive([...files, ...others])
+    const cargoHome = mkdtempSync(join(directory, 'home-'))
+    const cache = join(cargoHome, 'registry/cache/index')
+    mkdirSync(cache, { recursive: true })
+    for (let i = 0; i < 5; i++) writeFileSync(join(cache, `c${i}-1.0.0.crate`), made)
+    const one = (i: number): string =>
+      entry({ ...locked, name: `c${i}`, checksum: sourceSha256.slice(2) })
+    return {
+      cargoHome,
+      entries: (crates) => Array.from({ length: crates }, (_, i) => one(i)).join('\n'),
+    }
+  }
+
+  test('error: files and folders of all crates are counted together', async () => {
+    const { cargoHome, entries } = downloaded(10)
+    // Ten files, ten folders, the crate's own and its checksum.
+    const limit = { ...options, cargoHome, entries: 3 * 22 }
+    const fine = source('three', entries(3))
+    await layOutCrates(fine.source, fine.folder, limit)
+    const over = source('four', entries(4))
+    await expect(layOutCrates(over.source, over.folder, limit)).rejects.toMatchObject({
+      ...{ code: 'SOURCE_ARCHIVE_INVALID', fault: 'too_large' },
+    })
+  })
+
+  test('error: a signal ends it between two files of a crate', async () => {
+    const { cargoHome, entries } = downloaded(50)
+    const places = source('ended', entries(1))
+    const { signal } = new AbortController()
+    let asked = 0
+    vi.spyOn(signal, 'throwIfAborted').mockImplementation(() => {
+      // Twice for each entry of the archive, and once for each that is laid out.
+      if (++asked > 2 * 101 + 40) throw new TypeError('enough')
+    })
+    await expect(
+      layOutCrates(places.source, places.folder, { ...options, cargoHome, signal }),
+    ).rejects.toThrow('enough')
+    const laidOut = readdirSync(join(places.folder, 'c0-1.0.0'))
+    expect(laidOut.length).toBeGreaterThan(0)
+    expect(laidOut.length).toBeLessThan(50)
+  })
+
+  test.each(['.cargo-checksum.json', '.cargo-checksum.json/x'])(
+    'behavior: a crate that has %s itself is read by the checksum of the lock file',
+    async (path) => {
+      const { cargoHome, entries } = downloaded(1, { [path]: 'planted' })
+      const places = source(`planted-${path.length}`, entries(1))
+      await layOutCrates(places.source, places.folder, { ...options, cargoHome })
+      const written = readFileSync(join(places.folder, 'c0-1.0.0/.cargo-checksum.json'), 'utf8')
+      expect(JSON.parse(written)).toMatchObject({ files: {} })
+    },
+  )
 })

@@ -3,15 +3,17 @@
  * folder that cargo takes for its registry. Part of the fetch phase: the build sees no network.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { utf8 } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { mapBounded } from '../../internal/mapBounded.js'
-import { assertText } from '../../internal/options.js'
-import { readSourceArchive } from '../build/archive.js'
+import { assertCount, assertText } from '../../internal/options.js'
+import { archiveLimits, readSourceArchive, type SourceFile } from '../build/archive.js'
 import { SourceArchiveError, SourceUnavailableError } from '../errors.js'
 import { fetchGuarded } from './fetchSource.js'
+import { layOut } from './layOut.js'
 
 /** A crate of a lock file. */
 export type LockedCrate = { name: string; version: string; sha256: string }
@@ -26,6 +28,10 @@ const limits = {
 }
 /** Bytes of all crates once they are laid out. */
 const maxInflated = 1024 * 1024 * 1024
+/** Files and folders of all crates. */
+const maxEntries = 200_000
+/** Where cargo finds a crate's checksum: what a crate has there itself is not laid out. */
+const checksumFile = '.cargo-checksum.json'
 
 /**
  * Reads the crates of a lock file.
@@ -68,6 +74,8 @@ export type CrateOptions = IoOptions & {
   allowPrivate?: boolean | undefined
   /** Cargo's own folder, whose downloads are read first. @default `CARGO_HOME`, else `~/.cargo` */
   cargoHome?: string | undefined
+  /** Files and folders of all crates together. @default 200,000 */
+  entries?: number | undefined
 }
 
 /**
@@ -81,6 +89,8 @@ export async function layOutCrates(
   folder: string,
   options: CrateOptions = {},
 ): Promise<void> {
+  const { signal, entries = maxEntries } = options
+  assertCount('entries', entries)
   await mkdir(folder, { mode: 0o755 })
   const lock = await readFile(join(source, 'Cargo.lock'), 'utf8').catch(() => undefined)
   // Without one the build itself ends: it is run with --locked.
@@ -89,31 +99,35 @@ export async function layOutCrates(
   const crates = readCargoLock(lock)
   let fetched = 0
   const archives = await mapBounded(crates, 4, async (crate) => {
-    options.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     const bytes = await readCrate(crate, { ...options, local })
     fetched += bytes.length
     if (fetched > limits.allBytes) throw new SourceUnavailableError('its crates are too large')
     return bytes
   })
-  let left = maxInflated
+  let [bytesLeft, entriesLeft] = [maxInflated, entries]
   for (const [at, crate] of crates.entries()) {
-    const bytes = archives[at] as Uint8Array
-    const files = await readSourceArchive(bytes, {
-      longNames: true,
-      inflatedBytes: Math.max(1, left),
+    const files = await readSourceArchive(archives[at] as Uint8Array, {
+      ...{ longNames: true, signal },
+      ...{ inflatedBytes: Math.max(1, bytesLeft) },
+      ...{ entries: Math.min(archiveLimits.entries, Math.max(1, entriesLeft)) },
     })
-    left -= files.reduce((sum, file) => sum + file.bytes.length, 0)
-    if (left < 0) throw new SourceArchiveError({ fault: 'too_large', reason: 'its crates are' })
-    const place = join(folder, `${crate.name}-${crate.version}`)
-    for (const { path, bytes: content } of files) {
-      const target = join(place, path)
-      await mkdir(dirname(target), { recursive: true, mode: 0o755 })
-      await writeFile(target, content, { mode: 0o644, flag: 'wx' })
-    }
-    // Cargo compares this with the lock file; each file was covered by the hash of all.
-    const checksum = JSON.stringify({ files: {}, package: crate.sha256 })
-    await writeFile(join(place, '.cargo-checksum.json'), checksum, { mode: 0o644 })
+    bytesLeft -= files.reduce((sum, file) => sum + file.bytes.length, 0)
+    if (bytesLeft < 0)
+      throw new SourceArchiveError({ fault: 'too_large', reason: 'its crates are' })
+    const content = withChecksum(files, crate)
+    entriesLeft -= await layOut(join(folder, `${crate.name}-${crate.version}`), content, signal)
   }
+}
+
+/** Cargo compares the checksum with the lock file; each file was covered by the hash of all. */
+function withChecksum(files: readonly SourceFile[], crate: LockedCrate): SourceFile[] {
+  const bytes = utf8(JSON.stringify({ files: {}, package: crate.sha256 }))
+  const own = files.filter(({ path }) => path.split('/')[0] !== checksumFile)
+  return [
+    ...own.map(({ path, bytes: content }) => ({ path, bytes: content })),
+    { path: checksumFile, bytes },
+  ]
 }
 
 /** A crate's bytes, from the first place whose bytes have its hash. */

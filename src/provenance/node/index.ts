@@ -10,10 +10,10 @@ export {
   type SandboxedBuilderParameters,
   sandboxedBuilder,
 } from './builder.js'
-export type { SandboxEnd } from './buildStreams.js'
 export { type CrateOptions, type LockedCrate, layOutCrates, readCargoLock } from './crates.js'
 export { evidenceFiles } from './evidenceFiles.js'
 export { type FetchOptions, fetchGuarded, fetchSource } from './fetchSource.js'
+export type { SandboxEnd } from './isolation/buildStreams.js'
 export {
   type Bind,
   type BuildLimits,
@@ -21,7 +21,7 @@ export {
   openSandbox,
   type Sandbox,
   type SandboxRun,
-} from './sandbox.js'
+} from './isolation/sandbox.js'
 export { pgliteQueue, postgresQueue } from './sqlQueue.js'
 export {
   describeToolchain,

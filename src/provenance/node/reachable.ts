@@ -4,7 +4,7 @@
  */
 import { copyFile, link, lstat, mkdir, readdir, readlink, stat, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Bind } from './sandbox.js'
+import type { Bind } from './isolation/sandbox.js'
 
 /**
  * Gives second names below `scratch` to what others cannot read. The same file where both are on one disk,

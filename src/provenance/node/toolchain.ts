@@ -14,8 +14,8 @@ import { canonicalBytes, type JsonObject } from '../../core/canonicalJson.js'
 import { toHex, utf8 } from '../../internal/bytes.js'
 import { mapBounded } from '../../internal/mapBounded.js'
 import { ToolchainError } from '../errors.js'
+import type { Bind } from './isolation/sandbox.js'
 import { reachableBinds } from './reachable.js'
-import type { Bind } from './sandbox.js'
 
 /** A package of a toolchain. */
 export type ToolchainPackage = { name: string; version: string; integrity: string }

@@ -11,8 +11,8 @@ import { constants } from 'node:fs'
 import { access, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { assertCount, assertFlag, assertKnown } from '../../internal/options.js'
-import { IsolationError } from '../errors.js'
+import { assertCount, assertFlag, assertKnown, MAX_TIMER } from '../../../internal/options.js'
+import { IsolationError } from '../../errors.js'
 import {
   collect,
   release,
@@ -29,7 +29,7 @@ export type Bind = { host: string; guest: string }
 
 /** What a build may use at most. */
 export type BuildLimits = {
-  /** Milliseconds. @default 1200000, 20 minutes */
+  /** Milliseconds, of which a builder takes those of its source. @default 1200000, 20 minutes */
   time?: number | undefined
   /** Bytes of memory of all its processes together. @default 8 GiB */
   memory?: number | undefined
@@ -141,7 +141,7 @@ type Command = {
 
 /** The command line that isolates; what it does not bind is not there. */
 function isolated(run: SandboxRun, programs: { bwrap: string; prlimit: string }): Command {
-  const limits = limitsOf(run)
+  const limits = limitsOf(run.limits)
   const filter = buildFilter(process.arch)
   if (filter === undefined) throw new IsolationError(`calls of ${process.arch} are not known`)
   const uid = process.getuid?.() === 0 ? unprivilegedUid() : undefined
@@ -195,7 +195,7 @@ const runMembers = ['binds', 'argv', 'env', 'directory', 'limits', 'signal']
 
 async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd> {
   assertKnown('run', run, runMembers)
-  const limits = limitsOf(run)
+  const limits = limitsOf(run.limits)
   run.signal?.throwIfAborted()
   const { uid, filter } = command
   const child = spawn(command.file, command.argv, {
@@ -282,10 +282,14 @@ function unprivilegedUid(): number {
 
 type Limits = { [name in keyof typeof buildLimits]: number }
 
-function limitsOf(run: SandboxRun): Limits {
-  const given = Object.entries(run.limits ?? {}).filter(([, value]) => value !== undefined)
-  assertKnown('limits', run.limits ?? {}, Object.keys(buildLimits))
-  for (const [name, value] of given) assertCount(`limits.${name}`, value)
+/** All limits, those that are not given by default. */
+export function limitsOf(limits: BuildLimits = {}): Limits {
+  assertKnown('limits', limits, Object.keys(buildLimits))
+  const given = Object.entries(limits).filter(([, value]) => value !== undefined)
+  for (const [name, value] of given) {
+    // A longer timer would fire at once.
+    assertCount(`limits.${name}`, value, name === 'time' ? { most: MAX_TIMER } : {})
+  }
   return { ...buildLimits, ...Object.fromEntries(given) }
 }
 

@@ -11,7 +11,7 @@
  * | `bpf`, `perf_event_open`, `userfaultfd` | the kernel |
  * | `ioctl` of `TIOCSTI`, `TIOCLINUX` | typing into a terminal |
  */
-import { concatAll } from '../../internal/bytes.js'
+import { concatAll } from '../../../internal/bytes.js'
 
 type Arch = {
   /** What the kernel calls it. */

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import type { Hex } from 'viem'
-import { concatAll } from '../../internal/bytes.js'
+import { concatAll } from '../../../internal/bytes.js'
 
 /** How it ended. */
 export type SandboxEnd = {
