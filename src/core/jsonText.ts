@@ -22,6 +22,7 @@ export type JsonTextOptions = {
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 // biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 8259 refuses them unescaped
 const plainString = /[^"\\\u0000-\u001f]*/y
+const own = { enumerable: true, writable: true, configurable: true }
 const escapes: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',
@@ -33,16 +34,21 @@ const escapes: Readonly<Record<string, string>> = {
   t: '\t',
 }
 
-/** A text, how far it is read, and what the reader is held to. */
-type Cursor = JsonTextOptions & { readonly text: string; at: number }
+/** A text, how far it is read, where that is, and what the reader is held to. */
+type Cursor = JsonTextOptions & {
+  readonly text: string
+  at: number
+  /** Names and indices of what is being read. Written out for an error alone. */
+  readonly steps: (string | number)[]
+}
 
 /** Parses `text`, or throws what `options.fail` returns for the first thing that is refused. */
 export function parseJsonText(text: string, options: JsonTextOptions): Json {
   const { fail } = options
   if (typeof text !== 'string') throw fail('$', 'expected text')
   if (text.charCodeAt(0) === 0xfeff) throw fail('$', 'a byte-order mark')
-  const cursor: Cursor = { ...options, text, at: 0 }
-  const value = readValue(cursor, '$', 1)
+  const cursor: Cursor = { ...options, text, at: 0, steps: [] }
+  const value = readValue(cursor)
   skipSpace(cursor)
   if (cursor.at < text.length) {
     throw fail('$', `unexpected text after the value, at offset ${cursor.at}`)
@@ -50,22 +56,22 @@ export function parseJsonText(text: string, options: JsonTextOptions): Json {
   return value
 }
 
-function readValue(cursor: Cursor, path: string, depth: number): Json {
+function readValue(cursor: Cursor): Json {
   skipSpace(cursor)
   const character = cursor.text[cursor.at]
   if (character === '{' || character === '[') {
-    if (depth > cursor.maxDepth) throw cursor.fail(path, `nested deeper than ${cursor.maxDepth}`)
-    return character === '{' ? readObject(cursor, path, depth) : readArray(cursor, path, depth)
+    if (cursor.steps.length >= cursor.maxDepth)
+      throw refused(cursor, `nested deeper than ${cursor.maxDepth}`)
+    return character === '{' ? readObject(cursor) : readArray(cursor)
   }
-  if (character === '"') return readString(cursor, path)
+  if (character === '"') return readString(cursor)
   if (cursor.text.startsWith('true', cursor.at)) return literal(cursor, 4, true)
   if (cursor.text.startsWith('false', cursor.at)) return literal(cursor, 5, false)
   if (cursor.text.startsWith('null', cursor.at)) return literal(cursor, 4, null)
-  return readNumber(cursor, path)
+  return readNumber(cursor)
 }
 
-function readObject(cursor: Cursor, path: string, depth: number): Json {
-  // Built with defineProperty: a member named __proto__ is data like any other.
+function readObject(cursor: Cursor): Json {
   const object: Record<string, Json> = {}
   cursor.at++
   skipSpace(cursor)
@@ -73,39 +79,39 @@ function readObject(cursor: Cursor, path: string, depth: number): Json {
   for (;;) {
     skipSpace(cursor)
     if (cursor.text[cursor.at] !== '"')
-      throw cursor.fail(path, `expected a member name at offset ${cursor.at}`)
-    const name = readString(cursor, path)
-    const here = `${path}[${JSON.stringify(name)}]`
-    if (Object.hasOwn(object, name)) throw cursor.fail(here, 'a member named twice')
+      throw refused(cursor, `expected a member name at offset ${cursor.at}`)
+    const name = readString(cursor)
+    cursor.steps.push(name)
+    if (Object.hasOwn(object, name)) throw refused(cursor, 'a member named twice')
     skipSpace(cursor)
-    if (!take(cursor, ':')) throw cursor.fail(here, `expected ":" at offset ${cursor.at}`)
-    const value = readValue(cursor, here, depth + 1)
-    Object.defineProperty(object, name, {
-      value,
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    })
+    if (!take(cursor, ':')) throw refused(cursor, `expected ":" at offset ${cursor.at}`)
+    const value = readValue(cursor)
+    cursor.steps.pop()
+    // Assigned, a member named __proto__ would not be data like any other.
+    if (name === '__proto__') Object.defineProperty(object, name, { ...own, value })
+    else object[name] = value
     skipSpace(cursor)
     if (take(cursor, '}')) return object
-    if (!take(cursor, ',')) throw cursor.fail(path, `expected "," or "}" at offset ${cursor.at}`)
+    if (!take(cursor, ',')) throw refused(cursor, `expected "," or "}" at offset ${cursor.at}`)
   }
 }
 
-function readArray(cursor: Cursor, path: string, depth: number): Json {
+function readArray(cursor: Cursor): Json {
   const array: Json[] = []
   cursor.at++
   skipSpace(cursor)
   if (take(cursor, ']')) return array
   for (;;) {
-    array.push(readValue(cursor, `${path}[${array.length}]`, depth + 1))
+    cursor.steps.push(array.length)
+    array.push(readValue(cursor))
+    cursor.steps.pop()
     skipSpace(cursor)
     if (take(cursor, ']')) return array
-    if (!take(cursor, ',')) throw cursor.fail(path, `expected "," or "]" at offset ${cursor.at}`)
+    if (!take(cursor, ',')) throw refused(cursor, `expected "," or "]" at offset ${cursor.at}`)
   }
 }
 
-function readString(cursor: Cursor, path: string): string {
+function readString(cursor: Cursor): string {
   let out = ''
   cursor.at++
   for (;;) {
@@ -116,44 +122,43 @@ function readString(cursor: Cursor, path: string): string {
     const character = cursor.text[cursor.at++]
     if (character === '"') break
     if (character !== '\\')
-      throw cursor.fail(
-        path,
+      throw refused(
+        cursor,
         `a string is cut short or holds a control character, at offset ${cursor.at - 1}`,
       )
     const letter = cursor.text[cursor.at++] ?? ''
     if (letter === 'u') {
       const digits = cursor.text.slice(cursor.at, cursor.at + 4)
       if (!/^[\da-fA-F]{4}$/.test(digits))
-        throw cursor.fail(path, `a malformed \\u escape at offset ${cursor.at - 2}`)
+        throw refused(cursor, `a malformed \\u escape at offset ${cursor.at - 2}`)
       out += String.fromCharCode(Number.parseInt(digits, 16))
       cursor.at += 4
     } else {
       const plain = escapes[letter]
-      if (plain === undefined)
-        throw cursor.fail(path, `an unknown escape at offset ${cursor.at - 2}`)
+      if (plain === undefined) throw refused(cursor, `an unknown escape at offset ${cursor.at - 2}`)
       out += plain
     }
   }
   if (/[\ud800-\udfff]/.test(out) && hasLoneSurrogate(out)) {
-    throw cursor.fail(path, 'a string with a lone surrogate')
+    throw refused(cursor, 'a string with a lone surrogate')
   }
   return out
 }
 
-function readNumber(cursor: Cursor, path: string): number {
+function readNumber(cursor: Cursor): number {
   number.lastIndex = cursor.at
   const source = number.exec(cursor.text)?.[0]
-  if (source === undefined) throw cursor.fail(path, `unexpected text at offset ${cursor.at}`)
+  if (source === undefined) throw refused(cursor, `unexpected text at offset ${cursor.at}`)
   cursor.at += source.length
   const value = Number(source)
-  if (!Number.isFinite(value)) throw cursor.fail(path, `${source} is beyond the range of a number`)
+  if (!Number.isFinite(value)) throw refused(cursor, `${source} is beyond the range of a number`)
   if (/^-?\d+$/.test(source) && !Number.isSafeInteger(value)) {
     if (cursor.largeInteger) return cursor.largeInteger(source) as number
-    throw cursor.fail(path, ambiguousInteger(source))
+    throw refused(cursor, ambiguousInteger(source))
   }
   // `1e20` would be written as the digits that are refused above.
   if (!cursor.largeInteger && isAmbiguousInteger(value)) {
-    throw cursor.fail(path, ambiguousInteger(source))
+    throw refused(cursor, ambiguousInteger(source))
   }
   return value
 }
@@ -174,6 +179,11 @@ export function ambiguousInteger(source: string): string {
 function literal<value extends Json>(cursor: Cursor, length: number, value: value): value {
   cursor.at += length
   return value
+}
+
+function refused(cursor: Cursor, reason: string): Error {
+  const steps = cursor.steps.map((step) => `[${JSON.stringify(step)}]`)
+  return cursor.fail(`$${steps.join('')}`, reason)
 }
 
 function take(cursor: Cursor, character: string): boolean {
