@@ -7,6 +7,7 @@
 import type { SchemaIssue } from '../../core/interfaces/schemaValidator.js'
 import type { Json, JsonObject } from '../../core/jsonText.js'
 import { type CappedSchema, pointer } from './caps.js'
+import { closingReference } from './loops.js'
 
 /** The dialect's name, the only value `$schema` may have. */
 export const DIALECT = 'https://json-schema.org/draft/2020-12/schema'
@@ -115,6 +116,8 @@ export function checkKeywords(
     if (target === undefined) add(walk, path, `$ref ${JSON.stringify(ref)} points at nothing`)
     else references.set(ref, target)
   }
+  const closing = walk.issues.length > 0 ? undefined : closingReference(references)
+  if (closing !== undefined) add(walk, '', `$ref ${closing} leads back to itself`)
   if (walk.issues.length > 0) return { issues: walk.issues }
   return { checked: { ...capped, references, asksUnevaluated: walk.asksUnevaluated } }
 }

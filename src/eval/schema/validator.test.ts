@@ -233,6 +233,25 @@ describe('hostile schemas', () => {
     expect((await validateText(text, JSON.stringify(value))).status).not.toBe('valid')
   })
 
+  test.each([
+    ['itself', { $ref: '#' }],
+    ['by way of definitions', cases[1]?.[1]],
+    ['by way of all branches', { allOf: [true, { allOf: [{ $ref: '#' }] }] }],
+    ['in a definition nobody uses', { $defs: { a: { $ref: '#/$defs/a' } } }],
+    ['far down', { properties: { a: { allOf: [{ $ref: '#/properties/a' }] } } }],
+  ])('error: a loop that every value takes makes the schema unusable: %s', async (_, schema) => {
+    const verdict = await validate(schema, 1, standard)
+    expect(verdict.status).toBe('unusable-schema')
+  })
+
+  test.each([
+    ['recursion into the value', { properties: { a: { $ref: '#' } } }],
+    ['one definition twice', { $defs: { a: true }, allOf: Array(2).fill({ $ref: '#/$defs/a' }) }],
+    ['a loop that only texts take', { if: { type: 'string' }, then: { $ref: '#' } }],
+  ])('behavior: %s is no such loop', async (_, schema) => {
+    expect(await validate(schema, { a: { a: {} } }, standard)).toEqual({ status: 'valid' })
+  })
+
   test('catastrophic patterns on long strings are bounded', async () => {
     const schema = { type: 'string', pattern: '^(a+)+$' }
     const small = await validate(schema, `${'a'.repeat(1_000)}!`)
