@@ -99,15 +99,27 @@ async function exchange(
     request.once('error', reject)
     request.end(body && new Uint8Array(body))
   })
+  try {
+    return responseOf(incoming, init.method)
+  } catch (cause) {
+    // A status or a header that no response can have: nobody will read on, or hang up.
+    incoming.destroy()
+    throw cause
+  }
+}
+
+function responseOf(incoming: IncomingMessage, method: string | undefined): Response {
   const headers = new Headers()
   for (const [name, value] of Object.entries(incoming.headers)) {
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value)
   }
   const status = incoming.statusCode ?? 500
-  const isEmpty = status === 204 || status === 205 || status === 304 || init.method === 'HEAD'
-  if (isEmpty) incoming.resume()
+  const isEmpty = status === 204 || status === 205 || status === 304 || method === 'HEAD'
   const stream = isEmpty
     ? null
     : (Readable.toWeb(incoming) as unknown as ReadableStream<Uint8Array>)
-  return new Response(stream, { status, headers })
+  const response = new Response(stream, { status, headers })
+  // Whatever comes after is no part of it, and the connection is nobody else's.
+  if (isEmpty) incoming.destroy()
+  return response
 }

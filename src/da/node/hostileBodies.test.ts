@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { createGzip } from 'node:zlib'
@@ -74,13 +74,63 @@ describe.each(['the platform', 'guardedFetch'])('https through the fetch of %s',
   })
 })
 
+describe('connections end with what was asked of them', () => {
+  const sockets = new Set<Socket>()
+  const tcp = createTcpServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => undefined)
+    socket.once('data', (request) => {
+      const [, status, kind] = /^\S+ \/(\d+)\/(\w+)/.exec(String(request)) ?? []
+      const length = kind === 'endless' ? 1_000_000_000 : 5
+      socket.write(`HTTP/1.1 ${status} X\r\ncontent-length: ${length}\r\n\r\n`)
+      if (kind !== 'endless') return
+      const pouring = setInterval(() => socket.write(Buffer.alloc(60_000)), 5)
+      socket.on('close', () => clearInterval(pouring))
+    })
+  })
+  afterAll(() => tcp.close())
+
+  const statuses = [200, 204, 205, 299, 304, 404, 500, 599, 600, 999]
+  test.each(statuses.flatMap((status) => ['stalled', 'endless'].map((kind) => [status, kind])))(
+    'error: status %i with a body that is %s',
+    async (status, kind) => {
+      if (!tcp.listening) await new Promise<void>((done) => tcp.listen(0, '127.0.0.1', done))
+      const { port } = tcp.address() as AddressInfo
+      const fetch = guardedFetch({ isForbidden: () => false })
+      const da = https({
+        fetch: (_input, init) => fetch(`http://127.0.0.1:${port}/${status}/${kind}`, init),
+        maxBytes: 1_000_000,
+        stallTimeout: 300,
+      })
+      const hash = computeArtifactHash(Uint8Array.of(1))
+      const read = da.getWithVerification({ kind: 'https', url: 'https://h.example/a' }, hash)
+      await expect(read).rejects.toMatchObject({ code: expect.stringMatching(/^DA_/) })
+      await expect.poll(() => sockets.size, { timeout: 5_000 }).toBe(0)
+    },
+  )
+
+  test.each(['stalled', 'endless'])(
+    'behavior: HEAD leaves a body that is %s alone',
+    async (kind) => {
+      const { port } = tcp.address() as AddressInfo
+      const fetch = guardedFetch({ isForbidden: () => false })
+      const url = `http://127.0.0.1:${port}/200/${kind}`
+      expect((await fetch(url, { method: 'HEAD' })).status).toBe(200)
+      await expect.poll(() => sockets.size, { timeout: 5_000 }).toBe(0)
+    },
+  )
+})
+
 test('behavior: a writer that is killed leaves whole files and drafts, no half ones', async () => {
   const code = `
     import { fileDa } from ${JSON.stringify(new URL('./fileDa.ts', import.meta.url).href)}
     const da = fileDa({ directory: process.argv[1] })
-    process.stdout.write('r')
-    for (;;) await Promise.all(Array.from({ length: 4 }, () =>
-      da.put(crypto.getRandomValues(new Uint8Array(60_000)))))`
+    for (;;) {
+      await Promise.all(Array.from({ length: 4 }, () =>
+        da.put(crypto.getRandomValues(new Uint8Array(60_000)))))
+      process.stdout.write('w')
+    }`
   for (let round = 0; round < 3; round++) {
     const child = spawn(
       process.execPath,
