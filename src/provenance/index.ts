@@ -76,13 +76,29 @@ export {
   summaryStatement,
 } from './claims/statement.js'
 export { type ControlHandlerParameters, createControlHandler } from './control/controlHandler.js'
-export { type ControlPlane, createControlPlane } from './control/controlPlane.js'
-export type {
-  ControlEvent,
-  ControlPlaneParameters,
-  EvidenceStore,
-  RecordedClaim,
-} from './control/parameters.js'
+export {
+  type ControlEvent,
+  type ControlPlane,
+  type ControlPlaneParameters,
+  createControlPlane,
+  type EvidenceStore,
+  type RecordedClaim,
+} from './control/controlPlane.js'
+export {
+  type JobLease,
+  type JobQueue,
+  type JobResult,
+  type JobState,
+  MAX_TRIES,
+  type NewJob,
+  type StoredJob,
+} from './control/jobQueue.js'
+export { memoryQueue, type QueueOptions } from './control/memoryQueue.js'
+export {
+  type QueueCase,
+  QueueConformanceError,
+  queueConformance,
+} from './control/queueConformance.js'
 export {
   type ArchiveFault,
   BuildInfoError,
@@ -90,7 +106,6 @@ export {
   ControlPlaneError,
   IsolationError,
   PluginBytesError,
-  QueueFullError,
   SourceArchiveError,
   SourceUnavailableError,
   ToolchainError,
@@ -113,19 +128,6 @@ export {
   type StatusHandlerParameters,
   type VerifierProfile,
 } from './index/statusHandler.js'
-export {
-  type JobLease,
-  type JobQueue,
-  type JobResult,
-  type JobState,
-  MAX_TRIES,
-  type NewJob,
-  type QueueBounds,
-  type StoredJob,
-} from './queue/jobQueue.js'
-export { memoryQueue, type QueueOptions } from './queue/memoryQueue.js'
-export { type QueueCase, QueueConformanceError } from './queue/queueChecks.js'
-export { queueConformance } from './queue/queueConformance.js'
 export {
   assertTrustPolicy,
   evaluateTrust,

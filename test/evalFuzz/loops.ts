@@ -42,7 +42,28 @@ export function loopsFrom(seed: number): Case {
       ? `allow := ${comprehension(random, [], 0)}`
       : `allow if { some x in ${list(random, [], 0)}; ${body(random, ['x'], 0)} } else := ${comprehension(random, [], 0)}`,
   ]
+  if (random.chance(25)) rules.push(...mocked(random))
   return { seed, source: `${head}\n${rules.join('\n')}\n`, documents }
+}
+
+/** A `with` where a walk over rules may not look: in a default value, or in a pattern. */
+function mocked(random: Random): string[] {
+  const mock = random.pick([
+    'input.items as [{"n": 1, "t": "a"}]',
+    'input as {"items": [], "o": {}}',
+    'data.params.list as [7]',
+    'count as 9',
+    'startswith as true',
+  ])
+  const value = random.pick(['seen', 'rows', 'probe("a")', 'probe("a")', 'probe("b")'])
+  const query = `[m | m := ${value} with ${mock}]`
+  return [
+    'probe(x) := [count(y) | some y in [x, [x]]; startswith("ab", x)]',
+    random.chance(50)
+      ? `default probed := ${query}\nprobed := 1 if never`
+      : `probed contains x if { some [x, ${query}] in [[1, [9]], [2, []], [3, [seen]]] }`,
+    'deny contains sprintf("%v", [probed])',
+  ]
 }
 
 let names = 0

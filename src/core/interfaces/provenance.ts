@@ -28,13 +28,7 @@ export type ProvenanceEvent = {
       buildInfoHash: Hex
       evidenceUri: string
     }
-  | {
-      type: 'PluginRegistered'
-      wasmHash: Hex
-      templateId: Hex
-      /** Who registered it, and paid for it. */
-      author?: Address | undefined
-    }
+  | { type: 'PluginRegistered'; wasmHash: Hex; templateId: Hex }
 )
 
 /** Reads what the chain says of plugins, in chain order. */

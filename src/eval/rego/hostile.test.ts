@@ -1,4 +1,6 @@
 /** Policies written to break the engine: each ends, with an error of its own, and leaves it usable. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { utf8 } from '../../internal/bytes.js'
 import type { PreparedPolicy, RegoLimits } from './engine.js'
@@ -36,6 +38,52 @@ describe('sources', () => {
     if (refusal === undefined) (await result).dispose()
     else await expect(result).rejects.toMatchObject({ code: 'REGO_REFUSED', refusal })
   })
+
+  /**
+   * The deepest that is answered of each shape. Each of V8's compilers makes frames of its own
+   * size, so by the host's stack one operator would answer and another one not.
+   */
+  test('behavior: what is too deep is so by whichever compiler the engine is run', async () => {
+    const code = `
+      import { operatorEngine } from ${JSON.stringify(new URL('./operatorEngine.ts', import.meta.url).href)}
+      const shapes = {
+        rules: (n) => Array.from({ length: n }, (_, i) => 'r' + i + ' := r' + (i + 1)).join('\\n') + '\\nr' + n + ' := 1\\nallow if r0 == 1',
+        nested: (n) => 'r0 := 1\\n' + Array.from({ length: n }, (_, i) => 'r' + (i + 1) + ' := [r' + i + ']').join('\\n') + '\\nallow if count(r' + n + ') == 1',
+        sums: (n) => 'allow if 1' + '\\n+ 1'.repeat(n) + ' > 0',
+        every: (n) => 'allow if { ' + 'every x in [1] {\\n'.repeat(n) + 'x == 1' + '}'.repeat(n) + ' }',
+      }
+      const answers = async (rules) => {
+        try {
+          const policy = await operatorEngine().prepare({ rego: new TextEncoder().encode('package p\\n' + rules) })
+          const world = { blockTimestamp: 1n, seed: '0x' + '22'.repeat(32) }
+          const { kind, code } = policy.evaluate({ inputJson: '{}', dataJson: '{}' }, world)
+          if (kind === 'error' && code !== 'STACK_LIMIT') throw new Error(code)
+          return kind !== 'error'
+        } catch (error) {
+          if (error.refusal !== 'too-deep') throw error
+          return false
+        }
+      }
+      const deepest = {}
+      for (const [name, shape] of Object.entries(shapes)) {
+        let [least, most] = [10, 9_000]
+        while (most - least > 1) {
+          const middle = (least + most) >> 1
+          if (await answers(shape(middle))) least = middle
+          else most = middle
+        }
+        deepest[name] = least
+      }
+      console.log(JSON.stringify(deepest))`
+    const run = async (compiler: string): Promise<Record<string, number>> => {
+      const node = [compiler, '--import', 'tsx', '--input-type=module', '-e', code]
+      const { stdout } = await promisify(execFile)(process.execPath, node)
+      return JSON.parse(stdout) as Record<string, number>
+    }
+    const [quick, optimizing] = await Promise.all(['--liftoff-only', '--no-liftoff'].map(run))
+    expect(quick).toEqual(optimizing)
+    for (const deepest of Object.values(quick ?? {})) expect(deepest).toBeGreaterThan(100)
+  }, 120_000)
 
   test('what the parser itself bounds says where', async () => {
     const cases: readonly [string, string][] = [
@@ -77,6 +125,15 @@ describe('sources', () => {
     'package %s is the name of a document',
     async (name) => {
       const rego = utf8(`package ${name}\nallow if true`)
+      await expect(engine.prepare({ rego })).rejects.toMatchObject({ refusal: 'package' })
+    },
+  )
+
+  // The operators ask for `data.<package>.allow`, which their parser refuses with one of these in it.
+  test.each('as default else every false if import in not null package some true with'.split(' '))(
+    'a package with the keyword %s in its name',
+    async (keyword) => {
+      const rego = utf8(`package p["${keyword}"]\nallow if 1 == 1`)
       await expect(engine.prepare({ rego })).rejects.toMatchObject({ refusal: 'package' })
     },
   )

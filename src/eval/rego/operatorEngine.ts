@@ -26,6 +26,7 @@ import { loadEngineModule } from './engineModule.js'
 import { identityJson } from './identity.js'
 import type { RegoInspection } from './inspection.js'
 import { standsInFor } from './packageMember.js'
+import { checkPackage } from './packageName.js'
 
 /** Id of the engine, as results name it. */
 export const OPERATOR_ENGINE_ID: string = 'newton-regorus@0.2.0'
@@ -35,9 +36,6 @@ export const defaultLimits: { maxSteps: number; maxMemoryBytes: number } = {
   maxSteps: 20_000_000,
   maxMemoryBytes: 64 * 1024 * 1024,
 }
-
-/** First segments a package may not have: they are the data documents a policy reads. */
-const reservedPackages: readonly string[] = ['params', 'wasm', 'secrets']
 
 /** Linear memory above which an idle instance is given up: it never shrinks by itself. */
 const RETAINED_BYTES = 32 * 1024 * 1024
@@ -217,25 +215,6 @@ function refusalOf({ code, message, location }: Failure): RegoRefusedError | Reg
     })
   }
   return new RegoSourceError({ reason: message, location: at })
-}
-
-/** The rule of packages: one, and not one of the data documents. */
-function checkPackage(inspection: RegoInspection): string {
-  const module = inspection.modules[0]
-  const path = module?.package ?? []
-  const first = path[0]
-  if (module === undefined || first === undefined) {
-    throw new RegoRefusedError({ refusal: 'package', reason: 'it has no package' })
-  }
-  if (reservedPackages.includes(first)) {
-    throw new RegoRefusedError({
-      refusal: 'package',
-      reason: `its package starts with "${first}", the name of a data document`,
-      location: { file: module.file, line: module.line, column: module.column },
-      hint: `Rename the package: ${reservedPackages.join(', ')} are taken.`,
-    })
-  }
-  return path.join('.')
 }
 
 type World = { blockTimestamp: bigint; seed: Uint8Array; identity: string | undefined }

@@ -125,3 +125,84 @@ describe('a rule with a loop', () => {
     expect(await decided(rules)).toEqual(expected)
   })
 })
+
+/** A mock reaches into every rule and function that is called below it, wherever the `with` stands. */
+describe('a with far from the loop it mocks', () => {
+  const risky = 'risky(x) if { some i in [x]; startswith(i, "0xbad") }'
+  const counted = 'g := [z | some i in [[1]]; z := count(i)]'
+  test.each<[string, string, unknown]>([
+    [
+      'in the value of a default rule',
+      `${risky}
+default tested := [y | y := 1; risky("0xok") with startswith as true]
+tested := 1 if input.never
+allow := count(tested)`,
+      1,
+    ],
+    [
+      'in a default value, of input',
+      `seen := [i | some i in [input.z]]
+default tested := [y | some y in [1]; seen == [9] with input as {"z": 9}]
+allow := tested`,
+      [1],
+    ],
+    [
+      'in the pattern of a some',
+      `${counted}
+allow := [1 | some [2, [w | w := g with count as 9]] in [[1, [[9]]], [2, [[9]]]]]`,
+      [1],
+    ],
+    [
+      'in the pattern of a key',
+      `${counted}
+allow if { some [w | w := g with count as 9], 1 in {[[9]]: 1, [[1]]: 2} }`,
+      true,
+    ],
+    [
+      'in the domain of an every',
+      `${counted}
+allow if { every x in [w | w := g with count as 9] { x == [9] } }`,
+      true,
+    ],
+    [
+      'in the value of a rule',
+      `${counted}
+allow := [w | w := g with count as 9]`,
+      [[9]],
+    ],
+    [
+      'in the value of an else',
+      `${counted}
+allow := 1 if { input.never } else := [w | w := g with count as 9]`,
+      'error',
+    ],
+    [
+      'in a key of a partial rule',
+      `${counted}
+s contains [w | w := g with count as 9]
+allow := [x | some x in s]`,
+      'error',
+    ],
+    [
+      'in an argument',
+      `${counted}
+allow := concat("", [sprintf("%v", [w]) | w := g with count as 9])`,
+      '[9]',
+    ],
+    [
+      'in a comprehension of a comprehension',
+      `${counted}
+allow := [v | some u in [[w | w := g with count as 9]]; v := u[0]]`,
+      [[9]],
+    ],
+    [
+      'in a rule that nobody asks',
+      `${counted}
+never := 1 if { g with count as 9 }
+allow := g`,
+      [1],
+    ],
+  ])('%s', async (_, rules, expected) => {
+    expect(await decided(rules)).toEqual(expected)
+  })
+})
