@@ -17,7 +17,13 @@ export {
   JournalMissingError,
 } from './errors.js'
 export { gatewayInputs } from './gateway/attachments.js'
-export { anyCaller, apiKeyCallers, type CallerCheck, hashApiKey } from './gateway/callers.js'
+export {
+  anyCaller,
+  apiKeyCallers,
+  type CallerCheck,
+  type HoldsKey,
+  hashApiKey,
+} from './gateway/callers.js'
 export {
   createTaskClient,
   type SentRequest,
@@ -32,6 +38,7 @@ export { GatewayAnswerError } from './gateway/errors.js'
 export type { GatewayEvent } from './gateway/events.js'
 export { createGateway, type Gateway, type GatewayParameters } from './gateway/gateway.js'
 export type { WebhookFetch } from './gateway/hooks/delivering.js'
+export type { WebhookOptions } from './gateway/hooks/options.js'
 export type {
   SubscriptionConnection,
   SubscriptionLimits,

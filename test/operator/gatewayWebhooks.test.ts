@@ -87,7 +87,7 @@ async function start(webhooks: Hooks, change: Partial<GatewayParameters> = {}) {
     tasks: createTaskClient({ gateway: { url, apiKey }, reader: made.world.reader }),
   })
   const attempts = () => events.filter((event) => event.type === 'webhook.attempt')
-  return { ...made, events, attempts, of, ...of('key-of-shop') }
+  return { ...made, url, events, attempts, of, ...of('key-of-shop') }
 }
 
 const register = { url: 'https://shop.example/hook', secret }
@@ -196,7 +196,7 @@ describe('a webhook', () => {
   test('error: what leads to this machine or its network is never connected to', async () => {
     const { told, port } = await receiver((_, response) => response.end())
     const fetch = guardedFetch({ resolve: async () => [{ address: '127.0.0.1', family: 4 }] })
-    const { hooks, tasks, attempts } = await start({ fetch })
+    const { hooks, tasks, attempts } = await start({ fetch, ports: [port, 443] })
     await hooks.registerWebhook({
       ...register,
       url: `https://inside.example:${port}/`,
@@ -329,21 +329,112 @@ describe('a webhook', () => {
     expect(await store.webhooks.find('shop')).toBeUndefined()
   })
 
-  test('behavior: a check that cannot say what became of a key keeps no hash of it', async () => {
-    const { told, fetch } = await receiver((_, response) => response.end())
-    const own = (authorization: string | null | undefined) => callers(authorization)
-    const { hooks, tasks, store } = await start({ fetch }, { callers: own })
-    await hooks.registerWebhook(register)
-    expect(await store.webhooks.find('shop')).toMatchObject({ keyHash: undefined })
-    await tasks.createTask(request)
-    await poll(() => told.length).toBe(1)
+  test('error: callers that let anybody in, or cannot say what became of a key, have no webhooks', async () => {
+    const webhooks = { fetch: async () => new Response() }
+    const refused = (given: unknown, field: string): void => {
+      const parts = { callers: given as typeof callers, webhooks }
+      expect(() => createGatewayWorld(parts)).toThrow(
+        expect.objectContaining({ code: 'INVALID_INPUT', field }),
+      )
+    }
+    refused(anyCaller(), 'webhooks')
+    // What is around a check says nothing of it any more.
+    for (const inner of [callers, anyCaller()]) {
+      refused((given: string | null | undefined) => inner(given), 'callers.holds')
+      refused(inner.bind(undefined), 'callers.holds')
+    }
+    for (const holds of [undefined, null, true, 'yes', {}]) {
+      refused(
+        Object.assign(() => 'shop', { holds }),
+        'callers.holds',
+      )
+    }
+    expect(() => createGatewayWorld({ callers: () => 'shop', webhooks })).toThrow(
+      /Object\.assign\(own, \{ holds: keys\.holds \}\)/,
+    )
+    await createGatewayWorld({ callers: () => 'shop' }).gateway.close()
   })
 
-  test('error: with callers that let anybody in there are no webhooks', () => {
-    const webhooks = { fetch: async () => new Response() }
-    expect(() => createGatewayWorld({ callers: anyCaller(), webhooks })).toThrow(
-      expect.objectContaining({ code: 'INVALID_INPUT', field: 'webhooks' }),
+  test('behavior: a check of one’s own hands on what it is around; what says no plain yes ends', async () => {
+    const { told, fetch } = await receiver((_, response) => response.end())
+    const own = Object.assign((given: string | null | undefined) => callers(given), {
+      holds: callers.holds,
+    })
+    const { hooks, tasks, store } = await start({ fetch }, { callers: own })
+    await hooks.registerWebhook(register)
+    expect(await store.webhooks.find('shop')).toMatchObject({ keyHash: hashApiKey('key-of-shop') })
+    await tasks.createTask(request)
+    await poll(() => told.length).toBe(1)
+    for (const answer of ['yes', 1, {}, undefined]) {
+      const vague = Object.assign(callers.bind(undefined), { holds: () => answer as never })
+      const made = await start({ fetch }, { callers: vague })
+      await made.hooks.registerWebhook(register)
+      await made.tasks.createTask(request)
+      await poll(() => made.store.webhooks.find('shop')).toBeUndefined()
+    }
+    expect(told).toHaveLength(1)
+  })
+
+  test('behavior: a check of another kind of header is asked by the hash of all of it', async () => {
+    const { told, fetch } = await receiver((_, response) => response.end())
+    const asked: string[] = []
+    const known = new Set(['Basic c2hvcDpr'])
+    const basic = Object.assign(
+      (given: string | null | undefined) => (known.has(given ?? '') ? 'shop' : undefined),
+      {
+        holds: async (_caller: string, keyHash: string) => {
+          asked.push(keyHash)
+          return [...known].some((one) => hashApiKey(one) === keyHash)
+        },
+      },
     )
+    const { url, store, gateway } = await start({ fetch }, { callers: basic })
+    const call = (method: string, params: object) =>
+      globalThis.fetch(url, {
+        method: 'POST',
+        headers: { authorization: 'Basic c2hvcDpr', 'content-type': 'application/json' },
+        body: JSON.stringify({ jsonrpc: '2.0', id: '1', method, params }),
+      })
+    await call('newt_registerWebhook', register)
+    expect(await store.webhooks.find('shop')).toBeDefined()
+    await gateway.send(request, { caller: 'shop' })
+    await poll(() => told.length).toBe(1)
+    expect(new Set(asked)).toEqual(new Set([hashApiKey('Basic c2hvcDpr')]))
+    known.clear()
+    await gateway.send(request, { caller: 'shop' })
+    await poll(() => store.webhooks.find('shop')).toBeUndefined()
+    expect(told).toHaveLength(1)
+  })
+
+  test('error: a URL names a port that the gateway tells on, looked at again before each attempt', async () => {
+    const { told, fetch } = await receiver((_, response) => response.end())
+    const plain = await start({ fetch })
+    const at = (port: string) => ({ ...register, url: `https://shop.example${port}/hook` })
+    for (const port of ['', ':443', ':8443']) await plain.hooks.registerWebhook(at(port))
+    for (const port of [':80', ':22', ':25', ':442', ':65535', ':0']) {
+      await expect(plain.hooks.registerWebhook(at(port)), port).rejects.toMatchObject({
+        rpcCode: -32_602,
+      })
+    }
+    await expect(plain.hooks.registerWebhook(at(':25'))).rejects.toThrow(/port 443, 8443/)
+    await plain.gateway.close()
+    // Allowed once, and no more: nothing is connected to, and the delivery has failed at once.
+    const store = memoryGatewayStore()
+    const wide = await start({ fetch, ports: [9_443] }, { store })
+    await expect(wide.hooks.registerWebhook(at(''))).rejects.toThrow(/port 9443/)
+    await wide.hooks.registerWebhook(at(':9443'))
+    await wide.tasks.createTask(request)
+    await poll(() => told.length).toBe(1)
+    await wide.gateway.close()
+    const narrow = await start({ fetch }, { store })
+    await narrow.tasks.createTask(request)
+    await poll(() => narrow.attempts()).toMatchObject([{ outcome: 'failed', status: undefined }])
+    expect(told).toHaveLength(1)
+    for (const ports of [[], [0], [65_536], [1.5], ['443'], 443, Array(65).fill(443)]) {
+      expect(() => createGatewayWorld({ callers, webhooks: { fetch, ports } as never })).toThrow(
+        expect.objectContaining({ code: 'INVALID_INPUT' }),
+      )
+    }
   })
 
   test('error: webhooks that are none are refused by member; nobody without a key has one', async () => {
@@ -355,6 +446,7 @@ describe('a webhook', () => {
       ['url', { ...params, url: 'https://user:word@shop.example/' }],
       ['url', { ...params, url: `https://shop.example/${'x'.repeat(2_100)}` }],
       ['url', { ...params, url: 7 }],
+      ['url', { ...params, url: `https://shop.example/${'ü'.repeat(1_000)}` }],
       ['secret', { ...params, secret: 'short' }],
       ['secret', { url: register.url }],
       ['timeout_seconds', { ...params, timeout_seconds: 31 }],

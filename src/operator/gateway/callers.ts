@@ -4,15 +4,19 @@ import { InvalidInputError } from '../../errors/common.js'
 import { utf8 } from '../../internal/bytes.js'
 import { keccakHex } from '../../internal/keccak.js'
 
+/** Whether a key is one of a caller's. Anything but `true` is no. */
+export type HoldsKey = (caller: string, keyHash: Hex) => boolean | Promise<boolean>
+
 /** Names the caller of a request by its `authorization` header; `undefined` where it is none. */
 export type CallerCheck = {
   (authorization: string | null | undefined): string | undefined | Promise<string | undefined>
   /**
-   * Whether a key, by {@link hashApiKey} of what follows `Bearer `, still is one of the caller's. A gateway
-   * asks before it tells by a webhook: one whose key was taken away ends. Left out: a caller's webhook goes on
-   * until the caller takes it back, whatever becomes of the key that registered it.
+   * Whether a key, by {@link hashApiKey} of what follows `Bearer ` (of the whole header where it is no such
+   * key), still is one of the caller's. A gateway asks before it tells by a webhook: one whose key was taken away
+   * ends. A gateway with `webhooks` refuses a check without it; a function around {@link apiKeyCallers} hands it
+   * on: `Object.assign(own, { holds: keys.holds })`.
    */
-  readonly holds?: ((caller: string, keyHash: Hex) => boolean | Promise<boolean>) | undefined
+  readonly holds?: HoldsKey | undefined
   /** `true`: whoever comes is let in, under one name. Such a gateway sends no webhooks. */
   readonly anybody?: boolean | undefined
 }
@@ -64,6 +68,11 @@ export function apiKeyCallers(keys: Readonly<Record<string, readonly Hex[]>>): C
 export function hashAuthorization(authorization: string | null | undefined): Hex | undefined {
   const [, key] = /^Bearer ([\x21-\x7e][\x20-\x7e]{0,511})$/.exec(authorization ?? '') ?? []
   return key === undefined ? undefined : hashApiKey(key)
+}
+
+/** {@link hashAuthorization}, or the hash of the whole header for a check of callers that reads another kind. */
+export function hashCredential(authorization: string | null | undefined): Hex {
+  return hashAuthorization(authorization) ?? hashApiKey(authorization ?? '')
 }
 
 /** Takes whoever comes for one caller. For networks of one machine, and behind a proxy that asks. */

@@ -21,8 +21,9 @@ import type { RpcLimits } from '../rpc/limits.js'
 import type { OperatorTables } from '../tasks/tables.js'
 import type { CallerCheck } from './callers.js'
 import type { GatewayEvent } from './events.js'
-import { type DeliveringParameters, deliver, type WebhookFetch } from './hooks/delivering.js'
+import { assertWebhooks, deliverTo, type WebhookOptions } from './hooks/options.js'
 import { createWebhookMethods } from './hooks/registering.js'
+import { webhookPorts } from './hooks/urls.js'
 import {
   createSubscriptions,
   type SubscriptionLimits,
@@ -78,19 +79,9 @@ export type GatewayParameters = {
   /**
    * Tells callers of their tasks where they want it, by a fetch that keeps to public addresses and follows no
    * redirects, such as `guardedFetch()` of `/da/node`. Left out: callers cannot ask for it. Refused with callers
-   * that let anybody in.
+   * that let anybody in, and with a check of callers that has no `holds`.
    */
-  webhooks?:
-    | {
-        fetch: WebhookFetch
-        /** Attempts at a time. @default 16 */
-        concurrent?: number | undefined
-        /** Attempts at a time for one caller whose receiver answers; for others it is one. @default 4 */
-        perCaller?: number | undefined
-        /** Milliseconds between looks for what is due. @default 500 */
-        pollInterval?: number | undefined
-      }
-    | undefined
+  webhooks?: WebhookOptions | undefined
   /** Milliseconds. @default Date.now */
   now?: (() => number) | undefined
   randomBytes?: ((length: number) => Uint8Array) | undefined
@@ -277,8 +268,12 @@ export function createGateway(parameters: GatewayParameters): Gateway {
       },
     },
   )
+  const hooks = {
+    holds: callers.holds ?? (() => false),
+    ports: parameters.webhooks?.ports ?? webhookPorts,
+  }
   const delivering = deliverTo(parameters.webhooks, {
-    ...{ store, answers, callers, now, onEvent, signal: controller.signal },
+    ...{ store, answers, now, onEvent, signal: controller.signal, ...hooks },
   })
   const rpc = createGatewayRpc({
     limits: parameters.limits,
@@ -286,7 +281,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     webhooks:
       parameters.webhooks === undefined
         ? undefined
-        : createWebhookMethods({ store: store.webhooks, callers, now, onEvent }),
+        : createWebhookMethods({ store: store.webhooks, now, onEvent, ...hooks }),
     secrets: createSecretsMethods({
       ...{ operators, registry, pcr0Commitment, now },
       isValidContractSignature: parameters.isValidContractSignature,
@@ -316,38 +311,6 @@ function assertGiven(parameters: GatewayParameters): void {
     // Two gateways of one name would take each other's tasks for their own.
     throw new InvalidInputError({ field: 'parameters.owner', reason: 'expected a name' })
   }
-}
-
-function assertWebhooks({ webhooks, callers }: GatewayParameters): void {
-  if (webhooks === undefined) return
-  assertOptions(
-    webhooks,
-    {
-      ...{ fetch: 'function', concurrent: { least: 1 }, perCaller: { least: 1 } },
-      pollInterval: 'milliseconds',
-    },
-    { field: 'webhooks', required: ['fetch'] },
-  )
-  if (callers.anybody === true) {
-    // One name for all: a stranger would be told the tasks of everybody.
-    const reason = 'callers that let anybody in have none: give `apiKeyCallers`, or leave it out'
-    throw new InvalidInputError({ field: 'webhooks', reason })
-  }
-}
-
-/** Delivers where it is asked for. */
-function deliverTo(
-  webhooks: GatewayParameters['webhooks'],
-  {
-    signal,
-    ...parts
-  }: Pick<DeliveringParameters, 'store' | 'answers' | 'callers' | 'now' | 'onEvent'> & {
-    signal: AbortSignal
-  },
-): Promise<void> | undefined {
-  if (webhooks === undefined) return undefined
-  const { fetch, concurrent = 16, perCaller = 4, pollInterval = 500 } = webhooks
-  return deliver({ ...parts, fetch, concurrent, perCaller, pollInterval }, signal)
 }
 
 /** Claims tasks that nobody works on, until the signal fires. */

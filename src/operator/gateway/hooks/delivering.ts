@@ -7,7 +7,7 @@
 import { signWebhook } from '../../../gateway/webhook.js'
 import { withDeadline } from '../../../internal/deadline.js'
 import { pause } from '../../../internal/pause.js'
-import type { CallerCheck } from '../callers.js'
+import type { HoldsKey } from '../callers.js'
 import type { GatewayEvent } from '../events.js'
 import { writeChange } from '../live/frames.js'
 import { type GatewayStore, isDecided } from '../store/store.js'
@@ -16,6 +16,7 @@ import type { Answers } from '../waiting.js'
 import { writeTaskStatus } from '../wire.js'
 import { endWithoutKey } from './keys.js'
 import { createPlaces } from './places.js'
+import { leadsTo } from './urls.js'
 
 /** Reaches addresses that strangers name: it has to keep to public ones, and to follow nothing. */
 export type WebhookFetch = (url: string, init: RequestInit) => Promise<Response>
@@ -24,8 +25,10 @@ export type WebhookFetch = (url: string, init: RequestInit) => Promise<Response>
 export type DeliveringParameters = {
   store: GatewayStore
   answers: Answers
-  callers: CallerCheck
+  holds: HoldsKey
   fetch: WebhookFetch
+  /** Ports that are connected to, whatever was registered before. */
+  ports: readonly number[]
   /** Attempts at a time. */
   concurrent: number
   /** Attempts at a time for one caller whose receiver answers; one that does not has one. */
@@ -95,17 +98,19 @@ async function attempt(
   parameters: DeliveringParameters,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { store, callers, onEvent, now } = parameters
+  const { store, holds, onEvent, now, ports } = parameters
   const { taskId, caller } = delivery
   try {
-    if (await endWithoutKey(delivery, { store: store.webhooks, callers, onEvent })) return true
-    const answered = await send(delivery, parameters, signal)
+    const parts = { store: store.webhooks, holds, onEvent }
+    if (await endWithoutKey(delivery, parts, signal)) return true
+    const leads = leadsTo(delivery.webhook.url, ports)
+    const answered = leads ? await send(delivery, parameters, signal) : undefined
     // It says itself that it was not told: nothing is changed, and the claim ends.
     if (signal.aborted && !isTaken(answered)) {
       await store.webhooks.end(delivery, { after: 0 })
       return false
     }
-    const outcome = judge(delivery, answered, now())
+    const outcome = leads ? judge(delivery, answered, now()) : 'failed'
     await store.webhooks.end(delivery, outcome)
     const told = typeof outcome === 'string' ? outcome : 'retried'
     onEvent({ type: 'webhook.attempt', taskId, caller, outcome: told, status: answered })

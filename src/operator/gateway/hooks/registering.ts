@@ -1,13 +1,13 @@
 /** Where callers want to be told, as they say it. */
 import type { Json } from '../../../core/canonicalJson.js'
 import { InvalidInputError } from '../../../errors/common.js'
-import { isPrivateAddress } from '../../../internal/privateAddress.js'
 import { rpcFaults } from '../../rpc/faults.js'
-import { readList, readMembers, readText } from '../../rpc/fields.js'
-import { type CallerCheck, hashAuthorization } from '../callers.js'
+import { readList, readMembers } from '../../rpc/fields.js'
+import { type HoldsKey, hashCredential } from '../callers.js'
 import type { GatewayEvent } from '../events.js'
 import type { StoredWebhook, WebhookStore } from '../store/webhooks.js'
 import { endWithoutKey } from './keys.js'
+import { readWebhookUrl } from './urls.js'
 
 /** Names of the methods. */
 export type WebhookMethod = 'newt_registerWebhook' | 'newt_unregisterWebhook' | 'newt_getWebhook'
@@ -29,15 +29,17 @@ const [MOST_RETRIES, MOST_SECONDS] = [12, 30]
 /** Creates the methods by which callers say where they are told. */
 export function createWebhookMethods(parameters: {
   store: WebhookStore
-  callers: CallerCheck
+  holds: HoldsKey
+  /** Ports that URLs may name. */
+  ports: readonly number[]
   now: () => number
   onEvent: (event: GatewayEvent) => void
 }): WebhookHandlers {
-  const { store, callers, now, onEvent } = parameters
+  const { store, ports, now, onEvent } = parameters
   return {
     newt_registerWebhook: async (params, { caller, authorization }) => {
-      const read = readWebhook(params)
-      const keyHash = callers.holds === undefined ? undefined : hashAuthorization(authorization)
+      const read = readWebhook(params, ports)
+      const keyHash = hashCredential(authorization)
       const replaced = await store.set(caller, { ...read, keyHash, registeredAt: now() })
       const outcome = replaced ? 'replaced' : 'registered'
       onEvent({ type: 'webhook.registration', caller, outcome })
@@ -68,7 +70,10 @@ function writeWebhook({ url, timeout, retries, failures, registeredAt }: StoredW
 }
 
 /** Reads a webhook. @throws {InvalidInputError} naming the member. */
-function readWebhook(params: Json): Omit<StoredWebhook, 'keyHash' | 'registeredAt'> {
+function readWebhook(
+  params: Json,
+  ports: readonly number[],
+): Omit<StoredWebhook, 'keyHash' | 'registeredAt'> {
   const { url, secret, ...more } = readMembers(params, 'params', {
     required: ['url', 'secret'],
     optional: ['timeout_seconds', 'max_retries', 'failure_types'],
@@ -91,24 +96,10 @@ function readWebhook(params: Json): Omit<StoredWebhook, 'keyHash' | 'registeredA
     throw bad('max_retries', `expected 0 to ${MOST_RETRIES}`)
   }
   return {
-    ...{ url: readUrl(url), secret, timeout: Math.round(seconds * 1_000) },
+    ...{ url: readWebhookUrl(url, ports), secret, timeout: Math.round(seconds * 1_000) },
     retries: retries as number,
     failures: types === undefined ? undefined : readFaults(types),
   }
-}
-
-function readUrl(value: Json | undefined): string {
-  const text = readText(value, 'params.url', 2_048)
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '' || url.hash !== '') {
-    throw bad('url', 'expected an HTTPS URL without a user, a password and a fragment')
-  }
-  // Names are looked at when they are connected to, each time.
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (/^[0-9.]+$|:/.test(host) && isPrivateAddress(host)) {
-    throw bad('url', 'expected a public address')
-  }
-  return url.href
 }
 
 function readFaults(value: Json): readonly string[] {

@@ -161,7 +161,7 @@ function openGateway(parts: {
     lease: settings.lease_seconds * 1_000,
     // Whoever comes is one caller there: the webhook of one would be that of all.
     ...(settings.webhooks && !settings['callers.anyone']
-      ? { webhooks: { fetch: guardedFetch() } }
+      ? { webhooks: { fetch: guardedFetch(), ports: settings.webhook_ports } }
       : {}),
     ...(delay === undefined ? {} : { referenceDelay: BigInt(delay) }),
     ...(settings.land

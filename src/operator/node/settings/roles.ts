@@ -1,4 +1,5 @@
 /** The settings of each role. One table serves file, environment, flags and the page of settings. */
+import { webhookPorts } from '../../gateway/hooks/urls.js'
 import type { Setting } from './values.js'
 import {
   addressKind,
@@ -238,6 +239,10 @@ export const gatewaySettings = {
   webhooks: setting(booleanKind, {
     description: 'Whether callers that have keys may be told by requests to a URL of theirs',
     default: true,
+  }),
+  webhook_ports: setting(listKind(integerKind(1, 65_535), 1), {
+    description: 'Ports that callers’ URLs of webhooks may name',
+    default: webhookPorts,
   }),
   lease_seconds: setting(secondsKind(1), {
     description: 'Seconds after which the tasks of a gateway that died are taken up',
