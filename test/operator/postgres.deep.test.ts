@@ -6,6 +6,7 @@ import { address, client, policyRegistry } from '../support/attestationWorld.js'
 import { gatewayStoreSuite } from '../support/gatewayStoreSuite.js'
 import { createGatewayWorld, operatorOf } from '../support/gatewayWorld.js'
 import { postgresPrograms, startPostgres } from '../support/postgres.js'
+import { webhookStoreSuite } from '../support/webhookStoreSuite.js'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
@@ -40,6 +41,7 @@ describe.skipIf(postgresPrograms === undefined)('postgresGatewayStore', () => {
     await server?.stop()
   })
   gatewayStoreSuite(() => store)
+  webhookStoreSuite(() => store)
 
   test('error: INVALID_INPUT for the tables of another network', async () => {
     const other = postgresGatewayStore({ ...domain, chainId: 1n, url: server.url })

@@ -24,6 +24,7 @@ export function assertPorts(field: string, ports: unknown): void {
 
 /** Whether a URL of a webhook leads to one of these ports. */
 export function leadsTo(url: string, ports: readonly number[]): boolean {
+  if (!URL.canParse(url)) return false
   // The URL of the scheme's own port names none.
   const { port } = new URL(url)
   return ports.includes(port === '' ? 443 : Number(port))

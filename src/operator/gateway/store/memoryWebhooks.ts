@@ -1,6 +1,7 @@
 /** Webhooks and deliveries in memory. */
 import type { Hex } from 'viem'
 import type { StoredTask } from './store.js'
+import { checkedWebhooks } from './webhookRules.js'
 import {
   type ClaimedDelivery,
   type StoredWebhook,
@@ -41,13 +42,13 @@ export function memoryWebhooks(now: () => number): MemoryWebhooks {
     forget(taskId) {
       for (const [key, held] of deliveries) if (held.taskId === taskId) deliveries.delete(key)
     },
-    store: {
+    store: checkedWebhooks({
       async set(caller, webhook) {
         const had = webhooks.has(caller)
         webhooks.set(caller, webhook)
         return had
       },
-      find: async (caller) => webhooks.get(caller),
+      find: async (caller) => copy(webhooks.get(caller)),
       async remove(caller, only) {
         const webhook = webhooks.get(caller)
         if (webhook === undefined) return false
@@ -70,7 +71,7 @@ export function memoryWebhooks(now: () => number): MemoryWebhooks {
           held.attempts++
           held.nextAt = now() + lease
           const { taskId, state, caller, createdAt, attempts: attempt } = held
-          claimed.push({ taskId, state, caller, createdAt, attempt, webhook })
+          claimed.push({ taskId, state, caller, createdAt, attempt, webhook: copy(webhook) })
         }
         return claimed
       },
@@ -87,6 +88,12 @@ export function memoryWebhooks(now: () => number): MemoryWebhooks {
           failed: all.filter(({ outcome }) => outcome === 'failed').length,
         }
       },
-    },
+    }),
   }
+}
+
+/** Whoever is given one may change it, and changes nothing that is kept. */
+function copy<webhook extends StoredWebhook | undefined>(webhook: webhook): webhook {
+  const failures = webhook?.failures && [...webhook.failures]
+  return webhook && { ...webhook, failures }
 }

@@ -38,7 +38,10 @@ export type ClaimedDelivery = {
 /** What became of an attempt: it is over, or comes again after some milliseconds. */
 export type DeliveryOutcome = 'delivered' | 'failed' | { after: number }
 
-/** Keeps webhooks and deliveries. */
+/**
+ * Keeps webhooks and deliveries. What is no webhook, no caller (1 to 256 characters, no NUL) and no delivery is
+ * refused with `INVALID_INPUT`, alike by all stores of this package.
+ */
 export interface WebhookStore {
   /** Keeps a caller's webhook in the place of the one before. `true`: there was one. */
   set(caller: string, webhook: StoredWebhook): Promise<boolean>

@@ -2,7 +2,13 @@
 import type { Kysely, RawBuilder, sql as Sql } from 'kysely'
 import type { Hex } from 'viem'
 import type { TaskState } from '../../gateway/store/store.js'
-import type { ClaimedDelivery, StoredWebhook, WebhookStore } from '../../gateway/store/webhooks.js'
+import { checkedWebhooks, readStoredWebhook } from '../../gateway/store/webhookRules.js'
+import type {
+  ClaimedDelivery,
+  DeliveryOutcome,
+  StoredWebhook,
+  WebhookStore,
+} from '../../gateway/store/webhooks.js'
 
 type WebhookRow = {
   url: string
@@ -61,7 +67,18 @@ export function sqlWebhooks(
   db: Kysely<never>,
   { sql, leaseEnd }: { sql: typeof Sql; leaseEnd: (milliseconds: number) => unknown },
 ): WebhookStore {
-  return {
+  const end = async (
+    { taskId, state, attempt }: { taskId: string; state: string; attempt: number | string },
+    outcome: DeliveryOutcome,
+  ): Promise<void> => {
+    const change =
+      typeof outcome === 'string'
+        ? sql`outcome = ${outcome}`
+        : sql`next_at = ${leaseEnd(outcome.after)}`
+    await sql`update newton_delivery set ${change}
+      where task_id = ${taskId} and state = ${state} and attempts = ${attempt}`.execute(db)
+  }
+  return checkedWebhooks({
     async set(caller, { url, secret, timeout, retries, failures, keyHash, registeredAt }) {
       const written = failures === undefined ? null : JSON.stringify(failures)
       // A row that was there has been locked by the change: `xmax` says so.
@@ -94,13 +111,13 @@ export function sqlWebhooks(
       return rows.length === 1
     },
     async claim({ lease, limit, busy }) {
-      const others =
-        busy.length === 0 ? sql`true` : sql`caller not in (${sql.join(busy.map((one) => one))})`
       const { rows } = await sql<ClaimedRow>`
         with due as (
           select task_id, state from (
-            select distinct on (caller) task_id, state, next_at from newton_delivery
-            where outcome is null and next_at < clock_timestamp() and ${others}
+            select distinct on (caller) task_id, state, next_at
+            from newton_delivery join newton_webhook using (caller)
+            where outcome is null and next_at < clock_timestamp()
+              and caller <> all(${[...busy]}::text[])
             order by caller, next_at
           ) as oldest order by next_at limit ${limit}
         ), held as (
@@ -115,44 +132,49 @@ export function sqlWebhooks(
           and newton_webhook.caller = newton_delivery.caller
         returning newton_delivery.task_id, newton_delivery.state, newton_delivery.caller, attempts,
           created_at, url, secret, timeout, retries, failures, key_hash, registered_at`.execute(db)
-      return rows.map(readClaimed)
+      const claimed: ClaimedDelivery[] = []
+      for (const row of rows) {
+        const webhook = readWebhook(row)
+        if (webhook !== undefined) claimed.push(readClaimed(row, webhook))
+        // Its caller registers anew; what was to be told of it holds up nobody else.
+        else await end({ taskId: row.task_id, state: row.state, attempt: row.attempts }, 'failed')
+      }
+      return claimed
     },
-    async end({ taskId, state, attempt }, outcome) {
-      const change =
-        typeof outcome === 'string'
-          ? sql`outcome = ${outcome}`
-          : sql`next_at = ${leaseEnd(outcome.after)}`
-      await sql`update newton_delivery set ${change}
-        where task_id = ${taskId} and state = ${state} and attempts = ${attempt}`.execute(db)
-    },
+    end,
     async count() {
       const { rows } = await sql<{ waiting: number | string; failed: number | string }>`
         select count(*) filter (where outcome is null) as waiting,
           count(*) filter (where outcome = 'failed') as failed from newton_delivery`.execute(db)
       return { waiting: Number(rows[0]?.waiting ?? 0), failed: Number(rows[0]?.failed ?? 0) }
     },
-  }
+  })
 }
 
-function readClaimed(row: ClaimedRow): ClaimedDelivery {
+function readClaimed(row: ClaimedRow, webhook: StoredWebhook): ClaimedDelivery {
   return {
     taskId: row.task_id as Hex,
     state: row.state as TaskState,
     caller: row.caller,
     attempt: Number(row.attempts),
     createdAt: Number(row.created_at),
-    webhook: readWebhook(row),
+    webhook,
   }
 }
 
-function readWebhook(row: WebhookRow): StoredWebhook {
-  return {
-    url: row.url,
-    secret: row.secret,
-    timeout: Number(row.timeout),
-    retries: Number(row.retries),
-    failures: row.failures === null ? undefined : (JSON.parse(row.failures) as string[]),
-    keyHash: (row.key_hash ?? undefined) as Hex | undefined,
-    registeredAt: Number(row.registered_at),
+/** `undefined`: the row is no webhook, whoever wrote it. */
+function readWebhook(row: WebhookRow): StoredWebhook | undefined {
+  try {
+    return readStoredWebhook({
+      url: row.url,
+      secret: row.secret,
+      timeout: Number(row.timeout),
+      retries: Number(row.retries),
+      failures: row.failures === null ? undefined : (JSON.parse(row.failures) as string[]),
+      keyHash: (row.key_hash ?? undefined) as Hex | undefined,
+      registeredAt: Number(row.registered_at),
+    })
+  } catch {
+    return undefined
   }
 }
