@@ -68,8 +68,8 @@ export type ProvenanceVerdict = {
   wasmHash: Hex
   /**
    * `verified`: enough verifiers that the reader believes rebuilt every byte from one source.
-   * `disputed`: that, and another one of them says otherwise. `mismatched`: one says otherwise and not
-   * enough agree. `unverified`: none of these.
+   * `disputed`: that, and one of them says that this build gives other bytes, or that one does and none gives
+   * these. `mismatched`: one says so and not enough agree. `unverified`: none of these.
    */
   status: 'verified' | 'disputed' | 'mismatched' | 'unverified'
   /** Trust in the environment that the plugin was rebuilt in. */

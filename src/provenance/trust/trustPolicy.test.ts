@@ -244,6 +244,150 @@ test('behavior: a policy that is changed after it was given is the one that was 
   expect(await provenance.getProvenance(wasmHash)).toMatchObject({ status: 'unverified' })
 })
 
+describe('a plugin of which several builds are said', () => {
+  const hashes = computeWasmHashes(code)
+  const builds = ['01', '02', '03'].map(
+    (byte) =>
+      completeBuildInfo(
+        { ...told, sourceSha256: `0x${byte.repeat(32)}` },
+        hashes.wasmSha256,
+      ) as BuildInfo,
+  )
+  const [a, b, c] = builds.map((build) => computeBuildInfoHash(build)) as [Hex, Hex, Hex]
+  type Said = [verifier: Address, buildInfoHash: Hex, result: VerificationResult]
+
+  const judge = (said: readonly Said[], more: Partial<TrustPolicy> = {}) => {
+    const index = createProvenanceIndex()
+    index.addPlugin(code)
+    for (const build of builds) {
+      const xdr = toHex(encodeBuildInfo(build))
+      const event = { buildInfoHash: computeBuildInfoHash(build), submitter: carol, xdr }
+      index.apply([{ ...at(), type: 'BuildInfoSubmitted', wasmHash: hashes.wasmHash, ...event }])
+    }
+    for (const [verifier, buildInfoHash, result] of said) {
+      const event = { verifier, buildInfoHash, result, evidenceUri: '' }
+      index.apply([{ ...at(), type: 'ClaimSubmitted', wasmHash: hashes.wasmHash, ...event }])
+    }
+    const record = index.get(hashes.wasmHash)
+    expect(record?.claims).toHaveLength(said.length)
+    // Without evidence a match is arbitrary, which is enough here.
+    const own: TrustPolicy = { ...policy, minimum: 'arbitrary', ...more }
+    const { status, disagreeing } = evaluateTrust(own, hashes.wasmHash, record)
+    return [status, ...disagreeing]
+  }
+
+  test.each<[string, Said[], string[]]>([
+    [
+      'one tried in vain, then the right one',
+      [
+        [alice, a, 'no_match'],
+        [alice, b, 'match'],
+      ],
+      ['verified'],
+    ],
+    [
+      'the right one, then one more in vain',
+      [
+        [alice, a, 'match'],
+        [alice, b, 'no_match'],
+      ],
+      ['verified'],
+    ],
+    [
+      'another verifier came by another way',
+      [
+        [alice, b, 'match'],
+        [bob, a, 'no_match'],
+        [bob, b, 'match'],
+      ],
+      ['verified'],
+    ],
+    [
+      'two with a build each, of which one denies the other’s',
+      [
+        [alice, a, 'match'],
+        [bob, a, 'no_match'],
+        [bob, b, 'match'],
+      ],
+      ['verified'],
+    ],
+    [
+      'one denies the build',
+      [
+        [alice, a, 'match'],
+        [bob, a, 'no_match'],
+      ],
+      ['disputed', bob],
+    ],
+    [
+      'one denies the build that most confirm, and has one of its own',
+      [
+        [alice, a, 'match'],
+        [carol, a, 'match'],
+        [bob, a, 'no_match'],
+        [bob, b, 'match'],
+      ],
+      ['disputed', bob],
+    ],
+    [
+      'one denies another build, and has none',
+      [
+        [alice, a, 'match'],
+        [bob, c, 'no_match'],
+      ],
+      ['disputed', bob],
+    ],
+    [
+      'a match of a build that nobody says is none',
+      [
+        [alice, a, 'match'],
+        [bob, b, 'no_match'],
+        [bob, `0x${'55'.repeat(32)}`, 'match'],
+      ],
+      ['disputed', bob],
+    ],
+    [
+      'a build that did not run is none either',
+      [
+        [alice, a, 'no_match'],
+        [alice, b, 'did_not_run'],
+      ],
+      ['mismatched', alice],
+    ],
+    [
+      'none of several',
+      [
+        [alice, a, 'no_match'],
+        [alice, b, 'no_match'],
+      ],
+      ['mismatched', alice],
+    ],
+  ])('behavior: %s', (_, said, expected) => {
+    const verifiers = [alice, bob, carol]
+    expect(judge(said, { verifiers })).toEqual(expected)
+    // The order of claims and entries says nothing.
+    expect(judge([...said].reverse(), { verifiers })).toEqual(expected)
+  })
+
+  test('behavior: not enough that agree are no mismatch where each has a match', () => {
+    const said: Said[] = [
+      [alice, a, 'no_match'],
+      [alice, b, 'match'],
+    ]
+    expect(judge(said, { threshold: 2 })).toEqual(['unverified'])
+    expect(judge(said, { minimum: 'trusted' })).toEqual(['unverified'])
+  })
+
+  test('behavior: a verifier counts once, however often a record has its claim', () => {
+    const index = createProvenanceIndex()
+    index.addPlugin(plugin)
+    claim(index, alice, 'match')
+    const record = index.get(wasmHash)
+    const twice = record && { ...record, claims: [...record.claims, ...record.claims] }
+    expect(evaluateTrust({ ...policy, threshold: 2 }, wasmHash, twice).status).toBe('unverified')
+  })
+})
+
 describe('index', () => {
   test('behavior: the same events again change nothing', () => {
     const index = createProvenanceIndex()

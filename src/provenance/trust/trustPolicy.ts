@@ -110,8 +110,8 @@ export function evaluateTrust(
   const minimum = ranks[policy.minimum ?? 'trusted']
   const believed = new Set(policy.verifiers.map((verifier) => verifier.toLowerCase()))
   const claims = record.claims.filter(({ verifier }) => believed.has(verifier))
-  const disagreeing = addressesOf(claims.filter(({ result }) => result === 'no_match'))
   const best = bestBuild(policy, record, claims)
+  const disagreeing = addressesOf(denials(record, claims, best?.buildInfoHash))
   const build = record.builds.find(({ buildInfoHash }) => buildInfoHash === best?.buildInfoHash)
   const common = {
     ...{ wasmHash, image: best?.image ?? ('unknown' as const) },
@@ -174,7 +174,13 @@ export function indexedProvenance(parameters: {
   }
 }
 
-type Best = { buildInfoHash: Hex; agreeing: Address[]; counted: number; image: ImageTrust }
+type Best = {
+  buildInfoHash: Hex
+  agreeing: Address[]
+  counted: number
+  denied: number
+  image: ImageTrust
+}
 
 /** The build that most believed verifiers confirm in an environment that counts. */
 function bestBuild(
@@ -197,11 +203,38 @@ function bestBuild(
       'trusted',
     )
     const agreeing = addressesOf(resting)
-    if (best === undefined || counted.length > best.counted) {
-      best = { buildInfoHash, agreeing, counted: counted.length, image }
-    }
+    const found = { buildInfoHash, agreeing, counted: addressesOf(counted).length, image }
+    const denied = denials(record, claims, buildInfoHash).length
+    // Of two that as many confirm, whichever entry came first means nothing.
+    const isBetter =
+      best === undefined ||
+      found.counted > best.counted ||
+      (found.counted === best.counted && denied < best.denied)
+    if (isBetter) best = { ...found, denied }
   }
   return best
+}
+
+/**
+ * Claims that deny what the answer rests on: that this build gives the plugin, or that any does. Builds are
+ * tried one after another: that one gave other bytes and the next the plugin is one verifier's whole
+ * word for the plugin, not two against each other.
+ */
+function denials(
+  record: ProvenanceRecord,
+  claims: readonly IndexedClaim[],
+  buildInfoHash: Hex | undefined,
+): readonly IndexedClaim[] {
+  const confirming = new Set(
+    claims
+      .filter((claim) => claim.result === 'match' && claimedBuild(record, claim) !== undefined)
+      .map(({ verifier }) => verifier),
+  )
+  return claims.filter(
+    (claim) =>
+      claim.result === 'no_match' &&
+      (claim.buildInfoHash === buildInfoHash || !confirming.has(claim.verifier)),
+  )
 }
 
 function whyNot(found: {
