@@ -11,21 +11,25 @@ import type { Json } from '../../core/canonicalJson.js'
 import { bytesToUint, toHex } from '../../internal/bytes.js'
 import type { FunctionParameter } from './functionSignature.js'
 
-/** Most values of one call. Calldata can name one tail many times over. */
-const MAX_VALUES = 65_536
+/**
+ * Most values of one call, and most bytes of its texts where the calldata has fewer: calldata can name
+ * one tail many times over, and a few kilobytes would stand for gigabytes. A call that names each byte
+ * once is never refused by the second.
+ */
+const [MAX_VALUES, MAX_BYTES] = [65_536, 1_048_576]
 
 /**
  * Decodes the arguments of a call.
  *
  * @param data - Calldata without the selector.
- * @returns `undefined` where the types are unknown or the data too short.
+ * @returns `undefined` where the types are unknown, the data too short, or what it stands for too much.
  */
 export function decodeArguments(
   inputs: readonly FunctionParameter[],
   data: Uint8Array,
 ): Json[] | undefined {
   if (!inputs.every(isKnown)) return undefined
-  const budget = { left: MAX_VALUES }
+  const budget = { left: MAX_VALUES, bytes: Math.max(MAX_BYTES, data.length) }
   try {
     return readSequence(inputs, { data, start: 0, budget })
   } catch (error) {
@@ -35,7 +39,7 @@ export function decodeArguments(
 }
 
 /** What is read: all data, and where the offsets of the enclosing sequence count from. */
-type Frame = { data: Uint8Array; start: number; budget: { left: number } }
+type Frame = { data: Uint8Array; start: number; budget: { left: number; bytes: number } }
 
 class Overrun extends RangeError {}
 
@@ -63,6 +67,8 @@ function readValue(type: FunctionParameter, frame: Frame, at: number): Json {
   if (type.components) return readSequence(type.components, { ...frame, start: at })
   if (type.type === 'bytes' || type.type === 'string') {
     const bytes = slice(frame, at + 32, readLength(frame, at))
+    frame.budget.bytes -= bytes.length
+    if (frame.budget.bytes < 0) throw new Overrun()
     return type.type === 'bytes' ? toHex(bytes) : decoder.decode(bytes)
   }
   const word = slice(frame, at, 32)

@@ -102,6 +102,40 @@ describe('parseIntent', () => {
   })
 })
 
+describe('calldata that names one text many times', () => {
+  const word = (value: number): string => value.toString(16).padStart(64, '0')
+  const text = (length: number): string => word(length) + '61'.repeat(Math.ceil(length / 32) * 32)
+  /** An array of `count` heads that all name what follows them. */
+  const same = (count: number, tail: string): string =>
+    word(count) + word(32 * count).repeat(count) + tail
+  const call = (signature: string, value: string): Intent =>
+    intent({
+      functionSignature: stringToHex(`f(${signature})`),
+      data: `${toFunctionSelector(`function f(${signature})`)}${word(32)}${value}`,
+    })
+
+  test.each([
+    ['bytes[]', same(400, text(10_000))],
+    ['string[]', same(400, text(10_000))],
+    ['bytes[][]', same(60, same(60, text(5_000)))],
+    ['(bytes,bytes)[]', same(400, word(64) + word(64) + text(10_000))],
+    ['bytes[][][]', same(30, same(30, same(30, text(1_000))))],
+  ])('error: %s stands for more than it may', (signature, value) => {
+    const hostile = call(signature, value)
+    expect(parseIntent(hostile).decoded_function_arguments).toBe(null)
+    expect(intentToInputJson(hostile).length).toBeLessThan(3 * hostile.data.length)
+  })
+
+  test('behavior: a few times is decoded, and so is a long one that is named once', () => {
+    const [args] = parseIntent(call('string[]', same(3, text(40)))).decoded_function_arguments as [
+      string[],
+    ]
+    expect(args).toEqual(Array(3).fill('a'.repeat(40)))
+    const long = parseIntent(call('string', text(2_000_000))).decoded_function_arguments as [string]
+    expect(long[0]).toHaveLength(2_000_000)
+  })
+})
+
 describe('intentToInputJson', () => {
   test('behavior: 64-bit integers keep their digits', () => {
     const text = intentToInputJson(

@@ -47,6 +47,14 @@ describe('newton.identity', () => {
     expect(await decide(condition)).toMatchObject({ kind: 'unsupported' })
   })
 
+  test.each(['status', 'addressCountryCode', 'birthdate', 'issuingAuthority'])(
+    'error: half of a surrogate pair in %s',
+    async (member) => {
+      const outcome = await decide('newton.identity.kyc.age_gte(21)', { [member]: '\ud800' })
+      expect(outcome).toMatchObject({ kind: 'error', code: 'INVALID_INPUT' })
+    },
+  )
+
   test('behavior: today is the day of the reference block, or what is given', async () => {
     expect(await decide('newton.identity.kyc.age_gte(23)', {})).toMatchObject({ kind: 'undefined' })
     const later = { referenceDate: '2023-11-15' }

@@ -148,6 +148,10 @@ function preparePolicy(
       if (world.identity !== undefined && inspection.needsIdentity) {
         const taken = running.call('engine_set_identity', [world.identity], limits.maxSteps)
         if (taken.fault !== undefined) return error(taken.fault.code, taken.fault.message)
+        // Without the data it would decide, and say that it had none.
+        if (taken.answer !== '{}') {
+          return error('INVALID_INPUT', 'the engine does not take the identity data')
+        }
       }
       const { answer, fault } = answerOf(
         running.call('engine_decide', [inputJson, dataJson], limits.maxSteps),
