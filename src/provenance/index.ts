@@ -76,14 +76,7 @@ export {
   summaryStatement,
 } from './claims/statement.js'
 export { type ControlHandlerParameters, createControlHandler } from './control/controlHandler.js'
-export {
-  type ControlEvent,
-  type ControlPlane,
-  type ControlPlaneParameters,
-  createControlPlane,
-  type EvidenceStore,
-  type RecordedClaim,
-} from './control/controlPlane.js'
+export { type ControlPlane, createControlPlane } from './control/controlPlane.js'
 export {
   type JobLease,
   type JobQueue,
@@ -94,6 +87,12 @@ export {
   type StoredJob,
 } from './control/jobQueue.js'
 export { memoryQueue, type QueueOptions } from './control/memoryQueue.js'
+export type {
+  ControlEvent,
+  ControlPlaneParameters,
+  EvidenceStore,
+  RecordedClaim,
+} from './control/parameters.js'
 export {
   type QueueCase,
   QueueConformanceError,

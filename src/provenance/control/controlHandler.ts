@@ -6,7 +6,8 @@ import { toHex, utf8 } from '../../internal/bytes.js'
 import { assertCount, assertKnown, assertMembers, MAX_TIMER } from '../../internal/options.js'
 import { parseBoundedJson } from '../worker/boundedJson.js'
 import { MAX_WORKER_MESSAGE_BYTES, readOutcome } from '../worker/protocol.js'
-import type { ControlPlane, EvidenceStore } from './controlPlane.js'
+import type { ControlPlane } from './controlPlane.js'
+import type { EvidenceStore } from './parameters.js'
 
 /** Parameters of {@link createControlHandler}. */
 export type ControlHandlerParameters = {

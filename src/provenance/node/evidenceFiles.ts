@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { toHex } from '../../internal/bytes.js'
-import type { EvidenceStore } from '../control/controlPlane.js'
+import type { EvidenceStore } from '../control/parameters.js'
 
 /**
  * Keeps evidence in files, which a control plane serves at `<publicUrl>/evidence/<sha256>.json`.

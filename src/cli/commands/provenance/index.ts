@@ -7,9 +7,9 @@ export const provenance: CommandDef = group(
   'From which source plugins were built: verify one, or run a role',
   {
     verify: () => import('./verify.js').then((module) => module.verify),
-    control: () => import('./roles.js').then((module) => module.control),
-    worker: () => import('./roles.js').then((module) => module.worker),
-    index: () => import('./roles.js').then((module) => module.index),
-    serve: () => import('./roles.js').then((module) => module.serve),
+    control: () => import('./control.js').then((module) => module.control),
+    worker: () => import('./worker.js').then((module) => module.worker),
+    index: () => import('./reading.js').then((module) => module.index),
+    serve: () => import('./reading.js').then((module) => module.serve),
   },
 )
