@@ -58,7 +58,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'http',
     'node',
   ],
-  provenance: ['build', 'claims', 'index', 'trust', 'worker', 'control', 'node'],
+  provenance: ['build', 'claims', 'index', 'trust', 'worker', 'queue', 'control', 'node'],
   eval: ['rego', 'schema', 'lint', 'check', 'plugins', 'intent', 'pipeline', 'node'],
   enclave: [
     'cbor',

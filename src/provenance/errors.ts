@@ -72,6 +72,28 @@ export class SourceUnavailableError extends BaseError {
   }
 }
 
+/** A queue has as many waiting jobs as it takes. Nothing was put. */
+export class QueueFullError extends BaseError {
+  override readonly name = 'QueueFullError'
+  override readonly code = 'QUEUE_FULL'
+  /** What is full: the part of one requester, or the queue. */
+  readonly of: 'requester' | 'queue'
+
+  constructor(of: 'requester' | 'queue', options: BaseErrorOptions = {}) {
+    super(
+      of === 'queue'
+        ? 'The queue has as many waiting jobs as it takes.'
+        : 'The queue has as many waiting jobs of this requester as it takes.',
+      {
+        retryable: true,
+        metaMessages: ['Put it again when some were built, or open the queue with larger bounds.'],
+        ...options,
+      },
+    )
+    this.of = of
+  }
+}
+
 /** A toolchain is not on this machine as it is described. */
 export class ToolchainError extends BaseError {
   override readonly name = 'ToolchainError'

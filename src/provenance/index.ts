@@ -77,16 +77,6 @@ export {
 } from './claims/statement.js'
 export { type ControlHandlerParameters, createControlHandler } from './control/controlHandler.js'
 export { type ControlPlane, createControlPlane } from './control/controlPlane.js'
-export {
-  type JobLease,
-  type JobQueue,
-  type JobResult,
-  type JobState,
-  MAX_TRIES,
-  type NewJob,
-  type StoredJob,
-} from './control/jobQueue.js'
-export { memoryQueue, type QueueOptions } from './control/memoryQueue.js'
 export type {
   ControlEvent,
   ControlPlaneParameters,
@@ -94,17 +84,13 @@ export type {
   RecordedClaim,
 } from './control/parameters.js'
 export {
-  type QueueCase,
-  QueueConformanceError,
-  queueConformance,
-} from './control/queueConformance.js'
-export {
   type ArchiveFault,
   BuildInfoError,
   type BuildInfoFault,
   ControlPlaneError,
   IsolationError,
   PluginBytesError,
+  QueueFullError,
   SourceArchiveError,
   SourceUnavailableError,
   ToolchainError,
@@ -127,6 +113,19 @@ export {
   type StatusHandlerParameters,
   type VerifierProfile,
 } from './index/statusHandler.js'
+export {
+  type JobLease,
+  type JobQueue,
+  type JobResult,
+  type JobState,
+  MAX_TRIES,
+  type NewJob,
+  type QueueBounds,
+  type StoredJob,
+} from './queue/jobQueue.js'
+export { memoryQueue, type QueueOptions } from './queue/memoryQueue.js'
+export { type QueueCase, QueueConformanceError } from './queue/queueChecks.js'
+export { queueConformance } from './queue/queueConformance.js'
 export {
   assertTrustPolicy,
   evaluateTrust,

@@ -95,10 +95,10 @@ function world(
       ...event,
     } as ProvenanceEvent)
   }
-  const register = (wasm: Uint8Array, published = true): Hex => {
+  const register = (wasm: Uint8Array, published = true, author?: Address): Hex => {
     const { wasmHash } = computeWasmHashes(wasm)
     if (published) plugins.set(wasmHash, wasm)
-    push({ type: 'PluginRegistered', wasmHash, templateId: wasmHash })
+    push({ type: 'PluginRegistered', wasmHash, templateId: wasmHash, author })
     return wasmHash
   }
   return { plane, register, plugins, claims, documents, index, queue, seen, failing, push }
@@ -495,6 +495,76 @@ describe('createControlPlane', () => {
     await plane.follow()
     const first = [await leased(plane), await leased(plane)].map(({ job }) => job.args[0])
     expect(first).toEqual(['spam', 'honest'])
+  })
+
+  const people: readonly Address[] = ['a1', 'b2', 'c3'].map(
+    (byte) => `0x${byte.repeat(20)}` as const,
+  )
+  const [spammer, other] = people as [Address, Address]
+  /** A plugin of a source of its own. */
+  const ofSource = (text: string, at: number): Uint8Array =>
+    pluginOf(text, { sourceSha256: `0x${at.toString(16).padStart(64, '0')}` } as object)
+
+  test('behavior: who varies its source gets no further, and waits behind nobody else', async () => {
+    const { plane, register } = world()
+    for (let i = 0; i < 200; i++) register(ofSource(`spam ${i}`, i), true, spammer)
+    for (let i = 0; i < 2; i++) register(ofSource(`honest ${i}`, 900 + i), true, other)
+    const upper = `0x${spammer.slice(2).toUpperCase()}` as const
+    register(ofSource('spam in capitals', 800), true, upper)
+    // Read in turn too: what is behind 200 others is there in the first round.
+    await plane.follow()
+    const first: (string | undefined)[] = []
+    for (let i = 0; i < 5; i++) first.push((await leased(plane)).job.args[0])
+    expect(first).toEqual(['spam 0', 'honest 0', 'spam 1', 'honest 1', 'spam 2'])
+  })
+
+  test('behavior: a plugin that two ask for is of the one of whom fewer wait', async () => {
+    const { plane, register } = world()
+    for (let i = 0; i < 100; i++) register(ofSource(`spam ${i}`, i), true, spammer)
+    const wanted = ofSource('wanted', 1_000)
+    register(wanted, true, spammer)
+    // In the queue already, behind all of its requester.
+    for (let round = 0; round < 4; round++) await plane.follow()
+    register(wanted, true, other)
+    await plane.follow()
+    const first = [await leased(plane), await leased(plane)].map(({ job }) => job.args[0])
+    expect(first).toEqual(['spam 0', 'wanted'])
+  })
+
+  test('behavior: a queue that is full is left alone, and everything is verified in the end', async () => {
+    let time = 0
+    const now = () => time
+    const queue = memoryQueue({ backoff: 0, now, waiting: 6, waitingOfOne: 4 })
+    const { plane, register, claims, seen } = world({ queue, now })
+    for (let i = 0; i < 20; i++) register(ofSource(`spam ${i}`, i), true, spammer)
+    await plane.follow()
+    expect(await queue.counts()).toMatchObject({ queued: 4 })
+    for (const [i, author] of [other, people[2], other].entries()) {
+      register(ofSource(`honest ${i}`, 900 + i), true, author)
+    }
+    await plane.follow()
+    expect(await queue.counts()).toMatchObject({ queued: 6 })
+    const full = seen.filter(({ type }) => type === 'control.full')
+    expect(full).toEqual([
+      { type: 'control.full', of: 'requester', requester: spammer },
+      { type: 'control.full', of: 'queue' },
+    ])
+    // Nothing is asked of it while it is full, and nobody's plugin is called unreadable.
+    await plane.follow()
+    expect(seen.filter(({ type }) => type === 'control.full')).toHaveLength(2)
+    for (let round = 0; round < 60 && claims.length < 23; round++) {
+      time += 10_001
+      await plane.follow()
+      for (let i = 0; i < 2; i++) {
+        const lease = await plane.lease('w')
+        if (lease !== undefined) await plane.finish('w', lease.leaseId, honest(lease))
+      }
+      await plane.settle()
+      const { queued } = await queue.counts()
+      expect(queued).toBeLessThanOrEqual(6)
+    }
+    expect(claims).toHaveLength(23)
+    expect(seen.filter(({ type }) => type === 'control.unreadable')).toEqual([])
   })
 
   test('behavior: planes that share a queue make one claim, and not those of two verifiers', async () => {

@@ -102,6 +102,7 @@ describe('provenance on chain', () => {
       'ClaimSubmitted',
       'PluginRegistered',
     ])
+    expect(all.at(-1)).toMatchObject({ author: expect.stringMatching(/^0x[0-9a-fA-F]{40}$/) })
     expect(new Set(all.map((event) => event.wasmHash))).toEqual(new Set([wasmHash]))
     const index = createProvenanceIndex()
     index.apply(all)

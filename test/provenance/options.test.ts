@@ -46,6 +46,7 @@ const refusals: readonly (readonly [string, () => unknown, string])[] = [
   ['a worker’s builder', () => createBuildWorker(any({ bilder: {} })), 'bilder'],
   ['a worker’s token', () => httpWorkerControl(any({ url: 'https://a', tokn: '' })), 'tokn'],
   ['a queue’s backoff', () => memoryQueue(any({ backof: 1 })), 'backof'],
+  ['a queue’s bounds', () => pgliteQueue({ directory: '/tmp/x', waiting: Number.NaN }), 'waiting'],
   ['a queue’s folder', () => pgliteQueue(any({ folder: '/tmp/x' })), 'folder'],
   ['a queue’s server', () => postgresQueue(any({ url: '', connection: 4 })), 'connection'],
   ['an archive’s hash', () => readSourceArchive(new Uint8Array(), any({ sha256: '' })), 'sha256'],

@@ -30,6 +30,32 @@ describe('pgliteQueue', () => {
   }
   test.each(queueConformance(open))('$name', ({ run }) => run(), 60_000)
 
+  test('behavior: a table of before has no turns, and goes on', async () => {
+    const connection = await pool.connect()
+    await connection.query('drop table newton_build_job', [])
+    await connection.query(
+      `create table newton_build_job (place bigint generated always as identity,
+        id text primary key, payload text not null, priority integer not null, state text not null,
+        tries integer not null, not_before timestamptz not null, lease_id text unique,
+        lease_end timestamptz, worker text, result text, settled boolean not null)`,
+      [],
+    )
+    const old =
+      "(id, payload, priority, state, tries, not_before, settled) values ($1, '', 0, 'queued', 0, now(), false)"
+    for (const id of ['old 1', 'old 2']) {
+      await connection.query(`insert into newton_build_job ${old}`, [id])
+    }
+    connection.release()
+    const keep = { connect: () => pool.connect(), end: async () => undefined }
+    const shared = { pool: keep, release: async () => undefined }
+    for (const round of [1, 2]) {
+      const queue = await openSqlQueue({}, async () => shared)
+      await queue.put({ id: `new ${round}`, payload: '', requester: 'a' })
+      const ids = [await queue.lease(60_000), await queue.lease(60_000)].map((it) => it?.job.id)
+      expect(ids).toEqual(round === 1 ? ['old 1', 'old 2'] : ['new 1', 'new 2'])
+    }
+  }, 60_000)
+
   test('behavior: what was acknowledged is there again, and the directory is one process’s', async () => {
     const at = join(directory, 'again')
     const queue = await pgliteQueue({ directory: at })

@@ -28,7 +28,13 @@ export type ProvenanceEvent = {
       buildInfoHash: Hex
       evidenceUri: string
     }
-  | { type: 'PluginRegistered'; wasmHash: Hex; templateId: Hex }
+  | {
+      type: 'PluginRegistered'
+      wasmHash: Hex
+      templateId: Hex
+      /** Who registered it, and paid for it. */
+      author?: Address | undefined
+    }
 )
 
 /** Reads what the chain says of plugins, in chain order. */

@@ -8,9 +8,9 @@ import { type BuildInfo, decodeBuildInfo, encodeBuildInfo } from '../build/build
 import { computeWasmHashes } from '../build/compareBuild.js'
 import { splitMetadata } from '../build/metadata.js'
 import type { VerificationEvidence } from '../claims/evidence.js'
+import type { StoredJob } from '../queue/jobQueue.js'
 import type { BuildJob, BuildOutcome } from '../worker/protocol.js'
 import { type Answers, agreedOutcome, noAnswers, type WorkerAnswer } from './answers.js'
-import type { StoredJob } from './jobQueue.js'
 
 /** What a job is of. */
 export type Payload = {

@@ -5,6 +5,7 @@
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import { assertCount, assertKnown, assertMembers, MAX_TIMER } from '../../internal/options.js'
+import type { JobResult } from '../queue/jobQueue.js'
 import { type BuildOutcome, type LeasedBuild, readOutcome } from '../worker/protocol.js'
 import { type Answers, agreedOutcome, heard, unable, withAnswer, withRefusal } from './answers.js'
 import {
@@ -17,7 +18,6 @@ import {
   payloadOf,
 } from './buildJobs.js'
 import { createFinder } from './finder.js'
-import type { JobResult } from './jobQueue.js'
 import type { ControlEvent, ControlPlaneParameters } from './parameters.js'
 import { settleJob } from './settlement.js'
 

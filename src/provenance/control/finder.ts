@@ -1,9 +1,11 @@
 /** Finds plugins to verify: reads events, then the plugins that they name, and queues their builds. */
 import type { Hex } from 'viem'
+import type { ProvenanceEvent } from '../../core/interfaces/provenance.js'
 import { computeWasmHashes } from '../build/compareBuild.js'
-import { PluginBytesError } from '../errors.js'
+import { PluginBytesError, QueueFullError } from '../errors.js'
 import { assertOwn, idOf, isMatch, lower, payloadText } from './buildJobs.js'
 import type { ControlPlaneParameters } from './parameters.js'
+import { createWaitingList, nobody } from './waitingList.js'
 
 /** Blocks of one reading of events. */
 const blocksAtOnce = 10_000n
@@ -18,8 +20,6 @@ export type PluginFinder = {
   lookAgain(wasmHash: Hex): void
 }
 
-type Waiting = { tries: number; notBefore: number }
-
 /** Reads events, then the plugins they name, then queues their builds. */
 export function createFinder(
   parameters: ControlPlaneParameters,
@@ -27,9 +27,7 @@ export function createFinder(
 ): PluginFinder {
   const { events, index, onEvent, now = Date.now, queue, confirmations = 1 } = parameters
   const { verifier } = parameters.claims
-  // Jobs of each source: who registers one source many times over waits behind the others.
-  const bySource = new Map<Hex, number>()
-  const waiting = new Map<Hex, Waiting>()
+  const waiting = createWaitingList(now)
   let next = parameters.fromBlock
   const readEvents = async (signal: AbortSignal | undefined): Promise<void> => {
     const last = await events.getFinalizedBlock({ signal })
@@ -37,13 +35,16 @@ export function createFinder(
       const toBlock = next + blocksAtOnce - 1n < last ? next + blocksAtOnce - 1n : last
       const read = await events.getEvents({ fromBlock: next, toBlock }, { signal })
       index.apply(read)
-      for (const { type, wasmHash } of read) {
-        if (type !== 'ClaimSubmitted') waiting.set(lower(wasmHash), { tries: 0, notBefore: 0 })
+      for (const event of read) {
+        if (event.type !== 'ClaimSubmitted') waiting.add(lower(event.wasmHash), requesterOf(event))
       }
       next = toBlock + 1n
     }
   }
-  const look = async (wasmHash: Hex, signal: AbortSignal | undefined): Promise<void> => {
+  const look = async (
+    wasmHash: Hex,
+    { requester, signal }: { requester: string; signal: AbortSignal | undefined },
+  ): Promise<void> => {
     const wasm = await parameters.readPlugin(wasmHash, { signal })
     const hashes = computeWasmHashes(wasm)
     if (hashes.wasmHash !== wasmHash) throw new PluginBytesError(wasmHash)
@@ -58,19 +59,14 @@ export function createFinder(
         if (isMatch(stored, confirmations)) return
         if (stored.state !== 'queued' && stored.state !== 'leased') continue
       }
-      pending.set(wasmHash, (pending.get(wasmHash) ?? new Set()).add(id))
-      if (stored !== undefined) return
-      const priority = Math.min(bySource.get(info.sourceSha256) ?? 0, 1_000_000)
-      bySource.set(info.sourceSha256, priority + 1)
       const payload = payloadText({ wasm, info, buildInfoHash, verifier })
-      if (await queue.put({ id, payload, priority })) {
-        onEvent?.({ type: 'control.queued', wasmHash, buildInfoHash })
-      }
+      // One that is there already may go earlier: another has asked for it too.
+      const put = { id, payload, requester: requester === nobody ? info.sourceSha256 : requester }
+      const isNew = await queue.put(put)
+      pending.set(wasmHash, (pending.get(wasmHash) ?? new Set()).add(id))
+      if (isNew) onEvent?.({ type: 'control.queued', wasmHash, buildInfoHash })
       return
     }
-  }
-  const lookAgain = (wasmHash: Hex): void => {
-    waiting.set(wasmHash, { tries: 0, notBefore: 0 })
   }
   const follow: PluginFinder['follow'] = async ({ signal } = {}) => {
     try {
@@ -79,20 +75,29 @@ export function createFinder(
       signal?.throwIfAborted()
       onEvent?.({ type: 'control.failed', step: 'follow', error })
     }
-    const due = [...waiting].filter(([, { notBefore }]) => notBefore <= now()).slice(0, readAtOnce)
-    for (const [wasmHash, { tries }] of due) {
+    for (const [wasmHash, { requester }] of waiting.due(readAtOnce)) {
+      if (!waiting.isOpen(requester)) continue
       try {
-        await look(wasmHash, signal)
-        waiting.delete(wasmHash)
+        await look(wasmHash, { requester, signal })
+        waiting.done(wasmHash)
       } catch (error) {
         signal?.throwIfAborted()
-        // Asked for again later, and behind the others: bytes may be published after their hash.
-        const delay = Math.min(3_600_000, 1_000 * 2 ** Math.min(tries, 12))
-        waiting.delete(wasmHash)
-        waiting.set(wasmHash, { tries: tries + 1, notBefore: now() + delay })
+        if (error instanceof QueueFullError) {
+          const { of } = error
+          waiting.close(of === 'queue' ? undefined : requester)
+          onEvent?.({ type: 'control.full', of, ...(of === 'queue' ? {} : { requester }) })
+          continue
+        }
+        waiting.later(wasmHash)
         onEvent?.({ type: 'control.unreadable', wasmHash, error })
       }
     }
   }
-  return { follow, lookAgain }
+  return { follow, lookAgain: (wasmHash) => waiting.add(wasmHash) }
+}
+
+/** Who asks for what an event brings. */
+function requesterOf(event: Exclude<ProvenanceEvent, { type: 'ClaimSubmitted' }>): string {
+  const who = event.type === 'PluginRegistered' ? event.author : event.submitter
+  return who === undefined ? nobody : lower(who)
 }

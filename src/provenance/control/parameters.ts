@@ -4,7 +4,7 @@ import type { ClaimSink, ProvenanceEvents } from '../../core/interfaces/provenan
 import type { BuildInfo } from '../build/buildInfo.js'
 import type { VerificationEvidence } from '../claims/evidence.js'
 import type { ProvenanceIndex } from '../index/provenanceIndex.js'
-import type { JobQueue } from './jobQueue.js'
+import type { JobQueue } from '../queue/jobQueue.js'
 
 /** Keeps evidence documents where the world finds them. */
 export interface EvidenceStore {
@@ -17,6 +17,8 @@ export interface EvidenceStore {
 export type ControlEvent =
   | { type: 'control.queued'; wasmHash: Hex; buildInfoHash: Hex }
   | { type: 'control.unreadable'; wasmHash: Hex; error: unknown }
+  /** The queue takes no more, of this requester or at all: what is left is put later. */
+  | { type: 'control.full'; of: 'requester' | 'queue'; requester?: string | undefined }
   | { type: 'control.refused'; jobId: string; worker: string; reason: string }
   | {
       type: 'control.claimed'

@@ -2,9 +2,9 @@
 import { fromHex } from '../../internal/bytes.js'
 import { decodeBuildInfo } from '../build/buildInfo.js'
 import { encodeEvidence } from '../claims/evidence.js'
+import type { StoredJob } from '../queue/jobQueue.js'
 import { agreedOutcome, whyNone } from './answers.js'
 import { answersOf, evidenceOf, payloadOf } from './buildJobs.js'
-import type { StoredJob } from './jobQueue.js'
 import type { ControlPlaneParameters } from './parameters.js'
 
 /** Records what came of a job, or says why nothing did. */

@@ -12,13 +12,15 @@ import {
 import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import {
   assertJob,
+  assertRoom,
+  boundsOf,
   type JobQueue,
   type JobState,
   MAX_TRIES,
   noCounts,
   type StoredJob,
-} from '../control/jobQueue.js'
-import type { QueueOptions } from '../control/memoryQueue.js'
+} from '../queue/jobQueue.js'
+import type { QueueOptions } from '../queue/memoryQueue.js'
 
 type JobRow = {
   id: string
@@ -51,7 +53,7 @@ export async function postgresQueue(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<JobQueue> {
-  assertKnown('parameters', parameters, ['backoff', 'url', 'connections', 'onError'])
+  assertKnown('parameters', parameters, [...options, 'url', 'connections', 'onError'])
   return openSqlQueue(parameters, () => connectPostgres({ ...parameters, needed }))
 }
 
@@ -75,20 +77,23 @@ export async function pgliteQueue(
     onError?: ((error: Error) => void) | undefined
   },
 ): Promise<JobQueue> {
-  assertKnown('parameters', parameters, ['backoff', 'directory', 'onError'])
+  assertKnown('parameters', parameters, [...options, 'directory', 'onError'])
   return openSqlQueue(parameters, () => connectPglite({ ...parameters, role: 'control plane' }))
 }
 
 const needed = 'A queue in Postgres'
+const options = ['backoff', 'waiting', 'waitingOfOne']
 
 /** Opens a queue; the table is made where it is missing. */
 export async function openSqlQueue(
-  { backoff = 1_000 }: QueueOptions,
+  { backoff = 1_000, ...more }: QueueOptions,
   connect: () => Promise<SqlConnections>,
 ): Promise<JobQueue> {
   assertCount('backoff', backoff, { least: 0 })
+  const bounds = boundsOf(more)
   const { db, sql, close } = await openDatabase<Tables>(await connect(), { migrate, needed })
-  return { ...leases(db, { sql, backoff }), ...records(db, sql), close }
+  const put = putter(db, { sql, bounds })
+  return { put, ...leases(db, { sql, backoff }), ...records(db, sql), close }
 }
 
 async function migrate(db: Kysely<Tables>, sql: typeof Sql): Promise<void> {
@@ -105,8 +110,14 @@ async function migrate(db: Kysely<Tables>, sql: typeof Sql): Promise<void> {
     await sql`alter table newton_build_job add column if not exists not_to jsonb,
       add column if not exists not_yet jsonb, add column if not exists not_yet_end timestamptz,
       add column if not exists reserved_end timestamptz`.execute(tx)
-    await sql`create index if not exists newton_build_job_next
-      on newton_build_job (priority, place) where state in ('queued', 'leased')`.execute(tx)
+    // Nor whose they are: they go first, in their old order.
+    await sql`alter table newton_build_job add column if not exists requester text,
+      add column if not exists turn bigint not null default 0`.execute(tx)
+    await sql`drop index if exists newton_build_job_next`.execute(tx)
+    await sql`create index if not exists newton_build_job_turn
+      on newton_build_job (priority, turn, place) where state in ('queued', 'leased')`.execute(tx)
+    await sql`create index if not exists newton_build_job_served
+      on newton_build_job (priority, turn) where tries > 0`.execute(tx)
     await sql`create index if not exists newton_build_job_unsettled
       on newton_build_job (place) where not settled and state in ('done', 'failed', 'poisoned')`.execute(
       tx,
@@ -114,24 +125,58 @@ async function migrate(db: Kysely<Tables>, sql: typeof Sql): Promise<void> {
   })
 }
 
+/**
+ * Puts jobs: the turn is found in the statement that puts it. Two at once may get the same turn, and of
+ * several at once each may be the last that there is room for.
+ */
+function putter(
+  db: Kysely<Tables>,
+  { sql, bounds }: { sql: typeof Sql; bounds: ReturnType<typeof boundsOf> },
+): JobQueue['put'] {
+  return async (job) => {
+    assertJob(job)
+    const { id, payload, priority = 0, requester = null } = job
+    const isOwn = sql`requester is not distinct from ${requester}::text`
+    const { rows } = await sql<{ waiting: string; own: string; isnew: boolean | null }>`
+      with line as (
+        select count(*) filter (where state = 'queued') as waiting,
+          count(*) filter (where state = 'queued' and ${isOwn}) as own,
+          max(turn) filter (where priority = ${priority} and ${isOwn}) as last
+        from newton_build_job where state in ('queued', 'leased')
+      ), served as (
+        select max(turn) as last from newton_build_job where priority = ${priority} and tries > 0
+      ), made as (
+        insert into newton_build_job
+          (id, payload, priority, requester, turn, state, tries, not_before, settled)
+        select ${id}, ${payload}, ${priority}::integer, ${requester}::text,
+          1 + greatest(line.last, served.last, 0), 'queued', 0, clock_timestamp(), false
+        from line, served
+        where (waiting < ${bounds.waiting} and own < ${bounds.waitingOfOne})
+          or exists (select 1 from newton_build_job where id = ${id})
+        on conflict (id) do update set turn = excluded.turn, requester = excluded.requester
+          where newton_build_job.state = 'queued' and newton_build_job.tries = 0
+            and excluded.turn < newton_build_job.turn
+        returning xmax = 0 as isnew
+      )
+      select waiting, own, isnew from line left join made on true`.execute(db)
+    const { waiting, own, isnew } = rows[0] as (typeof rows)[number]
+    if (isnew !== null) return isnew
+    const { rows: known } = await sql`
+      select id from newton_build_job where id = ${id}`.execute(db)
+    if (known.length === 0) assertRoom({ all: Number(waiting), own: Number(own) }, bounds)
+    return false
+  }
+}
+
 function leases(
   db: Kysely<Tables>,
   { sql, backoff }: { sql: typeof Sql; backoff: number },
-): Pick<JobQueue, 'put' | 'lease' | 'renew' | 'finish' | 'find'> {
+): Pick<JobQueue, 'lease' | 'renew' | 'finish' | 'find'> {
   const after = (milliseconds: number) =>
     sql`clock_timestamp() + ${milliseconds}::double precision * interval '1 millisecond'`
   const isCurrent = (leaseId: string) =>
     sql`lease_id = ${leaseId} and state = 'leased' and lease_end > clock_timestamp()`
   return {
-    put: async (job) => {
-      assertJob(job)
-      const { id, payload, priority = 0 } = job
-      const { rows } = await sql`
-        insert into newton_build_job (id, payload, priority, state, tries, not_before, settled)
-        values (${id}, ${payload}, ${priority}, 'queued', 0, clock_timestamp(), false)
-        on conflict (id) do nothing returning id`.execute(db)
-      return rows.length === 1
-    },
     lease: async (milliseconds, { worker } = {}) => {
       assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
       // A job that drove away whoever had it, the last time too, is no job any more.
@@ -148,7 +193,7 @@ function leases(
             and not coalesce(jsonb_exists(not_to, ${worker ?? null}::text), false)
             and not coalesce(not_yet_end > clock_timestamp()
               and jsonb_exists(not_yet, ${worker ?? null}::text), false)
-          order by priority, place limit 1 for update skip locked
+          order by priority, turn, place limit 1 for update skip locked
         )
         update newton_build_job set state = 'leased', tries = tries + 1, lease_id = ${leaseId},
           lease_end = ${after(milliseconds)}, worker = ${worker ?? null}

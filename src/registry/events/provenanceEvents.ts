@@ -112,6 +112,7 @@ function decode(
         type: 'PluginRegistered',
         wasmHash: args['wasmHash'] as Hex,
         templateId: args['id'] as Hex,
+        author: args['author'] as Address,
       }
     }
     if (contract === 'buildInfoRegistry') {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { QueueFullError } from '../errors.js'
 import type { JobQueue } from './jobQueue.js'
 import { memoryQueue } from './memoryQueue.js'
-import { QueueConformanceError, queueConformance } from './queueConformance.js'
+import { QueueConformanceError } from './queueChecks.js'
+import { queueConformance } from './queueConformance.js'
 
 describe('memoryQueue', () => {
   test.each(queueConformance(async (options) => memoryQueue(options)))('$name', ({ run }) => run())
@@ -20,10 +22,21 @@ describe('memoryQueue', () => {
     expect((await queue.lease(10))?.job.tries).toBe(5)
   })
 
+  test('error: more than it takes', async () => {
+    const queue = memoryQueue({ waiting: 1 })
+    await queue.put({ id: 'a', payload: '' })
+    const error = await queue.put({ id: 'b', payload: '' }).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(QueueFullError)
+    expect(error).toMatchObject({ code: 'QUEUE_FULL', of: 'queue', retryable: true })
+  })
+
   test('error: options that are no numbers', async () => {
     expect(() => memoryQueue({ backoff: Number.NaN })).toThrow(
       expect.objectContaining({ code: 'INVALID_INPUT' }),
     )
+    for (const bounds of [{ waiting: 0 }, { waitingOfOne: 1.5 }, { waiting: '9' as never }]) {
+      expect(() => memoryQueue(bounds)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
+    }
     await expect(memoryQueue().lease(0)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
   })
 })
@@ -52,6 +65,7 @@ describe('queueConformance', () => {
     ['never settles', () => ({ settle: async () => undefined })],
     ['leases for a minute', (queue) => ({ lease: () => queue.lease(60_000) })],
     ['leases nothing', () => ({ lease: async () => undefined })],
+    ['knows no requester', (queue) => ({ put: ({ requester: _, ...job }) => queue.put(job) })],
   ])('behavior: a queue that %s is found out', async (_, change) => {
     expect(await Promise.all(broken(change))).toContain(false)
   })

@@ -8,9 +8,14 @@
  *                      |--- last lease ran out --> poisoned
  * ```
  * A lease has an id of its own. Only the current one, before it ends, can finish a job.
+ *
+ * Of equal priority, requesters take turns: a job's turn is the one after the last of its requester's that
+ * wait, and after the last that was leased. So whoever puts a thousand waits behind its own, nobody behind
+ * another's thousand, and who was served before has lost nothing by it.
  */
 
 import { assertCount, assertKnown, assertObject, assertText } from '../../internal/options.js'
+import { QueueFullError } from '../errors.js'
 
 /** Where a job is. */
 export type JobState = 'queued' | 'leased' | 'done' | 'failed' | 'poisoned'
@@ -20,8 +25,18 @@ export type NewJob = {
   /** Names the job: put again under the same id, it is the same job. */
   id: string
   payload: string
-  /** Smaller goes first. @default 0 */
+  /** Smaller goes first, whoever asks for it. @default 0 */
   priority?: number | undefined
+  /** Who asks for it, and pays. Jobs that name nobody are one requester's. */
+  requester?: string | undefined
+}
+
+/** How many jobs may wait. A job that is leased does not. */
+export type QueueBounds = {
+  /** In total. @default 10000 */
+  waiting?: number | undefined
+  /** Of one requester. @default 1000 */
+  waitingOfOne?: number | undefined
 }
 
 /** A job as it stands. */
@@ -55,7 +70,12 @@ export type JobResult =
 
 /** Keeps jobs. Time is that of the store, never of a caller. */
 export interface JobQueue {
-  /** Puts a job; `false` where its id is there already. */
+  /**
+   * Puts a job; `false` where its id is there already. One that nobody has leased yet goes at the earlier
+   * turn of those who asked for it.
+   *
+   * @throws {QueueFullError} where as many wait as may.
+   */
   put(job: NewJob): Promise<boolean>
   /** Leases the next job for `milliseconds`: the next that may be this worker's, where one is named. */
   lease(
@@ -102,8 +122,28 @@ export function noCounts(): Record<JobState, number> {
 /** Refuses what is no job: a priority that is no number would be before and after all others. */
 export function assertJob(job: NewJob): void {
   assertObject('job', job)
-  assertKnown('job', job, ['id', 'payload', 'priority'])
+  assertKnown('job', job, ['id', 'payload', 'priority', 'requester'])
   assertText('job.id', job.id)
   assertText('job.payload', job.payload)
   assertCount('job.priority', job.priority ?? 0, { least: -2_147_483_648, most: 2_147_483_647 })
+  if (job.requester !== undefined) assertText('job.requester', job.requester)
+}
+
+/** Bounds with their defaults. */
+export function boundsOf({ waiting = 10_000, waitingOfOne = 1_000 }: QueueBounds): {
+  waiting: number
+  waitingOfOne: number
+} {
+  assertCount('waiting', waiting)
+  assertCount('waitingOfOne', waitingOfOne)
+  return { waiting, waitingOfOne }
+}
+
+/** What waits: in total, and of the one who asks. */
+export type Waiting = { all: number; own: number }
+
+/** Refuses one more. */
+export function assertRoom({ all, own }: Waiting, bounds: ReturnType<typeof boundsOf>): void {
+  if (all >= bounds.waiting) throw new QueueFullError('queue')
+  if (own >= bounds.waitingOfOne) throw new QueueFullError('requester')
 }

@@ -1,21 +1,13 @@
 /** What every {@link JobQueue} has to do, as cases for any test runner. */
-import { BaseError } from '../../errors/base.js'
-import type { JobLease, JobQueue } from './jobQueue.js'
+import type { JobLease, JobQueue, QueueBounds } from './jobQueue.js'
 import { MAX_TRIES } from './jobQueue.js'
-
-/** A queue did not do what a case asks. */
-export class QueueConformanceError extends BaseError {
-  override readonly name = 'QueueConformanceError'
-  override readonly code = 'QUEUE_CONFORMANCE_FAILED'
-}
-
-/** A case. */
-export type QueueCase = { name: string; run(): Promise<void> }
+import { expect, leaseOf, minute, type OnQueue, type QueueCase, wait } from './queueChecks.js'
+import { fairness } from './queueFairness.js'
 
 /**
  * The cases, each over a queue of its own.
  *
- * @param open - Opens an empty queue whose first backoff is `backoff` milliseconds.
+ * @param open - Opens an empty queue whose first backoff is `backoff` milliseconds, with the bounds given.
  * @example
  * ```ts
  * import { memoryQueue, queueConformance } from '@newton/policy-sdk/provenance'
@@ -24,12 +16,12 @@ export type QueueCase = { name: string; run(): Promise<void> }
  * ```
  */
 export function queueConformance(
-  open: (options: { backoff: number }) => Promise<JobQueue>,
+  open: (options: { backoff: number } & QueueBounds) => Promise<JobQueue>,
 ): readonly QueueCase[] {
-  const on = (name: string, work: (queue: JobQueue) => Promise<void>): QueueCase => ({
+  const on: OnQueue = (name, work, bounds = {}) => ({
     name,
     run: async () => {
-      const queue = await open({ backoff: 1 })
+      const queue = await open({ backoff: 1, ...bounds })
       try {
         await work(queue)
       } finally {
@@ -41,6 +33,7 @@ export function queueConformance(
     on('what is no job, and no limit, is refused', junk),
     on('a job is put once, leased once and done once', oneJob),
     on('smaller priorities go first, then the older job', order),
+    ...fairness(on),
     on('a lease that ran out is worth nothing, and the job goes on', lateResult),
     on('a renewed lease stays', renewal),
     on('a job that fails is tried again, and not for ever', failures),
@@ -53,13 +46,12 @@ export function queueConformance(
   ]
 }
 
-const minute = 60_000
-
 async function junk(queue: JobQueue): Promise<void> {
   const bad: readonly unknown[] = [
     ...[undefined, null, 7, {}, { id: 'a' }, { id: 7, payload: '' }],
     ...[Number.NaN, 0.5, '1', 2 ** 40].map((priority) => ({ id: 'a', payload: '', priority })),
     { id: 'a', payload: '', priorty: 1 },
+    ...[7, null, {}].map((requester) => ({ id: 'a', payload: '', requester })),
   ]
   const refused = async (call: () => Promise<unknown>): Promise<string> => {
     const { code } = (await call().catch((error: unknown) => error)) as { code?: string }
@@ -232,20 +224,4 @@ async function concurrency(queue: JobQueue): Promise<void> {
   }
   await Promise.all([work(), work(), work(), work()])
   expect([...done].sort(), [...jobs].sort())
-}
-
-async function leaseOf(queue: JobQueue, milliseconds = minute): Promise<JobLease> {
-  const lease = await queue.lease(milliseconds)
-  if (lease === undefined) throw new QueueConformanceError('There is a job, and none was leased.')
-  return lease
-}
-
-function expect(actual: unknown, expected: unknown): void {
-  const [found, wanted] = [JSON.stringify(actual), JSON.stringify(expected)]
-  if (found === wanted) return
-  throw new QueueConformanceError(`Expected ${wanted}, got ${found}.`)
-}
-
-function wait(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }

@@ -2,16 +2,22 @@
 import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import {
   assertJob,
+  assertRoom,
   backoffAfter,
+  boundsOf,
   type JobQueue,
   type JobState,
   MAX_TRIES,
+  type NewJob,
   noCounts,
+  type QueueBounds,
   type StoredJob,
 } from './jobQueue.js'
 
 type Held = StoredJob & {
   priority: number
+  requester: string | undefined
+  turn: number
   place: number
   notBefore: number
   leaseId: string | undefined
@@ -22,7 +28,7 @@ type Held = StoredJob & {
 }
 
 /** Options that every queue has. */
-export type QueueOptions = {
+export type QueueOptions = QueueBounds & {
   /** Milliseconds before a second try, doubled with each. @default 1000 */
   backoff?: number | undefined
 }
@@ -46,9 +52,10 @@ export function memoryQueue(
     randomId?: (() => string) | undefined
   } = {},
 ): JobQueue {
-  assertKnown('options', options, ['backoff', 'now', 'randomId'])
+  assertKnown('options', options, ['backoff', 'waiting', 'waitingOfOne', 'now', 'randomId'])
   const { backoff = 1_000, now = Date.now, randomId = () => crypto.randomUUID() } = options
   assertCount('backoff', backoff, { least: 0 })
+  const bounds = boundsOf(options)
   const jobs = new Map<string, Held>()
   const current = (leaseId: string): Held | undefined =>
     [...jobs.values()].find(
@@ -66,11 +73,7 @@ export function memoryQueue(
       }
       if (job.state !== 'queued' || job.notBefore > now()) continue
       if (worker !== undefined && isNotFor(job, worker, now())) continue
-      const isBefore =
-        best === undefined ||
-        job.priority < best.priority ||
-        (job.priority === best.priority && job.place < best.place)
-      if (isBefore) best = job
+      if (best === undefined || isBefore(job, best)) best = job
     }
     return best
   }
@@ -78,10 +81,18 @@ export function memoryQueue(
   return {
     put: async (job) => {
       assertJob(job)
-      const { id, payload, priority = 0 } = job
-      if (jobs.has(id)) return false
+      const { id, payload, priority = 0, requester } = job
+      const { turn, all, own } = lineOf(jobs.values(), job)
+      const known = jobs.get(id)
+      if (known !== undefined) {
+        const isUntried = known.state === 'queued' && known.tries === 0
+        if (isUntried && turn < known.turn) Object.assign(known, { turn, requester })
+        return false
+      }
+      assertRoom({ all, own }, bounds)
       jobs.set(id, {
-        ...{ id, payload, priority, place: places++, state: 'queued', tries: 0, settled: false },
+        ...{ id, payload, priority, requester, turn, place: places++ },
+        ...{ state: 'queued', tries: 0, settled: false },
         ...{ notBefore: 0, leaseId: undefined, leaseEnd: 0, ...forAnybody() },
       })
       return true
@@ -171,6 +182,28 @@ export function memoryQueue(
     },
     close: async () => undefined,
   }
+}
+
+/** The turn of one more job, and what waits already. */
+function lineOf(
+  jobs: Iterable<Held>,
+  { priority = 0, requester }: NewJob,
+): { turn: number; all: number; own: number } {
+  let [last, all, own] = [0, 0, 0]
+  for (const job of jobs) {
+    const isWaiting = job.state === 'queued'
+    const isOwn = job.requester === requester
+    if (isWaiting) all += 1
+    if (isWaiting && isOwn) own += 1
+    const counts = job.tries > 0 || (isOwn && !isOver(job.state))
+    if (counts && job.priority === priority && job.turn > last) last = job.turn
+  }
+  return { turn: last + 1, all, own }
+}
+
+function isBefore(a: Held, b: Held): boolean {
+  const by = a.priority - b.priority || a.turn - b.turn || a.place - b.place
+  return by < 0
 }
 
 function forAnybody(): Pick<Held, 'notTo' | 'notYet' | 'reservedUntil'> {
