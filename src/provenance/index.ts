@@ -27,6 +27,15 @@ export {
   toMetadataEntries,
 } from './build/buildInfo.js'
 export {
+  assertCandidates,
+  type BuildCandidates,
+  type CandidateImage,
+  type CandidateSource,
+  type GuessedPlugin,
+  guessBuilds,
+  MAX_BUILDS,
+} from './build/candidates.js'
+export {
   type BuildComparison,
   type BuildMatch,
   compareBuild,

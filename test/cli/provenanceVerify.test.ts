@@ -3,9 +3,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type GuessEvent, publishGuess } from '../../src/cli/commands/provenance/candidates.js'
 import { fileDa } from '../../src/da/node/index.js'
-import { computeBuildInfoHash, computeWasmHashes } from '../../src/provenance/index.js'
-import { setBuildInfoManagerSync, submitBuildInfoSync } from '../../src/registry/index.js'
+import {
+  computeBuildInfoHash,
+  computeWasmHashes,
+  type RecordedClaim,
+} from '../../src/provenance/index.js'
+import {
+  createProvenanceEvents,
+  setBuildInfoManagerSync,
+  submitBuildInfoSync,
+} from '../../src/registry/index.js'
 import { missingIsolation, toyPlugin } from '../provenance/toy.js'
 import { startChain, type TestChain, word } from '../registry/chain.js'
 import { session } from './runner.js'
@@ -41,6 +50,56 @@ test.each([
   )
   expect(code).not.toBe(0)
   expect(stdout + stderr).not.toContain('kJ7')
+})
+
+describe('candidates of a control plane', () => {
+  test.each<[string, object, string]>([
+    ['no sources', { images: [] }, 'candidates.sources'],
+    ['a tag', { sources: [], images: [{ archs: { x: 'a.b/c:1' } }] }, 'candidates.images[0].archs'],
+  ])('error: a file with %s says what is wrong, and its form', async (_, content, field) => {
+    writeFileSync(join(home, 'workers.json'), JSON.stringify({ ['k'.repeat(40)]: 'w' }))
+    writeFileSync(join(home, 'candidates.json'), JSON.stringify(content))
+    const { code, stderr } = await session(home, { NEWTON_SIGNER_KEY: `0x${'11'.repeat(32)}` })(
+      ...['provenance', 'control', '--workers', 'workers.json', '--directory', 'state'],
+      ...['--memory-queue', '--candidates', 'candidates.json', '--da', 'a'],
+      ...['--rpc-url', chain.anvil.url, '--contracts', 'contracts.json'],
+    )
+    expect(code).toBe(2)
+    expect(stderr).toContain('candidates.json holds no candidates')
+    expect(stderr).toContain(field)
+    expect(stderr).toContain('"linux-x64"')
+  })
+
+  test('behavior: the build of a match is submitted by a manager, and told by anybody else', async () => {
+    const { owner, addresses } = chain
+    const told: GuessEvent[] = []
+    const publish = publishGuess({ client: owner, addresses }, (event) => told.push(event))
+    const { wasmHash, wasmSha256 } = computeWasmHashes(toyPlugin('guessed'))
+    const buildInfo = {
+      ...{ wasmSha256, sourceSha256: word(8), image: `ghcr.io/a/b@sha256:${'cc'.repeat(32)}` },
+      ...{ args: ['plugin', 'build'], options: [] },
+    }
+    const buildInfoHash = computeBuildInfoHash(buildInfo)
+    const evidence = { wasmHash, buildInfoHash } as RecordedClaim['evidence']
+    const claim = { evidence, evidenceUri: '', buildInfo, transactionHash: undefined }
+    await publish(claim)
+    expect(told).toEqual([])
+    await setBuildInfoManagerSync(owner, {
+      ...{ addresses, manager: owner.account.address, allowed: false },
+    })
+    await publish({ ...claim, guessed: true })
+    expect(told).toMatchObject([{ type: 'control.unpublished', wasmHash, buildInfo }])
+    await setBuildInfoManagerSync(owner, {
+      ...{ addresses, manager: owner.account.address, allowed: true },
+    })
+    await publish({ ...claim, guessed: true })
+    expect(told[1]).toEqual({ type: 'control.published', wasmHash, buildInfoHash })
+    const events = await createProvenanceEvents({ client: owner, addresses, finality: 'latest' })
+    const range = { fromBlock: 0n, toBlock: await events.getFinalizedBlock() }
+    expect(await events.getEvents(range)).toContainEqual(
+      expect.objectContaining({ type: 'BuildInfoSubmitted', wasmHash, buildInfoHash }),
+    )
+  })
 })
 
 describe.skipIf(missingIsolation() !== undefined)('provenance verify', () => {

@@ -4,6 +4,7 @@ import type { ProvenanceClaim, ProvenanceEvent } from '../../src/core/interfaces
 import { toHex } from '../../src/internal/bytes.js'
 import {
   appendMetadata,
+  type BuildCandidates,
   type BuildOutcome,
   type ControlEvent,
   computeBuildInfoHash,
@@ -20,6 +21,7 @@ import {
   memoryQueue,
   type PluginBuilder,
   PluginBytesError,
+  type RecordedClaim,
   toMetadataEntries,
 } from '../../src/provenance/index.js'
 import { toyPlugin } from './toy.js'
@@ -43,6 +45,8 @@ function world(
     now?: () => number
     verifier?: Address
     throws?: boolean
+    candidates?: BuildCandidates
+    onClaim?: (claim: RecordedClaim) => Promise<void>
   } = {},
 ) {
   const plugins = new Map<Hex, Uint8Array>()
@@ -56,7 +60,7 @@ function world(
   const plane = createControlPlane({
     ...{ fromBlock: 1n, index, queue, leaseMs: 60_000 },
     ...(options.confirmations === undefined ? {} : { confirmations: options.confirmations }),
-    now: options.now,
+    ...{ now: options.now, candidates: options.candidates, onClaim: options.onClaim },
     events: {
       getFinalizedBlock: async () => BigInt(chain.length),
       getEvents: async ({ fromBlock, toBlock }) =>
@@ -485,6 +489,137 @@ describe('createControlPlane', () => {
       await at.plane.settle()
     }
     expect(builds).toBe(64)
+  })
+
+  /** What may have built a plugin of which nobody says it: what is built is what its option says. */
+  const candidates: BuildCandidates = {
+    sources: [{ sourceSha256: `0x${'04'.repeat(32)}` }],
+    images: [{ archs: { 'linux-x64': image } }],
+    options: ['b', 'a', 'c'].map((text) => [`--text=${text}`]),
+  }
+  /** Builds what is asked for until there is no more; what each was asked for. */
+  const drain = async ({ plane }: ReturnType<typeof world>, rounds = 80): Promise<string[]> => {
+    const built: string[] = []
+    for (let round = 0; round < rounds; round++) {
+      await plane.follow()
+      const lease = await plane.lease('w')
+      if (lease === undefined) continue
+      // One after another.
+      expect(await plane.lease('w')).toBeUndefined()
+      const [option = ''] = lease.job.options
+      built.push(option.slice('--text='.length))
+      await plane.finish('w', lease.leaseId, honest(lease, built.at(-1)))
+      await plane.settle()
+    }
+    return built
+  }
+
+  test('behavior: what may have built a plugin is tried in order, and only a match is claimed', async () => {
+    const told: RecordedClaim[] = []
+    const onClaim = async (claim: RecordedClaim) => void told.push(claim)
+    const at = world({ candidates, onClaim })
+    const wasm = toyPlugin('a')
+    const wasmHash = at.register(wasm)
+    expect(await drain(at, 6)).toEqual(['b', 'a'])
+    expect(at.plane.isPending(wasmHash)).toBe(false)
+    expect(at.claims).toMatchObject([{ wasmHash, result: 'match' }])
+    expect(at.seen.filter(({ type }) => type === 'control.guessed')).toMatchObject([
+      { wasmHash, result: 'no_match' },
+    ])
+    expect(at.seen.map(({ type }) => type)).not.toContain('control.undescribed')
+    expect(told).toMatchObject([{ guessed: true, buildInfo: { options: ['--text=a'] } }])
+    // Readers know of the build once a manager has submitted it, and then nothing is built again but once.
+    for (const bytes of at.documents.values()) at.index.addEvidence(bytes)
+    const policy = { images: { [image]: 'trusted' as const }, verifiers: [verifier] }
+    const status = () => evaluateTrust(policy, wasmHash, at.index.get(wasmHash)).status
+    expect(status()).toBe('unverified')
+    const { buildInfo } = told[0] as RecordedClaim
+    const buildInfoHash = computeBuildInfoHash(buildInfo)
+    const xdr = toHex(encodeBuildInfo(buildInfo))
+    at.push({ type: 'BuildInfoSubmitted', wasmHash, submitter: verifier, buildInfoHash, xdr })
+    expect(await drain(at, 4)).toEqual(['a'])
+    for (const bytes of at.documents.values()) at.index.addEvidence(bytes)
+    expect(status()).toBe('verified')
+  })
+
+  test('behavior: where none of them gives it, that is the end, and nothing is claimed', async () => {
+    const queue = memoryQueue({ backoff: 0 })
+    const at = world({ queue, candidates })
+    const wasmHash = at.register(toyPlugin('z'))
+    expect(await drain(at, 8)).toEqual(['b', 'a', 'c'])
+    expect(at.claims).toEqual([])
+    expect(at.plane.isPending(wasmHash)).toBe(false)
+    const end = { type: 'control.undescribed', wasmHash, tried: 3 }
+    expect(at.seen.at(-1)).toEqual(end)
+    // A plane that starts anew knows it from the queue.
+    const later = world({ queue, candidates })
+    later.register(toyPlugin('z'))
+    expect(await drain(later, 3)).toEqual([])
+    expect(later.seen).toEqual([end])
+    // When it is told to, it tries all of them once more.
+    expect(await later.plane.again(wasmHash)).toBe(3)
+  })
+
+  test('behavior: a build that was guessed and is then named is claimed, whatever came of it', async () => {
+    const at = world({ candidates })
+    const wasm = toyPlugin('z')
+    const wasmHash = at.register(wasm)
+    await drain(at, 6)
+    const { wasmSha256 } = computeWasmHashes(wasm)
+    const [{ sourceSha256 } = { sourceSha256: wasmHash }] = candidates.sources
+    const info = {
+      ...{ wasmSha256, image, sourceSha256 },
+      ...{ args: ['plugin', 'build'], options: ['--text=a'] },
+    }
+    const [buildInfoHash, xdr] = [computeBuildInfoHash(info), toHex(encodeBuildInfo(info))]
+    at.push({ type: 'BuildInfoSubmitted', wasmHash, submitter: verifier, buildInfoHash, xdr })
+    expect(await drain(at, 4)).toEqual(['a'])
+    expect(at.claims).toMatchObject([{ buildInfoHash, result: 'no_match' }])
+  })
+
+  test('behavior: 64 at most, and nothing is guessed where somebody says it, or says it malformed', async () => {
+    const many = { ...candidates, options: Array.from({ length: 90 }, (_, i) => [`--text=x${i}`]) }
+    const at = world({ candidates: many })
+    const wasmHash = at.register(toyPlugin('z'))
+    expect(await drain(at, 70)).toHaveLength(64)
+    expect(at.seen.at(-1)).toEqual({ type: 'control.undescribed', wasmHash, tried: 64 })
+    at.register(pluginOf('a'))
+    const malformed = appendMetadata(toyPlugin('m'), [{ key: 'source_sha256', value: 'none' }])
+    const broken = at.register(malformed)
+    await at.plane.follow()
+    expect((await leased(at.plane)).job.args).toEqual(['a'])
+    expect(await at.plane.lease('w')).toBeUndefined()
+    expect(at.seen).toContainEqual({
+      ...{ type: 'control.undescribed', wasmHash: broken, tried: 0 },
+      fault: expect.stringContaining('source_sha256') as string,
+    })
+    // Without anything to guess from, that nobody says it is the end at once.
+    const without = world()
+    const alone = without.register(toyPlugin('z'))
+    await without.plane.follow()
+    expect(without.seen).toEqual([{ type: 'control.undescribed', wasmHash: alone, tried: 0 }])
+  })
+
+  test('behavior: a guess that did not run, or whose workers were lost, is followed by the next', async () => {
+    const at = world({ candidates })
+    const wasmHash = at.register(toyPlugin('c'))
+    const failed = {
+      status: 'did_not_run',
+      reason: 'build_failed',
+      isolation: 'bubblewrap',
+    } as const
+    await at.plane.follow()
+    await at.plane.finish('w', (await leased(at.plane)).leaseId, failed)
+    await at.plane.settle()
+    await at.plane.follow()
+    for (let tries = 0; tries < 5; tries++) {
+      const { leaseId } = await leased(at.plane, `w${tries}`)
+      await at.plane.finish(`w${tries}`, leaseId, { status: 'worker_failed', reason: 'ENOSPC' })
+    }
+    await at.plane.settle()
+    expect(at.claims).toEqual([])
+    expect(await drain(at, 4)).toEqual(['c'])
+    expect(at.claims).toMatchObject([{ wasmHash, result: 'match' }])
   })
 
   test('behavior: who registers one source many times over waits behind others', async () => {

@@ -26,6 +26,7 @@ const any = (value: unknown): never => value as never
 const index = createProvenanceIndex()
 const policy = { images: {}, verifiers: [] }
 const plane = any({ lease: () => undefined, renew: () => undefined, finish: () => undefined })
+const parts = { events: {}, index, queue: {}, claims: {}, evidence: {}, readPlugin: () => plane }
 const token = 'a'.repeat(32)
 const image = `newton-toolchain@sha256:${'AB'.repeat(32)}`
 const sandbox = any({ isolation: 'bubblewrap', run: () => undefined })
@@ -35,6 +36,11 @@ const refusals: readonly (readonly [string, () => unknown, string])[] = [
   ['two confirmations', () => createControlPlane(any({ confirmation: 2 })), 'confirmation'],
   ['confirmations', () => createControlPlane(any({ confirmations: Number.NaN })), 'confirmations'],
   ['confirmations as text', () => createControlPlane(any({ confirmations: '2' })), 'confirmations'],
+  [
+    'candidates',
+    () => createControlPlane(any({ ...parts, candidates: { images: [] } })),
+    'sources',
+  ],
   ['a lease without end', () => createControlPlane(any({ leaseMs: Infinity })), 'leaseMs'],
   ['tokens', () => createControlHandler(any({ plane, workers: {}, tokens: {} })), 'tokens'],
   [

@@ -24,11 +24,13 @@ export type Payload = {
   codeSha256: Hex
   /** Whether all metadata is at the end, where a rebuild has it too. */
   atEnd: boolean
+  /** Whether nobody named this build: then it is claimed only where it matches. */
+  guessed?: boolean | undefined
 }
 
-/** Names the job of a build. */
-export function idOf(wasmHash: Hex, buildInfoHash: Hex): string {
-  return `${wasmHash}:${buildInfoHash}`
+/** Names the job of a build. One that was guessed and is then named is built anew: now it is claimed. */
+export function idOf(wasmHash: Hex, buildInfoHash: Hex, guessed = false): string {
+  return `${wasmHash}:${buildInfoHash}${guessed ? ':guess' : ''}`
 }
 
 /** A queue is one verifier's: of two, the one that came second would never claim anything. */
@@ -87,8 +89,9 @@ export function payloadText(of: {
   info: BuildInfo
   buildInfoHash: Hex
   verifier: Address
+  guessed: boolean
 }): string {
-  const { wasm, info, buildInfoHash, verifier } = of
+  const { wasm, info, buildInfoHash, verifier, guessed } = of
   const { wasmHash, wasmSha256, codeSha256 } = computeWasmHashes(wasm)
   const { code, metadata } = splitMetadata(wasm)
   const payload: Payload = {
@@ -97,6 +100,7 @@ export function payloadText(of: {
     xdr: toHex(encodeBuildInfo(info)),
     metadata: toHex(metadata),
     atEnd: startsWith(wasm, code),
+    ...(guessed ? { guessed } : {}),
   }
   return canonicalJson(payload as unknown as JsonObject)
 }

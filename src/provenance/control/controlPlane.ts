@@ -5,6 +5,7 @@
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import { assertCount, assertKnown, assertMembers, MAX_TIMER } from '../../internal/options.js'
+import { assertCandidates } from '../build/candidates.js'
 import type { JobResult } from '../queue/jobQueue.js'
 import { type BuildOutcome, type LeasedBuild, readOutcome } from '../worker/protocol.js'
 import { type Answers, agreedOutcome, heard, unable, withAnswer, withRefusal } from './answers.js'
@@ -74,6 +75,7 @@ export function createControlPlane(given: ControlPlaneParameters): ControlPlane 
   assertCount('leaseMs', leaseMs, { least: 100, most: MAX_TIMER })
   assertCount('confirmations', confirmations, { most: 3 })
   assertMembers('parameters', given, needed)
+  if (given.candidates !== undefined) assertCandidates(given.candidates)
   const pending = new Map<Hex, Set<string>>()
   const finder = createFinder(parameters, pending)
   return {
@@ -133,8 +135,10 @@ export function createControlPlane(given: ControlPlaneParameters): ControlPlane 
     },
     again: async (wasmHash) => {
       let count = 0
-      for (const { buildInfoHash } of parameters.index.get(wasmHash)?.builds ?? []) {
-        const job = await queue.get(idOf(wasmHash, buildInfoHash))
+      const named = parameters.index.get(wasmHash)?.builds ?? []
+      const ids = named.map(({ buildInfoHash }) => idOf(wasmHash, buildInfoHash))
+      for (const id of [...ids, ...finder.guessesOf(wasmHash)]) {
+        const job = await queue.get(id)
         if (job === undefined || isMatch(job, confirmations)) continue
         if (await queue.requeue(job.id)) count += 1
       }
@@ -171,5 +175,5 @@ function guarded(listen: ControlPlaneParameters['onEvent']): (event: ControlEven
 /** A misspelled `confirmations` would be one worker's word. */
 const known = [
   ...['events', 'fromBlock', 'index', 'queue', 'claims', 'evidence', 'readPlugin'],
-  ...['onClaim', 'leaseMs', 'confirmations', 'now', 'onEvent'],
+  ...['candidates', 'onClaim', 'leaseMs', 'confirmations', 'now', 'onEvent'],
 ]

@@ -1,8 +1,12 @@
 /** Finds plugins to verify: reads events, then the plugins that they name, and queues their builds. */
 import type { Hex } from 'viem'
 import type { ProvenanceEvent } from '../../core/interfaces/provenance.js'
+import { computeBuildInfoHash, parseBuildEntries } from '../build/buildInfo.js'
+import { guessBuilds, MAX_BUILDS } from '../build/candidates.js'
 import { computeWasmHashes } from '../build/compareBuild.js'
+import { readMetadata } from '../build/metadata.js'
 import { PluginBytesError, QueueFullError } from '../errors.js'
+import type { IndexedBuild } from '../index/provenanceIndex.js'
 import { assertOwn, idOf, isMatch, lower, payloadText } from './buildJobs.js'
 import type { ControlPlaneParameters } from './parameters.js'
 import { createWaitingList, nobody } from './waitingList.js'
@@ -11,13 +15,13 @@ import { createWaitingList, nobody } from './waitingList.js'
 const blocksAtOnce = 10_000n
 /** Plugins whose bytes are asked for in one round. */
 const readAtOnce = 32
-/** Builds of one plugin that are tried at most. */
-const maxBuilds = 64
 
 /** Finds plugins, and looks again at those whose newest build was no match. */
 export type PluginFinder = {
   follow(options?: { signal?: AbortSignal | undefined }): Promise<void>
   lookAgain(wasmHash: Hex): void
+  /** Jobs of builds that were guessed. */
+  guessesOf(wasmHash: Hex): readonly string[]
 }
 
 /** Reads events, then the plugins they name, then queues their builds. */
@@ -28,6 +32,7 @@ export function createFinder(
   const { events, index, onEvent, now = Date.now, queue, confirmations = 1 } = parameters
   const { verifier } = parameters.claims
   const waiting = createWaitingList(now)
+  const guesses = new Map<Hex, readonly string[]>()
   let next = parameters.fromBlock
   const readEvents = async (signal: AbortSignal | undefined): Promise<void> => {
     const last = await events.getFinalizedBlock({ signal })
@@ -49,17 +54,22 @@ export function createFinder(
     const hashes = computeWasmHashes(wasm)
     if (hashes.wasmHash !== wasmHash) throw new PluginBytesError(wasmHash)
     index.addPlugin(wasm)
-    const builds = index.get(wasmHash)?.builds ?? []
+    const { builds = [], metadataFault: fault } = index.get(wasmHash) ?? {}
+    // Metadata that is malformed is the author's to mend: to guess past it would override it.
+    const isGuessed = builds.length === 0 && fault === undefined
+    const toTry = isGuessed ? guessesFor(parameters, wasm) : builds.slice(0, MAX_BUILDS)
+    const ids = toTry.map(({ buildInfoHash }) => idOf(wasmHash, buildInfoHash, isGuessed))
+    if (isGuessed && ids.length > 0) guesses.set(wasmHash, ids)
     // In their order, one after another, and the first match ends it.
-    for (const { info, buildInfoHash } of builds.slice(0, maxBuilds)) {
-      const id = idOf(wasmHash, buildInfoHash)
+    for (const [at, { info, buildInfoHash }] of toTry.entries()) {
+      const id = ids[at] as string
       const stored = await queue.get(id)
       if (stored !== undefined) {
         assertOwn(stored, parameters.claims)
         if (isMatch(stored, confirmations)) return
         if (stored.state !== 'queued' && stored.state !== 'leased') continue
       }
-      const payload = payloadText({ wasm, info, buildInfoHash, verifier })
+      const payload = payloadText({ wasm, info, buildInfoHash, verifier, guessed: isGuessed })
       // One that is there already may go earlier: another has asked for it too.
       const put = { id, payload, requester: requester === nobody ? info.sourceSha256 : requester }
       const isNew = await queue.put(put)
@@ -67,6 +77,9 @@ export function createFinder(
       if (isNew) onEvent?.({ type: 'control.queued', wasmHash, buildInfoHash })
       return
     }
+    if (builds.length > 0) return
+    const tried = toTry.length
+    onEvent?.({ type: 'control.undescribed', wasmHash, tried, ...(fault ? { fault } : {}) })
   }
   const follow: PluginFinder['follow'] = async ({ signal } = {}) => {
     try {
@@ -93,7 +106,23 @@ export function createFinder(
       }
     }
   }
-  return { follow, lookAgain: (wasmHash) => waiting.add(wasmHash) }
+  return {
+    follow,
+    lookAgain: (wasmHash) => waiting.add(wasmHash),
+    guessesOf: (wasmHash) => guesses.get(wasmHash) ?? [],
+  }
+}
+
+/** What may have built a plugin of which nobody says it. */
+function guessesFor(
+  { candidates }: ControlPlaneParameters,
+  wasm: Uint8Array,
+): Pick<IndexedBuild, 'info' | 'buildInfoHash'>[] {
+  if (candidates === undefined) return []
+  const own = parseBuildEntries(readMetadata(wasm).entries)
+  return guessBuilds(candidates, { ...computeWasmHashes(wasm), own }).map((info) => ({
+    ...{ info, buildInfoHash: computeBuildInfoHash(info) },
+  }))
 }
 
 /** Who asks for what an event brings. */

@@ -25,6 +25,12 @@ export async function settleJob(
     return
   }
   const evidence = evidenceOf(payload, info, agreed)
+  const { guessed = false } = payload
+  if (guessed && evidence.result !== 'match') {
+    const { wasmHash, buildInfoHash, result } = evidence
+    onEvent?.({ type: 'control.guessed', wasmHash, buildInfoHash, result })
+    return
+  }
   const { bytes, hash } = encodeEvidence(evidence)
   const evidenceUri = await store.put(bytes, hash)
   const { wasmHash, buildInfoHash, result } = evidence
@@ -32,6 +38,6 @@ export async function settleJob(
     { wasmHash, buildInfoHash, result, evidenceUri },
     { signal },
   )
-  await onClaim?.({ evidence, evidenceUri, buildInfo: info, transactionHash })
+  await onClaim?.({ evidence, evidenceUri, buildInfo: info, guessed, transactionHash })
   onEvent?.({ type: 'control.claimed', evidence, evidenceUri, transactionHash })
 }

@@ -7,6 +7,7 @@ import {
   createControlHandler,
   createControlPlane,
   createProvenanceIndex,
+  type JobQueue,
   memoryQueue,
 } from '../../../provenance/index.js'
 import { evidenceFiles, pgliteQueue, postgresQueue } from '../../../provenance/node/index.js'
@@ -20,6 +21,7 @@ import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
 import { printable, type Terminal } from '../../terminal/output.js'
 import { seedOf } from '../ledger/sources.js'
+import { candidateArgs, candidatesOf, publishGuess } from './candidates.js'
 import { ledgerArgs, type OpenedRecording, openRecording } from './recording.js'
 import { listenArgs, runServer, tell } from './server.js'
 import { finalityOf, pluginReader } from './sources.js'
@@ -57,6 +59,7 @@ export const control: CommandDef = command({
       valueHint: 'file',
     },
     ...ledgerArgs,
+    ...candidateArgs,
     again: {
       type: 'string',
       description: 'Plugins whose builds came to no match, to be tried again now',
@@ -75,6 +78,7 @@ export const control: CommandDef = command({
   run: async ({ args, terminal, signal }) => {
     const workers = await tokensOf(terminal, args.workers)
     const again = hashesOf(args.again)
+    const candidates = await candidatesOf(terminal, args.candidates)
     const target = await chainOf(terminal, args)
     const account = await signerOf(terminal, { args, profile: target.profile })
     const directory = resolve(terminal.cwd, args.directory)
@@ -97,12 +101,7 @@ export const control: CommandDef = command({
       terminal.stderr(`statements are signed by the Ed25519 key ${statements.keyId}\n`)
     }
     const evidence = evidenceFiles({ directory: join(directory, 'evidence'), publicUrl })
-    const url = terminal.env['NEWTON_DATABASE_URL']
-    const queue = args['memory-queue']
-      ? memoryQueue()
-      : url
-        ? await postgresQueue({ url })
-        : await pgliteQueue({ directory })
+    const queue = await queueOf(terminal, { inMemory: args['memory-queue'], directory })
     let recording: OpenedRecording | undefined
     try {
       const { addresses, client, fromBlock } = target
@@ -111,15 +110,17 @@ export const control: CommandDef = command({
         ...{ args, directory, verifier: account.address, statementSeed, events, fromBlock },
         onEvent: (event) => tell(terminal, event),
       })
+      const writing = { client: writeClientOf(terminal, { target, account }), addresses }
+      const publish = publishGuess(writing, (event) => tell(terminal, event))
       const plane = createControlPlane({
-        ...{ fromBlock, queue, evidence, events, index: createProvenanceIndex() },
-        claims: createClaimSink({
-          client: writeClientOf(terminal, { target, account }),
-          addresses,
-        }),
+        ...{ fromBlock, queue, evidence, events, index: createProvenanceIndex(), candidates },
+        claims: createClaimSink(writing),
         readPlugin: pluginReader(terminal, { target, args }),
         confirmations: wholeNumber('confirmations', args.confirmations, 5),
-        onClaim: statements?.onClaim,
+        onClaim: async (claim) => {
+          await publish(claim)
+          await statements?.onClaim(claim)
+        },
         onEvent: (event) => tell(terminal, event),
       })
       const fetch = createControlHandler({
@@ -146,6 +147,15 @@ export const control: CommandDef = command({
     }
   },
 })
+
+async function queueOf(
+  terminal: Terminal,
+  { inMemory, directory }: { inMemory: boolean; directory: string },
+): Promise<JobQueue> {
+  if (inMemory) return memoryQueue()
+  const url = terminal.env['NEWTON_DATABASE_URL']
+  return url ? postgresQueue({ url }) : pgliteQueue({ directory })
+}
 
 function hashesOf(words: string | undefined): Hex[] {
   if (words === undefined) return []
