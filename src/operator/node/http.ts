@@ -63,13 +63,24 @@ export async function answerCall(
     // One byte over the bound is enough to know that it is too large.
     body: read.status === 'read' ? read.bytes : new Uint8Array(bodyBytes + 1),
     authorization: context.req.header('authorization'),
-    signal: raw.signal,
+    signal: leavingOf(raw.signal),
   })
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (answer.retryAfter !== undefined) {
     headers['retry-after'] = String(Math.ceil(answer.retryAfter / 1_000))
   }
   return new Response(answer.body, { status: answer.status, headers })
+}
+
+/**
+ * Fires when whoever asked is gone, as calls that are ended do. The server's own reason is a bare text, which
+ * would be told as something that went wrong here.
+ */
+function leavingOf(signal: AbortSignal): AbortSignal {
+  const own = new AbortController()
+  if (signal.aborted) own.abort()
+  else signal.addEventListener('abort', () => own.abort(), { once: true })
+  return own.signal
 }
 
 async function load<module>(work: () => Promise<module>, peer: string): Promise<module> {

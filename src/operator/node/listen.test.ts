@@ -406,6 +406,30 @@ describe('a call that is refused', () => {
     expect(aborted).toBe(true)
   })
 
+  test('behavior: a caller that goes away is no fault of the operator', async () => {
+    let begun = (): void => undefined
+    const running = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const { client, events } = await start({
+      handlers: {
+        newt_fetchPolicyData: (_params, { signal }) =>
+          new Promise((_, reject) => {
+            begun()
+            signal.addEventListener('abort', () => reject(signal.reason))
+          }),
+      },
+    })
+    const leaving = new AbortController()
+    const asked = client.call('newt_fetchPolicyData', { task }, { signal: leaving.signal })
+    await running
+    leaving.abort()
+    await expect(asked).rejects.toThrow()
+    await expect.poll(() => events, { timeout: 10_000 }).toHaveLength(1)
+    expect(events[0]).toMatchObject({ type: 'rpc.call', outcome: 'TIMED_OUT' })
+    expect(events[0]).not.toHaveProperty('error')
+  })
+
   test('error: what a handler throws has its fault; what has none is INTERNAL and says nothing', async () => {
     const errors: [unknown, RpcFault][] = [
       [
