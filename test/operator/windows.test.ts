@@ -76,7 +76,11 @@ async function sit(index: number, keptDeltas?: KeptDeltas): Promise<Seat> {
   })
   const committer = createCommitter({
     ...{ pipeline, guard, events, pcr0Commitment, keptDeltas },
-    tables: { tableAt: async () => ({ referenceTimestamp, quorumBps: 6_700, table }) },
+    // As on a chain: before the first one is shown there is none.
+    tables: {
+      tableAt: async (block) =>
+        block === 0n ? null : { referenceTimestamp, quorumBps: 6_700, table },
+    },
     stateCommitRegistry: `0x${'c0'.repeat(20)}`,
     readDelta: async ({ deltaHash }) => {
       for (const seat of seats) {
@@ -137,6 +141,27 @@ test('default: the proposer of each window lands it, and whose turn it is not do
   }
   expect(await run(first)).toMatchObject({ status: 'landed', faults: [] })
   await atOneRoot(1n)
+})
+
+test('error: PROPOSAL_REFUSED by name, whatever table is in force where', async () => {
+  const first = nextWindow()
+  const proposal = await first.proposer.committer.propose(first.timestamp)
+  const { commit } = proposal!
+  const { committer } = first.others[0]!
+  for (const change of [
+    { sequenceNo: commit.sequenceNo + 1n },
+    { newStateRoot: keccakHex(utf8('another root')) },
+    { prevStateRoot: keccakHex(utf8('another root')) },
+    { timestamp: commit.timestamp + 1n },
+  ]) {
+    const other = { ...proposal!, commit: { ...commit, ...change } }
+    await expect(committer.sign(other), Object.keys(change)[0]).rejects.toMatchObject({
+      code: 'PROPOSAL_REFUSED',
+    })
+  }
+  // One of a window that is over is none any more.
+  expect(await run(nextWindow())).toMatchObject({ status: 'landed' })
+  await expect(committer.sign(proposal!)).rejects.toMatchObject({ code: 'PROPOSAL_REFUSED' })
 })
 
 test('behavior: one that dies with the signatures costs a window', async () => {

@@ -225,11 +225,14 @@ export function createCommitter(parameters: CommitterParameters): Committer {
     const verdict = await inOrder(() =>
       validateProposal(pipeline, { proposal, pcr0Commitment }, io),
     )
-    const cutoff = verdict.status === 'valid' ? verdict.delta.cutoffBlock : 0n
-    const { referenceTimestamp } = await tableAt(cutoff, io)
+    const signing = { proposal, verdict, domain }
+    // Without a table: the refusal says why, and a proposal that is none has no block to look one up at.
+    if (verdict.status !== 'valid')
+      return guard.signCommit({ ...signing, referenceTimestamp: 0 }, io)
+    const { referenceTimestamp } = await tableAt(verdict.delta.cutoffBlock, io)
     // Before the signature: what a quorum signed has to be had from its signers.
-    if (verdict.status === 'valid') await keep(head.deltaHash, delta, io)
-    return guard.signCommit({ proposal, verdict, domain, referenceTimestamp }, io)
+    await keep(head.deltaHash, delta, io)
+    return guard.signCommit({ ...signing, referenceTimestamp }, io)
   }
 
   return {
