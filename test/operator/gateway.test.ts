@@ -953,8 +953,15 @@ describe('watchGateway', () => {
 
     clock += 301_000
     store.count = () => Promise.reject(new TypeError('the disk is gone'))
-    const answer = await fetch(`${server.url}/readyz`)
-    expect(answer.status).toBe(503)
+    // What was said before is said for a moment more.
+    const answer = await vi.waitFor(
+      async () => {
+        const response = await fetch(`${server.url}/readyz`)
+        expect(response.status).toBe(503)
+        return response
+      },
+      { timeout: 10_000 },
+    )
     expect(await answer.json()).toEqual({
       ready: false,
       lacks: ['the store does not answer', 'the chain does not answer, or its newest block is old'],

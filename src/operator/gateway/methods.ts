@@ -1,6 +1,6 @@
 /**
- * A gateway's calls: JSON-RPC 2.0 as operators speak it, with bearer keys. A call is read,
- * authenticated, rated, and only then worked on; whatever happens, there is an answer with a code.
+ * A gateway's calls: JSON-RPC 2.0 as operators speak it, with bearer keys. A call is authenticated by
+ * its header, rated, and only then read and worked on; whatever happens, there is an answer with a code.
  */
 import type { Hex } from 'viem'
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
@@ -10,8 +10,8 @@ import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import {
   type RpcAnswer,
   type RpcCall,
-  readRequest,
   refuse,
+  takeRequest,
   toRefusal,
   withoutStop,
   writeRefusal,
@@ -88,16 +88,14 @@ export function createGatewayRpc(parameters: {
     seen: { id: string | null; method: string; caller: string | undefined },
     leave: (() => void)[],
   ): Promise<Json> => {
-    if (request.body.length > limits.bodyBytes) {
-      throw refuse('TOO_LARGE', `a body has at most ${limits.bodyBytes} bytes`, { by: 'gateway' })
-    }
     const caller = await callers(request.authorization)
     if (caller === undefined) {
       throw refuse('UNAUTHENTICATED', 'expected authorization: Bearer <key>', { by: 'gateway' })
     }
     seen.caller = caller
     leave.push(meter.admit(caller))
-    const call = readRequest(request.body, 'gateway')
+    const bounds = { most: limits.bodyBytes, hold: meter.hold, by: 'gateway' } as const
+    const call = await takeRequest(request.body, bounds)
     seen.id = call.id
     if (!Object.hasOwn(methods, call.method)) {
       throw refuse('METHOD_NOT_FOUND', 'this gateway has no such method', { by: 'gateway' })

@@ -4,7 +4,7 @@ import { isPolicySdkError } from '../../errors/base.js'
 import { MissingPeerError } from '../../errors/common.js'
 import { readRequestBody } from '../../internal/boundedBody.js'
 import { assertCount, assertHooks, MAX_TIMER } from '../../internal/options.js'
-import type { RpcAnswer } from '../rpc/envelope.js'
+import { type RpcAnswer, refuse } from '../rpc/envelope.js'
 import type { RpcRequest } from '../rpc/server.js'
 
 export { type ListenAddress, type RoleServer, serve } from '../../internal/node/serve.js'
@@ -12,7 +12,6 @@ export { type ListenAddress, type RoleServer, serve } from '../../internal/node/
 /** What answers calls: an operator's or a gateway's. */
 export type CallHandler = {
   handle(request: RpcRequest): Promise<RpcAnswer>
-  readonly limits: { readonly bodyBytes: number }
 }
 
 /** What every role offers beside its calls. */
@@ -33,15 +32,39 @@ export async function createApp(
   const { Hono } = await load(() => import('hono'), 'hono')
   const app = new Hono()
   app.get('/healthz', (context) => context.text('ok'))
+  // They cost questions to a chain and a database: strangers who ask at once share an answer.
+  const [lacking, measured] = [shared(async () => ready?.()), shared(async () => metrics?.())]
   app.get('/readyz', async (context) => {
-    const lacks = (await ready?.()) ?? []
+    const lacks = (await lacking()) ?? []
     return context.json({ ready: lacks.length === 0, lacks }, lacks.length === 0 ? 200 : 503)
   })
-  app.get('/metrics', async (context) => context.text((await metrics?.()) ?? ''))
+  app.get('/metrics', async (context) => context.text((await measured()) ?? ''))
   app.notFound((context) => context.text('not found', 404))
   // What goes wrong is said in a metric or a hook, never to a stranger.
   app.onError((_error, context) => context.text('it failed', 500))
   return app
+}
+
+/** Milliseconds that an answer to everybody's question is given again. */
+const SHARED_FOR = 1_000
+
+/** Work that is done once for all who ask while it runs, and a moment after. What fails is done anew. */
+function shared<value>(work: () => Promise<value>): () => Promise<value> {
+  let last: { answer: Promise<value>; until: number } | undefined
+  return () => {
+    if (last !== undefined && performance.now() < last.until) return last.answer
+    const mine = { answer: work(), until: Number.POSITIVE_INFINITY }
+    last = mine
+    mine.answer.then(
+      () => {
+        mine.until = performance.now() + SHARED_FOR
+      },
+      () => {
+        mine.until = 0
+      },
+    )
+    return mine.answer
+  }
 }
 
 /** The answer to a body that stopped, or whose sender went away. */
@@ -56,15 +79,23 @@ export async function answerCall(
   timeout?: number,
 ): Promise<Response> {
   const { raw } = context.req
-  const { bodyBytes } = rpc.limits
-  const read = await readRequestBody(raw, { limit: bodyBytes, timeout })
-  if (read.status === 'late' || read.status === 'gone') return unfinished(context, read.status)
+  const said = context.req.header('content-length')
+  let ended: 'late' | 'gone' | undefined
   const answer = await rpc.handle({
-    // One byte over the bound is enough to know that it is too large.
-    body: read.status === 'read' ? read.bytes : new Uint8Array(bodyBytes + 1),
+    body: {
+      length: said === undefined ? undefined : Number(said),
+      read: async (limit) => {
+        const read = await readRequestBody(raw, { limit, timeout })
+        if (read.status === 'read') return read.bytes
+        if (read.status === 'too_large') return undefined
+        ended = read.status
+        throw refuse('TIMED_OUT', 'the body did not come')
+      },
+    },
     authorization: context.req.header('authorization'),
     signal: leavingOf(raw.signal),
   })
+  if (ended !== undefined) return unfinished(context, ended)
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (answer.retryAfter !== undefined) {
     headers['retry-after'] = String(Math.ceil(answer.retryAfter / 1_000))

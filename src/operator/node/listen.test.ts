@@ -168,7 +168,15 @@ describe('listenOperator', () => {
     expect(await get('/healthz')).toEqual([200, 'ok'])
     expect(await get('/readyz')).toEqual([200, '{"ready":true,"lacks":[]}'])
     lacks.push('the index is behind')
-    expect(await get('/readyz')).toEqual([503, '{"ready":false,"lacks":["the index is behind"]}'])
+    // An answer is everybody's for a moment.
+    await vi.waitFor(
+      async () =>
+        expect(await get('/readyz')).toEqual([
+          503,
+          '{"ready":false,"lacks":["the index is behind"]}',
+        ]),
+      { timeout: 10_000 },
+    )
     expect(await get('/metrics')).toEqual([200, 'tasks 1\n'])
     expect(await get(`/deltas/${hash}`)).toEqual([200, 'bytes'])
     expect((await get(`/deltas/${word('other')}`))[0]).toBe(404)
@@ -180,15 +188,135 @@ describe('listenOperator', () => {
     const { url } = await start({ limits: { bodyBytes: 2_000 } })
     const large = 'x'.repeat(3_000)
     expect(await raw(url, { body: large })).toMatchObject(refusedWith('TOO_LARGE'))
-    const stream = new ReadableStream({
-      pull: (controller) => controller.enqueue(utf8('x'.repeat(1_000))),
+    // Of a caller it is read up to the bound, of a stranger not at all.
+    const call = {
+      ...{ operator, method: 'newt_fetchPolicyData', paramsHash: word('params') },
+      ...{ nonce: word('nonce'), expiresAt: BigInt(Math.floor(Date.now() / 1_000) + 30) },
+    }
+    const authorization = await signCall(gateway, call, { chainId, policyRegistry })
+    const statuses = []
+    for (const headers of [{ authorization }, {}] as Record<string, string>[]) {
+      const stream = new ReadableStream({
+        pull: (controller) => controller.enqueue(utf8('x'.repeat(1_000))),
+      })
+      const init = { method: 'POST', body: stream, duplex: 'half', headers } as RequestInit
+      statuses.push((await fetch(`${url}/rpc`, init)).status)
+    }
+    expect(statuses).toEqual([413, 401])
+  })
+
+  test('behavior: strangers’ bodies are not read, whatever their header is', async () => {
+    const rpc = createOperatorRpc({
+      ...{ operator, chainId, policyRegistry },
+      handlers: { newt_fetchPolicyData: async () => commitment },
+      allow: ({ caller, method }) =>
+        caller === gateway.address.toLowerCase() || (method === 'newt_signedRead' && 'guest'),
     })
-    const response = await fetch(`${url}/rpc`, {
-      method: 'POST',
-      body: stream,
-      duplex: 'half',
-    } as RequestInit)
-    expect(response.status).toBe(413)
+    const stranger = privateKeyToAccount(generatePrivateKey())
+    const sign = (account: typeof gateway, change: Partial<OperatorRpcCall> = {}) =>
+      signCall(
+        account,
+        {
+          ...{ operator, method: 'newt_fetchPolicyData', paramsHash: word('params') },
+          ...{ nonce: word('nonce'), expiresAt: BigInt(Math.floor(Date.now() / 1_000) + 30) },
+          ...change,
+        },
+        { chainId, policyRegistry },
+      )
+    let reads = 0
+    const outcomeOf = async (authorization: string | undefined, length?: number) => {
+      const body = {
+        length,
+        read: async () => {
+          reads++
+          return utf8('{}')
+        },
+      }
+      const answer = JSON.parse((await rpc.handle({ body, authorization })).body)
+      return answer.error.data.name
+    }
+    const own = await sign(gateway)
+    const foreign = [
+      [undefined, 'UNAUTHENTICATED'],
+      ['Bearer key', 'UNAUTHENTICATED'],
+      // As it was before it named the call.
+      [own.split('.').slice(0, 3).join('.'), 'UNAUTHENTICATED'],
+      [`OperatorRpcCall 0x${'11'.repeat(64)}1b.${own.split('.').slice(1).join('.')}`],
+      [await sign(stranger), 'UNAUTHENTICATED'],
+      [await sign(gateway, { operator: policyRegistry }), 'UNAUTHENTICATED'],
+      [await sign(gateway, { expiresAt: 1n }), 'CALL_EXPIRED'],
+      [own.replace('newt_fetchPolicyData', 'newt_getOutputs'), 'UNAUTHENTICATED'],
+      [own.replace(word('params'), word('others')), 'UNAUTHENTICATED'],
+      [await sign(stranger, { method: 'constructor' }), 'METHOD_NOT_FOUND'],
+    ] as const
+    for (const [authorization, fault = 'UNAUTHENTICATED'] of foreign) {
+      expect(await outcomeOf(authorization), authorization).toBe(fault)
+    }
+    // A guest's is read where it is as small as such calls are.
+    const guest = await sign(stranger, { method: 'newt_signedRead' })
+    expect(await outcomeOf(guest, 4_097)).toBe('TOO_LARGE')
+    expect(await outcomeOf(own, 1_048_577)).toBe('TOO_LARGE')
+    expect(await outcomeOf(own, Number.NaN)).toBe('TOO_LARGE')
+    expect(reads).toBe(0)
+    expect(await outcomeOf(guest, 4_096)).toBe('INVALID_REQUEST')
+    expect(reads).toBe(1)
+  })
+
+  test('behavior: callers’ bodies have room in bytes, too, until they are parsed', async () => {
+    const rpc = createOperatorRpc({
+      ...{ operator, chainId, policyRegistry },
+      handlers: { newt_fetchPolicyData: async () => commitment },
+      allow: () => true,
+      limits: { bodyBytes: 600, bodyBytesInAll: 1_000 },
+    })
+    let release = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const call = async (length?: number): Promise<string> => {
+      const expiresAt = BigInt(Math.floor(Date.now() / 1_000) + 30)
+      const signed = { operator, method: 'newt_fetchPolicyData', paramsHash: word('params') }
+      const authorization = await signCall(
+        gateway,
+        { ...signed, nonce: word('nonce'), expiresAt },
+        { chainId, policyRegistry },
+      )
+      const body = { length, read: () => held.then(() => utf8('{}')) }
+      return JSON.parse((await rpc.handle({ body, authorization })).body).error.data.name
+    }
+    // One of 600 that says nothing, one of 400: the third has no room.
+    const first = [call(), call(400)]
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(await call(1)).toBe('OVERLOADED')
+    release()
+    expect(await Promise.all(first)).toEqual(['INVALID_REQUEST', 'INVALID_REQUEST'])
+    expect(await call()).toBe('INVALID_REQUEST')
+  })
+
+  test('behavior: strangers who ask for readiness and metrics share one answer for a moment', async () => {
+    let [asked, measured] = [0, 0]
+    const { url } = await start(
+      {},
+      {
+        ready: async () => {
+          asked++
+          await new Promise((resolve) => setTimeout(resolve, 30))
+          if (asked === 1) throw new Error('the database is away')
+          return []
+        },
+        metrics: () => `asked ${++measured}\n`,
+      },
+    )
+    const all = (path: string) =>
+      Promise.all(Array.from({ length: 20 }, async () => (await fetch(url + path)).status))
+    // A failure is told to those who asked meanwhile, and kept for nobody.
+    expect(new Set(await all('/readyz'))).toContain(500)
+    const before = asked
+    await vi.waitFor(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200))
+    expect(new Set(await all('/readyz'))).toEqual(new Set([200]))
+    expect(asked).toBeLessThan(before + 20)
+    await all('/metrics')
+    expect(measured).toBeLessThan(20)
   })
 
   test('behavior: a client that sends half a request is cut', async () => {

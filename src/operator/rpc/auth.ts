@@ -4,10 +4,10 @@
  * ```
  * OperatorRpcCall(address operator,string method,bytes32 paramsHash,bytes32 nonce,uint64 expiresAt)
  * domain: NewtonOperatorRpc, 1, chain, PolicyRegistry
- * authorization: OperatorRpcCall <signature>.<nonce>.<expiresAt>
+ * authorization: OperatorRpcCall <signature>.<nonce>.<expiresAt>.<method>.<paramsHash>
  * ```
  * `operator` is the one that is called, so that no operator can pass a call on. `paramsHash` is keccak
- * of the parameters' canonical JSON.
+ * of the parameters' canonical JSON. The header alone says who calls: nothing is read of a stranger's body.
  */
 import type { Address, Hex } from 'viem'
 import { canonicalBytes, type Json } from '../../core/canonicalJson.js'
@@ -128,22 +128,27 @@ export async function signCall(
     account.type === 'local' && sign !== undefined
       ? await sign({ hash: toHex(computeCallDigest(call, domain)) })
       : await account.signTypedData(operatorRpcTypedData(call, domain))
-  return `OperatorRpcCall ${signature}.${call.nonce}.${call.expiresAt}`
+  const { nonce, expiresAt, method, paramsHash } = call
+  return `OperatorRpcCall ${signature}.${nonce}.${expiresAt}.${method}.${paramsHash}`
 }
 
-/** What a header holds. */
-export type CallHeader = { signature: Hex; nonce: Hex; expiresAt: bigint }
+/** What a header holds: all of a call but whom it is for. */
+export type CallHeader = Omit<OperatorRpcCall, 'operator'> & { signature: Hex }
+
+const HEADER =
+  /^OperatorRpcCall (0x[0-9a-f]{130})\.(0x[0-9a-f]{64})\.(\d{1,12})\.(\w{1,64})\.(0x[0-9a-f]{64})$/
 
 /** Reads a header; `undefined` where it is none. Costs nothing, so it comes before the body. */
 export function readCallHeader(header: string | null | undefined): CallHeader | undefined {
-  const match = /^OperatorRpcCall (0x[0-9a-f]{130})\.(0x[0-9a-f]{64})\.(\d{1,12})$/.exec(
-    header ?? '',
-  )
+  const match = HEADER.exec(header ?? '')
   if (match === null) return undefined
+  const [, signature, nonce, expiresAt, method, paramsHash] = match as unknown as string[]
   return {
-    signature: match[1] as Hex,
-    nonce: match[2] as Hex,
-    expiresAt: BigInt(match[3] as string),
+    signature: signature as Hex,
+    nonce: nonce as Hex,
+    expiresAt: BigInt(expiresAt as string),
+    method: method as string,
+    paramsHash: paramsHash as Hex,
   }
 }
 

@@ -5,12 +5,48 @@ import { TimeoutError } from '../../errors/common.js'
 import { fromUtf8 } from '../../internal/bytes.js'
 import { OperatorRpcError, type Refuser } from './errors.js'
 import { faultOfError, type RpcFault, rpcFaults } from './faults.js'
+import type { RpcMeter } from './limits.js'
 
 /** What goes out. */
 export type RpcAnswer = { status: number; body: string; retryAfter?: number | undefined }
 
+/** A body that is still to be read. */
+export type BodySource = {
+  /** Bytes that it is said to have; `undefined` where nothing is said. */
+  length: number | undefined
+  /** Reads it; `undefined` where it has more than `limit` bytes. What it throws ends the call. */
+  read(limit: number): Promise<Uint8Array | undefined>
+}
+
 /** A request that is well formed. */
 export type RpcCall = { id: string; method: string; params: Json }
+
+/**
+ * Reads the request of a caller who is let in: for a stranger nothing is read, parsed or kept.
+ *
+ * @param bounds.most - Most bytes. A body that says that it has more is not read.
+ * @param bounds.hold - Takes room for it, until it is parsed.
+ * @throws {OperatorRpcError}
+ */
+export async function takeRequest(
+  body: Uint8Array | BodySource,
+  bounds: { most: number; hold: RpcMeter['hold']; by?: Refuser | undefined },
+): Promise<RpcCall> {
+  const { most, hold, by } = bounds
+  const said = body.length ?? most
+  const tooLarge = (): OperatorRpcError =>
+    refuse('TOO_LARGE', `a body has at most ${most} bytes`, { by })
+  // A length that is no number is no bound.
+  if (!(said <= most)) throw tooLarge()
+  const give = hold(said)
+  try {
+    const bytes = body instanceof Uint8Array ? body : await body.read(said)
+    if (bytes === undefined) throw tooLarge()
+    return readRequest(bytes, by)
+  } finally {
+    give()
+  }
+}
 
 /** Reads a request. @throws {OperatorRpcError} */
 export function readRequest(body: Uint8Array, by?: Refuser): RpcCall {

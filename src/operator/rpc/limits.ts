@@ -19,6 +19,8 @@ export type RpcLimits = {
   timeout?: number | undefined
   /** Bytes of a body. @default 1 MiB */
   bodyBytes?: number | undefined
+  /** Bytes of all bodies that are being read at a time; as many as they announce. @default 64 MiB */
+  bodyBytesInAll?: number | undefined
 }
 
 /** Bounds with their defaults. */
@@ -31,6 +33,7 @@ export function resolveLimits(limits: RpcLimits = {}): { [name in keyof RpcLimit
     nonces: 262_144,
     timeout: 15_000,
     bodyBytes: 1_048_576,
+    bodyBytesInAll: 64 * 1_048_576,
   })
   if (resolved.timeout > MAX_TIMER) {
     const reason = `expected at most ${MAX_TIMER} milliseconds`
@@ -71,6 +74,8 @@ export type RpcMeter = {
   enter(): () => void
   /** Takes a place among the caller's, or throws. Returns what gives it back. */
   admit(caller: string): () => void
+  /** Takes room for a body, or throws. Returns what gives it back. */
+  hold(bytes: number): () => void
   /** Remembers a call; `other content` where its nonce was used for another one. */
   remember(call: {
     caller: string
@@ -107,6 +112,7 @@ export function createMeter(
   const accounts = new Map<string, Account>()
   const nonces = new Map<string, { content: string; expiresAt: number }>()
   let running = 0
+  let held = 0
   let swept = now()
 
   const sweep = (): void => {
@@ -139,6 +145,16 @@ export function createMeter(
       account.running++
       return once(() => {
         account.running--
+      })
+    },
+    hold(bytes) {
+      // One always fits, whatever the bounds are.
+      if (held > 0 && held + bytes > limits.bodyBytesInAll) {
+        throw overloaded('too many bodies are read at a time', 250)
+      }
+      held += bytes
+      return once(() => {
+        held -= bytes
       })
     },
     remember({ caller, nonce, content, expiresAt }) {

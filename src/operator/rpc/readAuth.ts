@@ -58,8 +58,8 @@ export function createReadAuthentication(
     const seconds = BigInt(Math.floor(now() / 1_000))
     if (header.expiresAt <= seconds || header.expiresAt > seconds + BigInt(MAX_CALL_SECONDS))
       return undefined
-    const paramsHash = computeParamsDigest(params)
-    const call = { operator, method, paramsHash, ...header }
+    // Of another leaf, it is the signature of nobody who is known.
+    const call = { ...header, operator, method, paramsHash: computeParamsDigest(params) }
     return recoverCaller(call, { chainId, policyRegistry })
   }
 }

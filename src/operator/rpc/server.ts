@@ -1,6 +1,7 @@
 /**
- * Answers calls: a fetch handler's inside, without a socket. A call is read, authenticated, rated, and
- * only then worked on; whatever happens, there is an answer with a code, and never a stack.
+ * Answers calls: a fetch handler's inside, without a socket. A call is authenticated by its header,
+ * rated, and only then read and worked on; whatever happens, there is an answer with a code, and never a
+ * stack.
  */
 import type { Address } from 'viem'
 import type { Json } from '../../core/canonicalJson.js'
@@ -17,13 +18,15 @@ import {
   recoverCaller,
 } from './auth.js'
 import {
+  type BodySource,
   type RpcAnswer,
-  readRequest,
   refuse,
+  takeRequest,
   toRefusal,
   withoutStop,
   writeRefusal,
 } from './envelope.js'
+import type { OperatorRpcError } from './errors.js'
 import type { RpcFault } from './faults.js'
 import { createMeter, type RpcLimits, resolveLimits } from './limits.js'
 import {
@@ -32,6 +35,9 @@ import {
   type OperatorMethods,
   operatorMethods,
 } from './methods.js'
+
+/** Most bytes of a body that anybody may send who signs it. */
+const GUEST_BYTES = 4_096
 
 /** Parameters of a method. */
 export type MethodParams<name extends OperatorMethod> = ReturnType<
@@ -55,7 +61,8 @@ export type OperatorHandlers = {
 
 /** One call as it came in. */
 export type RpcRequest = {
-  body: Uint8Array
+  /** Its bytes, or what reads them: nothing of a stranger's is read. */
+  body: Uint8Array | BodySource
   authorization: string | null | undefined
   signal?: AbortSignal | undefined
 }
@@ -128,30 +135,26 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
   const recovery = createSignerRecovery()
 
   const authenticate = async (
-    call: { method: OperatorMethod; params: Json },
+    method: OperatorMethod,
     header: CallHeader,
-  ): Promise<{ caller: Address; account: string }> => {
-    const paramsHash = computeParamsDigest(call.params)
+  ): Promise<{ caller: Address; account: string; most: number }> => {
     const { operator, chainId, policyRegistry } = parameters
-    const caller = recoverCaller(
-      { operator, method: call.method, paramsHash, ...header },
-      { chainId, policyRegistry },
-      recovery,
-    )
-    const allowed =
-      caller !== undefined && (await parameters.allow({ caller, method: call.method }))
-    if (caller !== undefined && allowed === 'guest') return { caller, account: 'guests' }
+    const caller = recoverCaller({ operator, ...header }, { chainId, policyRegistry }, recovery)
+    const allowed = caller !== undefined && (await parameters.allow({ caller, method }))
+    if (caller !== undefined && allowed === 'guest') {
+      return { caller, account: 'guests', most: Math.min(GUEST_BYTES, limits.bodyBytes) }
+    }
     if (allowed !== true || caller === undefined) {
       throw refuse('UNAUTHENTICATED', 'the caller is not one that this operator lists')
     }
     // Nobody else costs a table.
     recovery.keep(caller)
-    const content = `${call.method} ${paramsHash}`
-    const { nonce, expiresAt } = header
+    const { nonce, expiresAt, paramsHash } = header
+    const content = `${method} ${paramsHash}`
     if (meter.remember({ caller, nonce, content, expiresAt }) === 'other content') {
       throw refuse('CALL_REPLAYED', 'its nonce was used for another call')
     }
-    return { caller, account: caller }
+    return { caller, account: caller, most: limits.bodyBytes }
   }
 
   return {
@@ -166,20 +169,19 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
       const leave: (() => void)[] = []
       try {
         leave.push(meter.enter())
-        if (body.length > limits.bodyBytes) {
-          throw refuse('TOO_LARGE', `a body has at most ${limits.bodyBytes} bytes`)
-        }
         const header = checkHeader(authorization, now())
-        const request = readRequest(body)
-        seen.id = request.id
-        const { method, params } = request
-        if (!isOperatorMethod(method) || handlers[method] === undefined) {
-          throw refuse('METHOD_NOT_FOUND', 'this operator has no such method')
-        }
+        const { method } = header
+        if (!isOperatorMethod(method)) throw notFound()
         seen.method = method
-        const { caller, account } = await authenticate({ method, params }, header)
+        const { caller, account, most } = await authenticate(method, header)
         seen.caller = caller
         leave.push(meter.admit(account))
+        const { id, params, ...named } = await takeRequest(body, { most, hold: meter.hold })
+        seen.id = id
+        if (named.method !== method || computeParamsDigest(params) !== header.paramsHash) {
+          throw refuse('UNAUTHENTICATED', 'the body is not the call that was signed')
+        }
+        if (handlers[method] === undefined) throw notFound()
         const result = await run({ method, params, handlers, caller, signal, limits })
         onEvent?.({ type: 'rpc.call', ...told(seen), outcome: 'ok', milliseconds: now() - started })
         return { status: 200, body: JSON.stringify({ jsonrpc: '2.0', id: seen.id, result }) }
@@ -199,6 +201,9 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
     },
   }
 }
+
+const notFound = (): OperatorRpcError =>
+  refuse('METHOD_NOT_FOUND', 'this operator has no such method')
 
 function told(seen: { method: string; caller: Address | undefined }): {
   method: string
@@ -236,7 +241,7 @@ function checkHeader(authorization: string | null | undefined, now: number): Cal
   if (header === undefined) {
     throw refuse(
       'UNAUTHENTICATED',
-      'expected authorization: OperatorRpcCall <signature>.<nonce>.<expiresAt>',
+      'expected authorization: OperatorRpcCall <signature>.<nonce>.<expiresAt>.<method>.<paramsHash>',
     )
   }
   const seconds = Number(header.expiresAt) - now / 1_000
