@@ -57,5 +57,5 @@ export type GatewayEvent =
     }
   /** A sending did not come to an end; the chain is looked at again. */
   | { type: 'landing.failed'; taskId: Hex; error: unknown }
-  /** The store failed; what was to be kept is tried again when the lease has ended. */
+  /** A call of the store failed. What was to be kept of a task is tried again, until its time is over. */
   | { type: 'store.failed'; error: unknown }

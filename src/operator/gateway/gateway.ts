@@ -34,6 +34,7 @@ import { type PreparedTask, prepareTask } from './preparing.js'
 import { type RunParameters, runTask } from './running.js'
 import { createSecretsMethods } from './secrets.js'
 import type { GatewayStore, LeasedTask, StoredTask } from './store/store.js'
+import { watchedStore } from './store/watched.js'
 import { createAnswers, createChanges, createStanding } from './waiting.js'
 import { type TaskRequest, writeTaskRequest } from './wire.js'
 
@@ -142,7 +143,8 @@ export type Gateway = {
 export function createGateway(parameters: GatewayParameters): Gateway {
   accelerateKeccak()
   assertGiven(parameters)
-  const { registry, tables, store, callers, onEvent = () => undefined } = parameters
+  const { registry, tables, callers, onEvent = () => undefined } = parameters
+  const store = watchedStore(parameters.store, (error) => onEvent({ type: 'store.failed', error }))
   const { sink, landingInterval = 4_000 } = parameters
   const { now = Date.now, lease = 5_000, pollInterval = 250, concurrent = 256 } = parameters
   const pcr0Commitment = readGivenBuild('pcr0Commitment', parameters.pcr0Commitment)
@@ -261,7 +263,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const claiming = pollStore(
     { store, owner, lease, concurrent, pollInterval },
     {
-      ...{ running, start, onEvent, now },
+      ...{ running, start, now },
       signal: controller.signal,
       renewHeld: async () => {
         await Promise.all([...here.values()].map((held) => store.renew(held, lease)))
@@ -273,7 +275,8 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     ports: parameters.webhooks?.ports ?? webhookPorts,
   }
   const delivering = deliverTo(parameters.webhooks, {
-    ...{ store, answers, now, onEvent, signal: controller.signal, ...hooks },
+    // It tells by itself what the store does not take.
+    ...{ store: parameters.store, answers, now, onEvent, signal: controller.signal, ...hooks },
   })
   const rpc = createGatewayRpc({
     limits: parameters.limits,
@@ -325,7 +328,6 @@ async function pollStore(
   at: {
     running: { readonly size: number }
     start: (task: LeasedTask) => void
-    onEvent: (event: GatewayEvent) => void
     now: () => number
     renewHeld: () => Promise<void>
     signal: AbortSignal
@@ -341,8 +343,8 @@ async function pollStore(
       if (at.now() - looked > lease / 3) await at.renewHeld()
       looked = at.now()
       if (limit > 0) for (const task of await store.claim({ owner, lease, limit })) at.start(task)
-    } catch (error) {
-      at.onEvent({ type: 'store.failed', error })
+    } catch {
+      // It is told, and looked for again at the next turn.
     }
     await new Promise<void>((resolve) => {
       const done = (): void => {

@@ -34,6 +34,7 @@ import type {
   TaskFailureRecord,
   TaskState,
 } from './store/store.js'
+import { untilKept } from './store/watched.js'
 import { writeTaskAnswer } from './wire.js'
 
 /** What tasks are worked on with. */
@@ -95,7 +96,7 @@ export async function runTask(
     const inner = { ...options, signal: controller.signal }
     if (!isLanding(task.state)) {
       const answer = await decide(task, parameters, inner)
-      await finish({ task, answer, started }, parameters)
+      await finish({ task, answer, started, signal: controller.signal }, parameters)
     }
     if (task.broadcast) await land(task, parameters, inner)
   } catch (error) {
@@ -103,6 +104,8 @@ export async function runTask(
   } finally {
     clearInterval(renewing)
     signal.removeEventListener('abort', stop)
+    // What still tries to keep something of it stops.
+    controller.abort()
   }
 }
 
@@ -167,21 +170,24 @@ async function askOnce(
   const { store, registry, tables, operators, now } = parameters
   const { signal, snapshot, left } = options
   const { taskId, fence } = task
+  const kept = <value>(work: () => Promise<value>): Promise<value> =>
+    untilKept(work, { until: task.deadline, now, signal })
   const answer = await collectTask({
     task: decodeTask(task.task),
     pcr0Commitment: task.pcr0Commitment,
     operators: operators(),
     ...{ registry, tables, snapshot },
     onPhase: async (state) => {
-      if (!(await store.advance({ taskId, fence }, { state }))) throw leaseLost
+      if (!(await kept(() => store.advance({ taskId, fence }, { state })))) throw leaseLost
       parameters.onChange(taskId, state)
     },
     keepShare: async (share) => {
-      const all = await store.addShare(taskId, toStored(share))
+      const all = await kept(() => store.addShare(taskId, toStored(share)))
       return all.map(fromStored)
     },
     keepCommitments: async (commitments) => {
-      const all = await store.addCommitments(taskId, commitments.map(toStoredCommitment))
+      const stored = commitments.map(toStoredCommitment)
+      const all = await kept(() => store.addCommitments(taskId, stored))
       return all.map((one) => fromStoredCommitment(taskId, one))
     },
     timeout: left,
@@ -202,15 +208,23 @@ function outOfTime(taskId: Hex, error: unknown): TaskFailedError {
 
 /** Keeps the answer. One that is there already, of another gateway, is the answer. */
 async function finish(
-  done: { task: LeasedTask; answer: TaskAnswer; started: number },
-  { store, now, onChange, onAnswer, onEvent, ledger }: RunParameters,
+  done: { task: LeasedTask; answer: TaskAnswer; started: number; signal: AbortSignal },
+  { store, now, lease, onChange, onAnswer, onEvent, ledger }: RunParameters,
 ): Promise<void> {
   const { taskId, fence } = done.task
   const { faults, ...answer } = done.answer
   const { messageHash } = answer.certificate
   const written = writeTaskAnswer(answer)
   const text = JSON.stringify(written)
-  const kept = await store.saveAnswer({ taskId, fence }, { messageHash, answer: text })
+  const kept = await untilKept(
+    async (attempt) => {
+      const outcome = await store.saveAnswer({ taskId, fence }, { messageHash, answer: text })
+      // A try whose answer was lost may have kept it.
+      if (outcome !== 'exists' || attempt === 1) return outcome
+      return (await store.answer(taskId))?.answer === text ? 'stored' : outcome
+    },
+    { until: Math.max(done.task.deadline, now() + lease), now, signal: done.signal },
+  )
   tellFaults(taskId, faults, { onEvent, ledger })
   if (kept !== 'stored') return
   onAnswer?.(taskId, written)
@@ -243,9 +257,8 @@ async function giveUp(
     const milliseconds = now() - started
     onEvent({ type: 'task.ended', taskId, outcome: failure.fault, milliseconds, error })
     onChange(taskId, 'failed')
-  } catch (cause) {
-    // The store does not take it: the lease ends by itself, and the task is claimed again.
-    onEvent({ type: 'store.failed', error: cause })
+  } catch {
+    // The store does not take it, which is told: the lease ends by itself, and the task is claimed again.
   }
 }
 

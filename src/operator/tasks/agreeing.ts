@@ -15,7 +15,7 @@ import { canonicalJson } from '../../core/canonicalJson.js'
 import type { Task } from '../../core/task.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import type { OperatorClient } from '../rpc/client.js'
-import { type Asking, fault, mayReach, race, why } from './asking.js'
+import { type Asking, fault, mayReach, type OwnWork, race, why } from './asking.js'
 import { TaskFailedError } from './errors.js'
 import { reaches, weightOf } from './tables.js'
 
@@ -111,13 +111,13 @@ async function gather(state: Asking, parameters: AgreeParameters): Promise<Gathe
       reaches(weightOf(table, group), { total, bps: MAJORITY }),
     )
   }
-  const isEnough = async (): Promise<boolean> => {
+  const isEnough = async (own: OwnWork): Promise<boolean> => {
     if (busy) return false
     busy = true
     try {
       for (let taken = -1; taken !== commitments.length && agrees(commitments); ) {
         taken = commitments.length
-        const checked = await checkAndKeep(state, commitments.slice(), parameters)
+        const checked = await checkAndKeep(state, commitments.slice(), { ...parameters, own })
         for (const { operator } of checked.checked.refused) bad.add(operator.toLowerCase())
         if (!agrees(checked.commitments)) continue
         gathered = checked
@@ -129,30 +129,31 @@ async function gather(state: Asking, parameters: AgreeParameters): Promise<Gathe
     }
   }
   const left = { timeout: Math.max(1, until - now()) }
-  await race(state, { ...left, signal }, async (client, io) => {
+  await race(state, { ...left, signal }, async (client, io, own) => {
     const commitment = await client.call('newt_fetchPolicyData', { task }, io)
     if (commitment.operator.toLowerCase() !== client.operator.toLowerCase()) {
       fault(state, client, 'MALFORMED', 'a commitment of another operator')
       return false
     }
     commitments.push(commitment)
-    return isEnough()
+    return isEnough(own)
   })
-  return gathered ?? checkAndKeep(state, commitments, parameters)
+  return gathered ?? checkAndKeep(state, commitments, { ...parameters, own: (work) => work() })
 }
 
 /** Checks commitments, keeps those that are signed, and takes in what was kept before. */
 async function checkAndKeep(
   { taskId, inForce, keepCommitments }: Asking,
   commitments: readonly OutputCommitment[],
-  { templates, signal }: { templates: readonly Hex[]; signal: AbortSignal },
+  parameters: { templates: readonly Hex[]; signal: AbortSignal; own: OwnWork },
 ): Promise<Gathered> {
+  const { templates, signal, own } = parameters
   const { table, backend } = inForce
   const given = { table, taskId, templates, backend }
   const checked = await checkCommitments({ ...given, commitments }, { signal })
-  const kept = (await keepCommitments?.(checked.signed)) ?? []
+  const kept = (await own(async () => keepCommitments?.(checked.signed))) ?? []
   // Of an earlier turn, or of a gateway that died: mostly the very same.
-  const before = kept.filter((one) => !checked.signed.some((own) => isSame(own, one)))
+  const before = kept.filter((one) => !checked.signed.some((mine) => isSame(mine, one)))
   if (before.length === 0) return { commitments, checked }
   const all = [...before, ...commitments]
   return {

@@ -19,14 +19,17 @@ export type Asking = {
     | undefined
 }
 
+/** Does what is not the operator's who has answered: where it fails, no operator is at fault. */
+export type OwnWork = <value>(work: () => Promise<value>) => Promise<value>
+
 /**
  * Asks operators at once, and ends when `work` says that it is enough, all have answered, or time is
- * over. Calls that still run are then given up.
+ * over. Calls that still run are then given up. Where work of one's own fails, so does all of it.
  */
 export async function race(
   state: Pick<Asking, 'operators' | 'faults'>,
   options: { timeout?: number | undefined; signal: AbortSignal },
-  work: (client: OperatorClient, io: IoOptions) => Promise<boolean>,
+  work: (client: OperatorClient, io: IoOptions, own: OwnWork) => Promise<boolean>,
 ): Promise<void> {
   const { timeout, signal } = options
   // A signal for each call: one for all would have a listener for each operator.
@@ -47,13 +50,25 @@ export async function race(
       let left = calls.length
       if (left === 0) resolve()
       for (const { client, controller } of calls) {
-        work(client, { signal: controller.signal, timeout })
+        let failedHere = false
+        const own: OwnWork = async (mine) => {
+          // It has answered: that it is late is not its doing any more.
+          silent.delete(client)
+          try {
+            return await mine()
+          } catch (error) {
+            failedHere = true
+            reject(signal.aborted ? signal.reason : error)
+            throw error
+          }
+        }
+        work(client, { signal: controller.signal, timeout }, own)
           .then((enough) => {
             if (enough) resolve()
           })
           .catch((error: unknown) => {
             if (signal.aborted) reject(signal.reason)
-            if (!ended) fault(state, client, ...describeError(error))
+            if (!ended && !failedHere) fault(state, client, ...describeError(error))
           })
           .finally(() => {
             silent.delete(client)

@@ -36,7 +36,7 @@ import type { OperatorClient } from '../rpc/client.js'
 import { readGivenBuild } from '../rpc/given.js'
 import type { SignedEvaluation } from '../rpc/methods.js'
 import { agreeWithOperators } from './agreeing.js'
-import { type Asking, fault, mayReach, race, why } from './asking.js'
+import { type Asking, fault, mayReach, type OwnWork, race, why } from './asking.js'
 import { type OperatorFault, TaskFailedError } from './errors.js'
 import { type OperatorTables, reaches, weightOf } from './tables.js'
 
@@ -223,7 +223,7 @@ async function collectShares(
   const total = table.info.totalWeights
   const groups = new Map<Hex, Group>()
   let answer: TaskAnswer | undefined
-  await race({ ...state, operators: options.signing }, { signal }, async (client, io) => {
+  await race({ ...state, operators: options.signing }, { signal }, async (client, io, own) => {
     const signed = await client.call('newt_evaluateAndSign', request, {
       ...io,
       timeout: 30_000,
@@ -235,7 +235,7 @@ async function collectShares(
       return false
     }
     const messageHash = computeMessageHash(signed.response)
-    if (await equivocates(state, { client, signed, messageHash })) return false
+    if (await equivocates(state, { client, signed, messageHash, own })) return false
     if (answer !== undefined) return true
     const group = groups.get(messageHash) ?? {
       answers: new Map(),
@@ -271,12 +271,13 @@ async function collectShares(
 /** Whether the operator has sent another response for this task before, whoever asked it then. */
 async function equivocates(
   state: Collecting,
-  answered: { client: OperatorClient; signed: SignedEvaluation; messageHash: Hex },
+  answered: { client: OperatorClient; signed: SignedEvaluation; messageHash: Hex; own: OwnWork },
 ): Promise<boolean> {
-  const { client, signed, messageHash } = answered
+  const { client, signed, messageHash, own } = answered
   const { response, signature } = signed
   const { operator } = client
-  const all = await state.keepShare?.({ operator, messageHash, response, signature })
+  const share = { operator, messageHash, response, signature }
+  const all = await own(async () => state.keepShare?.(share))
   if (all === undefined || all.length < 2) return false
   const detail = `it answered with ${all.length} different responses`
   fault(state, client, 'EQUIVOCATION', detail)
