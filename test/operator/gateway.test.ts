@@ -121,6 +121,47 @@ describe('createTaskClient', () => {
     expect(await tasks.waitForTask(sent)).toMatchObject({ taskId: sent.taskId, allowed: true })
   })
 
+  test('error: INVALID_INPUT for what was kept of a task and lost a part, however it did', async () => {
+    const { tasks } = await start()
+    const sent = await tasks.sendTask(request)
+    const { since: _since, ...without } = sent
+    const kept = JSON.parse(
+      JSON.stringify(sent, (_name, value) => (typeof value === 'bigint' ? String(value) : value)),
+    )
+    const sinces = [undefined, null, Number.NaN, 0, 110, '', 'abc', '110', {}, [], true, -1n]
+    const broken: unknown[] = [
+      ...[undefined, null, {}, 'text', 7, without, kept, { ...sent, request: undefined }],
+      ...sinces.map((since) => ({ ...sent, since })),
+      ...[undefined, null, '0x', 7, '0x12'].map((taskId) => ({ ...sent, taskId })),
+      ...[null, {}, { ...request, intent: null }, { ...request, policyClient: 7 }].map((one) => ({
+        ...sent,
+        request: one,
+      })),
+    ]
+    const refused = { code: 'INVALID_INPUT' }
+    for (const one of broken) {
+      const given = one as typeof sent
+      await expect(tasks.waitForTask(given)).rejects.toMatchObject(refused)
+      await expect(tasks.waitForAnswer(given)).rejects.toMatchObject(refused)
+      const watch = () =>
+        tasks.watchTask({ sent: given, onProgress: () => undefined, onError: () => undefined })
+      expect(watch).toThrow(expect.objectContaining(refused))
+    }
+    for (const none of [undefined, null, {}, '0x', 7]) {
+      const given = none as never
+      await expect(tasks.getAnswer(given)).rejects.toMatchObject(refused)
+      await expect(tasks.readTask(given)).rejects.toMatchObject(refused)
+      await expect(tasks.sendTask(given)).rejects.toMatchObject(refused)
+      expect(() => tasks.createTask(given)).toThrow(expect.objectContaining(refused))
+      expect(() => tasks.watchTask(given)).toThrow(expect.objectContaining(refused))
+    }
+    // Too old for when it was asked for, and what is whole.
+    const late = tasks.waitForTask({ ...sent, since: sent.since + 100_000n })
+    await expect(late).rejects.toMatchObject({ code: 'GATEWAY_ANSWER' })
+    const taskId = `0x${sent.taskId.slice(2).toUpperCase()}` as const
+    expect(await tasks.waitForTask({ ...sent, taskId })).toMatchObject({ allowed: true })
+  })
+
   test('behavior: a watcher is told of a failure, and of nothing after it was stopped', async () => {
     const { tasks, world, operators } = await start()
     for (const index of operators.keys()) {

@@ -68,16 +68,19 @@ const methods: Method[] = [
 ]
 
 describe.each(methods)('%s of the store', (method) => {
-  test.each(Object.keys(faults))('behavior: that %s ends no task and blames nobody', async (name) => {
-    const { gateway, events, turns } = worldWith(method, faults[name] as Fault)
-    const sent = await gateway.send(request, { caller: 'anyone' })
-    const outcome = await gateway.status(sent.taskId, { caller: 'anyone', wait: 20_000 })
-    expect(outcome).toMatchObject({ state: 'signed', answer: { signers: expect.any(Array) } })
-    const of = (type: string) => events.filter((event) => event.type === type)
-    expect(of('operator.fault')).toEqual([])
-    expect(of('task.ended')).toMatchObject([{ outcome: 'signed' }])
-    if ((turns.get(method) ?? 0) > 0) expect(of('store.failed').length).toBeGreaterThan(0)
-  })
+  test.each(Object.keys(faults))(
+    'behavior: that %s ends no task and blames nobody',
+    async (name) => {
+      const { gateway, events, turns } = worldWith(method, faults[name] as Fault)
+      const sent = await gateway.send(request, { caller: 'anyone' })
+      const outcome = await gateway.status(sent.taskId, { caller: 'anyone', wait: 20_000 })
+      expect(outcome).toMatchObject({ state: 'signed', answer: { signers: expect.any(Array) } })
+      const of = (type: string) => events.filter((event) => event.type === type)
+      expect(of('operator.fault')).toEqual([])
+      expect(of('task.ended')).toMatchObject([{ outcome: 'signed' }])
+      if ((turns.get(method) ?? 0) > 0) expect(of('store.failed').length).toBeGreaterThan(0)
+    },
+  )
 })
 
 test('behavior: a store that is away altogether is waited for, and the task then decided', async () => {

@@ -14,7 +14,7 @@ export type OperatorWatch = {
   onFollowed(status: ReplicaStatus): void
   onAnomaly(found: Anomaly): void
   onLag(blocks: bigint): void
-  failed(what: 'index' | 'windows' | 'bindings' | 'retention' | 'prewarm'): void
+  failed(what: 'index' | 'windows' | 'bindings' | 'retention' | 'prewarm' | 'secrets'): void
   /** The signer, counted. */
   signer(inner: OperatorSigner): OperatorSigner
 }

@@ -52,27 +52,29 @@ async function uploadOf(
     deadline?: bigint
     on?: bigint
     secrets?: { apiKey: string }
+    id?: Hex
   } = {},
 ): Promise<SecretsUploadRecord> {
   const { signer = owner, on = chainId, secrets = { apiKey: 'k' } } = change
+  const policyDataInstanceId = change.id ?? instance
   const { envelope } = await sealSecrets({
     recipient: pinnedRecipient({ publicKey: key.publicKey }),
     ...{ secrets, validation: 'skip', chainId: on, client, sequence },
-    policyDataInstanceId: instance,
+    policyDataInstanceId,
   })
   const deadline = change.deadline ?? BigInt(start / 1_000 + 600)
   const ownerSignature = await signer.signTypedData(
     secretsUploadTypedData({
-      ...{ chainId, policyDataRegistry, policyDataInstanceId: instance, sequence, deadline },
+      ...{ chainId, policyDataRegistry, policyDataInstanceId, sequence, deadline },
       envelopeHash: keccakHex(envelope),
     }),
   )
-  return { policyDataInstanceId: instance, envelope, ownerSignature, sequence, deadline }
+  return { policyDataInstanceId, envelope, ownerSignature, sequence, deadline }
 }
 
 const writeOf = (upload: SecretsUploadRecord) => ({
   namespace: namespaces.secrets,
-  keyHash: computeKeyHash(namespaces.secrets, instance),
+  keyHash: computeKeyHash(namespaces.secrets, upload.policyDataInstanceId),
   valueHash: keccakHex(upload.envelope),
 })
 const ask = { sequenceNo: 1n, cutoffBlock: 0n }
@@ -273,6 +275,83 @@ describe('what waits', () => {
     clock += 601_000
     await inbox.settle()
     expect(inbox.accepts(writeOf(upload))).toBe(false)
+  })
+
+  test('behavior: what is at or below the committed sequence is let in no more, settled or not', async () => {
+    const inbox = await open({
+      committedHash: () => (committed === null ? undefined : keccakHex(committed)),
+    })
+    const uploads = await Promise.all([5n, 6n, 7n].map((sequence) => uploadOf(sequence)))
+    type Three = [SecretsUploadRecord, SecretsUploadRecord, SecretsUploadRecord]
+    const [five, six, seven] = uploads as Three
+    for (const upload of [five, six]) await inbox.put({ upload, validate: false })
+    expect(inbox.accepts(writeOf(five))).toBe(true)
+    // The commit that has it is applied, and nothing else has happened yet.
+    committed = six.envelope
+    expect([five, six].map((upload) => inbox.accepts(writeOf(upload)))).toEqual([false, false])
+    expect(await inbox.writesFor(ask)).toEqual([])
+    await inbox.put({ upload: seven, validate: false })
+    expect(inbox.accepts(writeOf(seven))).toBe(true)
+    expect(await inbox.writesFor(ask)).toEqual([writeOf(seven)])
+    // One of others is committed that was never held here: unknown until it is looked at.
+    committed = (await uploadOf(8n)).envelope
+    expect(inbox.accepts(writeOf(seven))).toBe(false)
+    expect(await inbox.writesFor(ask)).toEqual([])
+    await inbox.settle()
+    expect(inbox.size()).toBe(0)
+  })
+
+  test('error: SECRETS_REFUSED for one that is overtaken while it is judged', async () => {
+    const newer = await uploadOf(6n)
+    const inbox = await open({
+      committedHash: () => (committed === null ? undefined : keccakHex(committed)),
+      judge: async () => {
+        await inbox.put({ upload: newer, validate: false })
+        committed = newer.envelope
+      },
+    })
+    const late = inbox.put({ upload: await uploadOf(5n), validate: true })
+    await expect(late).rejects.toMatchObject({ fault: 'SECRETS_REFUSED' })
+  })
+
+  test('behavior: a committed envelope that cannot be had keeps no other instance waiting', async () => {
+    const ids = [1, 2, 3].map((byte) => `0x${`d${byte}`.repeat(32)}` as Hex)
+    const known = new Map<Hex, Uint8Array>()
+    const gone = new Error('nobody has the bytes')
+    let away: Hex | undefined
+    const inbox = await open({
+      registry: {
+        ...registry,
+        getPolicyDataInstance: async () => ({ client, templateId: `0x${'e1'.repeat(32)}` }),
+      } as unknown as RegistryReader,
+      committed: async (id) => {
+        if (id === away) throw gone
+        return known.get(id) ?? null
+      },
+      committedHash: (id) => {
+        const envelope = known.get(id)
+        return envelope === undefined ? undefined : keccakHex(envelope)
+      },
+    })
+    for (const id of ids) {
+      const low = await uploadOf(1n, { id })
+      const high = await uploadOf(2n, { id })
+      for (const upload of [low, high]) await inbox.put({ upload, validate: false })
+      known.set(id, high.envelope)
+    }
+    expect(inbox.size()).toBe(6)
+    away = ids[0] as Hex
+    await expect(inbox.settle()).rejects.toBe(gone)
+    expect(inbox.size()).toBe(2)
+    // Past its deadline nothing is asked for what cannot be had.
+    clock += 1_201_000
+    await expect(inbox.settle()).rejects.toBe(gone)
+    expect(inbox.size()).toBe(0)
+    // What was committed of it is remembered all the same.
+    expect(await inbox.get(keccakHex(known.get(away) as Uint8Array))).toMatchObject({
+      sequence: 2n,
+    })
+    await inbox.settle()
   })
 
   test('error: INVALID_INPUT for a store that holds something else', async () => {

@@ -14,6 +14,7 @@ import { createOrder } from '../../internal/singleFlight.js'
 import type { ByteStore } from '../../statetree/index.js'
 import { refuse } from '../rpc/envelope.js'
 import type { SecretsDescription, SecretsMetadata, SecretsUploadRecord } from '../rpc/uploads.js'
+import { createFloors } from './floors.js'
 import { instanceOf, type JudgedUpload, judgeUpload } from './judging.js'
 import {
   emptyRecords,
@@ -39,6 +40,11 @@ export type SecretsInboxParameters = {
   registry: RegistryReader
   /** The envelope that is committed now; `null` where there is none. */
   committed: (policyDataInstanceId: Hex, options?: IoOptions) => Promise<Uint8Array | null>
+  /**
+   * Hash of the envelope that is committed now, which is known at once where the envelope may not be at hand;
+   * `undefined` where there is none. Left out: what is committed is known as of the last look at `committed`.
+   */
+  committedHash?: ((policyDataInstanceId: Hex) => Hex | undefined) | undefined
   /** Where envelopes are kept, under their hash. */
   bytes: ByteStore
   /** Keeps what waits over a restart. */
@@ -70,7 +76,12 @@ export type SecretsInbox = Required<ExternalWrites> & {
   /** An upload that is held, or was until it was committed. */
   get(envelopeHash: Hex): Promise<SecretsUploadRecord | null>
   metadata(policyDataInstanceId: Hex, options?: IoOptions): Promise<SecretsMetadata>
-  /** After a commit: what is in the tree, or cannot come into it any more, waits no longer. */
+  /**
+   * After a commit: what is in the tree, or cannot come into it any more, waits no longer. Where the committed
+   * envelope of an instance cannot be had, the others are settled all the same.
+   *
+   * @throws what `committed` threw first, once all others are settled: to be called again.
+   */
   settle(options?: IoOptions): Promise<void>
   /** Number of uploads that wait. */
   size(): number
@@ -91,10 +102,8 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
   const seconds = (): bigint => BigInt(Math.floor(now() / 1_000))
   const save = (): Promise<void> => store.save(writeRecords(records))
   const inOrder = createOrder()
-  const committedSequence = async (id: Hex, io: IoOptions): Promise<bigint> => {
-    const envelope = await parameters.committed(id, io)
-    return envelope === null || isEnvelopeV1(envelope) ? 0n : decodeEnvelopeV2(envelope).sequence
-  }
+  const floors = createFloors(parameters, records)
+  const committedSequence = (id: Hex, io: IoOptions): Promise<bigint> => floors.read(id, io)
   const of = (id: Hex): HeldUpload[] =>
     [...held.values()].filter((one) => one.policyDataInstanceId === id)
   const judge = async (upload: SecretsUploadRecord, io: IoOptions): Promise<JudgedUpload> => {
@@ -122,6 +131,10 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
     upload: SecretsUploadRecord,
     { owner, envelopeHash }: JudgedUpload,
   ): Promise<void> => {
+    // Another one may have been committed while it was judged.
+    if (!floors.isAbove(upload)) {
+      throw refuse('SECRETS_REFUSED', `sequence ${upload.sequence} is not above what is committed`)
+    }
     const waiting = [...held.values()].filter((one) => one.owner === owner)
     if (waiting.length >= perOwner || held.size >= most) {
       const detail = 'too many uploads of this owner wait for a commit'
@@ -186,20 +199,31 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
     },
     async settle(io = {}) {
       let changed = false
-      for (const one of [...held.values()]) {
-        const sequence = await committedSequence(one.policyDataInstanceId, io)
-        if (one.sequence > sequence && one.deadline + GRACE >= seconds()) continue
-        held.delete(one.envelopeHash)
-        if (one.sequence === sequence) rememberLanded(landed, one)
-        changed = true
+      let failure: { error: unknown } | undefined
+      const instances = new Set([...held.values()].map((one) => one.policyDataInstanceId))
+      for (const id of instances) {
+        // One whose envelope cannot be had keeps only its own waiting.
+        const sequence = await committedSequence(id, io).catch((error: unknown) => {
+          failure ??= { error }
+          return undefined
+        })
+        for (const one of of(id)) {
+          const passed = sequence !== undefined && one.sequence <= sequence
+          if (!passed && one.deadline + GRACE >= seconds()) continue
+          held.delete(one.envelopeHash)
+          const isCommitted = parameters.committedHash?.(id) === one.envelopeHash
+          if (one.sequence === sequence || isCommitted) rememberLanded(landed, one)
+          changed = true
+        }
       }
       if (changed) await save()
+      if (failure !== undefined) throw failure.error
     },
     async writesFor() {
       const best = new Map<Hex, HeldUpload>()
       for (const one of [...held.values()].sort(bestFirst)) {
         const { policyDataInstanceId: id } = one
-        if (one.deadline >= seconds() && !best.has(id)) best.set(id, one)
+        if (one.deadline >= seconds() && !best.has(id) && floors.isAbove(one)) best.set(id, one)
       }
       return [...best.values()]
         .map(writeOf)
@@ -210,6 +234,8 @@ export async function openSecretsInbox(parameters: SecretsInboxParameters): Prom
       const one = valueHash === null ? undefined : held.get(valueHash)
       if (namespace !== namespaces.secrets || one === undefined) return false
       if (writeOf(one).keyHash !== keyHash) return false
+      // Whoever proposes does not take a client's secrets back to older ones.
+      if (!floors.isAbove(one)) return false
       // Of two with one sequence the lower hash wins.
       return of(one.policyDataInstanceId).every(
         (other) => other.sequence !== one.sequence || one.envelopeHash <= other.envelopeHash,

@@ -47,7 +47,8 @@ export function assertAsked(
     throw other('its task is not what was asked for')
   }
   const age = maxReferenceAge ?? blocksToAnswer(chainConstants(registry.chainId))
-  if (task.referenceBlock + age < since) {
+  // So that what is no number is too old, too.
+  if (!(task.referenceBlock + age >= since)) {
     throw other(`its reference block ${task.referenceBlock} was too old at block ${since}`)
   }
 }

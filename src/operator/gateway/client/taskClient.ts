@@ -33,6 +33,7 @@ import {
   signersOf,
 } from './answerChecks.js'
 import { followStatus, pollStatus, type StatusSource } from './following.js'
+import { assertRequest, readSent } from './sent.js'
 
 /** Parameters of {@link createTaskClient}. */
 export type TaskClientParameters = {
@@ -61,7 +62,10 @@ export type TaskClientParameters = {
   backend?: Bn254Backend | undefined
 }
 
-/** A task that was sent: keep it to wait for the answer, in another process too. */
+/**
+ * A task that was sent: keep it to wait for the answer, in another process too. JSON has no bigint: `since`,
+ * and those of the intent, are read back as such, or waiting for it is refused.
+ */
 export type SentRequest = {
   taskId: Hex
   request: TaskRequest
@@ -250,11 +254,12 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
     return { ...answer, signers, reasons: reasons(), allowed }
   }
 
-  const decidedTask = <value>(
-    sent: SentRequest,
+  const decidedTask = async <value>(
+    given: SentRequest,
     options: IoOptions,
     then: (sent: SentRequest, status: TaskStatus, io: IoOptions) => Promise<value>,
   ): Promise<value> => {
+    const sent = readSent(given)
     const { signal, timeout = 150_000 } = options
     return withDeadline(`task ${sent.taskId}`, { signal, timeout }, async (inner) => {
       for (;;) {
@@ -284,11 +289,13 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
     decidedTask(sent, options, verify)
   return {
     waitForTask,
-    getAnswer: (taskId, options = {}) =>
-      withDeadline(`task ${taskId}`, { timeout: 30_000, ...options }, async (inner) => {
-        const status = await read(taskId.toLowerCase() as Hex, 0, { signal: inner })
+    getAnswer: async (taskId, options = {}) => {
+      const id = toHex(fixedFromHex(taskId, 32, 'taskId'))
+      return withDeadline(`task ${id}`, { timeout: 30_000, ...options }, async (inner) => {
+        const status = await read(id, 0, { signal: inner })
         return answerOf(undefined, status, { signal: inner })
-      }),
+      })
+    },
     waitForAnswer: (sent, options = {}) => decidedTask(sent, options, answerOf),
     readTask: async (taskId, options = {}) => {
       const id = toHex(fixedFromHex(taskId, 32, 'taskId'))
@@ -319,7 +326,11 @@ export function createTaskClient(parameters: TaskClientParameters): TaskClient {
       const { taskId } = await request({ method: 'newt_sendTask', params, retry: 'task' }, options)
       return { taskId, request: asked, since }
     },
-    watchTask({ sent, onProgress, onError, untilFinal = sent.request.broadcast === true }) {
+    watchTask(watched) {
+      assertObject('parameters', watched)
+      const { onProgress, onError } = watched
+      const sent = readSent(watched.sent)
+      const { untilFinal = sent.request.broadcast === true } = watched
       const controller = new AbortController()
       const io = { signal: controller.signal }
       const source = sourceOf(sent.taskId)
@@ -367,5 +378,6 @@ function ofAnotherTask(): GatewayAnswerError {
 
 /** A request with a name, so that asking again after a lost answer makes no second task. */
 function named(request: TaskRequest): TaskRequest {
+  assertRequest('request', request)
   return { ...request, requestId: request.requestId ?? globalThis.crypto.randomUUID() }
 }

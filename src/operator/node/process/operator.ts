@@ -438,6 +438,18 @@ function startWindows(
   const { chain, node, pipeline, watch, log, closers, peers } = parts
   const prewarmer = prewarmerOf(parameters.settings, parts)
   let applied: bigint | undefined
+  let settled: bigint | undefined
+  const settle = async (sequenceNo: bigint): Promise<void> => {
+    if (sequenceNo === settled) return
+    try {
+      await parts.secrets.inbox.settle()
+      settled = sequenceNo
+    } catch (error) {
+      // An envelope that nobody has now: looked for again at the next turn.
+      watch.failed('secrets')
+      log({ level: 'warn', event: 'secrets.settle.failed', ...describeError(error) })
+    }
+  }
   const windows = runWindows({
     ...{ commits: node.commits, pipeline, events: chain.events, interval: chain.interval },
     peers: () => peers,
@@ -454,12 +466,12 @@ function startWindows(
     },
     onFollowed: async (status) => {
       watch.onFollowed(status)
+      await settle(status.sequenceNo)
       if (status.sequenceNo === applied) return
       applied = status.sequenceNo
       log({ level: 'info', event: 'commit.applied', sequence: String(applied), root: status.root })
       // Also the first time: whoever joins or starts again has what slots name before it is asked.
       prewarmer.start()
-      await parts.secrets.inbox.settle()
     },
     onError: (error) => {
       watch.failed('windows')

@@ -81,6 +81,7 @@ export async function openSecrets(parts: {
       const held = await tree.store.bytes.get(hash)
       return held ?? (await fetchEnvelope(hash, { tree, peers }, io))
     },
+    committedHash: (id) => tree.get(computeKeyHash(namespaces.secrets, id)),
     ...(enclave === undefined ? {} : { judge: judgeOf(enclave, parts) }),
     isValidContractSignature: (call) => isValidContractSignature(chain, call),
   })
