@@ -17,6 +17,11 @@ const readNames: readonly string[] = [METADATA_SECTION, 'contractmetav0']
 const maxBytes = 65_536
 const maxEntries = 256
 const maxMetadataSections = 16
+/** Bytes of a section before its contents: its kind, two lengths of at most 5 bytes, and its name. */
+const maxSectionHead = 1 + 5 + 5 + METADATA_SECTION.length + 'contractmetav0'.length
+
+/** Most bytes of the sections of a plugin whose metadata can be read, heads and all. */
+export const MAX_METADATA_SECTIONS_BYTES = maxBytes + maxMetadataSections * maxSectionHead
 
 /** One entry of the metadata. */
 export type MetadataEntry = { readonly key: string; readonly value: string }

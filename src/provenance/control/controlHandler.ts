@@ -5,7 +5,7 @@ import { readRequestBody } from '../../internal/boundedBody.js'
 import { toHex, utf8 } from '../../internal/bytes.js'
 import { assertCount, assertKnown, assertMembers, MAX_TIMER } from '../../internal/options.js'
 import { parseBoundedJson } from '../worker/boundedJson.js'
-import { MAX_WORKER_MESSAGE_BYTES, readOutcome } from '../worker/protocol.js'
+import { MAX_WORKER_REQUEST_BYTES, readOutcome } from '../worker/protocol.js'
 import type { ControlPlane } from './controlPlane.js'
 import type { EvidenceStore } from './parameters.js'
 
@@ -102,7 +102,7 @@ async function readBody(
   request: Request,
   timeout: number | undefined,
 ): Promise<Record<string, unknown> | 400 | 408> {
-  const read = await readRequestBody(request, { limit: MAX_WORKER_MESSAGE_BYTES, timeout })
+  const read = await readRequestBody(request, { limit: MAX_WORKER_REQUEST_BYTES, timeout })
   if (read.status !== 'read') return read.status === 'late' ? 408 : 400
   const value = parseBoundedJson(read.bytes)
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)

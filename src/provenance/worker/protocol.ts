@@ -11,6 +11,9 @@
  */
 import type { Hex } from 'viem'
 import type { JsonObject } from '../../core/canonicalJson.js'
+import { MAX_TIMER } from '../../internal/options.js'
+import { MAX_BUILD_INFO_BYTES } from '../build/buildInfo.js'
+import { MAX_METADATA_SECTIONS_BYTES } from '../build/metadata.js'
 import { type DidNotRunReason, didNotRunReasons } from '../claims/evidence.js'
 
 /** A build to make. */
@@ -49,8 +52,14 @@ export type BuildOutcome =
 /** A leased build. */
 export type LeasedBuild = { leaseId: string; leaseMs: number; job: BuildJob }
 
-/** Most bytes of a message either way. */
-export const MAX_WORKER_MESSAGE_BYTES = 131_072
+/**
+ * Most bytes of a lease: every build that has a name fits. Its metadata is in hex, and each byte of the
+ * build information may be a character that JSON writes as six (`\u0001`).
+ */
+export const MAX_LEASE_BYTES = 2 * MAX_METADATA_SECTIONS_BYTES + 6 * MAX_BUILD_INFO_BYTES + 4_096
+
+/** Most bytes of what a worker sends: an outcome is hashes and a reason. */
+export const MAX_WORKER_REQUEST_BYTES = 131_072
 
 /** Reads an outcome that came from a worker; `undefined` for what is none. */
 export function readOutcome(value: unknown): BuildOutcome | undefined {
@@ -77,7 +86,10 @@ export function readLease(value: unknown): LeasedBuild | undefined {
   const { leaseId, leaseMs, job } = value
   const { image, args, options, sourceSha256, sourceUri, determinism, metadata } = job as JsonObject
   const isLease =
-    typeof leaseId === 'string' && Number.isSafeInteger(leaseMs) && (leaseMs as number) > 0
+    typeof leaseId === 'string' &&
+    Number.isSafeInteger(leaseMs) &&
+    (leaseMs as number) > 0 &&
+    (leaseMs as number) <= MAX_TIMER
   const isJob =
     typeof image === 'string' &&
     isTexts(args) &&

@@ -4,12 +4,10 @@ import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { assertKnown } from '../../internal/options.js'
 import { ControlPlaneError } from '../errors.js'
 import { readBoundedJson } from './boundedJson.js'
-import {
-  type BuildOutcome,
-  type LeasedBuild,
-  MAX_WORKER_MESSAGE_BYTES,
-  readLease,
-} from './protocol.js'
+import { type BuildOutcome, type LeasedBuild, MAX_LEASE_BYTES, readLease } from './protocol.js'
+
+/** Statuses that a proxy gives while what is behind it comes and goes, and when it is asked too often. */
+const passing: ReadonlySet<number> = new Set([404, 408, 421, 425, 429])
 
 /** Where a worker gets its builds. */
 export interface WorkerControl {
@@ -66,18 +64,24 @@ export function httpWorkerControl(parameters: {
       if (status === 204 || status === 409) return { status, body: undefined }
       if (status !== 200) {
         throw new ControlPlaneError(`it answered with status ${status}`, {
-          retryable: status >= 500,
+          retryable: status >= 500 || passing.has(status),
         })
       }
-      return { status, body: await readBoundedJson(response, MAX_WORKER_MESSAGE_BYTES) }
+      return { status, body: await readBoundedJson(response, MAX_LEASE_BYTES) }
     })
   return {
     lease: async (options) => {
       const { status, body } = await post('lease', {}, options)
       if (status !== 200) return undefined
       const lease = readLease(body)
-      if (lease === undefined) throw new ControlPlaneError('its job is malformed')
-      return lease
+      if (lease !== undefined) return lease
+      // Another worker, of another version, may read it.
+      const { leaseId } = Object(body) as { leaseId?: unknown }
+      const outcome: BuildOutcome = { status: 'worker_failed', reason: 'unreadable_job' }
+      if (typeof leaseId === 'string') {
+        await post('result', { leaseId, outcome }, options).catch(() => undefined)
+      }
+      throw new ControlPlaneError('its job is malformed', { retryable: true })
     },
     renew: async (leaseId, options) => (await post('renew', { leaseId }, options)).status === 204,
     finish: async (leaseId, outcome, options) =>
