@@ -1,7 +1,7 @@
 import type { Hex } from 'viem'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ProvenanceEvent } from '../../core/interfaces/provenance.js'
-import { toMetadataEntries } from '../build/buildInfo.js'
+import { computeBuildInfoHash, toMetadataEntries } from '../build/buildInfo.js'
 import { computeWasmHashes } from '../build/compareBuild.js'
 import { appendMetadata } from '../build/metadata.js'
 import { encodeEvidence } from '../claims/evidence.js'
@@ -19,14 +19,14 @@ const verifier = `0x${'aa'.repeat(20)}` as const
 const stranger = `0x${'ee'.repeat(20)}` as const
 
 /** A chain of events, whose head and whose reading can fail. */
-function world() {
+function world(options: { verifiers?: readonly Hex[] } = {}) {
   const chain: ProvenanceEvent[] = []
   const state = { head: 0n, broken: false, asked: [] as string[], now: 0, reads: 0 }
   const documents = new Map<string, Uint8Array>()
   const plugins = new Map<Hex, Uint8Array>([[wasmHash, plugin]])
   const index = createProvenanceIndex()
   const follower = createProvenanceFollower({
-    ...{ index, fromBlock: 0n, now: () => state.now },
+    ...{ index, fromBlock: 0n, now: () => state.now, ...options },
     events: {
       getFinalizedBlock: async () => {
         if (state.broken) throw new TypeError('the node is gone')
@@ -45,6 +45,7 @@ function world() {
     },
     readEvidence: async (uri) => {
       state.asked.push(uri)
+      if (uri.includes('tarpit')) await new Promise(() => undefined)
       const bytes = documents.get(uri)
       if (bytes === undefined) throw new TypeError('nobody has it')
       return bytes
@@ -56,9 +57,12 @@ function world() {
     const place = { blockNumber: state.head, logIndex: 0, timestamp: state.head, transactionHash }
     chain.push({ ...place, ...event } as ProvenanceEvent)
   }
-  const claim = (result: 'match' | 'did_not_run', who: Hex = verifier): string => {
-    const [build] = index.get(wasmHash)?.builds ?? []
-    const buildInfoHash = build?.buildInfoHash ?? wasmHash
+  const claim = (
+    result: 'match' | 'did_not_run',
+    who: Hex = verifier,
+    host = `${who}.example`,
+  ): string => {
+    const buildInfoHash = computeBuildInfoHash({ ...told, wasmSha256 })
     const { bytes, hash } = encodeEvidence({
       schema: 'newton.verification-evidence/1',
       ...{ wasmHash, wasmSha256, buildInfoHash, result, image, sourceSha256: told.sourceSha256 },
@@ -66,13 +70,26 @@ function world() {
       ...(result === 'match' ? { level: 'exact', rebuiltSha256: wasmSha256 } : {}),
       ...(result === 'did_not_run' ? { reason: 'timeout' } : {}),
     })
-    const evidenceUri = `https://${who}.example/${hash.slice(2)}.json`
+    const evidenceUri = `https://${host}/${hash.slice(2)}.json`
     documents.set(evidenceUri, bytes)
     emit({ type: 'ClaimSubmitted', wasmHash, verifier: who, result, buildInfoHash, evidenceUri })
     return evidenceUri
   }
-  return { state, index, follower, emit, claim, documents, plugins }
+  /** Claims with evidence at servers that accept and say nothing. */
+  const tarpits = (count: number, of: (at: number) => { who: Hex; host: string }): void => {
+    for (let at = 0; at < count; at++) {
+      const { who, host } = of(at)
+      const evidenceUri = `https://tarpit.${host}/${at.toString(16).padStart(64, '0')}.json`
+      const buildInfoHash = computeBuildInfoHash({ ...told, wasmSha256 })
+      const claimed = { wasmHash, verifier: who, result: 'match', buildInfoHash, evidenceUri }
+      emit({ type: 'ClaimSubmitted', ...claimed })
+    }
+  }
+  return { state, index, follower, emit, claim, documents, plugins, tarpits }
 }
+
+/** A verifier nobody knows. */
+const strangerOf = (at: number): Hex => `0x${at.toString(16).padStart(40, 'e')}`
 
 describe('createProvenanceFollower', () => {
   test('behavior: an answer is of the chain as it is now, and there is none where that is not known', async () => {
@@ -134,6 +151,96 @@ describe('createProvenanceFollower', () => {
     ] as const) {
       state.now = now
       expect(await follower.loadSome(), `at ${now}`).toBe(asked)
+    }
+  })
+
+  test('behavior: claims about what is no build of a registered plugin are no reason to read', async () => {
+    const { state, index, follower, emit, claim } = world()
+    for (let at = 0; at < 1_000; at++) {
+      const alone: Hex = `0x${at.toString(16).padStart(64, '0')}`
+      const evidenceUri = `https://a.example/${alone.slice(2)}.json`
+      const claimed = { verifier: stranger, result: 'match', evidenceUri, buildInfoHash: alone }
+      // About hashes of nothing, and about builds of which nobody says that the plugin comes from them.
+      emit({ type: 'ClaimSubmitted', ...claimed, wasmHash: at % 2 === 0 ? alone : wasmHash })
+    }
+    emit({ type: 'PluginRegistered', wasmHash, templateId: wasmHash })
+    const own = claim('match')
+    await follower.follow()
+    expect(await follower.loadSome()).toBe(2)
+    expect(state.asked).toEqual([wasmHash, own])
+    expect(index.missingEvidence()).toEqual([])
+  })
+
+  const crowds = {
+    'of one stranger at one server': () => ({ who: stranger, host: 'one.example' }),
+    'of one stranger at many servers': (at: number) => ({ who: stranger, host: `h${at}.example` }),
+    'of many strangers at one server': (at: number) => ({
+      who: strangerOf(at),
+      host: 'one.example',
+    }),
+  }
+  for (const [name, of] of Object.entries(crowds)) {
+    test(`behavior: servers that say nothing keep no evidence from being read: ${name}`, async () => {
+      vi.useFakeTimers()
+      try {
+        const { state, index, follower, emit, claim, tarpits } = world()
+        emit({ type: 'PluginRegistered', wasmHash, templateId: wasmHash })
+        tarpits(150, of)
+        const own = claim('match')
+        await follower.follow()
+        const loading = follower.loadSome()
+        await vi.advanceTimersByTimeAsync(9_000)
+        expect(state.asked).toContain(own)
+        expect(index.get(wasmHash)?.claims.at(-1)?.evidence).toMatchObject({ result: 'match' })
+        // One that hangs is not waited for longer than its time, whatever it does with its signal.
+        await vi.advanceTimersByTimeAsync(60_000)
+        expect(await loading).toBeLessThanOrEqual(33)
+        // What comes new goes before what failed, and what is at a server that failed comes last.
+        state.now = 3_600_000
+        state.asked.length = 0
+        const next = claim('did_not_run')
+        await follower.follow()
+        follower.loadSome().catch(() => undefined)
+        await vi.advanceTimersByTimeAsync(1)
+        expect(state.asked).toContain(next)
+        expect(state.asked.indexOf(next)).toBeLessThanOrEqual(1)
+      } finally {
+        vi.useRealTimers()
+      }
+    })
+  }
+
+  test('behavior: evidence of named verifiers is read before that of all others', async () => {
+    vi.useFakeTimers()
+    try {
+      const { state, follower, emit, claim, tarpits } = world({ verifiers: [verifier] })
+      emit({ type: 'PluginRegistered', wasmHash, templateId: wasmHash })
+      tarpits(1_000, (at) => ({ who: strangerOf(at), host: `h${at}.example` }))
+      const own = claim('match')
+      await follower.follow()
+      follower.loadSome().catch(() => undefined)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(state.asked.slice(0, 2)).toEqual([wasmHash, own])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('behavior: a round ends, however long what it asks for takes', async () => {
+    vi.useFakeTimers()
+    try {
+      const { state, follower, emit, tarpits } = world()
+      emit({ type: 'PluginRegistered', wasmHash, templateId: wasmHash })
+      tarpits(150, (at) => ({ who: strangerOf(at), host: `h${at}.example` }))
+      await follower.follow()
+      const loading = follower.loadSome()
+      for (let second = 0; second < 30; second++) {
+        state.now += 1_000
+        await vi.advanceTimersByTimeAsync(1_000)
+      }
+      expect(await loading).toBeLessThanOrEqual(1 + 2 * 8)
+    } finally {
+      vi.useRealTimers()
     }
   })
 
@@ -205,6 +312,9 @@ describe('createStatusHandler', () => {
     expect(await statusOf()).toBe(200)
     state.now += 60_000
     expect(await statusOf()).toBe(200)
+    const ageOf = async (): Promise<string | null> =>
+      (await handle(new Request('https://a.example/wasms.json'))).headers.get('age')
+    expect(await ageOf()).toBe('60')
     for (const now of [1_060_001, 999_999, Number.NaN]) {
       state.now = now
       for (const path of [

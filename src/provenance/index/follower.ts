@@ -5,13 +5,14 @@
 import type { Address, Hex } from 'viem'
 import { computeArtifactHash } from '../../core/artifact.js'
 import type { ProvenanceEvents } from '../../core/interfaces/provenance.js'
-import type { IoOptions } from '../../internal/deadline.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { mapBounded } from '../../internal/mapBounded.js'
-import { assertKnown } from '../../internal/options.js'
+import { assertKnown, assertList } from '../../internal/options.js'
 import { createOrder } from '../../internal/singleFlight.js'
-import { evidenceHashOf, MAX_EVIDENCE_BYTES } from '../claims/evidence.js'
+import { MAX_EVIDENCE_BYTES } from '../claims/evidence.js'
 import { PluginBytesError, SourceUnavailableError } from '../errors.js'
-import type { IndexedClaim, ProvenanceIndex } from './provenanceIndex.js'
+import { documentsOf, type Failures, inTurn, type Missing, pluginOf } from './missing.js'
+import type { ProvenanceIndex } from './provenanceIndex.js'
 
 /** What {@link createProvenanceFollower} works with. */
 export type ProvenanceFollowerParameters = {
@@ -23,6 +24,8 @@ export type ProvenanceFollowerParameters = {
   readPlugin: (wasmHash: Hex, options: IoOptions) => Promise<Uint8Array>
   /** Reads an evidence document; what comes is checked against the claim that names it. */
   readEvidence: (evidenceUri: string, options: IoOptions) => Promise<Uint8Array>
+  /** Whose evidence is read before that of others. @default nobody's */
+  verifiers?: readonly Address[] | undefined
   now?: (() => number) | undefined
 }
 
@@ -37,7 +40,10 @@ export type ProvenanceFollower = {
   /** Reads what the matches of these verifiers about one plugin rest on. What cannot be had stays missing. */
   load(wasmHash: Hex, verifiers: readonly Address[], options?: IoOptions): Promise<void>
   /**
-   * Reads some of what is missing, and asks again later, and less often, for what could not be had.
+   * Reads some of what is missing, and asks again later, and less often, for what could not be had. What was
+   * never asked for goes before what failed, what is at a place that failed goes last, and verifiers take
+   * turns. It begins nothing after 20 seconds. Whoever answers from the index need not wait for it: without
+   * evidence a claim is one without evidence.
    *
    * @returns How much it asked for: 0 where nothing is missing that is due.
    */
@@ -51,6 +57,8 @@ const atOnce = 32
 const reading = 8
 /** Milliseconds for one plugin or document. */
 const patience = 10_000
+/** Milliseconds after which a call of `loadSome` begins no more reads. */
+const budget = 20_000
 const longestPause = 3_600_000
 
 /**
@@ -76,17 +84,24 @@ export function createProvenanceFollower(
   assertKnown('parameters', parameters, known)
   const { index, now = Date.now } = parameters
   const read = readerOf(parameters)
-  const failed = new Map<string, { tries: number; notBefore: number }>()
+  const verifiers = parameters.verifiers ?? []
+  assertList('verifiers', verifiers)
+  const named = new Set(verifiers.map((verifier) => `${verifier}`.toLowerCase()))
+  const failed: Failures = { reads: new Map(), places: new Map() }
   /** Reads, or remembers when to ask again. */
   const attempt = async (what: Missing, options: IoOptions): Promise<void> => {
     try {
       await read(what, options)
-      failed.delete(what.key)
+      failed.reads.delete(what.key)
+      if (what.type === 'evidence') failed.places.delete(what.place)
     } catch {
       options.signal?.throwIfAborted()
-      const tries = (failed.get(what.key)?.tries ?? 0) + 1
+      const tries = (failed.reads.get(what.key)?.tries ?? 0) + 1
       const pause = Math.min(longestPause, 1_000 * 2 ** Math.min(tries, 12))
-      failed.set(what.key, { tries, notBefore: now() + pause })
+      failed.reads.set(what.key, { tries, notBefore: now() + pause })
+      if (what.type === 'evidence') {
+        failed.places.set(what.place, (failed.places.get(what.place) ?? 0) + 1)
+      }
     }
   }
   let next = parameters.fromBlock
@@ -118,47 +133,43 @@ export function createProvenanceFollower(
       await mapBounded(wanted, reading, (one) => attempt(one, options))
     },
     loadSome: async (options = {}) => {
-      const isDue = ({ key }: Missing): boolean => (failed.get(key)?.notBefore ?? 0) <= now()
-      const plugins = index.missingPlugins().map(pluginOf).filter(isDue)
-      const documents = documentsOf(index.missingEvidence()).filter(isDue)
-      const some = [...plugins.slice(0, atOnce), ...documents.slice(0, atOnce)]
-      await mapBounded(some, reading, (one) => attempt(one, options))
-      return some.length
+      const isDue = ({ key }: Missing): boolean => (failed.reads.get(key)?.notBefore ?? 0) <= now()
+      const end = now() + budget
+      let asked = 0
+      const readSome = (some: readonly Missing[]): Promise<unknown> =>
+        mapBounded(some.slice(0, atOnce), reading, async (one) => {
+          if (now() >= end) return
+          asked += 1
+          await attempt(one, options)
+        })
+      await readSome(inTurn(index.missingPlugins().map(pluginOf).filter(isDue), failed, named))
+      // Which evidence is of any use is known with the plugins.
+      await readSome(inTurn(documentsOf(index.missingEvidence()).filter(isDue), failed, named))
+      return asked
     },
   }
 }
 
-const known = ['events', 'fromBlock', 'index', 'readPlugin', 'readEvidence', 'now']
+const known = [
+  ...['events', 'fromBlock', 'index', 'readPlugin', 'readEvidence', 'verifiers', 'now'],
+]
 
-type Missing =
-  | { type: 'plugin'; key: string; wasmHash: Hex }
-  | { type: 'evidence'; key: string; evidenceUri: string }
-
-function pluginOf(wasmHash: Hex): Missing {
-  return { type: 'plugin', key: wasmHash, wasmHash }
-}
-
-/** Documents that claims name by hash, each once. */
-function documentsOf(claims: readonly IndexedClaim[]): Missing[] {
-  const found = new Map<string, Missing>()
-  for (const { evidence, evidenceUri } of claims) {
-    // What names no hash can be no evidence, wherever it leads.
-    if (evidence !== undefined || evidenceHashOf(evidenceUri) === undefined) continue
-    found.set(evidenceUri, { type: 'evidence', key: evidenceUri, evidenceUri })
-  }
-  return [...found.values()]
-}
+type Reading = (options: IoOptions) => Promise<Uint8Array>
 
 function readerOf({ index, readPlugin, readEvidence }: ProvenanceFollowerParameters) {
+  // What does not look at its signal is not waited for either.
+  const within = (signal: AbortSignal | undefined, work: Reading): Promise<Uint8Array> =>
+    withDeadline('Reading what a claim names', { signal, timeout: patience }, (own) =>
+      work({ signal: own, timeout: patience }),
+    )
   return async (what: Missing, { signal }: IoOptions): Promise<void> => {
-    const options = { signal, timeout: patience }
     if (what.type === 'plugin') {
-      const wasm = await readPlugin(what.wasmHash, options)
+      const wasm = await within(signal, (options) => readPlugin(what.wasmHash, options))
       if (computeArtifactHash(wasm) !== what.wasmHash) throw new PluginBytesError(what.wasmHash)
       index.addPlugin(wasm)
       return
     }
-    const bytes = await readEvidence(what.evidenceUri, options)
+    const bytes = await within(signal, (options) => readEvidence(what.evidenceUri, options))
     if (bytes.length > MAX_EVIDENCE_BYTES || !index.addEvidence(bytes)) {
       throw new SourceUnavailableError('it is not what the claim names')
     }

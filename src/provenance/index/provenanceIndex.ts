@@ -91,7 +91,10 @@ export type ProvenanceIndex = {
   list(filter?: ProvenanceFilter): readonly ProvenanceRecord[]
   /** Plugins that are registered, or have an entry of build information, and whose bytes are not here. */
   missingPlugins(): readonly Hex[]
-  /** Evidence that claims name and that is not here. */
+  /**
+   * Claims whose evidence is not here. Those about no build that the plugin is said to come from are not
+   * among them: anybody writes them about anything, and no evidence makes them mean something.
+   */
   missingEvidence(): readonly IndexedClaim[]
 }
 
@@ -199,9 +202,14 @@ export function createProvenanceIndex(): ProvenanceIndex {
         hashes === undefined && (registered || said.length > 0) ? [wasmHash] : [],
       ),
     missingEvidence: () =>
-      [...entries.values()].flatMap(({ claims }) =>
-        [...claims.values()].filter(({ evidence }) => evidence === undefined),
-      ),
+      [...entries.values()].flatMap((entry) => {
+        if (entry.claims.size === 0) return []
+        entry.builds ??= buildsOf(entry)
+        const said = new Set(entry.builds.map(({ buildInfoHash }) => buildInfoHash))
+        return [...entry.claims.values()].filter(
+          ({ evidence, buildInfoHash }) => evidence === undefined && said.has(buildInfoHash),
+        )
+      }),
   }
 }
 

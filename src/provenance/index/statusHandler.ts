@@ -76,7 +76,12 @@ export function createStatusHandler(
     // A clock that says nothing, or goes backwards, makes nothing fresh.
     return !(age >= 0 && age <= maxAge)
   }
-  return async (request) => {
+  /** Seconds since the chain was read last: within `maxAge` an answer is given, and says how old it is. */
+  const age = (): Record<string, string> => {
+    const seconds = Math.floor((now() - (asOf?.() ?? Number.NaN)) / 1_000)
+    return seconds >= 0 ? { age: `${seconds}` } : {}
+  }
+  const answer = async (request: Request): Promise<Response> => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return new Response(null, { status: 405, headers: { ...jsonHeaders, allow: 'GET, HEAD' } })
     }
@@ -107,6 +112,11 @@ export function createStatusHandler(
     }
     const pending = parameters.isPending?.(record.wasmHash) ?? false
     return json(pending && record.claims.length === 0 ? 202 : 200, statusOf(record, parameters))
+  }
+  return async (request) => {
+    const response = await answer(request)
+    for (const [name, value] of Object.entries(age())) response.headers.set(name, value)
+    return response
   }
 }
 

@@ -1,4 +1,5 @@
 import type { CommandDef } from 'citty'
+import type { Address } from 'viem'
 import { createStatusHandler } from '../../../provenance/index.js'
 import { daArgs } from '../../config/artifactStore.js'
 import { chainArgs, chainOf } from '../../config/chain.js'
@@ -7,7 +8,7 @@ import { wholeNumber } from '../../numbers.js'
 import { command } from '../../terminal/command.js'
 import { printable } from '../../terminal/output.js'
 import { listenArgs, runServer } from './server.js'
-import { finalityOf, followedIndex, sourceArgs } from './sources.js'
+import { type FollowedIndex, finalityOf, followedIndex, sourceArgs } from './sources.js'
 
 /** `provenance index`. */
 export const index: CommandDef = command({
@@ -20,6 +21,9 @@ export const index: CommandDef = command({
     const finality = 'latest' as const
     const followed = await followedIndex(terminal, { target, args, signal, finality })
     await followed.follow()
+    await followed.load()
+    const missing = followed.index.missingEvidence().length
+    if (missing > 0) terminal.stderr(`the evidence of ${missing} claims was not to be had\n`)
     const records = followed.index.list({ limit: 1_000 })
     const plugins = records.map(({ wasmHash, hashes, builds, claims }) => ({
       ...{ wasmHash, wasmSha256: hashes?.wasmSha256, builds },
@@ -56,17 +60,12 @@ export const serve: CommandDef = command({
   run: async ({ args, terminal, signal }) => {
     const target = await chainOf(terminal, args)
     const finality = finalityOf(args)
-    const followed = await followedIndex(terminal, { target, args, signal, finality })
-    let asOf: number | undefined
-    const step = async (): Promise<void> => {
-      const begun = Date.now()
-      await followed.follow()
-      asOf = begun
-    }
+    const profiles = args.verifiers === undefined ? undefined : profilesOf(args.verifiers)
+    const verifiers = Object.keys(profiles ?? {}) as Address[]
+    const followed = await followedIndex(terminal, { target, args, signal, finality, verifiers })
+    const { asOf, step } = createSteps(followed)
     const fetch = createStatusHandler({
-      ...{ index: followed.index, service: { name: args.name } },
-      verifiers: args.verifiers === undefined ? undefined : profilesOf(args.verifiers),
-      asOf: () => asOf,
+      ...{ index: followed.index, service: { name: args.name }, verifiers: profiles, asOf },
       // Three readings may fail before an answer is not given any more.
       maxAge: Math.max(300_000, wholeNumber('interval', args.interval, 5) * 4_000),
     })
@@ -74,6 +73,35 @@ export const serve: CommandDef = command({
     return { data: {}, text: '', printed: true }
   },
 })
+
+/**
+ * Steps of whoever answers from an index. One reads the events; what they name is read beside it, so that no
+ * stranger's server decides how old the index is.
+ */
+export function createSteps({ follow, load }: Pick<FollowedIndex, 'follow' | 'load'>): {
+  /** When the chain was read last, as far as the index has it. */
+  asOf(): number | undefined
+  step(): Promise<void>
+} {
+  let asOf: number | undefined
+  let isLoading = false
+  return {
+    asOf: () => asOf,
+    step: async () => {
+      const begun = Date.now()
+      await follow()
+      asOf = begun
+      if (isLoading) return
+      isLoading = true
+      // What it throws is the end of the role, which the next step is told of too.
+      load()
+        .catch(() => undefined)
+        .finally(() => {
+          isLoading = false
+        })
+    },
+  }
+}
 
 function profilesOf(words: string): Record<string, { name: string }> {
   return Object.fromEntries(

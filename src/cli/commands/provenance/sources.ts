@@ -1,5 +1,5 @@
 /** What the commands of provenance read: plugins by hash, events, evidence. */
-import type { Hex } from 'viem'
+import type { Address, Hex } from 'viem'
 import { type ArtifactSource, decodeLocator, namespaces } from '../../../core/index.js'
 import type { PluginProvenance } from '../../../core/interfaces/provenance.js'
 import { isPolicySdkError } from '../../../errors/base.js'
@@ -102,12 +102,17 @@ async function announced(
 export type FollowedIndex = {
   index: ProvenanceIndex
   follower: ProvenanceFollower
-  /** Reads what is new: events, then the plugins and the evidence that they name. */
+  /** Reads the events that are new. */
   follow(): Promise<void>
+  /**
+   * Reads the plugins and the evidence that events name, as much as there is in a minute: it is strangers
+   * who say where evidence is, and how long that takes.
+   */
+  load(): Promise<void>
 }
 
-/** Rounds of reading what events name, between two readings of the chain. */
-const rounds = 32
+/** Milliseconds of reading what events name, between two readings of the chain. */
+const loadMs = 60_000
 
 /** Opens an index over a chain. */
 export async function followedIndex(
@@ -118,14 +123,16 @@ export async function followedIndex(
     signal: AbortSignal
     /** What is read once is what stands now; what is followed is what will stand. */
     finality: 'finalized' | 'safe' | 'latest'
+    /** Whose evidence is read first. */
+    verifiers?: readonly Address[] | undefined
   },
 ): Promise<FollowedIndex> {
-  const { target, args, signal, finality } = given
+  const { target, args, signal, finality, verifiers } = given
   const { client, addresses, fromBlock } = target
   const allowPrivate = args['allow-private'] ?? false
   const index = createProvenanceIndex()
   const follower = createProvenanceFollower({
-    ...{ index, fromBlock },
+    ...{ index, fromBlock, verifiers },
     events: await createProvenanceEvents({ client, addresses, finality }),
     readPlugin: pluginReader(terminal, { target, args }),
     readEvidence: (uri, options) =>
@@ -134,10 +141,13 @@ export async function followedIndex(
   const follow = async (): Promise<void> => {
     printProgress(terminal, 'reading events')
     await follower.follow({ signal })
-    for (let round = 0; round < rounds && (await follower.loadSome({ signal })) > 0; round++);
     printProgress(terminal)
   }
-  return { index, follower, follow }
+  const load = async (): Promise<void> => {
+    const end = Date.now() + loadMs
+    while (Date.now() < end && (await follower.loadSome({ signal })) > 0);
+  }
+  return { index, follower, follow, load }
 }
 
 /**
