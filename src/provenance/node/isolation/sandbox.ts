@@ -5,12 +5,13 @@
  * The build's standard output is the plugin, its standard error the log. Both are whatever the build
  * wants them to be, and are only hashed.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { type OwnStreams, ownStreams } from '../../../internal/node/inheritedDescriptors.js'
 import { assertCount, assertFlag, assertKnown, MAX_TIMER } from '../../../internal/options.js'
 import { IsolationError } from '../../errors.js'
 import {
@@ -197,12 +198,8 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
   assertKnown('run', run, runMembers)
   const limits = limitsOf(run.limits)
   run.signal?.throwIfAborted()
-  const { uid, filter } = command
-  const child = spawn(command.file, command.argv, {
-    ...{ env: command.env, cwd: command.cwd, detached: true },
-    stdio: ['ignore', 'pipe', 'pipe', ...(filter ? (['pipe', 'pipe', 'pipe'] as const) : [])],
-    ...(uid === undefined ? {} : { uid, gid: uid }),
-  })
+  const { filter } = command
+  const child = start(command, await streamsOf(command))
   let end: Pick<SandboxEnd, 'status' | 'limit'> | undefined
   const stop: Stop = (status, limit) => {
     end ??= { status, limit }
@@ -244,6 +241,29 @@ async function supervise(command: Command, run: SandboxRun): Promise<SandboxEnd>
     run.signal?.removeEventListener('abort', onAbort)
     kill(child)
     await (await group)?.close()
+  }
+}
+
+/** Its own streams alone: walls keep nothing from a build that it holds already. */
+async function streamsOf({ filter }: Command): Promise<OwnStreams<'ignore' | 'pipe'>> {
+  const more = filter ? (['pipe', 'pipe', 'pipe'] as const) : []
+  const streams = await ownStreams(['ignore', 'pipe', 'pipe', ...more] as const)
+  if (streams !== undefined) return streams
+  throw new IsolationError('this process was started with a descriptor that builds would have')
+}
+
+/** Starts it. Nothing waits before whoever listens to it does: it may have ended by then. */
+function start(
+  { file, argv, env, cwd, uid }: Command,
+  { stdio, close }: OwnStreams<'ignore' | 'pipe'>,
+): ChildProcess {
+  try {
+    return spawn(file, argv, {
+      ...{ env, cwd, detached: true, stdio: stdio as StdioOptions },
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+    })
+  } finally {
+    close().catch(() => undefined)
   }
 }
 
