@@ -369,6 +369,26 @@ describe('createControlPlane', () => {
     expect(claims).toEqual([])
   })
 
+  test.each([
+    ['leases and says nothing', false],
+    ['renews for ever', true],
+  ])('behavior: a worker that %s holds up nobody else’s builds', async (_, renews) => {
+    let now = 0
+    const { plane, register, claims } = world({ queue: memoryQueue({ now: () => now }) })
+    for (let i = 0; i < 20; i++) register(pluginOf(`plugin ${i}`))
+    await plane.follow()
+    const held = new Set<string>()
+    for (let round = 0; round < 120 && claims.length < 20; round++) {
+      for (let i = 0; i < 20; i++) held.add((await plane.lease('silent'))?.leaseId ?? '')
+      if (renews) for (const leaseId of held) await plane.renew(leaseId, 'silent')
+      const lease = await plane.lease('honest')
+      if (lease !== undefined) await plane.finish('honest', lease.leaseId, honest(lease))
+      await plane.settle()
+      now += 30_001
+    }
+    expect(claims.map(({ result }) => result)).toEqual(Array(20).fill('match'))
+  })
+
   test('behavior: what did not run is claimed as that, with its reason; lost workers claim nothing', async () => {
     const { plane, register, claims, documents, seen } = world()
     register(pluginOf('a'))
@@ -649,7 +669,7 @@ describe('createControlPlane', () => {
     // Read in turn too: what is behind 200 others is there in the first round.
     await plane.follow()
     const first: (string | undefined)[] = []
-    for (let i = 0; i < 5; i++) first.push((await leased(plane)).job.args[0])
+    for (let i = 0; i < 5; i++) first.push((await leased(plane, `w${i}`)).job.args[0])
     expect(first).toEqual(['spam 0', 'honest 0', 'spam 1', 'honest 1', 'spam 2'])
   })
 
@@ -874,6 +894,18 @@ describe('worker and control plane over HTTP', () => {
     })
     await worker.runOnce()
     expect(events).toEqual(['worker.leased', 'worker.lost'])
+  })
+
+  test('behavior: a lease is kept by the worker that has it', async () => {
+    const { plane, register } = world()
+    register(pluginOf('a'))
+    await plane.follow()
+    const tokens = ['a', 'b'].map((letter) => letter.repeat(32)) as [string, string]
+    const workers = { [tokens[0]]: 'one', [tokens[1]]: 'two' }
+    const handle = createControlHandler({ plane, workers })
+    const [one, two] = [connect(handle, tokens[0]), connect(handle, tokens[1])]
+    const { leaseId = '' } = (await one.lease()) ?? {}
+    expect([await two.renew(leaseId), await one.renew(leaseId)]).toEqual([false, true])
   })
 
   test('error: a token that is unknown or short, an address that is not https', async () => {

@@ -87,7 +87,7 @@ async function answerWorker(
   }
   const { leaseId } = body
   if (typeof leaseId !== 'string' || leaseId.length > 100) return answer(400)
-  if (verb === 'renew') return answer((await plane.renew(leaseId)) ? 204 : 409)
+  if (verb === 'renew') return answer((await plane.renew(leaseId, worker)) ? 204 : 409)
   const outcome = readOutcome(body['outcome'])
   if (outcome === undefined) return answer(400)
   return answer((await plane.finish(worker, leaseId, outcome)) ? 204 : 409)

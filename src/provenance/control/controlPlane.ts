@@ -28,7 +28,8 @@ export type ControlPlane = {
   follow(options?: { signal?: AbortSignal | undefined }): Promise<void>
   /** Leases a build to a worker. */
   lease(worker: string): Promise<LeasedBuild | undefined>
-  renew(leaseId: string): Promise<boolean>
+  /** Keeps a lease; `false` where it is over, or another worker's than the one that is named. */
+  renew(leaseId: string, worker?: string): Promise<boolean>
   /** Takes what became of a build; `false` where the lease is over, or the answer cannot be true. */
   finish(worker: string, leaseId: string, outcome: BuildOutcome): Promise<boolean>
   /** Records results that wait for it. */
@@ -85,7 +86,7 @@ export function createControlPlane(given: ControlPlaneParameters): ControlPlane 
       if (lease === undefined) return undefined
       return { leaseId: lease.leaseId, leaseMs, job: jobOf(payloadOf(lease.job)) }
     },
-    renew: (leaseId) => queue.renew(leaseId, leaseMs),
+    renew: (leaseId, worker) => queue.renew(leaseId, leaseMs, { worker }),
     finish: async (worker, leaseId, outcome) => {
       // Called by hand, without the routes that read messages, it believes no more than they do.
       const said = readOutcome(outcome)

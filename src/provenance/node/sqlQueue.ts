@@ -13,11 +13,13 @@ import { assertCount, assertKnown, MAX_TIMER } from '../../internal/options.js'
 import {
   assertJob,
   assertRoom,
+  boundNames,
   boundsOf,
   type JobQueue,
   type JobState,
   MAX_TRIES,
   noCounts,
+  OTHERS_FIRST,
   type StoredJob,
 } from '../queue/jobQueue.js'
 import type { QueueOptions } from '../queue/memoryQueue.js'
@@ -82,7 +84,7 @@ export async function pgliteQueue(
 }
 
 const needed = 'A queue in Postgres'
-const options = ['backoff', 'waiting', 'waitingOfOne']
+const options = ['backoff', ...boundNames]
 
 /** Opens a queue; the table is made where it is missing. */
 export async function openSqlQueue(
@@ -93,7 +95,7 @@ export async function openSqlQueue(
   const bounds = boundsOf(more)
   const { db, sql, close } = await openDatabase<Tables>(await connect(), { migrate, needed })
   const put = putter(db, { sql, bounds })
-  return { put, ...leases(db, { sql, backoff }), ...records(db, sql), close }
+  return { put, ...leases(db, { sql, backoff, bounds }), ...records(db, sql), close }
 }
 
 async function migrate(db: Kysely<Tables>, sql: typeof Sql): Promise<void> {
@@ -113,6 +115,12 @@ async function migrate(db: Kysely<Tables>, sql: typeof Sql): Promise<void> {
     // Nor whose they are: they go first, in their old order.
     await sql`alter table newton_build_job add column if not exists requester text,
       add column if not exists turn bigint not null default 0`.execute(tx)
+    // Nor who lost them.
+    await sql`alter table newton_build_job add column if not exists lost jsonb,
+      add column if not exists lost_end timestamptz,
+      add column if not exists lease_last timestamptz`.execute(tx)
+    await sql`create index if not exists newton_build_job_leased
+      on newton_build_job (worker) where state = 'leased'`.execute(tx)
     await sql`drop index if exists newton_build_job_next`.execute(tx)
     await sql`create index if not exists newton_build_job_turn
       on newton_build_job (priority, turn, place) where state in ('queued', 'leased')`.execute(tx)
@@ -170,41 +178,58 @@ function putter(
 
 function leases(
   db: Kysely<Tables>,
-  { sql, backoff }: { sql: typeof Sql; backoff: number },
+  given: { sql: typeof Sql; backoff: number; bounds: ReturnType<typeof boundsOf> },
 ): Pick<JobQueue, 'lease' | 'renew' | 'finish' | 'find'> {
+  const { sql, backoff, bounds } = given
   const after = (milliseconds: number) =>
     sql`clock_timestamp() + ${milliseconds}::double precision * interval '1 millisecond'`
   const isCurrent = (leaseId: string) =>
     sql`lease_id = ${leaseId} and state = 'leased' and lease_end > clock_timestamp()`
+  /** Takes back leases that ran out: `isPoisoned` as the database says it. */
+  const lose = () =>
+    sql`
+    with over as (
+      select id, case when worker is null or coalesce(jsonb_exists(lost, worker), false)
+        then lost else coalesce(lost, '[]'::jsonb) || jsonb_build_array(worker) end as by_whom
+      from newton_build_job where state = 'leased' and lease_end <= clock_timestamp()
+      for update skip locked
+    )
+    update newton_build_job set lease_id = null, lost = by_whom,
+      lost_end = case when worker is null then lost_end else ${after(OTHERS_FIRST * backoff)} end,
+      state = case when tries >= ${MAX_TRIES} and (worker is null or tries >= ${2 * MAX_TRIES}
+        or jsonb_array_length(by_whom) > 1) then 'poisoned' else 'queued' end
+    from over where newton_build_job.id = over.id`.execute(db)
   return {
     lease: async (milliseconds, { worker } = {}) => {
       assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
-      // A job that drove away whoever had it, the last time too, is no job any more.
-      await sql`update newton_build_job set state = 'poisoned', lease_id = null
-        where state = 'leased' and lease_end <= clock_timestamp() and tries >= ${MAX_TRIES}`.execute(
-        db,
-      )
+      await lose()
       const leaseId = crypto.randomUUID()
+      const who = sql`${worker ?? null}::text`
+      // Of several at once each may be the last that a worker may have.
       const { rows } = await sql<JobRow>`
         with next as (
-          select id from newton_build_job where tries < ${MAX_TRIES} and (
-            (state = 'queued' and not_before <= clock_timestamp())
-            or (state = 'leased' and lease_end <= clock_timestamp()))
-            and not coalesce(jsonb_exists(not_to, ${worker ?? null}::text), false)
-            and not coalesce(not_yet_end > clock_timestamp()
-              and jsonb_exists(not_yet, ${worker ?? null}::text), false)
+          select id from newton_build_job
+          where state = 'queued' and not_before <= clock_timestamp()
+            and not coalesce(jsonb_exists(not_to, ${who}), false)
+            and not coalesce(not_yet_end > clock_timestamp() and jsonb_exists(not_yet, ${who}), false)
+            and not coalesce(lost_end > clock_timestamp() and jsonb_exists(lost, ${who}), false)
+            and (select count(*) from newton_build_job
+              where state = 'leased' and worker = ${who}) < ${bounds.leasesOfOne}
           order by priority, turn, place limit 1 for update skip locked
         )
         update newton_build_job set state = 'leased', tries = tries + 1, lease_id = ${leaseId},
-          lease_end = ${after(milliseconds)}, worker = ${worker ?? null}
+          lease_end = least(${after(milliseconds)}, ${after(bounds.leaseTime)}),
+          lease_last = ${after(bounds.leaseTime)}, worker = ${who}
         from next where newton_build_job.id = next.id returning newton_build_job.*`.execute(db)
       const [row] = rows
       return row && { job: read(row), leaseId }
     },
-    renew: async (leaseId, milliseconds) => {
+    renew: async (leaseId, milliseconds, { worker = null } = {}) => {
       assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
-      const { rows } = await sql`update newton_build_job set lease_end = ${after(milliseconds)}
-        where ${isCurrent(leaseId)} returning id`.execute(db)
+      const { rows } = await sql`update newton_build_job
+        set lease_end = least(${after(milliseconds)}, lease_last)
+        where ${isCurrent(leaseId)} and coalesce(worker = ${worker}::text, ${worker}::text is null)
+        returning id`.execute(db)
       return rows.length === 1
     },
     finish: async (leaseId, ended) => {
@@ -266,7 +291,7 @@ function records(
     },
     requeue: async (id) => {
       const { rows } = await sql`update newton_build_job set state = 'queued', tries = 0,
-        settled = false, result = null, not_to = null, not_yet = null,
+        settled = false, result = null, not_to = null, not_yet = null, lost = null, lost_end = null,
         reserved_end = null, not_before = clock_timestamp()
         where id = ${id} and ${isOver} returning id`.execute(db)
       return rows.length === 1

@@ -5,16 +5,26 @@
  * queued --lease--> leased --finish(done)--> done
  *   ^                  |
  *   |---- retry -------|--- last try failed --> failed
- *                      |--- last lease ran out --> poisoned
+ *   |---- ran out -----|--- last lease ran out --> poisoned
  * ```
  * A lease has an id of its own. Only the current one, before it ends, can finish a job.
+ *
+ * A lease that ran out says as much of its worker as of its job: others are given the job first, and it
+ * is poisoned only where it drove away more than one of them, or one of them twice as often. A worker has
+ * a few leases at a time, and none of them for longer than a build takes, however often it renews.
  *
  * Of equal priority, requesters take turns: a job's turn is the one after the last of its requester's that
  * wait, and after the last that was leased. So whoever puts a thousand waits behind its own, nobody behind
  * another's thousand, and who was served before has lost nothing by it.
  */
 
-import { assertCount, assertKnown, assertObject, assertText } from '../../internal/options.js'
+import {
+  assertCount,
+  assertKnown,
+  assertObject,
+  assertText,
+  MAX_TIMER,
+} from '../../internal/options.js'
 import { QueueFullError } from '../errors.js'
 
 /** Where a job is. */
@@ -31,12 +41,16 @@ export type NewJob = {
   requester?: string | undefined
 }
 
-/** How many jobs may wait. A job that is leased does not. */
+/** How many jobs may wait, and how many a worker may have. A job that is leased does not wait. */
 export type QueueBounds = {
   /** In total. @default 10000 */
   waiting?: number | undefined
   /** Of one requester. @default 1000 */
   waitingOfOne?: number | undefined
+  /** Leases of one worker at a time. @default 4 */
+  leasesOfOne?: number | undefined
+  /** Milliseconds after which a lease ends, renewed or not. @default 1800000, 30 minutes */
+  leaseTime?: number | undefined
 }
 
 /** A job as it stands. */
@@ -77,13 +91,23 @@ export interface JobQueue {
    * @throws {QueueFullError} where as many wait as may.
    */
   put(job: NewJob): Promise<boolean>
-  /** Leases the next job for `milliseconds`: the next that may be this worker's, where one is named. */
+  /**
+   * Leases the next job for `milliseconds`: the next that may be this worker's, where one is named, and none
+   * where it has as many as it may.
+   */
   lease(
     milliseconds: number,
     options?: { worker?: string | undefined },
   ): Promise<JobLease | undefined>
-  /** Makes a lease end in `milliseconds` from now; `false` where it is over or another's. */
-  renew(leaseId: string, milliseconds: number): Promise<boolean>
+  /**
+   * Makes a lease end in `milliseconds` from now, and never later than any may; `false` where it is over,
+   * or another worker's than the one that is named.
+   */
+  renew(
+    leaseId: string,
+    milliseconds: number,
+    options?: { worker?: string | undefined },
+  ): Promise<boolean>
   /** Ends a lease; `false` where it is over or another's, and then nothing changes. */
   finish(leaseId: string, result: JobResult): Promise<boolean>
   /** The job of a current lease. */
@@ -109,6 +133,21 @@ export interface JobQueue {
 /** Tries of a job. */
 export const MAX_TRIES = 5
 
+/** Times of the first backoff in which a job goes to others than those that lost it. */
+export const OTHERS_FIRST = 120
+
+/** Whether the job is what drove its workers away, and not the worker what let it lie. */
+export function isPoisoned(job: {
+  tries: number
+  /** Whether the lease that ran out named its worker. */
+  named: boolean
+  /** Workers whose leases ran out. */
+  lost: readonly string[]
+}): boolean {
+  const { tries, named, lost } = job
+  return tries >= MAX_TRIES && (!named || lost.length > 1 || tries >= 2 * MAX_TRIES)
+}
+
 /** Milliseconds before the next try. */
 export function backoffAfter(tries: number, base: number): number {
   return base * 2 ** Math.max(0, tries - 1)
@@ -130,14 +169,21 @@ export function assertJob(job: NewJob): void {
 }
 
 /** Bounds with their defaults. */
-export function boundsOf({ waiting = 10_000, waitingOfOne = 1_000 }: QueueBounds): {
-  waiting: number
-  waitingOfOne: number
-} {
+export function boundsOf({
+  waiting = 10_000,
+  waitingOfOne = 1_000,
+  leasesOfOne = 4,
+  leaseTime = 1_800_000,
+}: QueueBounds): { [name in keyof QueueBounds]-?: number } {
   assertCount('waiting', waiting)
   assertCount('waitingOfOne', waitingOfOne)
-  return { waiting, waitingOfOne }
+  assertCount('leasesOfOne', leasesOfOne)
+  assertCount('leaseTime', leaseTime, { most: MAX_TIMER })
+  return { waiting, waitingOfOne, leasesOfOne, leaseTime }
 }
+
+/** Names of bounds. */
+export const boundNames = ['waiting', 'waitingOfOne', 'leasesOfOne', 'leaseTime']
 
 /** What waits: in total, and of the one who asks. */
 export type Waiting = { all: number; own: number }

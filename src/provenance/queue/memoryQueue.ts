@@ -4,12 +4,15 @@ import {
   assertJob,
   assertRoom,
   backoffAfter,
+  boundNames,
   boundsOf,
+  isPoisoned,
   type JobQueue,
   type JobState,
   MAX_TRIES,
   type NewJob,
   noCounts,
+  OTHERS_FIRST,
   type QueueBounds,
   type StoredJob,
 } from './jobQueue.js'
@@ -22,6 +25,10 @@ type Held = StoredJob & {
   notBefore: number
   leaseId: string | undefined
   leaseEnd: number
+  leaseLast: number
+  worker: string | undefined
+  /** Workers whose leases of it ran out, and until when others are before them. */
+  lost: { workers: readonly string[]; until: number }
   notTo: readonly string[]
   notYet: { workers: readonly string[]; until: number }
   reservedUntil: number
@@ -52,7 +59,7 @@ export function memoryQueue(
     randomId?: (() => string) | undefined
   } = {},
 ): JobQueue {
-  assertKnown('options', options, ['backoff', 'waiting', 'waitingOfOne', 'now', 'randomId'])
+  assertKnown('options', options, ['backoff', ...boundNames, 'now', 'randomId'])
   const { backoff = 1_000, now = Date.now, randomId = () => crypto.randomUUID() } = options
   assertCount('backoff', backoff, { least: 0 })
   const bounds = boundsOf(options)
@@ -64,13 +71,22 @@ export function memoryQueue(
   const end = (job: Held, state: JobState): void => {
     Object.assign(job, { state, leaseId: undefined })
   }
+  const lose = (job: Held): void => {
+    const { worker, tries } = job
+    if (worker !== undefined) {
+      const workers = [...new Set([...job.lost.workers, worker])]
+      job.lost = { workers, until: now() + OTHERS_FIRST * backoff }
+    }
+    const lost = job.lost.workers
+    end(job, isPoisoned({ tries, named: worker !== undefined, lost }) ? 'poisoned' : 'queued')
+  }
   const next = (worker: string | undefined): Held | undefined => {
     let best: Held | undefined
+    let own = 0
     for (const job of jobs.values()) {
-      if (job.state === 'leased' && job.leaseEnd <= now()) {
-        // Whoever had it is gone. The last time, the job is what drove it away.
-        end(job, job.tries >= MAX_TRIES ? 'poisoned' : 'queued')
-      }
+      if (job.state === 'leased' && job.leaseEnd <= now()) lose(job)
+      if (job.state === 'leased' && worker !== undefined && job.worker === worker) own += 1
+      if (own >= bounds.leasesOfOne) return undefined
       if (job.state !== 'queued' || job.notBefore > now()) continue
       if (worker !== undefined && isNotFor(job, worker, now())) continue
       if (best === undefined || isBefore(job, best)) best = job
@@ -93,7 +109,8 @@ export function memoryQueue(
       jobs.set(id, {
         ...{ id, payload, priority, requester, turn, place: places++ },
         ...{ state: 'queued', tries: 0, settled: false },
-        ...{ notBefore: 0, leaseId: undefined, leaseEnd: 0, ...forAnybody() },
+        ...{ notBefore: 0, leaseId: undefined, leaseEnd: 0, leaseLast: 0, worker: undefined },
+        ...{ ...forAnybody(), lost: { workers: [], until: 0 } },
       })
       return true
     },
@@ -102,15 +119,17 @@ export function memoryQueue(
       const job = next(worker)
       if (job === undefined) return undefined
       const leaseId = randomId()
-      const leaseEnd = now() + milliseconds
-      Object.assign(job, { state: 'leased', leaseId, leaseEnd, tries: job.tries + 1 })
+      const leaseLast = now() + bounds.leaseTime
+      const leaseEnd = Math.min(now() + milliseconds, leaseLast)
+      const lease = { leaseId, leaseEnd, leaseLast, worker }
+      Object.assign(job, { state: 'leased', tries: job.tries + 1, ...lease })
       return { job: view(job), leaseId }
     },
-    renew: async (leaseId, milliseconds) => {
+    renew: async (leaseId, milliseconds, { worker } = {}) => {
       assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
       const job = current(leaseId)
-      if (job === undefined) return false
-      job.leaseEnd = now() + milliseconds
+      if (job === undefined || (worker !== undefined && job.worker !== worker)) return false
+      job.leaseEnd = Math.min(now() + milliseconds, job.leaseLast)
       return true
     },
     finish: async (leaseId, ended) => {
@@ -169,8 +188,7 @@ export function memoryQueue(
         state: 'queued',
         tries: 0,
         settled: false,
-        notBefore: 0,
-        ...forAnybody(),
+        ...{ notBefore: 0, ...forAnybody(), lost: { workers: [], until: 0 } },
       })
       delete job.result
       return true
@@ -210,8 +228,10 @@ function forAnybody(): Pick<Held, 'notTo' | 'notYet' | 'reservedUntil'> {
   return { notTo: [], notYet: { workers: [], until: 0 }, reservedUntil: 0 }
 }
 
-function isNotFor({ notTo, notYet }: Held, worker: string, now: number): boolean {
-  return notTo.includes(worker) || (notYet.until > now && notYet.workers.includes(worker))
+function isNotFor({ notTo, notYet, lost }: Held, worker: string, now: number): boolean {
+  const isLater = (those: Held['lost']): boolean =>
+    those.until > now && those.workers.includes(worker)
+  return notTo.includes(worker) || isLater(notYet) || isLater(lost)
 }
 
 function isOver(state: JobState): boolean {

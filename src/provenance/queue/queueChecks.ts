@@ -15,7 +15,7 @@ export type QueueCase = { name: string; run(): Promise<void> }
 export type OnQueue = (
   name: string,
   work: (queue: JobQueue) => Promise<void>,
-  bounds?: QueueBounds,
+  bounds?: QueueBounds & { backoff?: number },
 ) => QueueCase
 
 /** Milliseconds of a lease that does not end within a case. */

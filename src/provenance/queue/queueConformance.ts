@@ -3,6 +3,7 @@ import type { JobLease, JobQueue, QueueBounds } from './jobQueue.js'
 import { MAX_TRIES } from './jobQueue.js'
 import { expect, leaseOf, minute, type OnQueue, type QueueCase, wait } from './queueChecks.js'
 import { fairness } from './queueFairness.js'
+import { leaseLimits } from './queueLeases.js'
 
 /**
  * The cases, each over a queue of its own.
@@ -34,6 +35,7 @@ export function queueConformance(
     on('a job is put once, leased once and done once', oneJob),
     on('smaller priorities go first, then the older job', order),
     ...fairness(on),
+    ...leaseLimits(on),
     on('a lease that ran out is worth nothing, and the job goes on', lateResult),
     on('a renewed lease stays', renewal),
     on('a job that fails is tried again, and not for ever', failures),
