@@ -22,7 +22,9 @@ export class BuildInfoError extends BaseError {
   ) {
     super(`The build information cannot be used: ${reason}.`, {
       metaMessages: [
-        'Write it with `appendMetadata`, or have a manager submit it to the build information registry.',
+        fault === 'not_wasm'
+          ? 'Give the plugin itself, a WebAssembly component: its source is another file.'
+          : 'Write it with `appendMetadata`, or have a manager submit it to the build information registry.',
       ],
       ...options,
     })

@@ -171,6 +171,7 @@ const archive = command({
     const made = createSourceArchive(files)
     await writeOut(terminal, args.out, made.archive)
     const { sourceSha256 } = made
+    terminal.stderr(`${args.out}: ${files.length} files, ${made.archive.length} bytes\n`)
     return {
       data: { sourceSha256, out: args.out, files: files.map(({ path }) => path) },
       text: sourceSha256,

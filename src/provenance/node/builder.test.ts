@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { utf8 } from '../../internal/bytes.js'
 import { createSourceArchive, type SourceFile } from '../build/archive.js'
+import { SourceUnavailableError } from '../errors.js'
 import { type LocalBuild, type SandboxedBuilderParameters, sandboxedBuilder } from './builder.js'
 import type { SandboxEnd } from './isolation/buildStreams.js'
 import type { SandboxRun } from './isolation/sandbox.js'
@@ -21,7 +22,7 @@ const ended: SandboxEnd = {
   ...{ status: 'failed', output: new Uint8Array(), logSha256: `0x${'00'.repeat(32)}`, logTail: '' },
 }
 
-type Made = { runs: SandboxRun[]; build: Promise<LocalBuild> }
+type Made = { runs: SandboxRun[]; log: string[]; build: Promise<LocalBuild> }
 
 /** Builds in a sandbox that only notes what it is given. */
 function make(
@@ -40,6 +41,7 @@ function make(
     ...toolchain
   } = more
   const runs: SandboxRun[] = []
+  const log: string[] = []
   const parameters: SandboxedBuilderParameters = {
     sandbox: {
       isolation: 'bubblewrap',
@@ -51,11 +53,11 @@ function make(
     toolchains: [
       { image, binds: [], entrypoint: [], env: {}, isIntact: async () => true, ...toolchain },
     ],
-    ...{ limits: { time }, allowPrivate: true },
+    ...{ limits: { time }, allowPrivate: true, onLog: (tail) => log.push(tail) },
   }
   const job = { image, args: [], options: [], sourceSha256, sourceUri }
   const given = sourceUri === undefined ? { signal, archive } : { signal }
-  return { runs, build: sandboxedBuilder(parameters).make(job, given) }
+  return { runs, log, build: sandboxedBuilder(parameters).make(job, given) }
 }
 
 /** Ends where the signal does, as all that is given one has to. */
@@ -134,6 +136,27 @@ describe('one time for source, layout and build', () => {
       )
     },
   )
+})
+
+describe('why there is no source', () => {
+  test('behavior: it is told to whoever builds, and is in no outcome', async () => {
+    const server = createServer((_, response) => response.writeHead(404).end())
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const sourceUri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const { build, log } = make({ sourceUri })
+    expect(await build).toEqual({ status: 'did_not_run', reason: 'source_unavailable' })
+    server.close()
+    expect(log).toEqual([expect.stringMatching(/nobody has it.* status 404/)])
+  })
+
+  test('behavior: which crate is missing, too', async () => {
+    const prepare = async (): Promise<never> => {
+      throw new SourceUnavailableError('nobody has left-pad 1.0.0')
+    }
+    const { build, log } = make({ prepare })
+    expect(await build).toMatchObject({ reason: 'source_unavailable' })
+    expect(log).toEqual([expect.stringContaining('left-pad 1.0.0')])
+  })
 })
 
 describe('layOut', () => {

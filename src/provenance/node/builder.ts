@@ -32,7 +32,10 @@ export type SandboxedBuilderParameters = {
   mirrors?: readonly string[] | undefined
   allowPrivate?: boolean | undefined
   limits?: BuildLimits | undefined
-  /** Told what a build printed at its end: for whoever runs the worker, never for the world. */
+  /**
+   * Told what a build printed at its end, or why there was no source for it: for whoever runs the worker, never
+   * for the world.
+   */
   onLog?: ((tail: string) => void) | undefined
 }
 
@@ -111,7 +114,7 @@ const known = [...['sandbox', 'toolchains', 'images', 'mirrors', 'allowPrivate',
 
 /** The source's files, or why there are none. */
 async function readFiles(
-  { mirrors, allowPrivate }: SandboxedBuilderParameters,
+  { mirrors, allowPrivate, onLog }: SandboxedBuilderParameters,
   given: {
     job: Omit<BuildJob, 'metadata'>
     deadline: Deadline
@@ -126,6 +129,7 @@ async function readFiles(
   try {
     archives = archive ? [archive] : await fetchSource(job, { ...options, mirrors })
   } catch (error) {
+    if (error instanceof SourceUnavailableError) onLog?.(whyOf(error))
     // Who serves it can take as long as they like, which is no word about the build.
     if (error instanceof SourceUnavailableError || deadline.isOver()) return 'source_unavailable'
     throw error
@@ -136,11 +140,17 @@ async function readFiles(
       return withoutOutputs(await readSourceArchive(each, { sourceSha256, signal }))
     } catch (error) {
       if (!(error instanceof SourceArchiveError)) throw error
+      onLog?.(whyOf(error))
       // Another file under the name is no fault of the source.
       if (error.fault !== 'wrong_hash') reason = 'source_invalid'
     }
   }
   return reason
+}
+
+/** What went wrong, and what with whoever was asked. */
+function whyOf({ shortMessage, details }: SourceUnavailableError | SourceArchiveError): string {
+  return details === undefined ? shortMessage : `${shortMessage} ${details}`
 }
 
 /** What a build could find instead of making it is not laid out. */
@@ -167,7 +177,7 @@ async function buildFiles(
     await layOut(source, files, deadline.signal)
     const passwd = join(directory, 'passwd')
     await writeFile(passwd, 'build:x:1000:1000::/tmp:/bin/sh\n', { mode: 0o644 })
-    const more = await prepared(toolchain, source, deadline.signal)
+    const more = await prepared(toolchain, { source, signal: deadline.signal, onLog })
     if (typeof more === 'string') return failed(more)
     deadline.signal.throwIfAborted()
     // The sandbox keeps it from here on, and knows what the build has printed.
@@ -192,12 +202,15 @@ async function buildFiles(
 /** What the build finds beside its source, or why there is not all of it. */
 async function prepared(
   { prepare }: Toolchain,
-  source: string,
-  signal: AbortSignal,
+  given: { source: string; signal: AbortSignal } & Pick<SandboxedBuilderParameters, 'onLog'>,
 ): Promise<readonly Bind[] | DidNotRunReason> {
+  const { source, signal, onLog } = given
   try {
     return (await prepare?.(source, { signal })) ?? []
   } catch (error) {
+    if (error instanceof SourceUnavailableError || error instanceof SourceArchiveError) {
+      onLog?.(whyOf(error))
+    }
     if (error instanceof SourceUnavailableError) return 'source_unavailable'
     if (error instanceof SourceArchiveError) return 'source_invalid'
     throw error

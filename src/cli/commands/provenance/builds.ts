@@ -1,25 +1,31 @@
 /** Which builds a plugin is said to come from: by itself, and by the registry of build information. */
+import { createHash } from 'node:crypto'
 import type { Hex } from 'viem'
 import {
   completeBuildInfo,
   computeBuildInfoHash,
   computeWasmHashes,
   createProvenanceIndex,
+  guessBuilds,
   type IndexedBuild,
+  MAX_BUILDS,
   parseBuildEntries,
   readMetadata,
+  readSourceArchive,
 } from '../../../provenance/index.js'
+import type { Toolchain } from '../../../provenance/node/index.js'
 import { AddressRequiredError, createProvenanceEvents } from '../../../registry/index.js'
 import { type ChainArgs, type ChainTarget, chainOf } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
 import { printProgress, type Terminal } from '../../terminal/output.js'
+import { RUST_KIT } from '../../toolchains/rust.js'
 import { pluginReader } from './sources.js'
 
-/** Builds of one plugin that are tried at most. */
-const maxBuilds = 64
-
 type Args = ChainArgs & { plugin: string; da?: string | undefined }
+
+/** A build to try, and who names it: nobody, where it is a guess. */
+export type TriedBuild = Omit<IndexedBuild, 'origin'> & { origin: IndexedBuild['origin'] | 'guess' }
 
 /** A plugin, and how it is said to have been built. */
 export type SaidPlugin = {
@@ -57,11 +63,41 @@ export async function readSaidPlugin(
   if (target === undefined) return { wasm, builds: own === undefined ? [] : [own], asked: false }
   try {
     const builds = await buildsOnChain(terminal, { target, wasm, signal })
-    return { wasm, builds: builds.slice(0, maxBuilds), asked: true }
+    return { wasm, builds: builds.slice(0, MAX_BUILDS), asked: true }
   } catch (error) {
     if (own === undefined || !(error instanceof AddressRequiredError)) throw error
     return { wasm, builds: [own], asked: false }
   }
+}
+
+/**
+ * What a source may have built, where nobody says how a plugin was: `plugin build` as it is called, by each
+ * toolchain of this machine that builds such a source.
+ */
+export async function guessedBuilds(
+  wasm: Uint8Array,
+  { archive, toolchains }: { archive: Uint8Array; toolchains: readonly Toolchain[] },
+): Promise<readonly TriedBuild[]> {
+  const hashes = computeWasmHashes(wasm)
+  const files = await readSourceArchive(archive)
+  const isCrate = files.some(({ path }) => path === 'Cargo.toml')
+  const modules = files.map(({ path }) => path).filter((path) => /^[^/]+\.m?js$/.test(path))
+  const features = '--features=clocks,random'
+  const ofModules = ['0.2', '0.1'].flatMap((world) =>
+    modules.map((path) => [features, `--source=${path}`, `--world=${world}`]),
+  )
+  const images = toolchains
+    .filter(({ determinism }) => (determinism === RUST_KIT) === isCrate)
+    .map(({ image, determinism, manifest }) => ({
+      ...{ archs: { [manifest?.arch ?? 'here']: image }, determinism },
+      options: isCrate ? [[]] : ofModules,
+    }))
+  const sourceSha256 = `0x${createHash('sha256').update(archive).digest('hex')}` as const
+  const own = parseBuildEntries(readMetadata(wasm).entries)
+  const guesses = guessBuilds({ sources: [{ sourceSha256 }], images }, { ...hashes, own })
+  return guesses.map((info) => ({
+    ...{ info, buildInfoHash: computeBuildInfoHash(info), origin: 'guess' as const },
+  }))
 }
 
 /** A hash in any case, `undefined` for a path. */

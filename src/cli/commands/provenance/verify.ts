@@ -1,28 +1,22 @@
 import { resolve } from 'node:path'
 import type { CommandDef } from 'citty'
-import type { Hex } from 'viem'
 import {
-  type BuildMatch,
-  compareBuild,
   computeWasmHashes,
   createSourceArchive,
-  type DidNotRunReason,
-  type IndexedBuild,
   isToolchainManifest,
-  type SectionDifference,
-  type WasmHashes,
 } from '../../../provenance/index.js'
-import { type LocalBuild, openSandbox, sandboxedBuilder } from '../../../provenance/node/index.js'
+import { openSandbox, sandboxedBuilder } from '../../../provenance/node/index.js'
 import { daArgs } from '../../config/artifactStore.js'
 import { chainArgs } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
 import { readBytes } from '../../files.js'
 import { command } from '../../terminal/command.js'
-import { type CommandResult, exitCodes, printable, type Terminal } from '../../terminal/output.js'
-import { type OpenedToolchains, openToolchains, toolchainArgs } from '../../toolchains/open.js'
+import { printable, printProgress, type Terminal } from '../../terminal/output.js'
+import { openToolchains, toolchainArgs } from '../../toolchains/open.js'
 import { readSourceFolder } from '../../toolchains/sources.js'
-import { readSaidPlugin } from './builds.js'
+import { guessedBuilds, readSaidPlugin } from './builds.js'
 import { sourceArgs } from './sources.js'
+import { answerOf, nobodySays, type Tried, triedOf } from './verdict.js'
 
 /** `provenance verify`. */
 export const verify: CommandDef = command({
@@ -52,93 +46,49 @@ export const verify: CommandDef = command({
     ...chainArgs,
   },
   run: async ({ args, terminal, signal }) => {
-    const { wasm, builds, asked } = await readSaidPlugin(terminal, { args, signal })
+    const { wasm, builds: said, asked } = await readSaidPlugin(terminal, { args, signal })
     const { wasmHash } = computeWasmHashes(wasm)
-    if (builds.length === 0) {
-      const also = asked ? ', and neither does the registry' : ': name a chain to ask its registry'
-      return {
-        data: { wasmHash, status: 'unknown' },
-        text: `the plugin does not say how it was built${also}`,
-        exitCode: exitCodes.notFound,
-      }
-    }
+    if (said.length === 0 && args.source === undefined) return nobodySays({ wasmHash, asked })
     const archive = args.source === undefined ? undefined : await readArchive(terminal, args.source)
     const sandbox = await openSandbox({ unsafeNoIsolation: args['unsafe-no-isolation'] })
+    if (sandbox.isolation === 'none') {
+      terminal.stderr('warning: the build is not isolated: its source can do what you can\n')
+    }
     const allowPrivate = args['allow-private']
     const mirrors = args.mirror === undefined ? [] : [args.mirror]
     // Toolchains of this machine are known by manifests: no other image is asked of them.
-    const opened = builds.some(({ info }) => isToolchainManifest(info.image))
+    const isNeeded = said.length === 0 || said.some(({ info }) => isToolchainManifest(info.image))
+    printProgress(terminal, 'hashing the toolchains of this machine')
+    const opened = isNeeded
       ? await openToolchains({ rust: args.rust, mirrors, allowPrivate })
       : { toolchains: [], missing: [], close: async () => undefined }
+    printProgress(terminal)
     try {
+      const builds =
+        said.length > 0 || archive === undefined
+          ? said
+          : await guessedBuilds(wasm, { archive, toolchains: opened.toolchains })
       const builder = sandboxedBuilder({
         ...{ sandbox, toolchains: opened.toolchains, allowPrivate, mirrors },
         onLog: (tail) => tail !== '' && terminal.stderr(`${printable(tail)}\n`),
       })
       const tried: Tried[] = []
       // In their order, and the first match ends it.
-      for (const build of builds) {
+      for (const [at, build] of builds.entries()) {
+        const one = builds.length === 1 ? '' : ` ${at + 1} of ${builds.length}`
+        printProgress(terminal, `making build${one}: it takes a minute, or some`)
         const made = await builder.make(build.info, { signal, archive })
+        printProgress(terminal)
         const next = triedOf(wasm, build, made)
         tried.push(next)
         if (next.status === 'exact_match') break
       }
-      return answerOf({ wasmHash, tried, opened })
+      return answerOf(terminal, { wasmHash, tried, opened, archive, isolation: sandbox.isolation })
     } finally {
       await opened.close()
     }
   },
 })
-
-/** What became of one build. */
-type Tried = IndexedBuild &
-  (
-    | { status: BuildMatch; rebuilt: WasmHashes; difference?: SectionDifference | undefined }
-    | { status: 'did_not_run'; reason: DidNotRunReason }
-  )
-
-/** From what says most to what says least. */
-const order = ['exact_match', 'code_match', 'no_match', 'did_not_run'] as const
-
-function triedOf(wasm: Uint8Array, build: IndexedBuild, made: LocalBuild): Tried {
-  if (made.status === 'did_not_run') return { ...build, status: made.status, reason: made.reason }
-  const { match, difference, rebuilt } = compareBuild(wasm, made.wasm)
-  return { ...build, status: match, rebuilt, ...(difference ? { difference } : {}) }
-}
-
-function answerOf(given: {
-  wasmHash: Hex
-  tried: readonly Tried[]
-  opened: OpenedToolchains
-}): CommandResult {
-  const { wasmHash, tried, opened } = given
-  const [best] = [...tried].sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status))
-  const { info: buildInfo, ...rest } = best as Tried
-  const data = {
-    ...{ wasmHash, ...rest, buildInfo },
-    ...(tried.length === 1 ? {} : { tried: tried.map(briefly) }),
-  }
-  if (rest.status === 'did_not_run') {
-    const lacking = rest.reason === 'toolchain_unavailable'
-    const here = lacking ? opened.toolchains.map(({ image }) => `here is ${image}`) : []
-    return {
-      data,
-      text: [`did not run: ${rest.reason}`, ...here, ...(lacking ? opened.missing : [])].join('\n'),
-      exitCode: exitCodes.notFound,
-    }
-  }
-  const { status, difference } = rest
-  const where = difference && `${difference.section}, byte ${difference.offset}`
-  return {
-    data,
-    text: status === 'exact_match' ? 'match' : [status, where].filter(Boolean).join(': '),
-    exitCode: status === 'exact_match' ? exitCodes.done : exitCodes.denied,
-  }
-}
-
-function briefly({ buildInfoHash, origin, status, ...more }: Tried): object {
-  return { buildInfoHash, origin, status, ...('reason' in more ? { reason: more.reason } : {}) }
-}
 
 /** An archive as it is, or the one that a folder or a module gives. */
 async function readArchive(terminal: Terminal, path: string): Promise<Uint8Array> {

@@ -38,6 +38,8 @@ export const worker: CommandDef = command({
   run: async ({ args, terminal, signal }) => {
     const token = terminal.env['NEWTON_WORKER_TOKEN']
     if (!token) throw new UsageError('There is no token: set NEWTON_WORKER_TOKEN.')
+    // Before half a gigabyte is hashed: a wrong address is said at once.
+    const control = httpWorkerControl({ url: args.control, token })
     const unsafeNoIsolation = args['unsafe-no-isolation']
     const sandbox = await openSandbox({ unsafeNoIsolation })
     if (sandbox.isolation === 'none') {
@@ -54,7 +56,7 @@ export const worker: CommandDef = command({
       if (toolchains.length === 0) throw new UsageError('There is nothing to build with.')
       let built = 0
       const running = createBuildWorker({
-        control: httpWorkerControl({ url: args.control, token }),
+        control,
         builder: sandboxedBuilder({
           ...{ sandbox, toolchains, allowPrivate, mirrors },
         }),
