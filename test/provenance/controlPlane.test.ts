@@ -1,5 +1,5 @@
 import type { Address, Hex } from 'viem'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ProvenanceClaim, ProvenanceEvent } from '../../src/core/interfaces/provenance.js'
 import { toHex } from '../../src/internal/bytes.js'
 import {
@@ -45,6 +45,8 @@ function world(
     now?: () => number
     verifier?: Address
     throws?: boolean
+    /** Sends no result that is on chain already, as sinks do. */
+    sparing?: boolean
     candidates?: BuildCandidates
     onClaim?: (claim: RecordedClaim) => Promise<void>
   } = {},
@@ -57,6 +59,8 @@ function world(
   const queue = options.queue ?? memoryQueue({ backoff: 0 })
   const seen: ControlEvent[] = []
   const failing = { claim: 0 }
+  const hanging = new Set<Hex>()
+  const reads: Hex[] = []
   const plane = createControlPlane({
     ...{ fromBlock: 1n, index, queue, leaseMs: 60_000 },
     ...(options.confirmations === undefined ? {} : { confirmations: options.confirmations }),
@@ -68,8 +72,14 @@ function world(
     },
     claims: {
       verifier: options.verifier ?? verifier,
-      submitClaim: async (claim) => {
+      submitClaim: async (claim, { replace = false } = {}) => {
         if (failing.claim-- > 0) throw new TypeError('the node is down')
+        const held = claims
+          .filter(({ buildInfoHash }) => buildInfoHash === claim.buildInfoHash)
+          .at(-1)
+        if (!replace && options.sparing && held?.result === claim.result) {
+          return { transactionHash: undefined }
+        }
         claims.push({ ...claim, verifier })
         push({ type: 'ClaimSubmitted', verifier, ...claim })
         return { transactionHash: `0x${claims.length}` }
@@ -83,6 +93,8 @@ function world(
       get: async (hash) => documents.get(hash),
     },
     readPlugin: async (wasmHash) => {
+      reads.push(wasmHash)
+      if (hanging.has(wasmHash)) await new Promise(() => undefined)
       const found = plugins.get(wasmHash)
       if (found === undefined) throw new TypeError('not published')
       return found
@@ -105,7 +117,10 @@ function world(
     push({ type: 'PluginRegistered', wasmHash, templateId: wasmHash, author })
     return wasmHash
   }
-  return { plane, register, plugins, claims, documents, index, queue, seen, failing, push }
+  return {
+    ...{ plane, register, plugins, claims, documents, index, queue, seen, failing, push },
+    ...{ hanging, reads },
+  }
 }
 
 /** What an honest build of a job that asks for `text` gives. */
@@ -762,6 +777,63 @@ describe('createControlPlane', () => {
     expect(claims.map(({ result }) => result)).toEqual(['did_not_run', 'match', 'match'])
   })
 
+  test('behavior: a match that is worth little becomes one that is worth more, once', async () => {
+    const lost = ['evidence of no walls', 'evidence that is lost', 'evidence at another address']
+    for (const [at, name] of lost.entries()) {
+      const { plane, register, claims, documents, index, push } = world({ sparing: true })
+      const wasmHash = register(pluginOf('a'))
+      await plane.follow()
+      const build = async (isolation: 'none' | 'bubblewrap', log: string): Promise<void> => {
+        const lease = await leased(plane, `w${log}`)
+        const outcome = { ...honest(lease), isolation, logSha256: `0x${log.repeat(32)}` as Hex }
+        await plane.finish(`w${log}`, lease.leaseId, outcome as BuildOutcome)
+        await plane.settle()
+        await plane.follow()
+      }
+      await build('none', '01')
+      if (at === 1) documents.clear()
+      if (at === 2) {
+        const [claim] = claims
+        const evidenceUri = claim?.evidenceUri.replace('control.example', '127.0.0.1:8720')
+        push({ type: 'ClaimSubmitted', ...claim, evidenceUri })
+        await plane.follow()
+      }
+      // Without walls again, it is worth no more.
+      expect(await plane.again(wasmHash), name).toBe(1)
+      await build('none', '02')
+      expect(claims, name).toHaveLength(1)
+      expect(await plane.again(wasmHash), name).toBe(1)
+      await build('bubblewrap', '03')
+      expect(claims, name).toHaveLength(2)
+      const newest = claims.at(-1)?.evidenceUri ?? ''
+      const bytes = documents.get(`0x${newest.slice(-69, -5)}`) ?? new Uint8Array()
+      expect(index.addEvidence(bytes), name).toBe(true)
+      const policy = { images: { [image]: 'trusted' as const }, verifiers: [verifier] }
+      expect(evaluateTrust(policy, wasmHash, index.get(wasmHash)), name).toMatchObject({
+        status: 'verified',
+      })
+      expect(await plane.again(wasmHash), name).toBe(0)
+    }
+  })
+
+  test('behavior: a match of the same worth is sent once, whoever rebuilds it', async () => {
+    const first = world({ sparing: true })
+    const wasmHash = first.register(pluginOf('a'))
+    const rebuild = async (plane: ReturnType<typeof world>['plane'], log: string) => {
+      const lease = await leased(plane)
+      const outcome = { ...honest(lease), logSha256: `0x${log.repeat(32)}` as Hex }
+      await plane.finish('w', lease.leaseId, outcome as BuildOutcome)
+      await plane.settle()
+      await plane.follow()
+    }
+    await first.plane.follow()
+    await rebuild(first.plane, '01')
+    const job = (await first.queue.get(`${wasmHash}:${first.claims[0]?.buildInfoHash}`))?.id ?? ''
+    expect(await first.queue.requeue(job)).toBe(true)
+    await rebuild(first.plane, '02')
+    expect(first.claims).toHaveLength(1)
+  })
+
   test('behavior: a listener that throws stops nothing', async () => {
     const { plane, register, claims } = world({ throws: true })
     register(pluginOf('a'))
@@ -792,6 +864,42 @@ describe('createControlPlane', () => {
     now += 4_000
     await plane.follow()
     expect((await leased(plane)).job.args).toEqual(['late'])
+  })
+
+  test('behavior: plugins that never come hold up no other, and no round', async () => {
+    vi.useFakeTimers()
+    try {
+      let now = 0
+      const { plane, register, hanging, reads, queue } = world({ now: () => now })
+      const asOf = async (work: Promise<unknown>): Promise<number> => {
+        let isOver = false
+        const ended = work.finally(() => {
+          isOver = true
+        })
+        let seconds = 0
+        for (; !isOver && seconds < 100; seconds++) {
+          now += 1_000
+          await vi.advanceTimersByTimeAsync(1_000)
+        }
+        if (isOver) await ended
+        return seconds
+      }
+      for (let at = 0; at < 100; at++) hanging.add(register(pluginOf(`h${at}`), false))
+      const fine = ['a', 'b', 'c'].map((text) => register(pluginOf(text)))
+      let rounds = 0
+      for (; (await queue.counts()).queued < 3 && rounds < 20; rounds++) {
+        expect(await asOf(plane.follow())).toBeLessThanOrEqual(31)
+      }
+      expect(rounds).toBeLessThan(20)
+      expect(reads).toEqual(expect.arrayContaining(fine))
+      // One that hangs is none of a full round of others.
+      const more = register(pluginOf('more'))
+      now += 10_000_000
+      for (let at = 0; at < 20 && !plane.isPending(more); at++) await asOf(plane.follow())
+      expect(plane.isPending(more)).toBe(true)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('behavior: a claim that cannot be recorded waits, and the others do not', async () => {

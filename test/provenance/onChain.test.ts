@@ -79,6 +79,9 @@ describe('provenance on chain', () => {
     expect(sink.verifier).toBe(believed.account.address)
     expect((await sink.submitClaim(claim)).transactionHash).toMatch(/^0x/)
     expect(await sink.submitClaim(claim)).toEqual({ transactionHash: undefined })
+    expect(await sink.submitClaim(claim, { replace: false })).toEqual({
+      transactionHash: undefined,
+    })
     await submitClaimSync(stranger, { addresses, ...claim, result: 'no_match' })
     for (const result of ['none', '', undefined]) {
       await expect(

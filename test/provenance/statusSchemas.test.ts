@@ -148,6 +148,50 @@ describe.skipIf(found === undefined)('status answers', () => {
     ])
   })
 
+  test('behavior: a mismatch is shown by evidence of this build and of these bytes alone', async () => {
+    const other: Hex = `0x${'77'.repeat(32)}`
+    const own = {
+      schema: 'newton.verification-evidence/1' as const,
+      ...{ wasmHash, wasmSha256, buildInfoHash, image: told.image },
+      ...{
+        sourceSha256: told.sourceSha256,
+        rebuiltSha256: other,
+        isolation: 'bubblewrap' as const,
+      },
+    }
+    const strange = [
+      // Of other bytes, so that what it was rebuilt to is the plugin itself.
+      { wasmSha256: other, rebuiltSha256: wasmSha256 },
+      { image: `a.example/other@sha256:${'cd'.repeat(32)}` },
+      { sourceSha256: other },
+    ]
+    for (const [more, status] of [
+      [{}, 'mismatched'] as const,
+      ...strange.map((each) => [each, 'unverified'] as const),
+    ]) {
+      const index = createProvenanceIndex()
+      index.addPlugin(plugin)
+      const { bytes, hash } = encodeEvidence({ ...own, ...more, result: 'no_match', level: 'none' })
+      index.apply([
+        {
+          ...{ blockNumber: 1n, logIndex: 0, timestamp: 1n, transactionHash: '0x1' },
+          ...{ type: 'ClaimSubmitted', wasmHash, result: 'no_match', buildInfoHash },
+          ...{
+            verifier: `0x${'12'.repeat(20)}`,
+            evidenceUri: `https://a.example/${hash.slice(2)}`,
+          },
+        },
+      ])
+      index.addEvidence(bytes)
+      const handle = createStatusHandler({ index, service: { name: 'us' } })
+      const response = await handle(new Request(`https://a.example/wasms/${wasmHash}.json`))
+      const body = (await response.json()) as { source_code_verifications: object[] }
+      const [shown] = body.source_code_verifications
+      expect(shown, JSON.stringify(more)).toMatchObject({ status })
+      expect(shown).not.toMatchObject({ rebuilt_hash: wasmSha256.slice(2) })
+    }
+  })
+
   /** What the draft's answer says of claims: each with evidence that says this, or without. */
   function shown(
     claims: readonly { evidence?: object | undefined; verifier?: string }[],

@@ -142,6 +142,7 @@ async function buildCrate(
     // A compiler takes minutes where an engine takes seconds.
     timeout: Math.max(Number(args.timeout), 1_200) * 1_000,
     onLog: (tail) => terminal.stderr(`${printable(tail.trimEnd())}\n`),
+    onLeftOut: (path) => tellLeftOut(terminal, path),
   })
   const { component, buildInfo, sourceSha256, toolchain } = built
   const world = checkPluginWorld(component)
@@ -167,17 +168,25 @@ const archive = command({
     out: { type: 'string', description: 'Archive to write', default: 'source.tar' },
   },
   run: async ({ args, terminal }) => {
-    const files = await readSourceFolder(resolve(terminal.cwd, args.folder))
+    const leftOut: string[] = []
+    const files = await readSourceFolder(resolve(terminal.cwd, args.folder), (path) => {
+      leftOut.push(path)
+      tellLeftOut(terminal, path)
+    })
     const made = createSourceArchive(files)
     await writeOut(terminal, args.out, made.archive)
     const { sourceSha256 } = made
     terminal.stderr(`${args.out}: ${files.length} files, ${made.archive.length} bytes\n`)
     return {
-      data: { sourceSha256, out: args.out, files: files.map(({ path }) => path) },
+      data: { sourceSha256, out: args.out, files: files.map(({ path }) => path), leftOut },
       text: sourceSha256,
     }
   },
 })
+
+function tellLeftOut(terminal: Terminal, path: string): void {
+  terminal.stderr(`left out, as hidden files and keys are: ${printable(path)}\n`)
+}
 
 const inspect = command({
   name: 'inspect',

@@ -40,10 +40,14 @@ export async function buildRustPlugin(
     signal: AbortSignal
     /** Told the end of what the build printed, where it failed. */
     onLog?: ((tail: string) => void) | undefined
+    /** Told of each file that does not go into the archive, and is no output. */
+    onLeftOut?: ((path: string) => void) | undefined
   },
 ): Promise<BuiltRustPlugin> {
   const { sourceUri, signal } = options
-  const { archive, sourceSha256 } = createSourceArchive(await readSourceFolder(folder))
+  const { archive, sourceSha256 } = createSourceArchive(
+    await readSourceFolder(folder, options.onLeftOut),
+  )
   const { toolchain, close } = await rustToolchain({ cwd: folder })
   try {
     // Its author trusts what it builds, as with cargo itself: walls are for strangers' sources.

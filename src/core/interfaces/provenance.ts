@@ -59,10 +59,13 @@ export type ProvenanceClaim = {
 /** Records claims on chain, as the account it holds. */
 export interface ClaimSink {
   readonly verifier: Address
-  /** Records a claim. What is on chain already, word for word, is not sent again. */
+  /**
+   * Records a claim. A result that is on chain already is not sent again, but to `replace` what stands
+   * behind it.
+   */
   submitClaim(
     claim: ProvenanceClaim,
-    options?: SendingOptions,
+    options?: SendingOptions & { replace?: boolean | undefined },
   ): Promise<{ transactionHash: Hex | undefined }>
 }
 

@@ -158,6 +158,11 @@ describe('statements', () => {
       status: 'verified',
       keyIds: ['k'],
     })
+    // One signer is one, however often it signed and whatever it is called.
+    const [first = { keyid: '', sig: '' }] = envelope.signatures
+    const many = { ...envelope, signatures: [first, first, { ...first, keyid: 'same' }] }
+    const twice = { ...publicKeys, same: Uint8Array.from(signer.publicKey) }
+    expect(verifyStatement(many, { publicKeys: twice })).toMatchObject({ keyIds: ['k'] })
     const body = Buffer.from(envelope.payload, 'base64')
     const signed = Buffer.concat([
       Buffer.from(`DSSEv1 28 application/vnd.in-toto+json ${body.length} `),

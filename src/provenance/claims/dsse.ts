@@ -6,7 +6,7 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { canonicalBytes, type Json, parseJsonBytes } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
 import { fromBase64, toBase64 } from '../../internal/base64.js'
-import { concat, copyBytes, utf8 } from '../../internal/bytes.js'
+import { concat, copyBytes, toHex, utf8 } from '../../internal/bytes.js'
 import { STATEMENT_MEDIA_TYPE, type Statement } from './statement.js'
 
 /** A signed statement. */
@@ -93,10 +93,14 @@ function verdictOf(
     return { status: 'refused', reason: 'it holds no in-toto statement' }
   }
   const message = preAuthentication(read.payloadType, read.body)
-  const keyIds = read.signatures.flatMap(({ keyid, sig }) => {
+  // Each key once, whatever it is called: whoever counts them counts signers.
+  const signers = new Map<string, string>()
+  for (const { keyid, sig } of read.signatures) {
     const key = Object.hasOwn(publicKeys, keyid) ? publicKeys[keyid] : undefined
-    return key !== undefined && isSigned(sig, message, key) ? [keyid] : []
-  })
+    if (key === undefined || !isSigned(sig, message, key)) continue
+    if (!signers.has(toHex(key))) signers.set(toHex(key), keyid)
+  }
+  const keyIds = [...signers.values()]
   if (keyIds.length === 0) return { status: 'refused', reason: 'no known key signed it' }
   try {
     const statement = parseJsonBytes(read.body) as Statement

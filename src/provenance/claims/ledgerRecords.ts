@@ -112,12 +112,26 @@ function recordOf(
   if (event.type !== 'BuildInfoSubmitted' || info === undefined) return undefined
   const fields = {
     ...{ wasmHash: event.wasmHash, buildInfoHash: digits(event.buildInfoHash) },
-    // A note of the ledger has at most 1,000 characters.
-    ...{ sourceUri: (info.sourceUri ?? '').slice(0, 1_000) },
+    ...{ sourceUri: noteOf(info.sourceUri ?? '') },
     sourceSha256: digits(info.sourceSha256),
-    buildImage: info.image.slice(0, 1_000),
+    buildImage: imageOf(info.image),
   }
   return { ...common, schemaVersion: 'newton.build-info/1', fields }
+}
+
+/** Characters of a note of the ledger. */
+const noteLength = 1_000
+
+/** The beginning of a text, and never half of a character: that is no text, and would stop all records. */
+function noteOf(text: string, length = noteLength): string {
+  return text.slice(0, length).replace(/[\ud800-\udbff]$/, '')
+}
+
+/** An image is named by its digest, which is at the end. */
+function imageOf(image: string): string {
+  const digest = image.slice(image.lastIndexOf('@'))
+  if (image.length <= noteLength) return image
+  return `${noteOf(image, noteLength - digest.length)}${digest}`
 }
 
 // The contract checks less than the form says: what is no build information is no record either.

@@ -45,9 +45,18 @@ export function assertOwn(job: StoredJob, { verifier }: ClaimSink): void {
 
 /** Whether a job is over, with the plugin's own bytes. */
 export function isMatch(job: StoredJob, confirmations: number): boolean {
-  if (job.state !== 'done') return false
+  return isolationOfMatch(job, confirmations) !== undefined
+}
+
+/** What kept the build of a match from the machine; `undefined` where there is no match. */
+export function isolationOfMatch(
+  job: StoredJob,
+  confirmations: number,
+): WorkerAnswer['outcome']['isolation'] | undefined {
+  if (job.state !== 'done') return undefined
   const agreed = agreedOutcome(answersOf(job), { confirmations, last: true })
-  return agreed?.status === 'built' && agreed.rebuiltSha256 === payloadOf(job).wasmSha256
+  const isMatch = agreed?.status === 'built' && agreed.rebuiltSha256 === payloadOf(job).wasmSha256
+  return isMatch ? agreed.isolation : undefined
 }
 
 /** What an answer says that cannot be so together. */

@@ -15,6 +15,7 @@ import {
   contradictionIn,
   idOf,
   isMatch,
+  isolationOfMatch,
   jobOf,
   payloadOf,
 } from './buildJobs.js'
@@ -35,7 +36,8 @@ export type ControlPlane = {
   /** Records results that wait for it. */
   settle(options?: { signal?: AbortSignal | undefined }): Promise<void>
   /**
-   * Has builds of a plugin that came to no match tried again: a source may be there by now.
+   * Has builds of a plugin that came to no match of an isolated build tried again: a source, or a sandbox,
+   * may be there by now.
    *
    * @returns How many.
    */
@@ -140,7 +142,8 @@ export function createControlPlane(given: ControlPlaneParameters): ControlPlane 
       const ids = named.map(({ buildInfoHash }) => idOf(wasmHash, buildInfoHash))
       for (const id of [...ids, ...finder.guessesOf(wasmHash)]) {
         const job = await queue.get(id)
-        if (job === undefined || isMatch(job, confirmations)) continue
+        // A match that was not isolated is worth little to readers, and may become one that was.
+        if (job === undefined || isolationOfMatch(job, confirmations) === 'bubblewrap') continue
         if (await queue.requeue(job.id)) count += 1
       }
       return count

@@ -1,6 +1,8 @@
 /** Finds plugins to verify: reads events, then the plugins that they name, and queues their builds. */
 import type { Hex } from 'viem'
 import type { ProvenanceEvent } from '../../core/interfaces/provenance.js'
+import { withDeadline } from '../../internal/deadline.js'
+import { mapBounded } from '../../internal/mapBounded.js'
 import { computeBuildInfoHash, parseBuildEntries } from '../build/buildInfo.js'
 import { guessBuilds, MAX_BUILDS } from '../build/candidates.js'
 import { computeWasmHashes } from '../build/compareBuild.js'
@@ -15,6 +17,11 @@ import { createWaitingList, nobody } from './waitingList.js'
 const blocksAtOnce = 10_000n
 /** Plugins whose bytes are asked for in one round. */
 const readAtOnce = 32
+/** Reads under way at a time: one that hangs holds up no other. */
+const reading = 8
+/** Milliseconds for one plugin, and those after which a round begins no more. */
+const patience = 10_000
+const budget = 20_000
 
 /** Finds plugins, and looks again at those whose newest build was no match. */
 export type PluginFinder = {
@@ -48,11 +55,8 @@ export function createFinder(
   }
   const look = async (
     wasmHash: Hex,
-    { requester, signal }: { requester: string; signal: AbortSignal | undefined },
+    { requester, wasm }: { requester: string; wasm: Uint8Array },
   ): Promise<void> => {
-    const wasm = await parameters.readPlugin(wasmHash, { signal })
-    const hashes = computeWasmHashes(wasm)
-    if (hashes.wasmHash !== wasmHash) throw new PluginBytesError(wasmHash)
     index.addPlugin(wasm)
     const { builds = [], metadataFault: fault } = index.get(wasmHash) ?? {}
     // Metadata that is malformed is the author's to mend: to guess past it would override it.
@@ -81,6 +85,28 @@ export function createFinder(
     const tried = toTry.length
     onEvent?.({ type: 'control.undescribed', wasmHash, tried, ...(fault ? { fault } : {}) })
   }
+  const queueOne = async (
+    wasmHash: Hex,
+    given: { requester: string; signal: AbortSignal | undefined; read: ReadPlugin },
+  ): Promise<void> => {
+    const { requester, signal, read } = given
+    if (!waiting.isOpen(requester)) return
+    try {
+      if (read.wasm === undefined) throw read.error
+      await look(wasmHash, { requester, wasm: read.wasm })
+      waiting.done(wasmHash)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (error instanceof QueueFullError) {
+        const { of } = error
+        waiting.close(of === 'queue' ? undefined : requester)
+        onEvent?.({ type: 'control.full', of, ...(of === 'queue' ? {} : { requester }) })
+        return
+      }
+      waiting.later(wasmHash)
+      onEvent?.({ type: 'control.unreadable', wasmHash, error })
+    }
+  }
   const follow: PluginFinder['follow'] = async ({ signal } = {}) => {
     try {
       await readEvents(signal)
@@ -88,21 +114,16 @@ export function createFinder(
       signal?.throwIfAborted()
       onEvent?.({ type: 'control.failed', step: 'follow', error })
     }
-    for (const [wasmHash, { requester }] of waiting.due(readAtOnce)) {
-      if (!waiting.isOpen(requester)) continue
-      try {
-        await look(wasmHash, { requester, signal })
-        waiting.done(wasmHash)
-      } catch (error) {
-        signal?.throwIfAborted()
-        if (error instanceof QueueFullError) {
-          const { of } = error
-          waiting.close(of === 'queue' ? undefined : requester)
-          onEvent?.({ type: 'control.full', of, ...(of === 'queue' ? {} : { requester }) })
-          continue
-        }
-        waiting.later(wasmHash)
-        onEvent?.({ type: 'control.unreadable', wasmHash, error })
+    const end = now() + budget
+    const due = waiting.due(readAtOnce)
+    for (let at = 0; at < due.length && now() < end; at += reading) {
+      const some = due.slice(at, at + reading).filter(([, it]) => waiting.isOpen(it.requester))
+      const read = await mapBounded(some, reading, ([wasmHash]) =>
+        readWasm(parameters, { wasmHash, signal }),
+      )
+      // Read at once, and queued one after another, in their order.
+      for (const [place, [wasmHash, { requester }]] of some.entries()) {
+        await queueOne(wasmHash, { requester, signal, read: read[place] as ReadPlugin })
       }
     }
   }
@@ -110,6 +131,24 @@ export function createFinder(
     follow,
     lookAgain: (wasmHash) => waiting.add(wasmHash),
     guessesOf: (wasmHash) => guesses.get(wasmHash) ?? [],
+  }
+}
+
+type ReadPlugin = { wasm: Uint8Array; error?: undefined } | { wasm?: undefined; error: unknown }
+
+/** The bytes of a plugin, or why there are none now: where they are, and how long that takes, strangers say. */
+async function readWasm(
+  { readPlugin }: ControlPlaneParameters,
+  { wasmHash, signal }: { wasmHash: Hex; signal: AbortSignal | undefined },
+): Promise<ReadPlugin> {
+  try {
+    const wasm = await withDeadline('Reading a plugin', { signal, timeout: patience }, (own) =>
+      readPlugin(wasmHash, { signal: own }),
+    )
+    if (computeWasmHashes(wasm).wasmHash !== wasmHash) throw new PluginBytesError(wasmHash)
+    return { wasm }
+  } catch (error) {
+    return { error }
   }
 }
 

@@ -1,10 +1,15 @@
 /** Ends a job: evidence, then the claim, then whoever is told of it. */
 import { fromHex } from '../../internal/bytes.js'
 import { decodeBuildInfo } from '../build/buildInfo.js'
-import { encodeEvidence } from '../claims/evidence.js'
+import {
+  encodeEvidence,
+  evidenceHashOf,
+  readEvidence,
+  type VerificationEvidence,
+} from '../claims/evidence.js'
 import type { StoredJob } from '../queue/jobQueue.js'
 import { agreedOutcome, whyNone } from './answers.js'
-import { answersOf, evidenceOf, payloadOf } from './buildJobs.js'
+import { answersOf, evidenceOf, lower, payloadOf } from './buildJobs.js'
 import type { ControlPlaneParameters } from './parameters.js'
 
 /** Records what came of a job, or says why nothing did. */
@@ -34,10 +39,41 @@ export async function settleJob(
   const { bytes, hash } = encodeEvidence(evidence)
   const evidenceUri = await store.put(bytes, hash)
   const { wasmHash, buildInfoHash, result } = evidence
+  const replace = await isWorthMore(parameters, { evidence, evidenceUri })
   const { transactionHash } = await claims.submitClaim(
     { wasmHash, buildInfoHash, result, evidenceUri },
-    { signal },
+    { signal, ...(replace ? { replace } : {}) },
   )
   await onClaim?.({ evidence, evidenceUri, buildInfo: info, guessed, transactionHash })
   onEvent?.({ type: 'control.claimed', evidence, evidenceUri, transactionHash })
+}
+
+/**
+ * Whether a match is worth more than the same word on chain: that one rests on a build without walls, on
+ * evidence that is lost, or on evidence at an address where it is no more, such as one of this machine.
+ */
+async function isWorthMore(
+  { index, claims, evidence: store }: ControlPlaneParameters,
+  made: { evidence: VerificationEvidence; evidenceUri: string },
+): Promise<boolean> {
+  const { evidence, evidenceUri } = made
+  if (evidence.result !== 'match' || evidence.isolation !== 'bubblewrap') return false
+  const own = index
+    .get(evidence.wasmHash)
+    ?.claims.find(
+      ({ verifier, buildInfoHash, result }) =>
+        lower(verifier) === lower(claims.verifier) &&
+        buildInfoHash === evidence.buildInfoHash &&
+        result === 'match',
+    )
+  if (own === undefined || own.evidenceUri === evidenceUri) return false
+  if (placeOf(own.evidenceUri) !== placeOf(evidenceUri)) return true
+  const hash = evidenceHashOf(own.evidenceUri)
+  const bytes = hash && (await store.get(hash))
+  return (bytes && readEvidence(bytes))?.isolation !== 'bubblewrap'
+}
+
+/** Where evidence is, without the name of the document. */
+function placeOf(uri: string): string {
+  return uri.slice(0, uri.lastIndexOf('/'))
 }

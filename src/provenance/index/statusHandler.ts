@@ -166,7 +166,9 @@ function verificationOf(
   claim: IndexedClaim,
   shown: VerifierProfile,
 ): object {
-  const { result, evidence, evidenceUri } = claim
+  const { result, evidenceUri } = claim
+  // Evidence of another build, or of other bytes, says nothing here.
+  const evidence = shownBuild(record, claim)
   const info = claimedBuild(record, claim)?.info
   const urls = isUri(evidenceUri) ? { results_urls: [evidenceUri] } : {}
   const isSep = info !== undefined && image.test(info.image)
@@ -184,7 +186,7 @@ function verificationOf(
   const processed = { processed_at: timeOf(claim.timestamp) }
   // A match with a build that nobody says the plugin has is none, and so is one of which nobody shows that
   // it was isolated, and of these bytes.
-  if (result === 'match' && shownBuild(record, claim)?.isolation === 'bubblewrap') {
+  if (result === 'match' && evidence?.isolation === 'bubblewrap') {
     return { ...common, status: 'verified', ...processed }
   }
   const rebuilt = evidence?.rebuiltSha256

@@ -29,7 +29,7 @@ export function createClaimSink(parameters: SinkParameters): ClaimSink {
   const client = writerOf('createClaimSink', given, {})
   return {
     verifier: client.account.address,
-    submitClaim: async (claim, options = {}) => {
+    submitClaim: async (claim, { replace = false, ...options } = {}) => {
       const held = await withClient('ClaimSink.submitClaim', { client, options }, async (bound) => {
         const { addresses } = fixed
         const [answer] = await readAt(bound, {
@@ -47,7 +47,9 @@ export function createClaimSink(parameters: SinkParameters): ClaimSink {
         })
         return valueFrom(answer) as { result: number }
       })
-      if (verificationResults[held.result] === claim.result) return { transactionHash: undefined }
+      if (!replace && verificationResults[held.result] === claim.result) {
+        return { transactionHash: undefined }
+      }
       const { transactionHash } = await submitClaimSync(client, { ...fixed, ...options, ...claim })
       return { transactionHash }
     },
