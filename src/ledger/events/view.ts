@@ -60,13 +60,29 @@ export function adminCount(view: LedgerView): number {
   return Number(view.get(rowKeys.admins) ?? 0)
 }
 
+/** What builders say of a plugin, by their keys: of each build the last word, which is of that build alone. */
+type Words = Readonly<Record<string, Readonly<Record<string, 'MATCH' | 'NO_MATCH'>>>>
+
 /**
- * Whether a plugin counts as built from its source: a builder says so, and none says that it does not.
- * Of each builder the last word counts.
+ * Whether a plugin counts as built from its source, as trust policies have it: a builder says so of a build,
+ * and none that this build gives other bytes, or that one does where none gives these. A build that did not
+ * run takes back what was said of it.
  */
 export function isVerifiedWasm(view: LedgerView, wasmHash: string): boolean {
-  const words = Object.values((view.get(rowKeys.claims(wasmHash)) ?? {}) as JsonObject)
-  return words.includes('MATCH') && !words.includes('NO_MATCH')
+  const words = Object.values((view.get(rowKeys.claims(wasmHash)) ?? {}) as Words)
+  const confirms = (own: Words[string]): boolean => Object.values(own).includes('MATCH')
+  const countOf = (build: string) => ({
+    matches: words.filter((own) => own[build] === 'MATCH').length,
+    denials: words.filter(
+      (own) =>
+        own[build] === 'NO_MATCH' || (!confirms(own) && Object.values(own).includes('NO_MATCH')),
+    ).length,
+  })
+  // The build that most confirm; of two, the one that fewer deny.
+  const [best] = [...new Set(words.flatMap((own) => Object.keys(own)))]
+    .map(countOf)
+    .sort((a, b) => b.matches - a.matches || a.denials - b.denials)
+  return best !== undefined && best.matches > 0 && best.denials === 0
 }
 
 type Reducer = (event: LedgerEvent, seq: bigint, view: LedgerView) => ViewChange[]
@@ -133,16 +149,22 @@ const reducers: Readonly<Record<string, Reducer>> = {
     ]
   },
   'newton.verification/1': (event, _, view) => {
-    const { wasmHash, result } = fieldsOf(event)
-    if (result !== 'MATCH' && result !== 'NO_MATCH') return []
+    const { wasmHash, buildInfoHash, result } = fieldsOf(event)
     const key = rowKeys.claims(wasmHash as string)
-    const words = Object.entries((view.get(key) ?? {}) as JsonObject)
+    const words = (view.get(key) ?? {}) as Words
+    const { [buildInfoHash as string]: _before, ...others } = words[event.key_id] ?? {}
+    const isWord = result === 'MATCH' || result === 'NO_MATCH'
+    const own = isWord ? { ...others, [buildInfoHash as string]: result } : others
     // A key that ended cannot take its word back: the match of one that acts comes in its place.
-    const standing = words.filter(
-      ([by, word]) => word !== 'NO_MATCH' || result !== 'MATCH' || isActive(view, by),
+    const standing = Object.entries(words).map(([by, said]) =>
+      result !== 'MATCH' || isActive(view, by) ? [by, said] : [by, matchesOf(said)],
     )
-    return [[key, { ...Object.fromEntries(standing), [event.key_id]: result }]]
+    return [[key, { ...Object.fromEntries(standing), [event.key_id]: own }]]
   },
+}
+
+function matchesOf(said: Words[string]): Words[string] {
+  return Object.fromEntries(Object.entries(said).filter(([, word]) => word === 'MATCH'))
 }
 
 function isActive(view: LedgerView, keyId: string): boolean {
