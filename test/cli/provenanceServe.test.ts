@@ -1,5 +1,7 @@
+import type { Hex } from 'viem'
 import { expect, test } from 'vitest'
-import { createSteps } from '../../src/cli/commands/provenance/reading.js'
+import { allOf, createSteps } from '../../src/cli/commands/provenance/reading.js'
+import { createProvenanceIndex } from '../../src/provenance/index.js'
 
 test('behavior: how old an index is depends on the chain alone, and on no server of a stranger', async () => {
   const calls = { follow: 0, load: 0 }
@@ -32,4 +34,27 @@ test('behavior: how old an index is depends on the chain alone, and on no server
     await steps.step()
     expect(calls.load).toBe(load)
   }
+})
+
+test('behavior: claims about hashes of nothing hide no plugin, and all are listed', () => {
+  const index = createProvenanceIndex()
+  const hash = (at: number, end: string): Hex => `0x${at.toString(16).padStart(62, '0')}${end}`
+  const place = { blockNumber: 1n, logIndex: 0, timestamp: 1n }
+  for (let at = 0; at < 2_500; at++) {
+    const [wasmHash, nothing] = [hash(at, 'ff'), hash(at, '00')]
+    index.apply(
+      [
+        { type: 'PluginRegistered', wasmHash, templateId: wasmHash, author: undefined, ...place },
+        {
+          ...{ type: 'ClaimSubmitted', wasmHash: nothing, verifier: `0x${'12'.repeat(20)}` },
+          ...{ result: 'match', buildInfoHash: nothing, evidenceUri: '', ...place },
+        },
+      ].map((event, i) => ({ ...event, transactionHash: hash(at, `0${i}`) })) as never,
+    )
+  }
+  const all = allOf(index).map(({ wasmHash }) => wasmHash)
+  expect([all.length, all.every((wasmHash) => wasmHash.endsWith('ff'))]).toEqual([2_500, true])
+  expect(index.list({ claimed: true, limit: 2 })).toHaveLength(2)
+  expect(index.list({ claimed: true, limit: 1 })[0]?.wasmHash).toBe(hash(0, '00'))
+  expect(() => index.list({ claimed: 'no' as never })).toThrow(/claimed/)
 })

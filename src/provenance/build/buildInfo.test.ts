@@ -191,6 +191,18 @@ describe('parseBuildEntries', () => {
     ['source_uri', 'https://u:p@a.example/s.tar'],
     ['source_uri', 'https://token@a.example/s.tar'],
     ['source_uri', 'https://a.example/\0'],
+    ['source_uri', 'https:user:pw@h/x'],
+    ['source_uri', 'https:/user:pw@h/x'],
+    ['source_uri', 'https:\\\\user:pw@h/x'],
+    ['source_uri', 'HTTPS:u@h/x'],
+    ['source_uri', 'javascript:alert(1)'],
+    ['source_uri', 'Data:text/plain,x'],
+    ['source_uri', 'https://a.example/\u001b[2J'],
+    ['source_uri', 'https://a.example/\u202egnp.js'],
+    ['bldimg', `a.example/${'\u0001'.repeat(9)}@sha256:${'33'.repeat(32)}`],
+    ['bldimg', `a.example/\u202ex@sha256:${'33'.repeat(32)}`],
+    ['bldimg', `a.example/é@sha256:${'33'.repeat(32)}`],
+    ['bldimg', `a.example/${'x'.repeat(1_000)}@sha256:${'33'.repeat(32)}`],
     ['bldarg', 'a\0b'],
     ['bldopt', '--a=\0'],
     ['source_rev', 'main'],
@@ -236,4 +248,41 @@ describe('completeBuildInfo', () => {
 
 test('utf8 of a lone surrogate is not silently another key', () => {
   expect(utf8('\ud800')).toEqual(utf8('\ufffd'))
+})
+
+test('property: no source that is taken has credentials, however it is written', () => {
+  const part = fc.constantFrom(
+    ...[
+      'https',
+      'HTTP',
+      'ftp',
+      'ipfs',
+      'git+ssh',
+      ':',
+      '/',
+      '//',
+      '\\',
+      '@',
+      '?',
+      '#',
+      '.',
+      'u',
+      'p:w',
+    ],
+    ...['a.example', '[', ']', '%40', '\t', '\u00ad', 'é', '0'],
+  )
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 2, maxLength: 9 }), (parts) => {
+      const value = parts.join('')
+      try {
+        parseBuildEntries([{ key: 'source_uri', value }])
+      } catch {
+        return true
+      }
+      if (!URL.canParse(value)) return true
+      const { username, password } = new URL(value)
+      return username === '' && password === ''
+    }),
+    { numRuns: 20_000 },
+  )
 })

@@ -25,22 +25,32 @@ import { xdrReader, xdrString, xdrU32 } from './xdr.js'
 /** Most bytes of an encoding, as the registry takes them. */
 export const MAX_BUILD_INFO_BYTES = 8_192
 
-const digestImage = /^(?:localhost(?::\d+)?|[^\s@/]*[.:][^\s@/]*)\/[^\s@]+@sha256:[0-9a-f]{64}$/
+/** Of printable ASCII, and so short that evidence and ledgers hold all of it. */
+const digestImage =
+  /^(?=.{1,1000}$)(?:localhost(?::\d+)?|[!-.0-?A-~]*[.:][!-.0-?A-~]*)\/[!-?A-~]+@sha256:[0-9a-f]{64}$/
 const toolchainImage = /^newton-toolchain@sha256:[0-9a-f]{64}$/
+/** Without programs, and without controls, half characters and what turns a line around. */
+const plainUri =
+  /^(?!(?:javascript|vbscript|data|blob):)[a-z][a-z0-9+.-]*:[^\s\p{Cc}\p{Cf}\p{Cs}\p{Co}]+$/iu
+/** As browsers and fetch read it: of their schemes, with any number of slashes, and of others with two. */
+const withCredentials = /^(?:(?:https?|wss?|ftp|file):[/\\]*|[a-z][a-z0-9+.-]*:\/\/)[^/?#\\]*@/i
+
+/** What values of a key look like. */
+type Shape = { test(value: string): boolean }
 
 /** Keys that may be there once, and what their values look like. */
-const single: Readonly<Record<string, RegExp>> = {
+const single: Readonly<Record<string, Shape>> = {
   bldimg: new RegExp(`${digestImage.source}|${toolchainImage.source}`),
   source_sha256: /^[0-9a-f]{64}$/,
-  // Without credentials, which everybody would be shown.
-  source_uri: /^[a-zA-Z][a-zA-Z0-9+.-]*:(?!\/\/[^/?#\\]*@)[^\s\0]+$/,
+  // Without credentials: it is shown to everybody, and opened by some.
+  source_uri: { test: (uri) => plainUri.test(uri) && !withCredentials.test(uri) },
   source_repo: /^(?:https?:\/\/\S+|github:[^/\s]+\/[^/\s]+)$/,
   source_rev: /^[0-9a-f]{40}$/,
   determinism: /^[a-z0-9-]+\/\d+$/,
 }
 
 /** Keys that may be repeated. */
-const repeated: Readonly<Record<string, RegExp>> = {
+const repeated: Readonly<Record<string, Shape>> = {
   // No program can be called with a NUL.
   bldarg: /^[^\0]+$/,
   bldopt: /^--[A-Za-z][A-Za-z0-9_-]*(?:=[^\0]+)?$/,
@@ -85,7 +95,7 @@ export type PartialBuildInfo = Partial<BuildInfo>
 
 /** Whether a text names a build environment by its digest. */
 export function isImage(text: string): boolean {
-  return (single['bldimg'] as RegExp).test(text)
+  return (single['bldimg'] as Shape).test(text)
 }
 
 /** Whether an image is a toolchain manifest, and not one of a container registry. */

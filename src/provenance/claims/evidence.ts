@@ -85,6 +85,10 @@ export function encodeEvidence(evidence: VerificationEvidence): { bytes: Uint8Ar
     value === undefined ? [] : [[name, value] as const],
   )
   const bytes = canonicalBytes(Object.fromEntries(given))
+  if (bytes.length > MAX_EVIDENCE_BYTES) {
+    const reason = `it has ${bytes.length} bytes, and nobody reads over ${MAX_EVIDENCE_BYTES}`
+    throw new InvalidInputError({ field: 'evidence', reason })
+  }
   return { bytes, hash: toHex(sha256(bytes)) }
 }
 

@@ -114,7 +114,8 @@ function recordOf(
     ...{ wasmHash: event.wasmHash, buildInfoHash: digits(event.buildInfoHash) },
     ...{ sourceUri: noteOf(info.sourceUri ?? '') },
     sourceSha256: digits(info.sourceSha256),
-    buildImage: imageOf(info.image),
+    // No longer than a note.
+    buildImage: info.image,
   }
   return { ...common, schemaVersion: 'newton.build-info/1', fields }
 }
@@ -123,15 +124,8 @@ function recordOf(
 const noteLength = 1_000
 
 /** The beginning of a text, and never half of a character: that is no text, and would stop all records. */
-function noteOf(text: string, length = noteLength): string {
-  return text.slice(0, length).replace(/[\ud800-\udbff]$/, '')
-}
-
-/** An image is named by its digest, which is at the end. */
-function imageOf(image: string): string {
-  const digest = image.slice(image.lastIndexOf('@'))
-  if (image.length <= noteLength) return image
-  return `${noteOf(image, noteLength - digest.length)}${digest}`
+function noteOf(text: string): string {
+  return text.slice(0, noteLength).replace(/[\ud800-\udbff]$/, '')
 }
 
 // The contract checks less than the form says: what is no build information is no record either.

@@ -11,6 +11,7 @@ import { fromHex, toHex } from '../../internal/bytes.js'
 import {
   assertBytes,
   assertCount,
+  assertFlag,
   assertKnown,
   assertList,
   assertText,
@@ -72,6 +73,8 @@ export type ProvenanceFilter = {
   verifier?: Address | undefined
   result?: VerificationResult | undefined
   image?: string | undefined
+  /** Those too that claims alone name, which anybody writes about anything. @default false */
+  claimed?: boolean | undefined
   /** Begin after this plugin. */
   after?: Hex | undefined
   /** @default 100 */
@@ -197,9 +200,9 @@ export function createProvenanceIndex(): ProvenanceIndex {
       return listRecords(entries, { names, filter })
     },
     missingPlugins: () =>
-      [...entries.values()].flatMap(({ wasmHash, hashes, registered, entries: said }) =>
+      [...entries.values()].flatMap((entry) =>
         // A claim alone, which anybody may write about anything, makes nobody look for a plugin.
-        hashes === undefined && (registered || said.length > 0) ? [wasmHash] : [],
+        entry.hashes === undefined && isSaid(entry) ? [entry.wasmHash] : [],
       ),
     missingEvidence: () =>
       [...entries.values()].flatMap((entry) => {
@@ -238,6 +241,11 @@ function applyEvent(entry: Entry, event: ProvenanceEvent): IndexedClaim | undefi
   entry.history.push(claim)
   entry.claims.set(`${buildInfoHash}:${verifier}`, claim)
   return claim
+}
+
+/** Whether a plugin is registered, or a manager says how it was built. */
+function isSaid({ registered, entries }: Entry): boolean {
+  return registered || entries.length > 0
 }
 
 function recordOf(entry: Entry): ProvenanceRecord {
@@ -285,14 +293,17 @@ function listRecords(
   entries: ReadonlyMap<Hex, Entry>,
   { names, filter }: { names: readonly Hex[]; filter: ProvenanceFilter },
 ): ProvenanceRecord[] {
-  assertKnown('filter', filter, ['verifier', 'result', 'image', 'after', 'limit'])
-  const { verifier, result, image, after, limit = 100 } = filter
+  assertKnown('filter', filter, ['verifier', 'result', 'image', 'claimed', 'after', 'limit'])
+  const { verifier, result, image, claimed = false, after, limit = 100 } = filter
+  assertFlag('claimed', claimed)
   assertCount('limit', limit, { most: 1_000 })
   const found: ProvenanceRecord[] = []
   for (const name of names) {
     if (found.length === limit) break
     if (after !== undefined && name <= lower(after)) continue
-    const record = recordOf(entries.get(name) as Entry)
+    const entry = entries.get(name) as Entry
+    if (!claimed && !isSaid(entry) && entry.hashes === undefined) continue
+    const record = recordOf(entry)
     const claims = record.claims.filter(
       (claim) =>
         (verifier === undefined || claim.verifier === lower(verifier)) &&

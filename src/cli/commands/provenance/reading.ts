@@ -1,6 +1,10 @@
 import type { CommandDef } from 'citty'
 import type { Address } from 'viem'
-import { createStatusHandler } from '../../../provenance/index.js'
+import {
+  createStatusHandler,
+  type ProvenanceIndex,
+  type ProvenanceRecord,
+} from '../../../provenance/index.js'
 import { daArgs } from '../../config/artifactStore.js'
 import { chainArgs, chainOf } from '../../config/chain.js'
 import { UsageError } from '../../errors.js'
@@ -24,7 +28,7 @@ export const index: CommandDef = command({
     await followed.load()
     const missing = followed.index.missingEvidence().length
     if (missing > 0) terminal.stderr(`the evidence of ${missing} claims was not to be had\n`)
-    const records = followed.index.list({ limit: 1_000 })
+    const records = allOf(followed.index)
     const plugins = records.map(({ wasmHash, hashes, builds, claims }) => ({
       ...{ wasmHash, wasmSha256: hashes?.wasmSha256, builds },
       claims: claims.map(({ verifier, result, buildInfoHash, evidence }) => ({
@@ -38,6 +42,17 @@ export const index: CommandDef = command({
     return { data: { plugins }, text: lines.join('\n') }
   },
 })
+
+/** All plugins of an index, whatever number of them. */
+export function allOf(index: Pick<ProvenanceIndex, 'list'>): readonly ProvenanceRecord[] {
+  const limit = 1_000
+  const records: ProvenanceRecord[] = []
+  for (;;) {
+    const page = index.list({ limit, after: records.at(-1)?.wasmHash })
+    records.push(...page)
+    if (page.length < limit) return records
+  }
+}
 
 /** `provenance serve`. */
 export const serve: CommandDef = command({
