@@ -134,8 +134,9 @@ export async function runSoak(options: {
           )
           .finally(() => running.delete(asked))
         running.add(asked)
+        await sleep(1_000 / rate)
         // What is slower than its rate is not asked for more: memory would only hold the queue.
-        await (running.size > 16 ? Promise.race(running) : sleep(1_000 / rate))
+        while (running.size > 16) await Promise.race(running)
       }
       await Promise.all(running)
     }
