@@ -6,12 +6,15 @@
  * too.
  *
  * npx tsx bench/network.ts --tasks 40 --clients 4
+ * npx tsx bench/network.ts --artifacts 0
  * npx tsx bench/network.ts --profile profiles
+ *
+ * The last rows are of a second network, into whose trees 10,000 artifacts are registered and committed before
+ * it starts, which takes a minute or two. `--artifacts 0` leaves them out.
  *
  * With `--profile` every process writes a CPU profile there when it ends, and `window.json` says between
  * which microseconds of the same clock the clients asked at once.
  */
-import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -22,6 +25,8 @@ import { component } from '../test/fixtures/pluginComponents.js'
 import { passFloors, requestOf, taskClientOf, untilCommitted } from '../test/network/asking.js'
 import { createSupervisor, metricOf, untilReady } from '../test/network/supervisor.js'
 import { createNetworkWorld, type Member, type NetworkWorld } from '../test/network/world.js'
+import { cpuOf } from './network/cpu.js'
+import { restart, restartFilled } from './network/restart.js'
 import { type Row, report } from './report.js'
 
 const rows: Row[] = []
@@ -33,17 +38,8 @@ const row = (
 ): void => {
   rows.push({ name, ours, unit, better: more.better ?? 'lower', peers: {}, target: more.target })
 }
-/** Clock ticks of `/proc` a second. */
-const TICKS = 100
-
 /** Microseconds of the clock that CPU profiles have. */
 const clock = (): number => Number(process.hrtime.bigint() / 1_000n)
-
-/** Milliseconds of CPU that a process has used. */
-function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS
-}
 
 function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
@@ -155,12 +151,30 @@ async function phases(world: NetworkWorld): Promise<void> {
   row('operator: a signature', await average(of('operator'), 'operator_sign_seconds'), 'ms')
 }
 
+/** Restarts of an operator, as it is and in a network of its own whose trees hold many artifacts. */
+async function restarts(
+  world: NetworkWorld,
+  parts: Parameters<typeof restart>[1],
+  artifacts: number,
+): Promise<void> {
+  const empty = await restart(world, parts)
+  row('an operator ended and ready again', empty.ready, 's', { target: 5 })
+  row('CPU of an operator until it is ready', empty.cpu / 1_000, 's')
+  if (artifacts === 0) return
+  const { held, ready, answered, cpu } = await restartFilled(artifacts)
+  const what = `with ${held.toLocaleString('en')} artifacts`
+  row(`${what}: an operator ended and ready again`, ready, 's', { target: 5 })
+  row(`${what}: until a task that needs it is answered`, answered, 's')
+  row(`${what}: CPU of an operator until it is ready`, cpu / 1_000, 's')
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       tasks: { type: 'string', default: '40' },
       clients: { type: 'string', default: '8' },
       operators: { type: 'string', default: '4' },
+      artifacts: { type: 'string', default: '10000' },
       json: { type: 'boolean', default: false },
       profile: { type: 'string' },
     },
@@ -195,13 +209,7 @@ async function main(): Promise<void> {
     }
     await phases(world)
     await plugged(world, tasks, { tasks: count, clients: Number(values.clients) })
-    const restarted = performance.now()
-    await supervisor.end('operator-0', 'SIGTERM')
-    supervisor.start(world.members.find(({ name }) => name === 'operator-0') as Member)
-    await untilReady(world.members.find(({ name }) => name === 'operator-0') as Member)
-    row('an operator ended and ready again', (performance.now() - restarted) / 1_000, 's', {
-      target: 5,
-    })
+    await restarts(world, { supervisor, tasks }, Number(values.artifacts))
     if (profiles !== undefined) {
       for (const { name } of world.members) await supervisor.end(name, 'SIGTERM')
     }
