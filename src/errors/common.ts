@@ -65,6 +65,25 @@ export class DatabaseDamagedError extends BaseError {
   }
 }
 
+/** A database cannot be opened where it is: no room, no right to it, or something else stands there. */
+export class DatabaseUnavailableError extends BaseError {
+  override readonly name = 'DatabaseUnavailableError'
+  override readonly code = 'DATABASE_UNAVAILABLE'
+  /** The file. */
+  readonly path: string
+
+  constructor(
+    { path, reason, hint }: { path: string; reason: string; hint: string },
+    options: BaseErrorOptions = {},
+  ) {
+    super(`The database ${path} cannot be opened: ${reason}.`, {
+      metaMessages: [hint],
+      ...options,
+    })
+    this.path = path
+  }
+}
+
 /** A directory belongs to another process that is running. */
 export class DirectoryLockedError extends BaseError {
   override readonly name = 'DirectoryLockedError'

@@ -1,5 +1,5 @@
 /** The parts of the enclave layer that need Node: sockets, child processes, files. */
-export { DatabaseDamagedError } from '../../errors/common.js'
+export { DatabaseDamagedError, DatabaseUnavailableError } from '../../errors/common.js'
 export {
   type ChildProcessTransport,
   childProcessTransport,

@@ -1,6 +1,6 @@
-import { join } from 'node:path'
-import { MissingPeerError } from '../../errors/common.js'
-import { assertLmdbFile } from '../../internal/node/lmdbFile.js'
+import { extname } from 'node:path'
+import type { RootDatabase } from 'lmdb'
+import { openLmdb } from '../../internal/node/lmdb/openLmdb.js'
 import { StoreClosedError, StoreFailedError } from '../store/errors.js'
 import {
   assertBatch,
@@ -19,18 +19,15 @@ import {
  * @param parameters.path - A folder.
  * @throws {MissingPeerError} where the package `lmdb` is not installed.
  * @throws {DatabaseDamagedError} for a file that LMDB cannot open.
+ * @throws {DatabaseUnavailableError} where its files cannot be made, read or written.
  */
 export async function lmdbKv(parameters: { path: string }): Promise<KvStore> {
-  const lmdb = await import('lmdb').catch((cause: unknown) => {
-    throw new MissingPeerError({ peer: 'lmdb', needed: 'The LMDB store' }, { cause })
-  })
-  // A path with an extension is the file itself, any other one a folder.
-  await assertLmdbFile(parameters.path)
-  await assertLmdbFile(join(parameters.path, 'data.mdb'))
-  const database = lmdb.open<Uint8Array, string>({
-    path: parameters.path,
-    encoding: 'binary',
-    keyEncoding: 'binary' as never,
+  const { path } = parameters
+  const { tables: database } = await openLmdb({
+    // A path with an extension is the file itself, any other one a folder.
+    ...{ path, isFolder: extname(path) === '', needed: 'The LMDB store' },
+    options: { encoding: 'binary', keyEncoding: 'binary' as never },
+    tables: (root) => root as RootDatabase<Uint8Array, string>,
   })
   const keyOf = (key: string): string => Buffer.from(key, 'utf8') as unknown as string
   const read = (key: string): Uint8Array | undefined => {

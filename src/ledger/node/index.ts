@@ -1,5 +1,5 @@
 /** Ledgers in directories of this machine: `@newton/policy-sdk/ledger/node`. */
-export { DatabaseDamagedError } from '../../errors/common.js'
+export { DatabaseDamagedError, DatabaseUnavailableError } from '../../errors/common.js'
 export { fileCheckpointStore } from './checkpointStore.js'
 export { type HeldDirectory, holdDirectory } from './directory.js'
 export { type DurableFs, nodeFs } from './durableFs.js'

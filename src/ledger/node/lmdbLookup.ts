@@ -1,10 +1,7 @@
 /** Look-ups of a ledger in LMDB: memory stays flat, and a start reads what is new alone. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { RootDatabase } from 'lmdb'
 import type { Json } from '../../core/jsonText.js'
-import { MissingPeerError } from '../../errors/common.js'
-import { assertLmdbFile } from '../../internal/node/lmdbFile.js'
+import { openLmdb } from '../../internal/node/lmdb/openLmdb.js'
 import type { LedgerLookup, LookupMark } from '../writer/lookup.js'
 
 /**
@@ -13,21 +10,18 @@ import type { LedgerLookup, LookupMark } from '../writer/lookup.js'
  *
  * @throws {MissingPeerError} when the optional peer `lmdb` is not installed.
  * @throws {DatabaseDamagedError} for a file that LMDB cannot open: remove it.
+ * @throws {DatabaseUnavailableError} where its files cannot be made, read or written.
  */
 export async function lmdbLookup({ directory }: { directory: string }): Promise<LedgerLookup> {
-  const { open } = await import('lmdb').catch((cause: unknown) => {
-    throw new MissingPeerError({ peer: 'lmdb', needed: 'lmdbLookup' }, { cause })
+  const { root, tables } = await openLmdb({
+    ...{ path: join(directory, 'lookup.mdb'), mode: 0o700, needed: 'lmdbLookup' },
+    options: { maxDbs: 2 },
+    tables: (from) => ({
+      rows: from.openDB<Json, string>({ name: 'rows', encoding: 'json' }),
+      marks: from.openDB<LookupMark, string>({ name: 'marks', encoding: 'json' }),
+    }),
   })
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const path = join(directory, 'lookup.mdb')
-  await assertLmdbFile(path)
-  const root: RootDatabase = open({
-    path,
-    maxDbs: 2,
-    noSubdir: true,
-  })
-  const rows = root.openDB<Json, string>({ name: 'rows', encoding: 'json' })
-  const marks = root.openDB<LookupMark, string>({ name: 'marks', encoding: 'json' })
+  const { rows, marks } = tables
   return {
     get: (key) => rows.get(key),
     apply: (changes, mark) => {

@@ -1,3 +1,3 @@
 /** What an index of the registries needs of a disk. */
-export { DatabaseDamagedError } from '../../errors/common.js'
+export { DatabaseDamagedError, DatabaseUnavailableError } from '../../errors/common.js'
 export { lmdbIndexStore } from './lmdbIndexStore.js'

@@ -1,10 +1,7 @@
 /** An index in LMDB: one transaction a step, one writer at a time. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { RootDatabase } from 'lmdb'
 import { isPolicySdkError } from '../../errors/base.js'
-import { MissingPeerError } from '../../errors/common.js'
-import { assertLmdbFile } from '../../internal/node/lmdbFile.js'
+import { openLmdb } from '../../internal/node/lmdb/openLmdb.js'
 import { writerLock } from '../../statetree/node/writerLock.js'
 import { IndexStoreError } from '../chain/errors.js'
 import type { IndexHandle, IndexStore } from '../events/indexer/store.js'
@@ -20,6 +17,7 @@ const WRITER = 'writer'
  *
  * @throws {MissingPeerError} from `open`, when the optional peer `lmdb` is not installed.
  * @throws {DatabaseDamagedError} from `open`, for a file that LMDB cannot open.
+ * @throws {DatabaseUnavailableError} from `open`, where its files cannot be made, read or written.
  * @throws {StoreLockedError} from `open` and from writes, when another handle has the store.
  * @throws {IndexStoreError} from writes, when the disk is full or fails.
  * @example
@@ -37,21 +35,16 @@ export function lmdbIndexStore({ path }: { path: string }): IndexStore {
 }
 
 async function openHandle(path: string): Promise<IndexHandle> {
-  const { open } = await import('lmdb').catch((cause: unknown) => {
-    throw new MissingPeerError({ peer: 'lmdb', needed: 'lmdbIndexStore' }, { cause })
-  })
-  await mkdir(path, { recursive: true })
-  const file = join(path, 'index.mdb')
-  await assertLmdbFile(file)
-  const root: RootDatabase = open({
-    path: file,
-    maxDbs: 2,
-    noSubdir: true,
+  const { root, tables } = await openLmdb({
+    ...{ path: join(path, 'index.mdb'), needed: 'lmdbIndexStore' },
     // A transaction that returns is on disk, and one that fails says so where it was begun.
-    overlappingSync: false,
+    options: { maxDbs: 2, overlappingSync: false },
+    tables: (from) => ({
+      records: from.openDB<Uint8Array, string>({ name: 'records', encoding: 'binary' }),
+      meta: from.openDB<Uint8Array, string>({ name: 'meta', encoding: 'binary' }),
+    }),
   })
-  const records = root.openDB<Uint8Array, string>({ name: 'records', encoding: 'binary' })
-  const meta = root.openDB<Uint8Array, string>({ name: 'meta', encoding: 'binary' })
+  const { records, meta } = tables
   const lock = writerLock(
     {
       read: () => meta.get(WRITER),

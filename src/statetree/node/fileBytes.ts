@@ -33,11 +33,13 @@ export async function fileBytes(options: {
   assertOptions(options, { directory: 'text', hash: 'function' }, { required: ['directory'] })
   const { directory, hash } = options
   const incoming = join(directory, 'incoming')
-  await makeDirectory(incoming).catch((cause: unknown) => {
+  try {
+    await makeDirectory(incoming)
+    await removeDrafts(incoming)
+  } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'there is no such directory'
     throw new StoreWriteError({ path: directory, reason }, { cause })
-  })
-  await removeDrafts(incoming)
+  }
   const place = (name: Hex): Place => {
     const key = byteName(name)
     const folder = join(directory, key.slice(2, 4))

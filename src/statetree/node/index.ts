@@ -1,4 +1,4 @@
 /** Durable storage of the state tree, for Node. */
-export { DatabaseDamagedError } from '../../errors/common.js'
+export { DatabaseDamagedError, DatabaseUnavailableError } from '../../errors/common.js'
 export { fileBytes } from './fileBytes.js'
 export { type LmdbStore, lmdbStore } from './lmdbStore.js'

@@ -15,10 +15,10 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { isPolicySdkError } from '../../errors/base.js'
-import { DatabaseDamagedError, MissingPeerError } from '../../errors/common.js'
+import { DatabaseDamagedError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
 import { makeDirectory } from '../../internal/node/directories.js'
-import { assertLmdbFile } from '../../internal/node/lmdbFile.js'
+import { openLmdb } from '../../internal/node/lmdb/openLmdb.js'
 import { assertOptions } from '../../internal/options.js'
 import { StoreMismatchError, StoreWriteError, TreeStoreClosedError } from '../errors.js'
 import {
@@ -68,6 +68,7 @@ export type LmdbStore = NodeStore & {
  * Default: files under `<path>/bytes`.
  * @throws {MissingPeerError} when the optional peer `lmdb` is not installed.
  * @throws {DatabaseDamagedError} for a file that LMDB cannot open.
+ * @throws {DatabaseUnavailableError} where its files cannot be made, read or written.
  * @throws {StoreMismatchError} for a directory written with another layout.
  * @throws {StoreLockedError} when another process, or another handle, has the store.
  * @throws {TreeStoreClosedError} from every call after `close`.
@@ -174,29 +175,23 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 async function openTables(path: string): Promise<Tables> {
-  const { open } = await import('lmdb').catch((cause: unknown) => {
-    throw new MissingPeerError({ peer: 'lmdb', needed: 'lmdbStore' }, { cause })
-  })
-  const file = join(path, 'tree.mdb')
-  await assertLmdbFile(file)
-  const root: RootDatabase = open({
-    path: file,
-    maxDbs: 8,
-    noSubdir: true,
+  const { root, tables } = await openLmdb({
+    ...{ path: join(path, 'tree.mdb'), needed: 'lmdbStore' },
     // A transaction that returns is on disk, and one that fails says so where it was begun.
-    overlappingSync: false,
+    options: { maxDbs: 8, overlappingSync: false },
+    tables: (from) => {
+      const table = (name: string): Table =>
+        from.openDB<Uint8Array, Uint8Array>({ name, keyEncoding: 'binary', encoding: 'binary' })
+      return {
+        nodes: table('nodes'),
+        roots: table('roots'),
+        stale: table('stale'),
+        records: table('records'),
+        meta: table('meta'),
+      }
+    },
   })
-  const table = (name: string): Table =>
-    root.openDB<Uint8Array, Uint8Array>({ name, keyEncoding: 'binary', encoding: 'binary' })
-  return {
-    path,
-    root,
-    nodes: table('nodes'),
-    roots: table('roots'),
-    stale: table('stale'),
-    records: table('records'),
-    meta: table('meta'),
-  }
+  return { path, root, ...tables }
 }
 
 // One write transaction, flushed when this returns. What throws inside it leaves nothing behind.

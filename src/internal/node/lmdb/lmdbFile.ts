@@ -12,8 +12,9 @@
  * A file may rightly end before its last page: pages that were taken and given back in one transaction
  * are never written. So where it does, the pages that are reached are looked at, and those alone count.
  */
-import { type FileHandle, open } from 'node:fs/promises'
-import { DatabaseDamagedError } from '../../errors/common.js'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { DatabaseDamagedError, DatabaseUnavailableError } from '../../../errors/common.js'
+import { unavailable } from './lmdbFaults.js'
 
 const magic = 0xbeefc0de
 const metaFlag = 0x08
@@ -24,25 +25,34 @@ const looked = 160
 /**
  * Checks what there is of a database file. None, or an empty one, is made anew by LMDB.
  *
+ * @returns whether there is one.
  * @throws {DatabaseDamagedError} for a file that is none of LMDB's, or one that was cut.
+ * @throws {DatabaseUnavailableError} for what is no file, or cannot be read.
  */
-export async function assertLmdbFile(path: string): Promise<void> {
+export async function assertLmdbFile(path: string): Promise<boolean> {
   let file: FileHandle
   try {
+    // Looked at first: opening a pipe waits for its other end.
+    const info = await stat(path)
+    if (!info.isFile()) {
+      const hint = 'Move it away, or give another path.'
+      throw new DatabaseUnavailableError({ path, reason: 'what stands there is no file', hint })
+    }
+    if (info.size === 0) return false
     file = await open(path)
-  } catch {
-    // Not there, or not to be read: LMDB says so itself.
-    return
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code === 'ENOENT') return false
+    throw unavailable(path, cause)
   }
   try {
-    const info = await file.stat()
-    if (!info.isFile() || info.size === 0) return
+    const { size } = await file.stat()
     // What leads out of its pages is no page of LMDB either.
-    const reason = await faultOf(file, info.size).catch((cause: unknown) => {
+    const reason = await faultOf(file, size).catch((cause: unknown) => {
       if (cause instanceof RangeError) return 'a page of it cannot be read'
       throw cause
     })
     if (reason !== undefined) throw new DatabaseDamagedError({ path, reason })
+    return true
   } finally {
     await file.close()
   }
