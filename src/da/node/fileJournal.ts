@@ -27,7 +27,7 @@ export type FileJournal = RetentionJournal & {
  * ```ts
  * import { fileJournal } from '@newton/policy-sdk/da/node'
  *
- * const journal = fileJournal({ path: '/tmp/newton-retention.json' })
+ * const journal = fileJournal({ path: './newton-retention.json' })
  * ```
  */
 export function fileJournal(options: { path: string }): FileJournal {

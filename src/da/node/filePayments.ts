@@ -28,7 +28,7 @@ export type FilePayments = PaymentRecord & {
  * import { eigenDa } from '@newton/policy-sdk/da'
  * import { filePayments } from '@newton/policy-sdk/da/node'
  *
- * const payments = filePayments({ path: '/tmp/newton-payments.json' })
+ * const payments = filePayments({ path: './newton-payments.json' })
  * const da = eigenDa({ url: 'http://127.0.0.1:3100', payments })
  * ```
  */

@@ -1,17 +1,29 @@
 /** Files that remember what was paid for: one process has them at a time. */
 import { spawn } from 'node:child_process'
-import { link, mkdir, mkdtemp, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises'
+import {
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { computeArtifactHash } from '../../core/artifact.js'
 import type { DaReceipt } from '../../core/interfaces/daClient.js'
 import { utf8 } from '../../internal/bytes.js'
+import { lockDirectory } from '../../internal/node/lock.js'
 import { createFakeEigenDaProxy } from '../../testing/eigenDaProxy/fakeProxy.js'
 import { eigenDa } from '../eigenda/eigenDa.js'
 import { memoryPayments } from '../eigenda/payments.js'
 import { fileJournal } from './fileJournal.js'
 import { filePayments } from './filePayments.js'
+import { createLockedFile } from './lockedFile.js'
 
 const root = await mkdtemp(join(tmpdir(), 'locked-file-'))
 afterAll(() => rm(root, { recursive: true, force: true }))
@@ -303,4 +315,58 @@ test('behavior: a record that fails after the payment fails no write, and what w
   const { artifactHash } = await da.put(utf8('x'))
   expect(artifactHash).toBe(computeArtifactHash(utf8('x')))
   expect(proxy.dispersals()).toBe(1)
+})
+
+test('behavior: calls that are not waited for are done in the order of being made', async () => {
+  for (let round = 0; round < 5; round++) {
+    const file = createLockedFile({ path: join(root, `order-${round}.json`), what: 'record' })
+    const reads: Promise<string | undefined>[] = []
+    const writes = Array.from({ length: 30 }, (_, at) => {
+      // The first ones take longest.
+      const write = file.write(`${at} `.repeat(at % 3 === 0 ? 200_000 : 1))
+      reads.push(file.read())
+      return write
+    })
+    await Promise.all(writes)
+    const seen = await Promise.all(reads)
+    expect(seen.map((text) => text?.split(' ', 1)[0])).toEqual([...writes.keys()].map(String))
+    expect(await file.read()).toBe('29 ')
+    // One that fails holds up none after it.
+    await Promise.allSettled([file.write(5 as never), file.write('after')])
+    expect(await file.read()).toBe('after')
+    await file.close()
+  }
+})
+
+const inItsPlace: [string, (lock: string, victim: string) => Promise<unknown>][] = [
+  ['a link', (lock, victim) => symlink(victim, lock)],
+  ['a link to nothing', (lock) => symlink(`${lock}-nowhere`, lock)],
+  ['a second name of another file', (lock, victim) => link(victim, lock)],
+  ['a folder', (lock) => mkdir(lock)],
+]
+test.each(inItsPlace)('error: %s in the place of a lock is left as it is', async (what, put) => {
+  const folder = await mkdtemp(join(root, 'lock-'))
+  const victim = join(folder, 'victim')
+  await writeFile(victim, 'precious')
+  await put(join(folder, 'file.json.lock'), victim)
+  const file = createLockedFile({ path: join(folder, 'file.json'), what: 'record' })
+  for (const call of [() => file.read(), () => file.write('x')])
+    await expect(call(), what).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'path' })
+  await put(join(folder, 'LOCK'), victim)
+  await expect(lockDirectory({ directory: folder, role: 'test' })).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+  })
+  expect(await readFile(victim, 'utf8')).toBe('precious')
+  expect((await readdir(folder)).filter((name) => name.endsWith('nowhere'))).toEqual([])
+  await file.close()
+})
+
+test('error: INVALID_INPUT for a path that is a folder', async () => {
+  const path = await mkdtemp(join(root, 'folder-'))
+  const file = createLockedFile({ path, what: 'record' })
+  await expect(file.read()).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+    message: expect.stringContaining('no file'),
+  })
+  await file.close()
 })

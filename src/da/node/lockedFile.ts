@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { DirectoryLockedError, InvalidInputError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
 import { type FileLock, lockFile } from '../../internal/node/lock.js'
+import { createOrder } from '../../internal/singleFlight.js'
 import { DaUnavailableError } from '../errors.js'
 import { makeDirectoryDurably, onDisk, readBounded, writeFileDurably } from './fileDa.js'
 
@@ -12,7 +13,7 @@ const MOST_BYTES = 64 * 1024 * 1024
 /** Links to links that are followed to a file that is not there yet. */
 const MOST_LINKS = 40
 
-/** A file that is this process's from the first read or write on. */
+/** A file that is this process's from the first read or write on. Calls are done in the order of being made. */
 export type LockedFile = {
   /** `undefined` where there is no file yet. */
   read(): Promise<string | undefined>
@@ -38,6 +39,8 @@ export function createLockedFile({ path, what }: { path: string; what: string })
   let taken: Promise<Taken> | undefined
   let isClosed = false
   const running = new Set<Promise<unknown>>()
+  // What is asked for later is done later: a write that took long does not replace a newer one.
+  const inTurn = createOrder()
   const refuse = (holder: string): Error => new DirectoryLockedError({ directory: path, holder })
 
   const take = async (): Promise<Taken> => {
@@ -50,8 +53,10 @@ export function createLockedFile({ path, what }: { path: string; what: string })
     held.add(lock)
     try {
       // The lock goes by the name, and a second name of the file has another.
-      const { nlink } = (await lstat(real).catch(ifMissing)) ?? { nlink: 0 }
-      if (nlink > 1) {
+      const info = await lstat(real).catch(ifMissing)
+      if (info?.isFile() === false)
+        throw new InvalidInputError({ field: 'path', reason: 'what stands there is no file' })
+      if (info !== undefined && info.nlink > 1) {
         const hint = 'Copy the file, or remove its other names.'
         throw new InvalidInputError({ field: 'path', reason: 'the file has several names', hint })
       }
@@ -62,12 +67,12 @@ export function createLockedFile({ path, what }: { path: string; what: string })
       throw error
     }
   }
-  const locked = async <value>(work: (path: string) => Promise<value>): Promise<value> => {
+  const locked = async <value>(use: (path: string) => Promise<value>): Promise<value> => {
     if (isClosed) {
       const hint = 'Open the file anew.'
       throw new InvalidInputError({ field: what, reason: 'it was closed', hint })
     }
-    const run = onDisk(what, async () => {
+    const work = async (): Promise<value> => {
       taken ??= take().catch((error: unknown) => {
         taken = undefined
         throw error
@@ -77,8 +82,9 @@ export function createLockedFile({ path, what }: { path: string; what: string })
       const isLink = (await lstat(real).catch(ifMissing))?.isSymbolicLink()
       if (isLink || !(await lock.isCurrent()))
         throw refuse('somebody who removed or replaced its lock')
-      return work(real)
-    })
+      return use(real)
+    }
+    const run = inTurn(() => onDisk(what, work))
     running.add(run)
     return run.finally(() => running.delete(run))
   }

@@ -1,7 +1,7 @@
 /** A directory belongs to one process: a lock that the kernel frees when its holder dies. */
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
+import { constants, type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DirectoryLockedError, MissingPeerError } from '../../errors/common.js'
+import { DirectoryLockedError, InvalidInputError, MissingPeerError } from '../../errors/common.js'
 
 /** A held lock. */
 export type DirectoryLock = { release(): Promise<void> }
@@ -22,12 +22,13 @@ type LockBinding = { tryLock(fd: number): boolean; unlock(fd: number): void }
  *
  * @param options.role - Named to whom the lock is refused.
  * @throws {DirectoryLockedError} naming the holder.
+ * @throws {InvalidInputError} where a link, a folder or a file with several names stands in the lock's place.
  * @throws {MissingPeerError} when the optional peer `fs-native-extensions` is not installed.
  * @example
  * ```ts
  * import { lockDirectory } from '@newton/policy-sdk/operator/node'
  *
- * const lock = await lockDirectory({ directory: '/tmp/newton-operator', role: 'operator' })
+ * const lock = await lockDirectory({ directory: './newton-operator', role: 'operator' })
  * await lock.release()
  * ```
  */
@@ -60,8 +61,12 @@ export async function lockFile(options: {
   const { directory, name, label, needed, refuse } = options
   const { tryLock, unlock } = await loadBinding(needed)
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const file = await open(join(directory, name), 'a+', 0o600)
+  const path = join(directory, name)
+  const file = await openLock(path)
   try {
+    // Its text is replaced, and what anybody put in its place is not ours to replace.
+    const info = await file.stat()
+    if (!info.isFile() || info.nlink > 1) throw noLock(path)
     if (!tryLock(file.fd)) throw refuse(await readHolder(file))
     await file.truncate(0)
     await file.write(`${label}\n`, 0)
@@ -74,7 +79,7 @@ export async function lockFile(options: {
     isCurrent: async () => {
       if (!held) return false
       const own = await file.stat({ bigint: true })
-      const named = await stat(join(directory, name), { bigint: true }).catch(() => undefined)
+      const named = await stat(path, { bigint: true }).catch(() => undefined)
       return own.ino === named?.ino && own.dev === named.dev
     },
     release: async () => {
@@ -84,6 +89,26 @@ export async function lockFile(options: {
       await file.close()
     },
   }
+}
+
+// Windows has no such flag, and links there are made by administrators.
+const { O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDWR } = constants
+
+async function openLock(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  } catch (cause) {
+    // What the system says of a link, of a folder, and of what is neither.
+    const code = String((cause as { code?: unknown }).code)
+    if (['ELOOP', 'EMLINK', 'EISDIR', 'ENXIO'].includes(code)) throw noLock(path, cause)
+    throw cause
+  }
+}
+
+function noLock(path: string, cause?: unknown): InvalidInputError {
+  const reason = `its lock ${path} is a link, has several names, or is no file`
+  const hint = 'Remove it while nobody has what it locks.'
+  return new InvalidInputError({ field: 'path', reason, hint }, { cause })
 }
 
 async function readHolder(file: FileHandle): Promise<string> {
