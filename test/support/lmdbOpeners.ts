@@ -121,7 +121,7 @@ async function handles(base: string): Promise<void> {
     for (let free = 0; free < 12; free++) {
       const taken: number[] = []
       try {
-        for (;;) taken.push(openSync('/dev/null'))
+        for (;;) taken.push(openSync('/dev/null', 'r'))
       } catch {
         for (const one of taken.splice(0, free)) closeSync(one)
       }
