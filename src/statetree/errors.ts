@@ -192,6 +192,27 @@ export class SnapshotError extends BaseError {
   }
 }
 
+/** A tree is there, and bytes that it names could not be had from a peer. */
+export class BytesMissingError extends BaseError {
+  override readonly name = 'BytesMissingError'
+  override readonly code = 'BYTES_MISSING'
+  /** Their hashes. */
+  readonly missing: readonly Hex[]
+
+  constructor({ missing }: { missing: readonly Hex[] }, options: BaseErrorOptions = {}) {
+    const named = missing.slice(0, 3).join(', ')
+    const more = missing.length > 3 ? ` and ${missing.length - 3} more` : ''
+    super(`The peer did not give the bytes of ${named}${more}.`, {
+      retryable: true,
+      metaMessages: [
+        'The others are here. Ask again, or another peer: what is here is not fetched anew.',
+      ],
+      ...options,
+    })
+    this.missing = missing
+  }
+}
+
 /** The bytes named by a content hash cannot be had here. */
 export class BytesNotFoundError extends BaseError {
   override readonly name = 'BytesNotFoundError'

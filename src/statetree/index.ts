@@ -4,6 +4,7 @@ export { type StoreUnderTest, type TestApi, testNodeStore } from './conformance.
 export {
   BatchExpiredError,
   BytesCorruptError,
+  BytesMissingError,
   BytesNotFoundError,
   CorruptNodeError,
   InvalidProofError,
@@ -154,12 +155,7 @@ export {
   type UpdateWrite,
   verifyUpdate,
 } from './proof/updateProof.js'
-export {
-  type BootstrapProgress,
-  bootstrapTree,
-  fetchMissingBytes,
-  type TrustedCommit,
-} from './snapshot/bootstrap.js'
+export { bootstrapTree, type TrustedCommit } from './snapshot/bootstrap.js'
 export {
   decodeChunk,
   encodeChunk,
@@ -171,6 +167,7 @@ export {
   type SnapshotClientOptions,
   snapshotClient,
 } from './snapshot/client.js'
+export { type BootstrapProgress, fetchMissingBytes } from './snapshot/missingBytes.js'
 export { type Restore, restoreSnapshot } from './snapshot/restore.js'
 export {
   type CommitState,

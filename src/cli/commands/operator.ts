@@ -17,6 +17,7 @@ import {
 import { resolveAddress } from '../../registry/chain/addresses.js'
 import { registerOperatorKeySync } from '../../registry/index.js'
 import { lmdbStore } from '../../statetree/node/index.js'
+import { lacksBytes } from '../../statetree/snapshot/missingBytes.js'
 import { writePrivately } from '../config/config.js'
 import { encryptKey } from '../config/keystore.js'
 import { UsageError } from '../errors.js'
@@ -151,7 +152,7 @@ const sync: CommandDef = command({
     const store = await lmdbStore({ path })
     try {
       const before = store.range()
-      if (before !== undefined) {
+      if (before !== undefined && !lacksBytes(store)) {
         const data = { sequence: before.latest, fresh: false }
         return { data, text: `the tree is there, at commit ${before.latest}` }
       }
@@ -170,7 +171,7 @@ const sync: CommandDef = command({
         { signal },
       )
       const after = store.range()
-      const data = { sequence: after?.latest ?? null, fresh: true }
+      const data = { sequence: after?.latest ?? null, fresh: before === undefined }
       const text =
         after === undefined
           ? 'no bootnode gave a snapshot, or nothing was committed yet: the tree starts empty'

@@ -1,6 +1,5 @@
 /** A new operator: from an empty store to the last committed root, without trust in the peer. */
 import type { Hex } from 'viem'
-import { computeKeyHash } from '../../core/artifact.js'
 import { fromHex, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { assertMembers, assertOptions } from '../../internal/options.js'
@@ -8,9 +7,11 @@ import { SnapshotError } from '../errors.js'
 import { decodeDelta } from '../pipeline/delta.js'
 import { pipelineRecords } from '../pipeline/pipeline.js'
 import { computeQueueHash, decodeQueueState } from '../pipeline/queue/queue.js'
-import type { StateTree } from '../stateTree.js'
+import { createStateTree, type StateTree } from '../stateTree.js'
 import type { NodeStore } from '../store/store.js'
 import type { SnapshotClient } from './client.js'
+import { type BootstrapProgress, fetchMissingBytes, missingBytesRecord } from './missingBytes.js'
+import { createPace } from './pace.js'
 import { restoreSnapshot } from './restore.js'
 
 /** A commit that is trusted because the chain has it. */
@@ -23,19 +24,19 @@ export type TrustedCommit = {
   timestamp: bigint
 }
 
-/** How far a bootstrap is. */
-export type BootstrapProgress =
-  | { step: 'leaves'; done: number; total: number }
-  | { step: 'bytes'; done: number; total: number }
-  | { step: 'finished'; root: Hex }
+/** Leaves a second that a peer has to give on average: a chunk may be of one leaf, a minute each. */
+const LEAST_LEAVES = 16
 
 /**
  * Fills an empty store from a peer's snapshot, checked against a committed root and the queue hash
- * of its delta. Interrupted, it goes on where it was. Open a pipeline on the result: it counts
- * references from the chain's logs, and goes on with later deltas.
+ * of its delta. Interrupted, it goes on where it was, with the same peer or another one, also where the
+ * tree is there and bytes are missing. Open a pipeline on the result: it counts references from the
+ * chain's logs, and goes on with later deltas.
  *
  * @param options.bytes - Whether to fetch the bytes of public artifacts too. Default true.
- * @throws {SnapshotError} when the peer's snapshot is not that of the commit.
+ * @throws {SnapshotError} when the peer's snapshot is not that of the commit, or
+ * comes too slowly.
+ * @throws {BytesMissingError} when the tree is there, and the peer lacks bytes of it.
  */
 export async function bootstrapTree(
   options: {
@@ -58,6 +59,13 @@ export async function bootstrapTree(
   assertMembers('options.commit', options.commit, ['sequenceNo', 'root', 'deltaHash', 'timestamp'])
   const { store, client, commit, onProgress } = options
   const version = Number(commit.sequenceNo)
+  const finish = async (tree: StateTree): Promise<StateTree> => {
+    if (options.bytes !== false) await fetchMissingBytes(tree, { client, onProgress }, io)
+    onProgress?.({ step: 'finished', root: tree.root() })
+    return tree
+  }
+  const root = store.range()?.latest === version ? store.rootHash(version) : undefined
+  if (root !== undefined && toHex(root) === commit.root) return finish(createStateTree({ store }))
   const manifest = await client.manifest(version, io)
   if (manifest.root !== commit.root) {
     throw new SnapshotError({
@@ -72,40 +80,16 @@ export async function bootstrapTree(
     throw new SnapshotError({ reason: 'the queue of the peer is not that of the commit' })
   }
   const restore = await restoreSnapshot({ store, version, root: commit.root, discard: true })
+  const pace = createPace({ what: 'its leaves come', least: LEAST_LEAVES })
   for (let from = restore.next(); from !== undefined; from = restore.next()) {
+    const before = restore.leaves()
     await restore.addChunk(await client.chunk({ version, from }, io))
+    pace(restore.leaves() - before)
     onProgress?.({ step: 'leaves', done: restore.leaves(), total: manifest.leaves })
   }
   const { deltaHash, timestamp } = commit
-  const tree = await restore.finish({
-    records: pipelineRecords({ deltaHash, cutoffBlock: delta.cutoffBlock, timestamp }, queue),
-  })
-  if (options.bytes !== false) await fetchMissingBytes(tree, { client, onProgress }, io)
-  onProgress?.({ step: 'finished', root: tree.root() })
-  return tree
-}
-
-/** Fetches the bytes of public artifacts that are not here yet. Again after an interruption. */
-export async function fetchMissingBytes(
-  tree: StateTree,
-  {
-    client,
-    onProgress,
-  }: { client: SnapshotClient; onProgress?: ((progress: BootstrapProgress) => void) | undefined },
-  io: IoOptions = {},
-): Promise<void> {
-  const wanted = new Set<Hex>()
-  for (const { keyHash, valueHash } of tree.entries()) {
-    const [key, hash] = [toHex(keyHash), toHex(valueHash)]
-    // A public leaf is named by its own value; others belong to the private-data layer.
-    if ([4, 5, 6, 7, 8].some((namespace) => computeKeyHash(namespace, hash) === key))
-      wanted.add(hash)
-  }
-  let done = 0
-  for (const hash of wanted) {
-    if (!(await tree.store.bytes.has(hash)))
-      await tree.store.bytes.put(hash, await client.bytes(hash, io))
-    done++
-    onProgress?.({ step: 'bytes', done, total: wanted.size })
-  }
+  const records = pipelineRecords({ deltaHash, cutoffBlock: delta.cutoffBlock, timestamp }, queue)
+  // With the tree it is said that its bytes are not there yet.
+  const bytes = options.bytes === false ? [] : [missingBytesRecord]
+  return finish(await restore.finish({ records: [...records, ...bytes] }))
 }

@@ -1,9 +1,7 @@
 /** Reads from a bootnode. Transfers that break off go on where they stopped. */
 import type { Hex } from 'viem'
 import type { JsonObject } from '../../core/canonicalJson.js'
-import { BaseError } from '../../errors/base.js'
-import { readBounded } from '../../internal/boundedBody.js'
-import { concat, fromUtf8, toHex } from '../../internal/bytes.js'
+import { fromUtf8, toHex } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { assertHttpUrl, assertOptions, MAX_TIMER } from '../../internal/options.js'
 import {
@@ -23,6 +21,7 @@ import {
   type SignedReadParams,
   writeReadParams,
 } from './signedRead.js'
+import { answerTo, transferWhole, unanswered } from './transfer.js'
 
 /** A bootnode as its client sees it. */
 export type SnapshotClient = {
@@ -52,6 +51,11 @@ export type SnapshotClientOptions = {
   resumptions?: number | undefined
   /** Milliseconds without a byte after which a transfer counts as broken. Default 30,000. */
   stallTimeout?: number | undefined
+  /**
+   * Bytes a second that a transfer has to have on average once it took `stallTimeout`; one that is slower
+   * counts as broken. Default 16 KiB; 0 for any.
+   */
+  leastRate?: number | undefined
   /** Most bytes taken for one answer. Default 64 MiB. */
   maxBytes?: number | undefined
   /** Signs a read: gives the `authorization` header. Left out: only public leaves can be read. */
@@ -80,6 +84,7 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
       fetch: 'function',
       resumptions: { least: 0 },
       stallTimeout: { least: 1, most: MAX_TIMER },
+      leastRate: { least: 0 },
       maxBytes: { least: 1 },
       authorize: 'function',
     },
@@ -87,9 +92,10 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
   )
   assertHttpUrl('options.url', options.url)
   const { resumptions = 5, maxBytes = 64 * 1024 * 1024, stallTimeout = 30_000 } = options
+  const { leastRate = 16 * 1024 } = options
   const base = options.url.endsWith('/') ? options.url.slice(0, -1) : options.url
   const send = options.fetch ?? ((request: Request) => globalThis.fetch(request))
-  const transfer = { send, base, resumptions, maxBytes, stallTimeout }
+  const transfer = { send, base, resumptions, maxBytes, stallTimeout, leastRate }
   const whole = (path: string, io: IoOptions): Promise<Uint8Array | undefined> =>
     withDeadline(`GET ${path}`, io, (signal) => transferWhole(transfer, path, signal))
   const hashed = async (path: string, hash: Hex, io: IoOptions): Promise<Uint8Array> => {
@@ -141,96 +147,6 @@ export function snapshotClient(options: SnapshotClientOptions): SnapshotClient {
         assertLeafReading(params, reading)
         return reading
       }),
-  }
-}
-
-async function answerTo(
-  request: Request,
-  send: Transfer['send'],
-  maxBytes: number,
-): Promise<{ response: Response; answer: Uint8Array | undefined }> {
-  const response = await send(request)
-  return { response, answer: await readBounded(response, maxBytes) }
-}
-
-/** What a connection that failed, or a `fetch` of a caller's own, throws. */
-function unanswered(path: string, error: unknown): BaseError {
-  if (error instanceof BaseError) return error
-  const reason = `${path} was not answered (${String((error as Error)?.message ?? error)})`
-  return new SnapshotError({ reason }, { retryable: true, cause: error })
-}
-
-type Transfer = {
-  send: (request: Request) => Promise<Response>
-  base: string
-  resumptions: number
-  maxBytes: number
-  stallTimeout: number
-}
-
-type Part = { bytes: Uint8Array } | { end: 'whole' | 'missing' }
-
-/** All of it, taken up again where it broke off; `undefined` where the node does not have it. */
-async function transferWhole(
-  transfer: Transfer,
-  path: string,
-  signal: AbortSignal,
-): Promise<Uint8Array | undefined> {
-  const { resumptions, maxBytes } = transfer
-  const parts: Uint8Array[] = []
-  let received = 0
-  for (let attempt = 0; ; attempt++) {
-    const restart = (): void => {
-      parts.length = 0
-      received = 0
-    }
-    try {
-      for await (const part of partsFrom(transfer, { path, from: received, restart }, signal)) {
-        if ('end' in part) return part.end === 'whole' ? concat(...parts) : undefined
-        parts.push(part.bytes)
-        received += part.bytes.length
-        if (received > maxBytes)
-          throw new SnapshotError({ reason: `${path} is over ${maxBytes} bytes` })
-      }
-    } catch (error) {
-      signal.throwIfAborted()
-      if (error instanceof SnapshotError && !error.retryable) throw error
-      if (attempt >= resumptions) throw unanswered(path, error)
-    }
-  }
-}
-
-/** The parts of one answer; each wait has its own end, and what is left of the answer is let go. */
-async function* partsFrom(
-  { send, base, stallTimeout }: Transfer,
-  { path, from, restart }: { path: string; from: number; restart: () => void },
-  signal: AbortSignal,
-): AsyncGenerator<Part> {
-  const left = new AbortController()
-  const either = AbortSignal.any([signal, left.signal])
-  const inTime = <value>(work: () => Promise<value>): Promise<value> =>
-    withDeadline(`GET ${path}`, { signal, timeout: stallTimeout }, work)
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
-  try {
-    const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
-    const request = new Request(`${base}/v1/${path}`, { headers, signal: either })
-    const response = await inTime(() => send(request))
-    reader = response.body?.getReader()
-    if (response.status === 404) return yield { end: 'missing' }
-    if (response.status !== 200 && response.status !== 206) {
-      const reason = `${path} answered ${response.status}`
-      throw new SnapshotError({ reason }, { retryable: true })
-    }
-    // A server that starts over instead of going on: drop what was there.
-    if (response.status === 200 && from > 0) restart()
-    for (;;) {
-      const part = await inTime(async () => reader?.read())
-      if (part === undefined || part.done) return yield { end: 'whole' }
-      yield { bytes: part.value }
-    }
-  } finally {
-    left.abort()
-    reader?.cancel().catch(() => undefined)
   }
 }
 

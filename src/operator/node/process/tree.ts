@@ -4,16 +4,17 @@ import { join } from 'node:path'
 import type { ExternalWrites } from '../../../core/interfaces/externalWrites.js'
 import type { MetricsRegistry } from '../../../core/metrics.js'
 import type { LayeredArtifactCache } from '../../../da/index.js'
-import { InvalidInputError } from '../../../errors/common.js'
 import type { IoOptions } from '../../../internal/deadline.js'
 import {
   type BootstrapProgress,
+  BytesMissingError,
   bootstrapTree,
   type CommitPipeline,
   type CommittedTree,
   commitParameters,
   committedTree,
   createStateTree,
+  fetchMissingBytes,
   openCommitPipeline,
   type PipelineEvent,
   type StateTree,
@@ -22,6 +23,7 @@ import {
 } from '../../../statetree/index.js'
 import { lmdbStore } from '../../../statetree/node/index.js'
 import { landedCommits } from '../../../statetree/pipeline/replica/landed.js'
+import { lacksBytes } from '../../../statetree/snapshot/missingBytes.js'
 import { type OpenedChain, windowsOf } from './chain.js'
 import { type Closers, describeError, type LogHook } from './running.js'
 
@@ -54,8 +56,12 @@ export async function openTree(
   await mkdir(path, { recursive: true })
   const store = await lmdbStore({ path })
   closers.add(() => store.close())
-  if (store.range() === undefined && parameters.bootnodes.length > 0) {
-    await bootstrap(opened, { ...parameters, store })
+  const isWanting = store.range() === undefined || lacksBytes(store)
+  if (isWanting && parameters.bootnodes.length > 0) {
+    await bootstrap(opened, { ...parameters, store }).catch((error: unknown) => {
+      // The tree is there: what it lacks is asked for again at the next start, and meanwhile one by one.
+      if (!(error instanceof BytesMissingError)) throw error
+    })
   }
   const tree = createStateTree({ store })
   const windows = await windowsOf(opened)
@@ -100,37 +106,72 @@ export async function newestCommits(
     .map(({ deltaHash }) => ({ sequenceNo, root, deltaHash, timestamp }))
 }
 
-/** Fills an empty store from the first bootnode that has what the chain committed. */
+type Filling = {
+  store: Parameters<typeof bootstrapTree>[0]['store']
+  bootnodes: readonly string[]
+  log: LogHook
+  onProgress?: ((progress: BootstrapProgress) => void) | undefined
+}
+
+/**
+ * Fills an empty store from the first bootnode that has what the chain committed, and then, or where a
+ * tree was there, fetches the bytes that it lacks from each bootnode in turn.
+ *
+ * @throws {BytesMissingError} where the tree is there, and no bootnode gives some bytes of it.
+ */
 export async function bootstrap(
   opened: OpenedChain,
-  parameters: {
-    store: Parameters<typeof bootstrapTree>[0]['store']
-    bootnodes: readonly string[]
-    log: LogHook
-    onProgress?: ((progress: BootstrapProgress) => void) | undefined
-  },
+  parameters: Filling,
   io: IoOptions = {},
 ): Promise<void> {
-  const { store, bootnodes, log, onProgress } = parameters
-  const commits = await newestCommits(opened, io)
+  const { store } = parameters
+  const tried = store.range() === undefined ? await fillTree(opened, parameters, io) : 0
+  // Without a snapshot the tree follows from the first commit on, as far as deltas can be had.
+  if (store.range() === undefined || !lacksBytes(store)) return
+  await fillBytes(parameters, tried, io)
+}
+
+/** The place in the list after the bootnode that gave the tree. */
+async function fillTree(
+  opened: OpenedChain,
+  { store, bootnodes, log, onProgress }: Filling,
+  io: IoOptions,
+): Promise<number> {
   // Nothing was committed yet: the empty tree is the tree.
-  if (commits.length === 0) return
-  let failure: unknown
-  for (const url of bootnodes) {
+  const commits = await newestCommits(opened, io)
+  for (const [place, url] of bootnodes.entries()) {
     for (const commit of commits) {
       try {
         await bootstrapTree({ store, client: snapshotClient({ url }), commit, onProgress }, io)
         log({ level: 'info', event: 'tree.bootstrapped', sequence: String(commit.sequenceNo) })
-        return
+        return place + 1
       } catch (error) {
         io.signal?.throwIfAborted()
-        failure = error
         log({ level: 'warn', event: 'tree.bootstrap', bootnode: url, ...describeError(error) })
+        if (store.range() !== undefined) return place + 1
       }
     }
   }
-  // Without a snapshot the tree follows from the first commit on, as far as deltas can be had.
-  if (store.range() === undefined) return
-  const reason = 'a bootnode broke off after the tree was there; start again'
-  throw new InvalidInputError({ field: 'da.bootnodes', reason }, { cause: failure })
+  return 0
+}
+
+async function fillBytes(
+  { store, bootnodes, log, onProgress }: Filling,
+  tried: number,
+  io: IoOptions,
+): Promise<void> {
+  const tree = createStateTree({ store })
+  let failure: unknown
+  for (const url of [...bootnodes.slice(tried), ...bootnodes.slice(0, tried)]) {
+    try {
+      await fetchMissingBytes(tree, { client: snapshotClient({ url }), onProgress }, io)
+      onProgress?.({ step: 'finished', root: tree.root() })
+      return
+    } catch (error) {
+      io.signal?.throwIfAborted()
+      failure = error
+      log({ level: 'warn', event: 'tree.bytes', bootnode: url, ...describeError(error) })
+    }
+  }
+  throw failure
 }
