@@ -293,30 +293,6 @@ test('error: nothing is paid for where it could not be remembered', async () => 
   expect(proxy.dispersals()).toBe(0)
 })
 
-test('behavior: a record that fails after the payment fails no write, and what was paid is told', async () => {
-  const down = { is: true }
-  const { proxy, options } = behind(down)
-  let isFull = false
-  const payments = {
-    read: async () => [],
-    write: async () => {
-      if (isFull) throw new TypeError('full')
-    },
-  }
-  const fetch = async (input: string, init: RequestInit): Promise<Response> => {
-    const answer = await options.fetch(input, init)
-    if (input.includes('/put?')) isFull = true
-    return answer
-  }
-  const da = eigenDa({ ...options, fetch, payments })
-  await expect(da.put(utf8('x'))).rejects.toMatchObject(unknown)
-  isFull = false
-  down.is = false
-  const { artifactHash } = await da.put(utf8('x'))
-  expect(artifactHash).toBe(computeArtifactHash(utf8('x')))
-  expect(proxy.dispersals()).toBe(1)
-})
-
 test('behavior: calls that are not waited for are done in the order of being made', async () => {
   for (let round = 0; round < 5; round++) {
     const file = createLockedFile({ path: join(root, `order-${round}.json`), what: 'record' })
@@ -369,4 +345,28 @@ test('error: INVALID_INPUT for a path that is a folder', async () => {
     message: expect.stringContaining('no file'),
   })
   await file.close()
+})
+
+test('behavior: a record that fails after the payment fails no write, and what was paid is told', async () => {
+  const down = { is: true }
+  const { proxy, options } = behind(down)
+  let isFull = false
+  const payments = {
+    read: async () => [],
+    write: async () => {
+      if (isFull) throw new TypeError('full')
+    },
+  }
+  const fetch = async (input: string, init: RequestInit): Promise<Response> => {
+    const answer = await options.fetch(input, init)
+    if (input.includes('/put?')) isFull = true
+    return answer
+  }
+  const da = eigenDa({ ...options, fetch, payments })
+  await expect(da.put(utf8('x'))).rejects.toMatchObject(unknown)
+  isFull = false
+  down.is = false
+  const { artifactHash } = await da.put(utf8('x'))
+  expect(artifactHash).toBe(computeArtifactHash(utf8('x')))
+  expect(proxy.dispersals()).toBe(1)
 })
