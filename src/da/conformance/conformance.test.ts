@@ -19,7 +19,11 @@ afterAll(async () => {
 type Backend = {
   create(): DaClient | Promise<DaClient>
   /** What the suite does behind the client's back. */
-  hooks?(client: DaClient): { corrupt(hash: Hex): void | Promise<void>; stall?(): void }
+  hooks?(client: DaClient): {
+    corrupt(hash: Hex): void | Promise<void>
+    stall?(): void
+    refuse?(): void
+  }
 }
 
 const mocks = new Map<DaClient, readonly MockDa[]>()
@@ -37,6 +41,10 @@ const ofMocks = (make: (mocks: readonly MockDa[]) => DaClient, options: MockDaOp
     stall: () => {
       for (const member of mocks.get(client) ?? [])
         member.fail({ kind: 'slow', on: 'any', delay: 600_000, times: 99 })
+    },
+    refuse: () => {
+      for (const member of mocks.get(client) ?? [])
+        member.fail({ kind: 'unavailable', on: 'any', times: 99 })
     },
   }),
 })
@@ -67,6 +75,7 @@ for (const [name, { create, hooks }] of Object.entries(backends)) {
     create,
     corrupt: hooks ? (client, hash) => hooks(client).corrupt(hash) : 'cannot',
     stall: name === 'fileDa' || !hooks ? 'cannot' : (client) => hooks(client).stall?.(),
+    ...(name === 'fileDa' || !hooks ? {} : { refuse: (client) => hooks(client).refuse?.() }),
   })
   describe(name, () => {
     for (const { name: what, run } of suite) test(what, run)
@@ -78,6 +87,16 @@ async function damage(directory: string, hash: Hex): Promise<void> {
   const bytes = await readFile(path)
   bytes[7] = (bytes[7] as number) ^ 1
   await writeFile(path, bytes)
+}
+
+/** Joins calls that are under way, whoever made them. */
+function joined<value>(): (key: string, work: () => Promise<value>) => Promise<value> {
+  const running = new Map<string, Promise<value>>()
+  return (key, work) => {
+    const run = running.get(key) ?? work().finally(() => running.delete(key))
+    running.set(key, run)
+    return run
+  }
 }
 
 describe('the suite itself', () => {
@@ -233,6 +252,130 @@ describe('the suite itself', () => {
       }),
       noticedBy: /^fails with a typed error/,
     },
+    'one buffer for all who read at once': {
+      breakIt(client) {
+        const reading = joined<Uint8Array>()
+        return {
+          ...client,
+          get: (locator, io = {}) => {
+            const work = () => client.get(locator, io)
+            return io.signal || io.timeout ? work() : reading(`get ${io.artifactHash}`, work)
+          },
+        }
+      },
+      noticedBy: /^gives each of several readers/,
+    },
+    'one buffer for all who read at once, after it was hashed': {
+      breakIt(client) {
+        const reading = joined<Uint8Array>()
+        return {
+          ...client,
+          getWithVerification: (locator, hash, io = {}) => {
+            const work = () => client.getWithVerification(locator, hash, io)
+            return io.signal || io.timeout ? work() : reading(hash, work)
+          },
+        }
+      },
+      noticedBy: /^gives each of several readers/,
+    },
+    'views of one buffer for all who read at once': {
+      breakIt(client) {
+        const pool = new Uint8Array(100_000)
+        let next = 0
+        return {
+          ...client,
+          get: async (locator, io) => {
+            const bytes = await client.get(locator, io)
+            if (bytes.length > 1_000) return bytes
+            next = (next + 1_000) % 99_000
+            pool.set(bytes, next)
+            return pool.subarray(next, next + bytes.length)
+          },
+        }
+      },
+      noticedBy: /^gives each of several readers/,
+    },
+    'the end of one reader for all': {
+      breakIt(client) {
+        const reading = joined<Uint8Array>()
+        return {
+          ...client,
+          get: async (locator, io = {}) =>
+            (await reading(`${io.artifactHash}`, () => client.get(locator, io))).slice(),
+        }
+      },
+      noticedBy: /^goes on for a reader/,
+    },
+    'a second write of the same bytes at once that fails': {
+      breakIt(client) {
+        const writing = new Set<string>()
+        return {
+          ...client,
+          async put(bytes, io) {
+            const key = String(bytes)
+            if (writing.has(key)) throw new Error('EEXIST')
+            writing.add(key)
+            try {
+              return await client.put(bytes, io)
+            } finally {
+              writing.delete(key)
+            }
+          },
+        }
+      },
+      noticedBy: /^takes the same bytes several times at once/,
+    },
+    'listeners that stay': {
+      breakIt: (client) => ({
+        ...client,
+        getWithVerification: (locator, hash, io) => {
+          io?.signal?.addEventListener('abort', () => undefined, { once: true })
+          return client.getWithVerification(locator, hash, io)
+        },
+      }),
+      noticedBy: /^leaves nothing on a caller’s signal/,
+    },
+    'untyped errors of writes': {
+      breakIt: (client) => ({
+        ...client,
+        put: (bytes, io) =>
+          client.put(bytes, io).catch((error: { code?: string; name?: string }) => {
+            if (error.code === 'INVALID_INPUT' || error.code === 'TIMEOUT') throw error
+            if (error.name === 'AbortError') throw error
+            throw new TypeError('fetch failed')
+          }),
+      }),
+      noticedBy: /^fails with typed errors where what is behind it/,
+    },
+    'an expiry that is over': {
+      breakIt: (client) => ({
+        ...client,
+        retention: { kind: 'expires', seconds: 100 },
+        put: async (bytes, io) => ({ ...(await client.put(bytes, io)), expiresAt: 1 }),
+      }),
+      noticedBy: /^gives receipts that expire within/,
+    },
+    'an expiry after its retention': {
+      breakIt: (client) => ({
+        ...client,
+        retention: { kind: 'expires', seconds: 100 },
+        put: async (bytes, io) => ({
+          ...(await client.put(bytes, io)),
+          expiresAt: Math.floor(Date.now() / 1_000) + 86_400,
+        }),
+      }),
+      noticedBy: /^gives receipts that expire within/,
+    },
+    'hashes in small letters alone': {
+      breakIt: (client) => ({
+        ...client,
+        getWithVerification: async (locator, hash, io) => {
+          if (/[A-F]/.test(hash)) throw new TypeError('no hash')
+          return client.getWithVerification(locator, hash, io)
+        },
+      }),
+      noticedBy: /^takes a hash in capitals/,
+    },
     'no expiry in receipts': {
       breakIt: (client) => ({ ...client, retention: { kind: 'expires', seconds: 1 } }),
       noticedBy: /^names what was put/,
@@ -244,6 +387,7 @@ describe('the suite itself', () => {
       create: () => bad.breakIt(mockDa()),
       corrupt: (client) => client.fail({ kind: 'corrupted', times: 9 }),
       stall: (client) => client.fail({ kind: 'slow', on: 'any', delay: 600_000, times: 99 }),
+      refuse: (client) => client.fail({ kind: 'unavailable', on: 'any', times: 99 }),
       patience: 300,
       sizes: [33],
     })

@@ -9,6 +9,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import { addCalls, addCopies, addHashing, addIdentity } from './cases.js'
 import { ConformanceError } from './contract.js'
 import { addStalled } from './stalled.js'
+import { addManners, addRefused, addTogether } from './together.js'
 
 export { ConformanceError }
 
@@ -32,6 +33,11 @@ export type DaConformanceOptions<client extends DaClient = DaClient> = {
    * signal fires. Nothing else shows whether `timeout` and `signal` end a call under way.
    */
   stall: ((client: client) => void | Promise<void>) | 'cannot'
+  /**
+   * Makes whatever stands behind the backend fail, for reads and writes. Without it nothing shows
+   * whether such failures are typed errors.
+   */
+  refuse?: ((client: client) => void | Promise<void>) | undefined
   /** Milliseconds after which a call that should have ended counts as hanging. @default 10_000 */
   patience?: number | undefined
   /** Sizes of the artifacts that are stored, in bytes. @default [1, 31, 32, 33, 1_000, 70_000] */
@@ -50,6 +56,7 @@ export type DaConformanceOptions<client extends DaClient = DaClient> = {
  *   create: () => mockDa(),
  *   corrupt: (client) => client.fail({ kind: 'corrupted' }),
  *   stall: (client) => client.fail({ kind: 'slow', delay: 600_000, on: 'any', times: 99 }),
+ *   refuse: (client) => client.fail({ kind: 'unavailable', on: 'any', times: 99 }),
  * })
  * for (const { run } of cases) await run()
  * // with vitest: test(name, run)
@@ -80,8 +87,11 @@ export function daConformance<client extends DaClient>(
   addIdentity(add, { sizes })
   addHashing(add, corrupt)
   if (stall) addStalled(add, { stall, patience })
+  if (options.refuse) addRefused(add, options.refuse)
   addCopies(add, create)
+  addTogether(add)
   addCalls(add)
+  addManners(add)
   return cases
 }
 
