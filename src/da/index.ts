@@ -110,11 +110,8 @@ export { type ObjectStoreOptions, objectStore } from './objectStore/objectStore.
 export type { S3Like } from './objectStore/sdkStore.js'
 export { type S3Credentials, signRequest } from './objectStore/sigv4.js'
 export { type PushArtifactParameters, type PushResult, pushArtifact } from './pushArtifact.js'
-export {
-  memoryJournal,
-  type RenewalRecord,
-  type RetentionJournal,
-} from './retention/journal.js'
+export { memoryJournal, type RetentionJournal } from './retention/journal/journal.js'
+export type { AnsweredCopy, OwnCopy, RenewalRecord } from './retention/journal/records.js'
 export type {
   RetentionEntry,
   RetentionFinding,

@@ -1,5 +1,6 @@
 import { assertOptions } from '../../internal/options.js'
-import { decodeJournal, encodeJournal, type RetentionJournal } from '../retention/journal.js'
+import type { RetentionJournal } from '../retention/journal/journal.js'
+import { decodeJournal, encodeJournal } from '../retention/journal/records.js'
 import { createLockedFile } from './lockedFile.js'
 
 /** A journal in a file, and its end. */

@@ -370,3 +370,14 @@ test('behavior: a record that fails after the payment fails no write, and what w
   expect(artifactHash).toBe(computeArtifactHash(utf8('x')))
   expect(proxy.dispersals()).toBe(1)
 })
+
+test('error: what could not be read again is not written, and the file stays as it was', async () => {
+  const file = createLockedFile({ path: join(root, 'long.json'), what: 'journal' })
+  await file.write('short')
+  const most = 64 * 1024 * 1024
+  await expect(file.write('x'.repeat(most + 1))).rejects.toMatchObject({ code: 'DA_UNAVAILABLE' })
+  expect(await file.read()).toBe('short')
+  await file.write('x'.repeat(most))
+  expect((await file.read())?.length).toBe(most)
+  await file.close()
+})

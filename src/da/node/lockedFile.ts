@@ -8,7 +8,7 @@ import { createOrder } from '../../internal/singleFlight.js'
 import { DaUnavailableError } from '../errors.js'
 import { makeDirectoryDurably, onDisk, readBounded, writeFileDurably } from './fileDa.js'
 
-/** Most bytes that are read. */
+/** Most bytes that are read, and so that are written. */
 const MOST_BYTES = 64 * 1024 * 1024
 /** Links to links that are followed to a file that is not there yet. */
 const MOST_LINKS = 40
@@ -96,7 +96,14 @@ export function createLockedFile({ path, what }: { path: string; what: string })
           throw new DaUnavailableError({ source: what, reason: `${path} is ${bytes}` })
         return bytes && fromUtf8(bytes, what)
       }),
-    write: (text) => locked((real) => writeFileDurably(real, utf8(text))),
+    write: (text) =>
+      locked((real) => {
+        const bytes = utf8(text)
+        if (bytes.length <= MOST_BYTES) return writeFileDurably(real, bytes)
+        // What is written is to be read again: the file stays as it is.
+        const reason = `${bytes.length} bytes, where ${MOST_BYTES} may be read`
+        throw new DaUnavailableError({ source: what, reason })
+      }),
     async close() {
       isClosed = true
       await Promise.allSettled(running)

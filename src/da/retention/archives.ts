@@ -13,12 +13,14 @@ import { readVerified } from '../internal/verifying.js'
 import type { RetentionEntry, RetentionFinding, RetentionStep } from './plan.js'
 import { archiveLocators } from './retentionOptions.js'
 import { secondsOf } from './times.js'
-import { fetchArtifact } from './within.js'
+import { fetchArtifact, type Round } from './within.js'
 
 /** Announced locators of one artifact under which an archive is asked, beside its own. */
 const MOST_LOCATORS = 8
 /** Milliseconds for one question to one archive. */
 const CHECK_TIMEOUT = 60_000
+/** Milliseconds for the reading of what was written to an archive. */
+const READ_BACK = 600_000
 /** Failures in a row after which an archive is not asked again in this plan. */
 const MOST_FAILURES = 3
 /** Seconds for which an archive that gave the bytes counts as one that does. */
@@ -45,10 +47,7 @@ export type ArchiveKeeper = {
   /** Opens a plan made at `at`, in Unix seconds. */
   open(at: number): ArchiveRound
   /** Writes the bytes to one archive, and reads them back. */
-  fill(
-    step: Extract<RetentionStep, { type: 'archive' }>,
-    io: IoOptions,
-  ): Promise<'done' | 'skipped'>
+  fill(step: Extract<RetentionStep, { type: 'archive' }>, io: Round): Promise<'done' | 'skipped'>
   /** Forgets the bytes that were fetched for the steps of one plan. */
   close(): void
 }
@@ -173,14 +172,16 @@ export function createArchiveKeeper(options: {
         fetched = { hash: artifactHash, bytes }
       }
       const { bytes } = fetched
-      const { locator } = await putWithin(
-        archive,
-        { bytes, hash: artifactHash, source: store, timeout: io.timeout },
-        io,
-      )
-      // A store is believed when it gives the bytes back.
+      const { signal, timeout } = io
+      await io.patience(`archive ${store}`, async () => {
+        const put = { bytes, hash: artifactHash, source: store, timeout }
+        const { locator } = await putWithin(archive, put, { signal })
+        // A store is believed when it gives the bytes back.
+        await withDeadline(`reading ${store}`, { signal, timeout: timeout ?? READ_BACK }, (inner) =>
+          readVerified(archive, { locator, hash: artifactHash }, { signal: inner, timeout }),
+        )
+      })
       const key = keyOf(store, artifactHash)
-      await readVerified(archive, { locator, hash: artifactHash }, io)
       proven.set(key, secondsOf(now))
       damaged.delete(key)
       return 'done'

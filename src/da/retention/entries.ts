@@ -7,10 +7,10 @@ import { fixedFromHex, toHex } from '../../internal/bytes.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { assertList, assertObject } from '../../internal/options.js'
 import type { RetentionEntry, RetentionFinding } from './plan.js'
-import { within } from './within.js'
+import { type Round, within } from './within.js'
 
 /** Reads the artifacts that are kept now. */
-export type EntryReader = (findings: RetentionFinding[], io: IoOptions) => Promise<RetentionEntry[]>
+export type EntryReader = (findings: RetentionFinding[], io: Round) => Promise<RetentionEntry[]>
 
 /**
  * Reads the list. An entry that is none, and a locator that is none, is a finding and not the end of

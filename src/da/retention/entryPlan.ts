@@ -1,14 +1,14 @@
 /** What is to be done for one artifact, from what its copies, archives and journal say. */
 import type { Hex } from 'viem'
 import { type DaLocator, encodeLocator } from '../../core/locator.js'
-import type { IoOptions } from '../../internal/deadline.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import type { ArchivedCopies, ArchiveRound } from './archives.js'
-import type { RenewalRecord } from './journal.js'
+import { ownLocators, type RenewalRecord } from './journal/records.js'
 import type { CopyKeeper, KnownCopies } from './knownCopies.js'
 import type { RetentionEntry, RetentionFinding, RetentionStep } from './plan.js'
 import { sameLocator } from './retentionOptions.js'
 import { isPast } from './times.js'
+import type { Round } from './within.js'
 
 /** What a plan for one artifact is made with. */
 export type EntryPlanning = {
@@ -24,7 +24,7 @@ export type EntryPlanning = {
   renewBefore: number
   /** Seconds before expiry in which a renewal that may have been paid is made again. */
   urgentBefore: number
-  io: IoOptions
+  io: Round
 }
 
 /** Plans one artifact: what was paid for first, then archives, then the renewal. */
@@ -56,7 +56,7 @@ export async function planEntry(
   const steps = [
     ...paid,
     ...settledByChain(artifactHash, record, known),
-    ...archiveSteps(entry, found, [last?.locator, record?.locator]),
+    ...archiveSteps(entry, found, [last?.locator, ...ownLocators(record)]),
   ]
   return isDue ? [...steps, ...renewalSteps(entry, { known, found, planning })] : steps
 }
@@ -72,21 +72,22 @@ function paidSteps(
   return [{ type: 'announce', artifactHash, namespace, templateId, locator }]
 }
 
-/** Whether a renewal of unknown outcome did go through, by the bytes under what it answered. */
+/** Whether a renewal of unknown outcome did go through, by the bytes under what was answered. */
 async function arrived(
   record: Extract<RenewalRecord, { state: 'sending' }>,
   { copies, findings, io }: EntryPlanning,
 ): Promise<DaLocator | undefined> {
-  const { artifactHash, locator } = record
-  if (!locator) return undefined
-  try {
-    await copies.prove(artifactHash, locator, io)
-    return locator
-  } catch (error) {
-    io.signal?.throwIfAborted()
-    findings.push({ type: 'unprovenCopy', artifactHash, locator, error })
-    return undefined
+  const { artifactHash, answered = [] } = record
+  for (const { locator } of answered) {
+    try {
+      await copies.prove(artifactHash, locator, io)
+      return locator
+    } catch (error) {
+      io.signal?.throwIfAborted()
+      findings.push({ type: 'unprovenCopy', artifactHash, locator, error })
+    }
   }
+  return undefined
 }
 
 // A renewal whose end was never seen, but whose copy is on chain: blobs refer to a block that is an
@@ -160,7 +161,7 @@ function renewalSteps(
       namespace,
       templateId,
       previous: last?.locator,
-      locators: knownFirst(locators, [last?.locator, record?.locator]),
+      locators: knownFirst(locators, [last?.locator, ...ownLocators(record)]),
       expiresAt,
       mayPayTwice: record?.state === 'sending',
     },
@@ -177,7 +178,10 @@ function knownFirst(
   locators: readonly DaLocator[],
   known: readonly (DaLocator | undefined)[],
 ): readonly DaLocator[] {
-  const first = known.filter((locator) => locator !== undefined)
-  const keys = new Set(first.map(encodeLocator))
-  return [...first, ...locators.filter((locator) => !keys.has(encodeLocator(locator)))]
+  const byKey = new Map<Hex, DaLocator>()
+  for (const locator of [...known, ...locators]) {
+    const key = locator && encodeLocator(locator)
+    if (key !== undefined && !byKey.has(key)) byKey.set(key, locator as DaLocator)
+  }
+  return [...byKey.values()]
 }

@@ -12,15 +12,15 @@ import type { IoOptions } from '../../internal/deadline.js'
 import { decodeEigenDaCommitment } from '../eigenda/cert/cert.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import { readVerified } from '../internal/verifying.js'
-import type { RenewalRecord } from './journal.js'
+import type { RenewalRecord } from './journal/records.js'
 import type { RetentionEntry, RetentionFinding } from './plan.js'
 import { sameLocator } from './retentionOptions.js'
 import { impossibleExpiry, isPossibleExpiry, NO_EXPIRY } from './times.js'
-import { within } from './within.js'
+import { type Round, within } from './within.js'
 
 /** Announced locators of one artifact that are read in one plan, so that a flood costs little. */
 const MOST_PROOFS = 8
-/** Failures of a node in a row after which it is not asked again in this plan. */
+/** Failures of a node in a row after which it is not asked again in this round. */
 const MOST_FAILURES = 3
 
 /** A copy, and the Unix second at which it may be gone; {@link NO_EXPIRY} where that is not known. */
@@ -41,10 +41,10 @@ export type CopyKeeper = {
     record: RenewalRecord | undefined,
     at: number,
     findings: RetentionFinding[],
-    io: IoOptions,
+    io: Round,
   ): Promise<KnownCopies>
   /** Reads the bytes under a locator. @throws what the read throws. */
-  prove(artifactHash: Hex, locator: DaLocator, io: IoOptions): Promise<void>
+  prove(artifactHash: Hex, locator: DaLocator, io: Round): Promise<void>
 }
 
 export function createCopyKeeper({
@@ -60,13 +60,13 @@ export function createCopyKeeper({
   const proven = new Map<Hex, string>()
   const claimed = createClaims()
   const earliest = createEarliest()
-  let node: { at: number; failures: number; error: unknown } = {
-    at: 0,
+  let node: { round: Round | undefined; failures: number; error: unknown } = {
+    round: undefined,
     failures: 0,
     error: undefined,
   }
 
-  async function prove(artifactHash: Hex, locator: DaLocator, io: IoOptions): Promise<void> {
+  async function prove(artifactHash: Hex, locator: DaLocator, io: Round): Promise<void> {
     const text = encodeLocator(locator)
     if (proven.get(artifactHash) === text) return
     if (!publisher)
@@ -78,14 +78,14 @@ export function createCopyKeeper({
   }
 
   /** @throws {InvalidInputError} for one that no copy that is there by now can have. */
-  async function expiryAt(blockNumber: number, at: number, io: IoOptions): Promise<number> {
-    if (node.at !== at) node = { at, failures: 0, error: undefined }
+  async function expiryAt(blockNumber: number, at: number, io: Round): Promise<number> {
+    if (node.round !== io) node = { round: io, failures: 0, error: undefined }
     if (node.failures >= MOST_FAILURES) throw node.error
     const time = await within('blockTime', io, (inner) =>
       blockTime(BigInt(blockNumber), inner),
     ).catch((error: unknown) => {
       io.signal?.throwIfAborted()
-      node = { at, failures: node.failures + 1, error }
+      node = { round: io, failures: node.failures + 1, error }
       throw error
     })
     node.failures = 0

@@ -11,7 +11,7 @@ import { fallback } from '../combined/fallback.js'
 import { replicated } from '../combined/replicated.js'
 import { encodeEigenDaCommitment } from '../eigenda/cert/cert.js'
 import { memoryDa } from '../memoryDa.js'
-import { memoryJournal } from './journal.js'
+import { memoryJournal } from './journal/journal.js'
 import { createRetentionKeeper, type RetentionKeeper } from './retentionKeeper.js'
 import type { RetentionKeeperOptions } from './retentionOptions.js'
 

@@ -5,18 +5,19 @@ import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { DaClient, DaReceipt } from '../../core/interfaces/daClient.js'
 import type { DaLocator } from '../../core/locator.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
-import { type IoOptions, withDeadline } from '../../internal/deadline.js'
+import { withDeadline } from '../../internal/deadline.js'
 import { assertMembers } from '../../internal/options.js'
 import { longer } from '../combined/members.js'
 import { DaIntegrityError } from '../errors.js'
 import { isOpenWrite, paidIn } from '../internal/paid.js'
 import type { EntryReader } from './entries.js'
-import { type OwnCopy, type RenewalRecord, type RetentionJournal, timed } from './journal.js'
+import type { RenewalBook } from './journal/journal.js'
+import { type OwnCopy, type RenewalRecord, withAnswer } from './journal/records.js'
 import type { CopyKeeper } from './knownCopies.js'
-import type { RetentionStep } from './plan.js'
+import type { RetentionEntry, RetentionStep } from './plan.js'
 import { isRefusal, sameLocator } from './retentionOptions.js'
 import { isPossibleExpiry, secondsOf } from './times.js'
-import { fetchArtifact, within } from './within.js'
+import { fetchArtifact, type Round, within } from './within.js'
 
 type RenewStep = Extract<RetentionStep, { type: 'renew' }>
 type AnnounceStep = Extract<RetentionStep, { type: 'announce' }>
@@ -30,12 +31,17 @@ export type StepOutcome = { status: 'done' } | { status: 'skipped'; reason: stri
 const done: StepOutcome = { status: 'done' }
 const skipped = (reason: string): StepOutcome => ({ status: 'skipped', reason })
 
-/** The half of a keeper that pays and announces. */
+/** A copy to be announced. */
+export type Announcement = Omit<AnnounceStep, 'type'>
+
+/** The half of a keeper that pays and announces, in the carrying out of one plan. */
 export type Renewals = {
-  renew(step: RenewStep, io: IoOptions): Promise<StepOutcome>
-  announce(step: AnnounceStep, io: IoOptions): Promise<StepOutcome>
+  /** Pays, and says what is to be announced by {@link Renewals.tell}. */
+  renew(step: RenewStep): Promise<StepOutcome | { status: 'paid'; copy: Announcement }>
+  announce(step: AnnounceStep): Promise<StepOutcome>
+  tell(copy: Announcement): Promise<StepOutcome>
   /** The copy that was paid for is on chain: it stays known, since others cannot change it. */
-  hold(artifactHash: Hex, io: IoOptions): Promise<void>
+  hold(artifactHash: Hex): Promise<void>
 }
 
 /** Parts of {@link createRenewals}. */
@@ -44,7 +50,6 @@ export type RenewalOptions = {
   publisher: DaClient | undefined
   source: ArtifactSource
   announcer: Announcer | undefined
-  journal: RetentionJournal
   copies: CopyKeeper
   renewBefore: number
   /** Seconds before expiry in which what may have been paid is paid again. */
@@ -53,34 +58,29 @@ export type RenewalOptions = {
   now: () => number
 }
 
-/** Creates the half of a keeper that pays and announces. */
-export function createRenewals(options: RenewalOptions): Renewals {
+/** Creates the half of a keeper that pays and announces, for the carrying out of one plan. */
+export function openRenewals(options: RenewalOptions, book: RenewalBook, io: Round): Renewals {
   const { publisher, announcer, copies, now } = options
-  const journal = timed(options.journal)
   const seconds = (): number => secondsOf(now)
+  const { signal, timeout } = io
+  let listed: Promise<Map<Hex, RetentionEntry>> | undefined
 
-  async function known(artifactHash: Hex, io: IoOptions): Promise<RenewalRecord | undefined> {
-    return (await journal.read(io)).find((kept) => kept.artifactHash === artifactHash)
+  /** What the chain shows now, read once: a plan may be old, and a scan for each step would take long. */
+  function entryOf(artifactHash: Hex): Promise<RetentionEntry | undefined> {
+    listed ??= options
+      .entries([], io)
+      .then((all) => new Map(all.map((entry) => [entry.artifactHash, entry])))
+      .catch((error: unknown) => {
+        listed = undefined
+        throw error
+      })
+    return listed.then((all) => all.get(artifactHash))
   }
 
-  // What was paid for is noted in the journal's own time, however little the caller has.
-  async function record(
-    artifactHash: Hex,
-    next: RenewalRecord | undefined,
-    io: IoOptions = {},
-  ): Promise<void> {
-    const dayAgo = seconds() - 86_400
-    const others = (await journal.read(io)).filter(
-      (kept) =>
-        kept.artifactHash !== artifactHash &&
-        !(kept.state === 'held' && (kept.expiresAt ?? Number.POSITIVE_INFINITY) < dayAgo),
-    )
-    await journal.write(next ? [...others, next] : others, io)
-  }
-
-  async function hold(artifactHash: Hex, io: IoOptions): Promise<void> {
-    const kept = await known(artifactHash, io)
-    await record(artifactHash, kept?.state === 'paid' ? { ...kept, state: 'held' } : undefined, io)
+  async function hold(artifactHash: Hex): Promise<void> {
+    const kept = await book.get(artifactHash)
+    const next = kept?.state === 'paid' ? ({ ...kept, state: 'held' } as const) : undefined
+    await book.set(artifactHash, next, { io })
   }
 
   /**
@@ -95,89 +95,78 @@ export function createRenewals(options: RenewalOptions): Renewals {
     return isPossible && said - from > options.renewBefore ? said : from + seconds
   }
 
-  async function tell(
-    { artifactHash, namespace, templateId, locator }: Omit<AnnounceStep, 'type'>,
-    io: IoOptions,
-  ): Promise<void> {
+  async function tell(copy: Announcement): Promise<StepOutcome> {
     if (!announcer) {
       const reason = 'a renewed locator must be announced by someone'
       throw new InvalidInputError({ field: 'announcer', reason })
     }
+    const { artifactHash, namespace, templateId, locator } = copy
     await within('announcement', io, (inner) =>
       announcer.announceArtifact({ templateId, namespace, locator }, inner),
     )
-    await hold(artifactHash, io)
+    await hold(artifactHash)
+    return done
   }
 
   /** Sends a renewal. Whatever it answers, and whatever it leaves open, is in the journal after. */
   async function send(
     client: DaClient,
-    {
-      bytes,
-      step,
-      at,
-      before,
-      mayPayTwice,
-    }: {
-      bytes: Uint8Array
-      step: RenewStep
-      at: number
-      before: RenewalRecord | undefined
-      mayPayTwice: boolean
-    },
-    io: IoOptions,
+    { bytes, step, at, before, mayPayTwice }: Sending,
   ): Promise<DaReceipt> {
     const { artifactHash, previous } = step
-    // What was paid for before stays known until the new copy is: the chain may have neither.
-    const own = ownBefore(before)
-    const sending = { state: 'sending', artifactHash, startedAt: at, previous: own } as const
-    await record(artifactHash, sending, io)
     // The client's own end comes first, since it says what was paid for.
-    const limit = { signal: io.signal, timeout: longer(io.timeout ?? LONGEST_RENEWAL) }
-    try {
-      return await withDeadline('renewal', limit, (signal) =>
-        client.renew && previous
-          ? client.renew(previous, bytes, { ...io, mayPayTwice, signal })
-          : client.put(bytes, { ...io, mayPayTwice, signal }),
-      )
-    } catch (error) {
-      // Only a failure that is known not to have been paid may be forgotten.
-      const isOpen =
-        isOpenWrite(error) || error instanceof TimeoutError || io.signal?.aborted === true
-      if (!isOpen && isRefusal(error)) await record(artifactHash, before)
-      // What was answered is what was paid for: it is read again later instead of paid again.
-      const locator = answeredIn(error)
-      if (locator) await record(artifactHash, { ...sending, locator })
-      throw error
-    }
+    const limit = { signal, timeout: longer(timeout ?? LONGEST_RENEWAL) }
+    return io.patience('renewal', async () => {
+      const sending = sendingAfter(before, { artifactHash, at })
+      await book.set(artifactHash, sending, { io, isIntent: true })
+      try {
+        return await withDeadline('renewal', limit, (signal) =>
+          client.renew && previous
+            ? client.renew(previous, bytes, { timeout, mayPayTwice, signal })
+            : client.put(bytes, { timeout, mayPayTwice, signal }),
+        )
+      } catch (error) {
+        // Only a failure that is known not to have been paid may be forgotten.
+        const isOpen =
+          isOpenWrite(error) || error instanceof TimeoutError || signal?.aborted === true
+        if (!isOpen && isRefusal(error)) await book.set(artifactHash, before)
+        // What was answered is what was paid for: it is read again later instead of paid again.
+        const locator = answeredIn(error)
+        if (locator) {
+          const answered = withAnswer(sending.answered, { locator, at })
+          await book.set(artifactHash, { ...sending, answered })
+        }
+        throw error
+      }
+    })
   }
 
   return {
     hold,
-    async announce(step, io) {
+    tell,
+    async announce(step) {
       const { artifactHash, locator } = step
-      const kept = await known(artifactHash, io)
-      if (!kept?.locator || !sameLocator(kept.locator, locator))
-        return skipped('the journal has another copy by now')
+      const kept = await book.get(artifactHash)
+      const own = kept?.state === 'sending' ? (kept.answered ?? []) : kept ? [kept] : []
+      const copy = own.find((one) => sameLocator(one.locator, locator))
+      if (!kept || !copy) return skipped('the journal has another copy by now')
       if (kept.state === 'held') return skipped('it was announced before')
-      if (kept.state === 'sending') {
+      if ('at' in copy) {
         await copies.prove(artifactHash, locator, io)
-        const expiresAt = keptUntil(kept.startedAt)
-        await record(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
+        const expiresAt = keptUntil(copy.at)
+        await book.set(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
       }
-      await tell(step, io)
-      return done
+      return tell(step)
     },
-    async renew(step, io) {
+    async renew(step) {
       const { artifactHash, namespace, locators, templateId } = step
       if (!publisher) return skipped('there is no publisher')
-      const before = await known(artifactHash, io)
+      const before = await book.get(artifactHash)
       if (before?.state === 'sending' && !step.mayPayTwice)
         return skipped('another renewal was sent after this plan')
       // A plan may be old: what the chain shows now decides whether there is anything to pay for.
       const at = seconds()
-      const listed = await options.entries([], io)
-      const entry = listed.find((candidate) => candidate.artifactHash === artifactHash)
+      const entry = await entryOf(artifactHash)
       if (!entry) return skipped('the artifact is not kept any more')
       const { last } = await copies.look(entry, before, at, [], io)
       if (last && last.expiresAt - at > options.renewBefore)
@@ -187,15 +176,50 @@ export function createRenewals(options: RenewalOptions): Renewals {
       // The publisher remembers payments by a time of its own, and this one ends first.
       const isUrgent = last === undefined || last.expiresAt - at <= options.urgentBefore
       const mayPayTwice = step.mayPayTwice || isUrgent
-      const receipt = await send(publisher, { bytes, step, at, before, mayPayTwice }, io)
+      const receipt = await send(publisher, { bytes, step, at, before, mayPayTwice })
       assertReceipt(receipt, { artifactHash, source: publisher.kind })
       const { locator } = receipt
+      const answered = before?.state === 'sending' ? before.answered : undefined
+      // A receipt may be of a copy that nobody has read: it must not be all that is left of several.
+      if (answered !== undefined) await proveNew(locator, { artifactHash, at })
       const expiresAt = keptUntil(at, receipt.expiresAt)
-      await record(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
-      if (announcer) await tell({ artifactHash, namespace, templateId, locator }, io)
-      return done
+      await book.set(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
+      return announcer
+        ? { status: 'paid', copy: { artifactHash, namespace, templateId, locator } }
+        : done
     },
   }
+
+  /** Notes a copy as one of those that were answered, and reads it. @throws what the read throws. */
+  async function proveNew(
+    locator: DaLocator,
+    { artifactHash, at }: { artifactHash: Hex; at: number },
+  ): Promise<void> {
+    const kept = await book.get(artifactHash)
+    if (kept?.state === 'sending') {
+      const answered = withAnswer(kept.answered, { locator, at })
+      await book.set(artifactHash, { ...kept, answered })
+    }
+    await copies.prove(artifactHash, locator, io)
+  }
+}
+
+type Sending = {
+  bytes: Uint8Array
+  step: RenewStep
+  at: number
+  before: RenewalRecord | undefined
+  mayPayTwice: boolean
+}
+
+/** What is noted before a renewal is sent. All that was paid for before stays known until a copy is. */
+function sendingAfter(
+  before: RenewalRecord | undefined,
+  { artifactHash, at }: { artifactHash: Hex; at: number },
+): Extract<RenewalRecord, { state: 'sending' }> {
+  const answered = before?.state === 'sending' ? before.answered : undefined
+  const previous = ownBefore(before)
+  return { state: 'sending', artifactHash, startedAt: at, answered, previous }
 }
 
 /** What a failed write may have paid for. Commitments alone may be of a part; reading them tells. */

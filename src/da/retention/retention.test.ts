@@ -21,7 +21,8 @@ import {
 } from '../errors.js'
 import { memoryDa } from '../memoryDa.js'
 import { fileJournal } from '../node/fileJournal.js'
-import { decodeJournal, memoryJournal, type RetentionJournal } from './journal.js'
+import { memoryJournal, type RetentionJournal } from './journal/journal.js'
+import { decodeJournal } from './journal/records.js'
 import type { RetentionEntry } from './plan.js'
 import { createRetentionKeeper } from './retentionKeeper.js'
 import type { RetentionKeeperOptions } from './retentionOptions.js'
@@ -588,7 +589,12 @@ describe('journals', () => {
       expect(await journal.read()).toEqual([])
       const records = [
         { state: 'sending', artifactHash: hash, startedAt: 5 },
-        { state: 'sending', artifactHash: hash, startedAt: 6, locator: { kind: 'eigenDaArchive' } },
+        {
+          state: 'sending',
+          artifactHash: hash,
+          startedAt: 6,
+          answered: [{ locator: { kind: 'eigenDaArchive' }, at: 5 }],
+        },
         {
           state: 'sending',
           artifactHash: hash,

@@ -4,29 +4,30 @@
  *
  * ```
  * plan():  look at chain, stores and journal; change nothing
- * apply(): archive → note the renewal → renew → note what was paid → announce → note it as held
+ * apply(): note the renewal → renew → note what was paid → announce → note it as held; then archive
  * ```
  * Every fact that a crash could lose is in the journal before the next step, or is read back from
  * the chain. The one thing that cannot be known afterwards is whether a renewal went through whose
  * sending was cut off; it is held back until the copy is about to expire.
  */
-import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { assertList, assertMembers } from '../../internal/options.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
-import { type ArchiveKeeper, createArchiveKeeper } from './archives.js'
+import { createArchiveKeeper } from './archives.js'
+import { carryOut, keyOf } from './carryOut.js'
 import { createEntryReader } from './entries.js'
 import { planEntry } from './entryPlan.js'
-import { inTurn, timed } from './journal.js'
+import { inTurn, openBook, readRecords } from './journal/journal.js'
 import { createCopyKeeper } from './knownCopies.js'
 import type { RetentionFinding, RetentionPlan, RetentionResult, RetentionStep } from './plan.js'
-import { createRenewals, type Renewals, type StepOutcome } from './renewal.js'
+import { openRenewals } from './renewal.js'
 import {
   assertKeeperOptions,
   RENEW_AFTER,
   type RetentionKeeperOptions,
 } from './retentionOptions.js'
 import { secondsOf } from './times.js'
+import { isLate, openRound } from './within.js'
 
 /** Plans and carries out what keeps artifacts readable. */
 export type RetentionKeeper = {
@@ -36,8 +37,10 @@ export type RetentionKeeper = {
    */
   plan(options?: IoOptions): Promise<RetentionPlan>
   /**
-   * Does the steps in order. A failed step does not stop those of other artifacts, and a second call
-   * waits for the first. `timeout` is that of each call.
+   * Does the steps, renewals of what expires first before all that can wait. A failed step does not stop
+   * those of other artifacts; where a part of the keeper's ended by time three times in a row, the other
+   * steps that need it fail at once. A second call waits for the first. `timeout` is that of each call.
+   * Returns the results in the order of the steps.
    */
   apply(plan: RetentionPlan, options?: IoOptions): Promise<RetentionResult[]>
 }
@@ -69,17 +72,9 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
   const entries = createEntryReader(options.entries)
   const copies = createCopyKeeper({ publisher, blockTime, renewBefore })
   const archiving = createArchiveKeeper({ archives, source, verifyEvery, now })
-  const renewals = createRenewals({
-    entries,
-    publisher,
-    source,
-    announcer,
-    journal,
-    copies,
-    renewBefore,
-    urgentBefore,
-    now,
-  })
+  const renewing = { entries, publisher, source, announcer, copies, renewBefore, urgentBefore, now }
+  /** Steps of the last run that ended by time: the others come first in the next. */
+  let late: ReadonlySet<string> = new Set()
   const emit: NonNullable<RetentionKeeperOptions['onEvent']> = (event) => {
     try {
       options.onEvent?.(event)
@@ -91,23 +86,21 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
   return {
     async plan(io = {}) {
       const at = secondsOf(now)
-      const kept = await timed(journal).read(io)
-      const records = new Map(kept.map((one) => [one.artifactHash, one]))
-      const round = archiving.open(at)
+      const round = openRound(io)
+      const records = await readRecords(journal, round)
       const findings: RetentionFinding[] = []
       const steps: RetentionStep[] = []
-      const canRenew = publisher !== undefined
       const common = {
         at,
         copies,
-        archives: round,
+        archives: archiving.open(at),
         findings,
-        canRenew,
+        canRenew: publisher !== undefined,
         renewBefore,
         urgentBefore,
-        io,
+        io: round,
       }
-      for (const entry of await entries(findings, io)) {
+      for (const entry of await entries(findings, round)) {
         const { artifactHash } = entry
         try {
           steps.push(...(await planEntry(entry, { ...common, record: records.get(artifactHash) })))
@@ -125,50 +118,21 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
       const { steps } = plan
       assertList('plan.steps', steps)
       return inTurn(journal, io, async () => {
-        const results: RetentionResult[] = []
+        const round = openRound(io)
+        const book = openBook(journal, round, () => secondsOf(now))
+        const renewals = openRenewals(renewing, book, round)
+        const onResult = (result: RetentionResult): void => emit({ type: 'step', ...result })
         try {
-          for (const step of steps) {
-            io.signal?.throwIfAborted()
-            const result = await applyStep(step, { archiving, renewals, io })
-            results.push(result)
-            emit({ type: 'step', ...result })
-          }
+          const results = await carryOut(steps, { archiving, renewals, round, now, late, onResult })
+          late = new Set(
+            results.filter(({ error }) => isLate(error)).map(({ step }) => keyOf(step)),
+          )
+          return results
         } finally {
           archiving.close()
+          await book.close()
         }
-        return results
       })
     },
-  }
-}
-
-async function applyStep(
-  step: RetentionStep,
-  parts: { archiving: ArchiveKeeper; renewals: Renewals; io: IoOptions },
-): Promise<RetentionResult> {
-  const { archiving, renewals, io } = parts
-  const run = async (): Promise<StepOutcome> => {
-    assertMembers('plan.steps', step, ['type'])
-    switch (step.type) {
-      case 'settle':
-        await renewals.hold(step.artifactHash, io)
-        return { status: 'done' }
-      case 'announce':
-        return renewals.announce(step, io)
-      case 'archive':
-        return (await archiving.fill(step, io)) === 'done'
-          ? { status: 'done' }
-          : { status: 'skipped', reason: `there is no archive ${step.store}` }
-      case 'renew':
-        return renewals.renew(step, io)
-      default:
-        throw new InvalidInputError({ field: 'plan.steps', reason: 'a step of no known type' })
-    }
-  }
-  try {
-    return { step, ...(await run()) }
-  } catch (error) {
-    io.signal?.throwIfAborted()
-    return { step, status: 'failed', error }
   }
 }

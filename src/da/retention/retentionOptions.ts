@@ -15,7 +15,7 @@ import {
 import { canRead } from '../combined/members.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import { assertDaClient, assertDaClients, assertSource } from '../internal/clients.js'
-import type { RetentionJournal } from './journal.js'
+import type { RetentionJournal } from './journal/journal.js'
 import type { RetentionEntry, RetentionFinding, RetentionResult } from './plan.js'
 
 /** Options of `createRetentionKeeper`. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type RetentionScript, runRetention } from '../../../test/support/retentionWorld.js'
 import { computeArtifactHash } from '../../core/artifact.js'
 import { memoryDa } from '../memoryDa.js'
-import { memoryJournal } from './journal.js'
+import { memoryJournal } from './journal/journal.js'
 import { createRetentionKeeper } from './retentionKeeper.js'
 import type { RetentionKeeperOptions } from './retentionOptions.js'
 

@@ -8,7 +8,7 @@ import { createArtifactSource } from '../artifactSource.js'
 import { decodeEigenDaCommitment, encodeEigenDaCommitment } from '../eigenda/cert/cert.js'
 import { eigenDa } from '../eigenda/eigenDa.js'
 import { memoryPayments } from '../eigenda/payments.js'
-import { memoryJournal } from './journal.js'
+import { memoryJournal } from './journal/journal.js'
 import { createRetentionKeeper } from './retentionKeeper.js'
 
 const day = 86_400
