@@ -18,6 +18,8 @@ export type EntryPlanning = {
   copies: CopyKeeper
   archives: ArchiveRound
   findings: RetentionFinding[]
+  /** Artifacts that no archive had when a copy was due, from one plan to the next. */
+  unarchived: Set<Hex>
   /** Whether there is somewhere to renew at. */
   canRenew: boolean
   /** Seconds before expiry in which a copy is due. */
@@ -127,13 +129,14 @@ function isClaimed({ locators }: RetentionEntry): boolean {
 function renewalSteps(
   entry: RetentionEntry,
   {
-    known: { last },
+    known,
     found: { store },
     planning,
   }: { known: KnownCopies; found: ArchivedCopies; planning: EntryPlanning },
 ): RetentionStep[] {
   const { artifactHash, namespace, templateId, locators } = entry
   const { record, at, findings, urgentBefore } = planning
+  const { last } = known
   const expiresAt = Number.isFinite(last?.expiresAt) ? last?.expiresAt : undefined
   if (entry.policy === 'lapse' && store !== undefined) {
     findings.push({ type: 'lapsing', artifactHash, expiresAt, store })
@@ -147,9 +150,18 @@ function renewalSteps(
     findings.push({ type: 'renewalMissing', artifactHash, expiresAt })
     return []
   }
+  if (store === undefined) planning.unarchived.add(artifactHash)
+  // A stranger who announces a copy does not make its owner pay for what an archive holds.
+  if (record === undefined && store !== undefined && !isBelieved(entry, known, planning)) {
+    findings.push({ type: 'unreadClaims', artifactHash, store })
+    return []
+  }
   const isUrgent = expiresAt === undefined || expiresAt - at <= urgentBefore
+  const count = record?.state === 'sending' ? (record.tries ?? 1) : 0
+  if (count > 1) findings.push({ type: 'paidUnseen', artifactHash, count })
   // Paid or not, it is tried again only when time runs out, and then not at every run.
-  if (record?.state === 'sending' && (!isUrgent || isRecent(record.startedAt, planning))) {
+  const isLast = !isGone && store === undefined
+  if (record?.state === 'sending' && (!isUrgent || isRecent(record, { planning, isLast }))) {
     const { startedAt } = record
     findings.push({ type: 'renewalUncertain', artifactHash, startedAt, expiresAt })
     return []
@@ -168,9 +180,32 @@ function renewalSteps(
   ]
 }
 
-/** Whether a renewal was sent a moment ago; one of a time to come was sent by a clock that was wrong. */
-function isRecent(startedAt: number, { at, urgentBefore }: EntryPlanning): boolean {
-  return isPast(startedAt, at) && at - startedAt < urgentBefore / 3
+/**
+ * Whether an expiring copy counts that nobody has read: where there was no archive to have the bytes from
+ * instead, and where the node could not be asked, of a copy that is listed first, as the registration's is.
+ */
+function isBelieved(
+  { artifactHash, locators }: RetentionEntry,
+  { last, isUnknown }: KnownCopies,
+  { unarchived }: EntryPlanning,
+): boolean {
+  if (last !== undefined || unarchived.has(artifactHash)) return true
+  return isUnknown && locators[0]?.kind === 'eigenDa'
+}
+
+/**
+ * Whether a renewal was sent a moment ago; one of a time to come was sent by a clock that was wrong.
+ * A network that takes payments and shows no copy takes ever fewer: the pause doubles with each, but where
+ * the copy that is about to lapse is the last (`isLast`), whose few hours bound the payments.
+ */
+function isRecent(
+  { startedAt, tries = 1 }: Extract<RenewalRecord, { state: 'sending' }>,
+  { planning, isLast }: { planning: EntryPlanning; isLast: boolean },
+): boolean {
+  const { at, urgentBefore, renewBefore } = planning
+  const most = EIGENDA_RETENTION_SECONDS - renewBefore
+  const pause = (urgentBefore / 3) * (isLast ? 1 : 2 ** (tries - 1))
+  return isPast(startedAt, at) && at - startedAt < Math.min(pause, most)
 }
 
 /** The copies known to be there before those that anyone may have announced. */

@@ -32,6 +32,8 @@ export type KnownCopies = {
   last: KnownCopy | undefined
   /** When the newest announced copy expired, where all that is announced has. */
   expiredAt: number | undefined
+  /** Whether the node gave no answer about a copy. */
+  isUnknown: boolean
 }
 
 export type CopyKeeper = {
@@ -128,6 +130,7 @@ export function createCopyKeeper({
       let expiredAt: number | undefined
       const isDue = (): boolean => last === undefined || last.expiresAt - at <= renewBefore
       let tries = 0
+      let isUnknown = false
       for (const { locator, blockNumber } of newestFirst(entry, claimed, findings)) {
         if (!isDue() || tries >= MOST_PROOFS) break
         // When that one was paid for is known without asking, and those that follow are older.
@@ -138,6 +141,8 @@ export function createCopyKeeper({
         } catch (error) {
           io.signal?.throwIfAborted()
           tries += 1
+          // What a time cannot be of is the announcer's doing, and no failure of the node.
+          isUnknown ||= !(error instanceof InvalidInputError)
           findings.push({ type: 'unknownExpiry', artifactHash, error })
           continue
         }
@@ -158,7 +163,7 @@ export function createCopyKeeper({
       }
       if (last && last.expiresAt <= at && last.expiresAt !== NO_EXPIRY)
         expiredAt = Math.max(last.expiresAt, expiredAt ?? 0)
-      return { last, expiredAt }
+      return { last, expiredAt, isUnknown }
     },
   }
 }

@@ -66,6 +66,10 @@ export type RetentionFinding =
   | { type: 'lapsing'; artifactHash: Hex; expiresAt: number | undefined; store: string }
   /** Neither a copy that was read or paid for nor an archive holds it: there are only claims. */
   | { type: 'onlyClaimed'; artifactHash: Hex }
+  /** An archive holds it, and no expiring copy was read or paid for, only announced: none is paid for. */
+  | { type: 'unreadClaims'; artifactHash: Hex; store: string }
+  /** So often was a renewal sent, and may have been paid for, without a copy that could be read. */
+  | { type: 'paidUnseen'; artifactHash: Hex; count: number }
   /** A copy is due, and there is no publisher to renew it at. */
   | { type: 'renewalMissing'; artifactHash: Hex; expiresAt: number | undefined }
   /** The artifact, or an entry that names none, could not be looked at; the others were. */

@@ -217,9 +217,11 @@ function sendingAfter(
   before: RenewalRecord | undefined,
   { artifactHash, at }: { artifactHash: Hex; at: number },
 ): Extract<RenewalRecord, { state: 'sending' }> {
-  const answered = before?.state === 'sending' ? before.answered : undefined
+  const sent = before?.state === 'sending' ? before : undefined
+  const tries = sent && (sent.tries ?? 1) + 1
   const previous = ownBefore(before)
-  return { state: 'sending', artifactHash, startedAt: at, answered, previous }
+  const own = { tries, answered: sent?.answered, previous }
+  return { state: 'sending', artifactHash, startedAt: at, ...own }
 }
 
 /** What a failed write may have paid for. Commitments alone may be of a part; reading them tells. */

@@ -10,6 +10,7 @@
  * the chain. The one thing that cannot be known afterwards is whether a renewal went through whose
  * sending was cut off; it is held back until the copy is about to expire.
  */
+import type { Hex } from 'viem'
 import type { IoOptions } from '../../internal/deadline.js'
 import { assertList, assertMembers } from '../../internal/options.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
@@ -73,6 +74,7 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
   const copies = createCopyKeeper({ publisher, blockTime, renewBefore })
   const archiving = createArchiveKeeper({ archives, source, verifyEvery, now })
   const renewing = { entries, publisher, source, announcer, copies, renewBefore, urgentBefore, now }
+  const unarchived = new Set<Hex>()
   /** Steps of the last run that ended by time: the others come first in the next. */
   let late: ReadonlySet<string> = new Set()
   const emit: NonNullable<RetentionKeeperOptions['onEvent']> = (event) => {
@@ -95,6 +97,7 @@ export function createRetentionKeeper(options: RetentionKeeperOptions): Retentio
         copies,
         archives: archiving.open(at),
         findings,
+        unarchived,
         canRenew: publisher !== undefined,
         renewBefore,
         urgentBefore,

@@ -35,6 +35,9 @@ export function memoryJournal(): RetentionJournal {
   }
 }
 
+/** Seconds after its end for which it is known that a copy was the keeper's own. */
+const HELD_AFTER = 30 * 86_400
+
 const turns = new WeakMap<RetentionJournal, Promise<unknown>>()
 
 /**
@@ -127,9 +130,9 @@ export function openBook(journal: RetentionJournal, round: Round, now: () => num
   const write = (records: Map<Hex, RenewalRecord>, { timeout }: IoOptions): Promise<void> => {
     isBehind = true
     return inOrder(async () => {
-      const dayAgo = now() - 86_400
+      const monthAgo = now() - HELD_AFTER
       for (const [hash, one] of records) {
-        if (one.state === 'held' && (one.expiresAt ?? Number.POSITIVE_INFINITY) < dayAgo)
+        if (one.state === 'held' && (one.expiresAt ?? Number.POSITIVE_INFINITY) < monthAgo)
           records.delete(hash)
       }
       const all = [...records.values()]

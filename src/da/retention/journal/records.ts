@@ -15,12 +15,14 @@ export type RenewalRecord =
   /**
    * Written before the renewal is sent. Left over from a crash, its outcome is unknown; `answered` is
    * all that was answered whose bytes were not seen yet, the newest first: each was paid for, and
-   * nobody else may know where it is. `previous` is the keeper's own copy from before.
+   * nobody else may know where it is. `previous` is the keeper's own copy from before. `tries` is how
+   * often it was sent since a copy was seen, where more than once.
    */
   | {
       state: 'sending'
       artifactHash: Hex
       startedAt: number
+      tries?: number | undefined
       answered?: readonly AnsweredCopy[] | undefined
       previous?: OwnCopy | undefined
     }
@@ -105,6 +107,8 @@ function readRecord(value: unknown): RenewalRecord {
   if (state === 'sending' && typeof startedAt === 'number') {
     const { answered, previous } = sentOf(value as Fields, startedAt)
     record = { state, ...common, startedAt }
+    const tries = numberOf((value as Fields)['tries'])
+    if (tries !== undefined) record.tries = tries
     if (answered.length > 0) record.answered = Object.freeze(answered.map(Object.freeze)) as never
     if (previous !== undefined) record.previous = Object.freeze(previous)
   } else if ((state === 'paid' || state === 'held') && typeof locator === 'string') {
