@@ -4,9 +4,9 @@
  * ```
  * nodes    version(8, BE) ‖ nibbles(1) ‖ path           → node
  * roots    version(8, BE)                               → root(32)
- * stale    staleSince(8, BE) ‖ key of the node          → nothing
+ * stale    staleSince(8, BE) ‖ index(4, BE)             → keys of nodes, a length(1) before each
  * records  name                                         → bytes
- * meta     "layout" → 1, "range" → oldest(8, BE) ‖ latest(8, BE), "writer" → who may write
+ * meta     "layout" → 2, "range" → oldest(8, BE) ‖ latest(8, BE), "writer" → who may write
  * ```
  * One transaction a commit: whenever the process dies, a reopened store has the old version or the
  * new one, whole. Who writes, and which version is next, is checked inside that transaction.
@@ -33,6 +33,7 @@ import {
   type StoreRange,
 } from '../store/store.js'
 import { fileBytes } from './fileBytes.js'
+import { appender, packNames, pruneNodes, staleKey } from './staleNames.js'
 import { type WriterLock, writerLock } from './writerLock.js'
 
 type Table = Database<Uint8Array, Uint8Array>
@@ -47,11 +48,10 @@ type Tables = {
   meta: Table
 }
 
-const layout = '1'
+const layout = '2'
 const layoutKey = utf8('layout')
 const rangeKey = utf8('range')
 const writerKey = utf8('writer')
-const nothing = new Uint8Array(0)
 
 /** A store on disk. */
 export type LmdbStore = NodeStore & {
@@ -253,16 +253,13 @@ function putRecords({ records }: Tables, writes: StoreCommit['records']): void {
 function putCommit(tables: Tables, commit: StoreCommit): void {
   const range = readRange(tables)
   assertFollows(commit.version, range)
-  for (const [key, value] of commit.nodes) tables.nodes.put(key, value)
   const since = be8(commit.version)
-  // LMDB takes a copy of a key at once, so that one array of each length is enough.
-  const entries: Uint8Array[] = []
-  for (const key of commit.stale) {
-    entries[key.length] ??= Uint8Array.of(...since, ...key)
-    const entry = entries[key.length] as Uint8Array
-    entry.set(key, 8)
-    tables.stale.put(entry, nothing)
-  }
+  const putNode = appender(tables.nodes)
+  for (const [key, value] of commit.nodes) putNode(key, value)
+  const putStale = appender(tables.stale)
+  packNames(commit.stale).forEach((list, i) => {
+    putStale(staleKey(since, i), list)
+  })
   tables.roots.put(since, commit.root)
   putRecords(tables, commit.records)
   putRange(tables, { oldest: range?.oldest ?? commit.version, latest: commit.version })
@@ -272,7 +269,7 @@ function pruneStep(
   tables: Tables,
   { oldest, limit }: { oldest: number; limit: number },
 ): PruneStep {
-  const { nodes, roots, stale } = tables
+  const { roots } = tables
   const range = readRange(tables)
   if (range === undefined) return { removed: 0, done: true }
   if (oldest > range.oldest) {
@@ -281,15 +278,7 @@ function pruneStep(
     }
     putRange(tables, { oldest, latest: range.latest })
   }
-  const end = be8(oldest + 1)
-  const entries = [...stale.getKeys({ start: new Uint8Array(8), end, limit: limit + 1 })]
-  const taken = entries.slice(0, limit)
-  for (const entry of taken) {
-    const key = Uint8Array.from(entry as Uint8Array)
-    nodes.remove(key.subarray(8))
-    stale.remove(key)
-  }
-  return { removed: taken.length, done: entries.length <= limit }
+  return pruneNodes(tables, { end: be8(oldest + 1), limit })
 }
 
 function checkLayout(meta: Table): void {

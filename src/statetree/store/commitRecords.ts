@@ -19,7 +19,7 @@ import {
 } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
 import { type CommitStats, visitStale } from '../tree/nodes/batch.js'
-import { createNodeSlab, encodeRecord } from '../tree/nodes/encodeRecord.js'
+import { createNodeSlab, encodeInner, encodeRecord } from '../tree/nodes/encodeRecord.js'
 import { compareNodeKeys, createKeySlab, encodeKeyAt, type NodeKey } from '../tree/nodes/nodeKey.js'
 import type { Written } from '../tree/rehash.js'
 import type { StoreCommit } from './store.js'
@@ -146,10 +146,8 @@ export function encodeCommit(
   const nodes: (readonly [Uint8Array, Uint8Array])[] = []
   const slab = createNodeSlab(written.counts.leaves)
   written.nodes?.forEach(({ ids, keys }, level) => {
-    for (let i = 0; i < keys.length; i++) {
-      const node = encodeRecord(arena, ids[i] as number, level * 4, slab)
-      nodes.push([keys[i] as Uint8Array, node])
-    }
+    const encoded = encodeInner(arena, ids, level * 4, slab)
+    for (let i = 0; i < keys.length; i++) nodes.push([keys[i] as Uint8Array, encoded[i] as Uint8Array])
   })
   if (nodes.length === 0)
     nodes.push([encodeKeyAt(version, 0, noPath), encodeRecord(arena, root, 0)])

@@ -20,7 +20,8 @@ export const LEFT = 8
 /** Word of the right child. */
 export const RIGHT = 9
 const VERSION = 10
-const KIND = 11
+/** Word of the kind, in its low byte. */
+export const KIND = 11
 /** Word of the number of leaves below; in a leaf, the nibbles of its place in a stored tree. */
 export const COUNT = 12
 
@@ -174,6 +175,14 @@ export function release(arena: Arena, id: number): void {
 /** Kind of a record. The empty subtree has none: test for {@link EMPTY} first. */
 export function kindOf(arena: Arena, id: number): number {
   return (arena.words[id * RECORD_WORDS + KIND] as number) & 0xff
+}
+
+/**
+ * 1 where a record's {@link KIND} word is that of a leaf, otherwise 0. Without a branch: a processor that
+ * guesses wrong about a record it still waits for has nothing else to wait for meanwhile.
+ */
+export function leafFlag(kindWord: number): number {
+  return kindWord & 1 & ~(kindWord >> 1)
 }
 
 /** Turns a stub into a loaded inner node. */

@@ -6,10 +6,11 @@ import {
   COUNT,
   EMPTY,
   isOf,
+  KIND,
   kindOf,
   kinds,
   LEFT,
-  leafCountOf,
+  leafFlag,
   RECORD_WORDS,
   RIGHT,
 } from './arena.js'
@@ -168,13 +169,24 @@ export function hashInner(
   }
 }
 
-function countLeaves(arena: Arena, ids: readonly number[], start: number, end: number): void {
-  const { words } = arena
+function countLeaves(
+  { words }: Arena,
+  ids: readonly number[],
+  start: number,
+  end: number,
+): void {
   for (let i = start; i < end; i++) {
     const at = (ids[i] as number) * RECORD_WORDS
-    const left = leafCountOf(arena, words[at + LEFT] as number)
-    words[at + COUNT] = left + leafCountOf(arena, words[at + RIGHT] as number)
+    words[at + COUNT] =
+      countAt(words, (words[at + LEFT] as number) * RECORD_WORDS) +
+      countAt(words, (words[at + RIGHT] as number) * RECORD_WORDS)
   }
+}
+
+// The count of a leaf is its place.
+function countAt(words: Uint32Array, at: number): number {
+  const isLeaf = leafFlag(words[at + KIND] as number)
+  return isLeaf | ((words[at + COUNT] as number) & (isLeaf - 1))
 }
 
 function takeHashes(

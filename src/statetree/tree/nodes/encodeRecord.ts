@@ -3,9 +3,11 @@ import {
   type Arena,
   COUNT,
   EMPTY,
+  KIND,
   kindOf,
   kinds,
   LEFT,
+  leafFlag,
   leafOffset,
   RECORD_WORDS,
   RIGHT,
@@ -29,29 +31,75 @@ function newSlab(size: number): NodeSlab {
   return { bytes, view: new DataView(bytes.buffer), at: 0 }
 }
 
-// The node being encoded: the inner records of one level, at last those of its children, and the
-// leaves among its children, by nibble.
-const inner = new Uint32Array(16)
-const lone = new Uint32Array(16)
+// Nodes that are encoded together: what one waits for from memory is fetched for all of them meanwhile.
+const group = 16
+// Of each: the inner records of one level, at last those of its children by nibble; the leaves among its
+// children, as they are found and by nibble.
+const inner = new Int32Array(group * 16)
+const found = new Int32Array(group * 17)
+const foundCount = new Int32Array(group)
+const lone = new Int32Array(16)
 
 /** `encodeNode(readNode(arena, id, depth))`, without the objects between. */
-export function encodeRecord(
-  arena: Arena,
-  id: number,
-  depth: number,
-  slab: NodeSlab = createNodeSlab(0),
-): Uint8Array {
+export function encodeRecord(arena: Arena, id: number, depth: number): Uint8Array {
   if (id === EMPTY || kindOf(arena, id) === kinds.leaf)
     return encodeNode(readNode(arena, id, depth))
+  return encodeInner(arena, [id], depth, createNodeSlab(0))[0] as Uint8Array
+}
+
+/** {@link encodeRecord} of inner nodes at one depth. */
+export function encodeInner(
+  arena: Arena,
+  ids: readonly number[],
+  depth: number,
+  slab: NodeSlab,
+): Uint8Array[] {
+  const encoded: Uint8Array[] = []
+  for (let from = 0; from < ids.length; from += group) {
+    const count = Math.min(group, ids.length - from)
+    for (let node = 0; node < count; node++) {
+      inner[node * 16] = ids[from + node] as number
+      foundCount[node] = 0
+    }
+    for (let width = 1; width <= 16; width *= 2)
+      for (let node = 0; node < count; node++) takeLevel(arena.words, node, width)
+    for (let node = 0; node < count; node++) encoded.push(encodeTaken(arena, node, depth, slab))
+  }
+  return encoded
+}
+
+// From the `width` records of one level of a node to those of the next; the leaves among them are set apart.
+function takeLevel(words: Uint32Array, node: number, width: number): void {
+  const first = node * 16
+  let end = node * 17 + (foundCount[node] as number)
+  for (let place = width - 1; place >= 0; place--) {
+    const id = inner[first + place] as number
+    const at = id * RECORD_WORDS
+    const isLeaf = leafFlag(words[at + KIND] as number)
+    // All bits, or none for a leaf.
+    const kept = isLeaf - 1
+    found[end] = id
+    end += isLeaf
+    if (width === 16) {
+      inner[first + place] = id & kept
+    } else {
+      inner[first + place * 2] = (words[at + LEFT] as number) & kept
+      inner[first + place * 2 + 1] = (words[at + RIGHT] as number) & kept
+    }
+  }
+  foundCount[node] = end - node * 17
+}
+
+function encodeTaken(arena: Arena, node: number, depth: number, slab: NodeSlab): Uint8Array {
   if (slab.bytes.length - slab.at < longestNode) Object.assign(slab, newSlab(slabBytes))
   const { words, leafWords } = arena
   const { bytes, view, at: start } = slab
-  const leaves = takeChildren(arena, id, depth)
+  const leaves = placeLeaves(arena, node, depth)
   let existence = 0
   let at = start + 5
   for (let nibble = 0; nibble < 16; nibble++) {
     const isLeaf = (leaves & (1 << nibble)) !== 0
-    const child = (isLeaf ? lone : inner)[nibble] as number
+    const child = (isLeaf ? lone[nibble] : inner[node * 16 + nibble]) as number
     if (child === EMPTY) continue
     existence |= 1 << nibble
     const record = child * RECORD_WORDS
@@ -74,39 +122,16 @@ export function encodeRecord(
   return bytes.subarray(start, at)
 }
 
-// Finds the children of the record in `inner` and `lone`, and says which of them are leaves.
-function takeChildren(arena: Arena, top: number, depth: number): number {
-  const { words } = arena
+// A leaf may sit above the level of its nibble, which its key has.
+function placeLeaves(arena: Arena, node: number, depth: number): number {
+  const end = node * 17 + (foundCount[node] as number)
   let leaves = 0
-  inner[0] = top
-  for (let width = 1; width < 16; width *= 2) {
-    for (let place = width - 1; place >= 0; place--) {
-      const at = (inner[place] as number) * RECORD_WORDS
-      let left = EMPTY
-      let right = EMPTY
-      if (at !== 0) {
-        left = words[at + LEFT] as number
-        right = words[at + RIGHT] as number
-        if (left !== EMPTY && kindOf(arena, left) === kinds.leaf) {
-          leaves |= takeLeaf(arena, left, depth)
-          left = EMPTY
-        }
-        if (right !== EMPTY && kindOf(arena, right) === kinds.leaf) {
-          leaves |= takeLeaf(arena, right, depth)
-          right = EMPTY
-        }
-      }
-      inner[place * 2] = left
-      inner[place * 2 + 1] = right
-    }
+  for (let i = node * 17; i < end; i++) {
+    const leaf = found[i] as number
+    const byte = arena.leafBytes[leafOffset(arena, leaf) + (depth >> 3)] as number
+    const nibble = depth % 8 === 0 ? byte >> 4 : byte & 0x0f
+    lone[nibble] = leaf
+    leaves |= 1 << nibble
   }
   return leaves
-}
-
-// A leaf may sit above the level of its nibble, which its key has.
-function takeLeaf(arena: Arena, leaf: number, depth: number): number {
-  const byte = arena.leafBytes[leafOffset(arena, leaf) + (depth >> 3)] as number
-  const nibble = depth % 8 === 0 ? byte >> 4 : byte & 0x0f
-  lone[nibble] = leaf
-  return 1 << nibble
 }
