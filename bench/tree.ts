@@ -27,6 +27,7 @@ import {
   verifyProof,
 } from '../src/statetree/index.js'
 import { lmdbStore } from '../src/statetree/node/index.js'
+import { packNames } from '../src/statetree/node/staleNames.js'
 import type { StoreCommit } from '../src/statetree/store/store.js'
 import { author, createFakeChain, registerPolicy } from '../test/statetree/fakeChain.js'
 import type { Row } from './report.js'
@@ -42,6 +43,7 @@ type Cell = Partial<
     | 'disk'
     | 'durable'
     | 'raw'
+    | 'rawLists'
     | 'hashed'
     | 'written'
     | 'prepare',
@@ -345,9 +347,9 @@ const middle = (values: number[]): number =>
   values.sort((a, b) => a - b)[values.length >> 1] as number
 
 /**
- * Commits of 1,500 keys to a tree of `size`, about 5,000 nodes each, and in turn with each the same
- * records into a plain LMDB with as much in it, flushed as the tree's, and the same commit to a tree in
- * memory: what it takes to apply and to hash.
+ * Commits of 1,500 keys to a tree of `size`, about 5,000 nodes and names of nodes each, and in turn with
+ * each the same into a plain LMDB with as much in it, flushed as the tree's, and the same commit to a tree
+ * in memory: what it takes to apply and to hash.
  */
 async function besideRawLmdb(size: number): Promise<Cell> {
   const path = mkdtempSync(join(tmpdir(), 'bench-tree-'))
@@ -368,27 +370,44 @@ async function besideRawLmdb(size: number): Promise<Cell> {
     const plain = root.openDB<Uint8Array, Uint8Array>({
       ...{ name: 'records', keyEncoding: 'binary', encoding: 'binary' },
     })
-    const write = ({ nodes, stale }: StoreCommit): void => {
+    const listed = root.openDB<Uint8Array, Uint8Array>({
+      ...{ name: 'lists', keyEncoding: 'binary', encoding: 'binary' },
+    })
+    type Records = (readonly [key: Uint8Array, value: Uint8Array])[]
+    const timed = (table: typeof plain, records: Records): number => {
+      const at = performance.now()
       root.transactionSync(() => {
-        for (const [key, value] of nodes) void plain.put(key, value)
-        for (const key of stale)
-          void plain.put(Buffer.concat([new Uint8Array(8), key]), new Uint8Array(0))
+        for (const [key, value] of records) void table.put(key, value)
       })
+      return performance.now() - at
+    }
+    const before = (key: Uint8Array): Uint8Array => Buffer.concat([new Uint8Array(8), key])
+    /** A record for each name, and lists of names as the store writes them. */
+    const write = ({ nodes, stale, version }: StoreCommit): [each: number, lists: number] => {
+      const names = [...stale].map((key): Records[number] => [before(key), new Uint8Array(0)])
+      const lists = packNames(stale).map((list, i): Records[number] => [
+        before(Uint8Array.of(version, i)),
+        list,
+      ])
+      return [timed(plain, [...nodes, ...names]), timed(listed, [...nodes, ...lists])]
     }
     const tree = createStateTree({ store: watched, hasher })
     const inMemory = createStateTree({ store: memoryStore(), hasher })
     await tree.commit(pairs(size), { version: 1 })
     await inMemory.commit(pairs(size), { version: 1 })
     write(last as StoreCommit)
-    const [ours, raw, hashed]: [number[], number[], number[]] = [[], [], []]
+    const ours: number[] = []
+    const raw: number[] = []
+    const rawLists: number[] = []
+    const hashed: number[] = []
     for (let version = 2; version < 22; version++) {
       const extra = pairs(1_500, version * 10_000_000)
       let at = performance.now()
       await tree.commit(extra, { version })
       ours.push(performance.now() - at)
-      at = performance.now()
-      write(last as StoreCommit)
-      raw.push(performance.now() - at)
+      const [each, lists] = write(last as StoreCommit)
+      raw.push(each)
+      rawLists.push(lists)
       at = performance.now()
       await inMemory.commit(extra, { version })
       hashed.push(performance.now() - at)
@@ -397,8 +416,8 @@ async function besideRawLmdb(size: number): Promise<Cell> {
     await root.close()
     const [, ...later] = written
     return {
-      ...{ durable: middle(ours), raw: middle(raw), hashed: middle(hashed) },
-      written: middle(later),
+      ...{ durable: middle(ours), raw: middle(raw), rawLists: middle(rawLists) },
+      ...{ hashed: middle(hashed), written: middle(later) },
     }
   } finally {
     rmSync(path, { recursive: true, force: true })
@@ -477,16 +496,20 @@ function singleRows(): Row[] {
   const [beside, half, whole] = Object.entries(single).map(([name, [size]]) => measure(name, size))
   const rows: Row[] = []
   if (beside !== undefined) {
-    const { durable: whole, raw, hashed, written } = beside as Required<typeof beside>
+    const { durable: whole, raw, rawLists, hashed, written } = beside as Required<typeof beside>
     const shared = { unit: 'ms', better: 'lower' } as const
     rows.push({
       ...{ name: 'lmdb: durable commit of 5,000 nodes to 100,000 keys', ours: whole, ...shared },
-      peers: { 'LMDB alone, the same records': raw, 'the same commit in memory': hashed },
+      peers: {
+        'LMDB alone, a record each': raw,
+        'LMDB alone, names in lists': rawLists,
+        'the same commit in memory': hashed,
+      },
       target: 1.5 * raw,
     })
     rows.push({
       ...{ name: 'lmdb: of it the step that writes and flushes', ours: written, ...shared },
-      peers: { 'LMDB alone, the same records': raw },
+      peers: { 'LMDB alone, a record each': raw, 'LMDB alone, names in lists': rawLists },
       target: 1.5 * raw,
     })
   }

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { open as openLmdb } from 'lmdb'
 import { afterAll, describe, expect, test } from 'vitest'
 import { toHex } from '../../internal/bytes.js'
 import { testNodeStore } from '../conformance.js'
@@ -117,7 +118,8 @@ test('behavior: a commit gives the store the nodes of its batch, in the order of
         return { keyHash: key(n), valueHash: deletes ? null : key(n + version) }
       })
       const { batch } = await tree.commit(writes, { version })
-      const { nodes, stale } = seen.at(-1) as StoreCommit
+      const last = seen.at(-1) as StoreCommit
+      const [nodes, stale] = [[...last.nodes], [...last.stale]]
       const expected = batch
         .nodes()
         .filter(({ key: name, node }) => node.type !== 'leaf' || name.nibbles === 0)
@@ -134,6 +136,40 @@ test('behavior: a commit gives the store the nodes of its batch, in the order of
   } finally {
     await store.close()
   }
+})
+
+test('behavior: nodes and names are kept whatever their order, and whatever came before', async () => {
+  const store = await open()
+  const name = (version: number, byte: number): Uint8Array =>
+    Uint8Array.of(0, 0, 0, 0, 0, 0, 0, version, 2, byte)
+  const nodes = [3, 1, 2, 2, 9, 4].map((byte) => [name(7, byte), Uint8Array.of(byte)] as const)
+  const older = [name(1, 5), Uint8Array.of(5)] as const
+  const root = new Uint8Array(32)
+  await store.commit({ version: 1, root, nodes, stale: [], records: [] })
+  const stale = [name(7, 9), name(7, 1)]
+  await store.commit({ version: 2, root, nodes: [older], stale, records: [] })
+  for (const [key, value] of [...nodes, older]) expect(store.getNode(key)).toEqual(value)
+  for (const [removed, done] of [
+    [1, false],
+    [1, true],
+    [0, true],
+  ] as const)
+    expect(await store.prune({ oldest: 2, limit: 1 })).toEqual({ removed, done })
+  for (const [key, value] of [...nodes, older]) {
+    const isGone = key[9] === 9 || key[9] === 1
+    expect(store.getNode(key)).toEqual(isGone ? undefined : value)
+  }
+  await store.close()
+})
+
+test('error: a store of an older layout', async () => {
+  const path = join(base, 'older')
+  await (await lmdbStore({ path })).close()
+  const root = openLmdb({ path: join(path, 'tree.mdb'), noSubdir: true, maxDbs: 8 })
+  const meta = root.openDB({ name: 'meta', keyEncoding: 'binary', encoding: 'binary' })
+  await meta.put(Buffer.from('layout'), Buffer.from('1'))
+  await root.close()
+  await expect(lmdbStore({ path })).rejects.toMatchObject({ code: 'TREE_STORE_MISMATCH' })
 })
 
 test('error: options that are none, and folders that cannot be', async () => {

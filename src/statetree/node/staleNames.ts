@@ -32,7 +32,7 @@ export function appender(table: Table): (key: Uint8Array, value: Uint8Array) => 
 }
 
 /** Cuts names of nodes into lists for a record each: `length(1) ‖ name` one after the other. */
-export function packNames(names: readonly Uint8Array[]): Uint8Array[] {
+export function packNames(names: Iterable<Uint8Array>): Uint8Array[] {
   const lists: Uint8Array[] = []
   let list = new Uint8Array(listBytes)
   let at = 0

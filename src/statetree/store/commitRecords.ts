@@ -20,7 +20,15 @@ import {
 import type { View } from '../tree/descend.js'
 import { type CommitStats, visitStale } from '../tree/nodes/batch.js'
 import { createNodeSlab, encodeInner, encodeRecord } from '../tree/nodes/encodeRecord.js'
-import { compareNodeKeys, createKeySlab, encodeKeyAt, type NodeKey } from '../tree/nodes/nodeKey.js'
+import {
+  addKey,
+  compareNodeKeys,
+  createKeyList,
+  encodeKeyAt,
+  type KeyList,
+  keysOf,
+  type NodeKey,
+} from '../tree/nodes/nodeKey.js'
 import type { Written } from '../tree/rehash.js'
 import type { StoreCommit } from './store.js'
 
@@ -94,10 +102,9 @@ export function staleKeys({ arena, version, oldRoot, stale, hadRoot }: Made): No
 export function replacedNodes(
   arena: Arena,
   withKeys: boolean,
-): { add: NonNullable<Applying['replaced']>; count(): number; keys(): Uint8Array[] } {
+): { add: NonNullable<Applying['replaced']>; count(): number; keys(): Iterable<Uint8Array> } {
   // By version and depth, as keys are ordered: a run meets those of one depth in order.
-  const byVersion = new Map<number, Uint8Array[][]>()
-  const slab = createKeySlab()
+  const byVersion = new Map<number, KeyList[]>()
   let count = 0
   return {
     add(id, { depth, keys, keyAt }) {
@@ -109,31 +116,36 @@ export function replacedNodes(
         byDepth = []
         byVersion.set(version, byDepth)
       }
-      while (byDepth.length <= depth >> 2) byDepth.push([])
-      ;(byDepth[depth >> 2] as Uint8Array[]).push(
-        encodeKeyAt(version, depth, keys, { keyAt, slab }),
-      )
+      while (byDepth.length <= depth >> 2) byDepth.push(createKeyList(byDepth.length * 4))
+      addKey(byDepth[depth >> 2] as KeyList, version, depth, keys, keyAt)
     },
     count: () => count,
-    keys() {
-      const versions = [...byVersion.keys()].sort((a, b) => a - b)
-      return versions.flatMap((version) =>
-        (byVersion.get(version) as Uint8Array[][]).flatMap(sorted),
-      )
-    },
+    keys: () => iterable(() => sortedKeys(byVersion)),
   }
 }
 
-// Keys of one depth, which several runs of a commit may have met in turn.
-function sorted(keys: Uint8Array[]): Uint8Array[] {
-  for (let i = 1; i < keys.length; i++)
-    if (compareBytes(keys[i - 1] as Uint8Array, keys[i] as Uint8Array) > 0)
-      return keys.sort(compareBytes)
-  return keys
+function* sortedKeys(byVersion: ReadonlyMap<number, KeyList[]>): Generator<Uint8Array> {
+  for (const version of [...byVersion.keys()].sort((a, b) => a - b))
+    for (const list of byVersion.get(version) as KeyList[]) {
+      // Those of one depth several runs of a commit may have met in turn.
+      if (isSorted(list)) yield* keysOf(list)
+      else yield* [...keysOf(list)].sort(compareBytes)
+    }
+}
+
+function isSorted(list: KeyList): boolean {
+  let last: Uint8Array | undefined
+  for (const key of keysOf(list)) {
+    if (last !== undefined && compareBytes(last, key) > 0) return false
+    last = key
+  }
+  return true
 }
 
 /** What {@link encodeCommit} needs beside the arena: what was written, and names of what went. */
-export type Encodable = { written: Written; staleKeys: Uint8Array[] }
+export type Encodable = { written: Written; staleKeys: Iterable<Uint8Array> }
+
+type StoredNode = readonly [Uint8Array, Uint8Array]
 
 /**
  * What a store gets, in the order of the tables it goes to, so that each page is written once.
@@ -141,21 +153,36 @@ export type Encodable = { written: Written; staleKeys: Uint8Array[] }
  */
 export function encodeCommit(
   { arena, version, oldRoot, root, stale, hadRoot }: Made,
-  { written, staleKeys: inner }: Encodable,
+  { written, staleKeys }: Encodable,
 ): Pick<StoreCommit, 'nodes' | 'stale'> {
-  const nodes: (readonly [Uint8Array, Uint8Array])[] = []
-  const slab = createNodeSlab(written.counts.leaves)
-  written.nodes?.forEach(({ ids, keys }, level) => {
-    const encoded = encodeInner(arena, ids, level * 4, slab)
-    for (let i = 0; i < keys.length; i++) nodes.push([keys[i] as Uint8Array, encoded[i] as Uint8Array])
-  })
-  if (nodes.length === 0)
-    nodes.push([encodeKeyAt(version, 0, noPath), encodeRecord(arena, root, 0)])
+  const slab = createNodeSlab(written.counts.nodes)
+  const levels = (written.nodes ?? []).map(({ ids, keys }, level) => ({
+    keys,
+    values: encodeInner(arena, ids, level * 4, slab),
+  }))
+  const nodes: Iterable<StoredNode> =
+    levels.length === 0
+      ? [[encodeKeyAt(version, 0, noPath), encodeRecord(arena, root, 0)]]
+      : iterable(() => inOrder(levels))
   if (oldRoot === EMPTY && hadRoot) return { nodes, stale: [encodeKeyAt(version - 1, 0, noPath)] }
   // An older leaf at the root is its own node, and the only one there was.
   if (oldRoot !== EMPTY && kindOf(arena, oldRoot) === kinds.leaf && stale.includes(oldRoot))
     return { nodes, stale: [encodeKeyAt(versionOf(arena, oldRoot), 0, noPath)] }
-  return { nodes, stale: inner }
+  return { nodes, stale: staleKeys }
+}
+
+function* inOrder(
+  levels: readonly { keys: KeyList; values: Uint8Array[] }[],
+): Generator<StoredNode> {
+  for (const { keys, values } of levels) {
+    let i = 0
+    for (const key of keysOf(keys)) yield [key, values[i++] as Uint8Array]
+  }
+}
+
+// May be gone through again, as a list may.
+function iterable<item>(start: () => Iterator<item>): Iterable<item> {
+  return { [Symbol.iterator]: start }
 }
 
 const noPath = new Uint8Array(0)

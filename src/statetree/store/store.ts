@@ -13,9 +13,9 @@ export type StoreCommit = {
   version: number
   root: Uint8Array
   /** New nodes: keys of `encodeNodeKey`, values of `encodeNode`. */
-  nodes: readonly (readonly [key: Uint8Array, value: Uint8Array])[]
+  nodes: Iterable<readonly [key: Uint8Array, value: Uint8Array]>
   /** Keys of the nodes that this version replaced. */
-  stale: readonly Uint8Array[]
+  stale: Iterable<Uint8Array>
   /** Named records of the application that belong to this version; `null` removes one. */
   records: readonly (readonly [name: string, value: Uint8Array | null])[]
   /** For stores with `resident`: the version's records in its arena. */

@@ -2,7 +2,8 @@
  * A flat array of words that grows without copying where it can.
  *
  * Small ones double. Large ones live in a WebAssembly memory, which the engine extends in place;
- * without WebAssembly they are copied.
+ * without one they are copied. The memory is a shared one, though nobody shares it: another's buffer is
+ * detached when it grows, and once a buffer was, V8 compiles all code with typed arrays anew, and slower.
  */
 
 /** Words that can grow. `words` and `bytes` are replaced when they do. */
@@ -11,7 +12,7 @@ export type Growable = { words: Uint32Array; bytes: Uint8Array; grow(words: numb
 const pageBytes = 65_536
 const largeBytes = 16 * 1024 * 1024
 
-type Memory = { buffer: ArrayBuffer; grow(pages: number): number }
+type Memory = { buffer: ArrayBufferLike; grow(pages: number): number }
 
 /** Creates an array of at least `words` zero words. */
 export function createGrowable(words: number): Growable {
@@ -35,11 +36,11 @@ export function createGrowable(words: number): Growable {
       copyTo(memory?.buffer ?? new ArrayBuffer(Math.max(bytes, growable.bytes.length * 1.4)))
     },
   }
-  const view = (buffer: ArrayBuffer): void => {
+  const view = (buffer: ArrayBufferLike): void => {
     growable.words = new Uint32Array(buffer, 0, buffer.byteLength >> 2)
     growable.bytes = new Uint8Array(buffer)
   }
-  const copyTo = (buffer: ArrayBuffer): void => {
+  const copyTo = (buffer: ArrayBufferLike): void => {
     new Uint8Array(buffer).set(growable.bytes)
     view(buffer)
   }
@@ -49,7 +50,8 @@ export function createGrowable(words: number): Growable {
 
 function createMemory(pages: number): Memory | undefined {
   try {
-    return new WebAssembly.Memory({ initial: pages }) as unknown as Memory
+    const limits = { initial: pages, maximum: 65_536, shared: true }
+    return new WebAssembly.Memory(limits) as unknown as Memory
   } catch {
     return undefined
   }

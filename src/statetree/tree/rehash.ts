@@ -14,7 +14,7 @@ import {
   RECORD_WORDS,
   RIGHT,
 } from './arena.js'
-import { createKeySlab, encodeKeyAt, type KeySlab } from './nodes/nodeKey.js'
+import { addKey, createKeyList, type KeyList } from './nodes/nodeKey.js'
 
 /**
  * What a commit wrote: the ids of its leaves, and of its inner records by depth in bits. `keys`:
@@ -27,15 +27,13 @@ export type Written = {
   counts: { leaves: number; nodes: number }
   /** The 16-ary nodes among them by level, where they were asked for. */
   nodes?: StoredLevel[] | undefined
-  /** Where the keys are. */
-  slab?: KeySlab | undefined
 }
 
 /** The first `count` of `list`: emptied, it keeps its room. */
 export type Ids = { list: number[]; count: number }
 
 /** The 16-ary nodes of one level: ids of their top records, and their keys. */
-export type StoredLevel = { ids: number[]; keys: Uint8Array[] }
+export type StoredLevel = { ids: number[]; keys: KeyList }
 
 /** Takes down an inner record at `depth` on the way to the key at byte `keyAt` of `keys`. */
 export function noteInner(
@@ -51,10 +49,11 @@ export function noteInner(
   if ((depth & 3) !== 0) return
   written.counts.nodes++
   if (written.nodes === undefined) return
-  while (written.nodes.length <= depth >> 2) written.nodes.push({ ids: [], keys: [] })
+  while (written.nodes.length <= depth >> 2)
+    written.nodes.push({ ids: [], keys: createKeyList(written.nodes.length * 4) })
   const level = written.nodes[depth >> 2] as StoredLevel
   level.ids.push(id)
-  level.keys.push(encodeKeyAt(version, depth, keys, { keyAt, slab: written.slab }))
+  addKey(level.keys, version, depth, keys, keyAt)
 }
 
 /** Takes down a leaf. */
@@ -74,8 +73,8 @@ export function listedIds({ leaves, inner }: Written): number[] {
 
 /** Nothing written yet. `keys`: the 16-ary nodes are asked for. */
 export function noneWritten(options: { keys?: boolean | undefined } = {}): Written {
-  const stored = options.keys === true ? { nodes: [], slab: createKeySlab() } : {}
-  return { leaves: { list: [], count: 0 }, inner: [], counts: { leaves: 0, nodes: 0 }, ...stored }
+  const nodes = options.keys === true ? [] : undefined
+  return { leaves: { list: [], count: 0 }, inner: [], counts: { leaves: 0, nodes: 0 }, nodes }
 }
 
 /** Lists the records of `version` below `root`. Those of one depth come in the order of their keys. */
@@ -169,12 +168,7 @@ export function hashInner(
   }
 }
 
-function countLeaves(
-  { words }: Arena,
-  ids: readonly number[],
-  start: number,
-  end: number,
-): void {
+function countLeaves({ words }: Arena, ids: readonly number[], start: number, end: number): void {
   for (let i = start; i < end; i++) {
     const at = (ids[i] as number) * RECORD_WORDS
     words[at + COUNT] =

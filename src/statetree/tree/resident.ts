@@ -63,7 +63,7 @@ export function loadStub(
   const version = versionOf(arena, id)
   const { depth, keys, keyAt } = place
   const name = (): string => formatNodeKey(nodeKeyAt(version, depth, keys, keyAt))
-  const bytes = read(encodeKeyAt(version, depth, keys, { keyAt }))
+  const bytes = read(encodeKeyAt(version, depth, keys, keyAt))
   if (bytes === undefined) throw new CorruptNodeError({ node: name(), reason: 'it is missing' })
   const node = readable(() => decodeChildren(bytes), name)
   if (node === undefined)

@@ -25,17 +25,36 @@ export function encodeNodeKey({ version, nibbles, path }: NodeKey): Uint8Array {
 }
 
 /**
- * Where encoded keys are put, one after the other: a small array of its own is three objects, which the
+ * Encoded keys of one depth, one after the other: a small array for each would be three objects, which the
  * collector copies while a commit is under way.
  */
-export type KeySlab = { bytes: Uint8Array; at: number }
+export type KeyList = { bytes: Uint8Array; length: number; count: number }
 
-const slabBytes = 8_192
-const longestKey = 41
+/** An empty list of keys at `depth` bits. */
+export function createKeyList(depth: number): KeyList {
+  return { bytes: new Uint8Array(512), length: keyLength(depth), count: 0 }
+}
 
-/** Creates an empty slab; it goes on in another when it is full. */
-export function createKeySlab(): KeySlab {
-  return { bytes: new Uint8Array(0), at: 0 }
+/** The keys of a list, in the order they came. */
+export function* keysOf({ bytes, length, count }: KeyList): Generator<Uint8Array> {
+  for (let i = 0; i < count; i++) yield bytes.subarray(i * length, (i + 1) * length)
+}
+
+/** Adds `encodeNodeKey(nodeKeyAt(version, depth, key, keyAt))` to a list of that depth. */
+export function addKey(
+  list: KeyList,
+  version: number,
+  depth: number,
+  key: Uint8Array,
+  keyAt: number,
+): void {
+  const start = list.count++ * list.length
+  if (start + list.length > list.bytes.length) {
+    const larger = new Uint8Array(list.bytes.length * 2)
+    larger.set(list.bytes)
+    list.bytes = larger
+  }
+  writeKey(list.bytes, start, version, depth, key, keyAt)
 }
 
 /** `encodeNodeKey(nodeKeyAt(version, depth, key, keyAt))`, without the object between. */
@@ -43,16 +62,26 @@ export function encodeKeyAt(
   version: number,
   depth: number,
   key: Uint8Array,
-  { keyAt = 0, slab }: { keyAt?: number; slab?: KeySlab | undefined } = {},
+  keyAt = 0,
 ): Uint8Array {
+  const out = new Uint8Array(keyLength(depth))
+  writeKey(out, 0, version, depth, key, keyAt)
+  return out
+}
+
+function keyLength(depth: number): number {
+  return 9 + ((depth + 7) >> 3)
+}
+
+function writeKey(
+  out: Uint8Array,
+  start: number,
+  version: number,
+  depth: number,
+  key: Uint8Array,
+  keyAt: number,
+): void {
   const nibbles = depth >> 2
-  const length = (nibbles + 1) >> 1
-  if (slab !== undefined && slab.bytes.length - slab.at < longestKey) {
-    slab.bytes = new Uint8Array(slabBytes)
-    slab.at = 0
-  }
-  const out = slab?.bytes ?? new Uint8Array(9 + length)
-  const start = slab?.at ?? 0
   let high = Math.floor(version / 0x100000000)
   let low = version >>> 0
   for (let i = start + 3; i >= start; i--) {
@@ -62,12 +91,9 @@ export function encodeKeyAt(
     low >>>= 8
   }
   out[start + 8] = nibbles
-  const end = start + 9 + length
-  for (let i = 0; i < length; i++) out[start + 9 + i] = key[keyAt + i] as number
+  const end = start + keyLength(depth)
+  for (let to = start + 9, from = keyAt; to < end; ) out[to++] = key[from++] as number
   if (nibbles % 2 === 1) out[end - 1] = (out[end - 1] as number) & 0xf0
-  if (slab === undefined) return out
-  slab.at = end
-  return out.subarray(start, end)
 }
 
 /** Reads a key written by {@link encodeNodeKey}. */
