@@ -737,6 +737,53 @@ describe('createControlPlane', () => {
     expect(seen.filter(({ type }) => type === 'control.unreadable')).toEqual([])
   })
 
+  test('behavior: a claim that was slow settles nothing of what came after it', async () => {
+    let now = 0
+    const queue = memoryQueue({ backoff: 0, now: () => now })
+    let isFirst = true
+    const { plane, register, claims } = world({
+      queue,
+      onClaim: async () => {
+        if (!isFirst) return
+        isFirst = false
+        // While it is recorded, its time ends, and somebody has it built again.
+        now += 30_001
+        expect(await plane.again(wasmHash)).toBe(1)
+        const next = await leased(plane, 'other')
+        expect(await plane.finish('other', next.leaseId, honest(next))).toBe(true)
+      },
+    })
+    const wasmHash = register(pluginOf('a'))
+    await plane.follow()
+    const { leaseId } = await leased(plane)
+    const notRun = {
+      status: 'did_not_run',
+      reason: 'build_failed',
+      isolation: 'bubblewrap',
+    } as const
+    await plane.finish('w', leaseId, notRun)
+    for (let i = 0; i < 3; i++) await plane.settle()
+    expect(claims.map(({ result }) => result)).toEqual(['did_not_run', 'match'])
+  })
+
+  test('behavior: results that cannot be recorded hold none of the others up', async () => {
+    const { plane, register, claims, failing } = world()
+    const hashes = Array.from({ length: 60 }, (_, i) => register(pluginOf(`plugin ${i}`)))
+    for (let i = 0; i < 2; i++) await plane.follow()
+    for (let i = 0; i < 60; i++) {
+      const lease = await leased(plane)
+      await plane.finish('w', lease.leaseId, honest(lease))
+    }
+    failing.claim = Number.POSITIVE_INFINITY
+    await plane.settle()
+    failing.claim = 0
+    await plane.settle()
+    const own = claims.map(({ wasmHash }) => hashes.indexOf(wasmHash))
+    expect(own.slice(0, 10)).toEqual([50, 51, 52, 53, 54, 55, 56, 57, 58, 59])
+    await plane.settle()
+    expect(claims).toHaveLength(60)
+  })
+
   test('behavior: planes that share a queue make one claim, and not those of two verifiers', async () => {
     const queue = memoryQueue({ backoff: 0 })
     const [a, b] = [world({ queue }), world({ queue })]

@@ -117,19 +117,20 @@ export function createControlPlane(given: ControlPlaneParameters): ControlPlane 
     },
     settle: async (options = {}) => {
       for (const job of await queue.unsettled(settledAtOnce)) {
-        let isOurs = false
+        let reservation: string | undefined
         try {
-          assertOwn(job, parameters.claims)
           // Planes that share a queue make one claim.
-          isOurs = await queue.reserve(job.id, settleMs)
-          if (!isOurs) continue
+          reservation = await queue.reserve(job.id, settleMs)
+          if (reservation === undefined) continue
+          assertOwn(job, parameters.claims)
           await settleJob(parameters, job, options)
-          await queue.settle(job.id)
+          // Another has taken over, or the job is built again: what comes of that is not settled.
+          if (!(await queue.settle(reservation))) continue
           const { wasmHash } = payloadOf(job)
           pending.get(wasmHash)?.delete(job.id)
           if (!isMatch(job, confirmations)) finder.lookAgain(wasmHash)
         } catch (error) {
-          if (isOurs) await queue.release(job.id).catch(() => undefined)
+          if (reservation !== undefined) await queue.release(reservation).catch(() => undefined)
           options.signal?.throwIfAborted()
           // The others do not wait for one that cannot be recorded now.
           parameters.onEvent?.({ type: 'control.failed', step: 'claim', error })

@@ -115,10 +115,11 @@ async function migrate(db: Kysely<Tables>, sql: typeof Sql): Promise<void> {
     // Nor whose they are: they go first, in their old order.
     await sql`alter table newton_build_job add column if not exists requester text,
       add column if not exists turn bigint not null default 0`.execute(tx)
-    // Nor who lost them.
+    // Nor who lost them, and for whom they are reserved.
     await sql`alter table newton_build_job add column if not exists lost jsonb,
       add column if not exists lost_end timestamptz,
-      add column if not exists lease_last timestamptz`.execute(tx)
+      add column if not exists lease_last timestamptz,
+      add column if not exists reserved_by text unique`.execute(tx)
     await sql`create index if not exists newton_build_job_leased
       on newton_build_job (worker) where state = 'leased'`.execute(tx)
     await sql`drop index if exists newton_build_job_next`.execute(tx)
@@ -258,6 +259,8 @@ function records(
   sql: typeof Sql,
 ): Pick<JobQueue, 'get' | 'unsettled' | 'reserve' | 'release' | 'settle' | 'requeue' | 'counts'> {
   const isOver = sql`state in ('done', 'failed', 'poisoned')`
+  const isReserved = (reservation: string) =>
+    sql`reserved_by = ${reservation} and not settled and ${isOver}`
   return {
     get: async (id) => {
       const row = await db
@@ -270,29 +273,33 @@ function records(
     unsettled: async (limit) => {
       assertCount('limit', limit)
       const { rows } = await sql<JobRow>`select * from newton_build_job
-        where not settled and ${isOver} order by place limit ${limit}`.execute(db)
+        where not settled and ${isOver} and coalesce(reserved_end <= clock_timestamp(), true)
+        order by reserved_end nulls first, place limit ${limit}`.execute(db)
       return rows.map(read)
     },
     reserve: async (id, milliseconds) => {
       assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
-      const { rows } = await sql`update newton_build_job set reserved_end = clock_timestamp()
-          + ${milliseconds}::double precision * interval '1 millisecond'
+      const reservation = crypto.randomUUID()
+      const { rows } = await sql`update newton_build_job set reserved_by = ${reservation},
+          reserved_end = clock_timestamp()
+            + ${milliseconds}::double precision * interval '1 millisecond'
         where id = ${id} and not settled and ${isOver}
           and coalesce(reserved_end <= clock_timestamp(), true) returning id`.execute(db)
+      return rows.length === 1 ? reservation : undefined
+    },
+    release: async (reservation) => {
+      await sql`update newton_build_job set reserved_by = null, reserved_end = clock_timestamp()
+        where ${isReserved(reservation)}`.execute(db)
+    },
+    settle: async (reservation) => {
+      const { rows } = await sql`update newton_build_job set settled = true
+        where ${isReserved(reservation)} returning id`.execute(db)
       return rows.length === 1
-    },
-    release: async (id) => {
-      await sql`update newton_build_job set reserved_end = null where id = ${id}`.execute(db)
-    },
-    settle: async (id) => {
-      await sql`update newton_build_job set settled = true where id = ${id} and ${isOver}`.execute(
-        db,
-      )
     },
     requeue: async (id) => {
       const { rows } = await sql`update newton_build_job set state = 'queued', tries = 0,
         settled = false, result = null, not_to = null, not_yet = null, lost = null, lost_end = null,
-        reserved_end = null, not_before = clock_timestamp()
+        reserved_end = null, reserved_by = null, not_before = clock_timestamp()
         where id = ${id} and ${isOver} returning id`.execute(db)
       return rows.length === 1
     },

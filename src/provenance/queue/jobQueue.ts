@@ -113,17 +113,23 @@ export interface JobQueue {
   /** The job of a current lease. */
   find(leaseId: string): Promise<StoredJob | undefined>
   get(id: string): Promise<StoredJob | undefined>
-  /** Jobs whose end nobody has taken care of, oldest first. */
+  /**
+   * Jobs whose end nobody takes care of, oldest first: those that somebody could not take care of come last,
+   * and those that are reserved are left out.
+   */
   unsettled(limit: number): Promise<readonly StoredJob[]>
   /**
-   * Takes the end of a job for `milliseconds`, to take care of it; `false` where another has, or it is
-   * settled, or not over.
+   * Takes the end of a job for `milliseconds`, to take care of it: names this reservation, and is `undefined`
+   * where another has it, or it is settled, or not over.
    */
-  reserve(id: string, milliseconds: number): Promise<boolean>
-  /** Gives it back: whoever had it could not. */
-  release(id: string): Promise<void>
-  /** Notes that the end of a job was taken care of. */
-  settle(id: string): Promise<void>
+  reserve(id: string, milliseconds: number): Promise<string | undefined>
+  /** Gives it back, where nobody else has it by now: whoever had it could not. */
+  release(reservation: string): Promise<void>
+  /**
+   * Notes that the end of a job was taken care of; `false` where another has it by now, or the job was put
+   * back: its next end is another one.
+   */
+  settle(reservation: string): Promise<boolean>
   /** Puts a job that is over back, with all its tries before it. */
   requeue(id: string): Promise<boolean>
   counts(): Promise<Readonly<Record<JobState, number>>>

@@ -32,6 +32,7 @@ type Held = StoredJob & {
   notTo: readonly string[]
   notYet: { workers: readonly string[]; until: number }
   reservedUntil: number
+  reservation: string | undefined
 }
 
 /** Options that every queue has. */
@@ -67,6 +68,10 @@ export function memoryQueue(
   const current = (leaseId: string): Held | undefined =>
     [...jobs.values()].find(
       (job) => job.state === 'leased' && job.leaseId === leaseId && job.leaseEnd > now(),
+    )
+  const reserved = (reservation: string): Held | undefined =>
+    [...jobs.values()].find(
+      (job) => job.reservation === reservation && !job.settled && isOver(job.state),
     )
   const end = (job: Held, state: JobState): void => {
     Object.assign(job, { state, leaseId: undefined })
@@ -161,25 +166,28 @@ export function memoryQueue(
     unsettled: async (limit) => {
       assertCount('limit', limit)
       return [...jobs.values()]
-        .filter(({ state, settled }) => !settled && isOver(state))
+        .filter((job) => !job.settled && isOver(job.state) && job.reservedUntil <= now())
+        .sort((a, b) => a.reservedUntil - b.reservedUntil || a.place - b.place)
         .slice(0, limit)
         .map(view)
     },
     reserve: async (id, milliseconds) => {
       assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
       const job = jobs.get(id)
-      if (job === undefined || job.settled || !isOver(job.state)) return false
-      if (job.reservedUntil > now()) return false
-      job.reservedUntil = now() + milliseconds
-      return true
+      if (job === undefined || job.settled || !isOver(job.state)) return undefined
+      if (job.reservedUntil > now()) return undefined
+      const reservation = randomId()
+      Object.assign(job, { reservation, reservedUntil: now() + milliseconds })
+      return reservation
     },
-    release: async (id) => {
-      const job = jobs.get(id)
-      if (job !== undefined) job.reservedUntil = 0
+    release: async (reservation) => {
+      const job = reserved(reservation)
+      if (job !== undefined) Object.assign(job, { reservation: undefined, reservedUntil: now() })
     },
-    settle: async (id) => {
-      const job = jobs.get(id)
-      if (job !== undefined && isOver(job.state)) job.settled = true
+    settle: async (reservation) => {
+      const job = reserved(reservation)
+      if (job !== undefined) job.settled = true
+      return job !== undefined
     },
     requeue: async (id) => {
       const job = jobs.get(id)
@@ -224,8 +232,11 @@ function isBefore(a: Held, b: Held): boolean {
   return by < 0
 }
 
-function forAnybody(): Pick<Held, 'notTo' | 'notYet' | 'reservedUntil'> {
-  return { notTo: [], notYet: { workers: [], until: 0 }, reservedUntil: 0 }
+function forAnybody(): Pick<Held, 'notTo' | 'notYet' | 'reservedUntil' | 'reservation'> {
+  return {
+    ...{ notTo: [], notYet: { workers: [], until: 0 } },
+    ...{ reservedUntil: 0, reservation: undefined },
+  }
 }
 
 function isNotFor({ notTo, notYet, lost }: Held, worker: string, now: number): boolean {

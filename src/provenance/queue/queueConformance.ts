@@ -179,18 +179,32 @@ async function notYet(queue: JobQueue): Promise<void> {
 
 async function reserved(queue: JobQueue): Promise<void> {
   await queue.put({ id: 'a', payload: '' })
-  expect([await queue.reserve('a', minute), await queue.reserve('b', minute)], [false, false])
-  const { leaseId } = await leaseOf(queue)
-  await queue.finish(leaseId, { status: 'done', result: '' })
+  const early = [await queue.reserve('a', minute), await queue.reserve('b', minute)]
+  expect(early, [undefined, undefined])
+  const over = async (result: string): Promise<void> => {
+    await queue.finish((await leaseOf(queue)).leaseId, { status: 'done', result })
+  }
+  await over('first')
   const taken = await Promise.all([1, 2, 3].map(() => queue.reserve('a', minute)))
-  expect(taken.filter(Boolean).length, 1)
-  await queue.release('a')
-  expect([await queue.reserve('a', 1), (await queue.unsettled(9)).length], [true, 1])
+  const [first = ''] = taken.filter((each) => each !== undefined)
+  expect([taken.filter((each) => each !== undefined).length, await queue.unsettled(9)], [1, []])
+  await queue.release(first)
+  const late = (await queue.reserve('a', 1)) ?? ''
   await wait(30)
-  expect(await queue.reserve('a', minute), true)
-  await queue.settle('a')
-  await queue.release('a')
-  expect(await queue.reserve('a', minute), false)
+  const next = (await queue.reserve('a', minute)) ?? ''
+  // Whoever was late neither frees it nor settles it for the one who has it now.
+  await queue.release(first)
+  await queue.release(late)
+  expect([await queue.settle(late), await queue.reserve('a', minute)], [false, undefined])
+  // Nor does the one who has it settle what came after.
+  expect(await queue.requeue('a'), true)
+  expect(await queue.settle(next), false)
+  await over('second')
+  expect([await queue.settle(next), (await queue.unsettled(9)).length], [false, 1])
+  const own = (await queue.reserve('a', minute)) ?? ''
+  expect([await queue.settle(own), await queue.settle(own)], [true, false])
+  await queue.release(own)
+  expect([await queue.reserve('a', minute), await queue.unsettled(9)], [undefined, []])
 }
 
 async function settlement(queue: JobQueue): Promise<void> {
@@ -203,8 +217,11 @@ async function settlement(queue: JobQueue): Promise<void> {
     (await queue.unsettled(limit)).map(({ id }) => id)
   expect(await ids(1), ['a'])
   expect(await ids(10), ['a', 'b'])
-  await queue.settle('a')
-  await queue.settle('c')
+  // What cannot be taken care of comes after the others, and holds none of them up.
+  await queue.release((await queue.reserve('a', minute)) ?? '')
+  expect([await ids(1), await ids(10)], [['b'], ['b', 'a']])
+  expect(await queue.settle((await queue.reserve('a', minute)) ?? ''), true)
+  expect([await queue.settle('b'), await queue.reserve('c', minute)], [false, undefined])
   expect(await ids(10), ['b'])
   const { leaseId } = await leaseOf(queue)
   await queue.finish(leaseId, { status: 'done', result: '' })
