@@ -3,7 +3,9 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { toHex, utf8 } from '../../internal/bytes.js'
 import { SourceUnavailableError, ToolchainError } from '../errors.js'
 import { fetchGuarded, fetchSource } from './fetchSource.js'
 import { describeToolchain, packageClosure } from './toolchain.js'
@@ -60,6 +62,29 @@ describe('fetchGuarded', () => {
     await expect(
       fetchSource({ sourceSha256: source.sourceSha256 }, { allowPrivate, mirrors: [url] }),
     ).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' })
+  })
+
+  test('behavior: where a mirror has it, nobody else is asked', async () => {
+    const sourceSha256 = toHex(sha256(utf8('archive')))
+    const asked: string[] = []
+    const other = createServer((request, response) => {
+      asked.push(request.url ?? '')
+      if (request.url === `/right/${sourceSha256.slice(2)}.tar`) response.end('archive')
+      else if (request.url?.startsWith('/wrong/')) response.end('something else')
+      // And the plugin's own never says anything.
+    })
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const at = `http://127.0.0.1:${(other.address() as AddressInfo).port}`
+    try {
+      const mirrors = [`${at}/wrong`, `${at}/right`, `${at}/silent`]
+      const source = { sourceSha256, sourceUri: `${at}/own` }
+      const found = await fetchSource(source, { allowPrivate, mirrors })
+      expect(Buffer.from(found.at(-1) ?? []).toString()).toBe('archive')
+      expect(asked.map((path) => path.split('/')[1])).toEqual(['wrong', 'right'])
+    } finally {
+      other.closeAllConnections()
+      other.close()
+    }
   })
 })
 

@@ -1,4 +1,5 @@
 /** The fetch phase: source archives by their hash, before a build that has no network. */
+import { createHash } from 'node:crypto'
 import { lookup } from 'node:dns'
 import http from 'node:http'
 import https from 'node:https'
@@ -43,8 +44,11 @@ export async function fetchGuarded(url: string, options: FetchOptions = {}): Pro
 }
 
 /**
- * Reads a source archive from where its build information says, else from mirrors, which are asked for
- * `<mirror>/<sha256>.tar`. Whether it is the archive is told by whoever opens it.
+ * Reads a source archive from mirrors, which are asked for `<mirror>/<sha256>.tar`, else from where its build
+ * information says. The first that has the right bytes ends it: who wrote the build information, and may answer
+ * as slowly as they like, is asked last, and not at all where a mirror has it.
+ *
+ * @returns what was found, the right one last. Whether it is the archive is told by whoever opens it.
  */
 export async function fetchSource(
   source: { sourceSha256: Hex; sourceUri?: string | undefined },
@@ -53,15 +57,18 @@ export async function fetchSource(
   const { mirrors = [], ...rest } = options
   assertMembers('source', source, ['sourceSha256'])
   const { sourceSha256, sourceUri } = source
+  const digest = sourceSha256.slice(2)
   const urls = [
-    ...mirrors.map((mirror) => `${mirror.replace(/\/$/, '')}/${sourceSha256.slice(2)}.tar`),
+    ...mirrors.map((mirror) => `${mirror.replace(/\/$/, '')}/${digest}.tar`),
     ...(sourceUri === undefined ? [] : [sourceUri]),
   ]
   const found: Uint8Array[] = []
   let last: unknown
   for (const url of urls) {
     try {
-      found.push(await fetchGuarded(url, rest))
+      const bytes = await fetchGuarded(url, rest)
+      found.push(bytes)
+      if (createHash('sha256').update(bytes).digest('hex') === digest) break
     } catch (error) {
       rest.signal?.throwIfAborted()
       last = error
