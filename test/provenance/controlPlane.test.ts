@@ -332,6 +332,34 @@ describe('createControlPlane', () => {
     })
   })
 
+  test('behavior: a build of which there are too few workers ends, and it is said', async () => {
+    for (const liar of [false, true]) {
+      let now = 0
+      const { plane, register, seen, queue, claims } = world({
+        ...{ confirmations: 2, queue: memoryQueue({ backoff: 0, now: () => now }), now: () => now },
+      })
+      const wasmHash = register(pluginOf('a'))
+      await plane.follow()
+      for (
+        let days = 0;
+        days < 30 && (await queue.counts()).queued > 0;
+        days++, now += 86_400_001
+      ) {
+        const lease = await plane.lease('only')
+        if (lease === undefined) continue
+        const outcome = honest(lease)
+        const lie = { ...outcome, rebuiltSha256: `0x${'99'.repeat(32)}` as Hex } as BuildOutcome
+        await plane.finish('only', lease.leaseId, liar ? lie : outcome)
+        // Not at once: another may come.
+        expect(await plane.lease('only')).toBeUndefined()
+      }
+      await plane.settle()
+      expect([claims.length, plane.isPending(wasmHash)]).toEqual([0, false])
+      expect(seen.at(-1)).toMatchObject({ type: 'control.gave_up', state: 'failed' })
+      expect(await plane.again(wasmHash)).toBe(1)
+    }
+  })
+
   test('behavior: a worker whose word cannot be so is not asked again', async () => {
     const { plane, register, claims } = world()
     register(pluginOf('a'))
@@ -1095,6 +1123,9 @@ describe('worker and control plane over HTTP', () => {
     expect((await post('lease', `{"a":"${'x'.repeat(140_000)}"}`)).status).toBe(400)
     expect((await post('renew', '{}')).status).toBe(400)
     expect((await post('renew', '{"leaseId":"x"}')).status).toBe(409)
+    for (const leaseId of ['', '\0', 'a\0', '\ud800', 'é', ' ', 'x'.repeat(101), 1, null]) {
+      expect((await post('renew', JSON.stringify({ leaseId }))).status, `${leaseId}`).toBe(400)
+    }
     const outcomes = [
       ...[{}, { status: 'match' }, { status: 'built' }, null],
       { status: 'did_not_run', reason: 'because', isolation: 'none' },

@@ -86,7 +86,8 @@ async function answerWorker(
       : new Response(JSON.stringify(lease), { headers: jsonHeaders })
   }
   const { leaseId } = body
-  if (typeof leaseId !== 'string' || leaseId.length > 100) return answer(400)
+  // No queue gives another: what no database holds is not asked for.
+  if (typeof leaseId !== 'string' || !/^[!-~]{1,100}$/.test(leaseId)) return answer(400)
   if (verb === 'renew') return answer((await plane.renew(leaseId, worker)) ? 204 : 409)
   const outcome = readOutcome(body['outcome'])
   if (outcome === undefined) return answer(400)

@@ -211,7 +211,8 @@ function leases(
         with next as (
           select id from newton_build_job
           where state = 'queued' and not_before <= clock_timestamp()
-            and not coalesce(jsonb_exists(not_to, ${who}), false)
+            and not coalesce(jsonb_exists(not_to, ${who}) and not_before > clock_timestamp()
+              - ${bounds.notToTime}::double precision * interval '1 millisecond', false)
             and not coalesce(not_yet_end > clock_timestamp() and jsonb_exists(not_yet, ${who}), false)
             and not coalesce(lost_end > clock_timestamp() and jsonb_exists(lost, ${who}), false)
             and (select count(*) from newton_build_job

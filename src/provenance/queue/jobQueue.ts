@@ -18,6 +18,7 @@
  * another's thousand, and who was served before has lost nothing by it.
  */
 
+import { InvalidInputError } from '../../errors/common.js'
 import {
   assertCount,
   assertKnown,
@@ -51,6 +52,11 @@ export type QueueBounds = {
   leasesOfOne?: number | undefined
   /** Milliseconds after which a lease ends, renewed or not. @default 1800000, 30 minutes */
   leaseTime?: number | undefined
+  /**
+   * Milliseconds after which a job that waits is anybody's, of those too that it is not for: nobody else may
+   * be there, and what can never be leased never ends. @default 86400000, a day
+   */
+  notToTime?: number | undefined
 }
 
 /** A job as it stands. */
@@ -76,7 +82,7 @@ export type JobResult =
   | {
       status: 'retry'
       result: string
-      /** Workers that are not given this job again. */
+      /** Workers that are not given this job again, for as long as others may come (`notToTime`). */
       notTo?: readonly string[] | undefined
       /** Workers that are not given it for so long: others come first. */
       notYet?: { workers: readonly string[]; milliseconds: number } | undefined
@@ -172,6 +178,12 @@ export function assertJob(job: NewJob): void {
   assertText('job.payload', job.payload)
   assertCount('job.priority', job.priority ?? 0, { least: -2_147_483_648, most: 2_147_483_647 })
   if (job.requester !== undefined) assertText('job.requester', job.requester)
+  for (const name of ['id', 'payload', 'requester'] as const) {
+    // A database holds neither, and a queue in memory is no other queue.
+    if (/[\0\p{Cs}]/u.test(job[name] ?? '')) {
+      throw new InvalidInputError({ field: `job.${name}`, reason: 'it is no text' })
+    }
+  }
 }
 
 /** Bounds with their defaults. */
@@ -180,16 +192,18 @@ export function boundsOf({
   waitingOfOne = 1_000,
   leasesOfOne = 4,
   leaseTime = 1_800_000,
+  notToTime = 86_400_000,
 }: QueueBounds): { [name in keyof QueueBounds]-?: number } {
   assertCount('waiting', waiting)
   assertCount('waitingOfOne', waitingOfOne)
   assertCount('leasesOfOne', leasesOfOne)
   assertCount('leaseTime', leaseTime, { most: MAX_TIMER })
-  return { waiting, waitingOfOne, leasesOfOne, leaseTime }
+  assertCount('notToTime', notToTime, { most: MAX_TIMER })
+  return { waiting, waitingOfOne, leasesOfOne, leaseTime, notToTime }
 }
 
 /** Names of bounds. */
-export const boundNames = ['waiting', 'waitingOfOne', 'leasesOfOne', 'leaseTime']
+export const boundNames = ['waiting', 'waitingOfOne', 'leasesOfOne', 'leaseTime', 'notToTime']
 
 /** What waits: in total, and of the one who asks. */
 export type Waiting = { all: number; own: number }

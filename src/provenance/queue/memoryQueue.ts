@@ -85,6 +85,10 @@ export function memoryQueue(
     const lost = job.lost.workers
     end(job, isPoisoned({ tries, named: worker !== undefined, lost }) ? 'poisoned' : 'queued')
   }
+  const isNotFor = ({ notTo, notYet, lost, notBefore }: Held, worker: string): boolean =>
+    [{ workers: notTo, until: notBefore + bounds.notToTime }, notYet, lost].some(
+      ({ workers, until }) => until > now() && workers.includes(worker),
+    )
   const next = (worker: string | undefined): Held | undefined => {
     let best: Held | undefined
     let own = 0
@@ -93,7 +97,7 @@ export function memoryQueue(
       if (job.state === 'leased' && worker !== undefined && job.worker === worker) own += 1
       if (own >= bounds.leasesOfOne) return undefined
       if (job.state !== 'queued' || job.notBefore > now()) continue
-      if (worker !== undefined && isNotFor(job, worker, now())) continue
+      if (worker !== undefined && isNotFor(job, worker)) continue
       if (best === undefined || isBefore(job, best)) best = job
     }
     return best
@@ -237,12 +241,6 @@ function forAnybody(): Pick<Held, 'notTo' | 'notYet' | 'reservedUntil' | 'reserv
     ...{ notTo: [], notYet: { workers: [], until: 0 } },
     ...{ reservedUntil: 0, reservation: undefined },
   }
-}
-
-function isNotFor({ notTo, notYet, lost }: Held, worker: string, now: number): boolean {
-  const isLater = (those: Held['lost']): boolean =>
-    those.until > now && those.workers.includes(worker)
-  return notTo.includes(worker) || isLater(notYet) || isLater(lost)
 }
 
 function isOver(state: JobState): boolean {

@@ -54,6 +54,11 @@ async function junk(queue: JobQueue): Promise<void> {
     ...[Number.NaN, 0.5, '1', 2 ** 40].map((priority) => ({ id: 'a', payload: '', priority })),
     { id: 'a', payload: '', priorty: 1 },
     ...[7, null, {}].map((requester) => ({ id: 'a', payload: '', requester })),
+    ...['a\0', '\ud800', '\udc00a'].flatMap((text) => [
+      { id: text, payload: '' },
+      { id: 'a', payload: text },
+      { id: 'a', payload: '', requester: text },
+    ]),
   ]
   const refused = async (call: () => Promise<unknown>): Promise<string> => {
     const { code } = (await call().catch((error: unknown) => error)) as { code?: string }

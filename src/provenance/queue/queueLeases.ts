@@ -13,6 +13,9 @@ export function leaseLimits(on: OnQueue): QueueCase[] {
     on('a worker has so many leases at a time', bound, { leasesOfOne: 2 }),
     on('a lease ends, however often it is renewed', lastEnd, { leaseTime: 2_000 }),
     on('a lease is renewed by its own worker', ownWorker),
+    on('a job that is for nobody who is there comes to an end', forNobody, {
+      ...{ backoff: 0, notToTime: 50 },
+    }),
   ]
 }
 
@@ -106,4 +109,18 @@ async function ownWorker(queue: JobQueue): Promise<void> {
     [await by('two'), await by('one'), await queue.renew(id, minute)],
     [true, true, true].map((_, i) => i > 0),
   )
+}
+
+async function forNobody(queue: JobQueue): Promise<void> {
+  await queue.put({ id: 'a', payload: '' })
+  for (let tries = 1; tries <= MAX_TRIES; tries++) {
+    const lease = await leaseTo(queue, 'only')
+    expect(lease?.job.tries, tries)
+    const finished = { status: 'retry', result: `${tries}`, notTo: ['only'] } as const
+    expect(await queue.finish(lease?.leaseId ?? '', finished), true)
+    if (tries < MAX_TRIES) expect(await leaseTo(queue, 'only'), undefined)
+    await wait(120)
+  }
+  const { state, result } = (await queue.get('a')) ?? {}
+  expect([state, result, await leaseTo(queue, 'only')], ['failed', `${MAX_TRIES}`, undefined])
 }
