@@ -24,9 +24,9 @@ export {
   type HoldsKey,
   hashApiKey,
 } from './gateway/callers.js'
+export type { SentRequest } from './gateway/client/sent.js'
 export {
   createTaskClient,
-  type SentRequest,
   type TaskClient,
   type TaskClientParameters,
   type TaskProgress,

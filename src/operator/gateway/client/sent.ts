@@ -1,9 +1,20 @@
 /** What a caller kept of a task that was sent: it may come back from a file, with what JSON left of it. */
+import type { Hex } from 'viem'
 import { InvalidInputError } from '../../../errors/common.js'
 import { fixedFromHex, toHex } from '../../../internal/bytes.js'
 import { assertMembers, assertObject } from '../../../internal/options.js'
 import { type TaskRequest, writeTaskRequest } from '../wire.js'
-import type { SentRequest } from './taskClient.js'
+
+/**
+ * A task that was sent: keep it to wait for the answer, in another process too. JSON has no bigint: `since`,
+ * and those of the intent, are read back as such, or waiting for it is refused.
+ */
+export type SentRequest = {
+  taskId: Hex
+  request: TaskRequest
+  /** The head of the chain when it was asked for. */
+  since: bigint
+}
 
 /**
  * Reads what was kept, once, before anything is asked for: an answer is held against all of it. Without the

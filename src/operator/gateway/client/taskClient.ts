@@ -33,7 +33,7 @@ import {
   signersOf,
 } from './answerChecks.js'
 import { followStatus, pollStatus, type StatusSource } from './following.js'
-import { assertRequest, readSent } from './sent.js'
+import { assertRequest, readSent, type SentRequest } from './sent.js'
 
 /** Parameters of {@link createTaskClient}. */
 export type TaskClientParameters = {
@@ -60,17 +60,6 @@ export type TaskClientParameters = {
   maxReferenceAge?: bigint | undefined
   /** Computes pairings: such as `mclBackend()` on Node, several times as fast. @default nobleBackend */
   backend?: Bn254Backend | undefined
-}
-
-/**
- * A task that was sent: keep it to wait for the answer, in another process too. JSON has no bigint: `since`,
- * and those of the intent, are read back as such, or waiting for it is refused.
- */
-export type SentRequest = {
-  taskId: Hex
-  request: TaskRequest
-  /** The head of the chain when it was asked for. */
-  since: bigint
 }
 
 /**
