@@ -31,7 +31,8 @@ export type EigenDaClient = DaClient & {
  * else that leaves the outcome open is a {@link DaOutcomeUnknownError}, because a second dispersal
  * is paid for again. What was paid for and could not be checked is reused by a `put` of the same
  * bytes within a day; two of them at once are one. Clients of one `payments` are one in both. It is paid
- * for anew where the network said twice, ten minutes apart, that it is not there, and with `mayPayTwice`.
+ * for anew where the network said twice, ten minutes apart, that it is not there, and with `mayPayTwice`;
+ * the ten minutes double, up to a day, with each payment for the same bytes that is never seen.
  *
  * @throws {InvalidInputError} for a malformed URL or option.
  * @example

@@ -10,6 +10,12 @@ import { checkedPayments, type Payment, type PaymentRecord } from './payments.js
 
 /** Milliseconds after which what was paid for is too old to be handed out as new. */
 const REUSE_WITHIN = 86_400_000
+/** Milliseconds by which the clock of now may be behind that of a payment. */
+const TOLERANCE = 3_600_000
+/** Milliseconds for which it is counted how often bytes were paid for in vain: as long as a blob is kept. */
+const COUNT_WITHIN = 14 * 86_400_000
+/** Milliseconds after which bytes that were paid for in vain are paid for again. It doubles each time. */
+const FIRST_PAUSE = 600_000
 /** A commitment is some kilobytes; a network that answers no read must not fill the memory. */
 const MOST_PARTS = 1_024
 /** Writes that did not end, of which is remembered what was paid for. */
@@ -27,9 +33,16 @@ export type PaidParts = {
    */
   open(signal: AbortSignal): Promise<void>
   get(key: string): PaidPart | undefined
+  /** How often the bytes were paid for in vain, what is there now included. */
+  again(key: string): number
   /** Kept here at once. What the record answers is left: the payment cannot be taken back. */
   set(key: string, part: PaidPart, signal: AbortSignal): Promise<void>
   delete(key: string, signal: AbortSignal): Promise<void>
+}
+
+/** Milliseconds for which a payment that is not seen stops another one of the same bytes. */
+export function pauseAfter({ again = 0 }: Pick<PaidPart, 'again'>): number {
+  return Math.min(FIRST_PAUSE * 2 ** again, REUSE_WITHIN)
 }
 
 /** What is known of the writes of some bytes, for the errors of those that do not end. */
@@ -44,11 +57,16 @@ export type WriteNotes = {
   isUnsent(hash: Hex): boolean
 }
 
+/** What a dispersal answered, when the record has it, and why it is nothing to keep. */
+export type Dispersal = { made: PaidPart; kept?: Promise<void>; error?: unknown }
+
 /** What clients of one record have in common. */
 export type Purse<written> = {
   parts(now: () => number): PaidParts
   /** Writes under way. */
   readonly flights: SingleFlight<written>
+  /** Parts that are being paid for: whoever wants one, on whatever terms, waits for the one payment. */
+  readonly dispersals: SingleFlight<Dispersal>
   readonly notes: WriteNotes
 }
 
@@ -94,6 +112,7 @@ function createPurse<written>(record: PaymentRecord): Purse<written> {
     })
   return {
     flights: createSingleFlight<written>('eigenda write'),
+    dispersals: createSingleFlight<Dispersal>('eigenda dispersal'),
     notes: createNotes(),
     parts: (now) => ({
       async open(signal) {
@@ -102,8 +121,15 @@ function createPurse<written>(record: PaymentRecord): Purse<written> {
       },
       get(key) {
         const part = parts.get(key)
-        if (part && now() - part.at >= REUSE_WITHIN) parts.delete(key)
-        return parts.get(key)
+        // One of a time to come was paid for at a time that nobody knows.
+        const age = part && now() - part.at
+        const isFresh = age !== undefined && age >= -TOLERANCE && age < REUSE_WITHIN
+        return isFresh && !part?.isGone ? part : undefined
+      },
+      again(key) {
+        const part = parts.get(key)
+        if (!part || Math.abs(now() - part.at) >= COUNT_WITHIN) return 0
+        return (part.again ?? 0) + 1
       },
       async set(key, part, signal) {
         changes += 1

@@ -219,3 +219,87 @@ test('error: what was paid for is said to one who gave up; one who lost nothing 
     expect(await failure(left), name).toBe(reason)
   }
 })
+
+test('behavior: bytes that are never seen are paid for at pauses that double to a day, by any process', async () => {
+  for (const reads of ['missing', 'wrong'] as const) {
+    const memory = memoryPayments()
+    const { state, proxy, options } = world({ payments: memory })
+    state.reads = reads === 'missing' ? 'missing' : 'well'
+    const fetch = async (input: string, init: RequestInit): Promise<Response> => {
+      const answer = await options.fetch(input, init)
+      if (!input.includes('/get/') || reads === 'missing') return answer
+      return new Response(
+        (await answer.bytes()).map((byte, index) => (index > 40 ? byte ^ 1 : byte)),
+      )
+    }
+    const paidAt: number[] = []
+    // Someone tries each five minutes for ten days, half of the time in a process of its own.
+    for (let at = 0; at < 10 * 24 * 60; at += 5) {
+      state.now = 1_700_000_000_000 + at * minute
+      const payments = at % 10 === 0 ? memory : { read: memory.read, write: memory.write }
+      const before = proxy.dispersals()
+      await failure(eigenDa({ ...options, fetch, payments }).put(utf8('x')))
+      if (proxy.dispersals() > before) paidAt.push(at)
+    }
+    expect(paidAt.length, reads).toBeLessThanOrEqual(19)
+    const pauses = paidAt.slice(1).map((at, index) => at - (paidAt[index] as number))
+    for (const [index, pause] of pauses.slice(2).entries())
+      expect(pause, reads).toBeGreaterThanOrEqual(
+        Math.min(1.5 * (pauses[index + 1] as number), 1_400),
+      )
+  }
+})
+
+test.each([-40, -1, 0.5, 40].map((days) => [days] as const))(
+  'behavior: what a clock noted that was wrong by %d days is not handed out as newer than it is',
+  async (days) => {
+    const { state, proxy, options } = world()
+    const day = 86_400_000
+    const real = state.now
+    state.now = real + days * day
+    state.reads = 'missing'
+    await failure(eigenDa(options).put(utf8('x')))
+    state.reads = 'well'
+    for (const after of [0, 0.4, 2, 13]) {
+      state.now = real + after * day
+      const copy = memoryPayments()
+      await copy.write(await options.payments.read())
+      const before = proxy.dispersals()
+      const { expiresAt = 0 } = await eigenDa({ ...options, payments: copy }).put(utf8('x'))
+      const isNew = proxy.dispersals() > before
+      const latest = (isNew ? state.now : real + 3_600_000) / 1_000 + 14 * 86_400
+      expect(expiresAt, `${after} days after`).toBeLessThanOrEqual(latest)
+    }
+  },
+)
+
+test('behavior: writes of the same bytes at once are paid for once, on whatever terms', async () => {
+  const { proxy, da, options } = world()
+  const other = eigenDa(options)
+  const { locator } = await da.put(utf8('x'))
+  const [first] = (locator as { commitments: readonly `0x${string}`[] }).commitments
+  expect(first).toBeDefined()
+  const ways = {
+    put: (client: typeof da) => client.put(utf8('x')),
+    again: (client: typeof da) => client.put(utf8('x'), { mayPayTwice: true }),
+    renew: (client: typeof da) => client.renew(locator, utf8('x')),
+    renewAgain: (client: typeof da) => client.renew(locator, utf8('x'), { mayPayTwice: true }),
+  }
+  for (const [one, write] of Object.entries(ways)) {
+    for (const [two, also] of Object.entries(ways)) {
+      const before = proxy.dispersals()
+      const [a, b] = await Promise.all([write(da), also(other)])
+      expect(proxy.dispersals() - before, `${one} and ${two}`).toBe(1)
+      expect(a.locator).toEqual(b.locator)
+    }
+  }
+  // One who leaves takes the payment from nobody.
+  const before = proxy.dispersals()
+  const leaving = new AbortController()
+  const left = da.put(utf8('x'), { signal: leaving.signal }).catch((error) => error)
+  const stays = da.renew(locator, utf8('x'))
+  leaving.abort(new Error('gone'))
+  await left
+  expect((await stays).artifactHash).toBe(computeArtifactHash(utf8('x')))
+  expect(proxy.dispersals() - before).toBe(1)
+})

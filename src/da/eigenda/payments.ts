@@ -13,6 +13,10 @@ export type Payment = {
   isDoubted?: boolean | undefined
   /** Milliseconds since the epoch when the network first said that it is not there. */
   missingAt?: number | undefined
+  /** How often these bytes were paid for before that without being seen. */
+  again?: number | undefined
+  /** Whether it is given up, and only its count is left. */
+  isGone?: boolean | undefined
 }
 
 /**
@@ -76,12 +80,14 @@ export function decodePayments(text: string): Payment[] {
 export function checkedPayments(list: unknown): Payment[] {
   if (!Array.isArray(list)) return refuse('it is not a list')
   return list.map((value: Record<string, unknown> | null): Payment => {
-    const { key, commitment, at, isDoubted, missingAt } = value ?? {}
+    const { key, commitment, at, isDoubted, missingAt, again, isGone } = value ?? {}
     if (typeof key !== 'string' || !isCommitment(commitment) || !Number.isFinite(at))
       return refuse('an entry is no payment')
     const payment: Payment = { key, commitment, at: at as number }
     if (isDoubted === true) payment.isDoubted = true
     if (Number.isFinite(missingAt)) payment.missingAt = missingAt as number
+    if (Number.isSafeInteger(again)) payment.again = again as number
+    if (isGone === true) payment.isGone = true
     return payment
   })
 }

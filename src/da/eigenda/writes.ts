@@ -26,12 +26,17 @@ import {
   unopened,
 } from './commitments.js'
 import { EIGENDA_RETENTION_SECONDS, type EigenDaSettings } from './options.js'
-import { type PaidPart, type PaidParts, purseOf } from './paidParts.js'
+import {
+  type Dispersal,
+  type PaidPart,
+  type PaidParts,
+  type Purse,
+  pauseAfter,
+  purseOf,
+} from './paidParts.js'
 import { type EigenDaProxyConfig, isUnsent, postPayload } from './proxyClient.js'
 import { checkPut } from './reads.js'
 
-/** Milliseconds after which bytes that the network says it does not have are not waited for any more. */
-const MISSING_FOR = 600_000
 /** Milliseconds at most to look for what was paid for before by one who may pay twice. */
 const LAST_LOOK = 30_000
 
@@ -101,7 +106,9 @@ export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig):
     const commitments: Hex[] = []
     const checks = new Set<string>()
     let oldest = now()
-    const place = createPlacing({ settings, paid, call, onSend: () => notes.sent(call.hash) })
+    const { dispersals } = purse
+    const onSend = (): void => notes.sent(call.hash)
+    const place = createPlacing({ settings, paid, dispersals, call, onSend })
     try {
       for (const [index, part] of parts.entries()) {
         const answer = (commitment: Hex): void => {
@@ -148,11 +155,13 @@ type Placed = { at: number; checks: readonly string[] }
 function createPlacing({
   settings,
   paid,
+  dispersals,
   call,
   onSend,
 }: {
   settings: EigenDaSettings
   paid: PaidParts
+  dispersals: Purse<unknown>['dispersals']
   call: DaCall
   onSend: () => void
 }): (part: Part, answer: (commitment: Hex) => void) => Promise<Placed> {
@@ -174,18 +183,21 @@ function createPlacing({
       return { at, checks }
     } catch (error) {
       if (signal.aborted) throw error
+      // It is paid for again, and counted: a network that shows nothing is paid ever more seldom.
+      const giveUp = (): Promise<void> => paid.set(key, { ...known, isGone: true }, signal)
       if (isMissing(error)) {
         // Once may be a relay that is behind; said again minutes later, it is not coming.
         const since = now() - (missingAt ?? Number.NaN)
-        if (since >= MISSING_FOR) await paid.delete(key, signal)
+        if (since >= pauseAfter(known)) await giveUp()
         else if (!(since >= 0)) await paid.set(key, { ...known, missingAt: now() }, signal)
         throw error
       }
       // Only a check that could not be made is worth making again on the same certificate; what a
       // relay gives once is not what the network holds.
       if (isRetryable(error)) throw error
+      const isFirst = known.again === undefined || known.again === 0
       if (isReading && !known.isDoubted) await paid.set(key, { ...known, isDoubted: true }, signal)
-      else await paid.delete(key, signal)
+      else if (isFirst || now() - at >= pauseAfter(known)) await giveUp()
       throw error
     }
   }
@@ -217,18 +229,31 @@ function createPlacing({
       if (placed) return placed
     }
     onSend()
-    const commitment = await dispersePart(settings, own.part, call)
+    const { signal } = call
+    const { made, error, kept } = await dispersals.run(own.key, { signal }, (inner) =>
+      disperse(own, inner),
+    )
+    answer(made.commitment)
+    if (error !== undefined) throw error
+    await withDeadline('payment record', { signal }, async () => kept)
+    return check(made, own, call)
+  }
+
+  /** Pays for a part. What is answered is kept before anything else is done with it. */
+  async function disperse({ part, key }: Part, signal: AbortSignal): Promise<Dispersal> {
+    const commitment = await dispersePart(settings, part, { ...call, signal })
+    const made: PaidPart = { commitment, at: now() }
+    const again = paid.again(key)
+    if (again > 0) made.again = again
     try {
-      checkedCert(source, commitment, own.part)
+      checkedCert(source, commitment, part)
     } catch (error) {
       // A certificate for something else was paid for too; what is none is nobody's to keep.
-      if (error instanceof DaIntegrityError) answer(commitment)
+      if (error instanceof DaIntegrityError) return { made, error }
       throw error
     }
-    const made = { commitment, at: now() }
-    answer(commitment)
-    await paid.set(own.key, made, call.signal)
-    return check(made, own, call)
+    // Known here at once; a record that hangs must not keep anyone from learning what was paid for.
+    return { made, kept: paid.set(key, made, signal) }
   }
 }
 
