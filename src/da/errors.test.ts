@@ -8,12 +8,14 @@ import {
   DaExpiredError,
   DaFailoverError,
   DaIntegrityError,
+  DaOutcomeUnknownError,
   DaRateLimitedError,
   DaUnavailableError,
   ReplicationError,
   UnsupportedLocatorError,
 } from './errors.js'
 import { redactText, redactUrl } from './internal/http.js'
+import { paidIn } from './internal/paid.js'
 import { memoryDa } from './memoryDa.js'
 
 const hash = computeArtifactHash(new Uint8Array([1]))
@@ -81,6 +83,37 @@ describe('errors of data availability', () => {
     await expect(memoryDa().get({ kind: 'keccakStore', name: '' })).rejects.toMatchObject({
       code: 'DA_REQUEST_REJECTED',
     })
+  })
+})
+
+describe('a write to several', () => {
+  const commitments = ['0x01'] as const
+  const paid = { kind: 'eigenDa', commitments } as const
+  const source = 'eigenda'
+  const reason = 'no answer'
+  const unknown = new DaOutcomeUnknownError({ source, reason, commitments, locator: paid })
+  const part = new DaOutcomeUnknownError({ source, reason, commitments })
+  const wrong = new DaIntegrityError({ source, reason, commitments, locator: paid })
+  const copy = { kind: 'keccakStore', name: '' } as const
+  const failed = (errors: unknown[], receipts: unknown[] = []): ReplicationError =>
+    new ReplicationError({
+      ...{ required: 2, receipts },
+      attempts: errors.map((error) => ({ source, error })),
+    })
+  const nothing = { commitments: [], locator: undefined }
+
+  test.each([
+    ['nothing', failed([new Error('no')]), nothing],
+    ['an open write', failed([new DaOutcomeUnknownError({ source, reason })]), nothing],
+    ['a part', failed([new Error('no'), part]), { commitments, locator: undefined }],
+    ['a certificate', failed([new Error('no'), unknown]), { commitments, locator: paid }],
+    ['one for other bytes', failed([wrong]), { commitments, locator: paid }],
+    ['one of several of several', failed([failed([unknown])]), { commitments, locator: paid }],
+    ['a copy', failed([unknown], [{ locator: copy }]), { commitments: [], locator: copy }],
+  ])('says what was paid for, by itself and to a keeper: %s', (_, error, expected) => {
+    expect({ commitments: error.commitments, locator: error.locator }).toEqual(expected)
+    const isPaid = expected.commitments.length > 0 || expected.locator !== undefined
+    expect(paidIn(error)).toEqual(isPaid ? expected : undefined)
   })
 })
 

@@ -381,6 +381,31 @@ export class ReplicationError extends BaseError {
     this.receipts = receipts
     this.attempts = attempts
   }
+
+  /** Commitments that were received by a write that did not end: what was paid for so far. */
+  get commitments(): readonly Hex[] {
+    return paidBy(this)?.commitments ?? []
+  }
+
+  /** Where a copy is that was written, or else one that was paid for and could not be checked. */
+  get locator(): DaLocator | undefined {
+    return paidBy(this)?.locator
+  }
+}
+
+/** Of a write to several, the first that has anything; a copy that was written comes before the others. */
+function paidBy({
+  receipts,
+  attempts,
+}: ReplicationError): { commitments: readonly Hex[]; locator: DaLocator | undefined } | undefined {
+  const [receipt] = receipts as readonly { locator: DaLocator }[]
+  if (receipt !== undefined) return { commitments: [], locator: receipt.locator }
+  const kinds = [DaOutcomeUnknownError, DaIntegrityError, ReplicationError]
+  return attempts
+    .map(({ error }) => error)
+    .filter((error) => kinds.some((kind) => error instanceof kind))
+    .map((error) => error as DaOutcomeUnknownError | DaIntegrityError | ReplicationError)
+    .find(({ commitments, locator }) => commitments.length > 0 || locator !== undefined)
 }
 
 /** No source had the right bytes. `attempts` says what each of them did. */

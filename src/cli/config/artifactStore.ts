@@ -4,7 +4,6 @@ import type { ArtifactSource, DaClient } from '../../core/index.js'
 import {
   createArtifactSource,
   createLayeredArtifactCache,
-  eigenDa,
   type LayeredArtifactCache,
 } from '../../da/index.js'
 import { fileDa } from '../../da/node/index.js'
@@ -12,6 +11,7 @@ import { UsageError } from '../errors.js'
 import { heed } from '../terminal/interrupt.js'
 import { printProgress, type Terminal } from '../terminal/output.js'
 import type { Profile } from './config.js'
+import { rememberingEigenDa } from './rememberedPayments.js'
 
 /** Options of commands that publish or fetch artifacts. */
 export const daArgs = {
@@ -37,7 +37,7 @@ export function daOf(
   if (url !== undefined) {
     if (!/^https?:\/\//i.test(url))
       throw new UsageError(`${url} is not the URL of an EigenDA proxy.`)
-    return eigenDa({ url })
+    return rememberingEigenDa(terminal, { url })
   }
   const directory = named ?? profile.da_directory
   return directory === undefined

@@ -8,19 +8,10 @@ export type PaidWrite = { commitments: readonly Hex[]; locator: DaLocator | unde
 
 /** What was received before a write failed; of a write to several, the first that has anything. */
 export function paidIn(error: unknown): PaidWrite | undefined {
-  if (error instanceof DaOutcomeUnknownError || error instanceof DaIntegrityError) {
-    const { commitments, locator } = error
-    return commitments.length > 0 || locator !== undefined ? { commitments, locator } : undefined
-  }
-  if (!(error instanceof ReplicationError)) return undefined
-  // A copy that was written counts before one that may have been.
-  const [receipt] = error.receipts as readonly { locator: DaLocator }[]
-  if (receipt !== undefined) return { commitments: [], locator: receipt.locator }
-  for (const attempt of error.attempts) {
-    const paid = paidIn(attempt.error)
-    if (paid !== undefined) return paid
-  }
-  return undefined
+  const kinds = [DaOutcomeUnknownError, DaIntegrityError, ReplicationError]
+  if (!kinds.some((kind) => error instanceof kind)) return undefined
+  const { commitments, locator } = error as DaOutcomeUnknownError
+  return commitments.length > 0 || locator !== undefined ? { commitments, locator } : undefined
 }
 
 /** Whether a failed write may have been carried out, in any of its parts. */
