@@ -197,8 +197,9 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
       throw new UnsupportedLocatorError({ source, kind: locator.kind })
     const timeout = options.timeout ?? timeouts?.get ?? 60_000
     const onProgress = growingProgress(options.onProgress)
+    const call = inSmallLetters(options)
     const bytes = await withDeadline(`${source} da.get`, { ...options, timeout }, async (signal) =>
-      definition.read(locator, { ...options, onProgress, signal }),
+      definition.read(locator, { ...call, onProgress, signal }),
     )
     if (!(bytes instanceof Uint8Array))
       throw new DaProtocolError({ source, reason: 'it answered with something else than bytes' })
@@ -225,7 +226,8 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
           const artifactHash = toHex(
             artifactHashBytes(expected, { field: 'expected', optional: false }),
           )
-          const bytes = await read(locator, { ...options, artifactHash })
+          // What was hashed is what is given: a definition may go on with its own array.
+          const bytes = copyBytes(await read(locator, { ...options, artifactHash }))
           assertArtifact(bytes, locator, artifactHash)
           return bytes
         },
@@ -244,7 +246,7 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
           }
           const timeout = options.timeout ?? timeouts?.get ?? 60_000
           return withDeadline(`${source} da.head`, { ...options, timeout }, (signal) =>
-            head(locator, { ...options, signal }),
+            head(locator, { ...inSmallLetters(options), signal }),
           )
         },
         () => undefined,
@@ -255,6 +257,13 @@ export function createDaAdapter(definition: DaAdapterDefinition, hooks: DaHooks 
       write('da.renew', bytes, { ...options, previous })
   }
   return client
+}
+
+/** Keys of stores are in small letters, and a caller's hash may be in capitals. */
+function inSmallLetters(options: DaReadOptions): DaReadOptions {
+  const { artifactHash } = options
+  if (typeof artifactHash !== 'string') return options
+  return { ...options, artifactHash: artifactHash.toLowerCase() as Hex }
 }
 
 /** The name that a keccak-addressed store needs; an error where the caller gave none. */

@@ -339,6 +339,24 @@ test('error: what is pushed, and to whom', async () => {
   expect(asked).toEqual([])
 })
 
+test('error: INVALID_INPUT for operators that are no base URL, and for options that are none', async () => {
+  const sent: unknown[] = []
+  const fetch = async (url: unknown): Promise<Response> => {
+    sent.push(url)
+    return new Response()
+  }
+  const call = { operators: ['https://a.example'], namespace: 4, bytes: Uint8Array.of(1), fetch } as const
+  for (const tail of ['/base?x=1', '/base#f', '/base?x=1#f', '?', '#'])
+    await expect(
+      pushArtifact({ ...call, operators: [`https://a.example${tail}`] } as never),
+    ).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'operators[0]' })
+  for (const options of [null, 5, 'text'])
+    await expect(pushArtifact(call as never, options as never)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    })
+  expect(sent).toEqual([])
+})
+
 describe('files', () => {
   const bytes = new TextEncoder().encode('package example\n')
   const hash = computeArtifactHash(bytes)
@@ -351,17 +369,17 @@ describe('files', () => {
     const journal = fileJournal({ path: join(file, 'below', 'journal.json') })
     const da = fileDa({ directory: join(file, 'below') })
     for (const call of [
-      disk.read(hash),
-      disk.write(hash, bytes),
-      disk.has(hash),
-      disk.usage(),
-      disk.remove(hash),
-      journal.read(),
-      journal.write([]),
-      da.put(bytes),
-      da.getWithVerification(locator, hash),
+      () => disk.read(hash),
+      () => disk.write(hash, bytes),
+      () => disk.has(hash),
+      () => disk.usage(),
+      () => disk.remove(hash),
+      () => journal.read(),
+      () => journal.write([]),
+      () => da.put(bytes),
+      () => da.getWithVerification(locator, hash),
     ]) {
-      const error = await call.catch((reason: unknown) => reason)
+      const error = await call().catch((reason: unknown) => reason)
       expect(isPolicySdkError(error), String(error)).toBe(true)
       expect(error).toMatchObject({ code: 'DA_UNAVAILABLE' })
     }

@@ -10,7 +10,12 @@ import { InvalidInputError } from '../errors/common.js'
 import { readBounded } from '../internal/boundedBody.js'
 import { copyBytes } from '../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../internal/deadline.js'
-import { assertHttpUrl, assertMilliseconds, assertOptions } from '../internal/options.js'
+import {
+  assertHttpUrl,
+  assertMilliseconds,
+  assertObject,
+  assertOptions,
+} from '../internal/options.js'
 
 /** What one operator did with it. */
 export type PushResult = {
@@ -55,13 +60,15 @@ export type PushArtifactParameters = {
  */
 export async function pushArtifact(
   parameters: PushArtifactParameters,
-  { signal, timeout = 30_000 }: IoOptions = {},
+  options: IoOptions = {},
 ): Promise<PushResult[]> {
   assertOptions(
     parameters,
     { operators: 'list', namespace: 'any', bytes: 'object', fetch: 'function' },
     { field: 'parameters', required: ['operators', 'namespace', 'bytes'] },
   )
+  assertObject('options', options)
+  const { signal, timeout = 30_000 } = options
   // A time that is none would be an operator that is away.
   assertMilliseconds('timeout', timeout)
   const { operators, namespace, bytes } = parameters
@@ -107,9 +114,12 @@ const MOST_ANSWER = 1_024
 
 /** @throws {InvalidInputError} for what is no base URL of an operator. */
 export function assertOperator(field: string, url: unknown): void {
-  const { username, password } = assertHttpUrl(field, String(url))
-  if (username === '' && password === '') return
-  throw new InvalidInputError({ field, reason: 'credentials do not belong into a URL' })
+  const { username, password, href } = assertHttpUrl(field, String(url))
+  if (username !== '' || password !== '')
+    throw new InvalidInputError({ field, reason: 'credentials do not belong into a URL' })
+  // A path goes behind it: behind a query or a fragment it would be a part of that.
+  if (/[?#]/.test(href))
+    throw new InvalidInputError({ field, reason: 'a base URL has no query and no fragment' })
 }
 
 function pathOf(base: string, { namespace, hash }: { namespace: number; hash: Hex }): string {

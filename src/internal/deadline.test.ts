@@ -22,3 +22,23 @@ test('behavior: what is left of a time that is over ends at once, and none left 
   expect(await withDeadline('work', { timeout: MAX_TIMER }, async () => 1)).toBe(1)
   expect(await withDeadline('work', {}, async () => 2)).toBe(2)
 })
+
+test('behavior: work that aborts and throws at once leaves no rejection behind', async () => {
+  const rejections: unknown[] = []
+  const onRejection = (reason: unknown): void => void rejections.push(reason)
+  process.on('unhandledRejection', onRejection)
+  try {
+    for (const signal of [undefined, new AbortController().signal]) {
+      const controller = new AbortController()
+      const call = withDeadline('work', { signal: signal ?? controller.signal, timeout: 5 }, () => {
+        controller.abort(new Error('mine'))
+        throw new Error('at once')
+      })
+      await expect(call).rejects.toThrow('at once')
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(rejections).toEqual([])
+  } finally {
+    process.off('unhandledRejection', onRejection)
+  }
+})

@@ -39,6 +39,8 @@ export async function withDeadline<value>(
       once: true,
     })
   })
+  // Work that aborts and throws before there is a promise leaves nobody to wait for this one.
+  aborted.catch(() => undefined)
   try {
     return await Promise.race([work(controller.signal), aborted])
   } finally {

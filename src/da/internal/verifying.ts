@@ -1,6 +1,7 @@
 import type { Hex } from 'viem'
 import type { DaClient, DaOptions } from '../../core/interfaces/daClient.js'
 import type { DaLocator } from '../../core/locator.js'
+import { copyBytes } from '../../internal/bytes.js'
 import { longKeccakHex } from '../../internal/longKeccak.js'
 import { DaIntegrityError } from '../errors.js'
 
@@ -36,7 +37,7 @@ export async function readVerified(
 }
 
 /**
- * What a store or a source answered, where it is the artifact.
+ * A copy of what a store or a source answered, where it is the artifact.
  *
  * @throws {DaIntegrityError} where it is not.
  */
@@ -48,7 +49,9 @@ export function hashed(
     const reason = 'it answered with something else than bytes'
     throw new DaIntegrityError({ source, expected, reason })
   }
-  const actual = longKeccakHex(bytes)
-  if (actual === expected) return bytes
+  // Whoever answered may go on with its array, or share it: what was hashed is what is given.
+  const own = copyBytes(bytes)
+  const actual = longKeccakHex(own)
+  if (actual === expected) return own
   throw new DaIntegrityError({ source, expected, actual, reason: 'it answered with other bytes' })
 }

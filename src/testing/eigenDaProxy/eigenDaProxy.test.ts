@@ -300,6 +300,12 @@ describe('conformance', () => {
   }
 })
 
+test('behavior: the fake takes a URL alone, as any fetch does', async () => {
+  const { fetch } = createFakeEigenDaProxy()
+  const get = fetch as (url: string) => Promise<Response>
+  expect((await get('http://proxy.test/health')).status).toBe(200)
+})
+
 describe('writes', () => {
   let proxy: FakeEigenDaProxy
   beforeEach(() => {

@@ -68,7 +68,7 @@ export function createFakeEigenDaProxy(options: FakeEigenDaProxyOptions = {}): F
   }
 
   return {
-    fetch: async (input, init) =>
+    fetch: async (input, init = {}) =>
       toResponse(await answer(await requestOf(input, init)), init.signal ?? undefined),
     answer,
     fail: (...added) =>
