@@ -345,7 +345,12 @@ test('error: INVALID_INPUT for operators that are no base URL, and for options t
     sent.push(url)
     return new Response()
   }
-  const call = { operators: ['https://a.example'], namespace: 4, bytes: Uint8Array.of(1), fetch } as const
+  const call = {
+    operators: ['https://a.example'],
+    namespace: 4,
+    bytes: Uint8Array.of(1),
+    fetch,
+  } as const
   for (const tail of ['/base?x=1', '/base#f', '/base?x=1#f', '?', '#'])
     await expect(
       pushArtifact({ ...call, operators: [`https://a.example${tail}`] } as never),
