@@ -127,6 +127,38 @@ export function testJunk({ test, expect }: TestApi, { open }: StoreUnderTest): v
   })
 }
 
+/** Names of records and nodes mean the same in every store, or nothing in any. */
+export function testNames({ test, expect }: TestApi, { open }: StoreUnderTest): void {
+  test('takes any well-formed name up to 1,024 bytes, and refuses all others alike', async () => {
+    const store = await open()
+    const names = ['a', 'é', 'z\u{10000}', 'z\uffff', '\0', 'x'.repeat(1_024), 'é'.repeat(512)]
+    await store.writeRecords(names.map((name) => [name, utf8(name)] as const))
+    expect(store.recordNames('')).toEqual([...names].sort())
+    for (const name of names) expect(store.record(name)).toEqual(utf8(name))
+    const junk: unknown[] = [
+      ...['', 'b\ud800', '\udc00b', 'x'.repeat(1_025), 'é'.repeat(513), '\u{10000}'.repeat(300)],
+      ...[undefined, null, 5, {}, key],
+    ]
+    for (const name of junk as string[]) {
+      await expect(attempt(() => store.record(name))).rejects.toMatchObject(refused)
+      await expect(attempt(() => store.writeRecords([[name, key]]))).rejects.toMatchObject(refused)
+      await expect(attempt(() => store.writeRecords([[name, null]]))).rejects.toMatchObject(refused)
+      if (name !== '')
+        await expect(attempt(() => store.recordNames(name))).rejects.toMatchObject(refused)
+    }
+    for (const nodeKey of [0, 8, 42, 5_000].map((length) => new Uint8Array(length)))
+      await expect(attempt(() => store.getNode(nodeKey))).rejects.toMatchObject(refused)
+    await expect(attempt(() => store.getNode('0x' as never))).rejects.toMatchObject(refused)
+    for (const root of [new Uint8Array(5), new Uint8Array(33), '0x', undefined] as Uint8Array[]) {
+      const commit = { version: 1, root, nodes: [], stale: [], records: [] }
+      await expect(attempt(() => store.commit(commit))).rejects.toMatchObject(refused)
+    }
+    expect(store.range()).toBe(undefined)
+    expect(store.recordNames('')).toHaveLength(names.length)
+    await store.close()
+  })
+}
+
 /** What a tree refuses, on whatever store. */
 export function testTreeJunk({ test, expect }: TestApi, { open }: StoreUnderTest): void {
   test('a tree on it reads no other version than the one that was meant', async () => {

@@ -18,12 +18,17 @@ import { isPolicySdkError } from '../../errors/base.js'
 import { DatabaseDamagedError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
 import { makeDirectory } from '../../internal/node/directories.js'
+import { damageOf, undamaged } from '../../internal/node/lmdb/lmdbFaults.js'
 import { openLmdb } from '../../internal/node/lmdb/openLmdb.js'
 import { assertOptions } from '../../internal/options.js'
 import { StoreMismatchError, StoreWriteError, TreeStoreClosedError } from '../errors.js'
 import {
+  assertCommit,
   assertFollows,
+  assertNodeKey,
   assertPruning,
+  assertRecordName,
+  assertRecordPrefix,
   assertRecords,
   type ByteStore,
   isVersion,
@@ -110,11 +115,12 @@ export async function lmdbStore(options: {
     await root.close()
     throw error
   }
+  const file = join(path, 'tree.mdb')
   let closing: Promise<void> | undefined
   /** What LMDB says of a handle that is closed is no error of ours. */
   const opened = <result>(work: () => result): result => {
     if (closing !== undefined) throw new TreeStoreClosedError({ store: 'LMDB' })
-    return work()
+    return undamaged(file, work)
   }
   const write = <result>(work: () => result): result =>
     opened(() =>
@@ -129,11 +135,23 @@ export async function lmdbStore(options: {
     range: () => opened(() => readRange(tables)),
     rootHash: (version) =>
       opened(() => (isVersion(version) ? read(roots, be8(version)) : undefined)),
-    getNode: (key) => opened(() => read(nodes, key)),
-    record: (name) => opened(() => read(records, utf8(name))),
-    recordNames: (prefix) => opened(() => listRecords(tables, prefix)),
+    getNode: (key) =>
+      opened(() => {
+        assertNodeKey(key)
+        return read(nodes, key)
+      }),
+    record: (name) =>
+      opened(() => {
+        assertRecordName('name', name)
+        return read(records, utf8(name))
+      }),
+    recordNames: (prefix) =>
+      opened(() => {
+        assertRecordPrefix(prefix)
+        return listRecords(tables, prefix)
+      }),
     async commit(commit) {
-      assertRecords(commit.records)
+      assertCommit(commit)
       write(() => putCommit(tables, commit))
     },
     async writeRecords(writes) {
@@ -200,6 +218,8 @@ function transact<result>({ root, path }: Tables, work: () => result): result {
     return root.transactionSync(work)
   } catch (cause) {
     if (isPolicySdkError(cause)) throw cause
+    const damaged = damageOf(join(path, 'tree.mdb'), cause)
+    if (damaged !== undefined) throw damaged
     const reason = cause instanceof Error ? cause.message : 'the transaction failed'
     throw new StoreWriteError({ path, reason }, { cause })
   }
@@ -240,7 +260,8 @@ function listRecords({ records }: Tables, prefix: string): string[] {
     if (!name.startsWith(prefix)) break
     names.push(name)
   }
-  return names
+  // LMDB orders bytes, and texts are ordered by their UTF-16 units.
+  return names.sort()
 }
 
 function putRecords({ records }: Tables, writes: StoreCommit['records']): void {

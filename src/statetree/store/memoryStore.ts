@@ -19,8 +19,12 @@ import { decodeNodeKey } from '../tree/nodes/nodeKey.js'
 import { createResident } from '../tree/resident.js'
 import { memoryBytes } from './memoryBytes.js'
 import {
+  assertCommit,
   assertFollows,
+  assertNodeKey,
   assertPruning,
+  assertRecordName,
+  assertRecordPrefix,
   assertRecords,
   type ByteStore,
   type NodeStore,
@@ -69,6 +73,7 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
     },
     getNode(bytes) {
       assertOpen()
+      assertNodeKey(bytes)
       const key = decodeNodeKey(bytes)
       // A node lives in every root from its own version until it is replaced.
       const first = Math.max(key.version, resident.oldest)
@@ -88,15 +93,18 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
     },
     record(name) {
       assertOpen()
+      assertRecordName('name', name)
       return records.get(name)?.slice()
     },
     recordNames(prefix) {
       assertOpen()
+      assertRecordPrefix(prefix)
       return [...records.keys()].filter((name) => name.startsWith(prefix)).sort()
     },
-    async commit({ version, records: writes, resident: made }) {
+    async commit(commit) {
       assertOpen()
-      assertRecords(writes)
+      assertCommit(commit)
+      const { version, records: writes, resident: made } = commit
       const { latest, oldest } = resident
       assertFollows(version, latest < 0 ? undefined : { oldest, latest })
       if (made !== undefined) resident.versions.set(version, made)

@@ -1,6 +1,7 @@
 /** What a tree needs of the place where it is kept. */
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
+import { utf8 } from '../../internal/bytes.js'
 import { assertBytes, assertCount, assertList } from '../../internal/options.js'
 import { TreeVersionError } from '../errors.js'
 import type { Resident, ResidentVersion } from '../tree/resident.js'
@@ -88,10 +89,56 @@ export function assertRecords(records: unknown): asserts records is StoreCommit[
     const field = `records[${index}]`
     assertList(field, record)
     const [name, value] = record
-    if (typeof name !== 'string' || name === '')
-      throw new InvalidInputError({ field, reason: 'expected a name' })
+    assertRecordName(field, name)
     if (value !== null) assertBytes(`${field}[1]`, value)
   }
+}
+
+/** Most bytes of a record's name: every store holds as much in its keys. */
+const MAX_NAME = 1_024
+/** Bytes of the shortest and the longest name of a node, `encodeNodeKey`. */
+const nodeKeyBytes = { least: 9, most: 41 }
+
+/**
+ * Checks the name of a record: a text that is the same after it was written and read as UTF-8.
+ *
+ * @throws {InvalidInputError} for one that is none.
+ */
+export function assertRecordName(field: string, name: unknown): asserts name is string {
+  if (typeof name !== 'string' || name === '')
+    throw new InvalidInputError({ field, reason: 'expected a name' })
+  assertText(field, name)
+}
+
+/** Checks the beginning of names, which may be empty. */
+export function assertRecordPrefix(prefix: unknown): asserts prefix is string {
+  if (typeof prefix !== 'string')
+    throw new InvalidInputError({ field: 'prefix', reason: 'expected the beginning of names' })
+  assertText('prefix', prefix)
+}
+
+function assertText(field: string, text: string): void {
+  // Halves of a pair have no bytes of their own: two names would be one.
+  if (/\p{Surrogate}/u.test(text))
+    throw new InvalidInputError({ field, reason: 'expected well-formed Unicode' })
+  if (text.length > MAX_NAME || utf8(text).length > MAX_NAME)
+    throw new InvalidInputError({ field, reason: `expected at most ${MAX_NAME} bytes` })
+}
+
+/** Checks the name of a node that is asked for. */
+export function assertNodeKey(key: unknown): asserts key is Uint8Array {
+  const { least, most } = nodeKeyBytes
+  if (key instanceof Uint8Array && key.length >= least && key.length <= most) return
+  const reason = `expected ${least} to ${most} bytes`
+  throw new InvalidInputError({ field: 'key', reason })
+}
+
+/** Checks a commit, but for its version, which {@link assertFollows} does. */
+export function assertCommit({ root, records }: StoreCommit): void {
+  assertBytes('root', root)
+  if (root.length !== 32)
+    throw new InvalidInputError({ field: 'root', reason: 'expected 32 bytes' })
+  assertRecords(records)
 }
 
 /** Checks what a prune is asked for. */

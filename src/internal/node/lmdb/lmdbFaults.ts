@@ -48,6 +48,19 @@ export function damageOf(path: string, cause: unknown): DatabaseDamagedError | u
   return reason === undefined ? undefined : new DatabaseDamagedError({ path, reason }, { cause })
 }
 
+/**
+ * Runs what reads or writes an open database.
+ *
+ * @throws {DatabaseDamagedError} for what LMDB says of a damaged page.
+ */
+export function undamaged<result>(path: string, work: () => result): result {
+  try {
+    return work()
+  } catch (cause) {
+    throw damageOf(path, cause) ?? cause
+  }
+}
+
 /** Why a database cannot be opened. Errors of this package are given as they are. */
 export function unavailable(path: string, cause: unknown): Error {
   if (isPolicySdkError(cause)) return cause
