@@ -97,7 +97,7 @@ export async function lmdbStore(options: {
   await assertNotEmptied(path)
   const bytes = options.bytes ?? (await fileBytes({ directory: join(path, 'bytes') }))
   const tables = await openTables(path)
-  const { root, nodes, roots, records, meta } = tables
+  const { root, roots, meta } = tables
   const lock = writerLock(
     {
       read: () => meta.get(writerKey),
@@ -135,21 +135,9 @@ export async function lmdbStore(options: {
     range: () => opened(() => readRange(tables)),
     rootHash: (version) =>
       opened(() => (isVersion(version) ? read(roots, be8(version)) : undefined)),
-    getNode: (key) =>
-      opened(() => {
-        assertNodeKey(key)
-        return read(nodes, key)
-      }),
-    record: (name) =>
-      opened(() => {
-        assertRecordName('name', name)
-        return read(records, utf8(name))
-      }),
-    recordNames: (prefix) =>
-      opened(() => {
-        assertRecordPrefix(prefix)
-        return listRecords(tables, prefix)
-      }),
+    getNode: (key) => opened(() => readNode(tables, key)),
+    record: (name) => opened(() => readRecord(tables, name)),
+    recordNames: (prefix) => opened(() => listRecords(tables, prefix)),
     async commit(commit) {
       assertCommit(commit)
       write(() => putCommit(tables, commit))
@@ -239,6 +227,16 @@ function read(from: Table, key: Uint8Array): Uint8Array | undefined {
   return found === undefined ? undefined : new Uint8Array(found)
 }
 
+function readNode({ nodes }: Tables, key: Uint8Array): Uint8Array | undefined {
+  assertNodeKey(key)
+  return read(nodes, key)
+}
+
+function readRecord({ records }: Tables, name: string): Uint8Array | undefined {
+  assertRecordName('name', name)
+  return read(records, utf8(name))
+}
+
 function readRange({ meta }: Tables): StoreRange | undefined {
   const found = meta.get(rangeKey)
   if (found === undefined) return undefined
@@ -254,6 +252,7 @@ function putRange({ meta }: Tables, { oldest, latest }: StoreRange): void {
 }
 
 function listRecords({ records }: Tables, prefix: string): string[] {
+  assertRecordPrefix(prefix)
   const names: string[] = []
   for (const key of records.getKeys({ start: utf8(prefix) })) {
     const name = fromUtf8(key as Uint8Array)
