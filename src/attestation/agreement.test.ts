@@ -10,7 +10,7 @@ import {
 import type { Json } from '../core/canonicalJson.js'
 import { utf8 } from '../internal/bytes.js'
 import { keccakHex } from '../internal/keccak.js'
-import { agreeOnOutputs, assertOwnOutputs } from './agreement.js'
+import { agreeOnOutputs, assertOwnOutputs, isMajority } from './agreement.js'
 import {
   commitToOutputs,
   computeOutputHashes,
@@ -52,6 +52,48 @@ describe('agreeOnOutputs', () => {
       }
     })
     expect(abstains).toEqual([false, false, true, false])
+  })
+
+  test('a strategy in which nobody has stake stands in the way of nothing, and none of all decides nothing', async () => {
+    const tableOf = (weightsOf: (index: number) => bigint[]) =>
+      createOperatorTable(
+        keys.map((key, index) => ({
+          ...{ operator: address(0x100 + index), ...key.publicKey },
+          weights: weightsOf(index),
+        })),
+      )
+    const all = await Promise.all([0, 1, 2].map((index) => from(index, outputs(1))))
+    const shown = (weighed: typeof table, commitments: readonly OutputCommitment[]) =>
+      agreeOnOutputs({ table: weighed, taskId, templates, commitments })
+    const idle = tableOf(() => [100n, 0n])
+    expect((await shown(idle, all)).signers).toEqual([0, 1, 2])
+    // Half of the first strategy is half, whatever the other one has.
+    await expect(shown(idle, all.slice(0, 2))).rejects.toBeInstanceOf(InputsDivergeError)
+    // Stake of the last operator alone: without it there is no majority in that strategy.
+    const one = tableOf((index) => [100n, index === 3 ? 1n : 0n])
+    await expect(shown(one, all)).rejects.toBeInstanceOf(InputsDivergeError)
+    expect((await shown(one, [...all, await from(3, outputs(1))])).signers).toEqual([0, 1, 2, 3])
+    // As the collecting side counts, for each.
+    for (const [weighed, indices] of [
+      [idle, [0, 1, 2]],
+      [idle, [0, 1]],
+      [one, [0, 1, 2]],
+      [one, [0, 1, 2, 3]],
+    ] as const) {
+      const { totalWeights } = weighed.info
+      const weights = totalWeights.map((_total, strategy) =>
+        indices.reduce((sum, at) => sum + (weighed.operators[at]?.weights[strategy] ?? 0n), 0n),
+      )
+      const agreed = await shown(
+        weighed,
+        await Promise.all(indices.map((at) => from(at, outputs(1)))),
+      )
+        .then(() => true)
+        .catch(() => false)
+      expect(isMajority(weights, totalWeights)).toBe(agreed)
+    }
+    expect(isMajority([0n], [0n])).toBe(false)
+    expect(isMajority([], [])).toBe(false)
   })
 
   test('each output has its own majority; signers equal all of them', async () => {

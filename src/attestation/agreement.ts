@@ -176,8 +176,15 @@ function chooseGroups(
   return chosen
 }
 
-function isMajority(weights: readonly bigint[], totals: readonly bigint[]): boolean {
-  return totals.every((total, strategy) => 2n * (weights[strategy] ?? 0n) > total)
+/**
+ * Whether weights are more than half of all stake, in every strategy that has any: where nobody has stake,
+ * nobody can be of another opinion.
+ */
+export function isMajority(weights: readonly bigint[], totals: readonly bigint[]): boolean {
+  return (
+    totals.some((total) => total > 0n) &&
+    totals.every((total, strategy) => total === 0n || 2n * (weights[strategy] ?? 0n) > total)
+  )
 }
 
 function namesAll(own: OutputHashes, agreed: OutputHashes): boolean {

@@ -209,6 +209,7 @@ function retryAfter(response: Response): number | undefined {
 }
 
 function short(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim()
+  // Nothing that a terminal obeys either.
+  const line = text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim()
   return line.length > 500 ? `${line.slice(0, 500)}…` : line
 }

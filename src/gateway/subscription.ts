@@ -70,7 +70,7 @@ export type SubscribeParameters = {
 const endings = new Set(['success', 'failed', 'failure', 'timeout'])
 const isEnding = ({ event }: TaskUpdate): boolean => endings.has(event)
 /** Largest frame that is read, in characters. */
-const MAX_FRAME = 1_000_000
+export const MAX_FRAME = 1_000_000
 /** Close codes that say the key is refused: trying again changes nothing. */
 const refusals = new Set([1008, 4001, 4401, 4403])
 

@@ -209,6 +209,14 @@ describe('createTaskClient', () => {
     const lies: [string, (status: Record<string, unknown>) => unknown][] = [
       ['a number', () => 7],
       ['no such state', (status) => ({ ...status, state: 'done' })],
+      ['a failure without its reason', (status) => ({ ...status, state: 'failed' })],
+      [
+        'a failure of a decision',
+        (status) => ({
+          ...status,
+          failure: { code: 1, name: 'NO_QUORUM', message: 'few', retryable: true },
+        }),
+      ],
       ['no answer', ({ answer: _, ...status }) => status],
       [
         'the task of somebody else',

@@ -199,6 +199,30 @@ describe('secrets methods of a gateway', () => {
   })
 })
 
+test('error: INVALID_PARAMS for a chain that is neither a number nor text, whatever it would be as text', async () => {
+  const chains: unknown[] = [
+    { toString: 1 },
+    { valueOf: 1 },
+    [31_337],
+    ['31337'],
+    [],
+    {},
+    null,
+    true,
+  ]
+  for (const chain of chains) {
+    const params = { policy_data_instance_id: word(3), chain_id: chain }
+    const { error, asked } = await ask([], 'newt_getSecretsMetadata', { params })
+    expect(error.data, JSON.stringify(chain)).toMatchObject({ name: 'INVALID_PARAMS' })
+    expect(asked).toEqual([])
+  }
+  for (const chain of [1, '0x1', 'abc', '31337.0', 31_337.5, -1]) {
+    const params = { policy_data_instance_id: word(3), chain_id: chain }
+    const { error } = await ask([], 'newt_getSecretsMetadata', { params })
+    expect(error.data, String(chain)).toMatchObject({ name: 'FOREIGN_CHAIN' })
+  }
+})
+
 test('error: who refuses a malformed or hasty call of a gateway is the gateway', async () => {
   const { gateway } = createGatewayWorld({ limits: { burst: 6, perSecond: 0.001 } })
   closers.push(gateway.close)

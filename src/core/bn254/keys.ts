@@ -54,7 +54,8 @@ export type BlsKey = {
  * @param options - `backend` multiplies instead of `@noble/curves`, several times as fast; it is never given
  * the secret, only two random parts of it.
  * @throws {InvalidBlsSecretError} without the secret in its message.
- * @throws {InvalidInputError} for options that are none, also a backend that multiplies nothing.
+ * @throws {InvalidInputError} for options that are none, also a backend whose product is another, and
+ * randomness that would give the backend the secret, which `sign` refuses too.
  * @example
  * ```ts
  * import { createBlsKey } from '@newton/policy-sdk/attestation'
@@ -71,6 +72,7 @@ export function createBlsKey(secret: Uint8Array | bigint, options: BlsKeyOptions
     pubkey: fromNobleG1(bn254.G1.Point.BASE.multiply(scalar)),
     pubkeyG2: fromNobleG2(bn254.G2.Point.BASE.multiply(scalar)),
   })
+  if (backend !== undefined) assertMultiplies(backend, { publicKey, scalar, randomBytes })
   return Object.freeze({
     publicKey,
     sign(digest: Hex): G1Point {
@@ -97,7 +99,7 @@ function multiplyInParts(
   backend: Pick<Bn254Backend, 'combineG1'>,
   { point, scalar, randomBytes }: { point: G1Point; scalar: bigint; randomBytes: RandomBytes },
 ): G1Point {
-  const part = bytesToUint(randomBytes(64)) % GROUP_ORDER
+  const part = drawPart(scalar, randomBytes)
   const rest = (scalar - part + GROUP_ORDER) % GROUP_ORDER
   return backend.combineG1([
     { point, scalar: part },
@@ -106,6 +108,37 @@ function multiplyInParts(
 }
 
 type RandomBytes = (length: number) => Uint8Array
+
+/** Draws that are made: of true randomness a second one is never needed. */
+const DRAWS = 4
+
+/** A part that is neither nothing nor all of the secret: either would leave the secret to the other one. */
+function drawPart(scalar: bigint, randomBytes: RandomBytes): bigint {
+  for (let draw = 0; draw < DRAWS; draw++) {
+    const bytes = randomBytes(64)
+    if (!(bytes instanceof Uint8Array) || bytes.length !== 64) break
+    const part = bytesToUint(bytes) % GROUP_ORDER
+    if (part !== 0n && part !== scalar) return part
+  }
+  const reason = 'expected 64 random bytes: these would give the backend the secret'
+  throw new InvalidInputError({ field: 'options.randomBytes', reason })
+}
+
+/** Has the backend multiply once what is known: the generator by the secret is the public key. */
+function assertMultiplies(
+  backend: Pick<Bn254Backend, 'combineG1'>,
+  key: { publicKey: BlsPublicKey; scalar: bigint; randomBytes: RandomBytes },
+): void {
+  const { pubkey } = key.publicKey
+  const product: G1Point | undefined = multiplyInParts(backend, {
+    ...{ point: GENERATOR, scalar: key.scalar, randomBytes: key.randomBytes },
+  })
+  if (product?.X === pubkey.X && product.Y === pubkey.Y) return
+  const reason = 'its product is not that of the curve'
+  throw new InvalidInputError({ field: 'options.backend', reason })
+}
+
+const GENERATOR: G1Point = { X: 1n, Y: 2n }
 
 /**
  * Asks a signer for a signature, and checks that it answers with a point of the curve.

@@ -275,7 +275,6 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     ports: parameters.webhooks?.ports ?? webhookPorts,
   }
   const delivering = deliverTo(parameters.webhooks, {
-    // It tells by itself what the store does not take.
     ...{ store: parameters.store, answers, now, onEvent, signal: controller.signal, ...hooks },
   })
   const rpc = createGatewayRpc({

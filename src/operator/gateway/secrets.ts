@@ -53,9 +53,14 @@ export function createSecretsMethods(parameters: {
   const { operators, registry, pcr0Commitment } = parameters
   const { chainId } = registry
   const assertChain = (given: Json | undefined): void => {
+    if (given === undefined) return
+    if (typeof given !== 'number' && typeof given !== 'string') {
+      const reason = 'expected a number, or its text'
+      throw new InvalidInputError({ field: 'params.chain_id', reason })
+    }
     const text = String(given)
     const readable = /^(0x[0-9a-fA-F]{1,64}|\d{1,78})$/.test(text)
-    if (given === undefined || (readable && BigInt(text) === chainId)) return
+    if (readable && BigInt(text) === chainId) return
     const detail = `this gateway is of chain ${chainId}`
     throw refuse('FOREIGN_CHAIN', detail, { by: 'gateway' })
   }

@@ -6,6 +6,7 @@ import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { assertMembers, assertOptions } from '../../internal/options.js'
 import { readGivenAddresses } from '../rpc/given.js'
 import type { GatewayEvent } from './events.js'
+import type { GatewayMethod } from './methods.js'
 import { type GatewayStore, taskStates } from './store/store.js'
 
 /** What a gateway's server shows of it. */
@@ -23,10 +24,14 @@ const watchOptions: Parameters<typeof assertOptions<Parameters<typeof watchGatew
   ...{ metrics: 'object', now: 'function', onEvent: 'function' },
 }
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
-const methods = new Set([
-  ...['newt_createTask', 'newt_sendTask', 'newt_getTask', 'newt_getSecretsPublicKey'],
-  ...['newt_storeEncryptedSecrets', 'newt_getSecretsMetadata'],
-])
+/** Of all methods: one that is left out would be counted as `other`. */
+const named: Readonly<Record<GatewayMethod, true>> = {
+  ...{ newt_createTask: true, newt_sendTask: true, newt_getTask: true },
+  ...{ newt_getSecretsPublicKey: true, newt_storeEncryptedSecrets: true },
+  ...{ newt_getSecretsMetadata: true, newt_registerWebhook: true },
+  ...{ newt_unregisterWebhook: true, newt_getWebhook: true },
+}
+const methods: ReadonlySet<string> = new Set(Object.keys(named))
 /** Milliseconds for one question of `/readyz`. */
 const PATIENCE = 2_000
 

@@ -205,6 +205,11 @@ export function readTaskStatus(value: unknown): TaskStatus {
   if (!taskStates.includes(state as TaskState)) {
     throw new InvalidInputError({ field: 'result.state', reason: 'there is no such state' })
   }
+  // What has no decision says why, and what has one does not: a task that failed is never an answer alone.
+  if ((state === 'failed') !== (failure !== undefined)) {
+    const reason = `it does not go with state ${state as TaskState}`
+    throw new InvalidInputError({ field: 'result.failure', reason })
+  }
   return {
     taskId: readWord(status['task_id'], 'result.task_id'),
     topic: readText(status['subscription_topic'], 'result.subscription_topic', 128),

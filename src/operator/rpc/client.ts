@@ -4,6 +4,7 @@ import type { Address } from 'viem'
 import { type Json, type JsonObject, parseJson } from '../../core/canonicalJson.js'
 import { isPolicySdkError } from '../../errors/base.js'
 import { InvalidInputError, TimeoutError } from '../../errors/common.js'
+import { inOneLine } from '../../errors/words.js'
 import { readBounded } from '../../internal/boundedBody.js'
 import { fromUtf8 } from '../../internal/bytes.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
@@ -181,20 +182,17 @@ function readRefusal(
   const { code, message, data } = value as JsonObject
   const fault = typeof code === 'number' ? faultOfCode(code) : undefined
   if (fault === undefined)
-    return wrong(`an error with the unknown code ${String(code).slice(0, 20)}`)
+    return wrong(
+      `an error with ${typeof code === 'number' ? `the unknown code ${code}` : 'no code'}`,
+    )
   const after = (data as JsonObject | undefined)?.['retryAfterMs']
-  const detail = typeof message === 'string' ? inOneLine(message) : 'no reason given'
+  const detail = typeof message === 'string' ? inOneLine(message, 300) : 'no reason given'
   const prefix = `The operator refuses the call (${fault}): `
   return new OperatorRpcError({
     fault,
     detail: (detail.startsWith(prefix) ? detail.slice(prefix.length) : detail).replace(/\.$/, ''),
     retryAfter: typeof after === 'number' && after >= 0 ? after : undefined,
   })
-}
-
-/** Words of an operator as an error may hold them: a line, short, and nothing that a terminal obeys. */
-function inOneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').slice(0, 300)
 }
 
 function checkUrl(text: string): string {

@@ -1,6 +1,10 @@
 /** Errors of calls between operators and whoever asks them. */
 import { BaseError, type BaseErrorOptions } from '../../errors/base.js'
+import { inOneLine } from '../../errors/words.js'
 import { type RpcFault, rpcFaults } from './faults.js'
+
+/** Most characters of a refusal. */
+const MOST_WORDS = 1_024
 
 /** Who refuses a call. */
 export type Refuser = 'operator' | 'gateway'
@@ -30,7 +34,8 @@ export class OperatorRpcError extends BaseError {
     },
     options: BaseErrorOptions = {},
   ) {
-    super(`The ${by} refuses the call (${fault}): ${detail}.`, {
+    // It may be what a stranger says.
+    super(`The ${by} refuses the call (${fault}): ${inOneLine(detail, MOST_WORDS)}.`, {
       retryable: rpcFaults[fault].retryable,
       metaMessages: [
         rpcFaults[fault].retryable

@@ -2,6 +2,7 @@
 import type { Address, Hex } from 'viem'
 import type { Json, JsonObject } from '../../core/canonicalJson.js'
 import { InvalidInputError } from '../../errors/common.js'
+import { inOneLine } from '../../errors/words.js'
 
 /** An object that has the members in `required`, perhaps those in `optional`, and no others. */
 export function readMembers(
@@ -19,7 +20,7 @@ export function readMembers(
   }
   for (const name of Object.keys(object)) {
     if (!required.includes(name) && !optional.includes(name)) {
-      throw bad(`${path}.${name}`, 'there is no such member')
+      throw bad(`${path}.${inOneLine(name, 64)}`, 'there is no such member')
     }
   }
   return object

@@ -4,6 +4,7 @@
  * contradicts another one, is waited for no more; the others are.
  */
 import type { Hex } from 'viem'
+import { isMajority } from '../../attestation/agreement.js'
 import {
   agreeOnOutputs,
   type CheckedCommitments,
@@ -17,10 +18,7 @@ import { isPolicySdkError } from '../../errors/base.js'
 import type { OperatorClient } from '../rpc/client.js'
 import { type Asking, fault, mayReach, type OwnWork, race, why } from './asking.js'
 import { TaskFailedError } from './errors.js'
-import { reaches, weightOf } from './tables.js'
-
-/** More than half, in hundredths of a percent. */
-const MAJORITY = 5_001
+import { weightOf } from './tables.js'
 
 /** What is asked for. */
 export type AgreeParameters = {
@@ -80,7 +78,9 @@ export async function agreeWithOperators(
     for (const { digest, index } of checked.counted.values()) {
       groups.set(digest, [...(groups.get(digest) ?? []), index])
     }
-    const mayPass = mayReach(state, { groups: groups.values(), bps: MAJORITY })
+    const suffices = (weights: readonly bigint[]): boolean =>
+      isMajority(weights, table.info.totalWeights)
+    const mayPass = mayReach(state, { groups: groups.values(), suffices })
     // Those that committed are of one opinion: they are too few, and nothing diverges.
     const isFew = groups.size < 2
     const detail = isFew
@@ -107,9 +107,7 @@ async function gather(state: Asking, parameters: AgreeParameters): Promise<Gathe
       const key = canonicalJson(hashes)
       byHashes.set(key, (byHashes.get(key) ?? new Set()).add(table.indexOf(operator)))
     }
-    return [...byHashes.values()].some((group) =>
-      reaches(weightOf(table, group), { total, bps: MAJORITY }),
-    )
+    return [...byHashes.values()].some((group) => isMajority(weightOf(table, group), total))
   }
   const isEnough = async (own: OwnWork): Promise<boolean> => {
     if (busy) return false

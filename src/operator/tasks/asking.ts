@@ -6,7 +6,7 @@ import { TimeoutError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import type { OperatorClient } from '../rpc/client.js'
 import type { OperatorFault } from './errors.js'
-import { reaches, type TableInForce, weightOf } from './tables.js'
+import { type TableInForce, weightOf } from './tables.js'
 
 /** What is asked for one task, and what came of it so far. */
 export type Asking = {
@@ -90,23 +90,24 @@ const passing: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether operators come to a share of the stake if all whose faults may pass join one of the groups that
- * there are. Where they do not, asking them again is of no use.
+ * Whether operators come to as much stake as it takes if all whose faults may pass join one of the groups
+ * that there are. Where they do not, asking them again is of no use.
  */
 export function mayReach(
   state: Asking,
-  { groups, bps }: { groups: Iterable<Iterable<number>>; bps: number },
+  parameters: {
+    groups: Iterable<Iterable<number>>
+    suffices: (weights: readonly bigint[]) => boolean
+  },
 ): boolean {
+  const { groups, suffices } = parameters
   const { table } = state.inForce
   const back = state.operators.flatMap(({ operator }) => {
     const own = state.faults.filter((one) => one.operator.toLowerCase() === operator.toLowerCase())
     const passes = own.length > 0 && own.every(({ fault: what }) => passing.has(what))
     return passes ? [table.indexOf(operator)] : []
   })
-  const total = table.info.totalWeights
-  return [[], ...groups].some((group) =>
-    reaches(weightOf(table, new Set([...group, ...back])), { total, bps }),
-  )
+  return [[], ...groups].some((group) => suffices(weightOf(table, new Set([...group, ...back]))))
 }
 
 /** Faults as the end of a clause, by what they are and not by whose: `: 3 BEHIND, 1 TIMED_OUT`. */

@@ -264,7 +264,9 @@ async function collectShares(
   if (answer !== undefined) return answer
   const detail = `${groups.size} different responses, none with ${quorumBps / 100} % of the stake behind it${why(faults)}`
   const signed = [...groups.values()].map(({ answers }) => answers.keys())
-  const mayPass = mayReach(state, { groups: signed, bps: quorumBps })
+  const suffices = (weights: readonly bigint[]): boolean =>
+    reaches(weights, { total, bps: quorumBps })
+  const mayPass = mayReach(state, { groups: signed, suffices })
   throw new TaskFailedError({ taskId, failure: 'NO_QUORUM', detail, faults, mayPass })
 }
 

@@ -2,6 +2,7 @@
 import type { Hex } from 'viem'
 import { type Json, type JsonObject, parseJson } from '../../../core/canonicalJson.js'
 import { InvalidInputError } from '../../../errors/common.js'
+import { MAX_FRAME } from '../../../gateway/subscription.js'
 import { refuse } from '../../rpc/envelope.js'
 import { readMembers, readText } from '../../rpc/fields.js'
 import type { StoredTask } from '../store/store.js'
@@ -11,8 +12,11 @@ export type SubscriptionFrame =
   | { type: 'subscribe'; id: string; taskId: Hex }
   | { type: 'unsubscribe'; id: string }
 
-/** Most characters that an update or a delivery has: a larger answer is left out, and can be asked for. */
-export const MAX_UPDATE = 1_000_000
+/**
+ * Most characters that an update or a delivery has: a larger answer is left out, and can be asked for. With
+ * what is around it, the name of a subscription included, it is a frame that clients read.
+ */
+export const MAX_UPDATE = MAX_FRAME - 1_024
 
 /** Reads a frame. @throws {OperatorRpcError} `PARSE_ERROR` or `INVALID_REQUEST`. */
 export function readSubscriptionFrame(text: string | undefined): SubscriptionFrame {
@@ -28,7 +32,9 @@ export function readSubscriptionFrame(text: string | undefined): SubscriptionFra
     if (type === 'unsubscribe') return { type, id }
     if (type !== 'subscribe') throw bad('type', 'expected subscribe or unsubscribe')
     if (params !== null) throw bad('params', 'expected null')
-    const [, taskId] = /^newton\.task\.(0x[0-9a-f]{64})$/.exec(String(method)) ?? []
+    // A list or an object is no text, whatever it would be as one.
+    const named = typeof method === 'string' ? method : ''
+    const [, taskId] = /^newton\.task\.(0x[0-9a-f]{64})$/.exec(named) ?? []
     if (taskId === undefined) throw bad('method', 'expected newton.task.0x…')
     return { type, id, taskId: taskId as Hex }
   } catch (cause) {

@@ -6,7 +6,10 @@ import type { GatewayStore } from './store.js'
 /** Milliseconds before the next try: more each time, up to the last. */
 const pauses = [50, 100, 200, 400, 1_000] as const
 
-/** A store of which each call that fails is told. What becomes of it is for whoever made it. */
+/**
+ * A store of which each call that fails is told. What becomes of it is for whoever made it. Its `webhooks` are
+ * as they were: whoever delivers tells what fails there.
+ */
 export function watchedStore(
   store: GatewayStore,
   onFailure: (error: unknown) => void,
