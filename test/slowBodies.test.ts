@@ -1,4 +1,5 @@
 /** What a request handler does with a body that stops, is too long, or whose sender goes away. */
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   createLedgerHandler,
@@ -11,6 +12,7 @@ import {
 } from '../src/ledger/index.js'
 import { createArtifactIntake, createOperatorRpc } from '../src/operator/index.js'
 import { gatewayApp, operatorApp } from '../src/operator/node/index.js'
+import { signCall } from '../src/operator/rpc/auth.js'
 import { createControlHandler } from '../src/provenance/index.js'
 import { createStateTree, memoryStore, snapshotServer } from '../src/statetree/index.js'
 import { openTestLedger, schemas, verify } from './ledger/ledgerWorld.js'
@@ -23,8 +25,12 @@ const onError = (error: unknown): void => {
 }
 const token = 'a-token-that-cannot-be-guessed-at-all'
 const hash = `0x${'ab'.repeat(32)}`
+const word = `0x${'cd'.repeat(32)}` as const
 let ledger: Ledger
 const handlers: Record<string, Fetch> = {}
+const [operatorAddress, policyRegistry] = [`0x${'11'.repeat(20)}`, `0x${'22'.repeat(20)}`] as const
+/** Of a caller that operators let in: nothing is read of a stranger's body. */
+let signed = ''
 
 beforeAll(async () => {
   const store = memoryTiles()
@@ -38,10 +44,23 @@ beforeAll(async () => {
     ...{ logs: [{ keys: [log.key] }], store: memoryCheckpointStore(), onError },
   }).fetch
   const rpc = createOperatorRpc({
-    operator: `0x${'11'.repeat(20)}`,
-    ...{ chainId: 1n, policyRegistry: `0x${'22'.repeat(20)}`, handlers: {}, allow: () => true },
+    operator: operatorAddress,
+    ...{ chainId: 1n, policyRegistry, handlers: {}, allow: () => true },
     onEvent: ({ outcome, error }) => outcome === 'INTERNAL' && onError(error),
   })
+  signed = await signCall(
+    privateKeyToAccount(generatePrivateKey()),
+    {
+      ...{
+        operator: operatorAddress,
+        method: 'newt_fetchPolicyData',
+        paramsHash: word,
+        nonce: word,
+      },
+      expiresAt: BigInt(Math.floor(Date.now() / 1_000) + 110),
+    },
+    { chainId: 1n, policyRegistry },
+  )
   const intake = createArtifactIntake({
     ...{ isPending: () => true, isHeld: async () => false, keep: async () => undefined },
   })
@@ -81,7 +100,8 @@ function send(
   body: ReadableStream<Uint8Array>,
   signal?: AbortSignal,
 ) {
-  const headers = { 'X-Module-ID': 'eval', authorization: `Bearer ${token}` }
+  const authorization = path === '/rpc' ? signed : `Bearer ${token}`
+  const headers = { 'X-Module-ID': 'eval', authorization }
   const init = { method, headers, body, duplex: 'half', signal: signal ?? null }
   return new Request(`https://host.example${path}`, init as RequestInit)
 }
@@ -130,6 +150,22 @@ describe.each(posts)('%s %s', (of, path, method = 'POST') => {
     expect(status).toBeLessThan(500)
     expect(alarms).toEqual([])
   })
+})
+
+test.each(['operator', 'gateway'])('behavior: %s /rpc waits for no stranger’s body', async (of) => {
+  let pulled = 0
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull: () => {
+        pulled++
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  const headers = { authorization: `Bearer ${token}` }
+  const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit
+  const { status } = await (handlers[of] as Fetch)(new Request('https://host.example/rpc', init))
+  expect({ status, pulled, alarms }).toEqual({ status: 401, pulled: 0, alarms: [] })
 })
 
 test('behavior: who goes away while the ledger works on it rings no alarm', async () => {
