@@ -131,10 +131,14 @@ export function createCopyKeeper({
       const isDue = (): boolean => last === undefined || last.expiresAt - at <= renewBefore
       let tries = 0
       let isUnknown = false
-      for (const { locator, blockNumber } of newestFirst(entry, claimed, findings)) {
+      let firstExpired: number | undefined
+      for (const { locator, blockNumber, isFirst } of newestFirst(entry, claimed, findings)) {
         if (!isDue() || tries >= MOST_PROOFS) break
         // When that one was paid for is known without asking, and those that follow are older.
-        if (own && own.expiresAt !== NO_EXPIRY && sameLocator(own.locator, locator)) break
+        if (own && own.expiresAt !== NO_EXPIRY && sameLocator(own.locator, locator)) {
+          if (isFirst) continue
+          break
+        }
         let expiresAt: number
         try {
           expiresAt = await expiryAt(blockNumber, at, io)
@@ -146,21 +150,24 @@ export function createCopyKeeper({
           findings.push({ type: 'unknownExpiry', artifactHash, error })
           continue
         }
-        if (expiresAt <= at) {
-          expiredAt ??= expiresAt
+        const isLater = expiresAt > at && publisher && !(last && expiresAt <= last.expiresAt)
+        if (!isLater) {
+          if (isFirst && expiresAt <= at) firstExpired = expiresAt
+          if (isFirst) continue
+          if (expiresAt <= at) expiredAt ??= expiresAt
           break
         }
-        if (!publisher || (last && expiresAt <= last.expiresAt)) break
         try {
           tries += 1
           await prove(artifactHash, locator, io)
           last = { locator, expiresAt }
-          break
+          if (!isFirst) break
         } catch (error) {
           io.signal?.throwIfAborted()
           findings.push({ type: 'unprovenCopy', artifactHash, locator, error })
         }
       }
+      if (last === undefined) expiredAt ??= firstExpired
       if (last && last.expiresAt <= at && last.expiresAt !== NO_EXPIRY)
         expiredAt = Math.max(last.expiresAt, expiredAt ?? 0)
       return { last, expiredAt, isUnknown }
@@ -199,20 +206,28 @@ function createClaims(): (locator: Extract<DaLocator, { kind: 'eigenDa' }>) => n
   }
 }
 
-/** Announced EigenDA locators by the block their certificates name, which is a claim. */
+/**
+ * Announced EigenDA locators by the block their certificates name, which is a claim. The one that is listed
+ * first comes first whatever it names: it is the registration's, which no number of others hides.
+ */
 function newestFirst(
   { artifactHash, locators }: RetentionEntry,
   claimed: ReturnType<typeof createClaims>,
   findings: RetentionFinding[],
-): { locator: DaLocator; blockNumber: number }[] {
-  const claims: { locator: DaLocator; blockNumber: number }[] = []
+): Claim[] {
+  const claims: Claim[] = []
   for (const locator of locators) {
     if (locator.kind !== 'eigenDa') continue
     try {
-      claims.push({ locator, blockNumber: claimed(locator) })
+      const isFirst = locator === locators[0]
+      claims.push({ locator, blockNumber: claimed(locator), isFirst })
     } catch (error) {
       findings.push({ type: 'unknownExpiry', artifactHash, error })
     }
   }
-  return claims.sort((a, b) => b.blockNumber - a.blockNumber)
+  return claims.sort(
+    (a, b) => Number(b.isFirst) - Number(a.isFirst) || b.blockNumber - a.blockNumber,
+  )
 }
+
+type Claim = { locator: DaLocator; blockNumber: number; isFirst: boolean }

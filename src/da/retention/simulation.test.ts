@@ -11,6 +11,10 @@ const worlds: Record<string, RetentionScript> = {
   'a dead archive and one that is damaged': {
     archives: [{ isDown: () => true }, { damagedAt: 20 }],
   },
+  'a dead archive and one that is damaged, among strangers': {
+    forgeries: 8,
+    archives: [{ isDown: () => true }, { damagedAt: 20 }],
+  },
 }
 
 describe('thirty days', () => {
