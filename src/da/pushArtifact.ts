@@ -115,11 +115,9 @@ const MOST_ANSWER = 1_024
 /** @throws {InvalidInputError} for what is no base URL of an operator. */
 export function assertOperator(field: string, url: unknown): void {
   const { username, password, href } = assertHttpUrl(field, String(url))
-  if (username !== '' || password !== '')
-    throw new InvalidInputError({ field, reason: 'credentials do not belong into a URL' })
   // A path goes behind it: behind a query or a fragment it would be a part of that.
-  if (/[?#]/.test(href))
-    throw new InvalidInputError({ field, reason: 'a base URL has no query and no fragment' })
+  if (username === '' && password === '' && !/[?#]/.test(href)) return
+  throw new InvalidInputError({ field, reason: 'it has credentials, a query or a fragment' })
 }
 
 function pathOf(base: string, { namespace, hash }: { namespace: number; hash: Hex }): string {

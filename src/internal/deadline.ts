@@ -39,10 +39,9 @@ export async function withDeadline<value>(
       once: true,
     })
   })
-  // Work that aborts and throws before there is a promise leaves nobody to wait for this one.
-  aborted.catch(() => undefined)
   try {
-    return await Promise.race([work(controller.signal), aborted])
+    // As a promise also where it aborts and throws at once: nobody else would wait for `aborted`.
+    return await Promise.race([(async () => work(controller.signal))(), aborted])
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
