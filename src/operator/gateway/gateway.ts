@@ -148,12 +148,8 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   const { sink, landingInterval = 4_000 } = parameters
   const { now = Date.now, lease = 5_000, pollInterval = 250, concurrent = 256 } = parameters
   const pcr0Commitment = readGivenBuild('pcr0Commitment', parameters.pcr0Commitment)
-  for (const [field, value] of Object.entries({
-    lease,
-    pollInterval,
-    concurrent,
-    landingInterval,
-  })) {
+  const positive = { lease, pollInterval, concurrent, landingInterval }
+  for (const [field, value] of Object.entries(positive)) {
     if (!Number.isFinite(value) || value <= 0) {
       throw new InvalidInputError({ field, reason: 'expected a positive number' })
     }
