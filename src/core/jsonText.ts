@@ -22,7 +22,6 @@ export type JsonTextOptions = {
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 // biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 8259 refuses them unescaped
 const plainString = /[^"\\\u0000-\u001f]*/y
-const own = { enumerable: true, writable: true, configurable: true }
 const escapes: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',
@@ -65,14 +64,16 @@ function readValue(cursor: Cursor): Json {
     return character === '{' ? readObject(cursor) : readArray(cursor)
   }
   if (character === '"') return readString(cursor)
-  if (cursor.text.startsWith('true', cursor.at)) return literal(cursor, 4, true)
-  if (cursor.text.startsWith('false', cursor.at)) return literal(cursor, 5, false)
-  if (cursor.text.startsWith('null', cursor.at)) return literal(cursor, 4, null)
+  for (const value of [true, false, null]) {
+    if (!cursor.text.startsWith(`${value}`, cursor.at)) continue
+    cursor.at += `${value}`.length
+    return value
+  }
   return readNumber(cursor)
 }
 
 function readObject(cursor: Cursor): Json {
-  const object: Record<string, Json> = {}
+  let object: Record<string, Json> = {}
   cursor.at++
   skipSpace(cursor)
   if (take(cursor, '}')) return object
@@ -88,7 +89,7 @@ function readObject(cursor: Cursor): Json {
     const value = readValue(cursor)
     cursor.steps.pop()
     // Assigned, a member named __proto__ would not be data like any other.
-    if (name === '__proto__') Object.defineProperty(object, name, { ...own, value })
+    if (name === '__proto__') object = { ...object, [name]: value }
     else object[name] = value
     skipSpace(cursor)
     if (take(cursor, '}')) return object
@@ -176,14 +177,11 @@ export function ambiguousInteger(source: string): string {
   return `the integer ${source} is outside ±(2^53 - 1) and would change: write it as a decimal string, "${source}", and have the policy read it with to_number`
 }
 
-function literal<value extends Json>(cursor: Cursor, length: number, value: value): value {
-  cursor.at += length
-  return value
-}
-
 function refused(cursor: Cursor, reason: string): Error {
-  const steps = cursor.steps.map((step) => `[${JSON.stringify(step)}]`)
-  return cursor.fail(`$${steps.join('')}`, reason)
+  return cursor.fail(
+    cursor.steps.reduce<string>((path, step) => `${path}[${JSON.stringify(step)}]`, '$'),
+    reason,
+  )
 }
 
 function take(cursor: Cursor, character: string): boolean {

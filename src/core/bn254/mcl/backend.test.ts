@@ -57,19 +57,26 @@ describe('a key that signs by a backend', () => {
     }
     const key = createBlsKey(secret, { backend: watched })
     for (let turn = 0; turn < 4; turn++) key.sign(digestOf(7n))
-    expect(new Set(seen).size).toBe(8)
+    // One product when the key is made, to see that the backend multiplies, and one a signature.
+    expect(new Set(seen).size).toBe(10)
     for (let at = 0; at < seen.length; at += 2) {
       expect(((seen[at] as bigint) + (seen[at + 1] as bigint)) % GROUP_ORDER).toBe(secret)
     }
     expect(seen.every((part) => part > 2n ** 128n)).toBe(true)
   })
 
-  test('parts at the edges: none, all, and one more than all', () => {
+  test('parts at the edges: least, most, and one more than all; none and all would be the secret', () => {
     const secret = 5n
     const expected = createBlsKey(secret).sign(digestOf(9n))
-    for (const part of [0n, secret, secret + 1n, GROUP_ORDER - 1n]) {
-      const randomBytes = (length: number) => uintToBytes(part, length)
-      expect(createBlsKey(secret, { backend, randomBytes }).sign(digestOf(9n))).toEqual(expected)
+    const from = (part: bigint) => (length: number) => uintToBytes(part, length)
+    for (const part of [1n, secret - 1n, secret + 1n, GROUP_ORDER - 1n]) {
+      const key = createBlsKey(secret, { backend, randomBytes: from(part) })
+      expect(key.sign(digestOf(9n))).toEqual(expected)
+    }
+    for (const part of [0n, secret]) {
+      expect(() => createBlsKey(secret, { backend, randomBytes: from(part) })).toThrow(
+        expect.objectContaining({ code: 'INVALID_INPUT' }),
+      )
     }
   })
 
