@@ -13,6 +13,7 @@ const alone = [
   'src/da/ipfs/ipfs.test.ts',
   // A module of Node's own that others loaded before.
   'src/da/node/guardedHttps.test.ts',
+  'src/da/node/hostileBodies.test.ts',
   'src/enclave/host/host.test.ts',
   'src/eval/rego/engineMemory.test.ts',
   'src/eval/rego/engineModule.test.ts',

@@ -180,8 +180,12 @@ describe('faults of the connection', () => {
       })
       // The healthy connection is closed so that the next one is the faulty one.
       const { createWireClient } = await import('../wire/client.js')
+      let dialed = 0
       const client = createWireClient({
-        transport: faultyTransport(transport, () => entry),
+        transport: faultyTransport(transport, () => {
+          dialed++
+          return entry
+        }),
         retries: 0,
       })
       const failing = client.request(
@@ -189,14 +193,18 @@ describe('faults of the connection', () => {
         { timeout: 200 },
       )
       if (entry.name === 'duplicateResponse') {
-        // The first copy is a good answer; the second one ends the connection for whoever comes next.
+        // The first copy is a good answer; the second one ends the connection, under whoever asks at that
+        // very moment or before: an answer then comes over a connection of its own.
         await failing
-        await expect(
-          client.request(
-            { method: 'attest', body: { nonce }, idempotent: false },
-            { timeout: 200 },
-          ),
-        ).rejects.toMatchObject({ code: expect.stringMatching(/^ENCLAVE_(PROTOCOL|TRANSPORT)$/) })
+        const next = await client
+          .request({ method: 'attest', body: { nonce }, idempotent: false }, { timeout: 200 })
+          .then(
+            () => `answered by connection ${dialed}`,
+            (error: { code?: string }) => error.code,
+          )
+        expect(['answered by connection 2', 'ENCLAVE_PROTOCOL', 'ENCLAVE_TRANSPORT']).toContain(
+          next,
+        )
       } else await expect(failing).rejects.toMatchObject({ code: entry.code, retryable: true })
       faulty = false
       expect((await evaluator.evaluate(transferRequest(5n))).allow).toBe(true)

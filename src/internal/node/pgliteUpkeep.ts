@@ -30,6 +30,8 @@ export function createUpkeep({ every = 1_000, logBytes = 64 * 1_048_576 }: Upkee
 }
 
 async function keepUp(query: Query, logBytes: number): Promise<void> {
+  // Counts of dead rows come at most once a second by themselves: a burst would be over before they are seen.
+  await query('select pg_stat_force_next_flush()')
   // The measure of a server's autovacuum, whose default thresholds these are, about.
   const due = await query(`select quote_ident(schemaname) || '.' || quote_ident(relname) as name
     from pg_stat_user_tables
