@@ -3,8 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TaskClient } from '../../src/operator/index.js'
+import { signCall } from '../../src/operator/rpc/auth.js'
 import { isBuilt } from '../cli/runner.js'
 import { memberOf, passFloors, requestOf, taskClientOf, until, untilCommitted } from './asking.js'
 import { createSupervisor, metricOf, type Supervisor, untilReady } from './supervisor.js'
@@ -69,6 +71,19 @@ test.skipIf(!isBuilt)(
   150_000,
 )
 
+/** What lets a call to an operator be read: whoever signs it may ask for leaves. */
+async function signedFor(name: string): Promise<string> {
+  const operator = world.operators.find((one) => one.name === name)?.address
+  if (operator === undefined) throw new Error(`no operator is called ${name}`)
+  const [paramsHash, nonce] = [generatePrivateKey(), generatePrivateKey()]
+  const expiresAt = BigInt(Math.floor(Date.now() / 1_000) + 30)
+  return signCall(
+    privateKeyToAccount(generatePrivateKey()),
+    { operator, method: 'newt_signedRead', paramsHash, nonce, expiresAt },
+    { chainId: BigInt(world.chain.id), policyRegistry: world.contracts.policyRegistry },
+  )
+}
+
 test.skipIf(!isBuilt)(
   'a second signal ends a process at once, whatever it waits for, and nothing is lost',
   async () => {
@@ -81,7 +96,8 @@ test.skipIf(!isBuilt)(
       // A call that does not come to its end keeps the first signal waiting.
       const held = connect(Number(new URL(one.url).port), '127.0.0.1')
       held.on('error', () => undefined)
-      held.write('POST /rpc HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n{')
+      const line = name === 'operator-0' ? `authorization: ${await signedFor(name)}\r\n` : ''
+      held.write(`POST /rpc HTTP/1.1\r\nhost: a\r\n${line}content-length: 1000\r\n\r\n{`)
       await new Promise((resolve) => setTimeout(resolve, 300))
       supervisor.signal(name, 'SIGTERM')
       await until(`${name} is stopping`, async () =>
