@@ -106,7 +106,8 @@ function createPurse<written>(record: PaymentRecord): Purse<written> {
   const read = (signal: AbortSignal): Promise<void> =>
     inTurn(signal, async () => {
       if (isRead) return
-      const kept = checkedPayments(await record.read())
+      // The newest come last.
+      const kept = checkedPayments(await record.read()).slice(-MOST_PARTS)
       for (const { key, ...part } of kept) if (!parts.has(key)) parts.set(key, part)
       isRead = true
     })

@@ -1,6 +1,7 @@
 /** What was paid for in writes that did not end, as it is kept. */
 import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
+import { decodeEigenDaCommitment } from './cert/cert.js'
 
 /** A certificate that was paid for and could not be checked yet. */
 export type Payment = {
@@ -92,11 +93,27 @@ export function checkedPayments(list: unknown): Payment[] {
   })
 }
 
+/** Certificates that were read; a record is written and read far more often than it gets a new one. */
+const readable = new Set<string>()
+/** Above it all are read anew. */
+const MOST_READABLE = 4_096
+
+/** Whether it is what a dispersal answers: what is none is handed out, and paid for, in vain. */
 function isCommitment(value: unknown): value is Hex {
-  return typeof value === 'string' && /^0x([0-9a-f]{2})+$/.test(value)
+  if (typeof value !== 'string' || !/^0x([0-9a-f]{2})+$/.test(value)) return false
+  if (readable.has(value)) return true
+  try {
+    decodeEigenDaCommitment(value as Hex)
+  } catch {
+    return false
+  }
+  if (readable.size >= MOST_READABLE) readable.clear()
+  readable.add(value)
+  return true
 }
 
-function refuse(reason: string, cause?: unknown): never {
+/** @throws {InvalidInputError} that a record is damaged. */
+export function refuse(reason: string, cause?: unknown): never {
   const hint = 'Look at what was paid for last before the file is removed.'
   throw new InvalidInputError(
     { field: 'payments', reason, hint },

@@ -1,7 +1,14 @@
-import { assertOptions } from '../../internal/options.js'
+import { assertList, assertOptions } from '../../internal/options.js'
 import type { RetentionJournal } from '../retention/journal/journal.js'
-import { decodeJournal, encodeJournal } from '../retention/journal/records.js'
+import {
+  keptRecord,
+  type RenewalRecord,
+  readRecords,
+  refuse,
+  textOf,
+} from '../retention/journal/records.js'
 import { createLockedFile } from './lockedFile.js'
+import { createRecordLog } from './recordLog.js'
 
 /** A journal in a file, and its end. */
 export type FileJournal = RetentionJournal & {
@@ -10,7 +17,8 @@ export type FileJournal = RetentionJournal & {
 }
 
 /**
- * Creates a journal in a file that is replaced as a whole and synced before a write returns.
+ * Creates a journal in a file that is synced before a write returns: replaced as a whole while it is short,
+ * and extended by what has changed when it is long.
  *
  * The file is this journal's alone from the first call until `close`, or until the process ends: two
  * keepers that do not see each other's steps would both pay. Needs the optional peer
@@ -34,12 +42,16 @@ export type FileJournal = RetentionJournal & {
 export function fileJournal(options: { path: string }): FileJournal {
   assertOptions(options, { path: 'text' }, { required: ['path'] })
   const file = createLockedFile({ path: options.path, what: 'journal' })
-  return {
-    async read() {
-      const text = await file.read()
-      return text === undefined ? [] : decodeJournal(text)
+  const log = createRecordLog(file, {
+    check(records) {
+      assertList('journal', records)
+      return (records as readonly RenewalRecord[]).map(keptRecord)
     },
-    write: async (records) => file.write(encodeJournal(records)),
-    close: file.close,
-  }
+    keyOf: ({ artifactHash }) => artifactHash,
+    textOf,
+    keyField: 'artifactHash',
+    decode: readRecords,
+    refuse,
+  })
+  return { ...log, close: file.close }
 }

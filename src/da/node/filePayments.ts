@@ -1,6 +1,7 @@
 import { assertOptions } from '../../internal/options.js'
-import { decodePayments, encodePayments, type PaymentRecord } from '../eigenda/payments.js'
+import { checkedPayments, type PaymentRecord, refuse } from '../eigenda/payments.js'
 import { createLockedFile } from './lockedFile.js'
+import { createRecordLog } from './recordLog.js'
 
 /** A record of payments in a file, and its end. */
 export type FilePayments = PaymentRecord & {
@@ -9,8 +10,9 @@ export type FilePayments = PaymentRecord & {
 }
 
 /**
- * Creates a record of payments in a file that is replaced as a whole and synced before a write returns:
- * what was paid for and could not be checked is used again after a crash.
+ * Creates a record of payments in a file that is synced before a write returns: what was paid for and could
+ * not be checked is used again after a crash. It is replaced as a whole while it is short, and extended by
+ * what has changed when it is long.
  *
  * The file is this record's alone from the first call until `close`, or until the process ends; give
  * one record to all clients of a process. Needs the optional peer `fs-native-extensions`.
@@ -35,12 +37,13 @@ export type FilePayments = PaymentRecord & {
 export function filePayments(options: { path: string }): FilePayments {
   assertOptions(options, { path: 'text' }, { required: ['path'] })
   const file = createLockedFile({ path: options.path, what: 'payments' })
-  return {
-    async read() {
-      const text = await file.read()
-      return text === undefined ? [] : decodePayments(text)
-    },
-    write: async (payments) => file.write(encodePayments(payments)),
-    close: file.close,
-  }
+  const log = createRecordLog(file, {
+    check: checkedPayments,
+    keyOf: ({ key }) => key,
+    textOf: (payment) => JSON.stringify(payment),
+    keyField: 'key',
+    decode: checkedPayments,
+    refuse,
+  })
+  return { ...log, close: file.close }
 }

@@ -14,11 +14,13 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { certAt } from '../../../test/support/retentionWorld.js'
 import { computeArtifactHash } from '../../core/artifact.js'
 import type { DaReceipt } from '../../core/interfaces/daClient.js'
 import { utf8 } from '../../internal/bytes.js'
 import { lockDirectory } from '../../internal/node/lock.js'
 import { createFakeEigenDaProxy } from '../../testing/eigenDaProxy/fakeProxy.js'
+import { encodeEigenDaCommitment } from '../eigenda/cert/cert.js'
 import { eigenDa } from '../eigenda/eigenDa.js'
 import { memoryPayments } from '../eigenda/payments.js'
 import { fileJournal } from './fileJournal.js'
@@ -155,13 +157,21 @@ test.each(Object.entries(files))(
   },
 )
 
-const payment = { key: 'a', commitment: '0x00', at: 1 }
+const commitment = encodeEigenDaCommitment(certAt(1, 1))
+const payment = { key: 'a', commitment, at: 1 }
 const artifactHash = `0x${'11'.repeat(32)}`
 const oddRecords: Record<keyof typeof files, unknown[]> = {
   filePayments: [
     ...[undefined, null, 'x', {}, [null], [{}], [undefined]],
     [{ ...payment, at: Number.NaN }],
-    [{ ...payment, commitment: '0x0' }],
+    ...[
+      '0x0',
+      '0x00',
+      '0x0201',
+      `${commitment}00`,
+      commitment.slice(0, -2),
+      commitment.toUpperCase(),
+    ].map((commitment) => [{ ...payment, commitment }]),
     [{ ...payment, key: 1 }],
   ],
   fileJournal: [
@@ -276,7 +286,8 @@ test('behavior: a process that begins anew reads back what was paid for before',
 test('error: nothing is paid for where it could not be remembered', async () => {
   const { proxy, options } = behind({ is: false })
   const damaged = join(root, 'damaged.json')
-  for (const text of ['{}', 'no', '[null]', '[{"key":"a","commitment":"x","at":1}]']) {
+  const texts = ['{}', 'no', '[null]', '[{"key":"a","commitment":"x","at":1}]']
+  for (const text of [...texts, '[{"key":"a","commitment":"0x0201","at":1}]']) {
     await writeFile(damaged, text)
     const payments = filePayments({ path: damaged })
     const call = eigenDa({ ...options, payments }).put(utf8('x'))
@@ -287,6 +298,11 @@ test('error: nothing is paid for where it could not be remembered', async () => 
     unreadable: { read: () => Promise.reject(new TypeError('no')), write: async () => undefined },
     unwritable: { read: async () => [], write: () => Promise.reject(new TypeError('full')) },
     odd: { read: async () => 5 as never, write: async () => undefined },
+    // A certificate that is none would be handed out as a copy that was paid for.
+    forged: {
+      read: async () => [{ key: 'a', commitment: '0x0201' as const, at: 1 }],
+      write: async () => undefined,
+    },
   }
   for (const payments of Object.values(records))
     await expect(eigenDa({ ...options, payments }).put(utf8('x'))).rejects.toThrow()

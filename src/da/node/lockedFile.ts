@@ -1,5 +1,6 @@
-/** A text in a file that one process has at a time: replaced as a whole, under the kernel's lock. */
-import { lstat, readlink, realpath } from 'node:fs/promises'
+/** A text in a file that one process has at a time, under the kernel's lock. */
+import type { BigIntStats } from 'node:fs'
+import { type FileHandle, lstat, open, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { DirectoryLockedError, InvalidInputError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
@@ -13,10 +14,29 @@ const MOST_BYTES = 64 * 1024 * 1024
 /** Links to links that are followed to a file that is not there yet. */
 const MOST_LINKS = 40
 
-/** A file that is this process's from the first read or write on. Calls are done in the order of being made. */
-export type LockedFile = {
+/** The file while it is this process's turn. */
+export type HeldFile = {
   /** `undefined` where there is no file yet. */
   read(): Promise<string | undefined>
+  /** Replaces the file as a whole. What is returned names its state, for {@link HeldFile.append}. */
+  write(text: string): Promise<string>
+  /**
+   * Writes behind what is there, and returns the new state. Nothing is written, and `undefined` is returned,
+   * where the file is another than that of `state`, has several names, or would be too long to be read. A
+   * crash leaves the beginning of `text`, with zeros where something of it is missing.
+   */
+  append(text: string, state: string): Promise<string | undefined>
+  /** Finds out whether `bytes` bytes could be appended, and leaves the file as it is; returns as `append`. */
+  reserve(bytes: number, state: string): Promise<string | undefined>
+}
+
+/** A file that is this process's from the first read or write on. Calls are done in the order of being made. */
+export type LockedFile = {
+  /** Does something with the file that nothing else is done with meanwhile. */
+  use<value>(work: (file: HeldFile) => Promise<value>): Promise<value>
+  /** `undefined` where there is no file yet. */
+  read(): Promise<string | undefined>
+  /** Replaces the file as a whole. */
   write(text: string): Promise<void>
   /** Lets go of it, after what is under way. Later calls are refused. */
   close(): Promise<void>
@@ -67,12 +87,12 @@ export function createLockedFile({ path, what }: { path: string; what: string })
       throw error
     }
   }
-  const locked = async <value>(use: (path: string) => Promise<value>): Promise<value> => {
+  const use: LockedFile['use'] = async (work) => {
     if (isClosed) {
       const hint = 'Open the file anew.'
       throw new InvalidInputError({ field: what, reason: 'it was closed', hint })
     }
-    const work = async (): Promise<value> => {
+    const held = async (): ReturnType<typeof work> => {
       taken ??= take().catch((error: unknown) => {
         taken = undefined
         throw error
@@ -82,28 +102,18 @@ export function createLockedFile({ path, what }: { path: string; what: string })
       const isLink = (await lstat(real).catch(ifMissing))?.isSymbolicLink()
       if (isLink || !(await lock.isCurrent()))
         throw refuse('somebody who removed or replaced its lock')
-      return use(real)
+      return work(heldFile(real, what))
     }
-    const run = inTurn(() => onDisk(what, work))
+    const run = inTurn(() => onDisk(what, held))
     running.add(run)
     return run.finally(() => running.delete(run))
   }
   return {
-    read: () =>
-      locked(async (real) => {
-        const bytes = await readBounded(real, MOST_BYTES)
-        if (typeof bytes === 'string')
-          throw new DaUnavailableError({ source: what, reason: `${path} is ${bytes}` })
-        return bytes && fromUtf8(bytes, what)
-      }),
-    write: (text) =>
-      locked((real) => {
-        const bytes = utf8(text)
-        if (bytes.length <= MOST_BYTES) return writeFileDurably(real, bytes)
-        // What is written is to be read again: the file stays as it is.
-        const reason = `${bytes.length} bytes, where ${MOST_BYTES} may be read`
-        throw new DaUnavailableError({ source: what, reason })
-      }),
+    use,
+    read: () => use((file) => file.read()),
+    async write(text) {
+      await use((file) => file.write(text))
+    },
     async close() {
       isClosed = true
       await Promise.allSettled(running)
@@ -114,6 +124,72 @@ export function createLockedFile({ path, what }: { path: string; what: string })
       await own.lock.release()
     },
   }
+}
+
+function heldFile(path: string, what: string): HeldFile {
+  /** Opens the file where it is the one of `state` with `more` bytes of room. */
+  async function behind(
+    { state, more }: { state: string; more: number },
+    work: (file: FileHandle, size: number) => Promise<void>,
+  ): Promise<string | undefined> {
+    const file = await open(path, 'r+').catch(ifMissing)
+    if (file === undefined) return undefined
+    try {
+      const info = await file.stat({ bigint: true })
+      const size = Number(info.size)
+      const isOwn = info.isFile() && info.nlink === 1n && stateOf(info) === state
+      if (!isOwn || size + more > MOST_BYTES) return undefined
+      try {
+        await work(file, size)
+      } catch (error) {
+        // What is left of a write that failed is nothing to read again.
+        await file.truncate(size).catch(() => undefined)
+        throw error
+      }
+      return stateOf(await file.stat({ bigint: true }))
+    } finally {
+      await file.close()
+    }
+  }
+  async function extend(file: FileHandle, bytes: Uint8Array, size: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const rest = bytes.length - done
+      done += (await file.write(bytes, done, rest, size + done)).bytesWritten
+    }
+    await file.datasync()
+  }
+  return {
+    async read() {
+      const bytes = await readBounded(path, MOST_BYTES)
+      if (typeof bytes === 'string')
+        throw new DaUnavailableError({ source: what, reason: `${path} is ${bytes}` })
+      return bytes && fromUtf8(bytes, what)
+    },
+    async write(text) {
+      const bytes = utf8(text)
+      if (bytes.length <= MOST_BYTES) {
+        await writeFileDurably(path, bytes)
+        return stateOf(await stat(path, { bigint: true }))
+      }
+      // What is written is to be read again: the file stays as it is.
+      const reason = `${bytes.length} bytes, where ${MOST_BYTES} may be read`
+      throw new DaUnavailableError({ source: what, reason })
+    },
+    async append(text, state) {
+      const bytes = utf8(text)
+      return behind({ state, more: bytes.length }, (file, size) => extend(file, bytes, size))
+    },
+    reserve: (bytes, state) =>
+      behind({ state, more: bytes }, async (file, size) => {
+        await extend(file, utf8(`${' '.repeat(bytes - 1)}\n`), size)
+        await file.truncate(size)
+      }),
+  }
+}
+
+/** Differs where somebody else wrote to the file or put another one in its place. */
+function stateOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs}`
 }
 
 /** The path without links, also of a file that is not there yet; its folder is made. */

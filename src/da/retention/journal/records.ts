@@ -59,7 +59,8 @@ export function encodeJournal(records: readonly RenewalRecord[]): string {
   return `[${records.map(textOf).join(',')}]`
 }
 
-function textOf(record: RenewalRecord): string {
+/** Text of a record, checked. */
+export function textOf(record: RenewalRecord): string {
   const known = texts.get(record)
   if (known !== undefined) return known
   try {
@@ -95,7 +96,12 @@ export function decodeJournal(text: string): RenewalRecord[] {
   } catch (cause) {
     return refuse('it is not JSON', cause)
   }
-  return Array.isArray(parsed) ? parsed.map(readRecord) : refuse('it is not a list')
+  return readRecords(parsed)
+}
+
+/** @throws {InvalidInputError} for what is no list of records. */
+export function readRecords(list: unknown): RenewalRecord[] {
+  return Array.isArray(list) ? list.map(readRecord) : refuse('it is not a list')
 }
 
 function readRecord(value: unknown): RenewalRecord {
@@ -150,7 +156,8 @@ function numberOf(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined
 }
 
-function refuse(reason: string, cause?: unknown): never {
+/** @throws {InvalidInputError} that a journal is damaged. */
+export function refuse(reason: string, cause?: unknown): never {
   throw new InvalidInputError(
     {
       field: 'journal',
