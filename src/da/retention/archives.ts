@@ -5,17 +5,19 @@
 import type { Hex } from 'viem'
 import type { ArtifactSource } from '../../core/interfaces/artifactSource.js'
 import type { DaClient } from '../../core/interfaces/daClient.js'
+import type { DaLocator } from '../../core/locator.js'
 import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { isWrongCopy } from '../artifactSource.js'
 import { nameClients, putWithin } from '../combined/members.js'
 import { DaExpiredError, DaNotFoundError } from '../errors.js'
 import { readVerified } from '../internal/verifying.js'
+import { createAnnouncedCopies, isNamedByHash } from './announcedCopies.js'
 import type { RetentionEntry, RetentionFinding, RetentionStep } from './plan.js'
 import { archiveLocators } from './retentionOptions.js'
 import { secondsOf } from './times.js'
 import { fetchArtifact, type Round } from './within.js'
 
-/** Announced locators of one artifact under which an archive is asked, beside its own. */
+/** Locators that name an artifact by its hash under which an archive is asked. */
 const MOST_LOCATORS = 8
 /** Milliseconds for one question to one archive. */
 const CHECK_TIMEOUT = 60_000
@@ -42,12 +44,16 @@ export type ArchiveRound = {
   ): Promise<ArchivedCopies>
 }
 
+type ArchiveStep = Extract<RetentionStep, { type: 'archive' }>
+
 /** The archives of a keeper. */
 export type ArchiveKeeper = {
   /** Opens a plan made at `at`, in Unix seconds. */
   open(at: number): ArchiveRound
-  /** Writes the bytes to one archive, and reads them back. */
-  fill(step: Extract<RetentionStep, { type: 'archive' }>, io: Round): Promise<'done' | 'skipped'>
+  /** Writes the bytes to one archive, and reads them back; `undefined` where there is no such archive. */
+  fill(step: ArchiveStep, io: Round): Promise<DaLocator | undefined>
+  /** The copy is where those who need it find it. */
+  filled(step: ArchiveStep, locator: DaLocator): void
   /** Forgets the bytes that were fetched for the steps of one plan. */
   close(): void
 }
@@ -67,6 +73,9 @@ export function createArchiveKeeper(options: {
   /** Unix seconds at which a copy was last read, by store and artifact. */
   const proven = new Map<string, number>()
   const damaged = new Map<string, unknown>()
+  /** Copies whose turn to be read came while their archive was away. */
+  const owed = new Set<string>()
+  const announced = createAnnouncedCopies()
   const keyOf = (store: string, hash: Hex): string => `${hash} ${store}`
   let lastPlan: number | undefined
   let fetched: { hash: Hex; bytes: Uint8Array } | undefined
@@ -104,6 +113,23 @@ export function createArchiveKeeper(options: {
       const before = lastPlan ?? at - 3_600
       lastPlan = at
       const failures = new Map<string, { count: number; error: unknown }>()
+      const askAnnounced = announced.open(at)
+
+      /** What an archive that has nothing under the hash has under other names. */
+      async function askElsewhere(
+        { archive, entry, read }: { archive: DaClient; entry: RetentionEntry; read: boolean },
+        findings: RetentionFinding[],
+        io: IoOptions,
+      ): Promise<Answer> {
+        const store = nameOf(archive)
+        const { artifactHash } = entry
+        const { answer, error } = await askAnnounced(archive, entry, { store, read, io })
+        if (answer !== undefined) return answer
+        // It is told, and filled: whether the archive is away or somebody's locator leads nowhere is not known.
+        if (error !== undefined)
+          findings.push({ type: 'storeUnreachable', artifactHash, store, error })
+        return 'missing'
+      }
 
       async function ask(
         archive: DaClient,
@@ -115,8 +141,8 @@ export function createArchiveKeeper(options: {
         const key = keyOf(store, artifactHash)
         // Read by a clock that has gone back since is not read of late.
         const isFresh = Math.abs(at - (proven.get(key) ?? Number.NEGATIVE_INFINITY)) <= PROOF_AGE
-        const isTurn = turnOf(key, at, verifyEvery) !== turnOf(key, before, verifyEvery)
-        const read = damaged.has(key) || isTurn || (thorough && !isFresh)
+        if (turnOf(key, at, verifyEvery) !== turnOf(key, before, verifyEvery)) owed.add(key)
+        const read = damaged.has(key) || owed.has(key) || (thorough && !isFresh)
         const failed = failures.get(store)
         try {
           if (failed && failed.count >= MOST_FAILURES) throw failed.error
@@ -124,10 +150,13 @@ export function createArchiveKeeper(options: {
             signal: io.signal,
             timeout: Math.min(io.timeout ?? CHECK_TIMEOUT, CHECK_TIMEOUT),
           }
-          const answer = await withDeadline(`asking ${store}`, asked, (signal) =>
+          const named = await withDeadline(`asking ${store}`, asked, (signal) =>
             askAt(archive, entry, { read, io: { signal, timeout: asked.timeout } }),
           )
           failures.delete(store)
+          const answer =
+            named === 'missing' ? await askElsewhere({ archive, entry, read }, findings, io) : named
+          owed.delete(key)
           if (answer !== 'damaged') damaged.delete(key)
           if (answer === 'proven') proven.set(key, at)
           if (answer === 'damaged') {
@@ -166,25 +195,28 @@ export function createArchiveKeeper(options: {
     },
     async fill({ artifactHash, namespace, locators, store }, io) {
       const archive = archives.find((candidate) => nameOf(candidate) === store)
-      if (!archive) return 'skipped'
+      if (!archive) return undefined
       if (fetched?.hash !== artifactHash) {
         const bytes = await fetchArtifact(source, { hash: artifactHash, namespace, locators }, io)
         fetched = { hash: artifactHash, bytes }
       }
       const { bytes } = fetched
       const { signal, timeout } = io
-      await io.patience(`archive ${store}`, async () => {
+      return io.patience(`archive ${store}`, async () => {
         const put = { bytes, hash: artifactHash, source: store, timeout }
         const { locator } = await putWithin(archive, put, { signal })
         // A store is believed when it gives the bytes back.
         await withDeadline(`reading ${store}`, { signal, timeout: timeout ?? READ_BACK }, (inner) =>
           readVerified(archive, { locator, hash: artifactHash }, { signal: inner, timeout }),
         )
+        return locator
       })
+    },
+    filled({ artifactHash, store }, locator) {
       const key = keyOf(store, artifactHash)
       proven.set(key, secondsOf(now))
       damaged.delete(key)
-      return 'done'
+      if (!isNamedByHash(locator)) announced.wrote({ store, artifactHash, locator })
     },
     close() {
       fetched = undefined

@@ -6,6 +6,7 @@
 import { InvalidInputError } from '../../errors/common.js'
 import { assertMembers } from '../../internal/options.js'
 import { createOrder } from '../../internal/singleFlight.js'
+import { isNamedByHash } from './announcedCopies.js'
 import type { ArchiveKeeper } from './archives.js'
 import type { RetentionResult, RetentionStep } from './plan.js'
 import type { Renewals, StepOutcome } from './renewal.js'
@@ -75,9 +76,15 @@ export async function carryOut(
         return finish(index, { status: 'done' })
       case 'archive': {
         await Promise.all(announced)
-        const filled = await archiving.fill(step, round)
-        const reason = `there is no archive ${step.store}`
-        return finish(index, filled === 'done' ? { status: 'done' } : { status: 'skipped', reason })
+        const locator = await archiving.fill(step, round)
+        if (locator === undefined) {
+          const reason = `there is no archive ${step.store}`
+          return finish(index, { status: 'skipped', reason })
+        }
+        // What the hash does not name is found by nobody who is not told.
+        if (!isNamedByHash(locator)) await renewals.tellArchived(step.artifactHash, locator)
+        archiving.filled(step, locator)
+        return finish(index, { status: 'done' })
       }
       default:
         throw new InvalidInputError({ field: 'plan.steps', reason: 'a step of no known type' })

@@ -46,10 +46,12 @@ export async function planEntry(
     ]
   }
   const known = await copies.look(entry, record, at, findings, io)
-  const { last, expiredAt } = known
+  const { last, expiredAt, isFirstUnread } = known
   const isDue = last === undefined || last.expiresAt - at <= renewBefore
-  // Only where a copy that is still there is about to lapse does an archive's word not do.
-  const isLapsing = entry.policy === 'lapse' && isDue && expiredAt === undefined
+  // Only where a copy that may be there still is about to lapse does an archive's word not do.
+  const isLeft = isFirstUnread && last === undefined
+  const isLet = entry.policy === 'lapse' && expiredAt === undefined
+  const isLapsing = isDue && (isLet || isLeft)
   const thorough = isLapsing && (last !== undefined || isClaimed(entry))
   const found = await archives.look(entry, { thorough, findings, io })
   const { artifactHash } = entry

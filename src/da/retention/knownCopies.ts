@@ -34,6 +34,8 @@ export type KnownCopies = {
   expiredAt: number | undefined
   /** Whether the node gave no answer about a copy. */
   isUnknown: boolean
+  /** Whether the copy that is listed first may be there, and could not be read. */
+  isFirstUnread: boolean
 }
 
 export type CopyKeeper = {
@@ -131,6 +133,7 @@ export function createCopyKeeper({
       const isDue = (): boolean => last === undefined || last.expiresAt - at <= renewBefore
       let tries = 0
       let isUnknown = false
+      let isFirstUnread = false
       let firstExpired: number | undefined
       for (const { locator, blockNumber, isFirst } of newestFirst(entry, claimed, findings)) {
         if (!isDue() || tries >= MOST_PROOFS) break
@@ -147,6 +150,7 @@ export function createCopyKeeper({
           tries += 1
           // What a time cannot be of is the announcer's doing, and no failure of the node.
           isUnknown ||= !(error instanceof InvalidInputError)
+          isFirstUnread ||= isFirst
           findings.push({ type: 'unknownExpiry', artifactHash, error })
           continue
         }
@@ -164,13 +168,14 @@ export function createCopyKeeper({
           if (!isFirst) break
         } catch (error) {
           io.signal?.throwIfAborted()
+          isFirstUnread ||= isFirst
           findings.push({ type: 'unprovenCopy', artifactHash, locator, error })
         }
       }
       if (last === undefined) expiredAt ??= firstExpired
       if (last && last.expiresAt <= at && last.expiresAt !== NO_EXPIRY)
         expiredAt = Math.max(last.expiresAt, expiredAt ?? 0)
-      return { last, expiredAt, isUnknown }
+      return { last, expiredAt, isUnknown, isFirstUnread }
     },
   }
 }

@@ -40,6 +40,8 @@ export type Renewals = {
   renew(step: RenewStep): Promise<StepOutcome | { status: 'paid'; copy: Announcement }>
   announce(step: AnnounceStep): Promise<StepOutcome>
   tell(copy: Announcement): Promise<StepOutcome>
+  /** Announces where an archive has an artifact, unless it is on chain or there is nobody to announce. */
+  tellArchived(artifactHash: Hex, locator: DaLocator): Promise<void>
   /** The copy that was paid for is on chain: it stays known, since others cannot change it. */
   hold(artifactHash: Hex): Promise<void>
 }
@@ -144,6 +146,15 @@ export function openRenewals(options: RenewalOptions, book: RenewalBook, io: Rou
   return {
     hold,
     tell,
+    async tellArchived(artifactHash, locator) {
+      if (!announcer) return
+      const entry = await entryOf(artifactHash)
+      if (!entry || entry.locators.some((other) => sameLocator(other, locator))) return
+      const { namespace, templateId } = entry
+      await within('announcement', io, (inner) =>
+        announcer.announceArtifact({ templateId, namespace, locator }, inner),
+      )
+    },
     async announce(step) {
       const { artifactHash, locator } = step
       const kept = await book.get(artifactHash)

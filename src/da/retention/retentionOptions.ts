@@ -15,6 +15,7 @@ import {
 import { canRead } from '../combined/members.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
 import { assertDaClient, assertDaClients, assertSource } from '../internal/clients.js'
+import { isNamedByHash } from './announcedCopies.js'
 import type { RetentionJournal } from './journal/journal.js'
 import type { RetentionEntry, RetentionFinding, RetentionResult } from './plan.js'
 
@@ -96,12 +97,12 @@ export function assertKeeperOptions(options: RetentionKeeperOptions): void {
     refuse('publisher', 'its copies would be due when they are made, and paid for at each run')
 }
 
-/** Locators under which an archive may hold an artifact: its own kind's, and those announced. */
+/** Locators under which an archive holds what an artifact's hash names, and nothing else. */
 export function archiveLocators(archive: DaClient, entry: RetentionEntry): DaLocator[] {
   const candidates: DaLocator[] = [
     { kind: 'eigenDaArchive' },
     { kind: 'keccakStore', name: '' },
-    ...entry.locators,
+    ...entry.locators.filter(isNamedByHash),
   ]
   return candidates.filter((locator) => canRead(archive, locator))
 }
