@@ -2,11 +2,12 @@
 import { expect, test } from 'vitest'
 import { computeArtifactHash } from '../../core/artifact.js'
 import type { DaLocator } from '../../core/locator.js'
-import { utf8 } from '../../internal/bytes.js'
+import { fromHex, utf8 } from '../../internal/bytes.js'
 import { createFakeEigenDaProxy } from '../../testing/eigenDaProxy/fakeProxy.js'
 import { fallback } from '../combined/fallback.js'
 import { replicated } from '../combined/replicated.js'
 import { memoryDa } from '../memoryDa.js'
+import { decodeEigenDaCommitment, encodeEigenDaCommitment } from './cert/cert.js'
 import { eigenDa } from './eigenDa.js'
 import { memoryPayments, type Payment, type PaymentRecord } from './payments.js'
 
@@ -272,6 +273,57 @@ test.each([-40, -1, 0.5, 40].map((days) => [days] as const))(
     }
   },
 )
+
+/** A proxy whose answers to writes are of a block. */
+function aged(block: { is: number }) {
+  const at = world()
+  const fetch = async (input: string, init: RequestInit): Promise<Response> => {
+    const answer = await at.options.fetch(input, init)
+    if (!input.includes('/put?')) return answer
+    const cert = decodeEigenDaCommitment(new Uint8Array(await answer.arrayBuffer()))
+    cert.batchHeader.referenceBlockNumber = block.is
+    return new Response(fromHex(encodeEigenDaCommitment(cert)) as BodyInit)
+  }
+  return { ...at, options: { ...at.options, fetch, afterPut: 'nothing' as const } }
+}
+
+test('behavior: a receipt says when the block of the certificate ends, where that is before', async () => {
+  const head = 1_000_000
+  const day = 86_400
+  const block = { is: head }
+  const { state, options } = aged(block)
+  const at = state.now / 1_000
+  const currentBlock = async () => BigInt(head)
+  const expiries: [number, object, number][] = [
+    [head, { currentBlock }, at + 14 * day],
+    [head - 300, { currentBlock }, at + 14 * day - 3_600],
+    [head - 13 * 7_200, { currentBlock }, at + day],
+    [head - 20 * 7_200, { currentBlock }, at - 6 * day],
+    // A block to come, a node that fails and one that is not asked say nothing.
+    [head + 5_000, { currentBlock }, at + 14 * day],
+    [head - 300, { currentBlock: async () => Promise.reject(new TypeError('no')) }, at + 14 * day],
+    [head - 300, { currentBlock: async () => 5 as never }, at + 14 * day],
+    [head - 300, {}, at + 14 * day],
+  ]
+  for (const [is, more, expiresAt] of expiries) {
+    block.is = is
+    expect((await eigenDa({ ...options, ...more }).put(utf8('x'))).expiresAt).toBe(expiresAt)
+  }
+})
+
+test('behavior: one who leaves while the newest block is asked for has not lost the payment', async () => {
+  const { proxy, options } = aged({ is: 1 })
+  const leaving = new AbortController()
+  const currentBlock = async () => {
+    leaving.abort(new Error('gone'))
+    return 5n
+  }
+  const da = eigenDa({ ...options, currentBlock })
+  const left = await failure(da.put(utf8('x'), { signal: leaving.signal }))
+  expect(left).toMatchObject({ code: 'DA_OUTCOME_UNKNOWN', locator: { kind: 'eigenDa' } })
+  expect((await da.put(utf8('x'))).locator).toEqual(left.locator)
+  expect(proxy.dispersals()).toBe(1)
+})
 
 test('behavior: writes of the same bytes at once are paid for once, on whatever terms', async () => {
   const { proxy, da, options } = world()

@@ -3,6 +3,7 @@ import type { Hex } from 'viem'
 import type { DaStatus } from '../../core/interfaces/daClient.js'
 import type { DaLocator } from '../../core/locator.js'
 import { bytesEqual, concat } from '../../internal/bytes.js'
+import { withDeadline } from '../../internal/deadline.js'
 import type { DaCall } from '../adapter.js'
 import {
   DaExpiredError,
@@ -13,11 +14,19 @@ import {
   DaUnavailableError,
 } from '../errors.js'
 import { withRetry } from '../internal/retry.js'
-import type { EigenDaCert } from './cert/cert.js'
+import { decodeEigenDaCommitment, type EigenDaCert } from './cert/cert.js'
 import { certOf, checkedCert, commitmentsOf, isRetryable } from './commitments.js'
-import { EIGENDA_EXPIRY_BLOCKS, type EigenDaSettings } from './options.js'
+import {
+  EIGENDA_EXPIRY_BLOCKS,
+  EIGENDA_RETENTION_SECONDS,
+  type EigenDaSettings,
+} from './options.js'
 import { blobSymbols, decodePayload, payloadCapacity, SYMBOL_BYTES } from './payloadCodec.js'
 import { commitmentPath, getPayload, probePayload } from './proxyClient.js'
+
+/** Milliseconds to ask which block is the newest. */
+const BLOCK_TIME = 10_000
+const BLOCK_SECONDS = 12
 
 /** The parts of an artifact, joined. */
 export async function readParts(
@@ -119,7 +128,7 @@ async function byAge(
   const blocksPast = Number(head) - cert.batchHeader.referenceBlockNumber - EIGENDA_EXPIRY_BLOCKS
   if (blocksPast >= 0) {
     return new DaExpiredError(
-      { source, what: 'the blob', expiredAt: now() - blocksPast * 12_000 },
+      { source, what: 'the blob', expiredAt: now() - blocksPast * BLOCK_SECONDS * 1_000 },
       { cause: error },
     )
   }
@@ -171,4 +180,25 @@ export async function checkPut(
     checks.push('cert', ...passed.map((check) => `cert.${check}`))
   }
   return checks
+}
+
+/**
+ * Unix seconds until when blobs are kept: from when they were paid for, or from the block that the oldest of
+ * their certificates names where that was before. Whoever answers with a certificate of last week renews nothing.
+ */
+export async function keptUntil(
+  { currentBlock, now }: EigenDaSettings,
+  { commitments, oldest }: { commitments: readonly Hex[]; oldest: number },
+  signal: AbortSignal,
+): Promise<number> {
+  const paidAt = Math.floor(oldest / 1_000)
+  const head = await withDeadline('newest block', { signal, timeout: BLOCK_TIME }, async (inner) =>
+    currentBlock?.({ signal: inner }),
+  ).catch(() => undefined)
+  if (typeof head !== 'bigint') return paidAt + EIGENDA_RETENTION_SECONDS
+  const blocks = commitments.map(
+    (commitment) => decodeEigenDaCommitment(commitment).batchHeader.referenceBlockNumber,
+  )
+  const age = (Number(head) - Math.min(...blocks)) * BLOCK_SECONDS
+  return Math.min(paidAt, Math.floor(now() / 1_000) - age) + EIGENDA_RETENTION_SECONDS
 }

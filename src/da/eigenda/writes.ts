@@ -25,7 +25,7 @@ import {
   paidError,
   unopened,
 } from './commitments.js'
-import { EIGENDA_RETENTION_SECONDS, type EigenDaSettings } from './options.js'
+import type { EigenDaSettings } from './options.js'
 import {
   type Dispersal,
   type PaidPart,
@@ -35,7 +35,7 @@ import {
   purseOf,
 } from './paidParts.js'
 import { type EigenDaProxyConfig, isUnsent, postPayload } from './proxyClient.js'
-import { checkPut } from './reads.js'
+import { checkPut, keptUntil } from './reads.js'
 
 /** Milliseconds at most to look for what was paid for before by one who may pay twice. */
 const LAST_LOOK = 30_000
@@ -128,12 +128,15 @@ export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig):
       if (commitments.length === 0 || call.signal.aborted) throw error
       throw paidError(error, { source, ...toPaid([...commitments], count) })
     }
+    const expiresAt = await keptUntil(settings, { commitments, oldest }, call.signal)
+    // Whoever left meanwhile finds what was paid for in the next write.
+    call.signal.throwIfAborted()
     for (const key of keys) await paid.delete(key, call.signal)
     notes.paid(call.hash, undefined)
     return {
       locator: { kind: 'eigenDa', commitments } satisfies DaLocator,
       checks: [...checks],
-      expiresAt: Math.floor(oldest / 1_000) + EIGENDA_RETENTION_SECONDS,
+      expiresAt,
     }
   }
   return {

@@ -26,7 +26,7 @@ const all = [...sequences(['answered', 'refused', 'open', 'crash'], 4), ...seque
 
 const locatorAt = (index: number): DaLocator => ({
   kind: 'eigenDa',
-  commitments: [encodeEigenDaCommitment(certAt(1, index))],
+  commitments: [encodeEigenDaCommitment(certAt(1 + (index * 14 * day) / 12, index))],
 })
 
 /** A network that answers renewals as told, and gives back what is in `readable`. */

@@ -36,7 +36,7 @@ export async function planEntry(
 ): Promise<RetentionStep[]> {
   const { record, at, copies, archives, findings, renewBefore, io } = planning
   const paid = paidSteps(entry, record)
-  const answered = record?.state === 'sending' && (await arrived(record, planning))
+  const answered = record?.state === 'sending' && (await arrived(entry, record, planning))
   if (answered) {
     const { artifactHash, namespace, templateId } = entry
     const found = await archives.look(entry, { thorough: false, findings, io })
@@ -78,13 +78,15 @@ function paidSteps(
 
 /** Whether a renewal of unknown outcome did go through, by the bytes under what was answered. */
 async function arrived(
+  { locators }: RetentionEntry,
   record: Extract<RenewalRecord, { state: 'sending' }>,
-  { copies, findings, io }: EntryPlanning,
+  { at, copies, findings, io }: EntryPlanning,
 ): Promise<DaLocator | undefined> {
-  const { artifactHash, answered = [] } = record
+  const { artifactHash, answered = [], previous } = record
   for (const { locator } of answered) {
     try {
       await copies.prove(artifactHash, locator, io)
+      await copies.certifiedUntil({ locator, before: [previous?.locator, ...locators] }, at, io)
       return locator
     } catch (error) {
       io.signal?.throwIfAborted()

@@ -36,7 +36,9 @@ async function renewed(number: number, journal: RetentionJournal) {
   const calls = { read: 0, write: 0, entries: 0 }
   const blobs = new Map<string, Uint8Array>()
   const store = (bytes: Uint8Array): DaLocator => {
-    const commitment = encodeEigenDaCommitment(certAt(1, blobs.size))
+    // What is renewed has certificates of a later day than what was there before.
+    const block = blobs.size < number ? 1 : 1 + (13.5 * day) / 12
+    const commitment = encodeEigenDaCommitment(certAt(block, blobs.size))
     blobs.set(commitment, bytes)
     return { kind: 'eigenDa', commitments: [commitment] }
   }

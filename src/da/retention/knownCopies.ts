@@ -11,6 +11,7 @@ import { InvalidInputError } from '../../errors/common.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { decodeEigenDaCommitment } from '../eigenda/cert/cert.js'
 import { EIGENDA_RETENTION_SECONDS } from '../eigenda/options.js'
+import { DaProtocolError } from '../errors.js'
 import { readVerified } from '../internal/verifying.js'
 import type { RenewalRecord } from './journal/records.js'
 import type { RetentionEntry, RetentionFinding } from './plan.js'
@@ -22,6 +23,9 @@ import { type Round, within } from './within.js'
 const MOST_PROOFS = 8
 /** Failures of a node in a row after which it is not asked again in this round. */
 const MOST_FAILURES = 3
+
+/** Blocks between the certificates of two copies one of which was due: twenty hours, of at least a day. */
+const LEAST_BLOCKS = 6_000
 
 /** A copy, and the Unix second at which it may be gone; {@link NO_EXPIRY} where that is not known. */
 export type KnownCopy = { locator: DaLocator; expiresAt: number }
@@ -49,6 +53,17 @@ export type CopyKeeper = {
   ): Promise<KnownCopies>
   /** Reads the bytes under a locator. @throws what the read throws. */
   prove(artifactHash: Hex, locator: DaLocator, io: Round): Promise<void>
+  /**
+   * Unix seconds until when a copy that was paid for is kept by its certificates; `undefined` where they do
+   * not say. `before` are copies from before, the one that was renewed first.
+   *
+   * @throws {DaProtocolError} for certificates of long ago: whoever answers with them has renewed nothing.
+   */
+  certifiedUntil(
+    copy: { locator: DaLocator; before: readonly (DaLocator | undefined)[] },
+    at: number,
+    io: Round,
+  ): Promise<number | undefined>
 }
 
 export function createCopyKeeper({
@@ -100,6 +115,14 @@ export function createCopyKeeper({
     return earliest(blockNumber, expiresAt)
   }
 
+  function blockOf(locator: DaLocator): number | undefined {
+    try {
+      return locator.kind === 'eigenDa' ? claimed(locator) : undefined
+    } catch {
+      return undefined
+    }
+  }
+
   /** What the journal says, as far as the publisher's promise reaches. */
   function ownCopy(
     record: RenewalRecord | undefined,
@@ -125,6 +148,18 @@ export function createCopyKeeper({
 
   return {
     prove,
+    async certifiedUntil({ locator, before }, at, io) {
+      const block = blockOf(locator)
+      if (block === undefined) return undefined
+      const expiresAt = await expiryAt(block, at, io).catch(() => undefined)
+      io.signal?.throwIfAborted()
+      if (expiresAt === undefined || expiresAt - at > renewBefore) return expiresAt
+      // A node, or a clock, by which a new certificate is old is believed no more than the certificates.
+      const known = before.map((one) => one && blockOf(one)).find((one) => one !== undefined)
+      if (known === undefined || block - known >= LEAST_BLOCKS) return undefined
+      const reason = `it was paid for, and its certificate is of block ${block}, of long ago`
+      throw new DaProtocolError({ source: publisher?.kind ?? locator.kind, reason })
+    },
     async look(entry, record, at, findings, io) {
       const { artifactHash } = entry
       const own = ownCopy(record, at, findings)

@@ -28,7 +28,9 @@ function due(more: Partial<RetentionKeeperOptions> = {}) {
   const announced: DaLocator[] = []
   const locatorAt = (index: number): DaLocator => ({
     kind: 'eigenDa',
-    commitments: [encodeEigenDaCommitment(certAt(start / 12, index))],
+    commitments: [
+      encodeEigenDaCommitment(certAt((start + (index === 0 ? 0 : 13.5 * day)) / 12, index)),
+    ],
   })
   const publisher = createDaAdapter({
     kind: 'eigenda',
@@ -109,6 +111,14 @@ describe('createRetentionKeeper', () => {
     const keeper = createRetentionKeeper({ ...options, source: { getArtifact: async () => other } })
     expect(await run(keeper)).toMatchObject([{ status: 'failed', error: { code: 'DA_INTEGRITY' } }])
     expect(payments()).toBe(0)
+  })
+
+  test('behavior: a renewed copy counts until its certificate ends, and not from when it was sent', async () => {
+    const journal = memoryJournal()
+    const { options } = due({ journal, blockTime: async (block) => Number(block) * 12 - 3_000 })
+    expect(await run(createRetentionKeeper(options))).toMatchObject([{ status: 'done' }])
+    const expiresAt = start + 27.5 * day - 3_000
+    expect(await journal.read()).toMatchObject([{ state: 'held', expiresAt }])
   })
 
   test('behavior: two runs at once pay once, by one keeper or by two on one journal', async () => {

@@ -90,11 +90,23 @@ export function openRenewals(options: RenewalOptions, book: RenewalBook, io: Rou
    * promise, and not where a new copy would be due at once: then one of the two clocks is wrong, and
    * every run would pay.
    */
-  function keptUntil(from: number, said?: number): number | undefined {
+  function promisedUntil(from: number, said?: number): number | undefined {
     if (publisher?.retention.kind !== 'expires') return said
     const { seconds } = publisher.retention
     const isPossible = said !== undefined && isPossibleExpiry(said, { at: from, seconds })
     return isPossible && said - from > options.renewBefore ? said : from + seconds
+  }
+
+  /** The same of a copy, where its certificates do not say less. @throws for certificates of long ago. */
+  async function keptUntil(
+    copy: { locator: DaLocator; before: readonly (DaLocator | undefined)[] },
+    from: number,
+    said?: number,
+  ): Promise<number | undefined> {
+    const promised = promisedUntil(from, said)
+    if (publisher?.retention.kind !== 'expires') return promised
+    const certified = await copies.certifiedUntil(copy, seconds(), io)
+    return Math.min(promised ?? Number.POSITIVE_INFINITY, certified ?? Number.POSITIVE_INFINITY)
   }
 
   async function tell(copy: Announcement): Promise<StepOutcome> {
@@ -164,7 +176,8 @@ export function openRenewals(options: RenewalOptions, book: RenewalBook, io: Rou
       if (kept.state === 'held') return skipped('it was announced before')
       if ('at' in copy) {
         await copies.prove(artifactHash, locator, io)
-        const expiresAt = keptUntil(copy.at)
+        const before = kept.state === 'sending' ? [kept.previous?.locator] : []
+        const expiresAt = await keptUntil({ locator, before }, copy.at)
         await book.set(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
       }
       return tell(step)
@@ -193,7 +206,14 @@ export function openRenewals(options: RenewalOptions, book: RenewalBook, io: Rou
       const answered = before?.state === 'sending' ? before.answered : undefined
       // A receipt may be of a copy that nobody has read: it must not be all that is left of several.
       if (answered !== undefined) await proveNew(locator, { artifactHash, at })
-      const expiresAt = keptUntil(at, receipt.expiresAt)
+      const copy = { locator, before: [step.previous, ...entry.locators] }
+      const expiresAt = await keptUntil(copy, at, receipt.expiresAt).catch(
+        async (error: unknown) => {
+          // It was paid for, and may be as new as it should be by a clock that is right.
+          await noteAnswer(locator, { artifactHash, at })
+          throw error
+        },
+      )
       await book.set(artifactHash, { state: 'paid', artifactHash, locator, expiresAt })
       return announcer
         ? { status: 'paid', copy: { artifactHash, namespace, templateId, locator } }
@@ -206,12 +226,18 @@ export function openRenewals(options: RenewalOptions, book: RenewalBook, io: Rou
     locator: DaLocator,
     { artifactHash, at }: { artifactHash: Hex; at: number },
   ): Promise<void> {
-    const kept = await book.get(artifactHash)
-    if (kept?.state === 'sending') {
-      const answered = withAnswer(kept.answered, { locator, at })
-      await book.set(artifactHash, { ...kept, answered })
-    }
+    await noteAnswer(locator, { artifactHash, at })
     await copies.prove(artifactHash, locator, io)
+  }
+
+  async function noteAnswer(
+    locator: DaLocator,
+    { artifactHash, at }: { artifactHash: Hex; at: number },
+  ): Promise<void> {
+    const kept = await book.get(artifactHash)
+    if (kept?.state !== 'sending') return
+    const answered = withAnswer(kept.answered, { locator, at })
+    await book.set(artifactHash, { ...kept, answered })
   }
 }
 

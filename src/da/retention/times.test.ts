@@ -31,6 +31,14 @@ const worlds: Record<string, [payments: number, script: RetentionScript]> = {
   'receipts that say milliseconds': [4, { expiry: (until) => until * 1_000 }],
   'receipts that say a far time': [4, { expiry: (until) => until + month }],
   'receipts of the past': [4, { expiry: (until) => until - month }],
+  'certificates of the copy before, for half a day': [
+    8,
+    { replays: (at) => at % 13 < 0.8 && at > 1 },
+  ],
+  'certificates of the copy before, and nothing else said': [
+    8,
+    { replays: (at) => at % 13 < 0.8 && at > 1, expiry: () => undefined, isOne: true },
+  ],
   'read-backs that fail': [5, { readBackFails: () => true }],
   'read-backs that fail, and say the commitments alone': [
     5,
