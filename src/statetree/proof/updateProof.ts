@@ -53,7 +53,7 @@ export function proveUpdate(
     if (run === undefined) continue
     proof.push(proveTyped({ ...view, root }, run.bytes.subarray(0, 32)))
     const version = previewVersion + i + 1
-    const state = { arena, version, stale: [], load: view.load }
+    const state = { arena, version, stale: [], staleLeaves: 0, load: view.load }
     root = placeRoot(state, applyRun(state, root, run))
     const written = collectWritten(arena, root, version)
     rehash(arena, written, tree.hasher)

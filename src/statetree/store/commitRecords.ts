@@ -19,7 +19,7 @@ import {
 } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
 import { type CommitStats, visitStale } from '../tree/nodes/batch.js'
-import { createNodeSlab, encodeInner, encodeRecord } from '../tree/nodes/encodeRecord.js'
+import { encodeRecord } from '../tree/nodes/encodeRecord.js'
 import {
   addKey,
   compareNodeKeys,
@@ -58,17 +58,15 @@ export function countNodes(
     arena: Arena
     base: View
     root: number
-    stale: readonly number[]
+    staleLeaves: number
     hadRoot: boolean
     /** Inner 16-ary nodes that were replaced. */
     inner: number
   },
   written: Written['counts'],
 ): CommitStats {
-  let staleNodes = made.hadRoot && made.base.root === EMPTY ? 1 : 0
-  let staleLeaves = 0
-  for (const id of made.stale) if (kindOf(made.arena, id) === kinds.leaf) staleLeaves++
-  staleNodes += made.inner + staleLeaves
+  const { inner, staleLeaves } = made
+  const staleNodes = inner + staleLeaves + (made.hadRoot && made.base.root === EMPTY ? 1 : 0)
   return {
     newNodes: written.leaves + written.nodes + (made.root === EMPTY ? 1 : 0),
     newLeaves: written.leaves,
@@ -155,11 +153,7 @@ export function encodeCommit(
   { arena, version, oldRoot, root, stale, hadRoot }: Made,
   { written, staleKeys }: Encodable,
 ): Pick<StoreCommit, 'nodes' | 'stale'> {
-  const slab = createNodeSlab(written.counts.nodes)
-  const levels = (written.nodes ?? []).map(({ ids, keys }, level) => ({
-    keys,
-    values: encodeInner(arena, ids, level * 4, slab),
-  }))
+  const levels = written.nodes ?? []
   const nodes: Iterable<StoredNode> =
     levels.length === 0
       ? [[encodeKeyAt(version, 0, noPath), encodeRecord(arena, root, 0)]]

@@ -8,7 +8,7 @@ import { applyRun, placeRoot } from '../tree/apply.js'
 import { EMPTY, hashOf, kindOf, kinds, reserve } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
 import { type CommitStats, listNodes, type TreeBatch } from '../tree/nodes/batch.js'
-import { collectWritten, hashNoted, noneWritten } from '../tree/rehash.js'
+import { collectWritten, finishNoted, noneWritten } from '../tree/rehash.js'
 import type { PreparedWrites, Run } from '../tree/writes.js'
 import {
   copyRoot,
@@ -100,7 +100,7 @@ function apply(
   const isOneRun = runs.length === 1 && runs[0]?.put === true
   const noted = isOneRun ? noneWritten({ keys: backed }) : undefined
   const noting = { replaced: old.add, written: noted, hasher }
-  const state = { arena, version, stale, load: base.load, ...noting }
+  const state = { arena, version, stale, staleLeaves: 0, load: base.load, ...noting }
   let root = base.root
   // As in the crate, a leaf that a delete moves up is written there, even when a later put of
   // the same commit moves it back down.
@@ -108,12 +108,14 @@ function apply(
   if (root === base.root && root !== EMPTY) {
     // Nothing changed: the root is written again, and the old one can be pruned.
     stale.push(root)
-    if (kindOf(arena, root) !== kinds.leaf) old.add(root, { depth: 0, keys: noPath, keyAt: 0 })
+    if (kindOf(arena, root) === kinds.leaf) state.staleLeaves++
+    else old.add(root, { depth: 0, keys: noPath, keyAt: 0 })
     root = copyRoot(arena, root, version)
   }
   const written = noted ?? collectWritten(arena, root, version, { keys: backed })
-  hashNoted(arena, written, hasher)
-  const counted = { arena, base, root, stale, hadRoot, inner: old.count() }
+  finishNoted(arena, written, hasher)
+  const { staleLeaves } = state
+  const counted = { arena, base, root, staleLeaves, hadRoot, inner: old.count() }
   return { root, stale, written, staleKeys: old.keys(), stats: countNodes(counted, written.counts) }
 }
 

@@ -11,7 +11,7 @@ import {
   LEFT,
   RECORD_WORDS,
   RIGHT,
-  release,
+  releaseList,
   versionOf,
 } from '../tree/arena.js'
 import { encodeNode, readNode } from '../tree/nodes/node.js'
@@ -126,7 +126,7 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
         const entry = resident.versions.get(version)
         if (entry === undefined) continue
         const taken = entry.stale.slice(0, limit - removed)
-        for (const id of taken) release(resident.arena, id)
+        releaseList(resident.arena, taken)
         removed += taken.length
         const rest = entry.stale.slice(taken.length)
         if (rest.length === 0 && version < oldest) resident.versions.delete(version)

@@ -3,7 +3,7 @@
 import { assertOptions } from '../../internal/options.js'
 import { CorruptNodeError, StoreMismatchError, VersionNotRetainedError } from '../errors.js'
 import type { TreeHasher } from '../hash/hasher.js'
-import { type Arena, createArena, EMPTY, release } from '../tree/arena.js'
+import { type Arena, createArena, EMPTY, releaseList } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
 import type { AtVersion } from '../tree/readable.js'
 import {
@@ -97,7 +97,7 @@ export function openVersions(options: {
       resident.hasher = hasher.name
       if (!backed) return
       resident.versions.set(version, made)
-      for (const id of replaced.ids) release(resident.arena, id)
+      releaseList(resident.arena, replaced.ids)
       resident.versions.delete(replaced.version - 1)
       replaced = { version, ids: made.stale }
     },

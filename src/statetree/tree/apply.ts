@@ -11,6 +11,7 @@ import {
   COUNT,
   copyLeaf,
   EMPTY,
+  ENCODED,
   isOf,
   kindOf,
   kinds,
@@ -22,15 +23,19 @@ import {
   takeLeaf,
   UNPLACED,
 } from './arena.js'
-import { hashNoted, noteInner, noteLeaf, type Written } from './rehash.js'
+import { finishNoted, noteInner, noteLeaf, type Written } from './rehash.js'
 import { type Run, WRITE_BYTES, WRITE_WORDS } from './writes.js'
+
+// Leaves: with the paths above them and what lies beside these, about half of what a processor's own cache holds.
+const hashedAtOnce = 128
 
 /** State of one commit while it is applied. */
 export type Applying = {
   arena: Arena
   version: number
-  /** Ids of older records that this commit replaced. */
+  /** Ids of older records that this commit replaced, and how many of them are leaves. */
   stale: number[]
+  staleLeaves: number
   /** Told of those among them that are tops of 16-ary nodes: at `depth` on the path of a key. */
   replaced?:
     | ((id: number, at: { depth: number; keys: Uint8Array; keyAt: number }) => void)
@@ -79,7 +84,7 @@ function putRange(
         arena.leafBytes.set(run.bytes.subarray(from + 32, from + 64), at + 32)
         return id
       }
-      s.stale.push(id)
+      staleLeaf(s, id)
       return newLeaf(s, run, lo)
     }
     const mid = split(run.bytes, lo, hi, depth)
@@ -96,8 +101,7 @@ function putRange(
   if (hi > mid) right = putRange(s, run, right, depth + 1, mid, hi)
   if (!isOf(arena, id, s.version)) {
     // A put takes nothing away: what has two children has two again.
-    replace(s, run, id, depth, lo)
-    return internal(s, run, lo, depth, left, right)
+    return instead(s, run, id, depth, lo, left, right)
   }
   setChildren(s, id, depth, left, right)
   return id
@@ -145,10 +149,7 @@ function deleteRange(
     else replace(s, run, id, depth, lo)
     return lone
   }
-  if (!own) {
-    replace(s, run, id, depth, lo)
-    return internal(s, run, lo, depth, newLeft, newRight)
-  }
+  if (!own) return instead(s, run, id, depth, lo, newLeft, newRight)
   setChildren(s, id, depth, newLeft, newRight)
   return id
 }
@@ -157,6 +158,26 @@ function deleteRange(
 function replace(s: Applying, run: Run, id: number, depth: number, lo: number): void {
   s.stale.push(id)
   if ((depth & 3) === 0) s.replaced?.(id, { depth, keys: run.bytes, keyAt: lo * WRITE_BYTES })
+}
+
+// An inner record instead of an older one at the same place.
+function instead(
+  s: Applying,
+  run: Run,
+  id: number,
+  depth: number,
+  lo: number,
+  left: number,
+  right: number,
+): number {
+  replace(s, run, id, depth, lo)
+  const made = internal(s, run, lo, depth, left, right)
+  if ((depth & 3) !== 0) return made
+  const { words } = s.arena
+  const [from, to] = [id * RECORD_WORDS + ENCODED, made * RECORD_WORDS + ENCODED]
+  words[to] = words[from] as number
+  words[to + 1] = words[from + 1] as number
+  return made
 }
 
 // What a node with these children collapses to; `undefined` where it has to be an inner node.
@@ -184,8 +205,8 @@ function internal(
   if (s.written === undefined) return id
   noteInner(s.written, id, s.version, depth, run.bytes, lo * WRITE_BYTES)
   // What is below a record was taken down before it.
-  if (s.hasher !== undefined && s.written.leaves.count >= s.hasher.capacity)
-    hashNoted(s.arena, s.written, s.hasher)
+  if (s.hasher !== undefined && s.written.leaves.count >= hashedAtOnce)
+    finishNoted(s.arena, s.written, s.hasher)
   return id
 }
 
@@ -213,7 +234,7 @@ function place(s: Applying, id: number, depth: number): number {
   }
   const moved = copyLeaf(s.arena, id, s.version)
   s.arena.words[moved * RECORD_WORDS + COUNT] = nibbles
-  s.stale.push(id)
+  staleLeaf(s, id)
   if (s.written !== undefined) noteLeaf(s.written, moved)
   return moved
 }
@@ -230,7 +251,12 @@ function newLeaf(s: Applying, run: Run, index: number): number {
 
 function drop(s: Applying, id: number): void {
   if (isOf(s.arena, id, s.version)) release(s.arena, id)
-  else s.stale.push(id)
+  else staleLeaf(s, id)
+}
+
+function staleLeaf(s: Applying, id: number): void {
+  s.stale.push(id)
+  s.staleLeaves++
 }
 
 function sameKey(arena: Arena, leafAt: number, run: Run, index: number): boolean {

@@ -6,12 +6,13 @@
  * hashes nothing. Changed paths are copied, so every retained version stays readable.
  *
  * A record has 16 words, a line of a processor's cache: hash (8), left, right, version (low 32 bits),
- * kind and version (high), leaf count, and three that are not used. Leaves have 16 words more in a
- * second array: key hash and value hash.
+ * kind and version (high), leaf count, where its encoding lies (2), and one that is not used. Leaves have 16
+ * words more in a second array: key hash and value hash.
  */
 
 import { PLACEHOLDER_HASH } from '../hash/scheme.js'
 import { createGrowable, type Growable } from './growable.js'
+import { createSlabs, type Slabs } from './nodes/slabs.js'
 
 /** Words of a record. */
 export const RECORD_WORDS = 16
@@ -19,11 +20,18 @@ export const RECORD_WORDS = 16
 export const LEFT = 8
 /** Word of the right child. */
 export const RIGHT = 9
-const VERSION = 10
+/** Word of the version's low 32 bits. */
+export const VERSION = 10
 /** Word of the kind, in its low byte. */
 export const KIND = 11
 /** Word of the number of leaves below; in a leaf, the nibbles of its place in a stored tree. */
 export const COUNT = 12
+
+/**
+ * Of the top record of a 16-ary node: number of the slab that has its encoding, or that of the node it
+ * replaces, or 0; the next word is where in the slab.
+ */
+export const ENCODED = 13
 
 /** Id of the empty subtree. */
 export const EMPTY = 0
@@ -40,19 +48,22 @@ export type Arena = {
   leafBytes: Uint8Array
   /** First id never used. */
   next: number
-  freeHead: number
   leafNext: number
-  leafFreeHead: number
+  /** Ids that were given back, and of leaves their place in `leafWords`. */
+  free: number[]
+  leafFree: number[]
+  /** Ids that were given back together, the first of them from `listAt` on: not looked at until they are taken. */
+  lists: (readonly number[])[]
+  listAt: number
   /** Records in use. */
   live: number
   /** How often a record was given back: while it stays, ids mean what they meant. */
   released: number
   records: Growable
   leaves: Growable
+  /** Encoded nodes, of trees that are stored. */
+  slabs: Slabs
 }
-
-// Larger than any id, and still a small integer: with a larger one, engines compute ids as floating point.
-const noId = 0x3fffffff
 
 /** Creates an arena with room for `records` records. */
 export function createArena(records = 64): Arena {
@@ -64,13 +75,16 @@ export function createArena(records = 64): Arena {
     leafWords: leaves.words,
     leafBytes: leaves.bytes,
     next: 1,
-    freeHead: noId,
     leafNext: 0,
-    leafFreeHead: noId,
+    free: [],
+    leafFree: [],
+    lists: [],
+    listAt: 0,
     live: 0,
     released: 0,
     records: growable,
     leaves,
+    slabs: createSlabs(),
   }
   // Record 0 is the empty subtree, so that hashing reads its hash like any other.
   arena.bytes.set(PLACEHOLDER_HASH)
@@ -102,31 +116,46 @@ function growLeaves(arena: Arena, needed: number): void {
 
 /** Takes a record. Its hash and children are whatever they were. */
 export function allocate(arena: Arena, kind: number, version: number): number {
-  let id = arena.freeHead
-  if (id === noId) {
+  let id = arena.free.pop() ?? takeListed(arena)
+  if (id === undefined) {
     id = arena.next++
     if (arena.next * RECORD_WORDS > arena.words.length)
       growRecords(arena, arena.next * RECORD_WORDS)
-  } else {
-    arena.freeHead = arena.words[id * RECORD_WORDS + LEFT] as number
   }
   arena.live++
   const at = id * RECORD_WORDS
   arena.words[at + VERSION] = version >>> 0
-  arena.words[at + KIND] =
-    version < 0x100000000 ? kind : kind | (Math.floor(version / 0x100000000) << 8)
+  arena.words[at + KIND] = kindWord(kind, version)
+  arena.words[at + ENCODED] = 0
   return id
+}
+
+// In the order in which they were listed, which is that of keys: what is near in a tree comes to lie near.
+function takeListed(arena: Arena): number | undefined {
+  const [list] = arena.lists
+  if (list === undefined) return undefined
+  const id = list[arena.listAt++] as number
+  if (arena.listAt === list.length) {
+    arena.lists.shift()
+    arena.listAt = 0
+  }
+  if (kindOf(arena, id) === kinds.leaf)
+    arena.leafFree.push(arena.words[id * RECORD_WORDS + LEFT] as number)
+  return id
+}
+
+/** The {@link KIND} word of a record. */
+export function kindWord(kind: number, version: number): number {
+  return version < 0x100000000 ? kind : kind | (Math.floor(version / 0x100000000) << 8)
 }
 
 /** Takes a record of a leaf. Its key hash and value hash, at {@link leafOffset}, are whatever they were. */
 export function takeLeaf(arena: Arena, version: number): number {
   const id = allocate(arena, kinds.leaf, version)
-  let leaf = arena.leafFreeHead
-  if (leaf === noId) {
+  let leaf = arena.leafFree.pop()
+  if (leaf === undefined) {
     leaf = arena.leafNext++
     if (arena.leafNext * 16 > arena.leafWords.length) growLeaves(arena, arena.leafNext * 16)
-  } else {
-    arena.leafFreeHead = arena.leafWords[leaf * 16] as number
   }
   arena.words[id * RECORD_WORDS + LEFT] = leaf
   arena.words[id * RECORD_WORDS + COUNT] = UNPLACED
@@ -160,16 +189,19 @@ export function copyLeaf(arena: Arena, id: number, version: number): number {
 /** Gives a record back. Its id will be used again. */
 export function release(arena: Arena, id: number): void {
   const at = id * RECORD_WORDS
-  if (kindOf(arena, id) === kinds.leaf) {
-    const leaf = arena.words[at + LEFT] as number
-    arena.leafWords[leaf * 16] = arena.leafFreeHead
-    arena.leafFreeHead = leaf
-  }
+  if (kindOf(arena, id) === kinds.leaf) arena.leafFree.push(arena.words[at + LEFT] as number)
   arena.words[at + KIND] = kinds.free
-  arena.words[at + LEFT] = arena.freeHead
-  arena.freeHead = id
+  arena.free.push(id)
   arena.live--
   arena.released++
+}
+
+/** Gives back many records, which nobody reads any more. The list is the arena's from then on. */
+export function releaseList(arena: Arena, ids: readonly number[]): void {
+  if (ids.length === 0) return
+  arena.lists.push(ids)
+  arena.live -= ids.length
+  arena.released += ids.length
 }
 
 /** Kind of a record. The empty subtree has none: test for {@link EMPTY} first. */

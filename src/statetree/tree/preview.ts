@@ -18,7 +18,7 @@ export const previewVersion: number = 2 ** 52
 export function previewRoot(tree: ReadableTree, writes: Iterable<TreeWrite>): Hex {
   const view = tree.view()
   const { arena } = view
-  const state = { arena, version: previewVersion, stale: [], load: view.load }
+  const state = { arena, version: previewVersion, stale: [], staleLeaves: 0, load: view.load }
   let written = noneWritten()
   let root = view.root
   for (const run of prepareWrites(writes, tree.hasher))

@@ -23,7 +23,7 @@ test('what a run of puts takes down is what a walk over the tree finds', () => {
     const [run] = prepareWrites(writes, defaultHasher())
     if (run === undefined) throw new TypeError('there are writes')
     const written = noneWritten({ keys: true })
-    const state = { arena, version, stale: [], load: () => {}, written }
+    const state = { arena, version, stale: [], staleLeaves: 0, load: () => {}, written }
     root = placeRoot(state, applyRun(state, root, run))
     const found = collectWritten(arena, root, version, { keys: true })
     const sorted = (ids: readonly number[]): number[] => [...ids].sort((a, b) => a - b)

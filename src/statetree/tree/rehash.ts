@@ -14,6 +14,7 @@ import {
   RECORD_WORDS,
   RIGHT,
 } from './arena.js'
+import { encodeInner } from './nodes/encodeRecord.js'
 import { addKey, createKeyList, type KeyList } from './nodes/nodeKey.js'
 
 /**
@@ -32,8 +33,8 @@ export type Written = {
 /** The first `count` of `list`: emptied, it keeps its room. */
 export type Ids = { list: number[]; count: number }
 
-/** The 16-ary nodes of one level: ids of their top records, and their keys. */
-export type StoredLevel = { ids: number[]; keys: KeyList }
+/** The 16-ary nodes of one level: ids of their top records, their keys, and the encodings of the first of them. */
+export type StoredLevel = { ids: number[]; keys: KeyList; values: Uint8Array[] }
 
 /** Takes down an inner record at `depth` on the way to the key at byte `keyAt` of `keys`. */
 export function noteInner(
@@ -50,7 +51,7 @@ export function noteInner(
   written.counts.nodes++
   if (written.nodes === undefined) return
   while (written.nodes.length <= depth >> 2)
-    written.nodes.push({ ids: [], keys: createKeyList(written.nodes.length * 4) })
+    written.nodes.push({ ids: [], keys: createKeyList(written.nodes.length * 4), values: [] })
   const level = written.nodes[depth >> 2] as StoredLevel
   level.ids.push(id)
   addKey(level.keys, version, depth, keys, keyAt)
@@ -114,11 +115,17 @@ export function rehash(arena: Arena, written: Written, hasher: TreeHasher): void
   }
 }
 
-/** {@link rehash} of what was taken down since the last call, which then is no longer listed. */
-export function hashNoted(arena: Arena, written: Written, hasher: TreeHasher): void {
+/**
+ * {@link rehash} of what was taken down since the last call, which then is no longer listed. Nodes are encoded
+ * where they were asked for.
+ */
+export function finishNoted(arena: Arena, written: Written, hasher: TreeHasher): void {
   rehash(arena, written, hasher)
   written.leaves.count = 0
   for (const level of written.inner) level.count = 0
+  written.nodes?.forEach(({ ids, values }, level) => {
+    encodeInner(arena, ids, level * 4, values)
+  })
 }
 
 /** Hashes leaf records. */

@@ -1,8 +1,9 @@
-/** Nodes encoded straight out of an arena, many of them into one buffer. */
+/** Nodes encoded straight out of an arena, into its slabs. */
 import {
   type Arena,
   COUNT,
   EMPTY,
+  ENCODED,
   KIND,
   kindOf,
   kinds,
@@ -13,23 +14,9 @@ import {
   RIGHT,
   versionOf,
 } from '../arena.js'
+import { encodeChanged } from './encodeChanged.js'
 import { encodeNode, isLittleEndian, readNode, tags, writeVarint } from './node.js'
-
-/** Where encoded nodes are put, one after the other: an allocation for each costs more than its bytes. */
-export type NodeSlab = { bytes: Uint8Array; view: DataView; at: number }
-
-const slabBytes = 1 << 20
-const longestNode = 5 + 16 * 80
-
-/** Creates a slab with room for `nodes` nodes of a usual size; it goes on in another when it is full. */
-export function createNodeSlab(nodes: number): NodeSlab {
-  return newSlab(Math.min(slabBytes, (nodes + 1) * longestNode))
-}
-
-function newSlab(size: number): NodeSlab {
-  const bytes = new Uint8Array(size)
-  return { bytes, view: new DataView(bytes.buffer), at: 0 }
-}
+import { type Slab, slabOf, slabWithRoom } from './slabs.js'
 
 // Nodes that are encoded together: what one waits for from memory is fetched for all of them meanwhile.
 const group = 16
@@ -44,28 +31,70 @@ const lone = new Int32Array(16)
 export function encodeRecord(arena: Arena, id: number, depth: number): Uint8Array {
   if (id === EMPTY || kindOf(arena, id) === kinds.leaf)
     return encodeNode(readNode(arena, id, depth))
-  return encodeInner(arena, [id], depth, createNodeSlab(0))[0] as Uint8Array
+  const encoded: Uint8Array[] = []
+  encodeInner(arena, [id], depth, encoded)
+  return encoded[0] as Uint8Array
 }
 
-/** {@link encodeRecord} of inner nodes at one depth. */
+/**
+ * Encodes inner nodes at one depth, all of one version, and adds them to `encoded`, which has the first of them.
+ * What they were before is copied, as far as it is kept and they have not changed.
+ */
 export function encodeInner(
   arena: Arena,
   ids: readonly number[],
   depth: number,
-  slab: NodeSlab,
-): Uint8Array[] {
-  const encoded: Uint8Array[] = []
-  for (let from = 0; from < ids.length; from += group) {
-    const count = Math.min(group, ids.length - from)
-    for (let node = 0; node < count; node++) {
-      inner[node * 16] = ids[from + node] as number
-      foundCount[node] = 0
+  encoded: Uint8Array[],
+): void {
+  const whole: number[] = []
+  for (let i = encoded.length; i < ids.length; i++) {
+    const id = ids[i] as number
+    const at = id * RECORD_WORDS + ENCODED
+    const before = slabOf(arena.slabs, arena.words[at] as number)
+    if (before === undefined) {
+      whole.push(i)
+      encoded.push(nothing)
+      continue
     }
-    for (let width = 1; width <= 16; width *= 2)
-      for (let node = 0; node < count; node++) takeLevel(arena.words, node, width)
-    for (let node = 0; node < count; node++) encoded.push(encodeTaken(arena, node, depth, slab))
+    const earlier = { bytes: before.bytes, at: arena.words[at + 1] as number }
+    const { slab, number } = slabWithRoom(arena.slabs, arena.live)
+    encoded.push(keep(arena, id, slab, number, encodeChanged(arena, id, depth, earlier, slab)))
   }
-  return encoded
+  for (let from = 0; from < whole.length; from += group)
+    encodeGroup(arena, ids, depth, whole.slice(from, from + group), encoded)
+}
+
+const nothing = new Uint8Array(0)
+
+function encodeGroup(
+  arena: Arena,
+  ids: readonly number[],
+  depth: number,
+  places: readonly number[],
+  encoded: Uint8Array[],
+): void {
+  const count = places.length
+  for (let node = 0; node < count; node++) {
+    inner[node * 16] = ids[places[node] as number] as number
+    foundCount[node] = 0
+  }
+  for (let width = 1; width <= 16; width *= 2)
+    for (let node = 0; node < count; node++) takeLevel(arena.words, node, width)
+  for (let node = 0; node < count; node++) {
+    const place = places[node] as number
+    const { slab, number } = slabWithRoom(arena.slabs, arena.live)
+    const end = encodeTaken(arena, node, depth, slab)
+    encoded[place] = keep(arena, ids[place] as number, slab, number, end)
+  }
+}
+
+// Notes where the node is, for the commit that will change it.
+function keep(arena: Arena, id: number, slab: Slab, number: number, end: number): Uint8Array {
+  const { at } = slab
+  slab.at = end
+  arena.words[id * RECORD_WORDS + ENCODED] = number
+  arena.words[id * RECORD_WORDS + ENCODED + 1] = at
+  return slab.bytes.subarray(at, end)
 }
 
 // From the `width` records of one level of a node to those of the next; the leaves among them are set apart.
@@ -90,8 +119,7 @@ function takeLevel(words: Uint32Array, node: number, width: number): void {
   foundCount[node] = end - node * 17
 }
 
-function encodeTaken(arena: Arena, node: number, depth: number, slab: NodeSlab): Uint8Array {
-  if (slab.bytes.length - slab.at < longestNode) Object.assign(slab, newSlab(slabBytes))
+function encodeTaken(arena: Arena, node: number, depth: number, slab: Slab): number {
   const { words, leafWords } = arena
   const { bytes, view, at: start } = slab
   const leaves = placeLeaves(arena, node, depth)
@@ -118,8 +146,7 @@ function encodeTaken(arena: Arena, node: number, depth: number, slab: NodeSlab):
   bytes[start + 2] = existence >> 8
   bytes[start + 3] = leaves & 0xff
   bytes[start + 4] = leaves >> 8
-  slab.at = at
-  return bytes.subarray(start, at)
+  return at
 }
 
 // A leaf may sit above the level of its nibble, which its key has.
