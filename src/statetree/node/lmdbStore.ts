@@ -37,6 +37,7 @@ import {
   type StoreCommit,
   type StoreRange,
 } from '../store/store.js'
+import { throughNodes } from '../store/through.js'
 import { fileBytes } from './fileBytes.js'
 import { appender, packNames, pruneNodes, staleKey } from './staleNames.js'
 import { type WriterLock, writerLock } from './writerLock.js'
@@ -274,8 +275,7 @@ function putCommit(tables: Tables, commit: StoreCommit): void {
   const range = readRange(tables)
   assertFollows(commit.version, range)
   const since = be8(commit.version)
-  const putNode = appender(tables.nodes)
-  for (const [key, value] of commit.nodes) putNode(key, value)
+  throughNodes(commit.nodes, appender(tables.nodes))
   const putStale = appender(tables.stale)
   packNames(commit.stale).forEach((list, i) => {
     putStale(staleKey(since, i), list)

@@ -4,30 +4,45 @@
  * A commit replaces thousands of nodes. A record for each name would cost LMDB as much as the nodes themselves.
  */
 import type { Database } from 'lmdb'
-import { compareBytes, concat } from '../../internal/bytes.js'
+import { concat } from '../../internal/bytes.js'
+import { throughNames } from '../store/through.js'
 
 type Table = Database<Uint8Array, Uint8Array>
 
 // LMDB keeps values of up to half a page of 4,096 bytes in the page of their key.
 const listBytes = 1_900
+// LMDB takes no longer ones.
+const longestKey = 1_978
 const append = { append: true }
 
 /**
  * Puts records into a table. What comes after all that is there is appended, which searches for no place
- * and fills pages to the end; anything else is put as usual.
+ * and fills pages to the end; anything else is put as usual. Keys are read at the call.
  */
 export function appender(table: Table): (key: Uint8Array, value: Uint8Array) => void {
   const [newest] = table.getKeys({ reverse: true, limit: 1 })
-  let last: Uint8Array | undefined
-  if (newest !== undefined) last = Uint8Array.from(newest as Uint8Array)
+  const last = new Uint8Array(longestKey)
+  let length = 0
+  const isAfter = (key: Uint8Array): boolean => {
+    for (let i = 0; i < length && i < key.length; i++) {
+      const difference = (key[i] as number) - (last[i] as number)
+      if (difference !== 0) return difference > 0
+    }
+    return key.length > length
+  }
+  const note = (key: Uint8Array): void => {
+    length = key.length
+    for (let i = 0; i < length; i++) last[i] = key[i] as number
+  }
+  if (newest !== undefined) note(newest as Uint8Array)
   return (key, value) => {
     // LMDB says of an append out of order that the key is there, and keeps nothing of it.
-    if (last !== undefined && compareBytes(last, key) >= 0) {
+    if (!isAfter(key)) {
       table.put(key, value)
       return
     }
     table.putSync(key, value, append)
-    last = key
+    note(key)
   }
 }
 
@@ -36,16 +51,15 @@ export function packNames(names: Iterable<Uint8Array>): Uint8Array[] {
   const lists: Uint8Array[] = []
   let list = new Uint8Array(listBytes)
   let at = 0
-  for (const name of names) {
-    if (at + 1 + name.length > list.length) {
+  throughNames(names, (bytes, from, to) => {
+    if (at + 1 + to - from > list.length) {
       lists.push(list.subarray(0, at))
       list = new Uint8Array(listBytes)
       at = 0
     }
-    list[at] = name.length
-    list.set(name, at + 1)
-    at += 1 + name.length
-  }
+    list[at++] = to - from
+    for (let i = from; i < to; i++) list[at++] = bytes[i] as number
+  })
   if (at > 0) lists.push(list.subarray(0, at))
   return lists
 }

@@ -1,6 +1,5 @@
 /** What one commit did to an arena: counted, listed, and encoded for a store. */
 
-import { compareBytes } from '../../internal/bytes.js'
 import type { Applying } from '../tree/apply.js'
 import {
   type Arena,
@@ -28,9 +27,11 @@ import {
   type KeyList,
   keysOf,
   type NodeKey,
+  sortKeys,
 } from '../tree/nodes/nodeKey.js'
-import type { Written } from '../tree/rehash.js'
+import type { StoredLevel, Written } from '../tree/rehash.js'
 import type { StoreCommit } from './store.js'
+import { withWay } from './through.js'
 
 /** Writes the root again under a new version: nothing below it changed. */
 export function copyRoot(arena: Arena, root: number, version: number): number {
@@ -103,41 +104,41 @@ export function replacedNodes(
 ): { add: NonNullable<Applying['replaced']>; count(): number; keys(): Iterable<Uint8Array> } {
   // By version and depth, as keys are ordered: a run meets those of one depth in order.
   const byVersion = new Map<number, KeyList[]>()
+  let last: { version: number; byDepth: KeyList[] } = { version: -1, byDepth: [] }
   let count = 0
   return {
     add(id, { depth, keys, keyAt }) {
       count++
       if (!withKeys) return
       const version = versionOf(arena, id)
-      let byDepth = byVersion.get(version)
-      if (byDepth === undefined) {
-        byDepth = []
-        byVersion.set(version, byDepth)
+      if (version !== last.version) {
+        last = { version, byDepth: byVersion.get(version) ?? [] }
+        byVersion.set(version, last.byDepth)
       }
+      const { byDepth } = last
       while (byDepth.length <= depth >> 2) byDepth.push(createKeyList(byDepth.length * 4))
       addKey(byDepth[depth >> 2] as KeyList, version, depth, keys, keyAt)
     },
     count: () => count,
-    keys: () => iterable(() => sortedKeys(byVersion)),
+    keys: () => inKeyOrder(byVersion),
   }
 }
 
-function* sortedKeys(byVersion: ReadonlyMap<number, KeyList[]>): Generator<Uint8Array> {
-  for (const version of [...byVersion.keys()].sort((a, b) => a - b))
-    for (const list of byVersion.get(version) as KeyList[]) {
-      // Those of one depth several runs of a commit may have met in turn.
-      if (isSorted(list)) yield* keysOf(list)
-      else yield* [...keysOf(list)].sort(compareBytes)
-    }
-}
-
-function isSorted(list: KeyList): boolean {
-  let last: Uint8Array | undefined
-  for (const key of keysOf(list)) {
-    if (last !== undefined && compareBytes(last, key) > 0) return false
-    last = key
-  }
-  return true
+function inKeyOrder(byVersion: ReadonlyMap<number, KeyList[]>): Iterable<Uint8Array> {
+  const lists = [...byVersion.keys()]
+    .sort((a, b) => a - b)
+    .flatMap((version) => byVersion.get(version) as KeyList[])
+  // Those of one depth several runs of a commit may have met in turn.
+  for (const list of lists) sortKeys(list)
+  return withWay(
+    function* () {
+      for (const list of lists) yield* keysOf(list)
+    },
+    (take: (bytes: Uint8Array, from: number, to: number) => void) => {
+      for (const { bytes, length, count } of lists)
+        for (let i = 0; i < count; i++) take(bytes, i * length, (i + 1) * length)
+    },
+  )
 }
 
 /** What {@link encodeCommit} needs beside the arena: what was written, and names of what went. */
@@ -157,7 +158,7 @@ export function encodeCommit(
   const nodes: Iterable<StoredNode> =
     levels.length === 0
       ? [[encodeKeyAt(version, 0, noPath), encodeRecord(arena, root, 0)]]
-      : iterable(() => inOrder(levels))
+      : levelByLevel(levels)
   if (oldRoot === EMPTY && hadRoot) return { nodes, stale: [encodeKeyAt(version - 1, 0, noPath)] }
   // An older leaf at the root is its own node, and the only one there was.
   if (oldRoot !== EMPTY && kindOf(arena, oldRoot) === kinds.leaf && stale.includes(oldRoot))
@@ -165,18 +166,25 @@ export function encodeCommit(
   return { nodes, stale: staleKeys }
 }
 
-function* inOrder(
-  levels: readonly { keys: KeyList; values: Uint8Array[] }[],
-): Generator<StoredNode> {
-  for (const { keys, values } of levels) {
-    let i = 0
-    for (const key of keysOf(keys)) yield [key, values[i++] as Uint8Array]
-  }
-}
-
-// May be gone through again, as a list may.
-function iterable<item>(start: () => Iterator<item>): Iterable<item> {
-  return { [Symbol.iterator]: start }
+function levelByLevel(levels: readonly StoredLevel[]): Iterable<StoredNode> {
+  return withWay(
+    function* () {
+      for (const { keys, values } of levels) {
+        let i = 0
+        for (const key of keysOf(keys)) yield [key, values[i++] as Uint8Array] as const
+      }
+    },
+    (take: (key: Uint8Array, value: Uint8Array) => void) => {
+      for (const { keys, values } of levels) {
+        const key = new Uint8Array(keys.length)
+        for (let i = 0; i < keys.count; i++) {
+          let from = i * keys.length
+          for (let to = 0; to < key.length; ) key[to++] = keys.bytes[from++] as number
+          take(key, values[i] as Uint8Array)
+        }
+      }
+    },
+  )
 }
 
 const noPath = new Uint8Array(0)

@@ -41,7 +41,7 @@ export function encodeChanged(
   const wereLeaves = (base[baseAt + 3] as number) | ((base[baseAt + 4] as number) << 8)
   readBegins(base, baseAt + 5, existed, wereLeaves)
   children.fill(none)
-  takeChildren(arena, id, depth, wereLeaves, 0, 16)
+  takeChildren(arena, id, depth, 0, 16)
   const { bytes, view, at: start } = slab
   let at = start + 5
   let existence = 0
@@ -104,7 +104,6 @@ function takeChildren(
   arena: Arena,
   parent: number,
   depth: number,
-  wereLeaves: number,
   nibble: number,
   width: number,
 ): void {
@@ -121,24 +120,17 @@ function takeChildren(
       words[child + VERSION] === words[at + VERSION] &&
       word >>> 8 === (words[at + KIND] as number) >>> 8
     if ((word & 0xff) === kinds.leaf) {
-      const place = half === 1 ? first : leafNibble(arena, child, depth, wereLeaves, first, half)
+      const place = half === 1 ? first : leafNibble(arena, child, depth)
       children[place] = isNew ? id : kept
     } else if (!isNew) {
       for (let i = first; i < first + half; i++) children[i] = kept
     } else if (half === 1) children[first] = id
-    else takeChildren(arena, id, depth, wereLeaves, first, half)
+    else takeChildren(arena, id, depth, first, half)
   }
 }
 
 // A leaf may sit above the level of its nibble, which its key has.
-function leafNibble(
-  arena: Arena,
-  record: number,
-  depth: number,
-  wereLeaves: number,
-  first: number,
-  width: number,
-): number {
+function leafNibble(arena: Arena, record: number, depth: number): number {
   const key = (arena.words[record + LEFT] as number) * 64
   const byte = arena.leafBytes[key + (depth >> 3)] as number
   return (depth & 7) === 0 ? byte >> 4 : byte & 0x0f

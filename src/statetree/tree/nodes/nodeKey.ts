@@ -1,5 +1,6 @@
 /** Names of stored nodes: the version that wrote a node, and its place as a path of nibbles. */
 import { bytesToHex } from '@noble/hashes/utils.js'
+import { compareBytes, concat } from '../../../internal/bytes.js'
 import { MalformedEncodingError } from '../../errors.js'
 
 /** Name of a 16-ary node. `path` has `nibbles` nibbles, a last odd one in the high half. */
@@ -32,12 +33,32 @@ export type KeyList = { bytes: Uint8Array; length: number; count: number }
 
 /** An empty list of keys at `depth` bits. */
 export function createKeyList(depth: number): KeyList {
-  return { bytes: new Uint8Array(512), length: keyLength(depth), count: 0 }
+  const length = keyLength(depth)
+  return { bytes: new Uint8Array(8 * length), length, count: 0 }
 }
 
 /** The keys of a list, in the order they came. */
 export function* keysOf({ bytes, length, count }: KeyList): Generator<Uint8Array> {
   for (let i = 0; i < count; i++) yield bytes.subarray(i * length, (i + 1) * length)
+}
+
+/** Puts the keys of a list in order. Those that are stay where they are. */
+export function sortKeys(list: KeyList): void {
+  const { bytes, length, count } = list
+  let i = 1
+  while (i < count && !isBefore(bytes, i * length, length)) i++
+  if (i >= count) return
+  const sorted = [...keysOf(list)].sort(compareBytes)
+  list.bytes = concat(...sorted)
+}
+
+// Whether the key at `at` comes before the one in front of it.
+function isBefore(bytes: Uint8Array, at: number, length: number): boolean {
+  for (let to = at; to < at + length; to++) {
+    const difference = (bytes[to] as number) - (bytes[to - length] as number)
+    if (difference !== 0) return difference < 0
+  }
+  return false
 }
 
 /** Adds `encodeNodeKey(nodeKeyAt(version, depth, key, keyAt))` to a list of that depth. */
