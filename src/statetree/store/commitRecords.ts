@@ -107,7 +107,7 @@ export function replacedNodes(
   let last: { version: number; byDepth: KeyList[] } = { version: -1, byDepth: [] }
   let count = 0
   return {
-    add(id, { depth, keys, keyAt }) {
+    add(id, depth, keys, keyAt) {
       count++
       if (!withKeys) return
       const version = versionOf(arena, id)

@@ -109,7 +109,7 @@ function apply(
     // Nothing changed: the root is written again, and the old one can be pruned.
     stale.push(root)
     if (kindOf(arena, root) === kinds.leaf) state.staleLeaves++
-    else old.add(root, { depth: 0, keys: noPath, keyAt: 0 })
+    else old.add(root, 0, noPath, 0)
     root = copyRoot(arena, root, version)
   }
   const written = noted ?? collectWritten(arena, root, version, { keys: backed })

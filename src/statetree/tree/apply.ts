@@ -37,9 +37,7 @@ export type Applying = {
   stale: number[]
   staleLeaves: number
   /** Told of those among them that are tops of 16-ary nodes: at `depth` on the path of a key. */
-  replaced?:
-    | ((id: number, at: { depth: number; keys: Uint8Array; keyAt: number }) => void)
-    | undefined
+  replaced?: ((id: number, depth: number, keys: Uint8Array, keyAt: number) => void) | undefined
   /**
    * Takes down what is written, as `collectWritten` lists it, where a commit is one run of puts: nothing
    * that such a run makes goes again.
@@ -157,7 +155,7 @@ function deleteRange(
 // An older inner node on the path of key `lo`.
 function replace(s: Applying, run: Run, id: number, depth: number, lo: number): void {
   s.stale.push(id)
-  if ((depth & 3) === 0) s.replaced?.(id, { depth, keys: run.bytes, keyAt: lo * WRITE_BYTES })
+  if ((depth & 3) === 0) s.replaced?.(id, depth, run.bytes, lo * WRITE_BYTES)
 }
 
 // An inner record instead of an older one at the same place.
