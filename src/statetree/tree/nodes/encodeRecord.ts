@@ -1,4 +1,4 @@
-/** Nodes encoded straight out of an arena, into its slabs. */
+/** Nodes encoded straight out of an arena, and out of what they were before. */
 import {
   type Arena,
   COUNT,
@@ -8,24 +8,21 @@ import {
   kindOf,
   kinds,
   LEFT,
-  leafFlag,
-  leafOffset,
   RECORD_WORDS,
   RIGHT,
+  VERSION,
   versionOf,
 } from '../arena.js'
-import { encodeChanged } from './encodeChanged.js'
 import { encodeNode, isLittleEndian, readNode, tags, writeVarint } from './node.js'
 import { type Slab, slabOf, slabWithRoom } from './slabs.js'
 
-// Nodes that are encoded together: what one waits for from memory is fetched for all of them meanwhile.
-const group = 16
-// Of each: the inner records of one level, at last those of its children by nibble; the leaves among its
-// children, as they are found and by nibble.
-const inner = new Int32Array(group * 16)
-const found = new Int32Array(group * 17)
-const foundCount = new Int32Array(group)
-const lone = new Int32Array(16)
+// Of the node under way, by nibble: nothing, the record of a child, or that the child is what it was.
+const children = new Int32Array(16)
+const none = 0
+const kept = -1
+// Of what it was: where its children begin, by nibble, and where the last one ends.
+const begins = new Int32Array(17)
+const nothing = new Uint8Array(5)
 
 /** `encodeNode(readNode(arena, id, depth))`, without the objects between. */
 export function encodeRecord(arena: Arena, id: number, depth: number): Uint8Array {
@@ -38,7 +35,10 @@ export function encodeRecord(arena: Arena, id: number, depth: number): Uint8Arra
 
 /**
  * Encodes inner nodes at one depth, all of one version, and adds them to `encoded`, which has the first of them.
- * What they were before is copied, as far as it is kept and they have not changed.
+ *
+ * An older record below such a node is where it was in the node that this one replaces, and nothing below it has
+ * changed: while that node's encoding is kept, its children are copied from there, in one piece where their
+ * records lie anywhere in memory.
  */
 export function encodeInner(
   arena: Arena,
@@ -46,99 +46,99 @@ export function encodeInner(
   depth: number,
   encoded: Uint8Array[],
 ): void {
-  const whole: number[] = []
+  const { slabs, words } = arena
   for (let i = encoded.length; i < ids.length; i++) {
     const id = ids[i] as number
     const at = id * RECORD_WORDS + ENCODED
-    const before = slabOf(arena.slabs, arena.words[at] as number)
-    if (before === undefined) {
-      whole.push(i)
-      encoded.push(nothing)
+    const before = slabOf(slabs, words[at] as number)
+    const { slab, number } = slabWithRoom(slabs, arena.live)
+    const start = slab.at
+    children.fill(none)
+    takeChildren(arena, id, depth, before !== undefined, 0, 16)
+    slab.at =
+      before === undefined
+        ? writeNode(arena, nothing, 0, slab)
+        : writeNode(arena, before.bytes, words[at + 1] as number, slab)
+    // For the commit that will change it.
+    words[at] = number
+    words[at + 1] = start
+    encoded.push(slab.bytes.subarray(start, slab.at))
+  }
+}
+
+// Takes what is below the inner record `parent`, whose children lie in `width` nibbles.
+function takeChildren(
+  arena: Arena,
+  parent: number,
+  depth: number,
+  isChange: boolean,
+  nibble: number,
+  width: number,
+): void {
+  const { words } = arena
+  const at = parent * RECORD_WORDS
+  const half = width >> 1
+  for (let side = 0; side < 2; side++) {
+    const id = words[at + (side === 0 ? LEFT : RIGHT)] as number
+    if (id === EMPTY) continue
+    const first = nibble + side * half
+    const child = id * RECORD_WORDS
+    const word = words[child + KIND] as number
+    const isKept =
+      isChange &&
+      (words[child + VERSION] !== words[at + VERSION] ||
+        word >>> 8 !== (words[at + KIND] as number) >>> 8)
+    if ((word & 0xff) === kinds.leaf) {
+      const place = half === 1 ? first : leafNibble(arena, child, depth)
+      children[place] = isKept ? kept : id
+    } else if (isKept) {
+      for (let i = first; i < first + half; i++) children[i] = kept
+    } else if (half === 1) children[first] = id
+    else takeChildren(arena, id, depth, isChange, first, half)
+  }
+}
+
+// A leaf may sit above the level of its nibble, which its key has.
+function leafNibble(arena: Arena, record: number, depth: number): number {
+  const key = (arena.words[record + LEFT] as number) * 64
+  const byte = arena.leafBytes[key + (depth >> 3)] as number
+  return (depth & 7) === 0 ? byte >> 4 : byte & 0x0f
+}
+
+// Writes the children that were taken, and returns where the node ends. `base`: what it was.
+function writeNode(arena: Arena, base: Uint8Array, baseAt: number, slab: Slab): number {
+  const { words, leafWords } = arena
+  const existed = (base[baseAt + 1] as number) | ((base[baseAt + 2] as number) << 8)
+  const wereLeaves = (base[baseAt + 3] as number) | ((base[baseAt + 4] as number) << 8)
+  readBegins(base, baseAt + 5, existed, wereLeaves)
+  const { bytes, view, at: start } = slab
+  let at = start + 5
+  let existence = 0
+  let leaves = 0
+  for (let nibble = 0; nibble < 16; nibble++) {
+    const child = children[nibble] as number
+    if (child === none) continue
+    if (child === kept) {
+      const first = nibble
+      while (nibble < 15 && children[nibble + 1] === kept) nibble++
+      const mask = ((2 << nibble) - 1) & ~((1 << first) - 1)
+      existence |= existed & mask
+      leaves |= wereLeaves & mask
+      at = copy(base, begins[first] as number, begins[nibble + 1] as number, bytes, at)
       continue
     }
-    const earlier = { bytes: before.bytes, at: arena.words[at + 1] as number }
-    const { slab, number } = slabWithRoom(arena.slabs, arena.live)
-    encoded.push(keep(arena, id, slab, number, encodeChanged(arena, id, depth, earlier, slab)))
-  }
-  for (let from = 0; from < whole.length; from += group)
-    encodeGroup(arena, ids, depth, whole.slice(from, from + group), encoded)
-}
-
-const nothing = new Uint8Array(0)
-
-function encodeGroup(
-  arena: Arena,
-  ids: readonly number[],
-  depth: number,
-  places: readonly number[],
-  encoded: Uint8Array[],
-): void {
-  const count = places.length
-  for (let node = 0; node < count; node++) {
-    inner[node * 16] = ids[places[node] as number] as number
-    foundCount[node] = 0
-  }
-  for (let width = 1; width <= 16; width *= 2)
-    for (let node = 0; node < count; node++) takeLevel(arena.words, node, width)
-  for (let node = 0; node < count; node++) {
-    const place = places[node] as number
-    const { slab, number } = slabWithRoom(arena.slabs, arena.live)
-    const end = encodeTaken(arena, node, depth, slab)
-    encoded[place] = keep(arena, ids[place] as number, slab, number, end)
-  }
-}
-
-// Notes where the node is, for the commit that will change it.
-function keep(arena: Arena, id: number, slab: Slab, number: number, end: number): Uint8Array {
-  const { at } = slab
-  slab.at = end
-  arena.words[id * RECORD_WORDS + ENCODED] = number
-  arena.words[id * RECORD_WORDS + ENCODED + 1] = at
-  return slab.bytes.subarray(at, end)
-}
-
-// From the `width` records of one level of a node to those of the next; the leaves among them are set apart.
-function takeLevel(words: Uint32Array, node: number, width: number): void {
-  const first = node * 16
-  let end = node * 17 + (foundCount[node] as number)
-  for (let place = width - 1; place >= 0; place--) {
-    const id = inner[first + place] as number
-    const at = id * RECORD_WORDS
-    const isLeaf = leafFlag(words[at + KIND] as number)
-    // All bits, or none for a leaf.
-    const kept = isLeaf - 1
-    found[end] = id
-    end += isLeaf
-    if (width === 16) {
-      inner[first + place] = id & kept
-    } else {
-      inner[first + place * 2] = (words[at + LEFT] as number) & kept
-      inner[first + place * 2 + 1] = (words[at + RIGHT] as number) & kept
-    }
-  }
-  foundCount[node] = end - node * 17
-}
-
-function encodeTaken(arena: Arena, node: number, depth: number, slab: Slab): number {
-  const { words, leafWords } = arena
-  const { bytes, view, at: start } = slab
-  const leaves = placeLeaves(arena, node, depth)
-  let existence = 0
-  let at = start + 5
-  for (let nibble = 0; nibble < 16; nibble++) {
-    const isLeaf = (leaves & (1 << nibble)) !== 0
-    const child = (isLeaf ? lone[nibble] : inner[node * 16 + nibble]) as number
-    if (child === EMPTY) continue
     existence |= 1 << nibble
     const record = child * RECORD_WORDS
-    const version = versionOf(arena, child)
-    if (version < 0x80) bytes[at++] = version
-    else at = writeVarint(bytes, at, version)
+    at = writeVarint(bytes, at, versionOf(arena, child))
+    let source = words
     let from = record
-    if (isLeaf) from = (words[record + LEFT] as number) * 16
-    else at = writeVarint(bytes, at, words[record + COUNT] as number)
-    const source = isLeaf ? leafWords : words
-    const end = from + (isLeaf ? 16 : 8)
+    let end = record + 8
+    if (((words[record + KIND] as number) & 0xff) === kinds.leaf) {
+      leaves |= 1 << nibble
+      source = leafWords
+      from = (words[record + LEFT] as number) * 16
+      end = from + 16
+    } else at = writeVarint(bytes, at, words[record + COUNT] as number)
     for (; from < end; from++, at += 4) view.setUint32(at, source[from] as number, isLittleEndian)
   }
   bytes[start] = tags.internal
@@ -149,16 +149,36 @@ function encodeTaken(arena: Arena, node: number, depth: number, slab: Slab): num
   return at
 }
 
-// A leaf may sit above the level of its nibble, which its key has.
-function placeLeaves(arena: Arena, node: number, depth: number): number {
-  const end = node * 17 + (foundCount[node] as number)
-  let leaves = 0
-  for (let i = node * 17; i < end; i++) {
-    const leaf = found[i] as number
-    const byte = arena.leafBytes[leafOffset(arena, leaf) + (depth >> 3)] as number
-    const nibble = depth % 8 === 0 ? byte >> 4 : byte & 0x0f
-    lone[nibble] = leaf
-    leaves |= 1 << nibble
+function readBegins(base: Uint8Array, start: number, existed: number, leaves: number): void {
+  let at = start
+  for (let nibble = 0; nibble < 16; nibble++) {
+    begins[nibble] = at
+    if (((existed >> nibble) & 1) === 0) continue
+    at = afterVarint(base, at)
+    at = ((leaves >> nibble) & 1) === 1 ? at + 64 : afterVarint(base, at) + 32
   }
-  return leaves
+  begins[16] = at
+}
+
+function afterVarint(bytes: Uint8Array, start: number): number {
+  let at = start
+  while ((bytes[at] as number) >= 0x80) at++
+  return at + 1
+}
+
+function copy(
+  source: Uint8Array,
+  from: number,
+  end: number,
+  target: Uint8Array,
+  start: number,
+): number {
+  // Setting up a copy costs about as much as so many bytes.
+  if (end - from > 256) {
+    target.set(source.subarray(from, end), start)
+    return start + end - from
+  }
+  let at = start
+  for (let i = from; i < end; i++) target[at++] = source[i] as number
+  return at
 }
