@@ -5,6 +5,7 @@
  * when they go. Older ones are never touched; those replaced are listed as stale.
  */
 import type { TreeHasher } from '../hash/hasher.js'
+import { MAX_DEPTH } from '../hash/scheme.js'
 import {
   type Arena,
   allocate,
@@ -86,22 +87,68 @@ function putRange(
       return newLeaf(s, run, lo)
     }
     const mid = split(run.bytes, lo, hi, depth)
-    const right = leafBit(arena, at, depth)
+    const right = bitOf(arena.leafBytes, at, depth)
     const left = putRange(s, run, right === 0 ? id : EMPTY, depth + 1, lo, mid)
     const other = putRange(s, run, right === 1 ? id : EMPTY, depth + 1, mid, hi)
-    return loneLeaf(arena, left, other) ?? internal(s, run, lo, depth, left, other)
+    return loneLeaf(arena, left, other) ?? innerOf(s, run, lo, depth, left, other)
   }
+  if (hi - lo === 1) return putOne(s, run, id, depth, lo)
   if (kind === kinds.stub) s.load(id, { depth, keys: run.bytes, keyAt: lo * WRITE_BYTES })
   const mid = split(run.bytes, lo, hi, depth)
   let left = arena.words[id * RECORD_WORDS + LEFT] as number
   let right = arena.words[id * RECORD_WORDS + RIGHT] as number
-  if (mid > lo) left = putRange(s, run, left, depth + 1, lo, mid)
-  if (hi > mid) right = putRange(s, run, right, depth + 1, mid, hi)
-  if (!isOf(arena, id, s.version)) {
-    // A put takes nothing away: what has two children has two again.
-    return instead(s, run, id, depth, lo, left, right)
+  // A child that stays has its place.
+  if (mid > lo) left = placeChild(s, putRange(s, run, left, depth + 1, lo, mid), depth)
+  if (hi > mid) right = placeChild(s, putRange(s, run, right, depth + 1, mid, hi), depth)
+  return withChildren(s, run, id, depth, lo, left, right)
+}
+
+// The inner records on a way down.
+const way = new Int32Array(MAX_DEPTH)
+
+// `putRange` of one key, without looking for where keys part: most records of a commit are on such a way.
+function putOne(s: Applying, run: Run, start: number, from: number, index: number): number {
+  const { arena } = s
+  const { bytes } = run
+  const keyAt = index * WRITE_BYTES
+  let id = start
+  let depth = from
+  while (id !== EMPTY) {
+    const kind = kindOf(arena, id)
+    if (kind === kinds.leaf) break
+    if (kind === kinds.stub) s.load(id, { depth, keys: bytes, keyAt })
+    way[depth] = id
+    id = arena.words[id * RECORD_WORDS + LEFT + bitOf(bytes, keyAt, depth)] as number
+    depth++
   }
-  setChildren(s, id, depth, left, right)
+  id = putRange(s, run, id, depth, index, index + 1)
+  while (depth > from) {
+    const parent = way[--depth] as number
+    const right = bitOf(bytes, keyAt, depth)
+    const other = arena.words[parent * RECORD_WORDS + RIGHT - right] as number
+    const child = placeChild(s, id, depth)
+    id =
+      right === 1
+        ? withChildren(s, run, parent, depth, index, other, child)
+        : withChildren(s, run, parent, depth, index, child, other)
+  }
+  return id
+}
+
+// The inner record `id` with other children, which are placed: itself where it is new, otherwise one instead of it.
+function withChildren(
+  s: Applying,
+  run: Run,
+  id: number,
+  depth: number,
+  lo: number,
+  left: number,
+  right: number,
+): number {
+  if (!isOf(s.arena, id, s.version)) return instead(s, run, id, depth, lo, left, right)
+  const { words } = s.arena
+  words[id * RECORD_WORDS + LEFT] = left
+  words[id * RECORD_WORDS + RIGHT] = right
   return id
 }
 
@@ -110,7 +157,7 @@ function build(s: Applying, run: Run, depth: number, lo: number, hi: number): nu
   const mid = split(run.bytes, lo, hi, depth)
   const left = lo === mid ? EMPTY : build(s, run, depth + 1, lo, mid)
   const right = mid === hi ? EMPTY : build(s, run, depth + 1, mid, hi)
-  return internal(s, run, lo, depth, left, right)
+  return innerOf(s, run, lo, depth, left, right)
 }
 
 function deleteRange(
@@ -147,9 +194,8 @@ function deleteRange(
     else replace(s, run, id, depth, lo)
     return lone
   }
-  if (!own) return instead(s, run, id, depth, lo, newLeft, newRight)
-  setChildren(s, id, depth, newLeft, newRight)
-  return id
+  const placedLeft = placeChild(s, newLeft, depth)
+  return withChildren(s, run, id, depth, lo, placedLeft, placeChild(s, newRight, depth))
 }
 
 // An older inner node on the path of key `lo`.
@@ -169,7 +215,7 @@ function instead(
   right: number,
 ): number {
   replace(s, run, id, depth, lo)
-  const made = internal(s, run, lo, depth, left, right)
+  const made = inner(s, run, lo, depth, left, right)
   if ((depth & 3) !== 0) return made
   const { words } = s.arena
   const [from, to] = [id * RECORD_WORDS + ENCODED, made * RECORD_WORDS + ENCODED]
@@ -185,8 +231,8 @@ function loneLeaf(arena: Arena, left: number, right: number): number | undefined
   return right === EMPTY && kindOf(arena, left) === kinds.leaf ? left : undefined
 }
 
-// A new inner record at `depth` on the path of key `lo`.
-function internal(
+// A new inner record, whose children get their places.
+function innerOf(
   s: Applying,
   run: Run,
   lo: number,
@@ -195,25 +241,28 @@ function internal(
   right: number,
 ): number {
   const placedLeft = placeChild(s, left, depth)
-  const placedRight = placeChild(s, right, depth)
+  return inner(s, run, lo, depth, placedLeft, placeChild(s, right, depth))
+}
+
+// A new inner record at `depth` on the path of key `lo`, with placed children.
+function inner(
+  s: Applying,
+  run: Run,
+  lo: number,
+  depth: number,
+  left: number,
+  right: number,
+): number {
   const id = allocate(s.arena, kinds.internal, s.version)
   const { words } = s.arena
-  words[id * RECORD_WORDS + LEFT] = placedLeft
-  words[id * RECORD_WORDS + RIGHT] = placedRight
+  words[id * RECORD_WORDS + LEFT] = left
+  words[id * RECORD_WORDS + RIGHT] = right
   if (s.written === undefined) return id
   noteInner(s.written, id, s.version, depth, run.bytes, lo * WRITE_BYTES)
   // What is below a record was taken down before it.
   if (s.hasher !== undefined && s.written.leaves.count >= hashedAtOnce)
     finishNoted(s.arena, s.written, s.hasher)
   return id
-}
-
-function setChildren(s: Applying, id: number, depth: number, left: number, right: number): void {
-  const placedLeft = placeChild(s, left, depth)
-  const placedRight = placeChild(s, right, depth)
-  const { words } = s.arena
-  words[id * RECORD_WORDS + LEFT] = placedLeft
-  words[id * RECORD_WORDS + RIGHT] = placedRight
 }
 
 function placeChild(s: Applying, id: number, parentDepth: number): number {
@@ -265,8 +314,8 @@ function sameKey(arena: Arena, leafAt: number, run: Run, index: number): boolean
   return true
 }
 
-function leafBit(arena: Arena, leafAt: number, depth: number): number {
-  return ((arena.leafBytes[leafAt + (depth >> 3)] as number) >> (7 - (depth & 7))) & 1
+function bitOf(bytes: Uint8Array, keyAt: number, depth: number): number {
+  return ((bytes[keyAt + (depth >> 3)] as number) >> (7 - (depth & 7))) & 1
 }
 
 /** First index of [lo, hi) whose key has bit `depth` set. The keys share all bits before it. */
