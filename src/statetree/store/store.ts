@@ -13,7 +13,10 @@ const MAX_VERSION: number = 2 ** 51
 export type StoreCommit = {
   version: number
   root: Uint8Array
-  /** New nodes: keys of `encodeNodeKey`, values of `encodeNode`. */
+  /**
+   * New nodes: keys of `encodeNodeKey`, values of `encodeNode`. They may be kept, and are not to be written to:
+   * the tree makes the next version's nodes of them.
+   */
   nodes: Iterable<readonly [key: Uint8Array, value: Uint8Array]>
   /** Keys of the nodes that this version replaced. */
   stale: Iterable<Uint8Array>
