@@ -122,6 +122,15 @@ describe('s3ObjectStore', () => {
     await codeOf(new Response(error('NoSuchBucket'), { status: 404 }), () =>
       store.get('a'),
     ).toMatchObject({ code: 'DA_CONFIG' })
+    // An answer that does not end might say so at its end.
+    const endless = new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(65_536)) })
+    await codeOf(new Response(endless, { status: 404 }), () => store.get('a')).toMatchObject({
+      code: 'DA_BODY_LENGTH',
+    })
+    const broken = new ReadableStream({ start: (to) => to.error(new TypeError('reset')) })
+    await codeOf(new Response(broken, { status: 404 }), () => store.get('a')).toMatchObject({
+      code: 'DA_TRANSPORT',
+    })
     await codeOf(new Response(error('InternalError'), { status: 500 }), () =>
       store.put('a', new Uint8Array(1), { ifNoneMatch: '*' }),
     ).toMatchObject({ code: 'DA_UNAVAILABLE', retryable: true })

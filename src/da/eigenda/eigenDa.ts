@@ -7,6 +7,7 @@
  */
 import type { DaClient, DaOptions } from '../../core/interfaces/daClient.js'
 import type { IoOptions } from '../../internal/deadline.js'
+import { createSingleFlight } from '../../internal/singleFlight.js'
 import { createDaAdapter } from '../adapter.js'
 
 import { eigenDaArchive } from './archive.js'
@@ -47,14 +48,17 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
   const settings = eigenDaSettings(options)
   const { source, target } = settings
   const { flights, notes } = purseOf<PutResult>(settings.payments)
-  let config: Promise<EigenDaProxyConfig | undefined> | undefined
+  const asking = createSingleFlight<EigenDaProxyConfig | undefined>('eigenda config')
+  let known: { config: EigenDaProxyConfig | undefined } | undefined
 
-  function askConfig(signal: AbortSignal): Promise<EigenDaProxyConfig | undefined> {
-    config ??= getConfig(target, { signal }).catch((error: unknown) => {
-      config = undefined
-      throw error
+  /** Asked by several at once it is asked once, and one who leaves takes the answer from nobody. */
+  async function askConfig(io: IoOptions): Promise<EigenDaProxyConfig | undefined> {
+    if (known) return known.config
+    return asking.run('config', io, async (signal) => {
+      const config = await getConfig(target, { signal })
+      known = { config }
+      return config
     })
-    return config
   }
 
   const parts = createPutParts(settings, askConfig)
@@ -88,7 +92,7 @@ export function eigenDa(options: EigenDaOptions): EigenDaClient {
     options,
   )
   return Object.assign(client as DaClient & Required<Pick<DaClient, 'renew' | 'head'>>, {
-    config: (io: IoOptions = {}) => askConfig(io.signal ?? new AbortController().signal),
+    config: (io: IoOptions = {}) => askConfig(io),
   })
 }
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { computeArtifactHash } from '../../core/artifact.js'
 import type { DaLocator } from '../../core/locator.js'
 import { fromHex, utf8 } from '../../internal/bytes.js'
+import { sleep } from '../../internal/pause.js'
 import { createFakeEigenDaProxy } from '../../testing/eigenDaProxy/fakeProxy.js'
 import { fallback } from '../combined/fallback.js'
 import { replicated } from '../combined/replicated.js'
@@ -354,4 +355,36 @@ test('behavior: writes of the same bytes at once are paid for once, on whatever 
   await left
   expect((await stays).artifactHash).toBe(computeArtifactHash(utf8('x')))
   expect(proxy.dispersals() - before).toBe(1)
+})
+
+test('behavior: the proxy is asked once what it is, and one who leaves takes the answer from nobody', async () => {
+  const { proxy, options } = world()
+  let asked = 0
+  const fetch = async (input: string, init: RequestInit): Promise<Response> => {
+    if (!input.endsWith('/config')) return proxy.fetch(input, init)
+    asked += 1
+    await sleep(20, init.signal as AbortSignal)
+    return proxy.fetch(input, init)
+  }
+  const da = eigenDa({ ...options, fetch })
+  const leaving = new AbortController()
+  const left = da.config({ signal: leaving.signal }).catch((error) => error)
+  const stays = da.config()
+  leaving.abort(new Error('gone'))
+  expect(await left).toMatchObject({ message: 'gone' })
+  expect(await stays).toMatchObject({ readOnly: false })
+  await da.put(utf8('x'))
+  expect(asked).toBe(1)
+})
+
+test('behavior: a proxy that does not say what it is is written to all the same', async () => {
+  const { proxy, options } = world()
+  const fetch = async (input: string, init: RequestInit): Promise<Response> =>
+    input.endsWith('/config')
+      ? new Promise((_, reject) =>
+          init.signal?.addEventListener('abort', () => reject(init.signal?.reason)),
+        )
+      : proxy.fetch(input, init)
+  await eigenDa({ ...options, fetch }).put(utf8('x'), { timeout: 2_000 })
+  expect(proxy.dispersals()).toBe(1)
 })

@@ -4,7 +4,7 @@
 import type { Hex } from 'viem'
 import type { DaLocator } from '../../core/locator.js'
 import { toHex } from '../../internal/bytes.js'
-import { withDeadline } from '../../internal/deadline.js'
+import { type IoOptions, withDeadline } from '../../internal/deadline.js'
 import { keccakHex } from '../../internal/keccak.js'
 import type { DaCall, DaPaid } from '../adapter.js'
 import {
@@ -40,8 +40,11 @@ import { checkPut, keptUntil } from './reads.js'
 /** Milliseconds at most to look for what was paid for before by one who may pay twice. */
 const LAST_LOOK = 30_000
 
+/** Milliseconds at most for the proxy to describe itself before a write. */
+const CONFIG_TIME = 10_000
+
 /** What the proxy says about itself, asked once. */
-export type AskConfig = (signal: AbortSignal) => Promise<EigenDaProxyConfig | undefined>
+export type AskConfig = (io: IoOptions) => Promise<EigenDaProxyConfig | undefined>
 
 export type PutResult = {
   locator: DaLocator
@@ -89,7 +92,7 @@ export function createPutParts(settings: EigenDaSettings, askConfig: AskConfig):
   }
 
   const put: PutParts['put'] = async (bytes, call, expected) => {
-    const perPart = await partLimit(settings, askConfig, call.signal)
+    const perPart = await partLimit(settings, askConfig, call)
     const count = Math.ceil(bytes.length / perPart)
     if (count > maxParts) {
       throw new DaPayloadTooLargeError({
@@ -264,11 +267,13 @@ function createPlacing({
 async function partLimit(
   settings: EigenDaSettings,
   askConfig: AskConfig,
-  signal: AbortSignal,
+  { signal, timeout = Number.POSITIVE_INFINITY }: DaCall,
 ): Promise<number> {
   const { source, limit } = settings
   if (!settings.probe) return limit
-  const said = await askConfig(signal).catch((error: unknown) => {
+  // One that hangs keeps nothing from being written.
+  const patience = Math.min(CONFIG_TIME, timeout / 4)
+  const said = await askConfig({ signal, timeout: patience }).catch((error: unknown) => {
     signal.throwIfAborted()
     if (isUnsent(error)) throw error
     // A proxy that cannot describe itself may still take the write.

@@ -23,6 +23,8 @@ import { atLeastOne, hookRules } from '../internal/optionRules.js'
 
 /** Bytes read between two looks at the caller's signal. */
 const READ_STEP = 16_777_216
+/** Milliseconds after which nobody is writing to a temporary file any more. */
+const OLD_DRAFT = 86_400_000
 
 /** Options of {@link fileDa}. */
 export type FileDaOptions = DaHooks & {
@@ -55,6 +57,13 @@ export function fileDa(options: FileDaOptions): DaClient {
   )
   const { directory, name = '', maxBytes = 67_108_864 } = options
   const source = name === '' ? 'file' : `file:${name}`
+  const swept = new Set<string>()
+  /** What killed writers have left in a folder goes with the first write to it. */
+  const removeOldDrafts = async (folder: string): Promise<void> => {
+    if (swept.has(folder)) return
+    swept.add(folder)
+    await removeLeftovers(folder, OLD_DRAFT).catch(() => undefined)
+  }
   return createDaAdapter(
     {
       kind: 'file',
@@ -68,8 +77,9 @@ export function fileDa(options: FileDaOptions): DaClient {
         }
         const path = artifactPath(directory, hash)
         await onDisk(source, async () => {
-          if (!(await holds(path, hash, bytes.length)))
-            await writeFileDurably(path, bytes, { signal })
+          if (await holds(path, hash, bytes.length)) return
+          await removeOldDrafts(dirname(path))
+          await writeFileDurably(path, bytes, { signal })
         })
         onProgress?.({ loaded: bytes.length, total: bytes.length })
         return { locator: { kind: 'keccakStore', name }, checks: ['keccak256'] }

@@ -1,6 +1,15 @@
 /** A text in a file that one process has at a time, under the kernel's lock. */
 import type { BigIntStats } from 'node:fs'
-import { type FileHandle, lstat, open, readlink, realpath, stat } from 'node:fs/promises'
+import {
+  type FileHandle,
+  lstat,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  rm,
+  stat,
+} from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { DirectoryLockedError, InvalidInputError } from '../../errors/common.js'
 import { fromUtf8, utf8 } from '../../internal/bytes.js'
@@ -11,6 +20,8 @@ import { makeDirectoryDurably, onDisk, readBounded, writeFileDurably } from './f
 
 /** Most bytes that are read, and so that are written. */
 const MOST_BYTES = 64 * 1024 * 1024
+/** What a file is written to before it gets its name. */
+const DRAFT = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/
 /** Links to links that are followed to a file that is not there yet. */
 const MOST_LINKS = 40
 
@@ -80,6 +91,7 @@ export function createLockedFile({ path, what }: { path: string; what: string })
         const hint = 'Copy the file, or remove its other names.'
         throw new InvalidInputError({ field: 'path', reason: 'the file has several names', hint })
       }
+      await removeDrafts(real).catch(() => undefined)
       return { path: real, lock }
     } catch (error) {
       held.delete(lock)
@@ -123,6 +135,15 @@ export function createLockedFile({ path, what }: { path: string; what: string })
       held.delete(own.lock)
       await own.lock.release()
     },
+  }
+}
+
+/** Removes what killed writers have left: nobody else writes to the file of a held lock. */
+async function removeDrafts(path: string): Promise<void> {
+  const folder = dirname(path)
+  for (const name of await readdir(folder)) {
+    const isDraft = name.startsWith(`${basename(path)}.`) && DRAFT.test(name)
+    if (isDraft) await rm(join(folder, name), { force: true })
   }
 }
 

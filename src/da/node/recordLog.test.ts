@@ -2,20 +2,25 @@
 import {
   appendFile,
   link,
+  mkdir,
   mkdtemp,
+  readdir,
   readFile,
   rm,
   stat,
   truncate,
+  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { certAt } from '../../../test/support/retentionWorld.js'
+import { computeArtifactHash } from '../../core/artifact.js'
 import { encodeEigenDaCommitment } from '../eigenda/cert/cert.js'
 import type { Payment } from '../eigenda/payments.js'
 import { keptRecord, type RenewalRecord } from '../retention/journal/records.js'
+import { artifactPath, fileDa } from './fileDa.js'
 import { fileJournal } from './fileJournal.js'
 import { filePayments } from './filePayments.js'
 
@@ -241,5 +246,32 @@ describe.each(Object.entries(files))('%s', (name, { open, make, other }) => {
       if (index === 4) expect(await readFile(`${path}.copy`)).toEqual(kept)
     }
     await file.close()
+  })
+})
+
+describe('what killed writers leave', () => {
+  const draft = `${crypto.randomUUID()}.tmp`
+
+  test('behavior: drafts of a locked file go when it is taken, and nothing else does', async () => {
+    const folder = await mkdtemp(join(root, 'drafts-'))
+    const others = ['other.json', `other.json.${draft}`, `file.json.x.tmp`, 'file.json.bak']
+    for (const name of [...others, `file.json.${draft}`]) await writeFile(join(folder, name), 'x')
+    const file = fileJournal({ path: join(folder, 'file.json') })
+    expect(await file.read()).toEqual([])
+    await file.close()
+    expect((await readdir(folder)).sort()).toEqual([...others, 'file.json.lock'].sort())
+  })
+
+  test('behavior: drafts of a store go with the next write beside them, where nobody writes to them', async () => {
+    const directory = await mkdtemp(join(root, 'store-'))
+    const bytes = Uint8Array.of(1, 2, 3)
+    const path = artifactPath(directory, computeArtifactHash(bytes))
+    await mkdir(dirname(path), { recursive: true })
+    const [old, fresh] = [`${path}.${draft}`, `${path}.${crypto.randomUUID()}.tmp`]
+    for (const name of [old, fresh]) await writeFile(name, 'x')
+    const yesterday = new Date(Date.now() - 90_000_000)
+    await utimes(old, yesterday, yesterday)
+    await fileDa({ directory }).put(bytes)
+    expect((await readdir(dirname(path))).sort()).toEqual([basename(path), basename(fresh)].sort())
   })
 })

@@ -8,7 +8,7 @@ import { DaProtocolError } from '../errors.js'
 import { discard, type Exchange, type FetchLike, readBody, send } from '../internal/http.js'
 import { atLeastOne, someTime } from '../internal/optionRules.js'
 import { type S3Credentials, signRequest } from './sigv4.js'
-import { statusError } from './storeErrors.js'
+import { statusError, storeError } from './storeErrors.js'
 
 /** Options of {@link s3ObjectStore}. */
 export type S3ObjectStoreOptions = {
@@ -38,6 +38,8 @@ type Sending = {
 const source = 'object-store'
 /** Bytes of one page of keys. */
 const MAX_PAGE = 4 * 1_048_576
+/** Bytes of an answer that there is no such object, all of which is read. */
+const MAX_ERROR = 65_536
 
 /**
  * Creates an object store with conditional writes, for `objectTiles` of `/ledger`. The store has to
@@ -76,7 +78,7 @@ export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
     get: (key, io = {}) =>
       within(key, io, async (signal): Promise<StoredObjectVersion | undefined> => {
         const { exchange, response } = await request('GET', key, { signal })
-        if (await isMissing(response)) return undefined
+        if (await isMissing(key, { exchange, response }, timeout)) return undefined
         if (response.status !== 200) throw await statusError(exchange, response, key)
         const etag = tagOf(response)
         const bytes = await readBody(exchange, response, { limit: maxBytes, stallTimeout: timeout })
@@ -173,13 +175,16 @@ function requestOf(options: S3ObjectStoreOptions) {
   }
 }
 
-async function isMissing(response: Response): Promise<boolean> {
+async function isMissing(
+  key: string,
+  { exchange, response }: { exchange: Exchange; response: Response },
+  stallTimeout: number,
+): Promise<boolean> {
   if (response.status !== 404) return false
+  const body = await readBody(exchange, response, { limit: MAX_ERROR, stallTimeout })
   // No bucket is not a missing object: a ledger would start anew in it.
-  const text = await response.clone().text()
-  if (/<Code>NoSuchBucket<\/Code>/.test(text)) return false
-  await discard(response)
-  return true
+  if (!/<Code>NoSuchBucket<\/Code>/.test(new TextDecoder().decode(body))) return true
+  throw storeError({ source, key, status: 404, code: 'NoSuchBucket' })
 }
 
 function tagOf(response: Response): string {
