@@ -7,7 +7,7 @@ const numbered = (code: unknown): Error => Object.assign(new Error(`said ${code}
 const path = '/somewhere/tree.mdb'
 
 test('error: DATABASE_DAMAGED for what LMDB says of damaged pages, from every call', () => {
-  for (const code of [-30_797, -30_796, -30_794, -30_793, -30_784, -30_778]) {
+  for (const code of [-30_797, -30_796, -30_794, -30_793, -30_784, -30_782, -30_778]) {
     const cause = numbered(code)
     const expected = { code: 'DATABASE_DAMAGED', path, cause, retryable: false }
     expect(damageOf(path, cause)).toMatchObject(expected)

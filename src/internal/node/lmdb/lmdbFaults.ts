@@ -10,6 +10,7 @@ const damages: Readonly<Record<number, string>> = {
   [-30_794]: 'another version of LMDB wrote it',
   [-30_793]: 'it is no file of LMDB',
   [-30_784]: 'its tables are others',
+  [-30_782]: 'what was read of it before was damaged',
   [-30_778]: 'a page of it has another checksum',
 }
 

@@ -14,6 +14,7 @@ import { DatabaseUnavailableError, MissingPeerError } from '../../../errors/comm
 import { makeDirectory } from '../directories.js'
 import { unavailable } from './lmdbFaults.js'
 import { assertLmdbFile } from './lmdbFile.js'
+import { assertShareable } from './lmdbLock.js'
 
 /** Bytes of a lock file that is made here. LMDB takes the size that it finds, and needs 8 KiB. */
 const LOCK_BYTES = 16 * 1024
@@ -27,6 +28,8 @@ const TRIAL_BYTES = 128 * 1024
 const HANDLES = 8
 /** What LMDB gives its own files, less what the process keeps from others. */
 const LOCK_MODE = 0o664
+/** Leaves that are looked at when a database is opened: 64 MiB of the library's pages, read in a moment. */
+const LEAVES = 16_384
 
 /**
  * Opens a database and its tables.
@@ -35,6 +38,7 @@ const LOCK_MODE = 0o664
  * @param parameters.needed - What cannot be done without the optional peer.
  * @param parameters.tables - Opens the tables. Where it throws, the database is closed again.
  * @param parameters.mode - Of folders that are made.
+ * @param parameters.checkAll - Whether the leaves of a large database are looked at, too.
  * @throws {MissingPeerError} when the optional peer `lmdb` is not installed.
  * @throws {DatabaseDamagedError} for a file that is none of LMDB's, or one that was cut.
  * @throws {DatabaseUnavailableError} where its files cannot be made, read or written.
@@ -44,20 +48,34 @@ export async function openLmdb<tables>(parameters: {
   isFolder?: boolean
   needed: string
   mode?: number
+  checkAll?: boolean | undefined
   options: RootDatabaseOptions
   tables: (root: RootDatabase) => tables
 }): Promise<{ root: RootDatabase; tables: tables }> {
-  const { path, isFolder = false, needed, mode, options, tables } = parameters
+  const { path, isFolder = false, needed, mode, checkAll, options, tables } = parameters
   const lmdb = await import('lmdb').catch((cause: unknown) => {
     throw new MissingPeerError({ peer: 'lmdb', needed }, { cause })
   })
   const file = isFolder ? join(path, 'data.mdb') : path
   try {
     await makeDirectory(dirname(file), mode)
-    const isThere = await assertLmdbFile(file)
+    const isThere = await assertLmdbFile(file, {
+      leaves: checkAll === true ? Infinity : LEAVES,
+    })
     await assertHandles(dirname(file))
     if (!isThere) await assertRoom(dirname(file))
-    await prepareLock(file, isFolder ? join(path, 'lock.mdb') : `${path}-lock`)
+    const lock = isFolder ? join(path, 'lock.mdb') : `${path}-lock`
+    await prepareLock(file, lock)
+    await assertShareable({
+      ...{ file, lock },
+      async openScratch(at, whileOpen) {
+        await assertRoom(dirname(at))
+        await prepareLock(at, `${at}-lock`)
+        const scratch = lmdb.open({ path: at, noSubdir: true })
+        await whileOpen()
+        await scratch.close()
+      },
+    })
     const root = lmdb.open({ ...options, path, noSubdir: !isFolder })
     try {
       return { root, tables: tables(root) }
