@@ -273,6 +273,150 @@ describe('createControlPlane', () => {
     expect(claims).toMatchObject([{ result: 'no_match' }])
   })
 
+  describe('where another worker is there', () => {
+    /** Workers that ask, and one that answers what it is told to. */
+    function staffed(names: readonly string[]) {
+      let time = 0
+      const now = (): number => time
+      const at = world({ queue: memoryQueue({ backoff: 0, now }), now })
+      const ask = async (): Promise<void> => {
+        for (const name of names) expect(await at.plane.lease(name)).toBeUndefined()
+      }
+      const answer = async (worker: string, text?: string, more: object = {}): Promise<void> => {
+        const lease = await leased(at.plane, worker)
+        const outcome = { ...honest(lease, text), ...more } as BuildOutcome
+        expect(await at.plane.finish(worker, lease.leaseId, outcome)).toBe(true)
+        await at.plane.settle()
+        await at.plane.follow()
+      }
+      const pass = (milliseconds: number): void => {
+        time += milliseconds
+      }
+      return { ...at, ask, answer, pass }
+    }
+    const results = ({ claims }: { claims: readonly ProvenanceClaim[] }) =>
+      claims.map(({ result }) => result)
+
+    test('behavior: a mismatch is one where the other says so too', async () => {
+      const at = staffed(['one', 'two'])
+      await at.ask()
+      at.register(pluginOf('a'))
+      await at.plane.follow()
+      await at.answer('one', 'b')
+      expect(at.claims).toEqual([])
+      expect(await at.plane.lease('one')).toBeUndefined()
+      await at.answer('two', 'b')
+      expect(results(at)).toEqual(['no_match'])
+    })
+
+    test('behavior: two that differ claim nothing, and a third decides', async () => {
+      for (const names of [
+        ['one', 'two'],
+        ['one', 'two', 'three'],
+      ]) {
+        const at = staffed(names)
+        await at.ask()
+        at.register(pluginOf('a'))
+        await at.plane.follow()
+        await at.answer('one', 'b')
+        await at.answer('two')
+        expect(at.claims).toEqual([])
+        if (names.length === 3) {
+          await at.answer('three')
+          expect(results(at)).toEqual(['match'])
+        } else {
+          expect(at.seen.at(-1)).toMatchObject({
+            ...{ type: 'control.gave_up', reason: 'workers disagree' },
+          })
+        }
+      }
+    })
+
+    test('behavior: one that stays away, or has not the toolchain, holds nothing up for ever', async () => {
+      const gone = staffed(['one', 'two'])
+      await gone.ask()
+      gone.register(pluginOf('a'))
+      await gone.plane.follow()
+      await gone.answer('one', 'b')
+      gone.pass(1_800_000)
+      await gone.answer('one', 'b')
+      expect(results(gone)).toEqual(['no_match'])
+      const lacking = staffed(['one', 'two'])
+      await lacking.ask()
+      lacking.register(pluginOf('a'))
+      await lacking.plane.follow()
+      await lacking.answer('one', 'b')
+      const reason = 'toolchain_unavailable'
+      await lacking.answer('two', 'b', { status: 'did_not_run', reason })
+      expect(results(lacking)).toEqual(['no_match'])
+    })
+
+    test('behavior: one that is there and fails confirms nothing: nothing is claimed', async () => {
+      const at = staffed(['one', 'two'])
+      await at.ask()
+      at.register(pluginOf('a'))
+      await at.plane.follow()
+      await at.answer('one', 'b')
+      for (let tries = 2; tries <= 5; tries++) {
+        await at.answer('two', 'b', { status: 'worker_failed', reason: 'unexpected' })
+        at.pass(1_800_000)
+      }
+      expect(at.claims).toEqual([])
+      expect(at.seen.at(-1)).toMatchObject({ type: 'control.gave_up' })
+    })
+
+    test('behavior: a build without walls is made once more by one that may have some', async () => {
+      const at = staffed(['one', 'two'])
+      await at.ask()
+      at.register(pluginOf('a'))
+      await at.plane.follow()
+      await at.answer('one', 'a', { isolation: 'none' })
+      expect(at.claims).toEqual([])
+      await at.answer('two')
+      const isolations = () =>
+        at.seen.flatMap((event) =>
+          event.type === 'control.claimed' ? [event.evidence.isolation] : [],
+        )
+      expect(isolations()).toEqual(['bubblewrap'])
+      // The first is known to have none by now.
+      at.register(pluginOf('c'))
+      await at.plane.follow()
+      await at.answer('two', 'c', { isolation: 'none' })
+      expect(isolations()).toEqual(['bubblewrap', 'none'])
+    })
+  })
+
+  test('behavior: a claim that is slow is kept by whoever makes it, and one that came late is not sent', async () => {
+    vi.useFakeTimers()
+    try {
+      const queue = memoryQueue({ backoff: 0 })
+      let slow: (() => void) | undefined
+      const first = world({ queue, onClaim: () => new Promise((done) => (slow = done)) })
+      const second = world({ queue })
+      first.register(pluginOf('a'))
+      await first.plane.follow()
+      const lease = await leased(first.plane)
+      await first.plane.finish('w', lease.leaseId, honest(lease))
+      const settling = first.plane.settle()
+      await vi.advanceTimersByTimeAsync(120_000)
+      await second.plane.settle()
+      slow?.()
+      await settling
+      expect([first.claims, second.claims].map(({ length }) => length)).toEqual([1, 0])
+      expect(await queue.unsettled(1)).toEqual([])
+      // One whose reservation another has by now sends nothing.
+      const lost = world({ queue: { ...queue, keep: async () => false } })
+      lost.register(pluginOf('b'))
+      await lost.plane.follow()
+      const next = await leased(lost.plane)
+      await lost.plane.finish('w', next.leaseId, honest(next))
+      await lost.plane.settle()
+      expect(lost.claims).toEqual([])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test('behavior: those who agree are counted, whatever others say in between', async () => {
     const { plane, register, claims, seen } = world({ confirmations: 3 })
     register(pluginOf('a'))

@@ -53,10 +53,25 @@ export function isolationOfMatch(
   job: StoredJob,
   confirmations: number,
 ): WorkerAnswer['outcome']['isolation'] | undefined {
-  if (job.state !== 'done') return undefined
-  const agreed = agreedOutcome(answersOf(job), { confirmations, last: true })
-  const isMatch = agreed?.status === 'built' && agreed.rebuiltSha256 === payloadOf(job).wasmSha256
+  if (job.state !== 'done' && job.state !== 'failed') return undefined
+  const payload = payloadOf(job)
+  const agreed = outcomeOf(payload, answersOf(job), { confirmations, last: true })
+  const isMatch = agreed?.status === 'built' && agreed.rebuiltSha256 === payload.wasmSha256
   return isMatch ? agreed.isolation : undefined
+}
+
+/**
+ * What the answers about a build come to. A mismatch that would be claimed is doubted: a fault of one worker
+ * gives one as well, and no fault gives a match.
+ */
+export function outcomeOf(
+  { guessed = false, wasmSha256 }: Payload,
+  answers: Answers,
+  options: { confirmations: number; last: boolean },
+): WorkerAnswer['outcome'] | undefined {
+  const isDoubted = (outcome: WorkerAnswer['outcome']): boolean =>
+    !guessed && outcome.status === 'built' && outcome.rebuiltSha256 !== wasmSha256
+  return agreedOutcome(answers, { ...options, isDoubted })
 }
 
 /** What an answer says that cannot be so together. */

@@ -8,7 +8,15 @@ import { assertCount, assertKnown, assertMembers, MAX_TIMER } from '../../intern
 import { assertCandidates } from '../build/candidates.js'
 import type { JobResult } from '../queue/jobQueue.js'
 import { type BuildOutcome, type LeasedBuild, readOutcome } from '../worker/protocol.js'
-import { type Answers, agreedOutcome, heard, unable, withAnswer, withRefusal } from './answers.js'
+import {
+  type Answers,
+  heard,
+  isDisputed,
+  unable,
+  unheard,
+  withAnswer,
+  withRefusal,
+} from './answers.js'
 import {
   answersOf,
   assertOwn,
@@ -17,9 +25,11 @@ import {
   isMatch,
   isolationOfMatch,
   jobOf,
+  outcomeOf,
   payloadOf,
 } from './buildJobs.js'
 import { createFinder } from './finder.js'
+import { createPresence, settleMs, whileKept } from './keeping.js'
 import type { ControlEvent, ControlPlaneParameters } from './parameters.js'
 import { settleJob } from './settlement.js'
 
@@ -48,11 +58,8 @@ export type ControlPlane = {
 
 /** Results recorded in one round. */
 const settledAtOnce = 50
-/**
- * Milliseconds in which a claim is recorded. Another plane takes over from one that has died, and finds
- * the claim on chain where it was made.
- */
-const settleMs = 30_000
+/** Milliseconds in which others are asked what they make of a build: they may be at another one. */
+const confirmMs = 1_800_000
 /** Milliseconds in which a build goes to others than those that could not make it. */
 const othersFirstMs = 120_000
 
@@ -81,14 +88,19 @@ export function createControlPlane(given: ControlPlaneParameters): ControlPlane 
   if (given.candidates !== undefined) assertCandidates(given.candidates)
   const pending = new Map<Hex, Set<string>>()
   const finder = createFinder(parameters, pending)
+  const present = createPresence(parameters.now ?? Date.now)
   return {
     follow: finder.follow,
     lease: async (worker) => {
+      present.note(worker)
       const lease = await queue.lease(leaseMs, { worker })
       if (lease === undefined) return undefined
       return { leaseId: lease.leaseId, leaseMs, job: jobOf(payloadOf(lease.job)) }
     },
-    renew: (leaseId, worker) => queue.renew(leaseId, leaseMs, { worker }),
+    renew: (leaseId, worker) => {
+      if (worker !== undefined) present.note(worker)
+      return queue.renew(leaseId, leaseMs, { worker })
+    },
     finish: async (worker, leaseId, outcome) => {
       // Called by hand, without the routes that read messages, it believes no more than they do.
       const said = readOutcome(outcome)
@@ -106,14 +118,21 @@ export function createControlPlane(given: ControlPlaneParameters): ControlPlane 
         })
         return false
       }
-      const now = withAnswer(before, worker, said)
+      const answers = withAnswer(before, worker, said)
+      present.note(worker, said)
+      const others = unheard(answers, present.all())
+      const alone = others.length === 0
+      const now: Answers = { ...answers, ...(alone ? { alone } : {}) }
       const result = JSON.stringify(now)
-      return queue.finish(
-        leaseId,
-        agreedOutcome(now, { confirmations, last: false }) === undefined
-          ? { status: 'retry', result, ...askedOfOthers(now) }
-          : { status: 'done', result },
-      )
+      const agreed = outcomeOf(payload, now, { confirmations, last: false })
+      // An isolated build is worth more, and workers that differ need one more: where there is nobody for it,
+      // that is the end.
+      const isOver = agreed
+        ? agreed.isolation !== 'none' || !others.some(present.mayIsolate)
+        : alone && confirmations === 1 && isDisputed(now)
+      if (isOver) return queue.finish(leaseId, { status: 'done', result })
+      const asked = confirmations === 1 ? askedOfOthersFirst(now) : askedOfOthers(now)
+      return queue.finish(leaseId, { status: 'retry', result, ...asked })
     },
     settle: async (options = {}) => {
       for (const job of await queue.unsettled(settledAtOnce)) {
@@ -123,7 +142,9 @@ export function createControlPlane(given: ControlPlaneParameters): ControlPlane 
           reservation = await queue.reserve(job.id, settleMs)
           if (reservation === undefined) continue
           assertOwn(job, parameters.claims)
-          await settleJob(parameters, job, options)
+          await whileKept(queue, reservation, (keep) =>
+            settleJob(parameters, job, { ...options, keep }),
+          )
           // Another has taken over, or the job is built again: what comes of that is not settled.
           if (!(await queue.settle(reservation))) continue
           const { wasmHash } = payloadOf(job)
@@ -158,6 +179,14 @@ function askedOfOthers(answers: Answers): Pick<Retry, 'notTo' | 'notYet'> {
   return {
     ...{ notTo: heard(answers), notYet: { workers: unable(answers), milliseconds: othersFirstMs } },
   }
+}
+
+/** The same where one worker is enough: in the end it is asked again, as nobody else may have come. */
+function askedOfOthersFirst(answers: Answers): Pick<Retry, 'notTo' | 'notYet'> {
+  const isSaid = answers.answers.length > 0 && heard(answers).length > answers.refused.length
+  if (!isSaid) return askedOfOthers(answers)
+  const workers = [...new Set([...heard(answers), ...unable(answers)])]
+  return { notTo: answers.refused, notYet: { workers, milliseconds: confirmMs } }
 }
 
 type Retry = Extract<JobResult, { status: 'retry' }>

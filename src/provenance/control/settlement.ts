@@ -8,22 +8,28 @@ import {
   type VerificationEvidence,
 } from '../claims/evidence.js'
 import type { StoredJob } from '../queue/jobQueue.js'
-import { agreedOutcome, whyNone } from './answers.js'
-import { answersOf, evidenceOf, lower, payloadOf } from './buildJobs.js'
+import { whyNone } from './answers.js'
+import { answersOf, evidenceOf, lower, outcomeOf, payloadOf } from './buildJobs.js'
 import type { ControlPlaneParameters } from './parameters.js'
 
-/** Records what came of a job, or says why nothing did. */
+/**
+ * Records what came of a job, or says why nothing did.
+ *
+ * @param options.keep - Keeps the job for whoever records it; `false` where it is another's by now.
+ */
 export async function settleJob(
   parameters: ControlPlaneParameters,
   job: StoredJob,
-  { signal }: { signal?: AbortSignal | undefined },
+  { signal, keep }: { signal?: AbortSignal | undefined; keep: () => Promise<boolean> },
 ): Promise<void> {
   const { claims, evidence: store, onClaim, onEvent, confirmations = 1 } = parameters
   const payload = payloadOf(job)
   const answers = answersOf(job)
   const info = decodeBuildInfo(fromHex(payload.xdr))
   const agreed =
-    job.state === 'poisoned' ? undefined : agreedOutcome(answers, { confirmations, last: true })
+    job.state === 'poisoned'
+      ? undefined
+      : outcomeOf(payload, answers, { confirmations, last: true })
   if (agreed === undefined) {
     const reason = job.state === 'poisoned' ? 'its workers were lost' : whyNone(answers)
     onEvent?.({ type: 'control.gave_up', jobId: job.id, state: job.state, reason })
@@ -40,6 +46,8 @@ export async function settleJob(
   const evidenceUri = await store.put(bytes, hash)
   const { wasmHash, buildInfoHash, result } = evidence
   const replace = await isWorthMore(parameters, { evidence, evidenceUri })
+  // What came before may have taken longer than the job was kept for.
+  if (!(await keep())) return
   const { transactionHash } = await claims.submitClaim(
     { wasmHash, buildInfoHash, result, evidenceUri },
     { signal, ...(replace ? { replace } : {}) },

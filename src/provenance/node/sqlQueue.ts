@@ -258,7 +258,10 @@ function leases(
 function records(
   db: Kysely<Tables>,
   sql: typeof Sql,
-): Pick<JobQueue, 'get' | 'unsettled' | 'reserve' | 'release' | 'settle' | 'requeue' | 'counts'> {
+): Pick<
+  JobQueue,
+  'get' | 'unsettled' | 'reserve' | 'keep' | 'release' | 'settle' | 'requeue' | 'counts'
+> {
   const isOver = sql`state in ('done', 'failed', 'poisoned')`
   const isReserved = (reservation: string) =>
     sql`reserved_by = ${reservation} and not settled and ${isOver}`
@@ -287,6 +290,13 @@ function records(
         where id = ${id} and not settled and ${isOver}
           and coalesce(reserved_end <= clock_timestamp(), true) returning id`.execute(db)
       return rows.length === 1 ? reservation : undefined
+    },
+    keep: async (reservation, milliseconds) => {
+      assertCount('milliseconds', milliseconds, { most: MAX_TIMER })
+      const { rows } = await sql`update newton_build_job set reserved_end = clock_timestamp()
+          + ${milliseconds}::double precision * interval '1 millisecond'
+        where ${isReserved(reservation)} returning id`.execute(db)
+      return rows.length === 1
     },
     release: async (reservation) => {
       await sql`update newton_build_job set reserved_by = null, reserved_end = clock_timestamp()

@@ -129,6 +129,8 @@ export interface JobQueue {
    * where another has it, or it is settled, or not over.
    */
   reserve(id: string, milliseconds: number): Promise<string | undefined>
+  /** Makes a reservation end in `milliseconds` from now; `false` where another has it by now. */
+  keep(reservation: string, milliseconds: number): Promise<boolean>
   /** Gives it back, where nobody else has it by now: whoever had it could not. */
   release(reservation: string): Promise<void>
   /**

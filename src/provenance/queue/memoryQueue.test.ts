@@ -22,6 +22,23 @@ describe('memoryQueue', () => {
     expect((await queue.lease(10))?.job.tries).toBe(5)
   })
 
+  test('behavior: a lease looks at what it may have, not at all that waits or is over', async () => {
+    let looks = 0
+    const now = (): number => {
+      looks += 1
+      return 0
+    }
+    const queue = memoryQueue({ now, waitingOfOne: 2_000 })
+    for (let i = 0; i < 2_000; i++) await queue.put({ id: `${i}`, payload: '' })
+    looks = 0
+    for (let i = 0; i < 1_000; i++) {
+      const lease = await queue.lease(10, { worker: 'w' })
+      expect(lease?.job.id).toBe(`${i}`)
+      await queue.finish(lease?.leaseId ?? '', { status: 'done', result: '' })
+    }
+    expect(looks).toBeLessThan(10_000)
+  })
+
   test('error: more than it takes', async () => {
     const queue = memoryQueue({ waiting: 1 })
     await queue.put({ id: 'a', payload: '' })

@@ -43,6 +43,7 @@ export function queueConformance(
     on('a job is not given again to workers that it is not for', notTo),
     on('a job goes to others first, and to anybody in the end', notYet),
     on('the end of a job is taken care of by one at a time', reserved),
+    on('the end of a job is kept by whoever takes care of it', kept),
     on('jobs that are over wait until they are settled', settlement),
     on('many workers at once share jobs without a double', concurrency),
   ]
@@ -210,6 +211,23 @@ async function reserved(queue: JobQueue): Promise<void> {
   expect([await queue.settle(own), await queue.settle(own)], [true, false])
   await queue.release(own)
   expect([await queue.reserve('a', minute), await queue.unsettled(9)], [undefined, []])
+}
+
+async function kept(queue: JobQueue): Promise<void> {
+  await queue.put({ id: 'a', payload: '' })
+  await queue.finish((await leaseOf(queue)).leaseId, { status: 'done', result: '' })
+  const own = (await queue.reserve('a', 2_000)) ?? ''
+  expect(await queue.keep(own, minute), true)
+  await wait(2_200)
+  expect([await queue.reserve('a', minute), await queue.unsettled(9)], [undefined, []])
+  // One that ran out is kept while nobody else has it.
+  expect(await queue.keep(own, 1), true)
+  await wait(30)
+  expect(await queue.keep(own, 1), true)
+  await wait(30)
+  const next = (await queue.reserve('a', minute)) ?? ''
+  expect([await queue.keep(own, minute), await queue.settle(own)], [false, false])
+  expect([await queue.settle(next), await queue.keep(next, minute)], [true, false])
 }
 
 async function settlement(queue: JobQueue): Promise<void> {
