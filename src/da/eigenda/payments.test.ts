@@ -388,3 +388,24 @@ test('behavior: a proxy that does not say what it is is written to all the same'
   await eigenDa({ ...options, fetch }).put(utf8('x'), { timeout: 2_000 })
   expect(proxy.dispersals()).toBe(1)
 })
+
+test.each([
+  ['a page', () => new Response('<html>')],
+  ['nothing', () => new Response('')],
+  ['another success', () => new Response('x', { status: 201 })],
+  ['half a certificate', (bytes: Uint8Array) => new Response(bytes.slice(0, 50) as BodyInit)],
+])(
+  'behavior: after a write that was answered with %s no other backend is paid',
+  async (_, answer) => {
+    const { proxy, da, options } = world()
+    const fetch = async (input: string, init: RequestInit): Promise<Response> => {
+      const given = await proxy.fetch(input, init)
+      return input.includes('/put?') ? answer(new Uint8Array(await given.arrayBuffer())) : given
+    }
+    const one = eigenDa({ ...options, fetch, payments: memoryPayments() })
+    const other = { ...da, kind: 'other' }
+    const failed = await failure(fallback([one, other]).put(utf8('x')))
+    expect(failed).toMatchObject({ code: 'DA_OUTCOME_UNKNOWN', commitments: [] })
+    expect(proxy.dispersals()).toBe(1)
+  },
+)

@@ -78,8 +78,8 @@ export function writeError(answer: ProxyAnswer, byteLength: number, limit: numbe
       status,
     })
   }
-  if (status >= 500) {
-    // A node or a secondary store may have failed after the dispersal was paid for.
+  if (status >= 500 || (status > 200 && status < 300)) {
+    // A node or a secondary store may have failed after the dispersal was paid for, and a success is one.
     return new DaOutcomeUnknownError({
       source,
       reason: `status ${status}: ${orStatus(text, status)}`,

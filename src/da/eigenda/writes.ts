@@ -254,9 +254,10 @@ function createPlacing({
     try {
       checkedCert(source, commitment, part)
     } catch (error) {
-      // A certificate for something else was paid for too; what is none is nobody's to keep.
+      // A certificate for something else was paid for too; what is none is nobody's to keep, and was taken
+      // for all that is known.
       if (error instanceof DaIntegrityError) return { made, error }
-      throw error
+      throw new DaOutcomeUnknownError({ source, reason: messageOf(error) }, { cause: error })
     }
     // Known here at once; a record that hangs must not keep anyone from learning what was paid for.
     return { made, kept: paid.set(key, made, signal) }

@@ -71,7 +71,7 @@ export type ReadBodyOptions = {
 
 /** Reads a body up to `limit` bytes. Truncated, oversized and stalled bodies are errors. */
 export async function readBody(
-  exchange: Exchange,
+  exchange: Pick<Exchange, 'source' | 'signal'>,
   response: Response,
   options: ReadBodyOptions,
 ): Promise<Uint8Array> {

@@ -115,6 +115,52 @@ function fakeSdk(objects = new Map<string, Uint8Array>(), turns = createTurns())
   }
 }
 
+describe('bodies that the SDK hands on', () => {
+  const answering = (pull: (to: ReadableStreamDefaultController) => void, length?: number) => {
+    const state = { isCancelled: false, pulled: 0 }
+    const s3: S3Like = {
+      ...fakeSdk(),
+      getObject: async () => ({
+        Body: {
+          transformToByteArray: () => expect.fail('it is read without end'),
+          transformToWebStream: () =>
+            new ReadableStream({
+              pull: (to) => {
+                state.pulled += 1
+                pull(to)
+              },
+              cancel: () => {
+                state.isCancelled = true
+              },
+            }),
+        },
+        ContentLength: length,
+      }),
+    }
+    const da = objectStore({ bucket: 'artifacts', s3, maxBytes: 1_000_000, retry: { tries: 1 } })
+    const read = da.getWithVerification({ kind: 'keccakStore', name: '' }, hash)
+    return { state, read }
+  }
+  test('error: one without an end is read to the limit, and let go', async () => {
+    const { state, read } = answering((to) => to.enqueue(new Uint8Array(65_536)))
+    await expect(read).rejects.toMatchObject({ code: 'DA_BODY_LENGTH' })
+    expect(state.isCancelled).toBe(true)
+    expect(state.pulled).toBeLessThan(20)
+  })
+  test('error: one that says that it is too long is let go unread', async () => {
+    const { state, read } = answering((to) => to.enqueue(new Uint8Array(1)), 1_000_001)
+    await expect(read).rejects.toMatchObject({ code: 'DA_INTEGRITY' })
+    expect(state.isCancelled).toBe(true)
+  })
+  test('behavior: one of the right length is read', async () => {
+    const { read } = answering((to) => {
+      to.enqueue(bytes.slice())
+      to.close()
+    })
+    expect(await read).toEqual(bytes)
+  })
+})
+
 describe('conformance', () => {
   type Behind = { objects: Map<string, Uint8Array>; stall(): void }
   const behind = new Map<DaClient, Behind>()

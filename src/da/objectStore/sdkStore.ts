@@ -1,6 +1,7 @@
 /** An S3-compatible store over an instance of `S3` of the AWS SDK. */
 import { BaseError } from '../../errors/base.js'
 import { DaIntegrityError } from '../errors.js'
+import { readBody } from '../internal/http.js'
 import type { Store } from './store.js'
 import { storeError } from './storeErrors.js'
 
@@ -21,7 +22,13 @@ export type S3Like = {
     input: { Bucket: string; Key: string },
     options: { abortSignal: AbortSignal },
   ): Promise<{
-    Body?: { transformToByteArray(): Promise<Uint8Array> } | undefined
+    Body?:
+      | {
+          transformToByteArray(): Promise<Uint8Array>
+          /** Read where it is there, and no further than the limit. */
+          transformToWebStream?(): ReadableStream
+        }
+      | undefined
     ContentLength?: number | undefined
     ETag?: string | undefined
   }>
@@ -30,6 +37,9 @@ export type S3Like = {
     options: { abortSignal: AbortSignal },
   ): Promise<{ ContentLength?: number | undefined }>
 }
+
+/** Milliseconds without a byte inside a body. */
+const STALL_TIMEOUT = 15_000
 
 type SdkFailure = { name?: string; $metadata?: { httpStatusCode?: number } }
 
@@ -76,13 +86,19 @@ export function sdkStore(
           { Bucket: bucket, Key: key },
           { abortSignal: signal },
         )
+        const stream = Body?.transformToWebStream?.()
         if ((ContentLength ?? 0) > maxBytes) {
+          // Nobody reads it, and its connection is wanted.
+          stream?.cancel().catch(() => undefined)
           throw new DaIntegrityError({
             source,
             reason: `an object of ${ContentLength} bytes, over the limit of ${maxBytes}`,
           })
         }
-        const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array(0)
+        const limited = { limit: maxBytes, stallTimeout: STALL_TIMEOUT }
+        const bytes = stream
+          ? await readBody({ source, signal }, new Response(stream), limited)
+          : ((await Body?.transformToByteArray()) ?? new Uint8Array(0))
         onProgress?.({ loaded: bytes.length, total: ContentLength })
         return { bytes, etag: ETag }
       })

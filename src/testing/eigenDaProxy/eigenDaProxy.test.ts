@@ -348,13 +348,15 @@ describe('writes', () => {
       }),
     )
     await expect(da.put(text('x'))).rejects.toMatchObject({
-      code: 'DA_PROTOCOL',
+      code: 'DA_OUTCOME_UNKNOWN',
       message: expect.stringMatching(/op-stack/),
+      cause: { code: 'DA_PROTOCOL' },
     })
   })
   test.each([
-    ['html', 'DA_PROTOCOL'],
-    ['empty', 'DA_PROTOCOL'],
+    // It was taken, and paid for, for all that is known.
+    ['html', 'DA_OUTCOME_UNKNOWN'],
+    ['empty', 'DA_OUTCOME_UNKNOWN'],
     ['redirect', 'DA_PROTOCOL'],
     ['oversized', 'DA_OUTCOME_UNKNOWN'],
   ] as const)('an answer that is %s is refused by name and not repeated', async (kind, code) => {
@@ -614,8 +616,7 @@ describe('writes', () => {
     const error = await eigenDa(over(proxy))
       .put(text('x'))
       .catch((reason: unknown) => reason)
-    expect(error).toMatchObject({ code: 'DA_PROTOCOL' })
-    expect(error).not.toHaveProperty('commitments')
+    expect(error).toMatchObject({ code: 'DA_OUTCOME_UNKNOWN', commitments: [], locator: undefined })
   })
   test('what was paid for a day ago is not handed out as new', async () => {
     let at = 1_000_000
