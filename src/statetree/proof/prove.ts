@@ -12,6 +12,7 @@ import {
   valueHashOf,
 } from '../tree/arena.js'
 import { descend, ensureLoaded, isLeafOf, type View } from '../tree/descend.js'
+import { copy8 } from '../tree/words.js'
 import type { TreeProof } from './proof.js'
 import type { TypedProof, TypedSibling } from './typedProof.js'
 
@@ -30,8 +31,8 @@ export function proveKey(view: View, key: Uint8Array): TreeProof {
     const id = siblings[depth - 1 - level] as number
     if (id !== EMPTY) {
       bits |= 1 << (level & 31)
-      let from = id * RECORD_WORDS
-      for (let i = 0; i < 8; i++) words[to++] = arena.words[from++] as number
+      copy8(arena.words, id * RECORD_WORDS, words, to)
+      to += 8
     }
     if ((level & 31) === 31 || level === depth - 1) {
       present |= BigInt(bits >>> 0) << BigInt(level & ~31)

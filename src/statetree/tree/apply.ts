@@ -25,6 +25,7 @@ import {
   UNPLACED,
 } from './arena.js'
 import { finishNoted, noteInner, noteLeaf, type Written } from './rehash.js'
+import { copy8 } from './words.js'
 import { type Run, WRITE_BYTES, WRITE_WORDS } from './writes.js'
 
 // Leaves: with the paths above them and what lies beside these, about half of what a processor's own cache holds.
@@ -289,9 +290,10 @@ function place(s: Applying, id: number, depth: number): number {
 function newLeaf(s: Applying, run: Run, index: number): number {
   const id = takeLeaf(s.arena, s.version)
   const { words, leafWords } = s.arena
-  let to = (words[id * RECORD_WORDS + LEFT] as number) * 16
-  let from = index * WRITE_WORDS
-  for (let i = 0; i < WRITE_WORDS; i++) leafWords[to++] = run.words[from++] as number
+  const to = (words[id * RECORD_WORDS + LEFT] as number) * 16
+  const from = index * WRITE_WORDS
+  copy8(run.words, from, leafWords, to)
+  copy8(run.words, from + 8, leafWords, to + 8)
   if (s.written !== undefined) noteLeaf(s.written, id)
   return id
 }

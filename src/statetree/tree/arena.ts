@@ -13,6 +13,7 @@
 import { PLACEHOLDER_HASH } from '../hash/scheme.js'
 import { createGrowable, type Growable } from './growable.js'
 import { createSlabs, type Slabs } from './nodes/slabs.js'
+import { copy8 } from './words.js'
 
 /** Words of a record. */
 export const RECORD_WORDS = 16
@@ -268,7 +269,6 @@ export function valueHashOf(arena: Arena, id: number): Uint8Array {
   return arena.leafBytes.slice(at, at + 32)
 }
 
-function copyHash(arena: Arena, from: number, to: number): void {
-  const source = from * RECORD_WORDS
-  arena.words.copyWithin(to * RECORD_WORDS, source, source + 8)
+function copyHash({ words }: Arena, from: number, to: number): void {
+  copy8(words, from * RECORD_WORDS, words, to * RECORD_WORDS)
 }

@@ -16,6 +16,7 @@ import {
 } from './arena.js'
 import { encodeInner } from './nodes/encodeRecord.js'
 import { addKey, createKeyList, type KeyList } from './nodes/nodeKey.js'
+import { copy8 } from './words.js'
 
 /**
  * What a commit wrote: the ids of its leaves, and of its inner records by depth in bits. `keys`:
@@ -140,9 +141,9 @@ export function hashLeaves(
   for (let start = 0; start < total; start += hasher.capacity) {
     const count = Math.min(hasher.capacity, total - start)
     for (let i = 0; i < count; i++) {
-      let from = (words[(ids[start + i] as number) * RECORD_WORDS + LEFT] as number) * 16
-      let to = i * 16
-      for (let j = 0; j < 16; j++) input[to++] = leafWords[from++] as number
+      const from = (words[(ids[start + i] as number) * RECORD_WORDS + LEFT] as number) * 16
+      copy8(leafWords, from, input, i * 16)
+      copy8(leafWords, from + 8, input, i * 16 + 8)
     }
     hasher.leaves(count)
     takeHashes(words, hasher.output, { ids, start, count })
@@ -164,11 +165,8 @@ export function hashInner(
     if (counts) countLeaves(arena, ids, start, start + count)
     for (let i = 0; i < count; i++) {
       const at = (ids[start + i] as number) * RECORD_WORDS
-      let left = (words[at + LEFT] as number) * RECORD_WORDS
-      let right = (words[at + RIGHT] as number) * RECORD_WORDS
-      let to = i * 16
-      for (let j = 0; j < 8; j++) input[to++] = words[left++] as number
-      for (let j = 0; j < 8; j++) input[to++] = words[right++] as number
+      copy8(words, (words[at + LEFT] as number) * RECORD_WORDS, input, i * 16)
+      copy8(words, (words[at + RIGHT] as number) * RECORD_WORDS, input, i * 16 + 8)
     }
     hasher.internals(count)
     takeHashes(words, hasher.output, { ids, start, count })
@@ -195,9 +193,6 @@ function takeHashes(
   output: Uint32Array,
   { ids, start, count }: { ids: readonly number[]; start: number; count: number },
 ): void {
-  let from = 0
-  for (let i = 0; i < count; i++) {
-    let to = (ids[start + i] as number) * RECORD_WORDS
-    for (let j = 0; j < 8; j++) words[to++] = output[from++] as number
-  }
+  for (let i = 0; i < count; i++)
+    copy8(output, i * 8, words, (ids[start + i] as number) * RECORD_WORDS)
 }

@@ -21,9 +21,10 @@ import {
   takeLeaf,
   versionOf,
 } from './arena.js'
-import { decodeChildren, decodeNode, isLittleEndian, type StoredChildren } from './nodes/node.js'
+import { decodeChildren, decodeNode, type StoredChildren } from './nodes/node.js'
 import { encodeKeyAt, encodeNodeKey, formatNodeKey, nodeKeyAt } from './nodes/nodeKey.js'
 import { hashInner, hashLeaves } from './rehash.js'
+import { read8 } from './words.js'
 
 /** A version in memory: its root record, and the older records it replaced. */
 export type ResidentVersion = { root: number; stale: readonly number[] }
@@ -139,9 +140,9 @@ function makeSlot({ arena, node, view, nibbles, made, leaves }: Loading, nibble:
   if ((node.leaves & (1 << nibble)) !== 0) {
     const leaf = takeLeaf(arena, version)
     const { words, leafWords } = arena
-    let to = (words[leaf * RECORD_WORDS + LEFT] as number) * 16
-    for (let at = from; at < from + 64; at += 4)
-      leafWords[to++] = view.getUint32(at, isLittleEndian)
+    const to = (words[leaf * RECORD_WORDS + LEFT] as number) * 16
+    read8(view, from, leafWords, to)
+    read8(view, from + 32, leafWords, to + 8)
     words[leaf * RECORD_WORDS + COUNT] = nibbles
     made.push(leaf)
     leaves.push(leaf)
@@ -150,7 +151,7 @@ function makeSlot({ arena, node, view, nibbles, made, leaves }: Loading, nibble:
   const stub = allocate(arena, kinds.stub, version)
   made.push(stub)
   const at = stub * RECORD_WORDS
-  for (let i = 0; i < 8; i++) arena.words[at + i] = view.getUint32(from + 4 * i, isLittleEndian)
+  read8(view, from, arena.words, at)
   arena.words[at + COUNT] = node.counts[nibble] as number
   return stub
 }

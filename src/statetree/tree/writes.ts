@@ -3,6 +3,7 @@ import type { Hex } from 'viem'
 import { InvalidInputError } from '../../errors/common.js'
 import { copyBytes, fixedFromHex, toHex } from '../../internal/bytes.js'
 import type { TreeHasher } from '../hash/hasher.js'
+import { copy8 } from './words.js'
 
 /** Thirty-two bytes, as bytes or as hex. */
 export type Bytes32 = Uint8Array | Hex
@@ -139,7 +140,8 @@ function inOrder(words: Uint32Array, start: number, { ranks, count }: Ranks): Om
     const rank = ranks[i] as number
     if (rank === noRank) continue
     const to = rank * WRITE_WORDS
-    for (let j = 0; j < WRITE_WORDS; j++) sorted[to + j] = words[from + j] as number
+    copy8(words, from, sorted, to)
+    copy8(words, from + 8, sorted, to + 8)
   }
   return { count, words: sorted, bytes: new Uint8Array(sorted.buffer) }
 }

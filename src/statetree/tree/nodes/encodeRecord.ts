@@ -13,7 +13,8 @@ import {
   VERSION,
   versionOf,
 } from '../arena.js'
-import { encodeNode, isLittleEndian, readNode, tags, writeVarint } from './node.js'
+import { write8 } from '../words.js'
+import { encodeNode, readNode, tags, writeVarint } from './node.js'
 import { type Slab, slabOf, slabWithRoom } from './slabs.js'
 
 // Of the node under way, by nibble: nothing, the record of a child, or that the child is what it was.
@@ -130,16 +131,17 @@ function writeNode(arena: Arena, base: Uint8Array, baseAt: number, slab: Slab): 
     existence |= 1 << nibble
     const record = child * RECORD_WORDS
     at = writeVarint(bytes, at, versionOf(arena, child))
-    let source = words
-    let from = record
-    let end = record + 8
     if (((words[record + KIND] as number) & 0xff) === kinds.leaf) {
       leaves |= 1 << nibble
-      source = leafWords
-      from = (words[record + LEFT] as number) * 16
-      end = from + 16
-    } else at = writeVarint(bytes, at, words[record + COUNT] as number)
-    for (; from < end; from++, at += 4) view.setUint32(at, source[from] as number, isLittleEndian)
+      const leaf = (words[record + LEFT] as number) * 16
+      write8(leafWords, leaf, view, at)
+      write8(leafWords, leaf + 8, view, at + 32)
+      at += 64
+    } else {
+      at = writeVarint(bytes, at, words[record + COUNT] as number)
+      write8(words, record, view, at)
+      at += 32
+    }
   }
   bytes[start] = tags.internal
   bytes[start + 1] = existence & 0xff

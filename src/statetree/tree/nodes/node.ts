@@ -118,9 +118,6 @@ export function encodeNode(node: TreeNode): Uint8Array {
   return out.slice(0, at)
 }
 
-/** The order of bytes in which this machine holds words, and in which they are copied. */
-export const isLittleEndian: boolean = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
-
 /** The children of an inner node where they lie in its encoding, by nibble. */
 export type StoredChildren = {
   existence: number
