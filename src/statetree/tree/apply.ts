@@ -216,13 +216,7 @@ function instead(
   right: number,
 ): number {
   replace(s, run, id, depth, lo)
-  const made = inner(s, run, lo, depth, left, right)
-  if ((depth & 3) !== 0) return made
-  const { words } = s.arena
-  const [from, to] = [id * RECORD_WORDS + ENCODED, made * RECORD_WORDS + ENCODED]
-  words[to] = words[from] as number
-  words[to + 1] = words[from + 1] as number
-  return made
+  return inner(s, run, lo, depth, left, right, id)
 }
 
 // What a node with these children collapses to; `undefined` where it has to be an inner node.
@@ -245,7 +239,7 @@ function innerOf(
   return inner(s, run, lo, depth, placedLeft, placeChild(s, right, depth))
 }
 
-// A new inner record at `depth` on the path of key `lo`, with placed children.
+// A new inner record at `depth` on the path of key `lo`, with placed children. `before`: what it is instead of.
 function inner(
   s: Applying,
   run: Run,
@@ -253,11 +247,18 @@ function inner(
   depth: number,
   left: number,
   right: number,
+  before: number = EMPTY,
 ): number {
   const id = allocate(s.arena, kinds.internal, s.version)
   const { words } = s.arena
   words[id * RECORD_WORDS + LEFT] = left
   words[id * RECORD_WORDS + RIGHT] = right
+  // Before it is taken down, which may encode it at once, and then says where.
+  if (before !== EMPTY && (depth & 3) === 0) {
+    const [from, to] = [before * RECORD_WORDS + ENCODED, id * RECORD_WORDS + ENCODED]
+    words[to] = words[from] as number
+    words[to + 1] = words[from + 1] as number
+  }
   if (s.written === undefined) return id
   noteInner(s.written, id, s.version, depth, run.bytes, lo * WRITE_BYTES)
   // What is below a record was taken down before it.

@@ -86,3 +86,28 @@ test.each([1, 2, 3, 4, 5, 6])(
     expect(reopened.root()).toBe(tree.root())
   },
 )
+
+test('nodes that are encoded while their commit is applied are what later ones are made of', async () => {
+  const next = seeded(7)
+  const store = mapStore()
+  const tree = createStateTree({ store })
+  const known = keys(next, 300)
+  const some = (): Uint8Array => known[next(known.length)] as Uint8Array
+  let encoded = 0
+  for (let version = 1; version < 10; version++) {
+    // One run of puts, of more leaves than are hashed at once; sometimes few, and never the same ones.
+    const count = version === 1 ? 0 : version % 4 === 0 ? 5 : 150 + next(100)
+    const puts = count === 0 ? known : [...Array(count)].map(some)
+    const writes = puts.map((keyHash) => ({ keyHash, valueHash: some() }))
+    const { batch } = await tree.commit(writes, { version })
+    for (const { key, node } of batch.nodes()) {
+      if (node.type === 'leaf') continue
+      expect(hex(store.nodes.get(hex(encodeNodeKey(key))) as Uint8Array)).toBe(
+        hex(encodeNode(node)),
+      )
+      encoded++
+    }
+  }
+  expect(encoded).toBeGreaterThan(500)
+  expect([...createStateTree({ store }).entries()]).toEqual([...tree.entries()])
+})
