@@ -14,7 +14,7 @@ import { accelerateKeccak } from '../../internal/longKeccak.js'
 import { assertMembers } from '../../internal/options.js'
 import { assertEvaluatorParameters, assertRequest, type EvaluatorParameters } from './parameters.js'
 import { createPolicyCache } from './policyCache.js'
-import { decide, mergeOutputs, type PluginOutput } from './rego.js'
+import { decide, mergeOutputs, nothingMerged, type PluginOutput } from './rego.js'
 import { checkCommitted, fetchRego } from './steps/artifacts.js'
 import { checkEnclave } from './steps/enclave.js'
 import { runPlugins, takeAgreed } from './steps/outputs.js'
@@ -73,8 +73,12 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
       await checkEnclave(step, pcr0Commitment)
     clock.mark('registry')
 
-    await checkCommitted(step)
-    const [rego] = await Promise.all([fetchRego(step, policies), checkParams(step)])
+    // Nothing is waited for that needs no waiting: each wait costs about what a step does.
+    const committing = checkCommitted(step)
+    if (committing !== undefined) await committing
+    const checking = checkParams(step)
+    const { load, prepared } = fetchRego(step, policies)
+    if (checking !== undefined || prepared !== undefined) await Promise.all([checking, prepared])
     clock.mark('artifacts')
 
     const envelopes = plan.data.length === 0 ? noEnvelopes() : await loadEnvelopes(step)
@@ -85,10 +89,13 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
       : await runPlugins(step, { request, taskId, envelopes })
     clock.mark('plugins')
 
-    const identity = await parameters.identity?.getIdentity({ task, taskId }, options)
-    const { wasm, warnings: collisions } = mergeOutputs(ran.outputs)
+    const identity = parameters.identity
+      ? await parameters.identity.getIdentity({ task, taskId }, options)
+      : undefined
+    const { wasm, warnings: collisions } =
+      ran.outputs.length === 0 ? nothingMerged : mergeOutputs(ran.outputs)
     warnings.push(...collisions)
-    const decision = await policies.again(plan.regoHash, rego, (policy) =>
+    const decided = policies.again(plan.regoHash, load, (policy) =>
       decide(policy, {
         task,
         ...known,
@@ -98,6 +105,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
         identity,
       }),
     )
+    const decision = decided instanceof Promise ? await decided : decided
     const { allow, reasons } = decision
     warnings.push(...decision.warnings)
     clock.mark('rego')
@@ -129,9 +137,9 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
   }
 
   return {
-    evaluate: async (request, options = {}) =>
+    evaluate: (request, options) =>
       // Nothing to watch where the caller sets no bounds.
-      options.signal === undefined && options.timeout === undefined
+      options?.signal === undefined && options?.timeout === undefined
         ? evaluate(request, {})
         : withDeadline('The evaluation', options, (signal) => evaluate(request, { signal })),
   }

@@ -46,4 +46,37 @@ describe('createFacts', () => {
     expect(ask('a')).toBe(1)
     expect(ask('b')).toBe(4)
   })
+
+  test('behavior: holds as many as it may beyond the last ones, in the order of their use', () => {
+    const facts = createFacts<number>(20)
+    let computed = 0
+    const ask = (name: string) => facts.of([name, 1n], () => ++computed)
+    for (let i = 0; i < 20; i++) ask(`fact ${i}`)
+    // All of them are held: those found at once, and those found by their keys.
+    for (const i of [0, 19, 3, 0]) expect(ask(`fact ${i}`)).toBe(i + 1)
+    ask('another')
+    expect([ask('fact 3'), ask('fact 0')]).toEqual([4, 1])
+    expect(ask('fact 1')).toBe(22)
+    // The one that was used longest ago left for it.
+    expect(ask('fact 2')).toBe(23)
+    expect(computed).toBe(23)
+  })
+
+  test('behavior: takes no text for an integer, and remembers nothing of other types', () => {
+    const facts = createFacts<string>(40)
+    const ask = (input: unknown) => facts.of([input as string], () => typeof input)
+    // Once among the last ones, once by their keys.
+    for (let round = 0; round < 2; round++) {
+      expect([ask('1'), ask(1n), ask('n1;'), ask(1)]).toEqual([
+        'string',
+        'bigint',
+        'string',
+        'number',
+      ])
+      for (let i = 0; i < 16; i++) ask(`other ${i}`)
+    }
+    let computed = 0
+    for (const _ of [0, 1]) facts.of([null as never], () => String(++computed))
+    expect(computed).toBe(2)
+  })
 })

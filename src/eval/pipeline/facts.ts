@@ -4,34 +4,72 @@
  * same input finds it.
  */
 
+/** What a fact is computed from. A text and an integer are never the same input. */
+export type FactInput = string | bigint
+
 /** See {@link createFacts}. */
 export type Facts<value> = {
   /** What `compute` says of `inputs`. What it throws is thrown, and not kept. */
-  of(inputs: readonly string[], compute: () => value): value
+  of(inputs: readonly FactInput[], compute: () => value): value
 }
+
+/** The last ones are found without making a key, which costs more than most of what is left to do. */
+const RECENT = 16
+
+type Recent<value> = { inputs: readonly FactInput[]; key: string; value: value }
 
 /** Remembers the last `entries` facts. `compute` must depend on `inputs` alone. */
 export function createFacts<value>(entries: number): Facts<value> {
-  const known = new Map<string, value>()
+  /** The last one first. */
+  const recent: Recent<value>[] = []
+  const most = Math.min(RECENT, entries)
+  const older = new Map<string, value>()
+
+  function keep(fact: Recent<value>): value {
+    recent.unshift(fact)
+    const last = recent.length > most ? recent.pop() : undefined
+    if (last === undefined) return fact.value
+    older.set(last.key, last.value)
+    if (older.size > entries - most) older.delete(older.keys().next().value as string)
+    return fact.value
+  }
+
   return {
     of(inputs, compute) {
-      // With their lengths, so that no two lists share a key.
-      let key = ''
-      for (const input of inputs) {
-        // Rows come from readers that others write: what is no text is for `compute` to refuse.
-        if (typeof input !== 'string') return compute()
-        key += `${input.length}:${input}`
+      for (let at = 0; at < recent.length; at++) {
+        const fact = recent[at] as Recent<value>
+        if (!isSame(fact.inputs, inputs)) continue
+        for (let to = at; to > 0; to--) recent[to] = recent[to - 1] as Recent<value>
+        recent[0] = fact
+        return fact.value
       }
-      const found = known.get(key)
+      const key = keyOf(inputs)
+      if (key === undefined) return compute()
+      const found = older.get(key)
       if (found !== undefined) {
-        known.delete(key)
-        known.set(key, found)
-        return found
+        older.delete(key)
+        return keep({ inputs, key, value: found })
       }
-      const fact = compute()
-      known.set(key, fact)
-      if (known.size > entries) known.delete(known.keys().next().value as string)
-      return fact
+      return keep({ inputs, key, value: compute() })
     },
   }
+}
+
+/** Of primitive values, so that what was equal once stays so. */
+function isSame(known: readonly FactInput[], inputs: readonly FactInput[]): boolean {
+  if (known.length !== inputs.length) return false
+  for (let at = 0; at < known.length; at++) if (known[at] !== inputs[at]) return false
+  return true
+}
+
+/** With types and lengths, so that no two lists share a key. */
+function keyOf(inputs: readonly FactInput[]): string | undefined {
+  let key = ''
+  for (const input of inputs) {
+    // Rows come from readers that others write: what is neither is for `compute` to refuse.
+    if (typeof input === 'string') key += `${input.length}:${input}`
+    else if (typeof input === 'bigint') key += `n${input.toString(16)};`
+    else return undefined
+  }
+  return key
 }

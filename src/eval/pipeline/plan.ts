@@ -237,7 +237,7 @@ function checkInstance(
   notAfter(row.deployedAt, task.referenceBlock, `the ${what}`)
   const { templateId, paramsHash, expireAfter } = row
   same(
-    facts.ids.of(['params', String(expireAfter), row.params], () =>
+    facts.ids.of(['params', expireAfter, row.params], () =>
       computeParamsHash({ expireAfter, params: fromHex(row.params, 'params') }),
     ),
     paramsHash,
@@ -245,7 +245,7 @@ function checkInstance(
   )
   const { chainId, policyClient: client } = task
   same(
-    facts.ids.of([what, String(chainId), client, templateId, paramsHash], () =>
+    facts.ids.of([what, chainId, client, templateId, paramsHash], () =>
       compute({ chainId, client, templateId, paramsHash }),
     ),
     id,

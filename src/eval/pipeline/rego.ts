@@ -18,6 +18,12 @@ export type PluginOutput = { policyDataTemplateId: Hex; output: Json }
 /** What a policy decided. */
 export type Decision = { allow: boolean; reasons: string[]; warnings: string[] }
 
+/** What {@link mergeOutputs} gives of a policy without plugins, for all of them. */
+export const nothingMerged: ReturnType<typeof mergeOutputs> = Object.freeze({
+  wasm: Object.freeze(Object.create(null) as JsonObject),
+  warnings: [],
+})
+
 /**
  * Merges outputs into `data.wasm`: shallow, in order, the last one wins, as operators do.
  *
@@ -64,7 +70,7 @@ export function decide(
   const outcome = policy.evaluate(
     {
       inputJson: parameters.inputJson ?? inputJsonOf(task.intent),
-      dataJson: `{"params":${paramsText},"wasm":${canonicalJson(wasm)}}`,
+      dataJson: `{"params":${paramsText},"wasm":${wasm === nothingMerged.wasm ? '{}' : canonicalJson(wasm)}}`,
     },
     { blockTimestamp, seed, identity },
   )

@@ -7,10 +7,10 @@
  */
 import type { Hex } from 'viem'
 import { computeArtifactDigest } from '../../core/digest.js'
-import type { InstanceRow, RegistrySnapshot } from '../../core/interfaces/registryReader.js'
+import type { RegistrySnapshot } from '../../core/interfaces/registryReader.js'
 import { computeTaskHashes, type Task } from '../../core/task.js'
 import { inputJsonOf } from '../intent/parseIntent.js'
-import { createFacts } from './facts.js'
+import { createFacts, type FactInput } from './facts.js'
 import { createPlanFacts, type EvaluationPlan, planEvaluation } from './plan.js'
 
 /** See {@link createTaskFacts}. */
@@ -61,60 +61,73 @@ export function createPlanner(): (planned: Planned) => DigestedPlan {
 }
 
 /** All that a plan without plugins is made from, or nothing where it has some or is not of its types. */
-function rowsOf({ task, snapshot, pcr0Commitment }: Planned): readonly string[] | undefined {
+function rowsOf({ task, snapshot, pcr0Commitment }: Planned): readonly FactInput[] | undefined {
   const { policyInstance: instance, policyTemplate: template, block, enclaveRequired } = snapshot
   if (!instance || !template || !block || typeof enclaveRequired !== 'boolean') return undefined
   if (snapshot.data?.length !== 0 || template.policyDataTemplateRefs?.length !== 0) return undefined
-  return textsOf(
+  return inputsOf(
     [
-      ...[task.policyRegistry, task.policyClient, task.referenceBlockHash, pcr0Commitment],
-      ...[snapshot.policyRegistry, snapshot.client, block.hash, snapshot.policyInstanceId],
-      ...rowTexts(instance),
-      ...[template.regoHash, template.paramsSchemaHash, String(enclaveRequired)],
+      task.policyRegistry,
+      task.policyClient,
+      task.referenceBlockHash,
+      pcr0Commitment,
+      snapshot.policyRegistry,
+      snapshot.client,
+      block.hash,
+      snapshot.policyInstanceId,
+      instance.templateId,
+      instance.client,
+      instance.paramsHash,
+      instance.params,
+      template.regoHash,
+      template.paramsSchemaHash,
+      String(enclaveRequired),
     ],
     [
-      ...[task.chainId, task.referenceBlock, snapshot.chainId, block.number, block.timestamp],
-      ...[instance.expireAfter, instance.deployedAt, template.registeredAt],
+      task.chainId,
+      task.referenceBlock,
+      snapshot.chainId,
+      block.number,
+      block.timestamp,
+      instance.expireAfter,
+      instance.deployedAt,
+      template.registeredAt,
     ],
   )
-}
-
-function rowTexts({ templateId, client, paramsHash, params }: InstanceRow): readonly Hex[] {
-  return [templateId, client, paramsHash, params]
 }
 
 const MOST_TEXT = 4_096
 
 /** All of a task, or nothing where it is large or not of its types, which nothing is remembered of. */
-function partsOf(task: Task): readonly string[] | undefined {
+function partsOf(task: Task): readonly FactInput[] | undefined {
   const intent = task?.intent
   if (typeof intent !== 'object' || intent === null) return undefined
-  return textsOf(
+  return inputsOf(
     [
-      ...[task.policyRegistry, task.policyClient, task.wasmArgs, task.referenceBlockHash],
-      ...[intent.from, intent.to, intent.data, intent.functionSignature],
+      task.policyRegistry,
+      task.policyClient,
+      task.wasmArgs,
+      task.referenceBlockHash,
+      intent.from,
+      intent.to,
+      intent.data,
+      intent.functionSignature,
     ],
     [task.chainId, task.referenceBlock, task.nonce, intent.value, intent.chainId],
   )
 }
 
-/** Texts and integers as texts, where they are of these types and few. */
-function textsOf(
-  given: readonly (string | null)[],
+/** Texts and integers as inputs of a fact, where they are of these types and few. */
+function inputsOf(
+  texts: readonly (string | null)[],
   integers: readonly bigint[],
-): readonly string[] | undefined {
-  const texts: string[] = []
+): readonly FactInput[] | undefined {
   let length = 0
-  for (const text of given) {
+  for (const text of texts) {
     if (typeof text !== 'string') return undefined
     length += text.length
-    texts.push(text)
   }
   if (length > MOST_TEXT) return undefined
-  // The number 1 and the text "1" would read like the bigint.
-  for (const integer of integers) {
-    if (typeof integer !== 'bigint') return undefined
-    texts.push(integer.toString(16))
-  }
-  return texts
+  for (const integer of integers) if (typeof integer !== 'bigint') return undefined
+  return (texts as string[]).concat(integers as never)
 }

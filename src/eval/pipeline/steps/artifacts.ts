@@ -44,20 +44,23 @@ function artifactsOf(plan: EvaluationPlan): ArtifactName[] {
     .filter(({ hash }) => hash !== ARTIFACT_ABSENT)
 }
 
-/** Refuses artifacts that are not under the committed root; a simulation warns. */
-export async function checkCommitted({
+/**
+ * Refuses artifacts that are not under the committed root; a simulation warns. What there is to wait
+ * for, if anything.
+ */
+export function checkCommitted({
   committed,
   plan,
   block,
   options,
   simulating,
   warnings,
-}: Step): Promise<void> {
+}: Step): Promise<unknown> | undefined {
   if (!committed) {
     warnings.push('Artifacts were not checked against the committed root.')
-    return
+    return undefined
   }
-  await Promise.all(
+  return Promise.all(
     artifactsOf(plan).map(async ({ hash, namespace, kind }) => {
       if ((await committed.isCommittedAt({ namespace, hash, block }, options)) === true) return
       if (!simulating) throw new ArtifactNotCommittedError({ hash, namespace, block })
@@ -78,21 +81,18 @@ export async function fetchArtifact(
   return bytes
 }
 
-/** Prepares the policy and returns how to load it again, should the cache drop it meanwhile. */
-export async function fetchRego(
+/** How to load a policy, again should the cache drop it meanwhile; it is prepared when that is known. */
+export function fetchRego(
   step: Step,
   policies: PolicyCache,
-): Promise<() => Promise<Uint8Array>> {
+): { load: () => Promise<Uint8Array>; prepared: Promise<unknown> | undefined } {
+  const { regoHash } = step.plan
   // Evaluations share this load, so the signal of one of them must not end it for the others.
   const load = (): Promise<Uint8Array> =>
     fetchArtifact(
       { ...step, options: {} },
-      {
-        hash: step.plan.regoHash,
-        namespace: namespaces.rego,
-        kind: 'Rego source',
-      },
+      { hash: regoHash, namespace: namespaces.rego, kind: 'Rego source' },
     )
-  await policies.with(step.plan.regoHash, load, () => undefined)
-  return load
+  const isHeld = policies.holds(regoHash)
+  return { load, prepared: isHeld ? undefined : policies.with(regoHash, load, () => undefined) }
 }

@@ -9,11 +9,11 @@ import { SchemaViolationError } from '../errors.js'
 import { type ArtifactName, fetchArtifact } from './artifacts.js'
 import type { Step } from './step.js'
 
-/** Checks the params of the policy and of each of its plugins. */
-export async function checkParams(step: Step): Promise<void> {
+/** Checks the params of the policy and of each of its plugins. What there is to wait for, if anything. */
+export function checkParams(step: Step): Promise<unknown> | undefined {
   const { plan } = step
-  await Promise.all([
-    checkSchema(step, {
+  const checks: Check[] = [
+    {
       name: {
         hash: plan.paramsSchemaHash,
         namespace: namespaces.policyParamsSchema,
@@ -21,19 +21,35 @@ export async function checkParams(step: Step): Promise<void> {
       },
       valueJson: plan.params.text,
       subject: 'policy params',
-    }),
-    ...plan.data.map(({ template, params }) =>
-      checkSchema(step, {
-        name: {
-          hash: template.paramsSchemaHash,
-          namespace: namespaces.policyDataParamsSchema,
-          kind: 'data params schema',
-        },
-        valueJson: params.text,
-        subject: 'data params',
-      }),
-    ),
-  ])
+    },
+  ]
+  for (const { template, params } of plan.data) {
+    checks.push({
+      name: {
+        hash: template.paramsSchemaHash,
+        namespace: namespaces.policyDataParamsSchema,
+        kind: 'data params schema',
+      },
+      valueJson: params.text,
+      subject: 'data params',
+    })
+  }
+  const open = checks.filter((check) => !isSettled(step, check))
+  return open.length === 0 ? undefined : Promise.all(open.map((check) => checkSchema(step, check)))
+}
+
+/** One value to check against one schema. */
+type Check = {
+  name: ArtifactName
+  valueJson: string
+  subject: string
+  secret?: boolean | undefined
+}
+
+/** An absent schema accepts everything, and what a schema has accepted it accepts again. */
+function isSettled({ accepted }: Step, { name, valueJson, secret }: Check): boolean {
+  if (name.hash.toLowerCase() === ARTIFACT_ABSENT) return true
+  return !secret && accepted.has(name.hash, valueJson)
 }
 
 /** A validator of somebody's own that answers with none of the verdicts has not accepted anything. */
@@ -44,19 +60,14 @@ function assertVerdict(verdict: Exclude<SchemaVerdict, { status: 'valid' }>): vo
 }
 
 /** Checks one value. An absent schema accepts everything. */
-export async function checkSchema(
-  step: Step,
-  check: { name: ArtifactName; valueJson: string; subject: string; secret?: boolean | undefined },
-): Promise<void> {
+export async function checkSchema(step: Step, check: Check): Promise<void> {
+  if (isSettled(step, check)) return
   const { name, valueJson, subject, secret } = check
-  if (name.hash.toLowerCase() === ARTIFACT_ABSENT) return
-  const key = `${name.hash.toLowerCase()} ${valueJson}`
-  if (!secret && step.accepted.has(key)) return
   const schemaJson = fromUtf8(await fetchArtifact(step, name), name.kind)
   const verdict = await step.schemas.validate({ schemaJson, valueJson })
   assertObject('schemas.validate(…)', verdict)
   if (verdict.status === 'valid') {
-    if (!secret) step.accepted.add(key)
+    if (!secret) step.accepted.add(name.hash, valueJson)
     return
   }
   assertVerdict(verdict)

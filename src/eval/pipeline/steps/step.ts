@@ -1,8 +1,14 @@
 /**
  * What the steps of one evaluation share.
  */
+import type { Hex } from 'viem'
 import type { IoOptions } from '../../../internal/deadline.js'
-import { createProcessMemory, type ProcessMemory } from '../../../internal/processMemory.js'
+import {
+  createProcessMemory,
+  type MemorySlot,
+  type ProcessMemory,
+} from '../../../internal/processMemory.js'
+import { createFacts } from '../facts.js'
 import type { EvaluatorParameters } from '../parameters.js'
 import type { EvaluationPlan } from '../plan.js'
 
@@ -17,16 +23,25 @@ export type Step = EvaluatorParameters & {
 }
 
 /** Params a schema has accepted. An instance's params never change, so neither does the verdict. */
-export type AcceptedParams = { has(key: string): boolean; add(key: string): void }
+export type AcceptedParams = {
+  has(schemaHash: Hex, valueJson: string): boolean
+  add(schemaHash: Hex, valueJson: string): void
+}
 
 /** Remembers in a memory, by default one of 512 of them and 4 MiB. */
 export function createAcceptedParams(
   memory: ProcessMemory = createProcessMemory({ maxBytes: 4_194_304, maxEntries: 512 }),
 ): AcceptedParams {
   const form = 'accepted params'
+  const slots = createFacts<MemorySlot>(16)
+  const slotOf = (hash: Hex, valueJson: string): MemorySlot =>
+    slots.of([hash, valueJson], () => ({ form, key: `${hash.toLowerCase()} ${valueJson}` }))
   return {
-    has: (key) => memory.peek({ form, key }) !== undefined,
-    add: (key) => void memory.set({ form, key }, { value: true, weight: 2 * key.length }),
+    has: (hash, valueJson) => memory.peek(slotOf(hash, valueJson)) !== undefined,
+    add(hash, valueJson) {
+      const slot = slotOf(hash, valueJson)
+      memory.set(slot, { value: true, weight: 2 * slot.key.length })
+    },
   }
 }
 
