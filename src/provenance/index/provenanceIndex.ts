@@ -17,56 +17,27 @@ import {
   assertText,
 } from '../../internal/options.js'
 import {
-  type BuildInfo,
   completeBuildInfo,
   computeBuildInfoHash,
   decodeBuildInfo,
-  type PartialBuildInfo,
   parseBuildEntries,
 } from '../build/buildInfo.js'
-import { computeWasmHashes, type WasmHashes } from '../build/compareBuild.js'
+import { computeWasmHashes } from '../build/compareBuild.js'
 import { readMetadata } from '../build/metadata.js'
-import { evidenceHashOf, type VerificationEvidence, verifyEvidence } from '../claims/evidence.js'
+import { evidenceHashOf, verifyEvidence } from '../claims/evidence.js'
 import { BuildInfoError } from '../errors.js'
+import { type ClaimPlace, createClaimList, type IndexedClaim } from './claimList.js'
+import {
+  buildsOf,
+  type Entry,
+  isListed,
+  isSaid,
+  type ProvenanceRecord,
+  recordOf,
+} from './indexEntry.js'
 
-/** A claim as it stands on chain, and what is known of it. */
-export type IndexedClaim = {
-  wasmHash: Hex
-  verifier: Address
-  buildInfoHash: Hex
-  result: VerificationResult
-  evidenceUri: string
-  timestamp: bigint
-  blockNumber: bigint
-  transactionHash: Hex
-  /** What stands behind it, where the document was found and is the claim's. */
-  evidence?: VerificationEvidence | undefined
-}
-
-/** A build that a plugin is said to come from. */
-export type IndexedBuild = {
-  buildInfoHash: Hex
-  info: BuildInfo
-  /** Who says so: the plugin itself, or a manager of the registry. */
-  origin: 'plugin' | 'registry'
-}
-
-/** All that is known of one plugin. */
-export type ProvenanceRecord = {
-  wasmHash: Hex
-  /** Known once the bytes were seen: nobody's word is taken for it. */
-  hashes?: WasmHashes | undefined
-  /** Why the plugin's own metadata is of no use, where it has some. */
-  metadataFault?: string | undefined
-  builds: readonly IndexedBuild[]
-  /** The newest claim of each verifier about each build. */
-  claims: readonly IndexedClaim[]
-  /** Every claim, replaced ones too, oldest first. */
-  history: readonly IndexedClaim[]
-  registered: boolean
-  /** Unix seconds of the newest event. */
-  updatedAt: bigint
-}
+export type { IndexedClaim } from './claimList.js'
+export type { IndexedBuild, ProvenanceRecord } from './indexEntry.js'
 
 /** Which records a list has. */
 export type ProvenanceFilter = {
@@ -81,7 +52,7 @@ export type ProvenanceFilter = {
   limit?: number | undefined
 }
 
-/** Views over the events. */
+/** Views over the events. Records are frozen: one is the same object until something of it changes. */
 export type ProvenanceIndex = {
   /** Takes events in chain order; what it has already is taken once. */
   apply(events: readonly ProvenanceEvent[]): void
@@ -101,20 +72,6 @@ export type ProvenanceIndex = {
   missingEvidence(): readonly IndexedClaim[]
 }
 
-type Entry = {
-  wasmHash: Hex
-  hashes?: WasmHashes | undefined
-  own?: PartialBuildInfo | undefined
-  metadataFault?: string | undefined
-  entries: BuildInfo[]
-  /** What follows from the three above, until one of them changes. */
-  builds?: readonly IndexedBuild[] | undefined
-  claims: Map<string, IndexedClaim>
-  history: IndexedClaim[]
-  registered: boolean
-  updatedAt: bigint
-}
-
 /**
  * Creates an empty index.
  *
@@ -131,17 +88,21 @@ export function createProvenanceIndex(): ProvenanceIndex {
   const entries = new Map<Hex, Entry>()
   const bySha256 = new Map<Hex, Hex>()
   const seen = new Set<string>()
-  const byEvidence = new Map<Hex, IndexedClaim[]>()
-  let names: readonly Hex[] | undefined
+  const byEvidence = new Map<Hex, ClaimPlace[]>()
+  /** Names in their order: of all, and without those that claims alone name. */
+  const names: Names = { all: undefined, listed: undefined }
   const entryOf = (wasmHash: Hex): Entry => {
     const known = entries.get(wasmHash)
     if (known !== undefined) return known
     const made: Entry = {
-      ...{ wasmHash, entries: [], claims: new Map(), history: [] },
+      claims: createClaimList(() => {
+        made.record = undefined
+      }),
+      ...{ wasmHash, entries: [] },
       ...{ registered: false, updatedAt: 0n },
     }
     entries.set(wasmHash, made)
-    names = undefined
+    names.all = undefined
     return made
   }
   const get = (wasmHash: Hex): ProvenanceRecord | undefined => {
@@ -156,19 +117,25 @@ export function createProvenanceIndex(): ProvenanceIndex {
         const id = `${event.transactionHash}:${event.logIndex}`
         if (seen.has(id)) continue
         seen.add(id)
-        const claim = applyEvent(entryOf(lower(event.wasmHash)), event)
-        const named = claim && evidenceHashOf(claim.evidenceUri)
-        if (claim === undefined || named === undefined) continue
-        const claims = byEvidence.get(named) ?? []
-        claims.push(claim)
-        byEvidence.set(named, claims)
+        const entry = entryOf(lower(event.wasmHash))
+        const wasListed = isListed(entry)
+        const place = applyEvent(entry, event)
+        entry.record = undefined
+        if (isListed(entry) !== wasListed) names.listed = undefined
+        const named = place && evidenceHashOf(place.claim.evidenceUri)
+        if (place === undefined || named === undefined) continue
+        const places = byEvidence.get(named) ?? []
+        places.push(place)
+        byEvidence.set(named, places)
       }
     },
     addPlugin: (wasm) => {
       const hashes = computeWasmHashes(wasm)
       const entry = entryOf(hashes.wasmHash)
-      entry.hashes = hashes
+      if (!isListed(entry)) names.listed = undefined
+      entry.hashes = Object.freeze(hashes)
       entry.builds = undefined
+      entry.record = undefined
       bySha256.set(hashes.wasmSha256, hashes.wasmHash)
       try {
         entry.own = parseBuildEntries(readMetadata(wasm).entries)
@@ -183,10 +150,10 @@ export function createProvenanceIndex(): ProvenanceIndex {
     addEvidence: (bytes) => {
       assertBytes('bytes', bytes)
       let used = false
-      for (const claim of byEvidence.get(toHex(sha256(bytes))) ?? []) {
-        const verdict = verifyEvidence(claim, bytes)
+      for (const place of byEvidence.get(toHex(sha256(bytes))) ?? []) {
+        const verdict = verifyEvidence(place.claim, bytes)
         if (verdict.status !== 'verified') continue
-        claim.evidence = verdict.evidence
+        place.setEvidence(verdict.evidence)
         used = true
       }
       return used
@@ -195,10 +162,7 @@ export function createProvenanceIndex(): ProvenanceIndex {
       const wasmHash = bySha256.get(lower(wasmSha256))
       return wasmHash && get(wasmHash)
     },
-    list: (filter = {}) => {
-      names ??= [...entries.keys()].sort()
-      return listRecords(entries, { names, filter })
-    },
+    list: (filter = {}) => listRecords(entries, { names, filter }),
     missingPlugins: () =>
       [...entries.values()].flatMap((entry) =>
         // A claim alone, which anybody may write about anything, makes nobody look for a plugin.
@@ -209,14 +173,14 @@ export function createProvenanceIndex(): ProvenanceIndex {
         if (entry.claims.size === 0) return []
         entry.builds ??= buildsOf(entry)
         const said = new Set(entry.builds.map(({ buildInfoHash }) => buildInfoHash))
-        return [...entry.claims.values()].filter(
+        return recordOf(entry).claims.filter(
           ({ evidence, buildInfoHash }) => evidence === undefined && said.has(buildInfoHash),
         )
       }),
   }
 }
 
-function applyEvent(entry: Entry, event: ProvenanceEvent): IndexedClaim | undefined {
+function applyEvent(entry: Entry, event: ProvenanceEvent): ClaimPlace | undefined {
   if (event.timestamp > entry.updatedAt) entry.updatedAt = event.timestamp
   if (event.type === 'PluginRegistered') {
     entry.registered = true
@@ -232,88 +196,55 @@ function applyEvent(entry: Entry, event: ProvenanceEvent): IndexedClaim | undefi
     }
     return undefined
   }
-  const { result, evidenceUri, timestamp, blockNumber, transactionHash } = event
-  const [verifier, buildInfoHash] = [lower(event.verifier) as Address, lower(event.buildInfoHash)]
-  const claim: IndexedClaim = {
-    ...{ wasmHash: entry.wasmHash, verifier, buildInfoHash, result, evidenceUri },
-    ...{ timestamp, blockNumber, transactionHash },
-  }
-  entry.history.push(claim)
-  entry.claims.set(`${buildInfoHash}:${verifier}`, claim)
-  return claim
-}
-
-/** Whether a plugin is registered, or a manager says how it was built. */
-function isSaid({ registered, entries }: Entry): boolean {
-  return registered || entries.length > 0
-}
-
-function recordOf(entry: Entry): ProvenanceRecord {
-  const { wasmHash, hashes, metadataFault, history, registered, updatedAt } = entry
-  entry.builds ??= buildsOf(entry)
-  return {
-    ...{ wasmHash, hashes, metadataFault, registered, updatedAt },
-    builds: entry.builds,
-    claims: [...entry.claims.values()],
-    history: [...history],
-  }
-}
-
-/** What a plugin says of itself comes first; an entry only adds to it. */
-function buildsOf({ hashes, own, entries, metadataFault }: Entry): IndexedBuild[] {
-  const builds = new Map<Hex, IndexedBuild>()
-  const add = (info: BuildInfo | undefined, origin: IndexedBuild['origin']): void => {
-    if (info === undefined) return
-    const buildInfoHash = hashOf(info)
-    if (buildInfoHash === undefined || builds.has(buildInfoHash)) return
-    builds.set(buildInfoHash, { buildInfoHash, info, origin })
-  }
-  if (hashes === undefined || metadataFault !== undefined) {
-    // Without the bytes nobody knows what the plugin says itself, or whose hash the entry has.
-    return []
-  }
-  add(completeBuildInfo(own ?? {}, hashes.wasmSha256), 'plugin')
-  for (const entry of entries) {
-    add(completeBuildInfo(own ?? {}, hashes.wasmSha256, entry), 'registry')
-  }
-  return [...builds.values()]
-}
-
-/** A plugin carries more than a claim can name: such a build has no name, and no claim is about it. */
-function hashOf(info: BuildInfo): Hex | undefined {
-  try {
-    return computeBuildInfoHash(info)
-  } catch (error) {
-    if (error instanceof BuildInfoError) return undefined
-    throw error
-  }
+  return entry.claims.add(entry.wasmHash, event)
 }
 
 function listRecords(
   entries: ReadonlyMap<Hex, Entry>,
-  { names, filter }: { names: readonly Hex[]; filter: ProvenanceFilter },
+  { names, filter }: { names: Names; filter: ProvenanceFilter },
 ): ProvenanceRecord[] {
   assertKnown('filter', filter, ['verifier', 'result', 'image', 'claimed', 'after', 'limit'])
   const { verifier, result, image, claimed = false, after, limit = 100 } = filter
   assertFlag('claimed', claimed)
   assertCount('limit', limit, { most: 1_000 })
+  const said = { verifier: verifier && lower(verifier), result }
+  const inOrder = claimed ? allOf(entries, names) : listedOf(entries, names)
   const found: ProvenanceRecord[] = []
-  for (const name of names) {
-    if (found.length === limit) break
-    if (after !== undefined && name <= lower(after)) continue
-    const entry = entries.get(name) as Entry
-    if (!claimed && !isSaid(entry) && entry.hashes === undefined) continue
-    const record = recordOf(entry)
-    const claims = record.claims.filter(
-      (claim) =>
-        (verifier === undefined || claim.verifier === lower(verifier)) &&
-        (result === undefined || claim.result === result),
-    )
-    if ((verifier !== undefined || result !== undefined) && claims.length === 0) continue
-    if (image !== undefined && !record.builds.some(({ info }) => info.image === image)) continue
-    found.push(record)
+  const begin = after === undefined ? 0 : placeAfter(inOrder, lower(after))
+  for (let at = begin; at < inOrder.length && found.length < limit; at++) {
+    const entry = entries.get(inOrder[at] as Hex) as Entry
+    if ((verifier !== undefined || result !== undefined) && !entry.claims.has(said)) continue
+    entry.builds ??= buildsOf(entry)
+    if (image !== undefined && !entry.builds.some(({ info }) => info.image === image)) continue
+    found.push(recordOf(entry))
   }
   return found
+}
+
+type Names = { all: readonly Hex[] | undefined; listed: readonly Hex[] | undefined }
+
+function allOf(entries: ReadonlyMap<Hex, Entry>, names: Names): readonly Hex[] {
+  names.all ??= [...entries.keys()].sort()
+  return names.all
+}
+
+function listedOf(entries: ReadonlyMap<Hex, Entry>, names: Names): readonly Hex[] {
+  names.listed ??= [...entries.values()]
+    .filter(isListed)
+    .map(({ wasmHash }) => wasmHash)
+    .sort()
+  return names.listed
+}
+
+/** Where the names after one begin. */
+function placeAfter(names: readonly Hex[], name: Hex): number {
+  let [low, high] = [0, names.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((names[middle] as Hex) <= name) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function lower(hex: Hex): Hex {

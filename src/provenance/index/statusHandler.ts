@@ -13,6 +13,7 @@ import type {
   ProvenanceIndex,
   ProvenanceRecord,
 } from './provenanceIndex.js'
+import { inOrder, newest, viewOf } from './recordView.js'
 import { claimedBuild, shownBuild } from './shownBuild.js'
 
 /** How a verifier is shown. */
@@ -132,12 +133,12 @@ function find(
 function statusOf(record: ProvenanceRecord, parameters: StatusHandlerParameters): object {
   const { verifiers, service } = parameters
   // One entry a verifier and build: what it claims now. Who finds differences between builds shows both.
-  const verifications = newest(
-    record.claims.filter(
-      ({ verifier }) => verifiers === undefined || Object.hasOwn(verifiers, verifier),
-    ),
-    shownAtMost,
-  ).map((claim) =>
+  const view = viewOf(record)
+  const claims =
+    verifiers === undefined
+      ? view.claims
+      : inOrder(Object.keys(verifiers).flatMap((verifier) => view.of(verifier).claims))
+  const verifications = newest(claims, shownAtMost).map((claim) =>
     verificationOf(record, claim, verifiers?.[claim.verifier] ?? { name: claim.verifier }),
   )
   return {
@@ -155,11 +156,8 @@ function statusOf(record: ProvenanceRecord, parameters: StatusHandlerParameters)
 const shownAtMost = 100
 /** Claims of one answer: strangers write as many as they pay for. */
 const claimsAtMost = 1_000
-
-/** The newest of them, oldest first. */
-function newest(claims: readonly IndexedClaim[], count: number): IndexedClaim[] {
-  return [...claims].sort((a, b) => Number(a.blockNumber - b.blockNumber)).slice(-count)
-}
+/** Claims of one list. */
+const listedAtMost = 10_000
 
 function verificationOf(
   record: ProvenanceRecord,
@@ -199,9 +197,8 @@ function verificationOf(
 
 /** Everything that is known, as it is: the newest claims, and how many there are. */
 function claimsOf(record: ProvenanceRecord, verifier: string | undefined): object {
-  const isAsked = (claim: IndexedClaim): boolean =>
-    verifier === undefined || claim.verifier === verifier
-  const [claims, history] = [record.claims.filter(isAsked), record.history.filter(isAsked)]
+  const view = viewOf(record)
+  const { claims, history } = verifier === undefined ? view : view.of(verifier)
   return {
     wasmHash: record.wasmHash,
     hashes: record.hashes,
@@ -227,13 +224,15 @@ function answerList({ index }: StatusHandlerParameters, query: URLSearchParams):
     })
   }
   const records = index.list(filter)
+  const each = Math.min(shownAtMost, Math.ceil(listedAtMost / Math.max(1, records.length)))
   const full = records.length === (filter.limit ?? 100)
   return json(200, {
-    wasms: records.map(({ wasmHash, hashes, registered, builds, claims }) => ({
-      ...{ wasmHash, wasmSha256: hashes?.wasmSha256, registered },
-      images: [...new Set(builds.map(({ info }) => info.image))],
-      claimCount: claims.length,
-      claims: newest(claims, shownAtMost).map(({ verifier, result, buildInfoHash }) => ({
+    wasms: records.map((record) => ({
+      ...{ wasmHash: record.wasmHash, wasmSha256: record.hashes?.wasmSha256 },
+      registered: record.registered,
+      images: [...new Set(record.builds.map(({ info }) => info.image))],
+      claimCount: record.claims.length,
+      claims: newest(viewOf(record).claims, each).map(({ verifier, result, buildInfoHash }) => ({
         ...{ verifier, result, buildInfoHash },
       })),
     })),
