@@ -1,13 +1,13 @@
 /** What programs of this package load, as parts of a toolchain: their own files, and installed packages. */
 import { existsSync } from 'node:fs'
-import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MissingPeerError } from '../../errors/common.js'
 import { ToolchainError } from '../../provenance/errors.js'
 import { type Bind, packageClosure, type Toolchain } from '../../provenance/node/index.js'
+import { makeWorkFolder } from '../../provenance/node/workFolder.js'
 
 /** Where packages lie inside. */
 const inside = '/toolchain/node_modules'
@@ -25,7 +25,7 @@ export type Scratch = { directory: string; moduleKind: Bind }
 export async function openInScratch(
   describe: (scratch: Scratch) => Promise<Toolchain>,
 ): Promise<OpenedToolchain> {
-  const directory = await mkdtemp(join(tmpdir(), 'newton-toolchain-'))
+  const directory = await makeWorkFolder('toolchain')
   const close = (): Promise<void> => rm(directory, { recursive: true, force: true })
   try {
     // Whoever builds is another user, who reads here and writes nowhere.

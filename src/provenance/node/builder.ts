@@ -2,8 +2,7 @@
  * Makes builds on this machine: fetches the source, lays it out, runs the toolchain in the sandbox, and
  * hashes what comes out. Nothing that the build says of itself is taken for true.
  */
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { TimeoutError } from '../../errors/common.js'
@@ -20,6 +19,7 @@ import type { SandboxEnd } from './isolation/buildStreams.js'
 import { type Bind, type BuildLimits, limitsOf, type Sandbox } from './isolation/sandbox.js'
 import { layOut } from './layOut.js'
 import type { Toolchain } from './toolchain.js'
+import { makeWorkFolder } from './workFolder.js'
 
 /** Parameters of {@link sandboxedBuilder}. */
 export type SandboxedBuilderParameters = {
@@ -169,7 +169,7 @@ async function buildFiles(
   },
 ): Promise<LocalBuild> {
   const { job, toolchain, files, deadline, signal } = given
-  const directory = await mkdtemp(join(tmpdir(), 'newton-build-'))
+  const directory = await makeWorkFolder('build')
   try {
     // Whoever builds is another user, who reads here and writes nowhere.
     await chmod(directory, 0o755)

@@ -8,12 +8,12 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { type OwnStreams, ownStreams } from '../../../internal/node/inheritedDescriptors.js'
 import { assertCount, assertFlag, assertKnown, MAX_TIMER } from '../../../internal/options.js'
 import { IsolationError } from '../../errors.js'
+import { makeWorkFolder, removeLeftFolders } from '../workFolder.js'
 import {
   collect,
   release,
@@ -75,7 +75,8 @@ export type Sandbox = {
 }
 
 /**
- * Opens the sandbox of this machine.
+ * Opens the sandbox of this machine, and removes what builds of processes that were killed left in its
+ * temporary directory.
  *
  * @param options.unsafeNoIsolation - Runs builds as they are where there is no `bwrap`. What such a worker
  * says is worth no more than `arbitrary`.
@@ -99,6 +100,8 @@ export async function openSandbox(
   assertKnown('options', options, ['unsafeNoIsolation', 'bwrap'])
   const { unsafeNoIsolation = false } = options
   assertFlag('unsafeNoIsolation', unsafeNoIsolation)
+  // A worker that was killed has removed nothing.
+  await removeLeftFolders()
   const bwrap = options.bwrap ?? (await findProgram('bwrap'))
   const prlimit = await findProgram('prlimit')
   if (bwrap !== undefined && prlimit !== undefined) {
@@ -118,7 +121,7 @@ export async function openSandbox(
 
 /** Without walls what one build leaves in its `/tmp` would be there for the next. */
 async function inFolderOfItsOwn(run: SandboxRun): Promise<SandboxEnd> {
-  const host = await mkdtemp(join(tmpdir(), 'newton-open-'))
+  const host = await makeWorkFolder('open')
   try {
     const binds = [...run.binds, { host, guest: '/tmp' }]
     return await supervise(unprotected({ ...run, binds }), run)
