@@ -34,6 +34,8 @@ export type ArchivedCopies = {
   store: string | undefined
   /** Archives to fill: those that do not have it, and those that have other bytes. */
   missing: readonly string[]
+  /** Whether an archive could not be asked. */
+  isUnknown: boolean
 }
 
 /** One plan's view of the archives. */
@@ -185,11 +187,12 @@ export function createArchiveKeeper(options: {
           const held = parts.find(
             ({ answer }) => answer === 'proven' || (answer === 'holds' && !looking.thorough),
           )
-          if (held === undefined && parts.every(({ answer }) => answer !== 'unreachable')) {
+          const isUnknown = parts.some(({ answer }) => answer === 'unreachable')
+          if (held === undefined && !isUnknown) {
             looking.findings.push({ type: 'nowherePermanent', artifactHash: entry.artifactHash })
           }
           const missing = parts.filter(({ answer }) => answer === 'missing' || answer === 'damaged')
-          return { store: held?.store, missing: missing.map(({ store }) => store) }
+          return { store: held?.store, missing: missing.map(({ store }) => store), isUnknown }
         },
       }
     },

@@ -134,7 +134,7 @@ function renewalSteps(
   entry: RetentionEntry,
   {
     known,
-    found: { store },
+    found: { store, isUnknown },
     planning,
   }: { known: KnownCopies; found: ArchivedCopies; planning: EntryPlanning },
 ): RetentionStep[] {
@@ -154,7 +154,8 @@ function renewalSteps(
     findings.push({ type: 'renewalMissing', artifactHash, expiresAt })
     return []
   }
-  if (store === undefined) planning.unarchived.add(artifactHash)
+  // One that is away may have it: a stranger's claim is not to be paid for once it is back.
+  if (store === undefined && !isUnknown) planning.unarchived.add(artifactHash)
   // A stranger who announces a copy does not make its owner pay for what an archive holds.
   if (record === undefined && store !== undefined && !isBelieved(entry, known, planning)) {
     findings.push({ type: 'unreadClaims', artifactHash, store })

@@ -3,10 +3,11 @@ import type { Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { certAt } from '../../../test/support/retentionWorld.js'
 import { computeArtifactHash } from '../../core/artifact.js'
+import type { DaClient } from '../../core/interfaces/daClient.js'
 import type { DaLocator } from '../../core/locator.js'
 import { createDaAdapter } from '../adapter.js'
 import { encodeEigenDaCommitment } from '../eigenda/cert/cert.js'
-import { DaNotFoundError, DaOutcomeUnknownError } from '../errors.js'
+import { DaNotFoundError, DaOutcomeUnknownError, DaUnavailableError } from '../errors.js'
 import { memoryDa } from '../memoryDa.js'
 import { memoryJournal } from './journal/journal.js'
 import { createRetentionKeeper } from './retentionKeeper.js'
@@ -25,6 +26,8 @@ type Script = {
   /** Block that each announced certificate names, by the day it was announced at. */
   announced?: readonly DaLocator[]
   isOne?: boolean
+  /** Hours for which the archive and the source are away. */
+  awayFor?: number
   nodeFails?: boolean
 }
 
@@ -52,8 +55,20 @@ async function run(script: Script, days: number) {
       throw new DaNotFoundError({ source, what: 'the blob' })
     },
   })
-  const archive = memoryDa()
-  if (script.isArchived) await archive.put(bytes)
+  const memory = memoryDa()
+  if (script.isArchived) await memory.put(bytes)
+  const isAway = (): boolean => seconds - start < (script.awayFor ?? 0) * 3_600
+  const away = async <value>(work: () => Promise<value>): Promise<value> => {
+    if (isAway()) throw new DaUnavailableError({ source: 'memory', reason: 'away' })
+    return work()
+  }
+  const archive: DaClient = {
+    ...memory,
+    getWithVerification: (locator, expected, io) =>
+      away(() => memory.getWithVerification(locator, expected, io)),
+    head: (locator, io) =>
+      away(async () => (await memory.head?.(locator, io)) ?? { status: 'unknown' }),
+  }
   const journal = memoryJournal()
   const open = () =>
     createRetentionKeeper({
@@ -62,7 +77,7 @@ async function run(script: Script, days: number) {
       ],
       publisher,
       archives: script.isArchived ? [archive] : [],
-      source: { getArtifact: async () => bytes.slice() },
+      source: { getArtifact: () => away(async () => bytes.slice()) },
       announcer: { announceArtifact: async () => ({ transactionHash: `0x${'00'.repeat(32)}` }) },
       journal,
       blockTime: async (block) => {
@@ -119,6 +134,18 @@ describe('announcements of strangers for what its owner keeps in archives', () =
     for (const isOne of [true, false]) {
       const world = { answer: 'a certificate', isArchived: true, isOne, announced } as const
       expect((await run(world, 60)).paidAt).toEqual([])
+    }
+  })
+
+  test('behavior: nor does one that was there while the archive was away', async () => {
+    for (const isOne of [true, false]) {
+      const announced = [archived, claim(0)]
+      const world = { answer: 'a certificate', isArchived: true, isOne, announced } as const
+      const { paidAt, findings } = await run({ ...world, awayFor: 30 }, 30)
+      expect(paidAt).toEqual([])
+      expect([...findings.keys()]).toEqual(
+        expect.arrayContaining(['storeUnreachable', 'onlyClaimed', 'unreadClaims']),
+      )
     }
   })
 
