@@ -10,7 +10,14 @@ import { keccak } from '../internal/keccak.js'
 import { keccakHasher, sha256Hasher } from './hash/hasher.js'
 import { createStateTree } from './stateTree.js'
 import type { NodeStore } from './store/store.js'
-import { type StoreUnderTest, testClosed, testJunk, testNames, testTreeJunk } from './storeRules.js'
+import {
+  type StoreUnderTest,
+  testClosed,
+  testJunk,
+  testKept,
+  testNames,
+  testTreeJunk,
+} from './storeRules.js'
 import { encodeNode } from './tree/nodes/node.js'
 import { encodeNodeKey } from './tree/nodes/nodeKey.js'
 import type { TreeWrite } from './tree/writes.js'
@@ -43,6 +50,7 @@ export function testNodeStore(api: TestApi, under: StoreUnderTest): void {
     testPruning(api, under)
     testIterators(api, under)
     testBytes(api, under)
+    testKept(api, under)
     testClosed(api, under)
     testJunk(api, under)
     testNames(api, under)

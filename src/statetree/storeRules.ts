@@ -1,7 +1,8 @@
 /** Rules of the conformance suite for what should not be asked of a store: after its end, and junk. */
 import type { TestApi } from '../core/interfaces/testApi.js'
-import { utf8 } from '../internal/bytes.js'
+import { toHex, utf8 } from '../internal/bytes.js'
 import { keccak } from '../internal/keccak.js'
+import { verifyProof } from './proof/proof.js'
 import { createStateTree, type StateTree } from './stateTree.js'
 import type { NodeStore, StoreCommit } from './store/store.js'
 
@@ -123,6 +124,103 @@ export function testJunk({ test, expect }: TestApi, { open }: StoreUnderTest): v
       )
     }
     expect(store.range()).toEqual({ oldest: 1, latest: 1 })
+    await store.close()
+  })
+}
+
+/** What a store keeps is what it was given, all of it or nothing, and what it prunes is gone. */
+export function testKept(
+  { test, expect }: TestApi,
+  { open, reopen = async (store) => store }: StoreUnderTest,
+): void {
+  const read = (store: NodeStore, name: string): string =>
+    toHex(store.record(name) ?? Uint8Array.of(0, 0, 0))
+  const filled = (length: number): Uint8Array => new Uint8Array(length).fill(7)
+
+  test('keeps records of any length, apart from what was given and what is read', async () => {
+    let store = await open()
+    const lengths = [0, 1, 2_000, 5_000, 300_000]
+    const given = lengths.map((length) => [`long/${length}`, filled(length)] as const)
+    await store.writeRecords(given.slice(0, 3))
+    const tree = createStateTree({ store })
+    const { root } = await tree.commit([write], { version: 1, records: given.slice(3) })
+    for (const [, value] of given) value.fill(0)
+    for (const [name] of given) store.record(name)?.fill(1)
+    const range = store.range()
+    if (range !== undefined) Object.assign(range, { oldest: 5, latest: 5 })
+    store.rootHash(1)?.fill(1)
+    for (let round = 0; round < 2; round++) {
+      for (const length of lengths)
+        expect(read(store, `long/${length}`)).toBe(toHex(filled(length)))
+      expect(store.range()).toEqual({ oldest: 1, latest: 1 })
+      expect(toHex(store.rootHash(1) ?? new Uint8Array(0))).toBe(root)
+      store = await reopen(store)
+    }
+    await store.close()
+  })
+
+  test('keeps nothing of a commit that it refuses', async () => {
+    const store = await open()
+    const tree = createStateTree({ store })
+    await store.writeRecords([['a', key]])
+    await tree.commit([write], { version: 1 })
+    const root = tree.root()
+    for (const version of [1, 3]) {
+      const records: StoreCommit['records'] = [
+        ['a', null],
+        ['b', key],
+      ]
+      const commit = { version, root: keccak(key), nodes: [], stale: [], records }
+      await expect(attempt(() => store.commit(commit))).rejects.toMatchObject({
+        code: 'TREE_VERSION',
+      })
+    }
+    expect(read(store, 'a')).toBe(toHex(key))
+    expect(store.record('b')).toBe(undefined)
+    expect(store.range()).toEqual({ oldest: 1, latest: 1 })
+    expect(createStateTree({ store }).root()).toBe(root)
+    await store.close()
+  })
+
+  test('keeps all of a large commit', async () => {
+    let store = await open()
+    const tree = createStateTree({ store })
+    const keys = [...Array(3_000).keys()].map((i) => keccak(Uint8Array.of(i >> 8, i)))
+    const { root } = await tree.commit(
+      keys.map((keyHash) => ({ keyHash, valueHash: key })),
+      { version: 1 },
+    )
+    store = await reopen(store)
+    const again = createStateTree({ store })
+    expect([...again.entries()].length).toBe(keys.length)
+    for (const keyHash of keys) {
+      const proof = again.prove(keyHash)
+      expect(verifyProof({ root, keyHash, valueHash: key, proof })).toBe(true)
+    }
+    await store.close()
+  })
+
+  test('has no roots and nodes left that it has pruned', async () => {
+    const store = await open()
+    const tree = createStateTree({ store })
+    const rootNode = (version: number): Uint8Array => new Uint8Array(9).fill(version, 7, 8)
+    for (let version = 1; version < 5; version++)
+      await tree.commit(
+        [...Array(40).keys()].map((i) => ({
+          keyHash: keccak(Uint8Array.of(i)),
+          valueHash: keccak(Uint8Array.of(i, version)),
+        })),
+        { version },
+      )
+    for (let version = 1; version < 5; version++)
+      expect(store.getNode(rootNode(version)) === undefined).toBe(false)
+    const { removed, done } = await tree.prune({ oldest: 4 })
+    expect(done && removed > 40).toBe(true)
+    for (let version = 1; version < 4; version++) {
+      expect(store.rootHash(version)).toBe(undefined)
+      expect(store.getNode(rootNode(version))).toBe(undefined)
+    }
+    expect(store.getNode(rootNode(4)) === undefined).toBe(false)
     await store.close()
   })
 }

@@ -1,7 +1,7 @@
 /** Value bytes go when no retained version of any chain needs them. */
 import type { Hex } from 'viem'
 import { computeKeyHash } from '../../core/artifact.js'
-import { concat, fixedFromHex, toHex } from '../../internal/bytes.js'
+import { concatAll, fixedFromHex, toHex } from '../../internal/bytes.js'
 import { assertOptions } from '../../internal/options.js'
 import type { StateTree } from '../stateTree.js'
 import type { ArtifactRef } from './delta.js'
@@ -15,7 +15,7 @@ export function deletionRecord(
 ): [string, Uint8Array][] {
   if (deleted.length === 0) return []
   const name = `${prefix}${sequenceNo.toString().padStart(20, '0')}`
-  return [[name, concat(...deleted.map(({ hash }) => fixedFromHex(hash, 32, 'deleted.hash')))]]
+  return [[name, concatAll(deleted.map(({ hash }) => fixedFromHex(hash, 32, 'deleted.hash')))]]
 }
 
 /**

@@ -184,7 +184,7 @@ describe('snapshotServer and snapshotClient', () => {
       })
       return new Response(stream, { status: response.status, headers: response.headers })
     }
-    const client = snapshotClient({ url: 'https://node.example/', fetch, resumptions: 50 })
+    const client = snapshotClient({ url: 'https://peer.example/', fetch, resumptions: 50 })
     const manifest = await client.manifest()
     expect(manifest).toMatchObject({ version: 1, root: tree.root(), leaves: 52 })
     const restore = await restoreSnapshot({ store: memoryStore(), version: 1, root: tree.root() })
@@ -202,7 +202,7 @@ describe('snapshotServer and snapshotClient', () => {
     const { tree } = await source(6)
     const hash = keccakHex(utf8('x'))
     const lying = snapshotClient({
-      url: 'https://node.example',
+      url: 'https://peer.example',
       fetch: async () => new Response('others'),
     })
     await expect(lying.bytes(hash)).rejects.toMatchObject({ code: 'BYTES_CORRUPT' })
@@ -210,7 +210,7 @@ describe('snapshotServer and snapshotClient', () => {
       code: 'TREE_MALFORMED_ENCODING',
     })
     const odd = snapshotClient({
-      url: 'https://node.example',
+      url: 'https://peer.example',
       fetch: async () => Response.json({ version: 'x' }),
     })
     await expect(odd.manifest()).rejects.toMatchObject({ code: 'TREE_SNAPSHOT' })
@@ -224,10 +224,10 @@ describe('snapshotServer and snapshotClient', () => {
       ['/other', 404],
       [`/v1/other/${hash}`, 404],
     ] as const) {
-      expect((await handler(new Request(`https://node.example${path}`))).status, path).toBe(status)
+      expect((await handler(new Request(`https://peer.example${path}`))).status, path).toBe(status)
     }
     expect(
-      (await handler(new Request('https://node.example/v1/snapshot', { method: 'POST' }))).status,
+      (await handler(new Request('https://peer.example/v1/snapshot', { method: 'POST' }))).status,
     ).toBe(405)
   })
 })
@@ -308,6 +308,28 @@ describe('answers that stop', () => {
     const controller = new AbortController()
     setTimeout(() => controller.abort(new TypeError('stopped')), 20)
     await expect(client.bytes(hash, { signal: controller.signal })).rejects.toThrow('stopped')
+  })
+
+  test('behavior: an answer in as many parts as it has bytes is read at once', async () => {
+    let left = 200_000
+    let asked = 0
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        for (let i = 0; i < 1_000; i++) controller.enqueue(Uint8Array.of(7))
+        left -= 1_000
+        if (left === 0) controller.close()
+      },
+    })
+    const client = snapshotClient({
+      url: 'https://peer.example',
+      fetch: async () => {
+        asked++
+        return new Response(body)
+      },
+    })
+    const bytes = new Uint8Array(200_000).fill(7)
+    expect(await client.bytes(keccakHex(bytes))).toEqual(bytes)
+    expect(asked).toBe(1)
   })
 
   test('error: TREE_SNAPSHOT for what is longer than is taken, also without an end', async () => {

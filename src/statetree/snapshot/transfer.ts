@@ -1,7 +1,7 @@
 /** One answer of a bootnode, taken up again where it broke off, and given up where it comes too slowly. */
 import { BaseError } from '../../errors/base.js'
 import { readBounded } from '../../internal/boundedBody.js'
-import { concat } from '../../internal/bytes.js'
+import { concatAll } from '../../internal/bytes.js'
 import { withDeadline } from '../../internal/deadline.js'
 import { SnapshotError } from '../errors.js'
 
@@ -50,7 +50,7 @@ export async function transferWhole(
     }
     try {
       for await (const part of partsFrom(transfer, { path, from: received, restart }, signal)) {
-        if ('end' in part) return part.end === 'whole' ? concat(...parts) : undefined
+        if ('end' in part) return part.end === 'whole' ? concatAll(parts) : undefined
         parts.push(part.bytes)
         received += part.bytes.length
         if (received > maxBytes)

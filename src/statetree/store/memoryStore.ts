@@ -1,5 +1,6 @@
 /** A store in memory: its nodes are the tree's own records, held once. */
 
+import { InvalidInputError } from '../../errors/common.js'
 import { copyBytes } from '../../internal/bytes.js'
 import { assertOptions } from '../../internal/options.js'
 import { TreeStoreClosedError } from '../errors.js'
@@ -107,7 +108,10 @@ export function memoryStore(options: { bytes?: ByteStore | undefined } = {}): No
       const { version, records: writes, resident: made } = commit
       const { latest, oldest } = resident
       assertFollows(version, latest < 0 ? undefined : { oldest, latest })
-      if (made !== undefined) resident.versions.set(version, made)
+      // Without it the version would be there, and nothing of it.
+      if (made === undefined)
+        throw new InvalidInputError({ field: 'resident', reason: 'expected a commit of a tree' })
+      resident.versions.set(version, made)
       if (latest < 0) resident.oldest = version
       resident.latest = version
       writeRecords(writes)

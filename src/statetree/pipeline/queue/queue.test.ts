@@ -497,3 +497,18 @@ describe('the pipeline', () => {
     })
   })
 })
+
+test('behavior: a quarantine of any length, which strangers fill, is encoded, hashed and read', () => {
+  const word = (n: number): Hex => `0x${n.toString(16).padStart(64, '0')}`
+  const state = {
+    queue: [],
+    quarantine: Array.from({ length: 100_000 }, (_, i) => ({
+      namespace: 6 as const,
+      hash: word(i),
+    })),
+  }
+  const bytes = encodeQueueState(state)
+  expect(bytes.length).toBe(12 + 33 * 100_000)
+  expect(computeQueueHash(state)).toBe(keccakHex(bytes))
+  expect(decodeQueueState(bytes).quarantine.at(-1)).toEqual({ namespace: 6, hash: word(99_999) })
+})

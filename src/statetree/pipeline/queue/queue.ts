@@ -7,7 +7,7 @@
  */
 import type { Address, Hex } from 'viem'
 import { isArtifactNamespace } from '../../../core/artifact.js'
-import { concat, fixedFromHex, toHex, uintToBytes, utf8 } from '../../../internal/bytes.js'
+import { concatAll, fixedFromHex, toHex, uintToBytes, utf8 } from '../../../internal/bytes.js'
 import { keccak } from '../../../internal/keccak.js'
 import { MalformedEncodingError } from '../../errors.js'
 import type { ArtifactRef } from '../delta.js'
@@ -41,7 +41,7 @@ export function encodeQueueState({ queue, quarantine }: QueueState): Uint8Array 
   for (const { namespace, hash } of quarantine) {
     parts.push(Uint8Array.of(namespace), fixedFromHex(hash, 32, 'quarantine.hash'))
   }
-  return concat(...parts)
+  return concatAll(parts)
 }
 
 /**
