@@ -2,9 +2,10 @@
 import type { Server } from 'node:http'
 import { InvalidInputError, MissingPeerError } from '../../errors/common.js'
 import { assertCount, assertText } from '../options.js'
+import { boundConnections, type ConnectionBounds } from './connections.js'
 
-/** Where a server listens. */
-export type ListenAddress = {
+/** Where a server listens, and how many may be connected. */
+export type ListenAddress = ConnectionBounds & {
   /** @default '127.0.0.1' */
   host?: string | undefined
   /** @default 0, any free one */
@@ -31,10 +32,11 @@ export type RoleServer = {
 }
 
 /**
- * Listens. Slow clients are cut: 5 s for the headers, 15 s for a whole request.
+ * Listens. Slow clients are cut: 5 s for the headers, 15 s for a whole request, 65 s until the next one, which
+ * is more than the 60 s that proxies take.
  *
  * @throws {MissingPeerError} when the optional peer `@hono/node-server` is not installed.
- * @throws {InvalidInputError} where the address cannot be had.
+ * @throws {InvalidInputError} where the address cannot be had, and for bounds that are none.
  */
 export async function serve(
   app: { fetch: (request: Request) => Response | Promise<Response> },
@@ -55,6 +57,7 @@ export async function serve(
       keepAliveTimeout: 65_000,
     },
   }) as Server
+  boundConnections(server, address)
   upgrades?.attach(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>

@@ -28,6 +28,7 @@ import {
   closing,
   describeError,
   type LogHook,
+  listenAddress,
   opening,
   processMetrics,
   type RunningRole,
@@ -103,8 +104,7 @@ export function startChallenger(parameters: {
       (await node.metrics()) + (ledger?.metrics() ?? '') + (await processMetrics(directory))
     const server = await listenRole({
       ...{ metrics, ready: node.ready },
-      host: settings['listen.host'],
-      port: settings['listen.port'],
+      ...listenAddress(settings),
     })
     log({ level: 'info', event: 'challenger.listening', url: server.url })
     const close = closing(server, closers)

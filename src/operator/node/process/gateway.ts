@@ -23,6 +23,7 @@ import {
   closing,
   describeError,
   type LogHook,
+  listenAddress,
   opening,
   processMetrics,
   type RunningRole,
@@ -94,8 +95,7 @@ export function startGateway(parameters: {
       (await watch.metrics()) + (ledger?.metrics() ?? '') + (await processMetrics(directory))
     const server = await listenGateway({
       ...{ gateway, metrics, ready: watch.ready, sockets: settings.sockets },
-      host: settings['listen.host'],
-      port: settings['listen.port'],
+      ...listenAddress(settings),
     })
     forgetOldTasks({ store, log, closers, keep: settings.keep_hours * HOUR })
     // Before the store: what is worked on is handed back to it.

@@ -50,6 +50,7 @@ import {
   describeError,
   freeBytes,
   type LogHook,
+  listenAddress,
   opening,
   processMetrics,
   type RunningRole,
@@ -118,8 +119,7 @@ export function startOperator(parameters: StartOperatorParameters): Promise<Runn
     const listening: { url?: string } = {}
     const server = await listenOperator({
       rpc: node.rpc,
-      host: settings['listen.host'],
-      port: settings['listen.port'],
+      ...listenAddress(settings),
       delta: (hash) => node.commits.delta(hash),
       intake: intakeOf(parts),
       identity: createIdentity({

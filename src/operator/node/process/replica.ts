@@ -14,6 +14,7 @@ import {
   closing,
   describeError,
   type LogHook,
+  listenAddress,
   opening,
   processMetrics,
   type RunningRole,
@@ -84,8 +85,7 @@ export function startReplica(parameters: {
       (await node.metrics()) + (await processMetrics(directory))
     const server = await listenRole({
       ...{ fetch: node.fetch, metrics, ready: node.ready },
-      host: settings['listen.host'],
-      port: settings['listen.port'],
+      ...listenAddress(settings),
     })
     log({ level: 'info', event: 'replica.listening', url: server.url })
     const close = closing(server, closers)

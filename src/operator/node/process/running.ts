@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises'
 import { isPolicySdkError } from '../../../errors/base.js'
 import { type DirectoryLock, lockDirectory } from '../../../internal/node/lock.js'
-import type { RoleServer } from '../http.js'
+import type { ListenAddress, RoleServer } from '../http.js'
 
 /** One line of a log. None holds a key, a parameter or an answer. */
 export type LogEntry = {
@@ -128,5 +128,20 @@ export function closing(server: RoleServer, closers: Closers): (grace?: number) 
   return (grace = 10_000) => {
     closed ??= server.close(grace).then(() => closers.close())
     return closed
+  }
+}
+
+/** Where a process listens, by its settings. */
+export function listenAddress(settings: {
+  'listen.host': string
+  'listen.port': number
+  'listen.connections': number
+  'listen.connections_per_address': number
+}): ListenAddress {
+  return {
+    host: settings['listen.host'],
+    port: settings['listen.port'],
+    connections: settings['listen.connections'],
+    connectionsPerAddress: settings['listen.connections_per_address'],
   }
 }

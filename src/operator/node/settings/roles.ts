@@ -56,6 +56,14 @@ const own = {
     description: 'Directory of this process alone, which is locked',
   }),
   'listen.host': setting(textKind, { description: 'Address to listen on', default: '127.0.0.1' }),
+  'listen.connections': setting(integerKind(1, 1_000_000), {
+    description: 'Connections at a time; each costs a file handle',
+    default: 4_096,
+  }),
+  'listen.connections_per_address': setting(integerKind(1, 1_000_000), {
+    description: 'Of one address; a proxy on another machine needs as many as it brings',
+    default: 256,
+  }),
   shutdown_grace: setting(secondsKind(), {
     description: 'Seconds for what is in flight, after SIGTERM',
     default: 10,
