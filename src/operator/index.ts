@@ -65,6 +65,7 @@ export type {
   StoredWebhook,
   WebhookStore,
 } from './gateway/store/webhooks.js'
+export { webhookBounds } from './gateway/store/webhooks.js'
 export { type GatewayWatch, watchGateway } from './gateway/watch.js'
 export {
   readTaskAnswer,

@@ -304,7 +304,7 @@ describe('a webhook', () => {
       const held = { url: 'https://thief.example/', secret, timeout: 1_000, retries: 0 }
       const of = { failures: undefined, keyHash: hashApiKey('leaked'), registeredAt: 1 }
       await store.webhooks.set('shop', { ...held, ...of })
-      const mended = await start({ fetch }, { store, callers })
+      const mended = await start({ fetch, keyGrace: 1 }, { store, callers })
       await mended.of('new').tasks.createTask(request)
       await poll(() => registrations(mended)).toEqual(['ended'])
       expect(await store.webhooks.find('shop')).toBeUndefined()
@@ -327,6 +327,40 @@ describe('a webhook', () => {
       webhook: null,
     })
     expect(await store.webhooks.find('shop')).toBeUndefined()
+  })
+
+  test('behavior: keys that are given to gateways one after another end no webhook', async () => {
+    const store = { ...memoryGatewayStore(), close: async () => undefined }
+    const { told, fetch } = await receiver((_, response) => response.end())
+    const keys = (...shop: string[]) => apiKeyCallers({ shop: shop.map(hashApiKey) })
+    const registrations = (made: Awaited<ReturnType<typeof start>>) =>
+      made.events.flatMap((one) => (one.type === 'webhook.registration' ? one.outcome : []))
+    // The next one has the new key alone; this one does not know it yet.
+    const next = await start({ fetch, concurrent: 1 }, { store, callers: keys('new') })
+    const old = await start({ fetch: async () => new Response() }, { store, callers: keys('old') })
+    await next.of('new').hooks.registerWebhook({ ...register, maxRetries: 0 })
+    for (let nth = 0; nth < 5; nth++) await old.of('old').tasks.createTask(request)
+    await poll(() => told.length).toBe(5)
+    expect([registrations(old), old.attempts()]).toEqual([[], []])
+    const own = { method: 'newt_getWebhook', params: {}, retry: 'read' } as const
+    expect(await old.of('old').hooks.request(own)).toEqual({ webhook: null })
+    expect(await next.of('new').hooks.request(own)).toMatchObject({
+      webhook: { url: register.url },
+    })
+    expect(await store.webhooks.find('shop')).not.toHaveProperty('doubtedAt')
+    // Known by nobody any more, it is told by nobody, and ends after the time for it.
+    await next.gateway.close()
+    await old.gateway.close()
+    const last = await start({ fetch }, { store, callers: keys('last') })
+    await last.of('last').tasks.createTask(request)
+    await poll(async () => (await store.webhooks.find('shop'))?.doubtedAt).toBeGreaterThan(0)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(registrations(last)).toEqual([])
+    await last.gateway.close()
+    const hours = { now: () => Date.now() + 3_600_001 }
+    const ending = await start({ fetch }, { store, callers: keys('last'), ...hours })
+    await poll(() => registrations(ending)).toEqual(['ended'])
+    expect(told).toHaveLength(5)
   })
 
   test('error: callers that let anybody in, or cannot say what became of a key, have no webhooks', async () => {
@@ -367,7 +401,7 @@ describe('a webhook', () => {
     await poll(() => told.length).toBe(1)
     for (const answer of ['yes', 1, {}, undefined]) {
       const vague = Object.assign(callers.bind(undefined), { holds: () => answer as never })
-      const made = await start({ fetch }, { callers: vague })
+      const made = await start({ fetch, keyGrace: 1 }, { callers: vague })
       await made.hooks.registerWebhook(register)
       await made.tasks.createTask(request)
       await poll(() => made.store.webhooks.find('shop')).toBeUndefined()
@@ -388,7 +422,7 @@ describe('a webhook', () => {
         },
       },
     )
-    const { url, store, gateway } = await start({ fetch }, { callers: basic })
+    const { url, store, gateway } = await start({ fetch, keyGrace: 1 }, { callers: basic })
     const call = (method: string, params: object) =>
       globalThis.fetch(url, {
         method: 'POST',

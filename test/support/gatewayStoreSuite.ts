@@ -54,6 +54,11 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     const others = await store.insert(newTask({ requestId: 'order', caller: 'b' }), mine)
     expect(others.status).toBe('inserted')
     expect(await store.find(word(7))).toBeUndefined()
+    const many = Array.from({ length: 3_000 }, (_, nth) => word(nth + 10))
+    expect(await store.states([...many, task.taskId, task.taskId])).toEqual(
+      new Map([[task.taskId, 'received']]),
+    )
+    expect(await store.states([])).toEqual(new Map())
   })
 
   test('behavior: of tasks inserted at once under one request id, one is made', async () => {
@@ -257,7 +262,7 @@ export function gatewayStoreSuite(open: () => GatewayStore): void {
     const both = await Promise.all([claim(), claim()])
     expect(both.flat()).toEqual([
       {
-        ...{ taskId: task.taskId, state: 'signed', caller, attempt: 1, webhook: hook },
+        ...{ taskId: task.taskId, state: 'signed', caller, attempt: 1, untried: 0, webhook: hook },
         createdAt: expect.any(Number),
       },
     ])

@@ -1,6 +1,6 @@
 /** What every store of webhooks says of what is none, whatever keeps it. */
 import { expect, test } from 'vitest'
-import type { GatewayStore, StoredWebhook } from '../../src/operator/index.js'
+import { type GatewayStore, type StoredWebhook, webhookBounds } from '../../src/operator/index.js'
 import { word } from './attestationWorld.js'
 import { newTask } from './gatewayStoreSuite.js'
 
@@ -12,7 +12,7 @@ const webhook: StoredWebhook = {
 /** Values of a member that are none. */
 const notText = [undefined, null, 7, {}, ['a'], '', 'a\0b', 'a\ud800', '\udc00a']
 const notCount = [undefined, null, '3', '3.5', -1, 1.5, Number.NaN, Infinity, 2 ** 31, 2 ** 60]
-const noWebhook: Readonly<Record<keyof StoredWebhook, readonly unknown[]>> = {
+const noWebhook: Readonly<Record<keyof Required<StoredWebhook>, readonly unknown[]>> = {
   url: [...notText, 'shop.example', '//shop.example', `https://a.example/${'x'.repeat(2_048)}`],
   secret: [...notText, 'short', 'x'.repeat(257), `${'x'.repeat(20)} `, `${'x'.repeat(20)}é`],
   timeout: [...notCount, 0],
@@ -32,6 +32,7 @@ const noWebhook: Readonly<Record<keyof StoredWebhook, readonly unknown[]>> = {
     `${word(8)}\0`,
   ],
   registeredAt: [undefined, null, '1', -1, 1.5, Number.NaN, Infinity, 2 ** 53],
+  doubtedAt: [null, '1', -1, 1.5, Number.NaN, Infinity, 2 ** 53],
 }
 const noName = [...notText, 'x'.repeat(257)]
 const names = [
@@ -39,8 +40,12 @@ const names = [
   ...['😀', 'e\u0301', '\u00e9', 'x'.repeat(256), '\uffff'.repeat(256), '{a,b}', '$1', 'A', 'a'],
 ]
 
-/** Defines the tests. The store is of whoever is named here alone. */
-export function webhookStoreSuite(open: () => GatewayStore): void {
+/**
+ * Defines the tests. The store is of whoever is named here alone.
+ *
+ * @param bounds - Whether what stores keep at most is filled: minutes, where a store is slow.
+ */
+export function webhookStoreSuite(open: () => GatewayStore, { bounds = true } = {}): void {
   const refused = async (asked: Promise<unknown>, field: string, what: unknown): Promise<void> => {
     await expect(asked, `${field} ${JSON.stringify(what)}`).rejects.toMatchObject({
       ...{ code: 'INVALID_INPUT', field: expect.stringMatching(`^${field}`) },
@@ -75,6 +80,8 @@ export function webhookStoreSuite(open: () => GatewayStore): void {
       { timeout: 1, retries: 0, registeredAt: 0 },
       { timeout: most, retries: most, registeredAt: Number.MAX_SAFE_INTEGER },
       { failures: [] },
+      { doubtedAt: 0 },
+      { doubtedAt: Number.MAX_SAFE_INTEGER },
       { failures: undefined, keyHash: undefined },
       { failures: Array.from({ length: 64 }, (_, nth) => `FAULT_${nth}`) },
     ]) {
@@ -194,6 +201,76 @@ export function webhookStoreSuite(open: () => GatewayStore): void {
     expect(await webhooks.count()).toMatchObject({ waiting: 0 })
     await webhooks.remove('claims')
   })
+
+  test('behavior: the first doubt of a key stays, until one knows it or another is registered', async () => {
+    const { webhooks } = open()
+    const { keyHash } = webhook
+    const doubt = (at: number | undefined, key = keyHash) =>
+      webhooks.doubt('doubts', { keyHash: key, at })
+    expect(await doubt(1)).toBeUndefined()
+    await webhooks.set('doubts', webhook)
+    expect(await doubt(5, word(9))).toBeUndefined()
+    expect(await doubt(7)).toBe(7)
+    expect(await doubt(9)).toBe(7)
+    expect(await webhooks.find('doubts')).toEqual({ ...webhook, doubtedAt: 7 })
+    expect(await doubt(undefined)).toBeUndefined()
+    expect(await webhooks.find('doubts')).toEqual(webhook)
+    expect(await doubt(11)).toBe(11)
+    await webhooks.set('doubts', webhook)
+    expect(await webhooks.find('doubts')).toEqual(webhook)
+    for (const at of [null, '1', -1, 1.5, Number.NaN]) {
+      await refused(webhooks.doubt('doubts', { keyHash, at: at as never }), 'parameters.at', at)
+    }
+    await refused(webhooks.doubt('', { keyHash, at: 1 }), 'caller', '')
+    await webhooks.remove('doubts')
+  })
+
+  test.runIf(bounds)(
+    'behavior: what waits for one caller is bounded, the rest has failed; claims without an attempt are counted',
+    async () => {
+      const { webhooks, ...store } = open()
+      await webhooks.set('many', { ...webhook, failures: undefined })
+      const before = await webhooks.count()
+      const most = webhookBounds.waitingPerCaller
+      for (let nth = 0; nth < most + 3; nth++) {
+        const task = newTask({ caller: 'many' })
+        await store.insert(task, { owner: 'me', lease: 60_000 })
+        await store.advance({ ...task, fence: 1 }, { state: 'failed' })
+      }
+      const after = await webhooks.count()
+      expect(after.waiting - before.waiting).toBe(most)
+      expect(after.failed - before.failed).toBe(3)
+      // Who is another one's is told all the same.
+      await webhooks.set('other', { ...webhook, failures: undefined })
+      const task = newTask({ caller: 'other' })
+      await store.insert(task, { owner: 'me', lease: 60_000 })
+      await store.advance({ ...task, fence: 1 }, { state: 'failed' })
+      const claim = () => webhooks.claim({ lease: 60_000, limit: 9, busy: ['many'] })
+      const [first, ...more] = await claim()
+      expect(more).toEqual([])
+      if (first === undefined) throw new Error('nothing was claimed')
+      expect(first).toMatchObject({ caller: 'other', taskId: task.taskId, attempt: 1, untried: 0 })
+      await refused(webhooks.end(first, { after: 0, untried: 1 as never }), 'outcome', 1)
+      await webhooks.end(first, { after: 0, untried: true })
+      await expect.poll(claim).toMatchObject([{ taskId: task.taskId, attempt: 2, untried: 1 }])
+      for (const name of ['many', 'other']) await webhooks.remove(name)
+    },
+  )
+
+  test.runIf(bounds)(
+    'error: a caller more than may have webhooks is told so, and replaces nobody',
+    async () => {
+      const { webhooks } = open()
+      const names = Array.from({ length: webhookBounds.webhooks }, (_, nth) => `bound-${nth}`)
+      const [last, ...rest] = names
+      for (const name of rest) await webhooks.set(name, webhook)
+      expect(await webhooks.set(last as string, webhook)).toBe(false)
+      expect(await webhooks.set('one-more', webhook)).toBe('full')
+      expect(await webhooks.find('one-more')).toBeUndefined()
+      expect(await webhooks.set(last as string, webhook)).toBe(true)
+      for (const name of names) await webhooks.remove(name)
+    },
+  )
 
   test('behavior: a failure is told where its own name is listed, not where a part of it is', async () => {
     const { webhooks, ...store } = open()

@@ -21,9 +21,10 @@ import type { RpcLimits } from '../rpc/limits.js'
 import type { OperatorTables } from '../tasks/tables.js'
 import type { CallerCheck } from './callers.js'
 import type { GatewayEvent } from './events.js'
-import { assertWebhooks, deliverTo, type WebhookOptions } from './hooks/options.js'
+import { assertWebhooks, deliverTo, KEY_GRACE, type WebhookOptions } from './hooks/options.js'
 import { createWebhookMethods } from './hooks/registering.js'
 import { webhookPorts } from './hooks/urls.js'
+import { createIdentify } from './live/identifying.js'
 import {
   createSubscriptions,
   type SubscriptionLimits,
@@ -252,8 +253,9 @@ export function createGateway(parameters: GatewayParameters): Gateway {
     here: (taskId) => here.get(taskId),
   })
   const { status } = standing
+  const identify = createIdentify(callers)
   const subscriptions = createSubscriptions({
-    ...{ standing, callers, now, onEvent },
+    ...{ standing, identify, now, onEvent },
     limits: parameters.subscriptionLimits,
   })
   const claiming = pollStore(
@@ -268,6 +270,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   )
   const hooks = {
     holds: callers.holds ?? (() => false),
+    keyGrace: parameters.webhooks?.keyGrace ?? KEY_GRACE,
     ports: parameters.webhooks?.ports ?? webhookPorts,
   }
   const delivering = deliverTo(parameters.webhooks, {
@@ -275,7 +278,7 @@ export function createGateway(parameters: GatewayParameters): Gateway {
   })
   const rpc = createGatewayRpc({
     limits: parameters.limits,
-    ...{ callers, now, onEvent, send, status },
+    ...{ identify, now, onEvent, send, status },
     webhooks:
       parameters.webhooks === undefined
         ? undefined

@@ -19,9 +19,9 @@ import {
 import { readMembers, readWord } from '../rpc/fields.js'
 import { createMeter, type RpcLimits, resolveLimits } from '../rpc/limits.js'
 import type { RpcRequest } from '../rpc/server.js'
-import type { CallerCheck } from './callers.js'
 import type { GatewayEvent } from './events.js'
 import type { WebhookHandlers, WebhookMethod } from './hooks/registering.js'
+import type { Identify } from './live/identifying.js'
 import type { SecretsHandlers, SecretsMethod } from './secrets.js'
 import type { StoredTask } from './store/store.js'
 import { readTaskRequest, readTaskStatus, type TaskRequest, writeTaskStatus } from './wire.js'
@@ -59,7 +59,7 @@ type Methods = Readonly<
 
 /** Creates the server side of a gateway's calls. */
 export function createGatewayRpc(parameters: {
-  callers: CallerCheck
+  identify: Identify
   limits?: RpcLimits | undefined
   now: () => number
   onEvent: (event: GatewayEvent) => void
@@ -72,7 +72,7 @@ export function createGatewayRpc(parameters: {
     options?: IoOptions,
   ): Promise<JsonObject>
 }): GatewayRpc {
-  const { callers, now, onEvent } = parameters
+  const { identify, now, onEvent } = parameters
   const limits = resolveLimits({
     ...{ concurrent: 256, concurrentInAll: 1_024, timeout: MAX_WAIT + MARGIN },
     ...parameters.limits,
@@ -88,7 +88,7 @@ export function createGatewayRpc(parameters: {
     seen: { id: string | null; method: string; caller: string | undefined },
     leave: (() => void)[],
   ): Promise<Json> => {
-    const caller = await callers(request.authorization)
+    const caller = await identify(request.authorization, request.address)
     if (caller === undefined) {
       throw refuse('UNAUTHENTICATED', 'expected authorization: Bearer <key>', { by: 'gateway' })
     }

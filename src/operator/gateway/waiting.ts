@@ -3,6 +3,7 @@ import type { Hex } from 'viem'
 import type { JsonObject } from '../../core/canonicalJson.js'
 import type { IoOptions } from '../../internal/deadline.js'
 import { refuse } from '../rpc/envelope.js'
+import { createLooking } from './live/looking.js'
 import { type GatewayStore, isDecided, type StoredTask, type TaskState } from './store/store.js'
 import { writeTaskStatus } from './wire.js'
 
@@ -12,6 +13,8 @@ export type Changes = {
   /** The next change from now on: what happens between a look and the wait is not missed. */
   next(taskId: Hex): {
     within(milliseconds: number, signal?: AbortSignal | undefined): Promise<void>
+    /** Ends this wait alone. */
+    wake(): void
     /** Has to be called, waited for or not. */
     forget(): void
   }
@@ -32,6 +35,7 @@ export function createChanges(): Changes {
       const all = waiting.get(taskId) ?? new Set()
       waiting.set(taskId, all.add(resolve))
       return {
+        wake: () => resolve(),
         async within(milliseconds, signal) {
           const timer = setTimeout(resolve, milliseconds)
           signal?.addEventListener('abort', resolve, { once: true })
@@ -85,6 +89,7 @@ export function createStanding(parameters: {
   here: (taskId: Hex) => StoredTask | undefined
 }): Standing {
   const { store, changes, answers, pollInterval, now, auditors, here } = parameters
+  const looking = createLooking({ store, turn: pollInterval })
   const wait = async (
     taskId: Hex,
     from: { caller: string; milliseconds: number; until: (task: StoredTask) => boolean },
@@ -93,6 +98,7 @@ export function createStanding(parameters: {
     const end = now() + from.milliseconds
     for (;;) {
       const changed = changes.next(taskId)
+      let leave: (() => void) | undefined
       try {
         const held = here(taskId)
         // Who waits need not ask the store for what was kept from here; who does not gets what it holds.
@@ -103,9 +109,14 @@ export function createStanding(parameters: {
         }
         const left = end - now()
         if (from.until(task) || left <= 0) return task
-        const look = isDecided(task) ? Math.max(pollInterval, LANDING_TURN) : pollInterval
-        await changed.within(held !== undefined ? left : Math.min(left, look), options?.signal)
+        // What is worked on here tells of itself.
+        if (held === undefined) {
+          const every = isDecided(task) ? Math.max(pollInterval, LANDING_TURN) : pollInterval
+          leave = looking.watch({ taskId, seen: task.state, every }, changed.wake)
+        }
+        await changed.within(left, options?.signal)
       } finally {
+        leave?.()
         changed.forget()
       }
     }

@@ -93,6 +93,7 @@ export async function answerCall(
       },
     },
     authorization: context.req.header('authorization'),
+    address: addressOf(context),
     signal: leavingOf(raw.signal),
   })
   if (ended !== undefined) return unfinished(context, ended)
@@ -101,6 +102,14 @@ export async function answerCall(
     headers['retry-after'] = String(Math.ceil(answer.retryAfter / 1_000))
   }
   return new Response(answer.body, { status: answer.status, headers })
+}
+
+/** Of the other end, where the server of Node tells its socket. */
+function addressOf({ env }: Context): string | undefined {
+  const incoming = (env as { incoming?: { socket?: { remoteAddress?: unknown } } } | undefined)
+    ?.incoming
+  const address = incoming?.socket?.remoteAddress
+  return typeof address === 'string' ? address : undefined
 }
 
 /**

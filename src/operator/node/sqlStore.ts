@@ -148,7 +148,16 @@ function taskParts(
   { sql, leaseEnd }: { sql: typeof Sql; leaseEnd: (milliseconds: number) => unknown },
 ): Pick<
   GatewayStore,
-  'insert' | 'find' | 'findRequest' | 'claim' | 'renew' | 'release' | 'advance' | 'count' | 'prune'
+  | 'insert'
+  | 'find'
+  | 'states'
+  | 'findRequest'
+  | 'claim'
+  | 'renew'
+  | 'release'
+  | 'advance'
+  | 'count'
+  | 'prune'
 > {
   const find = async (taskId: Hex): Promise<StoredTask | undefined> => {
     const row = await db
@@ -170,6 +179,14 @@ function taskParts(
   return {
     find,
     findRequest,
+    async states(taskIds) {
+      if (taskIds.length === 0) return new Map()
+      // One value, however many there are.
+      const { rows } = await sql<Pick<TaskRow, 'task_id' | 'state'>>`
+        select task_id, state from newton_task
+        where task_id = any(${[...taskIds]}::text[])`.execute(db)
+      return new Map(rows.map(({ task_id, state }) => [task_id as Hex, state as TaskState]))
+    },
     async insert(task, { owner, lease }) {
       const made = await db
         .insertInto('newton_task')

@@ -64,6 +64,8 @@ export type RpcRequest = {
   /** Its bytes, or what reads them: nothing of a stranger's is read. */
   body: Uint8Array | BodySource
   authorization: string | null | undefined
+  /** Of the connection that it came over, where it is known. */
+  address?: string | undefined
   signal?: AbortSignal | undefined
 }
 

@@ -14,7 +14,7 @@ import { type GatewayStore, isDecided } from '../store/store.js'
 import type { ClaimedDelivery, DeliveryOutcome } from '../store/webhooks.js'
 import type { Answers } from '../waiting.js'
 import { writeTaskStatus } from '../wire.js'
-import { endWithoutKey } from './keys.js'
+import { createForeign, type Foreign, judgeKey } from './keys.js'
 import { createPlaces } from './places.js'
 import { leadsTo } from './urls.js'
 
@@ -26,6 +26,8 @@ export type DeliveringParameters = {
   store: GatewayStore
   answers: Answers
   holds: HoldsKey
+  /** Milliseconds that a webhook outlives its key at all gateways. */
+  keyGrace: number
   fetch: WebhookFetch
   /** Ports that are connected to, whatever was registered before. */
   ports: readonly number[]
@@ -55,6 +57,7 @@ export async function deliver(
 ): Promise<void> {
   const { store, concurrent, perCaller, pollInterval, onEvent } = parameters
   const places = createPlaces({ concurrent, perCaller })
+  const foreign = createForeign()
   // A signal for each attempt: one for all would have a listener for each.
   const running = new Map<Promise<void>, AbortController>()
   const abortAll = (): void => {
@@ -66,7 +69,7 @@ export async function deliver(
     if (signal.aborted) own.abort()
     const { caller } = delivery
     places.take(caller)
-    const work = attempt(delivery, parameters, own.signal).then((answered) => {
+    const work = attempt(delivery, { ...parameters, foreign }, own.signal).then((answered) => {
       running.delete(work)
       places.give(caller, answered)
     })
@@ -75,7 +78,8 @@ export async function deliver(
   const look = async (): Promise<boolean> => {
     const { limit, busy } = places.next()
     if (limit === 0) return false
-    const claimed = await store.webhooks.claim({ lease: LONGEST + MARGIN, limit, busy })
+    const left = [...busy, ...foreign.callers()]
+    const claimed = await store.webhooks.claim({ lease: LONGEST + MARGIN, limit, busy: left })
     for (const delivery of claimed) start(delivery)
     return claimed.length > 0
   }
@@ -95,19 +99,26 @@ export async function deliver(
 /** One attempt, and what became of it: whether the receiver answered. Never throws. */
 async function attempt(
   delivery: ClaimedDelivery,
-  parameters: DeliveringParameters,
+  parameters: DeliveringParameters & { foreign: Foreign },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { store, holds, onEvent, now, ports } = parameters
+  const { store, holds, keyGrace, onEvent, now, ports } = parameters
   const { taskId, caller } = delivery
   try {
-    const parts = { store: store.webhooks, holds, onEvent }
-    if (await endWithoutKey(delivery, parts, signal)) return true
+    const parts = { store: store.webhooks, holds, keyGrace, now, onEvent }
+    const key = await judgeKey(delivery, parts, signal)
+    if (key === 'ended') return true
+    if (key === 'doubted') {
+      // A gateway that knows the key may tell it meanwhile.
+      parameters.foreign.add(caller)
+      await store.webhooks.end(delivery, { after: 0, untried: true })
+      return true
+    }
     const leads = leadsTo(delivery.webhook.url, ports)
     const answered = leads ? await send(delivery, parameters, signal) : undefined
     // It says itself that it was not told: nothing is changed, and the claim ends.
     if (signal.aborted && !isTaken(answered)) {
-      await store.webhooks.end(delivery, { after: 0 })
+      await store.webhooks.end(delivery, { after: 0, untried: true })
       return false
     }
     const outcome = leads ? judge(delivery, answered, now()) : 'failed'
@@ -162,10 +173,11 @@ function isTaken(status: number | undefined): boolean {
 }
 
 function judge(
-  { attempt: made, createdAt, webhook }: ClaimedDelivery,
+  { attempt: claims, untried, createdAt, webhook }: ClaimedDelivery,
   status: number | undefined,
   at: number,
 ): DeliveryOutcome {
+  const made = claims - untried
   if (isTaken(status)) return 'delivered'
   const after = Math.min(FIRST_WAIT * 2 ** (made - 1), LAST_WAIT)
   const over = made > webhook.retries || at + after > createdAt + LIFE

@@ -16,7 +16,15 @@ export type WebhookOptions = {
   perCaller?: number | undefined
   /** Milliseconds between looks for what is due. @default 500 */
   pollInterval?: number | undefined
+  /**
+   * Milliseconds after which a webhook ends whose key no gateway of the store knows: as long as it takes to give
+   * keys to all of them. Nothing is told there meanwhile by those that do not know it. @default 3_600_000
+   */
+  keyGrace?: number | undefined
 }
+
+/** Default of {@link WebhookOptions.keyGrace}. */
+export const KEY_GRACE = 3_600_000
 
 /** Refuses options that are none, and callers whose webhooks would tell others. */
 export function assertWebhooks({
@@ -31,7 +39,7 @@ export function assertWebhooks({
     webhooks,
     {
       ...{ fetch: 'function', concurrent: { least: 1 }, perCaller: { least: 1 } },
-      ...{ pollInterval: 'milliseconds', ports: 'list' },
+      ...{ pollInterval: 'milliseconds', keyGrace: 'milliseconds', ports: 'list' },
     },
     { field: 'webhooks', required: ['fetch'] },
   )
@@ -57,7 +65,10 @@ export function deliverTo(
   {
     signal,
     ...parts
-  }: Pick<DeliveringParameters, 'store' | 'answers' | 'holds' | 'ports' | 'now' | 'onEvent'> & {
+  }: Pick<
+    DeliveringParameters,
+    'store' | 'answers' | 'holds' | 'keyGrace' | 'ports' | 'now' | 'onEvent'
+  > & {
     signal: AbortSignal
   },
 ): Promise<void> | undefined {

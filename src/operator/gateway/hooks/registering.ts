@@ -1,12 +1,13 @@
 /** Where callers want to be told, as they say it. */
 import type { Json } from '../../../core/canonicalJson.js'
 import { InvalidInputError } from '../../../errors/common.js'
+import { refuse } from '../../rpc/envelope.js'
 import { rpcFaults } from '../../rpc/faults.js'
 import { readList, readMembers } from '../../rpc/fields.js'
 import { type HoldsKey, hashCredential } from '../callers.js'
 import type { GatewayEvent } from '../events.js'
 import type { StoredWebhook, WebhookStore } from '../store/webhooks.js'
-import { endWithoutKey } from './keys.js'
+import { judgeKey } from './keys.js'
 import { readWebhookUrl } from './urls.js'
 
 /** Names of the methods. */
@@ -30,6 +31,8 @@ const [MOST_RETRIES, MOST_SECONDS] = [12, 30]
 export function createWebhookMethods(parameters: {
   store: WebhookStore
   holds: HoldsKey
+  /** Milliseconds that a webhook outlives its key at all gateways. */
+  keyGrace: number
   /** Ports that URLs may name. */
   ports: readonly number[]
   now: () => number
@@ -41,6 +44,10 @@ export function createWebhookMethods(parameters: {
       const read = readWebhook(params, ports)
       const keyHash = hashCredential(authorization)
       const replaced = await store.set(caller, { ...read, keyHash, registeredAt: now() })
+      if (replaced === 'full') {
+        const detail = 'as many callers as may have webhooks have one'
+        throw refuse('OVERLOADED', detail, { by: 'gateway', retryAfter: 60_000 })
+      }
       const outcome = replaced ? 'replaced' : 'registered'
       onEvent({ type: 'webhook.registration', caller, outcome })
       return { success: true, message: 'tasks of this caller are told there from now on' }
@@ -48,8 +55,9 @@ export function createWebhookMethods(parameters: {
     newt_getWebhook: async (params, { caller }) => {
       readMembers(params, 'params', { required: [] })
       const webhook = await store.find(caller)
-      const ended = webhook === undefined || (await endWithoutKey({ caller, webhook }, parameters))
-      return { webhook: ended ? null : writeWebhook(webhook) }
+      if (webhook === undefined) return { webhook: null }
+      const key = await judgeKey({ caller, webhook }, parameters)
+      return { webhook: key === 'held' ? writeWebhook(webhook) : null }
     },
     newt_unregisterWebhook: async (params, { caller }) => {
       readMembers(params, 'params', { required: [] })

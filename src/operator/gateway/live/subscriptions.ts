@@ -11,16 +11,15 @@
  * for is cut, and asks again where the task stands. It knows no sockets: a server mounts it.
  */
 import type { Hex } from 'viem'
-import { withDeadline } from '../../../internal/deadline.js'
 import { refuse, toRefusal } from '../../rpc/envelope.js'
 import { OperatorRpcError } from '../../rpc/errors.js'
 import { rpcFaults } from '../../rpc/faults.js'
 import { createMeter, resolveBounds, resolveLimits } from '../../rpc/limits.js'
-import type { CallerCheck } from '../callers.js'
 import type { GatewayEvent } from '../events.js'
 import { isDecided, isEnded, type StoredTask, type TaskState } from '../store/store.js'
 import type { Standing } from '../waiting.js'
 import { readSubscriptionFrame, writeUpdate } from './frames.js'
+import type { Identify } from './identifying.js'
 
 /** Bounds of connections. What is over is refused at once. */
 export type SubscriptionLimits = {
@@ -63,7 +62,11 @@ export type Subscriptions = {
    * is none. `unknown`: so it is, and may be told by a close code, which pages see and a refusal they do not.
    * Whoever is `admitted` or `unknown` has a place, which `leave` or the connection's `closed` gives back.
    */
-  admit(authorization: string | undefined): Promise<
+  admit(
+    authorization: string | undefined,
+    /** Of the connection. */
+    address?: string | undefined,
+  ): Promise<
     | { status: 'full' }
     | { status: 'refused' }
     | { status: 'unknown'; leave: () => void }
@@ -86,8 +89,6 @@ export const closeCodes = { unknown: 4_401, overloaded: 1_013, goingAway: 1_001 
 const TURN = 60_000
 /** Connections without a key that are told so by a close code at a time. The others are refused. */
 const UNKNOWN_PLACES = 32
-/** Milliseconds to find out who a caller is. */
-const PATIENCE = 10_000
 
 type Place = {
   socket: SubscriptionSocket
@@ -103,13 +104,13 @@ type Place = {
  * @throws {InvalidInputError} for bounds that are none.
  */
 export function createSubscriptions(parameters: {
-  callers: CallerCheck
+  identify: Identify
   standing: Pick<Standing, 'after' | 'describe'>
   limits?: SubscriptionLimits | undefined
   now: () => number
   onEvent: (event: GatewayEvent) => void
 }): Subscriptions {
-  const { callers, standing, now, onEvent } = parameters
+  const { identify, standing, now, onEvent } = parameters
   const limits = resolveSubscriptionLimits(parameters.limits)
   const rate = createMeter(
     { ...resolveLimits(), perSecond: limits.perSecond, burst: limits.burst, concurrent: 1e9 },
@@ -120,8 +121,7 @@ export function createSubscriptions(parameters: {
   const perCaller = createCounts()
   const tasksPerCaller = createCounts()
   let connections = 0
-  // Neither counts as a connection: whoever has no key keeps nobody off who has one.
-  let asking = 0
+  // They count as no connections: whoever has no key keeps nobody off who has one.
   let unknown = 0
   let tasks = 0
   let ended = false
@@ -245,14 +245,13 @@ export function createSubscriptions(parameters: {
   }
   return {
     counts: () => ({ connections, tasks }),
-    async admit(authorization) {
-      if (ended || asking >= limits.connectionsInAll) {
+    async admit(authorization, address) {
+      const asked = ended ? 'full' : await nameOf(identify, authorization, address)
+      if (asked === 'full') {
         tell('refused')
         return { status: 'full' }
       }
-      asking++
-      const caller = await nameOf(callers, authorization)
-      asking--
+      const { caller } = asked
       if (caller === undefined) {
         tell('refused')
         if (unknown >= UNKNOWN_PLACES) return { status: 'refused' }
@@ -281,15 +280,14 @@ export function createSubscriptions(parameters: {
 
 /** Who a caller is; nobody where it cannot be found out. */
 async function nameOf(
-  callers: CallerCheck,
-  authorization: string | undefined,
-): Promise<string | undefined> {
+  identify: Identify,
+  ...given: Parameters<Identify>
+): Promise<'full' | { caller: string | undefined }> {
   try {
-    return await withDeadline('who a caller is', { timeout: PATIENCE }, async () =>
-      callers(authorization),
-    )
-  } catch {
-    return undefined
+    return { caller: await identify(...given) }
+  } catch (error) {
+    const full = error instanceof OperatorRpcError && error.fault === 'OVERLOADED'
+    return full ? 'full' : { caller: undefined }
   }
 }
 

@@ -61,6 +61,10 @@ export function memoryGatewayStore(parameters: { now?: () => number } = {}): Gat
       const held = tasks.get(taskId)
       return held === undefined ? undefined : told(held)
     },
+    async states(taskIds) {
+      const found = taskIds.flatMap((taskId) => tasks.get(taskId) ?? [])
+      return new Map(found.map(({ taskId, state }) => [taskId, state]))
+    },
     async findRequest(request) {
       const held = tasks.get(requests.get(requestKey(request) as string) as Hex)
       return held === undefined ? undefined : told(held)

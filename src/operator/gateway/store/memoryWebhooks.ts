@@ -7,6 +7,7 @@ import {
   type StoredWebhook,
   toldStates,
   type WebhookStore,
+  webhookBounds,
 } from './webhooks.js'
 
 type Held = Omit<ClaimedDelivery, 'webhook' | 'attempt'> & {
@@ -37,7 +38,13 @@ export function memoryWebhooks(now: () => number): MemoryWebhooks {
       const key = `${taskId} ${state}`
       if (deliveries.has(key)) return
       const at = now()
-      deliveries.set(key, { taskId, state, caller, attempts: 0, nextAt: at, createdAt: at })
+      let waiting = 0
+      for (const held of deliveries.values()) {
+        if (held.caller === caller && held.outcome === undefined) waiting++
+      }
+      const outcome = waiting < webhookBounds.waitingPerCaller ? undefined : 'failed'
+      const held = { taskId, state, caller, attempts: 0, untried: 0, nextAt: at, createdAt: at }
+      deliveries.set(key, { ...held, outcome })
     },
     forget(taskId) {
       for (const [key, held] of deliveries) if (held.taskId === taskId) deliveries.delete(key)
@@ -45,6 +52,7 @@ export function memoryWebhooks(now: () => number): MemoryWebhooks {
     store: checkedWebhooks({
       async set(caller, webhook) {
         const had = webhooks.has(caller)
+        if (!had && webhooks.size >= webhookBounds.webhooks) return 'full'
         webhooks.set(caller, webhook)
         return had
       },
@@ -58,6 +66,14 @@ export function memoryWebhooks(now: () => number): MemoryWebhooks {
         }
         return webhooks.delete(caller)
       },
+      async doubt(caller, { keyHash, at }) {
+        const webhook = webhooks.get(caller)
+        if (webhook === undefined || webhook.keyHash !== keyHash) return undefined
+        const { doubtedAt, ...rest } = webhook
+        const since = at === undefined ? undefined : (doubtedAt ?? at)
+        webhooks.set(caller, { ...rest, ...(since === undefined ? {} : { doubtedAt: since }) })
+        return since
+      },
       async claim({ lease, limit, busy }) {
         const taken = new Set(busy)
         const claimed: ClaimedDelivery[] = []
@@ -70,8 +86,9 @@ export function memoryWebhooks(now: () => number): MemoryWebhooks {
           taken.add(held.caller)
           held.attempts++
           held.nextAt = now() + lease
-          const { taskId, state, caller, createdAt, attempts: attempt } = held
-          claimed.push({ taskId, state, caller, createdAt, attempt, webhook: copy(webhook) })
+          const { taskId, state, caller, createdAt, attempts: attempt, untried } = held
+          const parts = { taskId, state, caller, createdAt, attempt, untried }
+          claimed.push({ ...parts, webhook: copy(webhook) })
         }
         return claimed
       },
@@ -79,7 +96,10 @@ export function memoryWebhooks(now: () => number): MemoryWebhooks {
         const held = deliveries.get(`${taskId} ${state}`)
         if (held?.attempts !== attempt) return
         if (typeof outcome === 'string') held.outcome = outcome
-        else held.nextAt = now() + outcome.after
+        else {
+          held.nextAt = now() + outcome.after
+          if (outcome.untried === true) held.untried++
+        }
       },
       async count() {
         const all = [...deliveries.values()]

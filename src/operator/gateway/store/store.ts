@@ -81,6 +81,8 @@ export interface GatewayStore {
     | { status: 'taken' }
   >
   find(taskId: Hex): Promise<StoredTask | undefined>
+  /** States of tasks, of those that there are. Asked for by gateways for all who wait, in one question. */
+  states(taskIds: readonly Hex[]): Promise<ReadonlyMap<Hex, TaskState>>
   /** The task of a caller's own name for a request. */
   findRequest(request: { caller: string; requestId: string }): Promise<StoredTask | undefined>
   /** Leases tasks that are not ended and that nobody holds, those with the nearest deadline first. */

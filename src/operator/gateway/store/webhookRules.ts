@@ -6,6 +6,7 @@ import { InvalidInputError } from '../../../errors/common.js'
 import {
   assertChoice,
   assertCount,
+  assertFlag,
   assertKnown,
   assertList,
   assertMilliseconds,
@@ -38,6 +39,15 @@ export function checkedWebhooks(store: WebhookStore): WebhookStore {
       assertKeyHash('only.keyHash', only.keyHash)
       return store.remove(caller, { keyHash: only.keyHash })
     },
+    doubt: async (caller, parameters) => {
+      assertName('caller', caller)
+      assertObject('parameters', parameters)
+      assertKnown('parameters', parameters, ['keyHash', 'at'])
+      const { keyHash, at } = parameters
+      assertKeyHash('parameters.keyHash', keyHash)
+      if (at !== undefined) assertCount('parameters.at', at, { least: 0 })
+      return store.doubt(caller, { keyHash, at })
+    },
     claim: async (parameters) => {
       assertObject('parameters', parameters)
       assertKnown('parameters', parameters, ['lease', 'limit', 'busy'])
@@ -55,7 +65,8 @@ export function checkedWebhooks(store: WebhookStore): WebhookStore {
       assertCount('delivery.attempt', delivery.attempt, { most: MOST_INTEGER })
       if (typeof outcome === 'object') {
         assertObject('outcome', outcome)
-        assertKnown('outcome', outcome, ['after'])
+        assertKnown('outcome', outcome, ['after', 'untried'])
+        if (outcome.untried !== undefined) assertFlag('outcome.untried', outcome.untried)
         assertMilliseconds('outcome.after', outcome.after)
       } else assertChoice('outcome', outcome, ['delivered', 'failed'])
       return store.end(delivery, outcome)
@@ -66,8 +77,10 @@ export function checkedWebhooks(store: WebhookStore): WebhookStore {
 /** A copy of a webhook that is one. @throws {InvalidInputError} naming the member that is none. */
 export function readStoredWebhook(given: StoredWebhook): StoredWebhook {
   assertObject('webhook', given)
-  const { url, secret, timeout, retries, failures, keyHash, registeredAt, ...more } = given
+  const { url, secret, timeout, retries, failures, keyHash, registeredAt, ...rest } = given
+  const { doubtedAt, ...more } = rest
   assertKnown('webhook', more, [])
+  if (doubtedAt !== undefined) assertCount('webhook.doubtedAt', doubtedAt, { least: 0 })
   if (!isText(url, MOST_URL) || !URL.canParse(url)) throw bad('webhook.url', 'expected a URL')
   if (typeof secret !== 'string' || !/^[\x21-\x7e]{16,256}$/.test(secret)) {
     throw bad('webhook.secret', 'expected 16 to 256 visible ASCII characters')
@@ -77,7 +90,8 @@ export function readStoredWebhook(given: StoredWebhook): StoredWebhook {
   assertKeyHash('webhook.keyHash', keyHash)
   assertCount('webhook.registeredAt', registeredAt, { least: 0 })
   const kept = failures === undefined ? undefined : readFailures(failures)
-  return { url, secret, timeout, retries, failures: kept, keyHash, registeredAt }
+  const doubted = doubtedAt === undefined ? {} : { doubtedAt }
+  return { url, secret, timeout, retries, failures: kept, keyHash, registeredAt, ...doubted }
 }
 
 function readFailures(given: readonly string[]): readonly string[] {

@@ -20,7 +20,15 @@ export type StoredWebhook = {
   keyHash: Hex | undefined
   /** Unix milliseconds. */
   registeredAt: number
+  /** Unix milliseconds since when no gateway found its key among the caller's; left out where one did last. */
+  doubtedAt?: number | undefined
 }
+
+/**
+ * How much stores keep of webhooks, so that what is looked through for what is due stays small: webhooks of
+ * all callers, and deliveries of each that wait. A delivery beyond that is kept as failed.
+ */
+export const webhookBounds = { webhooks: 1_024, waitingPerCaller: 1_024 } as const
 
 /** One thing to tell, held by whoever claimed it. */
 export type ClaimedDelivery = {
@@ -28,23 +36,39 @@ export type ClaimedDelivery = {
   /** The state that is told: with the task it names the delivery. */
   state: TaskState
   caller: string
-  /** The number of this attempt, from 1: a later one takes the delivery over. */
+  /** The number of this claim, from 1: a later one takes the delivery over. */
   attempt: number
+  /** Claims before this one that were given back without an attempt. */
+  untried: number
   /** Unix milliseconds. */
   createdAt: number
   webhook: StoredWebhook
 }
 
-/** What became of an attempt: it is over, or comes again after some milliseconds. */
-export type DeliveryOutcome = 'delivered' | 'failed' | { after: number }
+/** What became of an attempt: it is over, or comes again after some milliseconds; `untried`: none was made. */
+export type DeliveryOutcome =
+  | 'delivered'
+  | 'failed'
+  | { after: number; untried?: boolean | undefined }
 
 /**
  * Keeps webhooks and deliveries. What is no webhook, no caller (1 to 256 characters, no NUL) and no delivery is
  * refused with `INVALID_INPUT`, alike by all stores of this package.
  */
 export interface WebhookStore {
-  /** Keeps a caller's webhook in the place of the one before. `true`: there was one. */
-  set(caller: string, webhook: StoredWebhook): Promise<boolean>
+  /**
+   * Keeps a caller's webhook in the place of the one before. `true`: there was one. `full`: there was none, and
+   * there are {@link webhookBounds} of them.
+   */
+  set(caller: string, webhook: StoredWebhook): Promise<boolean | 'full'>
+  /**
+   * Keeps since when a webhook is doubted, where its key still is this one: the first time stays, until
+   * `undefined` ends it. Returns what is kept then; `undefined` also where there is no such webhook.
+   */
+  doubt(
+    caller: string,
+    parameters: { keyHash: Hex | undefined; at: number | undefined },
+  ): Promise<number | undefined>
   find(caller: string): Promise<StoredWebhook | undefined>
   /**
    * Forgets a caller's webhook, and what was to be told there. With `only`: where that is the hash of its key

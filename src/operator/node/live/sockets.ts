@@ -40,6 +40,7 @@ export async function openSockets(
     const key = url.searchParams.get('api_key')
     const admitted = await subscriptions.admit(
       request.headers.authorization ?? (key === null ? undefined : `Bearer ${key}`),
+      request.socket.remoteAddress,
     )
     if (admitted.status === 'full') return refuse(socket, '503 Service Unavailable')
     if (admitted.status === 'refused') return refuse(socket, '401 Unauthorized')

@@ -9,6 +9,7 @@ import type {
   StoredWebhook,
   WebhookStore,
 } from '../../gateway/store/webhooks.js'
+import { webhookBounds } from '../../gateway/store/webhooks.js'
 
 type WebhookRow = {
   url: string
@@ -18,6 +19,7 @@ type WebhookRow = {
   failures: string | null
   key_hash: string | null
   registered_at: number | string
+  doubted_at: number | string | null
 }
 
 type ClaimedRow = WebhookRow & {
@@ -25,6 +27,7 @@ type ClaimedRow = WebhookRow & {
   state: string
   caller: string
   attempts: number | string
+  untried: number | string
   created_at: number | string
 }
 
@@ -40,8 +43,13 @@ export async function makeWebhookTables(db: Kysely<never>, sql: typeof Sql): Pro
     next_at timestamptz not null, created_at bigint not null, outcome text,
     primary key (task_id, state)
   )`.execute(db)
-  await sql`create index if not exists newton_delivery_due
-    on newton_delivery (next_at) where outcome is null`.execute(db)
+  // Of tables that were made before these columns.
+  await sql`alter table newton_webhook add column if not exists doubted_at bigint`.execute(db)
+  await sql`alter table newton_delivery
+    add column if not exists untried integer not null default 0`.execute(db)
+  await sql`create index if not exists newton_delivery_waiting
+    on newton_delivery (caller, next_at) where outcome is null`.execute(db)
+  await sql`drop index if exists newton_delivery_due`.execute(db)
 }
 
 /**
@@ -53,9 +61,15 @@ export function tellOf(
   sql: typeof Sql,
 ): RawBuilder<unknown> {
   const quoted = fault === undefined ? null : JSON.stringify(fault)
-  return sql`insert into newton_delivery (task_id, state, caller, attempts, next_at, created_at)
+  const most = webhookBounds.waitingPerCaller
+  return sql`insert into newton_delivery
+      (task_id, state, caller, attempts, next_at, created_at, outcome)
     select ${sql.ref(changed)}.task_id, ${state}::text, ${sql.ref(changed)}.caller, 0,
-      clock_timestamp(), (extract(epoch from clock_timestamp()) * 1000)::bigint
+      clock_timestamp(), (extract(epoch from clock_timestamp()) * 1000)::bigint,
+      case when (select count(*) from (
+        select 1 from newton_delivery as waiting
+        where waiting.caller = ${sql.ref(changed)}.caller and waiting.outcome is null limit ${most}
+      ) as counted) >= ${most} then 'failed' end
     from ${sql.table(changed)} join newton_webhook on newton_webhook.caller = ${sql.ref(changed)}.caller
     where newton_webhook.failures is null or ${quoted}::text is null
       or position(${quoted}::text in newton_webhook.failures) > 0
@@ -74,28 +88,36 @@ export function sqlWebhooks(
     const change =
       typeof outcome === 'string'
         ? sql`outcome = ${outcome}`
-        : sql`next_at = ${leaseEnd(outcome.after)}`
+        : sql`next_at = ${leaseEnd(outcome.after)},
+            untried = untried + ${outcome.untried === true ? 1 : 0}::integer`
     await sql`update newton_delivery set ${change}
       where task_id = ${taskId} and state = ${state} and attempts = ${attempt}`.execute(db)
   }
   return checkedWebhooks({
-    async set(caller, { url, secret, timeout, retries, failures, keyHash, registeredAt }) {
+    async set(caller, webhook) {
+      const { url, secret, timeout, retries, failures, keyHash, registeredAt, doubtedAt } = webhook
       const written = failures === undefined ? null : JSON.stringify(failures)
       // A row that was there has been locked by the change: `xmax` says so.
       const { rows } = await sql<{ replaced: boolean }>`
         insert into newton_webhook
-          (caller, url, secret, timeout, retries, failures, key_hash, registered_at)
-        values (${caller}, ${url}, ${secret}, ${timeout}, ${retries}, ${written},
-          ${keyHash ?? null}, ${registeredAt})
+          (caller, url, secret, timeout, retries, failures, key_hash, registered_at, doubted_at)
+        select ${caller}::text, ${url}::text, ${secret}::text, ${timeout}::integer,
+          ${retries}::integer, ${written}::text, ${keyHash ?? null}::text,
+          ${registeredAt}::bigint, ${doubtedAt ?? null}::bigint
+        where exists (select 1 from newton_webhook where caller = ${caller})
+          or (select count(*) from newton_webhook) < ${webhookBounds.webhooks}
         on conflict (caller) do update set url = excluded.url, secret = excluded.secret,
           timeout = excluded.timeout, retries = excluded.retries, failures = excluded.failures,
-          key_hash = excluded.key_hash, registered_at = excluded.registered_at
+          key_hash = excluded.key_hash, registered_at = excluded.registered_at,
+          doubted_at = excluded.doubted_at
         returning (xmax::text <> '0') as replaced`.execute(db)
-      return rows[0]?.replaced === true
+      return rows[0]?.replaced ?? 'full'
     },
     async find(caller) {
       const { rows } = await sql<WebhookRow>`select url, secret, timeout, retries, failures,
-        key_hash, registered_at from newton_webhook where caller = ${caller}`.execute(db)
+        key_hash, registered_at, doubted_at from newton_webhook where caller = ${caller}`.execute(
+        db,
+      )
       return rows[0] === undefined ? undefined : readWebhook(rows[0])
     },
     async remove(caller, only) {
@@ -110,16 +132,28 @@ export function sqlWebhooks(
         select caller from gone`.execute(db)
       return rows.length === 1
     },
+    async doubt(caller, { keyHash, at }) {
+      const since =
+        at === undefined ? sql`null` : sql`coalesce(newton_webhook.doubted_at, ${at}::bigint)`
+      const { rows } = await sql<{ since: number | string | null }>`
+        update newton_webhook set doubted_at = ${since}
+        where caller = ${caller} and key_hash is not distinct from ${keyHash ?? null}::text
+        returning doubted_at as since`.execute(db)
+      const kept = rows[0]?.since ?? undefined
+      return kept === undefined ? undefined : Number(kept)
+    },
     async claim({ lease, limit, busy }) {
+      // One look at an index for each webhook, however much waits for it.
       const { rows } = await sql<ClaimedRow>`
         with due as (
-          select task_id, state from (
-            select distinct on (caller) task_id, state, next_at
-            from newton_delivery join newton_webhook using (caller)
-            where outcome is null and next_at < clock_timestamp()
-              and caller <> all(${[...busy]}::text[])
-            order by caller, next_at
-          ) as oldest order by next_at limit ${limit}
+          select oldest.task_id, oldest.state from newton_webhook cross join lateral (
+            select task_id, state, next_at from newton_delivery
+            where newton_delivery.caller = newton_webhook.caller
+              and outcome is null and next_at < clock_timestamp()
+            order by next_at limit 1
+          ) as oldest
+          where newton_webhook.caller <> all(${[...busy]}::text[])
+          order by oldest.next_at limit ${limit}
         ), held as (
           select task_id, state from newton_delivery
           where (task_id, state) in (select task_id, state from due)
@@ -131,7 +165,8 @@ export function sqlWebhooks(
         where newton_delivery.task_id = held.task_id and newton_delivery.state = held.state
           and newton_webhook.caller = newton_delivery.caller
         returning newton_delivery.task_id, newton_delivery.state, newton_delivery.caller, attempts,
-          created_at, url, secret, timeout, retries, failures, key_hash, registered_at`.execute(db)
+          untried, created_at, url, secret, timeout, retries, failures, key_hash, registered_at,
+          doubted_at`.execute(db)
       const claimed: ClaimedDelivery[] = []
       for (const row of rows) {
         const webhook = readWebhook(row)
@@ -157,6 +192,7 @@ function readClaimed(row: ClaimedRow, webhook: StoredWebhook): ClaimedDelivery {
     state: row.state as TaskState,
     caller: row.caller,
     attempt: Number(row.attempts),
+    untried: Number(row.untried),
     createdAt: Number(row.created_at),
     webhook,
   }
@@ -173,6 +209,7 @@ function readWebhook(row: WebhookRow): StoredWebhook | undefined {
       failures: row.failures === null ? undefined : (JSON.parse(row.failures) as string[]),
       keyHash: (row.key_hash ?? undefined) as Hex | undefined,
       registeredAt: Number(row.registered_at),
+      doubtedAt: row.doubted_at === null ? undefined : Number(row.doubted_at),
     })
   } catch {
     return undefined
