@@ -1,8 +1,8 @@
 /** Bounds on the connections of a server, which cost a file handle each, whoever holds them. */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { addressGroup } from '../addressGroup.js'
 import { assertCount } from '../options.js'
+import { addressGroup } from '../privateAddress.js'
 
 /** How many connections a server has at a time. What is over is cut at once. */
 export type ConnectionBounds = {

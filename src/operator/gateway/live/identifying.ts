@@ -3,8 +3,8 @@
  * strangers may have at a time is bounded, so that they keep nobody waiting who has a key.
  */
 import type { Hex } from 'viem'
-import { addressGroup } from '../../../internal/addressGroup.js'
 import { withDeadline } from '../../../internal/deadline.js'
+import { addressGroup } from '../../../internal/privateAddress.js'
 import { refuse } from '../../rpc/envelope.js'
 import { type CallerCheck, hashCredential } from '../callers.js'
 

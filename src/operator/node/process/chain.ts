@@ -36,6 +36,7 @@ import { type Loop, startLoop } from '../../roles/loop.js'
 import { artifactsOfData, artifactsOfPolicy, type NamedArtifact } from '../../tasks/artifacts.js'
 import { recalledBuilds, recalledTables } from '../../tasks/recalled.js'
 import { chainTables, type OperatorTables } from '../../tasks/tables.js'
+import { keepEvents } from '../keptEvents.js'
 import { type Closers, describeError, type LogHook } from './running.js'
 
 /** What a chain is opened with; settings have all of it. */
@@ -130,6 +131,32 @@ export async function openChain(
         transport: nodeRpc(urls[0] as string, { timeout: PATIENCE }),
       }),
   }
+}
+
+/** Milliseconds between two times that events are kept: what a start reads is what came since, at most. */
+const KEEPING = 3_600_000
+
+/** A chain whose events are kept in the data directory, so that a start does not read all of them again. */
+export async function rememberEvents(
+  opened: OpenedChain,
+  { directory, closers, log }: { directory: string; closers: Closers; log: LogHook },
+): Promise<OpenedChain> {
+  const kept = keepEvents({
+    ...{ events: opened.events, startBlock: opened.fromBlock, directory },
+    name: JSON.stringify(Object.entries(opened.addresses as object).sort()),
+    onReset: (reason) => log({ level: 'warn', event: 'events.reset', reason }),
+  })
+  const loop = startLoop({
+    interval: KEEPING,
+    now: Date.now,
+    onError: (error) => log({ level: 'warn', event: 'events.failed', ...describeError(error) }),
+    work: async (signal) => {
+      await kept.extend({ signal })
+      return undefined
+    },
+  })
+  closers.add(loop.close)
+  return { ...opened, events: kept.events }
 }
 
 /**

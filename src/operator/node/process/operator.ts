@@ -37,7 +37,13 @@ import type { SettingsOf } from '../settings/read.js'
 import type { KeySetting, operatorSettings } from '../settings/roles.js'
 import { fileTextStore } from '../textStore.js'
 import { type ArtifactSettings, type OpenedArtifacts, openArtifacts } from './artifacts.js'
-import { type FollowedIndex, followIndex, type OpenedChain, openChain } from './chain.js'
+import {
+  type FollowedIndex,
+  followIndex,
+  type OpenedChain,
+  openChain,
+  rememberEvents,
+} from './chain.js'
 import { type EnclaveSettings, type OpenedEvaluator, openEvaluator } from './enclave/evaluator.js'
 import { keepInOrder } from './keeping.js'
 import { type OpenedLedger, openLedgerHook } from './ledger.js'
@@ -160,7 +166,8 @@ async function openParts(
   await claimDirectory(directory, 'operator', closers)
   const watch = watchOperator()
   const artifacts = openArtifacts(settings, { directory, closers, metrics: watch.metrics })
-  const chain = await openChain(settings, artifacts.cache.memory)
+  const plain = await openChain(settings, artifacts.cache.memory)
+  const chain = await rememberEvents(plain, { directory, closers, log })
   const index = await followIndex(chain, {
     ...{ directory, closers, log },
     confirmations: settings['chain.confirmations'],
