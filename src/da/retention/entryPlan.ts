@@ -155,7 +155,8 @@ function renewalSteps(
     return []
   }
   // One that is away may have it: a stranger's claim is not to be paid for once it is back.
-  if (store === undefined && !isUnknown) planning.unarchived.add(artifactHash)
+  const isOwn = locators[0]?.kind === 'eigenDa'
+  if (store === undefined && (isOwn || !isUnknown)) planning.unarchived.add(artifactHash)
   // A stranger who announces a copy does not make its owner pay for what an archive holds.
   if (record === undefined && store !== undefined && !isBelieved(entry, known, planning)) {
     findings.push({ type: 'unreadClaims', artifactHash, store })
