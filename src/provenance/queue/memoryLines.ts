@@ -51,14 +51,14 @@ export function createMemoryLines(): MemoryLines {
   const unsettled = new Set<Held>()
   const counts = new Map<JobState, number>()
   /** Jobs that are not over, by requester. */
-  const open = new Map<string | undefined, Set<Held>>()
+  const open = new Map<string | undefined, Line>()
   /** The last turn that was leased, by priority. */
   const served = new Map<number, number>()
   const count = (state: JobState, by: number): void => {
     counts.set(state, (counts.get(state) ?? 0) + by)
   }
-  const openOf = (requester: string | undefined): Set<Held> => {
-    const own = open.get(requester) ?? new Set()
+  const openOf = (requester: string | undefined): Line => {
+    const own = open.get(requester) ?? { jobs: new Set(), queued: 0, last: new Map() }
     open.set(requester, own)
     return own
   }
@@ -72,9 +72,18 @@ export function createMemoryLines(): MemoryLines {
     if (reservation !== undefined) reservations.delete(reservation)
     leased.delete(job)
     unsettled.delete(job)
-    const own = openOf(key.requester)
-    own.delete(job)
-    if (own.size === 0) open.delete(key.requester)
+    const own = open.get(key.requester)
+    if (own === undefined || !own.jobs.delete(job)) return
+    if (state === 'queued') own.queued -= 1
+    if (own.jobs.size === 0) open.delete(key.requester)
+    // Whose turn was leased counts for everybody; one that has gone to another requester for nobody here.
+    else if (job.tries === 0 && own.last.get(key.priority) === key.turn) {
+      const turns = [...own.jobs].filter(({ priority }) => priority === key.priority)
+      own.last.set(
+        key.priority,
+        turns.reduce((last, { turn }) => Math.max(last, turn), 0),
+      )
+    }
   }
   const note = (job: Held): void => {
     remove(job)
@@ -87,8 +96,12 @@ export function createMemoryLines(): MemoryLines {
     if (state === 'leased') leased.add(job)
     if (leaseId !== undefined) leases.set(leaseId, job)
     if (reservation !== undefined) reservations.set(reservation, job)
-    if (!isOver(state)) openOf(requester).add(job)
-    else if (!job.settled) unsettled.add(job)
+    if (!isOver(state)) {
+      const own = openOf(requester)
+      own.jobs.add(job)
+      if (state === 'queued') own.queued += 1
+      own.last.set(priority, Math.max(own.last.get(priority) ?? 0, turn))
+    } else if (!job.settled) unsettled.add(job)
     if (job.tries > 0) served.set(priority, Math.max(served.get(priority) ?? 0, turn))
   }
   return {
@@ -101,12 +114,9 @@ export function createMemoryLines(): MemoryLines {
     leasedBy: (leaseId) => leases.get(leaseId),
     reservedBy: (reservation) => reservations.get(reservation),
     lineOf: ({ priority = 0, requester }) => {
-      let [last, own] = [served.get(priority) ?? 0, 0]
-      for (const job of open.get(requester) ?? []) {
-        if (job.state === 'queued') own += 1
-        if (job.priority === priority && job.turn > last) last = job.turn
-      }
-      return { turn: last + 1, all: waiting.length, own }
+      const own = open.get(requester)
+      const last = Math.max(served.get(priority) ?? 0, own?.last.get(priority) ?? 0)
+      return { turn: last + 1, all: waiting.length, own: own?.queued ?? 0 }
     },
     counts: () => counts,
   }
@@ -116,6 +126,9 @@ export function createMemoryLines(): MemoryLines {
 export function isOver(state: JobState): boolean {
   return state === 'done' || state === 'failed' || state === 'poisoned'
 }
+
+/** Jobs of a requester that are not over: how many of them wait, and the last turn of each priority. */
+type Line = { jobs: Set<Held>; queued: number; last: Map<number, number> }
 
 type Key = Pick<Held, 'priority' | 'turn' | 'place' | 'requester'>
 

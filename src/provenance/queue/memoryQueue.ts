@@ -62,10 +62,11 @@ export function memoryQueue(
     const state = isOut ? 'poisoned' : 'queued'
     lines.change(job, { state, leaseId: undefined, lost: { workers, until } })
   }
-  const isNotFor = ({ notTo, notYet, lost, notBefore }: Held, worker: string): boolean =>
-    [{ workers: notTo, until: notBefore + bounds.notToTime }, notYet, lost].some(
-      ({ workers, until }) => until > now() && workers.includes(worker),
-    )
+  // Asked of each job that waits before the one that is leased: it makes nothing, and reads the clock never.
+  const isNotFor = ({ notTo, notYet, lost, notBefore }: Held, worker: string, at: number) =>
+    (notBefore + bounds.notToTime > at && notTo.includes(worker)) ||
+    (notYet.until > at && notYet.workers.includes(worker)) ||
+    (lost.until > at && lost.workers.includes(worker))
   const next = (worker: string | undefined): Held | undefined => {
     let own = 0
     for (const job of [...lines.leased()]) {
@@ -73,10 +74,10 @@ export function memoryQueue(
       else if (worker !== undefined && job.worker === worker) own += 1
     }
     if (own >= bounds.leasesOfOne) return undefined
-    return lines
-      .waiting()
-      .find(({ job }) => job.notBefore <= now() && (worker === undefined || !isNotFor(job, worker)))
-      ?.job
+    const at = now()
+    const isFor = ({ job }: { job: Held }): boolean =>
+      job.notBefore <= at && (worker === undefined || !isNotFor(job, worker, at))
+    return lines.waiting().find(isFor)?.job
   }
   let places = 0
   return {
