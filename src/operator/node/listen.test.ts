@@ -515,6 +515,18 @@ describe('a call that is refused', () => {
     expect(await client.call('newt_fetchPolicyData', { task })).toEqual(commitment)
   })
 
+  test('behavior: who calls too often fills no places that others are remembered in', async () => {
+    const other = privateKeyToAccount(generatePrivateKey())
+    const { client, url } = await start({
+      limits: { perSecond: 0.001, burst: 2, nonces: 3 },
+      allow: () => true,
+    })
+    const outcomes: string[] = []
+    for (let nth = 0; nth < 6; nth++) outcomes.push((await raw(url, { account: other })).fault)
+    expect(outcomes).toEqual(['ok', 'ok', ...Array(4).fill('OVERLOADED')])
+    expect(await client.call('newt_fetchPolicyData', { task })).toEqual(commitment)
+  })
+
   test('error: TIMED_OUT for a handler that hangs, which is told', async () => {
     let aborted = false
     const { client } = await start({

@@ -139,12 +139,13 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
   const authenticate = async (
     method: OperatorMethod,
     header: CallHeader,
-  ): Promise<{ caller: Address; account: string; most: number }> => {
+  ): Promise<{ caller: Address; account: string; most: number; remember: () => void }> => {
     const { operator, chainId, policyRegistry } = parameters
     const caller = recoverCaller({ operator, ...header }, { chainId, policyRegistry }, recovery)
     const allowed = caller !== undefined && (await parameters.allow({ caller, method }))
     if (caller !== undefined && allowed === 'guest') {
-      return { caller, account: 'guests', most: Math.min(GUEST_BYTES, limits.bodyBytes) }
+      const most = Math.min(GUEST_BYTES, limits.bodyBytes)
+      return { caller, account: 'guests', most, remember: () => undefined }
     }
     if (allowed !== true || caller === undefined) {
       throw refuse('UNAUTHENTICATED', 'the caller is not one that this operator lists')
@@ -153,10 +154,12 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
     recovery.keep(caller)
     const { nonce, expiresAt, paramsHash } = header
     const content = `${method} ${paramsHash}`
-    if (meter.remember({ caller, nonce, content, expiresAt }) === 'other content') {
-      throw refuse('CALL_REPLAYED', 'its nonce was used for another call')
+    const remember = (): void => {
+      if (meter.remember({ caller, nonce, content, expiresAt }) === 'other content') {
+        throw refuse('CALL_REPLAYED', 'its nonce was used for another call')
+      }
     }
-    return { caller, account: caller, most: limits.bodyBytes }
+    return { caller, account: caller, most: limits.bodyBytes, remember }
   }
 
   return {
@@ -175,9 +178,11 @@ export function createOperatorRpc(parameters: OperatorRpcParameters): OperatorRp
         const { method } = header
         if (!isOperatorMethod(method)) throw notFound()
         seen.method = method
-        const { caller, account, most } = await authenticate(method, header)
+        const { caller, account, most, remember } = await authenticate(method, header)
         seen.caller = caller
         leave.push(meter.admit(account))
+        // Only what is let through: one who calls too often would fill what all have places in.
+        remember()
         const { id, params, ...named } = await takeRequest(body, { most, hold: meter.hold })
         seen.id = id
         if (named.method !== method || computeParamsDigest(params) !== header.paramsHash) {
