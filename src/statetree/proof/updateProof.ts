@@ -12,7 +12,7 @@ import { InvalidProofError, type ProofFault } from '../errors.js'
 import { defaultHasher, foldPath, hashInternal, hashLeaf, type TreeHasher } from '../hash/hasher.js'
 import { bitAt, commonPrefixBits, MAX_DEPTH, PLACEHOLDER_HASH } from '../hash/scheme.js'
 import { applyRun, placeRoot } from '../tree/apply.js'
-import { hashOf, release } from '../tree/arena.js'
+import { discard, hashOf, release } from '../tree/arena.js'
 import { previewVersion } from '../tree/preview.js'
 import type { ReadableTree } from '../tree/readable.js'
 import { collectWritten, listedIds, rehash } from '../tree/rehash.js'
@@ -47,17 +47,23 @@ export function proveUpdate(
   const made: number[] = []
   const proof: TypedProof[] = []
   let root = view.root
-  // One scratch version a write: the state between two writes is hashed like any other.
-  for (const [i, write] of writes.entries()) {
-    const [run] = prepareWrites([write], tree.hasher)
-    if (run === undefined) continue
-    proof.push(proveTyped({ ...view, root }, run.bytes.subarray(0, 32)))
-    const version = previewVersion + i + 1
-    const state = { arena, version, stale: [], staleLeaves: 0, load: view.load }
-    root = placeRoot(state, applyRun(state, root, run))
-    const written = collectWritten(arena, root, version)
-    rehash(arena, written, tree.hasher)
-    made.push(...listedIds(written))
+  try {
+    // One scratch version a write: the state between two writes is hashed like any other.
+    for (const [i, write] of writes.entries()) {
+      const [run] = prepareWrites([write], tree.hasher)
+      if (run === undefined) continue
+      proof.push(proveTyped({ ...view, root }, run.bytes.subarray(0, 32)))
+      const version = previewVersion + i + 1
+      const state = { arena, version, stale: [], staleLeaves: 0, load: view.load }
+      root = placeRoot(state, applyRun(state, root, run))
+      const written = collectWritten(arena, root, version)
+      rehash(arena, written, tree.hasher)
+      made.push(...listedIds(written))
+    }
+  } catch (error) {
+    // A malformed write, or what is stored cannot be read.
+    discard(arena, previewVersion)
+    throw error
   }
   const newRoot = toHex(hashOf(arena, root))
   for (const id of made) release(arena, id)

@@ -29,7 +29,7 @@ import {
   type NodeKey,
   sortKeys,
 } from '../tree/nodes/nodeKey.js'
-import type { StoredLevel, Written } from '../tree/rehash.js'
+import { collectWritten, listedIds, type StoredLevel, type Written } from '../tree/rehash.js'
 import type { StoreCommit } from './store.js'
 import { withWay } from './through.js'
 
@@ -46,11 +46,12 @@ export function copyRoot(arena: Arena, root: number, version: number): number {
   return copy
 }
 
-/** Gives back the records of an abandoned version, which are reachable from no root. */
-export function discard(arena: Arena, version: number): void {
-  for (let id = 1; id < arena.next; id++) {
-    if (kindOf(arena, id) !== kinds.free && versionOf(arena, id) === version) release(arena, id)
-  }
+/**
+ * Gives back what an abandoned commit made below its root. Not all records of its version: another tree may have
+ * written that version meanwhile, and this arena have it, loaded or shared.
+ */
+export function discardMade(arena: Arena, root: number, version: number): void {
+  for (const id of listedIds(collectWritten(arena, root, version))) release(arena, id)
 }
 
 /** Counts what a commit wrote and replaced, as the crate does. */

@@ -5,7 +5,7 @@ import { toHex, utf8 } from '../../internal/bytes.js'
 import { BatchExpiredError, SnapshotError, TreeVersionError } from '../errors.js'
 import type { TreeHasher } from '../hash/hasher.js'
 import { applyRun, placeRoot } from '../tree/apply.js'
-import { EMPTY, hashOf, kindOf, kinds, reserve } from '../tree/arena.js'
+import { discard, EMPTY, hashOf, kindOf, kinds, reserve } from '../tree/arena.js'
 import type { View } from '../tree/descend.js'
 import { type CommitStats, listNodes, type TreeBatch } from '../tree/nodes/batch.js'
 import { collectWritten, finishNoted, noneWritten } from '../tree/rehash.js'
@@ -13,7 +13,7 @@ import type { PreparedWrites, Run } from '../tree/writes.js'
 import {
   copyRoot,
   countNodes,
-  discard,
+  discardMade,
   type Encodable,
   encodeCommit,
   type Made,
@@ -57,10 +57,11 @@ export async function commitVersion(
   else assertEmpty(version, range)
   const base = versions.view()
   const { arena } = base
+  let made: Applied | undefined
   try {
     const hadRoot = range !== undefined
     const { backed } = versions
-    const made = apply(base, writes.runs, { version, hadRoot, hasher, backed })
+    made = apply(base, writes.runs, { version, hadRoot, hasher, backed })
     const { root, stale, stats } = made
     const rootHash = hashOf(arena, root)
     if (expected !== undefined && toHex(rootHash) !== expected.toLowerCase()) {
@@ -78,7 +79,8 @@ export async function commitVersion(
     versions.add(version, { root, stale })
     return { root: toHex(rootHash), version, batch: batchOf(raw, versions), stats }
   } catch (error) {
-    discard(arena, version)
+    if (made === undefined) discard(arena, version)
+    else discardMade(arena, made.root, version)
     throw error
   }
 }

@@ -90,7 +90,16 @@ export function openVersions(options: {
         throw notRetained(version, range)
       }
       const { arena, root } = openVersion(version, range)
-      const load: View['load'] = (id, place) => loadStub(arena, id, place, { read, hasher })
+      const load: View['load'] = (id, place) => {
+        try {
+          loadStub(arena, id, place, { read, hasher })
+        } catch (error) {
+          // A view that was held while its version was pruned misses nodes, and nothing is damaged.
+          const now = store.range()
+          if (now !== undefined && version < now.oldest) throw notRetained(version, now)
+          throw error
+        }
+      }
       return { arena, root, version, load }
     },
     add(version, made) {

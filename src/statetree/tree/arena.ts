@@ -205,6 +205,15 @@ export function releaseList(arena: Arena, ids: readonly number[]): void {
   arena.released += ids.length
 }
 
+/**
+ * Gives back the records of `version` and later ones, where work on them ended half-way: they are reachable from
+ * no root.
+ */
+export function discard(arena: Arena, version: number): void {
+  for (let id = 1; id < arena.next; id++)
+    if (kindOf(arena, id) !== kinds.free && versionOf(arena, id) >= version) release(arena, id)
+}
+
 /** Kind of a record. The empty subtree has none: test for {@link EMPTY} first. */
 export function kindOf(arena: Arena, id: number): number {
   return (arena.words[id * RECORD_WORDS + KIND] as number) & 0xff

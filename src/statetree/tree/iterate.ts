@@ -25,12 +25,21 @@ type Frame = { id: number; depth: number; path: Uint8Array }
  * way to the next leaf is looked for anew in a view that `reopen` gives, so that an iterator, also
  * one that nobody finishes, holds nothing.
  */
-export function* iterate(
+export function iterate(
   first: View,
   options: { from?: Uint8Array | undefined; reopen: () => View },
 ): Generator<TreeEntry> {
+  // Read at the call: records may be used again before the first step.
+  return iterateSince(first, first.arena.released, options)
+}
+
+function* iterateSince(
+  first: View,
+  releasedThen: number,
+  options: { from?: Uint8Array | undefined; reopen: () => View },
+): Generator<TreeEntry> {
   if (first.root === EMPTY) return
-  let view = first
+  let view = first.arena.released === releasedThen ? first : options.reopen()
   let released = view.arena.released
   let steps = walkFrom(view, options.from ?? new Uint8Array(32))
   for (;;) {

@@ -2,7 +2,7 @@
 import type { Hex } from 'viem'
 import { toHex } from '../../internal/bytes.js'
 import { applyRun, placeRoot } from './apply.js'
-import { hashOf, release } from './arena.js'
+import { discard, hashOf, release } from './arena.js'
 import type { ReadableTree } from './readable.js'
 import { collectWritten, listedIds, noneWritten, rehash } from './rehash.js'
 import { prepareWrites, type TreeWrite } from './writes.js'
@@ -21,8 +21,14 @@ export function previewRoot(tree: ReadableTree, writes: Iterable<TreeWrite>): He
   const state = { arena, version: previewVersion, stale: [], staleLeaves: 0, load: view.load }
   let written = noneWritten()
   let root = view.root
-  for (const run of prepareWrites(writes, tree.hasher))
-    root = placeRoot(state, applyRun(state, root, run))
+  const runs = prepareWrites(writes, tree.hasher)
+  try {
+    for (const run of runs) root = placeRoot(state, applyRun(state, root, run))
+  } catch (error) {
+    // What is stored cannot be read.
+    discard(arena, previewVersion)
+    throw error
+  }
   if (root !== view.root) {
     written = collectWritten(arena, root, previewVersion)
     rehash(arena, written, tree.hasher)

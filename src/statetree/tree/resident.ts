@@ -69,6 +69,9 @@ export function loadStub(
   const node = readable(() => decodeChildren(bytes), name)
   if (node === undefined)
     throw new CorruptNodeError({ node: name(), reason: 'it is no inner node' })
+  // No hash covers versions, and a commit changes in place what has its own.
+  if (node.versions.some((child) => child > version))
+    throw new CorruptNodeError({ node: name(), reason: 'a child is newer than it is' })
   const expected = hashOf(arena, id)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const loading: Loading = {
@@ -174,14 +177,16 @@ export function loadRoot(
     id = allocate(arena, kinds.stub, version)
     arena.bytes.set(root, id * RECORD_WORDS * 4)
     arena.words[id * RECORD_WORDS + COUNT] = node.leafCount
-    loadStub(
-      arena,
-      id,
-      { depth: 0, keys: new Uint8Array(0), keyAt: 0 },
-      { read: () => bytes, hasher },
-    )
+    try {
+      const place = { depth: 0, keys: new Uint8Array(0), keyAt: 0 }
+      loadStub(arena, id, place, { read: () => bytes, hasher })
+    } catch (error) {
+      release(arena, id)
+      throw error
+    }
   }
   if (!bytesEqual(hashOf(arena, id), root)) {
+    if (id !== EMPTY) release(arena, id)
     throw new CorruptNodeError({ node: name(), reason: 'its hash is not the stored root' })
   }
   return id

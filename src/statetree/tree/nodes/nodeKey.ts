@@ -1,6 +1,6 @@
 /** Names of stored nodes: the version that wrote a node, and its place as a path of nibbles. */
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { compareBytes, concat } from '../../../internal/bytes.js'
+import { compareBytes } from '../../../internal/bytes.js'
 import { MalformedEncodingError } from '../../errors.js'
 
 /** Name of a 16-ary node. `path` has `nibbles` nibbles, a last odd one in the high half. */
@@ -48,8 +48,13 @@ export function sortKeys(list: KeyList): void {
   let i = 1
   while (i < count && !isBefore(bytes, i * length, length)) i++
   if (i >= count) return
-  const sorted = [...keysOf(list)].sort(compareBytes)
-  list.bytes = concat(...sorted)
+  const sorted = new Uint8Array(count * length)
+  let at = 0
+  for (const key of [...keysOf(list)].sort(compareBytes)) {
+    sorted.set(key, at)
+    at += length
+  }
+  list.bytes = sorted
 }
 
 // Whether the key at `at` comes before the one in front of it.
