@@ -69,9 +69,10 @@ async function holdersOf(lock: string): Promise<Holder[]> {
   const { ino } = await stat(lock, { bigint: true })
   const holders: Holder[] = []
   for (const line of listed.split('\n')) {
-    const [, kind, , way, pid, place] = line.split(/\s+/)
+    const [, kind, , way, pid, place, from] = line.split(/\s+/)
     // Devices are told apart otherwise by some file systems: the number of the file has to do.
-    if (kind !== 'POSIX' || place?.split(':').at(-1) !== String(ino)) continue
+    // The first byte is the file's lock; a reader holds another one, which has its process's number, alone.
+    if (kind !== 'POSIX' || from !== '0' || place?.split(':').at(-1) !== String(ino)) continue
     if (Number(pid) > 0 && Number(pid) !== process.pid)
       holders.push({ pid: Number(pid), isAlone: way === 'WRITE' })
   }
