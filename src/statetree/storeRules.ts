@@ -129,10 +129,10 @@ export function testJunk({ test, expect }: TestApi, { open }: StoreUnderTest): v
 }
 
 /** What a store keeps is what it was given, all of it or nothing, and what it prunes is gone. */
-export function testKept(
-  { test, expect }: TestApi,
-  { open, reopen = async (store) => store }: StoreUnderTest,
-): void {
+export function testKept(api: TestApi, store: StoreUnderTest): void {
+  testLarge(api, store)
+  const { test, expect } = api
+  const { open, reopen = async (store) => store } = store
   const read = (store: NodeStore, name: string): string =>
     toHex(store.record(name) ?? Uint8Array.of(0, 0, 0))
   const filled = (length: number): Uint8Array => new Uint8Array(length).fill(7)
@@ -181,7 +181,12 @@ export function testKept(
     expect(createStateTree({ store }).root()).toBe(root)
     await store.close()
   })
+}
 
+function testLarge(
+  { test, expect }: TestApi,
+  { open, reopen = async (store) => store }: StoreUnderTest,
+): void {
   test('keeps all of a large commit', async () => {
     let store = await open()
     const tree = createStateTree({ store })

@@ -59,9 +59,7 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
     // Refuses a malformed task, too.
     const known = taskFacts(task)
     const { taskId } = known
-    const named = request.pcr0Commitment ?? ZERO_HASH
-    const pcr0Commitment =
-      named === ZERO_HASH ? named : toHex(fixedFromHex(named, 32, 'pcr0Commitment'))
+    const pcr0Commitment = commitmentOf(request)
     const clock = createClock()
 
     const block = task.referenceBlock
@@ -194,4 +192,9 @@ function bindResponse(
     expirationBlock: plan.expirationBlock,
   })
   return { response, outputs, secrets }
+}
+
+function commitmentOf(request: EvaluationRequest): Hex {
+  const named = request.pcr0Commitment ?? ZERO_HASH
+  return named === ZERO_HASH ? named : toHex(fixedFromHex(named, 32, 'pcr0Commitment'))
 }
