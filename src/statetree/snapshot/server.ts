@@ -93,9 +93,14 @@ export function snapshotServer(
   const { tree, maxLeaves, admission } = options
   if (admission !== undefined)
     assertFunctions('options.admission', admission, ['authenticate', 'mayRead'])
+  const bytes = recent((hash) => tree.store.bytes.get(hash))
   // The tree's bytes are also those of private leaves: what is no delta is not handed out as one.
   const delta =
-    options.delta ?? (async (hash: Hex) => deltaOrNothing(await tree.store.bytes.get(hash)))
+    options.delta ??
+    recent(async (hash) => {
+      const found = await tree.store.bytes.get(hash)
+      return found === undefined ? undefined : deltaOrNothing(found)
+    })
   return async (request) => {
     const parts = new URL(request.url).pathname.split('/').filter((part) => part !== '')
     const at = parts.indexOf('v1')
@@ -108,9 +113,11 @@ export function snapshotServer(
     if (first === undefined || !/^0x[0-9a-f]{64}$/.test(first)) return text(404, 'not found')
     if (kind === 'bytes') {
       if (!isPublic(tree, first as Hex)) return text(404, 'not found')
-      return ranged(await tree.store.bytes.get(first as Hex), request)
+      return ranged(await bytes(first as Hex), request)
     }
-    return kind === 'delta' ? ranged(await delta(first as Hex), request) : text(404, 'not found')
+    return kind === 'delta'
+      ? ranged((await delta(first as Hex)) || undefined, request)
+      : text(404, 'not found')
   }
 }
 
@@ -147,13 +154,43 @@ function isPublic(tree: StateTree, hash: Hex): boolean {
   return [4, 5, 6, 7, 8].some((namespace) => tree.get(computeKeyHash(namespace, hash)) === hash)
 }
 
-function deltaOrNothing(bytes: Uint8Array | undefined): Uint8Array | undefined {
-  if (bytes === undefined) return undefined
+// `false` for what will never be a delta.
+function deltaOrNothing(bytes: Uint8Array): Uint8Array | false {
   try {
     decodeDelta(bytes)
     return bytes
   } catch {
-    return undefined
+    return false
+  }
+}
+
+const recentAnswers = 4
+
+/**
+ * Keeps the last few answers, which hashes name for good: whoever reads an artifact in parts has it read and hashed
+ * once, and a part costs no more than its bytes. What is not there may come, and what fails is tried again.
+ */
+function recent<found extends Uint8Array | false>(
+  load: (hash: Hex) => Promise<found | undefined>,
+): (hash: Hex) => Promise<found | undefined> {
+  const answers = new Map<Hex, Promise<found | undefined>>()
+  return async (hash) => {
+    const known = answers.get(hash)
+    const answer = known ?? load(hash)
+    answers.delete(hash)
+    answers.set(hash, answer)
+    for (const oldest of answers.keys()) {
+      if (answers.size <= recentAnswers) break
+      answers.delete(oldest)
+    }
+    try {
+      const found = await answer
+      if (found === undefined && answers.get(hash) === answer) answers.delete(hash)
+      return found
+    } catch (error) {
+      if (answers.get(hash) === answer) answers.delete(hash)
+      throw error
+    }
   }
 }
 

@@ -198,6 +198,49 @@ describe('snapshotServer and snapshotClient', () => {
     await expect(client.bytes(keccakHex(secret))).rejects.toMatchObject({ code: 'BYTES_NOT_FOUND' })
   })
 
+  test('behavior: parts of an artifact, and what is no delta, are read and hashed once', async () => {
+    const store = memoryStore()
+    const reads: Hex[] = []
+    let failures = 1
+    const bytes = {
+      ...store.bytes,
+      async get(hash: Hex) {
+        reads.push(hash)
+        if (failures-- > 0) throw new TypeError('disk')
+        return store.bytes.get(hash)
+      },
+    }
+    const tree = createStateTree({ store: { ...store, bytes } })
+    const artifacts = [...Array(6).keys()].map((i) => new Uint8Array(1_000).fill(i))
+    await tree.commit(
+      artifacts.map((value) => {
+        const hash = keccakHex(value)
+        return { keyHash: computeKeyHash(6, hash), valueHash: hash, value }
+      }),
+      { version: 1 },
+    )
+    const handler = snapshotServer({ tree })
+    const get = (path: string, range = 'bytes=0-0'): Promise<Response> =>
+      handler(new Request(`https://peer.example/v1/${path}`, { headers: { range } }))
+    const [first, ...others] = artifacts.map((value) => keccakHex(value)) as [Hex, ...Hex[]]
+    await expect(get(`bytes/${first}`)).rejects.toThrow('disk')
+    for (let at = 0; at < 1_000; at += 100) {
+      const part = await get(`bytes/${first}`, `bytes=${at}-${at + 99}`)
+      expect(part.status).toBe(206)
+      expect(new Uint8Array(await part.arrayBuffer())).toEqual(artifacts[0]?.slice(at, at + 100))
+    }
+    expect(reads).toEqual([first, first])
+    for (let i = 0; i < 5; i++) expect((await get(`delta/${first}`)).status).toBe(404)
+    expect(reads.length).toBe(3)
+    // A few are kept, not all.
+    for (const hash of [...others, first]) expect((await get(`bytes/${hash}`)).status).toBe(206)
+    expect(reads.length).toBe(9)
+    // What is not there may come.
+    const delta = new Uint8Array(3)
+    for (let i = 0; i < 2; i++) expect((await get(`delta/${keccakHex(delta)}`)).status).toBe(404)
+    expect(reads.length).toBe(11)
+  })
+
   test('what a lying node says is refused', async () => {
     const { tree } = await source(6)
     const hash = keccakHex(utf8('x'))

@@ -14,8 +14,8 @@ export type StoreCommit = {
   version: number
   root: Uint8Array
   /**
-   * New nodes: keys of `encodeNodeKey`, values of `encodeNode`. They may be kept, and are not to be written to:
-   * the tree makes the next version's nodes of them.
+   * New nodes: keys of `encodeNodeKey`, values of `encodeNode`. They are not to be written to: the tree makes the
+   * next version's nodes of them. They are parts of buffers of up to 1 MiB: who keeps them for long copies them.
    */
   nodes: Iterable<readonly [key: Uint8Array, value: Uint8Array]>
   /** Keys of the nodes that this version replaced. */
