@@ -14,7 +14,7 @@ import { accelerateKeccak } from '../../internal/longKeccak.js'
 import { assertMembers } from '../../internal/options.js'
 import { assertEvaluatorParameters, assertRequest, type EvaluatorParameters } from './parameters.js'
 import { createPolicyCache } from './policyCache.js'
-import { decide, mergeOutputs, nothingMerged, type PluginOutput } from './rego.js'
+import { decide, mergeOutputs, type PluginOutput } from './rego.js'
 import { checkCommitted, fetchRego } from './steps/artifacts.js'
 import { checkEnclave } from './steps/enclave.js'
 import { runPlugins, takeAgreed } from './steps/outputs.js'
@@ -71,12 +71,9 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
       await checkEnclave(step, pcr0Commitment)
     clock.mark('registry')
 
-    // Nothing is waited for that needs no waiting: each wait costs about what a step does.
-    const committing = checkCommitted(step)
-    if (committing !== undefined) await committing
-    const checking = checkParams(step)
+    await checkCommitted(step)
     const { load, prepared } = fetchRego(step, policies)
-    if (checking !== undefined || prepared !== undefined) await Promise.all([checking, prepared])
+    await Promise.all([checkParams(step), prepared])
     clock.mark('artifacts')
 
     const envelopes = plan.data.length === 0 ? noEnvelopes() : await loadEnvelopes(step)
@@ -87,23 +84,19 @@ export function createEvaluator(parameters: EvaluatorParameters): Evaluator {
       : await runPlugins(step, { request, taskId, envelopes })
     clock.mark('plugins')
 
-    const identity = parameters.identity
-      ? await parameters.identity.getIdentity({ task, taskId }, options)
-      : undefined
-    const { wasm, warnings: collisions } =
-      ran.outputs.length === 0 ? nothingMerged : mergeOutputs(ran.outputs)
-    warnings.push(...collisions)
-    const decided = policies.again(plan.regoHash, load, (policy) =>
+    const identity = await parameters.identity?.getIdentity({ task, taskId }, options)
+    const merged = ran.outputs.length === 0 ? undefined : mergeOutputs(ran.outputs)
+    if (merged !== undefined) warnings.push(...merged.warnings)
+    const decision = await policies.again(plan.regoHash, load, (policy) =>
       decide(policy, {
         task,
         ...known,
         blockTimestamp: plan.blockTimestamp,
         paramsText: plan.params.text,
-        wasm,
+        wasm: merged?.wasm,
         identity,
       }),
     )
-    const decision = decided instanceof Promise ? await decided : decided
     const { allow, reasons } = decision
     warnings.push(...decision.warnings)
     clock.mark('rego')

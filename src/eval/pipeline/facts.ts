@@ -27,9 +27,8 @@ export function createFacts<value>(entries: number): Facts<value> {
 
   function keep(fact: Recent<value>): value {
     recent.unshift(fact)
-    const last = recent.length > most ? recent.pop() : undefined
-    if (last === undefined) return fact.value
-    older.set(last.key, last.value)
+    const last = recent.length > most && recent.pop()
+    if (last) older.set(last.key, last.value)
     if (older.size > entries - most) older.delete(older.keys().next().value as string)
     return fact.value
   }
@@ -39,8 +38,7 @@ export function createFacts<value>(entries: number): Facts<value> {
       for (let at = 0; at < recent.length; at++) {
         const fact = recent[at] as Recent<value>
         if (!isSame(fact.inputs, inputs)) continue
-        for (let to = at; to > 0; to--) recent[to] = recent[to - 1] as Recent<value>
-        recent[0] = fact
+        if (at > 0) recent.unshift(...recent.splice(at, 1))
         return fact.value
       }
       const key = keyOf(inputs)

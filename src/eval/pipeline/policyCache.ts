@@ -4,12 +4,10 @@
 import type { Hex } from 'viem'
 import {
   createProcessMemory,
-  type MemoryEntry,
   type MemorySlot,
   type ProcessMemory,
 } from '../../internal/processMemory.js'
 import type { PreparedPolicy, RegoEngine } from '../rego/engine.js'
-import { createFacts } from './facts.js'
 
 type Entry = { policy: PreparedPolicy; users: number; isGone: boolean; isDisposed: boolean }
 
@@ -21,8 +19,6 @@ export type PolicyCache = {
     load: () => Promise<Uint8Array>,
     use: (policy: PreparedPolicy) => value,
   ): Promise<value>
-  /** Whether the policy is held now; counted as the first use in an evaluation. */
-  holds(hash: Hex): boolean
   /** The same, at once where it is held, and not counted: for the second use in one evaluation. */
   again<value>(
     hash: Hex,
@@ -40,9 +36,7 @@ export function createPolicyCache(
   memory: ProcessMemory = createProcessMemory({ maxBytes: 64 * 1024 * 1024 }),
 ): PolicyCache {
   const owner = numberOf(engine)
-  const slots = createFacts<MemorySlot>(16)
-  const slotOf = (hash: Hex): MemorySlot =>
-    slots.of([hash], () => ({ form: 'rego', key: `${owner}/${hash}` }))
+  const slotOf = (hash: Hex): MemorySlot => ({ form: 'rego', key: `${owner}/${hash}` })
   const cache: PolicyCache = {
     async with(hash, load, use) {
       for (;;) {
@@ -60,13 +54,6 @@ export function createPolicyCache(
         if (!entry.isDisposed) return using(entry, use)
       }
     },
-    holds(hash) {
-      const slot = slotOf(hash)
-      if (memory.peek(slot) === undefined) return false
-      // For its count: what is held is found at once, and not waited for.
-      void memory.get(slot, unmade)
-      return true
-    },
     again(hash, load, use) {
       const entry = memory.peek<Entry>(slotOf(hash))
       return entry === undefined ? cache.with(hash, load, use) : using(entry, use)
@@ -74,13 +61,6 @@ export function createPolicyCache(
   }
   return cache
 }
-
-/** What is held is not made. */
-const unmade = async (): Promise<MemoryEntry<undefined>> => ({
-  value: undefined,
-  weight: 0,
-  keep: false,
-})
 
 function using<value>(entry: Entry, use: (policy: PreparedPolicy) => value): value {
   entry.users++

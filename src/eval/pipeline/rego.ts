@@ -18,12 +18,6 @@ export type PluginOutput = { policyDataTemplateId: Hex; output: Json }
 /** What a policy decided. */
 export type Decision = { allow: boolean; reasons: string[]; warnings: string[] }
 
-/** What {@link mergeOutputs} gives of a policy without plugins, for all of them. */
-export const nothingMerged: ReturnType<typeof mergeOutputs> = Object.freeze({
-  wasm: Object.freeze(Object.create(null) as JsonObject),
-  warnings: [],
-})
-
 /**
  * Merges outputs into `data.wasm`: shallow, in order, the last one wins, as operators do.
  *
@@ -60,7 +54,8 @@ export function decide(
     inputJson?: string | undefined
     blockTimestamp: bigint
     paramsText: string
-    wasm: JsonObject
+    /** Left out where a policy has no plugins. */
+    wasm?: JsonObject | undefined
     identity?: IdentityData | undefined
   },
 ): Decision {
@@ -70,7 +65,7 @@ export function decide(
   const outcome = policy.evaluate(
     {
       inputJson: parameters.inputJson ?? inputJsonOf(task.intent),
-      dataJson: `{"params":${paramsText},"wasm":${wasm === nothingMerged.wasm ? '{}' : canonicalJson(wasm)}}`,
+      dataJson: `{"params":${paramsText},"wasm":${wasm ? canonicalJson(wasm) : '{}'}}`,
     },
     { blockTimestamp, seed, identity },
   )

@@ -85,7 +85,7 @@ export async function fetchArtifact(
 export function fetchRego(
   step: Step,
   policies: PolicyCache,
-): { load: () => Promise<Uint8Array>; prepared: Promise<unknown> | undefined } {
+): { load: () => Promise<Uint8Array>; prepared: Promise<unknown> } {
   const { regoHash } = step.plan
   // Evaluations share this load, so the signal of one of them must not end it for the others.
   const load = (): Promise<Uint8Array> =>
@@ -93,6 +93,5 @@ export function fetchRego(
       { ...step, options: {} },
       { hash: regoHash, namespace: namespaces.rego, kind: 'Rego source' },
     )
-  const isHeld = policies.holds(regoHash)
-  return { load, prepared: isHeld ? undefined : policies.with(regoHash, load, () => undefined) }
+  return { load, prepared: policies.with(regoHash, load, () => undefined) }
 }

@@ -9,11 +9,11 @@ import { SchemaViolationError } from '../errors.js'
 import { type ArtifactName, fetchArtifact } from './artifacts.js'
 import type { Step } from './step.js'
 
-/** Checks the params of the policy and of each of its plugins. What there is to wait for, if anything. */
-export function checkParams(step: Step): Promise<unknown> | undefined {
+/** Checks the params of the policy and of each of its plugins. */
+export async function checkParams(step: Step): Promise<void> {
   const { plan } = step
-  const checks: Check[] = [
-    {
+  await Promise.all([
+    checkSchema(step, {
       name: {
         hash: plan.paramsSchemaHash,
         namespace: namespaces.policyParamsSchema,
@@ -21,35 +21,19 @@ export function checkParams(step: Step): Promise<unknown> | undefined {
       },
       valueJson: plan.params.text,
       subject: 'policy params',
-    },
-  ]
-  for (const { template, params } of plan.data) {
-    checks.push({
-      name: {
-        hash: template.paramsSchemaHash,
-        namespace: namespaces.policyDataParamsSchema,
-        kind: 'data params schema',
-      },
-      valueJson: params.text,
-      subject: 'data params',
-    })
-  }
-  const open = checks.filter((check) => !isSettled(step, check))
-  return open.length === 0 ? undefined : Promise.all(open.map((check) => checkSchema(step, check)))
-}
-
-/** One value to check against one schema. */
-type Check = {
-  name: ArtifactName
-  valueJson: string
-  subject: string
-  secret?: boolean | undefined
-}
-
-/** An absent schema accepts everything, and what a schema has accepted it accepts again. */
-function isSettled({ accepted }: Step, { name, valueJson, secret }: Check): boolean {
-  if (name.hash.toLowerCase() === ARTIFACT_ABSENT) return true
-  return !secret && accepted.has(name.hash, valueJson)
+    }),
+    ...plan.data.map(({ template, params }) =>
+      checkSchema(step, {
+        name: {
+          hash: template.paramsSchemaHash,
+          namespace: namespaces.policyDataParamsSchema,
+          kind: 'data params schema',
+        },
+        valueJson: params.text,
+        subject: 'data params',
+      }),
+    ),
+  ])
 }
 
 /** A validator of somebody's own that answers with none of the verdicts has not accepted anything. */
@@ -60,9 +44,13 @@ function assertVerdict(verdict: Exclude<SchemaVerdict, { status: 'valid' }>): vo
 }
 
 /** Checks one value. An absent schema accepts everything. */
-export async function checkSchema(step: Step, check: Check): Promise<void> {
-  if (isSettled(step, check)) return
+export async function checkSchema(
+  step: Step,
+  check: { name: ArtifactName; valueJson: string; subject: string; secret?: boolean | undefined },
+): Promise<void> {
   const { name, valueJson, subject, secret } = check
+  if (name.hash.toLowerCase() === ARTIFACT_ABSENT) return
+  if (!secret && step.accepted.has(name.hash, valueJson)) return
   const schemaJson = fromUtf8(await fetchArtifact(step, name), name.kind)
   const verdict = await step.schemas.validate({ schemaJson, valueJson })
   assertObject('schemas.validate(…)', verdict)
