@@ -146,7 +146,10 @@ function withChildren(
   left: number,
   right: number,
 ): number {
-  if (!isOf(s.arena, id, s.version)) return instead(s, run, id, depth, lo, left, right)
+  if (!isOf(s.arena, id, s.version)) {
+    replace(s, run, id, depth, lo)
+    return inner(s, run, lo, depth, left, right, id)
+  }
   const { words } = s.arena
   words[id * RECORD_WORDS + LEFT] = left
   words[id * RECORD_WORDS + RIGHT] = right
@@ -203,20 +206,6 @@ function deleteRange(
 function replace(s: Applying, run: Run, id: number, depth: number, lo: number): void {
   s.stale.push(id)
   if ((depth & 3) === 0) s.replaced?.(id, depth, run.bytes, lo * WRITE_BYTES)
-}
-
-// An inner record instead of an older one at the same place.
-function instead(
-  s: Applying,
-  run: Run,
-  id: number,
-  depth: number,
-  lo: number,
-  left: number,
-  right: number,
-): number {
-  replace(s, run, id, depth, lo)
-  return inner(s, run, lo, depth, left, right, id)
 }
 
 // What a node with these children collapses to; `undefined` where it has to be an inner node.

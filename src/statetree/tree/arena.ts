@@ -126,7 +126,8 @@ export function allocate(arena: Arena, kind: number, version: number): number {
   arena.live++
   const at = id * RECORD_WORDS
   arena.words[at + VERSION] = version >>> 0
-  arena.words[at + KIND] = kindWord(kind, version)
+  arena.words[at + KIND] =
+    version < 0x100000000 ? kind : kind | (Math.floor(version / 0x100000000) << 8)
   arena.words[at + ENCODED] = 0
   return id
 }
@@ -143,11 +144,6 @@ function takeListed(arena: Arena): number | undefined {
   if (kindOf(arena, id) === kinds.leaf)
     arena.leafFree.push(arena.words[id * RECORD_WORDS + LEFT] as number)
   return id
-}
-
-/** The {@link KIND} word of a record. */
-export function kindWord(kind: number, version: number): number {
-  return version < 0x100000000 ? kind : kind | (Math.floor(version / 0x100000000) << 8)
 }
 
 /** Takes a record of a leaf. Its key hash and value hash, at {@link leafOffset}, are whatever they were. */
