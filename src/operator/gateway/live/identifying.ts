@@ -7,6 +7,7 @@ import { withDeadline } from '../../../internal/deadline.js'
 import { addressGroup } from '../../../internal/privateAddress.js'
 import { refuse } from '../../rpc/envelope.js'
 import { type CallerCheck, hashCredential } from '../callers.js'
+import { createCounts } from './counts.js'
 
 /**
  * Who it is; `undefined` where nobody.
@@ -36,7 +37,7 @@ type Pending = { answer: Promise<string | undefined> }
 export function createIdentify(callers: CallerCheck): Identify {
   const pending = new Map<Hex, Pending>()
   const remembered = new Set<Hex>()
-  const perAddress = new Map<string, number>()
+  const perAddress = createCounts()
   let strangers = 0
 
   const remember = (key: Hex): void => {
@@ -50,7 +51,7 @@ export function createIdentify(callers: CallerCheck): Identify {
   /** Takes a place, or throws. Returns what gives it back. */
   const enter = (key: Hex, group: string | undefined): (() => void) => {
     const known = remembered.has(key)
-    const own = group === undefined ? 0 : (perAddress.get(group) ?? 0)
+    const own = group === undefined ? 0 : perAddress.of(group)
     const over = strangers >= checkBounds.strangers || own >= checkBounds.perAddress
     if (pending.size >= checkBounds.all || (!known && over)) {
       const detail = 'too many callers are being asked about'
@@ -58,13 +59,10 @@ export function createIdentify(callers: CallerCheck): Identify {
     }
     if (known) return () => undefined
     strangers++
-    if (group !== undefined) perAddress.set(group, own + 1)
+    if (group !== undefined) perAddress.add(group, 1)
     return () => {
       strangers--
-      if (group === undefined) return
-      const left = (perAddress.get(group) ?? 1) - 1
-      if (left > 0) perAddress.set(group, left)
-      else perAddress.delete(group)
+      if (group !== undefined) perAddress.add(group, -1)
     }
   }
   return async (authorization, address) => {

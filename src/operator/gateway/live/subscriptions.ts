@@ -10,6 +10,7 @@
  * `data` is what `newt_getTask` answers. Nothing is queued: a connection that does not take what it asked
  * for is cut, and asks again where the task stands. It knows no sockets: a server mounts it.
  */
+
 import type { Hex } from 'viem'
 import { refuse, toRefusal } from '../../rpc/envelope.js'
 import { OperatorRpcError } from '../../rpc/errors.js'
@@ -18,6 +19,7 @@ import { createMeter, resolveBounds, resolveLimits } from '../../rpc/limits.js'
 import type { GatewayEvent } from '../events.js'
 import { isDecided, isEnded, type StoredTask, type TaskState } from '../store/store.js'
 import type { Standing } from '../waiting.js'
+import { createCounts } from './counts.js'
 import { readSubscriptionFrame, writeUpdate } from './frames.js'
 import type { Identify } from './identifying.js'
 
@@ -304,18 +306,6 @@ function resolveSubscriptionLimits(limits: SubscriptionLimits = {}): {
     burst: 200,
     waitingBytes: 4_194_304,
   })
-}
-
-function createCounts(): { of(name: string): number; add(name: string, more: 1 | -1): void } {
-  const counts = new Map<string, number>()
-  return {
-    of: (name) => counts.get(name) ?? 0,
-    add(name, more) {
-      const count = (counts.get(name) ?? 0) + more
-      if (count === 0) counts.delete(name)
-      else counts.set(name, count)
-    },
-  }
 }
 
 function once(work: () => void): () => void {
